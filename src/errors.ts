@@ -1,0 +1,22 @@
+/**
+ * An error that a person can act on. `code` is stable and stands in `files.error_code`; `passing` says
+ * whether the same attempt may succeed later without anybody changing anything (network, SlowDown,
+ * deadlock) or not (parse, type, missing column, AccessDenied).
+ */
+export class ConnectorError extends Error {
+  readonly code: string;
+  readonly passing: boolean;
+  readonly hint: string | undefined;
+
+  constructor(
+    code: string,
+    message: string,
+    options: { passing?: boolean; hint?: string; cause?: unknown } = {},
+  ) {
+    super(message, { cause: options.cause });
+    this.name = 'ConnectorError';
+    this.code = code;
+    this.passing = options.passing ?? false;
+    this.hint = options.hint;
+  }
+}
