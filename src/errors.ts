@@ -20,3 +20,9 @@ export class ConnectorError extends Error {
     this.hint = options.hint;
   }
 }
+
+/** Message and hint in one text, as it stands in `files.error_message` and in the log. */
+export function describeError(error: unknown): string {
+  if (error instanceof ConnectorError) return error.hint ? `${error.message}. ${error.hint}` : error.message;
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,78 @@
+import { spawnSync } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { BUCKET, type Ground, onGround } from './ground.ts';
+
+const FILES = 1000;
+const ROWS = 100;
+
+/** 1,000 small CSV files through the connector, against 1,000 calls of psql's \copy. */
+export async function smallFiles(): Promise<void> {
+  const files = Array.from({ length: FILES }, (_, file) => ({
+    name: `${String(file).padStart(4, '0')}.csv`,
+    body: csv(file),
+  }));
+  await onGround(
+    ({ store }) => {
+      for (const { name, body } of files) store.put(BUCKET, `small/${name}`, body);
+    },
+    async (ground) => {
+      await ground.client.query(
+        'create table by_connector (file integer, n integer, at timestamptz, label text, value float8)',
+      );
+      await ground.client.query('create table by_psql (like by_connector)');
+      const ours = await ground.importAll('small', {
+        pattern: 'small/*',
+        file_format: 'csv',
+        target_table: 'by_connector',
+      });
+      await assertCount(ground, 'by_connector');
+      report('connector', ours);
+      const psql = await copyWithPsql(ground, files);
+      if (psql === undefined) return console.log('  psql is not on PATH: no comparison');
+      await assertCount(ground, 'by_psql');
+      report('psql \\copy, a call a file', psql);
+      console.log(`  connector / psql: ${(ours / psql).toFixed(2)} of the time`);
+    },
+  );
+}
+
+function csv(file: number): string {
+  const rows = Array.from(
+    { length: ROWS },
+    (_, n) => `${file},${n},2026-01-01 00:00:${String(n % 60).padStart(2, '0')}Z,label ${n},${n / 7}`,
+  );
+  return `file,n,at,label,value\n${rows.join('\n')}\n`;
+}
+
+async function copyWithPsql(
+  ground: Ground,
+  files: { name: string; body: string }[],
+): Promise<number | undefined> {
+  if (spawnSync('psql', ['--version']).status !== 0) return undefined;
+  const directory = join(ground.directory, 'small');
+  await mkdir(directory);
+  for (const { name, body } of files) await writeFile(join(directory, name), body);
+  const start = performance.now();
+  for (const { name } of files) {
+    const command = `\\copy by_psql from '${join(directory, name)}' with (format csv, header true)`;
+    const { status, stderr } = spawnSync('psql', ['-qX', ground.postgres.url(), '-c', command]);
+    if (status !== 0) throw new Error(String(stderr));
+  }
+  return (performance.now() - start) / 1000;
+}
+
+async function assertCount({ client }: Ground, table: string): Promise<void> {
+  const { rows } = await client.query(
+    `select count(*) as rows, count(distinct (file, n)) as different from ${table}`,
+  );
+  const expected = String(FILES * ROWS);
+  if (rows[0].rows !== expected || rows[0].different !== expected)
+    throw new Error(`${table}: ${JSON.stringify(rows[0])}`);
+}
+
+function report(way: string, seconds: number): void {
+  console.log(
+    `small_files: ${FILES} files of ${ROWS} rows, ${way}: ${seconds.toFixed(1)} s, ${Math.round(FILES / seconds)} files/s`,
+  );
+}

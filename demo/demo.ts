@@ -1,0 +1,179 @@
+/**
+ * The product on a machine that has nothing: a PostgreSQL and a bucket of its own, real files, connectors typed as
+ * a user types them, a worker, files that go on arriving, and one that is broken. `--once` ends when all is in.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import pg from 'pg';
+import { type BucketServer, startBucketServer } from '../embedded/bucket/server.ts';
+import { startPostgres } from '../embedded/postgres/server.ts';
+import { migrate } from '../src/db/migrations.ts';
+import { breakFile, type DemoObject, flightsPath, placeFiles, stockFiles, weatherFiles } from './data.ts';
+import { Screen, type StatusRow, table } from './screen.ts';
+
+const BUCKET = 'demo';
+const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
+/** Months of weather that arrive while the demo runs; the first of them is plain CSV, to be broken and mended. */
+const LATE_MONTHS = 6;
+const TIME_LIMIT_MS = 10 * 60_000;
+
+const ended = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ended.abort());
+
+const onceOnly = process.argv.includes('--once');
+const directory = await mkdtemp(join(tmpdir(), 'pg-s3-connector-demo-'));
+const postgres = await startPostgres();
+const server = await startBucketServer({ anonymousBuckets: [BUCKET] });
+const databaseUrl = postgres.url('postgres');
+let worker: ChildProcess | undefined;
+let client: pg.Client | undefined;
+try {
+  await migrate(databaseUrl);
+  client = new pg.Client({ connectionString: databaseUrl });
+  await client.connect();
+  const screen = new Screen(client);
+  const late = fillBucket(server);
+  screen.say(
+    `PostgreSQL ${postgres.version} and an S3 bucket are up, with months of weather and stocks, and 3 million flights.\n`,
+  );
+  worker = startWorker(databaseUrl, server, directory);
+  await insertConnectors(screen, server);
+  await untilDone(screen);
+  await lateFilesArrive(screen, server, late);
+  await showResult(screen, client);
+  process.exitCode = (await allImported(client)) ? 0 : 1;
+  if (!onceOnly) await stayOpen(screen, databaseUrl);
+} catch (error) {
+  if (!ended.signal.aborted) throw error;
+} finally {
+  await client?.end().catch(() => {});
+  await stopWorker(worker);
+  await server.close();
+  await postgres.stop();
+  await rm(directory, { recursive: true, force: true });
+}
+
+/** @returns the files that are to arrive later */
+function fillBucket({ store }: BucketServer): DemoObject[] {
+  store.createBucket(BUCKET);
+  const weather = weatherFiles();
+  const { airports, zipcodes } = placeFiles();
+  const late = weather.splice(-LATE_MONTHS);
+  for (const { key, body } of [...weather, ...stockFiles(), airports, zipcodes]) store.put(BUCKET, key, body);
+  store.putFile(BUCKET, 'flights/2001-q1.parquet', flightsPath);
+  return late;
+}
+
+function startWorker(databaseUrl: string, { endpoint }: BucketServer, directory: string): ChildProcess {
+  const child = spawn(process.execPath, [MAIN], {
+    env: {
+      ...process.env,
+      DATABASE_URL: databaseUrl,
+      S3_ALLOWED_ENDPOINTS: endpoint,
+      SPOOL_DIR: join(directory, 'spool'),
+    },
+    stdio: ['ignore', 'pipe', 'inherit'],
+    // Ctrl-C is for the demo, which then stops the worker.
+    detached: true,
+  });
+  child.stdout!.pipe(createWriteStream(join(directory, 'worker.log')));
+  child.once('exit', (code) => {
+    if (code !== 0 && !ended.signal.aborted) ended.abort(new Error(`the worker ended with code ${code}`));
+  });
+  return child;
+}
+
+async function stopWorker(child: ChildProcess | undefined): Promise<void> {
+  if (!child || child.exitCode !== null || child.signalCode !== null) return;
+  child.kill('SIGTERM');
+  await once(child, 'exit');
+}
+
+async function insertConnectors(screen: Screen, { endpoint }: BucketServer): Promise<void> {
+  screen.say('Five rows, and their files are on the way into five tables that do not exist yet:\n');
+  await screen.run(`\
+insert into s3_connector.connectors (name, bucket, pattern, file_format, target_table, endpoint, auth_method) values
+  ('weather',  '${BUCKET}', 'weather/*',                'csv',     'weather',  '${endpoint}', 'anonymous'),
+  ('stocks',   '${BUCKET}', 'stocks/**/*.csv.gz',       'csv',     'stocks',   '${endpoint}', 'anonymous'),
+  ('flights',  '${BUCKET}', 'flights/*.parquet',        'parquet', 'flights',  '${endpoint}', 'anonymous'),
+  ('airports', '${BUCKET}', 'places/airports.csv',      'csv',     'airports', '${endpoint}', 'anonymous'),
+  ('zipcodes', '${BUCKET}', 'places/zipcodes.{csv,zip}', 'csv',    'zipcodes', '${endpoint}', 'anonymous');`);
+  screen.say();
+}
+
+/** New months arrive, one of them broken; it is looked at, mended and retried. */
+async function lateFilesArrive(screen: Screen, { store }: BucketServer, late: DemoObject[]): Promise<void> {
+  screen.say('\nMore months arrive. (poll_now only spares us waiting for the next minute.)\n');
+  const plain = late.find((file) => file.key.endsWith('.csv'))!;
+  for (const file of late) {
+    const { key, body } = file === plain ? breakFile(file) : file;
+    store.put(BUCKET, key, body);
+    await delay(300, undefined, { signal: ended.signal });
+    await screen.draw();
+  }
+  await screen.run("select s3_connector.poll_now('weather');");
+  await untilDone(screen);
+
+  screen.say('\nOne of them is broken. The others are in; this one says what is wrong with it:\n');
+  const failed = await screen.run(
+    "select key, status, error_message from s3_connector.files where status = 'failure';",
+  );
+  screen.say(
+    `\n${failed.rows.map((row) => `  ${row.key}: ${row.status}\n  ${row.error_message}`).join('\n')}\n`,
+  );
+  store.put(BUCKET, plain.key, plain.body);
+  screen.say('Its sender mends it, and we say:\n');
+  await screen.run("select s3_connector.retry('weather');");
+  await untilDone(screen);
+}
+
+/** Draws until every connector has caught up and no file is under way. */
+async function untilDone(screen: Screen): Promise<StatusRow[]> {
+  const limit = AbortSignal.any([ended.signal, AbortSignal.timeout(TIME_LIMIT_MS)]);
+  for (;;) {
+    const rows = await screen.draw();
+    if (rows.every((row) => row.caught_up && row.under_way === '0')) return rows;
+    await delay(200, undefined, { signal: limit });
+  }
+}
+
+async function showResult(screen: Screen, client: pg.Client): Promise<void> {
+  for (const sql of [
+    'select name, state, marker, caught_up, success, failure, rows_total from s3_connector.connector_status order by name;',
+    'select * from weather order by date desc limit 3;',
+    'select origin, count(*) as flights, round(avg(delay), 1) as delay from flights group by 1 order by 2 desc limit 3;',
+    "select * from zipcodes where zip_code like '00%' limit 2;",
+    "select from_status, to_status, round(seconds::numeric, 3) as seconds, left(message, 60) as message from s3_connector.file_history where key = (select key from s3_connector.file_history where to_status = 'failure' limit 1) order by at;",
+  ]) {
+    screen.say();
+    await screen.run(sql);
+    screen.say();
+    screen.say(table((await client.query(sql)).rows).join('\n'));
+  }
+}
+
+async function allImported(client: pg.Client): Promise<boolean> {
+  const { rows } = await client.query<{ missing: string }>(
+    "select count(*) as missing from s3_connector.files where status <> 'success'",
+  );
+  const { rows: idle } = await client.query(
+    'select from s3_connector.connector_status where not caught_up or success = 0',
+  );
+  return rows[0]!.missing === '0' && idle.length === 0;
+}
+
+async function stayOpen(screen: Screen, url: string): Promise<void> {
+  screen.say(
+    `\nAll is in. Look around, and add files or connectors; Ctrl-C ends it and leaves nothing behind.\n\n  psql ${url}\n`,
+  );
+  while (!ended.signal.aborted) {
+    await screen.draw();
+    await delay(1000, undefined, { signal: ended.signal });
+  }
+}

@@ -1,0 +1,148 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { Reply, Request, ServerInfo, StopMode } from './protocol.ts';
+
+const WATCHDOG = fileURLToPath(new URL('./watchdog.ts', import.meta.url));
+const LOG_TAIL_CHARACTERS = 64 * 1024;
+
+export interface PostgresOptions {
+  /** Where `initdb` and `postgres` are, as in /usr/lib/postgresql/15/bin; else the npm package's are used. */
+  binDir?: string;
+  /** Settings as in postgresql.conf; they win over the defaults. */
+  settings?: Record<string, string>;
+  /** Else one that is free. */
+  port?: number;
+  /** Survive a crash of the machine (fsync); off by default, because the data is thrown away anyway. */
+  durable?: boolean;
+  /** Gets the server's log as it comes. */
+  onLog?: (text: string) => void;
+}
+
+/** A running PostgreSQL server of one's own, gone with its data when this process ends, however it ends. */
+export interface Postgres {
+  /** The postmaster's; another one after a restart. */
+  readonly pid: number;
+  readonly dataDir: string;
+  readonly socketDir: string;
+  readonly port: number;
+  /** As in `18.4`. */
+  readonly version: string;
+  /** The superuser's password; a role made with the same one can be used with `url`. */
+  readonly password: string;
+  /** A connection URL over TCP, for the superuser `postgres` unless another user is named. */
+  url(database?: string, user?: string): string;
+  /** Ends the server and removes all its files; once it is stopped, does nothing. */
+  stop(mode?: StopMode): Promise<void>;
+  /** Ends the server and starts it again with the same data on the same port. */
+  restart(mode?: StopMode): Promise<void>;
+  /** The last 64 Ki characters of the server's log. */
+  logTail(): string;
+}
+
+/** Starts a server; resolves when it takes connections, or rejects with the end of its log in the message. */
+export async function startPostgres(options: PostgresOptions = {}): Promise<Postgres> {
+  const { onLog, ...rest } = options;
+  const password = randomBytes(16).toString('hex');
+  let log = '';
+  const watchdog = new Watchdog((text) => {
+    log = (log + text).slice(-LOG_TAIL_CHARACTERS);
+    onLog?.(text);
+  });
+  let info: ServerInfo;
+  try {
+    info = await watchdog.ask({ command: 'start', options: { ...rest, password } });
+  } catch (error) {
+    await watchdog.end();
+    throw error;
+  }
+  let stopped: Promise<void> | undefined;
+
+  return {
+    get pid() {
+      return info.pid;
+    },
+    dataDir: info.dataDir,
+    socketDir: info.socketDir,
+    port: info.port,
+    version: info.version,
+    password,
+    url: (database = 'postgres', user = 'postgres') =>
+      `postgres://${encodeURIComponent(user)}:${password}@127.0.0.1:${info.port}/${encodeURIComponent(database)}`,
+    stop: (mode = 'fast') => {
+      stopped ??= watchdog
+        .ask({ command: 'stop', mode })
+        .finally(() => watchdog.end())
+        .then(() => {});
+      return stopped;
+    },
+    restart: async (mode = 'fast') => {
+      info = await watchdog.ask({ command: 'restart', mode });
+    },
+    logTail: () => log,
+  };
+}
+
+/** The program's end of the channel to its watchdog. An idle one does not keep the program running. */
+class Watchdog {
+  readonly #process: ChildProcess;
+  readonly #exit: Promise<unknown>;
+  readonly #waiting: PromiseWithResolvers<ServerInfo>[] = [];
+
+  constructor(onLog: (text: string) => void) {
+    // PGSSLMODE and its like would change how the watchdog connects.
+    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('PG')));
+    this.#process = fork(WATCHDOG, {
+      cwd: '/',
+      detached: true,
+      env,
+      execArgv: ['--disable-warning=ExperimentalWarning'],
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
+    this.#process.on('message', (reply: Reply) => {
+      if ('log' in reply) return onLog(reply.log);
+      const asked = this.#waiting.shift();
+      if ('done' in reply) asked?.resolve(reply.done);
+      else asked?.reject(new Error(reply.failed));
+      this.#keepRunning();
+    });
+    this.#exit = once(this.#process, 'exit').then(
+      ([code, signal]) => this.#fail(`exit: ${signal ?? code}`),
+      (error) => this.#fail(error),
+    );
+    this.#keepRunning();
+  }
+
+  ask(request: Request): Promise<ServerInfo> {
+    const asked = Promise.withResolvers<ServerInfo>();
+    this.#waiting.push(asked);
+    this.#keepRunning();
+    this.#process.send(request, (error) => {
+      if (error) this.#fail(error.message);
+    });
+    return asked.promise;
+  }
+
+  async end(): Promise<void> {
+    if (this.#process.connected) this.#process.disconnect();
+    this.#process.ref();
+    await this.#exit;
+  }
+
+  #keepRunning(): void {
+    if (this.#waiting.length > 0) {
+      this.#process.ref();
+      this.#process.channel?.ref();
+    } else {
+      this.#process.unref();
+      this.#process.channel?.unref();
+    }
+  }
+
+  #fail(reason: string): void {
+    for (const asked of this.#waiting.splice(0)) {
+      asked.reject(new Error(`the process that runs PostgreSQL has ended (${reason})`));
+    }
+  }
+}

@@ -1,0 +1,203 @@
+-- The tables of the first release. What people type against is in the schema s3_connector; what only the
+-- worker touches is in s3_connector_private. Functions, views, triggers and comments are in sql/, which is
+-- applied again whole after every migration.
+
+create schema s3_connector;
+
+create type s3_connector.file_format as enum ('csv', 'parquet');
+create type s3_connector.auth_method as enum ('worker', 'anonymous', 'iam_role');
+create type s3_connector.column_matching as enum ('name', 'position');
+create type s3_connector.unknown_column_action as enum ('fail', 'ignore');
+create type s3_connector.conflict_action as enum ('fail', 'skip', 'update');
+create type s3_connector.bad_row_action as enum ('fail', 'skip');
+create type s3_connector.connector_state as enum ('running', 'paused');
+create type s3_connector.file_status as enum (
+  'in_queue', 'running', 'pending_retry', 'paused', 'success', 'failure', 'cancelled', 'undone'
+);
+
+-- Ranges and formats are checked by the trigger validate_connector, which can say what was expected.
+create table s3_connector.connectors (
+  name text primary key,
+  bucket text not null,
+  pattern text not null,
+  file_format s3_connector.file_format not null,
+  target_table text not null,
+  region text,
+  endpoint text,
+  auth_method s3_connector.auth_method not null default 'worker',
+  role_arn text,
+  schedule text not null default '* * * * *',
+  csv_delimiter text not null default ',',
+  csv_quote text not null default '"',
+  csv_escape text not null default '"',
+  csv_null text not null default '',
+  csv_encoding text not null default 'utf-8',
+  csv_skip_header boolean not null default true,
+  time_zone text not null default 'UTC',
+  match_columns_by s3_connector.column_matching not null default 'name',
+  on_unknown_column s3_connector.unknown_column_action not null default 'fail',
+  create_table boolean not null default true,
+  time_column text,
+  hypertable boolean,
+  chunk_interval interval not null default '7 days',
+  columnstore boolean not null default false,
+  segment_by text[],
+  order_by text[],
+  on_conflict s3_connector.conflict_action not null default 'fail',
+  on_bad_row s3_connector.bad_row_action not null default 'fail',
+  max_bad_rows bigint,
+  file_id_column text,
+  max_file_bytes bigint not null default 1073741824,
+  max_row_bytes integer not null default 2097152,
+  max_tracked_files integer not null default 100,
+  max_parallel_files integer,
+  max_attempts integer not null default 5,
+  min_object_age interval not null default '0',
+  start_after text,
+  state s3_connector.connector_state not null default 'running',
+  owner name not null default current_user,
+  created_at timestamptz not null default now()
+);
+
+create table s3_connector.column_mappings (
+  connector_name text not null references s3_connector.connectors (name) on update cascade on delete cascade,
+  source_column text not null,
+  target_column text,
+  data_type text,
+  primary key (connector_name, source_column)
+);
+
+-- Keys are in collation "C": its order is that of UTF-8 bytes, which is S3's.
+create table s3_connector.files (
+  id bigint generated always as identity primary key,
+  connector_name text not null references s3_connector.connectors (name) on update cascade on delete cascade,
+  key text collate "C" not null,
+  etag text not null,
+  size_bytes bigint not null,
+  last_modified timestamptz not null,
+  status s3_connector.file_status not null default 'in_queue',
+  attempts integer not null default 0,
+  rows_read bigint,
+  rows_imported bigint,
+  rows_rejected bigint,
+  rows_skipped bigint,
+  error_code text,
+  error_message text,
+  queued_at timestamptz not null default now(),
+  started_at timestamptz,
+  finished_at timestamptz,
+  next_attempt_at timestamptz,
+  status_since timestamptz not null default now(),
+  worker_id integer,
+  unique (connector_name, key),
+  constraint files_rows_add_up check (rows_read = rows_imported + rows_rejected + rows_skipped),
+  constraint files_success_has_counts check (status <> 'success' or rows_read is not null)
+) with (fillfactor = 85);
+
+create index files_connector_status_idx on s3_connector.files (connector_name, status);
+-- Files not yet ended: what a poll counts against max_tracked_files and what a dead worker left behind.
+create index files_tracked_idx on s3_connector.files (connector_name)
+  where status in ('in_queue', 'running', 'pending_retry', 'paused');
+create index files_running_idx on s3_connector.files (worker_id) where status = 'running';
+
+create table s3_connector.polls (
+  id bigint generated always as identity primary key,
+  connector_name text not null references s3_connector.connectors (name) on update cascade on delete cascade,
+  started_at timestamptz not null,
+  seconds double precision not null,
+  keys_listed bigint not null default 0,
+  keys_matched bigint not null default 0,
+  files_enqueued bigint not null default 0,
+  list_requests integer not null default 0,
+  error_code text,
+  error text
+);
+create index polls_connector_idx on s3_connector.polls (connector_name, started_at desc);
+
+create table s3_connector.preview_files (
+  connector_name text not null references s3_connector.connectors (name) on update cascade on delete cascade,
+  key text collate "C" not null,
+  size_bytes bigint not null,
+  last_modified timestamptz not null,
+  primary key (connector_name, key)
+);
+
+create table s3_connector.preview_columns (
+  connector_name text not null references s3_connector.connectors (name) on update cascade on delete cascade,
+  position integer not null,
+  source_column text not null,
+  inferred_type text not null,
+  nullable boolean not null,
+  target_column text,
+  target_type text,
+  suggested_time_column boolean not null default false,
+  primary key (connector_name, position)
+);
+
+create table s3_connector.checks (
+  connector_name text not null references s3_connector.connectors (name) on update cascade on delete cascade,
+  position integer not null,
+  step text not null,
+  ok boolean not null,
+  message text not null,
+  hint text,
+  checked_at timestamptz not null default now(),
+  primary key (connector_name, position)
+);
+
+create table s3_connector.late_files (
+  connector_name text not null references s3_connector.connectors (name) on update cascade on delete cascade,
+  key text collate "C" not null,
+  etag text not null,
+  size_bytes bigint not null,
+  last_modified timestamptz not null,
+  reason text not null,
+  found_at timestamptz not null default now(),
+  primary key (connector_name, key),
+  constraint late_files_reason check (reason in ('late', 'overwritten'))
+);
+
+-- How far the polls of a connector have come; apart from connectors, which holds what people configure.
+create table s3_connector_private.progress (
+  connector_name text primary key references s3_connector.connectors (name) on update cascade on delete cascade,
+  marker text collate "C",
+  scan_position text collate "C",
+  backlog boolean not null default true,
+  last_poll_at timestamptz,
+  next_poll_at timestamptz not null default now(),
+  notice text
+);
+create index progress_due_idx on s3_connector_private.progress (next_poll_at);
+
+create table s3_connector_private.file_history (
+  id bigint generated always as identity primary key,
+  file_id bigint not null references s3_connector.files (id) on delete cascade,
+  from_status s3_connector.file_status,
+  to_status s3_connector.file_status not null,
+  at timestamptz not null default clock_timestamp(),
+  seconds double precision,
+  attempt integer not null,
+  message text
+);
+create index file_history_file_idx on s3_connector_private.file_history (file_id, id);
+
+create table s3_connector_private.rejected_rows (
+  id bigint generated always as identity primary key,
+  file_id bigint not null references s3_connector.files (id) on delete cascade,
+  line bigint not null,
+  column_name text,
+  error text not null,
+  raw text not null
+);
+create index rejected_rows_file_idx on s3_connector_private.rejected_rows (file_id, line);
+
+create table s3_connector_private.workers (
+  id integer generated always as identity primary key,
+  host text not null,
+  pid integer not null,
+  version text not null,
+  concurrency integer not null,
+  pool_id text,
+  started_at timestamptz not null default now(),
+  stopped_at timestamptz
+);

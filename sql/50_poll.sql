@@ -1,0 +1,108 @@
+-- list -> enqueue: what the task poll does in the database.
+
+create or replace function s3_connector_private.enqueue_due_polls()
+returns bigint language sql as $$
+  select count(s3_connector_private.add_poll_job(c.name))
+  from s3_connector_private.progress p
+  join s3_connector.connectors c on c.name = p.connector_name
+  where c.state = 'running'
+    and (p.next_poll_at <= now() or p.backlog)
+    -- A poll that runs now is not queued again behind itself.
+    and not exists (
+      select from graphile_worker.jobs j
+      where j.key = s3_connector_private.poll_job_key(c.name) and j.locked_at is not null
+    );
+$$;
+comment on function s3_connector_private.enqueue_due_polls() is
+  'Queues a poll for each running connector whose schedule or backlog asks for one; returns how many.';
+
+create or replace function s3_connector_private.refill(connector_name text)
+returns void language sql as $$
+  -- Half the places free, and not one: a LIST request finds up to 1,000 keys, so asking for one file is waste.
+  select s3_connector_private.add_poll_job(c.name)
+  from s3_connector.connectors c
+  join s3_connector_private.progress p on p.connector_name = c.name
+  where c.name = refill.connector_name and c.state = 'running' and p.backlog
+    and s3_connector_private.tracked_files(c.name) <= c.max_tracked_files / 2;
+$$;
+comment on function s3_connector_private.refill(text) is
+  'Queues a poll when the connector has a backlog and half its places are free.';
+
+create or replace function s3_connector_private.commit_poll(
+  connector_name text,
+  expected_marker text,
+  expected_scan_position text,
+  objects jsonb,
+  new_scan_position text,
+  new_backlog boolean,
+  new_next_poll_at timestamptz,
+  poll_started_at timestamptz,
+  new_keys_listed bigint,
+  new_keys_matched bigint,
+  new_list_requests integer
+)
+returns bigint language plpgsql as $$
+declare
+  enqueued bigint[];
+begin
+  -- The marker is looked at again under the lock: the listing was made outside of this transaction.
+  perform from s3_connector_private.progress p
+  join s3_connector.connectors c on c.name = p.connector_name
+  where p.connector_name = commit_poll.connector_name
+    and p.marker is not distinct from expected_marker
+    and p.scan_position is not distinct from expected_scan_position
+    and c.state = 'running'
+  for update of p for share of c;
+  if not found then
+    return null;
+  end if;
+
+  with inserted as (
+    insert into s3_connector.files (connector_name, key, etag, size_bytes, last_modified)
+    select commit_poll.connector_name, o.key, o.etag, o.size_bytes, o.last_modified
+    from jsonb_to_recordset(objects) as o (key text, etag text, size_bytes bigint, last_modified timestamptz)
+    order by o.key collate "C"
+    on conflict do nothing
+    returning id
+  )
+  select array_agg(id) into enqueued from inserted;
+  perform s3_connector_private.add_import_jobs(enqueued);
+
+  update s3_connector_private.progress p set
+    marker = coalesce((objects -> -1) ->> 'key', p.marker),
+    scan_position = new_scan_position,
+    backlog = new_backlog,
+    last_poll_at = poll_started_at,
+    next_poll_at = new_next_poll_at
+  where p.connector_name = commit_poll.connector_name;
+
+  insert into s3_connector.polls
+    (connector_name, started_at, seconds, keys_listed, keys_matched, files_enqueued, list_requests)
+  values
+    (commit_poll.connector_name, poll_started_at, extract(epoch from clock_timestamp() - poll_started_at),
+     new_keys_listed, new_keys_matched, coalesce(cardinality(enqueued), 0), new_list_requests);
+  return coalesce(cardinality(enqueued), 0);
+end;
+$$;
+comment on function s3_connector_private.commit_poll(text, text, text, jsonb, text, boolean, timestamptz, timestamptz, bigint, bigint, integer) is
+  'The one transaction of a poll: file rows, their jobs, the marker and the polls row. Returns how many files were enqueued; null, having done nothing, where the marker moved or the connector was paused meanwhile.';
+
+create or replace function s3_connector_private.fail_poll(
+  connector_name text,
+  new_next_poll_at timestamptz,
+  poll_started_at timestamptz,
+  new_list_requests integer,
+  new_error_code text,
+  new_error text
+)
+returns void language sql as $$
+  update s3_connector_private.progress p
+  set last_poll_at = poll_started_at, next_poll_at = new_next_poll_at
+  where p.connector_name = fail_poll.connector_name;
+  insert into s3_connector.polls (connector_name, started_at, seconds, list_requests, error_code, error)
+  select c.name, poll_started_at, extract(epoch from clock_timestamp() - poll_started_at),
+    new_list_requests, new_error_code, new_error
+  from s3_connector.connectors c where c.name = fail_poll.connector_name;
+$$;
+comment on function s3_connector_private.fail_poll(text, timestamptz, timestamptz, integer, text, text) is
+  'Records a poll that could not list; the marker stays, and the next poll comes by schedule.';

@@ -1,0 +1,59 @@
+-- What the worker asks about a target table.
+
+create or replace function s3_connector_private.describe_table(schema_name text, table_name text)
+returns table (name text, type text, base_type text, insertable boolean) language sql stable as $$
+  select
+    a.attname::text,
+    format_type(a.atttypid, a.atttypmod),
+    -- The type under any domains, which decides how a value is written.
+    format_type(coalesce(nullif(t.typbasetype, 0), t.oid), null),
+    a.attgenerated = '' and a.attidentity <> 'a'
+  from pg_attribute a
+  join pg_class c on c.oid = a.attrelid
+  join pg_namespace n on n.oid = c.relnamespace
+  join pg_type t on t.oid = a.atttypid
+  where n.nspname = schema_name and c.relname = table_name
+    and c.relkind in ('r', 'p', 'f') and a.attnum > 0 and not a.attisdropped
+  order by a.attnum;
+$$;
+comment on function s3_connector_private.describe_table(text, text) is
+  'The columns of a table in order: declared type, type under its domain, and whether COPY may fill it. No row where there is no such table.';
+
+create or replace function s3_connector_private.timescaledb_schema()
+returns text language sql stable as $$
+  select n.nspname::text from pg_extension e join pg_namespace n on n.oid = e.extnamespace
+  where e.extname = 'timescaledb';
+$$;
+comment on function s3_connector_private.timescaledb_schema() is
+  'The schema that holds TimescaleDB''s functions; null where the extension is not installed.';
+
+create or replace function s3_connector_private.set_notice(connector_name text, new_notice text)
+returns void language sql as $$
+  update s3_connector_private.progress p set notice = new_notice
+  where p.connector_name = set_notice.connector_name and p.notice is distinct from new_notice;
+$$;
+comment on function s3_connector_private.set_notice(text, text) is 'Sets what connector_status shows as notice.';
+
+create or replace function s3_connector_private.validate_column_mapping()
+returns trigger language plpgsql as $$
+declare
+  known boolean;
+begin
+  if new.data_type is not null then
+    begin
+      known := to_regtype(new.data_type) is not null;
+    exception when syntax_error then
+      known := false;
+    end;
+    if not known then
+      perform s3_connector_private.refuse('data_type must be a PostgreSQL type', new.data_type, 'Such as bigint, numeric(12,2) or timestamptz.');
+    end if;
+  end if;
+  return new;
+end;
+$$;
+comment on function s3_connector_private.validate_column_mapping() is 'Refuses a mapping whose type does not exist.';
+
+create or replace trigger validate_column_mapping
+  before insert or update on s3_connector.column_mappings
+  for each row execute function s3_connector_private.validate_column_mapping();

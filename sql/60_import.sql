@@ -1,0 +1,85 @@
+-- fetch -> read -> copy -> record: what the task import_file does in the database.
+
+create or replace function s3_connector_private.start_attempt(file_id bigint, new_worker_id integer)
+returns setof s3_connector.files language sql as $$
+  -- A file that is already running is taken over: its job is ours now, so the worker that had it is gone.
+  -- Should that worker live after all, its attempt number is out of date and its record step finds no row.
+  update s3_connector.files f
+  set status = 'running', attempts = f.attempts + 1, started_at = clock_timestamp(), worker_id = new_worker_id,
+    next_attempt_at = null, error_code = null, error_message = null
+  where f.id = start_attempt.file_id and f.status in ('in_queue', 'pending_retry', 'running')
+  returning f.*;
+$$;
+comment on function s3_connector_private.start_attempt(bigint, integer) is
+  'Begins an attempt and returns the file; no row where there is nothing to do (imported, paused, cancelled or deleted).';
+
+create or replace function s3_connector_private.finish_attempt(
+  file_id bigint,
+  attempt integer,
+  new_rows_read bigint,
+  new_rows_imported bigint,
+  new_rows_rejected bigint,
+  new_rows_skipped bigint
+)
+returns boolean language sql as $$
+  with finished as (
+    update s3_connector.files f
+    set status = 'success', worker_id = null, rows_read = new_rows_read, rows_imported = new_rows_imported,
+      rows_rejected = new_rows_rejected, rows_skipped = new_rows_skipped
+    where f.id = file_id and f.status = 'running' and f.attempts = attempt
+    returning 1
+  )
+  select exists (select from finished);
+$$;
+comment on function s3_connector_private.finish_attempt(bigint, integer, bigint, bigint, bigint, bigint) is
+  'Records the success of an attempt, in the transaction of its rows. False where the attempt is no longer the file''s: the caller must roll back.';
+
+create or replace function s3_connector_private.retry_delay(attempt integer)
+returns interval language sql volatile as $$
+  -- 5 s, 10 s, 20 s ... 10 min, spread by a quarter each way, so that many files do not come back at once.
+  select least(5 * 2 ^ least(attempt - 1, 10), 600) * (0.75 + 0.5 * random()) * interval '1 second';
+$$;
+comment on function s3_connector_private.retry_delay(integer) is 'How long to wait before the attempt after this one.';
+
+create or replace function s3_connector_private.fail_attempt(
+  file_id bigint,
+  attempt integer,
+  new_error_code text,
+  new_error_message text,
+  passing boolean
+)
+returns s3_connector.file_status language plpgsql as $$
+declare
+  failed s3_connector.files;
+begin
+  update s3_connector.files f
+  set status = case
+      when not passing or f.attempts >= c.max_attempts then 'failure'
+      when c.state = 'paused' then 'paused'
+      else 'pending_retry'
+    end::s3_connector.file_status,
+    next_attempt_at = case when passing and f.attempts < c.max_attempts and c.state = 'running'
+      then now() + s3_connector_private.retry_delay(f.attempts) end,
+    worker_id = null, error_code = new_error_code, error_message = new_error_message
+  from s3_connector.connectors c
+  where f.id = fail_attempt.file_id and c.name = f.connector_name
+    and f.status = 'running' and f.attempts = fail_attempt.attempt
+  returning f.* into failed;
+  if failed.status = 'pending_retry' then
+    perform s3_connector_private.add_import_jobs(array[failed.id], failed.next_attempt_at);
+  end if;
+  return failed.status;
+end;
+$$;
+comment on function s3_connector_private.fail_attempt(bigint, integer, text, text, boolean) is
+  'Records a failed attempt: pending_retry with its next job for a passing trouble, failure for a lasting one. Null where the attempt is no longer the file''s.';
+
+create or replace function s3_connector_private.refresh_object(
+  file_id bigint, new_etag text, new_size_bytes bigint, new_last_modified timestamptz
+)
+returns void language sql as $$
+  update s3_connector.files f
+  set etag = new_etag, size_bytes = new_size_bytes, last_modified = new_last_modified where f.id = file_id;
+$$;
+comment on function s3_connector_private.refresh_object(bigint, text, bigint, timestamptz) is
+  'Notes that an object was overwritten between listing and fetching, so that the next attempt fetches what is there now.';

@@ -1,0 +1,115 @@
+-- What people call. Each function is one transaction with the jobs that it adds and removes, and is safe to
+-- call twice.
+
+create or replace function s3_connector.pause(name text)
+returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  perform s3_connector_private.require_connector(name);
+  update s3_connector.connectors c set state = 'paused' where c.name = pause.name and c.state <> 'paused';
+end;
+$$;
+comment on function s3_connector.pause(text) is
+  'Stops polling and takes the waiting files out of the queue (status paused); files that are being imported finish.';
+
+create or replace function s3_connector.resume(name text)
+returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  perform s3_connector_private.require_connector(name);
+  update s3_connector.connectors c set state = 'running' where c.name = resume.name and c.state <> 'running';
+end;
+$$;
+comment on function s3_connector.resume(text) is
+  'Goes on after a pause: the paused files are queued again in key order, and the bucket is polled at once.';
+
+create or replace function s3_connector.poll_now(name text)
+returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  connector s3_connector.connectors := s3_connector_private.require_connector(name);
+begin
+  if connector.state = 'paused' then
+    raise exception 'connector % is paused and does not poll', quote_literal(connector.name)
+      using errcode = 'object_not_in_prerequisite_state', hint = format('select s3_connector.resume(%L);', connector.name);
+  end if;
+  perform s3_connector_private.ask_poll(connector.name);
+end;
+$$;
+comment on function s3_connector.poll_now(text) is 'Looks at the bucket now instead of at the scheduled time.';
+
+create or replace function s3_connector.retry(name text)
+returns bigint language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  perform s3_connector_private.require_connector(name);
+  return s3_connector_private.queue_files(array(
+    select f.id from s3_connector.files f
+    where f.connector_name = retry.name and f.status = 'failure' order by f.key for update
+  ));
+end;
+$$;
+comment on function s3_connector.retry(text) is
+  'Queues every file of the connector that is in failure again, with all its attempts; returns how many.';
+
+create or replace function s3_connector.retry_file(name text, key text)
+returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  file s3_connector.files;
+begin
+  perform s3_connector_private.require_connector(name);
+  file := s3_connector_private.require_file(name, key);
+  if file.status = 'success' then
+    raise exception 'file % is imported already', quote_literal(file.key)
+      using errcode = 'object_not_in_prerequisite_state',
+        hint = 'Importing it again would bring its rows twice.';
+  end if;
+  -- Waiting and running files need no second push.
+  if file.status in ('failure', 'pending_retry', 'cancelled', 'undone') then
+    perform s3_connector_private.queue_files(array[file.id]);
+  end if;
+end;
+$$;
+comment on function s3_connector.retry_file(text, text) is
+  'Queues one file again that failed, waits for its next attempt, or was cancelled or undone.';
+
+create or replace function s3_connector.cancel_file(name text, key text)
+returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  file s3_connector.files;
+begin
+  perform s3_connector_private.require_connector(name);
+  file := s3_connector_private.require_file(name, key);
+  if file.status = 'success' then
+    raise exception 'file % is imported already and cannot be cancelled', quote_literal(file.key)
+      using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  perform graphile_worker.remove_job(s3_connector_private.import_job_key(file.id));
+  -- A running import finds at its record step that the attempt is no longer its own, and rolls back.
+  update s3_connector.files f set status = 'cancelled', worker_id = null, next_attempt_at = null
+  where f.id = file.id and f.status <> 'cancelled';
+end;
+$$;
+comment on function s3_connector.cancel_file(text, text) is
+  'Takes a file out of the queue for good, or makes its running import roll back; retry_file brings it back.';
+
+create or replace function s3_connector.set_marker(name text, key text)
+returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  connector s3_connector.connectors := s3_connector_private.require_connector(name);
+begin
+  update s3_connector_private.progress p
+  set marker = set_marker.key, scan_position = null, backlog = true where p.connector_name = connector.name;
+  if connector.state = 'running' then
+    perform s3_connector_private.add_poll_job(connector.name);
+  end if;
+end;
+$$;
+comment on function s3_connector.set_marker(text, text) is
+  'Lists from after this key on (null: from the start). Keys that are tracked already are not imported a second time.';
+
+create or replace function s3_connector.drop_connector(name text)
+returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  perform s3_connector.pause(name);
+  delete from s3_connector.connectors c where c.name = drop_connector.name;
+end;
+$$;
+comment on function s3_connector.drop_connector(text) is
+  'Deletes the connector with its jobs, files and history; the target table and its rows stay.';

@@ -1,0 +1,86 @@
+-- What people look at.
+
+create or replace view s3_connector.file_history as
+  select f.connector_name, f.key, h.from_status, h.to_status, h.at, h.seconds, h.attempt, h.message
+  from s3_connector_private.file_history h
+  join s3_connector.files f on f.id = h.file_id;
+comment on view s3_connector.file_history is
+  'Every change of a file''s status: from what to what, when, and how many seconds it had been in the earlier one.';
+
+create or replace view s3_connector.rejected_rows as
+  select f.connector_name, f.key, r.line, r.column_name, r.error, r.raw
+  from s3_connector_private.rejected_rows r
+  join s3_connector.files f on f.id = r.file_id;
+comment on view s3_connector.rejected_rows is
+  'The rows that an import refused and left out: line number in the file, column, reason, and the raw line.';
+
+create or replace view s3_connector.workers as
+  select
+    w.id, w.host, w.pid, w.version, w.concurrency,
+    w.stopped_at is null and w.id in (select s3_connector_private.alive_workers()) as alive,
+    w.started_at, w.stopped_at,
+    array(
+      select f.connector_name || ': ' || f.key from s3_connector.files f
+      where f.worker_id = w.id and f.status = 'running' order by f.started_at
+    ) as running
+  from s3_connector_private.workers w;
+comment on view s3_connector.workers is
+  'The worker processes: whether each is alive (it holds its lock), since when, and which files it imports now.';
+
+create or replace view s3_connector.running_files as
+  select
+    f.connector_name, f.key, f.attempts as attempt, f.size_bytes, f.started_at, f.worker_id,
+    p.bytes_processed as bytes_copied, p.tuples_processed as rows_copied,
+    round(p.tuples_processed / nullif(extract(epoch from clock_timestamp() - a.xact_start), 0)) as rows_per_second
+  from s3_connector.files f
+  left join pg_stat_activity a
+    on a.datname = current_database() and a.application_name = 's3_connector import_file ' || f.id
+  left join pg_stat_progress_copy p on p.pid = a.pid
+  where f.status = 'running';
+comment on view s3_connector.running_files is
+  'The files that are being imported now, with the bytes and rows that their COPY has taken so far (null before it starts).';
+
+create or replace view s3_connector.connector_status as
+  select
+    c.name, c.state, p.marker,
+    not p.backlog and coalesce(last_poll.error is null, false) as caught_up,
+    p.last_poll_at,
+    case c.state when 'running' then p.next_poll_at end as next_poll_at,
+    t.in_queue, t.running, t.pending_retry, t.paused, t.success, t.failure, t.cancelled, t.undone,
+    t.rows_total, t.bytes_total, t.rows_last_hour, t.bytes_last_hour, t.rows_last_day, t.bytes_last_day,
+    t.last_success_at,
+    coalesce(last_failure.error_message, last_poll.error) as last_error,
+    (select count(*) from s3_connector.late_files l where l.connector_name = c.name) as late_files,
+    p.notice
+  from s3_connector.connectors c
+  join s3_connector_private.progress p on p.connector_name = c.name
+  cross join lateral (
+    select
+      count(*) filter (where f.status = 'in_queue') as in_queue,
+      count(*) filter (where f.status = 'running') as running,
+      count(*) filter (where f.status = 'pending_retry') as pending_retry,
+      count(*) filter (where f.status = 'paused') as paused,
+      count(*) filter (where f.status = 'success') as success,
+      count(*) filter (where f.status = 'failure') as failure,
+      count(*) filter (where f.status = 'cancelled') as cancelled,
+      count(*) filter (where f.status = 'undone') as undone,
+      coalesce(sum(f.rows_imported), 0) as rows_total,
+      coalesce(sum(f.size_bytes) filter (where f.status = 'success'), 0) as bytes_total,
+      coalesce(sum(f.rows_imported) filter (where f.finished_at > now() - interval '1 hour'), 0) as rows_last_hour,
+      coalesce(sum(f.size_bytes) filter (where f.status = 'success' and f.finished_at > now() - interval '1 hour'), 0) as bytes_last_hour,
+      coalesce(sum(f.rows_imported) filter (where f.finished_at > now() - interval '1 day'), 0) as rows_last_day,
+      coalesce(sum(f.size_bytes) filter (where f.status = 'success' and f.finished_at > now() - interval '1 day'), 0) as bytes_last_day,
+      max(f.finished_at) filter (where f.status = 'success') as last_success_at
+    from s3_connector.files f where f.connector_name = c.name
+  ) t
+  left join lateral (
+    select f.key || ': ' || f.error_message as error_message from s3_connector.files f
+    where f.connector_name = c.name and f.status in ('failure', 'pending_retry')
+    order by f.status_since desc limit 1
+  ) last_failure on true
+  left join lateral (
+    select q.error from s3_connector.polls q
+    where q.connector_name = c.name order by q.started_at desc limit 1
+  ) last_poll on true;
+comment on view s3_connector.connector_status is
+  'How each connector is doing: where its marker is, whether it has caught up, its files by status, what it brought in total and lately, and its last error.';

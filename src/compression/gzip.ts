@@ -1,0 +1,60 @@
+import { createReadStream } from 'node:fs';
+import { pipeline, Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
+import { ConnectorError } from '../errors.ts';
+import type { Compression, Limits } from './compression.ts';
+import { checkExpanded } from './limits.ts';
+
+/** gzip (RFC 1952): one or more members, zeros may follow (tape padding); anything else after them is an error. */
+export const gzip: Compression = {
+  name: 'gzip',
+  detect: (start) => start[0] === 0x1f && start[1] === 0x8b,
+  async *entries(path, limits) {
+    yield { name: null, open: () => Readable.from(expand(path, limits), { objectMode: false }) };
+  },
+};
+
+async function* expand(path: string, limits: Limits): AsyncGenerator<Buffer> {
+  const gunzip = createGunzip();
+  // Only pipeline closes the file when the reader goes away; errors arrive through gunzip.
+  pipeline(createReadStream(path), gunzip, () => {});
+  let size = 0;
+  try {
+    for await (const chunk of gunzip) {
+      size += chunk.length;
+      checkExpanded(size, limits);
+      yield chunk;
+    }
+  } catch (error) {
+    throw translate(error);
+  }
+  // Node ends quietly at the first zero after a member, whatever follows it.
+  await expectZeros(path, gunzip.bytesWritten);
+}
+
+async function expectZeros(path: string, from: number): Promise<void> {
+  for await (const chunk of createReadStream(path, { start: from })) {
+    if (!chunk.every((byte: number) => byte === 0)) {
+      throw new ConnectorError(
+        'corrupt_gzip',
+        `expected the gzip file to end at byte ${from}, got other data after it`,
+        { hint: 'Write the file again; what follows a gzip member must be another member.' },
+      );
+    }
+  }
+}
+
+function translate(error: unknown): unknown {
+  const code = (error as NodeJS.ErrnoException).code ?? '';
+  if (code === 'Z_BUF_ERROR') {
+    return new ConnectorError('truncated_gzip', 'the gzip file ends in the middle', {
+      hint: 'Upload the file again.',
+      cause: error,
+    });
+  }
+  if (!code.startsWith('Z_') || code === 'Z_MEM_ERROR') return error;
+  return new ConnectorError('corrupt_gzip', `the gzip file is damaged: ${(error as Error).message}`, {
+    hint: 'Upload the file again.',
+    cause: error,
+  });
+}

@@ -1,0 +1,12 @@
+import { ConnectorError } from '../errors.ts';
+import type { Limits } from './compression.ts';
+
+/** @throws ConnectorError `expanded_too_large` if `size` bytes are more than allowed. */
+export function checkExpanded(size: number, limits: Limits): void {
+  if (size <= limits.maxExpandedBytes) return;
+  throw new ConnectorError(
+    'expanded_too_large',
+    `expected at most ${limits.maxExpandedBytes} bytes when expanded, got at least ${size}`,
+    { hint: "Split the file, or raise the connector's max_file_bytes." },
+  );
+}

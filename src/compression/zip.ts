@@ -1,0 +1,156 @@
+import { createReadStream } from 'node:fs';
+import { pipeline, Readable } from 'node:stream';
+import { crc32, createInflateRaw } from 'node:zlib';
+import yauzl from 'yauzl';
+import { ConnectorError } from '../errors.ts';
+import type { Compression } from './compression.ts';
+import { checkExpanded } from './limits.ts';
+
+const STORED = 0;
+const DEFLATED = 8;
+/** Names of other methods that zip programs offer (APPNOTE.TXT 4.4.5). */
+const METHODS: Record<number, string> = {
+  9: 'Deflate64',
+  12: 'bzip2',
+  14: 'LZMA',
+  93: 'Zstandard',
+  95: 'XZ',
+  98: 'PPMd',
+};
+
+/** Where an entry's bytes lie in the archive, and what they must come to. */
+interface Member {
+  name: string;
+  start: number;
+  compressedSize: number;
+  size: number;
+  crc32: number;
+  deflated: boolean;
+}
+
+/** Zip, also zip64, read by its central directory: each file of it is an entry, in the directory's order. */
+export const zip: Compression = {
+  name: 'zip',
+  detect: (start) => ['PK\x03\x04', 'PK\x05\x06', 'PK\x07\x08'].includes(start.toString('latin1')),
+  async *entries(path, limits) {
+    let size = 0;
+    // The whole directory is looked at first: no entry is loaded of an archive that cannot be.
+    for await (const { member } of members(path)) {
+      size += member.size;
+      checkExpanded(size, limits);
+    }
+    for await (const { member, archive, entry } of members(path)) {
+      member.start = await dataStart(archive, entry, member.name);
+      yield { name: member.name, open: () => Readable.from(expand(path, member), { objectMode: false }) };
+    }
+  },
+};
+
+async function* members(path: string) {
+  try {
+    const archive = await yauzl.openPromise(path, { autoClose: false, decodeStrings: false });
+    try {
+      for await (const entry of archive.eachEntry()) {
+        const member = toMember(entry);
+        if (member) yield { member, archive, entry };
+      }
+    } finally {
+      archive.close();
+    }
+  } catch (error) {
+    throw translate(error);
+  }
+}
+
+/** Null for what is no data: folders, and what macOS adds. */
+function toMember(entry: yauzl.Entry): Member | null {
+  const { generalPurposeBitFlag, fileNameRaw, extraFields, compressionMethod } = entry;
+  const name = yauzl.getFileNameLowLevel(generalPurposeBitFlag, fileNameRaw, extraFields, false);
+  if (name.endsWith('/') || name.startsWith('__MACOSX/') || /(^|\/)\.DS_Store$/.test(name)) return null;
+  if (entry.isEncrypted()) throw encrypted(`entry "${name}" of the zip file is encrypted`);
+  if (compressionMethod !== STORED && compressionMethod !== DEFLATED) {
+    const method = METHODS[compressionMethod] ?? 'unknown';
+    throw new ConnectorError(
+      'unsupported_zip',
+      `expected entry "${name}" of the zip file to be stored or deflated, got method ${compressionMethod} (${method})`,
+      { hint: 'Write the zip file with the method Deflate.' },
+    );
+  }
+  return {
+    name,
+    start: 0,
+    compressedSize: entry.compressedSize,
+    size: entry.uncompressedSize,
+    crc32: entry.crc32,
+    deflated: compressionMethod === DEFLATED,
+  };
+}
+
+async function dataStart(archive: yauzl.ZipFile, entry: yauzl.Entry, name: string): Promise<number> {
+  try {
+    const { fileDataStart } = await archive.readLocalFileHeaderPromise(entry, { minimal: true });
+    return fileDataStart;
+  } catch (error) {
+    throw translate(error, name);
+  }
+}
+
+async function* expand(path: string, member: Member): AsyncGenerator<Buffer> {
+  let size = 0;
+  let checksum = 0;
+  try {
+    for await (const chunk of memberBytes(path, member)) {
+      size += chunk.length;
+      if (size > member.size) break;
+      checksum = crc32(chunk, checksum);
+      yield chunk;
+    }
+  } catch (error) {
+    throw translate(error, member.name);
+  }
+  if (size !== member.size) {
+    const actual = size > member.size ? 'more' : `${size}`;
+    throw corrupt(`expected ${member.size} bytes in entry "${member.name}", got ${actual}`);
+  }
+  if (checksum !== member.crc32)
+    throw corrupt(`entry "${member.name}" has another CRC-32 than its directory says`);
+}
+
+function memberBytes(path: string, { start, compressedSize, deflated }: Member): AsyncIterable<Buffer> {
+  if (compressedSize === 0) return Readable.from([]);
+  const file = createReadStream(path, { start, end: start + compressedSize - 1 });
+  if (!deflated) return file;
+  const inflate = createInflateRaw();
+  // Only pipeline closes the file when the reader goes away; errors arrive through inflate.
+  pipeline(file, inflate, () => {});
+  return inflate;
+}
+
+function translate(error: unknown, entryName?: string): unknown {
+  if (error instanceof ConnectorError) return error;
+  const { code, message } = error as NodeJS.ErrnoException;
+  // yauzl's own errors have no code, the file system's and zlib's do.
+  if (code !== undefined && (!code.startsWith('Z_') || code === 'Z_MEM_ERROR')) return error;
+  if (message.includes('strong encryption')) return encrypted('the zip file is encrypted', error);
+  if (message.includes('multi-disk')) {
+    return new ConnectorError('unsupported_zip', 'expected a zip file of one piece, got a part of several', {
+      hint: 'Upload the archive as one file.',
+      cause: error,
+    });
+  }
+  return corrupt(entryName === undefined ? message : `entry "${entryName}": ${message}`, error);
+}
+
+function encrypted(message: string, cause?: unknown): ConnectorError {
+  return new ConnectorError('encrypted_zip', message, {
+    hint: 'Write the zip file without a password.',
+    cause,
+  });
+}
+
+function corrupt(what: string, cause?: unknown): ConnectorError {
+  return new ConnectorError('corrupt_zip', `the zip file is damaged: ${what}`, {
+    hint: 'Upload the file again.',
+    cause,
+  });
+}

@@ -1,0 +1,74 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { runMigrations } from 'graphile-worker';
+import { Kysely, PostgresDialect, sql } from 'kysely';
+import { type MigrationProvider, Migrator } from 'kysely/migration';
+import pg from 'pg';
+import { packageRoot } from '../paths.ts';
+import type { Database } from './schema.ts';
+
+// Serialises whole migrations (queue, tables, functions) between processes; any constant will do.
+const MIGRATE_LOCK = 1_395_868_504;
+
+/**
+ * Brings a database to this version: graphile-worker's schema, then migrations/ (tables, forward only), then
+ * sql/ (functions, views, comments), whole. Idempotent, and safe when several processes do it at once.
+ */
+export async function migrate(databaseUrl: string): Promise<void> {
+  const lock = new pg.Client({ connectionString: databaseUrl, application_name: 's3_connector migrate' });
+  await lock.connect();
+  try {
+    await lock.query('select pg_advisory_lock($1)', [MIGRATE_LOCK]);
+    await runMigrations({ connectionString: databaseUrl, noHandleSignals: true, preset: {} });
+    // The pg driver sends a script of many statements as it is; postgres.js would prepare it, and fail.
+    const pool = new pg.Pool({ connectionString: databaseUrl, max: 2 });
+    const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
+    await migrateTables(db)
+      .then(() => applySql(db))
+      .finally(() => db.destroy());
+  } finally {
+    await lock.end();
+  }
+}
+
+async function migrateTables(db: Kysely<Database>): Promise<void> {
+  const migrator = new Migrator({
+    db,
+    provider: sqlFiles(join(packageRoot, 'migrations')),
+    migrationTableSchema: 's3_connector_private',
+  });
+  const { error } = await migrator.migrateToLatest();
+  if (error) throw error;
+}
+
+function sqlFiles(directory: string): MigrationProvider {
+  return {
+    async getMigrations() {
+      const files = await readSqlFiles(directory);
+      return Object.fromEntries(
+        files.map(({ name, text }) => [name, { up: (db: Kysely<Database>) => runScript(db, text) }]),
+      );
+    },
+  };
+}
+
+async function applySql(db: Kysely<Database>): Promise<void> {
+  const files = await readSqlFiles(join(packageRoot, 'sql'));
+  await db.transaction().execute(async (transaction) => {
+    for (const file of files) await runScript(transaction, file.text);
+  });
+}
+
+async function runScript(db: Kysely<Database>, text: string): Promise<void> {
+  await sql.raw(text).execute(db);
+}
+
+async function readSqlFiles(directory: string): Promise<{ name: string; text: string }[]> {
+  const names = (await readdir(directory)).filter((name) => name.endsWith('.sql')).sort();
+  return Promise.all(
+    names.map(async (name) => ({
+      name: name.slice(0, -'.sql'.length),
+      text: await readFile(join(directory, name), 'utf8'),
+    })),
+  );
+}

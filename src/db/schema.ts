@@ -1,0 +1,117 @@
+import type { ColumnType, Generated, Selectable } from 'kysely';
+
+/** A timestamptz: read as Date, written as Date or text. */
+type Timestamp = ColumnType<Date, Date | string, Date | string>;
+
+export type FileStatus =
+  | 'in_queue'
+  | 'running'
+  | 'pending_retry'
+  | 'paused'
+  | 'success'
+  | 'failure'
+  | 'cancelled'
+  | 'undone';
+
+/** `s3_connector.connectors`; the columns are explained in sql/90_table_comments.sql. */
+export interface ConnectorsTable {
+  name: string;
+  bucket: string;
+  pattern: string;
+  file_format: 'csv' | 'parquet';
+  target_table: string;
+  region: string | null;
+  endpoint: string | null;
+  auth_method: Generated<'worker' | 'anonymous' | 'iam_role'>;
+  role_arn: string | null;
+  schedule: Generated<string>;
+  csv_delimiter: Generated<string>;
+  csv_quote: Generated<string>;
+  csv_escape: Generated<string>;
+  csv_null: Generated<string>;
+  csv_encoding: Generated<string>;
+  csv_skip_header: Generated<boolean>;
+  time_zone: Generated<string>;
+  match_columns_by: Generated<'name' | 'position'>;
+  on_unknown_column: Generated<'fail' | 'ignore'>;
+  create_table: Generated<boolean>;
+  time_column: string | null;
+  hypertable: boolean | null;
+  chunk_interval: Generated<string>;
+  columnstore: Generated<boolean>;
+  segment_by: string[] | null;
+  order_by: string[] | null;
+  on_conflict: Generated<'fail' | 'skip' | 'update'>;
+  on_bad_row: Generated<'fail' | 'skip'>;
+  max_bad_rows: number | null;
+  file_id_column: string | null;
+  max_file_bytes: Generated<number>;
+  max_row_bytes: Generated<number>;
+  max_tracked_files: Generated<number>;
+  max_parallel_files: number | null;
+  max_attempts: Generated<number>;
+  min_object_age: Generated<string>;
+  start_after: string | null;
+  state: Generated<'running' | 'paused'>;
+  owner: Generated<string>;
+  created_at: Generated<Timestamp>;
+}
+
+export interface ColumnMappingsTable {
+  connector_name: string;
+  source_column: string;
+  target_column: string | null;
+  data_type: string | null;
+}
+
+export interface FilesTable {
+  id: Generated<number>;
+  connector_name: string;
+  key: string;
+  etag: string;
+  size_bytes: number;
+  last_modified: Timestamp;
+  status: Generated<FileStatus>;
+  attempts: Generated<number>;
+  rows_read: number | null;
+  rows_imported: number | null;
+  rows_rejected: number | null;
+  rows_skipped: number | null;
+  error_code: string | null;
+  error_message: string | null;
+  worker_id: number | null;
+}
+
+export interface ProgressTable {
+  connector_name: string;
+  marker: string | null;
+  scan_position: string | null;
+  backlog: Generated<boolean>;
+  last_poll_at: Timestamp | null;
+  next_poll_at: Generated<Timestamp>;
+  notice: string | null;
+}
+
+export interface WorkersTable {
+  id: Generated<number>;
+  host: string;
+  pid: number;
+  version: string;
+  concurrency: number;
+  pool_id: string | null;
+  started_at: Generated<Timestamp>;
+  stopped_at: Timestamp | null;
+}
+
+export interface Database {
+  's3_connector.connectors': ConnectorsTable;
+  's3_connector.column_mappings': ColumnMappingsTable;
+  's3_connector.files': FilesTable;
+  's3_connector_private.progress': ProgressTable;
+  's3_connector_private.workers': WorkersTable;
+}
+
+export type Connector = Selectable<ConnectorsTable>;
+export type ColumnMapping = Selectable<ColumnMappingsTable>;
+export type File = Selectable<FilesTable>;
+export type Progress = Selectable<ProgressTable>;

@@ -1,0 +1,56 @@
+import { type Kysely, sql } from 'kysely';
+import type { Connector, Database, Progress } from './db/schema.ts';
+import { ConnectorError, describeError } from './errors.ts';
+import type { Listing } from './list.ts';
+import { nextRun } from './schedule.ts';
+
+/** What a poll set out from, and must still be so when it is committed. */
+export interface PollStart {
+  connector: Connector;
+  progress: Progress;
+  startedAt: Date;
+}
+
+/**
+ * Commits a listing in one transaction: the file rows, a job each, the marker and the `polls` row.
+ * @returns how many files were enqueued; null, with nothing done, where the marker moved meanwhile
+ */
+export async function enqueue(
+  db: Kysely<Database>,
+  start: PollStart,
+  listing: Listing,
+): Promise<number | null> {
+  const objects = listing.objects.map((object) => ({
+    key: object.key,
+    etag: object.etag,
+    size_bytes: object.sizeBytes,
+    last_modified: object.lastModified.toISOString(),
+  }));
+  const backlog = listing.stoppedBy === 'full' || listing.stoppedBy === 'budget';
+  const { rows } = await sql<{ enqueued: number | null }>`
+    select s3_connector_private.commit_poll(
+      ${start.connector.name}, ${start.progress.marker}, ${start.progress.scan_position},
+      ${JSON.stringify(objects)}::text::jsonb, ${listing.scanPosition}, ${backlog}, ${nextPollAt(start)}::timestamptz,
+      ${start.startedAt.toISOString()}::timestamptz,
+      ${listing.keysListed}, ${listing.keysMatched}, ${listing.requests}
+    ) as enqueued`.execute(db);
+  return rows[0]?.enqueued ?? null;
+}
+
+/** Records a poll that could not list; the marker stays. */
+export async function recordFailedPoll(
+  db: Kysely<Database>,
+  start: PollStart,
+  error: unknown,
+): Promise<void> {
+  const code = error instanceof ConnectorError ? error.code : 'unexpected';
+  await sql`
+    select s3_connector_private.fail_poll(
+      ${start.connector.name}, ${nextPollAt(start)}::timestamptz, ${start.startedAt.toISOString()}::timestamptz,
+      1, ${code}, ${describeError(error)}
+    )`.execute(db);
+}
+
+function nextPollAt(start: PollStart): string {
+  return nextRun(start.connector.schedule, start.startedAt)?.toISOString() ?? 'infinity';
+}

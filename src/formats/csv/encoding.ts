@@ -1,0 +1,166 @@
+import { TextDecoder } from 'node:util';
+import { ConnectorError } from '../../errors.ts';
+
+/**
+ * What the scanner and the header need to know of an encoding. The names are PostgreSQL's
+ * (src/common/encnames.c), compared as PostgreSQL compares them: letters and digits only, in lower case.
+ */
+interface Encoding {
+  /** Label for TextDecoder; only header names are decoded here, the data is left to PostgreSQL. */
+  label: string | null;
+  /** Whether a byte begins a character whose next byte may look like ASCII. */
+  isLead?: (byte: number) => boolean;
+  /** PostgreSQL does not know it: the bytes are turned into UTF-8 before anything looks at them. */
+  transcoded?: boolean;
+}
+
+const highBit = (byte: number) => byte >= 0x80;
+/** 0xA1-0xDF are the one-byte half-width katakana (pg_sjis_mblen in src/common/wchar.c). */
+const shiftJisLead = (byte: number) => byte >= 0x80 && !(byte >= 0xa1 && byte <= 0xdf);
+
+const utf8: Encoding = { label: 'utf-8' };
+const shiftJis: Encoding = { label: 'shift_jis', isLead: shiftJisLead };
+const big5: Encoding = { label: 'big5', isLead: highBit };
+const gbk: Encoding = { label: 'gbk', isLead: highBit };
+const uhc: Encoding = { label: 'windows-949', isLead: highBit };
+
+/** Everything that is not a plain one-byte encoding or EUC, whose bytes over 0x7F are never ASCII. */
+const ENCODINGS: Record<string, Encoding> = {
+  utf8,
+  unicode: utf8,
+  utf16: { label: 'utf-16', transcoded: true },
+  utf16le: { label: 'utf-16le', transcoded: true },
+  utf16be: { label: 'utf-16be', transcoded: true },
+  sjis: shiftJis,
+  shiftjis: shiftJis,
+  mskanji: shiftJis,
+  win932: shiftJis,
+  windows932: shiftJis,
+  shiftjis2004: shiftJis,
+  big5,
+  win950: big5,
+  windows950: big5,
+  gbk,
+  win936: gbk,
+  windows936: gbk,
+  // A four-byte character is two pairs of lead and trail for a scanner.
+  gb18030: { label: 'gb18030', isLead: highBit },
+  uhc,
+  win949: uhc,
+  windows949: uhc,
+  johab: { label: null, isLead: highBit },
+  euccn: { label: 'gbk' },
+  eucjp: { label: 'euc-jp' },
+  eucjis2004: { label: 'euc-jp' },
+  euckr: { label: 'euc-kr' },
+  latin5: { label: 'iso-8859-9' },
+  latin6: { label: 'iso-8859-10' },
+  latin7: { label: 'iso-8859-13' },
+  latin8: { label: 'iso-8859-14' },
+  latin9: { label: 'iso-8859-15' },
+  latin10: { label: 'iso-8859-16' },
+  koi8: { label: 'koi8-r' },
+  koi8r: { label: 'koi8-r' },
+  koi8u: { label: 'koi8-u' },
+  alt: { label: 'ibm866' },
+  win866: { label: 'ibm866' },
+  win: { label: 'windows-1251' },
+};
+
+function find(name: string): Encoding {
+  const clean = name.toLowerCase().replace(/[^a-z0-9]/g, '');
+  const known = ENCODINGS[clean];
+  if (known) return known;
+  const numbered = /^(win|windows|latin|iso8859)(\d+)$/.exec(clean);
+  if (!numbered) return { label: null };
+  return { label: numbered[1]?.startsWith('win') ? `windows-${numbered[2]}` : `iso-8859-${numbered[2]}` };
+}
+
+/** The name for COPY's ENCODING option of the bytes that come out of `toScannable`. */
+export function copyEncodingOf(name: string): string {
+  const encoding = find(name);
+  return encoding === utf8 || encoding.transcoded ? 'UTF8' : name;
+}
+
+/** Whether a byte order mark EF BB BF may stand at the start. */
+export const isUtf8 = (name: string): boolean => copyEncodingOf(name) === 'UTF8';
+
+/** The bytes after which one more byte belongs to the character, whatever it looks like. */
+export function leadBytes(name: string): number[] {
+  const { isLead } = find(name);
+  return isLead ? Array.from({ length: 256 }, (_, byte) => byte).filter(isLead) : [];
+}
+
+/**
+ * Turns UTF-16 into UTF-8; any other encoding passes unchanged, PostgreSQL converts it. `utf-16` goes by
+ * the byte order mark, and is little-endian without one (as Windows writes it).
+ *
+ * @throws ConnectorError `invalid_encoding`
+ */
+export async function* toScannable(chunks: AsyncIterable<Buffer>, name: string): AsyncGenerator<Buffer> {
+  const { label, transcoded } = find(name);
+  if (!transcoded || label === null) {
+    yield* chunks;
+    return;
+  }
+  let decoder: TextDecoder | null = null;
+  let first: Buffer = Buffer.alloc(0);
+  let offset = 0;
+  const decode = (bytes: Buffer, stream: boolean): Buffer => {
+    decoder ??= new TextDecoder(label === 'utf-16' ? byteOrder(bytes) : label, { fatal: true });
+    try {
+      return Buffer.from(decoder.decode(bytes, { stream }), 'utf8');
+    } catch (cause) {
+      throw invalidEncoding(name, `between bytes ${offset + 1} and ${offset + bytes.length}`, cause);
+    }
+  };
+  for await (const chunk of chunks) {
+    let bytes = chunk;
+    if (decoder === null) {
+      first = Buffer.concat([first, chunk]);
+      if (first.length < 2) continue;
+      bytes = first;
+    }
+    const text = decode(bytes, true);
+    offset += bytes.length;
+    if (text.length > 0) yield text;
+  }
+  const last = decode(decoder === null ? first : Buffer.alloc(0), false);
+  if (last.length > 0) yield last;
+}
+
+function byteOrder(start: Buffer): string {
+  return start[0] === 0xfe && start[1] === 0xff ? 'utf-16be' : 'utf-16le';
+}
+
+/**
+ * Decodes a header name.
+ *
+ * @throws ConnectorError `invalid_encoding`, `unsupported_encoding`
+ */
+export function decodeName(bytes: Buffer, name: string): string {
+  if (bytes.every((byte) => byte < 0x80)) return bytes.toString('latin1');
+  const { label, transcoded } = find(name);
+  let decoder: TextDecoder;
+  try {
+    // A mark inside a name is part of it: the file's own was taken off before.
+    decoder = new TextDecoder(transcoded ? 'utf-8' : (label ?? ''), { fatal: true, ignoreBOM: true });
+  } catch (cause) {
+    throw new ConnectorError('unsupported_encoding', `cannot read a header in the encoding "${name}"`, {
+      hint: 'Keep the header in ASCII, or set csv_skip_header to false and match columns by position.',
+      cause,
+    });
+  }
+  try {
+    return decoder.decode(bytes);
+  } catch (cause) {
+    throw invalidEncoding(name, 'in the header', cause);
+  }
+}
+
+function invalidEncoding(name: string, where: string, cause: unknown): ConnectorError {
+  return new ConnectorError('invalid_encoding', `the file is not valid ${name}: bad bytes ${where}`, {
+    hint: "Set the connector's csv_encoding to the file's encoding.",
+    cause,
+  });
+}

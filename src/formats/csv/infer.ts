@@ -1,0 +1,196 @@
+import { ConnectorError } from '../../errors.ts';
+import { type CsvDialect, type DialectBytes, dialectBytes } from './dialect.ts';
+import { unquoteInto } from './fields.ts';
+import { CHUNK_END, RECORD_END, RecordScanner, type RowsStart } from './scanner.ts';
+import { LONGEST_TYPED_VALUE, TYPE_RULES } from './types.ts';
+
+export interface InferredColumn {
+  name: string;
+  /** PostgreSQL's name of a type that takes every value of the column, with DateStyle ISO. */
+  type: string;
+  nullable: boolean;
+}
+
+export interface InferOptions extends RowsStart {
+  /** The header's fields; null: the first record tells how many columns there are. */
+  names: string[] | null;
+  /** In bytes, the record's end not counted. */
+  maxRowBytes: number;
+}
+
+/** No value yet, only NULLs; widens to every other kind. */
+const UNKNOWN = 0;
+/** Whatever is of no other kind. */
+const TEXT = TYPE_RULES.length + 1;
+const KINDS = TEXT + 1;
+const JOINED = joinTable();
+
+/**
+ * Reads all rows of a part and finds for each column the narrowest type that holds every value. Rows with
+ * another number of fields have no say: COPY is going to refuse them.
+ *
+ * @param chunks what follows the header, as `readHeader` and `toScannable` give it
+ * @throws ConnectorError `duplicate_column`, and as `RecordScanner`
+ */
+export async function inferColumns(
+  chunks: AsyncIterable<Buffer>,
+  dialect: CsvDialect,
+  options: InferOptions,
+): Promise<InferredColumn[]> {
+  const names = options.names && columnNames(options.names);
+  const inference = new Inference(dialectBytes(dialect), options, names?.length ?? null);
+  for await (const chunk of chunks) inference.chunk(chunk);
+  return inference
+    .finish()
+    .map((column, position) => ({ name: names?.[position] ?? columnName(position), ...column }));
+}
+
+/**
+ * The names of the columns of a header: an empty one is named by its position.
+ *
+ * @throws ConnectorError `duplicate_column`
+ */
+export function columnNames(header: string[]): string[] {
+  const names = header.map((name, position) => name || columnName(position));
+  const seen = new Set<string>();
+  const twice = new Set(names.filter((name) => seen.size === seen.add(name).size));
+  if (twice.size > 0) {
+    const list = [...twice].map((name) => `"${name}"`).join(', ');
+    throw new ConnectorError(
+      'duplicate_column',
+      `expected every column name once, got ${list} more than once`,
+      {
+        hint: 'Rename the columns in the file, or set csv_skip_header to false and match columns by position.',
+      },
+    );
+  }
+  return names;
+}
+
+export const columnName = (position: number): string => `column${position + 1}`;
+
+class Inference {
+  readonly #bytes: DialectBytes;
+  readonly #scanner: RecordScanner;
+  /** Kind and NULLs of each column so far. */
+  #columns: Uint8Array | null;
+  #nulls: Uint8Array;
+  /** Kinds of the values of the record at hand. */
+  #record: Uint8Array;
+  /** A field that a chunk cut through, as far as a typed value is long. */
+  readonly #cut = Buffer.alloc(4 * LONGEST_TYPED_VALUE);
+  #cutLength = 0;
+  readonly #value = Buffer.alloc(4 * LONGEST_TYPED_VALUE);
+
+  constructor(bytes: DialectBytes, options: InferOptions, columnCount: number | null) {
+    this.#bytes = bytes;
+    const { maxRowBytes, lineOffset = 0, newline = null } = options;
+    this.#scanner = new RecordScanner(bytes, { maxRowBytes, lineOffset, newline, fields: 'stop' });
+    this.#columns = columnCount === null ? null : new Uint8Array(columnCount);
+    this.#nulls = new Uint8Array(columnCount ?? 0);
+    this.#record = new Uint8Array(columnCount ?? 16);
+  }
+
+  chunk(chunk: Buffer): void {
+    const scanner = this.#scanner;
+    scanner.load(chunk);
+    for (let stop = scanner.next(); stop !== CHUNK_END; stop = scanner.next()) {
+      const position = stop === RECORD_END ? scanner.fields - 1 : scanner.field - 1;
+      this.#field(chunk, position);
+      if (stop === RECORD_END) this.#endRecord();
+    }
+    this.#keepCut(chunk);
+  }
+
+  finish(): { type: string; nullable: boolean }[] {
+    if (this.#scanner.finish() === RECORD_END) {
+      this.#field(Buffer.alloc(0), this.#scanner.fields - 1);
+      this.#endRecord();
+    }
+    return Array.from(this.#columns ?? [], (kind, position) => ({
+      type: TYPE_RULES[kind - 1]?.type ?? 'text',
+      nullable: kind === UNKNOWN || this.#nulls[position] === 1,
+    }));
+  }
+
+  #field(chunk: Buffer, position: number): void {
+    const { start, end, quoted } = this.#scanner;
+    let kind: number;
+    const hint = this.#columns?.[position] ?? UNKNOWN;
+    if (this.#cutLength > 0) {
+      this.#keepCut(chunk);
+      kind = this.#kindOf(this.#cut, 0, this.#cutLength, quoted, hint);
+      this.#cutLength = 0;
+    } else {
+      kind = this.#kindOf(chunk, start, end, quoted, hint);
+    }
+    if (position >= this.#record.length) this.#grow(position);
+    this.#record[position] = kind;
+  }
+
+  #kindOf(bytes: Buffer, start: number, end: number, quoted: boolean, hint: number): number {
+    if (!quoted) return this.#isNull(bytes, start, end) ? UNKNOWN : kindOf(bytes, start, end, hint);
+    // Twice as long because every character may have been escaped, and two quotes around.
+    if (end - start > 2 * LONGEST_TYPED_VALUE + 2) return TEXT;
+    const length = unquoteInto(this.#value, bytes.subarray(start, end), this.#bytes);
+    return kindOf(this.#value, 0, length, hint);
+  }
+
+  #isNull(bytes: Buffer, start: number, end: number): boolean {
+    const { nullText } = this.#bytes;
+    if (end - start !== nullText.length) return false;
+    return nullText.length === 0 || nullText.compare(bytes, start, end) === 0;
+  }
+
+  #endRecord(): void {
+    const count = this.#scanner.fields;
+    if (this.#columns === null) {
+      this.#columns = new Uint8Array(count);
+      this.#nulls = new Uint8Array(count);
+    }
+    const columns = this.#columns;
+    if (count !== columns.length) return;
+    for (let position = 0; position < count; position++) {
+      const kind = this.#record[position] as number;
+      if (kind === UNKNOWN) this.#nulls[position] = 1;
+      columns[position] = JOINED[(columns[position] as number) * KINDS + kind] as number;
+    }
+  }
+
+  #keepCut(chunk: Buffer): void {
+    const { start, end } = this.#scanner;
+    this.#cutLength += chunk.copy(this.#cut, this.#cutLength, start, end);
+  }
+
+  /** Makes room for a record with more fields than ever; a ragged one cannot take more than a row's bytes. */
+  #grow(position: number): void {
+    const record = new Uint8Array(2 * position + 2);
+    record.set(this.#record);
+    this.#record = record;
+  }
+}
+
+/** The kind of a value that is not NULL. Tries the column's own kind first: nearly always it is the one. */
+function kindOf(bytes: Uint8Array, start: number, end: number, hint: number): number {
+  if (hint === TEXT || end - start > LONGEST_TYPED_VALUE || end === start) return TEXT;
+  if (hint !== UNKNOWN && TYPE_RULES[hint - 1]?.matches(bytes, start, end)) return hint;
+  return TYPE_RULES.findIndex((rule) => rule.matches(bytes, start, end)) + 1 || TEXT;
+}
+
+/** For each pair of kinds the first one that both widen to. */
+function joinTable(): Uint8Array {
+  const widens = (from: number, to: number): boolean => {
+    if (from === to || from === UNKNOWN || to === TEXT) return true;
+    const [rule, wider] = [TYPE_RULES[from - 1], TYPE_RULES[to - 1]];
+    return rule !== undefined && wider !== undefined && rule.widensTo.includes(wider.kind);
+  };
+  const table = new Uint8Array(KINDS * KINDS);
+  for (let a = 0; a < KINDS; a++) {
+    for (let b = 0; b < KINDS; b++) {
+      let joined = UNKNOWN;
+      while (!(widens(a, joined) && widens(b, joined))) joined++;
+      table[a * KINDS + b] = joined;
+    }
+  }
+  return table;
+}

@@ -1,0 +1,141 @@
+import { type CsvDialect, dialectBytes } from './dialect.ts';
+import { decodeName, isUtf8 } from './encoding.ts';
+import { END_MARKER, endMarkerFound } from './end_marker.ts';
+import { splitRecord, unquoteInto } from './fields.ts';
+import { type Newline, RECORD_END, RecordScanner, type RowsStart } from './scanner.ts';
+
+export { rewriteRecords } from './rewrite.ts';
+
+const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
+const NO_BYTES: Buffer = Buffer.alloc(0);
+
+export interface Header {
+  /** The names, unquoted and decoded; null if there were no bytes at all. */
+  fields: string[] | null;
+  /** Physical lines that the header took: the `lineOffset` of what follows. */
+  lines: number;
+  /** How the header ended: COPY would refuse rows that end otherwise. Null if nothing ended it. */
+  newline: Newline | null;
+  /** The bytes after the header. Must be read, or its iterator returned, to let go of the source. */
+  rest: AsyncIterable<Buffer>;
+}
+
+/**
+ * Takes the first record off. A UTF-8 byte order mark before it is dropped. Chunks are what `toScannable`
+ * gives.
+ *
+ * @throws ConnectorError as `RecordScanner`, and `invalid_encoding`, `unsupported_encoding`
+ */
+export async function readHeader(
+  chunks: AsyncIterable<Buffer>,
+  dialect: CsvDialect,
+  maxRowBytes: number,
+): Promise<Header> {
+  const bytes = dialectBytes(dialect);
+  const scanner = new RecordScanner(bytes, { maxRowBytes, fields: 'count' });
+  const source = chunks[Symbol.asyncIterator]();
+  try {
+    const pieces: Buffer[] = [];
+    let rest = NO_BYTES;
+    for (let ended = false; !ended; ) {
+      const { done, value: chunk } = await source.next();
+      if (!done) scanner.load(chunk);
+      ended = (done ? scanner.finish() : scanner.next()) === RECORD_END || done === true;
+      if (!done) pieces.push(chunk.subarray(scanner.start, scanner.end));
+      if (!done && ended) rest = chunk.subarray(scanner.at);
+    }
+    const record = withoutMark(Buffer.concat(pieces), dialect);
+    const fields = splitRecord(record, bytes).map((raw) => {
+      const value = Buffer.alloc(raw.length);
+      return decodeName(value.subarray(0, unquoteInto(value, raw, bytes)), dialect.encoding);
+    });
+    const empty = record.length === 0 && scanner.newline === null;
+    return {
+      fields: empty ? null : fields,
+      lines: scanner.lines,
+      newline: scanner.newline,
+      rest: resume(rest, source),
+    };
+  } catch (error) {
+    await source.return?.();
+    throw error;
+  }
+}
+
+function withoutMark(record: Buffer, dialect: CsvDialect): Buffer {
+  const marked = isUtf8(dialect.encoding) && record.subarray(0, 3).equals(BYTE_ORDER_MARK);
+  return marked ? record.subarray(3) : record;
+}
+
+/** Not a generator: one that was never started would not let go of its source. */
+function resume(first: Buffer, source: AsyncIterator<Buffer>): AsyncIterableIterator<Buffer> {
+  let pending = first;
+  return {
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+    async next() {
+      if (pending.length === 0) return source.next();
+      const value = pending;
+      pending = NO_BYTES;
+      return { done: false, value };
+    },
+    async return() {
+      pending = NO_BYTES;
+      await source.return?.();
+      return { done: true, value: undefined };
+    },
+  };
+}
+
+/**
+ * Passes the bytes through unchanged, and stops before PostgreSQL gets to see a row that is too long, a NUL
+ * character, or a line of `\.` only, after which PostgreSQL before 18 silently drops the rest of the file.
+ *
+ * @throws ConnectorError `end_of_data_marker`, and as `RecordScanner`
+ */
+export async function* limitRows(
+  chunks: AsyncIterable<Buffer>,
+  dialect: CsvDialect,
+  options: RowsStart & { maxRowBytes: number },
+): AsyncGenerator<Buffer> {
+  const bytes = dialectBytes(dialect);
+  const scanner = new RecordScanner(bytes, { ...options, fields: 'ignore' });
+  /** Stands where `scanner` stands, but has counted the fields of the record that a chunk cut through. */
+  let counter = new RecordScanner(bytes, { ...options, fields: 'count' });
+  /** The start of that record; more than the marker is long is not kept. */
+  let head = NO_BYTES;
+  for await (const chunk of chunks) {
+    if (chunk.includes(0)) scanToError(counter, chunk);
+    scanner.load(chunk);
+    let ended = false;
+    while (scanner.next() === RECORD_END) {
+      ended = true;
+      if (scanner.size === END_MARKER.length) {
+        const record = Buffer.concat([head, chunk.subarray(scanner.start, scanner.end)]);
+        if (record.equals(END_MARKER)) throw endMarkerFound(scanner.line);
+      }
+      head = NO_BYTES;
+    }
+    head = Buffer.concat([head, chunk.subarray(scanner.start, scanner.end).subarray(0, 2)]).subarray(0, 2);
+    if (ended) {
+      const lineOffset = (options.lineOffset ?? 0) + scanner.lines;
+      counter = new RecordScanner(bytes, {
+        ...options,
+        lineOffset,
+        newline: scanner.newline,
+        fields: 'count',
+      });
+    }
+    counter.load(ended ? chunk.subarray(scanner.start) : chunk);
+    counter.next();
+    yield chunk;
+  }
+  scanner.finish();
+}
+
+/** Scans a chunk with a NUL character in it: the scanner stops there with an error, or before. */
+function scanToError(scanner: RecordScanner, chunk: Buffer): void {
+  scanner.load(chunk);
+  while (scanner.next() === RECORD_END);
+}

@@ -1,0 +1,124 @@
+import { ConnectorError } from '../../errors.ts';
+import { type CsvDialect, type DialectBytes, dialectBytes } from './dialect.ts';
+import { endMarkerFound } from './end_marker.ts';
+import { OutputBlocks } from './output.ts';
+import { CHUNK_END, RECORD_END, RecordScanner, type RowsStart } from './scanner.ts';
+
+export interface RewriteOptions extends RowsStart {
+  /** Positions of the fields that stay, from 0, ascending; null for all. */
+  keep: number[] | null;
+  /** A field as it shall stand in the CSV, to be appended to each record. */
+  append: Buffer | null;
+  expectedFields: number;
+  /** In bytes, the record's end not counted. */
+  maxRowBytes: number;
+}
+
+/**
+ * Leaves fields out of each record and appends a constant one. Fields stay byte for byte as they were; every
+ * record then ends with a line feed. PostgreSQL does not see what is left out, so its encoding is not checked.
+ *
+ * @throws ConnectorError `ragged_row`, `end_of_data_marker`, and as `RecordScanner`
+ */
+export async function* rewriteRecords(
+  chunks: AsyncIterable<Buffer>,
+  dialect: CsvDialect,
+  options: RewriteOptions,
+): AsyncGenerator<Buffer> {
+  const rewriter = new Rewriter(dialectBytes(dialect), options);
+  for await (const chunk of chunks) {
+    rewriter.chunk(chunk);
+    yield* rewriter.output.full();
+  }
+  rewriter.finish();
+  yield* rewriter.output.rest();
+}
+
+class Rewriter {
+  readonly output = new OutputBlocks();
+  readonly #scanner: RecordScanner;
+  readonly #bytes: DialectBytes;
+  readonly #append: Buffer | null;
+  readonly #expectedFields: number;
+  /** 1 at the position of each field that stays. */
+  readonly #stays: Uint8Array;
+
+  #chunk: Uint8Array = new Uint8Array(0);
+  /** Neighbouring fields that stay are copied in one go with their delimiters: a range of the chunk, or -1. */
+  #runStart = -1;
+  #runEnd = 0;
+  /** Whether the record has a field in the output, and whether that field goes on from the chunk before. */
+  #started = false;
+  #inField = false;
+
+  constructor(bytes: DialectBytes, options: RewriteOptions) {
+    this.#bytes = bytes;
+    this.#append = options.append;
+    this.#expectedFields = options.expectedFields;
+    this.#stays = new Uint8Array(options.expectedFields).fill(options.keep === null ? 1 : 0);
+    for (const position of options.keep ?? []) this.#stays[position] = 1;
+    this.#scanner = new RecordScanner(bytes, {
+      ...options,
+      fields: options.keep === null ? 'count' : 'stop',
+    });
+  }
+
+  chunk(chunk: Uint8Array): void {
+    const scanner = this.#scanner;
+    this.#chunk = chunk;
+    scanner.load(chunk);
+    for (let stop = scanner.next(); stop !== CHUNK_END; stop = scanner.next()) {
+      if (stop === RECORD_END) this.#endRecord();
+      else this.#takeField(scanner.field - 1);
+    }
+    if (scanner.inRecord) {
+      this.#takeField(scanner.field);
+      this.#inField = this.#runStart >= 0;
+      this.#copyRun();
+    }
+  }
+
+  finish(): void {
+    if (this.#scanner.finish() === RECORD_END) this.#endRecord();
+  }
+
+  #takeField(position: number): void {
+    if (this.#stays[position] === 1) {
+      if (this.#runStart < 0) {
+        if (this.#started && !this.#inField) this.output.byte(this.#bytes.delimiter);
+        this.#runStart = this.#scanner.start;
+        this.#started = true;
+      }
+      this.#runEnd = this.#scanner.end;
+    } else {
+      this.#copyRun();
+    }
+    this.#inField = false;
+  }
+
+  #endRecord(): void {
+    const { fields, line } = this.#scanner;
+    if (fields !== this.#expectedFields) throw raggedRow(line, this.#expectedFields, fields);
+    this.#takeField(fields - 1);
+    this.#copyRun();
+    if (this.#append !== null) {
+      if (this.#started) this.output.byte(this.#bytes.delimiter);
+      this.output.write(this.#append, 0, this.#append.length);
+    }
+    if (!this.output.endRecord(this.#bytes)) throw endMarkerFound(line);
+    this.#started = false;
+  }
+
+  #copyRun(): void {
+    if (this.#runStart >= 0) this.output.write(this.#chunk, this.#runStart, this.#runEnd);
+    this.#runStart = -1;
+  }
+}
+
+function raggedRow(line: number, expected: number, actual: number): ConnectorError {
+  return new ConnectorError(
+    'ragged_row',
+    `expected ${expected} fields, got ${actual}, in the row that starts at line ${line}`,
+    { hint: "Correct the row, or the connector's csv_delimiter and csv_quote." },
+  );
+}

@@ -1,0 +1,22 @@
+/** What the worker asks of a reader process. */
+export type ReaderRequest =
+  | { type: 'describe'; path: string }
+  /** A query whose one column is a BLOB; its values are sent on, many to a chunk. */
+  | { type: 'read'; query: string; maxRowBytes: number }
+  /** The receiver has room for one more chunk. */
+  | { type: 'more' };
+
+/** What a reader process answers. */
+export type ReaderAnswer =
+  | { type: 'described'; columns: ReaderColumn[] }
+  | { type: 'chunk'; data: Uint8Array }
+  | { type: 'done' }
+  | { type: 'failed'; message: string }
+  | { type: 'row_too_large'; row: number; bytes: number };
+
+export interface ReaderColumn {
+  name: string;
+  duckdbType: string;
+  /** Whether any row group holds a null, or does not say. */
+  nullable: boolean;
+}

@@ -1,0 +1,108 @@
+/**
+ * The reader process: runs DuckDB apart from the worker, so that a file that brings DuckDB down, or makes it take
+ * all the memory, ends one attempt and not the worker. It serves one request at a time and has no secrets.
+ */
+import { type DuckDBBlobValue, type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
+import type { ReaderAnswer, ReaderColumn, ReaderRequest } from './protocol.ts';
+import { quoteText } from './text.ts';
+
+/** Bytes that are gathered before they are sent on. */
+const CHUNK_BYTES = 1 << 20;
+/** Chunks under way to the worker at once. */
+const WINDOW = 2;
+
+const [spoolDir, memoryLimit] = process.argv.slice(2) as [string, string];
+const connection = await openDuckDB();
+let credit = 0;
+let creditGiven: () => void = () => {};
+
+process.on('message', (request: ReaderRequest) => {
+  if (request.type === 'more') {
+    credit += 1;
+    creditGiven();
+  } else {
+    serve(request).catch((error: Error) => answer({ type: 'failed', message: error.message }));
+  }
+});
+// The worker is gone: so is the reason to be.
+process.on('disconnect', () => process.exit(0));
+
+async function openDuckDB(): Promise<DuckDBConnection> {
+  const instance = await DuckDBInstance.create(':memory:', {
+    threads: '1',
+    memory_limit: memoryLimit,
+    temp_directory: `${spoolDir}/duckdb`,
+    autoinstall_known_extensions: 'false',
+    autoload_known_extensions: 'false',
+  });
+  const opened = await instance.connect();
+  // Times with a zone are written in UTC, with the offset: no instant is lost.
+  await opened.run("set timezone = 'UTC'");
+  // Files below the spool directory and nothing else, whatever a query says.
+  await opened.run(`set allowed_directories = [${quoteText(spoolDir)}]`);
+  await opened.run('set enable_external_access = false');
+  await opened.run('set lock_configuration = true');
+  return opened;
+}
+
+async function serve(request: Exclude<ReaderRequest, { type: 'more' }>): Promise<void> {
+  if (request.type === 'describe') answer({ type: 'described', columns: await describe(request.path) });
+  else await read(request.query, request.maxRowBytes);
+}
+
+async function describe(path: string): Promise<ReaderColumn[]> {
+  const file = quoteText(path);
+  const described = await connection.runAndReadAll(`describe select * from read_parquet(${file})`);
+  const nulls = await connection.runAndReadAll(
+    `select path_in_schema, coalesce(bool_or(coalesce(stats_null_count, 1) > 0), false) from parquet_metadata(${file}) group by 1`,
+  );
+  const nullable = new Map(nulls.getRows().map(([name, has]) => [String(name), Boolean(has)]));
+  return described.getRows().map(([name, type]) => ({
+    name: String(name),
+    duckdbType: String(type),
+    nullable: nullable.get(String(name)) ?? true,
+  }));
+}
+
+async function read(query: string, maxRowBytes: number): Promise<void> {
+  credit = WINDOW;
+  const result = await connection.stream(query);
+  let buffer = Buffer.allocUnsafe(CHUNK_BYTES);
+  let filled = 0;
+  let row = 0;
+  for (
+    let chunk = await result.fetchChunk();
+    chunk && chunk.rowCount > 0;
+    chunk = await result.fetchChunk()
+  ) {
+    const lines = chunk.getColumnVector(0);
+    for (let i = 0; i < chunk.rowCount; i++) {
+      const line = (lines.getItem(i) as DuckDBBlobValue).bytes;
+      row += 1;
+      if (line.length > maxRowBytes) return answer({ type: 'row_too_large', row, bytes: line.length });
+      if (filled + line.length > buffer.length) {
+        await sendChunk(buffer.subarray(0, filled));
+        buffer = Buffer.allocUnsafe(Math.max(CHUNK_BYTES, line.length));
+        filled = 0;
+      }
+      buffer.set(line, filled);
+      filled += line.length;
+    }
+  }
+  if (filled > 0) await sendChunk(buffer.subarray(0, filled));
+  answer({ type: 'done' });
+}
+
+async function sendChunk(data: Uint8Array): Promise<void> {
+  while (credit === 0) {
+    await new Promise<void>((resolve) => {
+      creditGiven = resolve;
+    });
+  }
+  credit -= 1;
+  answer({ type: 'chunk', data });
+}
+
+function answer(message: ReaderAnswer): void {
+  process.send?.(message);
+}

@@ -1,0 +1,154 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { on, once } from 'node:events';
+import { mkdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { ConnectorError } from '../../errors.ts';
+import type { ReaderAnswer, ReaderColumn, ReaderRequest } from './protocol.ts';
+
+const READER = fileURLToPath(
+  import.meta.resolve(`./reader${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`),
+);
+/** DuckDB's own limit in each reader process; the process takes some 100 MB more. */
+const MEMORY_LIMIT = '192MB';
+
+/** Reader processes, made when first needed, kept for the next file, and never more than `size`. */
+export class ReaderPool {
+  readonly #spoolDir: string;
+  readonly #size: number;
+  readonly #idle: Reader[] = [];
+  readonly #all = new Set<Reader>();
+  readonly #waiting: ((reader: Reader) => void)[] = [];
+
+  constructor(spoolDir: string, size: number) {
+    this.#spoolDir = spoolDir;
+    this.#size = size;
+  }
+
+  /** A reader of one's own until it is released; waits while all are taken. */
+  async acquire(): Promise<Reader> {
+    return this.#idle.pop() ?? (this.#all.size < this.#size ? this.#make() : await this.#wait());
+  }
+
+  release(reader: Reader): void {
+    const next = this.#waiting.shift();
+    if (reader.usable) {
+      if (next) next(reader);
+      else this.#idle.push(reader);
+      return;
+    }
+    // It crashed, or was left in the middle of a file: a new one takes its place when there is need.
+    void reader.kill();
+    this.#all.delete(reader);
+    if (next) next(this.#make());
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#all].map((reader) => reader.kill()));
+  }
+
+  #make(): Reader {
+    const reader = new Reader(this.#spoolDir);
+    this.#all.add(reader);
+    return reader;
+  }
+
+  #wait(): Promise<Reader> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+}
+
+/** One reader process. */
+export class Reader {
+  readonly #process: ChildProcess;
+  readonly #exit: Promise<unknown>;
+  #busy = false;
+
+  constructor(spoolDir: string) {
+    mkdirSync(spoolDir, { recursive: true, mode: 0o700 });
+    this.#process = fork(READER, [spoolDir, MEMORY_LIMIT], {
+      serialization: 'advanced',
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      // Nothing of the worker's environment: no credentials, no connection string.
+      env: {},
+    });
+    this.#exit = once(this.#process, 'exit');
+    // A reader that waits for work does not hold up the end of the worker.
+    this.#process.unref();
+    this.#process.channel?.unref();
+  }
+
+  /** Whether the process lives and has answered all that it was asked. */
+  get usable(): boolean {
+    return !this.#busy && this.#process.exitCode === null && this.#process.signalCode === null;
+  }
+
+  async kill(): Promise<void> {
+    this.#process.kill('SIGKILL');
+    await this.#exit;
+  }
+
+  /** @throws ConnectorError `not_parquet`, `reader_crashed` */
+  async describe(path: string): Promise<ReaderColumn[]> {
+    for await (const answer of this.#answers({ type: 'describe', path })) {
+      if (answer.type === 'described') return answer.columns;
+      throw failure(answer);
+    }
+    throw crashed();
+  }
+
+  /** Chunks of the values of a query's one BLOB column. */
+  async *read(query: string, maxRowBytes: number): AsyncGenerator<Uint8Array> {
+    for await (const answer of this.#answers({ type: 'read', query, maxRowBytes })) {
+      if (answer.type === 'done') return;
+      if (answer.type !== 'chunk') throw failure(answer, maxRowBytes);
+      yield answer.data;
+      this.#process.send({ type: 'more' } satisfies ReaderRequest);
+    }
+    throw crashed();
+  }
+
+  async *#answers(request: ReaderRequest): AsyncGenerator<ReaderAnswer> {
+    this.#busy = true;
+    this.#process.ref();
+    const gone = new AbortController();
+    void this.#exit.then(() => gone.abort());
+    try {
+      const messages = on(this.#process, 'message', { signal: gone.signal });
+      this.#process.send(request);
+      for await (const [answer] of messages as AsyncIterable<[ReaderAnswer]>) {
+        // A reader is free again once it has said its last word, not when its listener stops listening.
+        if (answer.type !== 'chunk') this.#busy = false;
+        yield answer;
+      }
+    } catch (error) {
+      if (gone.signal.aborted) throw crashed();
+      throw error;
+    } finally {
+      this.#process.unref();
+    }
+  }
+}
+
+function failure(answer: ReaderAnswer, maxRowBytes?: number): ConnectorError {
+  if (answer.type === 'row_too_large') {
+    return new ConnectorError(
+      'row_too_large',
+      `row ${answer.row} has ${answer.bytes} bytes; max_row_bytes is ${maxRowBytes}`,
+    );
+  }
+  return new ConnectorError(
+    'reader_failed',
+    answer.type === 'failed' ? answer.message : `unexpected answer ${answer.type}`,
+  );
+}
+
+function crashed(): ConnectorError {
+  return new ConnectorError(
+    'reader_crashed',
+    'the process that reads Parquet ended in the middle of the file',
+    {
+      passing: true,
+      hint: 'If it happens with every attempt, the file is damaged or needs more memory than a reader has.',
+    },
+  );
+}

@@ -1,0 +1,55 @@
+/**
+ * DuckDB's types (https://duckdb.org/docs/stable/sql/data_types/overview) and what they become in PostgreSQL.
+ * A type that is not here has a list or a struct in it; see `postgresType`.
+ */
+const TYPES: Record<string, string> = {
+  BOOLEAN: 'boolean',
+  TINYINT: 'smallint',
+  SMALLINT: 'smallint',
+  INTEGER: 'integer',
+  BIGINT: 'bigint',
+  // PostgreSQL has no unsigned integers: the next wider type holds them all.
+  UTINYINT: 'smallint',
+  USMALLINT: 'integer',
+  UINTEGER: 'bigint',
+  UBIGINT: 'numeric',
+  HUGEINT: 'numeric',
+  UHUGEINT: 'numeric',
+  BIGNUM: 'numeric',
+  FLOAT: 'real',
+  DOUBLE: 'double precision',
+  VARCHAR: 'text',
+  JSON: 'jsonb',
+  BLOB: 'bytea',
+  BIT: 'bit varying',
+  DATE: 'date',
+  TIME: 'time',
+  TIME_NS: 'time',
+  'TIME WITH TIME ZONE': 'timetz',
+  TIMESTAMP: 'timestamp',
+  TIMESTAMP_S: 'timestamp',
+  TIMESTAMP_MS: 'timestamp',
+  TIMESTAMP_NS: 'timestamp',
+  'TIMESTAMP WITH TIME ZONE': 'timestamptz',
+  INTERVAL: 'interval',
+  UUID: 'uuid',
+};
+
+/** The PostgreSQL type that holds a DuckDB type: lists of scalars become arrays, whatever is nested deeper jsonb. */
+export function postgresType(duckdbType: string): string {
+  const element = listElement(duckdbType);
+  if (element !== null) return isNested(element) ? 'jsonb' : `${postgresType(element)}[]`;
+  if (isNested(duckdbType)) return 'jsonb';
+  if (duckdbType.startsWith('DECIMAL')) return duckdbType.replace('DECIMAL', 'numeric');
+  return TYPES[duckdbType] ?? 'text';
+}
+
+/** The element's type of a list `T[]` or an array `T[3]`; null for what is neither. */
+export function listElement(duckdbType: string): string | null {
+  const found = /^(.*)\[\d*\]$/s.exec(duckdbType);
+  return found ? found[1]! : null;
+}
+
+export function isNested(duckdbType: string): boolean {
+  return /^(STRUCT|MAP|UNION|VARIANT)\b/.test(duckdbType) || listElement(duckdbType) !== null;
+}

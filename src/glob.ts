@@ -1,0 +1,46 @@
+import picomatch from 'picomatch';
+
+/** A glob over keys, made ready for listing. */
+export interface Glob {
+  /** The longest literal start of the pattern: what S3 is asked for. */
+  readonly prefix: string;
+  /** `/` where no match can lie in a subfolder, so that S3 leaves those out of the listing. */
+  readonly delimiter: '/' | undefined;
+  matches(key: string): boolean;
+}
+
+const WILDCARD = /[*?[{\\]/;
+
+/**
+ * Compiles a pattern: `*` and `?` stay within a folder, `**` crosses folders, `[a-z]` and `{a,b}` are choices,
+ * a backslash takes the next character as it is. `data/` is the same as `data/*`.
+ */
+export function compileGlob(pattern: string): Glob {
+  const glob = pattern.endsWith('/') ? `${pattern}*` : pattern;
+  const wildcardAt = glob.search(WILDCARD);
+  const prefix = wildcardAt === -1 ? glob : glob.slice(0, wildcardAt);
+  const folderHasWildcard = wildcardAt !== -1 && wildcardAt < glob.lastIndexOf('/');
+  const walksFolders = folderHasWildcard || glob.includes('**');
+  const expression = toExpression(glob);
+  return {
+    prefix,
+    delimiter: walksFolders ? undefined : '/',
+    // A key that ends in a slash is a folder's placeholder, not a file.
+    matches: (key) => !key.endsWith('/') && expression.test(key),
+  };
+}
+
+function toExpression(glob: string): RegExp {
+  // picomatch reads more than our globs have: groups, negation, extglobs. Outside [...] these characters are
+  // themselves, as in a key.
+  const plain = glob.replace(/\\.|\[[^\]]*\]|[()|!+@$^#.]/gs, (part) =>
+    part.length === 1 ? `\\${part}` : part,
+  );
+  return picomatch.makeRe(plain, {
+    dot: true,
+    noextglob: true,
+    nonegate: true,
+    strictSlashes: true,
+    flags: 's',
+  }) as RegExp;
+}

@@ -1,0 +1,121 @@
+import type pg from 'pg';
+import { copyPart } from './copy.ts';
+import type { ColumnMapping, Connector, File } from './db/schema.ts';
+import { ConnectorError } from './errors.ts';
+import { type CopyPlan, type FilePart, FORMATS } from './formats/format.ts';
+import { type RowCounts, recordSuccess } from './record.ts';
+import { toImportError } from './sql_errors.ts';
+import { createTable } from './target/create.ts';
+import { matchColumns } from './target/match.ts';
+import { asRole } from './target/role.ts';
+import {
+  describeTable,
+  quoteTable,
+  resolveTableName,
+  type TableName,
+  type TargetTable,
+} from './target/table.ts';
+import type { WorkerContext } from './task.ts';
+
+/** One attempt at one file, with all that it needs to know. */
+export interface Attempt {
+  file: File;
+  connector: Connector;
+  mappings: ColumnMapping[];
+  signal: AbortSignal;
+}
+
+/**
+ * read -> copy -> record of a spooled file, in ONE transaction: its rows and its success are committed together,
+ * or neither is.
+ */
+export async function importSpooled(
+  worker: WorkerContext,
+  attempt: Attempt,
+  path: string,
+): Promise<RowCounts> {
+  const client = await worker.copyPool.connect().catch((error) => {
+    throw toImportError(error);
+  });
+  let broken: Error | undefined;
+  try {
+    await begin(client, attempt);
+    const counts = await copyParts(client, worker, attempt, path);
+    await recordSuccess(client, attempt.file, counts);
+    await client.query('commit');
+    return counts;
+  } catch (error) {
+    broken = await client.query('rollback').then(
+      () => undefined,
+      (rollbackError: Error) => rollbackError,
+    );
+    throw toImportError(error);
+  } finally {
+    client.release(broken);
+  }
+}
+
+async function begin(client: pg.ClientBase, { file, connector }: Attempt): Promise<void> {
+  await client.query('begin');
+  await client.query(
+    `select set_config('timezone', $1, true), set_config('datestyle', 'ISO, MDY', true),
+      set_config('application_name', $2, true)`,
+    [connector.time_zone, `s3_connector import_file ${file.id}`],
+  );
+}
+
+async function copyParts(
+  client: pg.ClientBase,
+  worker: WorkerContext,
+  attempt: Attempt,
+  path: string,
+): Promise<RowCounts> {
+  const { connector, file, mappings, signal } = attempt;
+  const name = await resolveTableName(client, connector.target_table);
+  let table = await describeTable(client, name);
+  let imported = 0;
+  for await (const part of FORMATS[connector.file_format].parts(path, connector, worker)) {
+    table ??= await makeTable(client, attempt, name, part);
+    // Nothing to make a table from, so nothing to import either: a header and no rows.
+    if (table === null) continue;
+    const plan = matchColumns(part, table, connector, mappings, file.id);
+    imported += await asRole(client, connector.owner, () =>
+      copyRows(client, name, plan, part, file.key, signal),
+    );
+  }
+  return { imported, rejected: 0, skipped: 0 };
+}
+
+function copyRows(
+  client: pg.ClientBase,
+  name: TableName,
+  plan: CopyPlan,
+  part: FilePart,
+  key: string,
+  signal: AbortSignal,
+): Promise<number> {
+  return copyPart(client, name, plan, part.copyInput(plan), { key, part: part.name }, signal);
+}
+
+/** Makes the table from its first file; of files that come at once, one makes it and the others wait and find it. */
+async function makeTable(
+  client: pg.ClientBase,
+  { connector, mappings }: Attempt,
+  name: TableName,
+  part: FilePart,
+): Promise<TargetTable | null> {
+  if (!connector.create_table) {
+    throw new ConnectorError(
+      'table_missing',
+      `there is no table ${quoteTable(name)}, and create_table is false`,
+      {
+        hint: 'Create the table, then retry the file.',
+      },
+    );
+  }
+  await client.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [quoteTable(name)]);
+  const made = await describeTable(client, name);
+  if (made) return made;
+  const columns = await part.inferColumns();
+  return columns && (await createTable(client, name, connector, columns, mappings));
+}

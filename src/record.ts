@@ -1,0 +1,79 @@
+import { type Kysely, sql } from 'kysely';
+import type pg from 'pg';
+import type { Database, File, FileStatus } from './db/schema.ts';
+import { ConnectorError, describeError } from './errors.ts';
+import type { SourceObject } from './sources/source.ts';
+
+/** Rows of a file: read = imported + rejected + skipped. */
+export interface RowCounts {
+  imported: number;
+  rejected: number;
+  skipped: number;
+}
+
+/** Begins an attempt; undefined where there is nothing to do any more (imported, paused, cancelled, dropped). */
+export async function startAttempt(
+  db: Kysely<Database>,
+  fileId: number,
+  workerId: number,
+): Promise<File | undefined> {
+  const { rows } =
+    await sql<File>`select * from s3_connector_private.start_attempt(${fileId}, ${workerId})`.execute(db);
+  return rows[0];
+}
+
+/**
+ * Records the success of an attempt on the connection, and in the transaction, that holds its rows.
+ * @throws ConnectorError `attempt_superseded` where the file was cancelled, dropped or taken over meanwhile
+ */
+export async function recordSuccess(client: pg.ClientBase, file: File, counts: RowCounts): Promise<void> {
+  const { rows } = await client.query<{ finished: boolean }>(
+    'select s3_connector_private.finish_attempt($1, $2, $3, $4, $5, $6) as finished',
+    [
+      file.id,
+      file.attempts,
+      counts.imported + counts.rejected + counts.skipped,
+      counts.imported,
+      counts.rejected,
+      counts.skipped,
+    ],
+  );
+  if (!rows[0]?.finished) {
+    throw new ConnectorError(
+      'attempt_superseded',
+      'the file was cancelled, dropped, or taken over by another worker; nothing was kept',
+    );
+  }
+}
+
+/** Records a failed attempt; null where it is no longer the file's, as after a commit whose answer was lost. */
+export async function recordFailure(
+  db: Kysely<Database>,
+  file: File,
+  error: unknown,
+): Promise<FileStatus | null> {
+  const known = error instanceof ConnectorError ? error : undefined;
+  // What nobody foresaw is tried again, within max_attempts: it may be the worker's trouble and not the file's.
+  const { rows } = await sql<{ status: FileStatus | null }>`
+    select s3_connector_private.fail_attempt(
+      ${file.id}, ${file.attempts}, ${known?.code ?? 'unexpected'}, ${describeError(error)}, ${known?.passing ?? true}
+    ) as status`.execute(db);
+  return rows[0]?.status ?? null;
+}
+
+/** Notes the version of an object that took the listed one's place, for the next attempt to fetch. */
+export async function recordNewVersion(
+  db: Kysely<Database>,
+  file: File,
+  object: SourceObject,
+): Promise<void> {
+  await sql`
+    select s3_connector_private.refresh_object(
+      ${file.id}, ${object.etag}, ${object.sizeBytes}, ${object.lastModified.toISOString()}::timestamptz
+    )`.execute(db);
+}
+
+/** Asks for a poll when the connector has a backlog and enough free places. */
+export async function refill(db: Kysely<Database>, connectorName: string): Promise<void> {
+  await sql`select s3_connector_private.refill(${connectorName})`.execute(db);
+}

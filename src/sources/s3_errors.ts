@@ -1,0 +1,115 @@
+import { ConnectorError } from '../errors.ts';
+
+interface Context {
+  bucket: string;
+  /** The key, or what was being listed. */
+  what: string;
+}
+
+interface Rule {
+  code: string;
+  message(context: Context): string;
+  hint?: string;
+  passing?: boolean;
+}
+
+const denied: Rule = {
+  code: 'access_denied',
+  message: ({ bucket, what }) => `S3 denied access to bucket ${bucket} (${what})`,
+  hint: 'The credentials need s3:ListBucket on the bucket and s3:GetObject on its objects.',
+};
+const badCredentials: Rule = {
+  code: 'bad_credentials',
+  message: ({ bucket }) => `S3 did not accept the worker's credentials for bucket ${bucket}`,
+  hint: "Check the AWS settings in the worker's environment.",
+};
+const expired: Rule = {
+  code: 'credentials_expired',
+  message: ({ bucket }) => `the credentials for bucket ${bucket} have expired`,
+  passing: true,
+};
+const missingObject: Rule = {
+  code: 'object_missing',
+  message: ({ bucket, what }) =>
+    `object ${what} is no longer in bucket ${bucket}: it was deleted after it had been listed`,
+};
+
+/** S3's error codes (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html) and what they mean here. */
+const RULES: Record<string, Rule> = {
+  NoSuchBucket: {
+    code: 'bucket_missing',
+    message: ({ bucket }) => `there is no bucket ${bucket}`,
+    hint: "Check the connector's bucket, region and endpoint.",
+  },
+  NoSuchKey: missingObject,
+  NotFound: missingObject,
+  PreconditionFailed: {
+    code: 'object_changed',
+    message: ({ what }) => `object ${what} was overwritten after it had been listed`,
+    hint: 'Its new version is fetched in the next attempt.',
+    passing: true,
+  },
+  AccessDenied: denied,
+  Forbidden: denied,
+  AllAccessDisabled: denied,
+  InvalidObjectState: {
+    code: 'object_archived',
+    message: ({ what }) => `object ${what} is in an archive storage class and cannot be read`,
+    hint: 'Restore it in S3, then retry the file.',
+  },
+  InvalidAccessKeyId: badCredentials,
+  SignatureDoesNotMatch: badCredentials,
+  CredentialsProviderError: badCredentials,
+  ExpiredToken: expired,
+  ExpiredTokenException: expired,
+  InvalidBucketName: {
+    code: 'bucket_missing',
+    message: ({ bucket }) => `${bucket} cannot be a bucket's name`,
+  },
+  PermanentRedirect: wrongRegion(),
+  AuthorizationHeaderMalformed: wrongRegion(),
+  IllegalLocationConstraintException: wrongRegion(),
+};
+
+function wrongRegion(): Rule {
+  return {
+    code: 'wrong_region',
+    message: ({ bucket }) => `bucket ${bucket} is in another region than the connector says`,
+    hint: "Set the connector's region to null, so that it is found out.",
+  };
+}
+
+/** Turns an error of the AWS SDK into one that says what to do; what is unknown is taken as passing. */
+export function toConnectorError(error: unknown, context: Context): ConnectorError {
+  if (error instanceof ConnectorError) return error;
+  const { name, message, status } = describe(error);
+  const rule = RULES[name] ?? byStatus(status);
+  if (rule) {
+    return new ConnectorError(rule.code, rule.message(context), {
+      cause: error,
+      ...(rule.hint === undefined ? {} : { hint: rule.hint }),
+      ...(rule.passing === undefined ? {} : { passing: rule.passing }),
+    });
+  }
+  return new ConnectorError(
+    'source_unavailable',
+    `S3 did not answer as expected for bucket ${context.bucket} (${context.what}): ${name}: ${message}`,
+    { passing: true, cause: error },
+  );
+}
+
+function byStatus(status: number | undefined): Rule | undefined {
+  if (status === 403) return denied;
+  if (status === 404) return missingObject;
+  if (status === 412) return RULES.PreconditionFailed;
+  return undefined;
+}
+
+function describe(error: unknown): { name: string; message: string; status: number | undefined } {
+  const { name, message, $metadata } = error as {
+    name?: string;
+    message?: string;
+    $metadata?: { httpStatusCode?: number };
+  };
+  return { name: name ?? 'Error', message: message ?? String(error), status: $metadata?.httpStatusCode };
+}

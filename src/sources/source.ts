@@ -1,0 +1,38 @@
+import type { Readable } from 'node:stream';
+
+/** One object of a bucket, as listed. */
+export interface SourceObject {
+  key: string;
+  /** The version's ETag, with its quotes. */
+  etag: string;
+  sizeBytes: number;
+  lastModified: Date;
+}
+
+/** The answer to one LIST request. */
+export interface ListPage {
+  /** In key order. */
+  objects: SourceObject[];
+  /** The last key or folder of the page, in key order: where a later listing may go on; null on an empty page. */
+  lastKey: string | null;
+}
+
+/** Where files come from. A new source is one new file that implements this. */
+export interface Source {
+  /**
+   * Lists page after page, one request each, in key order.
+   * @throws ConnectorError `bucket_missing`, `access_denied`, `source_unavailable` ...
+   */
+  list(options: {
+    prefix: string;
+    delimiter: string | undefined;
+    startAfter: string | null;
+  }): AsyncIterable<ListPage>;
+  /**
+   * Opens exactly the listed version of an object, from a byte offset on.
+   * @throws ConnectorError `object_changed`, `object_missing`, `access_denied`, `source_unavailable` ...
+   */
+  open(object: SourceObject, options: { offset: number; signal: AbortSignal }): Promise<Readable>;
+  /** Looks an object up as it is now; errors as for open. */
+  head(key: string): Promise<SourceObject>;
+}

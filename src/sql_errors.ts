@@ -1,0 +1,80 @@
+import pg from 'pg';
+import { ConnectorError } from './errors.ts';
+
+/** Where in a source COPY was when it refused something. */
+export interface InputPlace {
+  key: string;
+  /** Name within an archive. */
+  part: string | null;
+  /** What COPY's line 1 is in the file. */
+  firstLine: number;
+  unit: 'line' | 'row';
+}
+
+/** SQLSTATEs (https://www.postgresql.org/docs/current/errcodes-appendix.html), whole or by class, that may pass by themselves. */
+const PASSING = ['08', '40', '53', '55P03', '57', '58'];
+
+/** Stable codes for what a file or a target table does wrong; any other SQLSTATE is `sql_<SQLSTATE>`. */
+const CODES: Record<string, string> = {
+  '22P04': 'bad_row',
+  '22021': 'invalid_encoding',
+  '22P05': 'invalid_encoding',
+  '22P02': 'bad_value',
+  '22P03': 'bad_value',
+  '22001': 'value_too_long',
+  '22003': 'value_out_of_range',
+  '22007': 'bad_value',
+  '22008': 'value_out_of_range',
+  '22023': 'bad_value',
+  '23502': 'null_not_allowed',
+  '23503': 'foreign_key_violated',
+  '23505': 'conflict',
+  '23514': 'check_violated',
+  '23P01': 'conflict',
+  '42501': 'permission_denied',
+  '42P01': 'table_missing',
+  '3F000': 'schema_missing',
+  '57014': 'statement_cancelled',
+  '53100': 'database_disk_full',
+};
+
+/** Turns an error from PostgreSQL into one that names file, line and column. Others are returned as they are. */
+export function toImportError(error: unknown, place?: InputPlace): unknown {
+  if (!(error instanceof pg.DatabaseError)) return isConnectionError(error) ? connectionLost(error) : error;
+  const sqlstate = error.code ?? 'XX000';
+  return new ConnectorError(CODES[sqlstate] ?? `sql_${sqlstate}`, compose(error, place), {
+    passing: PASSING.some((prefix) => sqlstate.startsWith(prefix)),
+    cause: error,
+    ...(error.hint ? { hint: error.hint } : {}),
+  });
+}
+
+function compose(error: pg.DatabaseError, place?: InputPlace): string {
+  const detail = error.detail ? ` (${error.detail})` : '';
+  const where = place ? describePlace(error.where, place) : '';
+  return `${where}${error.message}${detail}`;
+}
+
+/** `data/a.csv, line 3, column temp: ` from COPY's context `COPY t, line 2, column temp: "x"`. */
+function describePlace(context: string | undefined, place: InputPlace): string {
+  const file = place.part === null ? place.key : `${place.key} (${place.part})`;
+  const found = /COPY .+?, line (\d+)(?:, column ((?:[^:"]|"[^"]*")+))?/s.exec(context ?? '');
+  if (!found) return `${file}: `;
+  const line = Number(found[1]) + place.firstLine - 1;
+  return `${file}, ${place.unit} ${line}${found[2] ? `, column ${found[2]}` : ''}: `;
+}
+
+function isConnectionError(error: unknown): boolean {
+  const { code, message } = (error ?? {}) as { code?: string; message?: string };
+  return (
+    /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND)/.test(code ?? '') ||
+    /Connection terminated|Client has encountered a connection error/.test(message ?? '')
+  );
+}
+
+function connectionLost(error: unknown): ConnectorError {
+  return new ConnectorError('connection_lost', 'the connection to PostgreSQL was lost during the import', {
+    passing: true,
+    cause: error,
+  });
+}

@@ -1,0 +1,134 @@
+import pg from 'pg';
+import type { ColumnMapping, Connector } from '../db/schema.ts';
+import { ConnectorError } from '../errors.ts';
+import type { FileColumn } from '../formats/format.ts';
+import { asRole } from './role.ts';
+import { describeTable, quoteTable, type TableName, type TargetTable } from './table.ts';
+import { suggestTimeColumn } from './time_column.ts';
+
+/** What a connector says about the table that is made for it. */
+export type CreateSettings = Pick<
+  Connector,
+  'name' | 'owner' | 'target_table' | 'time_column' | 'hypertable' | 'chunk_interval' | 'file_id_column'
+>;
+
+/**
+ * Makes the target table from the columns of its first file, with the owner's rights, inside the caller's
+ * transaction: a file that fails takes its table with it.
+ * @throws ConnectorError `no_time_column`, `no_timescaledb`, `bad_table`
+ */
+export async function createTable(
+  client: pg.ClientBase,
+  name: TableName,
+  settings: CreateSettings,
+  fileColumns: FileColumn[],
+  mappings: ColumnMapping[],
+): Promise<TargetTable> {
+  const columns = mapColumns(fileColumns, mappings);
+  const timescaledb = await timescaledbSchema(client);
+  const time = chooseTimeColumn(settings, columns);
+  const makeHypertable = decideHypertable(settings, time, timescaledb);
+  await asRole(client, settings.owner, async () => {
+    await client.query(
+      createStatement(name, columns, settings.file_id_column, makeHypertable ? time : undefined),
+    );
+    if (makeHypertable && time)
+      await createHypertable(client, timescaledb!, name, time, settings.chunk_interval);
+  });
+  if (time && !timescaledb && settings.hypertable === null) {
+    await setNotice(
+      client,
+      settings.name,
+      `${settings.target_table} is a plain table: TimescaleDB is not installed`,
+    );
+  }
+  return (await describeTable(client, name))!;
+}
+
+function mapColumns(columns: FileColumn[], mappings: ColumnMapping[]): FileColumn[] {
+  const bySource = new Map(mappings.map((mapping) => [mapping.source_column, mapping]));
+  return columns.flatMap((column): FileColumn[] => {
+    const mapping = bySource.get(column.name);
+    if (!mapping) return [column];
+    if (mapping.target_column === null) return [];
+    return [{ ...column, name: mapping.target_column, type: mapping.data_type ?? column.type }];
+  });
+}
+
+function chooseTimeColumn(settings: CreateSettings, columns: FileColumn[]): FileColumn | undefined {
+  if (settings.time_column === null) return suggestTimeColumn(columns);
+  const named = columns.find((column) => column.name === settings.time_column);
+  if (named) return named;
+  throw new ConnectorError(
+    'no_time_column',
+    `time_column ${settings.time_column} is not among the file's columns: ${columns.map((column) => column.name).join(', ')}`,
+  );
+}
+
+function decideHypertable(
+  settings: CreateSettings,
+  time: FileColumn | undefined,
+  timescaledb: string | null,
+): boolean {
+  if (settings.hypertable !== true)
+    return settings.hypertable === null && time !== undefined && timescaledb !== null;
+  if (timescaledb === null) {
+    throw new ConnectorError(
+      'no_timescaledb',
+      `hypertable is true, but TimescaleDB is not installed in this database`,
+      {
+        hint: 'Run create extension timescaledb, or set hypertable to null or false.',
+      },
+    );
+  }
+  if (time === undefined) {
+    throw new ConnectorError(
+      'no_time_column',
+      'hypertable is true, but no column of the file holds a time in every row',
+      {
+        hint: 'Name one in time_column.',
+      },
+    );
+  }
+  return true;
+}
+
+function createStatement(
+  name: TableName,
+  columns: FileColumn[],
+  fileIdColumn: string | null,
+  time?: FileColumn,
+): string {
+  const definitions = columns.map(
+    (column) => `${pg.escapeIdentifier(column.name)} ${column.type}${column === time ? ' not null' : ''}`,
+  );
+  if (fileIdColumn !== null && !columns.some((column) => column.name === fileIdColumn)) {
+    definitions.push(`${pg.escapeIdentifier(fileIdColumn)} bigint`);
+  }
+  return `create table ${quoteTable(name)} (${definitions.join(', ')})`;
+}
+
+async function createHypertable(
+  client: pg.ClientBase,
+  timescaledb: string,
+  name: TableName,
+  time: FileColumn,
+  chunkInterval: string,
+): Promise<void> {
+  const schema = pg.escapeIdentifier(timescaledb);
+  await client.query(
+    `select ${schema}.create_hypertable($1::regclass, ${schema}.by_range($2::name, $3::interval))`,
+    [quoteTable(name), time.name, chunkInterval],
+  );
+}
+
+async function timescaledbSchema(client: pg.ClientBase): Promise<string | null> {
+  const { rows } = await client.query<{ schema: string | null }>(
+    'select s3_connector_private.timescaledb_schema() as schema',
+  );
+  return rows[0]?.schema ?? null;
+}
+
+async function setNotice(client: pg.ClientBase, connectorName: string, notice: string): Promise<void> {
+  await client.query('select s3_connector_private.set_notice($1, $2)', [connectorName, notice]);
+}

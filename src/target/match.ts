@@ -1,0 +1,128 @@
+import type { ColumnMapping, Connector } from '../db/schema.ts';
+import { ConnectorError } from '../errors.ts';
+import type { CopyPlan, FilePart, MatchedColumn } from '../formats/format.ts';
+import { quoteTable, type TableColumn, type TargetTable } from './table.ts';
+
+export type MatchSettings = Pick<Connector, 'match_columns_by' | 'on_unknown_column' | 'file_id_column'>;
+
+/**
+ * Decides which column of the file goes into which column of the table.
+ * @throws ConnectorError `unknown_column`, `no_column_matches`, `duplicate_column`, `column_not_writable`, `no_file_id_column`
+ */
+export function matchColumns(
+  part: Pick<FilePart, 'columnNames' | 'columnCount'>,
+  table: TargetTable,
+  settings: MatchSettings,
+  mappings: ColumnMapping[],
+  fileId: number,
+): CopyPlan {
+  const constant = fileIdConstant(table, settings.file_id_column, fileId);
+  const open = table.columns.filter((column) => column !== constant?.target);
+  const columns =
+    part.columnNames !== null && settings.match_columns_by === 'name'
+      ? matchByName(part.columnNames, { ...table, columns: open }, settings, mappings)
+      : matchByPosition(part.columnCount, { ...table, columns: open }, settings);
+  if (columns.length === 0) {
+    throw new ConnectorError(
+      'no_column_matches',
+      `none of the file's columns is a column of ${quoteTable(table)}`,
+      {
+        hint: `The file has ${part.columnNames?.join(', ') ?? `${part.columnCount} columns`}; the table has ${open.map((column) => column.name).join(', ')}.`,
+      },
+    );
+  }
+  return { columns, constant };
+}
+
+function matchByName(
+  names: string[],
+  table: TargetTable,
+  settings: MatchSettings,
+  mappings: ColumnMapping[],
+): MatchedColumn[] {
+  const mapped = new Map(mappings.map((mapping) => [mapping.source_column, mapping.target_column]));
+  const matched: MatchedColumn[] = [];
+  const unknown: string[] = [];
+  for (const [position, name] of names.entries()) {
+    const wanted = mapped.has(name) ? mapped.get(name) : name;
+    if (wanted === null || wanted === undefined) continue;
+    const target = findColumn(table.columns, wanted);
+    if (target) matched.push({ position, target });
+    else unknown.push(wanted === name ? name : `${name} (as ${wanted})`);
+  }
+  if (unknown.length > 0 && settings.on_unknown_column === 'fail') throw unknownColumns(unknown, table);
+  checkTargets(matched, names);
+  return matched;
+}
+
+/** A column of exactly that name, or else the only one of that name in other capitals. */
+function findColumn(columns: TableColumn[], name: string): TableColumn | undefined {
+  const exact = columns.find((column) => column.name === name);
+  if (exact) return exact;
+  const alike = columns.filter((column) => column.name.toLowerCase() === name.toLowerCase());
+  return alike.length === 1 ? alike[0] : undefined;
+}
+
+function matchByPosition(count: number, table: TargetTable, settings: MatchSettings): MatchedColumn[] {
+  const insertable = table.columns.filter((column) => column.insertable);
+  if (count > insertable.length && settings.on_unknown_column === 'fail') {
+    throw new ConnectorError(
+      'unknown_column',
+      `the file has ${count} columns, ${quoteTable(table)} has ${insertable.length} to fill`,
+      {
+        hint: 'Add columns to the table, or set on_unknown_column to ignore.',
+      },
+    );
+  }
+  return insertable.slice(0, count).map((target, position) => ({ position, target }));
+}
+
+function checkTargets(matched: MatchedColumn[], names: string[]): void {
+  const seen = new Map<TableColumn, number>();
+  for (const { position, target } of matched) {
+    const earlier = seen.get(target);
+    if (earlier !== undefined) {
+      throw new ConnectorError(
+        'duplicate_column',
+        `the file's columns ${names[earlier]} and ${names[position]} both go into column ${target.name}`,
+        {
+          hint: 'Leave one out with a row in column_mappings whose target_column is null.',
+        },
+      );
+    }
+    seen.set(target, position);
+    if (!target.insertable) {
+      throw new ConnectorError(
+        'column_not_writable',
+        `column ${target.name} is generated and cannot be filled from the file`,
+        {
+          hint: "Leave the file's column out with a row in column_mappings whose target_column is null.",
+        },
+      );
+    }
+  }
+}
+
+function fileIdConstant(table: TargetTable, name: string | null, fileId: number): CopyPlan['constant'] {
+  if (name === null) return null;
+  const target = table.columns.find((column) => column.name === name);
+  if (target) return { target, value: String(fileId) };
+  throw new ConnectorError(
+    'no_file_id_column',
+    `file_id_column ${name} is not a column of ${quoteTable(table)}`,
+    {
+      hint: `alter table ${quoteTable(table)} add column ${name} bigint;`,
+    },
+  );
+}
+
+function unknownColumns(unknown: string[], table: TargetTable): ConnectorError {
+  const has = table.columns.map((column) => column.name).join(', ');
+  return new ConnectorError(
+    'unknown_column',
+    `the file has columns that ${quoteTable(table)} lacks: ${unknown.join(', ')}`,
+    {
+      hint: `The table has ${has}. Add the columns, map them in column_mappings, or set on_unknown_column to ignore.`,
+    },
+  );
+}

@@ -1,0 +1,32 @@
+import type { FileColumn } from '../formats/format.ts';
+
+/** Better types first. */
+const TIME_TYPES = [
+  'timestamp with time zone',
+  'timestamptz',
+  'timestamp without time zone',
+  'timestamp',
+  'date',
+];
+
+/** Better names first; matched whole, or as the end of a longer name (`pickup_time`). */
+const TIME_NAMES = ['time', 'timestamp', 'ts', 'datetime', 'date', 'created_at', 'at'];
+
+/**
+ * Suggests the column that time runs along: one with a time's type and never null; of several, the one with the
+ * better type, then with the better name, then the first.
+ */
+export function suggestTimeColumn(columns: FileColumn[]): FileColumn | undefined {
+  const candidates = columns.filter((column) => !column.nullable && TIME_TYPES.includes(column.type));
+  return candidates.sort((a, b) => typeRank(a) - typeRank(b) || nameRank(a) - nameRank(b))[0];
+}
+
+function typeRank(column: FileColumn): number {
+  return Math.floor(TIME_TYPES.indexOf(column.type) / 2);
+}
+
+function nameRank(column: FileColumn): number {
+  const name = column.name.toLowerCase();
+  const rank = TIME_NAMES.findIndex((word) => name === word || name.endsWith(`_${word}`));
+  return rank === -1 ? TIME_NAMES.length : rank;
+}

@@ -1,0 +1,34 @@
+import type { JobHelpers, Task } from 'graphile-worker';
+import type pg from 'pg';
+import type { Config } from './config.ts';
+import type { Control } from './db/control.ts';
+import type { ReaderPool } from './formats/parquet/reader_pool.ts';
+import type { S3Sources } from './sources/s3.ts';
+import type { Liveness } from './worker/liveness.ts';
+
+/** What a task works with: everything that one worker process shares between its jobs. */
+export interface WorkerContext {
+  readonly config: Config;
+  /** This worker's own spool directory. */
+  readonly spoolDir: string;
+  readonly control: Control;
+  /** Connections that COPY; as many as imports run side by side. */
+  readonly copyPool: pg.Pool;
+  readonly sources: S3Sources;
+  readonly readers: ReaderPool;
+  readonly liveness: Liveness;
+}
+
+export type TaskFunction<Payload> = (
+  payload: Payload,
+  worker: WorkerContext,
+  helpers: JobHelpers,
+) => Promise<void>;
+
+/** A task, as the files in tasks/ export it: it is given the worker's context when the worker starts. */
+export type TaskDefinition = (worker: WorkerContext) => Task;
+
+/** Defines a task; its identifier is the name of its file. */
+export function defineTask<Payload>(run: TaskFunction<Payload>): TaskDefinition {
+  return (worker) => (payload, helpers) => run(payload as Payload, worker, helpers);
+}

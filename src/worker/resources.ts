@@ -1,0 +1,17 @@
+import { describeError } from '../errors.ts';
+import { log } from '../log.ts';
+
+/** What must be closed at the end, last opened first; trouble with one does not keep the others open. */
+export class Resources {
+  readonly #closers: (() => Promise<void>)[] = [];
+
+  add(close: () => Promise<void>): void {
+    this.#closers.push(close);
+  }
+
+  async close(): Promise<void> {
+    for (let close = this.#closers.pop(); close; close = this.#closers.pop()) {
+      await close().catch((error) => log.warn('closing failed', { error: describeError(error) }));
+    }
+  }
+}

@@ -1,0 +1,35 @@
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { log } from '../log.ts';
+
+/**
+ * Makes a spool directory for this process alone, and removes those of processes of this machine that are gone.
+ * @returns its path
+ */
+export async function openSpool(spoolDir: string): Promise<string> {
+  await mkdir(spoolDir, { recursive: true, mode: 0o700 });
+  await removeLeftBehind(spoolDir);
+  const own = join(spoolDir, `${hostname()}.${process.pid}`);
+  await mkdir(own, { recursive: true, mode: 0o700 });
+  return own;
+}
+
+async function removeLeftBehind(spoolDir: string): Promise<void> {
+  for (const name of await readdir(spoolDir)) {
+    // The host's name keeps apart machines, or containers, that share a directory.
+    const pid = name.startsWith(`${hostname()}.`) ? Number(name.slice(hostname().length + 1)) : Number.NaN;
+    if (!Number.isInteger(pid) || (pid !== process.pid && isAlive(pid))) continue;
+    await rm(join(spoolDir, name), { recursive: true, force: true });
+    log.info('removed spool of a dead worker', { pid });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

@@ -1,0 +1,121 @@
+import { readFile, rm } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { parseCrontab, type Runner, run } from 'graphile-worker';
+import pg from 'pg';
+import type { Config } from '../config.ts';
+import { openControl } from '../db/control.ts';
+import { migrate } from '../db/migrations.ts';
+import { ReaderPool } from '../formats/parquet/reader_pool.ts';
+import { log } from '../log.ts';
+import { packageRoot } from '../paths.ts';
+import { S3Sources } from '../sources/s3.ts';
+import type { WorkerContext } from '../task.ts';
+import { Liveness } from './liveness.ts';
+import { queueLogger } from './queue_log.ts';
+import { Resources } from './resources.ts';
+import { openSpool } from './spool.ts';
+import { loadTasks } from './tasks.ts';
+
+/** A running worker. */
+export interface Worker {
+  readonly workerId: number;
+  /** Settles when the worker has ended, by stop or by a lasting trouble. */
+  readonly ended: Promise<void>;
+  /** Takes no more jobs; running imports finish within the grace time, or roll back. */
+  stop(): Promise<void>;
+}
+
+/** Migrates the database, then works until it is stopped. Logs `ready` when it takes work. */
+export async function startWorker(config: Config): Promise<Worker> {
+  await migrate(config.databaseUrl);
+  const resources = new Resources();
+  try {
+    const context = await openContext(config, resources);
+    const runner = await startQueue(
+      config,
+      context,
+      openPool(config, 'queue', config.concurrency + 3, resources),
+    );
+    log.info('ready', { worker: context.liveness.workerId, concurrency: config.concurrency });
+    return toWorker(context, runner, resources);
+  } catch (error) {
+    await resources.close();
+    throw error;
+  }
+}
+
+function toWorker({ liveness }: WorkerContext, runner: Runner, resources: Resources): Worker {
+  let stopped: Promise<void> | undefined;
+  const stop = async () => {
+    log.info('stopping', { worker: liveness.workerId });
+    await runner
+      .stop()
+      .catch((error: Error) => log.warn('queue did not stop cleanly', { error: error.message }));
+    await resources.close();
+    log.info('stopped', { worker: liveness.workerId });
+  };
+  return {
+    workerId: liveness.workerId,
+    ended: runner.promise,
+    stop: () => {
+      stopped ??= stop();
+      return stopped;
+    },
+  };
+}
+
+async function openContext(config: Config, resources: Resources): Promise<WorkerContext> {
+  const spoolDir = await openSpool(config.spoolDir);
+  resources.add(() => rm(spoolDir, { recursive: true, force: true }));
+  const liveness = new Liveness(config.databaseUrl, config.concurrency);
+  resources.add(() => liveness.stop());
+  await liveness.start();
+  const copyPool = openPool(config, 'import_file', config.concurrency, resources);
+  const control = openControl(config.databaseUrl);
+  resources.add(() => control.close());
+  const sources = new S3Sources(config.allowedEndpoints);
+  resources.add(async () => sources.close());
+  // Reading Parquet is work for the processor: more readers than cores would only cost memory.
+  const readers = new ReaderPool(spoolDir, Math.min(config.concurrency, availableParallelism()));
+  resources.add(() => readers.close());
+  return { config, spoolDir, liveness, copyPool, control, sources, readers };
+}
+
+function openPool(config: Config, purpose: string, max: number, resources: Resources): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString: config.databaseUrl,
+    max,
+    application_name: `s3_connector ${purpose}`,
+  });
+  // A connection that breaks while idle is replaced; one that breaks in use fails what it was used for. An error
+  // event without a listener would end the process.
+  const onError = (error: Error) => log.warn('connection lost', { purpose, error: error.message });
+  pool.on('error', onError);
+  pool.on('connect', (client) => client.on('error', onError));
+  resources.add(() => pool.end());
+  return pool;
+}
+
+async function startQueue(config: Config, context: WorkerContext, pgPool: pg.Pool): Promise<Runner> {
+  return await run({
+    pgPool,
+    concurrency: config.concurrency,
+    noHandleSignals: true,
+    pollInterval: 1000,
+    gracefulShutdownAbortTimeout: config.graceMs,
+    logger: queueLogger,
+    taskList: await loadTasks(context),
+    parsedCronItems: parseCrontab(await readFile(join(packageRoot, 'crontab'), 'utf8')),
+    preset: {
+      plugins: [
+        {
+          name: 's3_connector',
+          worker: {
+            hooks: { startWorker: (_, { worker }) => context.liveness.nameQueue(worker.workerPool.id) },
+          },
+        },
+      ],
+    },
+  });
+}

@@ -1,0 +1,213 @@
+import assert from 'node:assert/strict';
+import { before, test } from 'node:test';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld();
+const { db, server } = world;
+before(() => world.startWorker());
+
+const oneRow = (n: number) => `n\n${n}\n`;
+
+test('files that arrive later are imported, and none twice', async () => {
+  world.put('arrive/2026-01.csv', oneRow(1));
+  await world.insertConnector({ name: 'arrive', pattern: 'arrive/**/*.csv', target_table: 'arrived' });
+  await world.settled('arrive');
+  world.put('arrive/2026-02.csv', oneRow(2));
+  world.put('arrive/2026/03.csv', oneRow(3));
+  world.put('arrive/notes.txt', 'not for us');
+  await world.pollAndSettle('arrive');
+  await world.pollAndSettle('arrive');
+  assert.deepEqual(
+    (await db.query<{ n: number }>('select n from arrived order by n')).map((row) => row.n),
+    [1, 2, 3],
+  );
+  const status = await db.one<{ marker: string; caught_up: boolean; success: number; rows_total: number }>(
+    "select marker, caught_up, success, rows_total from s3_connector.connector_status where name = 'arrive'",
+  );
+  assert.deepEqual(status, { marker: 'arrive/2026/03.csv', caught_up: true, success: 3, rows_total: 3 });
+});
+
+test('a backlog is worked off in key order, a few places at a time', async () => {
+  const keys = Array.from({ length: 57 }, (_, i) => `backlog/${String(i).padStart(3, '0')}.csv`);
+  for (const [i, key] of keys.entries()) world.put(key, oneRow(i));
+  await world.insertConnector({
+    name: 'backlog',
+    pattern: 'backlog/*',
+    target_table: 'backlog',
+    max_tracked_files: 10,
+    max_parallel_files: 1,
+    schedule: '0 0 1 1 *',
+  });
+  const files = await world.settled('backlog');
+  assert.equal(files.length, keys.length);
+  assert.deepEqual(new Set(files.map((file) => file.status)), new Set(['success']));
+  const order = await db.query<{ key: string }>(
+    "select key from s3_connector.file_history where connector_name = 'backlog' and to_status = 'success' order by at",
+  );
+  assert.deepEqual(
+    order.map((row) => row.key),
+    keys,
+    'with max_parallel_files = 1 files are imported strictly in key order',
+  );
+  const polls = await db.query<{ files_enqueued: number }>(
+    "select files_enqueued from s3_connector.polls where connector_name = 'backlog'",
+  );
+  assert.equal(
+    polls.reduce((sum, poll) => sum + poll.files_enqueued, 0),
+    keys.length,
+  );
+  assert.ok(
+    polls.every((poll) => poll.files_enqueued <= 10),
+    'a poll fills only the free places',
+  );
+});
+
+test('keys are matched and ordered by their UTF-8 bytes', async () => {
+  const keys = ['order/Z', 'order/a', 'order/é', 'order/\uff5e', 'order/😀', 'order/ plus+space %41'].sort(
+    (a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)),
+  );
+  for (const key of keys) world.put(key, oneRow(1));
+  await world.insertConnector({
+    name: 'order',
+    pattern: 'order/*',
+    target_table: 'ordered',
+    max_tracked_files: 1,
+  });
+  const files = await world.settled('order');
+  assert.deepEqual(
+    files.map((file) => [file.key, file.status]),
+    keys.map((key) => [key, 'success']),
+  );
+});
+
+test('a steady poll makes one LIST request, whatever lies before the marker', async () => {
+  for (let i = 0; i < 2500; i++) world.put(`steady/${String(i).padStart(4, '0')}.log`, 'x');
+  world.put('steady/zzz.csv', oneRow(1));
+  await world.insertConnector({ name: 'steady', pattern: 'steady/*.csv', target_table: 'steady' });
+  await world.settled('steady');
+  await world.pollAndSettle('steady');
+  const [last, first] = await db.query<{ list_requests: number; keys_listed: number }>(
+    "select list_requests, keys_listed from s3_connector.polls where connector_name = 'steady' order by id desc",
+  );
+  assert.deepEqual(first, { ...first, list_requests: 3, keys_listed: 2501 });
+  assert.deepEqual(last, { ...last, list_requests: 1, keys_listed: 0 });
+});
+
+test('a pattern without ** does not walk subfolders', async () => {
+  for (let i = 0; i < 1500; i++) world.put(`flat/sub/${i}.csv`, oneRow(i));
+  world.put('flat/a.csv', oneRow(1));
+  await world.insertConnector({ name: 'flat', pattern: 'flat/', target_table: 'flat' });
+  const files = await world.settled('flat');
+  assert.deepEqual(
+    files.map((file) => file.key),
+    ['flat/a.csv'],
+  );
+  const poll = await db.one<{ list_requests: number }>(
+    "select list_requests from s3_connector.polls where connector_name = 'flat' order by id limit 1",
+  );
+  assert.equal(poll.list_requests, 1);
+});
+
+test('the marker never passes an object younger than min_object_age', async () => {
+  server.store.put(world.bucket, 'age/1.csv', oneRow(1), { lastModified: new Date(Date.now() - 3_600_000) });
+  world.put('age/2.csv', oneRow(2));
+  server.store.put(world.bucket, 'age/3.csv', oneRow(3), { lastModified: new Date(Date.now() - 3_600_000) });
+  await world.insertConnector({
+    name: 'age',
+    pattern: 'age/*',
+    target_table: 'aged',
+    min_object_age: '10 minutes',
+  });
+  assert.deepEqual(
+    (await world.settled('age')).map((file) => file.key),
+    ['age/1.csv'],
+  );
+  server.store.put(world.bucket, 'age/2.csv', oneRow(2), { lastModified: new Date(Date.now() - 700_000) });
+  assert.deepEqual(
+    (await world.pollAndSettle('age')).map((file) => file.key),
+    ['age/1.csv', 'age/2.csv', 'age/3.csv'],
+  );
+});
+
+test('start_after leaves out what is up to it; set_marker back brings nothing twice', async () => {
+  for (let i = 1; i <= 4; i++) world.put(`from/${i}.csv`, oneRow(i));
+  await world.insertConnector({
+    name: 'from',
+    pattern: 'from/*',
+    target_table: 'from_there',
+    start_after: 'from/2.csv',
+  });
+  assert.deepEqual(
+    (await world.settled('from')).map((file) => file.key),
+    ['from/3.csv', 'from/4.csv'],
+  );
+  await db.query("select s3_connector.set_marker('from', null)");
+  const files = await world.settled('from');
+  assert.deepEqual(
+    files.map((file) => [file.key, file.attempts]),
+    [1, 2, 3, 4].map((n) => [`from/${n}.csv`, 1]),
+  );
+  assert.deepEqual(await db.query('select count(*), count(distinct n) as different from from_there'), [
+    { count: 4, different: 4 },
+  ]);
+});
+
+test('a missing bucket, and an endpoint that is not allowed, say so in polls and connector_status', async () => {
+  await world.insertConnector({
+    name: 'nowhere',
+    bucket: 'no-such-bucket',
+    pattern: '**',
+    target_table: 'nothing',
+  });
+  await world.insertConnector({
+    name: 'inside',
+    endpoint: 'http://169.254.169.254',
+    pattern: '**',
+    target_table: 'nothing',
+  });
+  for (const [name, code, says] of [
+    ['nowhere', 'bucket_missing', /no-such-bucket/],
+    ['inside', 'endpoint_not_allowed', /S3_ALLOWED_ENDPOINTS/],
+  ] as const) {
+    const [poll] = await db.waitFor<{ error_code: string; error: string }>(
+      'select error_code, error from s3_connector.polls where connector_name = $1',
+      (rows) => rows.length > 0,
+      { values: [name] },
+    );
+    assert.equal(poll!.error_code, code);
+    assert.match(poll!.error, says);
+    const status = await db.one<{ last_error: string; caught_up: boolean }>(
+      `select last_error, caught_up from s3_connector.connector_status where name = '${name}'`,
+    );
+    assert.match(status.last_error, says);
+    assert.equal(status.caught_up, false);
+  }
+});
+
+test('a poll is committed whole or not at all', async () => {
+  // The marker moved between listing and commit: nothing of the listing may stay.
+  world.put('atomic/1.csv', oneRow(1));
+  await world.insertConnector({
+    name: 'atomic',
+    pattern: 'atomic/*',
+    target_table: 'atomic',
+    state: 'paused',
+  });
+  const commit = (marker: string | null) =>
+    db.one<{ enqueued: number | null }>(
+      `select s3_connector_private.commit_poll('atomic', $1, null,
+        '[{"key": "atomic/1.csv", "etag": "x", "size_bytes": 1, "last_modified": "2026-01-01"}]', null, false, now(), now(), 1, 1, 1) as enqueued`,
+      [marker],
+    );
+  assert.equal((await commit(null)).enqueued, null, 'a paused connector takes no files');
+  await db.query(
+    "update s3_connector_private.progress set marker = 'atomic/0.csv' where connector_name = 'atomic'",
+  );
+  await db.query("update s3_connector.connectors set state = 'running' where name = 'atomic'");
+  assert.equal((await commit('atomic/00.csv')).enqueued, null, 'a marker that moved takes no files');
+  await world.settled('atomic');
+  assert.deepEqual(
+    await db.query("select status, attempts from s3_connector.files where connector_name = 'atomic'"),
+    [{ status: 'success', attempts: 1 }],
+  );
+});

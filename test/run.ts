@@ -1,0 +1,180 @@
+// `npm test`: runs test files against a real PostgreSQL. Each file gets databases of its own, cloned from a
+// template that the project's migrations made. Arguments are files, directories, patterns and options of
+// `node --test`; TEST_DATABASE_URL names a server to use (as a role that may create databases and roles),
+// TEST_POSTGRES_BIN_DIR an installed PostgreSQL to start instead of the npm package's.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { glob, stat } from 'node:fs/promises';
+import { constants } from 'node:os';
+import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import pg from 'pg';
+import { startPostgres } from '../embedded/postgres/server.ts';
+import { migrate } from '../src/db/migrations.ts';
+
+const TEST_DIRECTORY = relative('', fileURLToPath(new URL('.', import.meta.url)));
+const KILL_AFTER_MS = 5_000;
+// Each running test file takes a core, and its database and workers another.
+const CONCURRENCY = 2;
+
+interface Server {
+  readonly adminUrl: string;
+  readonly origin: string;
+  stop(): Promise<void>;
+}
+
+let tests: ChildProcess | undefined;
+let interruptedBy: NodeJS.Signals | undefined;
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interrupt(signal));
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  console.error(error);
+  process.exitCode = 1;
+}
+
+async function main(args: string[]): Promise<number> {
+  const { options, patterns } = splitArguments(args);
+  const files = await findFiles(patterns);
+  const server = await openServer();
+  const template = `s3_test_${randomBytes(3).toString('hex')}`;
+  try {
+    await createTemplate(server.adminUrl, template);
+    const code = await runTests([...options, ...files], {
+      TEST_ADMIN_URL: server.adminUrl,
+      TEST_TEMPLATE: template,
+    });
+    if (!interruptedBy) console.log(await describe(server));
+    return code;
+  } finally {
+    await dropAll(server.adminUrl, template).finally(() => server.stop());
+  }
+}
+
+/** Tells options (with their values) from the names of files. */
+function splitArguments(args: string[]): { options: string[]; patterns: string[] } {
+  const withValue = [
+    'name-pattern',
+    'skip-pattern',
+    'reporter',
+    'reporter-destination',
+    'timeout',
+    'concurrency',
+    'shard',
+  ];
+  const { tokens } = parseArgs({
+    args,
+    strict: false,
+    tokens: true,
+    options: Object.fromEntries(withValue.map((name) => [`test-${name}`, { type: 'string' as const }])),
+  });
+  const options: string[] = [];
+  const patterns: string[] = [];
+  for (const token of tokens) {
+    if (token.kind === 'positional') patterns.push(token.value);
+    if (token.kind === 'option')
+      options.push(token.value === undefined ? token.rawName : `${token.rawName}=${token.value}`);
+  }
+  return { options, patterns };
+}
+
+async function findFiles(patterns: string[]): Promise<string[]> {
+  const found = new Set<string>();
+  for (const pattern of patterns.length > 0 ? patterns : [TEST_DIRECTORY]) {
+    const isDirectory = await stat(pattern).then(
+      (stats) => stats.isDirectory(),
+      () => false,
+    );
+    const files = await Array.fromAsync(glob(isDirectory ? join(pattern, '**/*.test.ts') : pattern));
+    if (files.length === 0) throw new Error(`expected test files, but nothing matches ${pattern}`);
+    for (const file of files.sort()) found.add(file);
+  }
+  return [...found];
+}
+
+async function openServer(): Promise<Server> {
+  const { TEST_DATABASE_URL: adminUrl, TEST_POSTGRES_BIN_DIR: binDir } = process.env;
+  if (adminUrl) return { adminUrl, origin: 'TEST_DATABASE_URL', stop: async () => {} };
+  const postgres = await startPostgres(binDir ? { binDir } : {});
+  return { adminUrl: postgres.url(), origin: binDir ?? 'embedded', stop: () => postgres.stop() };
+}
+
+async function createTemplate(adminUrl: string, template: string): Promise<void> {
+  await query(adminUrl, `create database ${template} template template0`);
+  const url = new URL(adminUrl);
+  url.pathname = `/${template}`;
+  await migrate(url.href);
+  // A database with sessions in it cannot be cloned; TimescaleDB's scheduler opens one where it can.
+  await query(adminUrl, `alter database ${template} allow_connections false`);
+  await query(adminUrl, 'select pg_terminate_backend(pid) from pg_stat_activity where datname = $1', [
+    template,
+  ]);
+}
+
+/** The exit code of the test runner. */
+async function runTests(args: string[], env: Record<string, string>): Promise<number> {
+  if (!interruptedBy) {
+    tests = spawn(process.execPath, ['--test', `--test-concurrency=${CONCURRENCY}`, ...args], {
+      // A process group of its own, so that `interrupt` reaches all that the tests have started.
+      detached: true,
+      env: { ...process.env, ...env },
+      stdio: 'inherit',
+    });
+    const [code] = await once(tests, 'exit');
+    if (!interruptedBy) return code ?? 1;
+  }
+  return 128 + constants.signals[interruptedBy];
+}
+
+function interrupt(signal: NodeJS.Signals): void {
+  signalTests(interruptedBy ? 'SIGKILL' : 'SIGTERM');
+  interruptedBy = signal;
+  setTimeout(() => signalTests('SIGKILL'), KILL_AFTER_MS).unref();
+}
+
+function signalTests(signal: NodeJS.Signals): void {
+  try {
+    if (tests?.pid) process.kill(-tests.pid, signal);
+  } catch (error) {
+    if ((error as { code?: string }).code !== 'ESRCH') throw error;
+  }
+}
+
+async function describe({ adminUrl, origin }: Server): Promise<string> {
+  const [row] = await query<{ version: string; timescaledb: string | null }>(
+    adminUrl,
+    `select split_part(current_setting('server_version'), ' ', 1) as version,
+            (select default_version from pg_available_extensions where name = 'timescaledb') as timescaledb`,
+  );
+  const timescaledb = row?.timescaledb ? `with TimescaleDB ${row.timescaledb}` : 'without TimescaleDB';
+  return `tested on PostgreSQL ${row?.version} (${origin}), ${timescaledb}`;
+}
+
+/** Drops the template and, where a test file could not do it itself, its databases and roles. */
+async function dropAll(adminUrl: string, template: string): Promise<void> {
+  const databases = await query<{ name: string }>(
+    adminUrl,
+    'select datname as name from pg_database where datname = $1 or starts_with(datname, $2)',
+    [template, `${template}_`],
+  );
+  for (const { name } of databases) await query(adminUrl, `drop database if exists ${name} with (force)`);
+  const roles = await query<{ name: string }>(
+    adminUrl,
+    'select rolname as name from pg_roles where starts_with(rolname, $1)',
+    [`${template}_`],
+  );
+  for (const { name } of roles) await query(adminUrl, `drop role if exists ${name}`);
+}
+
+async function query<T extends object>(url: string, text: string, values: unknown[] = []): Promise<T[]> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return (await client.query<T>(text, values)).rows;
+  } finally {
+    await client.end();
+  }
+}

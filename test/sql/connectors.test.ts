@@ -1,0 +1,218 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { testDatabase } from '../support/database.ts';
+
+// No worker runs here: what SQL alone does, and in one transaction with the jobs.
+const db = await testDatabase();
+
+const insert = (columns: Record<string, unknown>) => {
+  const row = {
+    name: 'c',
+    bucket: 'some-bucket',
+    pattern: 'a/**',
+    file_format: 'csv',
+    target_table: 't',
+    ...columns,
+  };
+  return db.query(
+    `insert into s3_connector.connectors (${Object.keys(row)}) values (${Object.keys(row).map((_, i) => `$${i + 1}`)})`,
+    Object.values(row),
+  );
+};
+const jobs = async () =>
+  (
+    await db.query<{ key: string }>(
+      'select key from graphile_worker.jobs where attempts < max_attempts order by run_at',
+    )
+  ).map((job) => job.key);
+
+/** Files as a poll would enqueue them. */
+const enqueue = (connector: string, keys: string[]) =>
+  db.query(
+    `select s3_connector_private.commit_poll($1, p.marker, p.scan_position, $2, null, false, now(), now(), 1, 1, 1)
+      from s3_connector_private.progress p where p.connector_name = $1`,
+    [
+      connector,
+      JSON.stringify(keys.map((key) => ({ key, etag: '"x"', size_bytes: 1, last_modified: '2026-01-01' }))),
+    ],
+  );
+
+const refusals: [string, Record<string, unknown>, RegExp][] = [
+  ['a directory bucket', { bucket: 'fast--use1-az4--x-s3' }, /general purpose bucket/],
+  ['an s3 URL as bucket', { bucket: 's3://b' }, /bucket's name/],
+  ['a pattern with a leading slash', { pattern: '/data/*.csv' }, /glob/],
+  ['a pattern that does not close a brace', { pattern: 'data/{a,b.csv' }, /close every/],
+  ['a bad schedule', { schedule: '61 * * * *' }, /five cron fields/],
+  ['a schedule of six fields', { schedule: '* * * * * *' }, /five cron fields/],
+  ['a target of three parts', { target_table: 'a.b.c' }, /target_table/],
+  ['a target with an open quote', { target_table: 'a."b' }, /target_table/],
+  ['a delimiter of two characters', { csv_delimiter: '||' }, /csv_delimiter/],
+  ['a quote that is the delimiter', { csv_delimiter: '"' }, /csv_quote/],
+  ['an unknown time zone', { time_zone: 'Europe/Atlantis' }, /time_zone/],
+  ['an endpoint with a path', { endpoint: 'http://127.0.0.1:9000/x' }, /endpoint/],
+  ['iam_role without a role', { auth_method: 'iam_role' }, /role_arn/],
+  ['no places', { max_tracked_files: 0 }, /max_tracked_files/],
+];
+
+for (const [what, columns, says] of refusals) {
+  test(`an insert with ${what} is refused with a message`, async () => {
+    await assert.rejects(insert(columns), (error: Error & { code: string }) => {
+      assert.equal(error.code, '22023');
+      assert.match(error.message, says);
+      return true;
+    });
+  });
+}
+
+test('what this version does not do is refused, not ignored', async () => {
+  await assert.rejects(insert({ on_conflict: 'skip' }), { code: '0A000' });
+});
+
+test('the owner is the inserting role and cannot be forged', async () => {
+  await insert({ name: 'owned', owner: 'pg_read_all_data' });
+  const row = await db.one<{ owner: string; me: string }>(
+    "select owner, current_user as me from s3_connector.connectors where name = 'owned'",
+  );
+  assert.equal(row.owner, row.me);
+});
+
+test('a life of inserts, pause, resume, change and drop moves the jobs along', async () => {
+  await insert({ name: 'life' });
+  assert.ok((await jobs()).includes('poll:life'), 'the first poll is queued by the insert itself');
+  await enqueue('life', ['a/1', 'a/2']);
+  const files = await db.query<{ id: number }>(
+    "select id from s3_connector.files where connector_name = 'life' order by key",
+  );
+  const imports = files.map((file) => `import_file:${file.id}`);
+  assert.deepEqual(
+    (await jobs()).filter((key) => key.startsWith('import')),
+    imports,
+  );
+
+  await assert.rejects(db.query("update s3_connector.connectors set pattern = 'b/**' where name = 'life'"), {
+    code: '55006',
+    message: /pause it first/,
+  });
+  await assert.rejects(db.query("delete from s3_connector.connectors where name = 'life'"), {
+    code: '55006',
+  });
+
+  await db.query("select s3_connector.pause('life')");
+  await db.query("select s3_connector.pause('life')");
+  assert.deepEqual(
+    (await jobs()).filter((key) => key.endsWith('life') || imports.includes(key)),
+    [],
+  );
+  assert.deepEqual(
+    await db.query("select distinct status from s3_connector.files where connector_name = 'life'"),
+    [{ status: 'paused' }],
+  );
+
+  await db.query("update s3_connector.connectors set pattern = 'a/*' where name = 'life'");
+  await db.query("select s3_connector.resume('life')");
+  assert.deepEqual(
+    (await jobs()).filter((key) => imports.includes(key)),
+    imports,
+    'in key order again',
+  );
+
+  await db.query("select s3_connector.drop_connector('life')");
+  assert.deepEqual(
+    (await jobs()).filter((key) => key.endsWith('life') || imports.includes(key)),
+    [],
+  );
+  assert.deepEqual(await db.query("select from s3_connector.files where connector_name = 'life'"), []);
+});
+
+test('a transaction that is rolled back leaves neither connector nor job', async () => {
+  const client = await db.connect();
+  await client.query('begin');
+  await client.query(
+    "insert into s3_connector.connectors (name, bucket, pattern, file_format, target_table) values ('undone', 'some-bucket', '**', 'csv', 't')",
+  );
+  await client.query('rollback');
+  await client.end();
+  assert.ok(!(await jobs()).includes('poll:undone'));
+});
+
+test('cancelled, failed and retried files keep status, job and history in step', async () => {
+  await insert({ name: 'steer' });
+  await enqueue('steer', ['a/1', 'a/2', 'a/3']);
+  await db.query("select s3_connector.cancel_file('steer', 'a/1')");
+  await db.query("select s3_connector.cancel_file('steer', 'a/1')");
+  const statuses = async () =>
+    Object.fromEntries(
+      (
+        await db.query<{ key: string; status: string }>(
+          "select key, status from s3_connector.files where connector_name = 'steer'",
+        )
+      ).map((file) => [file.key, file.status]),
+    );
+  assert.deepEqual(await statuses(), { 'a/1': 'cancelled', 'a/2': 'in_queue', 'a/3': 'in_queue' });
+  const one = await db.one<{ id: number }>(
+    "select id from s3_connector.files where connector_name = 'steer' and key = 'a/1'",
+  );
+  assert.ok(!(await jobs()).includes(`import_file:${one.id}`));
+  await db.query("select s3_connector.retry_file('steer', 'a/1')");
+  assert.equal((await statuses())['a/1'], 'in_queue');
+  assert.ok((await jobs()).includes(`import_file:${one.id}`));
+
+  // An attempt that was taken from its worker, by a cancel, cannot record a success any more.
+  const [attempt] = await db.query<{ attempts: number }>(
+    'select attempts from s3_connector_private.start_attempt($1, 1)',
+    [one.id],
+  );
+  await db.query("select s3_connector.cancel_file('steer', 'a/1')");
+  const { finished } = await db.one<{ finished: boolean }>(
+    'select s3_connector_private.finish_attempt($1, $2, 1, 1, 0, 0) as finished',
+    [one.id, attempt!.attempts],
+  );
+  assert.equal(finished, false);
+  const history = await db.query<{ to_status: string; seconds: number | null }>(
+    "select to_status, seconds from s3_connector.file_history where connector_name = 'steer' and key = 'a/1' order by at",
+  );
+  assert.deepEqual(
+    history.map((row) => row.to_status),
+    ['in_queue', 'cancelled', 'in_queue', 'running', 'cancelled'],
+  );
+  assert.ok(history.slice(1).every((row) => Number(row.seconds) >= 0));
+});
+
+test('an unknown name or key names what is near', async () => {
+  await insert({ name: 'flights_daily' });
+  await enqueue('flights_daily', ['a/2026-01.csv', 'a/2026-03.csv']);
+  await assert.rejects(db.query("select s3_connector.pause('flight_daily')"), {
+    code: '42704',
+    hint: /'flights_daily'/,
+  });
+  await assert.rejects(db.query("select s3_connector.cancel_file('flights_daily', 'a/2026-02.csv')"), {
+    code: '42704',
+    hint: /'a\/2026-01.csv'.*'a\/2026-03.csv'/,
+  });
+});
+
+test('the counts of a success must add up', async () => {
+  await insert({ name: 'counts' });
+  await enqueue('counts', ['a/1']);
+  await assert.rejects(
+    db.query(
+      "update s3_connector.files set status = 'success', rows_read = 3, rows_imported = 1, rows_rejected = 1, rows_skipped = 0 where connector_name = 'counts'",
+    ),
+    { code: '23514' },
+  );
+});
+
+test('every public table, view, column of a table, and function has a comment', async () => {
+  const missing = await db.query(`
+    select c.relname || coalesce('.' || a.attname, '') as object
+    from pg_class c
+    left join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+      and c.relkind = 'r' and c.relname in ('connectors', 'column_mappings', 'files', 'polls')
+    where c.relnamespace = 's3_connector'::regnamespace and c.relkind in ('r', 'v')
+      and (obj_description(c.oid, 'pg_class') is null or (a.attnum is not null and col_description(c.oid, a.attnum) is null))
+    union all
+    select p.oid::regprocedure::text from pg_proc p
+    where p.pronamespace in ('s3_connector'::regnamespace, 's3_connector_private'::regnamespace)
+      and obj_description(p.oid, 'pg_proc') is null`);
+  assert.deepEqual(missing, []);
+});

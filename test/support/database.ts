@@ -1,0 +1,180 @@
+import assert from 'node:assert/strict';
+import { AsyncResource } from 'node:async_hooks';
+import { randomBytes } from 'node:crypto';
+import { basename, relative } from 'node:path';
+import { after } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
+
+const CLONE_TIMEOUT_MS = 30_000;
+const SHOWN_ROWS = 20;
+
+export interface TestDatabase {
+  readonly name: string;
+  /** For the role that runs the tests. */
+  readonly url: string;
+  /** Runs one query, on any of a few sessions; of several statements, the last one's rows. */
+  query<T extends object = Record<string, unknown>>(text: string, values?: unknown[]): Promise<T[]>;
+  /** As `query`, where exactly one row is expected. */
+  one<T extends object = Record<string, unknown>>(text: string, values?: unknown[]): Promise<T>;
+  /** A session of one's own, of the named role if one is given; ended with the database. */
+  connect(user?: { name: string; password: string }): Promise<pg.Client>;
+  /** Makes a role that can log in, with a name of its own; dropped with the database. */
+  createRole(options?: string): Promise<{ name: string; password: string }>;
+  /** Polls the query until the predicate holds; the error on time-out shows the last rows. */
+  waitFor<T extends object = Record<string, unknown>>(
+    text: string,
+    predicate: (rows: T[]) => boolean,
+    options?: { values?: unknown[]; timeoutMs?: number; intervalMs?: number },
+  ): Promise<T[]>;
+  /** Ends every session and drops the database; called by itself after the file's tests. */
+  drop(): Promise<void>;
+}
+
+let made = 0;
+
+/**
+ * A database of this test file's own, cloned from the migrated template, or with nothing in it. It is dropped
+ * after the file's tests and its other `after` hooks, which may still need it.
+ */
+export async function testDatabase(options: { empty?: boolean } = {}): Promise<TestDatabase> {
+  const { adminUrl, template } = readEnvironment();
+  const name = `${template}_${fileLabel()}_${process.pid}_${++made}`;
+  const roles: string[] = [];
+  await withClient(adminUrl, (admin) => createDatabase(admin, name, options.empty ? 'template0' : template));
+
+  const url = databaseUrl(adminUrl, name);
+  // Idle sessions must not keep the test process from ending.
+  const pool = new pg.Pool({ connectionString: url, types: TYPES, max: 4, allowExitOnIdle: true });
+  pool.on('error', () => {});
+  const clients: pg.Client[] = [];
+  let dropped: Promise<void> | undefined;
+
+  const db: TestDatabase = {
+    name,
+    url,
+    async query<T extends object>(text: string, values?: unknown[]) {
+      const result: pg.QueryResult<T> | pg.QueryResult<T>[] = await pool.query<T>(text, values);
+      return (Array.isArray(result) ? result.at(-1) : result)?.rows ?? [];
+    },
+    async one<T extends object>(text: string, values?: unknown[]) {
+      const rows = await db.query<T>(text, values);
+      assert.equal(rows.length, 1, `expected one row, got ${rows.length} from: ${text}\n${show(rows)}`);
+      return rows[0] as T;
+    },
+    async connect(user) {
+      const client = new pg.Client({ connectionString: databaseUrl(adminUrl, name, user), types: TYPES });
+      client.on('error', () => {});
+      await client.connect();
+      clients.push(client);
+      return client;
+    },
+    async createRole(roleOptions = '') {
+      const role = { name: `${name}_role_${roles.length + 1}`, password: randomBytes(8).toString('hex') };
+      roles.push(role.name);
+      await db.query(`create role ${role.name} login password '${role.password}' ${roleOptions}`);
+      return role;
+    },
+    async waitFor<T extends object>(
+      text: string,
+      predicate: (rows: T[]) => boolean,
+      { values = [], timeoutMs = 60_000, intervalMs = 50 }: Parameters<TestDatabase['waitFor']>[2] = {},
+    ) {
+      const deadline = Date.now() + timeoutMs;
+      for (;;) {
+        const rows = await db.query<T>(text, values);
+        if (predicate(rows)) return rows;
+        if (Date.now() > deadline) {
+          throw new Error(
+            `waited ${timeoutMs} ms in vain for ${predicate}\nof ${text}\nlast rows: ${show(rows)}`,
+          );
+        }
+        await delay(intervalMs);
+      }
+    },
+    drop() {
+      dropped ??= dropAll();
+      return dropped;
+    },
+  };
+
+  async function dropAll(): Promise<void> {
+    await Promise.all([pool.end(), ...clients.map((client) => client.end())]);
+    await withClient(adminUrl, async (admin) => {
+      await admin.query(`drop database if exists ${name} with (force)`);
+      for (const role of roles) await admin.query(`drop role if exists ${role}`);
+    });
+  }
+
+  // Hooks run in the order of their registration: ours registers the drop when it runs, at the end of the row.
+  afterFile(() => afterFile(() => db.drop()));
+  return db;
+}
+
+/** `after` for the whole file, even when it is called within a suite, a test or a hook. */
+const afterFile = AsyncResource.bind((hook: () => unknown) => after(async () => void (await hook())));
+
+/** int8 as a number where that is exact; pg gives text. */
+const TYPES: pg.CustomTypesConfig = {
+  getTypeParser(oid, format) {
+    if (oid !== pg.types.builtins.INT8 || format === 'binary') return pg.types.getTypeParser(oid, format);
+    return (text: string) => (Number.isSafeInteger(Number(text)) ? Number(text) : text);
+  },
+};
+
+function readEnvironment(): { adminUrl: string; template: string } {
+  const { TEST_ADMIN_URL: adminUrl, TEST_TEMPLATE: template } = process.env;
+  if (adminUrl && template) return { adminUrl, template };
+  const file = process.argv[1] ? ` -- ${relative('', process.argv[1])}` : '';
+  throw new Error(`this test needs the database that the test run starts. Run it with: npm test${file}`);
+}
+
+function fileLabel(): string {
+  const file = basename(process.argv[1] ?? '', '.test.ts');
+  return (
+    file
+      .toLowerCase()
+      .replaceAll(/[^a-z0-9]+/g, '_')
+      .slice(0, 20) || 'test'
+  );
+}
+
+function databaseUrl(adminUrl: string, database: string, user?: { name: string; password: string }): string {
+  const url = new URL(adminUrl);
+  url.pathname = `/${database}`;
+  if (user) {
+    url.username = encodeURIComponent(user.name);
+    url.password = encodeURIComponent(user.password);
+  }
+  return url.href;
+}
+
+async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+async function createDatabase(admin: pg.Client, name: string, template: string): Promise<void> {
+  const deadline = Date.now() + CLONE_TIMEOUT_MS;
+  for (;;) {
+    try {
+      await admin.query(`create database ${name} template ${template}`);
+      return;
+    } catch (error) {
+      // 55006, object_in_use: somebody, such as a background worker, is connected to the template.
+      if ((error as { code?: string }).code !== '55006' || Date.now() > deadline) throw error;
+      await delay(100);
+    }
+  }
+}
+
+function show(rows: unknown[]): string {
+  const shown = rows.slice(0, SHOWN_ROWS).map((row) => JSON.stringify(row));
+  const rest = rows.length > SHOWN_ROWS ? [`... and ${rows.length - SHOWN_ROWS} more`] : [];
+  return rows.length === 0 ? 'none' : ['', ...shown, ...rest].join('\n  ');
+}

@@ -1,0 +1,80 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+
+/** One line of a worker's log. */
+export interface LogLine extends Record<string, unknown> {
+  level: string;
+  event: string;
+}
+
+/** A worker in a process of its own, as `npm start` runs it. */
+export interface WorkerProcess {
+  readonly pid: number;
+  /** Everything it has logged so far. */
+  readonly lines: LogLine[];
+  /** Resolves with the first line, past or to come, of that event; fails if the worker ends without it. */
+  logged(event: string): Promise<LogLine>;
+  /** Sends a signal and waits for the end. */
+  end(signal: NodeJS.Signals): Promise<{ code: number | null; signal: string | null }>;
+}
+
+/** Starts a worker and waits until it is ready. */
+export async function startWorkerProcess(env: Record<string, string>): Promise<WorkerProcess> {
+  const child = spawn(process.execPath, [MAIN], {
+    // Not this process's environment: a test must not depend on what the machine has set.
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const worker = follow(child);
+  await worker.logged('ready');
+  return worker;
+}
+
+function follow(child: ChildProcess): WorkerProcess {
+  const lines: LogLine[] = [];
+  const waiting = new Set<() => void>();
+  const ended = once(child, 'close') as Promise<[number | null, string | null]>;
+  let over = false;
+  let stderr = '';
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  createInterface({ input: child.stdout! }).on('line', (line) => {
+    lines.push(line.startsWith('{') ? JSON.parse(line) : { level: 'plain', event: line });
+    for (const wake of waiting) wake();
+  });
+  void ended.then(() => {
+    over = true;
+    for (const wake of waiting) wake();
+  });
+  return {
+    pid: child.pid!,
+    lines,
+    async logged(event) {
+      for (;;) {
+        const found = lines.find((line) => line.event === event);
+        if (found) return found;
+        if (over)
+          throw new Error(
+            `the worker ended without ${event}:\n${stderr}\n${lines.map((line) => JSON.stringify(line)).join('\n')}`,
+          );
+        await new Promise<void>((resolve) => {
+          const wake = () => {
+            waiting.delete(wake);
+            resolve();
+          };
+          waiting.add(wake);
+        });
+      }
+    },
+    async end(signal) {
+      if (!over) child.kill(signal);
+      const [code, by] = await ended;
+      return { code, signal: by };
+    },
+  };
+}

@@ -1,0 +1,110 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after } from 'node:test';
+import { type BucketServer, startBucketServer } from '../../embedded/bucket/server.ts';
+import { type TestDatabase, testDatabase } from './database.ts';
+import { startWorkerProcess, type WorkerProcess } from './worker.ts';
+
+const CREDENTIALS = { accessKeyId: 'reader', secretAccessKey: 'reader-secret' };
+
+/** What a connector is made of in a test; the rest has its default. */
+export type ConnectorColumns = { name: string; pattern: string; target_table: string } & Record<
+  string,
+  unknown
+>;
+
+export interface FileRow {
+  key: string;
+  status: string;
+  attempts: number;
+  rows_imported: number | null;
+  error_code: string | null;
+  error_message: string | null;
+}
+
+/** A database, a bucket and, when asked for, workers; all is gone after the test file. */
+export interface World {
+  readonly db: TestDatabase;
+  readonly server: BucketServer;
+  readonly bucket: string;
+  /** Where its workers spool; empty when nothing is under way. */
+  readonly spoolDir: string;
+  put(key: string, body: Buffer | string): void;
+  startWorker(env?: Record<string, string>): Promise<WorkerProcess>;
+  /** Inserts a connector as a user would, for this world's bucket. */
+  insertConnector(columns: ConnectorColumns): Promise<void>;
+  /** Waits until the connector has caught up and all its files have ended; returns them in key order. */
+  settled(name: string): Promise<FileRow[]>;
+  /** Looks at the bucket now, then as `settled`. */
+  pollAndSettle(name: string): Promise<FileRow[]>;
+  /** Files left in the spool, at any depth. */
+  spooled(): Promise<string[]>;
+}
+
+/** Opens a world for one test file. */
+export async function openWorld(): Promise<World> {
+  const db = await testDatabase();
+  const server = await startBucketServer({ credentials: [CREDENTIALS] });
+  const spoolDir = await mkdtemp(join(tmpdir(), 's3-connector-test-'));
+  const bucket = 'test-bucket';
+  const workers: WorkerProcess[] = [];
+  server.store.createBucket(bucket);
+  after(async () => {
+    await Promise.all(workers.map((worker) => worker.end('SIGKILL')));
+    await server.close();
+    await rm(spoolDir, { recursive: true, force: true });
+  });
+
+  const settled = async (name: string) => {
+    await db.waitFor<{ busy: boolean }>(
+      'select not caught_up or in_queue + running + pending_retry > 0 as busy from s3_connector.connector_status where name = $1',
+      ([row]) => row?.busy === false,
+      { values: [name] },
+    );
+    return db.query<FileRow>('select * from s3_connector.files where connector_name = $1 order by key', [
+      name,
+    ]);
+  };
+
+  return {
+    db,
+    server,
+    bucket,
+    spoolDir,
+    settled,
+    put: (key, body) => server.store.put(bucket, key, body),
+    async startWorker(env = {}) {
+      const worker = await startWorkerProcess({ ...workerEnv(db, server, spoolDir), ...env });
+      workers.push(worker);
+      return worker;
+    },
+    async insertConnector(columns) {
+      const row = { bucket, endpoint: server.endpoint, file_format: 'csv', ...columns };
+      const names = Object.keys(row);
+      await db.query(
+        `insert into s3_connector.connectors (${names.join(', ')}) values (${names.map((_, i) => `$${i + 1}`).join(', ')})`,
+        Object.values(row),
+      );
+    },
+    async pollAndSettle(name) {
+      await db.query('select s3_connector.poll_now($1)', [name]);
+      return settled(name);
+    },
+    async spooled() {
+      const entries = await readdir(spoolDir, { recursive: true, withFileTypes: true });
+      return entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
+    },
+  };
+}
+
+function workerEnv(db: TestDatabase, server: BucketServer, spoolDir: string): Record<string, string> {
+  return {
+    DATABASE_URL: db.url,
+    SPOOL_DIR: spoolDir,
+    S3_ALLOWED_ENDPOINTS: server.endpoint,
+    AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
+    AWS_REGION: 'us-east-1',
+  };
+}

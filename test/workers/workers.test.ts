@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict';
+import { before, test } from 'node:test';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld();
+const { db, server } = world;
+const FILES = 300;
+const ROWS = 20;
+
+const csv = (file: number) =>
+  `file,n\n${Array.from({ length: ROWS }, (_, n) => `${file},${n}`).join('\n')}\n`;
+
+before(() => {
+  for (let file = 0; file < FILES; file++) {
+    world.put(`many/${String(file).padStart(4, '0')}.csv`, csv(file));
+  }
+});
+
+/** Every row of every file once, as the rows themselves and their lineage say. */
+async function assertExactlyOnce(table: string, connector: string): Promise<void> {
+  assert.deepEqual(await db.one(`select count(*), count(distinct (file, n)) as different from ${table}`), {
+    count: FILES * ROWS,
+    different: FILES * ROWS,
+  });
+  assert.deepEqual(
+    await db.query(
+      `select f.key, f.status, f.rows_imported, count(t.*) as rows from s3_connector.files f
+        left join ${table} t on t.file_id = f.id where f.connector_name = $1
+        group by f.id having f.status <> 'success' or f.rows_imported <> ${ROWS} or count(t.*) <> ${ROWS}`,
+      [connector],
+    ),
+    [],
+  );
+}
+
+test('two workers on one database import no file twice and forget none', async () => {
+  await db.query('create table shared (file integer, n integer, file_id bigint)');
+  const workers = await Promise.all([world.startWorker(), world.startWorker()]);
+  await world.insertConnector({
+    name: 'shared',
+    pattern: 'many/*',
+    target_table: 'shared',
+    file_id_column: 'file_id',
+  });
+  const files = await world.settled('shared');
+  assert.equal(files.length, FILES);
+  await assertExactlyOnce('shared', 'shared');
+  const imports = workers.map((worker) => worker.lines.filter((line) => line.event === 'imported').length);
+  assert.equal(imports[0]! + imports[1]!, FILES);
+  assert.ok(Math.min(...imports) > 0, `both worked: ${imports}`);
+  assert.deepEqual(await db.query('select alive from s3_connector.workers'), [
+    { alive: true },
+    { alive: true },
+  ]);
+
+  const ends = await Promise.all(workers.map((worker) => worker.end('SIGTERM')));
+  assert.deepEqual(
+    ends.map((end) => end.code),
+    [0, 0],
+  );
+  assert.deepEqual(
+    await db.query('select alive, stopped_at is not null as stopped from s3_connector.workers'),
+    [
+      { alive: false, stopped: true },
+      { alive: false, stopped: true },
+    ],
+  );
+  assert.deepEqual(await world.spooled(), []);
+});
+
+test('a worker killed in the middle leaves nothing half done, and another goes on at once', async () => {
+  await db.query('create table killed (file integer, n integer, file_id bigint)');
+  const doomed = await world.startWorker();
+  await world.insertConnector({
+    name: 'killed',
+    pattern: 'many/*',
+    target_table: 'killed',
+    file_id_column: 'file_id',
+  });
+  await db.waitFor(
+    "select success from s3_connector.connector_status where name = 'killed'",
+    ([row]) => Number(row?.success) > 20,
+  );
+  // A download that does not end makes sure that the kill hits an import under way.
+  const stalled = server.faults.add({ operation: 'GetObject', stall: { afterBytes: 5 } });
+  await db.waitFor(
+    "select from s3_connector.files where connector_name = 'killed' and status = 'running'",
+    () => stalled.hits > 0,
+  );
+  await doomed.end('SIGKILL');
+  stalled.cancel();
+  const heir = await world.startWorker();
+  // What the crontab does every minute, now.
+  await db.query("select graphile_worker.add_job('poll_due')");
+  await world.settled('killed');
+  await assertExactlyOnce('killed', 'killed');
+  assert.ok(
+    (
+      await db.one<{ n: number }>(
+        "select count(*) as n from s3_connector.file_history where message like 'worker_died%'",
+      )
+    ).n > 0,
+  );
+  assert.deepEqual(await db.query('select from graphile_worker.jobs where locked_at is not null'), []);
+  await heir.end('SIGTERM');
+  assert.deepEqual(await world.spooled(), []);
+});
+
+test('SIGTERM lets a running import finish', async () => {
+  await db.query('create table finishing (file integer, n integer)');
+  const worker = await world.startWorker();
+  const slow = server.faults.add({ operation: 'GetObject', key: 'slow/1.csv', delayMs: 1500 });
+  world.put('slow/1.csv', csv(1));
+  await world.insertConnector({ name: 'finishing', pattern: 'slow/*', target_table: 'finishing' });
+  await db.waitFor('select 1', () => slow.hits > 0);
+  assert.equal((await worker.end('SIGTERM')).code, 0);
+  assert.deepEqual(
+    await db.query("select status from s3_connector.files where connector_name = 'finishing'"),
+    [{ status: 'success' }],
+  );
+});
+
+test('an import that does not finish within the grace time rolls back and waits for the next worker', async () => {
+  await db.query('create table too_slow (file integer, n integer)');
+  const worker = await world.startWorker({ SHUTDOWN_GRACE_SECONDS: '1' });
+  const stalled = server.faults.add({
+    operation: 'GetObject',
+    key: 'stalled/1.csv',
+    stall: { afterBytes: 10 },
+  });
+  world.put('stalled/1.csv', csv(1));
+  await world.insertConnector({ name: 'too-slow', pattern: 'stalled/*', target_table: 'too_slow' });
+  await db.waitFor('select 1', () => stalled.hits > 0);
+  assert.equal((await worker.end('SIGTERM')).code, 0);
+  assert.deepEqual(
+    await db.query("select status, error_code from s3_connector.files where connector_name = 'too-slow'"),
+    [{ status: 'pending_retry', error_code: 'worker_stopped' }],
+  );
+  assert.deepEqual(await world.spooled(), []);
+  stalled.cancel();
+  const next = await world.startWorker();
+  const [file] = await world.settled('too-slow');
+  assert.deepEqual([file!.status, file!.rows_imported], ['success', ROWS]);
+  await next.end('SIGTERM');
+});
+
+test('without DATABASE_URL a worker says what is missing and names the demo', async () => {
+  await assert.rejects(world.startWorker({ DATABASE_URL: '' }), /DATABASE_URL must be set.*npm run demo/s);
+});
