@@ -30,14 +30,14 @@ export interface Ground {
 
 /** Runs a bench on servers of its own, which are gone afterwards. */
 export async function onGround(
-  fill: (server: BucketServer) => void,
+  fill: (server: BucketServer) => unknown,
   run: (ground: Ground) => Promise<void>,
 ): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'pg-s3-connector-bench-'));
   const postgres = await startPostgres();
   const server = await startBucketServer({ anonymousBuckets: [BUCKET] });
   server.store.createBucket(BUCKET);
-  fill(server);
+  await fill(server);
   await migrate(postgres.url());
   const client = new pg.Client({ connectionString: postgres.url() });
   await client.connect();

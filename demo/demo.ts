@@ -38,7 +38,7 @@ try {
   client = new pg.Client({ connectionString: databaseUrl });
   await client.connect();
   const screen = new Screen(client);
-  const late = fillBucket(server);
+  const late = await fillBucket(server);
   screen.say(
     `PostgreSQL ${postgres.version} and an S3 bucket are up, with months of weather and stocks, and 3 million flights.\n`,
   );
@@ -60,13 +60,13 @@ try {
 }
 
 /** @returns the files that are to arrive later */
-function fillBucket({ store }: BucketServer): DemoObject[] {
+async function fillBucket({ store }: BucketServer): Promise<DemoObject[]> {
   store.createBucket(BUCKET);
   const weather = weatherFiles();
   const { airports, zipcodes } = placeFiles();
   const late = weather.splice(-LATE_MONTHS);
   for (const { key, body } of [...weather, ...stockFiles(), airports, zipcodes]) store.put(BUCKET, key, body);
-  store.putFile(BUCKET, 'flights/2001-q1.parquet', flightsPath);
+  await store.putFile(BUCKET, 'flights/2001-q1.parquet', flightsPath);
   return late;
 }
 

@@ -30,31 +30,67 @@ returns void language sql as $$
 $$;
 comment on function s3_connector_private.ask_poll(text) is 'Queues a poll that a person asked for.';
 
+create or replace function s3_connector_private.free_slots(connector_name text)
+returns bigint language sql as $$
+  select c.max_parallel_files - (
+    select count(*) from s3_connector.files f where f.connector_name = c.name and f.status = 'running'
+  )
+  from s3_connector.connectors c where c.name = free_slots.connector_name;
+$$;
+comment on function s3_connector_private.free_slots(text) is
+  'How many more files of the connector may be imported now; null where max_parallel_files does not say.';
+
+create or replace function s3_connector_private.dispatch(connector_name text)
+returns void language sql as $$
+  -- A job that is there already, waiting or about to run, is left as it is.
+  select graphile_worker.add_job(
+    'import_file',
+    json_build_object('file_id', f.id),
+    job_key => s3_connector_private.import_job_key(f.id),
+    job_key_mode => 'unsafe_dedupe',
+    max_attempts => 32767
+  )
+  from (
+    select id from s3_connector.files f
+    where f.connector_name = dispatch.connector_name and f.status = 'in_queue'
+    order by f.key
+    -- None where max_parallel_files is null: there every waiting file has its job from the start.
+    limit greatest(s3_connector_private.free_slots(dispatch.connector_name), 0)
+  ) f;
+$$;
+comment on function s3_connector_private.dispatch(text) is
+  'Gives the first waiting files of a connector with max_parallel_files a job, as many as may run now. Called whenever one ends.';
+
 create or replace function s3_connector_private.add_import_jobs(file_ids bigint[], run_at timestamptz default now())
 returns void language sql as $$
   select graphile_worker.add_jobs(array_agg(
     (
       'import_file',
       json_build_object('file_id', f.id),
-      -- A named queue runs one job at a time: as many queues as files may run side by side.
-      f.connector_name || ':' || (f.nr % c.max_parallel_files),
+      null,
       -- Jobs run in the order of run_at: a microsecond apart keeps them in key order.
       add_import_jobs.run_at + f.nr * interval '1 microsecond',
       32767,
       s3_connector_private.import_job_key(f.id),
       0,
       null
-    )::graphile_worker.job_spec order by f.connector_name, f.key
+    )::graphile_worker.job_spec order by f.nr
   ))
   from (
-    select id, connector_name, key, row_number() over (order by connector_name, key) as nr
-    from s3_connector.files where id = any (file_ids)
+    select f.id, row_number() over (order by f.connector_name, f.key) as nr
+    from s3_connector.files f
+    join s3_connector.connectors c on c.name = f.connector_name
+    where f.id = any (file_ids) and (c.max_parallel_files is null or f.status = 'pending_retry')
   ) f
-  join s3_connector.connectors c on c.name = f.connector_name
   having count(*) > 0;
+  -- Not by graphile-worker's named queues: whoever looks for a job locks them all, and the others go away idle.
+  select s3_connector_private.dispatch(c.name)
+  from s3_connector.connectors c
+  where c.max_parallel_files is not null
+    and c.name in (select f.connector_name from s3_connector.files f where f.id = any (file_ids));
 $$;
 comment on function s3_connector_private.add_import_jobs(bigint[], timestamptz) is
-  'Queues an import for each file, in key order and within max_parallel_files.';
+  'Queues the imports of files, in key order and within max_parallel_files.';
 
 create or replace function s3_connector_private.start_connector()
 returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -63,6 +63,8 @@ begin
     returning f.id
   )
   select array_agg(id) into queued from queued_files;
+  -- A retry that was to come later comes now.
+  perform graphile_worker.remove_job(s3_connector_private.import_job_key(id)) from unnest(queued) id;
   perform s3_connector_private.add_import_jobs(array(
     select f.id from s3_connector.files f where f.id = any (queued) and f.status = 'in_queue'
   ));

@@ -1,17 +1,37 @@
 -- fetch -> read -> copy -> record: what the task import_file does in the database.
 
 create or replace function s3_connector_private.start_attempt(file_id bigint, new_worker_id integer)
-returns setof s3_connector.files language sql as $$
+returns setof s3_connector.files language plpgsql as $$
+declare
+  connector s3_connector.connectors;
+begin
+  select c.* into connector from s3_connector.connectors c
+  join s3_connector.files f on f.connector_name = c.name where f.id = file_id;
+  if connector.max_parallel_files is not null then
+    -- One at a time may look for a free slot.
+    perform from s3_connector.connectors c where c.name = connector.name for no key update;
+    if s3_connector_private.free_slots(connector.name) <= 0 then
+      -- A retry that comes while all slots are taken waits in the queue, and is the first to be dispatched.
+      update s3_connector.files f set status = 'in_queue', next_attempt_at = null
+      where f.id = file_id and f.status = 'pending_retry';
+      if exists (select from s3_connector.files f where f.id = file_id and f.status = 'in_queue') then
+        return;
+      end if;
+    end if;
+  end if;
+
   -- A file that is already running is taken over: its job is ours now, so the worker that had it is gone.
   -- Should that worker live after all, its attempt number is out of date and its record step finds no row.
-  update s3_connector.files f
-  set status = 'running', attempts = f.attempts + 1, started_at = clock_timestamp(), worker_id = new_worker_id,
-    next_attempt_at = null, error_code = null, error_message = null
-  where f.id = start_attempt.file_id and f.status in ('in_queue', 'pending_retry', 'running')
-  returning f.*;
+  return query
+    update s3_connector.files f
+    set status = 'running', attempts = f.attempts + 1, started_at = clock_timestamp(), worker_id = new_worker_id,
+      next_attempt_at = null, error_code = null, error_message = null
+    where f.id = start_attempt.file_id and f.status in ('in_queue', 'pending_retry', 'running')
+    returning f.*;
+end;
 $$;
 comment on function s3_connector_private.start_attempt(bigint, integer) is
-  'Begins an attempt and returns the file; no row where there is nothing to do (imported, paused, cancelled or deleted).';
+  'Begins an attempt and returns the file; no row where there is nothing to do now (imported, paused, cancelled, deleted, or all of max_parallel_files taken).';
 
 create or replace function s3_connector_private.finish_attempt(
   file_id bigint,
@@ -21,15 +41,21 @@ create or replace function s3_connector_private.finish_attempt(
   new_rows_rejected bigint,
   new_rows_skipped bigint
 )
-returns boolean language sql as $$
-  with finished as (
-    update s3_connector.files f
-    set status = 'success', worker_id = null, rows_read = new_rows_read, rows_imported = new_rows_imported,
-      rows_rejected = new_rows_rejected, rows_skipped = new_rows_skipped
-    where f.id = file_id and f.status = 'running' and f.attempts = attempt
-    returning 1
-  )
-  select exists (select from finished);
+returns boolean language plpgsql as $$
+declare
+  finished s3_connector.files;
+begin
+  update s3_connector.files f
+  set status = 'success', worker_id = null, rows_read = new_rows_read, rows_imported = new_rows_imported,
+    rows_rejected = new_rows_rejected, rows_skipped = new_rows_skipped
+  where f.id = file_id and f.status = 'running' and f.attempts = attempt
+  returning f.* into finished;
+  if not found then
+    return false;
+  end if;
+  perform s3_connector_private.dispatch(finished.connector_name);
+  return true;
+end;
 $$;
 comment on function s3_connector_private.finish_attempt(bigint, integer, bigint, bigint, bigint, bigint) is
   'Records the success of an attempt, in the transaction of its rows. False where the attempt is no longer the file''s: the caller must roll back.';
@@ -68,6 +94,7 @@ begin
   if failed.status = 'pending_retry' then
     perform s3_connector_private.add_import_jobs(array[failed.id], failed.next_attempt_at);
   end if;
+  perform s3_connector_private.dispatch(failed.connector_name);
   return failed.status;
 end;
 $$;

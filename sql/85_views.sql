@@ -64,17 +64,17 @@ create or replace view s3_connector.connector_status as
       count(*) filter (where f.status = 'failure') as failure,
       count(*) filter (where f.status = 'cancelled') as cancelled,
       count(*) filter (where f.status = 'undone') as undone,
-      coalesce(sum(f.rows_imported), 0) as rows_total,
-      coalesce(sum(f.size_bytes) filter (where f.status = 'success'), 0) as bytes_total,
-      coalesce(sum(f.rows_imported) filter (where f.finished_at > now() - interval '1 hour'), 0) as rows_last_hour,
-      coalesce(sum(f.size_bytes) filter (where f.status = 'success' and f.finished_at > now() - interval '1 hour'), 0) as bytes_last_hour,
-      coalesce(sum(f.rows_imported) filter (where f.finished_at > now() - interval '1 day'), 0) as rows_last_day,
-      coalesce(sum(f.size_bytes) filter (where f.status = 'success' and f.finished_at > now() - interval '1 day'), 0) as bytes_last_day,
+      coalesce(sum(f.rows_imported), 0)::bigint as rows_total,
+      coalesce(sum(f.size_bytes) filter (where f.status = 'success'), 0)::bigint as bytes_total,
+      coalesce(sum(f.rows_imported) filter (where f.finished_at > now() - interval '1 hour'), 0)::bigint as rows_last_hour,
+      coalesce(sum(f.size_bytes) filter (where f.status = 'success' and f.finished_at > now() - interval '1 hour'), 0)::bigint as bytes_last_hour,
+      coalesce(sum(f.rows_imported) filter (where f.finished_at > now() - interval '1 day'), 0)::bigint as rows_last_day,
+      coalesce(sum(f.size_bytes) filter (where f.status = 'success' and f.finished_at > now() - interval '1 day'), 0)::bigint as bytes_last_day,
       max(f.finished_at) filter (where f.status = 'success') as last_success_at
     from s3_connector.files f where f.connector_name = c.name
   ) t
   left join lateral (
-    select f.key || ': ' || f.error_message as error_message from s3_connector.files f
+    select f.error_message from s3_connector.files f
     where f.connector_name = c.name and f.status in ('failure', 'pending_retry')
     order by f.status_since desc limit 1
   ) last_failure on true

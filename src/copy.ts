@@ -3,7 +3,7 @@ import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import type { CopyInput, CopyPlan } from './formats/format.ts';
-import { type InputPlace, toImportError } from './sql_errors.ts';
+import { toImportError } from './sql_errors.ts';
 import { quoteTable, type TableName } from './target/table.ts';
 
 /**
@@ -16,7 +16,6 @@ export async function copyPart(
   table: TableName,
   plan: CopyPlan,
   input: CopyInput,
-  place: Omit<InputPlace, 'firstLine' | 'unit'>,
   signal: AbortSignal,
 ): Promise<number> {
   const copy = client.query(copyFrom(copyStatement(table, plan, input.options)));
@@ -26,7 +25,7 @@ export async function copyPart(
     });
     return copy.rowCount;
   } catch (error) {
-    throw toImportError(error, { ...place, firstLine: input.firstLine, unit: input.unit });
+    throw toImportError(error, input);
   }
 }
 

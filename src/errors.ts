@@ -21,6 +21,21 @@ export class ConnectorError extends Error {
   }
 }
 
+/** An error whose message is led by where it happened; one that nobody foresaw counts as passing, and is `unexpected`. */
+export function locate(error: unknown, where: string): ConnectorError {
+  if (!(error instanceof ConnectorError)) {
+    return new ConnectorError('unexpected', `${where}${describeError(error)}`, {
+      passing: true,
+      cause: error,
+    });
+  }
+  return new ConnectorError(error.code, `${where}${error.message}`, {
+    passing: error.passing,
+    cause: error,
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+  });
+}
+
 /** Message and hint in one text, as it stands in `files.error_message` and in the log. */
 export function describeError(error: unknown): string {
   if (error instanceof ConnectorError) return error.hint ? `${error.message}. ${error.hint}` : error.message;

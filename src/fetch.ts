@@ -75,7 +75,7 @@ async function download(
   if (received !== object.sizeBytes) {
     throw new ConnectorError(
       'source_unavailable',
-      `object ${object.key} was listed with ${object.sizeBytes} bytes, but ${received} came`,
+      `the object was listed with ${object.sizeBytes} bytes, but ${received} came`,
       { passing: true },
     );
   }
@@ -94,7 +94,7 @@ async function appendTo(
 function tooLarge(object: SourceObject, limit: number): ConnectorError {
   return new ConnectorError(
     'file_too_large',
-    `object ${object.key} has ${object.sizeBytes} bytes; max_file_bytes is ${limit}`,
+    `the object has ${object.sizeBytes} bytes; max_file_bytes is ${limit}`,
     {
       hint: 'Raise max_file_bytes of the connector, then retry the file.',
     },
@@ -105,7 +105,7 @@ function gaveUp(object: SourceObject, received: number, cause: unknown): Connect
   const reason = cause instanceof Error ? cause.message : 'no bytes came';
   return new ConnectorError(
     'source_unavailable',
-    `fetching ${object.key} broke off at byte ${received} of ${object.sizeBytes}: ${reason}`,
+    `fetching broke off at byte ${received} of ${object.sizeBytes}: ${reason}`,
     {
       passing: true,
       cause,

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { copyPart } from './copy.ts';
 import type { ColumnMapping, Connector, File } from './db/schema.ts';
-import { ConnectorError } from './errors.ts';
+import { ConnectorError, locate } from './errors.ts';
 import { type CopyPlan, type FilePart, FORMATS } from './formats/format.ts';
 import { type RowCounts, recordSuccess } from './record.ts';
 import { toImportError } from './sql_errors.ts';
@@ -70,31 +70,39 @@ async function copyParts(
   attempt: Attempt,
   path: string,
 ): Promise<RowCounts> {
-  const { connector, file, mappings, signal } = attempt;
+  const { connector } = attempt;
   const name = await resolveTableName(client, connector.target_table);
-  let table = await describeTable(client, name);
+  const target: Target = { name, table: await describeTable(client, name) };
   let imported = 0;
   for await (const part of FORMATS[connector.file_format].parts(path, connector, worker)) {
-    table ??= await makeTable(client, attempt, name, part);
-    // Nothing to make a table from, so nothing to import either: a header and no rows.
-    if (table === null) continue;
-    const plan = matchColumns(part, table, connector, mappings, file.id);
-    imported += await asRole(client, connector.owner, () =>
-      copyRows(client, name, plan, part, file.key, signal),
-    );
+    imported += await copyOne(client, attempt, target, part).catch((error) => {
+      throw part.name === null ? error : locate(toImportError(error), `${part.name}, `);
+    });
   }
   return { imported, rejected: 0, skipped: 0 };
 }
 
-function copyRows(
+/** The target table; null until it is made. */
+interface Target {
+  name: TableName;
+  table: TargetTable | null;
+}
+
+/** @returns rows that the table took */
+async function copyOne(
   client: pg.ClientBase,
-  name: TableName,
-  plan: CopyPlan,
+  attempt: Attempt,
+  target: Target,
   part: FilePart,
-  key: string,
-  signal: AbortSignal,
 ): Promise<number> {
-  return copyPart(client, name, plan, part.copyInput(plan), { key, part: part.name }, signal);
+  const { connector, file, mappings, signal } = attempt;
+  target.table ??= await makeTable(client, attempt, target.name, part);
+  // Nothing to make a table from, so nothing to import either: a header and no rows.
+  if (target.table === null) return 0;
+  const plan = matchColumns(part, target.table, connector, mappings, file.id);
+  return await asRole(client, connector.owner, () =>
+    copyPart(client, target.name, plan, part.copyInput(plan), signal),
+  );
 }
 
 /** Makes the table from its first file; of files that come at once, one makes it and the others wait and find it. */

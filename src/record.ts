@@ -50,13 +50,11 @@ export async function recordSuccess(client: pg.ClientBase, file: File, counts: R
 export async function recordFailure(
   db: Kysely<Database>,
   file: File,
-  error: unknown,
+  error: ConnectorError,
 ): Promise<FileStatus | null> {
-  const known = error instanceof ConnectorError ? error : undefined;
-  // What nobody foresaw is tried again, within max_attempts: it may be the worker's trouble and not the file's.
   const { rows } = await sql<{ status: FileStatus | null }>`
     select s3_connector_private.fail_attempt(
-      ${file.id}, ${file.attempts}, ${known?.code ?? 'unexpected'}, ${describeError(error)}, ${known?.passing ?? true}
+      ${file.id}, ${file.attempts}, ${error.code}, ${describeError(error)}, ${error.passing}
     ) as status`.execute(db);
   return rows[0]?.status ?? null;
 }

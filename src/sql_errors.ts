@@ -1,11 +1,8 @@
 import pg from 'pg';
 import { ConnectorError } from './errors.ts';
 
-/** Where in a source COPY was when it refused something. */
+/** How COPY's lines are found in the file. */
 export interface InputPlace {
-  key: string;
-  /** Name within an archive. */
-  part: string | null;
   /** What COPY's line 1 is in the file. */
   firstLine: number;
   unit: 'line' | 'row';
@@ -38,7 +35,7 @@ const CODES: Record<string, string> = {
   '53100': 'database_disk_full',
 };
 
-/** Turns an error from PostgreSQL into one that names file, line and column. Others are returned as they are. */
+/** Turns an error from PostgreSQL into one that names line and column. Others are returned as they are. */
 export function toImportError(error: unknown, place?: InputPlace): unknown {
   if (!(error instanceof pg.DatabaseError)) return isConnectionError(error) ? connectionLost(error) : error;
   const sqlstate = error.code ?? 'XX000';
@@ -55,13 +52,12 @@ function compose(error: pg.DatabaseError, place?: InputPlace): string {
   return `${where}${error.message}${detail}`;
 }
 
-/** `data/a.csv, line 3, column temp: ` from COPY's context `COPY t, line 2, column temp: "x"`. */
+/** `line 3, column temp: ` from COPY's context `COPY t, line 2, column temp: "x"`. */
 function describePlace(context: string | undefined, place: InputPlace): string {
-  const file = place.part === null ? place.key : `${place.key} (${place.part})`;
   const found = /COPY .+?, line (\d+)(?:, column ((?:[^:"]|"[^"]*")+))?/s.exec(context ?? '');
-  if (!found) return `${file}: `;
+  if (!found) return '';
   const line = Number(found[1]) + place.firstLine - 1;
-  return `${file}, ${place.unit} ${line}${found[2] ? `, column ${found[2]}` : ''}: `;
+  return `${place.unit} ${line}${found[2] ? `, column ${found[2]}` : ''}: `;
 }
 
 function isConnectionError(error: unknown): boolean {

@@ -1,5 +1,5 @@
 import type { File } from '../src/db/schema.ts';
-import { ConnectorError, describeError } from '../src/errors.ts';
+import { ConnectorError, describeError, locate } from '../src/errors.ts';
 import { type FetchOptions, fetchObject, type SpooledFile } from '../src/fetch.ts';
 import { type Attempt, importSpooled } from '../src/import.ts';
 import { log } from '../src/log.ts';
@@ -68,11 +68,17 @@ async function fetchFile(worker: WorkerContext, { file, connector, signal }: Att
 }
 
 async function fail(worker: WorkerContext, attempt: Attempt, trouble: unknown): Promise<void> {
-  const error = attempt.signal.aborted ? workerStopped(trouble) : trouble;
+  const error = locate(attempt.signal.aborted ? workerStopped(trouble) : trouble, `${attempt.file.key}: `);
   const status = await recordFailure(worker.control.db, attempt.file, error);
-  const code = error instanceof ConnectorError ? error.code : 'unexpected';
-  const stack = error instanceof ConnectorError || !(error instanceof Error) ? undefined : error.stack;
-  log.warn('import failed', { ...fields(attempt), status, code, error: describeError(error), stack });
+  // Only what nobody foresaw needs a developer's eyes.
+  const stack = error.code === 'unexpected' && trouble instanceof Error ? trouble.stack : undefined;
+  log.warn('import failed', {
+    ...fields(attempt),
+    status,
+    code: error.code,
+    error: describeError(error),
+    stack,
+  });
 }
 
 function workerStopped(cause: unknown): ConnectorError {

@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { ConnectorError } from '../errors.ts';
-import type { Compression, Limits } from './compression.ts';
+import { CHUNK_BYTES, type Compression, type Limits } from './compression.ts';
 import { checkExpanded } from './limits.ts';
 
 /** gzip (RFC 1952): one or more members, zeros may follow (tape padding); anything else after them is an error. */
@@ -15,7 +15,7 @@ export const gzip: Compression = {
 };
 
 async function* expand(path: string, limits: Limits): AsyncGenerator<Buffer> {
-  const gunzip = createGunzip();
+  const gunzip = createGunzip({ chunkSize: CHUNK_BYTES });
   // Only pipeline closes the file when the reader goes away; errors arrive through gunzip.
   pipeline(createReadStream(path), gunzip, () => {});
   let size = 0;

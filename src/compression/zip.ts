@@ -3,7 +3,7 @@ import { pipeline, Readable } from 'node:stream';
 import { crc32, createInflateRaw } from 'node:zlib';
 import yauzl from 'yauzl';
 import { ConnectorError } from '../errors.ts';
-import type { Compression } from './compression.ts';
+import { CHUNK_BYTES, type Compression } from './compression.ts';
 import { checkExpanded } from './limits.ts';
 
 const STORED = 0;
@@ -120,7 +120,7 @@ function memberBytes(path: string, { start, compressedSize, deflated }: Member):
   if (compressedSize === 0) return Readable.from([]);
   const file = createReadStream(path, { start, end: start + compressedSize - 1 });
   if (!deflated) return file;
-  const inflate = createInflateRaw();
+  const inflate = createInflateRaw({ chunkSize: CHUNK_BYTES });
   // Only pipeline closes the file when the reader goes away; errors arrive through inflate.
   pipeline(file, inflate, () => {});
   return inflate;

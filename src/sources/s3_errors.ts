@@ -30,8 +30,8 @@ const expired: Rule = {
 };
 const missingObject: Rule = {
   code: 'object_missing',
-  message: ({ bucket, what }) =>
-    `object ${what} is no longer in bucket ${bucket}: it was deleted after it had been listed`,
+  message: ({ bucket }) =>
+    `the object is no longer in bucket ${bucket}: it was deleted after it had been listed`,
 };
 
 /** S3's error codes (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html) and what they mean here. */
@@ -45,7 +45,7 @@ const RULES: Record<string, Rule> = {
   NotFound: missingObject,
   PreconditionFailed: {
     code: 'object_changed',
-    message: ({ what }) => `object ${what} was overwritten after it had been listed`,
+    message: () => 'the object was overwritten after it had been listed',
     hint: 'Its new version is fetched in the next attempt.',
     passing: true,
   },
@@ -54,7 +54,7 @@ const RULES: Record<string, Rule> = {
   AllAccessDisabled: denied,
   InvalidObjectState: {
     code: 'object_archived',
-    message: ({ what }) => `object ${what} is in an archive storage class and cannot be read`,
+    message: () => 'the object is in an archive storage class and cannot be read',
     hint: 'Restore it in S3, then retry the file.',
   },
   InvalidAccessKeyId: badCredentials,

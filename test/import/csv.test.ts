@@ -166,8 +166,8 @@ const broken: Record<string, { body: string | Buffer; code: string; says: RegExp
   },
   'bad/unclosed.csv': {
     body: 'id,label\n1,"x\n2,y\n',
-    code: 'bad_row',
-    says: [/bad\/unclosed\.csv/, /line 2/, /unterminated/i],
+    code: 'unterminated_quote',
+    says: [/bad\/unclosed\.csv/, /line 2/, /quote/i],
   },
   'bad/ragged.csv': { body: 'id,label\n1,x\n2\n', code: 'bad_row', says: [/line 3/, /label/] },
   'bad/cut.csv.gz': {

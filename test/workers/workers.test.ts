@@ -82,11 +82,8 @@ test('a worker killed in the middle leaves nothing half done, and another goes o
     ([row]) => Number(row?.success) > 20,
   );
   // A download that does not end makes sure that the kill hits an import under way.
-  const stalled = server.faults.add({ operation: 'GetObject', stall: { afterBytes: 5 } });
-  await db.waitFor(
-    "select from s3_connector.files where connector_name = 'killed' and status = 'running'",
-    () => stalled.hits > 0,
-  );
+  const stalled = server.faults.order({ operation: 'GetObject', stall: { after: 5 } });
+  await stalled.hit();
   await doomed.end('SIGKILL');
   stalled.cancel();
   const heir = await world.startWorker();
@@ -109,11 +106,14 @@ test('a worker killed in the middle leaves nothing half done, and another goes o
 test('SIGTERM lets a running import finish', async () => {
   await db.query('create table finishing (file integer, n integer)');
   const worker = await world.startWorker();
-  const slow = server.faults.add({ operation: 'GetObject', key: 'slow/1.csv', delayMs: 1500 });
+  const slow = server.faults.order({ operation: 'GetObject', key: 'slow/1.csv', stall: { after: 5 } });
   world.put('slow/1.csv', csv(1));
   await world.insertConnector({ name: 'finishing', pattern: 'slow/*', target_table: 'finishing' });
-  await db.waitFor('select 1', () => slow.hits > 0);
-  assert.equal((await worker.end('SIGTERM')).code, 0);
+  await slow.hit();
+  const ending = worker.end('SIGTERM');
+  await worker.logged('stopping');
+  slow.release();
+  assert.equal((await ending).code, 0);
   assert.deepEqual(
     await db.query("select status from s3_connector.files where connector_name = 'finishing'"),
     [{ status: 'success' }],
@@ -123,14 +123,10 @@ test('SIGTERM lets a running import finish', async () => {
 test('an import that does not finish within the grace time rolls back and waits for the next worker', async () => {
   await db.query('create table too_slow (file integer, n integer)');
   const worker = await world.startWorker({ SHUTDOWN_GRACE_SECONDS: '1' });
-  const stalled = server.faults.add({
-    operation: 'GetObject',
-    key: 'stalled/1.csv',
-    stall: { afterBytes: 10 },
-  });
+  const stalled = server.faults.order({ operation: 'GetObject', key: 'stalled/1.csv', stall: { after: 10 } });
   world.put('stalled/1.csv', csv(1));
   await world.insertConnector({ name: 'too-slow', pattern: 'stalled/*', target_table: 'too_slow' });
-  await db.waitFor('select 1', () => stalled.hits > 0);
+  await stalled.hit();
   assert.equal((await worker.end('SIGTERM')).code, 0);
   assert.deepEqual(
     await db.query("select status, error_code from s3_connector.files where connector_name = 'too-slow'"),

@@ -67,6 +67,7 @@ export function columnNames(header: string[]): string[] {
   return names;
 }
 
+/** The name of a column that has none, by its position from 0. */
 export const columnName = (position: number): string => `column${position + 1}`;
 
 class Inference {
@@ -130,10 +131,21 @@ class Inference {
 
   #kindOf(bytes: Buffer, start: number, end: number, quoted: boolean, hint: number): number {
     if (!quoted) return this.#isNull(bytes, start, end) ? UNKNOWN : kindOf(bytes, start, end, hint);
+    if (this.#onlyAround(bytes, start, end)) return kindOf(bytes, start + 1, end - 1, hint);
     // Twice as long because every character may have been escaped, and two quotes around.
     if (end - start > 2 * LONGEST_TYPED_VALUE + 2) return TEXT;
     const length = unquoteInto(this.#value, bytes.subarray(start, end), this.#bytes);
     return kindOf(this.#value, 0, length, hint);
+  }
+
+  /** Whether the quotes are where they nearly always are, so that the value can be looked at where it lies. */
+  #onlyAround(bytes: Buffer, start: number, end: number): boolean {
+    const { quote, escape: escapeByte } = this.#bytes;
+    if (bytes[start] !== quote || bytes[end - 1] !== quote) return false;
+    for (let at = start + 1; at < end - 1; at++) {
+      if (bytes[at] === quote || bytes[at] === escapeByte) return false;
+    }
+    return true;
   }
 
   #isNull(bytes: Buffer, start: number, end: number): boolean {

@@ -10,7 +10,7 @@ const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 const NO_BYTES: Buffer = Buffer.alloc(0);
 
 export interface Header {
-  /** The names, unquoted and decoded; null if there were no bytes at all. */
+  /** The names, unquoted and decoded (in a file without a header only their number counts); null if there were no bytes at all. */
   fields: string[] | null;
   /** Physical lines that the header took: the `lineOffset` of what follows. */
   lines: number;
@@ -47,7 +47,8 @@ export async function readHeader(
     const record = withoutMark(Buffer.concat(pieces), dialect);
     const fields = splitRecord(record, bytes).map((raw) => {
       const value = Buffer.alloc(raw.length);
-      return decodeName(value.subarray(0, unquoteInto(value, raw, bytes)), dialect.encoding);
+      const name = value.subarray(0, unquoteInto(value, raw, bytes));
+      return dialect.header ? decodeName(name, dialect.encoding) : name.toString('latin1');
     });
     const empty = record.length === 0 && scanner.newline === null;
     return {

@@ -47,7 +47,7 @@ class Rewriter {
   /** Neighbouring fields that stay are copied in one go with their delimiters: a range of the chunk, or -1. */
   #runStart = -1;
   #runEnd = 0;
-  /** Whether the record has a field in the output, and whether that field goes on from the chunk before. */
+  /** Whether the record has a field in the output, and whether the field at hand began in the chunk before. */
   #started = false;
   #inField = false;
 
@@ -73,7 +73,7 @@ class Rewriter {
     }
     if (scanner.inRecord) {
       this.#takeField(scanner.field);
-      this.#inField = this.#runStart >= 0;
+      this.#inField = true;
       this.#copyRun();
     }
   }

@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { on, once } from 'node:events';
+import { on } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { ConnectorError } from '../../errors.ts';
@@ -71,7 +71,9 @@ export class Reader {
       // Nothing of the worker's environment: no credentials, no connection string.
       env: {},
     });
-    this.#exit = once(this.#process, 'exit');
+    this.#exit = new Promise((resolve) => {
+      this.#process.once('exit', resolve).once('error', resolve);
+    });
     // A reader that waits for work does not hold up the end of the worker.
     this.#process.unref();
     this.#process.channel?.unref();
@@ -102,9 +104,14 @@ export class Reader {
       if (answer.type === 'done') return;
       if (answer.type !== 'chunk') throw failure(answer, maxRowBytes);
       yield answer.data;
-      this.#process.send({ type: 'more' } satisfies ReaderRequest);
+      this.#send({ type: 'more' });
     }
     throw crashed();
+  }
+
+  #send(request: ReaderRequest): void {
+    // A process that is gone cannot be written to; that it is gone is seen by its exit.
+    this.#process.send(request, () => {});
   }
 
   async *#answers(request: ReaderRequest): AsyncGenerator<ReaderAnswer> {
@@ -114,7 +121,7 @@ export class Reader {
     void this.#exit.then(() => gone.abort());
     try {
       const messages = on(this.#process, 'message', { signal: gone.signal });
-      this.#process.send(request);
+      this.#send(request);
       for await (const [answer] of messages as AsyncIterable<[ReaderAnswer]>) {
         // A reader is free again once it has said its last word, not when its listener stops listening.
         if (answer.type !== 'chunk') this.#busy = false;

@@ -1,0 +1,71 @@
+import { type Credentials, readClaim, type Signer, verifyClaim } from './authenticate.ts';
+import { checkBucketName } from './bucket_name.ts';
+import { S3Error } from './errors.ts';
+import type { S3Request } from './request.ts';
+import type { Operation } from './route.ts';
+import type { ObjectStore } from './store.ts';
+
+/** Who may do what. */
+export interface Access {
+  /** Undefined: everybody may do everything, and signatures are not looked at. */
+  credentials: readonly Credentials[] | undefined;
+  /** Buckets that unsigned requests may list and read. */
+  anonymousBuckets: ReadonlySet<string>;
+}
+
+const ANONYMOUS: ReadonlySet<Operation> = new Set<Operation>([
+  'ListObjectsV2',
+  'GetObject',
+  'HeadObject',
+  'HeadBucket',
+]);
+
+/** Who signed the request, undefined if nobody had to. @throws S3Error if it may not go on */
+export function authorize(
+  request: S3Request,
+  operation: Operation | S3Error,
+  { store, access }: { store: ObjectStore; access: Access },
+): Signer | undefined {
+  const claim = readClaim(request);
+  if (claim) checkSigningRegion(claim.scope.region, request.bucket, store);
+  const signer = claim && access.credentials ? verifyClaim(request, claim, access.credentials) : undefined;
+  if (request.bucket !== undefined && operation !== 'CreateBucket') {
+    findBucket(request.bucket, store);
+    checkBucketRegion(claim?.scope.region ?? store.region, request.bucket, store);
+  }
+  if (signer || !access.credentials) return signer;
+  const open = request.bucket !== undefined && access.anonymousBuckets.has(request.bucket);
+  if (!open || operation instanceof S3Error || !ANONYMOUS.has(operation)) throw new S3Error('AccessDenied');
+  return undefined;
+}
+
+function findBucket(name: string, store: ObjectStore): void {
+  if (store.hasBucket(name)) return;
+  checkBucketName(name);
+  throw new S3Error('NoSuchBucket', { fields: { BucketName: name } });
+}
+
+// The one endpoint stands for that of the store's region; it also takes requests signed for the bucket's own
+// region, since a client of a custom endpoint that is told the region comes back to the same endpoint.
+function checkSigningRegion(signed: string, bucket: string | undefined, store: ObjectStore): void {
+  const expected = regionOf(bucket, store);
+  if (signed === expected || signed === store.region) return;
+  throw new S3Error('AuthorizationHeaderMalformed', {
+    message: `The authorization header is malformed; the region '${signed}' is wrong; expecting '${expected}'`,
+    fields: { Region: expected },
+    headers: { 'x-amz-bucket-region': expected },
+  });
+}
+
+function checkBucketRegion(signed: string, bucket: string, store: ObjectStore): void {
+  const region = regionOf(bucket, store);
+  if (signed === region) return;
+  throw new S3Error('PermanentRedirect', {
+    fields: { Endpoint: `${bucket}.s3.${region}.amazonaws.com`, Bucket: bucket },
+    headers: { 'x-amz-bucket-region': region },
+  });
+}
+
+function regionOf(bucket: string | undefined, store: ObjectStore): string {
+  return bucket !== undefined && store.hasBucket(bucket) ? store.bucket(bucket).region : store.region;
+}

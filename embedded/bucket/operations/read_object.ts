@@ -1,0 +1,77 @@
+import { open } from 'node:fs/promises';
+import { mayRead } from '../conditions.ts';
+import { S3Error } from '../errors.ts';
+import { type ByteRange, parseRange } from '../range.ts';
+import type { Reply, StreamedBody } from '../reply.ts';
+import { headerValue } from '../request.ts';
+import type { StoredObject } from '../store.ts';
+import type { Call } from './operation.ts';
+
+export async function getObject(call: Call): Promise<Reply> {
+  const { object, range, reply } = readHead(call);
+  if (reply.status === 304) return reply;
+  return { ...reply, body: await openBody(object, range) };
+}
+
+/** As GetObject; the body of its errors is dropped where the answer is sent. */
+export function headObject(call: Call): Reply {
+  return readHead(call).reply;
+}
+
+interface Head {
+  object: StoredObject;
+  range: ByteRange;
+  reply: Reply;
+}
+
+function readHead({ request, store, bucket, key, anonymous }: Call): Head {
+  const object = store.get(bucket, key);
+  if (!object) throw new S3Error('NoSuchKey', { fields: { Key: key } });
+  const whole = { start: 0, end: object.size - 1 };
+  const validators = { etag: object.etag, 'last-modified': object.lastModified.toUTCString() };
+  if (!mayRead(request, object)) return { object, range: whole, reply: { status: 304, headers: validators } };
+  const range = parseRange(headerValue(request, 'range'), object.size);
+  const { start, end } = range ?? whole;
+  const headers: Record<string, string> = {
+    'content-type': 'binary/octet-stream',
+    ...object.headers,
+    ...validators,
+    'accept-ranges': 'bytes',
+    'content-length': String(end - start + 1),
+  };
+  if (range) headers['content-range'] = `bytes ${start}-${end}/${object.size}`;
+  else if (headerValue(request, 'x-amz-checksum-mode')?.toUpperCase() === 'ENABLED') {
+    for (const [name, value] of Object.entries(object.checksums)) headers[`x-amz-checksum-${name}`] = value;
+    headers['x-amz-checksum-type'] = 'FULL_OBJECT';
+  }
+  overrideHeaders(request.query, headers, anonymous);
+  return { object, range: { start, end }, reply: { status: range ? 206 : 200, headers } };
+}
+
+function overrideHeaders(
+  query: Call['request']['query'],
+  headers: Record<string, string>,
+  anonymous: boolean,
+): void {
+  for (const [name, value] of query) {
+    const header =
+      /^response-(content-type|content-language|content-disposition|content-encoding|cache-control|expires)$/.exec(
+        name,
+      )?.[1];
+    if (header === undefined) continue;
+    if (anonymous) {
+      throw new S3Error('InvalidRequest', {
+        message: 'Request specific response headers cannot be used for anonymous GET requests.',
+      });
+    }
+    headers[header] = value;
+  }
+}
+
+async function openBody({ body }: StoredObject, { start, end }: ByteRange): Promise<Buffer | StreamedBody> {
+  if (Buffer.isBuffer(body)) return body.subarray(start, end + 1);
+  const length = end - start + 1;
+  if (length === 0) return Buffer.alloc(0);
+  const file = await open(body.path);
+  return { length, chunks: file.createReadStream({ start, end, highWaterMark: 256 * 1024 }) };
+}

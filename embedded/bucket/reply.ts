@@ -1,0 +1,49 @@
+import { S3Error } from './errors.ts';
+import { errorDocument } from './xml.ts';
+
+/** A body that is read as it is sent. */
+export interface StreamedBody {
+  length: number;
+  chunks: AsyncIterable<Buffer>;
+}
+
+/** An answer that is ready to be sent. */
+export interface Reply {
+  status: number;
+  headers?: Record<string, string>;
+  body?: Buffer | StreamedBody;
+}
+
+export function xmlReply(text: string, headers: Record<string, string> = {}): Reply {
+  return { status: 200, headers: { 'content-type': 'application/xml', ...headers }, body: Buffer.from(text) };
+}
+
+/** What an error document says. */
+export interface ErrorReply {
+  code: string;
+  message: string;
+  status: number;
+  fields?: Record<string, string>;
+  headers?: Record<string, string>;
+}
+
+/** S3's error document. */
+export function errorReply(
+  { code, message, status, fields = {}, headers = {} }: ErrorReply,
+  requestId: string,
+): Reply {
+  const body = errorDocument([
+    ['Code', code],
+    ['Message', message],
+    ...Object.entries(fields),
+    ['RequestId', requestId],
+    ['HostId', requestId],
+  ]);
+  return { ...xmlReply(body, headers), status };
+}
+
+/** An error that the server did not foresee is InternalError, as a bug of S3's own would be. */
+export function asS3Error(error: unknown): S3Error {
+  if (error instanceof S3Error) return error;
+  return new S3Error('InternalError', { message: `the server failed: ${error}` });
+}

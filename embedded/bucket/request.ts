@@ -1,0 +1,69 @@
+import type { IncomingMessage } from 'node:http';
+import { S3Error } from './errors.ts';
+
+/** A request to S3, in path style: `/bucket/key?query`. */
+export interface S3Request {
+  readonly method: string;
+  /** As sent, still encoded. */
+  readonly path: string;
+  /** Undefined: the service itself. */
+  readonly bucket: string | undefined;
+  readonly key: string | undefined;
+  /** Decoded, in the order sent. */
+  readonly query: readonly (readonly [name: string, value: string])[];
+  readonly message: IncomingMessage;
+}
+
+/** Takes the target apart by itself, since URL parsers fold `//` and `..`, which S3 keeps. @throws S3Error InvalidURI */
+export function parseRequest(message: IncomingMessage): S3Request {
+  const target = message.url ?? '/';
+  if (!target.startsWith('/')) throw new S3Error('InvalidURI');
+  const mark = target.indexOf('?');
+  const path = mark < 0 ? target : target.slice(0, mark);
+  const slash = path.indexOf('/', 1);
+  const bucket = slash < 0 ? path.slice(1) : path.slice(1, slash);
+  const key = slash < 0 ? '' : path.slice(slash + 1);
+  return {
+    method: message.method ?? 'GET',
+    path,
+    bucket: bucket === '' ? undefined : decode(bucket),
+    key: key === '' ? undefined : decodePlus(key),
+    query: mark < 0 ? [] : parseQuery(target.slice(mark + 1)),
+    message,
+  };
+}
+
+/** The first value of a query parameter; `?acl` and `?acl=` are both the empty string. */
+export function queryValue(request: S3Request, name: string): string | undefined {
+  return request.query.find(([other]) => other === name)?.[1];
+}
+
+/** A header's value; several of one name are joined by a comma. */
+export function headerValue(request: S3Request, name: string): string | undefined {
+  return request.message.headersDistinct[name]?.join(',');
+}
+
+/** @throws S3Error InvalidURI, if it is not encoded UTF-8 */
+export function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new S3Error('InvalidURI');
+  }
+}
+
+// S3 takes a bare + for a space in the path too, not only in the query; clients send a plus as %2B.
+function decodePlus(text: string): string {
+  return decode(text.replaceAll('+', ' '));
+}
+
+function parseQuery(text: string): [string, string][] {
+  return text
+    .split('&')
+    .filter((part) => part !== '')
+    .map((part) => {
+      const equals = part.indexOf('=');
+      if (equals < 0) return [decodePlus(part), ''];
+      return [decodePlus(part.slice(0, equals)), decodePlus(part.slice(equals + 1))];
+    });
+}

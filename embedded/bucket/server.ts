@@ -1,0 +1,156 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Credentials } from './authenticate.ts';
+import { type Access, authorize } from './authorize.ts';
+import { readBody } from './body.ts';
+import { S3Error } from './errors.ts';
+import { Faults, type LiveFault } from './faults.ts';
+import { obey } from './obey.ts';
+import { HANDLERS } from './operations/index.ts';
+import { asS3Error, errorReply, type Reply } from './reply.ts';
+import { parseRequest, type S3Request } from './request.ts';
+import { type LoggedRequest, RequestLog } from './request_log.ts';
+import { type Operation, routeRequest } from './route.ts';
+import { send } from './send.ts';
+import { ObjectStore } from './store.ts';
+
+export interface BucketServerOptions {
+  /** 127.0.0.1, if not given. */
+  host?: string;
+  /** Any free one, if not given. */
+  port?: number;
+  /** Who may sign requests; if not given, everybody may do everything, unsigned too. */
+  credentials?: Credentials[];
+  /** Of the endpoint and of buckets created without one: us-east-1, if not given. */
+  region?: string;
+  /** Names of buckets that unsigned requests may list and read. */
+  anonymousBuckets?: string[];
+}
+
+/** A running S3 server with its buckets in memory. */
+export interface BucketServer {
+  /** As in `http://127.0.0.1:34567`, for clients in path style. */
+  readonly endpoint: string;
+  readonly store: ObjectStore;
+  readonly faults: Faults;
+  readonly requests: RequestLog;
+  /** Ends all connections, stalled ones too. */
+  close(): Promise<void>;
+}
+
+/** Starts a server that answers as Amazon S3 does, except where a fault is ordered. */
+export async function startBucketServer(options: BucketServerOptions = {}): Promise<BucketServer> {
+  const { host = '127.0.0.1', port = 0, credentials, region = 'us-east-1', anonymousBuckets = [] } = options;
+  const store = new ObjectStore(region);
+  const faults = new Faults();
+  const requests = new RequestLog();
+  const access: Access = { credentials, anonymousBuckets: new Set(anonymousBuckets) };
+  const server = createServer((message, response) => {
+    serve(message, response, { store, faults, requests, access }).catch(() => response.destroy());
+  });
+  // A kept connection that the server closes just as its client uses it again would look like a fault.
+  server.keepAliveTimeout = 0;
+  server.requestTimeout = 0;
+  server.headersTimeout = 0;
+  server.listen(port, host);
+  await once(server, 'listening');
+  const { port: actualPort } = server.address() as AddressInfo;
+  return {
+    endpoint: `http://${host.includes(':') ? `[${host}]` : host}:${actualPort}`,
+    store,
+    faults,
+    requests,
+    close: () => close(server, faults),
+  };
+}
+
+async function close(server: Server, faults: Faults): Promise<void> {
+  faults.clear();
+  if (!server.listening) return;
+  const closed = once(server, 'close');
+  server.close();
+  server.closeAllConnections();
+  await closed;
+}
+
+interface Context {
+  store: ObjectStore;
+  faults: Faults;
+  requests: RequestLog;
+  access: Access;
+}
+
+async function serve(message: IncomingMessage, response: ServerResponse, context: Context): Promise<void> {
+  const requestId = randomBytes(8).toString('hex').toUpperCase();
+  const withBody = message.method !== 'HEAD';
+  response.setHeader('server', 'AmazonS3');
+  response.setHeader('x-amz-request-id', requestId);
+  response.setHeader('x-amz-id-2', requestId);
+  let request: S3Request;
+  try {
+    request = parseRequest(message);
+  } catch (error) {
+    return await send(response, errorReply(asS3Error(error), requestId), { withBody });
+  }
+  const operation = routeRequest(request);
+  const logged = logEntry(request, operation);
+  context.requests.add(logged);
+  const fault = context.faults.take(logged);
+  const reply = await obeyOrAnswer(request, operation, { ...context, fault, logged, response, requestId });
+  if (!reply || response.destroyed) return;
+  logged.status = reply.status;
+  await send(response, reply, { withBody, ...(fault ? { fault } : {}) });
+}
+
+interface Exchange extends Context {
+  fault: LiveFault | undefined;
+  logged: LoggedRequest;
+  response: ServerResponse;
+  requestId: string;
+}
+
+/** Undefined if the connection was closed instead. */
+async function obeyOrAnswer(
+  request: S3Request,
+  operation: Operation | S3Error,
+  { fault, logged, response, requestId, ...context }: Exchange,
+): Promise<Reply | undefined> {
+  try {
+    const ordered = await obey(fault, logged, response, requestId);
+    if (ordered || response.destroyed) return ordered;
+    return await answer(request, operation, context);
+  } catch (error) {
+    const s3Error = asS3Error(error);
+    logged.errorCode = s3Error.code;
+    return errorReply(s3Error, requestId);
+  }
+}
+
+async function answer(
+  request: S3Request,
+  operation: Operation | S3Error,
+  { store, access }: Context,
+): Promise<Reply> {
+  const signer = authorize(request, operation, { store, access });
+  const body = await readBody(request, signer);
+  if (operation instanceof S3Error) throw operation;
+  const { bucket = '', key = '' } = request;
+  const anonymous = signer === undefined && access.credentials !== undefined;
+  return HANDLERS[operation]({ request, store, bucket, key, body, anonymous });
+}
+
+function logEntry(request: S3Request, operation: Operation | S3Error): LoggedRequest {
+  const { authorization: _, ...headers } = request.message.headers as Record<string, string>;
+  return {
+    operation: operation instanceof S3Error ? undefined : operation,
+    method: request.method,
+    bucket: request.bucket,
+    key: request.key,
+    query: Object.fromEntries(request.query),
+    headers,
+    status: undefined,
+    errorCode: undefined,
+  };
+}

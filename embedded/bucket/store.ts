@@ -1,0 +1,187 @@
+import { createHash, hash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { checkBucketName } from './bucket_name.ts';
+import { S3Error } from './errors.ts';
+import { compareKeys, firstIndex, sortKeys } from './keys.ts';
+
+const NONE = {};
+/** S3's limit, in bytes of UTF-8. */
+const MAX_KEY_BYTES = 1024;
+
+export interface StoredObject {
+  readonly key: string;
+  readonly size: number;
+  /** With its quotes. */
+  readonly etag: string;
+  /** In whole seconds, as S3 keeps it. */
+  readonly lastModified: Date;
+  readonly body: Buffer | { readonly path: string };
+  /** What the client stored with it and gets back: `content-type`, `x-amz-meta-*` and their like. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** What the client sent with it and can ask for: base64 by algorithm, as `crc32`. */
+  readonly checksums: Readonly<Record<string, string>>;
+}
+
+export interface PutOptions {
+  /** Now, if not given. */
+  lastModified?: Date;
+  headers?: Record<string, string>;
+  checksums?: Record<string, string>;
+}
+
+export interface PutEntry extends PutOptions {
+  key: string;
+  body: Buffer | string;
+}
+
+export interface Bucket {
+  readonly name: string;
+  readonly region: string;
+  readonly created: Date;
+  readonly objects: Map<string, StoredObject>;
+  /** In S3's order. */
+  readonly keys: string[];
+}
+
+/** The buckets and their objects. What tests do here directly needs no request, signature or permission. */
+export class ObjectStore {
+  readonly region: string;
+  readonly #buckets = new Map<string, Bucket>();
+
+  constructor(region: string) {
+    this.region = region;
+  }
+
+  /** @throws S3Error InvalidBucketName, BucketAlreadyOwnedByYou */
+  createBucket(name: string, options: { region?: string } = {}): void {
+    checkBucketName(name);
+    if (this.#buckets.has(name))
+      throw new S3Error('BucketAlreadyOwnedByYou', { fields: { BucketName: name } });
+    const region = options.region ?? this.region;
+    this.#buckets.set(name, { name, region, created: new Date(), objects: new Map(), keys: [] });
+  }
+
+  /** @throws S3Error NoSuchBucket, BucketNotEmpty */
+  deleteBucket(name: string): void {
+    if (this.bucket(name).keys.length > 0)
+      throw new S3Error('BucketNotEmpty', { fields: { BucketName: name } });
+    this.#buckets.delete(name);
+  }
+
+  /** In S3's order of their names. */
+  buckets(): Readonly<Bucket>[] {
+    return [...this.#buckets.values()].sort((a, b) => compareKeys(a.name, b.name));
+  }
+
+  hasBucket(name: string): boolean {
+    return this.#buckets.has(name);
+  }
+
+  /** @throws S3Error NoSuchBucket */
+  bucket(name: string): Readonly<Bucket> {
+    const bucket = this.#buckets.get(name);
+    if (!bucket) throw new S3Error('NoSuchBucket', { fields: { BucketName: name } });
+    return bucket;
+  }
+
+  /** All keys in S3's order. */
+  keys(bucket: string): readonly string[] {
+    return this.bucket(bucket).keys;
+  }
+
+  get(bucket: string, key: string): StoredObject | undefined {
+    return this.bucket(bucket).objects.get(key);
+  }
+
+  /** Requests that are being answered go on with the bytes that were there before. */
+  put(bucket: string, key: string, body: Buffer | string, options: PutOptions = {}): StoredObject {
+    const object = objectInMemory({ ...options, key, body });
+    this.#add(this.bucket(bucket), object);
+    return object;
+  }
+
+  /** As many calls of `put`, but the keys are sorted once: for up to millions. */
+  putMany(bucket: string, entries: Iterable<PutEntry>): void {
+    const { objects, keys } = this.bucket(bucket);
+    try {
+      for (const entry of entries) {
+        const object = objectInMemory(entry);
+        if (!objects.has(object.key)) keys.push(object.key);
+        objects.set(object.key, object);
+      }
+    } finally {
+      sortKeys(keys);
+    }
+  }
+
+  /** Serves a file of the disk, which must not be changed as long as the object is there. */
+  async putFile(bucket: string, key: string, path: string, options: PutOptions = {}): Promise<StoredObject> {
+    checkKey(key);
+    const md5 = createHash('md5');
+    let size = 0;
+    for await (const chunk of createReadStream(path, { highWaterMark: 1024 * 1024 })) {
+      md5.update(chunk);
+      size += chunk.length;
+    }
+    const object = describe({ ...options, key, size, md5: md5.digest('hex'), body: { path } });
+    this.#add(this.bucket(bucket), object);
+    return object;
+  }
+
+  /** False if there was no such key. */
+  delete(bucket: string, key: string): boolean {
+    const { objects, keys } = this.bucket(bucket);
+    if (!objects.delete(key)) return false;
+    keys.splice(indexOfKey(keys, key), 1);
+    return true;
+  }
+
+  #add({ objects, keys }: Bucket, object: StoredObject): void {
+    if (!objects.has(object.key)) keys.splice(indexOfKey(keys, object.key), 0, object.key);
+    objects.set(object.key, object);
+  }
+}
+
+function indexOfKey(keys: readonly string[], key: string): number {
+  return firstIndex(keys, (other) => compareKeys(other, key) >= 0);
+}
+
+/** @throws S3Error KeyTooLongError, InvalidURI */
+export function checkKey(key: string): void {
+  const size = Buffer.byteLength(key);
+  if (size > MAX_KEY_BYTES) {
+    throw new S3Error('KeyTooLongError', {
+      fields: { Size: String(size), MaxSizeAllowed: String(MAX_KEY_BYTES) },
+    });
+  }
+  if (key === '' || !key.isWellFormed()) throw new S3Error('InvalidURI');
+}
+
+function objectInMemory({ body, ...rest }: PutEntry): StoredObject {
+  checkKey(rest.key);
+  const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+  return describe({ ...rest, size: bytes.length, md5: hash('md5', bytes), body: bytes });
+}
+
+interface Described extends PutOptions {
+  key: string;
+  size: number;
+  md5: string;
+  body: StoredObject['body'];
+}
+
+function describe({ key, size, md5, body, lastModified, headers, checksums }: Described): StoredObject {
+  return {
+    key,
+    size,
+    etag: `"${md5}"`,
+    lastModified: wholeSeconds(lastModified ?? new Date()),
+    body,
+    headers: headers ?? NONE,
+    checksums: checksums ?? NONE,
+  };
+}
+
+function wholeSeconds(date: Date): Date {
+  return new Date(Math.floor(date.getTime() / 1000) * 1000);
+}

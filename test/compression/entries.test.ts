@@ -1,0 +1,231 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readdir, readlink, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import { Zip, ZipDeflate, ZipPassThrough, zipSync } from 'fflate';
+import { openEntries } from '../../src/compression/entries.ts';
+import { writeZip } from './zip_writer.ts';
+
+const NO_LIMIT = { maxExpandedBytes: 1e9 };
+let dir = '';
+before(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'compression-test-'));
+});
+after(() => rm(dir, { recursive: true }));
+
+async function fileOf(bytes: Uint8Array | string): Promise<string> {
+  const path = join(dir, 'file');
+  await writeFile(path, bytes);
+  return path;
+}
+
+/** Names and texts of all entries, which are opened only after all were listed. */
+async function read(bytes: Uint8Array | string, limits = NO_LIMIT): Promise<[string | null, string][]> {
+  const entries = await Array.fromAsync(openEntries(await fileOf(bytes), limits));
+  return Promise.all(
+    entries.map(async ({ name, open }): Promise<[string | null, string]> => {
+      const text = Buffer.concat(await open().toArray()).toString();
+      assert.equal(Buffer.concat(await open().toArray()).toString(), text);
+      return [name, text];
+    }),
+  );
+}
+
+/** Which of the test's files this process holds open. */
+async function openFiles(): Promise<string[]> {
+  const links = await readdir('/proc/self/fd');
+  const targets = await Promise.all(links.map((link) => readlink(`/proc/self/fd/${link}`).catch(() => '')));
+  return targets.filter((target) => target.startsWith(dir));
+}
+
+describe('plain', () => {
+  test('is what no other compression knows', async () => {
+    assert.deepEqual(await read('a,b\n'), [[null, 'a,b\n']]);
+    assert.deepEqual(await read(''), [[null, '']]);
+    assert.deepEqual(await read('PK'), [[null, 'PK']]);
+  });
+});
+
+describe('gzip', () => {
+  const one = gzipSync('a,b\n');
+  const two = gzipSync('c,d\n');
+
+  test('may have several members and zeros after them', async () => {
+    assert.deepEqual(await read(one), [[null, 'a,b\n']]);
+    assert.deepEqual(await read(Buffer.concat([one, two])), [[null, 'a,b\nc,d\n']]);
+    assert.deepEqual(await read(Buffer.concat([one, Buffer.alloc(200_000)])), [[null, 'a,b\n']]);
+    assert.deepEqual(await read(gzipSync('')), [[null, '']]);
+  });
+
+  test('that ends in the middle is truncated', async () => {
+    const whole = Buffer.concat([one, two]);
+    for (let length = 2; length < whole.length; length++) {
+      if (length === one.length) continue;
+      await assert.rejects(read(whole.subarray(0, length)), { code: 'truncated_gzip' }, `${length} bytes`);
+    }
+  });
+
+  test('with anything else in it is corrupt', async () => {
+    const changed = Buffer.from(one);
+    changed[changed.length - 8] = (changed[changed.length - 8] as number) ^ 1;
+    const zeros = Buffer.alloc(10);
+    for (const bytes of [
+      changed,
+      Buffer.concat([one, Buffer.from('more')]),
+      Buffer.concat([one, zeros, Buffer.from('more')]),
+      Buffer.concat([one, zeros, two]),
+    ]) {
+      await assert.rejects(read(bytes), { code: 'corrupt_gzip' });
+    }
+  });
+});
+
+describe('zip', () => {
+  test('gives its files in the order of the directory', async () => {
+    const bytes = zipSync({
+      'b.csv': Buffer.from('b\n'),
+      folder: { 'a.csv': [Buffer.from('a\n'), { level: 0 }], '.DS_Store': Buffer.from('x') },
+      __MACOSX: { '._b.csv': Buffer.from('x') },
+      'empty.csv': new Uint8Array(0),
+    });
+    assert.deepEqual(await read(bytes), [
+      ['b.csv', 'b\n'],
+      ['folder/a.csv', 'a\n'],
+      ['empty.csv', ''],
+    ]);
+    assert.deepEqual(await read(writeZip([{ name: 'folder/', data: '', method: 0 }])), []);
+    assert.deepEqual(await read(zipSync({})), []);
+  });
+
+  test('may have sizes after the data, or in zip64 fields', async () => {
+    const chunks: Uint8Array[] = [];
+    const stream = new Zip((_, chunk) => chunks.push(chunk));
+    for (const file of [new ZipDeflate('a.csv'), new ZipPassThrough('b.csv')]) {
+      stream.add(file);
+      file.push(Buffer.from('1,2\n'));
+      file.push(Buffer.from('3,4\n'), true);
+    }
+    stream.end();
+    assert.equal((chunks[0]?.[6] ?? 0) & 8, 8);
+    const expected = [
+      ['a.csv', '1,2\n3,4\n'],
+      ['b.csv', '1,2\n3,4\n'],
+    ];
+    assert.deepEqual(await read(Buffer.concat(chunks)), expected);
+    const members = expected.map(([name, data]) => ({
+      name: name as string,
+      data: data as string,
+      zip64: true,
+    }));
+    assert.deepEqual(await read(writeZip(members)), expected);
+  });
+
+  test('names its entries and uses no name as a path', async () => {
+    const names = ['../../etc/passwd', '/abs.csv', 'C:\\x.csv', 'ä.csv'];
+    const bytes = writeZip(names.map((name) => ({ name, data: name, flags: 0x800 })));
+    assert.deepEqual(
+      (await read(bytes)).map(([name]) => name),
+      ['../../etc/passwd', '/abs.csv', 'C:/x.csv', 'ä.csv'],
+    );
+  });
+
+  test('that is encrypted or packed in another way is refused as a whole', async () => {
+    const good = { name: 'good.csv', data: 'a\n' };
+    const listed = async (...members: Parameters<typeof writeZip>[0]) =>
+      openEntries(await fileOf(writeZip(members)), NO_LIMIT).next();
+    await assert.rejects(listed(good, { ...good, flags: 1 }), { code: 'encrypted_zip' });
+    await assert.rejects(listed(good, { ...good, flags: 0x41 }), { code: 'encrypted_zip' });
+    await assert.rejects(listed(good, { ...good, method: 12 }), {
+      code: 'unsupported_zip',
+      message: /12 \(bzip2\)/,
+    });
+    await assert.rejects(listed(good, { ...good, method: 77 }), {
+      code: 'unsupported_zip',
+      message: /77 \(unknown\)/,
+    });
+  });
+
+  test('that is damaged anywhere is refused', async () => {
+    const good = { name: 'good.csv', data: 'abcabcabc\n' };
+    const whole = writeZip([good]);
+    const secondHeader = writeZip([good]).indexOf('PK\x01\x02');
+    const damaged: Record<string, Buffer> = {
+      'another checksum': writeZip([{ ...good, crc: 1 }]),
+      'too many bytes': writeZip([{ ...good, size: 9 }]),
+      'too few bytes': writeZip([{ ...good, size: 11 }]),
+      'too few stored bytes': writeZip([{ ...good, method: 0, size: 11 }]),
+      'bytes after the end': Buffer.concat([whole, Buffer.from('more')]),
+      'no directory': Buffer.concat([Buffer.from('PK\x03\x04'), Buffer.alloc(100)]),
+      'last byte cut off': whole.subarray(0, -1),
+      'directory cut off': whole.subarray(0, 40),
+      'packed bytes changed': withByte(whole, 40, 0xff),
+      'header of a second entry changed': withByte(writeZip([good, good]), secondHeader, 0x51),
+    };
+    for (const [what, bytes] of Object.entries(damaged)) {
+      await assert.rejects(read(bytes), { code: 'corrupt_zip' }, what);
+    }
+  });
+
+  function withByte(bytes: Buffer, at: number, value: number): Buffer {
+    const copy = Buffer.from(bytes);
+    copy[at] = value;
+    return copy;
+  }
+});
+
+describe('limits', () => {
+  const tooLarge = {
+    code: 'expanded_too_large',
+    message: /^expected at most 1000 bytes when expanded, got at least \d+$/,
+  };
+  const limits = { maxExpandedBytes: 1000 };
+
+  test('hold over the whole file', async () => {
+    const half = { name: 'a', data: 'x'.repeat(501) };
+    await assert.rejects(read('x'.repeat(1001), limits), tooLarge);
+    await assert.rejects(read(gzipSync('x'.repeat(1001)), limits), tooLarge);
+    await assert.rejects(read(Buffer.concat([gzipSync(half.data), gzipSync(half.data)]), limits), tooLarge);
+    await assert.rejects(read(writeZip([half, half]), limits), tooLarge);
+    for (const bytes of ['x'.repeat(1000), gzipSync('x'.repeat(1000)), writeZip([half])]) {
+      assert.equal((await read(bytes, limits)).length, 1);
+    }
+  });
+
+  test('stop a bomb early, also one that lies about its size', async () => {
+    const data = Buffer.alloc(50_000_000);
+    await assert.rejects(read(writeZip([{ name: 'bomb', data, size: 10 }]), limits), { code: 'corrupt_zip' });
+    const entries = await Array.fromAsync(openEntries(await fileOf(gzipSync(data)), limits));
+    await assert.rejects(entries[0]?.open().toArray() ?? Promise.resolve(), tooLarge);
+  });
+});
+
+test('a stream that is not read to its end leaves no file open', {
+  skip: process.platform !== 'linux',
+}, async () => {
+  const data = Buffer.alloc(3_000_000, 'abcdefghij\n');
+  for (const bytes of [
+    data,
+    gzipSync(data, { level: 0 }),
+    writeZip([{ name: 'a', data }]),
+    writeZip([{ name: 'a', data, method: 0 }]),
+  ]) {
+    for await (const entry of openEntries(await fileOf(bytes), NO_LIMIT)) {
+      entry.open().destroy();
+      entry.open();
+      const started = entry.open();
+      for await (const chunk of started) {
+        assert.ok(chunk.length > 0);
+        break;
+      }
+      const waiting = entry.open();
+      waiting.read(0);
+      waiting.destroy();
+    }
+    for (let wait = 0; wait < 100 && (await openFiles()).length > 0; wait++) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    assert.deepEqual(await openFiles(), []);
+  }
+});

@@ -1,0 +1,179 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { columnNames, inferColumns } from '../../src/formats/csv/infer.ts';
+import { dialectOf, forSeeds, inChunks, pick, seeded } from './random_csv.ts';
+
+/** The type of a one-column file; a value is quoted only where the test says so. */
+async function typeOf(
+  values: readonly string[],
+  nullText = '',
+): Promise<{ type: string; nullable: boolean }> {
+  const csv = Buffer.from(`${values.join('\n')}\n`);
+  const options = { names: ['a'], maxRowBytes: 10_000 };
+  const columns = await inferColumns(inChunks(csv, seeded(5)), dialectOf({ nullText }), options);
+  assert.equal(columns.length, 1);
+  const { type, nullable } = columns[0] as (typeof columns)[0];
+  return { type, nullable };
+}
+
+test('each value has its type', async () => {
+  const expected: Record<string, string[]> = {
+    boolean: ['true', 'FALSE', 't', 'F'],
+    bigint: ['0', '-1', '"42"', '999999999999999', '9223372036854775807', '-9223372036854775808'],
+    'double precision': ['1.5', '-0.25', '.5', '1e5', '2.5E-3', '123456789.012345', '0.000000000000000001'],
+    numeric: [
+      '9223372036854775808',
+      '-9223372036854775809',
+      '123456789012345.6',
+      '1.2345678901234567e10',
+      '1e300',
+      '12345678901234567890',
+    ],
+    date: ['2024-02-29', '0001-01-01', '9999-12-31', '2000-02-29'],
+    timestamptz: [
+      '2024-01-01 00:00',
+      '2024-01-01T23:59:59Z',
+      '2024-01-01 10:00:00.123456789+05:30',
+      '2024-01-01T10:00+05',
+      '2024-01-01T10:00:00-0330',
+      '2024-01-01 10:00z',
+    ],
+    uuid: ['a0eebc99-9c0b-4ef8-BB6D-6bb9bd380a11'],
+    text: [
+      '00501',
+      '-01',
+      '+5',
+      '1.',
+      '.',
+      '-',
+      '1e',
+      '1e+',
+      '1e99999',
+      '01.5',
+      '1,5'.replace(',', '_'),
+      ' 1',
+      '1 ',
+      '0x1f',
+      'yes',
+      'tru',
+      'NaN',
+      '-Infinity',
+      '2023-02-29',
+      '1900-02-29',
+      '2024-13-01',
+      '2024-04-31',
+      '0000-01-01',
+      '2024-1-1',
+      '2024-01-01 24:00',
+      '2024-01-01 10:60',
+      '2024-01-01 10:00:60',
+      '2024-01-01 10:00:00.',
+      '2024-01-01 10:00 +05',
+      '2024-01-01 10:00+16',
+      '2024-01-01 10:00+05:3',
+      '2024-01-01_10:00',
+      'a0eebc999c0b4ef8bb6d6bb9bd380a11',
+      'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a1g',
+      '""',
+      'é',
+    ],
+  };
+  for (const [type, values] of Object.entries(expected)) {
+    for (const value of values) assert.deepEqual(await typeOf([value]), { type, nullable: false }, value);
+  }
+});
+
+test('a column gets the narrowest type that holds all its values', async () => {
+  const cases: [string[], string][] = [
+    [['1', '1.5'], 'double precision'],
+    [['1.5', '1'], 'double precision'],
+    [['1234567890123456', '1.5'], 'numeric'],
+    [['1.5', 'NaN', '-inf'], 'double precision'],
+    [['NaN', '1'], 'double precision'],
+    [['1234567890123456', 'NaN'], 'numeric'],
+    [['1', '1234567890123456'], 'bigint'],
+    [['2024-01-01', '2024-01-01 10:00'], 'timestamptz'],
+    [['2024-01-01', '20240101'], 'text'],
+    [['true', '1'], 'text'],
+    [['t', 'f', 'm'], 'text'],
+    [['1', 'x', '2'], 'text'],
+    [['1', '""'], 'text'],
+    [['501', '00501'], 'text'],
+  ];
+  for (const [values, type] of cases) assert.equal((await typeOf(values)).type, type, values.join(' '));
+});
+
+test('NULLs have no type and make the column nullable', async () => {
+  assert.deepEqual(await typeOf(['1', '', '2']), { type: 'bigint', nullable: true });
+  assert.deepEqual(await typeOf(['', '']), { type: 'text', nullable: true });
+  assert.deepEqual(await typeOf(['1', 'NULL'], 'NULL'), { type: 'bigint', nullable: true });
+  assert.deepEqual(await typeOf(['1', '"NULL"'], 'NULL'), { type: 'text', nullable: false });
+  assert.deepEqual(await typeOf(['1', ''], 'NULL'), { type: 'text', nullable: false });
+});
+
+test('a value may be quoted, escaped, cut by a chunk or very long', async () => {
+  assert.equal((await typeOf(['"1""2"'])).type, 'text');
+  assert.equal((await typeOf(['1"2"3'])).type, 'bigint');
+  assert.equal((await typeOf(['9'.repeat(128)])).type, 'numeric');
+  assert.equal((await typeOf(['9'.repeat(129)])).type, 'text');
+  assert.equal((await typeOf([`"${'9'.repeat(5000)}"`])).type, 'text');
+});
+
+test('chunks make no difference', async () => {
+  const pieces = [
+    '1',
+    '2.5',
+    '',
+    '""',
+    'x',
+    '2024-01-01',
+    '"2024-01-01 10:00"',
+    't',
+    'NaN',
+    '"a\nb"',
+    '9'.repeat(300),
+  ];
+  await forSeeds(async (random) => {
+    const columns = 1 + random(4);
+    const choices = Array.from({ length: columns }, () => [pick(random, pieces), pick(random, pieces), '1']);
+    const row = () => choices.map((choice) => pick(random, choice)).join(',');
+    const csv = Buffer.from(`${Array.from({ length: 20 }, row).join('\n')}\n`);
+    const options = { names: null, maxRowBytes: 10_000 };
+    async function* whole() {
+      yield csv;
+    }
+    const expected = await inferColumns(whole(), dialectOf(), options);
+    assert.deepEqual(await inferColumns(inChunks(csv, random), dialectOf(), options), expected);
+    assert.equal(expected.length, columns);
+  });
+});
+
+test('columns are named by the header, else by their position', async () => {
+  const infer = (csv: string, names: string[] | null) =>
+    inferColumns(inChunks(Buffer.from(csv), seeded(2)), dialectOf(), { names, maxRowBytes: 99 });
+  assert.deepEqual(await infer('1,x\n', null), [
+    { name: 'column1', type: 'bigint', nullable: false },
+    { name: 'column2', type: 'text', nullable: false },
+  ]);
+  assert.deepEqual(await infer('', null), []);
+  assert.deepEqual(await infer('', ['a', '']), [
+    { name: 'a', type: 'text', nullable: true },
+    { name: 'column2', type: 'text', nullable: true },
+  ]);
+  assert.throws(() => columnNames(['a', 'b', 'a', 'b', 'c']), {
+    code: 'duplicate_column',
+    message: 'expected every column name once, got "a", "b" more than once',
+  });
+});
+
+test('a row with another number of fields has no say', async () => {
+  const csv = Buffer.from('1,2\nx\ny,z,w\n3,4');
+  const columns = await inferColumns(inChunks(csv, seeded(2)), dialectOf(), {
+    names: ['a', 'b'],
+    maxRowBytes: 99,
+  });
+  assert.deepEqual(
+    columns.map(({ type }) => type),
+    ['bigint', 'bigint'],
+  );
+});

@@ -1,0 +1,94 @@
+import type { CsvDialect } from '../../src/formats/csv/dialect.ts';
+
+/** A record as COPY sees it: each field raw, and its value. */
+export interface ModelRecord {
+  raw: string[];
+  values: (string | null)[];
+}
+
+/** What COPY makes of a file before it knows the columns. */
+export interface Model {
+  records: ModelRecord[];
+  /** Why it refuses what follows the records; null if nothing does. */
+  refused: string | null;
+}
+
+/**
+ * COPY ... (FORMAT csv) as plainly as can be, after PostgreSQL's copyfromparse.c: first lines, then fields. One
+ * character of `text` is one character of the file; `\.` has no meaning here.
+ */
+export function modelCopy(text: string, dialect: CsvDialect): Model {
+  const records: ModelRecord[] = [];
+  try {
+    for (const line of modelLines(text, dialect)) records.push(modelFields(line, dialect));
+    return { records, refused: null };
+  } catch (error) {
+    return { records, refused: (error as Error).message };
+  }
+}
+
+function* modelLines(text: string, dialect: CsvDialect): Generator<string> {
+  const { quote, escape: escapeChar } = dialect;
+  let newline: string | null = null;
+  let line = '';
+  let inQuote = false;
+  let lastWasEscape = false;
+  for (let at = 0; at < text.length; at++) {
+    const char = text[at] as string;
+    if (quote !== escapeChar) {
+      if (inQuote && char === escapeChar) lastWasEscape = !lastWasEscape;
+      if (char === quote && !lastWasEscape) inQuote = !inQuote;
+      if (char !== escapeChar) lastWasEscape = false;
+    } else if (char === quote) {
+      inQuote = !inQuote;
+    }
+    if (inQuote || (char !== '\n' && char !== '\r')) {
+      line += char;
+      continue;
+    }
+    const end: string = char === '\r' && text[at + 1] === '\n' && newline !== '\r' ? '\r\n' : char;
+    newline ??= end;
+    if (end !== newline) throw new Error('mixed_newlines');
+    at += end.length - 1;
+    yield line;
+    line = '';
+  }
+  if (line !== '') yield line;
+}
+
+function modelFields(line: string, dialect: CsvDialect): ModelRecord {
+  const { delimiter, quote, escape: escapeChar, nullText } = dialect;
+  const record: ModelRecord = { raw: [], values: [] };
+  let at = 0;
+  for (;;) {
+    let raw = '';
+    let value = '';
+    let sawQuote = false;
+    while (at < line.length && line[at] !== delimiter) {
+      if (line[at] !== quote) {
+        raw += line[at];
+        value += line[at++];
+        continue;
+      }
+      sawQuote = true;
+      const start = at++;
+      for (;;) {
+        if (at >= line.length) throw new Error('unterminated_quote');
+        if (line[at] === escapeChar && (line[at + 1] === escapeChar || line[at + 1] === quote)) {
+          value += line[at + 1];
+          at += 2;
+        } else if (line[at] === quote) {
+          at++;
+          break;
+        } else {
+          value += line[at++];
+        }
+      }
+      raw += line.slice(start, at);
+    }
+    record.raw.push(raw);
+    record.values.push(!sawQuote && raw === nullText ? null : value);
+    if (at >= line.length) return record;
+    at++;
+  }
+}
