@@ -4,7 +4,8 @@ import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { strToU8, zipSync } from 'fflate';
 
-const DATA = join(dirname(createRequire(import.meta.url).resolve('vega-datasets/package.json')), 'data');
+// The package's main file lies in its folder build/.
+const DATA = join(dirname(createRequire(import.meta.url).resolve('vega-datasets')), '..', 'data');
 
 /** An object for the bucket. */
 export interface DemoObject {

@@ -58,13 +58,12 @@ async function download(
   await appendTo(path, 0, []);
   while (received < object.sizeBytes) {
     if (fruitless > 0) await delay(200 * 2 ** fruitless, undefined, { signal });
+    // What the source refuses it has refused several times already; only a body that breaks off is taken up again.
+    const body = await source.open(object, { offset: received, signal });
     try {
-      const body = await source.open(object, { offset: received, signal });
       await appendTo(path, received, body, signal);
     } catch (error) {
       signal.throwIfAborted();
-      if (error instanceof ConnectorError && !error.passing) throw error;
-      if (error instanceof ConnectorError && error.code === 'object_changed') throw error;
       trouble = error;
     }
     const { size } = await stat(path);

@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { copyPart } from './copy.ts';
 import type { ColumnMapping, Connector, File } from './db/schema.ts';
 import { ConnectorError, locate } from './errors.ts';
-import { type CopyPlan, type FilePart, FORMATS } from './formats/format.ts';
+import { type FilePart, FORMATS } from './formats/format.ts';
 import { type RowCounts, recordSuccess } from './record.ts';
 import { toImportError } from './sql_errors.ts';
 import { createTable } from './target/create.ts';

@@ -236,7 +236,8 @@ describe('readHeader', () => {
 
   test('knows a file without a byte from one with an empty line', async () => {
     assert.equal((await readHeader(once(), dialectOf(), 99)).fields, null);
-    assert.equal((await readHeader(once('\ufeff'), dialectOf(), 99)).fields, null);
+    assert.equal((await readHeader(once('\ufeff'), dialectOf({ header: true }), 99)).fields, null);
+    assert.equal((await readHeader(once('\ufeff'), dialectOf(), 99)).fields?.length, 1);
     assert.deepEqual((await readHeader(once('\n'), dialectOf(), 99)).fields, ['']);
   });
 

@@ -21,8 +21,8 @@ export interface Header {
 }
 
 /**
- * Takes the first record off. A UTF-8 byte order mark before it is dropped. Chunks are what `toScannable`
- * gives.
+ * Takes the first record off, and a UTF-8 byte order mark before it if it is a header. Chunks are what
+ * `toScannable` gives.
  *
  * @throws ConnectorError as `RecordScanner`, and `invalid_encoding`, `unsupported_encoding`
  */
@@ -64,7 +64,7 @@ export async function readHeader(
 }
 
 function withoutMark(record: Buffer, dialect: CsvDialect): Buffer {
-  const marked = isUtf8(dialect.encoding) && record.subarray(0, 3).equals(BYTE_ORDER_MARK);
+  const marked = dialect.header && isUtf8(dialect.encoding) && record.subarray(0, 3).equals(BYTE_ORDER_MARK);
   return marked ? record.subarray(3) : record;
 }
 

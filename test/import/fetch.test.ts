@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import { before, test } from 'node:test';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld();
+const { db, server, bucket } = world;
+before(() => world.startWorker());
+
+const rows = (count: number) => `n\n${Array.from({ length: count }, (_, n) => n).join('\n')}\n`;
+const gets = () => server.requests.count('GetObject');
+
+test('a download that breaks off is taken up where it broke, not begun again', async () => {
+  const body = rows(200_000);
+  world.put('cut/1.csv', body);
+  const cuts = server.faults.order({ operation: 'GetObject', key: 'cut/1.csv', cut: 400_000, times: 2 });
+  await world.insertConnector({ name: 'cut', pattern: 'cut/*', target_table: 'cut' });
+  const [file] = await world.settled('cut');
+  assert.deepEqual(
+    [file!.status, file!.attempts, file!.rows_imported],
+    ['success', 1, 200_000],
+    file!.error_message ?? '',
+  );
+  assert.equal(cuts.hits, 2);
+  const ranges = server.requests.recent
+    .filter((request) => request.key === 'cut/1.csv')
+    .map((request) => request.headers.range);
+  assert.deepEqual(ranges, [undefined, 'bytes=400000-', 'bytes=800000-']);
+});
+
+test('an object that is overwritten between listing and fetching is imported once, as it is then', async () => {
+  world.put('overwritten/1.csv', rows(3));
+  server.faults.order({
+    operation: 'GetObject',
+    key: 'overwritten/1.csv',
+    before: () => server.store.put(bucket, 'overwritten/1.csv', rows(5)),
+  });
+  await world.insertConnector({ name: 'overwritten', pattern: 'overwritten/*', target_table: 'overwritten' });
+  const [file] = await world.settled('overwritten');
+  assert.deepEqual([file!.status, file!.rows_imported], ['success', 5], file!.error_message ?? '');
+  const { etag } = await db.one<{ etag: string }>(
+    "select etag from s3_connector.files where connector_name = 'overwritten'",
+  );
+  assert.equal(etag, server.store.get(bucket, 'overwritten/1.csv')!.etag);
+});
+
+test('an object that is deleted between listing and fetching fails with a message', async () => {
+  world.put('vanished/1.csv', rows(3));
+  server.faults.order({
+    operation: 'GetObject',
+    key: 'vanished/1.csv',
+    before: () => server.store.delete(bucket, 'vanished/1.csv'),
+  });
+  await world.insertConnector({ name: 'vanished', pattern: 'vanished/*', target_table: 'vanished' });
+  const [file] = await world.settled('vanished');
+  assert.deepEqual([file!.status, file!.error_code, file!.attempts], ['failure', 'object_missing', 1]);
+  assert.match(file!.error_message!, /^vanished\/1\.csv: .*no longer in bucket/);
+});
+
+test('trouble that passes is tried again later, and does not hold up the other files', async () => {
+  const before = gets();
+  world.put('slow/1.csv', rows(1));
+  world.put('slow/2.csv', rows(1));
+  // More refusals than the SDK's own retries take.
+  server.faults.order({
+    operation: 'GetObject',
+    key: 'slow/1.csv',
+    times: 30,
+    error: { status: 503, code: 'SlowDown' },
+  });
+  await world.insertConnector({ name: 'slow', pattern: 'slow/*', target_table: 'slow' });
+  const files = await db.waitFor<{ key: string; status: string; error_code: string | null }>(
+    "select key, status, error_code from s3_connector.files where connector_name = 'slow' order by key",
+    ([first, second]) => first?.status === 'pending_retry' && second?.status === 'success',
+  );
+  assert.equal(files[0]!.error_code, 'source_unavailable');
+  assert.ok(gets() - before < 10, 'a failing object does not cause a storm of requests');
+  server.faults.clear();
+  await db.query("select s3_connector.retry_file('slow', 'slow/1.csv')");
+  assert.deepEqual(
+    (await world.settled('slow')).map((file) => file.status),
+    ['success', 'success'],
+  );
+});
+
+test('an object larger than max_file_bytes fails before it is fetched', async () => {
+  world.put('large/1.csv', rows(1000));
+  const before = gets();
+  await world.insertConnector({
+    name: 'large',
+    pattern: 'large/*',
+    target_table: 'large',
+    max_file_bytes: 1000,
+  });
+  const [file] = await world.settled('large');
+  assert.deepEqual([file!.status, file!.error_code], ['failure', 'file_too_large']);
+  assert.match(file!.error_message!, /max_file_bytes is 1000/);
+  assert.equal(gets(), before);
+});
+
+test('access that is denied fails at once and says which permissions are needed', async () => {
+  world.put('denied/1.csv', rows(1));
+  server.faults.order({
+    operation: 'GetObject',
+    key: 'denied/1.csv',
+    error: { status: 403, code: 'AccessDenied' },
+  });
+  await world.insertConnector({ name: 'denied', pattern: 'denied/*', target_table: 'denied' });
+  const [file] = await world.settled('denied');
+  assert.deepEqual([file!.status, file!.error_code, file!.attempts], ['failure', 'access_denied', 1]);
+  assert.match(file!.error_message!, /s3:GetObject/);
+  assert.deepEqual(await world.spooled(), []);
+});
