@@ -21,10 +21,13 @@ test('a download that breaks off is taken up where it broke, not begun again', a
     file!.error_message ?? '',
   );
   assert.equal(cuts.hits, 2);
-  const ranges = server.requests.recent
-    .filter((request) => request.key === 'cut/1.csv')
-    .map((request) => request.headers.range);
-  assert.deepEqual(ranges, [undefined, 'bytes=400000-', 'bytes=800000-']);
+  const requests = server.requests.recent.filter((request) => request.key === 'cut/1.csv');
+  const offsets = requests.map((request) =>
+    Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? 'bytes=0-')![1]),
+  );
+  assert.equal(offsets.length, 3);
+  // Of what came, the last few chunks may not have reached the disk.
+  assert.ok(offsets[0] === 0 && offsets[1]! > 200_000 && offsets[2]! > offsets[1]! + 200_000, `${offsets}`);
 });
 
 test('an object that is overwritten between listing and fetching is imported once, as it is then', async () => {
