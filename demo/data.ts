@@ -21,6 +21,16 @@ export function weatherFiles(): DemoObject[] {
   return byMonth('seattle-weather.csv').map(({ month, csv }, i) => pack(`weather/${month}.csv`, csv, i % 3));
 }
 
+/** The same months again, four years later at each round: weather without end, as plain CSV. */
+export function* laterWeather(): Generator<DemoObject> {
+  for (let years = 4; ; years += 4) {
+    for (const { month, csv } of byMonth('seattle-weather.csv')) {
+      const shifted = csv.replace(/^\d{4}/gm, (year) => String(Number(year) + years));
+      yield { key: `weather/${Number(month.slice(0, 4)) + years}${month.slice(4)}.csv`, body: shifted };
+    }
+  }
+}
+
 /** Months of the S&P 500 from 2000 on, gzipped. */
 export function stockFiles(): DemoObject[] {
   return byMonth('sp500-2000.csv').map(({ month, csv }) => pack(`stocks/${month}.csv`, csv, 1));

@@ -14,7 +14,15 @@ import pg from 'pg';
 import { type BucketServer, startBucketServer } from '../embedded/bucket/server.ts';
 import { startPostgres } from '../embedded/postgres/server.ts';
 import { migrate } from '../src/db/migrations.ts';
-import { breakFile, type DemoObject, flightsPath, placeFiles, stockFiles, weatherFiles } from './data.ts';
+import {
+  breakFile,
+  type DemoObject,
+  flightsPath,
+  laterWeather,
+  placeFiles,
+  stockFiles,
+  weatherFiles,
+} from './data.ts';
 import { Screen, type StatusRow, table } from './screen.ts';
 
 const BUCKET = 'demo';
@@ -22,6 +30,14 @@ const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 /** Months of weather that arrive while the demo runs; the first of them is plain CSV, to be broken and mended. */
 const LATE_MONTHS = 6;
 const TIME_LIMIT_MS = 10 * 60_000;
+
+/** Dates and times as PostgreSQL writes them, which is how a person wants to see them. */
+const datesAsText: pg.CustomTypesConfig = {
+  getTypeParser: (oid, format) =>
+    [pg.types.builtins.DATE, pg.types.builtins.TIMESTAMP, pg.types.builtins.TIMESTAMPTZ].includes(oid)
+      ? String
+      : pg.types.getTypeParser(oid, format),
+};
 
 const ended = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ended.abort());
@@ -35,7 +51,7 @@ let worker: ChildProcess | undefined;
 let client: pg.Client | undefined;
 try {
   await migrate(databaseUrl);
-  client = new pg.Client({ connectionString: databaseUrl });
+  client = new pg.Client({ connectionString: databaseUrl, types: datesAsText });
   await client.connect();
   const screen = new Screen(client);
   const late = await fillBucket(server);
@@ -48,7 +64,7 @@ try {
   await lateFilesArrive(screen, server, late);
   await showResult(screen, client);
   process.exitCode = (await allImported(client)) ? 0 : 1;
-  if (!onceOnly) await stayOpen(screen, databaseUrl);
+  if (!onceOnly) await stayOpen(screen, databaseUrl, server);
 } catch (error) {
   if (!ended.signal.aborted) throw error;
 } finally {
@@ -168,12 +184,19 @@ async function allImported(client: pg.Client): Promise<boolean> {
   return rows[0]!.missing === '0' && idle.length === 0;
 }
 
-async function stayOpen(screen: Screen, url: string): Promise<void> {
-  screen.say(
-    `\nAll is in. Look around, and add files or connectors; Ctrl-C ends it and leaves nothing behind.\n\n  psql ${url}\n`,
-  );
-  while (!ended.signal.aborted) {
-    await screen.draw();
-    await delay(1000, undefined, { signal: ended.signal });
+/** Goes on as a bucket does, with a new month every ten seconds, which the connector finds within the minute. */
+async function stayOpen(screen: Screen, url: string, { store, endpoint }: BucketServer): Promise<void> {
+  screen.say(`
+All is in, and a new month of weather lands in the bucket every ten seconds. Look around; Ctrl-C ends it and leaves nothing behind.
+
+  psql ${url}
+  aws --no-sign-request --endpoint-url ${endpoint} s3 cp mine.csv s3://${BUCKET}/weather/
+`);
+  for (const { key, body } of laterWeather()) {
+    store.put(BUCKET, key, body);
+    for (let seconds = 0; seconds < 10; seconds++) {
+      await screen.draw();
+      await delay(1000, undefined, { signal: ended.signal });
+    }
   }
 }

@@ -79,5 +79,5 @@ export function table(rows: Record<string, unknown>[]): string[] {
 
 function show(value: unknown): string {
   if (value === null || value === undefined) return '';
-  return value instanceof Date ? value.toISOString().slice(0, 19).replace('T', ' ') : String(value);
+  return String(value);
 }

@@ -3,6 +3,8 @@ import { S3Error } from './errors.ts';
 import { formatScope, hmac, sameSignature, sha256 } from './sigv4.ts';
 
 const EMPTY_HASH = sha256('');
+/** Of every chunk but the last. */
+const MIN_CHUNK_BYTES = 8192;
 const LINE_END = '\r\n';
 
 export interface Decoded {
@@ -21,7 +23,7 @@ export interface Framing {
  * Unwraps a body in `Content-Encoding: aws-chunked`:
  * https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming-trailers.html
  *
- * @throws S3Error IncompleteBody, MalformedTrailerError, SignatureDoesNotMatch
+ * @throws S3Error IncompleteBody, InvalidChunkSizeError, MalformedTrailerError, SignatureDoesNotMatch
  */
 export function decodeChunked(encoded: Buffer, { signer, trailer }: Framing): Decoded {
   const reader = new LineReader(encoded);
@@ -34,6 +36,8 @@ export function decodeChunked(encoded: Buffer, { signer, trailer }: Framing): De
     const chunk = reader.bytes(length);
     signatures?.verifyChunk(chunk, extensions.join(';').replace(/^chunk-signature=/, ''));
     if (length === 0) break;
+    if ((chunks.at(-1)?.length ?? MIN_CHUNK_BYTES) < MIN_CHUNK_BYTES)
+      throw new S3Error('InvalidChunkSizeError');
     chunks.push(chunk);
     if (reader.line() !== '') throw new S3Error('IncompleteBody');
   }

@@ -15,7 +15,7 @@ export type CreateSettings = Pick<
 /**
  * Makes the target table from the columns of its first file, with the owner's rights, inside the caller's
  * transaction: a file that fails takes its table with it.
- * @throws ConnectorError `no_time_column`, `no_timescaledb`, `bad_table`
+ * @throws ConnectorError `no_time_column`, `no_timescaledb`, `bad_time_column`
  */
 export async function createTable(
   client: pg.ClientBase,
@@ -116,9 +116,30 @@ async function createHypertable(
   chunkInterval: string,
 ): Promise<void> {
   const schema = pg.escapeIdentifier(timescaledb);
-  await client.query(
-    `select ${schema}.create_hypertable($1::regclass, ${schema}.by_range($2::name, $3::interval))`,
-    [quoteTable(name), time.name, chunkInterval],
+  await client
+    .query(`select ${schema}.create_hypertable($1::regclass, ${schema}.by_range($2::name, $3::interval))`, [
+      quoteTable(name),
+      time.name,
+      chunkInterval,
+    ])
+    .catch((error) => {
+      throw isRefusedDimension(error) ? badTimeColumn(error, time, chunkInterval) : error;
+    });
+}
+
+/** 42809, wrong_object_type: the column's type; 22023, invalid_parameter_value: the interval for that type. */
+function isRefusedDimension(error: unknown): error is pg.DatabaseError {
+  return error instanceof pg.DatabaseError && ['42809', '22023'].includes(error.code ?? '');
+}
+
+function badTimeColumn(error: pg.DatabaseError, time: FileColumn, chunkInterval: string): ConnectorError {
+  return new ConnectorError(
+    'bad_time_column',
+    `column ${time.name} (${time.type}) cannot be a hypertable's time column with chunk_interval ${chunkInterval}: ${error.message}`,
+    {
+      hint: 'It must be a timestamptz, a timestamp or, with a chunk_interval of whole days, a date. Name another one in time_column, or give it such a type in column_mappings.',
+      cause: error,
+    },
   );
 }
 

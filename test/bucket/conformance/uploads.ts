@@ -118,16 +118,26 @@ export const uploadSuite = suite('uploads', (subject) => {
 
   test('unsigned chunks with a trailer', async () => {
     await using bucket = await newBucket(subject.client);
+    const first = 'x'.repeat(8192);
     const send = (crc: string) =>
       upload(subject, bucket.name, {
-        ...streaming(UNSIGNED_TRAILER, 5, 'x-amz-checksum-crc32'),
-        body: `3\r\nhel\r\n2\r\nlo\r\n0\r\nx-amz-checksum-crc32:${crc}\r\n\r\n`,
+        ...streaming(UNSIGNED_TRAILER, 8197, 'x-amz-checksum-crc32'),
+        body: `2000\r\n${first}\r\n5\r\nhello\r\n0\r\nx-amz-checksum-crc32:${crc}\r\n\r\n`,
       });
-    const good = await send(base64Crc('hello'));
+    const good = await send(base64Crc(`${first}hello`));
     assert.equal(good.status, 200, good.body);
-    assert.equal(await stored(subject, bucket.name), 'hello');
+    assert.equal(await stored(subject, bucket.name), `${first}hello`);
     const wrong = await send(base64Crc('other'));
     assert.deepEqual([wrong.status, elementOf(wrong.body, 'Code')], [400, 'BadDigest']);
+  });
+
+  test('only the last chunk may have less than 8192 bytes', async () => {
+    await using bucket = await newBucket(subject.client);
+    const answer = await upload(subject, bucket.name, {
+      ...streaming(UNSIGNED_TRAILER, 5, 'x-amz-checksum-crc32'),
+      body: `3\r\nhel\r\n2\r\nlo\r\n0\r\nx-amz-checksum-crc32:${base64Crc('hello')}\r\n\r\n`,
+    });
+    assert.deepEqual([answer.status, elementOf(answer.body, 'Code')], [400, 'InvalidChunkSizeError']);
   });
 
   test('chunks that end too early, or are not as long as said, are refused', async () => {

@@ -1,0 +1,231 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { Readable } from 'node:stream';
+import { after, before, beforeEach, describe, test } from 'node:test';
+import {
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  type S3Client,
+} from '@aws-sdk/client-s3';
+import { type BucketServer, startBucketServer } from '../../embedded/bucket/server.ts';
+import { sendRaw } from './raw_request.ts';
+import { clientOf, failureOf } from './target.ts';
+
+const Bucket = 'faulty';
+const BODY = Buffer.alloc(1_000_000, 'abcdefghij');
+const credentials = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'secret' };
+
+describe('faults', () => {
+  let server: BucketServer;
+  let client: S3Client;
+
+  before(async () => {
+    server = await startBucketServer({ credentials: [credentials] });
+    server.store.createBucket(Bucket);
+    client = clientOf({ ...server, region: 'us-east-1', credentials });
+  });
+  after(async () => {
+    client.destroy();
+    await server.close();
+  });
+  beforeEach(() => {
+    server.faults.clear();
+    server.requests.reset();
+    server.store.put(Bucket, 'data/a', BODY);
+    server.store.put(Bucket, 'data/b', 'b');
+  });
+
+  const get = (Key = 'data/a') => client.send(new GetObjectCommand({ Bucket, Key }));
+
+  test('an error, as often as ordered, then the truth', async () => {
+    const fault = server.faults.order({
+      operation: 'GetObject',
+      times: 2,
+      error: { status: 503, code: 'SlowDown' },
+    });
+    for (let count = 0; count < 2; count += 1) {
+      assert.deepEqual(await failureOf(get()), { code: 'SlowDown', status: 503 });
+    }
+    assert.equal(fault.hits, 2);
+    assert.deepEqual(Buffer.from((await (await get()).Body?.transformToByteArray()) ?? []), BODY);
+    assert.equal(fault.hits, 2);
+    assert.deepEqual(
+      server.requests.recent.map(({ status, errorCode }) => [status, errorCode]),
+      [
+        [503, 'SlowDown'],
+        [503, 'SlowDown'],
+        [200, undefined],
+      ],
+    );
+  });
+
+  test('an error has its message and Retry-After', async () => {
+    server.faults.order({ error: { status: 503, code: 'SlowDown', retryAfter: 7 } });
+    server.faults.order({ error: { status: 500, code: 'Odd', message: 'as <ordered>' } });
+    const target = { ...server, region: 'us-east-1', credentials };
+    const slow = await sendRaw(target, { path: `/${Bucket}/data/a` });
+    assert.equal(slow.headers['retry-after'], '7');
+    assert.match(slow.body, /<Message>Please reduce your request rate\.<\/Message>/);
+    const odd = await sendRaw(target, { path: `/${Bucket}/data/a` });
+    assert.match(odd.body, /<Code>Odd<\/Code><Message>as &lt;ordered&gt;<\/Message>/);
+  });
+
+  test('the SDK tries again after an error', async () => {
+    const fault = server.faults.order({
+      operation: 'ListObjectsV2',
+      error: { status: 500, code: 'InternalError' },
+    });
+    const patient = clientOf({ ...server, region: 'us-east-1', credentials }, { maxAttempts: 2 });
+    const { KeyCount } = await patient.send(new ListObjectsV2Command({ Bucket }));
+    patient.destroy();
+    assert.deepEqual([KeyCount, fault.hits, server.requests.count('ListObjectsV2')], [2, 1, 2]);
+  });
+
+  test('only requests that match are met, each by the first order that is left', async () => {
+    server.store.createBucket('other-bucket');
+    const error = (code: string) => ({ error: { status: 500, code } });
+    const faults = [
+      server.faults.order({ operation: 'PutObject', ...error('WrongOperation') }),
+      server.faults.order({ bucket: 'other-bucket', ...error('WrongBucket') }),
+      server.faults.order({ key: 'data', ...error('WrongKey') }),
+      server.faults.order({ key: /c$/, ...error('WrongPattern') }),
+      server.faults.order({ key: /^data\/[ab]$/, ...error('First') }),
+      server.faults.order({ bucket: Bucket, ...error('Second') }),
+    ];
+    assert.equal((await failureOf(get('data/b'))).code, 'First');
+    assert.equal((await failureOf(client.send(new ListObjectsV2Command({ Bucket })))).code, 'Second');
+    assert.equal(await (await get('data/b')).Body?.transformToString(), 'b');
+    assert.deepEqual(
+      faults.map(({ hits }) => hits),
+      [0, 0, 0, 0, 1, 1],
+    );
+  });
+
+  test('a cancelled order does nothing', async () => {
+    const fault = server.faults.order({
+      times: Number.POSITIVE_INFINITY,
+      error: { status: 500, code: 'Odd' },
+    });
+    assert.equal((await failureOf(get('data/b'))).code, 'Odd');
+    fault.cancel();
+    assert.equal(await (await get('data/b')).Body?.transformToString(), 'b');
+    assert.equal(fault.hits, 1);
+  });
+
+  for (const cut of [0, 1, 300_000]) {
+    test(`a body that is cut after ${cut} bytes`, async () => {
+      const fault = server.faults.order({ operation: 'GetObject', cut });
+      const answer = await get();
+      assert.equal(answer.ContentLength, BODY.length);
+      const chunks: Buffer[] = [];
+      await assert.rejects(async () => {
+        for await (const chunk of answer.Body as Readable) chunks.push(chunk);
+      }, /aborted|ECONNRESET|terminated/);
+      assert.deepEqual(Buffer.concat(chunks), BODY.subarray(0, cut));
+      assert.equal(fault.hits, 1);
+    });
+  }
+
+  test('a listing that is cut', async () => {
+    server.faults.order({ operation: 'ListObjectsV2', cut: 50 });
+    await assert.rejects(client.send(new ListObjectsV2Command({ Bucket })));
+    assert.equal((await client.send(new ListObjectsV2Command({ Bucket }))).KeyCount, 2);
+  });
+
+  test('a body that stalls until it is released', async () => {
+    const fault = server.faults.order({ key: 'data/a', stall: { after: 100_000 } });
+    const answer = await get();
+    const body = answer.Body as Readable;
+    const chunks: Buffer[] = [];
+    let received = 0;
+    body.on('data', (chunk) => {
+      chunks.push(chunk);
+      received += chunk.length;
+      if (received === 100_000) body.emit('stalled');
+    });
+    await once(body, 'stalled');
+    await fault.hit();
+    server.store.put(Bucket, 'data/a', 'overwritten meanwhile');
+    assert.equal(await (await get('data/b')).Body?.transformToString(), 'b');
+    assert.equal(received, 100_000);
+    fault.release();
+    await once(body, 'end');
+    assert.deepEqual(Buffer.concat(chunks), BODY);
+  });
+
+  test('a body that stalls for a time', async () => {
+    const fault = server.faults.order({ stall: { after: 0, ms: 1 } });
+    assert.deepEqual(Buffer.from((await (await get()).Body?.transformToByteArray()) ?? []), BODY);
+    assert.equal(fault.hits, 1);
+  });
+
+  test('a body that stalls, then is cut', async () => {
+    const fault = server.faults.order({ stall: { after: 10 }, cut: 20 });
+    const answer = await get();
+    await fault.hit();
+    fault.release();
+    await assert.rejects(async () => answer.Body?.transformToByteArray());
+    await fault.hit(2);
+  });
+
+  test('a connection that is reset before it is answered', async () => {
+    const fault = server.faults.order({ operation: 'HeadObject', reset: true });
+    const failure = await failureOf(client.send(new HeadObjectCommand({ Bucket, Key: 'data/a' })));
+    assert.equal(failure.status, undefined);
+    assert.equal(fault.hits, 1);
+    assert.equal(server.requests.recent[0]?.status, undefined);
+    await client.send(new HeadObjectCommand({ Bucket, Key: 'data/a' }));
+  });
+
+  test('an upload that gets an error is not stored', async () => {
+    server.faults.order({ operation: 'PutObject', error: { status: 503, code: 'SlowDown' } });
+    const upload = () => client.send(new PutObjectCommand({ Bucket, Key: 'data/new', Body: BODY }));
+    assert.equal((await failureOf(upload())).code, 'SlowDown');
+    assert.equal(server.store.get(Bucket, 'data/new'), undefined);
+    await upload();
+    assert.equal(server.store.get(Bucket, 'data/new')?.size, BODY.length);
+  });
+
+  test('an answer that comes later, but is right', async () => {
+    const fault = server.faults.order({ key: 'data/b', delay: 1 });
+    assert.equal(await (await get('data/b')).Body?.transformToString(), 'b');
+    assert.equal(fault.hits, 1);
+  });
+
+  test('an answer that would come much later comes when it is released', async () => {
+    const fault = server.faults.order({ key: 'data/b', delay: 3_600_000 });
+    const answer = get('data/b');
+    fault.release();
+    assert.equal(await (await answer).Body?.transformToString(), 'b');
+  });
+
+  test('an object that changes or goes just before it is read', async () => {
+    const { ETag } = (await client.send(new ListObjectsV2Command({ Bucket }))).Contents?.[1] ?? {};
+    server.faults.order({ key: 'data/b', before: () => server.store.put(Bucket, 'data/b', 'new') });
+    const read = client.send(new GetObjectCommand({ Bucket, Key: 'data/b', IfMatch: ETag }));
+    assert.deepEqual(await failureOf(read), { code: 'PreconditionFailed', status: 412 });
+    server.faults.order({ key: 'data/b', before: ({ key = '' }) => server.store.delete(Bucket, key) });
+    assert.deepEqual(await failureOf(get('data/b')), { code: 'NoSuchKey', status: 404 });
+  });
+
+  test('closing ends what is stalled and what is delayed', async () => {
+    const own = await startBucketServer();
+    own.store.createBucket(Bucket);
+    own.store.put(Bucket, 'a', BODY);
+    const stalled = own.faults.order({ operation: 'GetObject', stall: { after: 10 } });
+    own.faults.order({ operation: 'HeadObject', delay: 3_600_000 });
+    const reader = clientOf({ ...own, region: 'us-east-1', credentials });
+    const answer = await reader.send(new GetObjectCommand({ Bucket, Key: 'a' }));
+    const head = failureOf(reader.send(new HeadObjectCommand({ Bucket, Key: 'a' })));
+    await stalled.hit();
+    while (own.requests.count('HeadObject') === 0) await new Promise(setImmediate);
+    const rejected = assert.rejects(async () => answer.Body?.transformToByteArray());
+    await own.close();
+    await rejected;
+    assert.equal((await head).status, undefined);
+    reader.destroy();
+    await own.close();
+  });
+});

@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict';
+import { before, describe, test } from 'node:test';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld();
+const { db } = world;
+const installed = await db.query("select from pg_extension where extname = 'timescaledb'");
+
+const READINGS = 'at,n\n2026-01-01T00:00:00Z,1\n2026-02-01T00:00:00Z,2\n';
+
+describe('a table made from the first file, in a database without TimescaleDB', {
+  skip: installed.length > 0 && 'TimescaleDB is installed in the template of this test run',
+}, () => {
+  before(() => world.startWorker());
+
+  test('is plain, and a notice says so', async () => {
+    world.put('unasked/1.csv', READINGS);
+    await world.insertConnector({ name: 'unasked', pattern: 'unasked/*', target_table: 'unasked' });
+    const [file] = await world.settled('unasked');
+    assert.deepEqual([file!.status, file!.rows_imported], ['success', 2], file!.error_message ?? '');
+    assert.deepEqual(await db.query('select count(*) from unasked'), [{ count: 2 }]);
+    assert.match((await notice('unasked'))!, /unasked is a plain table.*TimescaleDB/);
+  });
+
+  test('is plain without a notice where no hypertable would have been made anyway', async () => {
+    world.put('timeless/1.csv', 'n\n1\n');
+    world.put('declined/1.csv', READINGS);
+    await world.insertConnector({ name: 'timeless', pattern: 'timeless/*', target_table: 'timeless' });
+    await world.insertConnector({
+      name: 'declined',
+      pattern: 'declined/*',
+      target_table: 'declined',
+      hypertable: false,
+    });
+    for (const name of ['timeless', 'declined']) {
+      const [file] = await world.settled(name);
+      assert.equal(file!.status, 'success', file!.error_message ?? '');
+      assert.equal(await notice(name), null, name);
+    }
+  });
+
+  test('is not made where hypertable is true: the file fails and says what to do', async () => {
+    world.put('asked/1.csv', READINGS);
+    await world.insertConnector({
+      name: 'asked',
+      pattern: 'asked/*',
+      target_table: 'asked',
+      hypertable: true,
+    });
+    const [file] = await world.settled('asked');
+    assert.deepEqual(
+      [file!.status, file!.error_code, file!.attempts],
+      ['failure', 'no_timescaledb', 1],
+      file!.error_message ?? '',
+    );
+    assert.match(file!.error_message!, /TimescaleDB is not installed.*create extension timescaledb/);
+    assert.equal((await db.one("select to_regclass('asked') as made")).made, null);
+  });
+});
+
+async function notice(name: string): Promise<string | null> {
+  const row = await db.one<{ notice: string | null }>(
+    'select notice from s3_connector.connector_status where name = $1',
+    [name],
+  );
+  return row.notice;
+}
