@@ -27,6 +27,7 @@ import { Screen, type StatusRow, table } from './screen.ts';
 
 const BUCKET = 'demo';
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
+const END_WITH_PARENT = new URL('./end_with_parent.ts', import.meta.url).href;
 /** Months of weather that arrive while the demo runs; the first of them is plain CSV, to be broken and mended. */
 const LATE_MONTHS = 6;
 const TIME_LIMIT_MS = 10 * 60_000;
@@ -87,14 +88,14 @@ async function fillBucket({ store }: BucketServer): Promise<DemoObject[]> {
 }
 
 function startWorker(databaseUrl: string, { endpoint }: BucketServer, directory: string): ChildProcess {
-  const child = spawn(process.execPath, [MAIN], {
+  const child = spawn(process.execPath, ['--import', END_WITH_PARENT, MAIN], {
     env: {
       ...process.env,
       DATABASE_URL: databaseUrl,
       S3_ALLOWED_ENDPOINTS: endpoint,
       SPOOL_DIR: join(directory, 'spool'),
     },
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'inherit'],
     // Ctrl-C is for the demo, which then stops the worker.
     detached: true,
   });

@@ -62,7 +62,8 @@ test('a request that is signed for a wrong region is told the right one', async 
   const raw = await sendRaw({ ...at.target, region: 'ap-south-1' }, { path: `/${Bucket}?list-type=2` });
   assert.equal(elementOf(raw.body, 'Region'), 'us-east-1');
   const follower = clientOf(at.target, { region: 'ap-south-1', followRegionRedirects: true });
-  assert.equal((await follower.send(new ListObjectsV2Command({ Bucket }))).KeyCount, 0);
+  // The SDK takes this hint only for HeadBucket.
+  assert.equal((await follower.send(new HeadBucketCommand({ Bucket }))).BucketRegion, 'us-east-1');
   follower.destroy();
 });
 
