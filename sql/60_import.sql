@@ -101,6 +101,15 @@ $$;
 comment on function s3_connector_private.fail_attempt(bigint, integer, text, text, boolean) is
   'Records a failed attempt: pending_retry with its next job for a passing trouble, failure for a lasting one. Null where the attempt is no longer the file''s.';
 
+create or replace function s3_connector_private.reject_rows(file_id bigint, refusals jsonb)
+returns void language sql as $$
+  insert into s3_connector_private.rejected_rows (file_id, line, column_name, error, raw)
+  select reject_rows.file_id, r.line, r."column", r.reason, r.raw
+  from jsonb_to_recordset(refusals) as r (line bigint, "column" text, reason text, raw text);
+$$;
+comment on function s3_connector_private.reject_rows(bigint, jsonb) is
+  'Notes the rows that an import leaves out, in the transaction of those that it lands.';
+
 create or replace function s3_connector_private.refresh_object(
   file_id bigint, new_etag text, new_size_bytes bigint, new_last_modified timestamptz
 )

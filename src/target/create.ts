@@ -9,8 +9,14 @@ import { suggestTimeColumn } from './time_column.ts';
 /** What a connector says about the table that is made for it. */
 export type CreateSettings = Pick<
   Connector,
-  'name' | 'owner' | 'target_table' | 'time_column' | 'hypertable' | 'chunk_interval' | 'file_id_column'
+  'owner' | 'target_table' | 'time_column' | 'hypertable' | 'chunk_interval' | 'file_id_column'
 >;
+
+/** A table that was made, and what its connector is to show as notice; null: nothing. */
+export interface CreatedTable {
+  table: TargetTable;
+  notice: string | null;
+}
 
 /**
  * Makes the target table from the columns of its first file, with the owner's rights, inside the caller's
@@ -23,7 +29,7 @@ export async function createTable(
   settings: CreateSettings,
   fileColumns: FileColumn[],
   mappings: ColumnMapping[],
-): Promise<TargetTable> {
+): Promise<CreatedTable> {
   const columns = mapColumns(fileColumns, mappings);
   const timescaledb = await timescaledbSchema(client);
   const time = chooseTimeColumn(settings, columns);
@@ -35,14 +41,23 @@ export async function createTable(
     if (makeHypertable && time)
       await createHypertable(client, timescaledb!, name, time, settings.chunk_interval);
   });
-  if (time && !timescaledb && settings.hypertable === null) {
-    await setNotice(
-      client,
-      settings.name,
-      `${settings.target_table} is a plain table: TimescaleDB is not installed`,
-    );
-  }
-  return (await describeTable(client, name))!;
+  const missed = time !== undefined && timescaledb === null && settings.hypertable === null;
+  return {
+    table: (await describeTable(client, name))!,
+    notice: missed
+      ? `${settings.target_table} is a plain table: TimescaleDB is not installed`
+      : suggested(settings, makeHypertable, time),
+  };
+}
+
+/** A time column that nobody named binds all files to come. */
+function suggested(
+  settings: CreateSettings,
+  hypertable: boolean,
+  time: FileColumn | undefined,
+): string | null {
+  if (!hypertable || settings.time_column !== null) return null;
+  return `${settings.target_table} was made a hypertable along ${time?.name}, which no row may lack; name another in time_column, or set hypertable to false, before the table is made`;
 }
 
 function mapColumns(columns: FileColumn[], mappings: ColumnMapping[]): FileColumn[] {
@@ -148,8 +163,4 @@ async function timescaledbSchema(client: pg.ClientBase): Promise<string | null> 
     'select s3_connector_private.timescaledb_schema() as schema',
   );
   return rows[0]?.schema ?? null;
-}
-
-async function setNotice(client: pg.ClientBase, connectorName: string, notice: string): Promise<void> {
-  await client.query('select s3_connector_private.set_notice($1, $2)', [connectorName, notice]);
 }

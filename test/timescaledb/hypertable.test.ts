@@ -220,7 +220,6 @@ describe('a table made from the first file, with TimescaleDB', {
       client,
       name,
       {
-        name: 'owned',
         owner: role.name,
         target_table: 'owned.readings',
         time_column: null,
@@ -232,7 +231,7 @@ describe('a table made from the first file, with TimescaleDB', {
       [],
     );
     await client.query('commit');
-    assert.deepEqual(made, await describeTable(client, name));
+    assert.deepEqual(made.table, await describeTable(client, name));
     const session = await db.connect(role);
     await session.query(`insert into owned.readings values ('2026-01-01', 1), ('2026-02-01', 2)`);
     assert.deepEqual(
