@@ -99,3 +99,7 @@ comment on table s3_connector_private.file_history is 'Status changes, behind th
 comment on table s3_connector_private.rejected_rows is 'Rejected rows, behind the view of the same name.';
 comment on table s3_connector_private.workers is 'Worker processes, behind the view of the same name.';
 comment on column s3_connector_private.workers.pool_id is 'Name under which graphile-worker locks this worker''s jobs.';
+
+comment on table s3_connector_private.totals is 'Files, rows and bytes per connector and status, but for total_changes.';
+comment on table s3_connector_private.total_changes is 'What statements have changed in files since the totals were last summed up.';
+comment on table s3_connector_private.recent_totals is 'Rows and bytes that came in per connector and minute (seconds = 60), and ten minutes (600), lately.';
