@@ -45,6 +45,8 @@ returns bigint language plpgsql as $$
 declare
   enqueued bigint[];
 begin
+  -- In a copy of the database this pauses the connector.
+  perform s3_connector_private.settle_in();
   -- The marker is looked at again under the lock: the listing was made outside of this transaction.
   perform from s3_connector_private.progress p
   join s3_connector.connectors c on c.name = p.connector_name

@@ -25,6 +25,8 @@ returns setof s3_connector.files language plpgsql as $$
 declare
   connector s3_connector.connectors;
 begin
+  -- In a copy of the database this pauses the file instead.
+  perform s3_connector_private.settle_in();
   select c.* into connector from s3_connector.connectors c
   join s3_connector.files f on f.connector_name = c.name where f.id = file_id;
   if s3_connector_private.free_slots(connector.name) is not null then

@@ -65,7 +65,7 @@ create or replace view s3_connector.connector_status as
       else last_failure.message
     end as last_error,
     (select count(*) from s3_connector.late_files l where l.connector_name = c.name) as late_files,
-    p.notice
+    nullif(concat_ws('; ', p.copy_notice, p.notice), '') as notice
   from s3_connector.connectors c
   join s3_connector_private.progress p on p.connector_name = c.name
   cross join lateral (
