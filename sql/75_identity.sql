@@ -31,7 +31,9 @@ begin
 
   -- What a restore of the data alone brought was counted by the triggers too, or by nobody.
   perform s3_connector_private.count_totals();
-  -- The workers of the original hold no lock here: their files and jobs are given back first, so that the pause finds them.
+  -- What ran in the original is given back first, so that the pause finds it. No attempt has begun here, even if a
+  -- worker that lives here has the id of one that lived there.
+  update s3_connector.files f set worker_id = 0 where f.status = 'running';
   perform s3_connector_private.rescue_files();
   update s3_connector_private.progress p
   set copy_notice = format(
