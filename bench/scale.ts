@@ -1,12 +1,11 @@
-import { readFile } from 'node:fs/promises';
 import pg from 'pg';
 import { startPostgres } from '../embedded/postgres/server.ts';
 import { migrate } from '../src/db/migrations.ts';
 import { Planner } from '../test/support/plans.ts';
+import { makeFiles, waitingFile } from './scale_data.ts';
 import { type ScaleQuery, scaleQueries } from './scale_queries.ts';
 
 const RUNS = 7;
-const DATA = new URL('scale_data.sql', import.meta.url);
 
 /** 5 million files and 10,000 connectors: what watching and polling take, and how they read `files`. */
 export async function scale(): Promise<void> {
@@ -25,8 +24,9 @@ export async function scale(): Promise<void> {
 }
 
 async function makeData(client: pg.Client): Promise<void> {
-  const script = await readFile(DATA, 'utf8');
-  await timed('scale: data made', () => client.query(script));
+  await timed('scale: data made', () =>
+    makeFiles(client, { connectors: 10_000, big: 1_000_000, small: 400 }),
+  );
   await timed('count_totals', () => client.query('select s3_connector_private.count_totals()'));
   await timed('fold_totals of all', () => client.query('select s3_connector_private.fold_totals()'));
   await timed('vacuum analyze', () => client.query('vacuum analyze'));
@@ -40,12 +40,8 @@ async function timed(what: string, work: () => Promise<unknown>): Promise<void> 
 
 /** @returns those that took longer than they may, or scanned files */
 async function measureAll(client: pg.Client, planner: Planner): Promise<string[]> {
-  const { rows } = await client.query<{ id: string; key: string }>(
-    "select id, key from s3_connector.files where connector_name = 'connector 1' and status = 'in_queue' limit 1",
-  );
-  const file = { id: Number(rows[0]!.id), key: rows[0]!.key };
   const failed: string[] = [];
-  for (const query of scaleQueries(file)) {
+  for (const query of scaleQueries(await waitingFile(client))) {
     const ms = await median(client, query);
     const ways = await planner.scans('files', query.text, query.values, query.before);
     const by = ways.map((scan) => scan.by);

@@ -1,10 +1,11 @@
--- 10,000 connectors and 5 million files: one connector with a million, the others with 400 each. Made with the
--- triggers off, because what they write is made here too; the totals are counted as after a restore.
+-- Many connectors and files: the first connector with scale.big files, the others with scale.small each, of
+-- scale.connectors. Made with the triggers off, because what they write is made here too; the totals are counted as
+-- after a restore.
 set session_replication_role = replica;
 
 insert into s3_connector.connectors (name, bucket, pattern, file_format, target_table, max_parallel_files)
 select 'connector ' || n, 'bucket', 'data/**', 'csv', 'target', case when n % 10 = 0 then 4 end
-from generate_series(1, 10000) n;
+from generate_series(1, current_setting('scale.connectors')::integer) n;
 
 insert into s3_connector_private.progress (connector_name, marker, backlog, table_ready, last_poll_at, next_poll_at)
 select name, 'data/z', false, true, now(), now() + interval '1 hour' from s3_connector.connectors;
@@ -36,10 +37,14 @@ from (
         else 'success'
       end::s3_connector.file_status as status
     from (
-      select i, case when i <= 1000000 then 1 else 2 + (i - 1000001) / 400 end as connector,
-        case when i <= 1000000 then i else 1 + (i - 1000001) % 400 end as nr,
-        case when i <= 1000000 then 1000000 else 400 end as files
-      from generate_series(1, 1000000 + 9999 * 400) i
+      select i,
+        case when i <= s.big then 1 else 2 + (i - s.big - 1) / s.small end as connector,
+        case when i <= s.big then i else 1 + (i - s.big - 1) % s.small end as nr,
+        case when i <= s.big then s.big else s.small end as files
+      from (
+        select current_setting('scale.connectors')::integer as connectors,
+          current_setting('scale.big')::integer as big, current_setting('scale.small')::integer as small
+      ) s cross join lateral generate_series(1, s.big + (s.connectors - 1) * s.small) i
     ) i
   ) n
 ) f;

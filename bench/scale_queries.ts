@@ -9,9 +9,9 @@ export interface ScaleQuery {
   limit: number;
 }
 
-/** The connectors of scale_data.sql: the one with a million files, one with 400, one with max_parallel_files. */
+/** The connectors of scale_data.sql: the one with most files, one of the others, one with max_parallel_files. */
 const BIG = 'connector 1';
-const SMALL = 'connector 5000';
+const SMALL = 'connector 77';
 const LIMITED = 'connector 10';
 /** As many as a poll may enqueue at once with the default of max_tracked_files. */
 const NEW_FILES = 100;
@@ -27,7 +27,7 @@ const query = (name: string, text: string, values: unknown[] = [], more: Partial
 const STATUS = 'select * from s3_connector.connector_status';
 const FILES = 'select * from s3_connector.files';
 
-/** @param file a file of the connector with a million files that waits for its import */
+/** @param file a file of the connector with most files that waits for its import */
 export function scaleQueries(file: { id: number; key: string }): ScaleQuery[] {
   return [...watching(file), ...polling(), ...importing(file.id)];
 }
@@ -36,20 +36,20 @@ function watching(file: { key: string }): ScaleQuery[] {
   const inOne = `${FILES} where connector_name = $1`;
   return [
     query('connector_status of one', `${STATUS} where name = $1`, [SMALL]),
-    query('connector_status of one with a million files', `${STATUS} where name = $1`, [BIG]),
-    query('connector_status, all 10,000', STATUS, [], { limit: 1000 }),
-    query('files in failure (1,000)', `${inOne} and status = 'failure'`, [BIG]),
+    query('connector_status of the biggest one', `${STATUS} where name = $1`, [BIG]),
+    query('connector_status, all', STATUS, [], { limit: 1000 }),
+    query('files in failure', `${inOne} and status = 'failure'`, [BIG]),
     query(
-      'files in success, the last 100 of a million',
+      'files in success, the last 100',
       `${inOne} and status = 'success' order by finished_at desc nulls last limit 100`,
       [BIG],
     ),
-    query('files in failure, over all connectors (5,000)', `${FILES} where status = 'failure'`),
+    query('files in failure, over all connectors', `${FILES} where status = 'failure'`),
     query('files running, over all connectors', `${FILES} where status = 'running'`),
-    query('files by prefix, of a million', `${inOne} and key like 'data/1/2021/03/%'`, [BIG]),
-    query('files by prefix, over all connectors', `${FILES} where key like 'data/77/2020/04/%'`),
-    query('files by substring, of 400', `${inOne} and key like '%c4ca%'`, [SMALL]),
-    query('files in key order, a page of a million', `${inOne} and key > $2 order by key limit 100`, [
+    query('files by prefix', `${inOne} and key like 'data/1/2021/03/%'`, [BIG]),
+    query('files by prefix, over all connectors', `${FILES} where key like 'data/77/2020/01/1%'`),
+    query('files by substring, in a smaller one', `${inOne} and key like '%c4ca%'`, [SMALL]),
+    query('files in key order, a page', `${inOne} and key > $2 order by key limit 100`, [
       BIG,
       'data/1/2100/',
     ]),
