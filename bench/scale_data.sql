@@ -50,8 +50,6 @@ from (
 ) f;
 
 insert into s3_connector_private.file_history (file_id, from_status, to_status, at, seconds, attempt)
-select f.id, null::s3_connector.file_status, 'in_queue'::s3_connector.file_status, f.status_since - interval '2 seconds', null, 0 from s3_connector.files f
-union all
 select f.id, 'running', f.status, f.status_since, 1, 1 from s3_connector.files f where f.status <> 'in_queue';
 
 insert into s3_connector.polls (connector_name, started_at, seconds, keys_listed, keys_matched, files_enqueued, list_requests)
