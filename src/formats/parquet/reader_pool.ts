@@ -76,6 +76,8 @@ export class Reader {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       // Nothing of the worker's environment: no credentials, no connection string.
       env: {},
+      // For chunksOf in reader.ts.
+      execArgv: ['--expose-gc'],
     });
     this.#exit = new Promise((resolve) => {
       this.#process.once('exit', resolve).once('error', resolve);

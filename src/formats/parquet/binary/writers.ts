@@ -36,7 +36,7 @@ const EPOCH_HIGH = 220_417;
 const EPOCH_LOW = 3_173_908_480;
 
 const FIXED: Record<Exclude<BinaryKind, 'decimal' | 'bytes' | 'jsonb'>, { width: number; put: PutValue }> = {
-  boolean: { width: 1, put: (data, from, out, to) => void (out[to] = data[from]!) },
+  boolean: { width: 1, put: put1 },
   int2: { width: 2, put: put2 },
   int4: { width: 4, put: put4 },
   int8: { width: 8, put: put8 },
@@ -47,6 +47,10 @@ const FIXED: Record<Exclude<BinaryKind, 'decimal' | 'bytes' | 'jsonb'>, { width:
   interval: { width: 16, put: putInterval },
   uuid: { width: 16, put: putUuid },
 };
+
+function put1(data: Uint8Array, from: number, out: Uint8Array, to: number): void {
+  out[to] = data[from]!;
+}
 
 function put2(data: Uint8Array, from: number, out: Uint8Array, to: number): void {
   out[to] = data[from + 1]!;
