@@ -54,7 +54,7 @@ const columns: Record<string, [duckdb: string, postgres: string]> = {
   short: ["substr('äöü 日本 😀 \t\n\\ \"', 1, i::integer % 12)", 'text'],
   long: ["repeat('é' || i, i::integer % 300)", 'varchar'],
   padded: ["left('x' || i, 6)", 'char(8)'],
-  exact4: ['(i % 20000 - 10000)::decimal(5,0) / 1', 'numeric'],
+  exact4: ['(i % 20000 - 10000)::decimal(5,0)', 'numeric'],
   dec4: ['((i % 19999 - 9999) / 100.0)::decimal(4,2)', 'numeric(6,1)'],
   dec9: ['(random() * 199999 - 99999)::decimal(9,4)', 'numeric'],
   dec18: ['(random() * 1e12 - 5e11)::decimal(18,5)', 'numeric'],
