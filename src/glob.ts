@@ -12,7 +12,7 @@ export interface Glob {
 const WILDCARD = /[*?[{\\]/;
 
 /**
- * Compiles a pattern: `*` and `?` stay within a folder, `**` crosses folders, `[a-z]` and `{a,b}` are choices,
+ * Compiles a pattern: `*` and `?` stay within a folder, `**` crosses folders, `[a-z]`, `[^a-z]` and `{a,b}` are choices,
  * a backslash takes the next character as it is. `data/` is the same as `data/*`.
  */
 export function compileGlob(pattern: string): Glob {
@@ -34,7 +34,7 @@ function toExpression(glob: string): RegExp {
   // picomatch reads more than our globs have: groups, negation, extglobs. Outside [...] these characters are
   // themselves, as in a key.
   const plain = glob.replace(/\\.|\[[^\]]*\]|[()|!+@$^#.]/gs, (part) =>
-    part.length === 1 ? `\\${part}` : part,
+    part.length === 1 ? `\\${part}` : part.replace(/^\[!/, '[^'),
   );
   return picomatch.makeRe(plain, {
     dot: true,
@@ -42,5 +42,7 @@ function toExpression(glob: string): RegExp {
     nonegate: true,
     strictSlashes: true,
     flags: 's',
+    // Throw where an expression does not compile, rather than match nothing.
+    debug: true,
   }) as RegExp;
 }
