@@ -66,8 +66,7 @@ begin
     column_name,
     'be ' || array_to_string(words[:cardinality(words) - 1], ', ') || ' or ' || words[cardinality(words)],
     got,
-    format('Did you mean %s?', near)
-      || case when lower(got) = any (words) then ' Words are written in lower case.' else '' end
+    'Did you mean ' || near || case when lower(got) = any (words) then ', in lower case?' else '?' end
   );
 end;
 $$;

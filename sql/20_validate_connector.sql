@@ -84,7 +84,7 @@ begin
     perform s3_connector_private.refuse_setting('role_arn', 'be given with auth_method iam_role', null,
       'Such as arn:aws:iam::123456789012:role/reader.');
   end if;
-  if c.role_arn !~ '^arn:aws[a-z-]*:iam::\d{12}:role/[A-Za-z0-9_+=,.@/-]{1,576}$' then
+  if c.role_arn !~ '^arn:aws[a-z-]*:iam::\d{12}:role/[A-Za-z0-9_+=,.@/-]+$' or length(c.role_arn) > 2048 then
     perform s3_connector_private.refuse_setting('role_arn', 'be the ARN of a role', c.role_arn,
       'Such as arn:aws:iam::123456789012:role/reader.');
   end if;

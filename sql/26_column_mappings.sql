@@ -71,7 +71,7 @@ begin
     perform s3_connector_private.refuse_mapping('data_type', 'be null where target_column is null, which leaves the column out', new.data_type,
       'To keep the column''s name and set its type, give target_column the same name as source_column.');
   end if;
-  if not s3_connector_private.is_type(new.data_type) then
+  if new.data_type is not null and not s3_connector_private.is_type(new.data_type) then
     perform s3_connector_private.refuse_mapping('data_type', 'be a PostgreSQL type', new.data_type,
       'Such as bigint, numeric(12,2) or timestamptz; a type that is not in public with its schema.');
   end if;
