@@ -29,16 +29,11 @@ comment on function s3_connector_private.is_column_name(text) is
   'Whether a text can be a column''s name as it stands, without quotes: 1 to 63 bytes.';
 
 create or replace function s3_connector_private.order_column(item text)
-returns text language plpgsql immutable as $$
-declare
-  part text[] := regexp_match(item,
-    '^\s*("(?:[^"]|"")+"|[[:alpha:]_][[:alnum:]_$]*)(?:\s+(?:asc|desc))?(?:\s+nulls\s+(?:first|last))?\s*$', 'i');
-begin
-  return (parse_ident(part[1]))[1];
-end;
+returns text language sql immutable parallel safe as $$
+  select btrim(regexp_replace(item, '(\s+(asc|desc))?(\s+nulls\s+(first|last))?\s*$', '', 'i'));
 $$;
 comment on function s3_connector_private.order_column(text) is
-  'The column of an order_by item, such as time or "Time" desc nulls last; null where it is no such item.';
+  'The column of an order_by item, such as time desc nulls last: its name as it stands, without quotes.';
 
 create or replace function s3_connector_private.is_time_zone(time_zone text)
 returns boolean language plpgsql volatile set timezone = 'UTC' as $$

@@ -159,7 +159,6 @@ create or replace function s3_connector_private.refuse_unbuilt(c s3_connector.co
 returns void language plpgsql as $$
 declare
   unbuilt text := case
-    when c.columnstore then 'columnstore = true'
     when c.auth_method = 'iam_role' then 'auth_method = iam_role'
   end;
 begin

@@ -40,10 +40,10 @@ begin
       'Such as array[''device''] or ''{device,site}''; null for none.');
   end if;
   if c.order_by = '{}' or array_ndims(c.order_by) > 1 or exists (
-    select from unnest(ordered) o where s3_connector_private.is_column_name(o) is not true
+    select from unnest(ordered) o where (s3_connector_private.is_column_name(o) and o !~ '"|,') is not true
   ) then
     perform s3_connector_private.refuse_setting('order_by', 'be a list of columns, each with asc or desc and nulls first or last if need be', c.order_by::text,
-      'Such as array[''time desc'', ''"Site" nulls last'']; null for the time column.');
+      'Such as array[''time desc'', ''Site nulls last'']: one column an item, its name without quotes. Null: TimescaleDB''s choice.');
   end if;
   foreach item in array coalesce(c.segment_by, '{}') || ordered loop
     if (select count(*) from unnest(c.segment_by || ordered) i where i = item) > 1 then

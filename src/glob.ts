@@ -12,7 +12,7 @@ export interface Glob {
 const WILDCARD = /[*?[{\\]/;
 
 /**
- * Compiles a pattern: `*` and `?` stay within a folder, `**` crosses folders, `[a-z]`, `[^a-z]` and `{a,b}` are choices,
+ * Compiles a pattern: `*` and `?` stay within a folder, `**` crosses folders, `[a-z]` and `{a,b}` are choices,
  * a backslash takes the next character as it is. `data/` is the same as `data/*`.
  */
 export function compileGlob(pattern: string): Glob {
@@ -31,11 +31,12 @@ export function compileGlob(pattern: string): Glob {
 }
 
 function toExpression(glob: string): RegExp {
-  // picomatch reads more than our globs have: groups, negation, extglobs. Outside [...] these characters are
-  // themselves, as in a key.
-  const plain = glob.replace(/\\.|\[[^\]]*\]|[()|!+@$^#.]/gs, (part) =>
-    part.length === 1 ? `\\${part}` : part.replace(/^\[!/, '[^'),
-  );
+  // picomatch reads more than our globs have: groups, negation, extglobs, quotes. Outside [...] these characters
+  // are themselves, as in a key. [!a] it takes for a choice of ! and a.
+  const plain = glob.replace(/\\.|\[[^\]]*\]|[()|!+@$^#."]/gs, (part) => {
+    if (part.length === 1) return `\\${part}`;
+    return part.startsWith('[!') ? `[^${part.slice(2)}` : part;
+  });
   return picomatch.makeRe(plain, {
     dot: true,
     noextglob: true,

@@ -38,6 +38,7 @@ const enqueue = (connector: string, keys: string[]) =>
   );
 
 test('a life of inserts, pause, resume, change and drop moves the jobs along', async () => {
+  await db.query('create table t (n integer)');
   await insert({ name: 'life' });
   assert.ok((await jobs()).includes('poll:life'), 'the first poll is queued by the insert itself');
   await enqueue('life', ['a/1', 'a/2']);

@@ -26,7 +26,11 @@ export class ReaderPool {
 
   /** A reader of one's own until it is released; waits while all are taken. */
   async acquire(): Promise<Reader> {
-    return this.#idle.pop() ?? (this.#all.size < this.#size ? this.#make() : await this.#wait());
+    for (let reader = this.#idle.pop(); reader; reader = this.#idle.pop()) {
+      if (reader.usable) return reader;
+      this.#all.delete(reader);
+    }
+    return this.#all.size < this.#size ? this.#make() : await this.#wait();
   }
 
   release(reader: Reader): void {
@@ -56,6 +60,8 @@ export class ReaderPool {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 }
+
+export type ReadRequest = Extract<ReaderRequest, { type: 'read' | 'read_binary' }>;
 
 /** One reader process. */
 export class Reader {
@@ -98,11 +104,11 @@ export class Reader {
     throw crashed();
   }
 
-  /** Chunks of the values of a query's one BLOB column. */
-  async *read(query: string, maxRowBytes: number): AsyncGenerator<Uint8Array> {
-    for await (const answer of this.#answers({ type: 'read', query, maxRowBytes })) {
+  /** The chunks that a reading request is answered with. */
+  async *read(request: ReadRequest): AsyncGenerator<Uint8Array> {
+    for await (const answer of this.#answers(request)) {
       if (answer.type === 'done') return;
-      if (answer.type !== 'chunk') throw failure(answer, maxRowBytes);
+      if (answer.type !== 'chunk') throw failure(answer, request.maxRowBytes);
       yield answer.data;
       this.#send({ type: 'more' });
     }
