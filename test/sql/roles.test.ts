@@ -57,6 +57,7 @@ const OPEN = new Set([
   'read_answer',
   'raise_notices',
   'alive_workers',
+  'copy_progress',
 ]);
 
 describe('who is in no group', () => {
@@ -77,6 +78,10 @@ describe('who is in no group', () => {
 describe('a reader', () => {
   test('sees every table and view', async () => {
     for (const { name } of relations) await may('reader', `select * from s3_connector.${name}`);
+    const worker = await db.connect();
+    await worker.query("select s3_connector_private.register_worker('here', 1, '0', 1)");
+    const seen = await may('reader', 'select host, alive from s3_connector.workers');
+    assert.deepEqual(seen.rows, [{ host: 'here', alive: true }]);
     const { rows } = await may(
       'reader',
       "select name, state from s3_connector.connector_status where name = 'shared'",
@@ -218,6 +223,15 @@ describe('an admin', () => {
       { g: 's3_connector_admin', relname: 'column_mappings' },
       { g: 's3_connector_admin', relname: 'connectors' },
     ]);
+    assert.deepEqual(
+      await db.query(
+        `select g, c.relname from unnest($1::text[]) g, pg_class c
+        where c.relnamespace = 's3_connector'::regnamespace and c.relkind in ('r', 'v')
+          and has_table_privilege(g, c.oid, 'truncate, references, trigger')`,
+        [GROUPS],
+      ),
+      [],
+    );
     await mayNot('admin', 'delete from s3_connector.polls');
     await mayNot('admin', "update s3_connector.files set status = 'success'");
     await mayNot('admin', 'truncate s3_connector.connectors cascade');
