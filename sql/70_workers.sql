@@ -7,7 +7,7 @@ comment on function s3_connector_private.worker_lock_class() is
   'The first key of the workers'' advisory locks; the second is the worker''s id.';
 
 create or replace function s3_connector_private.alive_workers()
-returns setof integer language sql stable as $$
+returns setof integer language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select l.objid::integer from pg_locks l
   where l.locktype = 'advisory' and l.objsubid = 2 and l.granted
     and l.database = (select d.oid from pg_database d where d.datname = current_database())
