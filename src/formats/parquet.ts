@@ -18,15 +18,23 @@ import { postgresType } from './parquet/types.ts';
 
 /** Parquet, read by DuckDB in a process apart. A file is one part. */
 export const parquet: FileFormat = {
-  async *parts(path: string, settings: FormatSettings, worker: WorkerContext) {
+  async *parts(path: string, settings: FormatSettings, worker: WorkerContext, signal: AbortSignal) {
     // An empty object is no Parquet file, but it has no rows either.
     if ((await stat(path)).size === 0) return;
-    yield new ParquetPart(path, settings, worker.readers, await describe(worker.readers, path));
+    const source = { path, readers: worker.readers, signal };
+    yield new ParquetPart(source, settings, await describe(source));
   },
 };
 
-async function describe(readers: ReaderPool, path: string): Promise<ReaderColumn[]> {
-  const reader = await readers.acquire();
+/** A file, who reads it, and until when. */
+interface ParquetSource {
+  path: string;
+  readers: ReaderPool;
+  signal: AbortSignal;
+}
+
+async function describe({ path, readers, signal }: ParquetSource): Promise<ReaderColumn[]> {
+  const reader = await readers.acquire(signal);
   try {
     return await reader.describe(path);
   } catch (error) {
@@ -39,15 +47,13 @@ async function describe(readers: ReaderPool, path: string): Promise<ReaderColumn
 class ParquetPart implements FilePart {
   readonly name = null;
   readonly unit = 'row';
-  readonly #path: string;
+  readonly #source: ParquetSource;
   readonly #maxRowBytes: number;
-  readonly #readers: ReaderPool;
   readonly #columns: ReaderColumn[];
 
-  constructor(path: string, settings: FormatSettings, readers: ReaderPool, columns: ReaderColumn[]) {
-    this.#path = path;
+  constructor(source: ParquetSource, settings: FormatSettings, columns: ReaderColumn[]) {
+    this.#source = source;
     this.#maxRowBytes = settings.max_row_bytes;
-    this.#readers = readers;
     this.#columns = columns;
   }
 
@@ -87,7 +93,7 @@ class ParquetPart implements FilePart {
     }));
     const hasRowNumber = !this.#columns.some((column) => column.name.toLowerCase() === 'file_row_number');
     return textQuery({
-      path: this.#path,
+      path: this.#source.path,
       columns,
       constant: plan.constant?.value ?? null,
       hasRowNumber,
@@ -96,13 +102,14 @@ class ParquetPart implements FilePart {
   }
 
   async *#read(query: string): AsyncGenerator<Uint8Array> {
-    const reader = await this.#readers.acquire();
+    const { readers, signal } = this.#source;
+    const reader = await readers.acquire(signal);
     try {
       yield* reader.read(query, this.#maxRowBytes);
     } catch (error) {
       throw explain(error);
     } finally {
-      this.#readers.release(reader);
+      readers.release(reader);
     }
   }
 }
