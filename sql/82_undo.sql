@@ -93,7 +93,9 @@ begin
         using errcode = 'undefined_column', hint = 'Add the column again, or delete the rows and the connector by hand.';
   end;
   -- After an error the role goes back with all that it did.
-  perform set_config('role', own_role, true);
+  if may_become then
+    perform set_config('role', own_role, true);
+  end if;
   if own_limit is not null then
     perform set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', own_limit, true);
   end if;

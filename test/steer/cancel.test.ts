@@ -204,7 +204,7 @@ test('reading Parquet, as often as there are readers and more; and waiting for a
 });
 
 test('looking through a first file for the types of its columns', async () => {
-  world.put('inferred/1.csv', csv(8_000_000));
+  world.put('inferred/1.csv', csv(2_000_000));
   await world.insertConnector({ name: 'inferred', pattern: 'inferred/*', target_table: 'inferred' });
   await db.waitFor(`${BACKENDS} and state = 'idle in transaction'`, (rows) => rows.length === 1);
   await cancel('inferred', 'inferred/1.csv');
