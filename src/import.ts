@@ -23,6 +23,8 @@ export interface Attempt {
   connector: Connector;
   mappings: ColumnMapping[];
   signal: AbortSignal;
+  /** Everything is done as in an import, and then rolled back. */
+  dryRun?: boolean;
 }
 
 /**
@@ -41,8 +43,7 @@ export async function importSpooled(
   try {
     await begin(client, attempt);
     const counts = await copyParts(client, worker, attempt, path);
-    await recordSuccess(client, attempt.file, counts);
-    await client.query('commit');
+    await finish(client, attempt, counts);
     return counts;
   } catch (error) {
     broken = await client.query('rollback').then(
@@ -55,12 +56,23 @@ export async function importSpooled(
   }
 }
 
-async function begin(client: pg.ClientBase, { file, connector }: Attempt): Promise<void> {
+async function finish(client: pg.ClientBase, attempt: Attempt, counts: RowCounts): Promise<void> {
+  if (attempt.dryRun) {
+    // What a commit would check.
+    await client.query('set constraints all immediate');
+    await client.query('rollback');
+    return;
+  }
+  await recordSuccess(client, attempt.file, counts);
+  await client.query('commit');
+}
+
+async function begin(client: pg.ClientBase, { file, connector, dryRun }: Attempt): Promise<void> {
   await client.query('begin');
   await client.query(
     `select set_config('timezone', $1, true), set_config('datestyle', 'ISO, MDY', true),
       set_config('application_name', $2, true)`,
-    [connector.time_zone, `s3_connector import_file ${file.id}`],
+    [connector.time_zone, `s3_connector ${dryRun ? 'dry_run_file' : 'import_file'} ${file.id}`],
   );
 }
 
@@ -106,9 +118,9 @@ async function copyOne(
 }
 
 /** Makes the table from its first file; of files that come at once, one makes it and the others wait and find it. */
-async function makeTable(
+export async function makeTable(
   client: pg.ClientBase,
-  { connector, mappings }: Attempt,
+  { connector, mappings }: Pick<Attempt, 'connector' | 'mappings'>,
   name: TableName,
   part: FilePart,
 ): Promise<TargetTable | null> {
