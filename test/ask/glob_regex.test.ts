@@ -39,7 +39,7 @@ test('SQL reads globs as TypeScript does: random ones', async () => {
       .replaceAll(/\{([^,]*),[^}]*\}/g, '$1')
       .replaceAll(/\*\*?|\?|\[[^\]]*\]/g, () => words(['', 'a', 'b', 'c', '/', 'a/b'], 1));
     return { pattern, key, matches: compileGlob(pattern).matches(key) };
-  }).filter(({ pattern }) => !pattern.startsWith('/'));
+  }).filter(({ pattern, key }) => !pattern.startsWith('/') && key !== '');
   assert.ok(pairs.filter(({ matches }) => matches).length > 1_000);
   assert.deepEqual(await differences(pairs), []);
 });
