@@ -163,6 +163,7 @@ create table s3_connector_private.progress (
   marker text collate "C",
   scan_position text collate "C",
   backlog boolean not null default true,
+  table_ready boolean not null default false,
   last_poll_at timestamptz,
   next_poll_at timestamptz not null default now(),
   notice text

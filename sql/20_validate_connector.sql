@@ -162,9 +162,6 @@ create or replace function s3_connector_private.refuse_unbuilt(c s3_connector.co
 returns void language plpgsql as $$
 declare
   unbuilt text := case
-    when c.on_conflict <> 'fail' then 'on_conflict = ' || c.on_conflict
-    when c.on_bad_row <> 'fail' then 'on_bad_row = ' || c.on_bad_row
-    when c.columnstore then 'columnstore = true'
     when c.auth_method = 'iam_role' then 'auth_method = iam_role'
   end;
 begin

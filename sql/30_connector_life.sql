@@ -32,13 +32,25 @@ comment on function s3_connector_private.ask_poll(text) is 'Queues a poll that a
 
 create or replace function s3_connector_private.free_slots(connector_name text)
 returns bigint language sql as $$
-  select c.max_parallel_files - (
+  -- Until the table exists files go one at a time, so that the first in key order makes it.
+  select case when p.table_ready then c.max_parallel_files else 1 end - (
     select count(*) from s3_connector.files f where f.connector_name = c.name and f.status = 'running'
   )
-  from s3_connector.connectors c where c.name = free_slots.connector_name;
+  from s3_connector.connectors c
+  join s3_connector_private.progress p on p.connector_name = c.name
+  where c.name = free_slots.connector_name;
 $$;
 comment on function s3_connector_private.free_slots(text) is
-  'How many more files of the connector may be imported now; null where max_parallel_files does not say.';
+  'How many more files of the connector may be imported now; null where nothing but the workers sets a limit.';
+
+create or replace function s3_connector_private.table_exists(target_table text)
+returns boolean language sql stable as $$
+  select exists (
+    select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where array[n.nspname, c.relname]::text[] = s3_connector_private.table_parts(target_table)
+  );
+$$;
+comment on function s3_connector_private.table_exists(text) is 'Whether a connector''s target table is there.';
 
 create or replace function s3_connector_private.dispatch(connector_name text)
 returns void language sql as $$
@@ -54,12 +66,14 @@ returns void language sql as $$
     select id from s3_connector.files f
     where f.connector_name = dispatch.connector_name and f.status = 'in_queue'
     order by f.key
-    -- None where max_parallel_files is null: there every waiting file has its job from the start.
-    limit greatest(s3_connector_private.free_slots(dispatch.connector_name), 0)
+    limit (
+      select case when slots is null then null else greatest(slots, 0) end
+      from s3_connector_private.free_slots(dispatch.connector_name) slots
+    )
   ) f;
 $$;
 comment on function s3_connector_private.dispatch(text) is
-  'Gives the first waiting files of a connector with max_parallel_files a job, as many as may run now. Called whenever one ends.';
+  'Gives the first waiting files of a connector a job, as many as may run now; those that have one keep it.';
 
 create or replace function s3_connector_private.add_import_jobs(file_ids bigint[], run_at timestamptz default now())
 returns void language sql as $$
@@ -79,15 +93,15 @@ returns void language sql as $$
   from (
     select f.id, row_number() over (order by f.connector_name, f.key) as nr
     from s3_connector.files f
-    join s3_connector.connectors c on c.name = f.connector_name
-    where f.id = any (file_ids) and (c.max_parallel_files is null or f.status = 'pending_retry')
+    where f.id = any (file_ids)
+      and (f.status = 'pending_retry' or s3_connector_private.free_slots(f.connector_name) is null)
   ) f
   having count(*) > 0;
   -- Not by graphile-worker's named queues: whoever looks for a job locks them all, and the others go away idle.
   select s3_connector_private.dispatch(c.name)
   from s3_connector.connectors c
-  where c.max_parallel_files is not null
-    and c.name in (select f.connector_name from s3_connector.files f where f.id = any (file_ids));
+  where c.name in (select f.connector_name from s3_connector.files f where f.id = any (file_ids))
+    and s3_connector_private.free_slots(c.name) is not null;
 $$;
 comment on function s3_connector_private.add_import_jobs(bigint[], timestamptz) is
   'Queues the imports of files, in key order and within max_parallel_files.';

@@ -57,6 +57,11 @@ begin
     return null;
   end if;
 
+  update s3_connector_private.progress p set table_ready = true
+  from s3_connector.connectors c
+  where p.connector_name = commit_poll.connector_name and c.name = p.connector_name
+    and not p.table_ready and s3_connector_private.table_exists(c.target_table);
+
   with inserted as (
     insert into s3_connector.files (connector_name, key, etag, size_bytes, last_modified)
     select commit_poll.connector_name, o.key, o.etag, o.size_bytes, o.last_modified

@@ -19,6 +19,24 @@ $$;
 comment on function s3_connector_private.describe_table(text, text) is
   'The columns of a table in order: declared type, type under its domain, and whether COPY may fill it. No row where there is no such table.';
 
+create or replace function s3_connector_private.unique_keys(schema_name text, table_name text)
+returns setof text[] language sql stable as $$
+  select array_agg(a.attname::text order by k.position)
+  from pg_index i
+  join pg_class c on c.oid = i.indrelid
+  join pg_namespace n on n.oid = c.relnamespace
+  cross join lateral unnest(i.indkey::smallint[]) with ordinality as k (attnum, position)
+  join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
+  where n.nspname = schema_name and c.relname = table_name
+    -- What ON CONFLICT can name: no expression, no condition, checked at once.
+    and i.indisunique and i.indisvalid and i.indimmediate and i.indpred is null and i.indexprs is null
+    and k.position <= i.indnkeyatts
+  group by i.indexrelid, i.indisprimary
+  order by i.indisprimary desc, count(*), i.indexrelid;
+$$;
+comment on function s3_connector_private.unique_keys(text, text) is
+  'The columns of a table''s primary key and unique indexes, primary key first.';
+
 create or replace function s3_connector_private.timescaledb_schema()
 returns text language sql stable as $$
   select n.nspname::text from pg_extension e join pg_namespace n on n.oid = e.extnamespace

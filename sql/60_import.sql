@@ -1,5 +1,25 @@
 -- fetch -> read -> copy -> record: what the task import_file does in the database.
 
+create or replace function s3_connector_private.dispatch_next(connector_name text)
+returns void language plpgsql as $$
+declare
+  connector s3_connector.connectors;
+  was_ready boolean;
+begin
+  select c.* into connector from s3_connector.connectors c where c.name = dispatch_next.connector_name;
+  select p.table_ready into was_ready from s3_connector_private.progress p where p.connector_name = connector.name;
+  if not was_ready and s3_connector_private.table_exists(connector.target_table) then
+    update s3_connector_private.progress p set table_ready = true where p.connector_name = connector.name;
+  end if;
+  -- Otherwise every waiting file has had its job from the start.
+  if not was_ready or connector.max_parallel_files is not null then
+    perform s3_connector_private.dispatch(connector.name);
+  end if;
+end;
+$$;
+comment on function s3_connector_private.dispatch_next(text) is
+  'After a file has ended: queues those that waited for its slot, or for the table that it made.';
+
 create or replace function s3_connector_private.start_attempt(file_id bigint, new_worker_id integer)
 returns setof s3_connector.files language plpgsql as $$
 declare
@@ -7,7 +27,7 @@ declare
 begin
   select c.* into connector from s3_connector.connectors c
   join s3_connector.files f on f.connector_name = c.name where f.id = file_id;
-  if connector.max_parallel_files is not null then
+  if s3_connector_private.free_slots(connector.name) is not null then
     -- One at a time may look for a free slot.
     perform from s3_connector.connectors c where c.name = connector.name for no key update;
     if s3_connector_private.free_slots(connector.name) <= 0 then
@@ -53,7 +73,7 @@ begin
   if not found then
     return false;
   end if;
-  perform s3_connector_private.dispatch(finished.connector_name);
+  perform s3_connector_private.dispatch_next(finished.connector_name);
   return true;
 end;
 $$;
@@ -94,12 +114,21 @@ begin
   if failed.status = 'pending_retry' then
     perform s3_connector_private.add_import_jobs(array[failed.id], failed.next_attempt_at);
   end if;
-  perform s3_connector_private.dispatch(failed.connector_name);
+  perform s3_connector_private.dispatch_next(failed.connector_name);
   return failed.status;
 end;
 $$;
 comment on function s3_connector_private.fail_attempt(bigint, integer, text, text, boolean) is
   'Records a failed attempt: pending_retry with its next job for a passing trouble, failure for a lasting one. Null where the attempt is no longer the file''s.';
+
+create or replace function s3_connector_private.reject_rows(file_id bigint, refusals jsonb)
+returns void language sql as $$
+  insert into s3_connector_private.rejected_rows (file_id, line, column_name, error, raw)
+  select reject_rows.file_id, r.line, r."column", r.reason, r.raw
+  from jsonb_to_recordset(refusals) as r (line bigint, "column" text, reason text, raw text);
+$$;
+comment on function s3_connector_private.reject_rows(bigint, jsonb) is
+  'Notes the rows that an import leaves out, in the transaction of those that it lands.';
 
 create or replace function s3_connector_private.refresh_object(
   file_id bigint, new_etag text, new_size_bytes bigint, new_last_modified timestamptz

@@ -66,7 +66,8 @@ begin
   perform s3_connector_private.add_import_jobs(freed_files);
   -- Where a job ended without its file just as a slot came free, nobody else would look again.
   perform s3_connector_private.dispatch(c.name) from s3_connector.connectors c
-  where c.max_parallel_files is not null and c.state = 'running';
+  join s3_connector_private.progress p on p.connector_name = c.name
+  where (c.max_parallel_files is not null or not p.table_ready) and c.state = 'running';
   return coalesce(cardinality(freed_files), 0);
 end;
 $$;

@@ -84,7 +84,7 @@ begin
   -- A running import finds at its record step that the attempt is no longer its own, and rolls back.
   update s3_connector.files f set status = 'cancelled', worker_id = null, next_attempt_at = null
   where f.id = file.id and f.status <> 'cancelled';
-  perform s3_connector_private.dispatch(name);
+  perform s3_connector_private.dispatch_next(name);
 end;
 $$;
 comment on function s3_connector.cancel_file(text, text) is

@@ -94,6 +94,7 @@ comment on table s3_connector_private.progress is 'How far the polls of each con
 comment on column s3_connector_private.progress.marker is 'The last matched key that was enqueued; listing starts after it.';
 comment on column s3_connector_private.progress.scan_position is 'Where an unfinished listing goes on, when it is beyond the marker because the keys since do not match.';
 comment on column s3_connector_private.progress.backlog is 'Whether there is more to enqueue than the last poll had places or time for.';
+comment on column s3_connector_private.progress.table_ready is 'Whether the target table exists; until then files go one at a time, so that the first in key order makes it.';
 comment on table s3_connector_private.file_history is 'Status changes, behind the view of the same name.';
 comment on table s3_connector_private.rejected_rows is 'Rejected rows, behind the view of the same name.';
 comment on table s3_connector_private.requests is 'What people asked the workers (check, preview, dry_run_file, audit), with the answers; kept for a day.';

@@ -1,37 +1,58 @@
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import pg from 'pg';
-import { from as copyFrom } from 'pg-copy-streams';
-import type { CopyInput, CopyPlan } from './formats/format.ts';
-import { toImportError } from './sql_errors.ts';
-import { quoteTable, type TableName } from './target/table.ts';
+import type pg from 'pg';
+import { copyInto, type Destination, filledColumns } from './copy/into.ts';
+import { chooseKey, dropStaging, makeStaging, mergeStaging } from './copy/merge.ts';
+import { inSavepoint } from './copy/savepoint.ts';
+import { copyTolerantly } from './copy/tolerant.ts';
+import type { Connector, File } from './db/schema.ts';
+import type { CopyPlan, FilePart } from './formats/format.ts';
+import type { RowCounts } from './record.ts';
+import { isBadRow, isConflict } from './sql_errors.ts';
+import { asRole } from './target/role.ts';
+import { quoteTable, type TargetTable } from './target/table.ts';
 
-/**
- * Copies one part into the table, on a connection that is in a transaction.
- * @returns rows that the table took
- * @throws ConnectorError what PostgreSQL refused, with line and column; what the reader refused
- */
-export async function copyPart(
-  client: pg.ClientBase,
-  table: TableName,
-  plan: CopyPlan,
-  input: CopyInput,
-  signal: AbortSignal,
-): Promise<number> {
-  const copy = client.query(copyFrom(copyStatement(table, plan, input.options)));
-  try {
-    await pipeline(Readable.from(input.data, { objectMode: false, highWaterMark: 1 << 20 }), copy, {
-      signal,
-    });
-    return copy.rowCount;
-  } catch (error) {
-    throw toImportError(error, input);
-  }
+/** One part on its way into the target table, on a connection that is in the import's transaction. */
+export interface CopyJob {
+  client: pg.ClientBase;
+  file: File;
+  connector: Connector;
+  table: TargetTable;
+  part: FilePart;
+  plan: CopyPlan;
+  signal: AbortSignal;
 }
 
-function copyStatement(table: TableName, plan: CopyPlan, options: string): string {
-  const targets = plan.columns.map((column) => column.target);
-  if (plan.constant) targets.push(plan.constant.target);
-  const columns = targets.map((target) => pg.escapeIdentifier(target.name)).join(', ');
-  return `copy ${quoteTable(table)} (${columns}) from stdin with (${options})`;
+/**
+ * Copies a part with the owner's rights. COPY goes straight into the table; only a conflict or a bad row, where the
+ * connector says what to do about it, sends the part the slower way.
+ * @throws ConnectorError what PostgreSQL refused, with line and column; what the reader refused; `no_unique_key`,
+ *   `too_many_bad_rows`
+ */
+export async function copyPart(job: CopyJob): Promise<RowCounts> {
+  const target: Destination = { table: quoteTable(job.table), columns: filledColumns(job.plan) };
+  if (job.connector.on_conflict === 'fail') return await fill(job, target);
+  const key = await chooseKey(job);
+  try {
+    return await inSavepoint(job.client, () => fill(job, target));
+  } catch (error) {
+    if (!isConflict(error)) throw error;
+  }
+  const staging = await makeStaging(job);
+  const staged = await fill(job, staging);
+  const merged = await mergeStaging(job, staging, key);
+  await dropStaging(job);
+  return { imported: merged, rejected: staged.rejected, skipped: staged.imported - merged };
+}
+
+/** Fills the target or a staging table; bad rows go to rejected_rows, if the connector says so. */
+async function fill(job: CopyJob, destination: Destination): Promise<RowCounts> {
+  const { client, connector, part, plan, signal } = job;
+  const straight = () =>
+    asRole(client, connector.owner, () => copyInto(client, destination, part.copyInput(plan), signal));
+  if (connector.on_bad_row === 'fail') return { imported: await straight(), rejected: 0, skipped: 0 };
+  try {
+    return { imported: await inSavepoint(client, straight), rejected: 0, skipped: 0 };
+  } catch (error) {
+    if (!isBadRow(error)) throw error;
+    return await copyTolerantly(job, destination);
+  }
 }

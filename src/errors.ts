@@ -1,3 +1,12 @@
+/** What an error says besides its code and message. */
+export interface ErrorOptions {
+  passing?: boolean | undefined;
+  hint?: string | undefined;
+  line?: number | undefined;
+  column?: string | undefined;
+  cause?: unknown;
+}
+
 /**
  * An error that a person can act on. `code` is stable and stands in `files.error_code`; `passing` says
  * whether the same attempt may succeed later without anybody changing anything (network, SlowDown,
@@ -7,17 +16,19 @@ export class ConnectorError extends Error {
   readonly code: string;
   readonly passing: boolean;
   readonly hint: string | undefined;
+  /** The line, or row, of the file that alone is to blame; undefined where there is no such one. */
+  readonly line: number | undefined;
+  /** The column of that line, where one is to blame. */
+  readonly column: string | undefined;
 
-  constructor(
-    code: string,
-    message: string,
-    options: { passing?: boolean; hint?: string; cause?: unknown } = {},
-  ) {
+  constructor(code: string, message: string, options: ErrorOptions = {}) {
     super(message, { cause: options.cause });
     this.name = 'ConnectorError';
     this.code = code;
     this.passing = options.passing ?? false;
     this.hint = options.hint;
+    this.line = options.line;
+    this.column = options.column;
   }
 }
 
@@ -32,7 +43,9 @@ export function locate(error: unknown, where: string): ConnectorError {
   return new ConnectorError(error.code, `${where}${error.message}`, {
     passing: error.passing,
     cause: error,
-    ...(error.hint === undefined ? {} : { hint: error.hint }),
+    hint: error.hint,
+    line: error.line,
+    column: error.column,
   });
 }
 

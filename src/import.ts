@@ -3,11 +3,10 @@ import { copyPart } from './copy.ts';
 import type { ColumnMapping, Connector, File } from './db/schema.ts';
 import { ConnectorError, locate } from './errors.ts';
 import { type FilePart, FORMATS } from './formats/format.ts';
-import { type RowCounts, recordSuccess } from './record.ts';
+import { type RowCounts, recordNotice, recordSuccess } from './record.ts';
 import { toImportError } from './sql_errors.ts';
-import { createTable } from './target/create.ts';
+import { type CreatedTable, createTable } from './target/create.ts';
 import { matchColumns } from './target/match.ts';
-import { asRole } from './target/role.ts';
 import {
   describeTable,
   quoteTable,
@@ -85,36 +84,39 @@ async function copyParts(
   const { connector } = attempt;
   const name = await resolveTableName(client, connector.target_table);
   const target: Target = { name, table: await describeTable(client, name) };
-  let imported = 0;
+  const counts = { ...NO_ROWS };
   for await (const part of FORMATS[connector.file_format].parts(path, connector, worker)) {
-    imported += await copyOne(client, attempt, target, part).catch((error) => {
+    const copied = await copyOne(client, attempt, target, part).catch((error) => {
       throw part.name === null ? error : locate(toImportError(error), `${part.name}, `);
     });
+    counts.imported += copied.imported;
+    counts.rejected += copied.rejected;
+    counts.skipped += copied.skipped;
   }
-  return { imported, rejected: 0, skipped: 0 };
+  if (target.notice !== undefined) await recordNotice(client, connector.name, target.notice);
+  return counts;
 }
 
-/** The target table; null until it is made. */
-interface Target {
+const NO_ROWS: RowCounts = { imported: 0, rejected: 0, skipped: 0 };
+
+/** The target table; null until it is made. Its notice, where it is made by this import. */
+interface Target extends Partial<Pick<CreatedTable, 'notice'>> {
   name: TableName;
   table: TargetTable | null;
 }
 
-/** @returns rows that the table took */
 async function copyOne(
   client: pg.ClientBase,
   attempt: Attempt,
   target: Target,
   part: FilePart,
-): Promise<number> {
+): Promise<RowCounts> {
   const { connector, file, mappings, signal } = attempt;
-  target.table ??= await makeTable(client, attempt, target.name, part);
+  if (target.table === null) Object.assign(target, await makeTable(client, attempt, target.name, part));
   // Nothing to make a table from, so nothing to import either: a header and no rows.
-  if (target.table === null) return 0;
+  if (target.table === null) return NO_ROWS;
   const plan = matchColumns(part, target.table, connector, mappings, file.id);
-  return await asRole(client, connector.owner, () =>
-    copyPart(client, target.name, plan, part.copyInput(plan), signal),
-  );
+  return await copyPart({ client, file, connector, table: target.table, part, plan, signal });
 }
 
 /** Makes the table from its first file; of files that come at once, one makes it and the others wait and find it. */
@@ -123,7 +125,7 @@ export async function makeTable(
   { connector, mappings }: Pick<Attempt, 'connector' | 'mappings'>,
   name: TableName,
   part: FilePart,
-): Promise<TargetTable | null> {
+): Promise<Partial<CreatedTable>> {
   if (!connector.create_table) {
     throw new ConnectorError(
       'table_missing',
@@ -135,7 +137,7 @@ export async function makeTable(
   }
   await client.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [quoteTable(name)]);
   const made = await describeTable(client, name);
-  if (made) return made;
+  if (made) return { table: made };
   const columns = await part.inferColumns();
-  return columns && (await createTable(client, name, connector, columns, mappings));
+  return columns === null ? {} : await createTable(client, name, connector, columns, mappings);
 }

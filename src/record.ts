@@ -46,6 +46,18 @@ export async function recordSuccess(client: pg.ClientBase, file: File, counts: R
   }
 }
 
+/**
+ * Sets what connector_status shows as notice. As late in a transaction as may be: polls, and people who steer the
+ * connector, wait for its row until the end.
+ */
+export async function recordNotice(
+  client: pg.ClientBase,
+  connectorName: string,
+  notice: string | null,
+): Promise<void> {
+  await client.query('select s3_connector_private.set_notice($1, $2)', [connectorName, notice]);
+}
+
 /** Records a failed attempt; null where it is no longer the file's, as after a commit whose answer was lost. */
 export async function recordFailure(
   db: Kysely<Database>,

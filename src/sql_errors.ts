@@ -39,25 +39,43 @@ const CODES: Record<string, string> = {
 export function toImportError(error: unknown, place?: InputPlace): unknown {
   if (!(error instanceof pg.DatabaseError)) return isConnectionError(error) ? connectionLost(error) : error;
   const sqlstate = error.code ?? 'XX000';
-  return new ConnectorError(CODES[sqlstate] ?? `sql_${sqlstate}`, compose(error, place), {
+  const found = place ? findPlace(error.where, place) : {};
+  const column = found.column === undefined ? '' : `, column ${found.column}`;
+  const where = found.line === undefined ? '' : `${place?.unit} ${found.line}${column}: `;
+  return new ConnectorError(CODES[sqlstate] ?? `sql_${sqlstate}`, `${where}${reasonOf(error)}`, {
     passing: PASSING.some((prefix) => sqlstate.startsWith(prefix)),
+    hint: error.hint,
     cause: error,
-    ...(error.hint ? { hint: error.hint } : {}),
+    ...found,
   });
 }
 
-function compose(error: pg.DatabaseError, place?: InputPlace): string {
-  const detail = error.detail ? ` (${error.detail})` : '';
-  const where = place ? describePlace(error.where, place) : '';
-  return `${where}${error.message}${detail}`;
+/** What PostgreSQL says is wrong, without the place. */
+export function reasonOf(error: pg.DatabaseError): string {
+  return error.detail ? `${error.message} (${error.detail})` : error.message;
 }
 
-/** `line 3, column temp: ` from COPY's context `COPY t, line 2, column temp: "x"`. */
-function describePlace(context: string | undefined, place: InputPlace): string {
+/** Whether a row met another with the same key. */
+export function isConflict(error: unknown): error is ConnectorError {
+  return error instanceof ConnectorError && error.code === 'conflict';
+}
+
+/**
+ * Whether the content of a row is to blame: data exceptions, broken constraints, what a trigger raises, and rows
+ * that our own reader refuses.
+ */
+export function isBadRow(error: unknown): error is ConnectorError {
+  if (!(error instanceof ConnectorError) || error.code === 'conflict') return false;
+  if (!(error.cause instanceof pg.DatabaseError)) return error.line !== undefined;
+  return /^(22|23|44|P0001)/.test(error.cause.code ?? '');
+}
+
+/** Line and column from COPY's context: `COPY t, line 2, column temp: "x"`. */
+function findPlace(context: string | undefined, place: InputPlace): { line?: number; column?: string } {
   const found = /COPY .+?, line (\d+)(?:, column ((?:[^:"]|"[^"]*")+))?/s.exec(context ?? '');
-  if (!found) return '';
+  if (!found) return {};
   const line = Number(found[1]) + place.firstLine - 1;
-  return `${place.unit} ${line}${found[2] ? `, column ${found[2]}` : ''}: `;
+  return found[2] === undefined ? { line } : { line, column: found[2] };
 }
 
 function isConnectionError(error: unknown): boolean {

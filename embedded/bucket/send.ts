@@ -15,6 +15,7 @@ export async function send(
   // The length of a HEAD's body is that of the object; 204 and 304 must have none.
   const length =
     reply.status === 204 || reply.status === 304 ? {} : { 'content-length': String(body.length) };
+  response.strictContentLength = true;
   response.writeHead(reply.status, { ...length, ...reply.headers });
   if (!options.withBody) return void response.end();
   const { stall, cut } = options.fault?.order ?? {};

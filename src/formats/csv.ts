@@ -1,10 +1,20 @@
 import pg from 'pg';
 import { type Entry, openEntries } from '../compression/entries.ts';
+import { readBatches } from './csv/batches.ts';
 import { type CsvDialect, copyEncoding } from './csv/dialect.ts';
-import { toScannable } from './csv/encoding.ts';
+import { decodeRow, toScannable } from './csv/encoding.ts';
 import { columnName, inferColumns } from './csv/infer.ts';
 import { type Header, limitRows, readHeader, rewriteRecords } from './csv/records.ts';
-import type { CopyInput, CopyPlan, FileColumn, FileFormat, FilePart, FormatSettings } from './format.ts';
+import type { RowsStart } from './csv/scanner.ts';
+import type {
+  CopyInput,
+  CopyPlan,
+  FileColumn,
+  FileFormat,
+  FilePart,
+  FormatSettings,
+  RowBatch,
+} from './format.ts';
 
 /** How many times larger than max_file_bytes a file may become when it is expanded. */
 const MAX_EXPANSION = 20;
@@ -25,6 +35,7 @@ export const csv: FileFormat = {
 };
 
 class CsvPart implements FilePart {
+  readonly unit = 'line';
   readonly name: string | null;
   columnNames: string[] | null = null;
   columnCount = 0;
@@ -71,21 +82,44 @@ class CsvPart implements FilePart {
   }
 
   copyInput(plan: CopyPlan): CopyInput {
-    const { lineOffset } = this.#rowsStart();
+    return this.#inputOf(this.#rows(), plan, this.#rowsStart());
+  }
+
+  async *batches(plan: CopyPlan): AsyncGenerator<RowBatch> {
+    const options = { maxRowBytes: this.#maxRowBytes, ...this.#rowsStart() };
+    for await (const { bytes, offsets, lines } of readBatches(this.#rows(), this.#dialect, options)) {
+      const slice = (start: number, end: number) => bytes.subarray(offsets[start], offsets[end]);
+      yield {
+        count: offsets.length - 1,
+        refusals: [],
+        copyInput: (start, end) =>
+          this.#inputOf([slice(start, end)], plan, { ...this.#rowsStart(), lineOffset: lines[start]! - 1 }),
+        rowAt: (line) => lastAtMost(lines, line, offsets.length - 2),
+        line: (row) => lines[row]!,
+        raw: (row) => decodeRow(slice(row, row + 1), this.#dialect.encoding),
+      };
+    }
+  }
+
+  #inputOf(rows: AsyncIterable<Buffer> | Iterable<Buffer>, plan: CopyPlan, start: RowsStart): CopyInput {
     return {
       options: copyOptions(this.#dialect),
-      firstLine: lineOffset + 1,
-      unit: 'line',
-      data: this.#copyData(plan),
+      firstLine: (start.lineOffset ?? 0) + 1,
+      unit: this.unit,
+      data: this.#copyData(rows, plan, start),
     };
   }
 
-  #copyData(plan: CopyPlan): AsyncIterable<Buffer> {
-    const options = { maxRowBytes: this.#maxRowBytes, ...this.#rowsStart() };
+  #copyData(
+    rows: AsyncIterable<Buffer> | Iterable<Buffer>,
+    plan: CopyPlan,
+    start: RowsStart,
+  ): AsyncIterable<Buffer> {
+    const options = { maxRowBytes: this.#maxRowBytes, ...start };
     if (plan.columns.length === this.columnCount && plan.constant === null) {
-      return limitRows(this.#rows(), this.#dialect, options);
+      return limitRows(rows, this.#dialect, options);
     }
-    return rewriteRecords(this.#rows(), this.#dialect, {
+    return rewriteRecords(rows, this.#dialect, {
       ...options,
       keep: plan.columns.map((column) => column.position),
       append: plan.constant && Buffer.from(plan.constant.value),
@@ -99,7 +133,7 @@ class CsvPart implements FilePart {
     else yield* this.#scannable();
   }
 
-  #rowsStart(): { lineOffset: number; newline: Header['newline'] } {
+  #rowsStart(): RowsStart {
     const header = this.#dialect.header ? this.#header : undefined;
     return { lineOffset: header?.lines ?? 0, newline: header?.newline ?? null };
   }
@@ -111,6 +145,18 @@ class CsvPart implements FilePart {
   #scannable(): AsyncIterable<Buffer> {
     return toScannable(this.#entry.open(), this.#dialect.encoding);
   }
+}
+
+/** The last index, up to `last`, whose value is at most `limit`, in ascending values. */
+function lastAtMost(values: number[], limit: number, last: number): number {
+  let low = 0;
+  let high = last;
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (values[middle]! <= limit) low = middle;
+    else high = middle - 1;
+  }
+  return low;
 }
 
 async function close(chunks: AsyncIterable<unknown>): Promise<void> {

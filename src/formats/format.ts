@@ -29,10 +29,34 @@ export interface CopyPlan {
 export interface CopyInput {
   /** The list in COPY's WITH clause. */
   options: string;
-  data: AsyncIterable<Uint8Array>;
+  data: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
   /** What COPY's line 1 is in the file: a CSV's line after its header, a Parquet file's first row. */
   firstLine: number;
   unit: 'line' | 'row';
+}
+
+/** A row that was left out, and why. */
+export interface Refusal {
+  /** Line of the file where the row starts, or its number, from 1. */
+  line: number;
+  column: string | null;
+  reason: string;
+  raw: string;
+}
+
+/** Some rows of a part, held in memory, so that the refused ones can be told from the others. */
+export interface RowBatch {
+  count: number;
+  /** COPY's input for the rows from `start` up to, not including, `end`. */
+  copyInput(start: number, end: number): CopyInput;
+  /** The row that a line of the file belongs to. */
+  rowAt(line: number): number;
+  /** The line at which a row starts. */
+  line(row: number): number;
+  /** A row as it stands in the file. */
+  raw(row: number): string;
+  /** Rows that the reader itself refused; they are not among the `count`. */
+  refusals: Refusal[];
 }
 
 /** What is read as one table: a file, or one entry of an archive. */
@@ -45,6 +69,10 @@ export interface FilePart {
   /** Types that hold every value of the part; null where it has neither rows nor types. */
   inferColumns(): Promise<FileColumn[] | null>;
   copyInput(plan: CopyPlan): CopyInput;
+  /** What lines are called in messages. */
+  unit: 'line' | 'row';
+  /** The same rows, some MB at a time. */
+  batches(plan: CopyPlan): AsyncIterable<RowBatch>;
 }
 
 /** The columns of a connector that say how its files are written. */

@@ -17,16 +17,21 @@ const TIME_NAMES = ['time', 'timestamp', 'ts', 'datetime', 'date', 'created_at',
  * better type, then with the better name, then the first.
  */
 export function suggestTimeColumn(columns: FileColumn[]): FileColumn | undefined {
-  const candidates = columns.filter((column) => !column.nullable && TIME_TYPES.includes(column.type));
+  const candidates = columns.filter((column) => !column.nullable && TIME_TYPES.includes(plainType(column)));
   return candidates.sort((a, b) => typeRank(a) - typeRank(b) || nameRank(a) - nameRank(b))[0];
 }
 
 function typeRank(column: FileColumn): number {
-  return Math.floor(TIME_TYPES.indexOf(column.type) / 2);
+  return Math.floor(TIME_TYPES.indexOf(plainType(column)) / 2);
 }
 
 function nameRank(column: FileColumn): number {
   const name = column.name.toLowerCase();
   const rank = TIME_NAMES.findIndex((word) => name === word || name.endsWith(`_${word}`));
   return rank === -1 ? TIME_NAMES.length : rank;
+}
+
+/** Without precision and capitals: a mapping's type is as its author wrote it. */
+function plainType(column: FileColumn): string {
+  return column.type.toLowerCase().replace(/\s*\(\s*\d+\s*\)/, '');
 }

@@ -170,6 +170,14 @@ describe('faults', () => {
     await fault.hit(2);
   });
 
+  test('a stall ends when the client gives up', async () => {
+    const fault = server.faults.order({ stall: { after: 10 }, cut: 20 });
+    const { Body } = await get();
+    await fault.hit();
+    (Body as Readable).destroy();
+    await fault.hit(2);
+  });
+
   test('a connection that is reset before it is answered', async () => {
     const fault = server.faults.order({ operation: 'HeadObject', reset: true });
     const failure = await failureOf(client.send(new HeadObjectCommand({ Bucket, Key: 'data/a' })));

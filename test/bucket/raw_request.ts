@@ -9,6 +9,8 @@ export interface RawRequest {
   /** As it goes over the wire, with what is to be encoded already encoded. */
   path: string;
   headers?: Record<string, string>;
+  /** Sent without being signed. */
+  unsignedHeaders?: Record<string, string>;
   body?: string | Buffer;
   /** `x-amz-content-sha256`; the body's own hash if not given. */
   payloadHash?: string;
@@ -49,6 +51,7 @@ export async function sendRaw(target: Target, raw: RawRequest): Promise<RawAnswe
     headers.authorization = seed.authorization;
     if (raw.signedBody) body = raw.signedBody(seed);
   }
+  Object.assign(headers, raw.unsignedHeaders);
   if (!('content-length' in headers)) headers['content-length'] = String(Buffer.byteLength(body));
   const sent = request(target.endpoint, { method, path, headers, agent: false });
   sent.end(body);

@@ -109,6 +109,18 @@ test('a table is made from the first file, with types that hold all of it', asyn
   assert.equal((await db.one<{ count: number }>('select count(*) from made')).count, 3);
 });
 
+test('the first file in key order makes the table, however many come at once', async () => {
+  // A large first file: the others would be first to come, if they were let.
+  world.put('first/00.csv', `n\n${Array.from({ length: 100_000 }, (_, n) => n).join('\n')}\n`);
+  for (let i = 1; i < 20; i++) world.put(`first/${String(i).padStart(2, '0')}.csv`, 'n\nno number\n');
+  await world.insertConnector({ name: 'first', pattern: 'first/*', target_table: 'first_made' });
+  const files = await world.settled('first');
+  assert.deepEqual(
+    files.map((file) => file.status),
+    ['success', ...Array.from({ length: 19 }, () => 'failure')],
+  );
+});
+
 test('columns are left out, renamed, and given the file id', async () => {
   await db.query('create table mapped (id integer, note text, file bigint)');
   world.put('mapped/1.csv', 'Id,secret,remark,more\n1,"hush, hush","keep ""this""",x\n2,,,\n');

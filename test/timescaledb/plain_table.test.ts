@@ -22,6 +22,35 @@ describe('a table made from the first file, in a database without TimescaleDB', 
     assert.match((await notice('unasked'))!, /unasked is a plain table.*TimescaleDB/);
   });
 
+  test('holds up nobody who steers the connector while its rows come', async () => {
+    // The table is not there to be locked before its own import makes it: a trigger keeps COPY waiting.
+    await db.query(`
+      create function wait_before_rows() returns trigger language plpgsql as $$
+      begin
+        perform pg_advisory_xact_lock_shared(1);
+        return null;
+      end $$;
+      create function hold_table() returns event_trigger language plpgsql as $$
+      begin
+        create trigger hold before insert on slow for each statement execute function wait_before_rows();
+      end $$;
+      create event trigger hold_table on ddl_command_end when tag in ('CREATE TABLE') execute function hold_table()`);
+    const holder = await db.connect();
+    await holder.query('select pg_advisory_lock(1)');
+    world.put('slow/1.csv', READINGS);
+    await world.insertConnector({ name: 'slow', pattern: 'slow/*', target_table: 'slow' });
+    await db.waitFor(
+      "select from pg_stat_activity where application_name like 's3_connector import_file %' and wait_event = 'advisory'",
+      (rows) => rows.length === 1,
+    );
+    await db.query("begin; set local lock_timeout = '3s'; select s3_connector.poll_now('slow'); commit");
+    await db.query('drop event trigger hold_table');
+    await holder.query('select pg_advisory_unlock(1)');
+    const [file] = await world.settled('slow');
+    assert.equal(file!.status, 'success', file!.error_message ?? '');
+    assert.match((await notice('slow'))!, /slow is a plain table/);
+  });
+
   test('is plain without a notice where no hypertable would have been made anyway', async () => {
     world.put('timeless/1.csv', 'n\n1\n');
     world.put('declined/1.csv', READINGS);

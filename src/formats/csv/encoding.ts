@@ -158,6 +158,13 @@ export function decodeName(bytes: Buffer, name: string): string {
   }
 }
 
+/** A row for a person to read: without its line end, and with a mark where bytes make no character. */
+export function decodeRow(bytes: Buffer, name: string): string {
+  const { label, transcoded } = find(name);
+  const decoder = new TextDecoder(transcoded ? 'utf-8' : (label ?? 'utf-8'), { ignoreBOM: true });
+  return decoder.decode(bytes).replace(/\r?\n$|\r$/, '');
+}
+
 function invalidEncoding(name: string, where: string, cause: unknown): ConnectorError {
   return new ConnectorError('invalid_encoding', `the file is not valid ${name}: bad bytes ${where}`, {
     hint: "Set the connector's csv_encoding to the file's encoding.",

@@ -96,7 +96,7 @@ function resume(first: Buffer, source: AsyncIterator<Buffer>): AsyncIterableIter
  * @throws ConnectorError `end_of_data_marker`, and as `RecordScanner`
  */
 export async function* limitRows(
-  chunks: AsyncIterable<Buffer>,
+  chunks: AsyncIterable<Buffer> | Iterable<Buffer>,
   dialect: CsvDialect,
   options: RowsStart & { maxRowBytes: number },
 ): AsyncGenerator<Buffer> {

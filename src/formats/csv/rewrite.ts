@@ -21,7 +21,7 @@ export interface RewriteOptions extends RowsStart {
  * @throws ConnectorError `ragged_row`, `end_of_data_marker`, and as `RecordScanner`
  */
 export async function* rewriteRecords(
-  chunks: AsyncIterable<Buffer>,
+  chunks: AsyncIterable<Buffer> | Iterable<Buffer>,
   dialect: CsvDialect,
   options: RewriteOptions,
 ): AsyncGenerator<Buffer> {
@@ -119,6 +119,6 @@ function raggedRow(line: number, expected: number, actual: number): ConnectorErr
   return new ConnectorError(
     'ragged_row',
     `expected ${expected} fields, got ${actual}, in the row that starts at line ${line}`,
-    { hint: "Correct the row, or the connector's csv_delimiter and csv_quote." },
+    { line, hint: "Correct the row, or the connector's csv_delimiter and csv_quote." },
   );
 }

@@ -25,6 +25,8 @@ export interface ScanOptions extends RowsStart {
   maxRowBytes: number;
   /** `stop`: `next` stops at each; `count` them only, which is faster; `ignore`: do not look for delimiters, faster still. */
   fields: 'stop' | 'count' | 'ignore';
+  /** Take a NUL character as any other: somebody else will refuse it. */
+  passNul?: boolean;
 }
 
 const LF = 0x0a;
@@ -98,7 +100,7 @@ export class RecordScanner {
     this.#recordLine = this.#lineOffset + 1;
     for (const classes of [this.#plain, this.#inQuotes]) {
       for (const lead of bytes.leads) classes[lead] = LEAD;
-      classes[0] = NUL;
+      classes[0] = options.passNul ? 0 : NUL;
       classes[LF] = LINE_FEED;
       classes[CR] = CARRIAGE_RETURN;
     }
@@ -276,7 +278,10 @@ export class RecordScanner {
     return new ConnectorError(
       'nul_character',
       `NUL character at line ${this.#physicalLine()}, field ${this.field + 1}: text in PostgreSQL cannot hold it`,
-      { hint: 'Take the NUL characters out, or set csv_encoding if the file is UTF-16.' },
+      {
+        line: this.#recordLine,
+        hint: 'Take the NUL characters out, or set csv_encoding if the file is UTF-16.',
+      },
     );
   }
 

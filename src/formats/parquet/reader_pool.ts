@@ -26,7 +26,11 @@ export class ReaderPool {
 
   /** A reader of one's own until it is released; waits while all are taken. */
   async acquire(): Promise<Reader> {
-    return this.#idle.pop() ?? (this.#all.size < this.#size ? this.#make() : await this.#wait());
+    for (let reader = this.#idle.pop(); reader; reader = this.#idle.pop()) {
+      if (reader.usable) return reader;
+      this.#all.delete(reader);
+    }
+    return this.#all.size < this.#size ? this.#make() : await this.#wait();
   }
 
   release(reader: Reader): void {

@@ -11,54 +11,114 @@ export interface TextColumn {
 /** Marks, in the message of an error that our own SQL raises, where our words begin and how they part. */
 export const RAISED = 's3_connector|';
 
+/** What a row is marked, or an error raised, with: where our own SQL finds a value that PostgreSQL cannot hold. */
+export interface Raised {
+  code: string;
+  row: number;
+  column: string;
+  reason: string;
+  hint?: string;
+}
+
+const REASONS: Record<string, Pick<Raised, 'code' | 'reason' | 'hint'>> = {
+  nul_character: {
+    code: 'nul_character',
+    reason: 'the text has a NUL character, which PostgreSQL cannot hold',
+  },
+  nanoseconds: {
+    code: 'value_out_of_range',
+    reason: "the time has nanoseconds, PostgreSQL's have microseconds",
+    hint: 'Map the column to a column of type text in column_mappings, to keep them.',
+  },
+};
+
+/** Reads what follows RAISED: `code|row|column`. */
+export function readRaised(text: string): Raised {
+  const [code, row, ...column] = text.split('|');
+  return { ...REASONS[code!]!, row: Number(row), column: column.join('|') };
+}
+
+export interface TextQueryOptions {
+  path: string;
+  columns: TextColumn[];
+  /** A last field, the same in every row. */
+  constant: string | null;
+  /** Whether the rows can be numbered, which a column named file_row_number forbids. */
+  hasRowNumber: boolean;
+  /** At a value that PostgreSQL cannot hold: end with an error, or write a line that begins with RAISED. */
+  onBadValue: 'fail' | 'mark';
+}
+
 /**
  * Builds the DuckDB query that writes each row of a Parquet file as one line of COPY's text format
  * (https://www.postgresql.org/docs/current/sql-copy.html), as a BLOB. PostgreSQL then parses every value itself.
  */
-export function textQuery(
-  path: string,
-  columns: TextColumn[],
-  constant: string | null,
-  hasRowNumber: boolean,
-): string {
-  const row = hasRowNumber ? 'file_row_number + 1' : "'?'";
-  const fields = columns.map((column) => `coalesce(${fieldText(column, row)}, '\\N')`);
+export function textQuery({ path, columns, constant, hasRowNumber, onBadValue }: TextQueryOptions): string {
+  const row = hasRowNumber ? 'file_row_number + 1' : '0';
+  const fields = columns.map((column) => `coalesce(${fieldText(column)}, '\\N')`);
   if (constant !== null) fields.push(quoteText(constant));
+  const line = fields.join(' || chr(9) || ');
+  const checks = columns.flatMap((column) => badValueChecks(column, row));
+  const checked = checks.map(
+    ({ isBad, mark }) => `when ${isBad} then ${onBadValue === 'fail' ? `error(${mark})` : mark}`,
+  );
+  const value = checked.length > 0 ? `case ${checked.join(' ')} else ${line} end` : line;
   const source = `read_parquet(${quoteText(path)}${hasRowNumber ? ', file_row_number = true' : ''})`;
-  return `select encode(${fields.join(' || chr(9) || ')} || chr(10)) from ${source}`;
+  return `select encode(${value} || chr(10)) from ${source}`;
 }
 
 /** One value as COPY's text format wants it, null staying null. */
-function fieldText(column: TextColumn, row: string): string {
-  const value = quoteName(column.name);
-  const text = valueText(value, column, row);
-  return mayNeedEscaping(column) ? escapeText(checkNul(text, column.name, row)) : text;
+function fieldText(column: TextColumn): string {
+  const text = valueText(quoteName(column.name), column);
+  return mayNeedEscaping(column) ? escapeText(text) : text;
 }
 
-function valueText(value: string, { name, duckdbType, targetType }: TextColumn, row: string): string {
+function valueText(value: string, { duckdbType, targetType }: TextColumn): string {
   const element = listElement(duckdbType);
   if (element !== null && !isNested(element) && !targetType.startsWith('json'))
-    return arrayText(value, element, name, row);
+    return arrayText(value, element);
   if (isNested(duckdbType)) return `cast(to_json(${value}) as varchar)`;
-  return scalarText(value, duckdbType, name, row);
+  return scalarText(value, duckdbType);
 }
 
-function scalarText(value: string, duckdbType: string, name: string, row: string): string {
+function scalarText(value: string, duckdbType: string): string {
   const text = `cast(${value} as varchar)`;
   if (duckdbType === 'BLOB') return `'\\\\x' || lower(hex(${value}))`;
-  if (duckdbType === 'DATE' || duckdbType.startsWith('TIMESTAMP')) {
-    const dated = `replace(${text}, ' (BC)', ' BC')`;
-    return duckdbType === 'TIMESTAMP_NS' ? checkNanoseconds(value, dated, name, row) : dated;
-  }
+  if (duckdbType === 'DATE' || duckdbType.startsWith('TIMESTAMP')) return `replace(${text}, ' (BC)', ' BC')`;
   return text;
 }
 
 /** `{"a","b",NULL}`; quotes are allowed around elements of every type. */
-function arrayText(value: string, element: string, name: string, row: string): string {
+function arrayText(value: string, element: string): string {
   // A BLOB's \x needs its backslash once more inside an array, which the escaping below gives it.
-  const text = element === 'BLOB' ? `'\\x' || lower(hex(e))` : scalarText('e', element, name, row);
+  const text = element === 'BLOB' ? `'\\x' || lower(hex(e))` : scalarText('e', element);
   const quoted = `'"' || replace(replace(${text}, '\\', '\\\\'), '"', '\\"') || '"'`;
   return `'{' || array_to_string(list_transform(${value}, lambda e: coalesce(${quoted}, 'NULL')), ',') || '}'`;
+}
+
+/** Conditions under which a column's value cannot be held, each with what a row is then marked with. */
+function badValueChecks(column: TextColumn, row: string): { isBad: string; mark: string }[] {
+  const value = quoteName(column.name);
+  const mark = (code: string) =>
+    `${quoteText(`${RAISED}${code}|`)} || ${row} || ${quoteText(`|${column.name}`)}`;
+  const element = listElement(column.duckdbType);
+  if (column.duckdbType === 'TIMESTAMP_NS' && column.targetType !== 'text') {
+    return [{ isBad: hasNanoseconds(value), mark: mark('nanoseconds') }];
+  }
+  if (element === 'TIMESTAMP_NS') {
+    return [
+      {
+        isBad: `len(list_filter(${value}, lambda e: ${hasNanoseconds('e')})) > 0`,
+        mark: mark('nanoseconds'),
+      },
+    ];
+  }
+  if (!mayNeedEscaping(column)) return [];
+  return [{ isBad: `contains(${valueText(value, column)}, chr(0))`, mark: mark('nul_character') }];
+}
+
+function hasNanoseconds(value: string): string {
+  return `isfinite(${value}) and epoch_ns(${value}) % 1000 <> 0`;
 }
 
 function mayNeedEscaping({ duckdbType }: TextColumn): boolean {
@@ -73,18 +133,6 @@ function escapeText(text: string): string {
     ['chr(13)', "'\\r'"],
   ];
   return escapes.reduce((escaped, [from, to]) => `replace(${escaped}, ${from}, ${to})`, text);
-}
-
-function checkNul(text: string, name: string, row: string): string {
-  return `case when contains(${text}, chr(0)) then ${raise('nul_character', name, row)} else ${text} end`;
-}
-
-function checkNanoseconds(value: string, text: string, name: string, row: string): string {
-  return `case when isfinite(${value}) and epoch_ns(${value}) % 1000 <> 0 then ${raise('nanoseconds', name, row)} else ${text} end`;
-}
-
-function raise(code: string, name: string, row: string): string {
-  return `error(${quoteText(`${RAISED}${code}|`)} || ${row} || ${quoteText(`|${name}`)})`;
 }
 
 export function quoteText(text: string): string {

@@ -45,6 +45,18 @@ export const authenticationSuite = suite('authentication', (subject) => {
     }
   });
 
+  test('a header of S3 that is not covered by the signature', async () => {
+    await using bucket = await newBucket(subject.client, ['a']);
+    const path = `/${bucket.name}/a`;
+    const harmless = await sendRaw(subject.target, { path, unsignedHeaders: { accept: '*/*' } });
+    assert.equal(harmless.status, 200);
+    const answer = await sendRaw(subject.target, {
+      path,
+      unsignedHeaders: { 'x-amz-checksum-mode': 'ENABLED' },
+    });
+    assert.deepEqual([answer.status, elementOf(answer.body, 'Code')], [403, 'AccessDenied']);
+  });
+
   test('a query that was changed after it was signed', async () => {
     await using bucket = await newBucket(subject.client, ['a']);
     const client = clientOf(subject.target);

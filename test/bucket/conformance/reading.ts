@@ -69,7 +69,9 @@ export const readingSuite = suite('reading', (subject) => {
     });
   }
 
-  test('no range of an empty object can be satisfied', async () => {
+  test('no range of an empty object can be satisfied', async (t) => {
+    // The SDK takes an empty body for a stream of unknown length.
+    t.mock.method(console, 'warn', () => {});
     await using bucket = await bucketWith(subject, '');
     assert.deepEqual(await failureOf(bucket.get({ Range: 'bytes=0-' })), {
       code: 'InvalidRange',

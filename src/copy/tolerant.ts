@@ -1,0 +1,114 @@
+import pg from 'pg';
+import type { CopyJob } from '../copy.ts';
+import { ConnectorError } from '../errors.ts';
+import type { Refusal, RowBatch } from '../formats/format.ts';
+import type { RowCounts } from '../record.ts';
+import { isBadRow, reasonOf } from '../sql_errors.ts';
+import { asRole } from '../target/role.ts';
+import { copyInto, type Destination } from './into.ts';
+import { inSavepoint } from './savepoint.ts';
+
+/** Characters of a raw line that are kept; the object itself has the rest. */
+const MAX_RAW = 65_536;
+/** Rows that are tried together after a bad one; they double with each success. */
+const FIRST_WINDOW = 32;
+
+/**
+ * Copies what PostgreSQL takes, and writes what it refuses to rejected_rows. PostgreSQL is the only judge: rows are
+ * copied many at a time, and where it refuses some, those before the bad one are copied, it is left out, and so on.
+ * @throws ConnectorError `too_many_bad_rows`, and whatever is not a row's fault
+ */
+export async function copyTolerantly(job: CopyJob, destination: Destination): Promise<RowCounts> {
+  const counts: RowCounts = { imported: 0, rejected: 0, skipped: 0 };
+  for await (const batch of job.part.batches(job.plan)) {
+    const refusals: Refusal[] = [...batch.refusals];
+    counts.imported += await copyBatch(job, destination, batch, refusals);
+    counts.rejected += refusals.length;
+    checkLimit(job, counts.rejected, refusals);
+    await reject(job, refusals);
+  }
+  return counts;
+}
+
+/** @returns rows that the table took; the others are added to `refusals` */
+async function copyBatch(
+  job: CopyJob,
+  destination: Destination,
+  batch: RowBatch,
+  refusals: Refusal[],
+): Promise<number> {
+  let imported = 0;
+  let start = 0;
+  let window = batch.count;
+  /** A row that is known to be bad, and why: the rows before it are copied first. */
+  let bad: { row: number; error: ConnectorError } | undefined;
+  while (start < batch.count) {
+    if (bad?.row === start) {
+      refusals.push(toRefusal(batch, bad.row, bad.error));
+      start += 1;
+      bad = undefined;
+      window = FIRST_WINDOW;
+      continue;
+    }
+    const end = Math.min(bad?.row ?? start + window, batch.count);
+    try {
+      imported += await copyRange(job, destination, batch, start, end);
+      start = end;
+      window *= 2;
+    } catch (error) {
+      if (!isBadRow(error)) throw error;
+      const row = error.line === undefined ? undefined : batch.rowAt(error.line);
+      if (row !== undefined && row >= start && row < end) bad = { row, error };
+      else if (end - start === 1) bad = { row: start, error };
+      // An error that names no line, as a foreign key's: halve until one row is left.
+      else {
+        window = Math.ceil((end - start) / 2);
+        bad = undefined;
+      }
+    }
+  }
+  return imported;
+}
+
+function copyRange(
+  { client, connector, signal }: CopyJob,
+  destination: Destination,
+  batch: RowBatch,
+  start: number,
+  end: number,
+): Promise<number> {
+  return inSavepoint(client, () =>
+    asRole(client, connector.owner, () => copyInto(client, destination, batch.copyInput(start, end), signal)),
+  );
+}
+
+function toRefusal(batch: RowBatch, row: number, error: ConnectorError): Refusal {
+  const reason = error.cause instanceof pg.DatabaseError ? reasonOf(error.cause) : error.message;
+  return { line: batch.line(row), column: error.column ?? null, reason, raw: batch.raw(row) };
+}
+
+function checkLimit({ connector, part }: CopyJob, rejected: number, refusals: Refusal[]): void {
+  if (connector.max_bad_rows === null || rejected <= connector.max_bad_rows) return;
+  const last = refusals.at(-1)!;
+  const column = last.column === null ? '' : `, column ${last.column}`;
+  throw new ConnectorError(
+    'too_many_bad_rows',
+    `more than max_bad_rows (${connector.max_bad_rows}) are bad; one is ${part.unit} ${last.line}${column}: ${last.reason}`,
+    { hint: 'Mend the file, or raise max_bad_rows; nothing of the file was imported.' },
+  );
+}
+
+async function reject({ client, file }: CopyJob, refusals: Refusal[]): Promise<void> {
+  if (refusals.length === 0) return;
+  const rows = refusals.map((refusal) => ({
+    ...refusal,
+    reason: clean(refusal.reason),
+    raw: clean(refusal.raw).slice(0, MAX_RAW),
+  }));
+  await client.query('select s3_connector_private.reject_rows($1, $2)', [file.id, JSON.stringify(rows)]);
+}
+
+/** PostgreSQL's text holds no NUL and no half of a surrogate pair. */
+function clean(text: string): string {
+  return text.replaceAll('\0', '\ufffd').toWellFormed();
+}

@@ -1,0 +1,49 @@
+import type { Refusal, RowBatch } from '../format.ts';
+import { RAISED, readRaised } from './text.ts';
+
+const LINE_FEED = 0x0a;
+const MARK = Buffer.from(RAISED);
+
+/** The lines of a chunk of COPY's text format; a line is a row. */
+export interface TextLines {
+  bytes: Buffer;
+  /** The lines that COPY is to see: their range in `bytes`, and their number in the file. */
+  rows: { start: number; end: number; number: number }[];
+  refusals: Refusal[];
+}
+
+/** Cuts a chunk of whole lines, the first of which is the file's row `firstRow`, and sets the marked ones apart. */
+export function splitLines(chunk: Uint8Array, firstRow: number): TextLines {
+  const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+  const lines: TextLines = { bytes, rows: [], refusals: [] };
+  for (let start = 0, number = firstRow; start < bytes.length; number++) {
+    const end = bytes.indexOf(LINE_FEED, start) + 1;
+    const line = bytes.subarray(start, end);
+    if (line.subarray(0, MARK.length).equals(MARK)) lines.refusals.push(toRefusal(line, number));
+    else lines.rows.push({ start, end, number });
+    start = end;
+  }
+  return lines;
+}
+
+export function toBatch({ bytes, rows, refusals }: TextLines): RowBatch {
+  return {
+    count: rows.length,
+    refusals,
+    // Rows that were set apart leave gaps, so that COPY's line is a row of the batch and not of the file.
+    copyInput: (start, end) => ({
+      options: 'format text',
+      firstLine: start,
+      unit: 'row',
+      data: [Buffer.concat(rows.slice(start, end).map((row) => bytes.subarray(row.start, row.end)))],
+    }),
+    rowAt: (line) => line,
+    line: (row) => rows[row]!.number,
+    raw: (row) => bytes.toString('utf8', rows[row]!.start, rows[row]!.end - 1),
+  };
+}
+
+function toRefusal(line: Buffer, number: number): Refusal {
+  const { column, reason } = readRaised(line.toString('utf8', MARK.length, line.length - 1));
+  return { line: number, column, reason, raw: '' };
+}
