@@ -105,15 +105,19 @@ begin
     return case when has_schema_privilege(c.owner, schema_name, 'CREATE') then missing
       else missing || format('grant create on schema %I to %I;', schema_name, c.owner) end;
   end if;
-  foreach privilege in array array['INSERT']
-    || case when c.on_conflict <> 'fail' then array['SELECT'] else '{}' end
-    || case when c.on_conflict = 'update' then array['UPDATE'] else '{}' end
-  loop
+  foreach privilege in array case c.on_conflict when 'update' then '{INSERT,UPDATE}' else '{INSERT}' end::text[] loop
     if not has_any_column_privilege(c.owner, target, privilege)
       or exists (select from unnest(columns) as x (name) where not has_column_privilege(c.owner, target, x.name, privilege)) then
       missing := missing || format('grant %s on %s to %I;', lower(privilege), target, c.owner);
     end if;
   end loop;
+  -- A conflict sends the file through a temporary table like the target.
+  if c.on_conflict <> 'fail' and not has_table_privilege(c.owner, target, 'SELECT') then
+    missing := missing || format('grant select on %s to %I;', target, c.owner);
+  end if;
+  if c.on_conflict <> 'fail' and not has_database_privilege(c.owner, current_database(), 'TEMPORARY') then
+    missing := missing || format('grant temporary on database %I to %I;', current_database(), c.owner);
+  end if;
   return missing;
 end;
 $$;

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { copyPart } from './copy.ts';
+import { copyPart, type DryRun } from './copy.ts';
 import type { ColumnMapping, Connector, File } from './db/schema.ts';
 import { ConnectorError, locate } from './errors.ts';
 import { type FilePart, FORMATS } from './formats/format.ts';
@@ -22,8 +22,8 @@ export interface Attempt {
   connector: Connector;
   mappings: ColumnMapping[];
   signal: AbortSignal;
-  /** Everything is done as in an import, and then rolled back. */
-  dryRun?: boolean;
+  /** Given: everything is done as in an import and then rolled back, and what it refused is put here. */
+  dryRun?: DryRun | undefined;
 }
 
 /**
@@ -111,12 +111,12 @@ async function copyOne(
   target: Target,
   part: FilePart,
 ): Promise<RowCounts> {
-  const { connector, file, mappings, signal } = attempt;
+  const { connector, file, mappings, signal, dryRun } = attempt;
   if (target.table === null) Object.assign(target, await makeTable(client, attempt, target.name, part));
   // Nothing to make a table from, so nothing to import either: a header and no rows.
   if (target.table === null) return NO_ROWS;
   const plan = matchColumns(part, target.table, connector, mappings, file.id);
-  return await copyPart({ client, file, connector, table: target.table, part, plan, signal });
+  return await copyPart({ client, file, connector, table: target.table, part, plan, signal, dryRun });
 }
 
 /** Makes the table from its first file; of files that come at once, one makes it and the others wait and find it. */

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { chooseKey } from '../copy/merge.ts';
 import { ConnectorError } from '../errors.ts';
 import type { FilePart } from '../formats/format.ts';
 import type { SourceObject } from '../sources/source.ts';
@@ -107,6 +108,7 @@ async function comparePart(
   if (!target.table)
     return { message: `${describeTarget(found).message}; ${sample.key} has no rows yet`, columns: [] };
   const plan = matchColumns(part, target.table, connector, mappings, 0);
+  if (connector.on_conflict !== 'fail') await chooseKey({ client, table: target.table, plan, connector });
   const filled = plan.columns.map((column) => column.target.name);
   if (!found.table) {
     return {

@@ -26,7 +26,7 @@ export async function planTarget(
   part: FilePart,
 ): Promise<Target> {
   if (target.table) return target;
-  const table = await makeTable(client, request, target.name, part);
+  const { table = null } = await makeTable(client, request, target.name, part);
   return { name: target.name, kind: table && (await targetKind(client, target.name)), table };
 }
 

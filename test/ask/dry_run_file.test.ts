@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
-import { openWorld } from '../support/world.ts';
+import { type ConnectorColumns, openWorld } from '../support/world.ts';
 import { call } from './support.ts';
 
 const world = await openWorld();
 const { db } = world;
 before(() => world.startWorker());
 
+const insertPaused = (columns: ConnectorColumns) => world.insertConnector({ state: 'paused', ...columns });
 const dryRun = (name: string, key: string) =>
   call<Record<string, unknown>>(db, `call s3_connector.dry_run_file('${name}', '${key}')`);
 const counts = (rows: number) => ({
@@ -104,4 +105,22 @@ test('a key that is neither tracked nor in the bucket names its neighbours; a tr
   });
   world.server.store.delete(world.bucket, 'gone/1.csv');
   assert.equal((await dryRun('gone', 'gone/1.csv')).row!.error_code, 'object_missing');
+});
+
+test('bad rows are counted and told, and stand in no table; conflicts are counted too', async () => {
+  await db.query('create table mixed (n integer primary key)');
+  await db.query('insert into mixed values (1)');
+  world.put('mixed/1.csv', 'n\n1\n2\nx\n3\n');
+  await insertPaused({
+    name: 'mixed',
+    pattern: 'mixed/*',
+    target_table: 'mixed',
+    on_bad_row: 'skip',
+    on_conflict: 'skip',
+  });
+  const { row, notices } = await dryRun('mixed', 'mixed/1.csv');
+  assert.deepEqual(row, { ...counts(4), rows_imported: 2, rows_rejected: 1, rows_skipped: 1 });
+  assert.match(notices[0]!.message, /^line 4, column n: invalid input syntax/);
+  assert.deepEqual(await db.query('select from s3_connector.rejected_rows'), []);
+  assert.deepEqual(await db.query('select n from mixed'), [{ n: 1 }]);
 });
