@@ -61,6 +61,8 @@ export class ReaderPool {
   }
 }
 
+export type ReadRequest = Extract<ReaderRequest, { type: 'read' | 'read_binary' }>;
+
 /** One reader process. */
 export class Reader {
   readonly #process: ChildProcess;
@@ -102,11 +104,11 @@ export class Reader {
     throw crashed();
   }
 
-  /** Chunks of the values of a query's one BLOB column. */
-  async *read(query: string, maxRowBytes: number): AsyncGenerator<Uint8Array> {
-    for await (const answer of this.#answers({ type: 'read', query, maxRowBytes })) {
+  /** The chunks that a reading request is answered with. */
+  async *read(request: ReadRequest): AsyncGenerator<Uint8Array> {
+    for await (const answer of this.#answers(request)) {
       if (answer.type === 'done') return;
-      if (answer.type !== 'chunk') throw failure(answer, maxRowBytes);
+      if (answer.type !== 'chunk') throw failure(answer, request.maxRowBytes);
       yield answer.data;
       this.#send({ type: 'more' });
     }
