@@ -197,7 +197,7 @@ create table s3_connector_private.workers (
   pid integer not null,
   version text not null,
   concurrency integer not null,
-  pool_id text,
+  pool_ids text[] not null default '{}',
   started_at timestamptz not null default now(),
   stopped_at timestamptz
 );

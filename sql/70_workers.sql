@@ -66,9 +66,9 @@ begin
   with died as (
     update s3_connector_private.workers w set stopped_at = now()
     where w.stopped_at is null and w.id not in (select s3_connector_private.alive_workers())
-    returning w.pool_id
+    returning w.pool_ids
   )
-  select array_agg(pool_id) filter (where pool_id is not null) into dead_pools from died;
+  select array_agg(pool_id) into dead_pools from died, unnest(pool_ids) as pool_id;
   if dead_pools is not null then
     perform graphile_worker.force_unlock_workers(dead_pools);
   end if;

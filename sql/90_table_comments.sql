@@ -99,5 +99,9 @@ comment on column s3_connector_private.progress.backlog is 'Whether there is mor
 comment on column s3_connector_private.progress.table_ready is 'Whether the target table exists; until then files go one at a time, so that the first in key order makes it.';
 comment on table s3_connector_private.file_history is 'Status changes, behind the view of the same name.';
 comment on table s3_connector_private.rejected_rows is 'Rejected rows, behind the view of the same name.';
+comment on table s3_connector_private.requests is 'What people asked the workers (check, preview, dry_run_file, audit), with the answers; kept for a day.';
+comment on column s3_connector_private.requests.argument is 'The key, of dry_run_file.';
+comment on column s3_connector_private.requests.worker_id is 'The worker that answers.';
+comment on table s3_connector_private.audit_findings is 'Late and overwritten keys that an audit under way has found so far.';
 comment on table s3_connector_private.workers is 'Worker processes, behind the view of the same name.';
-comment on column s3_connector_private.workers.pool_id is 'Name under which graphile-worker locks this worker''s jobs.';
+comment on column s3_connector_private.workers.pool_ids is 'Names under which graphile-worker locks this worker''s jobs, one a queue.';
