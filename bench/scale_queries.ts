@@ -102,12 +102,17 @@ function importing(fileId: number): ScaleQuery[] {
   const start = `select s3_connector_private.start_attempt(${fileId}, 2)`;
   return [
     query('start_attempt', start),
-    query('finish_attempt', 'select s3_connector_private.finish_attempt($1, 2, 100, 100, 0, 0)', [fileId], {
-      before: start,
-    }),
+    query(
+      'finish_attempt',
+      'select s3_connector_private.finish_attempt($1, (select attempt_id from s3_connector.files where id = $1), 100, 100, 0, 0)',
+      [fileId],
+      {
+        before: start,
+      },
+    ),
     query(
       'fail_attempt',
-      "select s3_connector_private.fail_attempt($1, 2, 'throttled', 'SlowDown', true)",
+      "select s3_connector_private.fail_attempt($1, (select attempt_id from s3_connector.files where id = $1), 'throttled', 'SlowDown', true)",
       [fileId],
       { before: start },
     ),

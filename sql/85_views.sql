@@ -27,26 +27,13 @@ create or replace view s3_connector.workers as
 comment on view s3_connector.workers is
   'The worker processes: whether each is alive (it holds its lock), since when, and which files it imports now.';
 
-create or replace function s3_connector_private.copies_under_way()
-returns table (file_id bigint, bytes_copied bigint, rows_copied bigint, seconds double precision)
-language sql stable security definer set search_path = pg_catalog, pg_temp as $$
-  -- With the definer's rights: what a session copies is shown to its own role only.
-  select
-    substring(a.application_name from '^s3_connector import_file (\d+)$')::bigint,
-    p.bytes_processed, p.tuples_processed, extract(epoch from clock_timestamp() - a.xact_start)
-  from pg_stat_activity a
-  join pg_stat_progress_copy p on p.pid = a.pid
-  where a.datname = current_database() and a.application_name like 's3_connector import_file %';
-$$;
-comment on function s3_connector_private.copies_under_way() is
-  'How far the COPY of each running import has come, and for how long its transaction has run.';
-
 create or replace view s3_connector.running_files as
   select
     f.connector_name, f.key, f.attempts as attempt, f.size_bytes, f.started_at, f.worker_id,
-    p.bytes_copied, p.rows_copied, round((p.rows_copied / nullif(p.seconds, 0))::numeric) as rows_per_second
+    p.bytes as bytes_copied, p.row_count as rows_copied,
+    round(p.row_count / nullif(extract(epoch from clock_timestamp() - p.since), 0)) as rows_per_second
   from s3_connector.files f
-  left join s3_connector_private.copies_under_way() p on p.file_id = f.id
+  left join s3_connector_private.copy_progress() p on p.file_id = f.id
   where f.status = 'running';
 comment on view s3_connector.running_files is
   'The files that are being imported now, with the bytes and rows that their COPY has taken so far (null before it starts).';

@@ -1,5 +1,6 @@
 import type pg from 'pg';
-import { copyPart } from './copy.ts';
+import { cancelOnAbort } from './copy/cancel.ts';
+import { copyPart, type DryRun } from './copy.ts';
 import type { ColumnMapping, Connector, File } from './db/schema.ts';
 import { ConnectorError, locate } from './errors.ts';
 import { type FilePart, FORMATS } from './formats/format.ts';
@@ -22,6 +23,8 @@ export interface Attempt {
   connector: Connector;
   mappings: ColumnMapping[];
   signal: AbortSignal;
+  /** Given: everything is done as in an import and then rolled back, and what it refused is put here. */
+  dryRun?: DryRun | undefined;
 }
 
 /**
@@ -37,11 +40,12 @@ export async function importSpooled(
     throw toImportError(error);
   });
   let broken: Error | undefined;
+  let endCancelling = async () => {};
   try {
-    await begin(client, attempt);
-    const counts = await copyParts(client, worker, attempt, path);
-    await recordSuccess(client, attempt.file, counts);
-    await client.query('commit');
+    const backend = await begin(client, attempt);
+    endCancelling = cancelOnAbort(worker.control, backend, attempt.signal);
+    const { counts, notice } = await copyParts(client, worker, attempt, path);
+    await finish(client, attempt, counts, notice);
     return counts;
   } catch (error) {
     broken = await client.query('rollback').then(
@@ -50,17 +54,39 @@ export async function importSpooled(
     );
     throw toImportError(error);
   } finally {
-    client.release(broken);
+    await endCancelling();
+    // A cancel that was sent too late must not meet the next import.
+    client.release(broken ?? attempt.signal.aborted);
   }
 }
 
-async function begin(client: pg.ClientBase, { file, connector }: Attempt): Promise<void> {
+async function finish(
+  client: pg.ClientBase,
+  attempt: Attempt,
+  counts: RowCounts,
+  notice: string | null | undefined,
+): Promise<void> {
+  if (attempt.dryRun) {
+    // What a commit would check.
+    await client.query('set constraints all immediate');
+    await client.query('rollback');
+    return;
+  }
+  await recordSuccess(client, attempt.file, counts);
+  if (notice !== undefined) await recordNotice(client, attempt.connector.name, notice);
+  await client.query('commit');
+}
+
+/** @returns the backend's process id */
+async function begin(client: pg.ClientBase, { file, connector, dryRun, signal }: Attempt): Promise<number> {
+  signal.throwIfAborted();
   await client.query('begin');
-  await client.query(
-    `select set_config('timezone', $1, true), set_config('datestyle', 'ISO, MDY', true),
+  const { rows } = await client.query<{ backend: number }>(
+    `select pg_backend_pid() as backend, set_config('timezone', $1, true), set_config('datestyle', 'ISO, MDY', true),
       set_config('application_name', $2, true)`,
-    [connector.time_zone, `s3_connector import_file ${file.id}`],
+    [connector.time_zone, `s3_connector ${dryRun ? 'dry_run_file' : 'import_file'} ${file.id}`],
   );
+  return rows[0]!.backend;
 }
 
 async function copyParts(
@@ -68,12 +94,12 @@ async function copyParts(
   worker: WorkerContext,
   attempt: Attempt,
   path: string,
-): Promise<RowCounts> {
-  const { connector } = attempt;
+): Promise<{ counts: RowCounts; notice: string | null | undefined }> {
+  const { connector, signal } = attempt;
   const name = await resolveTableName(client, connector.target_table);
   const target: Target = { name, table: await describeTable(client, name) };
   const counts = { ...NO_ROWS };
-  for await (const part of FORMATS[connector.file_format].parts(path, connector, worker)) {
+  for await (const part of FORMATS[connector.file_format].parts(path, connector, worker, signal)) {
     const copied = await copyOne(client, attempt, target, part).catch((error) => {
       throw part.name === null ? error : locate(toImportError(error), `${part.name}, `);
     });
@@ -81,8 +107,7 @@ async function copyParts(
     counts.rejected += copied.rejected;
     counts.skipped += copied.skipped;
   }
-  if (target.notice !== undefined) await recordNotice(client, connector.name, target.notice);
-  return counts;
+  return { counts, notice: target.notice };
 }
 
 const NO_ROWS: RowCounts = { imported: 0, rejected: 0, skipped: 0 };
@@ -99,18 +124,18 @@ async function copyOne(
   target: Target,
   part: FilePart,
 ): Promise<RowCounts> {
-  const { connector, file, mappings, signal } = attempt;
+  const { connector, file, mappings, signal, dryRun } = attempt;
   if (target.table === null) Object.assign(target, await makeTable(client, attempt, target.name, part));
   // Nothing to make a table from, so nothing to import either: a header and no rows.
   if (target.table === null) return NO_ROWS;
   const plan = matchColumns(part, target.table, connector, mappings, file.id);
-  return await copyPart({ client, file, connector, table: target.table, part, plan, signal });
+  return await copyPart({ client, file, connector, table: target.table, part, plan, signal, dryRun });
 }
 
 /** Makes the table from its first file; of files that come at once, one makes it and the others wait and find it. */
-async function makeTable(
+export async function makeTable(
   client: pg.ClientBase,
-  { connector, mappings }: Attempt,
+  { connector, mappings }: Pick<Attempt, 'connector' | 'mappings'>,
   name: TableName,
   part: FilePart,
 ): Promise<Partial<CreatedTable>> {

@@ -42,17 +42,28 @@ export function toImportError(error: unknown, place?: InputPlace): unknown {
   const found = place ? findPlace(error.where, place) : {};
   const column = found.column === undefined ? '' : `, column ${found.column}`;
   const where = found.line === undefined ? '' : `${place?.unit} ${found.line}${column}: `;
-  return new ConnectorError(CODES[sqlstate] ?? `sql_${sqlstate}`, `${where}${reasonOf(error)}`, {
-    passing: PASSING.some((prefix) => sqlstate.startsWith(prefix)),
+  return new ConnectorError(codeOf(error, sqlstate), `${where}${reasonOf(error)}`, {
+    passing: isPassingSqlstate(sqlstate),
     hint: error.hint,
     cause: error,
     ...found,
   });
 }
 
+function codeOf(error: pg.DatabaseError, sqlstate: string): string {
+  // PostgreSQL sees a NUL as a byte sequence that no text may have.
+  if (sqlstate === '22021' && error.message.endsWith('0x00')) return 'nul_character';
+  return CODES[sqlstate] ?? `sql_${sqlstate}`;
+}
+
 /** What PostgreSQL says is wrong, without the place. */
 export function reasonOf(error: pg.DatabaseError): string {
   return error.detail ? `${error.message} (${error.detail})` : error.message;
+}
+
+/** Whether the trouble that a SQLSTATE stands for may pass by itself. */
+export function isPassingSqlstate(sqlstate: string): boolean {
+  return PASSING.some((prefix) => sqlstate.startsWith(prefix));
 }
 
 /** Whether a row met another with the same key. */

@@ -80,6 +80,7 @@ export interface FilesTable {
   error_code: string | null;
   error_message: string | null;
   worker_id: number | null;
+  attempt_id: number | null;
 }
 
 export interface ProgressTable {
@@ -99,7 +100,7 @@ export interface WorkersTable {
   pid: number;
   version: string;
   concurrency: number;
-  pool_id: string | null;
+  pool_ids: Generated<string[]>;
   started_at: Generated<Timestamp>;
   stopped_at: Timestamp | null;
 }

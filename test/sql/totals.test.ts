@@ -33,7 +33,7 @@ const objects = (keys: string[]) =>
     keys.map((key) => ({ key, etag: '"x"', size_bytes: key.length * 7, last_modified: '2026-01-01' })),
   );
 const someFile =
-  'select id, attempts, key from s3_connector.files where status = $1 order by random() limit 1';
+  'select id, attempt_id, key from s3_connector.files where status = $1 order by random() limit 1';
 
 type Action = (client: pg.Client, random: Random) => Promise<unknown>;
 
@@ -53,7 +53,7 @@ const finishFile: Action = async (client, random) => {
   if (!rows[0]) return;
   await client.query('select s3_connector_private.finish_attempt($1, $2, $3, $3, 0, 0)', [
     rows[0].id,
-    rows[0].attempts,
+    rows[0].attempt_id,
     random(1000),
   ]);
 };
@@ -63,7 +63,7 @@ const failFile: Action = async (client, random) => {
   if (!rows[0]) return;
   await client.query("select s3_connector_private.fail_attempt($1, $2, 'code', 'message', $3)", [
     rows[0].id,
-    rows[0].attempts,
+    rows[0].attempt_id,
     random(2) === 0,
   ]);
 };
@@ -181,7 +181,7 @@ test('an import that is not committed yet makes no other import of its connector
     await client.query('begin');
     await client.query("set local lock_timeout = '5s'");
     const { rows } = await client.query(
-      'select s3_connector_private.finish_attempt($1, 1, 10, 10, 0, 0) as finished',
+      'select s3_connector_private.finish_attempt($1, $1, 10, 10, 0, 0) as finished',
       [id],
     );
     assert.equal(rows[0].finished, true);
@@ -189,7 +189,7 @@ test('an import that is not committed yet makes no other import of its connector
   const [first, second, folding] = await Promise.all([db.connect(), db.connect(), db.connect()]);
   for (const { id } of files) {
     await db.query(
-      "update s3_connector.files set status = 'running', attempts = 1, started_at = now() where id = $1",
+      "update s3_connector.files set status = 'running', attempts = 1, attempt_id = id, started_at = now() where id = $1",
       [id],
     );
   }
