@@ -44,7 +44,10 @@ function watching(file: { key: string }): ScaleQuery[] {
       `${inOne} and status = 'success' order by finished_at desc nulls last limit 100`,
       [BIG],
     ),
-    query('files in failure, over all connectors', `${FILES} where status = 'failure'`),
+    query(
+      'files in failure, the last 1,000 of all',
+      `${FILES} where status = 'failure' order by finished_at desc nulls last limit 1000`,
+    ),
     query('files running, over all connectors', `${FILES} where status = 'running'`),
     query('files by prefix', `${inOne} and key like 'data/1/2021/03/%'`, [BIG]),
     query('files by prefix, over all connectors', `${FILES} where key like 'data/77/2020/01/1%'`),
