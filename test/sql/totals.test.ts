@@ -273,6 +273,7 @@ test('the last success is the latest one, also when it was undone since', async 
   assert.deepEqual(await lastSuccess(), first);
   const second = await succeed('2');
   assert.deepEqual(await lastSuccess(), second);
+  await db.query('select s3_connector_private.fold_totals()');
   await db.query(
     "update s3_connector.files set status = 'undone' where connector_name = 'last' and key = '2'",
   );
@@ -319,4 +320,6 @@ test('the last error is the latest one, of a file or of a poll', async () => {
   assert.equal(await lastError(), '2');
   await db.query(failPoll, ['gone again']);
   assert.equal(await lastError(), 'gone again');
+  await end('2', 'failure');
+  assert.equal(await lastError(), '2');
 });
