@@ -9,16 +9,19 @@ create or replace function s3_connector_private.import_job_key(file_id bigint)
 returns text language sql immutable parallel safe as $$ select 'import_file:' || file_id $$;
 comment on function s3_connector_private.import_job_key(bigint) is 'The job key of a file''s import: never two in the queue.';
 
+create or replace function s3_connector_private.poll_job(connector_name text)
+returns graphile_worker.job_spec language sql stable as $$
+  -- Polls go ahead of imports (lower priority number), so that a long queue does not hold up other connectors.
+  select (
+    'poll', json_build_object('connector_name', connector_name), null, now(), 1,
+    s3_connector_private.poll_job_key(connector_name), -10, null
+  )::graphile_worker.job_spec;
+$$;
+comment on function s3_connector_private.poll_job(text) is 'What graphile-worker is given to poll a connector, now.';
+
 create or replace function s3_connector_private.add_poll_job(connector_name text)
 returns void language sql as $$
-  -- Polls go ahead of imports (lower priority number), so that a long queue does not hold up other connectors.
-  select graphile_worker.add_job(
-    'poll',
-    json_build_object('connector_name', connector_name),
-    job_key => s3_connector_private.poll_job_key(connector_name),
-    max_attempts => 1,
-    priority => -10
-  );
+  select graphile_worker.add_jobs(array[s3_connector_private.poll_job(connector_name)]);
 $$;
 comment on function s3_connector_private.add_poll_job(text) is 'Queues a poll of the connector, now.';
 

@@ -1,8 +1,11 @@
 -- list -> enqueue: what the task poll does in the database.
 
 create or replace function s3_connector_private.enqueue_due_polls()
-returns bigint language sql as $$
-  select count(s3_connector_private.add_poll_job(due.name))
+returns bigint language plpgsql as $$
+declare
+  due text[];
+begin
+  select coalesce(array_agg(d.name order by d.name), '{}') into due
   from (
     select c.name
     from s3_connector_private.progress p
@@ -16,7 +19,10 @@ returns bigint language sql as $$
       )
     -- Never waits for somebody who steers several connectors, and who may wait for us.
     for update of p skip locked
-  ) due;
+  ) d;
+  perform graphile_worker.add_jobs(array(select s3_connector_private.poll_job(name) from unnest(due) as name));
+  return cardinality(due);
+end;
 $$;
 comment on function s3_connector_private.enqueue_due_polls() is
   'Queues a poll for each running connector whose schedule or backlog asks for one; returns how many.';
