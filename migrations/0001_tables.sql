@@ -83,10 +83,15 @@ create table s3_connector.files (
   next_attempt_at timestamptz,
   status_since timestamptz not null default now(),
   worker_id integer,
+  attempt_id bigint,
+  lineage text[],
   unique (connector_name, key),
   constraint files_rows_add_up check (rows_read = rows_imported + rows_rejected + rows_skipped),
   constraint files_success_has_counts check (status <> 'success' or rows_read is not null)
 ) with (fillfactor = 85);
+
+-- attempts is counted from the start again when a person retries a file; an attempt's id never comes twice.
+create sequence s3_connector_private.attempt_ids;
 
 create index files_connector_status_idx on s3_connector.files (connector_name, status);
 -- Files not yet ended: what a poll counts against max_tracked_files and what a dead worker left behind.

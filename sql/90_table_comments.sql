@@ -60,7 +60,7 @@ comment on column s3_connector.files.size_bytes is 'The object''s size in bytes.
 comment on column s3_connector.files.last_modified is 'When the object was written.';
 comment on column s3_connector.files.status is 'in_queue, running, pending_retry, paused, success, failure, cancelled or undone.';
 comment on column s3_connector.files.attempts is 'How many times the import was begun.';
-comment on column s3_connector.files.rows_read is 'Rows in the file: imported + rejected + skipped.';
+comment on column s3_connector.files.rows_read is 'Rows in the file: imported + rejected + skipped. Null until it is imported, and again once it is undone.';
 comment on column s3_connector.files.rows_imported is 'Rows that are in the table.';
 comment on column s3_connector.files.rows_rejected is 'Bad rows, which are in rejected_rows.';
 comment on column s3_connector.files.rows_skipped is 'Rows left out by on_conflict = skip.';
@@ -72,6 +72,8 @@ comment on column s3_connector.files.finished_at is 'When the file ended (succes
 comment on column s3_connector.files.next_attempt_at is 'When a file in pending_retry is tried again.';
 comment on column s3_connector.files.status_since is 'Since when the file has its status.';
 comment on column s3_connector.files.worker_id is 'The worker that imports the file now.';
+comment on column s3_connector.files.attempt_id is 'The attempt that is being made now; null when none is.';
+comment on column s3_connector.files.lineage is 'Schema, table and column that hold the file''s id: where undo_file deletes. Null where it was imported without file_id_column.';
 
 comment on table s3_connector.polls is 'One row per look at a bucket.';
 comment on column s3_connector.polls.id is 'Counts up.';

@@ -34,5 +34,5 @@ export interface Source {
    */
   open(object: SourceObject, options: { offset: number; signal: AbortSignal }): Promise<Readable>;
   /** Looks an object up as it is now; errors as for open. */
-  head(key: string): Promise<SourceObject>;
+  head(key: string, options?: { signal?: AbortSignal }): Promise<SourceObject>;
 }

@@ -120,14 +120,14 @@ test('cancelled, failed and retried files keep status, job and history in step',
   assert.ok((await jobs()).includes(`import_file:${one.id}`));
 
   // An attempt that was taken from its worker, by a cancel, cannot record a success any more.
-  const [attempt] = await db.query<{ attempts: number }>(
-    'select attempts from s3_connector_private.start_attempt($1, 1)',
+  const [attempt] = await db.query<{ attempt_id: number }>(
+    'select attempt_id from s3_connector_private.start_attempt($1, 1)',
     [one.id],
   );
   await db.query("select s3_connector.cancel_file('steer', 'a/1')");
   const { finished } = await db.one<{ finished: boolean }>(
     'select s3_connector_private.finish_attempt($1, $2, 1, 1, 0, 0) as finished',
-    [one.id, attempt!.attempts],
+    [one.id, attempt!.attempt_id],
   );
   assert.equal(finished, false);
   const history = await db.query<{ to_status: string; seconds: number | null }>(
