@@ -293,9 +293,7 @@ describe('rows are deleted', () => {
 
   test('as the owner also by a session that has taken another role', async () => {
     const other = await db.createRole();
-    await db.query(
-      `grant ${other.name} to ${caller.name}; grant s3_connector_operator to ${other.name}`,
-    );
+    await db.query(`grant ${other.name} to ${caller.name}; grant s3_connector_operator to ${other.name}`);
     await session.query(`set role ${other.name}`);
     await undoAs('1.csv');
     assert.equal((await session.query('select current_user as me')).rows[0].me, other.name);
