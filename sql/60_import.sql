@@ -7,6 +7,9 @@ declare
   was_ready boolean;
 begin
   select c.* into connector from s3_connector.connectors c where c.name = dispatch_next.connector_name;
+  if not found then
+    return;
+  end if;
   select p.table_ready into was_ready from s3_connector_private.progress p where p.connector_name = connector.name;
   if not was_ready and s3_connector_private.table_exists(connector.target_table) then
     update s3_connector_private.progress p set table_ready = true where p.connector_name = connector.name;
@@ -41,6 +44,8 @@ returns setof s3_connector.files language plpgsql as $$
 declare
   file s3_connector.files;
 begin
+  -- In a copy of the database this pauses the file instead.
+  perform s3_connector_private.settle_in();
   -- Whoever changes the status now may add a job, too: waiting for them, either this job sees the change or theirs comes.
   select f.* into file from s3_connector.files f where f.id = start_attempt.file_id for update;
   if file.status = 'running' then
