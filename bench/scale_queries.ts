@@ -44,7 +44,10 @@ function watching(file: { key: string }): ScaleQuery[] {
       `${inOne} and status = 'success' order by finished_at desc nulls last limit 100`,
       [BIG],
     ),
-    query('files in failure, over all connectors', `${FILES} where status = 'failure'`),
+    query(
+      'files in failure, the last 1,000 of all',
+      `${FILES} where status = 'failure' order by finished_at desc nulls last limit 1000`,
+    ),
     query('files running, over all connectors', `${FILES} where status = 'running'`),
     query('files by prefix', `${inOne} and key like 'data/1/2021/03/%'`, [BIG]),
     query('files by prefix, over all connectors', `${FILES} where key like 'data/77/2020/01/1%'`),
@@ -102,12 +105,17 @@ function importing(fileId: number): ScaleQuery[] {
   const start = `select s3_connector_private.start_attempt(${fileId}, 2)`;
   return [
     query('start_attempt', start),
-    query('finish_attempt', 'select s3_connector_private.finish_attempt($1, 2, 100, 100, 0, 0)', [fileId], {
-      before: start,
-    }),
+    query(
+      'finish_attempt',
+      'select s3_connector_private.finish_attempt($1, (select attempt_id from s3_connector.files where id = $1), 100, 100, 0, 0)',
+      [fileId],
+      {
+        before: start,
+      },
+    ),
     query(
       'fail_attempt',
-      "select s3_connector_private.fail_attempt($1, 2, 'throttled', 'SlowDown', true)",
+      "select s3_connector_private.fail_attempt($1, (select attempt_id from s3_connector.files where id = $1), 'throttled', 'SlowDown', true)",
       [fileId],
       { before: start },
     ),

@@ -7,6 +7,12 @@ create table s3_connector_private.totals (
   files bigint not null,
   rows bigint not null,
   bytes bigint not null,
+  -- What recent_totals adds up to.
+  rows_last_hour bigint not null,
+  bytes_last_hour bigint not null,
+  rows_last_day bigint not null,
+  bytes_last_day bigint not null,
+  last_finished_at timestamptz,
   primary key (connector_name, status)
 ) with (fillfactor = 70);
 
@@ -17,11 +23,13 @@ create table s3_connector_private.total_changes (
   minute timestamptz,
   files bigint not null,
   rows bigint not null,
-  bytes bigint not null
+  bytes bigint not null,
+  last_finished_at timestamptz
 );
 create index total_changes_connector_idx on s3_connector_private.total_changes (connector_name);
 
--- A row per connector and minute (for the last hour), and per connector and ten minutes (for the last day).
+-- A row per connector and minute (for the last hour), and per connector and ten minutes (for the last day), until it is
+-- that long ago and is taken off the totals.
 create table s3_connector_private.recent_totals (
   connector_name text not null,
   seconds integer not null,

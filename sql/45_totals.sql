@@ -16,17 +16,18 @@ begin
   if tg_op = 'INSERT' then
     insert into s3_connector_private.total_changes
     select f.connector_name, f.status, s3_connector_private.minute_of(f.status, f.finished_at), count(*),
-      coalesce(sum(f.rows_imported) filter (where f.status = 'success'), 0), sum(f.size_bytes)
+      coalesce(sum(f.rows_imported) filter (where f.status = 'success'), 0), sum(f.size_bytes), max(f.finished_at)
     from added f group by 1, 2, 3;
   elsif tg_op = 'DELETE' then
-    insert into s3_connector_private.total_changes
+    insert into s3_connector_private.total_changes (connector_name, status, minute, files, rows, bytes)
     select f.connector_name, f.status, s3_connector_private.minute_of(f.status, f.finished_at), -count(*),
       coalesce(-sum(f.rows_imported) filter (where f.status = 'success'), 0), -sum(f.size_bytes)
     from removed f group by 1, 2, 3;
   else
     insert into s3_connector_private.total_changes
     select f.connector_name, f.status, s3_connector_private.minute_of(f.status, f.finished_at), sum(f.sign),
-      coalesce(sum(f.sign * f.rows_imported) filter (where f.status = 'success'), 0), sum(f.sign * f.size_bytes)
+      coalesce(sum(f.sign * f.rows_imported) filter (where f.status = 'success'), 0), sum(f.sign * f.size_bytes),
+      max(f.finished_at) filter (where f.sign = 1)
     from (
       select connector_name, status, finished_at, rows_imported, size_bytes, 1 as sign from added
       union all
@@ -73,10 +74,21 @@ begin
   with folded as (
     delete from s3_connector_private.total_changes returning *
   ), by_status as (
-    insert into s3_connector_private.totals as t (connector_name, status, files, rows, bytes)
-    select f.connector_name, f.status, sum(f.files), sum(f.rows), sum(f.bytes) from folded f group by 1, 2
-    on conflict (connector_name, status) do update
-    set files = t.files + excluded.files, rows = t.rows + excluded.rows, bytes = t.bytes + excluded.bytes
+    insert into s3_connector_private.totals as t
+    select f.connector_name, f.status, sum(f.files), sum(f.rows), sum(f.bytes),
+      coalesce(sum(f.rows) filter (where f.minute >= s3_connector_private.recent_start(60)), 0),
+      coalesce(sum(f.bytes) filter (where f.minute >= s3_connector_private.recent_start(60)), 0),
+      coalesce(sum(f.rows) filter (where f.minute >= s3_connector_private.recent_start(600)), 0),
+      coalesce(sum(f.bytes) filter (where f.minute >= s3_connector_private.recent_start(600)), 0),
+      max(f.last_finished_at)
+    from folded f group by 1, 2
+    on conflict (connector_name, status) do update set
+      files = t.files + excluded.files, rows = t.rows + excluded.rows, bytes = t.bytes + excluded.bytes,
+      rows_last_hour = t.rows_last_hour + excluded.rows_last_hour,
+      bytes_last_hour = t.bytes_last_hour + excluded.bytes_last_hour,
+      rows_last_day = t.rows_last_day + excluded.rows_last_day,
+      bytes_last_day = t.bytes_last_day + excluded.bytes_last_day,
+      last_finished_at = greatest(t.last_finished_at, excluded.last_finished_at)
   ), by_time as (
     insert into s3_connector_private.recent_totals as r (connector_name, seconds, since, rows, bytes)
     select f.connector_name, width.seconds, date_bin(width.seconds * interval '1 second', f.minute, 'epoch'),
@@ -89,9 +101,25 @@ begin
   )
   select count(*) into folded_changes from folded;
 
-  delete from s3_connector_private.recent_totals r
-  where (r.seconds = 60 and r.since < s3_connector_private.recent_start(60))
-    or (r.seconds = 600 and r.since < s3_connector_private.recent_start(600));
+  with expired as (
+    delete from s3_connector_private.recent_totals r
+    where (r.seconds = 60 and r.since < s3_connector_private.recent_start(60))
+      or (r.seconds = 600 and r.since < s3_connector_private.recent_start(600))
+    returning *
+  )
+  update s3_connector_private.totals t set
+    rows_last_hour = t.rows_last_hour - e.rows_last_hour, bytes_last_hour = t.bytes_last_hour - e.bytes_last_hour,
+    rows_last_day = t.rows_last_day - e.rows_last_day, bytes_last_day = t.bytes_last_day - e.bytes_last_day
+  from (
+    select connector_name,
+      coalesce(sum(rows) filter (where seconds = 60), 0) as rows_last_hour,
+      coalesce(sum(bytes) filter (where seconds = 60), 0) as bytes_last_hour,
+      coalesce(sum(rows) filter (where seconds = 600), 0) as rows_last_day,
+      coalesce(sum(bytes) filter (where seconds = 600), 0) as bytes_last_day
+    from expired group by 1
+  ) e
+  where t.connector_name = e.connector_name and t.status = 'success';
+
   delete from s3_connector_private.totals t
   where t.files = 0 and not exists (select from s3_connector.connectors c where c.name = t.connector_name);
   return folded_changes;
@@ -108,7 +136,7 @@ returns void language sql as $$
   delete from s3_connector_private.total_changes;
   insert into s3_connector_private.total_changes
   select f.connector_name, f.status, s3_connector_private.minute_of(f.status, f.finished_at), count(*),
-    coalesce(sum(f.rows_imported) filter (where f.status = 'success'), 0), sum(f.size_bytes)
+    coalesce(sum(f.rows_imported) filter (where f.status = 'success'), 0), sum(f.size_bytes), max(f.finished_at)
   from s3_connector.files f group by 1, 2, 3;
 $$;
 comment on function s3_connector_private.count_totals() is
@@ -129,23 +157,25 @@ create or replace trigger forget_totals
 
 create or replace view s3_connector_private.current_totals as
   select t.connector_name, t.status, t.files, t.rows, t.bytes,
-    0::bigint as rows_last_hour, 0::bigint as bytes_last_hour, 0::bigint as rows_last_day, 0::bigint as bytes_last_day
+    t.rows_last_hour, t.bytes_last_hour, t.rows_last_day, t.bytes_last_day, t.last_finished_at
   from s3_connector_private.totals t
   union all
   select d.connector_name, d.status, d.files, d.rows, d.bytes,
     case when d.minute >= s3_connector_private.recent_start(60) then d.rows else 0 end,
     case when d.minute >= s3_connector_private.recent_start(60) then d.bytes else 0 end,
     case when d.minute >= s3_connector_private.recent_start(600) then d.rows else 0 end,
-    case when d.minute >= s3_connector_private.recent_start(600) then d.bytes else 0 end
+    case when d.minute >= s3_connector_private.recent_start(600) then d.bytes else 0 end,
+    d.last_finished_at
   from s3_connector_private.total_changes d
   union all
-  select r.connector_name, 'success', 0, 0, 0, r.rows, r.bytes, 0, 0
+  -- What is no longer recent, and is not yet taken off; little, but where no worker has run for a while.
+  select r.connector_name, 'success', 0, 0, 0, -r.rows, -r.bytes, 0, 0, null
   from s3_connector_private.recent_totals r
-  where r.seconds = 60 and r.since >= s3_connector_private.recent_start(60)
+  where r.seconds = 60 and r.since < s3_connector_private.recent_start(60)
   union all
-  select r.connector_name, 'success', 0, 0, 0, 0, 0, r.rows, r.bytes
+  select r.connector_name, 'success', 0, 0, 0, 0, 0, -r.rows, -r.bytes, null
   from s3_connector_private.recent_totals r
-  where r.seconds = 600 and r.since >= s3_connector_private.recent_start(600);
+  where r.seconds = 600 and r.since < s3_connector_private.recent_start(600);
 comment on view s3_connector_private.current_totals is
   'What sums up to the totals of a connector by status: what is folded and what is not yet.';
 

@@ -7,9 +7,6 @@ declare
   was_ready boolean;
 begin
   select c.* into connector from s3_connector.connectors c where c.name = dispatch_next.connector_name;
-  if not found then
-    return;
-  end if;
   select p.table_ready into was_ready from s3_connector_private.progress p where p.connector_name = connector.name;
   if not was_ready and s3_connector_private.table_exists(connector.target_table) then
     update s3_connector_private.progress p set table_ready = true where p.connector_name = connector.name;

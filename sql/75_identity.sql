@@ -16,6 +16,7 @@ create or replace function s3_connector_private.settle_in()
 returns bigint language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   paused_connectors bigint;
+  removed_jobs bigint;
 begin
   if s3_connector_private.is_at_home() then
     return 0;
@@ -35,6 +36,12 @@ begin
   -- worker that lives here has the id of one that lived there.
   update s3_connector.files f set worker_id = 0 where f.status = 'running';
   perform s3_connector_private.rescue_files();
+  -- All at once and not connector by connector: each would take a lock, of which a server has some thousands.
+  with paused as (
+    update s3_connector.files f set status = 'paused', next_attempt_at = null
+    where f.status in ('in_queue', 'pending_retry') returning f.id
+  )
+  select count(graphile_worker.remove_job(s3_connector_private.import_job_key(id))) into removed_jobs from paused;
   update s3_connector_private.progress p
   set copy_notice = format(
     'paused, because this database is a copy (restored, cloned or upgraded) and its original may still import; select s3_connector.resume(%L); to import here',

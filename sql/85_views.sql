@@ -30,8 +30,7 @@ comment on view s3_connector.workers is
 create or replace view s3_connector.running_files as
   select
     f.connector_name, f.key, f.attempts as attempt, f.size_bytes, f.started_at, f.worker_id,
-    p.bytes as bytes_copied,
-    p.row_count as rows_copied,
+    p.bytes as bytes_copied, p.row_count as rows_copied,
     round(p.row_count / nullif(extract(epoch from clock_timestamp() - p.since), 0)) as rows_per_second
   from s3_connector.files f
   left join s3_connector_private.copy_progress() p on p.file_id = f.id
@@ -47,7 +46,7 @@ create or replace view s3_connector.connector_status as
     case c.state when 'running' then p.next_poll_at end as next_poll_at,
     t.in_queue, t.running, t.pending_retry, t.paused, t.success, t.failure, t.cancelled, t.undone,
     t.rows_total, t.bytes_total, t.rows_last_hour, t.bytes_last_hour, t.rows_last_day, t.bytes_last_day,
-    last_success.at as last_success_at,
+    t.last_success_at,
     case
       when last_poll.error is not null and last_poll.at > coalesce(last_failure.at, '-infinity') then last_poll.error
       else last_failure.message
@@ -71,14 +70,10 @@ create or replace view s3_connector.connector_status as
       coalesce(sum(t.rows_last_hour), 0)::bigint as rows_last_hour,
       coalesce(sum(t.bytes_last_hour), 0)::bigint as bytes_last_hour,
       coalesce(sum(t.rows_last_day), 0)::bigint as rows_last_day,
-      coalesce(sum(t.bytes_last_day), 0)::bigint as bytes_last_day
+      coalesce(sum(t.bytes_last_day), 0)::bigint as bytes_last_day,
+      max(t.last_finished_at) filter (where t.status = 'success') as last_success_at
     from s3_connector_private.current_totals t where t.connector_name = c.name
   ) t
-  left join lateral (
-    select f.finished_at as at from s3_connector.files f
-    where f.connector_name = c.name and f.status = 'success'
-    order by f.finished_at desc nulls last limit 1
-  ) last_success on t.success > 0
   left join lateral (
     -- Each by its own index, and not looked for where there is none.
     (select f.status_since as at, f.error_message as message from s3_connector.files f

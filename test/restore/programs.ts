@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 
 /** The embedded PostgreSQL has no client programs: these are a server's own, so that their versions go together. */
-const PROGRAMS = ['initdb', 'postgres', 'pg_dump', 'pg_restore', 'psql'];
+const PROGRAMS = ['initdb', 'postgres', 'pg_dump', 'pg_dumpall', 'pg_restore', 'psql'];
 
 /** The bin directory of an installed PostgreSQL: the named one, pg_config's, or where Debian has it. */
 export async function findPrograms(): Promise<string | undefined> {

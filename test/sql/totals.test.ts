@@ -33,7 +33,7 @@ const objects = (keys: string[]) =>
     keys.map((key) => ({ key, etag: '"x"', size_bytes: key.length * 7, last_modified: '2026-01-01' })),
   );
 const someFile =
-  'select id, attempts, key from s3_connector.files where status = $1 order by random() limit 1';
+  'select id, attempt_id, key from s3_connector.files where status = $1 order by random() limit 1';
 
 type Action = (client: pg.Client, random: Random) => Promise<unknown>;
 
@@ -53,7 +53,7 @@ const finishFile: Action = async (client, random) => {
   if (!rows[0]) return;
   await client.query('select s3_connector_private.finish_attempt($1, $2, $3, $3, 0, 0)', [
     rows[0].id,
-    rows[0].attempts,
+    rows[0].attempt_id,
     random(1000),
   ]);
 };
@@ -63,7 +63,7 @@ const failFile: Action = async (client, random) => {
   if (!rows[0]) return;
   await client.query("select s3_connector_private.fail_attempt($1, $2, 'code', 'message', $3)", [
     rows[0].id,
-    rows[0].attempts,
+    rows[0].attempt_id,
     random(2) === 0,
   ]);
 };
@@ -142,12 +142,11 @@ const COUNTED = `
     coalesce(sum(f.rows_imported) filter (where f.status = 'success'), 0)::bigint as rows_total,
     coalesce(sum(f.size_bytes) filter (where f.status = 'success'), 0)::bigint as bytes_total,
     coalesce(sum(f.rows_imported) filter (where f.status = 'success'), 0)::bigint as rows_last_day,
-    coalesce(sum(f.size_bytes) filter (where f.status = 'success'), 0)::bigint as bytes_last_day,
-    max(f.finished_at) filter (where f.status = 'success') as last_success_at
+    coalesce(sum(f.size_bytes) filter (where f.status = 'success'), 0)::bigint as bytes_last_day
   from s3_connector.connectors c left join s3_connector.files f on f.connector_name = c.name
   group by c.name order by c.name`;
 const SHOWN = `
-  select name, ${STATUSES.join(', ')}, rows_total, bytes_total, rows_last_day, bytes_last_day, last_success_at
+  select name, ${STATUSES.join(', ')}, rows_total, bytes_total, rows_last_day, bytes_last_day
   from s3_connector.connector_status order by name`;
 
 async function assertTotals(): Promise<void> {
@@ -181,7 +180,7 @@ test('an import that is not committed yet makes no other import of its connector
     await client.query('begin');
     await client.query("set local lock_timeout = '5s'");
     const { rows } = await client.query(
-      'select s3_connector_private.finish_attempt($1, 1, 10, 10, 0, 0) as finished',
+      'select s3_connector_private.finish_attempt($1, $1, 10, 10, 0, 0) as finished',
       [id],
     );
     assert.equal(rows[0].finished, true);
@@ -189,7 +188,7 @@ test('an import that is not committed yet makes no other import of its connector
   const [first, second, folding] = await Promise.all([db.connect(), db.connect(), db.connect()]);
   for (const { id } of files) {
     await db.query(
-      "update s3_connector.files set status = 'running', attempts = 1, started_at = now() where id = $1",
+      "update s3_connector.files set status = 'running', attempts = 1, attempt_id = id, started_at = now() where id = $1",
       [id],
     );
   }
@@ -242,18 +241,51 @@ test('what came in counts in the last hour and day for as long as it is that rec
   await db.query('select s3_connector_private.fold_totals()');
   assert.deepEqual(await recent(), expected);
 
-  // Two hours pass; instead of the clock, what was counted is moved.
+  // Two hours pass; instead of the clock, the minutes in which it was counted are moved.
   await db.query(
     "update s3_connector_private.recent_totals set since = since - interval '2 hours' where connector_name = 'recent'",
   );
-  assert.deepEqual(await recent(), { ...expected, rows_last_hour: 0, bytes_last_hour: 0 });
+  const later = { ...expected, rows_last_hour: 0, bytes_last_hour: 0 };
+  assert.deepEqual(await recent(), later, 'before the next time that it is summed up');
   await db.query('select s3_connector_private.fold_totals()');
+  assert.deepEqual(await recent(), later);
   assert.deepEqual(
     await db.query(
       "select from s3_connector_private.recent_totals where connector_name = 'recent' and seconds = 60",
     ),
     [],
   );
+});
+
+test('the last success is the latest one, also when it was undone since', async () => {
+  await db.query(insert, ['last', null]);
+  await db.query(enqueue, ['last', objects(['1', '2'])]);
+  const lastSuccess = async () =>
+    (
+      await db.one<{ at: Date | null }>(
+        "select last_success_at as at from s3_connector.connector_status where name = 'last'",
+      )
+    ).at;
+  const succeed = async (key: string) => {
+    const file = await db.one<{ finished_at: Date }>(
+      `update s3_connector.files set status = 'success', rows_read = 1, rows_imported = 1, rows_rejected = 0, rows_skipped = 0
+        where connector_name = 'last' and key = $1 returning finished_at`,
+      [key],
+    );
+    return file.finished_at;
+  };
+  assert.equal(await lastSuccess(), null);
+  const first = await succeed('1');
+  assert.deepEqual(await lastSuccess(), first);
+  await db.query('select s3_connector_private.fold_totals()');
+  assert.deepEqual(await lastSuccess(), first);
+  const second = await succeed('2');
+  assert.deepEqual(await lastSuccess(), second);
+  await db.query(
+    "update s3_connector.files set status = 'undone' where connector_name = 'last' and key = '2'",
+  );
+  await db.query('select s3_connector_private.fold_totals()');
+  assert.deepEqual(await lastSuccess(), second);
 });
 
 test('what is dropped leaves no totals behind', async () => {
