@@ -50,8 +50,12 @@ const poll = (
 const start = (client: pg.ClientBase, file: number) =>
   client.query('select attempt_id from s3_connector_private.start_attempt($1, $2)', [file, WORKER_ID]);
 
-/** Runs one call in an open transaction, another that must wait for it, and commits; what the second one got. */
-async function inTurn<T>(first: () => Promise<unknown>, second: () => Promise<T>): Promise<T> {
+/** Makes one call in an open transaction, and another that must wait for it; what the second one got after the commit. */
+async function inTurn<T>(
+  first: () => Promise<unknown>,
+  second: () => Promise<T>,
+  beforeCommit: () => Promise<unknown> = async () => undefined,
+): Promise<T> {
   await person.query('begin');
   await first();
   const waiting = second();
@@ -62,6 +66,7 @@ async function inTurn<T>(first: () => Promise<unknown>, second: () => Promise<T>
     ([row]) => row?.waits === true,
     { values: [(worker as pg.Client & { processID: number }).processID], timeoutMs: 5000 },
   );
+  await beforeCommit();
   await person.query('commit');
   return await waiting;
 }
@@ -148,24 +153,39 @@ test('an import that is recorded while its file is being cancelled is not record
   assert.deepEqual(rows, [{ finished: false }]);
 });
 
-test('a poll that commits while the marker is being set, or its connector dropped, waits and does nothing', async () => {
-  await queued('marked');
-  for (const call of ["set_marker('marked', '0')", "drop_connector('marked')"]) {
-    await inTurn(
-      () => person.query(`select s3_connector.${call}`),
-      () => poll(worker, 'marked', ['4']),
-    );
-    assert.deepEqual(await db.query("select from s3_connector.files where key = '4'"), []);
-  }
-});
+for (const [what, end] of [
+  ['commits', (name: string) => poll(worker, name, ['4'])],
+  [
+    'fails',
+    (name: string) =>
+      worker.query("select s3_connector_private.fail_poll($1, now(), now(), 1, 'code', 'error')", [name]),
+  ],
+] as const) {
+  test(`a poll that ${what} waits for whoever has the connector, and holds nothing meanwhile`, async () => {
+    const name = `polled_${what}`;
+    await queued(name);
+    // Both take the connector's progress, which the poll must not have by then.
+    for (const call of ['set_marker($1, null)', 'drop_connector($1)']) {
+      await inTurn(
+        () => person.query('select s3_connector_private.require_connector($1)', [name]),
+        () => end(name),
+        () => person.query(`select s3_connector.${call}`, [name]),
+      );
+    }
+    assert.deepEqual(await db.query('select from s3_connector.polls where connector_name = $1', [name]), []);
+  });
+}
 
-test('a poll that fails while its connector is being dropped leaves nothing', async () => {
-  await queued('unlisted');
+test('a poll whose marker was set meanwhile does nothing', async () => {
+  await queued('marked');
   await inTurn(
-    () => person.query("select s3_connector.drop_connector('unlisted')"),
-    () => worker.query("select s3_connector_private.fail_poll('unlisted', now(), now(), 1, 'code', 'error')"),
+    () => person.query("select s3_connector.set_marker('marked', '0')"),
+    () => poll(worker, 'marked', ['4']),
   );
-  assert.deepEqual(await db.query("select from s3_connector.polls where connector_name = 'unlisted'"), []);
+  assert.deepEqual(
+    await db.query("select from s3_connector.files where connector_name = 'marked' and key = '4'"),
+    [],
+  );
 });
 
 test("what somebody steers is not waited for by the rescue of dead workers' files", async () => {
@@ -183,7 +203,7 @@ test("what somebody steers is not waited for by the rescue of dead workers' file
 });
 
 test('undoing a file holds up neither the recording of others nor their failures', async () => {
-  const [first, second] = await queued('undoing', { file_id_column: 'n' });
+  const [first, second, third] = await queued('undoing', { file_id_column: 'n' });
   const finish = async (client: pg.ClientBase, file: number) => {
     await takeJob(file);
     const [attempt] = (await start(client, file)).rows;
@@ -196,9 +216,14 @@ test('undoing a file holds up neither the recording of others nor their failures
   await person.query("begin; select s3_connector.undo_file('undoing', '1')");
   await worker.query("set lock_timeout = '2s'");
   await finish(worker, second!);
+  const [failing] = (await start(worker, third!)).rows;
+  await worker.query("select s3_connector_private.fail_attempt($1, $2, 'lasting', 'for good', false)", [
+    third,
+    failing.attempt_id,
+  ]);
   await worker.query('reset lock_timeout');
   await person.query('commit');
-  assert.deepEqual(await states('undoing'), ['undone 0', 'success 0', 'in_queue 1']);
+  assert.deepEqual(await states('undoing'), ['undone 0', 'success 0', 'failure 1']);
 });
 
 test('a cancel that comes between two statements meets the second', async () => {
