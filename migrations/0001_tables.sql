@@ -4,27 +4,21 @@
 
 create schema s3_connector;
 
-create type s3_connector.file_format as enum ('csv', 'parquet');
-create type s3_connector.auth_method as enum ('worker', 'anonymous', 'iam_role');
-create type s3_connector.column_matching as enum ('name', 'position');
-create type s3_connector.unknown_column_action as enum ('fail', 'ignore');
-create type s3_connector.conflict_action as enum ('fail', 'skip', 'update');
-create type s3_connector.bad_row_action as enum ('fail', 'skip');
-create type s3_connector.connector_state as enum ('running', 'paused');
 create type s3_connector.file_status as enum (
   'in_queue', 'running', 'pending_retry', 'paused', 'success', 'failure', 'cancelled', 'undone'
 );
 
--- Ranges and formats are checked by the trigger validate_connector, which can say what was expected.
+-- Words, ranges and formats are checked by the trigger validate_connector, which can say what was expected: an enum
+-- or a domain would refuse with a bare SQLSTATE before the trigger is asked.
 create table s3_connector.connectors (
   name text primary key,
   bucket text not null,
   pattern text not null,
-  file_format s3_connector.file_format not null,
+  file_format text not null,
   target_table text not null,
   region text,
   endpoint text,
-  auth_method s3_connector.auth_method not null default 'worker',
+  auth_method text not null default 'worker',
   role_arn text,
   schedule text not null default '* * * * *',
   csv_delimiter text not null default ',',
@@ -34,8 +28,8 @@ create table s3_connector.connectors (
   csv_encoding text not null default 'utf-8',
   csv_skip_header boolean not null default true,
   time_zone text not null default 'UTC',
-  match_columns_by s3_connector.column_matching not null default 'name',
-  on_unknown_column s3_connector.unknown_column_action not null default 'fail',
+  match_columns_by text not null default 'name',
+  on_unknown_column text not null default 'fail',
   create_table boolean not null default true,
   time_column text,
   hypertable boolean,
@@ -43,8 +37,8 @@ create table s3_connector.connectors (
   columnstore boolean not null default false,
   segment_by text[],
   order_by text[],
-  on_conflict s3_connector.conflict_action not null default 'fail',
-  on_bad_row s3_connector.bad_row_action not null default 'fail',
+  on_conflict text not null default 'fail',
+  on_bad_row text not null default 'fail',
   max_bad_rows bigint,
   file_id_column text,
   max_file_bytes bigint not null default 1073741824,
@@ -54,7 +48,7 @@ create table s3_connector.connectors (
   max_attempts integer not null default 5,
   min_object_age interval not null default '0',
   start_after text,
-  state s3_connector.connector_state not null default 'running',
+  state text not null default 'running',
   owner name not null default current_user,
   created_at timestamptz not null default now()
 );
@@ -203,7 +197,7 @@ create table s3_connector_private.workers (
   pid integer not null,
   version text not null,
   concurrency integer not null,
-  pool_id text,
+  pool_ids text[] not null default '{}',
   started_at timestamptz not null default now(),
   stopped_at timestamptz
 );

@@ -155,26 +155,6 @@ create or replace trigger start_connector
   after insert on s3_connector.connectors
   for each row execute function s3_connector_private.start_connector();
 
-create or replace function s3_connector_private.guard_connector()
-returns trigger language plpgsql as $$
-declare
-  verb text := case tg_op when 'DELETE' then 'delete' else 'change' end;
-begin
-  if old.state = 'running'
-    and (tg_op = 'DELETE' or to_jsonb(new) - 'state' is distinct from to_jsonb(old) - 'state') then
-    raise exception 'cannot % connector %, because it is running: pause it first', verb, quote_literal(old.name)
-      using errcode = 'object_in_use', hint = format('select s3_connector.pause(%L);', old.name);
-  end if;
-  return coalesce(new, old);
-end;
-$$;
-comment on function s3_connector_private.guard_connector() is
-  'A running connector may only change its state; it is paused before it is changed or deleted.';
-
-create or replace trigger guard_connector
-  before update or delete on s3_connector.connectors
-  for each row execute function s3_connector_private.guard_connector();
-
 create or replace function s3_connector_private.remove_import_jobs(connector_name text, file_ids bigint[])
 returns void language plpgsql as $$
 begin

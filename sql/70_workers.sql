@@ -7,7 +7,7 @@ comment on function s3_connector_private.worker_lock_class() is
   'The first key of the workers'' advisory locks; the second is the worker''s id.';
 
 create or replace function s3_connector_private.alive_workers()
-returns setof integer language sql stable as $$
+returns setof integer language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select l.objid::integer from pg_locks l
   where l.locktype = 'advisory' and l.objsubid = 2 and l.granted
     and l.database = (select d.oid from pg_database d where d.datname = current_database())
@@ -66,9 +66,9 @@ begin
   with died as (
     update s3_connector_private.workers w set stopped_at = now()
     where w.stopped_at is null and w.id not in (select s3_connector_private.alive_workers())
-    returning w.pool_id
+    returning w.pool_ids
   )
-  select array_agg(pool_id) filter (where pool_id is not null) into dead_pools from died;
+  select array_agg(pool_id) into dead_pools from died, unnest(pool_ids) as pool_id;
   if dead_pools is not null then
     perform graphile_worker.force_unlock_workers(dead_pools);
   end if;

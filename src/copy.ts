@@ -19,6 +19,13 @@ export interface CopyJob {
   part: FilePart;
   plan: CopyPlan;
   signal: AbortSignal;
+  dryRun?: DryRun | undefined;
+}
+
+/** What an import that is going to be rolled back leaves behind. */
+export interface DryRun {
+  /** The first rows that were refused, as `line 3, column n: reason`. */
+  refusals: string[];
 }
 
 /**

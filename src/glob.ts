@@ -31,16 +31,19 @@ export function compileGlob(pattern: string): Glob {
 }
 
 function toExpression(glob: string): RegExp {
-  // picomatch reads more than our globs have: groups, negation, extglobs. Outside [...] these characters are
-  // themselves, as in a key.
-  const plain = glob.replace(/\\.|\[[^\]]*\]|[()|!+@$^#.]/gs, (part) =>
-    part.length === 1 ? `\\${part}` : part,
-  );
+  // picomatch reads more than our globs have: groups, negation, extglobs, quotes. Outside [...] these characters
+  // are themselves, as in a key. [!a] it takes for a choice of ! and a.
+  const plain = glob.replace(/\\.|\[[^\]]*\]|[()|!+@$^#."]/gs, (part) => {
+    if (part.length === 1) return `\\${part}`;
+    return part.startsWith('[!') ? `[^${part.slice(2)}` : part;
+  });
   return picomatch.makeRe(plain, {
     dot: true,
     noextglob: true,
     nonegate: true,
     strictSlashes: true,
     flags: 's',
+    // Throw where an expression does not compile, rather than match nothing.
+    debug: true,
   }) as RegExp;
 }

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { cancelOnAbort } from './copy/cancel.ts';
-import { copyPart } from './copy.ts';
+import { copyPart, type DryRun } from './copy.ts';
 import type { ColumnMapping, Connector, File } from './db/schema.ts';
 import { ConnectorError, locate } from './errors.ts';
 import { type FilePart, FORMATS } from './formats/format.ts';
@@ -23,6 +23,8 @@ export interface Attempt {
   connector: Connector;
   mappings: ColumnMapping[];
   signal: AbortSignal;
+  /** Given: everything is done as in an import and then rolled back, and what it refused is put here. */
+  dryRun?: DryRun | undefined;
 }
 
 /**
@@ -43,9 +45,7 @@ export async function importSpooled(
     const backend = await begin(client, attempt);
     endCancelling = cancelOnAbort(worker.control, backend, attempt.signal);
     const { counts, notice } = await copyParts(client, worker, attempt, path);
-    await recordSuccess(client, attempt.file, counts);
-    if (notice !== undefined) await recordNotice(client, attempt.connector.name, notice);
-    await client.query('commit');
+    await finish(client, attempt, counts, notice);
     return counts;
   } catch (error) {
     broken = await client.query('rollback').then(
@@ -60,14 +60,31 @@ export async function importSpooled(
   }
 }
 
+async function finish(
+  client: pg.ClientBase,
+  attempt: Attempt,
+  counts: RowCounts,
+  notice: string | null | undefined,
+): Promise<void> {
+  if (attempt.dryRun) {
+    // What a commit would check.
+    await client.query('set constraints all immediate');
+    await client.query('rollback');
+    return;
+  }
+  await recordSuccess(client, attempt.file, counts);
+  if (notice !== undefined) await recordNotice(client, attempt.connector.name, notice);
+  await client.query('commit');
+}
+
 /** @returns the backend's process id */
-async function begin(client: pg.ClientBase, { file, connector, signal }: Attempt): Promise<number> {
+async function begin(client: pg.ClientBase, { file, connector, dryRun, signal }: Attempt): Promise<number> {
   signal.throwIfAborted();
   await client.query('begin');
   const { rows } = await client.query<{ backend: number }>(
     `select pg_backend_pid() as backend, set_config('timezone', $1, true), set_config('datestyle', 'ISO, MDY', true),
       set_config('application_name', $2, true)`,
-    [connector.time_zone, `s3_connector import_file ${file.id}`],
+    [connector.time_zone, `s3_connector ${dryRun ? 'dry_run_file' : 'import_file'} ${file.id}`],
   );
   return rows[0]!.backend;
 }
@@ -107,18 +124,18 @@ async function copyOne(
   target: Target,
   part: FilePart,
 ): Promise<RowCounts> {
-  const { connector, file, mappings, signal } = attempt;
+  const { connector, file, mappings, signal, dryRun } = attempt;
   if (target.table === null) Object.assign(target, await makeTable(client, attempt, target.name, part));
   // Nothing to make a table from, so nothing to import either: a header and no rows.
   if (target.table === null) return NO_ROWS;
   const plan = matchColumns(part, target.table, connector, mappings, file.id);
-  return await copyPart({ client, file, connector, table: target.table, part, plan, signal });
+  return await copyPart({ client, file, connector, table: target.table, part, plan, signal, dryRun });
 }
 
 /** Makes the table from its first file; of files that come at once, one makes it and the others wait and find it. */
-async function makeTable(
+export async function makeTable(
   client: pg.ClientBase,
-  { connector, mappings }: Attempt,
+  { connector, mappings }: Pick<Attempt, 'connector' | 'mappings'>,
   name: TableName,
   part: FilePart,
 ): Promise<Partial<CreatedTable>> {

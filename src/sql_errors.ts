@@ -42,12 +42,18 @@ export function toImportError(error: unknown, place?: InputPlace): unknown {
   const found = place ? findPlace(error.where, place) : {};
   const column = found.column === undefined ? '' : `, column ${found.column}`;
   const where = found.line === undefined ? '' : `${place?.unit} ${found.line}${column}: `;
-  return new ConnectorError(CODES[sqlstate] ?? `sql_${sqlstate}`, `${where}${reasonOf(error)}`, {
+  return new ConnectorError(codeOf(error, sqlstate), `${where}${reasonOf(error)}`, {
     passing: isPassingSqlstate(sqlstate),
     hint: error.hint,
     cause: error,
     ...found,
   });
+}
+
+function codeOf(error: pg.DatabaseError, sqlstate: string): string {
+  // PostgreSQL sees a NUL as a byte sequence that no text may have.
+  if (sqlstate === '22021' && error.message.endsWith('0x00')) return 'nul_character';
+  return CODES[sqlstate] ?? `sql_${sqlstate}`;
 }
 
 /** What PostgreSQL says is wrong, without the place. */

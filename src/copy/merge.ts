@@ -15,7 +15,12 @@ const ROW = '"s3_connector row"';
  * the file fills.
  * @throws ConnectorError `no_unique_key`
  */
-export async function chooseKey({ client, table, plan, connector }: CopyJob): Promise<string[]> {
+export async function chooseKey({
+  client,
+  table,
+  plan,
+  connector,
+}: Pick<CopyJob, 'client' | 'table' | 'plan' | 'connector'>): Promise<string[]> {
   const { rows } = await client.query<{ columns: string[] }>(
     'select s3_connector_private.unique_keys($1, $2) as columns',
     [table.schema, table.table],

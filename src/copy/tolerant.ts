@@ -12,6 +12,8 @@ import { inSavepoint } from './savepoint.ts';
 const MAX_RAW = 65_536;
 /** Rows that are tried together after a bad one; they double with each success. */
 const FIRST_WINDOW = 32;
+/** Refused rows that a dry run tells of. */
+const SHOWN_REFUSALS = 10;
 
 /**
  * Copies what PostgreSQL takes, and writes what it refuses to rejected_rows. PostgreSQL is the only judge: rows are
@@ -89,22 +91,30 @@ function toRefusal(batch: RowBatch, row: number, error: ConnectorError): Refusal
 
 function checkLimit({ connector, part }: CopyJob, rejected: number, refusals: Refusal[]): void {
   if (connector.max_bad_rows === null || rejected <= connector.max_bad_rows) return;
-  const last = refusals.at(-1)!;
-  const column = last.column === null ? '' : `, column ${last.column}`;
+  const last = describe(part.unit, refusals.at(-1)!);
   throw new ConnectorError(
     'too_many_bad_rows',
-    `more than max_bad_rows (${connector.max_bad_rows}) are bad; one is ${part.unit} ${last.line}${column}: ${last.reason}`,
+    `more than max_bad_rows (${connector.max_bad_rows}) are bad; one is ${last}`,
     { hint: 'Mend the file, or raise max_bad_rows; nothing of the file was imported.' },
   );
 }
 
-async function reject({ client, file }: CopyJob, refusals: Refusal[]): Promise<void> {
+function describe(unit: string, { line, column, reason }: Refusal): string {
+  return `${unit} ${line}${column === null ? '' : `, column ${column}`}: ${reason}`;
+}
+
+async function reject({ client, file, part, dryRun }: CopyJob, refusals: Refusal[]): Promise<void> {
   if (refusals.length === 0) return;
   const rows = refusals.map((refusal) => ({
     ...refusal,
     reason: clean(refusal.reason),
     raw: clean(refusal.raw).slice(0, MAX_RAW),
   }));
+  if (dryRun) {
+    const places = SHOWN_REFUSALS - dryRun.refusals.length;
+    dryRun.refusals.push(...rows.slice(0, places).map((row) => describe(part.unit, row)));
+    return;
+  }
   await client.query('select s3_connector_private.reject_rows($1, $2)', [file.id, JSON.stringify(rows)]);
 }
 

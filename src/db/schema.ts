@@ -99,7 +99,7 @@ export interface WorkersTable {
   pid: number;
   version: string;
   concurrency: number;
-  pool_id: string | null;
+  pool_ids: Generated<string[]>;
   started_at: Generated<Timestamp>;
   stopped_at: Timestamp | null;
 }

@@ -11,9 +11,10 @@ import type {
   RowBatch,
 } from './format.ts';
 import { splitLines, toBatch } from './parquet/batches.ts';
+import { planBinary } from './parquet/binary/kinds.ts';
 import type { ReaderColumn } from './parquet/protocol.ts';
-import type { ReaderPool } from './parquet/reader_pool.ts';
-import { RAISED, readRaised, textQuery } from './parquet/text.ts';
+import type { ReaderPool, ReadRequest } from './parquet/reader_pool.ts';
+import { quoteText, RAISED, readRaised, type TextColumn, textQuery } from './parquet/text.ts';
 import { postgresType } from './parquet/types.ts';
 
 /** Parquet, read by DuckDB in a process apart. A file is one part. */
@@ -74,44 +75,68 @@ class ParquetPart implements FilePart {
   }
 
   copyInput(plan: CopyPlan): CopyInput {
-    return textInput(this.#read(this.#query(plan, 'fail')), 1);
+    const binary = planBinary(this.#from(), this.#wanted(plan), constantOf(plan));
+    return binary === null
+      ? textInput(this.#read(this.#textRequest(plan, 'fail')), 1)
+      : {
+          options: 'format binary',
+          firstLine: 1,
+          unit: 'row',
+          data: this.#read({ type: 'read_binary', plan: binary, maxRowBytes: this.#maxRowBytes }),
+        };
   }
 
   async *batches(plan: CopyPlan): AsyncGenerator<RowBatch> {
     let row = 1;
-    for await (const chunk of this.#read(this.#query(plan, 'mark'))) {
+    for await (const chunk of this.#read(this.#textRequest(plan, 'mark'))) {
       const lines = splitLines(chunk, row);
       yield toBatch(lines);
       row += lines.rows.length + lines.refusals.length;
     }
   }
 
-  #query(plan: CopyPlan, onBadValue: 'fail' | 'mark'): string {
-    const columns = plan.columns.map(({ position, target }) => ({
+  #textRequest(plan: CopyPlan, onBadValue: 'fail' | 'mark'): ReadRequest {
+    const query = textQuery({
+      source: this.#from(),
+      columns: this.#wanted(plan),
+      constant: plan.constant?.value ?? null,
+      rowNumber: this.#hasRowNumber ? 'file_row_number + 1' : '0',
+      onBadValue,
+    });
+    return { type: 'read', query, maxRowBytes: this.#maxRowBytes };
+  }
+
+  #wanted(plan: CopyPlan): TextColumn[] {
+    return plan.columns.map(({ position, target }) => ({
       ...this.#columns[position]!,
       targetType: target.baseType,
     }));
-    const hasRowNumber = !this.#columns.some((column) => column.name.toLowerCase() === 'file_row_number');
-    return textQuery({
-      path: this.#source.path,
-      columns,
-      constant: plan.constant?.value ?? null,
-      hasRowNumber,
-      onBadValue,
-    });
   }
 
-  async *#read(query: string): AsyncGenerator<Uint8Array> {
+  /** A file that has a column of that name cannot have its rows numbered. */
+  get #hasRowNumber(): boolean {
+    return !this.#columns.some((column) => column.name.toLowerCase() === 'file_row_number');
+  }
+
+  #from(): string {
+    return `read_parquet(${quoteText(this.#source.path)}${this.#hasRowNumber ? ', file_row_number = true' : ''})`;
+  }
+
+  async *#read(request: ReadRequest): AsyncGenerator<Uint8Array> {
     const { readers, signal } = this.#source;
     const reader = await readers.acquire(signal);
     try {
-      yield* reader.read(query, this.#maxRowBytes);
+      yield* reader.read(request);
     } catch (error) {
       throw explain(error);
     } finally {
       readers.release(reader);
     }
   }
+}
+
+function constantOf({ constant }: CopyPlan): { targetType: string; value: string } | null {
+  return constant && { targetType: constant.target.baseType, value: constant.value };
 }
 
 function textInput(data: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, firstLine: number): CopyInput {

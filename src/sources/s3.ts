@@ -9,6 +9,7 @@ import {
 import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
 import { ConnectorError } from '../errors.ts';
 import { laterKey } from '../keys.ts';
+import { describeCredentials } from './s3_credentials.ts';
 import { toConnectorError } from './s3_errors.ts';
 import type { ListPage, Source, SourceObject } from './source.ts';
 
@@ -122,14 +123,17 @@ class S3Source implements Source {
     } while (token !== undefined);
   }
 
-  async open(object: SourceObject, options: { offset: number; signal: AbortSignal }): Promise<Readable> {
+  async open(
+    object: SourceObject,
+    options: { offset: number; length?: number; signal: AbortSignal },
+  ): Promise<Readable> {
     const answer = await this.#ask(object.key, () =>
       this.#client.send(
         new GetObjectCommand({
           Bucket: this.#bucket,
           Key: object.key,
           IfMatch: object.etag,
-          Range: options.offset > 0 ? `bytes=${options.offset}-` : undefined,
+          Range: range(options),
         }),
         { abortSignal: options.signal },
       ),
@@ -152,6 +156,10 @@ class S3Source implements Source {
     };
   }
 
+  async credentials(): Promise<string> {
+    return await describeCredentials(this.#client);
+  }
+
   async #ask<T>(what: string, request: () => Promise<T>): Promise<T> {
     try {
       return await request();
@@ -159,6 +167,12 @@ class S3Source implements Source {
       throw toConnectorError(error, { bucket: this.#bucket, what });
     }
   }
+}
+
+/** Undefined for the whole object: S3 refuses a range of an empty one. */
+function range({ offset, length }: { offset: number; length?: number }): string | undefined {
+  if (length !== undefined) return `bytes=${offset}-${offset + length - 1}`;
+  return offset > 0 ? `bytes=${offset}-` : undefined;
 }
 
 function decodeKey(text: string): string {

@@ -29,10 +29,19 @@ export interface Source {
     startAfter: string | null;
   }): AsyncIterable<ListPage>;
   /**
-   * Opens exactly the listed version of an object, from a byte offset on.
+   * Opens exactly the listed version of an object, from a byte offset on, to its end or for a length in bytes.
    * @throws ConnectorError `object_changed`, `object_missing`, `access_denied`, `source_unavailable` ...
    */
-  open(object: SourceObject, options: { offset: number; signal: AbortSignal }): Promise<Readable>;
+  open(
+    object: SourceObject,
+    options: { offset: number; length?: number; signal: AbortSignal },
+  ): Promise<Readable>;
   /** Looks an object up as it is now; errors as for open. */
   head(key: string, options?: { signal?: AbortSignal }): Promise<SourceObject>;
+  /**
+   * Finds the credentials, without using them.
+   * @returns what kind they are, in words; never a part of them
+   * @throws ConnectorError `no_credentials`
+   */
+  credentials(): Promise<string>;
 }

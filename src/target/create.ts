@@ -2,6 +2,7 @@ import pg from 'pg';
 import type { ColumnMapping, Connector } from '../db/schema.ts';
 import { ConnectorError } from '../errors.ts';
 import type { FileColumn } from '../formats/format.ts';
+import { createHypertable, type HypertableSettings } from './hypertable.ts';
 import { asRole } from './role.ts';
 import { describeTable, quoteTable, type TableName, type TargetTable } from './table.ts';
 import { suggestTimeColumn } from './time_column.ts';
@@ -9,8 +10,9 @@ import { suggestTimeColumn } from './time_column.ts';
 /** What a connector says about the table that is made for it. */
 export type CreateSettings = Pick<
   Connector,
-  'owner' | 'target_table' | 'time_column' | 'hypertable' | 'chunk_interval' | 'file_id_column'
->;
+  'owner' | 'target_table' | 'time_column' | 'hypertable' | 'file_id_column'
+> &
+  HypertableSettings;
 
 /** A table that was made, and what its connector is to show as notice; null: nothing. */
 export interface CreatedTable {
@@ -38,8 +40,7 @@ export async function createTable(
     await client.query(
       createStatement(name, columns, settings.file_id_column, makeHypertable ? time : undefined),
     );
-    if (makeHypertable && time)
-      await createHypertable(client, timescaledb!, name, time, settings.chunk_interval);
+    if (makeHypertable && time) await createHypertable(client, timescaledb!, name, time, settings);
   });
   const missed = time !== undefined && timescaledb === null && settings.hypertable === null;
   return {
@@ -85,12 +86,13 @@ function decideHypertable(
   time: FileColumn | undefined,
   timescaledb: string | null,
 ): boolean {
-  if (settings.hypertable !== true)
-    return settings.hypertable === null && time !== undefined && timescaledb !== null;
+  // A columnstore is asked of a hypertable only.
+  const asked = settings.hypertable === true || settings.columnstore;
+  if (!asked) return settings.hypertable === null && time !== undefined && timescaledb !== null;
   if (timescaledb === null) {
     throw new ConnectorError(
       'no_timescaledb',
-      `hypertable is true, but TimescaleDB is not installed in this database`,
+      `a hypertable is asked for, but TimescaleDB is not installed in this database`,
       {
         hint: 'Run create extension timescaledb, or set hypertable to null or false.',
       },
@@ -99,7 +101,7 @@ function decideHypertable(
   if (time === undefined) {
     throw new ConnectorError(
       'no_time_column',
-      'hypertable is true, but no column of the file holds a time in every row',
+      'a hypertable is asked for, but no column of the file holds a time in every row',
       {
         hint: 'Name one in time_column.',
       },
@@ -121,41 +123,6 @@ function createStatement(
     definitions.push(`${pg.escapeIdentifier(fileIdColumn)} bigint`);
   }
   return `create table ${quoteTable(name)} (${definitions.join(', ')})`;
-}
-
-async function createHypertable(
-  client: pg.ClientBase,
-  timescaledb: string,
-  name: TableName,
-  time: FileColumn,
-  chunkInterval: string,
-): Promise<void> {
-  const schema = pg.escapeIdentifier(timescaledb);
-  await client
-    .query(`select ${schema}.create_hypertable($1::regclass, ${schema}.by_range($2::name, $3::interval))`, [
-      quoteTable(name),
-      time.name,
-      chunkInterval,
-    ])
-    .catch((error) => {
-      throw isRefusedDimension(error) ? badTimeColumn(error, time, chunkInterval) : error;
-    });
-}
-
-/** 42809, wrong_object_type: the column's type; 22023, invalid_parameter_value: the interval for that type. */
-function isRefusedDimension(error: unknown): error is pg.DatabaseError {
-  return error instanceof pg.DatabaseError && ['42809', '22023'].includes(error.code ?? '');
-}
-
-function badTimeColumn(error: pg.DatabaseError, time: FileColumn, chunkInterval: string): ConnectorError {
-  return new ConnectorError(
-    'bad_time_column',
-    `column ${time.name} (${time.type}) cannot be a hypertable's time column with chunk_interval ${chunkInterval}: ${error.message}`,
-    {
-      hint: 'It must be a timestamptz, a timestamp or, with a chunk_interval of whole days, a date. Name another one in time_column, or give it such a type in column_mappings.',
-      cause: error,
-    },
-  );
 }
 
 async function timescaledbSchema(client: pg.ClientBase): Promise<string | null> {

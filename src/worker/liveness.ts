@@ -15,7 +15,7 @@ export class Liveness {
   readonly #concurrency: number;
   #client: pg.Client | undefined;
   #workerId = 0;
-  #poolId: string | undefined;
+  readonly #poolIds = new Set<string>();
   #closing = false;
 
   constructor(databaseUrl: string, concurrency: number) {
@@ -47,20 +47,20 @@ export class Liveness {
     );
     this.#client = client;
     this.#workerId = rows[0]!.id;
-    await this.#recordQueue();
+    await this.#recordQueues();
   }
 
-  /** Notes the name under which graphile-worker locks this worker's jobs, so that they can be freed after its death. */
+  /** Notes a name under which graphile-worker locks this worker's jobs, so that they can be freed after its death. */
   async nameQueue(poolId: string): Promise<void> {
-    if (poolId === this.#poolId) return;
-    this.#poolId = poolId;
-    await this.#recordQueue();
+    if (this.#poolIds.has(poolId)) return;
+    this.#poolIds.add(poolId);
+    await this.#recordQueues();
   }
 
-  async #recordQueue(): Promise<void> {
-    if (this.#poolId === undefined) return;
-    await this.#client?.query('update s3_connector_private.workers set pool_id = $1 where id = $2', [
-      this.#poolId,
+  async #recordQueues(): Promise<void> {
+    if (this.#poolIds.size === 0) return;
+    await this.#client?.query('update s3_connector_private.workers set pool_ids = $1 where id = $2', [
+      [...this.#poolIds],
       this.#workerId,
     ]);
   }

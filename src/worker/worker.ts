@@ -1,8 +1,9 @@
 import { readFile, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { parseCrontab, type Runner, run } from 'graphile-worker';
+import { parseCrontab, type Runner, type RunnerOptions, run } from 'graphile-worker';
 import pg from 'pg';
+import { REQUEST_KINDS } from '../ask/request.ts';
 import type { Config } from '../config.ts';
 import { openControl } from '../db/control.ts';
 import { migrate } from '../db/migrations.ts';
@@ -16,7 +17,10 @@ import { Liveness } from './liveness.ts';
 import { queueLogger } from './queue_log.ts';
 import { Resources } from './resources.ts';
 import { openSpool } from './spool.ts';
-import { loadTasks } from './tasks.ts';
+import { loadTasks, omitTasks, pickTasks } from './tasks.ts';
+
+/** Requests that one worker answers side by side, besides its imports. */
+const REQUEST_CONCURRENCY = 4;
 
 /** A running worker. */
 export interface Worker {
@@ -33,32 +37,29 @@ export async function startWorker(config: Config): Promise<Worker> {
   const resources = new Resources();
   try {
     const context = await openContext(config, resources);
-    const runner = await startQueue(
-      config,
-      context,
-      openPool(config, 'queue', config.concurrency + 3, resources),
-    );
+    const runners = await startQueues(config, context, resources);
     log.info('ready', { worker: context.liveness.workerId, concurrency: config.concurrency });
-    return toWorker(context, runner, resources);
+    return toWorker(context, runners, resources);
   } catch (error) {
     await resources.close();
     throw error;
   }
 }
 
-function toWorker({ liveness }: WorkerContext, runner: Runner, resources: Resources): Worker {
+function toWorker({ liveness }: WorkerContext, runners: Runner[], resources: Resources): Worker {
   let stopped: Promise<void> | undefined;
   const stop = async () => {
     log.info('stopping', { worker: liveness.workerId });
-    await runner
-      .stop()
-      .catch((error: Error) => log.warn('queue did not stop cleanly', { error: error.message }));
+    const stopping = runners.map((runner) =>
+      runner.stop().catch((error: Error) => log.warn('queue did not stop cleanly', { error: error.message })),
+    );
+    await Promise.all(stopping);
     await resources.close();
     log.info('stopped', { worker: liveness.workerId });
   };
   return {
     workerId: liveness.workerId,
-    ended: runner.promise,
+    ended: Promise.race(runners.map((runner) => runner.promise)),
     stop: () => {
       stopped ??= stop();
       return stopped;
@@ -100,16 +101,39 @@ function openPool(config: Config, purpose: string, max: number, resources: Resou
   return pool;
 }
 
-async function startQueue(config: Config, context: WorkerContext, pgPool: pg.Pool): Promise<Runner> {
-  return await run({
+/** Imports and polls wait in one queue; requests have slots of their own, so that no long import holds them up. */
+async function startQueues(config: Config, context: WorkerContext, resources: Resources): Promise<Runner[]> {
+  const tasks = await loadTasks(context);
+  const requestTasks = pickTasks(await loadTasks(requestContext(config, context, resources)), REQUEST_KINDS);
+  const crontab = parseCrontab(await readFile(join(packageRoot, 'crontab'), 'utf8'));
+  // What each holds besides its jobs' connections: LISTEN, the crontab, and what comes up.
+  const pgPool = openPool(config, 'queue', config.concurrency + REQUEST_CONCURRENCY + 6, resources);
+  const options = queueOptions(config, context, pgPool);
+  return await Promise.all([
+    run({
+      ...options,
+      concurrency: config.concurrency,
+      taskList: omitTasks(tasks, REQUEST_KINDS),
+      parsedCronItems: crontab,
+    }),
+    run({ ...options, concurrency: REQUEST_CONCURRENCY, taskList: requestTasks, parsedCronItems: [] }),
+  ]);
+}
+
+/** Requests share sources and spool with the imports, but never wait for their connections and readers. */
+function requestContext(config: Config, context: WorkerContext, resources: Resources): WorkerContext {
+  const readers = new ReaderPool(context.spoolDir, 1);
+  resources.add(() => readers.close());
+  return { ...context, readers, copyPool: openPool(config, 'request', REQUEST_CONCURRENCY, resources) };
+}
+
+function queueOptions(config: Config, context: WorkerContext, pgPool: pg.Pool): RunnerOptions {
+  return {
     pgPool,
-    concurrency: config.concurrency,
     noHandleSignals: true,
     pollInterval: 1000,
     gracefulShutdownAbortTimeout: config.graceMs,
     logger: queueLogger,
-    taskList: await loadTasks(context),
-    parsedCronItems: parseCrontab(await readFile(join(packageRoot, 'crontab'), 'utf8')),
     preset: {
       plugins: [
         {
@@ -120,5 +144,5 @@ async function startQueue(config: Config, context: WorkerContext, pgPool: pg.Poo
         },
       ],
     },
-  });
+  };
 }

@@ -9,6 +9,7 @@ test('migrating is idempotent, and safe when several do it at once', async () =>
   await migrate(db.url);
   assert.deepEqual(await db.query('select name from s3_connector_private.kysely_migration order by name'), [
     { name: '0001_tables' },
+    { name: '0002_requests' },
   ]);
   assert.deepEqual(await db.query('select * from s3_connector.connector_status'), []);
 });

@@ -219,7 +219,7 @@ describe('rows are deleted', () => {
         $$ begin insert into deletions values (current_user); return old; end $$;
       create trigger note after delete on owned for each row execute function note_deletion();
       -- What an operator may do.
-      grant usage on schema s3_connector to ${caller.name};`);
+      grant s3_connector_operator to ${caller.name};`);
     await imported('owned');
     await db.query(
       'set session_replication_role = replica; update s3_connector.connectors set owner = $$' +
@@ -293,9 +293,7 @@ describe('rows are deleted', () => {
 
   test('as the owner also by a session that has taken another role', async () => {
     const other = await db.createRole();
-    await db.query(
-      `grant ${other.name} to ${caller.name}; grant usage on schema s3_connector to ${other.name}`,
-    );
+    await db.query(`grant ${other.name} to ${caller.name}; grant s3_connector_operator to ${other.name}`);
     await session.query(`set role ${other.name}`);
     await undoAs('1.csv');
     assert.equal((await session.query('select current_user as me')).rows[0].me, other.name);

@@ -48,7 +48,7 @@ describe('a table made from the first file, with TimescaleDB', {
       `chunks of ${inChunks}`,
     );
     assert.deepEqual(await notNullColumns('found'), ['at']);
-    assert.equal(await notice('found'), null);
+    assert.match((await notice('found'))!, /found was made a hypertable along at/);
   });
 
   test('is a hypertable along the time column that is named, by the name that the table has for it', async () => {
@@ -65,6 +65,34 @@ describe('a table made from the first file, with TimescaleDB', {
     assert.equal(file!.status, 'success', file!.error_message ?? '');
     assert.deepEqual(await hypertable('named'), { column: 'day', type: 'date', interval: '7 days' });
     assert.deepEqual(await rowsByChunk('named'), [1, 1]);
+  });
+
+  test('has its columnstore on, with the columns to segment and order by', async () => {
+    world.put('columns/1.csv', readings(0, 30));
+    const [file] = await importAll({
+      name: 'columns',
+      columnstore: true,
+      segment_by: ['n'],
+      order_by: ['at desc nulls last'],
+    });
+    assert.equal(file!.status, 'success', file!.error_message ?? '');
+    assert.deepEqual(
+      await db.query(
+        "select segmentby, orderby from timescaledb_information.hypertable_columnstore_settings where hypertable = 'columns'::regclass",
+      ),
+      [{ segmentby: 'n', orderby: 'at DESC NULLS LAST' }],
+    );
+    assert.equal(
+      (
+        await db.query(
+          "select from timescaledb_information.jobs where proc_name = 'policy_compression' and hypertable_name = 'columns'",
+        )
+      ).length,
+      1,
+    );
+    world.put('columns_bad/1.csv', readings(0, 1));
+    const [bad] = await importAll({ name: 'columns_bad', columnstore: true, segment_by: ['nothing'] });
+    assert.deepEqual([bad!.status, bad!.error_code], ['failure', 'bad_columnstore']);
   });
 
   test('has the chunk_interval that was asked for', async () => {
@@ -130,7 +158,7 @@ describe('a table made from the first file, with TimescaleDB', {
       columns: { hypertable: true },
       body: 'n,at\n1,2026-01-01\n2,\n',
       code: 'no_time_column',
-      says: [/hypertable is true/, /time_column/],
+      says: [/hypertable is asked for/, /time_column/],
     },
     'another name': {
       columns: { time_column: 'Time' },
@@ -225,6 +253,9 @@ describe('a table made from the first file, with TimescaleDB', {
         time_column: null,
         hypertable: true,
         chunk_interval: '1 day',
+        columnstore: false,
+        segment_by: null,
+        order_by: null,
         file_id_column: null,
       },
       columns,

@@ -1,8 +1,12 @@
+import type { BinaryPlan } from './binary/kinds.ts';
+
 /** What the worker asks of a reader process. */
 export type ReaderRequest =
   | { type: 'describe'; path: string }
   /** A query whose one column is a BLOB; its values are sent on, many to a chunk. */
   | { type: 'read'; query: string; maxRowBytes: number }
+  /** The columns of a query as COPY's binary format. */
+  | { type: 'read_binary'; plan: BinaryPlan; maxRowBytes: number }
   /** The receiver has room for one more chunk. */
   | { type: 'more' };
 

@@ -89,6 +89,8 @@ export class ReaderPool {
   }
 }
 
+export type ReadRequest = Extract<ReaderRequest, { type: 'read' | 'read_binary' }>;
+
 /** One reader process. */
 export class Reader {
   readonly #process: ChildProcess;
@@ -102,6 +104,8 @@ export class Reader {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       // Nothing of the worker's environment: no credentials, no connection string.
       env: {},
+      // For chunksOf in reader.ts.
+      execArgv: ['--expose-gc'],
     });
     this.#exit = new Promise((resolve) => {
       this.#process.once('exit', resolve).once('error', resolve);
@@ -131,11 +135,11 @@ export class Reader {
     throw crashed();
   }
 
-  /** Chunks of the values of a query's one BLOB column. */
-  async *read(query: string, maxRowBytes: number): AsyncGenerator<Uint8Array> {
-    for await (const answer of this.#answers({ type: 'read', query, maxRowBytes })) {
+  /** The chunks that a reading request is answered with. */
+  async *read(request: ReadRequest): AsyncGenerator<Uint8Array> {
+    for await (const answer of this.#answers(request)) {
       if (answer.type === 'done') return;
-      if (answer.type !== 'chunk') throw failure(answer, maxRowBytes);
+      if (answer.type !== 'chunk') throw failure(answer, request.maxRowBytes);
       yield answer.data;
       this.#send({ type: 'more' });
     }

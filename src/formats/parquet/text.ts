@@ -39,12 +39,13 @@ export function readRaised(text: string): Raised {
 }
 
 export interface TextQueryOptions {
-  path: string;
+  /** What the query reads from. */
+  source: string;
   columns: TextColumn[];
   /** A last field, the same in every row. */
   constant: string | null;
-  /** Whether the rows can be numbered, which a column named file_row_number forbids. */
-  hasRowNumber: boolean;
+  /** An expression that gives the number of a row, from 1. */
+  rowNumber: string;
   /** At a value that PostgreSQL cannot hold: end with an error, or write a line that begins with RAISED. */
   onBadValue: 'fail' | 'mark';
 }
@@ -53,17 +54,15 @@ export interface TextQueryOptions {
  * Builds the DuckDB query that writes each row of a Parquet file as one line of COPY's text format
  * (https://www.postgresql.org/docs/current/sql-copy.html), as a BLOB. PostgreSQL then parses every value itself.
  */
-export function textQuery({ path, columns, constant, hasRowNumber, onBadValue }: TextQueryOptions): string {
-  const row = hasRowNumber ? 'file_row_number + 1' : '0';
+export function textQuery({ source, columns, constant, rowNumber, onBadValue }: TextQueryOptions): string {
   const fields = columns.map((column) => `coalesce(${fieldText(column)}, '\\N')`);
   if (constant !== null) fields.push(quoteText(constant));
   const line = fields.join(' || chr(9) || ');
-  const checks = columns.flatMap((column) => badValueChecks(column, row));
+  const checks = columns.flatMap((column) => badValueChecks(column, rowNumber));
   const checked = checks.map(
     ({ isBad, mark }) => `when ${isBad} then ${onBadValue === 'fail' ? `error(${mark})` : mark}`,
   );
   const value = checked.length > 0 ? `case ${checked.join(' ')} else ${line} end` : line;
-  const source = `read_parquet(${quoteText(path)}${hasRowNumber ? ', file_row_number = true' : ''})`;
   return `select encode(${value} || chr(10)) from ${source}`;
 }
 

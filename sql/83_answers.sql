@@ -1,0 +1,168 @@
+-- What the workers answer: each function replaces the last answer and answers the request, in one transaction.
+
+create or replace function s3_connector_private.lock_answers(request_id bigint)
+returns text language sql as $$
+  -- Two answers for one connector come one after the other.
+  select c.name from s3_connector.connectors c
+  where c.name = (select r.connector_name from s3_connector_private.requests r where r.id = request_id)
+  for no key update;
+$$;
+comment on function s3_connector_private.lock_answers(bigint) is
+  'The connector that a request is about, locked; null where it was deleted.';
+
+create or replace function s3_connector_private.answer_check(request_id bigint, steps jsonb)
+returns void language plpgsql as $$
+declare
+  connector text := s3_connector_private.lock_answers(request_id);
+begin
+  delete from s3_connector.checks c where c.connector_name = connector;
+  insert into s3_connector.checks (connector_name, position, step, ok, message, hint)
+  select connector, s.nr, s.step ->> 'step', (s.step ->> 'ok')::boolean, s.step ->> 'message', s.step ->> 'hint'
+  from jsonb_array_elements(steps) with ordinality as s (step, nr)
+  where connector is not null;
+  perform s3_connector_private.answer(request_id, jsonb_build_object('notices', (
+    select jsonb_agg(jsonb_build_object(
+      'message', format('%s: %s, %s', s.step ->> 'step', case (s.step ->> 'ok')::boolean when true then 'ok' else 'NOT OK' end, s.step ->> 'message'),
+      'hint', s.step ->> 'hint'
+    ) order by s.nr)
+    from jsonb_array_elements(steps) with ordinality as s (step, nr)
+  )));
+end;
+$$;
+comment on function s3_connector_private.answer_check(bigint, jsonb) is
+  'Puts the steps of a check, [{"step", "ok", "message", "hint"}], into checks.';
+
+create or replace function s3_connector_private.answer_preview(request_id bigint, files jsonb, columns jsonb, notices jsonb)
+returns void language plpgsql as $$
+declare
+  connector text := s3_connector_private.lock_answers(request_id);
+begin
+  delete from s3_connector.preview_files f where f.connector_name = connector;
+  delete from s3_connector.preview_columns c where c.connector_name = connector;
+  insert into s3_connector.preview_files (connector_name, key, size_bytes, last_modified)
+  select connector, f.key, f.size_bytes, f.last_modified
+  from jsonb_to_recordset(files) as f (key text, size_bytes bigint, last_modified timestamptz)
+  where connector is not null;
+  insert into s3_connector.preview_columns
+    (connector_name, position, source_column, inferred_type, nullable, target_column, target_type, suggested_time_column)
+  select connector, c.position, c.source_column, c.inferred_type, c.nullable, c.target_column, c.target_type, c.suggested_time_column
+  from jsonb_to_recordset(columns) as c (
+    position integer, source_column text, inferred_type text, nullable boolean,
+    target_column text, target_type text, suggested_time_column boolean
+  )
+  where connector is not null;
+  perform s3_connector_private.answer(request_id, jsonb_build_object('notices', notices));
+end;
+$$;
+comment on function s3_connector_private.answer_preview(bigint, jsonb, jsonb, jsonb) is
+  'Puts a preview into preview_files and preview_columns.';
+
+create or replace function s3_connector_private.target_kind(schema_name text, table_name text)
+returns text language plpgsql stable as $$
+declare
+  relation oid := to_regclass(format('%I.%I', schema_name, table_name));
+  is_hypertable boolean := false;
+begin
+  -- Not a query over timescaledb_information where there is no such schema.
+  if relation is not null and s3_connector_private.timescaledb_schema() is not null then
+    execute 'select exists (
+      select from timescaledb_information.hypertables h where h.hypertable_schema = $1 and h.hypertable_name = $2
+    )' into is_hypertable using schema_name, table_name;
+  end if;
+  return (
+    select case
+      when is_hypertable then 'hypertable'
+      else case c.relkind
+        when 'r' then 'table' when 'p' then 'partitioned table' when 'f' then 'foreign table'
+        when 'v' then 'view' when 'm' then 'materialized view' when 'S' then 'sequence' else 'other relation'
+      end
+    end
+    from pg_class c where c.oid = relation
+  );
+end;
+$$;
+comment on function s3_connector_private.target_kind(text, text) is
+  'What a name stands for: hypertable, table, partitioned table, foreign table, view ...; null where there is nothing of that name.';
+
+create or replace function s3_connector_private.missing_grants(connector_name text, schema_name text, table_name text, columns text[])
+returns text[] language plpgsql stable as $$
+declare
+  c s3_connector.connectors;
+  target text := format('%I.%I', schema_name, table_name);
+  missing text[] := '{}';
+  privilege text;
+  -- Before version 16 every member of a role may become it.
+  become text := case when current_setting('server_version_num')::integer >= 160000 then 'SET' else 'MEMBER' end;
+begin
+  select * into c from s3_connector.connectors x where x.name = connector_name;
+  if not pg_has_role(current_user, c.owner, become) then
+    missing := missing || format('grant %I to %I;', c.owner, current_user);
+  end if;
+  if not has_schema_privilege(c.owner, schema_name, 'USAGE') then
+    missing := missing || format('grant usage on schema %I to %I;', schema_name, c.owner);
+  end if;
+  if to_regclass(target) is null then
+    return case when has_schema_privilege(c.owner, schema_name, 'CREATE') then missing
+      else missing || format('grant create on schema %I to %I;', schema_name, c.owner) end;
+  end if;
+  foreach privilege in array case c.on_conflict when 'update' then '{INSERT,UPDATE}' else '{INSERT}' end::text[] loop
+    if not has_any_column_privilege(c.owner, target, privilege)
+      or exists (select from unnest(columns) as x (name) where not has_column_privilege(c.owner, target, x.name, privilege)) then
+      missing := missing || format('grant %s on %s to %I;', lower(privilege), target, c.owner);
+    end if;
+  end loop;
+  -- A conflict sends the file through a temporary table like the target.
+  if c.on_conflict <> 'fail' and not has_table_privilege(c.owner, target, 'SELECT') then
+    missing := missing || format('grant select on %s to %I;', target, c.owner);
+  end if;
+  if c.on_conflict <> 'fail' and not has_database_privilege(c.owner, current_database(), 'TEMPORARY') then
+    missing := missing || format('grant temporary on database %I to %I;', current_database(), c.owner);
+  end if;
+  return missing;
+end;
+$$;
+comment on function s3_connector_private.missing_grants(text, text, text, text[]) is
+  'The grants that an import of the connector lacks: for the caller to become its owner, and for the owner to fill these columns, or to make the table.';
+
+create or replace function s3_connector_private.compare_keys(request_id bigint, objects jsonb)
+returns void language sql as $$
+  insert into s3_connector_private.audit_findings (request_id, key, etag, size_bytes, last_modified)
+  select r.id, o.key, o.etag, o.size_bytes, o.last_modified
+  from s3_connector_private.requests r
+  cross join jsonb_to_recordset(objects) as o (key text collate "C", etag text, size_bytes bigint, last_modified timestamptz)
+  left join s3_connector.files f on f.connector_name = r.connector_name and f.key = o.key
+  where r.id = compare_keys.request_id and (f.id is null or (f.status = 'success' and f.etag <> o.etag))
+  on conflict do nothing;
+$$;
+comment on function s3_connector_private.compare_keys(bigint, jsonb) is
+  'Notes which of these objects were never tracked, or are not the version that was imported.';
+
+create or replace function s3_connector_private.answer_audit(request_id bigint, keys_listed bigint, keys_matched bigint)
+returns void language plpgsql as $$
+declare
+  connector text := s3_connector_private.lock_answers(request_id);
+  late bigint;
+  overwritten bigint;
+begin
+  delete from s3_connector.late_files l where l.connector_name = connector;
+  -- Looked at again: a file may have been imported since its page was listed.
+  with found as (
+    insert into s3_connector.late_files (connector_name, key, etag, size_bytes, last_modified, reason)
+    select connector, a.key, a.etag, a.size_bytes, a.last_modified,
+      case when f.id is null then 'late' else 'overwritten' end
+    from s3_connector_private.audit_findings a
+    left join s3_connector.files f on f.connector_name = connector and f.key = a.key
+    where a.request_id = answer_audit.request_id and (f.id is null or (f.status = 'success' and f.etag <> a.etag))
+    returning reason
+  )
+  select count(*) filter (where reason = 'late'), count(*) filter (where reason = 'overwritten')
+  into late, overwritten from found;
+  delete from s3_connector_private.audit_findings a where a.request_id = answer_audit.request_id;
+  perform s3_connector_private.answer(request_id, jsonb_build_object('notices', jsonb_build_array(jsonb_build_object(
+    'message', format('%s keys listed up to the marker, %s match: %s late, %s overwritten', keys_listed, keys_matched, late, overwritten),
+    'hint', case when late + overwritten > 0 then format('See s3_connector.late_files; select s3_connector.import_late(%L) imports them.', connector) end
+  ))));
+end;
+$$;
+comment on function s3_connector_private.answer_audit(bigint, bigint, bigint) is
+  'Puts what an audit found in place of the connector''s late_files.';

@@ -1,0 +1,101 @@
+import { ConnectorError, locate } from '../errors.ts';
+import type { Listing } from '../list.ts';
+import type { Source, SourceObject } from '../sources/source.ts';
+import type { WorkerContext } from '../task.ts';
+import { checkGrants, checkTarget } from './check_target.ts';
+import type { Request } from './request.ts';
+import { listFirst, sampleOf } from './sample.ts';
+
+/** One row of `checks`. */
+export interface Step {
+  step: string;
+  ok: boolean;
+  message: string;
+  hint: string | null;
+}
+
+/** What a step says when it is well; what it throws is what it says when it is not. */
+export type StepResult = { message: string; hint?: string };
+
+/** Tries all that an import needs, one step after the other. A step that fails does not keep the others from being tried. */
+export async function checkConnector(request: Request, worker: WorkerContext): Promise<Step[]> {
+  const steps: Step[] = [];
+  const attempt = async <T extends StepResult>(
+    step: string,
+    run: () => Promise<T>,
+  ): Promise<T | undefined> => {
+    const { result, row } = await tryStep(step, run);
+    steps.push(row);
+    return result;
+  };
+  const source = () => worker.sources.open(request.connector);
+  await attempt('credentials', () => checkCredentials(source()));
+  await attempt('assume_role', () => checkRole(request));
+  const listed = await attempt('list', () => checkList(source(), request));
+  await attempt('get', () => checkGet(source(), listed?.listing, request.signal));
+  const sample = listed && sampleOf(listed.listing);
+  const target = await attempt('target', () => checkTarget(worker, request, sample));
+  await attempt('grants', () => checkGrants(worker, request, target?.columns ?? []));
+  return steps;
+}
+
+async function tryStep<T extends StepResult>(
+  step: string,
+  run: () => Promise<T>,
+): Promise<{ result?: T; row: Step }> {
+  try {
+    const result = await run();
+    return { result, row: { step, ok: true, message: result.message, hint: result.hint ?? null } };
+  } catch (trouble) {
+    const error = locate(trouble, '');
+    return { row: { step, ok: false, message: error.message, hint: error.hint ?? null } };
+  }
+}
+
+async function checkCredentials(source: Source): Promise<StepResult> {
+  return { message: await source.credentials() };
+}
+
+async function checkRole({ connector }: Request): Promise<StepResult> {
+  if (connector.auth_method !== 'iam_role')
+    return { message: `no role to assume: auth_method is ${connector.auth_method}` };
+  throw new ConnectorError('not_available', 'auth_method = iam_role is not available in this version', {
+    hint: 'CHANGELOG.md says what each version brings.',
+  });
+}
+
+async function checkList(source: Source, { connector }: Request): Promise<StepResult & { listing: Listing }> {
+  const listing = await listFirst(source, connector, { places: 1000, maxRequests: 1 });
+  return {
+    listing,
+    message: `${listing.keysMatched} of the first ${listing.keysListed} keys match ${connector.pattern}`,
+    ...(listing.keysMatched === 0
+      ? { hint: 'Where files should match by now, compare the pattern with the keys in the bucket.' }
+      : {}),
+  };
+}
+
+async function checkGet(
+  source: Source,
+  listing: Listing | undefined,
+  signal: AbortSignal,
+): Promise<StepResult> {
+  if (!listing) {
+    throw new ConnectorError('not_tried', 'not tried, because the bucket could not be listed', {
+      hint: 'Mend the step list first.',
+    });
+  }
+  const object = sampleOf(listing) ?? listing.objects[0];
+  if (!object) return { message: 'nothing to get yet: no key matches' };
+  await readFirstByte(source, object, signal);
+  return { message: `got the first byte of ${object.key}` };
+}
+
+async function readFirstByte(source: Source, object: SourceObject, signal: AbortSignal): Promise<void> {
+  const body = await source.open(object, {
+    offset: 0,
+    signal,
+    ...(object.sizeBytes > 0 ? { length: 1 } : {}),
+  });
+  for await (const _ of body);
+}

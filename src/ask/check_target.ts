@@ -1,0 +1,131 @@
+import type pg from 'pg';
+import { chooseKey } from '../copy/merge.ts';
+import { ConnectorError } from '../errors.ts';
+import type { FilePart } from '../formats/format.ts';
+import type { SourceObject } from '../sources/source.ts';
+import { matchColumns } from '../target/match.ts';
+import { quoteTable, resolveTableName, type TargetTable } from '../target/table.ts';
+import type { WorkerContext } from '../task.ts';
+import type { StepResult } from './check.ts';
+import type { Request } from './request.ts';
+import { rolledBack, withFirstPart } from './sample.ts';
+import { findTarget, planTarget, type Target } from './target.ts';
+
+/** A larger first file is not fetched only to compare its columns; in bytes. */
+const SAMPLE_BYTES = 64 * 1024 * 1024;
+
+/** `columns`: those of an existing table that the first file fills. */
+type TargetResult = StepResult & { columns: string[] };
+
+/** Whether the target can take files, and the columns of the first one, if there is one. */
+export async function checkTarget(
+  worker: WorkerContext,
+  request: Request,
+  sample: SourceObject | undefined,
+): Promise<TargetResult> {
+  const found = await rolledBack(worker.copyPool, async (client) => {
+    const target = await findTarget(client, request);
+    await refuseUnusable(client, request, target);
+    return target;
+  });
+  if (!sample) return { ...describeTarget(found), columns: [] };
+  if (sample.sizeBytes > SAMPLE_BYTES) {
+    const preview = `call s3_connector.preview(${quoteLiteral(request.connector.name)}) compares its columns.`;
+    return {
+      message: `${describeTarget(found).message} (not compared with ${sample.key}, which has ${sample.sizeBytes} bytes)`,
+      hint: preview,
+      columns: [],
+    };
+  }
+  return await withFirstPart(worker, request, sample, (part) =>
+    part === null
+      ? Promise.resolve({ ...describeTarget(found), columns: [] })
+      : rolledBack(worker.copyPool, (client) => comparePart(client, request, found, sample, part)),
+  );
+}
+
+/** Which grants the worker and the owner lack. */
+export async function checkGrants(
+  worker: WorkerContext,
+  { connector }: Request,
+  columns: string[],
+): Promise<StepResult> {
+  const missing = await rolledBack(worker.copyPool, async (client) => {
+    const { schema, table } = await resolveTableName(client, connector.target_table);
+    const { rows } = await client.query<{ missing: string[] }>(
+      'select s3_connector_private.missing_grants($1, $2, $3, $4) as missing',
+      [connector.name, schema, table, columns],
+    );
+    return rows[0]!.missing;
+  });
+  if (missing.length === 0)
+    return { message: `the owner ${connector.owner} may fill ${connector.target_table}` };
+  throw new ConnectorError(
+    'permission_denied',
+    `imports run as the connector's owner ${connector.owner}, and grants are missing`,
+    { hint: missing.join(' ') },
+  );
+}
+
+async function refuseUnusable(client: pg.ClientBase, { connector }: Request, target: Target): Promise<void> {
+  const name = quoteTable(target.name);
+  if (target.table) return;
+  if (target.kind) {
+    throw new ConnectorError('not_a_table', `expected a table, but ${name} is a ${target.kind}`, {
+      hint: 'Name a table in target_table.',
+    });
+  }
+  if (!connector.create_table) {
+    throw new ConnectorError('table_missing', `there is no table ${name}, and create_table is false`, {
+      hint: 'Create the table, or set create_table to true.',
+    });
+  }
+  const { rows } = await client.query('select from pg_namespace where nspname = $1', [target.name.schema]);
+  if (rows.length === 0) {
+    throw new ConnectorError('schema_missing', `there is no schema ${target.name.schema}`, {
+      hint: `create schema ${target.name.schema};`,
+    });
+  }
+}
+
+function describeTarget({ name, kind }: Target): StepResult {
+  return {
+    message: kind
+      ? `${quoteTable(name)} is a ${kind}`
+      : `${quoteTable(name)} will be made from the first file`,
+  };
+}
+
+async function comparePart(
+  client: pg.ClientBase,
+  request: Request,
+  found: Target,
+  sample: SourceObject,
+  part: FilePart,
+): Promise<TargetResult> {
+  const { connector, mappings } = request;
+  const target = await planTarget(client, request, found, part);
+  if (!target.table)
+    return { message: `${describeTarget(found).message}; ${sample.key} has no rows yet`, columns: [] };
+  const plan = matchColumns(part, target.table, connector, mappings, 0);
+  if (connector.on_conflict !== 'fail') await chooseKey({ client, table: target.table, plan, connector });
+  const filled = plan.columns.map((column) => column.target.name);
+  if (!found.table) {
+    return {
+      message: `${quoteTable(target.name)} will be made, as a ${target.kind}: ${listColumns(target.table)}`,
+      columns: [],
+    };
+  }
+  return {
+    message: `${quoteTable(target.name)} is a ${target.kind}; ${filled.length} of the ${part.columnCount} columns of ${sample.key} go into ${filled.join(', ')}`,
+    columns: plan.constant ? [...filled, plan.constant.target.name] : filled,
+  };
+}
+
+function listColumns(table: TargetTable): string {
+  return table.columns.map((column) => `${column.name} ${column.type}`).join(', ');
+}
+
+function quoteLiteral(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}

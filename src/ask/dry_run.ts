@@ -1,0 +1,108 @@
+import type { DryRun } from '../copy.ts';
+import type { File } from '../db/schema.ts';
+import { ConnectorError, describeError, locate } from '../errors.ts';
+import { fetchObject } from '../fetch.ts';
+import { importSpooled } from '../import.ts';
+import type { RowCounts } from '../record.ts';
+import type { SourceObject } from '../sources/source.ts';
+import type { WorkerContext } from '../task.ts';
+import type { Request } from './request.ts';
+
+/** What an import would have put into `files`, and the first rows that it would have refused. */
+export interface DryRunResult {
+  rows_read?: number;
+  rows_imported?: number;
+  rows_rejected?: number;
+  rows_skipped?: number;
+  error_code?: string;
+  error_message?: string;
+  refusals: string[];
+}
+
+/**
+ * Imports a file as its bucket has it now, and rolls back.
+ * @throws ConnectorError `object_missing` where the key is neither tracked nor in the bucket
+ */
+export async function dryRunFile(request: Request, worker: WorkerContext): Promise<DryRunResult> {
+  const key = request.argument ?? '';
+  const tracked = await findTracked(worker, request, key);
+  const dryRun: DryRun = { refusals: [] };
+  try {
+    const object = await worker.sources.open(request.connector).head(key);
+    const file = toFile(request, object, tracked);
+    const counts = await importAndRollBack(request, worker, file, dryRun);
+    return { ...toColumns(counts), ...dryRun };
+  } catch (error) {
+    const missing = error instanceof ConnectorError && error.code === 'object_missing';
+    if (request.signal.aborted || (missing && !tracked)) throw error;
+    const located = locate(error, `${key}: `);
+    return { error_code: located.code, error_message: describeError(located), ...dryRun };
+  }
+}
+
+async function findTracked(
+  { control }: WorkerContext,
+  { connector }: Request,
+  key: string,
+): Promise<File | undefined> {
+  return await control.db
+    .selectFrom('s3_connector.files')
+    .selectAll()
+    .where('connector_name', '=', connector.name)
+    .where('key', '=', key)
+    .executeTakeFirst();
+}
+
+async function importAndRollBack(
+  { id, connector, mappings, signal }: Request,
+  worker: WorkerContext,
+  file: File,
+  dryRun: DryRun,
+): Promise<RowCounts> {
+  const spooled = await fetchObject(worker.sources.open(connector), toObject(file), {
+    spoolDir: worker.spoolDir,
+    name: `request.${id}`,
+    maxFileBytes: connector.max_file_bytes,
+    signal,
+  });
+  try {
+    return await importSpooled(worker, { file, connector, mappings, signal, dryRun }, spooled.path);
+  } finally {
+    await spooled.remove();
+  }
+}
+
+/** The file's row as an import would see it; one that is not tracked has no id yet, and goes by 0. */
+function toFile({ connector }: Request, object: SourceObject, tracked: File | undefined): File {
+  return {
+    id: tracked?.id ?? 0,
+    connector_name: connector.name,
+    key: object.key,
+    etag: object.etag,
+    size_bytes: object.sizeBytes,
+    last_modified: object.lastModified,
+    status: 'running',
+    attempts: 0,
+    rows_read: null,
+    rows_imported: null,
+    rows_rejected: null,
+    rows_skipped: null,
+    error_code: null,
+    error_message: null,
+    worker_id: null,
+    attempt_id: null,
+  };
+}
+
+function toObject(file: File): SourceObject {
+  return { key: file.key, etag: file.etag, sizeBytes: file.size_bytes, lastModified: file.last_modified };
+}
+
+function toColumns({ imported, rejected, skipped }: RowCounts) {
+  return {
+    rows_read: imported + rejected + skipped,
+    rows_imported: imported,
+    rows_rejected: rejected,
+    rows_skipped: skipped,
+  };
+}

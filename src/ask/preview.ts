@@ -1,0 +1,138 @@
+import type pg from 'pg';
+import { ConnectorError, describeError } from '../errors.ts';
+import type { FilePart } from '../formats/format.ts';
+import type { Listing } from '../list.ts';
+import type { SourceObject } from '../sources/source.ts';
+import { matchColumns } from '../target/match.ts';
+import type { TableColumn } from '../target/table.ts';
+import { suggestTimeColumn } from '../target/time_column.ts';
+import type { WorkerContext } from '../task.ts';
+import type { Request } from './request.ts';
+import { rolledBack, withFirstPart } from './sample.ts';
+import { findTarget, planTarget } from './target.ts';
+
+/** A row of `preview_columns`. */
+interface PreviewColumn {
+  position: number;
+  source_column: string;
+  inferred_type: string;
+  nullable: boolean;
+  target_column: string | null;
+  target_type: string | null;
+  suggested_time_column: boolean;
+}
+
+export interface Notice {
+  message: string;
+  hint?: string | undefined;
+}
+
+/** What the columns of a file are, and where an import would put them. */
+export interface ColumnPreview {
+  columns: PreviewColumn[];
+  notices: Notice[];
+}
+
+/** The columns of an object, by its first part. */
+export async function previewColumns(
+  worker: WorkerContext,
+  request: Request,
+  object: SourceObject,
+): Promise<ColumnPreview> {
+  return await withFirstPart(worker, request, object, async (part) => {
+    if (part === null) return { columns: [], notices: [{ message: `${object.key} holds no rows` }] };
+    const { targets, notices } = await findTargets(worker, request, part);
+    return { columns: await describeColumns(request, part, targets), notices };
+  });
+}
+
+/** What was listed, in words. */
+export function noticeOfFiles(listing: Listing): Notice {
+  const seen = `${listing.keysListed} keys listed`;
+  switch (listing.stoppedBy) {
+    case 'full':
+      return { message: `the first ${listing.objects.length} matching keys, of more` };
+    case 'budget':
+      return {
+        message: `${listing.objects.length} matching keys; ${seen}, and there are more`,
+        hint: 'A pattern with a longer literal start is listed sooner.',
+      };
+    default:
+      return { message: `${listing.objects.length} matching keys, which are all; ${seen}` };
+  }
+}
+
+type Targets = Map<number, TableColumn>;
+
+/** Where each column would go; a notice where an import would fail. */
+async function findTargets(
+  worker: WorkerContext,
+  request: Request,
+  part: FilePart,
+): Promise<{ targets: Targets; notices: Notice[] }> {
+  const targets: Targets = new Map();
+  try {
+    await rolledBack(worker.copyPool, (client) => fillTargets(client, request, part, targets));
+    return { targets, notices: [] };
+  } catch (error) {
+    const hint = error instanceof ConnectorError ? error.hint : undefined;
+    const message = error instanceof ConnectorError ? error.message : describeError(error);
+    return { targets, notices: [{ message: `an import would fail: ${message}`, hint }] };
+  }
+}
+
+async function fillTargets(
+  client: pg.ClientBase,
+  request: Request,
+  part: FilePart,
+  targets: Targets,
+): Promise<void> {
+  const { connector, mappings } = request;
+  const { table } = await planTarget(client, request, await findTarget(client, request), part);
+  if (!table) return;
+  const match = (onUnknown: 'fail' | 'ignore') =>
+    matchColumns(part, table, { ...connector, on_unknown_column: onUnknown }, mappings, 0);
+  // First as far as it goes, to show it; then as the connector says, which may fail.
+  for (const { position, target } of match('ignore').columns) targets.set(position, target);
+  match(connector.on_unknown_column);
+}
+
+async function describeColumns(
+  { connector }: Request,
+  part: FilePart,
+  targets: Targets,
+): Promise<PreviewColumn[]> {
+  const inferred = (await part.inferColumns()) ?? namesOnly(part);
+  const columns = inferred.map((column, position): PreviewColumn => {
+    const target = targets.get(position);
+    return {
+      position: position + 1,
+      source_column: column.name,
+      inferred_type: column.type,
+      nullable: column.nullable,
+      target_column: target?.name ?? null,
+      target_type: target?.type ?? null,
+      suggested_time_column: false,
+    };
+  });
+  const time = timeColumn(columns, connector.time_column);
+  if (time) time.suggested_time_column = true;
+  return columns;
+}
+
+/** A header without rows says nothing about types. */
+function namesOnly(part: FilePart) {
+  return (part.columnNames ?? []).map((name) => ({ name, type: 'text', nullable: true }));
+}
+
+function timeColumn(columns: PreviewColumn[], named: string | null): PreviewColumn | undefined {
+  const candidates = columns.map((column) => ({
+    column,
+    name: column.target_column ?? column.source_column,
+    type: column.target_type ?? column.inferred_type,
+    nullable: column.nullable,
+  }));
+  if (named !== null) return candidates.find(({ name }) => name === named)?.column;
+  const suggested = suggestTimeColumn(candidates);
+  return candidates.find((candidate) => candidate === suggested)?.column;
+}

@@ -1,0 +1,77 @@
+import { type Kysely, sql } from 'kysely';
+import type { ColumnMapping, Connector, Database } from '../db/schema.ts';
+import { ConnectorError, locate } from '../errors.ts';
+import { log } from '../log.ts';
+import { defineTask, type TaskDefinition, type WorkerContext } from '../task.ts';
+
+/** The tasks that answer requests; their jobs have slots of their own, apart from imports and polls. */
+export const REQUEST_KINDS = ['check', 'preview', 'dry_run_file', 'audit'];
+
+/** What somebody asked about a connector and waits for. */
+export interface Request {
+  id: number;
+  connector: Connector;
+  mappings: ColumnMapping[];
+  /** What was asked besides the connector: the key of dry_run_file. */
+  argument: string | null;
+  signal: AbortSignal;
+}
+
+/** Defines a task that answers requests. An error that it throws is what whoever asked gets. */
+export function defineAnswer(
+  answer: (request: Request, worker: WorkerContext) => Promise<void>,
+): TaskDefinition {
+  return defineTask<{ request_id: number }>(async ({ request_id }, worker, { abortSignal, job }) => {
+    const request = await start(worker, request_id, abortSignal);
+    if (!request) return;
+    const fields = { request: job.task_identifier, connector: request.connector.name };
+    try {
+      await answer(request, worker);
+      log.info('answered', fields);
+    } catch (trouble) {
+      const error = abortSignal.aborted ? workerStopped(trouble) : locate(trouble, '');
+      log.warn('request failed', { ...fields, code: error.code, error: error.message });
+      await answerWithError(worker.control.db, request_id, error);
+    }
+  });
+}
+
+/** Undefined where nobody waits any more, or the connector is gone. */
+async function start(worker: WorkerContext, id: number, signal: AbortSignal): Promise<Request | undefined> {
+  const { db } = worker.control;
+  const { rows } = await sql<{ connector_name: string; argument: string | null }>`
+    select * from s3_connector_private.start_request(${id}, ${worker.liveness.workerId})`.execute(db);
+  const request = rows[0];
+  if (!request) return undefined;
+  const [connector, mappings] = await Promise.all([
+    db
+      .selectFrom('s3_connector.connectors')
+      .selectAll()
+      .where('name', '=', request.connector_name)
+      .executeTakeFirst(),
+    db
+      .selectFrom('s3_connector.column_mappings')
+      .selectAll()
+      .where('connector_name', '=', request.connector_name)
+      .execute(),
+  ]);
+  return connector && { id, connector, mappings, argument: request.argument, signal };
+}
+
+async function answerWithError(db: Kysely<Database>, id: number, error: ConnectorError): Promise<void> {
+  await sql`
+    select s3_connector_private.answer_with_error(${id}, ${error.code}, ${error.message}, ${error.hint ?? null})
+  `.execute(db);
+}
+
+function workerStopped(cause: unknown): ConnectorError {
+  return new ConnectorError('worker_stopped', 'the worker was stopped before it had answered', {
+    hint: 'Ask again when a worker is alive.',
+    cause,
+  });
+}
+
+/** Sent as text, because the driver would take a text for jsonb as a JSON string. */
+export function jsonb(value: unknown) {
+  return sql`${JSON.stringify(value)}::text::jsonb`;
+}

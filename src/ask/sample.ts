@@ -1,0 +1,69 @@
+import type pg from 'pg';
+import type { Connector } from '../db/schema.ts';
+import { fetchObject } from '../fetch.ts';
+import { type FilePart, FORMATS } from '../formats/format.ts';
+import { compileGlob } from '../glob.ts';
+import { type Listing, listMatching } from '../list.ts';
+import type { Source, SourceObject } from '../sources/source.ts';
+import { toImportError } from '../sql_errors.ts';
+import type { WorkerContext } from '../task.ts';
+import type { Request } from './request.ts';
+
+/** No object is too young to be looked at. */
+const NEVER = new Date(8.64e15);
+
+/** The first keys that match, from start_after on; the marker does not matter. */
+export async function listFirst(
+  source: Source,
+  connector: Connector,
+  limits: { places: number; maxRequests: number },
+): Promise<Listing> {
+  const start = { marker: connector.start_after, scanPosition: null };
+  return await listMatching(source, compileGlob(connector.pattern), start, { ...limits, youngerThan: NEVER });
+}
+
+/** The file that says which columns there are: the first that is not empty. */
+export function sampleOf(listing: Listing): SourceObject | undefined {
+  return listing.objects.find((object) => object.sizeBytes > 0);
+}
+
+/** Fetches an object as an import does and reads its first part; null where it holds no rows. */
+export async function withFirstPart<T>(
+  worker: WorkerContext,
+  { id, connector, signal }: Request,
+  object: SourceObject,
+  run: (part: FilePart | null) => Promise<T>,
+): Promise<T> {
+  const spooled = await fetchObject(worker.sources.open(connector), object, {
+    spoolDir: worker.spoolDir,
+    name: `request.${id}`,
+    maxFileBytes: connector.max_file_bytes,
+    signal,
+  });
+  try {
+    for await (const part of FORMATS[connector.file_format].parts(spooled.path, connector, worker, signal)) {
+      return await run(part);
+    }
+    return await run(null);
+  } finally {
+    await spooled.remove();
+  }
+}
+
+/** Runs something in a transaction that is rolled back, whatever comes of it. */
+export async function rolledBack<T>(pool: pg.Pool, run: (client: pg.ClientBase) => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  let broken: Error | undefined;
+  try {
+    await client.query('begin');
+    return await run(client);
+  } catch (error) {
+    throw toImportError(error);
+  } finally {
+    broken = await client.query('rollback').then(
+      () => undefined,
+      (error: Error) => error,
+    );
+    client.release(broken);
+  }
+}

@@ -1,0 +1,39 @@
+import type pg from 'pg';
+import type { FilePart } from '../formats/format.ts';
+import { makeTable } from '../import.ts';
+import { describeTable, resolveTableName, type TableName, type TargetTable } from '../target/table.ts';
+import type { Request } from './request.ts';
+
+/** What the connector's target_table stands for now. */
+export interface Target {
+  name: TableName;
+  /** As s3_connector_private.target_kind says; null where there is nothing of that name. */
+  kind: string | null;
+  /** Null where there is no table of that name. */
+  table: TargetTable | null;
+}
+
+export async function findTarget(client: pg.ClientBase, { connector }: Request): Promise<Target> {
+  const name = await resolveTableName(client, connector.target_table);
+  return { name, kind: await targetKind(client, name), table: await describeTable(client, name) };
+}
+
+/** The table as the import of a part would find or make it, in a transaction that the caller rolls back. */
+export async function planTarget(
+  client: pg.ClientBase,
+  request: Request,
+  target: Target,
+  part: FilePart,
+): Promise<Target> {
+  if (target.table) return target;
+  const { table = null } = await makeTable(client, request, target.name, part);
+  return { name: target.name, kind: table && (await targetKind(client, target.name)), table };
+}
+
+async function targetKind(client: pg.ClientBase, name: TableName): Promise<string | null> {
+  const { rows } = await client.query<{ kind: string | null }>(
+    'select s3_connector_private.target_kind($1, $2) as kind',
+    [name.schema, name.table],
+  );
+  return rows[0]?.kind ?? null;
+}

@@ -1,0 +1,36 @@
+import type { S3Client } from '@aws-sdk/client-s3';
+import { ConnectorError, describeError } from '../errors.ts';
+
+/** Features that the AWS SDK notes on credentials when it finds them; what is noted last is what led to it. */
+const KINDS: Record<string, string> = {
+  CREDENTIALS_ENV_VARS: 'environment variables of the worker',
+  CREDENTIALS_PROFILE: "a profile in the worker's AWS configuration",
+  CREDENTIALS_PROCESS: "a credential process of the worker's AWS configuration",
+  CREDENTIALS_SSO: 'IAM Identity Center (SSO)',
+  CREDENTIALS_SSO_LEGACY: 'IAM Identity Center (SSO)',
+  CREDENTIALS_STS_ASSUME_ROLE: "a role that the worker's AWS configuration assumes",
+  CREDENTIALS_STS_ASSUME_ROLE_WEB_ID: 'a role assumed with a web identity token',
+  CREDENTIALS_HTTP: 'a container credential endpoint',
+  CREDENTIALS_IMDS: 'the instance metadata service',
+};
+
+/**
+ * Resolves the credentials of a client and says in words where they came from.
+ * @throws ConnectorError `no_credentials`
+ */
+export async function describeCredentials(client: S3Client): Promise<string> {
+  const credentials = await client.config.credentials().catch((error: unknown) => {
+    throw new ConnectorError(
+      'no_credentials',
+      `the worker finds no AWS credentials: ${describeError(error)}`,
+      {
+        hint: "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, in the worker's environment; or set auth_method to anonymous for a public bucket.",
+        cause: error,
+      },
+    );
+  });
+  if (credentials.accessKeyId === '') return 'no credentials, as auth_method anonymous says';
+  const features = (credentials as { $source?: Record<string, string> }).$source ?? {};
+  const kind = Object.keys(KINDS).findLast((feature) => feature in features);
+  return `credentials from ${kind ? KINDS[kind] : "the worker's AWS credential chain"}`;
+}

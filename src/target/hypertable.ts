@@ -1,0 +1,94 @@
+import pg from 'pg';
+import type { Connector } from '../db/schema.ts';
+import { ConnectorError } from '../errors.ts';
+import type { FileColumn } from '../formats/format.ts';
+import { quoteTable, type TableName } from './table.ts';
+
+export type HypertableSettings = Pick<
+  Connector,
+  'chunk_interval' | 'columnstore' | 'segment_by' | 'order_by'
+>;
+
+/**
+ * Makes a table a hypertable, with its columnstore if that is asked for
+ * (https://docs.tigerdata.com/api/latest/hypertable/create_hypertable/, .../hypercore/alter_table/).
+ * @param timescaledb the schema that holds TimescaleDB's functions
+ * @throws ConnectorError `bad_time_column`, `bad_columnstore`
+ */
+export async function createHypertable(
+  client: pg.ClientBase,
+  timescaledb: string,
+  name: TableName,
+  time: FileColumn,
+  settings: HypertableSettings,
+): Promise<void> {
+  const schema = pg.escapeIdentifier(timescaledb);
+  await client
+    .query(`select ${schema}.create_hypertable($1::regclass, ${schema}.by_range($2::name, $3::interval))`, [
+      quoteTable(name),
+      time.name,
+      settings.chunk_interval,
+    ])
+    .catch((error) => {
+      throw isRefusedDimension(error) ? badTimeColumn(error, time, settings.chunk_interval) : error;
+    });
+  if (settings.columnstore) await enableColumnstore(client, schema, name, settings);
+}
+
+async function enableColumnstore(
+  client: pg.ClientBase,
+  schema: string,
+  name: TableName,
+  settings: HypertableSettings,
+): Promise<void> {
+  const options = ['timescaledb.enable_columnstore'];
+  if (settings.segment_by)
+    options.push(`timescaledb.segmentby = ${listLiteral(settings.segment_by, quoteColumn)}`);
+  if (settings.order_by) options.push(`timescaledb.orderby = ${listLiteral(settings.order_by, quoteOrder)}`);
+  try {
+    await client.query(`alter table ${quoteTable(name)} set (${options.join(', ')})`);
+    // Chunks that are no longer written to are turned into columns a chunk's length after their end.
+    await client.query(
+      `call ${schema}.add_columnstore_policy(${pg.escapeLiteral(quoteTable(name))}, after => interval ${pg.escapeLiteral(settings.chunk_interval)})`,
+    );
+  } catch (error) {
+    throw error instanceof pg.DatabaseError ? badColumnstore(error) : error;
+  }
+}
+
+function listLiteral(items: string[], quote: (item: string) => string): string {
+  return pg.escapeLiteral(items.map(quote).join(', '));
+}
+
+function quoteColumn(name: string): string {
+  return pg.escapeIdentifier(name);
+}
+
+/** `time desc nulls last`: a column, and how it is sorted. */
+function quoteOrder(item: string): string {
+  const [, name, direction] = /^(.*?)((?:\s+(?:asc|desc))?(?:\s+nulls\s+(?:first|last))?)\s*$/is.exec(item)!;
+  return `${pg.escapeIdentifier(name!.trim())}${direction}`;
+}
+
+/** 42809, wrong_object_type: the column's type; 22023, invalid_parameter_value: the interval for that type. */
+function isRefusedDimension(error: unknown): error is pg.DatabaseError {
+  return error instanceof pg.DatabaseError && ['42809', '22023'].includes(error.code ?? '');
+}
+
+function badTimeColumn(error: pg.DatabaseError, time: FileColumn, chunkInterval: string): ConnectorError {
+  return new ConnectorError(
+    'bad_time_column',
+    `column ${time.name} (${time.type}) cannot be a hypertable's time column with chunk_interval ${chunkInterval}: ${error.message}`,
+    {
+      hint: 'It must be a timestamptz, a timestamp or, with a chunk_interval of whole days, a date. Name another one in time_column, or give it such a type in column_mappings.',
+      cause: error,
+    },
+  );
+}
+
+function badColumnstore(error: pg.DatabaseError): ConnectorError {
+  return new ConnectorError('bad_columnstore', `the columnstore cannot be set up: ${error.message}`, {
+    hint: 'It needs TimescaleDB 2.18 or newer, and columns of the file in segment_by and order_by.',
+    cause: error,
+  });
+}

@@ -1,0 +1,26 @@
+import { sql } from 'kysely';
+import { noticeOfFiles, previewColumns } from '../src/ask/preview.ts';
+import { defineAnswer, jsonb } from '../src/ask/request.ts';
+import { listFirst, sampleOf } from '../src/ask/sample.ts';
+
+/** Keys that preview_files shows, and LIST requests (1,000 keys each) made to find them. */
+const LIMITS = { places: 1000, maxRequests: 100 };
+
+/** What `call s3_connector.preview(name)` waits for: list -> fetch the first file -> describe its columns. */
+export default defineAnswer(async (request, worker) => {
+  const listing = await listFirst(worker.sources.open(request.connector), request.connector, LIMITS);
+  const sample = sampleOf(listing);
+  const preview = sample
+    ? await previewColumns(worker, request, sample)
+    : { columns: [], notices: [{ message: 'no columns: no matching file that is not empty' }] };
+  const files = listing.objects.map((object) => ({
+    key: object.key,
+    size_bytes: object.sizeBytes,
+    last_modified: object.lastModified,
+  }));
+  const notices = [noticeOfFiles(listing), ...preview.notices];
+  await sql`
+    select s3_connector_private.answer_preview(
+      ${request.id}, ${jsonb(files)}, ${jsonb(preview.columns)}, ${jsonb(notices)}
+    )`.execute(worker.control.db);
+});

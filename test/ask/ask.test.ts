@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { openWorld } from '../support/world.ts';
+import { call } from './support.ts';
+
+const world = await openWorld();
+const { db, server } = world;
+world.put('asked/1.csv', 'n\n1\n');
+await world.insertConnector({ name: 'asked', pattern: 'asked/*', target_table: 'asked' });
+
+test('with no worker alive, asking fails at once and says how to start one', async () => {
+  await assert.rejects(call(db, "call s3_connector.check('asked')"), {
+    code: '55000',
+    message: /no worker is alive/,
+    hint: /npm start/,
+  });
+  assert.deepEqual(await db.query('select from s3_connector_private.requests'), []);
+});
+
+test('a request that waits for a dead worker ends within seconds, and another worker answers the next', async () => {
+  const doomed = await world.startWorker();
+  await world.settled('asked');
+  const stalled = server.faults.order({ operation: 'ListObjectsV2', delay: 600_000 });
+  const asked = call(db, "call s3_connector.preview('asked')");
+  const outcome = assert.rejects(asked, {
+    code: '55000',
+    message: /ended before it had answered/,
+    hint: /Ask again/,
+  });
+  await db.waitFor(
+    'select from s3_connector_private.requests where worker_id is not null',
+    (rows) => rows.length > 0,
+  );
+  const heir = await world.startWorker();
+  const killed = Date.now();
+  await doomed.end('SIGKILL');
+  stalled.cancel();
+  await outcome;
+  assert.ok(Date.now() - killed < 5_000, 'noticed within seconds');
+
+  await call(db, "call s3_connector.preview('asked')");
+  assert.deepEqual(
+    await db.query("select key from s3_connector.preview_files where connector_name = 'asked'"),
+    [{ key: 'asked/1.csv' }],
+  );
+  // What the crontab does every minute: the dead worker's job is free, and is not answered a second time.
+  await db.query("select graphile_worker.add_job('poll_due')");
+  await db.waitFor(
+    "select from graphile_worker.jobs where task_identifier = 'preview'",
+    (rows) => rows.length === 0,
+  );
+  await heir.end('SIGTERM');
+});
+
+test('a stopped worker says so to whoever waits', async () => {
+  const worker = await world.startWorker({ SHUTDOWN_GRACE_SECONDS: '1' });
+  const stalled = server.faults.order({ operation: 'GetObject', stall: { after: 1 } });
+  const outcome = assert.rejects(call(db, "call s3_connector.dry_run_file('asked', 'asked/1.csv')"), {
+    code: '55000',
+  });
+  await stalled.hit();
+  await worker.end('SIGTERM');
+  stalled.cancel();
+  await outcome;
+});
+
+test('requests are answered while every import slot is taken', async () => {
+  const worker = await world.startWorker({ WORKER_CONCURRENCY: '1' });
+  world.put('busy/1.csv', 'n\n1\n');
+  const stalled = server.faults.order({ operation: 'GetObject', key: 'busy/1.csv', stall: { after: 1 } });
+  await world.insertConnector({ name: 'busy', pattern: 'busy/*', target_table: 'busy' });
+  await stalled.hit();
+  await call(db, "call s3_connector.check('asked')");
+  assert.deepEqual(await db.query("select status from s3_connector.files where connector_name = 'busy'"), [
+    { status: 'running' },
+  ]);
+  stalled.release();
+  await world.settled('busy');
+  await worker.end('SIGTERM');
+});
+
+test('inside a transaction block the error says to call it on its own', async () => {
+  const worker = await world.startWorker();
+  const client = await db.connect();
+  await client.query('begin');
+  await assert.rejects(client.query("call s3_connector.check('asked')"), {
+    code: '25001',
+    message: /inside a transaction/,
+    hint: /outside begin and commit/,
+  });
+  await client.query('rollback');
+  await client.query("call s3_connector.check('asked')");
+  await client.query("do $$ begin call s3_connector.check('asked'); end $$");
+  await worker.end('SIGTERM');
+});
+
+test('an unknown connector names what is near; a paused one can be asked', async () => {
+  const worker = await world.startWorker();
+  await assert.rejects(call(db, "call s3_connector.check('askd')"), { code: '42704', hint: /'asked'/ });
+  await db.query("select s3_connector.pause('asked')");
+  await call(db, "call s3_connector.check('asked')");
+  assert.ok((await db.query("select from s3_connector.checks where connector_name = 'asked'")).length > 0);
+  await worker.end('SIGTERM');
+});
+
+test("the worker's error comes with SQLSTATE and hint, and waiting holds no snapshot", async () => {
+  const worker = await world.startWorker();
+  await world.insertConnector({
+    name: 'no-bucket',
+    bucket: 'nowhere',
+    pattern: '*',
+    target_table: 'x',
+    schedule: '0 0 1 1 *',
+  });
+  const slow = server.faults.order({ operation: 'ListObjectsV2', bucket: 'nowhere', delay: 1_500, times: 2 });
+  const outcome = assert.rejects(call(db, "call s3_connector.preview('no-bucket')"), {
+    code: '38000',
+    message: /there is no bucket nowhere/,
+    detail: 'error_code bucket_missing',
+    hint: /region and endpoint/,
+  });
+  await slow.hit();
+  // Whatever the waiting session does at the moment, it began it just now.
+  const [waiting] = await db.query<{ old: boolean }>(
+    `select bool_or(xact_start < now() - interval '1 second') as old from pg_stat_activity
+      where datname = current_database() and query like 'call s3_connector.preview%'`,
+  );
+  assert.equal(waiting!.old, false);
+  await outcome;
+  await worker.end('SIGTERM');
+});
+
+test('requests older than a day are pruned', async () => {
+  const worker = await world.startWorker();
+  await db.query("update s3_connector_private.requests set asked_at = now() - interval '2 days'");
+  await call(db, "call s3_connector.check('asked')");
+  assert.equal((await db.query('select from s3_connector_private.requests')).length, 1);
+  await worker.end('SIGTERM');
+});

@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { before, test } from 'node:test';
+import { openWorld } from '../support/world.ts';
+import { call } from './support.ts';
+
+const world = await openWorld();
+const { db } = world;
+before(() => world.startWorker());
+
+const audit = async (name: string) => (await call(db, `call s3_connector.audit('${name}')`)).notices[0]!;
+const late = (name: string) =>
+  db.query('select key, reason from s3_connector.late_files where connector_name = $1 order by key', [name]);
+const importLate = async (name: string, pattern = '**') =>
+  (await db.one<{ count: number }>('select s3_connector.import_late($1, $2) as count', [name, pattern]))
+    .count;
+const rows = async (table: string) =>
+  (await db.query<{ n: number }>(`select n from ${table} order by n`)).map(({ n }) => n);
+const csv = (n: number) => `n\n${n}\n`;
+
+test('late keys and overwritten files are found behind the marker, over pages, and nothing else', async () => {
+  for (let i = 0; i < 1100; i++) world.put(`pages/a${String(i).padStart(4, '0')}.csv`, csv(i));
+  world.put('pages/b.csv', csv(-1));
+  await world.insertConnector({
+    name: 'pages',
+    pattern: 'pages/*.csv',
+    target_table: 'pages',
+    start_after: 'pages/a1097.csv',
+  });
+  await world.settled('pages');
+  assert.match(
+    (await audit('pages')).message,
+    /^3 keys listed up to the marker, 3 match: 0 late, 0 overwritten$/,
+  );
+
+  world.put('pages/a1098-late.csv', csv(5000));
+  world.put('pages/a1098-late.txt', 'does not match');
+  world.put('pages/a0000-before-start.csv', csv(5001));
+  world.put('pages/c-beyond-marker.csv', csv(5002));
+  world.put('pages/a1099.csv', csv(5003));
+  // Without the poll of the minute: what lies beyond the marker is not late.
+  await db.query("select s3_connector.pause('pages')");
+  const notice = await audit('pages');
+  assert.match(notice.message, /1 late, 1 overwritten$/);
+  assert.match(notice.hint!, /import_late\('pages'\)/);
+  assert.deepEqual(await late('pages'), [
+    { key: 'pages/a1098-late.csv', reason: 'late' },
+    { key: 'pages/a1099.csv', reason: 'overwritten' },
+  ]);
+  assert.equal(
+    (
+      await db.one<{ late_files: number }>(
+        "select late_files from s3_connector.connector_status where name = 'pages'",
+      )
+    ).late_files,
+    2,
+  );
+
+  // A listing of several pages, from the start.
+  await db.query("update s3_connector.connectors set start_after = null where name = 'pages'");
+  assert.match((await audit('pages')).message, /1100 late, 1 overwritten$/);
+  assert.deepEqual(await db.query('select from s3_connector_private.audit_findings'), []);
+});
+
+test('import_late brings in the late keys that match, once', async () => {
+  for (const key of ['b', 'd', 'f']) world.put(`late/${key}.csv`, csv(key.charCodeAt(0)));
+  await world.insertConnector({ name: 'late', pattern: 'late/*', target_table: 'late' });
+  await world.settled('late');
+  world.put('late/a.csv', csv(1));
+  world.put('late/c.csv', csv(2));
+  world.put('late/e.csv', csv(3));
+  await audit('late');
+  assert.equal(await importLate('late', 'late/{a,c}.csv'), 2);
+  assert.equal(await importLate('late', 'late/{a,c}.csv'), 0);
+  await world.settled('late');
+  assert.deepEqual(await rows('late'), [1, 2, 98, 100, 102]);
+  assert.deepEqual(await late('late'), [{ key: 'late/e.csv', reason: 'late' }]);
+  assert.deepEqual((await Promise.all([importLate('late'), importLate('late')])).sort(), [0, 1]);
+  await world.settled('late');
+  assert.deepEqual(await rows('late'), [1, 2, 3, 98, 100, 102]);
+  assert.match((await audit('late')).message, /0 late, 0 overwritten/);
+});
+
+test('late keys of a paused connector wait until it is resumed', async () => {
+  world.put('resting/b.csv', csv(2));
+  await world.insertConnector({ name: 'resting', pattern: 'resting/*', target_table: 'resting' });
+  await world.settled('resting');
+  await db.query("select s3_connector.pause('resting')");
+  world.put('resting/a.csv', csv(1));
+  await audit('resting');
+  assert.equal(await importLate('resting'), 1);
+  assert.deepEqual(await db.query("select status from s3_connector.files where key = 'resting/a.csv'"), [
+    { status: 'paused' },
+  ]);
+  await db.query("select s3_connector.resume('resting')");
+  await world.settled('resting');
+  assert.deepEqual(await rows('resting'), [1, 2]);
+});
+
+test('an overwritten file whose rows cannot be told apart is left alone, with a notice', async () => {
+  world.put('over/1.csv', csv(1));
+  await world.insertConnector({ name: 'over', pattern: 'over/*', target_table: 'over' });
+  await world.settled('over');
+  world.put('over/1.csv', csv(2));
+  await audit('over');
+  const { row, notices } = await call<{ import_late: number }>(db, "select s3_connector.import_late('over')");
+  assert.equal(Number(row!.import_late), 0);
+  assert.match(notices[0]!.message, /1 overwritten files are left as they are/);
+  assert.match(notices[0]!.hint!, /file_id_column/);
+  assert.deepEqual(await rows('over'), [1]);
+  assert.equal((await late('over')).length, 1);
+});
+
+test('a connector that has imported nothing yet has nothing to audit', async () => {
+  await world.insertConnector({ name: 'fresh', pattern: 'fresh/*', target_table: 'fresh' });
+  assert.match((await audit('fresh')).message, /^0 keys listed/);
+});

@@ -1,0 +1,165 @@
+import assert from 'node:assert/strict';
+import { before, test } from 'node:test';
+import { type ConnectorColumns, openWorld } from '../support/world.ts';
+import { call } from './support.ts';
+
+const world = await openWorld();
+const { db } = world;
+before(() => world.startWorker());
+
+interface Step {
+  step: string;
+  ok: boolean;
+  message: string;
+  hint: string | null;
+}
+
+/** The steps by name, after a check. */
+async function check(name: string): Promise<Record<string, Step>> {
+  await call(db, `call s3_connector.check('${name}')`);
+  const steps = await db.query<Step>(
+    'select step, ok, message, hint from s3_connector.checks where connector_name = $1 order by position',
+    [name],
+  );
+  assert.deepEqual(
+    steps.map(({ step }) => step),
+    ['credentials', 'assume_role', 'list', 'get', 'target', 'grants'],
+  );
+  return Object.fromEntries(steps.map((step) => [step.step, step]));
+}
+
+/** Paused, so that no import changes the ground. */
+const insert = (columns: ConnectorColumns) => world.insertConnector({ state: 'paused', ...columns });
+
+const failed = (steps: Record<string, Step>) =>
+  Object.values(steps)
+    .filter((step) => !step.ok)
+    .map((step) => step.step);
+
+test('where all is well, every step says what it found, in checks and in notices', async () => {
+  await db.query('create table well (n integer, label text, extra text)');
+  world.put('well/empty.csv', '');
+  world.put('well/full.csv', 'n,LABEL\n1,one\n');
+  await insert({ name: 'well', pattern: 'well/*', target_table: 'well' });
+  const steps = await check('well');
+  assert.deepEqual(failed(steps), []);
+  assert.match(steps.credentials!.message, /environment variables/);
+  assert.match(steps.list!.message, /^2 of the first 2 keys match well\/\*$/);
+  assert.match(steps.get!.message, /well\/full.csv/);
+  assert.match(steps.target!.message, /"public"."well" is a table; 2 of the 2 columns .* go into n, label/);
+  const { notices } = await call(db, "call s3_connector.check('well')");
+  assert.equal(notices.length, 6);
+  assert.match(notices[4]!.message, /^target: ok, "public"."well" is a table/);
+  const all = JSON.stringify([steps, notices]);
+  assert.ok(!/reader/.test(all), 'neither key id nor secret');
+});
+
+test('a table that is to be made is described, and not made', async () => {
+  world.put('to-make/1.csv', 'at,n\n2026-01-01 00:00:00Z,1\n');
+  await insert({ name: 'to-make', pattern: 'to-make/*', target_table: 'to_make' });
+  const steps = await check('to-make');
+  assert.deepEqual(failed(steps), []);
+  assert.match(steps.target!.message, /will be made, as a \w+: at timestamp with time zone, n bigint/);
+  assert.deepEqual(await db.query("select to_regclass('to_make') as made"), [{ made: null }]);
+});
+
+test('where nothing matches yet, that is no trouble', async () => {
+  await insert({ name: 'nothing', pattern: 'nothing/*', target_table: 'nothing' });
+  const steps = await check('nothing');
+  assert.deepEqual(failed(steps), []);
+  assert.match(steps.get!.message, /no key matches/);
+  assert.match(steps.list!.hint!, /compare the pattern/);
+  assert.match(steps.target!.message, /will be made from the first file/);
+});
+
+test('a bucket that cannot be listed says why, and the other steps are tried all the same', async () => {
+  await insert({
+    name: 'no-bucket',
+    bucket: 'not-there',
+    pattern: '*',
+    target_table: 'no_bucket',
+  });
+  const steps = await check('no-bucket');
+  assert.deepEqual(failed(steps), ['list', 'get']);
+  assert.match(steps.list!.message, /there is no bucket not-there/);
+  assert.match(steps.list!.hint!, /endpoint/);
+  assert.match(steps.get!.message, /not tried/);
+});
+
+test('an endpoint that the worker does not allow fails with what to do', async () => {
+  await insert({
+    name: 'elsewhere',
+    endpoint: 'http://127.0.0.1:1',
+    pattern: '*',
+    target_table: 'elsewhere',
+  });
+  const steps = await check('elsewhere');
+  assert.deepEqual(failed(steps), ['credentials', 'list', 'get']);
+  assert.match(steps.credentials!.hint!, /operator of the worker/);
+});
+
+test('an object that may be listed but not read is seen', async () => {
+  world.put('unreadable/1.csv', 'n\n1\n');
+  const fault = world.server.faults.order({
+    operation: 'GetObject',
+    key: 'unreadable/1.csv',
+    times: 100,
+    error: { status: 403, code: 'AccessDenied' },
+  });
+  await insert({ name: 'unreadable', pattern: 'unreadable/*', target_table: 'unreadable' });
+  const steps = await check('unreadable');
+  fault.cancel();
+  assert.deepEqual(failed(steps), ['get', 'target']);
+  assert.match(steps.get!.hint!, /s3:GetObject/);
+});
+
+test('targets that cannot take the files: columns, no table, a view, no schema', async () => {
+  world.put('targets/1.csv', 'n,unknown\n1,2\n');
+  await db.query(
+    'create table lacking (n integer); create table keyless (n integer, unknown integer); create view a_view as select 1 as n',
+  );
+  const targets: [string, Record<string, unknown>, RegExp, RegExp][] = [
+    ['lacking', {}, /lacks: unknown/, /on_unknown_column/],
+    ['absent', { create_table: false }, /there is no table "public"."absent"/, /Create the table/],
+    ['a_view', {}, /"a_view" is a view/, /Name a table/],
+    ['keyless', { on_conflict: 'update' }, /no primary key or unique index/, /Add a primary key/],
+    ['nowhere.t', {}, /there is no schema nowhere/, /create schema nowhere;/],
+  ];
+  for (const [target, columns, message, hint] of targets) {
+    await insert({
+      name: `to ${target}`,
+      pattern: 'targets/*',
+      target_table: target,
+      ...columns,
+    });
+    const { target: step } = await check(`to ${target}`);
+    assert.deepEqual([target, step!.ok], [target, false]);
+    assert.match(step!.message, message);
+    assert.match(step!.hint!, hint);
+  }
+});
+
+test('missing grants are named as the statements that give them', async () => {
+  const owner = await db.createRole();
+  await db.query(
+    `create table granted (n integer, m integer); create schema closed; create table closed.t (n integer)`,
+  );
+  world.put('granted/1.csv', 'n\n1\n');
+  const connectors = { granted: 'granted', closed: 'closed.t', making: 'making' };
+  for (const [name, target_table] of Object.entries(connectors)) {
+    await insert({ name, pattern: 'granted/*', target_table });
+  }
+  // As if the role had inserted them itself; the trigger lets nobody else say so.
+  await db.query(`set session_replication_role = replica;
+    update s3_connector.connectors set owner = '${owner.name}' where name in ('granted', 'closed', 'making');
+    reset session_replication_role`);
+  const grants = async (name: string) => (await check(name)).grants!;
+  assert.deepEqual((await grants('granted')).hint, `grant insert on public.granted to ${owner.name};`);
+  assert.equal(
+    (await grants('closed')).hint,
+    `grant usage on schema closed to ${owner.name}; grant insert on closed.t to ${owner.name};`,
+  );
+  assert.equal((await grants('making')).hint, `grant create on schema public to ${owner.name};`);
+  await db.query(`grant insert (n) on granted to ${owner.name}`);
+  assert.equal((await grants('granted')).ok, true);
+});

@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import { before, test } from 'node:test';
+import { type ConnectorColumns, openWorld } from '../support/world.ts';
+import { call } from './support.ts';
+
+const world = await openWorld();
+const { db } = world;
+before(() => world.startWorker());
+
+const insertPaused = (columns: ConnectorColumns) => world.insertConnector({ state: 'paused', ...columns });
+const dryRun = (name: string, key: string) =>
+  call<Record<string, unknown>>(db, `call s3_connector.dry_run_file('${name}', '${key}')`);
+const counts = (rows: number) => ({
+  rows_read: rows,
+  rows_imported: rows,
+  rows_rejected: 0,
+  rows_skipped: 0,
+  error_code: null,
+  error_message: null,
+});
+/** All that a dry run must leave as it is. */
+const state = (name: string) =>
+  db.query(
+    `select s.*, (select count(*) from s3_connector.file_history h where h.connector_name = s.name) as changes,
+      (select array_agg(f order by f.key) from s3_connector.files f where f.connector_name = s.name) as files
+      from s3_connector.connector_status s where s.name = $1`,
+    [name],
+  );
+
+test('it says what an import would do, makes and fills nothing, and an import then does just that', async () => {
+  world.put('dry/1.csv', 'time,n\n2026-01-01 00:00:00Z,1\n2026-01-02 00:00:00Z,2\n');
+  await world.insertConnector({ name: 'dry', pattern: 'dry/*', target_table: 'dry', state: 'paused' });
+  const before = await state('dry');
+  const { row, notices } = await dryRun('dry', 'dry/1.csv');
+  assert.deepEqual(row, counts(2));
+  assert.deepEqual(notices, []);
+  assert.deepEqual(await state('dry'), before);
+  assert.deepEqual(await db.query("select to_regclass('dry') as table"), [{ table: null }]);
+  assert.deepEqual(await world.spooled(), []);
+
+  await db.query("select s3_connector.resume('dry')");
+  const [file] = await world.settled('dry');
+  assert.equal(file!.rows_imported, row!.rows_imported);
+});
+
+test('an error is the one that the import has, word for word', async () => {
+  await db.query('create table broken (n integer, file_id bigint)');
+  world.put('broken/1.csv', 'n\n1\nnot a number\n');
+  await world.insertConnector({
+    name: 'broken',
+    pattern: 'broken/*',
+    target_table: 'broken',
+    file_id_column: 'file_id',
+  });
+  const [file] = await world.settled('broken');
+  const before = await state('broken');
+  const { row } = await dryRun('broken', 'broken/1.csv');
+  assert.deepEqual(
+    [row!.rows_read, row!.error_code, row!.error_message],
+    [null, file!.error_code, file!.error_message],
+  );
+  assert.match(String(row!.error_message), /^broken\/1.csv: line 3, column n: /);
+  assert.deepEqual(await state('broken'), before);
+
+  world.put('broken/1.csv', 'n\n1\n2\n3\n');
+  assert.deepEqual((await dryRun('broken', 'broken/1.csv')).row, counts(3), 'as the bucket has it now');
+  assert.deepEqual(await db.query('select from broken'), []);
+});
+
+test('what a commit would check is checked: a deferred constraint', async () => {
+  await db.query('create table deferred (n integer unique deferrable initially deferred)');
+  world.put('deferred/1.csv', 'n\n1\n1\n');
+  await world.insertConnector({
+    name: 'deferred',
+    pattern: 'deferred/*',
+    target_table: 'deferred',
+    state: 'paused',
+  });
+  assert.equal((await dryRun('deferred', 'deferred/1.csv')).row!.error_code, 'conflict');
+});
+
+test('a key that is in the bucket but not tracked can be tried, also one that the pattern leaves out', async () => {
+  world.put('untracked/new.csv', 'n\n1\n');
+  world.put('untracked/new.txt', 'n\n1\n2\n');
+  await world.insertConnector({
+    name: 'untracked',
+    pattern: 'untracked/*.csv',
+    target_table: 'untracked',
+    state: 'paused',
+  });
+  assert.deepEqual((await dryRun('untracked', 'untracked/new.csv')).row, counts(1));
+  const { row, notices } = await dryRun('untracked', 'untracked/new.txt');
+  assert.deepEqual(row, counts(2));
+  assert.match(notices[0]!.message, /does not match the connector's pattern/);
+});
+
+test('a key that is neither tracked nor in the bucket names its neighbours; a tracked one that is gone, its error', async () => {
+  world.put('gone/1.csv', 'n\n1\n');
+  await world.insertConnector({ name: 'gone', pattern: 'gone/*', target_table: 'gone' });
+  await world.settled('gone');
+  await assert.rejects(dryRun('gone', 'gone/2.csv'), {
+    code: '42704',
+    message: /no file with the key/,
+    hint: /'gone\/1.csv'/,
+  });
+  world.server.store.delete(world.bucket, 'gone/1.csv');
+  assert.equal((await dryRun('gone', 'gone/1.csv')).row!.error_code, 'object_missing');
+});
+
+test('bad rows are counted and told, and stand in no table; conflicts are counted too', async () => {
+  await db.query('create table mixed (n integer primary key)');
+  await db.query('insert into mixed values (1)');
+  world.put('mixed/1.csv', 'n\n1\n2\nx\n3\n');
+  await insertPaused({
+    name: 'mixed',
+    pattern: 'mixed/*',
+    target_table: 'mixed',
+    on_bad_row: 'skip',
+    on_conflict: 'skip',
+  });
+  const { row, notices } = await dryRun('mixed', 'mixed/1.csv');
+  assert.deepEqual(row, { ...counts(4), rows_imported: 2, rows_rejected: 1, rows_skipped: 1 });
+  assert.match(notices[0]!.message, /^line 4, column n: invalid input syntax/);
+  assert.deepEqual(await db.query('select from s3_connector.rejected_rows'), []);
+  assert.deepEqual(await db.query('select n from mixed'), [{ n: 1 }]);
+});

@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict';
+import { before, test } from 'node:test';
+import { parquetOf } from '../support/parquet.ts';
+import { openWorld } from '../support/world.ts';
+import { call } from './support.ts';
+
+const world = await openWorld();
+const { db } = world;
+before(() => world.startWorker());
+
+const preview = async (name: string) => (await call(db, `call s3_connector.preview('${name}')`)).notices;
+const files = (name: string) =>
+  db.query<{ key: string; size_bytes: number }>(
+    'select key, size_bytes from s3_connector.preview_files where connector_name = $1 order by key',
+    [name],
+  );
+const columns = (name: string) =>
+  db.query(
+    `select position, source_column, inferred_type, nullable, target_column, target_type, suggested_time_column as time
+      from s3_connector.preview_columns where connector_name = $1 order by position`,
+    [name],
+  );
+const insert = (columns: Parameters<typeof world.insertConnector>[0]) =>
+  world.insertConnector({ state: 'paused', ...columns });
+
+test('keys in order with sizes, and columns with the table that would be made', async () => {
+  world.put('made/1-empty.csv', '');
+  world.put('made/2.csv', 'id,taken at,seen,note\n1,2026-01-01 00:00:00Z,2026-01-01,\n');
+  world.put('made/3.txt', 'not for us');
+  await insert({ name: 'made', pattern: 'made/*.csv', target_table: 'made' });
+  await db.query(
+    "insert into s3_connector.column_mappings values ('made', 'taken at', 'taken_at', null), ('made', 'note', null, null), ('made', 'id', 'id', 'numeric(9)')",
+  );
+  assert.deepEqual(await preview('made'), [
+    { message: '2 matching keys, which are all; 3 keys listed', hint: undefined },
+  ]);
+  assert.deepEqual(await files('made'), [
+    { key: 'made/1-empty.csv', size_bytes: 0 },
+    { key: 'made/2.csv', size_bytes: 57 },
+  ]);
+  const timestamptz = 'timestamp with time zone';
+  assert.deepEqual(await columns('made'), [
+    {
+      position: 1,
+      source_column: 'id',
+      inferred_type: 'bigint',
+      nullable: false,
+      target_column: 'id',
+      target_type: 'numeric(9,0)',
+      time: false,
+    },
+    {
+      position: 2,
+      source_column: 'taken at',
+      inferred_type: 'timestamptz',
+      nullable: false,
+      target_column: 'taken_at',
+      target_type: timestamptz,
+      time: true,
+    },
+    {
+      position: 3,
+      source_column: 'seen',
+      inferred_type: 'date',
+      nullable: false,
+      target_column: 'seen',
+      target_type: 'date',
+      time: false,
+    },
+    {
+      position: 4,
+      source_column: 'note',
+      inferred_type: 'text',
+      nullable: true,
+      target_column: null,
+      target_type: null,
+      time: false,
+    },
+  ]);
+  assert.deepEqual(await db.query("select to_regclass('made') as table"), [{ table: null }]);
+  assert.deepEqual(await world.spooled(), []);
+});
+
+test('Parquet into an existing table that lacks a column: shown as far as it goes, with a notice', async () => {
+  world.put('existing/1.parquet', await parquetOf("select 1::uinteger as n, 'x' as extra"));
+  await db.query('create table existing (n integer)');
+  await insert({ name: 'existing', pattern: 'existing/*', file_format: 'parquet', target_table: 'existing' });
+  const notices = await preview('existing');
+  assert.match(notices[1]!.message, /an import would fail: .* lacks: extra/);
+  assert.match(notices[1]!.hint!, /on_unknown_column/);
+  assert.deepEqual(await columns('existing'), [
+    {
+      position: 1,
+      source_column: 'n',
+      inferred_type: 'bigint',
+      nullable: false,
+      target_column: 'n',
+      target_type: 'integer',
+      time: false,
+    },
+    {
+      position: 2,
+      source_column: 'extra',
+      inferred_type: 'text',
+      nullable: false,
+      target_column: null,
+      target_type: null,
+      time: false,
+    },
+  ]);
+});
+
+test('the first 1,000 keys of more, and the next preview takes their place', async () => {
+  for (let i = 0; i < 1001; i++) world.put(`many/${String(i).padStart(4, '0')}.csv`, 'n\n1\n');
+  await insert({ name: 'many', pattern: 'many/*', target_table: 'many' });
+  assert.equal((await preview('many'))[0]!.message, 'the first 1000 matching keys, of more');
+  assert.equal((await files('many')).length, 1000);
+  await db.query(
+    "update s3_connector.connectors set pattern = 'many/000?.csv', start_after = 'many/0005.csv' where name = 'many'",
+  );
+  await preview('many');
+  assert.deepEqual(
+    (await files('many')).map(({ key }) => key.slice(5, 9)),
+    ['0006', '0007', '0008', '0009'],
+  );
+  await db.query("update s3_connector.connectors set pattern = 'many/x*' where name = 'many'");
+  assert.match((await preview('many'))[1]!.message, /no matching file/);
+  assert.deepEqual([await files('many'), await columns('many')], [[], []]);
+});
