@@ -4,27 +4,21 @@
 
 create schema s3_connector;
 
-create type s3_connector.file_format as enum ('csv', 'parquet');
-create type s3_connector.auth_method as enum ('worker', 'anonymous', 'iam_role');
-create type s3_connector.column_matching as enum ('name', 'position');
-create type s3_connector.unknown_column_action as enum ('fail', 'ignore');
-create type s3_connector.conflict_action as enum ('fail', 'skip', 'update');
-create type s3_connector.bad_row_action as enum ('fail', 'skip');
-create type s3_connector.connector_state as enum ('running', 'paused');
 create type s3_connector.file_status as enum (
   'in_queue', 'running', 'pending_retry', 'paused', 'success', 'failure', 'cancelled', 'undone'
 );
 
--- Ranges and formats are checked by the trigger validate_connector, which can say what was expected.
+-- Words, ranges and formats are checked by the trigger validate_connector, which can say what was expected: an enum
+-- or a domain would refuse with a bare SQLSTATE before the trigger is asked.
 create table s3_connector.connectors (
   name text primary key,
   bucket text not null,
   pattern text not null,
-  file_format s3_connector.file_format not null,
+  file_format text not null,
   target_table text not null,
   region text,
   endpoint text,
-  auth_method s3_connector.auth_method not null default 'worker',
+  auth_method text not null default 'worker',
   role_arn text,
   schedule text not null default '* * * * *',
   csv_delimiter text not null default ',',
@@ -34,8 +28,8 @@ create table s3_connector.connectors (
   csv_encoding text not null default 'utf-8',
   csv_skip_header boolean not null default true,
   time_zone text not null default 'UTC',
-  match_columns_by s3_connector.column_matching not null default 'name',
-  on_unknown_column s3_connector.unknown_column_action not null default 'fail',
+  match_columns_by text not null default 'name',
+  on_unknown_column text not null default 'fail',
   create_table boolean not null default true,
   time_column text,
   hypertable boolean,
@@ -43,8 +37,8 @@ create table s3_connector.connectors (
   columnstore boolean not null default false,
   segment_by text[],
   order_by text[],
-  on_conflict s3_connector.conflict_action not null default 'fail',
-  on_bad_row s3_connector.bad_row_action not null default 'fail',
+  on_conflict text not null default 'fail',
+  on_bad_row text not null default 'fail',
   max_bad_rows bigint,
   file_id_column text,
   max_file_bytes bigint not null default 1073741824,
@@ -54,7 +48,7 @@ create table s3_connector.connectors (
   max_attempts integer not null default 5,
   min_object_age interval not null default '0',
   start_after text,
-  state s3_connector.connector_state not null default 'running',
+  state text not null default 'running',
   owner name not null default current_user,
   created_at timestamptz not null default now()
 );
@@ -89,10 +83,15 @@ create table s3_connector.files (
   next_attempt_at timestamptz,
   status_since timestamptz not null default now(),
   worker_id integer,
+  attempt_id bigint,
+  lineage text[],
   unique (connector_name, key),
   constraint files_rows_add_up check (rows_read = rows_imported + rows_rejected + rows_skipped),
   constraint files_success_has_counts check (status <> 'success' or rows_read is not null)
 ) with (fillfactor = 85);
+
+-- attempts is counted from the start again when a person retries a file; an attempt's id never comes twice.
+create sequence s3_connector_private.attempt_ids;
 
 create index files_connector_status_idx on s3_connector.files (connector_name, status);
 -- Files not yet ended: what a poll counts against max_tracked_files and what a dead worker left behind.

@@ -1,162 +1,159 @@
 -- What a connector may say, checked when it is inserted or changed, with a message a person can act on.
 
-create or replace function s3_connector_private.is_cron_field(field text, lowest integer, highest integer)
-returns boolean language plpgsql immutable as $$
-declare
-  item text;
-  part text[];
+create or replace function s3_connector_private.validate_name(c s3_connector.connectors, context text)
+returns void language plpgsql stable as $$
 begin
-  foreach item in array string_to_array(field, ',') loop
-    part := regexp_match(item, '^(?:\*|(\d{1,2})(?:-(\d{1,2}))?)(?:/(\d{1,2}))?$');
-    if part is null
-      or part[1]::integer not between lowest and highest
-      or part[2]::integer not between part[1]::integer and highest
-      or part[3]::integer = 0 then
-      return false;
-    end if;
-  end loop;
-  return field <> '';
-end;
-$$;
-comment on function s3_connector_private.is_cron_field(text, integer, integer) is
-  'Whether a text is one field of a cron expression: *, numbers, ranges, lists and steps within the bounds.';
-
-create or replace function s3_connector_private.is_schedule(schedule text)
-returns boolean language plpgsql immutable as $$
-declare
-  field text[] := regexp_split_to_array(btrim(schedule), '\s+');
-begin
-  return schedule in ('minute', 'hour')
-    or (cardinality(field) = 5
-      and s3_connector_private.is_cron_field(field[1], 0, 59)
-      and s3_connector_private.is_cron_field(field[2], 0, 23)
-      and s3_connector_private.is_cron_field(field[3], 1, 31)
-      and s3_connector_private.is_cron_field(field[4], 1, 12)
-      and s3_connector_private.is_cron_field(field[5], 0, 7));
-end;
-$$;
-comment on function s3_connector_private.is_schedule(text) is
-  'Whether a text is a schedule: minute, hour, or five cron fields.';
-
-create or replace function s3_connector_private.is_time_zone(time_zone text)
-returns boolean language plpgsql stable as $$
-begin
-  -- Asking for a time there is 100 times faster than reading pg_timezone_names.
-  perform now() at time zone time_zone;
-  return true;
-exception when invalid_parameter_value then
-  return false;
-end;
-$$;
-comment on function s3_connector_private.is_time_zone(text) is 'Whether a text names a time zone.';
-
-create or replace function s3_connector_private.table_parts(target_table text)
-returns text[] language plpgsql immutable as $$
-declare
-  part text[];
-begin
-  begin
-    part := parse_ident(target_table);
-  exception when invalid_parameter_value then
-    part := null;
-  end;
-  if part is null or cardinality(part) > 2 then
-    perform s3_connector_private.refuse('target_table must be a table name: table, or schema.table', target_table,
-      'Quote a name with capitals or odd characters as SQL does: public."My Table".');
+  if octet_length(c.name) > 200 or c.name !~ '^\S([^\n\r]*\S)?$' then
+    perform s3_connector_private.refuse_setting('name', 'be 1 to 200 bytes long, without line breaks or spaces around it', c.name);
   end if;
-  return case cardinality(part) when 1 then array['public', part[1]] else part end;
+  if exists (select from s3_connector.connectors other where other.name = c.name)
+    and not s3_connector_private.comes_with_on_conflict(context) then
+    raise exception 'there is a connector named % already', quote_literal(c.name)
+      using errcode = 'unique_violation', schema = 's3_connector', table = 'connectors', column = 'name',
+        hint = format('Choose another name; or change the one there is, after select s3_connector.pause(%L).', c.name);
+  end if;
 end;
 $$;
-comment on function s3_connector_private.table_parts(text) is
-  'Schema and table of a target_table, unquoted; without a schema it is public.';
+comment on function s3_connector_private.validate_name(s3_connector.connectors, text) is
+  'Refuses a new name that is none, or that another connector has.';
 
-create or replace function s3_connector_private.validate_bucket(c s3_connector.connectors)
-returns void language plpgsql as $$
+create or replace function s3_connector_private.validate_words(c s3_connector.connectors)
+returns void language plpgsql stable as $$
+begin
+  perform s3_connector_private.refuse_other_words('file_format', c.file_format, '{csv,parquet}');
+  perform s3_connector_private.refuse_other_words('auth_method', c.auth_method, '{worker,anonymous,iam_role}');
+  perform s3_connector_private.refuse_other_words('match_columns_by', c.match_columns_by, '{name,position}');
+  perform s3_connector_private.refuse_other_words('on_unknown_column', c.on_unknown_column, '{fail,ignore}');
+  perform s3_connector_private.refuse_other_words('on_conflict', c.on_conflict, '{fail,skip,update}');
+  perform s3_connector_private.refuse_other_words('on_bad_row', c.on_bad_row, '{fail,skip}');
+  perform s3_connector_private.refuse_other_words('state', c.state, '{running,paused}');
+end;
+$$;
+comment on function s3_connector_private.validate_words(s3_connector.connectors) is
+  'Refuses a connector with an unknown word where there is a choice of a few.';
+
+create or replace function s3_connector_private.validate_source(c s3_connector.connectors)
+returns void language plpgsql stable as $$
 begin
   if c.bucket like '%--x-s3' then
-    perform s3_connector_private.refuse('bucket must be a general purpose bucket', c.bucket,
+    perform s3_connector_private.refuse_setting('bucket', 'be a general purpose bucket', c.bucket,
       'Directory buckets (S3 Express One Zone) do not list in key order, which the marker rests on.');
   end if;
-  if c.bucket !~ '^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$' then
-    perform s3_connector_private.refuse('bucket must be a bucket''s name: 3 to 63 of a-z, 0-9, dot and hyphen', c.bucket,
+  if c.bucket !~ '^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$' or c.bucket like '%..%' then
+    perform s3_connector_private.refuse_setting('bucket', 'be a bucket''s name: 3 to 63 of a-z, 0-9, dot and hyphen', c.bucket,
       'Give the name alone, without s3:// and without a path; the path belongs in pattern.');
   end if;
-  if c.pattern = '' or c.pattern like '/%' or c.pattern like 's3://%' then
-    perform s3_connector_private.refuse('pattern must be a glob over keys, such as data/**/*.csv', c.pattern,
-      'Keys have no leading slash, and the bucket is named in its own column.');
+  if c.pattern = '' or c.pattern like '/%' or c.pattern like 's3://%' or octet_length(c.pattern) > 4096 then
+    perform s3_connector_private.refuse_setting('pattern', 'be a glob over keys, such as data/**/*.csv, of at most 4096 bytes', c.pattern,
+      'Keys have no leading slash, and the bucket is named in its own column. ** takes all keys.');
   end if;
-  if length(regexp_replace(c.pattern, '[^{]', '', 'g')) <> length(regexp_replace(c.pattern, '[^}]', '', 'g'))
-    or c.pattern ~ '\[[^\]]*$' then
-    perform s3_connector_private.refuse('pattern must close every { and [', c.pattern);
+  if s3_connector_private.glob_fault(c.pattern) is not null then
+    perform s3_connector_private.refuse_setting('pattern', s3_connector_private.glob_fault(c.pattern), c.pattern,
+      'Put a backslash before a character that is meant as it is: \[ \{ \*.');
   end if;
-  if c.endpoint is not null and c.endpoint !~ '^https?://[^/@\s?#]+/?$' then
-    perform s3_connector_private.refuse('endpoint must be a URL without path or user, such as https://s3.example.com', c.endpoint);
+  if c.start_after = '' or octet_length(c.start_after) > 1024 or c.start_after like 's3://%' then
+    perform s3_connector_private.refuse_setting('start_after', 'be a key, of at most 1024 bytes', c.start_after,
+      'Such as data/2026/01.csv, without the bucket. Null starts with the first key.');
   end if;
-  if c.auth_method = 'iam_role' and c.role_arn is null then
-    perform s3_connector_private.refuse('auth_method iam_role needs a role_arn', null,
-      'Such as arn:aws:iam::123456789012:role/reader.');
-  end if;
-  if c.role_arn !~ '^arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+$' then
-    perform s3_connector_private.refuse('role_arn must be the ARN of a role, such as arn:aws:iam::123456789012:role/reader', c.role_arn);
-  end if;
-  if not s3_connector_private.is_schedule(c.schedule) then
-    perform s3_connector_private.refuse('schedule must be minute, hour, or five cron fields in UTC', c.schedule,
+  if not s3_connector_private.is_schedule(c.schedule) or not s3_connector_private.comes_due(c.schedule) then
+    perform s3_connector_private.refuse_setting('schedule',
+      'be minute, hour, or five cron fields in UTC that come due some day', c.schedule,
       'Such as */5 * * * * for every five minutes, or 0 6 * * 1 for Mondays at six.');
   end if;
 end;
 $$;
-comment on function s3_connector_private.validate_bucket(s3_connector.connectors) is
-  'Refuses a connector whose bucket, pattern, endpoint, role or schedule cannot work.';
+comment on function s3_connector_private.validate_source(s3_connector.connectors) is
+  'Refuses a connector whose bucket, pattern, first key or schedule cannot work.';
+
+create or replace function s3_connector_private.validate_access(c s3_connector.connectors)
+returns void language plpgsql stable as $$
+declare
+  port text := (regexp_match(c.endpoint, ':(\d+)/?$'))[1];
+begin
+  if c.endpoint !~* '^https?://([a-z0-9]([a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:\d{1,5})?/?$' or port::integer not between 1 and 65535 then
+    perform s3_connector_private.refuse_setting('endpoint',
+      'be a URL of host and port only, such as https://s3.example.com or http://10.0.0.1:9000', c.endpoint,
+      'It must also be among the URLs in the worker''s S3_ALLOWED_ENDPOINTS. Null is AWS.');
+  end if;
+  -- Servers other than AWS call their regions what they like.
+  if c.region !~ (case when c.endpoint is null then '^[a-z]{2,4}(-[a-z]+)+-\d{1,2}$' else '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$' end) then
+    perform s3_connector_private.refuse_setting('region', 'be a region, such as us-east-1 or eu-central-1', c.region,
+      'Null: the bucket''s region is found out and followed.');
+  end if;
+  if c.auth_method = 'iam_role' and c.role_arn is null then
+    perform s3_connector_private.refuse_setting('role_arn', 'be given with auth_method iam_role', null,
+      'Such as arn:aws:iam::123456789012:role/reader.');
+  end if;
+  if c.role_arn !~ '^arn:aws[a-z-]*:iam::\d{12}:role/[A-Za-z0-9_+=,.@/-]+$' or length(c.role_arn) > 2048 then
+    perform s3_connector_private.refuse_setting('role_arn', 'be the ARN of a role', c.role_arn,
+      'Such as arn:aws:iam::123456789012:role/reader.');
+  end if;
+  if c.role_arn is not null and c.auth_method <> 'iam_role' then
+    perform s3_connector_private.refuse_setting('role_arn', format('be null with auth_method %s', c.auth_method), c.role_arn,
+      'A role is only assumed with auth_method iam_role.');
+  end if;
+end;
+$$;
+comment on function s3_connector_private.validate_access(s3_connector.connectors) is
+  'Refuses a connector whose endpoint, region or role cannot work.';
 
 create or replace function s3_connector_private.validate_format(c s3_connector.connectors)
-returns void language plpgsql as $$
+returns void language plpgsql volatile as $$
 begin
   -- COPY's own rules: https://www.postgresql.org/docs/current/sql-copy.html
   if octet_length(c.csv_delimiter) <> 1 or c.csv_delimiter in (e'\n', e'\r') then
-    perform s3_connector_private.refuse('csv_delimiter must be one single-byte character, and no line break', c.csv_delimiter,
+    perform s3_connector_private.refuse_setting('csv_delimiter', 'be one single-byte character, and no line break', c.csv_delimiter,
       'For a tab write e''\t''.');
   end if;
-  if octet_length(c.csv_quote) <> 1 or c.csv_quote = c.csv_delimiter then
-    perform s3_connector_private.refuse('csv_quote must be one single-byte character other than csv_delimiter', c.csv_quote);
+  if octet_length(c.csv_quote) <> 1 or c.csv_quote in (c.csv_delimiter, e'\n', e'\r') then
+    perform s3_connector_private.refuse_setting('csv_quote', 'be one single-byte character other than csv_delimiter, and no line break', c.csv_quote,
+      'For a file without quotes give a character that it does not hold, such as e''\x01''.');
   end if;
-  if octet_length(c.csv_escape) <> 1 then
-    perform s3_connector_private.refuse('csv_escape must be one single-byte character', c.csv_escape);
+  if octet_length(c.csv_escape) <> 1 or c.csv_escape in (e'\n', e'\r') then
+    perform s3_connector_private.refuse_setting('csv_escape', 'be one single-byte character, and no line break', c.csv_escape,
+      'The character before a quote within quotes: " where quotes are doubled, \ where they have a backslash.');
   end if;
   if c.csv_null ~ e'[\n\r]' or position(c.csv_delimiter in c.csv_null) > 0 or position(c.csv_quote in c.csv_null) > 0 then
-    perform s3_connector_private.refuse('csv_null must not hold a line break, csv_delimiter or csv_quote', c.csv_null);
+    perform s3_connector_private.refuse_setting('csv_null', 'not hold a line break, csv_delimiter or csv_quote', c.csv_null,
+      'Such as \N or NULL; the empty default takes an unquoted empty field for null.');
+  end if;
+  if not s3_connector_private.is_encoding(c.csv_encoding) then
+    perform s3_connector_private.refuse_setting('csv_encoding', format('be an encoding that can become %s', getdatabaseencoding()), c.csv_encoding,
+      'Such as utf-8, utf-16, latin1, win1252 or sjis; PostgreSQL''s manual lists them under character set support.');
   end if;
   if not s3_connector_private.is_time_zone(c.time_zone) then
-    perform s3_connector_private.refuse('time_zone must be a time zone''s name, such as UTC or Europe/Berlin', c.time_zone,
+    perform s3_connector_private.refuse_setting('time_zone', 'be a time zone''s name, such as UTC or Europe/Berlin', c.time_zone,
       'select name from pg_timezone_names shows them all.');
-  end if;
-  if c.max_file_bytes <= 0 then
-    perform s3_connector_private.refuse('max_file_bytes must be above zero', c.max_file_bytes::text);
-  end if;
-  if c.max_row_bytes not between 1 and 1073741823 then
-    perform s3_connector_private.refuse('max_row_bytes must be between 1 and 1073741823, the most a PostgreSQL value holds', c.max_row_bytes::text);
-  end if;
-  if c.max_tracked_files not between 1 and 100000 then
-    perform s3_connector_private.refuse('max_tracked_files must be between 1 and 100000', c.max_tracked_files::text);
-  end if;
-  if c.max_parallel_files not between 1 and 1000 then
-    perform s3_connector_private.refuse('max_parallel_files must be between 1 and 1000, or null for as many as the workers run', c.max_parallel_files::text);
-  end if;
-  if c.max_attempts not between 1 and 100 then
-    perform s3_connector_private.refuse('max_attempts must be between 1 and 100', c.max_attempts::text);
-  end if;
-  if c.max_bad_rows < 0 then
-    perform s3_connector_private.refuse('max_bad_rows must not be negative', c.max_bad_rows::text);
-  end if;
-  if c.chunk_interval <= interval '0' then
-    perform s3_connector_private.refuse('chunk_interval must be above zero', c.chunk_interval::text);
-  end if;
-  if c.min_object_age < interval '0' then
-    perform s3_connector_private.refuse('min_object_age must not be negative', c.min_object_age::text);
   end if;
 end;
 $$;
 comment on function s3_connector_private.validate_format(s3_connector.connectors) is
-  'Refuses a connector whose CSV options, time zone or limits cannot work.';
+  'Refuses a connector whose CSV options or time zone cannot work.';
+
+create or replace function s3_connector_private.validate_limits(c s3_connector.connectors)
+returns void language plpgsql stable as $$
+begin
+  perform s3_connector_private.refuse_outside('max_file_bytes', c.max_file_bytes, 1, 1125899906842624);
+  perform s3_connector_private.refuse_outside('max_row_bytes', c.max_row_bytes, 1, 1073741823,
+    'A value in PostgreSQL holds no more than 1 GiB.');
+  perform s3_connector_private.refuse_outside('max_tracked_files', c.max_tracked_files, 1, 100000);
+  perform s3_connector_private.refuse_outside('max_parallel_files', c.max_parallel_files, 1, 1000,
+    'Null: as many as the workers run. To stop the connector, pause it.');
+  perform s3_connector_private.refuse_outside('max_attempts', c.max_attempts, 1, 100);
+  perform s3_connector_private.refuse_outside('max_bad_rows', c.max_bad_rows, 0, 1000000000000, 'Null: no limit.');
+  if c.max_bad_rows is not null and c.on_bad_row <> 'skip' then
+    perform s3_connector_private.refuse_setting('max_bad_rows', 'be null unless on_bad_row is skip', c.max_bad_rows::text,
+      'With on_bad_row fail the first bad row fails the file.');
+  end if;
+  -- No further back than timestamps go.
+  if not c.min_object_age between interval '0' and interval '100 years' then
+    perform s3_connector_private.refuse_setting('min_object_age', 'be between 0 and 100 years', c.min_object_age::text,
+      'Such as 10 minutes, where files that are written side by side may finish out of order within so long.');
+  end if;
+end;
+$$;
+comment on function s3_connector_private.validate_limits(s3_connector.connectors) is
+  'Refuses a connector with a limit out of its bounds.';
 
 create or replace function s3_connector_private.refuse_unbuilt(c s3_connector.connectors)
 returns void language plpgsql as $$
@@ -175,22 +172,35 @@ comment on function s3_connector_private.refuse_unbuilt(s3_connector.connectors)
   'Refuses what the columns can say but this version does not do, rather than silently doing something else.';
 
 create or replace function s3_connector_private.validate_connector()
-returns trigger language plpgsql as $$
+returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  context text;
 begin
-  if btrim(new.name) = '' or octet_length(new.name) > 200 then
-    perform s3_connector_private.refuse('name must be 1 to 200 bytes long', new.name);
+  get diagnostics context = pg_context;
+  perform s3_connector_private.refuse_nulls(tg_relid, to_jsonb(new));
+  perform s3_connector_private.validate_words(new);
+  -- Pausing must work even where a setting is no longer valid, as after an upgrade.
+  if tg_op = 'UPDATE' and to_jsonb(new) - 'state' = to_jsonb(old) - 'state' then
+    return new;
   end if;
-  perform s3_connector_private.validate_bucket(new);
-  perform s3_connector_private.table_parts(new.target_table);
+  if tg_op = 'INSERT' or new.name <> old.name then
+    perform s3_connector_private.validate_name(new, context);
+  end if;
+  if tg_op = 'UPDATE' and new.start_after is distinct from old.start_after then
+    perform s3_connector_private.refuse_setting('start_after', 'stay as it was when the connector was inserted', new.start_after,
+      format('To list from elsewhere: select s3_connector.set_marker(%L, key);', old.name));
+  end if;
+  perform s3_connector_private.validate_source(new);
+  perform s3_connector_private.validate_access(new);
   perform s3_connector_private.validate_format(new);
+  perform s3_connector_private.validate_target(new);
+  perform s3_connector_private.validate_limits(new);
   perform s3_connector_private.refuse_unbuilt(new);
-  -- Imports run with the owner's rights, so nobody may name another role.
-  new.owner := case tg_op when 'INSERT' then current_user else old.owner end;
   return new;
 end;
 $$;
 comment on function s3_connector_private.validate_connector() is
-  'Checks every column of a connector and sets its owner to the inserting role.';
+  'Checks every column of a connector, with the product''s rights: the inserting role needs none of its own.';
 
 create or replace trigger validate_connector
   before insert or update on s3_connector.connectors

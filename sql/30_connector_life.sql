@@ -22,10 +22,16 @@ returns void language sql as $$
 $$;
 comment on function s3_connector_private.add_poll_job(text) is 'Queues a poll of the connector, now.';
 
+create or replace function s3_connector_private.expect_poll(connector_name text)
+returns void language sql as $$
+  update s3_connector_private.progress p set backlog = true where p.connector_name = expect_poll.connector_name;
+$$;
+comment on function s3_connector_private.expect_poll(text) is
+  'Until the next poll has answered, nobody can say that the connector has caught up.';
+
 create or replace function s3_connector_private.ask_poll(connector_name text)
 returns void language sql as $$
-  -- Until the poll has answered, nobody can say that the connector has caught up.
-  update s3_connector_private.progress p set backlog = true where p.connector_name = ask_poll.connector_name;
+  select s3_connector_private.expect_poll(connector_name);
   select s3_connector_private.add_poll_job(connector_name);
 $$;
 comment on function s3_connector_private.ask_poll(text) is 'Queues a poll that a person asked for.';
@@ -52,56 +58,82 @@ returns boolean language sql stable as $$
 $$;
 comment on function s3_connector_private.table_exists(text) is 'Whether a connector''s target table is there.';
 
-create or replace function s3_connector_private.dispatch(connector_name text)
+create or replace function s3_connector_private.lock_queue(connector_name text)
 returns void language sql as $$
-  -- A job that is there already, waiting or about to run, is left as it is.
-  select graphile_worker.add_job(
-    'import_file',
-    json_build_object('file_id', f.id),
-    job_key => s3_connector_private.import_job_key(f.id),
-    job_key_mode => 'unsafe_dedupe',
-    max_attempts => 32767
-  )
+  -- Always taken after the connector's, its files' and its progress' rows, and before any job.
+  select pg_advisory_xact_lock(1395868506, hashtext(connector_name));
+$$;
+comment on function s3_connector_private.lock_queue(text) is
+  'Until the end of the transaction, nobody else may look for a free slot of the connector or move several of its jobs.';
+
+create or replace function s3_connector_private.try_lock_queue(connector_name text)
+returns boolean language sql as $$
+  select pg_try_advisory_xact_lock(1395868506, hashtext(connector_name));
+$$;
+comment on function s3_connector_private.try_lock_queue(text) is
+  'As lock_queue, for who must not wait: false where somebody else holds it.';
+
+create or replace function s3_connector_private.dispatch(connector_name text)
+returns void language plpgsql as $$
+begin
+  perform s3_connector_private.lock_queue(connector_name);
+  -- A job that waits is left as it is. One that has begun may have looked at its file too early, so it does not count:
+  -- should it have the file after all, the second job finds it taken.
+  perform graphile_worker.add_jobs(array_agg(
+    s3_connector_private.import_job(f.id, now() + f.nr * interval '1 microsecond') order by f.nr
+  ))
   from (
-    select id from s3_connector.files f
+    select f.id, row_number() over (order by f.key) as nr
+    from s3_connector.files f
     where f.connector_name = dispatch.connector_name and f.status = 'in_queue'
     order by f.key
     limit (
       select case when slots is null then null else greatest(slots, 0) end
       from s3_connector_private.free_slots(dispatch.connector_name) slots
     )
-  ) f;
+  ) f
+  where not exists (
+    select from graphile_worker.jobs j
+    where j.key = s3_connector_private.import_job_key(f.id) and j.locked_at is null and j.attempts < j.max_attempts
+  )
+  having count(*) > 0;
+end;
 $$;
 comment on function s3_connector_private.dispatch(text) is
   'Gives the first waiting files of a connector a job, as many as may run now; those that have one keep it.';
 
+create or replace function s3_connector_private.import_job(file_id bigint, run_at timestamptz)
+returns graphile_worker.job_spec language sql stable as $$
+  select (
+    'import_file', json_build_object('file_id', file_id), null, run_at, 32767,
+    s3_connector_private.import_job_key(file_id), 0, null
+  )::graphile_worker.job_spec;
+$$;
+comment on function s3_connector_private.import_job(bigint, timestamptz) is
+  'What graphile-worker is given to import a file. Retries are ours and not the queue''s, so it has no limit of its own.';
+
 create or replace function s3_connector_private.add_import_jobs(file_ids bigint[], run_at timestamptz default now())
-returns void language sql as $$
-  select graphile_worker.add_jobs(array_agg(
-    (
-      'import_file',
-      json_build_object('file_id', f.id),
-      null,
-      -- Jobs run in the order of run_at: a microsecond apart keeps them in key order.
-      add_import_jobs.run_at + f.nr * interval '1 microsecond',
-      32767,
-      s3_connector_private.import_job_key(f.id),
-      0,
-      null
-    )::graphile_worker.job_spec order by f.nr
+returns void language plpgsql as $$
+declare
+  limited text[];
+begin
+  -- Not by graphile-worker's named queues: whoever looks for a job locks them all, and the others go away idle.
+  select coalesce(array_agg(c.connector_name order by c.connector_name), '{}') into limited
+  from (select distinct f.connector_name from s3_connector.files f where f.id = any (file_ids)) c
+  where s3_connector_private.free_slots(c.connector_name) is not null;
+
+  perform graphile_worker.add_jobs(array_agg(
+    -- Jobs run in the order of run_at: a microsecond apart keeps them in key order.
+    s3_connector_private.import_job(f.id, add_import_jobs.run_at + f.nr * interval '1 microsecond') order by f.nr
   ))
   from (
     select f.id, row_number() over (order by f.connector_name, f.key) as nr
     from s3_connector.files f
-    where f.id = any (file_ids)
-      and (f.status = 'pending_retry' or s3_connector_private.free_slots(f.connector_name) is null)
+    where f.id = any (file_ids) and (f.status = 'pending_retry' or f.connector_name <> all (limited))
   ) f
   having count(*) > 0;
-  -- Not by graphile-worker's named queues: whoever looks for a job locks them all, and the others go away idle.
-  select s3_connector_private.dispatch(c.name)
-  from s3_connector.connectors c
-  where c.name in (select f.connector_name from s3_connector.files f where f.id = any (file_ids))
-    and s3_connector_private.free_slots(c.name) is not null;
+  perform s3_connector_private.dispatch(name) from unnest(limited) as name;
+end;
 $$;
 comment on function s3_connector_private.add_import_jobs(bigint[], timestamptz) is
   'Queues the imports of files, in key order and within max_parallel_files.';
@@ -123,53 +155,46 @@ create or replace trigger start_connector
   after insert on s3_connector.connectors
   for each row execute function s3_connector_private.start_connector();
 
-create or replace function s3_connector_private.guard_connector()
-returns trigger language plpgsql as $$
-declare
-  verb text := case tg_op when 'DELETE' then 'delete' else 'change' end;
+create or replace function s3_connector_private.remove_import_jobs(connector_name text, file_ids bigint[])
+returns void language plpgsql as $$
 begin
-  if old.state = 'running'
-    and (tg_op = 'DELETE' or to_jsonb(new) - 'state' is distinct from to_jsonb(old) - 'state') then
-    raise exception 'cannot % connector %, because it is running: pause it first', verb, quote_literal(old.name)
-      using errcode = 'object_in_use', hint = format('select s3_connector.pause(%L);', old.name);
-  end if;
-  return coalesce(new, old);
+  perform s3_connector_private.lock_queue(connector_name);
+  perform graphile_worker.remove_job(s3_connector_private.import_job_key(id)) from unnest(file_ids) as id;
 end;
 $$;
-comment on function s3_connector_private.guard_connector() is
-  'A running connector may only change its state; it is paused before it is changed or deleted.';
+comment on function s3_connector_private.remove_import_jobs(text, bigint[]) is
+  'Takes imports of a connector out of the queue; those that have begun go on, but not a second time.';
 
-create or replace trigger guard_connector
-  before update or delete on s3_connector.connectors
-  for each row execute function s3_connector_private.guard_connector();
-
-create or replace function s3_connector_private.remove_jobs(connector_name text)
+create or replace function s3_connector_private.stop_attempt(attempt_id bigint)
 returns void language sql as $$
-  select graphile_worker.remove_job(s3_connector_private.import_job_key(f.id))
-  from s3_connector.files f
-  where f.connector_name = remove_jobs.connector_name and f.status in ('in_queue', 'pending_retry');
-  select graphile_worker.remove_job(s3_connector_private.poll_job_key(connector_name));
+  select pg_notify('s3_connector_cancel', attempt_id::text) where attempt_id is not null;
 $$;
-comment on function s3_connector_private.remove_jobs(text) is
-  'Takes the connector''s poll and its waiting imports out of the queue; what runs goes on.';
+comment on function s3_connector_private.stop_attempt(bigint) is
+  'Tells the workers, once the transaction commits, that an attempt is no longer its file''s: whoever makes it stops and rolls back.';
 
 create or replace function s3_connector_private.change_state()
 returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  queued_files bigint[];
+  changed bigint[];
 begin
   if new.state = 'paused' then
-    perform s3_connector_private.remove_jobs(new.name);
-    update s3_connector.files f set status = 'paused', next_attempt_at = null
-    where f.connector_name = new.name and f.status in ('in_queue', 'pending_retry');
+    with paused as (
+      update s3_connector.files f set status = 'paused', next_attempt_at = null
+      where f.connector_name = new.name and f.status in ('in_queue', 'pending_retry') returning f.id
+    )
+    select array_agg(id) into changed from paused;
+    perform s3_connector_private.remove_import_jobs(new.name, changed);
+    perform graphile_worker.remove_job(s3_connector_private.poll_job_key(new.name));
   else
     with queued as (
       update s3_connector.files f set status = 'in_queue', queued_at = now()
       where f.connector_name = new.name and f.status = 'paused' returning f.id
     )
-    select array_agg(id) into queued_files from queued;
-    perform s3_connector_private.add_import_jobs(queued_files);
-    perform s3_connector_private.ask_poll(new.name);
+    select array_agg(id) into changed from queued;
+    -- Locks the connector's progress, which goes before its jobs.
+    perform s3_connector_private.expect_poll(new.name);
+    perform s3_connector_private.add_import_jobs(changed);
+    perform s3_connector_private.add_poll_job(new.name);
   end if;
   return null;
 end;
@@ -185,11 +210,18 @@ create or replace trigger change_state
 create or replace function s3_connector_private.forget_connector()
 returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
-  perform s3_connector_private.remove_jobs(old.name);
+  perform s3_connector_private.stop_attempt(f.attempt_id) from s3_connector.files f
+  where f.connector_name = old.name and f.status = 'running';
+  perform s3_connector_private.remove_import_jobs(old.name, array(
+    select f.id from s3_connector.files f
+    where f.connector_name = old.name and f.status in ('in_queue', 'running', 'pending_retry', 'paused')
+  ));
+  perform graphile_worker.remove_job(s3_connector_private.poll_job_key(old.name));
   return old;
 end;
 $$;
-comment on function s3_connector_private.forget_connector() is 'Takes a deleted connector''s jobs out of the queue.';
+comment on function s3_connector_private.forget_connector() is
+  'Takes a deleted connector''s jobs out of the queue, and stops its running imports.';
 
 create or replace trigger remove_jobs
   before delete on s3_connector.connectors

@@ -56,15 +56,16 @@ begin
   with queued_files as (
     update s3_connector.files f
     set status = case c.state when 'running' then 'in_queue' else 'paused' end::s3_connector.file_status,
-      attempts = 0, queued_at = now(), next_attempt_at = null, error_code = null, error_message = null,
-      rows_read = null, rows_imported = null, rows_rejected = null, rows_skipped = null
+      attempts = 0, attempt_id = null, queued_at = now(), next_attempt_at = null,
+      error_code = null, error_message = null, rows_read = null, rows_imported = null, rows_rejected = null, rows_skipped = null
     from s3_connector.connectors c
     where f.id = any (file_ids) and c.name = f.connector_name
     returning f.id
   )
   select array_agg(id) into queued from queued_files;
   -- A retry that was to come later comes now.
-  perform graphile_worker.remove_job(s3_connector_private.import_job_key(id)) from unnest(queued) id;
+  perform s3_connector_private.remove_import_jobs(c.connector_name, queued)
+  from (select distinct f.connector_name from s3_connector.files f where f.id = any (queued)) c;
   perform s3_connector_private.add_import_jobs(array(
     select f.id from s3_connector.files f where f.id = any (queued) and f.status = 'in_queue'
   ));

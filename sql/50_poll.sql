@@ -2,16 +2,21 @@
 
 create or replace function s3_connector_private.enqueue_due_polls()
 returns bigint language sql as $$
-  select count(s3_connector_private.add_poll_job(c.name))
-  from s3_connector_private.progress p
-  join s3_connector.connectors c on c.name = p.connector_name
-  where c.state = 'running'
-    and (p.next_poll_at <= now() or p.backlog)
-    -- A poll that runs now is not queued again behind itself.
-    and not exists (
-      select from graphile_worker.jobs j
-      where j.key = s3_connector_private.poll_job_key(c.name) and j.locked_at is not null
-    );
+  select count(s3_connector_private.add_poll_job(due.name))
+  from (
+    select c.name
+    from s3_connector_private.progress p
+    join s3_connector.connectors c on c.name = p.connector_name
+    where c.state = 'running'
+      and (p.next_poll_at <= now() or p.backlog)
+      -- A poll that runs now is not queued again behind itself.
+      and not exists (
+        select from graphile_worker.jobs j
+        where j.key = s3_connector_private.poll_job_key(c.name) and j.locked_at is not null
+      )
+    -- Never waits for somebody who steers several connectors, and who may wait for us.
+    for update of p skip locked
+  ) due;
 $$;
 comment on function s3_connector_private.enqueue_due_polls() is
   'Queues a poll for each running connector whose schedule or backlog asks for one; returns how many.';
@@ -45,14 +50,17 @@ returns bigint language plpgsql as $$
 declare
   enqueued bigint[];
 begin
-  -- The marker is looked at again under the lock: the listing was made outside of this transaction.
+  -- Marker and state are looked at again under their locks: the listing was made outside of this transaction.
+  perform from s3_connector.connectors c
+  where c.name = commit_poll.connector_name and c.state = 'running' for share;
+  if not found then
+    return null;
+  end if;
   perform from s3_connector_private.progress p
-  join s3_connector.connectors c on c.name = p.connector_name
   where p.connector_name = commit_poll.connector_name
     and p.marker is not distinct from expected_marker
     and p.scan_position is not distinct from expected_scan_position
-    and c.state = 'running'
-  for update of p for share of c;
+  for update;
   if not found then
     return null;
   end if;
@@ -101,6 +109,8 @@ create or replace function s3_connector_private.fail_poll(
   new_error text
 )
 returns void language sql as $$
+  -- The polls row would lock the connector after its progress; everybody else does it before.
+  select from s3_connector.connectors c where c.name = fail_poll.connector_name for key share;
   update s3_connector_private.progress p
   set last_poll_at = poll_started_at, next_poll_at = new_next_poll_at
   where p.connector_name = fail_poll.connector_name;

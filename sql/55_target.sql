@@ -51,27 +51,3 @@ returns void language sql as $$
   where p.connector_name = set_notice.connector_name and p.notice is distinct from new_notice;
 $$;
 comment on function s3_connector_private.set_notice(text, text) is 'Sets what connector_status shows as notice.';
-
-create or replace function s3_connector_private.validate_column_mapping()
-returns trigger language plpgsql as $$
-declare
-  known boolean;
-begin
-  if new.data_type is not null then
-    begin
-      known := to_regtype(new.data_type) is not null;
-    exception when syntax_error then
-      known := false;
-    end;
-    if not known then
-      perform s3_connector_private.refuse('data_type must be a PostgreSQL type', new.data_type, 'Such as bigint, numeric(12,2) or timestamptz.');
-    end if;
-  end if;
-  return new;
-end;
-$$;
-comment on function s3_connector_private.validate_column_mapping() is 'Refuses a mapping whose type does not exist.';
-
-create or replace trigger validate_column_mapping
-  before insert or update on s3_connector.column_mappings
-  for each row execute function s3_connector_private.validate_column_mapping();

@@ -20,42 +20,62 @@ $$;
 comment on function s3_connector_private.dispatch_next(text) is
   'After a file has ended: queues those that waited for its slot, or for the table that it made.';
 
-create or replace function s3_connector_private.start_attempt(file_id bigint, new_worker_id integer)
+create or replace function s3_connector_private.has_free_slot(connector_name text)
+returns boolean language plpgsql as $$
+begin
+  if s3_connector_private.free_slots(connector_name) is null then
+    return true;
+  end if;
+  -- One at a time may look, and take what it finds.
+  perform s3_connector_private.lock_queue(connector_name);
+  return coalesce(s3_connector_private.free_slots(connector_name) > 0, true);
+end;
+$$;
+comment on function s3_connector_private.has_free_slot(text) is
+  'Whether one more file of the connector may be imported now; the answer holds until the end of the transaction.';
+
+create or replace function s3_connector_private.start_attempt(
+  file_id bigint, new_worker_id integer, live_attempts bigint[] default '{}'
+)
 returns setof s3_connector.files language plpgsql as $$
 declare
-  connector s3_connector.connectors;
+  file s3_connector.files;
 begin
-  select c.* into connector from s3_connector.connectors c
-  join s3_connector.files f on f.connector_name = c.name where f.id = file_id;
-  if s3_connector_private.free_slots(connector.name) is not null then
-    -- One at a time may look for a free slot.
-    perform from s3_connector.connectors c where c.name = connector.name for no key update;
-    if s3_connector_private.free_slots(connector.name) <= 0 then
-      -- A retry that comes while all slots are taken waits in the queue, and is the first to be dispatched.
-      update s3_connector.files f set status = 'in_queue', next_attempt_at = null
-      where f.id = file_id and f.status = 'pending_retry';
-      if exists (select from s3_connector.files f where f.id = file_id and f.status = 'in_queue') then
-        return;
-      end if;
+  -- Whoever changes the status now may add a job, too: waiting for them, either this job sees the change or theirs comes.
+  select f.* into file from s3_connector.files f where f.id = start_attempt.file_id for update;
+  if file.status = 'running' then
+    -- There may be two jobs for one file. What a dead worker left running is up to rescue_files, what a live one is
+    -- at is its own; this worker's own is begun again only where it was lost, as with an answer that never came.
+    if file.worker_id is distinct from new_worker_id or file.attempt_id = any (live_attempts) then
+      return;
     end if;
+  elsif file.status is null or file.status not in ('in_queue', 'pending_retry') then
+    return;
+  elsif not s3_connector_private.has_free_slot(file.connector_name) then
+    -- A retry that comes while all slots are taken waits in the queue, and is the first to be dispatched.
+    update s3_connector.files f set status = 'in_queue', next_attempt_at = null
+    where f.id = file.id and f.status = 'pending_retry';
+    return;
   end if;
 
-  -- A file that is already running is taken over: its job is ours now, so the worker that had it is gone.
-  -- Should that worker live after all, its attempt number is out of date and its record step finds no row.
   return query
     update s3_connector.files f
     set status = 'running', attempts = f.attempts + 1, started_at = clock_timestamp(), worker_id = new_worker_id,
-      next_attempt_at = null, error_code = null, error_message = null
-    where f.id = start_attempt.file_id and f.status in ('in_queue', 'pending_retry', 'running')
+      attempt_id = nextval('s3_connector_private.attempt_ids'), next_attempt_at = null,
+      error_code = null, error_message = null,
+      lineage = case when c.file_id_column is not null
+        then s3_connector_private.table_parts(c.target_table) || c.file_id_column end
+    from s3_connector.connectors c
+    where f.id = file.id and c.name = f.connector_name
     returning f.*;
 end;
 $$;
-comment on function s3_connector_private.start_attempt(bigint, integer) is
-  'Begins an attempt and returns the file; no row where there is nothing to do now (imported, paused, cancelled, deleted, or all of max_parallel_files taken).';
+comment on function s3_connector_private.start_attempt(bigint, integer, bigint[]) is
+  'Begins an attempt and returns the file; no row where there is nothing to do now (imported, being imported, paused, cancelled, deleted, or all of max_parallel_files taken). live_attempts: those that the worker is making.';
 
 create or replace function s3_connector_private.finish_attempt(
   file_id bigint,
-  attempt integer,
+  finished_attempt_id bigint,
   new_rows_read bigint,
   new_rows_imported bigint,
   new_rows_rejected bigint,
@@ -66,9 +86,9 @@ declare
   finished s3_connector.files;
 begin
   update s3_connector.files f
-  set status = 'success', worker_id = null, rows_read = new_rows_read, rows_imported = new_rows_imported,
-    rows_rejected = new_rows_rejected, rows_skipped = new_rows_skipped
-  where f.id = file_id and f.status = 'running' and f.attempts = attempt
+  set status = 'success', worker_id = null, attempt_id = null, rows_read = new_rows_read,
+    rows_imported = new_rows_imported, rows_rejected = new_rows_rejected, rows_skipped = new_rows_skipped
+  where f.id = finish_attempt.file_id and f.status = 'running' and f.attempt_id = finished_attempt_id
   returning f.* into finished;
   if not found then
     return false;
@@ -77,7 +97,7 @@ begin
   return true;
 end;
 $$;
-comment on function s3_connector_private.finish_attempt(bigint, integer, bigint, bigint, bigint, bigint) is
+comment on function s3_connector_private.finish_attempt(bigint, bigint, bigint, bigint, bigint, bigint) is
   'Records the success of an attempt, in the transaction of its rows. False where the attempt is no longer the file''s: the caller must roll back.';
 
 create or replace function s3_connector_private.retry_delay(attempt integer)
@@ -89,7 +109,7 @@ comment on function s3_connector_private.retry_delay(integer) is 'How long to wa
 
 create or replace function s3_connector_private.fail_attempt(
   file_id bigint,
-  attempt integer,
+  failed_attempt_id bigint,
   new_error_code text,
   new_error_message text,
   passing boolean
@@ -98,6 +118,9 @@ returns s3_connector.file_status language plpgsql as $$
 declare
   failed s3_connector.files;
 begin
+  -- Whether it is paused must not change until the file is either paused or has a job.
+  perform from s3_connector.connectors c
+  where c.name = (select f.connector_name from s3_connector.files f where f.id = fail_attempt.file_id) for share;
   update s3_connector.files f
   set status = case
       when not passing or f.attempts >= c.max_attempts then 'failure'
@@ -106,19 +129,22 @@ begin
     end::s3_connector.file_status,
     next_attempt_at = case when passing and f.attempts < c.max_attempts and c.state = 'running'
       then now() + s3_connector_private.retry_delay(f.attempts) end,
-    worker_id = null, error_code = new_error_code, error_message = new_error_message
+    worker_id = null, attempt_id = null, error_code = new_error_code, error_message = new_error_message
   from s3_connector.connectors c
   where f.id = fail_attempt.file_id and c.name = f.connector_name
-    and f.status = 'running' and f.attempts = fail_attempt.attempt
+    and f.status = 'running' and f.attempt_id = failed_attempt_id
   returning f.* into failed;
+  if not found then
+    return null;
+  end if;
+  perform s3_connector_private.dispatch_next(failed.connector_name);
   if failed.status = 'pending_retry' then
     perform s3_connector_private.add_import_jobs(array[failed.id], failed.next_attempt_at);
   end if;
-  perform s3_connector_private.dispatch_next(failed.connector_name);
   return failed.status;
 end;
 $$;
-comment on function s3_connector_private.fail_attempt(bigint, integer, text, text, boolean) is
+comment on function s3_connector_private.fail_attempt(bigint, bigint, text, text, boolean) is
   'Records a failed attempt: pending_retry with its next job for a passing trouble, failure for a lasting one. Null where the attempt is no longer the file''s.';
 
 create or replace function s3_connector_private.reject_rows(file_id bigint, refusals jsonb)

@@ -7,7 +7,7 @@ comment on function s3_connector_private.worker_lock_class() is
   'The first key of the workers'' advisory locks; the second is the worker''s id.';
 
 create or replace function s3_connector_private.alive_workers()
-returns setof integer language sql stable as $$
+returns setof integer language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select l.objid::integer from pg_locks l
   where l.locktype = 'advisory' and l.objsubid = 2 and l.granted
     and l.database = (select d.oid from pg_database d where d.datname = current_database())
@@ -37,7 +37,32 @@ returns bigint language plpgsql as $$
 declare
   dead_pools text[];
   freed_files bigint[];
+  freed_connectors text[];
 begin
+  with stuck as (
+    select f.id, f.attempt_id, c.state, c.max_attempts
+    from s3_connector.files f
+    join s3_connector.connectors c on c.name = f.connector_name
+    where f.status = 'running' and f.worker_id not in (select s3_connector_private.alive_workers())
+    -- What somebody steers just now is freed a minute later: they may be waiting for what is held here.
+    for update of f skip locked for share of c skip locked
+  ), freed as (
+    update s3_connector.files f
+    set status = case
+        when f.attempts >= s.max_attempts then 'failure'
+        when s.state = 'paused' then 'paused'
+        else 'in_queue'
+      end::s3_connector.file_status,
+      worker_id = null, attempt_id = null, error_code = 'worker_died',
+      error_message = format('the worker ended in the middle of attempt %s; nothing of the attempt was kept', f.attempts)
+    from stuck s
+    where f.id = s.id
+    -- A worker that lost its session, but lives, stops at once.
+    returning f.id, f.connector_name, f.status, s3_connector_private.stop_attempt(s.attempt_id)
+  )
+  select array_agg(id) filter (where status = 'in_queue'), array_agg(distinct connector_name)
+  into freed_files, freed_connectors from freed;
+
   with died as (
     update s3_connector_private.workers w set stopped_at = now()
     where w.stopped_at is null and w.id not in (select s3_connector_private.alive_workers())
@@ -47,29 +72,30 @@ begin
   if dead_pools is not null then
     perform graphile_worker.force_unlock_workers(dead_pools);
   end if;
-
-  with freed as (
-    update s3_connector.files f
-    set status = case
-        when f.attempts >= c.max_attempts then 'failure'
-        when c.state = 'paused' then 'paused'
-        else 'in_queue'
-      end::s3_connector.file_status,
-      worker_id = null, error_code = 'worker_died',
-      error_message = format('the worker ended in the middle of attempt %s; nothing of the attempt was kept', f.attempts)
-    from s3_connector.connectors c
-    where c.name = f.connector_name and f.status = 'running'
-      and f.worker_id not in (select s3_connector_private.alive_workers())
-    returning f.id, f.status
-  )
-  select array_agg(id) filter (where status = 'in_queue') into freed_files from freed;
   perform s3_connector_private.add_import_jobs(freed_files);
-  -- Where a job ended without its file just as a slot came free, nobody else would look again.
-  perform s3_connector_private.dispatch(c.name) from s3_connector.connectors c
-  join s3_connector_private.progress p on p.connector_name = c.name
-  where (c.max_parallel_files is not null or not p.table_ready) and c.state = 'running';
+  perform s3_connector_private.dispatch(c.name) from unnest(freed_connectors) as c (name)
+  where s3_connector_private.free_slots(c.name) is not null;
+  perform s3_connector_private.wake_connectors();
   return coalesce(cardinality(freed_files), 0);
 end;
 $$;
 comment on function s3_connector_private.rescue_files() is
   'Frees what dead workers held: their jobs are unlocked and their files queued again, or failed once max_attempts is spent. Returns how many are in the queue again.';
+
+create or replace function s3_connector_private.wake_connectors()
+returns void language sql as $$
+  select s3_connector_private.dispatch(stalled.name)
+  from (
+    select c.name
+    from s3_connector.connectors c
+    join s3_connector_private.progress p on p.connector_name = c.name
+    where c.state = 'running' and (c.max_parallel_files is not null or not p.table_ready)
+      and exists (select from s3_connector.files f where f.connector_name = c.name and f.status = 'in_queue')
+      and not exists (select from s3_connector.files f where f.connector_name = c.name and f.status = 'running')
+    -- Each takes a lock, of which a server has some thousands.
+    limit 1000
+  ) stalled
+  where s3_connector_private.try_lock_queue(stalled.name);
+$$;
+comment on function s3_connector_private.wake_connectors() is
+  'Gives connectors that have waiting files, but run none that would bring the next one its job, a job again: a safeguard, such as after somebody has deleted jobs.';

@@ -1,5 +1,6 @@
 -- What people call. Each function is one transaction with the jobs that it adds and removes, and is safe to
--- call twice.
+-- call twice and from several sessions at once: everybody locks a connector, then its files, its progress, its queue
+-- (lock_queue), its jobs, in this order.
 
 create or replace function s3_connector.pause(name text)
 returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -58,7 +59,7 @@ begin
   if file.status = 'success' then
     raise exception 'file % is imported already', quote_literal(file.key)
       using errcode = 'object_not_in_prerequisite_state',
-        hint = 'Importing it again would bring its rows twice.';
+        hint = format('select s3_connector.reimport_file(%L, %L); takes its rows out and imports it again.', name, file.key);
   end if;
   -- Waiting and running files need no second push.
   if file.status in ('failure', 'pending_retry', 'cancelled', 'undone') then
@@ -78,17 +79,24 @@ begin
   file := s3_connector_private.require_file(name, key);
   if file.status = 'success' then
     raise exception 'file % is imported already and cannot be cancelled', quote_literal(file.key)
-      using errcode = 'object_not_in_prerequisite_state';
+      using errcode = 'object_not_in_prerequisite_state',
+        hint = format('select s3_connector.undo_file(%L, %L); takes its rows out again.', name, file.key);
   end if;
-  perform graphile_worker.remove_job(s3_connector_private.import_job_key(file.id));
-  -- A running import finds at its record step that the attempt is no longer its own, and rolls back.
-  update s3_connector.files f set status = 'cancelled', worker_id = null, next_attempt_at = null
-  where f.id = file.id and f.status <> 'cancelled';
-  perform s3_connector_private.dispatch_next(name);
+  if file.status in ('cancelled', 'undone') then
+    return;
+  end if;
+  -- A worker that does not hear of it finds at its record step that the attempt is no longer its own, and rolls back.
+  perform s3_connector_private.stop_attempt(file.attempt_id);
+  update s3_connector.files f
+  set status = 'cancelled', worker_id = null, attempt_id = null, next_attempt_at = null where f.id = file.id;
+  perform s3_connector_private.remove_import_jobs(name, array[file.id]);
+  if s3_connector_private.free_slots(name) is not null then
+    perform s3_connector_private.dispatch(name);
+  end if;
 end;
 $$;
 comment on function s3_connector.cancel_file(text, text) is
-  'Takes a file out of the queue for good, or makes its running import roll back; retry_file brings it back.';
+  'Takes a file out of the queue for good, or stops its running import, which rolls back; a failed one is left out of retry. retry_file brings it back.';
 
 create or replace function s3_connector.set_marker(name text, key text)
 returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -30,12 +30,10 @@ comment on view s3_connector.workers is
 create or replace view s3_connector.running_files as
   select
     f.connector_name, f.key, f.attempts as attempt, f.size_bytes, f.started_at, f.worker_id,
-    p.bytes_processed as bytes_copied, p.tuples_processed as rows_copied,
-    round(p.tuples_processed / nullif(extract(epoch from clock_timestamp() - a.xact_start), 0)) as rows_per_second
+    p.bytes as bytes_copied, p.row_count as rows_copied,
+    round(p.row_count / nullif(extract(epoch from clock_timestamp() - p.since), 0)) as rows_per_second
   from s3_connector.files f
-  left join pg_stat_activity a
-    on a.datname = current_database() and a.application_name = 's3_connector import_file ' || f.id
-  left join pg_stat_progress_copy p on p.pid = a.pid
+  left join s3_connector_private.copy_progress() p on p.file_id = f.id
   where f.status = 'running';
 comment on view s3_connector.running_files is
   'The files that are being imported now, with the bytes and rows that their COPY has taken so far (null before it starts).';

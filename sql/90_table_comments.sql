@@ -3,22 +3,22 @@
 comment on schema s3_connector is 'Source S3 connector: insert into connectors, watch connector_status, steer with functions.';
 comment on schema s3_connector_private is 'What only the connector''s worker uses.';
 
-comment on table s3_connector.connectors is 'One row per connector: a bucket and a glob, and the table that its files go into. Insert one to start it.';
-comment on column s3_connector.connectors.name is 'The name by which functions and views know the connector.';
+comment on table s3_connector.connectors is 'One row per connector: a bucket and a glob, and the table that its files go into. Insert one to start it; pause it to change or delete it.';
+comment on column s3_connector.connectors.name is 'The name by which functions and views know the connector; 1 to 200 bytes.';
 comment on column s3_connector.connectors.bucket is 'Name of the S3 bucket, without s3://. Directory buckets are not supported.';
-comment on column s3_connector.connectors.pattern is 'Glob over keys: data/*.csv (that folder), data/**/*.csv (and those below), ?, [a-z], {a,b}.';
+comment on column s3_connector.connectors.pattern is 'Glob over keys: data/*.csv (that folder), data/**/*.csv (and those below), ?, [a-z], {a,b}; a backslash takes the next character as it is.';
 comment on column s3_connector.connectors.file_format is 'csv or parquet. Compression (gzip, zip) is seen by content.';
 comment on column s3_connector.connectors.target_table is 'schema.table, or table in public; quoted as in SQL.';
-comment on column s3_connector.connectors.region is 'Region of the bucket; null: found out and followed.';
+comment on column s3_connector.connectors.region is 'Region of the bucket, such as eu-central-1; null: found out and followed.';
 comment on column s3_connector.connectors.endpoint is 'URL of an S3-compatible server; it must be among the worker''s S3_ALLOWED_ENDPOINTS.';
 comment on column s3_connector.connectors.auth_method is 'worker: the worker''s AWS credentials; anonymous: none; iam_role: assume role_arn.';
-comment on column s3_connector.connectors.role_arn is 'The role to assume with auth_method iam_role.';
+comment on column s3_connector.connectors.role_arn is 'The ARN of the role to assume; with auth_method iam_role, and only then.';
 comment on column s3_connector.connectors.schedule is 'When to look for new files: five cron fields in UTC, or minute, or hour.';
-comment on column s3_connector.connectors.csv_delimiter is 'As COPY''s DELIMITER.';
-comment on column s3_connector.connectors.csv_quote is 'As COPY''s QUOTE.';
-comment on column s3_connector.connectors.csv_escape is 'As COPY''s ESCAPE.';
+comment on column s3_connector.connectors.csv_delimiter is 'As COPY''s DELIMITER: one byte.';
+comment on column s3_connector.connectors.csv_quote is 'As COPY''s QUOTE: one byte.';
+comment on column s3_connector.connectors.csv_escape is 'As COPY''s ESCAPE: one byte, before a quote within quotes.';
 comment on column s3_connector.connectors.csv_null is 'As COPY''s NULL: the unquoted text that means null.';
-comment on column s3_connector.connectors.csv_encoding is 'As COPY''s ENCODING; also utf-16.';
+comment on column s3_connector.connectors.csv_encoding is 'As COPY''s ENCODING; also utf-16, utf-16le and utf-16be.';
 comment on column s3_connector.connectors.csv_skip_header is 'Whether the first line of each CSV names the columns.';
 comment on column s3_connector.connectors.time_zone is 'The zone of times that carry none and go into timestamptz.';
 comment on column s3_connector.connectors.match_columns_by is 'name or position: how file columns find table columns. A CSV without header goes by position.';
@@ -28,8 +28,8 @@ comment on column s3_connector.connectors.time_column is 'The hypertable''s time
 comment on column s3_connector.connectors.hypertable is 'Whether a created table is a hypertable; null: yes, if there is a time column and TimescaleDB.';
 comment on column s3_connector.connectors.chunk_interval is 'The interval of a created hypertable''s chunks.';
 comment on column s3_connector.connectors.columnstore is 'Whether a created hypertable has the columnstore on and files load straight into it.';
-comment on column s3_connector.connectors.segment_by is 'The columnstore''s segment-by columns.';
-comment on column s3_connector.connectors.order_by is 'The columnstore''s order-by columns.';
+comment on column s3_connector.connectors.segment_by is 'The columnstore''s segment-by columns, as their names stand; only with columnstore.';
+comment on column s3_connector.connectors.order_by is 'The columnstore''s order-by columns, each with asc or desc and nulls first or last if need be; only with columnstore.';
 comment on column s3_connector.connectors.on_conflict is 'fail, skip or update: a row whose key the table has already.';
 comment on column s3_connector.connectors.on_bad_row is 'fail: the file fails; skip: the row goes to rejected_rows.';
 comment on column s3_connector.connectors.max_bad_rows is 'With on_bad_row skip: more bad rows than this fail the file; null: no limit.';
@@ -38,17 +38,17 @@ comment on column s3_connector.connectors.max_file_bytes is 'Objects larger than
 comment on column s3_connector.connectors.max_row_bytes is 'A row larger than this many bytes fails its file.';
 comment on column s3_connector.connectors.max_tracked_files is 'How many files may be under way (not ended) at once; a poll fills only the free places.';
 comment on column s3_connector.connectors.max_parallel_files is 'How many files may be imported side by side; 1: strictly in key order; null: as many as the workers run.';
-comment on column s3_connector.connectors.max_attempts is 'How many times a file is tried when the trouble may pass.';
+comment on column s3_connector.connectors.max_attempts is 'How many times a file is tried when the trouble may pass; 1 to 100.';
 comment on column s3_connector.connectors.min_object_age is 'The marker never passes an object younger than this: for writers whose keys do not arrive in order.';
-comment on column s3_connector.connectors.start_after is 'Keys up to and including this one are left out.';
+comment on column s3_connector.connectors.start_after is 'Keys up to and including this one are left out; null: none. Later, set_marker moves on.';
 comment on column s3_connector.connectors.state is 'running or paused; changed by pause and resume.';
-comment on column s3_connector.connectors.owner is 'The role that inserted the connector. Imports run with its rights.';
-comment on column s3_connector.connectors.created_at is 'When the connector was inserted.';
+comment on column s3_connector.connectors.owner is 'The role that inserted the connector; set by the database, for good. Imports run with its rights.';
+comment on column s3_connector.connectors.created_at is 'When the connector was inserted; set by the database.';
 
-comment on table s3_connector.column_mappings is 'Renames and types of file columns, per connector.';
+comment on table s3_connector.column_mappings is 'Renames and types of file columns, per connector; changed while it is paused.';
 comment on column s3_connector.column_mappings.connector_name is 'The connector.';
 comment on column s3_connector.column_mappings.source_column is 'The column''s name in the file.';
-comment on column s3_connector.column_mappings.target_column is 'The column that it goes into; null leaves it out.';
+comment on column s3_connector.column_mappings.target_column is 'The table''s column that it goes into; null leaves it out.';
 comment on column s3_connector.column_mappings.data_type is 'The type of the column where the table is created; null: the inferred one.';
 
 comment on table s3_connector.files is 'One row per S3 object that a connector tracks, from enqueued to ended.';
@@ -60,7 +60,7 @@ comment on column s3_connector.files.size_bytes is 'The object''s size in bytes.
 comment on column s3_connector.files.last_modified is 'When the object was written.';
 comment on column s3_connector.files.status is 'in_queue, running, pending_retry, paused, success, failure, cancelled or undone.';
 comment on column s3_connector.files.attempts is 'How many times the import was begun.';
-comment on column s3_connector.files.rows_read is 'Rows in the file: imported + rejected + skipped.';
+comment on column s3_connector.files.rows_read is 'Rows in the file: imported + rejected + skipped. Null until it is imported, and again once it is undone.';
 comment on column s3_connector.files.rows_imported is 'Rows that are in the table.';
 comment on column s3_connector.files.rows_rejected is 'Bad rows, which are in rejected_rows.';
 comment on column s3_connector.files.rows_skipped is 'Rows left out by on_conflict = skip.';
@@ -72,6 +72,8 @@ comment on column s3_connector.files.finished_at is 'When the file ended (succes
 comment on column s3_connector.files.next_attempt_at is 'When a file in pending_retry is tried again.';
 comment on column s3_connector.files.status_since is 'Since when the file has its status.';
 comment on column s3_connector.files.worker_id is 'The worker that imports the file now.';
+comment on column s3_connector.files.attempt_id is 'The attempt that is being made now; null when none is.';
+comment on column s3_connector.files.lineage is 'Schema, table and column that hold the file''s id: where undo_file deletes. Null where it was imported without file_id_column.';
 
 comment on table s3_connector.polls is 'One row per look at a bucket.';
 comment on column s3_connector.polls.id is 'Counts up.';
@@ -86,7 +88,7 @@ comment on column s3_connector.polls.error_code is 'Stable code of the error, wh
 comment on column s3_connector.polls.error is 'What went wrong and what to do.';
 
 comment on table s3_connector.preview_files is 'Keys that match, from the last preview.';
-comment on table s3_connector.preview_columns is 'Columns and types of the first file, from the last preview.';
+comment on table s3_connector.preview_columns is 'Columns and types of the first file, from the last preview; one row per column.';
 comment on table s3_connector.checks is 'Steps of the last check, with what to do about what does not work.';
 comment on table s3_connector.late_files is 'Keys behind the marker that were never imported, or were overwritten after, as audit found them.';
 

@@ -43,5 +43,7 @@ function toExpression(glob: string): RegExp {
     nonegate: true,
     strictSlashes: true,
     flags: 's',
+    // Throw where an expression does not compile, rather than match nothing.
+    debug: true,
   }) as RegExp;
 }

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { cancelOnAbort } from './copy/cancel.ts';
 import { copyPart, type DryRun } from './copy.ts';
 import type { ColumnMapping, Connector, File } from './db/schema.ts';
 import { ConnectorError, locate } from './errors.ts';
@@ -39,10 +40,12 @@ export async function importSpooled(
     throw toImportError(error);
   });
   let broken: Error | undefined;
+  let endCancelling = async () => {};
   try {
-    await begin(client, attempt);
-    const counts = await copyParts(client, worker, attempt, path);
-    await finish(client, attempt, counts);
+    const backend = await begin(client, attempt);
+    endCancelling = cancelOnAbort(worker.control, backend, attempt.signal);
+    const { counts, notice } = await copyParts(client, worker, attempt, path);
+    await finish(client, attempt, counts, notice);
     return counts;
   } catch (error) {
     broken = await client.query('rollback').then(
@@ -51,28 +54,39 @@ export async function importSpooled(
     );
     throw toImportError(error);
   } finally {
-    client.release(broken);
+    await endCancelling();
+    // A cancel that was sent too late must not meet the next import.
+    client.release(broken ?? attempt.signal.aborted);
   }
 }
 
-async function finish(client: pg.ClientBase, attempt: Attempt, counts: RowCounts): Promise<void> {
-  if (attempt.dryRun) {
+async function finish(
+  client: pg.ClientBase,
+  { file, connector, dryRun }: Attempt,
+  counts: RowCounts,
+  notice: string | null | undefined,
+): Promise<void> {
+  if (dryRun) {
     // What a commit would check.
     await client.query('set constraints all immediate');
     await client.query('rollback');
     return;
   }
-  await recordSuccess(client, attempt.file, counts);
+  await recordSuccess(client, file, counts);
+  if (notice !== undefined) await recordNotice(client, connector.name, notice);
   await client.query('commit');
 }
 
-async function begin(client: pg.ClientBase, { file, connector, dryRun }: Attempt): Promise<void> {
+/** @returns the backend's process id */
+async function begin(client: pg.ClientBase, { file, connector, signal, dryRun }: Attempt): Promise<number> {
+  signal.throwIfAborted();
   await client.query('begin');
-  await client.query(
-    `select set_config('timezone', $1, true), set_config('datestyle', 'ISO, MDY', true),
+  const { rows } = await client.query<{ backend: number }>(
+    `select pg_backend_pid() as backend, set_config('timezone', $1, true), set_config('datestyle', 'ISO, MDY', true),
       set_config('application_name', $2, true)`,
     [connector.time_zone, `s3_connector ${dryRun ? 'dry_run_file' : 'import_file'} ${file.id}`],
   );
+  return rows[0]!.backend;
 }
 
 async function copyParts(
@@ -80,12 +94,12 @@ async function copyParts(
   worker: WorkerContext,
   attempt: Attempt,
   path: string,
-): Promise<RowCounts> {
-  const { connector } = attempt;
+): Promise<{ counts: RowCounts; notice: string | null | undefined }> {
+  const { connector, signal } = attempt;
   const name = await resolveTableName(client, connector.target_table);
   const target: Target = { name, table: await describeTable(client, name) };
   const counts = { ...NO_ROWS };
-  for await (const part of FORMATS[connector.file_format].parts(path, connector, worker)) {
+  for await (const part of FORMATS[connector.file_format].parts(path, connector, worker, signal)) {
     const copied = await copyOne(client, attempt, target, part).catch((error) => {
       throw part.name === null ? error : locate(toImportError(error), `${part.name}, `);
     });
@@ -93,8 +107,7 @@ async function copyParts(
     counts.rejected += copied.rejected;
     counts.skipped += copied.skipped;
   }
-  if (target.notice !== undefined) await recordNotice(client, connector.name, target.notice);
-  return counts;
+  return { counts, notice: target.notice };
 }
 
 const NO_ROWS: RowCounts = { imported: 0, rejected: 0, skipped: 0 };

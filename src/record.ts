@@ -11,14 +11,20 @@ export interface RowCounts {
   skipped: number;
 }
 
-/** Begins an attempt; undefined where there is nothing to do any more (imported, paused, cancelled, dropped). */
+/**
+ * Begins an attempt; undefined where there is nothing to do (imported, being imported, paused, cancelled, dropped).
+ * @param liveAttempts ids of the attempts at the file that this worker is making
+ */
 export async function startAttempt(
   db: Kysely<Database>,
   fileId: number,
   workerId: number,
+  liveAttempts: number[],
 ): Promise<File | undefined> {
-  const { rows } =
-    await sql<File>`select * from s3_connector_private.start_attempt(${fileId}, ${workerId})`.execute(db);
+  const { rows } = await sql<File>`
+    select * from s3_connector_private.start_attempt(${fileId}, ${workerId}, ${liveAttempts}::bigint[])`.execute(
+    db,
+  );
   return rows[0];
 }
 
@@ -31,7 +37,7 @@ export async function recordSuccess(client: pg.ClientBase, file: File, counts: R
     'select s3_connector_private.finish_attempt($1, $2, $3, $4, $5, $6) as finished',
     [
       file.id,
-      file.attempts,
+      file.attempt_id,
       counts.imported + counts.rejected + counts.skipped,
       counts.imported,
       counts.rejected,
@@ -66,9 +72,14 @@ export async function recordFailure(
 ): Promise<FileStatus | null> {
   const { rows } = await sql<{ status: FileStatus | null }>`
     select s3_connector_private.fail_attempt(
-      ${file.id}, ${file.attempts}, ${error.code}, ${describeError(error)}, ${error.passing}
+      ${file.id}, ${file.attempt_id}, ${error.code}, ${toText(describeError(error))}, ${error.passing}
     ) as status`.execute(db);
   return rows[0]?.status ?? null;
+}
+
+/** A message may quote what PostgreSQL's text cannot hold. */
+function toText(message: string): string {
+  return message.replaceAll('\0', '\\0');
 }
 
 /** Notes the version of an object that took the listed one's place, for the next attempt to fetch. */

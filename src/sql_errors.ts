@@ -43,7 +43,7 @@ export function toImportError(error: unknown, place?: InputPlace): unknown {
   const column = found.column === undefined ? '' : `, column ${found.column}`;
   const where = found.line === undefined ? '' : `${place?.unit} ${found.line}${column}: `;
   return new ConnectorError(codeOf(error, sqlstate), `${where}${reasonOf(error)}`, {
-    passing: PASSING.some((prefix) => sqlstate.startsWith(prefix)),
+    passing: isPassingSqlstate(sqlstate),
     hint: error.hint,
     cause: error,
     ...found,
@@ -59,6 +59,11 @@ function codeOf(error: pg.DatabaseError, sqlstate: string): string {
 /** What PostgreSQL says is wrong, without the place. */
 export function reasonOf(error: pg.DatabaseError): string {
   return error.detail ? `${error.message} (${error.detail})` : error.message;
+}
+
+/** Whether the trouble that a SQLSTATE stands for may pass by itself. */
+export function isPassingSqlstate(sqlstate: string): boolean {
+  return PASSING.some((prefix) => sqlstate.startsWith(prefix));
 }
 
 /** Whether a row met another with the same key. */

@@ -4,6 +4,7 @@ import type { Config } from './config.ts';
 import type { Control } from './db/control.ts';
 import type { ReaderPool } from './formats/parquet/reader_pool.ts';
 import type { S3Sources } from './sources/s3.ts';
+import type { Attempts } from './worker/attempts.ts';
 import type { Liveness } from './worker/liveness.ts';
 
 /** What a task works with: everything that one worker process shares between its jobs. */
@@ -17,6 +18,7 @@ export interface WorkerContext {
   readonly sources: S3Sources;
   readonly readers: ReaderPool;
   readonly liveness: Liveness;
+  readonly attempts: Attempts;
 }
 
 export type TaskFunction<Payload> = (

@@ -1,4 +1,5 @@
 import type { File } from '../src/db/schema.ts';
+import { untilAnswered } from '../src/db/until_answered.ts';
 import { ConnectorError, describeError, locate } from '../src/errors.ts';
 import { type FetchOptions, fetchObject, type SpooledFile } from '../src/fetch.ts';
 import { type Attempt, importSpooled } from '../src/import.ts';
@@ -6,28 +7,46 @@ import { log } from '../src/log.ts';
 import { type RowCounts, recordFailure, recordNewVersion, refill, startAttempt } from '../src/record.ts';
 import type { SourceObject } from '../src/sources/source.ts';
 import { defineTask, type WorkerContext } from '../src/task.ts';
+import type { LiveAttempt } from '../src/worker/attempts.ts';
 
 /** One attempt at one file: fetch -> read -> copy -> record. */
 export default defineTask<{ file_id: number }>(async ({ file_id }, worker, { abortSignal }) => {
-  const attempt = await start(worker, file_id, abortSignal);
-  if (!attempt) return;
+  const live = await begin(worker, file_id, abortSignal);
+  if (!live) return;
   try {
-    const counts = await importFile(worker, attempt);
-    log.info('imported', { ...fields(attempt), rows: counts.imported });
-  } catch (error) {
-    await fail(worker, attempt, error);
+    await make(worker, live, abortSignal);
+  } finally {
+    live.end();
   }
-  await refill(worker.control.db, attempt.connector.name);
+  await refill(worker.control.db, live.file.connector_name);
 });
 
-async function start(
-  worker: WorkerContext,
+async function begin(
+  { attempts, control, liveness }: WorkerContext,
   fileId: number,
-  signal: AbortSignal,
+  shutdown: AbortSignal,
+): Promise<LiveAttempt | undefined> {
+  const start = (liveAttempts: number[]) =>
+    untilAnswered(shutdown, () => startAttempt(control.db, fileId, liveness.workerId, liveAttempts));
+  return await attempts.begin(fileId, start, shutdown);
+}
+
+async function make(worker: WorkerContext, live: LiveAttempt, shutdown: AbortSignal): Promise<void> {
+  try {
+    const attempt = await describe(worker, live);
+    if (!attempt) return;
+    const counts = await importFile(worker, attempt);
+    log.info('imported', { ...fields(live.file), rows: counts.imported });
+  } catch (error) {
+    await fail(worker, live, error, shutdown);
+  }
+}
+
+/** Undefined where the connector was dropped meanwhile. */
+async function describe(
+  { control: { db } }: WorkerContext,
+  { file, signal }: LiveAttempt,
 ): Promise<Attempt | undefined> {
-  const { db } = worker.control;
-  const file = await startAttempt(db, fileId, worker.liveness.workerId);
-  if (!file) return undefined;
   const [connector, mappings] = await Promise.all([
     db
       .selectFrom('s3_connector.connectors')
@@ -52,7 +71,7 @@ async function fetchFile(worker: WorkerContext, { file, connector, signal }: Att
   const source = worker.sources.open(connector);
   const options: FetchOptions = {
     spoolDir: worker.spoolDir,
-    name: `${file.id}.${file.attempts}`,
+    name: `${file.id}.${file.attempt_id}`,
     maxFileBytes: connector.max_file_bytes,
     signal,
   };
@@ -61,24 +80,35 @@ async function fetchFile(worker: WorkerContext, { file, connector, signal }: Att
   } catch (error) {
     if (!(error instanceof ConnectorError && error.code === 'object_changed')) throw error;
     // An object that was overwritten after it had been listed was never imported: its new version takes its place.
-    const current = await source.head(file.key);
+    const current = await source.head(file.key, { signal });
     await recordNewVersion(worker.control.db, file, current);
     return await fetchObject(source, current, options);
   }
 }
 
-async function fail(worker: WorkerContext, attempt: Attempt, trouble: unknown): Promise<void> {
-  const error = locate(attempt.signal.aborted ? workerStopped(trouble) : trouble, `${attempt.file.key}: `);
-  const status = await recordFailure(worker.control.db, attempt.file, error);
+async function fail(
+  worker: WorkerContext,
+  { file, signal }: LiveAttempt,
+  trouble: unknown,
+  shutdown: AbortSignal,
+): Promise<void> {
+  const error = locate(signal.aborted ? whyStopped(signal.reason) : trouble, `${file.key}: `);
+  const status = await untilAnswered(shutdown, () => recordFailure(worker.control.db, file, error));
+  if (status === null) return log.info('import stopped', { ...fields(file), code: error.code });
   // Only what nobody foresaw needs a developer's eyes.
   const stack = error.code === 'unexpected' && trouble instanceof Error ? trouble.stack : undefined;
   log.warn('import failed', {
-    ...fields(attempt),
+    ...fields(file),
     status,
     code: error.code,
     error: describeError(error),
     stack,
   });
+}
+
+/** An attempt is stopped because it was taken away, with that as the reason, or because the worker must end. */
+function whyStopped(reason: unknown): ConnectorError {
+  return reason instanceof ConnectorError ? reason : workerStopped(reason);
 }
 
 function workerStopped(cause: unknown): ConnectorError {
@@ -96,6 +126,6 @@ function toObject(file: File): SourceObject {
   return { key: file.key, etag: file.etag, sizeBytes: file.size_bytes, lastModified: file.last_modified };
 }
 
-function fields({ file }: Attempt): Record<string, unknown> {
+function fields(file: File): Record<string, unknown> {
   return { connector: file.connector_name, key: file.key, attempt: file.attempts };
 }

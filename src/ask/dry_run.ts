@@ -83,6 +83,7 @@ function toFile({ connector }: Request, object: SourceObject, tracked: File | un
     last_modified: object.lastModified,
     status: 'running',
     attempts: 0,
+    attempt_id: null,
     rows_read: null,
     rows_imported: null,
     rows_rejected: null,

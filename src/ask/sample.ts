@@ -41,7 +41,7 @@ export async function withFirstPart<T>(
     signal,
   });
   try {
-    for await (const part of FORMATS[connector.file_format].parts(spooled.path, connector, worker)) {
+    for await (const part of FORMATS[connector.file_format].parts(spooled.path, connector, worker, signal)) {
       return await run(part);
     }
     return await run(null);

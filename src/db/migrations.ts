@@ -4,6 +4,7 @@ import { runMigrations } from 'graphile-worker';
 import { Kysely, PostgresDialect, sql } from 'kysely';
 import { type MigrationProvider, Migrator } from 'kysely/migration';
 import pg from 'pg';
+import { log } from '../log.ts';
 import { packageRoot } from '../paths.ts';
 import type { Database } from './schema.ts';
 
@@ -22,6 +23,7 @@ export async function migrate(databaseUrl: string): Promise<void> {
     await runMigrations({ connectionString: databaseUrl, noHandleSignals: true, preset: {} });
     // The pg driver sends a script of many statements as it is; postgres.js would prepare it, and fail.
     const pool = new pg.Pool({ connectionString: databaseUrl, max: 2 });
+    pool.on('connect', (client) => client.on('notice', logWarning));
     const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
     await migrateTables(db)
       .then(() => applySql(db))
@@ -29,6 +31,11 @@ export async function migrate(databaseUrl: string): Promise<void> {
   } finally {
     await lock.end();
   }
+}
+
+/** What a person must know of, such as roles that could not be made; PostgreSQL's own notices are not. */
+function logWarning(notice: Record<'severity' | 'message' | 'hint', string | undefined>): void {
+  if (notice.severity === 'WARNING') log.warn('migrating', { warning: notice.message, hint: notice.hint });
 }
 
 async function migrateTables(db: Kysely<Database>): Promise<void> {

@@ -80,6 +80,7 @@ export interface FilesTable {
   error_code: string | null;
   error_message: string | null;
   worker_id: number | null;
+  attempt_id: number | null;
 }
 
 export interface ProgressTable {

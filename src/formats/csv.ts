@@ -1,3 +1,4 @@
+import { addAbortSignal } from 'node:stream';
 import pg from 'pg';
 import { type Entry, openEntries } from '../compression/entries.ts';
 import { readBatches } from './csv/batches.ts';
@@ -24,10 +25,10 @@ const MAX_EXPANSION = 20;
  * a part of its own. Columns that have no place are cut out of the records, again without touching the others.
  */
 export const csv: FileFormat = {
-  async *parts(path, settings) {
+  async *parts(path, settings, _worker, signal) {
     const limits = { maxExpandedBytes: settings.max_file_bytes * MAX_EXPANSION };
     for await (const entry of openEntries(path, limits)) {
-      const part = new CsvPart(entry, settings);
+      const part = new CsvPart(entry, settings, signal);
       // An entry without a byte has no rows, and no header to compare either.
       if (await part.readFirst()) yield part;
     }
@@ -42,13 +43,15 @@ class CsvPart implements FilePart {
   readonly #entry: Entry;
   readonly #dialect: CsvDialect;
   readonly #maxRowBytes: number;
+  readonly #signal: AbortSignal;
   #header: Header | undefined;
 
-  constructor(entry: Entry, settings: FormatSettings) {
+  constructor(entry: Entry, settings: FormatSettings, signal: AbortSignal) {
     this.name = entry.name;
     this.#entry = entry;
     this.#dialect = toDialect(settings);
     this.#maxRowBytes = settings.max_row_bytes;
+    this.#signal = signal;
   }
 
   /** Looks at the first record for columns; false where there is none. */
@@ -143,7 +146,7 @@ class CsvPart implements FilePart {
   }
 
   #scannable(): AsyncIterable<Buffer> {
-    return toScannable(this.#entry.open(), this.#dialect.encoding);
+    return toScannable(addAbortSignal(this.#signal, this.#entry.open()), this.#dialect.encoding);
   }
 }
 

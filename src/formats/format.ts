@@ -90,7 +90,12 @@ export interface FormatSettings {
 /** A file format. A new one is one new file, and its line in FORMATS. */
 export interface FileFormat {
   /** The parts of a spooled file that hold rows, in order. */
-  parts(path: string, settings: FormatSettings, worker: WorkerContext): AsyncIterable<FilePart>;
+  parts(
+    path: string,
+    settings: FormatSettings,
+    worker: WorkerContext,
+    signal: AbortSignal,
+  ): AsyncIterable<FilePart>;
 }
 
 /** By `connectors.file_format`. */

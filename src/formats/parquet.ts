@@ -19,15 +19,23 @@ import { postgresType } from './parquet/types.ts';
 
 /** Parquet, read by DuckDB in a process apart. A file is one part. */
 export const parquet: FileFormat = {
-  async *parts(path: string, settings: FormatSettings, worker: WorkerContext) {
+  async *parts(path: string, settings: FormatSettings, worker: WorkerContext, signal: AbortSignal) {
     // An empty object is no Parquet file, but it has no rows either.
     if ((await stat(path)).size === 0) return;
-    yield new ParquetPart(path, settings, worker.readers, await describe(worker.readers, path));
+    const source = { path, readers: worker.readers, signal };
+    yield new ParquetPart(source, settings, await describe(source));
   },
 };
 
-async function describe(readers: ReaderPool, path: string): Promise<ReaderColumn[]> {
-  const reader = await readers.acquire();
+/** A file, who reads it, and until when. */
+interface ParquetSource {
+  path: string;
+  readers: ReaderPool;
+  signal: AbortSignal;
+}
+
+async function describe({ path, readers, signal }: ParquetSource): Promise<ReaderColumn[]> {
+  const reader = await readers.acquire(signal);
   try {
     return await reader.describe(path);
   } catch (error) {
@@ -40,15 +48,13 @@ async function describe(readers: ReaderPool, path: string): Promise<ReaderColumn
 class ParquetPart implements FilePart {
   readonly name = null;
   readonly unit = 'row';
-  readonly #path: string;
+  readonly #source: ParquetSource;
   readonly #maxRowBytes: number;
-  readonly #readers: ReaderPool;
   readonly #columns: ReaderColumn[];
 
-  constructor(path: string, settings: FormatSettings, readers: ReaderPool, columns: ReaderColumn[]) {
-    this.#path = path;
+  constructor(source: ParquetSource, settings: FormatSettings, columns: ReaderColumn[]) {
+    this.#source = source;
     this.#maxRowBytes = settings.max_row_bytes;
-    this.#readers = readers;
     this.#columns = columns;
   }
 
@@ -69,7 +75,7 @@ class ParquetPart implements FilePart {
   }
 
   copyInput(plan: CopyPlan): CopyInput {
-    const binary = planBinary(this.#source(), this.#wanted(plan), constantOf(plan));
+    const binary = planBinary(this.#from(), this.#wanted(plan), constantOf(plan));
     return binary === null
       ? textInput(this.#read(this.#textRequest(plan, 'fail')), 1)
       : {
@@ -91,7 +97,7 @@ class ParquetPart implements FilePart {
 
   #textRequest(plan: CopyPlan, onBadValue: 'fail' | 'mark'): ReadRequest {
     const query = textQuery({
-      source: this.#source(),
+      source: this.#from(),
       columns: this.#wanted(plan),
       constant: plan.constant?.value ?? null,
       rowNumber: this.#hasRowNumber ? 'file_row_number + 1' : '0',
@@ -112,18 +118,19 @@ class ParquetPart implements FilePart {
     return !this.#columns.some((column) => column.name.toLowerCase() === 'file_row_number');
   }
 
-  #source(): string {
-    return `read_parquet(${quoteText(this.#path)}${this.#hasRowNumber ? ', file_row_number = true' : ''})`;
+  #from(): string {
+    return `read_parquet(${quoteText(this.#source.path)}${this.#hasRowNumber ? ', file_row_number = true' : ''})`;
   }
 
   async *#read(request: ReadRequest): AsyncGenerator<Uint8Array> {
-    const reader = await this.#readers.acquire();
+    const { readers, signal } = this.#source;
+    const reader = await readers.acquire(signal);
     try {
       yield* reader.read(request);
     } catch (error) {
       throw explain(error);
     } finally {
-      this.#readers.release(reader);
+      readers.release(reader);
     }
   }
 }

@@ -141,9 +141,12 @@ class S3Source implements Source {
     return answer.Body as Readable;
   }
 
-  async head(key: string): Promise<SourceObject> {
+  async head(key: string, options: { signal?: AbortSignal } = {}): Promise<SourceObject> {
     const answer = await this.#ask(key, () =>
-      this.#client.send(new HeadObjectCommand({ Bucket: this.#bucket, Key: key })),
+      this.#client.send(
+        new HeadObjectCommand({ Bucket: this.#bucket, Key: key }),
+        options.signal ? { abortSignal: options.signal } : {},
+      ),
     );
     return {
       key,

@@ -37,7 +37,7 @@ export interface Source {
     options: { offset: number; length?: number; signal: AbortSignal },
   ): Promise<Readable>;
   /** Looks an object up as it is now; errors as for open. */
-  head(key: string): Promise<SourceObject>;
+  head(key: string, options?: { signal?: AbortSignal }): Promise<SourceObject>;
   /**
    * Finds the credentials, without using them.
    * @returns what kind they are, in words; never a part of them

@@ -12,6 +12,7 @@ import { log } from '../log.ts';
 import { packageRoot } from '../paths.ts';
 import { S3Sources } from '../sources/s3.ts';
 import type { WorkerContext } from '../task.ts';
+import { Attempts } from './attempts.ts';
 import { Liveness } from './liveness.ts';
 import { queueLogger } from './queue_log.ts';
 import { Resources } from './resources.ts';
@@ -75,12 +76,14 @@ async function openContext(config: Config, resources: Resources): Promise<Worker
   const copyPool = openPool(config, 'import_file', config.concurrency, resources);
   const control = openControl(config.databaseUrl);
   resources.add(() => control.close());
+  const attempts = new Attempts();
+  await attempts.listen(control);
   const sources = new S3Sources(config.allowedEndpoints);
   resources.add(async () => sources.close());
   // Reading Parquet is work for the processor: more readers than cores would only cost memory.
   const readers = new ReaderPool(spoolDir, Math.min(config.concurrency, availableParallelism()));
   resources.add(() => readers.close());
-  return { config, spoolDir, liveness, copyPool, control, sources, readers };
+  return { config, spoolDir, liveness, copyPool, control, sources, readers, attempts };
 }
 
 function openPool(config: Config, purpose: string, max: number, resources: Resources): pg.Pool {

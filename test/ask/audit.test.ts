@@ -55,9 +55,15 @@ test('late keys and overwritten files are found behind the marker, over pages, a
     2,
   );
 
-  // A listing of several pages, from the start.
-  await db.query("update s3_connector.connectors set start_after = null where name = 'pages'");
-  assert.match((await audit('pages')).message, /1100 late, 1 overwritten$/);
+  // A listing of several pages; nothing of it is tracked.
+  await world.insertConnector({
+    name: 'all',
+    pattern: 'pages/*.csv',
+    target_table: 'pages',
+    state: 'paused',
+  });
+  await db.query("select s3_connector.set_marker('all', 'pages/b.csv')");
+  assert.match((await audit('all')).message, /1103 match: 1103 late, 0 overwritten$/);
   assert.deepEqual(await db.query('select from s3_connector_private.audit_findings'), []);
 });
 
@@ -108,6 +114,33 @@ test('an overwritten file whose rows cannot be told apart is left alone, with a 
   assert.match(notices[0]!.hint!, /file_id_column/);
   assert.deepEqual(await rows('over'), [1]);
   assert.equal((await late('over')).length, 1);
+});
+
+test('an overwritten file is imported again in place of its old rows, where file_id_column tells them', async () => {
+  await db.query('create table again (n integer, file_id bigint)');
+  for (const n of [1, 2, 3]) world.put(`again/${n}.csv`, csv(n));
+  await world.insertConnector({
+    name: 'again',
+    pattern: 'again/*',
+    target_table: 'again',
+    file_id_column: 'file_id',
+  });
+  await world.settled('again');
+  world.put('again/1.csv', csv(10));
+  world.put('again/2.csv', csv(20));
+  world.put('again/0.csv', csv(0));
+  assert.match((await audit('again')).message, /1 late, 2 overwritten$/);
+  await db.query("select s3_connector.reimport_file('again', 'again/2.csv')");
+  assert.equal(
+    await importLate('again'),
+    2,
+    'the late one, and the one that nobody has imported again by hand',
+  );
+  assert.deepEqual(await late('again'), []);
+  assert.equal(await importLate('again'), 0);
+  await world.settled('again');
+  assert.deepEqual(await rows('again'), [0, 3, 10, 20]);
+  assert.match((await audit('again')).message, /0 late, 0 overwritten$/);
 });
 
 test('a connector that has imported nothing yet has nothing to audit', async () => {

@@ -5,8 +5,10 @@
 import {
   type DuckDBBlobValue,
   type DuckDBConnection,
+  type DuckDBDataChunk,
   DuckDBDecimalType,
   DuckDBInstance,
+  type DuckDBResult,
   type DuckDBType,
 } from '@duckdb/node-api';
 import { BINARY_HEADER, BINARY_TRAILER, ChunkEncoder } from './binary/encode.ts';
@@ -16,9 +18,11 @@ import type { ReaderAnswer, ReaderColumn, ReaderRequest } from './protocol.ts';
 import { quoteText } from './text.ts';
 
 /** Bytes that are gathered before they are sent on. */
-const CHUNK_BYTES = 1 << 20;
+const CHUNK_BYTES = 1 << 18;
+/** Chunks of DuckDB, of 2,048 rows each, after which their memory is freed. */
+const CHUNKS_TO_FREE = 32;
 /** Chunks under way to the worker at once. */
-const WINDOW = 2;
+const WINDOW = 4;
 
 const [spoolDir, memoryLimit] = process.argv.slice(2) as [string, string];
 const connection = await openDuckDB();
@@ -78,11 +82,7 @@ async function read(query: string, maxRowBytes: number): Promise<void> {
   const output = new Output();
   const result = await connection.stream(query);
   let row = 0;
-  for (
-    let chunk = await result.fetchChunk();
-    chunk && chunk.rowCount > 0;
-    chunk = await result.fetchChunk()
-  ) {
+  for await (const chunk of chunksOf(result)) {
     const lines = chunk.getColumnVector(0);
     for (let i = 0; i < chunk.rowCount; i++) {
       const line = (lines.getItem(i) as DuckDBBlobValue).bytes;
@@ -101,11 +101,7 @@ async function readBinary({ query, kinds, scales }: BinaryPlan, maxRowBytes: num
   const encoder = new ChunkEncoder(writers, maxRowBytes);
   let row = 0;
   await output.write(BINARY_HEADER);
-  for (
-    let chunk = await result.fetchChunk();
-    chunk && chunk.rowCount > 0;
-    chunk = await result.fetchChunk()
-  ) {
+  for await (const chunk of chunksOf(result)) {
     const encoded = encoder.encode(chunk.chunk, chunk.rowCount);
     if ('tooLarge' in encoded) {
       return answer({
@@ -119,6 +115,16 @@ async function readBinary({ query, kinds, scales }: BinaryPlan, maxRowBytes: num
   }
   await output.write(BINARY_TRAILER);
   await output.end();
+}
+
+async function* chunksOf(result: DuckDBResult): AsyncGenerator<DuckDBDataChunk> {
+  for (let count = 1; ; count++) {
+    const chunk = await result.fetchChunk();
+    if (chunk === null || chunk.rowCount === 0) return;
+    yield chunk;
+    // A chunk's memory is freed with its object, which is so small that its collection would wait for 100 MB of others.
+    if (count % CHUNKS_TO_FREE === 0) globalThis.gc?.({ type: 'minor' });
+  }
 }
 
 /** Bytes of a decimal in a vector, by its digits; of no meaning for other types. */
@@ -141,7 +147,8 @@ class Output {
   async write(bytes: Uint8Array): Promise<void> {
     if (this.#filled + bytes.length > this.#buffer.length) {
       await this.#flush();
-      this.#buffer = Buffer.allocUnsafe(Math.max(CHUNK_BYTES, bytes.length));
+      // Sending has copied the bytes, so that the buffer can be filled again; but for a larger one.
+      if (bytes.length > this.#buffer.length) this.#buffer = Buffer.allocUnsafe(bytes.length);
     }
     this.#buffer.set(bytes, this.#filled);
     this.#filled += bytes.length;

@@ -18,22 +18,39 @@ export class ReaderPool {
   readonly #idle: Reader[] = [];
   readonly #all = new Set<Reader>();
   readonly #waiting: ((reader: Reader) => void)[] = [];
+  /** Ends what acquire has set up to kill a reader on abort. */
+  readonly #held = new Map<Reader, () => void>();
 
   constructor(spoolDir: string, size: number) {
     this.#spoolDir = spoolDir;
     this.#size = size;
   }
 
-  /** A reader of one's own until it is released; waits while all are taken. */
-  async acquire(): Promise<Reader> {
+  /**
+   * A reader of one's own until it is released; waits while all are taken. When the signal is aborted it is killed:
+   * DuckDB in the midst of a file does not listen.
+   * @throws the signal's reason
+   */
+  async acquire(signal: AbortSignal): Promise<Reader> {
+    signal.throwIfAborted();
+    const reader = await this.#take(signal);
+    const kill = () => void reader.kill();
+    signal.addEventListener('abort', kill);
+    this.#held.set(reader, () => signal.removeEventListener('abort', kill));
+    return reader;
+  }
+
+  async #take(signal: AbortSignal): Promise<Reader> {
     for (let reader = this.#idle.pop(); reader; reader = this.#idle.pop()) {
       if (reader.usable) return reader;
       this.#all.delete(reader);
     }
-    return this.#all.size < this.#size ? this.#make() : await this.#wait();
+    return this.#all.size < this.#size ? this.#make() : await this.#wait(signal);
   }
 
   release(reader: Reader): void {
+    this.#held.get(reader)?.();
+    this.#held.delete(reader);
     const next = this.#waiting.shift();
     if (reader.usable) {
       if (next) next(reader);
@@ -56,8 +73,19 @@ export class ReaderPool {
     return reader;
   }
 
-  #wait(): Promise<Reader> {
-    return new Promise((resolve) => this.#waiting.push(resolve));
+  #wait(signal: AbortSignal): Promise<Reader> {
+    return new Promise((resolve, reject) => {
+      const onAbort = () => {
+        this.#waiting.splice(this.#waiting.indexOf(give), 1);
+        reject(signal.reason);
+      };
+      const give = (reader: Reader) => {
+        signal.removeEventListener('abort', onAbort);
+        resolve(reader);
+      };
+      signal.addEventListener('abort', onAbort);
+      this.#waiting.push(give);
+    });
   }
 }
 
@@ -76,6 +104,8 @@ export class Reader {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       // Nothing of the worker's environment: no credentials, no connection string.
       env: {},
+      // For chunksOf in reader.ts.
+      execArgv: ['--expose-gc'],
     });
     this.#exit = new Promise((resolve) => {
       this.#process.once('exit', resolve).once('error', resolve);
@@ -87,7 +117,8 @@ export class Reader {
 
   /** Whether the process lives and has answered all that it was asked. */
   get usable(): boolean {
-    return !this.#busy && this.#process.exitCode === null && this.#process.signalCode === null;
+    const { exitCode, signalCode, killed } = this.#process;
+    return !this.#busy && exitCode === null && signalCode === null && !killed;
   }
 
   async kill(): Promise<void> {

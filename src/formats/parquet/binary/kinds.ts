@@ -74,7 +74,7 @@ export function planBinary(
   constant: { targetType: string; value: string } | null,
 ): BinaryPlan | null {
   const kinds = columns.map((column) => kindOf(column));
-  const values = columns.map((column, i) => valueOf(column, kinds[i]));
+  const values = columns.map((column, i) => expressionOf(column, kinds[i]));
   const scales = columns.map((column) => Number(/^DECIMAL\(\d+,(\d+)\)$/.exec(column.duckdbType)?.[1] ?? 0));
   if (constant !== null) {
     kinds.push(constant.targetType === 'bigint' ? 'int8' : undefined);
@@ -91,7 +91,7 @@ function kindOf({ duckdbType, targetType }: TextColumn): BinaryKind | undefined 
   return KINDS[duckdbType]?.[targetType];
 }
 
-function valueOf({ name, duckdbType }: TextColumn, kind: BinaryKind | undefined): string {
+function expressionOf({ name, duckdbType }: TextColumn, kind: BinaryKind | undefined): string {
   const value = quoteName(name);
   if (isNested(duckdbType)) return `cast(to_json(${value}) as varchar)`;
   const cast = kind && !UNCAST.includes(duckdbType) ? CASTS[kind] : undefined;

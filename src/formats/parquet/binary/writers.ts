@@ -31,12 +31,13 @@ export function makeWriter(kind: BinaryKind, scale: number, vectorWidth: number)
 const JSONB_VERSION = 1;
 /** Days from 1970, where DuckDB's dates begin, to 2000, where PostgreSQL's do. */
 const EPOCH_DAYS = 10_957;
-/** The same in microseconds, 946684800000000, as two words of 32 bits. */
-const EPOCH_HIGH = 220_417;
-const EPOCH_LOW = 3_173_908_480;
+/** The same in microseconds, as two words of 32 bits: JavaScript's numbers do not hold 64. */
+const EPOCH_MICROSECONDS = BigInt(EPOCH_DAYS) * 86_400_000_000n;
+const EPOCH_HIGH = Number(EPOCH_MICROSECONDS >> 32n);
+const EPOCH_LOW = Number(EPOCH_MICROSECONDS & 0xffffffffn);
 
 const FIXED: Record<Exclude<BinaryKind, 'decimal' | 'bytes' | 'jsonb'>, { width: number; put: PutValue }> = {
-  boolean: { width: 1, put: (data, from, out, to) => void (out[to] = data[from]!) },
+  boolean: { width: 1, put: put1 },
   int2: { width: 2, put: put2 },
   int4: { width: 4, put: put4 },
   int8: { width: 8, put: put8 },
@@ -47,6 +48,10 @@ const FIXED: Record<Exclude<BinaryKind, 'decimal' | 'bytes' | 'jsonb'>, { width:
   interval: { width: 16, put: putInterval },
   uuid: { width: 16, put: putUuid },
 };
+
+function put1(data: Uint8Array, from: number, out: Uint8Array, to: number): void {
+  out[to] = data[from]!;
+}
 
 function put2(data: Uint8Array, from: number, out: Uint8Array, to: number): void {
   out[to] = data[from + 1]!;

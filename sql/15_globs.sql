@@ -1,0 +1,83 @@
+-- What a pattern may be. Whatever passes here, src/glob.ts compiles to what the pattern says.
+
+create or replace function s3_connector_private.class_fault(class text)
+returns text language plpgsql immutable as $$
+declare
+  range text[];
+begin
+  if regexp_replace(class, '^[!^]', '') = '' then
+    return 'have characters between [ and ]';
+  end if;
+  if class ~ '[\\/[]' then
+    return 'not have a slash, a backslash or a [ between [ and ]';
+  end if;
+  -- JavaScript's regular expressions take such a character for two.
+  if exists (select from regexp_split_to_table(class, '') c where ascii(c) > 65535) then
+    return 'not have a character beyond U+FFFF, such as an emoji, between [ and ]';
+  end if;
+  for range in select regexp_matches(regexp_replace(class, '^[!^]', ''), '(.)-(.)', 'g') loop
+    if ascii(range[1]) > ascii(range[2]) then
+      return format('have the ends of the range %s-%s in ascending order', range[1], range[2]);
+    end if;
+  end loop;
+  return null;
+end;
+$$;
+comment on function s3_connector_private.class_fault(text) is
+  'What the text between [ and ] would have to do to be a choice of characters; null where it is one.';
+
+create or replace function s3_connector_private.glob_fault(pattern text)
+returns text language plpgsql immutable as $$
+declare
+  at integer := 1;
+  closing integer;
+  fault text;
+  -- How many commas each { that is still open has had.
+  commas integer[] := '{}';
+  depth integer := 0;
+begin
+  while at <= length(pattern) loop
+    case substr(pattern, at, 1)
+      when '\' then
+        if at = length(pattern) then
+          return 'not end in a backslash, which takes the next character as it is';
+        end if;
+        at := at + 1;
+      when '[' then
+        closing := position(']' in substr(pattern, at + 1));
+        if closing = 0 then
+          return 'close every { and [';
+        end if;
+        fault := s3_connector_private.class_fault(substr(pattern, at + 1, closing - 1));
+        if fault is not null then
+          return fault;
+        end if;
+        at := at + closing;
+      when '{' then
+        depth := depth + 1;
+        commas[depth] := 0;
+      when '}' then
+        if depth = 0 then
+          return 'close every { and [, and open every }';
+        end if;
+        if commas[depth] = 0 then
+          return 'have choices with commas between { and }, such as {csv,csv.gz}';
+        end if;
+        depth := depth - 1;
+      when ',' then
+        if depth > 0 then
+          commas[depth] := commas[depth] + 1;
+        end if;
+      when '.' then
+        if depth > 0 and substr(pattern, at + 1, 1) = '.' then
+          return 'list every choice between { and }; it has no ranges with ..';
+        end if;
+      else
+    end case;
+    at := at + 1;
+  end loop;
+  return case when depth > 0 then 'close every { and [' end;
+end;
+$$;
+comment on function s3_connector_private.glob_fault(text) is
+  'What a text would have to do to be a glob; null where it is one.';

@@ -1,0 +1,13 @@
+-- How far the COPY of each running import is. PostgreSQL shows other roles' sessions to superusers and the like only, and
+-- who reads running_files need not be one.
+
+create or replace function s3_connector_private.copy_progress()
+returns table (file_id bigint, since timestamptz, bytes bigint, row_count bigint)
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+  select substring(a.application_name from '\d+$')::bigint, a.xact_start, p.bytes_processed, p.tuples_processed
+  from pg_stat_activity a
+  left join pg_stat_progress_copy p on p.pid = a.pid
+  where a.datname = current_database() and a.application_name ~ '^s3_connector import_file \d{1,18}$';
+$$;
+comment on function s3_connector_private.copy_progress() is
+  'The files that a session imports now, since when, and what its COPY has taken so far (null before it starts).';

@@ -1,0 +1,162 @@
+-- Taking a file's rows out again. The rows are deleted with the connector owner's rights or the caller's own, never
+-- with the installation's, so undo_file and reimport_file run as their caller; what they must write besides is done by
+-- functions that nobody can call by name. Their bodies are parsed when they are made, which is why a caller needs no
+-- rights on the schema of those functions.
+
+create or replace function s3_connector_private.begin_undo(name text, key text, again boolean)
+returns table (file_id bigint, lineage text[], owner name)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  connector s3_connector.connectors;
+  file s3_connector.files;
+begin
+  -- Shared: other files of the connector are recorded while the rows of this one are being deleted.
+  select * into connector from s3_connector.connectors c where c.name = begin_undo.name for share;
+  if not found then
+    perform s3_connector_private.require_connector(name);
+  end if;
+  file := s3_connector_private.require_file(name, key);
+  if file.status = 'success' then
+    if file.lineage is null then
+      raise exception 'nobody knows which rows came from file %: it was imported without file_id_column', quote_literal(file.key)
+        using errcode = 'object_not_in_prerequisite_state',
+          hint = 'Pause the connector and set file_id_column to a column of the table; files imported from then on can be undone.';
+    end if;
+    return query select file.id, file.lineage, connector.owner;
+  elsif again and file.status = 'running' then
+    raise exception 'file % is being imported now', quote_literal(file.key)
+      using errcode = 'object_in_use',
+        hint = format('Wait until it is done, or select s3_connector.cancel_file(%L, %L); first.', name, file.key);
+  elsif not again and file.status <> 'undone' then
+    raise exception 'file % is not imported, so there is nothing to undo (status: %)', quote_literal(file.key), file.status
+      using errcode = 'object_not_in_prerequisite_state',
+        hint = format('select s3_connector.cancel_file(%L, %L); keeps it from being imported.', name, file.key);
+  end if;
+end;
+$$;
+comment on function s3_connector_private.begin_undo(text, text, boolean) is
+  'Locks a file and says where its rows are and whose they are; no row where there are none to delete (again: which is no error where the file is to be imported again).';
+
+create or replace function s3_connector_private.may_become(owner name)
+returns boolean language sql stable as $$
+  -- Inside a security definer function PostgreSQL changes no role, and current_user is nobody that the session is.
+  select case current_setting('role') when 'none' then session_user else current_setting('role') end = current_user
+    and exists (
+      select from pg_catalog.pg_roles r
+      where r.rolname = owner and pg_catalog.pg_has_role(
+        session_user, r.oid, case when current_setting('server_version_num')::integer >= 160000 then 'SET' else 'MEMBER' end
+      )
+    );
+$$;
+comment on function s3_connector_private.may_become(name) is 'Whether the session may set role to that role.';
+
+create or replace function s3_connector_private.delete_rows(file_id bigint, lineage text[], owner name, may_become boolean)
+returns bigint language plpgsql as $$
+declare
+  own_role text := current_setting('role');
+  own_limit text := current_setting('timescaledb.max_tuples_decompressed_per_dml_transaction', true);
+  target text := format('%I.%I', lineage[1], lineage[2]);
+  deleted bigint;
+begin
+  begin
+    if may_become then
+      perform set_config('role', owner, true);
+    end if;
+    -- By default TimescaleDB refuses to delete where it would decompress more than 100,000 rows for it.
+    if own_limit is not null then
+      perform set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true);
+    end if;
+    -- The operator is named in full, and the value has no type: the column may have any that took the id.
+    execute format('delete from %s where %I operator(pg_catalog.=) %L', target, lineage[3], file_id);
+    get diagnostics deleted = row_count;
+  exception
+    when insufficient_privilege then
+      raise exception 'deleting the file''s rows from % was refused to % (%)', target,
+          case when may_become then owner else current_user end, sqlerrm
+        using errcode = 'insufficient_privilege', hint = format(
+          'Rows are deleted as %I, the connector''s owner, by whoever may become it, and else by the caller. Either grant %1$I to %I, or grant select, delete on %s to %2$I.',
+          owner, current_user, target);
+    when undefined_table or invalid_schema_name then
+      if to_regclass(target) is not null then
+        raise;
+      end if;
+      raise exception 'there is no table % any more, which the file was imported into', target
+        using errcode = 'undefined_table', hint = 'Make it again, with that column, or drop the connector.';
+    when undefined_column then
+      if exists (
+        select from pg_catalog.pg_attribute a
+        where a.attrelid = to_regclass(target) and a.attname = lineage[3] and not a.attisdropped
+      ) then
+        raise;
+      end if;
+      raise exception 'table % has no column % any more, which held the file''s id', target, quote_ident(lineage[3])
+        using errcode = 'undefined_column', hint = 'Add the column again, or delete the rows and the connector by hand.';
+  end;
+  -- After an error the role goes back with all that it did.
+  if may_become then
+    perform set_config('role', own_role, true);
+  end if;
+  if own_limit is not null then
+    perform set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', own_limit, true);
+  end if;
+  return deleted;
+end;
+$$;
+comment on function s3_connector_private.delete_rows(bigint, text[], name, boolean) is
+  'Deletes a file''s rows as the owner, if the caller may become it, and else as the caller; returns how many.';
+
+create or replace function s3_connector_private.end_undo(file_id bigint, deleted bigint)
+returns bigint language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  update s3_connector.files f
+  set status = 'undone', lineage = null, rows_read = null, rows_imported = null, rows_rejected = null, rows_skipped = null
+  where f.id = end_undo.file_id;
+  delete from s3_connector_private.rejected_rows r where r.file_id = end_undo.file_id;
+  update s3_connector_private.file_history h set message = format('%s rows deleted', deleted)
+  where h.id = (select max(l.id) from s3_connector_private.file_history l where l.file_id = end_undo.file_id);
+  return deleted;
+end;
+$$;
+comment on function s3_connector_private.end_undo(bigint, bigint) is
+  'Records that a file''s rows are deleted; returns how many they were.';
+
+create or replace function s3_connector_private.queue_again(name text, key text, deleted bigint)
+returns bigint language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  perform s3_connector_private.queue_files(array[f.id])
+  from s3_connector.files f
+  where f.connector_name = queue_again.name and f.key = queue_again.key
+    and f.status in ('failure', 'pending_retry', 'cancelled', 'undone');
+  return deleted;
+end;
+$$;
+comment on function s3_connector_private.queue_again(text, text, bigint) is
+  'Queues a file whose rows are deleted, or that never had any; one that waits already goes on waiting.';
+
+create or replace function s3_connector.undo_file(name text, key text)
+returns bigint language sql security invoker
+begin atomic
+  select coalesce((
+    select s3_connector_private.end_undo(
+      u.file_id,
+      s3_connector_private.delete_rows(u.file_id, u.lineage, u.owner, s3_connector_private.may_become(u.owner))
+    )
+    from s3_connector_private.begin_undo(name, key, again => false) u
+  ), 0);
+end;
+comment on function s3_connector.undo_file(text, text) is
+  'Deletes the rows that came from a file, found by file_id_column, and returns how many; the file is then undone, and its counts are empty. Deletes as the connector''s owner if the caller may become it, and else with the caller''s own rights.';
+
+create or replace function s3_connector.reimport_file(name text, key text)
+returns bigint language sql security invoker
+begin atomic
+  select s3_connector_private.queue_again(name, key, coalesce((
+    select s3_connector_private.end_undo(
+      u.file_id,
+      s3_connector_private.delete_rows(u.file_id, u.lineage, u.owner, s3_connector_private.may_become(u.owner))
+    )
+    from s3_connector_private.begin_undo(name, key, again => true) u
+  ), 0));
+end;
+comment on function s3_connector.reimport_file(text, text) is
+  'Takes a file''s rows out, as undo_file, if it is imported, and queues it again, in one transaction; returns how many rows were deleted. If the object was overwritten since, what it holds now is imported.';

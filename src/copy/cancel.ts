@@ -1,0 +1,36 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { sql } from 'kysely';
+import type { Control } from '../db/control.ts';
+import { describeError } from '../errors.ts';
+import { log } from '../log.ts';
+
+const REPEAT_MS = 200;
+
+/**
+ * From the moment the signal is aborted, cancels what a backend does, until the returned function is called. From
+ * outside, because a backend that waits for a lock does not look at its connection; and again and again, because a
+ * cancel that comes between two statements does nothing.
+ * @returns ends it; resolves when no cancel is on its way any more
+ */
+export function cancelOnAbort({ db }: Control, backend: number, signal: AbortSignal): () => Promise<void> {
+  const ended = new AbortController();
+  let cancelling: Promise<void> | undefined;
+  const start = () => {
+    cancelling = repeat();
+  };
+  const repeat = async () => {
+    while (!ended.signal.aborted) {
+      await sql`select pg_cancel_backend(${backend}::integer)`
+        .execute(db)
+        .catch((error) => log.warn('cancelling failed', { backend, error: describeError(error) }));
+      await delay(REPEAT_MS, undefined, { signal: ended.signal }).catch(() => {});
+    }
+  };
+  if (signal.aborted) start();
+  else signal.addEventListener('abort', start, { once: true });
+  return async () => {
+    signal.removeEventListener('abort', start);
+    ended.abort();
+    await cancelling;
+  };
+}

@@ -1,0 +1,356 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { after, before, describe, test } from 'node:test';
+import type pg from 'pg';
+import { migrate } from '../../src/db/migrations.ts';
+import { testDatabase } from '../support/database.ts';
+
+// The group roles are the server's and other tests use them too: here only roles of this file's own are put into them.
+const db = await testDatabase();
+
+const GROUPS = ['s3_connector_reader', 's3_connector_operator', 's3_connector_admin'] as const;
+type Who = 'nobody' | 'reader' | 'operator' | 'admin';
+const clients = {} as Record<Who, pg.Client>;
+const names = {} as Record<Who, string>;
+
+before(async () => {
+  for (const who of ['nobody', 'reader', 'operator', 'admin'] as const) {
+    const role = await db.createRole();
+    if (who !== 'nobody') await db.query(`grant s3_connector_${who} to ${role.name}`);
+    names[who] = role.name;
+    clients[who] = await db.connect(role);
+  }
+  await db.query(insertOf('shared'));
+  await db.query(
+    `select s3_connector_private.commit_poll('shared', null, null, $1, null, false, now(), now(), 1, 1, 1)`,
+    [JSON.stringify([{ key: 'a/1', etag: '"x"', size_bytes: 1, last_modified: '2026-01-01' }])],
+  );
+});
+
+const insertOf = (name: string, extra = '') =>
+  `insert into s3_connector.connectors (name, bucket, pattern, file_format, target_table${extra && ', owner'})
+   values ('${name}', 'some-bucket', 'a/**', 'csv', 't'${extra})`;
+const may = (who: Who, sql: string) => clients[who].query(sql);
+const mayNot = (who: Who, sql: string, message = /permission denied/) =>
+  assert.rejects(clients[who].query(sql), { code: '42501', message }, `${who}: ${sql}`);
+const ownerOf = async (name: string) =>
+  (await db.one<{ owner: string }>('select owner from s3_connector.connectors where name = $1', [name]))
+    .owner;
+
+const relations = await db.query<{ name: string }>(
+  "select relname as name from pg_class where relnamespace = 's3_connector'::regnamespace and relkind in ('r', 'v') order by 1",
+);
+const routines = await db.query<{ schema: string; name: string; call: string }>(`
+  select n.nspname as schema, p.proname as name, format('%s %s(%s)', case p.prokind when 'p' then 'call' else 'select' end, p.oid::regproc, (
+    select string_agg('null::' || format_type(t, null), ', ' order by i) from unnest(p.proargtypes) with ordinality u (t, i)
+  )) as call
+  from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+  where n.nspname in ('s3_connector', 's3_connector_private') and p.prorettype <> 'trigger'::regtype`);
+const steering = routines.filter((routine) => routine.schema === 's3_connector');
+const internal = routines.filter((routine) => routine.schema === 's3_connector_private');
+
+/** What of the private schema is open: to who steers, for procedures that commit; to who sees, for views. */
+const OPEN = new Set([
+  'ask',
+  'refused_commit',
+  'take_overwritten',
+  'admit_late',
+  'add_request',
+  'read_answer',
+  'raise_notices',
+  'alive_workers',
+  'copy_progress',
+]);
+
+describe('who is in no group', () => {
+  test('sees nothing and calls nothing', async () => {
+    assert.ok(relations.length >= 13 && steering.length >= 8 && internal.length >= 30);
+    for (const { name } of relations) await mayNot('nobody', `select from s3_connector.${name}`);
+    for (const { call } of [...steering, ...internal]) await mayNot('nobody', call);
+    await mayNot('nobody', insertOf('x'));
+  });
+
+  test('is not let in by way of the queue or of the private tables', async () => {
+    await mayNot('nobody', 'select from graphile_worker.jobs');
+    await mayNot('nobody', "select graphile_worker.add_job('poll')");
+    await mayNot('nobody', 'select from s3_connector_private.progress');
+  });
+});
+
+describe('a reader', () => {
+  test('sees every table and view', async () => {
+    for (const { name } of relations) await may('reader', `select * from s3_connector.${name}`);
+    const worker = await db.connect();
+    await worker.query("select s3_connector_private.register_worker('here', 1, '0', 1)");
+    const seen = await may('reader', 'select host, alive from s3_connector.workers');
+    assert.deepEqual(seen.rows, [{ host: 'here', alive: true }]);
+    const { rows } = await may(
+      'reader',
+      "select name, state from s3_connector.connector_status where name = 'shared'",
+    );
+    assert.equal(rows.length, 1);
+  });
+
+  test('does not steer', async () => {
+    for (const { call } of steering) await mayNot('reader', call);
+    await mayNot('reader', "select s3_connector.pause('shared')", /permission denied for function pause/);
+  });
+});
+
+describe('an operator', () => {
+  test('sees and steers', async () => {
+    for (const { name } of relations) await may('operator', `select * from s3_connector.${name}`);
+    for (const { call } of steering) {
+      await may('operator', call).catch((error) =>
+        assert.notEqual(error.code, '42501', `${call}: ${error.message}`),
+      );
+    }
+    await may('operator', "select s3_connector.pause('shared')");
+    await may('operator', "select s3_connector.set_marker('shared', 'a/0')");
+    await may('operator', "select s3_connector.resume('shared')");
+    await may('operator', "select s3_connector.cancel_file('shared', 'a/1')");
+    await may('operator', "select s3_connector.retry_file('shared', 'a/1')");
+    assert.equal(
+      await ownerOf('shared'),
+      (await db.one<{ me: string }>('select current_user as me')).me,
+      'the owner stays',
+    );
+  });
+
+  test('does not configure', async () => {
+    await mayNot('operator', insertOf('x'));
+    await mayNot('operator', "update s3_connector.connectors set state = 'paused'");
+    await mayNot('operator', "delete from s3_connector.connectors where name = 'shared'");
+    await mayNot('operator', "insert into s3_connector.column_mappings values ('shared', 'a', 'b')");
+  });
+});
+
+describe('an admin', () => {
+  test('inserts, changes and deletes a connector and its mappings with no other right', async () => {
+    await may('admin', insertOf('mine'));
+    assert.equal(await ownerOf('mine'), names.admin);
+    await may('admin', "select s3_connector.pause('mine')");
+    await may('admin', "insert into s3_connector.column_mappings values ('mine', 'a', 'b', 'bigint')");
+    await may(
+      'admin',
+      "update s3_connector.column_mappings set target_column = 'c' where connector_name = 'mine'",
+    );
+    await may(
+      'admin',
+      "update s3_connector.connectors set pattern = 'b/**', name = 'still mine' where name = 'mine'",
+    );
+    await may('admin', "update s3_connector.connectors set state = 'running' where name = 'still mine'");
+    await may('admin', "update s3_connector.connectors set state = 'paused' where name = 'still mine'");
+    await may('admin', "delete from s3_connector.column_mappings where connector_name = 'still mine'");
+    await may('admin', "delete from s3_connector.connectors where name = 'still mine'");
+    await may('admin', insertOf('mine'));
+    await may('admin', "select s3_connector.drop_connector('mine')");
+    assert.deepEqual(await db.query("select from graphile_worker.jobs where key like 'poll:%mine'"), []);
+  });
+
+  test('hears from validation as everybody does', async () => {
+    await assert.rejects(may('admin', insertOf('x').replace("'csv'", "'json'")), {
+      code: '22023',
+      hint: /Compression/,
+    });
+    await assert.rejects(
+      may('admin', "insert into s3_connector.column_mappings values ('shraed', 'a', 'b')"),
+      { code: '42704' },
+    );
+  });
+
+  test('cannot give a connector another owner, by insert or by update', async () => {
+    await may('admin', insertOf('forged', ", 'pg_write_all_data'"));
+    assert.equal(await ownerOf('forged'), names.admin);
+    await may('admin', "select s3_connector.pause('forged')");
+    for (const change of [
+      `owner = '${names.reader}'`,
+      "created_at = '2001-01-01'",
+      'owner = null',
+      'owner = current_user, created_at = null',
+    ]) {
+      await mayNot(
+        'admin',
+        `update s3_connector.connectors set ${change} where name = 'forged'`,
+        /cannot change (owner|created_at)/,
+      );
+    }
+    await assert.rejects(
+      db.query(`update s3_connector.connectors set owner = '${names.admin}_x' where name = 'forged'`),
+      { code: '42501' },
+    );
+    assert.equal(await ownerOf('forged'), names.admin);
+  });
+
+  test('cannot turn what another role owns to other rows or tables, but may set its pace, pause and drop it', async () => {
+    await db.query("select s3_connector.pause('shared')");
+    for (const change of [
+      "target_table = 'pg_temp.x'",
+      "pattern = '**'",
+      "bucket = 'other-bucket'",
+      "on_conflict = 'update'",
+      "file_id_column = 'x'",
+    ]) {
+      await mayNot(
+        'admin',
+        `update s3_connector.connectors set ${change} where name = 'shared'`,
+        /rights of its owner/,
+      );
+    }
+    await mayNot(
+      'admin',
+      "insert into s3_connector.column_mappings values ('shared', 'a', 'b')",
+      /rights of its owner/,
+    );
+    await may(
+      'admin',
+      "update s3_connector.connectors set schedule = '*/5 * * * *', max_parallel_files = 2 where name = 'shared'",
+    );
+    await may('admin', "select s3_connector.resume('shared')");
+  });
+
+  test('has no way to what only the worker uses, nor to write what it records', async () => {
+    for (const { name, call } of internal) {
+      if (!OPEN.has(name)) await mayNot('admin', call, /permission denied for (function|procedure)/);
+    }
+    for (const { call } of internal) await mayNot('reader', call, /permission denied for schema/);
+    const writable = await db.query(
+      `select g, c.relname from unnest($1::text[]) g, pg_class c
+      where c.relnamespace in ('s3_connector'::regnamespace, 's3_connector_private'::regnamespace, 'graphile_worker'::regnamespace)
+        and c.relkind in ('r', 'v') and has_table_privilege(g, c.oid, 'insert, update, delete, truncate, references, trigger')
+      order by c.relname`,
+      [GROUPS],
+    );
+    assert.deepEqual(writable, [
+      { g: 's3_connector_admin', relname: 'column_mappings' },
+      { g: 's3_connector_admin', relname: 'connectors' },
+    ]);
+    assert.deepEqual(
+      await db.query(
+        `select g, c.relname from unnest($1::text[]) g, pg_class c
+        where c.relnamespace = 's3_connector'::regnamespace and c.relkind in ('r', 'v')
+          and has_table_privilege(g, c.oid, 'truncate, references, trigger')`,
+        [GROUPS],
+      ),
+      [],
+    );
+    await mayNot('admin', 'delete from s3_connector.polls');
+    await mayNot('admin', "update s3_connector.files set status = 'success'");
+    await mayNot('admin', 'truncate s3_connector.connectors cascade');
+    await mayNot('admin', 'alter table s3_connector.connectors disable trigger all', /must be owner/);
+    await mayNot(
+      'admin',
+      'create trigger mine before insert on s3_connector.connectors for each row execute function suppress_redundant_updates_trigger()',
+    );
+    await mayNot('admin', 'create table s3_connector.mine ()');
+    await mayNot('admin', 'select from graphile_worker.jobs');
+  });
+});
+
+describe('the owner of a connector is the role that inserts it', () => {
+  test('after set role: that role', async () => {
+    const team = await db.createRole();
+    await db.query(`grant s3_connector_admin to ${team.name}; grant ${team.name} to ${names.operator}`);
+    const client = await db.connect();
+    await client.query(`set role ${team.name}; ${insertOf('by set role')}`);
+    assert.equal(await ownerOf('by set role'), team.name);
+    // The operator is a member of the team now, and so may do as the team does.
+    await may('operator', "select s3_connector.pause('by set role')");
+    await may(
+      'operator',
+      `set role ${team.name}; update s3_connector.connectors set pattern = 'c/**' where name = 'by set role'; reset role`,
+    );
+    await db.query(`revoke ${team.name} from ${names.operator}`);
+  });
+
+  test('in a security definer function: the role that the function runs as, and not its caller', async () => {
+    await db.query(`create function public.start_one() returns void language sql security definer
+      set search_path = pg_catalog, pg_temp as $$ ${insertOf('by function')} $$;
+      alter function public.start_one() owner to ${names.admin}`);
+    await may('nobody', 'select public.start_one()');
+    assert.equal(await ownerOf('by function'), names.admin);
+    await db.query('drop function public.start_one()');
+  });
+});
+
+describe('migrating', () => {
+  test('again takes back what everybody was given on the way', async () => {
+    await db.query(`create function s3_connector.new_one() returns int language sql as 'select 1';
+      create function s3_connector_private.new_one() returns int language sql as 'select 1'`);
+    await may('operator', "select has_function_privilege('s3_connector.new_one()', 'execute')");
+    await migrate(db.url);
+    for (const [who, expected] of [
+      ['nobody', false],
+      ['reader', false],
+      ['operator', true],
+    ] as const) {
+      const { allowed } = await db.one<{ allowed: boolean }>(
+        "select has_function_privilege($1, 's3_connector.new_one()', 'execute') as allowed",
+        [names[who]],
+      );
+      assert.equal(allowed, expected, who);
+      const priv = await db.one<{ allowed: boolean }>(
+        "select has_function_privilege($1, 's3_connector_private.new_one()', 'execute') as allowed",
+        [names[who]],
+      );
+      assert.equal(priv.allowed, false, who);
+    }
+    await db.query('drop function s3_connector.new_one(); drop function s3_connector_private.new_one()');
+  });
+
+  test('by a role that may not create roles succeeds, and says who is left out', async () => {
+    const owner = await db.createRole();
+    const plain = await testDatabase({ empty: true });
+    await plain.query(`alter database ${plain.name} owner to ${owner.name}`);
+    const url = new URL(plain.url);
+    url.username = owner.name;
+    url.password = owner.password;
+    await migrate(url.href);
+    const client = await plain.connect(owner);
+    const warnings: { message?: string | undefined; hint?: string | undefined }[] = [];
+    client.on('notice', (notice) => warnings.push(notice));
+    // The groups are there, made by other databases of this server; in a copy of the script they have other names.
+    const grants = await readFile(new URL('../../sql/95_grants.sql', import.meta.url), 'utf8');
+    const renamed = grants.replaceAll(/s3_connector_(reader|operator|admin)/g, `${owner.name}_$1`);
+    await client.query(`begin; ${renamed}; rollback`);
+    assert.equal(warnings.length, 3);
+    assert.match(warnings[0]!.message!, /role .*_reader does not exist, and .* may not create roles/);
+    assert.match(warnings[0]!.hint!, /create role .*_reader nologin; and migrate again/);
+    await client.query(insertOf('own'));
+    await client.query("select s3_connector.pause('own'); select s3_connector.drop_connector('own')");
+    for (const group of GROUPS) {
+      const { allowed } = await plain.one<{ allowed: boolean }>(
+        "select has_schema_privilege($1, 's3_connector', 'usage') as allowed",
+        [group],
+      );
+      assert.equal(allowed, true, group);
+    }
+    await client.end();
+    await plain.drop();
+  });
+
+  test('every security definer function fixes its search_path, temporary tables last', async () => {
+    assert.deepEqual(
+      await db.query(`select p.oid::regprocedure::text from pg_proc p
+        where p.pronamespace in ('s3_connector'::regnamespace, 's3_connector_private'::regnamespace) and p.prosecdef
+          and not coalesce(p.proconfig && array['search_path=pg_catalog, pg_temp'], false)`),
+      [],
+    );
+  });
+
+  test('makes the groups, none of which can log in', async () => {
+    assert.deepEqual(
+      await db.query(
+        'select rolname, rolcanlogin, rolsuper, rolcreaterole from pg_roles where rolname = any ($1) order by rolname',
+        [GROUPS],
+      ),
+      [...GROUPS]
+        .sort()
+        .map((rolname) => ({ rolname, rolcanlogin: false, rolsuper: false, rolcreaterole: false })),
+    );
+  });
+});
+
+after(async () => {
+  await Promise.all(Object.values(clients).map((client) => client.end()));
+});

@@ -1,0 +1,297 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { testDatabase } from '../support/database.ts';
+
+// Every column of connectors and column_mappings: what is refused, and with what words.
+const db = await testDatabase();
+
+type Columns = Record<string, unknown>;
+type SqlError = Error & { code: string; hint?: string; column?: string; table?: string };
+
+const COMPLETE: Columns = { bucket: 'some-bucket', pattern: 'a/**', file_format: 'csv', target_table: 't' };
+
+const insertRow = (table: string, row: Columns) =>
+  db.query(
+    `insert into s3_connector.${table} (${Object.keys(row)}) values (${Object.keys(row).map((_, i) => `$${i + 1}`)})`,
+    Object.values(row),
+  );
+const insert = (columns: Columns) => insertRow('connectors', { name: 'c', ...COMPLETE, ...columns });
+const map = (columns: Columns) => insertRow('column_mappings', { connector_name: 'mapped', ...columns });
+
+/** Asserts a refusal that says what was expected and what came, of which column, and gives a hint. */
+const refused = (says: RegExp, column?: string) => (error: SqlError) => {
+  assert.equal(error.code, '22023', error.message);
+  assert.match(`${error.message} | ${error.hint}`, says);
+  assert.match(error.message, /must .*\(got: .+\)$/s);
+  assert.ok(error.hint, `no hint with: ${error.message}`);
+  if (column) assert.equal(error.column, column);
+  return true;
+};
+
+const refusals: [columns: Columns, says: RegExp][] = [
+  [{ name: null }, /name must be given/],
+  [{ bucket: null }, /bucket must be given \(got: null\).*Name of the S3 bucket/],
+  [{ pattern: null }, /pattern must be given/],
+  [{ file_format: null }, /file_format must be given/],
+  [{ target_table: null }, /target_table must be given/],
+  [{ schedule: null }, /schedule must not be null.*default, '\* \* \* \* \*'/],
+  [{ csv_null: null }, /csv_null must not be null.*default, ''/],
+  [{ create_table: null }, /create_table must not be null.*default, true/],
+  [{ min_object_age: null }, /min_object_age must not be null/],
+  [{ name: '' }, /name must be 1 to 200/],
+  [{ name: ' padded' }, /name must be 1 to 200/],
+  [{ name: 'two\nlines' }, /name must be 1 to 200/],
+  [{ name: 'é'.repeat(101) }, /name must be 1 to 200/],
+  [{ file_format: 'parket' }, /csv or parquet \(got: 'parket'\).*Did you mean parquet/],
+  [{ file_format: 'CSV' }, /lower case/],
+  [{ file_format: 'json' }, /csv or parquet.*Compression/],
+  [{ auth_method: 'iam' }, /worker, anonymous or iam_role.*Did you mean iam_role/],
+  [{ match_columns_by: 'names' }, /Did you mean name/],
+  [{ on_unknown_column: 'skip' }, /fail or ignore/],
+  [{ on_conflict: 'upsert' }, /fail, skip or update/],
+  [{ on_bad_row: 'ignore' }, /fail or skip/],
+  [{ state: 'pause' }, /running or paused.*Did you mean paused/],
+  [{ bucket: 'fast--use1-az4--x-s3' }, /general purpose bucket/],
+  [{ bucket: 's3://b' }, /bucket's name/],
+  [{ bucket: 'Upper' }, /bucket's name/],
+  [{ bucket: 'a..b' }, /bucket's name/],
+  [{ pattern: '' }, /glob over keys/],
+  [{ pattern: '/data/*.csv' }, /glob/],
+  [{ pattern: 's3://bucket/data' }, /glob/],
+  [{ pattern: 'data/{a,b.csv' }, /close every/],
+  [{ pattern: 'data/[a.csv' }, /close every/],
+  [{ start_after: '' }, /start_after must be a key/],
+  [{ start_after: 'x'.repeat(1025) }, /at most 1024/],
+  [{ schedule: '61 * * * *' }, /five cron fields/],
+  [{ schedule: '* * * * * *' }, /five cron fields/],
+  [{ schedule: '0 0 31 2 *' }, /come due/],
+  [{ endpoint: 'http://127.0.0.1:9000/x' }, /endpoint/],
+  [{ endpoint: 'http://user@host' }, /endpoint/],
+  [{ endpoint: 's3.example.com' }, /endpoint/],
+  [{ endpoint: 'http://host:99999' }, /endpoint/],
+  [{ region: 'Frankfurt' }, /region, such as/],
+  [{ region: '' }, /region, such as/],
+  [{ auth_method: 'iam_role' }, /role_arn must be given with auth_method iam_role/],
+  [{ auth_method: 'iam_role', role_arn: 'arn:aws:iam::1:user/x' }, /ARN of a role/],
+  [{ role_arn: 'arn:aws:iam::123456789012:role/reader' }, /role_arn must be null with auth_method worker/],
+  [{ csv_delimiter: '||' }, /csv_delimiter/],
+  [{ csv_delimiter: '' }, /csv_delimiter/],
+  [{ csv_delimiter: '\n' }, /csv_delimiter/],
+  [{ csv_delimiter: '→' }, /csv_delimiter must be one single-byte/],
+  [{ csv_quote: ',' }, /csv_quote/],
+  [{ csv_quote: '' }, /csv_quote/],
+  [{ csv_escape: '\\\\' }, /csv_escape/],
+  [{ csv_null: ',' }, /csv_null/],
+  [{ csv_encoding: 'utf-7' }, /csv_encoding must be an encoding that can become UTF8/],
+  [{ time_zone: 'Europe/Atlantis' }, /time_zone/],
+  [{ time_zone: 'PDT' }, /time_zone/],
+  [{ target_table: 'a.b.c' }, /target_table/],
+  [{ target_table: 'a."b' }, /target_table/],
+  [{ target_table: '' }, /target_table/],
+  [{ target_table: 't'.repeat(64) }, /63 bytes/],
+  [{ target_table: 's3_connector.files' }, /table of your own/],
+  [{ target_table: 'pg_catalog.pg_authid' }, /table of your own/],
+  [{ time_column: '' }, /time_column/],
+  [{ time_column: 'é'.repeat(32) }, /63 bytes/],
+  [{ file_id_column: '' }, /file_id_column/],
+  [{ file_id_column: 'at', time_column: 'at' }, /other than time_column/],
+  [{ chunk_interval: '0' }, /chunk_interval must be above zero/],
+  [{ chunk_interval: '-1 day' }, /chunk_interval/],
+  [{ columnstore: true, hypertable: false }, /columnstore must be false where hypertable is false/],
+  [{ segment_by: ['a'] }, /segment_by must be null unless columnstore/],
+  [{ order_by: ['a'] }, /order_by must be null unless columnstore/],
+  [{ columnstore: true, segment_by: [] }, /segment_by must be a list/],
+  [{ columnstore: true, segment_by: ['a', null] }, /segment_by must be a list/],
+  [{ columnstore: true, segment_by: ['a', 'a'] }, /each column once/],
+  [{ columnstore: true, order_by: ['"Time" desc'] }, /order_by must be a list/],
+  [{ columnstore: true, order_by: ['time desc, site'] }, /order_by must be a list/],
+  [
+    { columnstore: true, segment_by: ['a'], order_by: ['time desc', 'a  NULLS last'] },
+    /order_by must name each column once/,
+  ],
+  [{ max_bad_rows: 5 }, /max_bad_rows must be null unless on_bad_row is skip/],
+  [{ max_bad_rows: -1, on_bad_row: 'skip' }, /max_bad_rows must be between 0/],
+  [{ max_file_bytes: 0 }, /max_file_bytes must be between 1/],
+  [{ max_row_bytes: 1073741824 }, /max_row_bytes must be between 1 and 1073741823/],
+  [{ max_tracked_files: 0 }, /max_tracked_files/],
+  [{ max_parallel_files: 0 }, /max_parallel_files/],
+  [{ max_attempts: 101 }, /max_attempts/],
+  [{ min_object_age: '-1 minute' }, /min_object_age/],
+  [{ min_object_age: '200 years' }, /min_object_age/],
+];
+
+for (const [columns, says] of refusals) {
+  test(`an insert with ${JSON.stringify(columns).slice(0, 80)} is refused with a message and a hint`, async () => {
+    await assert.rejects(insert(columns), refused(says));
+    assert.deepEqual(await db.query("select from s3_connector.connectors where name = 'c'"), []);
+  });
+}
+
+test('every column that people set has a refusal of its own, or takes whatever its type takes', async () => {
+  const tested = new Set(
+    refusals
+      .flatMap(([, says]) => says.source.match(/[a-z_]{4,}/g) ?? [])
+      .concat(refusals.flatMap(([columns]) => Object.keys(columns))),
+  );
+  const rows = await db.query<{ name: string }>(
+    "select attname as name from pg_attribute where attrelid = 's3_connector.connectors'::regclass and attnum > 0",
+  );
+  const untested = rows.map((row) => row.name).filter((name) => !tested.has(name));
+  assert.deepEqual(untested, ['csv_skip_header', 'owner', 'created_at']);
+});
+
+const accepted: Columns[] = [
+  { columnstore: true, segment_by: ['a', 'B c'], order_by: ['time DESC nulls last', 'Site asc', 'x'] },
+
+  { target_table: '"My Schema"."My Table"', time_column: 'Time of day', file_id_column: 'file' },
+  { endpoint: 'http://[::1]:9000/', region: 'RegionOne', auth_method: 'anonymous' },
+  { endpoint: 'https://minio_1', region: 'auto' },
+  { region: 'us-gov-west-1', csv_encoding: 'UTF-16LE', time_zone: 'America/New_York' },
+  { csv_delimiter: '\t', csv_quote: "'", csv_escape: '\\', csv_null: '\\N', csv_encoding: 'latin1' },
+  {
+    csv_delimiter: ';',
+    csv_encoding: 'SJIS',
+    schedule: 'hour',
+    chunk_interval: '1 month',
+    min_object_age: '10 minutes',
+  },
+  {
+    on_bad_row: 'skip',
+    max_bad_rows: 0,
+    on_conflict: 'update',
+    max_parallel_files: 1,
+    start_after: 'a/1',
+    hypertable: false,
+  },
+  {
+    file_format: 'parquet',
+    match_columns_by: 'position',
+    on_unknown_column: 'ignore',
+    state: 'paused',
+    create_table: false,
+  },
+];
+
+test('what makes sense is accepted', async () => {
+  for (const [i, columns] of accepted.entries()) await insert({ name: `accepted ${i}`, ...columns });
+});
+
+test('what is right but not built yet is refused as such', async () => {
+  const role_arn = 'arn:aws-cn:iam::123456789012:role/team/reader@x';
+  await assert.rejects(insert({ auth_method: 'iam_role', role_arn }), { code: '0A000' });
+});
+
+test('a name that is taken is refused with a hint, and left to on conflict where the insert has one', async () => {
+  await insert({ name: 'taken' });
+  await assert.rejects(insert({ name: 'taken' }), {
+    code: '23505',
+    message: "there is a connector named 'taken' already",
+    hint: /pause\('taken'\)/,
+    constraint: undefined,
+  });
+  const again = `insert into s3_connector.connectors (name, bucket, pattern, file_format, target_table)
+    values ('taken', 'some-bucket', '**', 'csv', 't') on conflict (name) do nothing`;
+  await db.query(again);
+  await db.query(`create function setup() returns void language plpgsql as $$ begin ${again}; end $$`);
+  await db.query('select setup()');
+  assert.equal(
+    (await db.one<{ pattern: string }>("select pattern from s3_connector.connectors where name = 'taken'"))
+      .pattern,
+    'a/**',
+  );
+});
+
+test('a change is validated as an insert is, and none to a name that is taken', async () => {
+  await insert({ name: 'changing', state: 'paused' });
+  const change = (set: string) =>
+    db.query(`update s3_connector.connectors set ${set} where name = 'changing'`);
+  await assert.rejects(change("schedule = 'often'"), refused(/five cron fields/, 'schedule'));
+  await assert.rejects(change('bucket = null'), refused(/bucket must be given/, 'bucket'));
+  await assert.rejects(change("state = 'stopped'"), refused(/running or paused/, 'state'));
+  await assert.rejects(change("start_after = 'z'"), refused(/set_marker\('changing'/, 'start_after'));
+  await assert.rejects(change("name = 'taken'"), { code: '23505', hint: /another name/ });
+});
+
+test('a paused connector may be renamed, and its files, mappings and place in the bucket go along', async () => {
+  await insert({ name: 'old name', state: 'paused', start_after: 'a/0' });
+  await insertRow('column_mappings', { connector_name: 'old name', source_column: 'a', target_column: 'b' });
+  await db.query("update s3_connector.connectors set name = 'new name' where name = 'old name'");
+  assert.deepEqual(
+    await db.query("select name, marker from s3_connector.connector_status where name like '% name'"),
+    [{ name: 'new name', marker: 'a/0' }],
+  );
+  assert.deepEqual(await db.query('select connector_name from s3_connector.column_mappings'), [
+    { connector_name: 'new name' },
+  ]);
+  await db.query("select s3_connector.drop_connector('new name')");
+  assert.deepEqual(await db.query('select from s3_connector.column_mappings'), []);
+});
+
+test('a connector whose settings have become invalid can still be paused', async () => {
+  await insert({ name: 'outdated' });
+  await db.query(`alter table s3_connector.connectors disable trigger user;
+    update s3_connector.connectors set time_zone = 'Europe/Atlantis' where name = 'outdated';
+    alter table s3_connector.connectors enable trigger user`);
+  await db.query("select s3_connector.pause('outdated')");
+  await assert.rejects(
+    db.query("update s3_connector.connectors set max_attempts = 2 where name = 'outdated'"),
+    refused(/time_zone/),
+  );
+});
+
+test('mappings: what is refused, and with what words', async () => {
+  await insert({ name: 'mapped', state: 'paused', file_id_column: 'file' });
+  await map({ source_column: 'a', target_column: 'b', data_type: 'numeric(12,2)' });
+  const bad: [Columns, RegExp][] = [
+    [{ source_column: null }, /source_column must be given/],
+    [{ connector_name: null, source_column: 'x' }, /connector_name must be given/],
+    [{ source_column: '' }, /source_column must name a column/],
+    [{ source_column: 'x', target_column: '' }, /target_column must be/],
+    [{ source_column: 'x', target_column: 'file' }, /file_id_column/],
+    [{ source_column: 'x', target_column: 'b' }, /one source column only \(got: 'b'\).*Column 'a'/],
+    [{ source_column: 'x', data_type: 'text' }, /data_type must be null where target_column is null/],
+    [{ source_column: 'x', target_column: 'x', data_type: 'strnig' }, /PostgreSQL type/],
+    [{ source_column: 'x', target_column: 'x', data_type: 'text); drop table t; --' }, /PostgreSQL type/],
+    [{ source_column: 'x', target_column: 'x', data_type: 'record' }, /PostgreSQL type/],
+    [{ source_column: 'x', target_column: 'x', data_type: 'numeric(0,-2000)' }, /PostgreSQL type/],
+  ];
+  for (const [columns, says] of bad) await assert.rejects(map(columns), refused(says));
+  await assert.rejects(map({ connector_name: 'maped', source_column: 'x' }), {
+    code: '42704',
+    hint: /'mapped'/,
+  });
+  await assert.rejects(map({ source_column: 'a' }), {
+    code: '23505',
+    message: /mapping of column 'a' already/,
+    hint: /Update/,
+  });
+  await map({ source_column: 'c', target_column: 'd', data_type: 'int[]' });
+  await map({ source_column: 'left out' });
+  await db.query("create type mood as enum ('good')");
+  await map({ source_column: 'e', target_column: 'e', data_type: 'mood' });
+  // One statement may swap what two would make clash on the way.
+  await db.query(
+    "update s3_connector.column_mappings set target_column = case source_column when 'a' then 'd' else 'b' end where source_column in ('a', 'c')",
+  );
+});
+
+test('the mappings of a running connector are not changed, unless it is made in the same transaction', async () => {
+  const busy = { code: '55006', message: /pause it first/, hint: /pause\('busy'\)/ };
+  const client = await db.connect();
+  await client.query(`begin;
+    insert into s3_connector.connectors (name, bucket, pattern, file_format, target_table) values ('busy', 'some-bucket', '**', 'csv', 't');
+    savepoint here;
+    insert into s3_connector.column_mappings values ('busy', 'a', 'b');
+    commit`);
+  await assert.rejects(map({ connector_name: 'busy', source_column: 'x' }), busy);
+  await assert.rejects(
+    db.query("update s3_connector.column_mappings set target_column = 'c' where connector_name = 'busy'"),
+    busy,
+  );
+  await assert.rejects(
+    db.query("delete from s3_connector.column_mappings where connector_name = 'busy'"),
+    busy,
+  );
+  await db.query("select s3_connector.pause('busy')");
+  await db.query("delete from s3_connector.column_mappings where connector_name = 'busy'");
+});

@@ -1,0 +1,316 @@
+import assert from 'node:assert/strict';
+import { before, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { parquetOf } from '../support/parquet.ts';
+import type { WorkerProcess } from '../support/worker.ts';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld();
+const { db, server } = world;
+const WITHIN_MS = 2000;
+const CONCURRENCY = 4;
+let worker: WorkerProcess;
+before(async () => {
+  worker = await world.startWorker({ WORKER_CONCURRENCY: String(CONCURRENCY) });
+});
+
+const csv = (rows: number) => `n,pad\n${Array.from({ length: rows }, (_, n) => `${n},x`).join('\n')}\n`;
+
+/** Backends that are in the middle of an import, and whether they wait for a lock. */
+const BACKENDS = `select wait_event_type = 'Lock' as waits from pg_stat_activity
+  where datname = current_database() and application_name like 's3_connector import_file %'`;
+
+async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
+  for (const start = Date.now(); !(await holds()); await delay(20)) {
+    assert.ok(Date.now() - start < WITHIN_MS, `${what}, within ${WITHIN_MS} ms`);
+  }
+}
+
+/** Cancels a file and waits until nothing of its import is left. */
+async function cancel(name: string, key: string): Promise<void> {
+  const { id } = await db.one<{ id: number }>(
+    'select id from s3_connector.files where connector_name = $1 and key = $2',
+    [name, key],
+  );
+  await db.query('select s3_connector.cancel_file($1, $2)', [name, key]);
+  await until('no backend is left', async () => {
+    const left = await db.query(`${BACKENDS} and application_name = $1`, [`s3_connector import_file ${id}`]);
+    return left.length === 0;
+  });
+  await until('no spool file is left', async () =>
+    (await world.spooled()).every((file) => !file.startsWith(`${id}.`)),
+  );
+}
+
+async function assertCancelled(name: string, key: string): Promise<void> {
+  const { status, error_code } = await db.one(
+    'select status, error_code from s3_connector.files where connector_name = $1 and key = $2',
+    [name, key],
+  );
+  assert.deepEqual([status, error_code], ['cancelled', null]);
+  const history = await db.query<{ to_status: string }>(
+    'select to_status from s3_connector.file_history where connector_name = $1 and key = $2 order by at',
+    [name, key],
+  );
+  assert.deepEqual(
+    history.map((change) => change.to_status),
+    ['in_queue', 'running', 'cancelled'],
+  );
+}
+
+const count = async (table: string) => (await db.one<{ n: number }>(`select count(*) as n from ${table}`)).n;
+
+/** A table of which each row takes a moment to insert. */
+const slowTable = (table: string, seconds: number) =>
+  db.query(`create table ${table} (n integer, pad text);
+    create function slow_${table}() returns trigger language plpgsql as
+      $$ begin perform pg_sleep(${seconds}); return new; end $$;
+    create trigger slow before insert on ${table} for each row execute function slow_${table}()`);
+
+test('a download that stands still', async () => {
+  await db.query('create table stalled (n integer, pad text)');
+  const fault = server.faults.order({ operation: 'GetObject', key: 'stalled/1.csv', stall: { after: 5 } });
+  world.put('stalled/1.csv', csv(10));
+  world.put('stalled/2.csv', csv(10));
+  await world.insertConnector({
+    name: 'stalled',
+    pattern: 'stalled/*',
+    target_table: 'stalled',
+    max_parallel_files: 1,
+  });
+  await fault.hit();
+  await cancel('stalled', 'stalled/1.csv');
+  await assertCancelled('stalled', 'stalled/1.csv');
+  // Its only slot goes on with the next file.
+  const [, second] = await world.settled('stalled');
+  assert.equal(second!.status, 'success');
+  assert.equal(await count('stalled'), 10);
+  fault.cancel();
+  await db.query("select s3_connector.retry_file('stalled', 'stalled/1.csv')");
+  assert.deepEqual(
+    (await world.settled('stalled')).map((file) => file.status),
+    ['success', 'success'],
+  );
+  assert.equal(await count('stalled'), 20);
+});
+
+test('a request that is not answered', async () => {
+  await db.query('create table unanswered (n integer, pad text)');
+  world.put('unanswered/1.csv', csv(10));
+  const overwritten = server.faults.order({
+    operation: 'GetObject',
+    key: 'unanswered/1.csv',
+    before: () => world.put('unanswered/1.csv', csv(11)),
+  });
+  const asked = Promise.withResolvers<void>();
+  const fault = server.faults.order({
+    operation: 'HeadObject',
+    key: 'unanswered/1.csv',
+    before: () => asked.resolve(),
+    delay: 600_000,
+  });
+  await world.insertConnector({ name: 'unanswered', pattern: 'unanswered/*', target_table: 'unanswered' });
+  await overwritten.hit();
+  await asked.promise;
+  await cancel('unanswered', 'unanswered/1.csv');
+  await assertCancelled('unanswered', 'unanswered/1.csv');
+  fault.cancel();
+});
+
+test('an import that waits for a lock on its table', async () => {
+  await db.query('create table locked (n integer, pad text)');
+  const locker = await db.connect();
+  await locker.query('begin; lock table locked in access exclusive mode');
+  // More than a connection's buffers hold, and less: COPY's data has all been sent, or not.
+  world.put('locked/long.csv', csv(500_000));
+  world.put('locked/short.csv', csv(10));
+  await world.insertConnector({ name: 'locked', pattern: 'locked/*', target_table: 'locked' });
+  await db.waitFor<{ waits: boolean }>(BACKENDS, (rows) => rows.filter((row) => row.waits).length === 2);
+  await cancel('locked', 'locked/long.csv');
+  await cancel('locked', 'locked/short.csv');
+  await assertCancelled('locked', 'locked/long.csv');
+  await assertCancelled('locked', 'locked/short.csv');
+  await locker.query('rollback');
+  assert.equal(await count('locked'), 0);
+});
+
+test('an import that waits for another to make its table', async () => {
+  const locker = await db.connect();
+  await locker.query(`begin; select pg_advisory_xact_lock(hashtextextended('"public"."unmade"', 0))`);
+  world.put('unmade/1.csv', csv(10));
+  await world.insertConnector({ name: 'unmade', pattern: 'unmade/*', target_table: 'unmade' });
+  await db.waitFor<{ waits: boolean }>(BACKENDS, ([row]) => row?.waits === true);
+  await cancel('unmade', 'unmade/1.csv');
+  await assertCancelled('unmade', 'unmade/1.csv');
+  await locker.query('rollback');
+  assert.deepEqual(await db.query("select from pg_class where relname = 'unmade'"), []);
+});
+
+for (const [what, columns] of [
+  ['a COPY', {}],
+  ['a COPY in a savepoint', { on_bad_row: 'skip' }],
+] as const) {
+  for (const [size, rows] of [
+    ['whose data was all sent', 1000],
+    ['whose data is still being sent', 1_000_000],
+  ] as const) {
+    test(`the middle of ${what}, ${size}`, async () => {
+      const name = `copying_${rows}_${Object.keys(columns).length}`;
+      await slowTable(name, 0.01);
+      world.put(`${name}/1.csv`, csv(rows));
+      await world.insertConnector({ name, pattern: `${name}/*`, target_table: name, ...columns });
+      await db.waitFor<{ rows_copied: number }>(
+        'select rows_copied from s3_connector.running_files where connector_name = $1',
+        ([row]) => Number(row?.rows_copied) > 5,
+        { values: [name] },
+      );
+      await cancel(name, `${name}/1.csv`);
+      await assertCancelled(name, `${name}/1.csv`);
+      assert.equal(await count(name), 0);
+    });
+  }
+}
+
+test('reading Parquet, as often as there are readers and more; and waiting for a reader', async () => {
+  await db.query('create table parquet (n bigint, pad text)');
+  const file = await parquetOf("select range as n, 'x' as pad from range(3000000)");
+  const keys = Array.from({ length: CONCURRENCY }, (_, n) => `parquet/${n}.parquet`);
+  for (const key of keys) world.put(key, file);
+  const locker = await db.connect();
+  await locker.query('begin; lock table parquet in access exclusive mode');
+  await world.insertConnector({
+    name: 'parquet',
+    pattern: 'parquet/*',
+    target_table: 'parquet',
+    file_format: 'parquet',
+  });
+  // Readers that cannot send on, because COPY takes nothing; where there are fewer, the other imports wait for one.
+  await db.waitFor<{ waits: boolean }>(
+    BACKENDS,
+    (rows) => rows.length === CONCURRENCY && rows.every((row) => row.waits),
+  );
+  for (const key of keys) await cancel('parquet', key);
+  for (const key of keys) await assertCancelled('parquet', key);
+  await locker.query('rollback');
+  assert.equal(await count('parquet'), 0);
+  // All readers are usable, or were replaced.
+  for (const key of keys) world.put(key, await parquetOf("select 1::bigint as n, 'y' as pad"));
+  for (const key of keys) await db.query("select s3_connector.retry_file('parquet', $1)", [key]);
+  assert.deepEqual(
+    (await world.settled('parquet')).map((row) => row.status),
+    keys.map(() => 'success'),
+  );
+  assert.equal(await count('parquet'), CONCURRENCY);
+});
+
+test('looking through a first file for the types of its columns', async () => {
+  world.put('inferred/1.csv', csv(2_000_000));
+  await world.insertConnector({ name: 'inferred', pattern: 'inferred/*', target_table: 'inferred' });
+  await db.waitFor(`${BACKENDS} and state = 'idle in transaction'`, (rows) => rows.length === 1);
+  await cancel('inferred', 'inferred/1.csv');
+  await assertCancelled('inferred', 'inferred/1.csv');
+  assert.deepEqual(await db.query("select from pg_class where relname = 'inferred'"), []);
+});
+
+test('a file of a connector that is dropped', async () => {
+  await slowTable('dropped', 0.01);
+  const fault = server.faults.order({ operation: 'GetObject', key: 'dropped/2.csv', stall: { after: 5 } });
+  world.put('dropped/1.csv', csv(100_000));
+  world.put('dropped/2.csv', csv(10));
+  await world.insertConnector({ name: 'dropped', pattern: 'dropped/*', target_table: 'dropped' });
+  await fault.hit();
+  await db.waitFor(
+    "select from s3_connector.running_files where connector_name = 'dropped' and rows_copied > 5",
+    (rows) => rows.length === 1,
+  );
+  await db.query("select s3_connector.drop_connector('dropped')");
+  await until('no backend is left', async () => (await db.query(BACKENDS)).length === 0);
+  await until('no spool file is left', async () => (await world.spooled()).length === 0);
+  assert.equal(await count('dropped'), 0);
+  await db.waitFor('select * from graphile_worker.jobs', (rows) => rows.length === 0);
+  fault.cancel();
+});
+
+test('cancelled and retried at once, a file is imported by its new attempt alone', async () => {
+  await db.query('create table again (n integer, pad text)');
+  const fault = server.faults.order({ operation: 'GetObject', key: 'again/1.csv', stall: { after: 5 } });
+  world.put('again/1.csv', csv(10));
+  await world.insertConnector({ name: 'again', pattern: 'again/*', target_table: 'again' });
+  await fault.hit();
+  await db.query(`begin;
+    select s3_connector.cancel_file('again', 'again/1.csv');
+    select s3_connector.retry_file('again', 'again/1.csv');
+    commit`);
+  const [file] = await world.settled('again');
+  assert.deepEqual([file!.status, file!.attempts, file!.rows_imported], ['success', 1, 10]);
+  assert.equal(await count('again'), 10);
+  await until('the first attempt has stopped', async () => (await world.spooled()).length === 0);
+  fault.cancel();
+});
+
+test('a worker whose listening connection broke hears of a cancel all the same', async () => {
+  await db.query('create table unheard (n integer, pad text)');
+  const fault = server.faults.order({ operation: 'GetObject', key: 'unheard/1.csv', stall: { after: 5 } });
+  world.put('unheard/1.csv', csv(10));
+  await world.insertConnector({ name: 'unheard', pattern: 'unheard/*', target_table: 'unheard' });
+  await fault.hit();
+  await db.query(`begin;
+    select s3_connector.cancel_file('unheard', 'unheard/1.csv');
+    select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and application_name = 's3_connector control' and query like 'listen %';
+    select pg_sleep(0.1);
+    commit`);
+  await until('no spool file is left', async () => (await world.spooled()).length === 0);
+  await assertCancelled('unheard', 'unheard/1.csv');
+  fault.cancel();
+});
+
+test('pausing lets a running import finish', async () => {
+  await db.query('create table paused (n integer, pad text)');
+  const fault = server.faults.order({ operation: 'GetObject', key: 'paused/1.csv', stall: { after: 5 } });
+  world.put('paused/1.csv', csv(10));
+  world.put('paused/2.csv', csv(10));
+  await world.insertConnector({
+    name: 'paused',
+    pattern: 'paused/*',
+    target_table: 'paused',
+    max_parallel_files: 1,
+  });
+  await fault.hit();
+  await db.query("select s3_connector.pause('paused')");
+  fault.release();
+  await db.waitFor(
+    "select status from s3_connector.files where connector_name = 'paused' order by key",
+    ([first, second]) => first!.status === 'success' && second!.status === 'paused',
+  );
+  assert.equal(await count('paused'), 10);
+});
+
+test('cancelling twice, or what has ended, does no harm', async () => {
+  const history = () => db.query("select from s3_connector.file_history where connector_name = 'locked'");
+  const before = (await history()).length;
+  await db.query("select s3_connector.cancel_file('locked', 'locked/short.csv')");
+  assert.equal((await history()).length, before);
+  await assert.rejects(db.query("select s3_connector.cancel_file('paused', 'paused/1.csv')"), {
+    code: '55000',
+    hint: /undo_file\('paused', 'paused\/1.csv'\)/,
+  });
+});
+
+test('the grace time of a worker that ends also stops what waits for a lock', async () => {
+  await worker.end('SIGTERM');
+  await db.query('create table graceless (n integer, pad text)');
+  const locker = await db.connect();
+  await locker.query('begin; lock table graceless in access exclusive mode');
+  world.put('graceless/1.csv', csv(10));
+  const ending = await world.startWorker({ SHUTDOWN_GRACE_SECONDS: '1' });
+  await world.insertConnector({ name: 'graceless', pattern: 'graceless/*', target_table: 'graceless' });
+  await db.waitFor<{ waits: boolean }>(BACKENDS, ([row]) => row?.waits === true);
+  assert.equal((await ending.end('SIGTERM')).code, 0);
+  assert.deepEqual(await db.query(BACKENDS), []);
+  assert.deepEqual(
+    await db.query("select status, error_code from s3_connector.files where connector_name = 'graceless'"),
+    [{ status: 'pending_retry', error_code: 'worker_stopped' }],
+  );
+  await locker.query('rollback');
+});

@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict';
+import { before, test } from 'node:test';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld();
+const { db, server } = world;
+const FILES = 24;
+const AT_ONCE = 3;
+before(() => Promise.all([world.startWorker(), world.startWorker()]));
+
+const key = (file: number) => `limited/${String(file).padStart(2, '0')}.csv`;
+
+/** How many files of the connector were running at once, at most, as its history tells. */
+async function mostAtOnce(name: string): Promise<number> {
+  const { most } = await db.one<{ most: number }>(
+    `select max(running) as most from (
+      select sum((to_status = 'running')::int - (from_status is not distinct from 'running')::int)
+        over (order by at, to_status = 'running') as running
+      from s3_connector.file_history where connector_name = $1
+    ) h`,
+    [name],
+  );
+  return Number(most);
+}
+
+test('max_parallel_files holds while files succeed, fail, are tried again and are cancelled', async () => {
+  await db.query('create table limited (n integer)');
+  for (let file = 0; file < FILES; file++) {
+    world.put(key(file), file % 5 === 1 ? 'n\nbroken\n' : `n\n${file}\n`);
+    if (file % 4 === 2) {
+      // Passing trouble: they come back by themselves, when the slots may be taken.
+      server.faults.order({
+        operation: 'GetObject',
+        key: key(file),
+        error: { status: 500, code: 'InternalError' },
+        times: 4,
+      });
+    }
+    // A stall holds its slot until it is cancelled; the last ones are let go.
+    server.faults.order({
+      operation: 'GetObject',
+      key: key(file),
+      stall: file % 5 === 3 ? { after: 1 } : { after: 1, ms: 100 },
+    });
+  }
+  await world.insertConnector({
+    name: 'limited',
+    pattern: 'limited/*',
+    target_table: 'limited',
+    max_parallel_files: AT_ONCE,
+  });
+  const stuck = Array.from({ length: FILES }, (_, file) => file).filter((file) => file % 5 === 3);
+  for (const file of stuck) {
+    await db.waitFor('select from s3_connector.running_files where key = $1', (rows) => rows.length === 1, {
+      values: [key(file)],
+    });
+    await db.query("select s3_connector.cancel_file('limited', $1)", [key(file)]);
+  }
+  const files = await world.settled('limited');
+  assert.deepEqual(
+    files.map((file) => [file.key, file.status]),
+    Array.from({ length: FILES }, (_, file) => [
+      key(file),
+      file % 5 === 3 ? 'cancelled' : file % 5 === 1 ? 'failure' : 'success',
+    ]),
+  );
+  assert.ok(
+    files.some((file) => file.attempts > 1),
+    'some were tried again',
+  );
+  assert.equal(await mostAtOnce('limited'), AT_ONCE);
+});
+
+test('a connector whose jobs somebody has deleted is woken within a minute', async () => {
+  await db.query('create table woken (n integer)');
+  for (const file of [1, 2]) world.put(`woken/${file}.csv`, `n\n${file}\n`);
+  await world.insertConnector({
+    name: 'woken',
+    pattern: 'woken/*',
+    target_table: 'woken',
+    max_parallel_files: 1,
+    state: 'paused',
+  });
+  await db.query(`begin;
+    select s3_connector.resume('woken');
+    commit`);
+  await world.settled('woken');
+  await db.query(`begin;
+    select s3_connector.pause('woken');
+    update s3_connector.files set status = 'in_queue' where connector_name = 'woken';
+    update s3_connector.connectors set state = 'running' where name = 'woken';
+    select graphile_worker.remove_job(key) from graphile_worker.jobs where key like 'import_file:%';
+    truncate woken;
+    commit`);
+  // What the crontab does every minute, now.
+  await db.query("select graphile_worker.add_job('poll_due')");
+  await world.settled('woken');
+  assert.deepEqual(await db.query('select n from woken order by n'), [{ n: 1 }, { n: 2 }]);
+});
+
+test('a second job for a file leaves a live attempt alone', async () => {
+  await db.query('create table twice (n integer)');
+  world.put('twice/1.csv', 'n\n1\n');
+  const fault = server.faults.order({ operation: 'GetObject', key: 'twice/1.csv', stall: { after: 1 } });
+  await world.insertConnector({ name: 'twice', pattern: 'twice/*', target_table: 'twice' });
+  await fault.hit();
+  const { id } = await db.one<{ id: number }>(
+    "select id from s3_connector.files where connector_name = 'twice'",
+  );
+  // More jobs than one worker has places: both workers get some.
+  await db.query(
+    "select graphile_worker.add_job('import_file', json_build_object('file_id', $1::bigint)) from generate_series(1, 20)",
+    [id],
+  );
+  await db.waitFor('select from graphile_worker.jobs', (rows) => rows.length === 1);
+  fault.release();
+  const [file] = await world.settled('twice');
+  assert.deepEqual([file!.status, file!.attempts], ['success', 1]);
+  assert.deepEqual(await db.query('select n from twice'), [{ n: 1 }]);
+});
+
+test('an attempt of this worker that nobody makes any more is begun again', async () => {
+  await db.query('create table lost (n integer)');
+  world.put('lost/1.csv', 'n\n1\n');
+  await world.insertConnector({ name: 'lost', pattern: 'lost/*', target_table: 'lost', state: 'paused' });
+  await db.query("select s3_connector.resume('lost')");
+  await world.settled('lost');
+  // As after a start whose answer was lost.
+  await db.query(`update s3_connector.files set status = 'running', attempt_id = 0, worker_id =
+      (select min(id) from s3_connector.workers where alive) where connector_name = 'lost'`);
+  const { id } = await db.one<{ id: number }>(
+    "select id from s3_connector.files where connector_name = 'lost'",
+  );
+  await db.query('truncate lost');
+  await db.waitFor<{ status: string }>(
+    `select status, graphile_worker.add_job('import_file', json_build_object('file_id', ${id}))
+      from s3_connector.files where id = ${id}`,
+    ([file]) => file!.status === 'success',
+  );
+  assert.deepEqual(await db.query('select n from lost'), [{ n: 1 }]);
+});
