@@ -86,7 +86,7 @@ async function routinesOf(client: pg.ClientBase): Promise<Routine[]> {
       case when p.prokind = 'p' or p.prorettype = 'void'::regtype then ''
         else format('Returns %s. ', replace(pg_get_function_result(p.oid), 's3_connector.', '')) end as result,
       obj_description(p.oid, 'pg_proc') as comment
-    from pg_proc p where p.pronamespace = 's3_connector'::regnamespace
+    from pg_proc p where p.pronamespace = 's3_connector'::regnamespace and p.proname not like '\\_%'
     order by p.prokind, p.proname, 1`,
   );
   return rows;

@@ -1,7 +1,7 @@
 -- What people ask the workers, and wait for: check, preview, dry_run_file, audit. A request is a row with a job
 -- of its own. The procedures commit, so that a worker sees the request, and look for its answer.
 
-create or replace function s3_connector_private.refused_commit()
+create or replace function s3_connector._refused_commit()
 returns text language plpgsql as $$
 begin
   commit;
@@ -10,7 +10,7 @@ exception when invalid_transaction_termination then
   return sqlerrm;
 end;
 $$;
-comment on function s3_connector_private.refused_commit() is
+comment on function s3_connector._refused_commit() is
   'What PostgreSQL says, in its language of the moment, to a commit inside a transaction block.';
 
 create or replace function s3_connector_private.refuse_without_worker()
@@ -25,7 +25,7 @@ end;
 $$;
 comment on function s3_connector_private.refuse_without_worker() is 'Raises 55000 where no worker is alive.';
 
-create or replace function s3_connector_private.add_request(new_kind text, name text, new_argument text default null)
+create or replace function s3_connector._add_request(new_kind text, name text, new_argument text default null)
 returns bigint language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   connector s3_connector.connectors := s3_connector_private.require_connector(name);
@@ -42,7 +42,7 @@ begin
   return request_id;
 end;
 $$;
-comment on function s3_connector_private.add_request(text, text, text) is
+comment on function s3_connector._add_request(text, text, text) is
   'Adds a request and its job, and removes requests older than a day; returns its id.';
 
 create or replace function s3_connector_private.start_request(request_id bigint, new_worker_id integer)
@@ -110,7 +110,7 @@ $$;
 comment on function s3_connector_private.raise_answered_error(s3_connector_private.requests) is
   'Raises the error that a worker answered a request with.';
 
-create or replace function s3_connector_private.read_answer(request_id bigint)
+create or replace function s3_connector._read_answer(request_id bigint)
 returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   request s3_connector_private.requests;
@@ -126,10 +126,10 @@ begin
   return request.result;
 end;
 $$;
-comment on function s3_connector_private.read_answer(bigint) is
+comment on function s3_connector._read_answer(bigint) is
   'The answer to a request; null while there is none. Raises the worker''s error, or that no answer can come any more.';
 
-create or replace procedure s3_connector_private.raise_notices(notices jsonb)
+create or replace procedure s3_connector._raise_notices(notices jsonb)
 language plpgsql as $$
 declare
   notice jsonb;
@@ -143,10 +143,10 @@ begin
   end loop;
 end;
 $$;
-comment on procedure s3_connector_private.raise_notices(jsonb) is 'Raises each {"message": ..., "hint": ...} as a notice.';
+comment on procedure s3_connector._raise_notices(jsonb) is 'Raises each {"message": ..., "hint": ...} as a notice.';
 
 -- Neither security definer nor with a fixed search_path, because such a procedure cannot commit.
-create or replace procedure s3_connector_private.ask(kind text, name text, argument text, inout answer jsonb)
+create or replace procedure s3_connector._ask(kind text, name text, argument text, inout answer jsonb)
 language plpgsql as $$
 declare
   request_id bigint;
@@ -155,24 +155,24 @@ begin
     commit;
   exception when invalid_transaction_termination then
     -- Here a commit is refused in any case; what differs is the reason.
-    if sqlerrm = s3_connector_private.refused_commit() then
+    if sqlerrm = s3_connector._refused_commit() then
       raise exception 's3_connector.% cannot be called inside a transaction', kind
         using errcode = 'active_sql_transaction',
           hint = 'It waits for a worker, which must see the request committed: call it on its own, outside begin and commit, with autocommit on.';
     end if;
   end;
-  request_id := s3_connector_private.add_request(kind, name, argument);
+  request_id := s3_connector._add_request(kind, name, argument);
   loop
     -- Each look is a transaction of its own, so that waiting holds no snapshot and no lock.
     commit;
-    answer := s3_connector_private.read_answer(request_id);
+    answer := s3_connector._read_answer(request_id);
     exit when answer is not null;
     perform pg_sleep(0.1);
   end loop;
-  call s3_connector_private.raise_notices(answer -> 'notices');
+  call s3_connector._raise_notices(answer -> 'notices');
 end;
 $$;
-comment on procedure s3_connector_private.ask(text, text, text, jsonb) is
+comment on procedure s3_connector._ask(text, text, text, jsonb) is
   'Asks the workers, waits for the answer and raises its notices or its error.';
 
 create or replace procedure s3_connector.check(name text)
@@ -180,7 +180,7 @@ language plpgsql as $$
 declare
   answer jsonb;
 begin
-  call s3_connector_private.ask('check', name, null, answer);
+  call s3_connector._ask('check', name, null, answer);
 end;
 $$;
 comment on procedure s3_connector.check(text) is
@@ -191,7 +191,7 @@ language plpgsql as $$
 declare
   answer jsonb;
 begin
-  call s3_connector_private.ask('preview', name, null, answer);
+  call s3_connector._ask('preview', name, null, answer);
 end;
 $$;
 comment on procedure s3_connector.preview(text) is
@@ -211,7 +211,7 @@ language plpgsql as $$
 declare
   answer jsonb;
 begin
-  call s3_connector_private.ask('dry_run_file', name, key, answer);
+  call s3_connector._ask('dry_run_file', name, key, answer);
   rows_read := answer ->> 'rows_read';
   rows_imported := answer ->> 'rows_imported';
   rows_rejected := answer ->> 'rows_rejected';
@@ -228,7 +228,7 @@ language plpgsql as $$
 declare
   answer jsonb;
 begin
-  call s3_connector_private.ask('audit', name, null, answer);
+  call s3_connector._ask('audit', name, null, answer);
 end;
 $$;
 comment on procedure s3_connector.audit(text) is

@@ -150,20 +150,16 @@ $$;
 comment on function s3_connector_private.admit_late(text, text) is
   'Makes files of late keys that match and queues them (paused, where the connector is); returns how many are new.';
 
--- Not security definer: the old rows are deleted with the connector owner's rights or the caller's own.
+-- Runs as its caller, as reimport_file does: the old rows are deleted with the owner's rights or the caller's own.
 create or replace function s3_connector.import_late(name text, pattern text default '**')
-returns bigint language plpgsql as $$
-declare
-  overwritten_key text;
-  queued bigint := 0;
-begin
-  -- These first: their rows are locked before any job is.
-  for overwritten_key in select s3_connector_private.take_overwritten(name, pattern) loop
-    perform s3_connector.reimport_file(name, overwritten_key);
-    queued := queued + 1;
-  end loop;
-  return queued + s3_connector_private.admit_late(name, pattern);
+returns bigint language sql security invoker
+begin atomic
+  -- The overwritten ones first: their rows are locked before any job is.
+  select again.files + s3_connector_private.admit_late(name, pattern)
+  from (
+    select count(s3_connector.reimport_file(name, o.key)) as files
+    from s3_connector_private.take_overwritten(name, pattern) as o (key)
+  ) again;
 end;
-$$;
 comment on function s3_connector.import_late(text, text) is
   'Imports what audit found and the pattern matches: late keys, and overwritten ones in place of their old rows where those are known (file_id_column). Returns how many files it queued.';

@@ -60,15 +60,11 @@ where f.pronamespace = 's3_connector_private'::regnamespace and exists (
 select s3_connector_private.grant_to_groups('execute on all routines in schema s3_connector', 's3_connector_operator');
 select s3_connector_private.grant_to_groups(
   'insert, update, delete on s3_connector.connectors, s3_connector.column_mappings', 's3_connector_admin');
--- Procedures that wait for a worker commit as they go, and what deletes rows does so with its caller's rights or the owner's:
--- neither can be security definer, and who calls them calls these few
--- functions, too. Nothing else in the private schema may be executed by anybody.
-select s3_connector_private.grant_to_groups('usage on schema s3_connector_private', 's3_connector_operator');
+-- undo_file, reimport_file and import_late run as their caller and were parsed when they were made: to run what they call takes the right
+-- to execute it, and to call it by name takes usage on the private schema, which nobody has.
 select s3_connector_private.grant_to_groups(format('execute on routine %s', f.oid::regprocedure), 's3_connector_operator')
 from pg_proc f
 where f.pronamespace = 's3_connector_private'::regnamespace
   and f.proname in (
-    'ask', 'refused_commit', 'add_request', 'read_answer', 'raise_notices',
-    'begin_undo', 'may_become', 'delete_rows', 'end_undo', 'queue_again',
-    'take_overwritten', 'admit_late'
+    'begin_undo', 'may_become', 'delete_rows', 'end_undo', 'queue_again', 'take_overwritten', 'admit_late'
   );

@@ -62,23 +62,23 @@ export async function importSpooled(
 
 async function finish(
   client: pg.ClientBase,
-  { file, connector, dryRun }: Attempt,
+  attempt: Attempt,
   counts: RowCounts,
   notice: string | null | undefined,
 ): Promise<void> {
-  if (dryRun) {
+  if (attempt.dryRun) {
     // What a commit would check.
     await client.query('set constraints all immediate');
     await client.query('rollback');
     return;
   }
-  await recordSuccess(client, file, counts);
-  if (notice !== undefined) await recordNotice(client, connector.name, notice);
+  await recordSuccess(client, attempt.file, counts);
+  if (notice !== undefined) await recordNotice(client, attempt.connector.name, notice);
   await client.query('commit');
 }
 
 /** @returns the backend's process id */
-async function begin(client: pg.ClientBase, { file, connector, signal, dryRun }: Attempt): Promise<number> {
+async function begin(client: pg.ClientBase, { file, connector, dryRun, signal }: Attempt): Promise<number> {
   signal.throwIfAborted();
   await client.query('begin');
   const { rows } = await client.query<{ backend: number }>(

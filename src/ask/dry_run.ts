@@ -83,7 +83,6 @@ function toFile({ connector }: Request, object: SourceObject, tracked: File | un
     last_modified: object.lastModified,
     status: 'running',
     attempts: 0,
-    attempt_id: null,
     rows_read: null,
     rows_imported: null,
     rows_rejected: null,
@@ -91,6 +90,7 @@ function toFile({ connector }: Request, object: SourceObject, tracked: File | un
     error_code: null,
     error_message: null,
     worker_id: null,
+    attempt_id: null,
   };
 }
 

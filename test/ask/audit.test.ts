@@ -143,6 +143,31 @@ test('an overwritten file is imported again in place of its old rows, where file
   assert.match((await audit('again')).message, /0 late, 0 overwritten$/);
 });
 
+test('rows are taken out with the rights of the owner or of who asks, and never with more', async () => {
+  await db.query('create table guarded (n integer, file_id bigint)');
+  world.put('guarded/1.csv', csv(1));
+  await world.insertConnector({
+    name: 'guarded',
+    pattern: 'guarded/*',
+    target_table: 'guarded',
+    file_id_column: 'file_id',
+  });
+  await world.settled('guarded');
+  world.put('guarded/0.csv', csv(0));
+  world.put('guarded/1.csv', csv(2));
+  await audit('guarded');
+  const operator = await db.createRole('in role s3_connector_operator');
+  const client = await db.connect(operator);
+  await assert.rejects(client.query("select s3_connector.import_late('guarded')"), { code: '42501' });
+  assert.equal((await late('guarded')).length, 2, 'all or nothing');
+  assert.deepEqual(await rows('guarded'), [1]);
+  await client.query("select s3_connector.import_late('guarded', 'guarded/0*')");
+  await db.query(`grant select, delete on guarded to ${operator.name}`);
+  await client.query("select s3_connector.import_late('guarded')");
+  await world.settled('guarded');
+  assert.deepEqual(await rows('guarded'), [0, 2]);
+});
+
 test('a connector that has imported nothing yet has nothing to audit', async () => {
   await world.insertConnector({ name: 'fresh', pattern: 'fresh/*', target_table: 'fresh' });
   assert.match((await audit('fresh')).message, /^0 keys listed/);
