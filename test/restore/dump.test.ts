@@ -167,9 +167,6 @@ describe('pg_dump and a restore into another server', {
 
   test('a whole dump, restored before a worker starts there', async () => {
     const restored = await createDatabase(target, 'whole');
-    // A dump of one database grants to roles but does not make them, as roles are the server's: pg_dumpall --roles-only does.
-    for (const role of ['reader', 'operator', 'admin'])
-      await restored.query(`create role s3_connector_${role}`);
     await program('pg_restore', '--exit-on-error', '-d', target.url('whole'), join(directory, 'whole'));
     server.requests.reset();
     const worker = await world.startWorker({ DATABASE_URL: target.url('whole') });
