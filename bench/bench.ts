@@ -1,8 +1,13 @@
 /** Measures what README claims; every figure is of one run on this machine, so read the ratios. */
 import { bigParquet } from './big_parquet.ts';
+import { scale } from './scale.ts';
 import { smallFiles } from './small_files.ts';
 
-const BENCHES: Record<string, () => Promise<void>> = { small_files: smallFiles, big_parquet: bigParquet };
+const BENCHES: Record<string, () => Promise<void>> = {
+  small_files: smallFiles,
+  big_parquet: bigParquet,
+  scale,
+};
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !(name in BENCHES));

@@ -93,10 +93,16 @@ create table s3_connector.files (
 -- attempts is counted from the start again when a person retries a file; an attempt's id never comes twice.
 create sequence s3_connector_private.attempt_ids;
 
-create index files_connector_status_idx on s3_connector.files (connector_name, status);
--- Files not yet ended: what a poll counts against max_tracked_files and what a dead worker left behind.
-create index files_tracked_idx on s3_connector.files (connector_name)
+-- By status in one connector; its last success and its last failure.
+create index files_connector_status_idx on s3_connector.files (connector_name, status, finished_at desc nulls last);
+-- Files not yet ended: what a poll counts against max_tracked_files, and what waits, in key order.
+create index files_tracked_idx on s3_connector.files (connector_name, status, key)
   where status in ('in_queue', 'running', 'pending_retry', 'paused');
+-- The few that people look for over all connectors.
+create index files_ended_badly_idx on s3_connector.files (status, finished_at desc nulls last)
+  where status in ('failure', 'cancelled', 'undone');
+-- Search by name over all connectors.
+create index files_key_idx on s3_connector.files (key);
 create index files_running_idx on s3_connector.files (worker_id) where status = 'running';
 
 create table s3_connector.polls (

@@ -183,7 +183,9 @@ begin
       where f.connector_name = new.name and f.status in ('in_queue', 'pending_retry') returning f.id
     )
     select array_agg(id) into changed from paused;
-    perform s3_connector_private.remove_import_jobs(new.name, changed);
+    if changed is not null then
+      perform s3_connector_private.remove_import_jobs(new.name, changed);
+    end if;
     perform graphile_worker.remove_job(s3_connector_private.poll_job_key(new.name));
   else
     with queued as (

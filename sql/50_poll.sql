@@ -50,6 +50,8 @@ returns bigint language plpgsql as $$
 declare
   enqueued bigint[];
 begin
+  -- In a copy of the database this pauses the connector.
+  perform s3_connector_private.settle_in();
   -- Marker and state are looked at again under their locks: the listing was made outside of this transaction.
   perform from s3_connector.connectors c
   where c.name = commit_poll.connector_name and c.state = 'running' for share;

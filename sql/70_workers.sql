@@ -89,9 +89,15 @@ returns void language sql as $$
     select c.name
     from s3_connector.connectors c
     join s3_connector_private.progress p on p.connector_name = c.name
+    cross join lateral (
+      select f.id from s3_connector.files f where f.connector_name = c.name and f.status = 'in_queue' order by f.key limit 1
+    ) first_file
     where c.state = 'running' and (c.max_parallel_files is not null or not p.table_ready)
-      and exists (select from s3_connector.files f where f.connector_name = c.name and f.status = 'in_queue')
       and not exists (select from s3_connector.files f where f.connector_name = c.name and f.status = 'running')
+      and not exists (
+        select from graphile_worker.jobs j
+        where j.key = s3_connector_private.import_job_key(first_file.id) and j.locked_at is null and j.attempts < j.max_attempts
+      )
     -- Each takes a lock, of which a server has some thousands.
     limit 1000
   ) stalled

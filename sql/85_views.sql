@@ -47,38 +47,47 @@ create or replace view s3_connector.connector_status as
     t.in_queue, t.running, t.pending_retry, t.paused, t.success, t.failure, t.cancelled, t.undone,
     t.rows_total, t.bytes_total, t.rows_last_hour, t.bytes_last_hour, t.rows_last_day, t.bytes_last_day,
     t.last_success_at,
-    coalesce(last_failure.error_message, last_poll.error) as last_error,
+    case
+      when last_poll.error is not null and last_poll.at > coalesce(last_failure.at, '-infinity') then last_poll.error
+      else last_failure.message
+    end as last_error,
     (select count(*) from s3_connector.late_files l where l.connector_name = c.name) as late_files,
-    p.notice
+    nullif(concat_ws('; ', p.copy_notice, p.notice), '') as notice
   from s3_connector.connectors c
   join s3_connector_private.progress p on p.connector_name = c.name
   cross join lateral (
     select
-      count(*) filter (where f.status = 'in_queue') as in_queue,
-      count(*) filter (where f.status = 'running') as running,
-      count(*) filter (where f.status = 'pending_retry') as pending_retry,
-      count(*) filter (where f.status = 'paused') as paused,
-      count(*) filter (where f.status = 'success') as success,
-      count(*) filter (where f.status = 'failure') as failure,
-      count(*) filter (where f.status = 'cancelled') as cancelled,
-      count(*) filter (where f.status = 'undone') as undone,
-      coalesce(sum(f.rows_imported), 0)::bigint as rows_total,
-      coalesce(sum(f.size_bytes) filter (where f.status = 'success'), 0)::bigint as bytes_total,
-      coalesce(sum(f.rows_imported) filter (where f.finished_at > now() - interval '1 hour'), 0)::bigint as rows_last_hour,
-      coalesce(sum(f.size_bytes) filter (where f.status = 'success' and f.finished_at > now() - interval '1 hour'), 0)::bigint as bytes_last_hour,
-      coalesce(sum(f.rows_imported) filter (where f.finished_at > now() - interval '1 day'), 0)::bigint as rows_last_day,
-      coalesce(sum(f.size_bytes) filter (where f.status = 'success' and f.finished_at > now() - interval '1 day'), 0)::bigint as bytes_last_day,
-      max(f.finished_at) filter (where f.status = 'success') as last_success_at
-    from s3_connector.files f where f.connector_name = c.name
+      coalesce(sum(t.files) filter (where t.status = 'in_queue'), 0)::bigint as in_queue,
+      coalesce(sum(t.files) filter (where t.status = 'running'), 0)::bigint as running,
+      coalesce(sum(t.files) filter (where t.status = 'pending_retry'), 0)::bigint as pending_retry,
+      coalesce(sum(t.files) filter (where t.status = 'paused'), 0)::bigint as paused,
+      coalesce(sum(t.files) filter (where t.status = 'success'), 0)::bigint as success,
+      coalesce(sum(t.files) filter (where t.status = 'failure'), 0)::bigint as failure,
+      coalesce(sum(t.files) filter (where t.status = 'cancelled'), 0)::bigint as cancelled,
+      coalesce(sum(t.files) filter (where t.status = 'undone'), 0)::bigint as undone,
+      coalesce(sum(t.rows), 0)::bigint as rows_total,
+      coalesce(sum(t.bytes) filter (where t.status = 'success'), 0)::bigint as bytes_total,
+      coalesce(sum(t.rows_last_hour), 0)::bigint as rows_last_hour,
+      coalesce(sum(t.bytes_last_hour), 0)::bigint as bytes_last_hour,
+      coalesce(sum(t.rows_last_day), 0)::bigint as rows_last_day,
+      coalesce(sum(t.bytes_last_day), 0)::bigint as bytes_last_day,
+      max(t.last_finished_at) filter (where t.status = 'success') as last_success_at
+    from s3_connector_private.current_totals t where t.connector_name = c.name
   ) t
   left join lateral (
-    select f.error_message from s3_connector.files f
-    where f.connector_name = c.name and f.status in ('failure', 'pending_retry')
-    order by f.status_since desc limit 1
-  ) last_failure on true
+    -- Each by its own index, and not looked for where there is none.
+    (select f.status_since as at, f.error_message as message from s3_connector.files f
+      where f.connector_name = c.name and f.status = 'failure' and t.failure > 0
+      order by f.finished_at desc nulls last limit 1)
+    union all
+    (select f.status_since, f.error_message from s3_connector.files f
+      where f.connector_name = c.name and f.status = 'pending_retry' and t.pending_retry > 0
+      order by f.status_since desc limit 1)
+    order by at desc limit 1
+  ) last_failure on t.failure + t.pending_retry > 0
   left join lateral (
-    select q.error from s3_connector.polls q
+    select q.started_at as at, q.error from s3_connector.polls q
     where q.connector_name = c.name order by q.started_at desc limit 1
   ) last_poll on true;
 comment on view s3_connector.connector_status is
-  'How each connector is doing: where its marker is, whether it has caught up, its files by status, what it brought in total and lately, and its last error.';
+  'How each connector is doing: where its marker is, whether it has caught up, its files by status, what it brought in total, in the last hour (to the minute) and day (to ten minutes), and its last error.';

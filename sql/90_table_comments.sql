@@ -105,3 +105,7 @@ comment on column s3_connector_private.requests.worker_id is 'The worker that an
 comment on table s3_connector_private.audit_findings is 'Late and overwritten keys that an audit under way has found so far.';
 comment on table s3_connector_private.workers is 'Worker processes, behind the view of the same name.';
 comment on column s3_connector_private.workers.pool_ids is 'Names under which graphile-worker locks this worker''s jobs, one a queue.';
+
+comment on table s3_connector_private.totals is 'Files, rows and bytes per connector and status, but for total_changes.';
+comment on table s3_connector_private.total_changes is 'What statements have changed in files since the totals were last summed up.';
+comment on table s3_connector_private.recent_totals is 'Rows and bytes that came in per connector and minute (seconds = 60), and ten minutes (600), lately.';

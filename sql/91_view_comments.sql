@@ -17,16 +17,16 @@ comment on column s3_connector.connector_status.success is 'Files whose rows are
 comment on column s3_connector.connector_status.failure is 'Files that failed; retry queues them again.';
 comment on column s3_connector.connector_status.cancelled is 'Files that cancel_file took out.';
 comment on column s3_connector.connector_status.undone is 'Files whose rows undo_file deleted.';
-comment on column s3_connector.connector_status.rows_total is 'Rows imported, of all files.';
+comment on column s3_connector.connector_status.rows_total is 'Rows imported, of the files in success.';
 comment on column s3_connector.connector_status.bytes_total is 'Size of the imported objects in bytes, as they are in the bucket.';
-comment on column s3_connector.connector_status.rows_last_hour is 'Rows imported within the last hour.';
+comment on column s3_connector.connector_status.rows_last_hour is 'Rows imported within the last hour, to the minute.';
 comment on column s3_connector.connector_status.bytes_last_hour is 'Bytes of the objects imported within the last hour.';
-comment on column s3_connector.connector_status.rows_last_day is 'Rows imported within the last 24 hours.';
+comment on column s3_connector.connector_status.rows_last_day is 'Rows imported within the last 24 hours, to ten minutes.';
 comment on column s3_connector.connector_status.bytes_last_day is 'Bytes of the objects imported within the last 24 hours.';
 comment on column s3_connector.connector_status.last_success_at is 'When a file last came in.';
-comment on column s3_connector.connector_status.last_error is 'What the file that failed last says, or the last poll, where it failed.';
+comment on column s3_connector.connector_status.last_error is 'What the file that failed last says, or the last poll, where it failed since.';
 comment on column s3_connector.connector_status.late_files is 'Keys in late_files, as the last audit found them.';
-comment on column s3_connector.connector_status.notice is 'What else one should know, such as that a table was made without a hypertable.';
+comment on column s3_connector.connector_status.notice is 'What else one should know: why the connector is paused in a copy of its database, or that a table was made without a hypertable.';
 
 comment on column s3_connector.file_history.connector_name is 'The connector.';
 comment on column s3_connector.file_history.key is 'The file.';

@@ -54,7 +54,9 @@ from pg_proc f
 where f.pronamespace = 's3_connector_private'::regnamespace and exists (
   select from pg_depend d
   join pg_rewrite r on r.oid = d.objid and d.classid = 'pg_rewrite'::regclass
-  join pg_class v on v.oid = r.ev_class and v.relnamespace = 's3_connector'::regnamespace
+  -- Private ones too: others are made of them.
+  join pg_class v on v.oid = r.ev_class
+    and v.relnamespace in ('s3_connector'::regnamespace, 's3_connector_private'::regnamespace)
   where d.refclassid = 'pg_proc'::regclass and d.refobjid = f.oid
 );
 select s3_connector_private.grant_to_groups('execute on all routines in schema s3_connector', 's3_connector_operator');

@@ -6,6 +6,7 @@ import { type MigrationProvider, Migrator } from 'kysely/migration';
 import pg from 'pg';
 import { log } from '../log.ts';
 import { packageRoot } from '../paths.ts';
+import { settleIn } from './home.ts';
 import type { Database } from './schema.ts';
 
 // Serialises whole migrations (queue, tables, functions) between processes; any constant will do.
@@ -13,7 +14,8 @@ const MIGRATE_LOCK = 1_395_868_504;
 
 /**
  * Brings a database to this version: graphile-worker's schema, then migrations/ (tables, forward only), then
- * sql/ (functions, views, comments), whole. Idempotent, and safe when several processes do it at once.
+ * sql/ (functions, views, comments), whole. A copy of a database has its connectors paused before anything can work
+ * on it. Idempotent, and safe when several processes do it at once.
  */
 export async function migrate(databaseUrl: string): Promise<void> {
   const lock = new pg.Client({ connectionString: databaseUrl, application_name: 's3_connector migrate' });
@@ -27,6 +29,7 @@ export async function migrate(databaseUrl: string): Promise<void> {
     const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
     await migrateTables(db)
       .then(() => applySql(db))
+      .then(() => settleIn(db))
       .finally(() => db.destroy());
   } finally {
     await lock.end();

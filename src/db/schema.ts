@@ -91,6 +91,7 @@ export interface ProgressTable {
   last_poll_at: Timestamp | null;
   next_poll_at: Generated<Timestamp>;
   notice: string | null;
+  copy_notice: string | null;
 }
 
 export interface WorkersTable {

@@ -130,6 +130,14 @@ test('cancelled, failed and retried files keep status, job and history in step',
     [one.id, attempt!.attempt_id],
   );
   assert.equal(finished, false);
+  assert.deepEqual(
+    await db.query("select s3_connector_private.fail_attempt($1, $2, 'code', 'message', true) as status", [
+      one.id,
+      attempt!.attempt_id,
+    ]),
+    [{ status: null }],
+    'nor a failure',
+  );
   const history = await db.query<{ to_status: string; seconds: number | null }>(
     "select to_status, seconds from s3_connector.file_history where connector_name = 'steer' and key = 'a/1' order by at",
   );

@@ -34,14 +34,21 @@ export interface TestDatabase {
 let made = 0;
 
 /**
- * A database of this test file's own, cloned from the migrated template, or with nothing in it. It is dropped
- * after the file's tests and its other `after` hooks, which may still need it.
+ * A database of this test file's own, cloned from the migrated template, with nothing in it, or a copy of another
+ * one, whose sessions are ended. It is dropped after the file's tests and its other `after` hooks, which may still
+ * need it.
  */
-export async function testDatabase(options: { empty?: boolean } = {}): Promise<TestDatabase> {
+export async function testDatabase(
+  options: { empty?: boolean; copyOf?: TestDatabase } = {},
+): Promise<TestDatabase> {
   const { adminUrl, template } = readEnvironment();
   const name = `${template}_${fileLabel()}_${process.pid}_${++made}`;
   const roles: string[] = [];
-  await withClient(adminUrl, (admin) => createDatabase(admin, name, options.empty ? 'template0' : template));
+  const source = options.empty ? 'template0' : (options.copyOf?.name ?? template);
+  await withClient(adminUrl, async (admin) => {
+    if (options.copyOf) await endSessions(admin, source);
+    await createDatabase(admin, name, source);
+  });
 
   const url = databaseUrl(adminUrl, name);
   // Idle sessions must not keep the test process from ending.
@@ -157,6 +164,10 @@ async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T
   } finally {
     await client.end();
   }
+}
+
+async function endSessions(admin: pg.Client, database: string): Promise<void> {
+  await admin.query('select pg_terminate_backend(pid) from pg_stat_activity where datname = $1', [database]);
 }
 
 async function createDatabase(admin: pg.Client, name: string, template: string): Promise<void> {

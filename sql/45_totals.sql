@@ -1,0 +1,208 @@
+-- Totals per connector and status, kept instead of counted. Every statement that changes files adds what it changed
+-- to total_changes, where nobody waits for anybody; fold_totals sums that up once a minute, and the view
+-- current_totals adds up both, so that it is exact at any moment.
+
+create or replace function s3_connector_private.minute_of(status s3_connector.file_status, finished_at timestamptz)
+returns timestamptz language sql stable as $$
+  select case when status = 'success' and finished_at > now() - interval '25 hours'
+    then date_bin('1 minute', finished_at, 'epoch') end;
+$$;
+comment on function s3_connector_private.minute_of(s3_connector.file_status, timestamptz) is
+  'The minute that an import counts for in what came in lately; null where that is too long ago, or it was none.';
+
+create or replace function s3_connector_private.note_totals()
+returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if tg_op = 'INSERT' then
+    insert into s3_connector_private.total_changes
+    select f.connector_name, f.status, s3_connector_private.minute_of(f.status, f.finished_at), count(*),
+      coalesce(sum(f.rows_imported) filter (where f.status = 'success'), 0), sum(f.size_bytes), max(f.finished_at)
+    from added f group by 1, 2, 3;
+  elsif tg_op = 'DELETE' then
+    insert into s3_connector_private.total_changes (connector_name, status, minute, files, rows, bytes)
+    select f.connector_name, f.status, s3_connector_private.minute_of(f.status, f.finished_at), -count(*),
+      coalesce(-sum(f.rows_imported) filter (where f.status = 'success'), 0), -sum(f.size_bytes)
+    from removed f group by 1, 2, 3;
+  else
+    insert into s3_connector_private.total_changes
+    select f.connector_name, f.status, s3_connector_private.minute_of(f.status, f.finished_at), sum(f.sign),
+      coalesce(sum(f.sign * f.rows_imported) filter (where f.status = 'success'), 0), sum(f.sign * f.size_bytes),
+      max(f.finished_at) filter (where f.sign = 1)
+    from (
+      select connector_name, status, finished_at, rows_imported, size_bytes, 1 as sign from added
+      union all
+      select connector_name, status, finished_at, rows_imported, size_bytes, -1 from removed
+    ) f
+    group by 1, 2, 3
+    having sum(f.sign) <> 0 or sum(f.sign * f.size_bytes) <> 0 or sum(f.sign * coalesce(f.rows_imported, 0)) <> 0;
+  end if;
+  return null;
+end;
+$$;
+comment on function s3_connector_private.note_totals() is
+  'Adds what a statement changed in files to total_changes.';
+
+create or replace trigger note_added_files
+  after insert on s3_connector.files referencing new table as added
+  for each statement execute function s3_connector_private.note_totals();
+create or replace trigger note_changed_files
+  after update on s3_connector.files referencing new table as added old table as removed
+  for each statement execute function s3_connector_private.note_totals();
+create or replace trigger note_removed_files
+  after delete on s3_connector.files referencing old table as removed
+  for each statement execute function s3_connector_private.note_totals();
+
+create or replace function s3_connector_private.recent_start(seconds integer)
+returns timestamptz language sql stable as $$
+  select case seconds
+    when 60 then date_bin('1 minute', now() - interval '1 hour', 'epoch')
+    when 600 then date_bin('10 minutes', now() - interval '1 day', 'epoch')
+  end;
+$$;
+comment on function s3_connector_private.recent_start(integer) is
+  'Where the last hour (in minutes) and the last day (in ten minutes) begin; what is older is forgotten.';
+
+create or replace function s3_connector_private.fold_totals()
+returns bigint language plpgsql as $$
+declare
+  folded_changes bigint;
+begin
+  if not pg_try_advisory_xact_lock(1395868507) then
+    -- Somebody else is at it.
+    return 0;
+  end if;
+  with folded as (
+    delete from s3_connector_private.total_changes returning *
+  ), by_status as (
+    insert into s3_connector_private.totals as t
+    select f.connector_name, f.status, sum(f.files), sum(f.rows), sum(f.bytes),
+      coalesce(sum(f.rows) filter (where f.minute >= s3_connector_private.recent_start(60)), 0),
+      coalesce(sum(f.bytes) filter (where f.minute >= s3_connector_private.recent_start(60)), 0),
+      coalesce(sum(f.rows) filter (where f.minute >= s3_connector_private.recent_start(600)), 0),
+      coalesce(sum(f.bytes) filter (where f.minute >= s3_connector_private.recent_start(600)), 0),
+      max(f.last_finished_at)
+    from folded f group by 1, 2
+    on conflict (connector_name, status) do update set
+      files = t.files + excluded.files, rows = t.rows + excluded.rows, bytes = t.bytes + excluded.bytes,
+      rows_last_hour = t.rows_last_hour + excluded.rows_last_hour,
+      bytes_last_hour = t.bytes_last_hour + excluded.bytes_last_hour,
+      rows_last_day = t.rows_last_day + excluded.rows_last_day,
+      bytes_last_day = t.bytes_last_day + excluded.bytes_last_day,
+      last_finished_at = greatest(t.last_finished_at, excluded.last_finished_at)
+  ), by_time as (
+    insert into s3_connector_private.recent_totals as r (connector_name, seconds, since, rows, bytes)
+    select f.connector_name, width.seconds, date_bin(width.seconds * interval '1 second', f.minute, 'epoch'),
+      sum(f.rows), sum(f.bytes)
+    from folded f cross join (values (60), (600)) as width (seconds)
+    where f.minute >= s3_connector_private.recent_start(width.seconds)
+    group by 1, 2, 3
+    on conflict (connector_name, seconds, since) do update
+    set rows = r.rows + excluded.rows, bytes = r.bytes + excluded.bytes
+  )
+  select count(*) into folded_changes from folded;
+
+  with expired as (
+    delete from s3_connector_private.recent_totals r
+    where (r.seconds = 60 and r.since < s3_connector_private.recent_start(60))
+      or (r.seconds = 600 and r.since < s3_connector_private.recent_start(600))
+    returning *
+  )
+  update s3_connector_private.totals t set
+    rows_last_hour = t.rows_last_hour - e.rows_last_hour, bytes_last_hour = t.bytes_last_hour - e.bytes_last_hour,
+    rows_last_day = t.rows_last_day - e.rows_last_day, bytes_last_day = t.bytes_last_day - e.bytes_last_day
+  from (
+    select connector_name,
+      coalesce(sum(rows) filter (where seconds = 60), 0) as rows_last_hour,
+      coalesce(sum(bytes) filter (where seconds = 60), 0) as bytes_last_hour,
+      coalesce(sum(rows) filter (where seconds = 600), 0) as rows_last_day,
+      coalesce(sum(bytes) filter (where seconds = 600), 0) as bytes_last_day
+    from expired group by 1
+  ) e
+  where t.connector_name = e.connector_name and t.status = 'success';
+
+  delete from s3_connector_private.totals t
+  where t.files = 0 and not exists (select from s3_connector.connectors c where c.name = t.connector_name);
+  return folded_changes;
+end;
+$$;
+comment on function s3_connector_private.fold_totals() is
+  'Sums up total_changes into totals and recent_totals, and forgets what is no longer recent; returns how many changes there were.';
+
+create or replace function s3_connector_private.count_totals()
+returns void language sql as $$
+  lock table s3_connector.files in share mode;
+  delete from s3_connector_private.totals;
+  delete from s3_connector_private.recent_totals;
+  delete from s3_connector_private.total_changes;
+  insert into s3_connector_private.total_changes
+  select f.connector_name, f.status, s3_connector_private.minute_of(f.status, f.finished_at), count(*),
+    coalesce(sum(f.rows_imported) filter (where f.status = 'success'), 0), sum(f.size_bytes), max(f.finished_at)
+  from s3_connector.files f group by 1, 2, 3;
+$$;
+comment on function s3_connector_private.count_totals() is
+  'Makes the totals anew by counting all files; nobody can change a file meanwhile.';
+
+create or replace function s3_connector_private.forget_totals()
+returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  perform s3_connector_private.count_totals();
+  return null;
+end;
+$$;
+comment on function s3_connector_private.forget_totals() is 'After a truncate of files there is nothing left to add up.';
+
+create or replace trigger forget_totals
+  after truncate on s3_connector.files
+  for each statement execute function s3_connector_private.forget_totals();
+
+create or replace view s3_connector_private.current_totals as
+  select t.connector_name, t.status, t.files, t.rows, t.bytes,
+    t.rows_last_hour, t.bytes_last_hour, t.rows_last_day, t.bytes_last_day, t.last_finished_at
+  from s3_connector_private.totals t
+  union all
+  select d.connector_name, d.status, d.files, d.rows, d.bytes,
+    case when d.minute >= s3_connector_private.recent_start(60) then d.rows else 0 end,
+    case when d.minute >= s3_connector_private.recent_start(60) then d.bytes else 0 end,
+    case when d.minute >= s3_connector_private.recent_start(600) then d.rows else 0 end,
+    case when d.minute >= s3_connector_private.recent_start(600) then d.bytes else 0 end,
+    d.last_finished_at
+  from s3_connector_private.total_changes d
+  union all
+  -- What is no longer recent, and is not yet taken off; little, but where no worker has run for a while.
+  select r.connector_name, 'success', 0, 0, 0, -r.rows, -r.bytes, 0, 0, null
+  from s3_connector_private.recent_totals r
+  where r.seconds = 60 and r.since < s3_connector_private.recent_start(60)
+  union all
+  select r.connector_name, 'success', 0, 0, 0, 0, 0, -r.rows, -r.bytes, null
+  from s3_connector_private.recent_totals r
+  where r.seconds = 600 and r.since < s3_connector_private.recent_start(600);
+comment on view s3_connector_private.current_totals is
+  'What sums up to the totals of a connector by status: what is folded and what is not yet.';
+
+create or replace function s3_connector_private.wrong_totals()
+returns table (connector_name text, status s3_connector.file_status, counted bigint[], kept bigint[])
+language sql stable as $$
+  with counted as (
+    select f.connector_name, f.status, array[
+      count(*),
+      coalesce(sum(f.rows_imported) filter (where f.status = 'success'), 0),
+      sum(f.size_bytes),
+      coalesce(sum(f.rows_imported) filter (where f.status = 'success' and f.finished_at >= s3_connector_private.recent_start(60)), 0),
+      coalesce(sum(f.size_bytes) filter (where f.status = 'success' and f.finished_at >= s3_connector_private.recent_start(60)), 0),
+      coalesce(sum(f.rows_imported) filter (where f.status = 'success' and f.finished_at >= s3_connector_private.recent_start(600)), 0),
+      coalesce(sum(f.size_bytes) filter (where f.status = 'success' and f.finished_at >= s3_connector_private.recent_start(600)), 0)
+    ]::bigint[] as sums
+    from s3_connector.files f group by 1, 2
+  ), kept as (
+    select t.connector_name, t.status, array[
+      sum(t.files), sum(t.rows), sum(t.bytes),
+      sum(t.rows_last_hour), sum(t.bytes_last_hour), sum(t.rows_last_day), sum(t.bytes_last_day)
+    ]::bigint[] as sums
+    from s3_connector_private.current_totals t group by 1, 2
+  )
+  select coalesce(c.connector_name, k.connector_name), coalesce(c.status, k.status), c.sums, k.sums
+  from counted c full join kept k on k.connector_name = c.connector_name and k.status = c.status
+  where coalesce(c.sums, array_fill(0, array[7])::bigint[]) <> coalesce(k.sums, array_fill(0, array[7])::bigint[]);
+$$;
+comment on function s3_connector_private.wrong_totals() is
+  'Where the totals differ from what counting all files says (files, rows, bytes; rows and bytes of the last hour and day): always nothing.';

@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { makeFiles, waitingFile } from '../../bench/scale_data.ts';
+import { type ScaleQuery, scaleQueries } from '../../bench/scale_queries.ts';
+import { testDatabase } from '../support/database.ts';
+import { Planner } from '../support/plans.ts';
+
+// The queries of `npm run bench -- scale`, which measures them; here only how they read files.
+const db = await testDatabase();
+let planner: Planner;
+let queries: ScaleQuery[];
+
+before(async () => {
+  const client = await db.connect();
+  // Files that come without triggers look like those of a copy, unless the database is known before.
+  await client.query('select s3_connector_private.settle_in()');
+  await makeFiles(client, { connectors: 300, big: 30_000, small: 200 });
+  await client.query('select s3_connector_private.count_totals()');
+  await client.query('vacuum analyze');
+  queries = scaleQueries(await waitingFile(client));
+  planner = await Planner.open(db.url);
+});
+after(() => planner.close());
+
+test('a scan of files is seen where there is one, also inside a function', async () => {
+  assert.deepEqual(
+    (await planner.scans('files', 'select * from s3_connector_private.wrong_totals()')).map(({ by }) => by),
+    ['seq'],
+  );
+});
+
+test('nothing that watches, polls or imports scans files', async () => {
+  const scans: unknown[] = [];
+  for (const { name, text, values, before: first } of queries) {
+    // Often enough for the plans of functions to become generic ones.
+    for (let time = 0; time < 7; time++) {
+      const found = await planner.scans('files', text, values, first);
+      scans.push(
+        ...found.filter(({ by }) => by === 'seq').map(({ statement }) => ({ name, time, statement })),
+      );
+    }
+  }
+  assert.deepEqual(scans, []);
+});
+
+test('the totals of files that were made without triggers are right once counted', async () => {
+  assert.deepEqual(await db.query('select * from s3_connector_private.wrong_totals()'), []);
+  assert.equal(
+    (await db.one<{ n: number }>('select count(*) as n from s3_connector.connector_status')).n,
+    300,
+  );
+});

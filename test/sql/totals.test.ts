@@ -1,0 +1,330 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type pg from 'pg';
+import { pick, type Random, seeded } from '../csv/random_csv.ts';
+import { testDatabase } from '../support/database.ts';
+
+// No worker runs here: the sessions call what it calls, at random and side by side.
+const db = await testDatabase();
+
+const SESSIONS = 6;
+const ACTIONS = 150;
+const NAMES = ['a', 'b', 'c', 'd'];
+const STATUSES = [
+  'in_queue',
+  'running',
+  'pending_retry',
+  'paused',
+  'success',
+  'failure',
+  'cancelled',
+  'undone',
+];
+
+/** What two sessions may do to each other: refused, gone meanwhile, or chosen as a deadlock's victim. */
+const EXPECTED = new Set(['22023', '23505', '42704', '55000', '55006', '40P01', '23503']);
+
+const insert = `insert into s3_connector.connectors (name, bucket, pattern, file_format, target_table, max_parallel_files)
+  values ($1, 'some-bucket', '**', 'csv', 'target', $2)`;
+const enqueue = `select s3_connector_private.commit_poll($1, p.marker, p.scan_position, $2, null, false, now(), now(), 1, 1, 1)
+  from s3_connector_private.progress p where p.connector_name = $1`;
+const objects = (keys: string[]) =>
+  JSON.stringify(
+    keys.map((key) => ({ key, etag: '"x"', size_bytes: key.length * 7, last_modified: '2026-01-01' })),
+  );
+const someFile =
+  'select id, attempt_id, key from s3_connector.files where status = $1 order by random() limit 1';
+
+type Action = (client: pg.Client, random: Random) => Promise<unknown>;
+
+const pollFiles: Action = (client, random) =>
+  client.query(enqueue, [
+    pick(random, NAMES),
+    objects(Array.from({ length: 1 + random(5) }, () => `key ${random(200)}`)),
+  ]);
+
+const startFile: Action = async (client, random) => {
+  const { rows } = await client.query(someFile, [pick(random, ['in_queue', 'pending_retry', 'running'])]);
+  if (rows[0]) await client.query('select s3_connector_private.start_attempt($1, 1)', [rows[0].id]);
+};
+
+const finishFile: Action = async (client, random) => {
+  const { rows } = await client.query(someFile, ['running']);
+  if (!rows[0]) return;
+  await client.query('select s3_connector_private.finish_attempt($1, $2, $3, $3, 0, 0)', [
+    rows[0].id,
+    rows[0].attempt_id,
+    random(1000),
+  ]);
+};
+
+const failFile: Action = async (client, random) => {
+  const { rows } = await client.query(someFile, ['running']);
+  if (!rows[0]) return;
+  await client.query("select s3_connector_private.fail_attempt($1, $2, 'code', 'message', $3)", [
+    rows[0].id,
+    rows[0].attempt_id,
+    random(2) === 0,
+  ]);
+};
+
+const on =
+  (text: string): Action =>
+  (client, random) =>
+    client.query(text, [pick(random, NAMES)]);
+
+const rename: Action = async (client, random) => {
+  const name = pick(random, NAMES);
+  await client.query('select s3_connector.pause($1)', [name]);
+  await client.query('update s3_connector.connectors set name = $2 where name = $1', [
+    name,
+    pick(random, NAMES),
+  ]);
+};
+
+const rollBack: Action = async (client, random) => {
+  await client.query('begin');
+  try {
+    await pick(random, [pollFiles, startFile, finishFile])(client, random);
+  } finally {
+    await client.query('rollback');
+  }
+};
+
+/** The commoner ones stand there more often. */
+const LIFE: Action[] = [
+  pollFiles,
+  pollFiles,
+  pollFiles,
+  startFile,
+  startFile,
+  startFile,
+  startFile,
+  finishFile,
+  finishFile,
+  failFile,
+  rollBack,
+  rename,
+  (client, random) => client.query(insert, [pick(random, NAMES), random(2) === 0 ? 2 : null]),
+  on('select s3_connector.pause($1)'),
+  on('select s3_connector.resume($1)'),
+  on('select s3_connector.resume($1)'),
+  on('select s3_connector.retry($1)'),
+  on(`select s3_connector.cancel_file($1, (select key from s3_connector.files
+    where connector_name = $1 and status <> 'success' order by random() limit 1))`),
+  on(`delete from s3_connector.files where id =
+    (select id from s3_connector.files where connector_name = $1 order by random() limit 1)`),
+  on(`update s3_connector.files set status = 'undone' where id =
+    (select id from s3_connector.files where connector_name = $1 and status = 'success' limit 1)`),
+  on(`update s3_connector.files set finished_at = finished_at - interval '50 minutes' where id =
+    (select id from s3_connector.files where connector_name = $1 and status = 'success' order by random() limit 1)`),
+  (client, random) =>
+    random(10) === 0 ? client.query('select s3_connector.drop_connector($1)', [pick(random, NAMES)]) : null!,
+  (client) => client.query('select s3_connector_private.fold_totals()'),
+  (client) => client.query('select s3_connector_private.rescue_files()'),
+];
+
+async function live(client: pg.Client, random: Random, done: Map<string, number>): Promise<void> {
+  for (let n = 0; n < ACTIONS; n++) {
+    try {
+      await pick(random, LIFE)(client, random);
+    } catch (error) {
+      const { code = '' } = error as { code?: string };
+      if (!EXPECTED.has(code)) throw error;
+      done.set(code, (done.get(code) ?? 0) + 1);
+    }
+  }
+}
+
+/** What connector_status is to say, by counting. */
+const COUNTED = `
+  select c.name, ${STATUSES.map((status) => `count(f.id) filter (where f.status = '${status}') as ${status}`).join(', ')},
+    coalesce(sum(f.rows_imported) filter (where f.status = 'success'), 0)::bigint as rows_total,
+    coalesce(sum(f.size_bytes) filter (where f.status = 'success'), 0)::bigint as bytes_total,
+    coalesce(sum(f.rows_imported) filter (where f.status = 'success'), 0)::bigint as rows_last_day,
+    coalesce(sum(f.size_bytes) filter (where f.status = 'success'), 0)::bigint as bytes_last_day
+  from s3_connector.connectors c left join s3_connector.files f on f.connector_name = c.name
+  group by c.name order by c.name`;
+const SHOWN = `
+  select name, ${STATUSES.join(', ')}, rows_total, bytes_total, rows_last_day, bytes_last_day
+  from s3_connector.connector_status order by name`;
+
+async function assertTotals(): Promise<void> {
+  assert.deepEqual(await db.query('select * from s3_connector_private.wrong_totals()'), []);
+  assert.deepEqual(await db.query(SHOWN), await db.query(COUNTED));
+}
+
+test('the totals are what counting says, after a random life in several sessions at once', async () => {
+  await db.query('create table target (n integer)');
+  for (const name of NAMES.slice(0, 2)) await db.query(insert, [name, null]);
+  const refused = new Map<string, number>();
+  const clients = await Promise.all(Array.from({ length: SESSIONS }, () => db.connect()));
+  await Promise.all(clients.map((client, i) => live(client, seeded(i + 1), refused)));
+  const statuses = await db.query<{ status: string }>('select distinct status from s3_connector.files');
+  assert.ok(statuses.length >= 4, `the files came into many states: ${statuses.map((row) => row.status)}`);
+  await assertTotals();
+  await db.query('select s3_connector_private.fold_totals()');
+  assert.deepEqual(await db.query('select from s3_connector_private.total_changes'), []);
+  await assertTotals();
+  await db.query('select s3_connector_private.count_totals()');
+  await assertTotals();
+});
+
+test('an import that is not committed yet makes no other import of its connector wait', async () => {
+  await db.query(insert, ['side by side', null]);
+  await db.query(enqueue, ['side by side', objects(['1', '2'])]);
+  const files = await db.query<{ id: number }>(
+    "select id from s3_connector.files where connector_name = 'side by side' order by key",
+  );
+  const finish = async (client: pg.Client, id: number) => {
+    await client.query('begin');
+    await client.query("set local lock_timeout = '5s'");
+    const { rows } = await client.query(
+      'select s3_connector_private.finish_attempt($1, $1, 10, 10, 0, 0) as finished',
+      [id],
+    );
+    assert.equal(rows[0].finished, true);
+  };
+  const [first, second, folding] = await Promise.all([db.connect(), db.connect(), db.connect()]);
+  for (const { id } of files) {
+    await db.query(
+      "update s3_connector.files set status = 'running', attempts = 1, attempt_id = id, started_at = now() where id = $1",
+      [id],
+    );
+  }
+  await finish(first, files[0]!.id);
+  await finish(second, files[1]!.id);
+  await second.query('commit');
+  await folding.query("set lock_timeout = '5s'");
+  await folding.query('select s3_connector_private.fold_totals()');
+  assert.deepEqual(
+    await db.query(
+      "select running, success, rows_total from s3_connector.connector_status where name = 'side by side'",
+    ),
+    [{ running: 1, success: 1, rows_total: 10 }],
+  );
+  await first.query('commit');
+  assert.deepEqual(
+    await db.query(
+      "select running, success, rows_total from s3_connector.connector_status where name = 'side by side'",
+    ),
+    [{ running: 0, success: 2, rows_total: 20 }],
+  );
+});
+
+test('what came in counts in the last hour and day for as long as it is that recent', async () => {
+  await db.query(insert, ['recent', null]);
+  await db.query(enqueue, ['recent', objects(['1', '22', '333', '4444'])]);
+  await db.query(`
+    update s3_connector.files set status = 'success', rows_read = 10, rows_imported = 10, rows_rejected = 0, rows_skipped = 0
+    where connector_name = 'recent'`);
+  const age = (key: string, minutes: number) =>
+    db.query(
+      "update s3_connector.files set finished_at = now() - $2 * interval '1 minute' where connector_name = 'recent' and key = $1",
+      [key, minutes],
+    );
+  const recent = () =>
+    db.one(
+      "select rows_last_hour, bytes_last_hour, rows_last_day, bytes_last_day, rows_total from s3_connector.connector_status where name = 'recent'",
+    );
+  await age('22', 50);
+  await age('333', 90);
+  await age('4444', 25 * 60);
+  const expected = {
+    rows_last_hour: 20,
+    bytes_last_hour: 7 + 14,
+    rows_last_day: 30,
+    bytes_last_day: 7 + 14 + 21,
+    rows_total: 40,
+  };
+  assert.deepEqual(await recent(), expected);
+  await db.query('select s3_connector_private.fold_totals()');
+  assert.deepEqual(await recent(), expected);
+
+  // Two hours pass; instead of the clock, the minutes in which it was counted are moved.
+  await db.query(
+    "update s3_connector_private.recent_totals set since = since - interval '2 hours' where connector_name = 'recent'",
+  );
+  const later = { ...expected, rows_last_hour: 0, bytes_last_hour: 0 };
+  assert.deepEqual(await recent(), later, 'before the next time that it is summed up');
+  await db.query('select s3_connector_private.fold_totals()');
+  assert.deepEqual(await recent(), later);
+  assert.deepEqual(
+    await db.query(
+      "select from s3_connector_private.recent_totals where connector_name = 'recent' and seconds = 60",
+    ),
+    [],
+  );
+});
+
+test('the last success is the latest one, also when it was undone since', async () => {
+  await db.query(insert, ['last', null]);
+  await db.query(enqueue, ['last', objects(['1', '2'])]);
+  const lastSuccess = async () =>
+    (
+      await db.one<{ at: Date | null }>(
+        "select last_success_at as at from s3_connector.connector_status where name = 'last'",
+      )
+    ).at;
+  const succeed = async (key: string) => {
+    const file = await db.one<{ finished_at: Date }>(
+      `update s3_connector.files set status = 'success', rows_read = 1, rows_imported = 1, rows_rejected = 0, rows_skipped = 0
+        where connector_name = 'last' and key = $1 returning finished_at`,
+      [key],
+    );
+    return file.finished_at;
+  };
+  assert.equal(await lastSuccess(), null);
+  const first = await succeed('1');
+  assert.deepEqual(await lastSuccess(), first);
+  await db.query('select s3_connector_private.fold_totals()');
+  assert.deepEqual(await lastSuccess(), first);
+  const second = await succeed('2');
+  assert.deepEqual(await lastSuccess(), second);
+  await db.query(
+    "update s3_connector.files set status = 'undone' where connector_name = 'last' and key = '2'",
+  );
+  await db.query('select s3_connector_private.fold_totals()');
+  assert.deepEqual(await lastSuccess(), second);
+});
+
+test('what is dropped leaves no totals behind', async () => {
+  await db.query(insert, ['dropped', null]);
+  await db.query(enqueue, ['dropped', objects(['1', '2'])]);
+  await db.query('select s3_connector_private.fold_totals()');
+  await db.query("select s3_connector.drop_connector('dropped')");
+  await db.query('select s3_connector_private.fold_totals()');
+  assert.deepEqual(
+    await db.query("select from s3_connector_private.totals where connector_name = 'dropped'"),
+    [],
+  );
+  await db.query('truncate s3_connector.files cascade');
+  await assertTotals();
+});
+
+test('the last error is the latest one, of a file or of a poll', async () => {
+  await db.query(insert, ['errors', null]);
+  const lastError = async () =>
+    (
+      await db.one<{ last_error: string | null }>(
+        "select last_error from s3_connector.connector_status where name = 'errors'",
+      )
+    ).last_error;
+  const failPoll = "select s3_connector_private.fail_poll('errors', now(), clock_timestamp(), 1, 'code', $1)";
+  assert.equal(await lastError(), null);
+  await db.query(failPoll, ['the bucket is gone']);
+  assert.equal(await lastError(), 'the bucket is gone');
+  await db.query(enqueue, ['errors', objects(['1', '2'])]);
+  assert.equal(await lastError(), null, 'the bucket is back');
+  const end = (key: string, status: string) =>
+    db.query(
+      "update s3_connector.files set status = $2::s3_connector.file_status, error_code = 'code', error_message = key where connector_name = 'errors' and key = $1",
+      [key, status],
+    );
+  await end('1', 'failure');
+  assert.equal(await lastError(), '1');
+  await end('2', 'pending_retry');
+  assert.equal(await lastError(), '2');
+  await db.query(failPoll, ['gone again']);
+  assert.equal(await lastError(), 'gone again');
+});
