@@ -174,42 +174,34 @@ test('an import that is not committed yet makes no other import of its connector
   await db.query(insert, ['side by side', null]);
   await db.query(enqueue, ['side by side', objects(['1', '2'])]);
   const files = await db.query<{ id: number }>(
-    "select id from s3_connector.files where connector_name = 'side by side' order by key",
+    `update s3_connector.files set status = 'running', attempts = 1, attempt_id = id, started_at = now()
+      where connector_name = 'side by side' returning id`,
   );
-  const finish = async (client: pg.Client, id: number) => {
-    await client.query('begin');
-    await client.query("set local lock_timeout = '5s'");
-    const { rows } = await client.query(
-      'select s3_connector_private.finish_attempt($1, $1, 10, 10, 0, 0) as finished',
-      [id],
+  const status = () =>
+    db.one(
+      "select running, success, rows_total from s3_connector.connector_status where name = 'side by side'",
     );
-    assert.equal(rows[0].finished, true);
-  };
-  const [first, second, folding] = await Promise.all([db.connect(), db.connect(), db.connect()]);
-  for (const { id } of files) {
-    await db.query(
-      "update s3_connector.files set status = 'running', attempts = 1, attempt_id = id, started_at = now() where id = $1",
-      [id],
-    );
+  const [first, second] = await Promise.all([db.connect(), db.connect()]);
+  try {
+    for (const [i, client] of [first, second].entries()) {
+      await client.query('begin');
+      await client.query("set local lock_timeout = '5s'");
+      const { rows } = await client.query(
+        'select s3_connector_private.finish_attempt($1, $1, 10, 10, 0, 0) as finished',
+        [files[i]!.id],
+      );
+      assert.equal(rows[0].finished, true);
+    }
+    await second.query('commit');
+    await second.query("set lock_timeout = '5s'");
+    await second.query('select s3_connector_private.fold_totals()');
+    assert.deepEqual(await status(), { running: 1, success: 1, rows_total: 10 });
+    await first.query('commit');
+    assert.deepEqual(await status(), { running: 0, success: 2, rows_total: 20 });
+  } finally {
+    // Whatever they still hold would keep the next tests waiting.
+    await Promise.all([first.end(), second.end()]);
   }
-  await finish(first, files[0]!.id);
-  await finish(second, files[1]!.id);
-  await second.query('commit');
-  await folding.query("set lock_timeout = '5s'");
-  await folding.query('select s3_connector_private.fold_totals()');
-  assert.deepEqual(
-    await db.query(
-      "select running, success, rows_total from s3_connector.connector_status where name = 'side by side'",
-    ),
-    [{ running: 1, success: 1, rows_total: 10 }],
-  );
-  await first.query('commit');
-  assert.deepEqual(
-    await db.query(
-      "select running, success, rows_total from s3_connector.connector_status where name = 'side by side'",
-    ),
-    [{ running: 0, success: 2, rows_total: 20 }],
-  );
 });
 
 test('what came in counts in the last hour and day for as long as it is that recent', async () => {
