@@ -186,10 +186,6 @@ begin
   if tg_op = 'INSERT' or new.name <> old.name then
     perform s3_connector_private.validate_name(new, context);
   end if;
-  if tg_op = 'UPDATE' and new.start_after is distinct from old.start_after then
-    perform s3_connector_private.refuse_setting('start_after', 'stay as it was when the connector was inserted', new.start_after,
-      format('To list from elsewhere: select s3_connector.set_marker(%L, key);', old.name));
-  end if;
   perform s3_connector_private.validate_source(new);
   perform s3_connector_private.validate_access(new);
   perform s3_connector_private.validate_format(new);

@@ -85,18 +85,58 @@ $$;
 comment on function s3_connector_private.glob_regex(text) is
   'A glob as the regular expression that matches the same keys, in the way that the workers read globs (src/glob.ts).';
 
-create or replace function s3_connector_private.admit_late(late_keys text[], connector s3_connector.connectors)
-returns bigint language plpgsql as $$
+create or replace function s3_connector_private.take_overwritten(name text, pattern text)
+returns setof text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
+  connector s3_connector.connectors := s3_connector_private.require_connector(name);
+  regex text := s3_connector_private.glob_regex(pattern);
+  left_alone bigint;
+begin
+  perform from s3_connector.files f
+  join s3_connector.late_files l on l.connector_name = f.connector_name and l.key = f.key
+  where f.connector_name = connector.name and l.reason = 'overwritten' and l.key ~ regex
+  order by f.key for update of f;
+  return query
+    with taken as (
+      delete from s3_connector.late_files l
+      using s3_connector.files f
+      where l.connector_name = connector.name and l.reason = 'overwritten' and l.key ~ regex
+        and f.connector_name = l.connector_name and f.key = l.key
+        and (f.lineage is not null or f.status <> 'success')
+      returning l.key, f.status = 'success' and f.etag <> l.etag as is_still
+    )
+    -- What somebody has imported again since the audit, or put into the queue, is only forgotten.
+    select t.key from taken t where t.is_still order by t.key;
+  select count(*) into left_alone from s3_connector.late_files l
+  where l.connector_name = connector.name and l.reason = 'overwritten' and l.key ~ regex;
+  if left_alone > 0 then
+    raise notice '% overwritten files are left as they are: nobody knows which rows came from them', left_alone
+      using hint = 'Only files that were imported with file_id_column set can be imported again in place of their old rows.';
+  end if;
+end;
+$$;
+comment on function s3_connector_private.take_overwritten(text, text) is
+  'Takes overwritten keys that match out of late_files, as far as their old rows can be told from others, and returns those that are to be imported again.';
+
+create or replace function s3_connector_private.admit_late(name text, pattern text)
+returns bigint language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  connector s3_connector.connectors := s3_connector_private.require_connector(name);
+  regex text := s3_connector_private.glob_regex(pattern);
   admitted bigint[];
 begin
-  with inserted as (
+  with late as (
+    delete from s3_connector.late_files l
+    where l.connector_name = connector.name and l.reason = 'late' and l.key ~ regex
+    returning l.key, l.etag, l.size_bytes, l.last_modified
+  ),
+  inserted as (
     insert into s3_connector.files (connector_name, key, etag, size_bytes, last_modified, status)
-    select l.connector_name, l.key, l.etag, l.size_bytes, l.last_modified,
+    select connector.name, l.key, l.etag, l.size_bytes, l.last_modified,
       case connector.state when 'running' then 'in_queue' else 'paused' end::s3_connector.file_status
-    from s3_connector.late_files l
-    where l.connector_name = connector.name and l.key = any (late_keys) and l.reason = 'late'
+    from late l
     order by l.key
+    -- Somebody else has tracked it since the audit.
     on conflict do nothing
     returning id
   )
@@ -104,57 +144,22 @@ begin
   if connector.state = 'running' then
     perform s3_connector_private.add_import_jobs(admitted);
   end if;
-  -- Also those that somebody else has tracked since the audit.
-  delete from s3_connector.late_files l
-  where l.connector_name = connector.name and l.key = any (late_keys) and l.reason = 'late';
   return coalesce(cardinality(admitted), 0);
 end;
 $$;
-comment on function s3_connector_private.admit_late(text[], s3_connector.connectors) is
-  'Makes files of late keys and queues them (paused, where the connector is); returns how many are new.';
+comment on function s3_connector_private.admit_late(text, text) is
+  'Makes files of late keys that match and queues them (paused, where the connector is); returns how many are new.';
 
-create or replace function s3_connector_private.reimport_overwritten(overwritten_keys text[], connector s3_connector.connectors)
-returns bigint language plpgsql as $$
-declare
-  overwritten_key text;
-begin
-  if cardinality(overwritten_keys) > 0 and connector.file_id_column is null then
-    raise notice '% overwritten files are left as they are: their old rows cannot be told apart', cardinality(overwritten_keys)
-      using hint = 'Only a connector with file_id_column can take the rows of one file out of the table again.';
-    return 0;
-  end if;
-  if cardinality(overwritten_keys) > 0 and to_regprocedure('s3_connector.reimport_file(text, text)') is null then
-    raise notice '% overwritten files are left as they are: this version cannot import a file again', cardinality(overwritten_keys);
-    return 0;
-  end if;
-  foreach overwritten_key in array overwritten_keys loop
-    perform s3_connector.reimport_file(connector.name, overwritten_key);
-  end loop;
-  delete from s3_connector.late_files l
-  where l.connector_name = connector.name and l.key = any (overwritten_keys) and l.reason = 'overwritten';
-  return cardinality(overwritten_keys);
-end;
-$$;
-comment on function s3_connector_private.reimport_overwritten(text[], s3_connector.connectors) is
-  'Imports overwritten files again in place of their old rows, where file_id_column tells those; returns how many.';
-
+-- Runs as its caller, as reimport_file does: the old rows are deleted with the owner's rights or the caller's own.
 create or replace function s3_connector.import_late(name text, pattern text default '**')
-returns bigint language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare
-  connector s3_connector.connectors := s3_connector_private.require_connector(name);
-  late_keys text[];
-  overwritten_keys text[];
-  regex text := s3_connector_private.glob_regex(pattern);
-begin
-  select
-    array_agg(l.key order by l.key) filter (where l.reason = 'late'),
-    array_agg(l.key order by l.key) filter (where l.reason = 'overwritten')
-  into late_keys, overwritten_keys
-  from s3_connector.late_files l
-  where l.connector_name = connector.name and l.key ~ regex;
-  return s3_connector_private.admit_late(coalesce(late_keys, '{}'), connector)
-    + s3_connector_private.reimport_overwritten(coalesce(overwritten_keys, '{}'), connector);
+returns bigint language sql security invoker
+begin atomic
+  -- The overwritten ones first: their rows are locked before any job is.
+  select again.files + s3_connector_private.admit_late(name, pattern)
+  from (
+    select count(s3_connector.reimport_file(name, o.key)) as files
+    from s3_connector_private.take_overwritten(name, pattern) as o (key)
+  ) again;
 end;
-$$;
 comment on function s3_connector.import_late(text, text) is
-  'Imports what audit found and the pattern matches: late keys, and overwritten ones in place of their old rows where file_id_column tells those. Returns how many files it queued.';
+  'Imports what audit found and the pattern matches: late keys, and overwritten ones in place of their old rows where those are known (file_id_column). Returns how many files it queued.';

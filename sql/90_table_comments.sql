@@ -40,7 +40,7 @@ comment on column s3_connector.connectors.max_tracked_files is 'How many files m
 comment on column s3_connector.connectors.max_parallel_files is 'How many files may be imported side by side; 1: strictly in key order; null: as many as the workers run.';
 comment on column s3_connector.connectors.max_attempts is 'How many times a file is tried when the trouble may pass; 1 to 100.';
 comment on column s3_connector.connectors.min_object_age is 'The marker never passes an object younger than this: for writers whose keys do not arrive in order.';
-comment on column s3_connector.connectors.start_after is 'Keys up to and including this one are left out; null: none. Later, set_marker moves on.';
+comment on column s3_connector.connectors.start_after is 'Keys up to and including this one are left out; null: none. Moves the marker forward; set_marker also moves it back.';
 comment on column s3_connector.connectors.state is 'running or paused; changed by pause and resume.';
 comment on column s3_connector.connectors.owner is 'The role that inserted the connector; set by the database, for good. Imports run with its rights.';
 comment on column s3_connector.connectors.created_at is 'When the connector was inserted; set by the database.';

@@ -62,9 +62,14 @@ where f.pronamespace = 's3_connector_private'::regnamespace and exists (
 select s3_connector_private.grant_to_groups('execute on all routines in schema s3_connector', 's3_connector_operator');
 select s3_connector_private.grant_to_groups(
   'insert, update, delete on s3_connector.connectors, s3_connector.column_mappings', 's3_connector_admin');
--- undo_file and reimport_file run as their caller and were parsed when they were made: to run what they call takes the right
--- to execute it, and to call it by name takes usage on the private schema, which nobody has.
-select s3_connector_private.grant_to_groups(format('execute on routine %s', f.oid::regprocedure), 's3_connector_operator')
+-- What deletes rows does so with its caller's rights or the owner's, and writes the rest by functions that its caller must be
+-- allowed to execute, but cannot name: its body was parsed when it was made. This is why nobody gets usage on the schema.
+select s3_connector_private.grant_to_groups(format('execute on function %s', f.oid::regprocedure), 's3_connector_operator')
 from pg_proc f
-where f.pronamespace = 's3_connector_private'::regnamespace
-  and f.proname in ('begin_undo', 'may_become', 'delete_rows', 'end_undo', 'queue_again');
+where f.pronamespace = 's3_connector_private'::regnamespace and exists (
+  select from pg_depend d
+  join pg_proc p on p.oid = d.objid and d.classid = 'pg_proc'::regclass and p.pronamespace = 's3_connector'::regnamespace
+  where d.refclassid = 'pg_proc'::regclass and d.refobjid = f.oid
+);
+-- Procedures that wait for a worker commit as they go, so they are parsed as they run, with their caller's rights: what they
+-- call is in the public schema, with an underscore before its name.

@@ -55,9 +55,15 @@ test('late keys and overwritten files are found behind the marker, over pages, a
     2,
   );
 
-  // A listing of several pages, from the start.
-  await db.query("update s3_connector.connectors set start_after = null where name = 'pages'");
-  assert.match((await audit('pages')).message, /1100 late, 1 overwritten$/);
+  // A listing of several pages; nothing of it is tracked.
+  await world.insertConnector({
+    name: 'all',
+    pattern: 'pages/*.csv',
+    target_table: 'pages',
+    state: 'paused',
+  });
+  await db.query("select s3_connector.set_marker('all', 'pages/b.csv')");
+  assert.match((await audit('all')).message, /1103 match: 1103 late, 0 overwritten$/);
   assert.deepEqual(await db.query('select from s3_connector_private.audit_findings'), []);
 });
 
@@ -108,6 +114,58 @@ test('an overwritten file whose rows cannot be told apart is left alone, with a 
   assert.match(notices[0]!.hint!, /file_id_column/);
   assert.deepEqual(await rows('over'), [1]);
   assert.equal((await late('over')).length, 1);
+});
+
+test('an overwritten file is imported again in place of its old rows, where file_id_column tells them', async () => {
+  await db.query('create table again (n integer, file_id bigint)');
+  for (const n of [1, 2, 3]) world.put(`again/${n}.csv`, csv(n));
+  await world.insertConnector({
+    name: 'again',
+    pattern: 'again/*',
+    target_table: 'again',
+    file_id_column: 'file_id',
+  });
+  await world.settled('again');
+  world.put('again/1.csv', csv(10));
+  world.put('again/2.csv', csv(20));
+  world.put('again/0.csv', csv(0));
+  assert.match((await audit('again')).message, /1 late, 2 overwritten$/);
+  await db.query("select s3_connector.reimport_file('again', 'again/2.csv')");
+  assert.equal(
+    await importLate('again'),
+    2,
+    'the late one, and the one that nobody has imported again by hand',
+  );
+  assert.deepEqual(await late('again'), []);
+  assert.equal(await importLate('again'), 0);
+  await world.settled('again');
+  assert.deepEqual(await rows('again'), [0, 3, 10, 20]);
+  assert.match((await audit('again')).message, /0 late, 0 overwritten$/);
+});
+
+test('rows are taken out with the rights of the owner or of who asks, and never with more', async () => {
+  await db.query('create table guarded (n integer, file_id bigint)');
+  world.put('guarded/1.csv', csv(1));
+  await world.insertConnector({
+    name: 'guarded',
+    pattern: 'guarded/*',
+    target_table: 'guarded',
+    file_id_column: 'file_id',
+  });
+  await world.settled('guarded');
+  world.put('guarded/0.csv', csv(0));
+  world.put('guarded/1.csv', csv(2));
+  await audit('guarded');
+  const operator = await db.createRole('in role s3_connector_operator');
+  const client = await db.connect(operator);
+  await assert.rejects(client.query("select s3_connector.import_late('guarded')"), { code: '42501' });
+  assert.equal((await late('guarded')).length, 2, 'all or nothing');
+  assert.deepEqual(await rows('guarded'), [1]);
+  await client.query("select s3_connector.import_late('guarded', 'guarded/0*')");
+  await db.query(`grant select, delete on guarded to ${operator.name}`);
+  await client.query("select s3_connector.import_late('guarded')");
+  await world.settled('guarded');
+  assert.deepEqual(await rows('guarded'), [0, 2]);
 });
 
 test('a connector that has imported nothing yet has nothing to audit', async () => {

@@ -52,6 +52,12 @@ test('where all is well, every step says what it found, in checks and in notices
   assert.match(notices[4]!.message, /^target: ok, "public"."well" is a table/);
   const all = JSON.stringify([steps, notices]);
   assert.ok(!/reader/.test(all), 'neither key id nor secret');
+  assert.ok(
+    world.server.requests.recent.some(
+      ({ key, headers }) => key === 'well/full.csv' && headers.range === 'bytes=0-0',
+    ),
+    'the step get reads one byte',
+  );
 });
 
 test('a table that is to be made is described, and not made', async () => {

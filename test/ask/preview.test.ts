@@ -115,13 +115,19 @@ test('the first 1,000 keys of more, and the next preview takes their place', asy
   await insert({ name: 'many', pattern: 'many/*', target_table: 'many' });
   assert.equal((await preview('many'))[0]!.message, 'the first 1000 matching keys, of more');
   assert.equal((await files('many')).length, 1000);
-  await db.query(
-    "update s3_connector.connectors set pattern = 'many/000?.csv', start_after = 'many/0005.csv' where name = 'many'",
-  );
+  await db.query("update s3_connector.connectors set pattern = 'many/000?.csv' where name = 'many'");
   await preview('many');
+  assert.equal((await files('many')).length, 10);
+  await insert({
+    name: 'later',
+    pattern: 'many/000?.csv',
+    target_table: 'many',
+    start_after: 'many/0007.csv',
+  });
+  await preview('later');
   assert.deepEqual(
-    (await files('many')).map(({ key }) => key.slice(5, 9)),
-    ['0006', '0007', '0008', '0009'],
+    (await files('later')).map(({ key }) => key),
+    ['many/0008.csv', 'many/0009.csv'],
   );
   await db.query("update s3_connector.connectors set pattern = 'many/x*' where name = 'many'");
   assert.match((await preview('many'))[1]!.message, /no matching file/);

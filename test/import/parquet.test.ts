@@ -158,9 +158,15 @@ test('what is no Parquet, is cut short, or does not fit fails with a message to 
 test('a reader process that dies ends one attempt and not the worker', async () => {
   await db.query('create table survived (i bigint)');
   world.put('die/1.parquet', await parquetOf('select i from range(3000000) r(i)'));
-  // A lock on the table keeps the import in the middle of the file while its reader is killed.
+  // A trigger that waits keeps the import in the middle of the file while its reader is killed.
   const blocker = await db.connect();
-  await blocker.query('begin; lock table survived in access exclusive mode');
+  await blocker.query('select pg_advisory_lock(1)');
+  await db.query(`create function wait_once() returns trigger language plpgsql as $$
+    begin
+      perform pg_advisory_xact_lock_shared(1);
+      return new;
+    end $$;
+    create trigger wait_once before insert on survived for each row when (new.i = 100000) execute function wait_once()`);
   await world.insertConnector({
     name: 'die',
     pattern: 'die/*',
@@ -168,12 +174,12 @@ test('a reader process that dies ends one attempt and not the worker', async () 
     target_table: 'survived',
   });
   await db.waitFor(
-    "select from pg_stat_activity where application_name like 's3_connector import_file %' and wait_event_type = 'Lock'",
+    "select from pg_stat_activity where application_name like 's3_connector import_file %' and wait_event = 'advisory'",
     (rows) => rows.length === 1,
   );
   const { execFileSync } = await import('node:child_process');
   execFileSync('pkill', ['-KILL', '-f', `reader\\.(ts|js) ${world.spoolDir}`]);
-  await blocker.query('rollback');
+  await blocker.query('select pg_advisory_unlock(1)');
   const [file] = await world.settled('die');
   assert.deepEqual(
     [file!.status, file!.attempts, file!.rows_imported],

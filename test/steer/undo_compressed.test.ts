@@ -17,12 +17,13 @@ describe('a file whose rows are in compressed chunks', {
   });
 
   test('is undone and imported again', async () => {
-    const rows = (from: number) =>
+    // The files' rows alternate, so that no batch of a chunk is of one file alone.
+    const rows = (file: number) =>
       Array.from(
         { length: ROWS },
-        (_, n) => `${new Date(Date.UTC(2026, 0, 1) + (from + n) * 1000).toISOString()},${n}`,
+        (_, n) => `${new Date(Date.UTC(2026, 0, 1) + (2 * n + file) * 1000).toISOString()},${n}`,
       );
-    for (const file of [1, 2]) world.put(`packed/${file}.csv`, `at,n\n${rows(file * ROWS).join('\n')}\n`);
+    for (const file of [1, 2]) world.put(`packed/${file}.csv`, `at,n\n${rows(file).join('\n')}\n`);
     await world.insertConnector({
       name: 'packed',
       pattern: 'packed/*',

@@ -1,0 +1,243 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type pg from 'pg';
+import { cancelOnAbort } from '../../src/copy/cancel.ts';
+import { openControl } from '../../src/db/control.ts';
+import { testDatabase } from '../support/database.ts';
+
+// No worker runs here: what it does in the database is done by hand, step by step between what people do.
+const db = await testDatabase();
+const [person, worker] = [await db.connect(), await db.connect()];
+const WORKER_ID = 1;
+
+/** A connector with files in the queue, whose table is there; the ids of its files. */
+async function queued(name: string, columns: Record<string, unknown> = {}): Promise<number[]> {
+  const row = {
+    name,
+    bucket: 'some-bucket',
+    pattern: '**',
+    file_format: 'csv',
+    target_table: name,
+    ...columns,
+  };
+  await db.query(`create table ${name} (n integer)`);
+  await db.query(
+    `insert into s3_connector.connectors (${Object.keys(row)}) values (${Object.keys(row).map((_, i) => `$${i + 1}`)})`,
+    Object.values(row),
+  );
+  await poll(db, name, ['1', '2', '3']);
+  const files = await db.query<{ id: number }>(
+    'select id from s3_connector.files where connector_name = $1 order by key',
+    [name],
+  );
+  return files.map((file) => file.id);
+}
+
+const poll = (
+  client: { query(text: string, values: unknown[]): Promise<unknown> },
+  name: string,
+  keys: string[],
+) =>
+  client.query(
+    `select s3_connector_private.commit_poll($1, p.marker, p.scan_position, $2, null, false, now(), now(), 1, 1, 1)
+      from s3_connector_private.progress p where p.connector_name = $1`,
+    [
+      name,
+      JSON.stringify(keys.map((key) => ({ key, etag: '"x"', size_bytes: 1, last_modified: '2026-01-01' }))),
+    ],
+  );
+
+const start = (client: pg.ClientBase, file: number) =>
+  client.query('select attempt_id from s3_connector_private.start_attempt($1, $2)', [file, WORKER_ID]);
+
+/** Makes one call in an open transaction, and another that must wait for it; what the second one got after the commit. */
+async function inTurn<T>(
+  first: () => Promise<unknown>,
+  second: () => Promise<T>,
+  beforeCommit: () => Promise<unknown> = async () => undefined,
+): Promise<T> {
+  await person.query('begin');
+  await first();
+  const waiting = second();
+  // A query that failed is seen below, after the commit.
+  waiting.catch(() => {});
+  await db.waitFor<{ waits: boolean }>(
+    "select wait_event_type = 'Lock' as waits from pg_stat_activity where pid = $1",
+    ([row]) => row?.waits === true,
+    { values: [(worker as pg.Client & { processID: number }).processID], timeoutMs: 5000 },
+  );
+  await beforeCommit();
+  await person.query('commit');
+  return await waiting;
+}
+
+const states = async (name: string) => {
+  const files = await db.query<{ status: string; jobs: number }>(
+    `select f.status, (select count(*) from graphile_worker.jobs j
+        where j.key = s3_connector_private.import_job_key(f.id) and j.locked_at is null) as jobs
+      from s3_connector.files f where f.connector_name = $1 order by f.key`,
+    [name],
+  );
+  return files.map(({ status, jobs }) => `${status} ${jobs}`);
+};
+
+/** As graphile-worker does when a worker takes the file's job. */
+const takeJob = async (file: number) => {
+  const key = `import_file:${file}`;
+  const taken = await db.query(
+    "update graphile_worker._private_jobs set locked_at = now(), locked_by = 'w', attempts = 1 where key = $1 returning id",
+    [key],
+  );
+  assert.equal(taken.length, 1);
+};
+
+test('of two who look for the last free slot one gets it', async () => {
+  const [first, second] = await queued('slot', { max_parallel_files: 1 });
+  const { rows } = await inTurn(
+    () => start(person, first!),
+    () => start(worker, second!),
+  );
+  assert.deepEqual(rows, []);
+});
+
+test('a job that begins while its file is being queued has the file', async () => {
+  const [first] = await queued('resumed');
+  await takeJob(first!);
+  await db.query("select s3_connector.cancel_file('resumed', '1')");
+  const { rows } = await inTurn(
+    () => person.query("select s3_connector.retry_file('resumed', '1')"),
+    () => start(worker, first!),
+  );
+  assert.equal(rows.length, 1);
+});
+
+test('a file whose job has looked too early gets another one', async () => {
+  const [first] = await queued('early', { max_parallel_files: 1 });
+  await takeJob(first!);
+  await db.query("select s3_connector.pause('early')");
+  assert.deepEqual((await start(worker, first!)).rows, []);
+  await db.query("select s3_connector.resume('early')");
+  assert.deepEqual(await states('early'), ['in_queue 1', 'in_queue 0', 'in_queue 0']);
+  // The same where the first to end gives the next ones their jobs.
+  await takeJob(first!);
+  await db.query("select s3_connector_private.dispatch('early')");
+  assert.deepEqual(await states('early'), ['in_queue 1', 'in_queue 0', 'in_queue 0']);
+});
+
+test('an attempt that fails while its connector is being paused leaves the file paused', async () => {
+  const [first] = await queued('failing');
+  await takeJob(first!);
+  const [attempt] = (await start(worker, first!)).rows;
+  await inTurn(
+    () => person.query("select s3_connector.pause('failing')"),
+    () =>
+      worker.query("select s3_connector_private.fail_attempt($1, $2, 'passing', 'it will pass', true)", [
+        first,
+        attempt.attempt_id,
+      ]),
+  );
+  assert.deepEqual(await states('failing'), ['paused 0', 'paused 0', 'paused 0']);
+});
+
+test('an import that is recorded while its file is being cancelled is not recorded', async () => {
+  const [first] = await queued('late');
+  const [attempt] = (await start(worker, first!)).rows;
+  const { rows } = await inTurn(
+    () => person.query("select s3_connector.cancel_file('late', '1')"),
+    () =>
+      worker.query('select s3_connector_private.finish_attempt($1, $2, 1, 1, 0, 0) as finished', [
+        first,
+        attempt.attempt_id,
+      ]),
+  );
+  assert.deepEqual(rows, [{ finished: false }]);
+});
+
+for (const [what, end] of [
+  ['commits', (name: string) => poll(worker, name, ['4'])],
+  [
+    'fails',
+    (name: string) =>
+      worker.query("select s3_connector_private.fail_poll($1, now(), now(), 1, 'code', 'error')", [name]),
+  ],
+] as const) {
+  test(`a poll that ${what} waits for whoever has the connector, and holds nothing meanwhile`, async () => {
+    const name = `polled_${what}`;
+    await queued(name);
+    // Both take the connector's progress, which the poll must not have by then.
+    for (const call of ['set_marker($1, null)', 'drop_connector($1)']) {
+      await inTurn(
+        () => person.query('select s3_connector_private.require_connector($1)', [name]),
+        () => end(name),
+        () => person.query(`select s3_connector.${call}`, [name]),
+      );
+    }
+    assert.deepEqual(await db.query('select from s3_connector.polls where connector_name = $1', [name]), []);
+  });
+}
+
+test('a poll whose marker was set meanwhile does nothing', async () => {
+  await queued('marked');
+  await inTurn(
+    () => person.query("select s3_connector.set_marker('marked', '0')"),
+    () => poll(worker, 'marked', ['4']),
+  );
+  assert.deepEqual(
+    await db.query("select from s3_connector.files where connector_name = 'marked' and key = '4'"),
+    [],
+  );
+});
+
+test("what somebody steers is not waited for by the rescue of dead workers' files", async () => {
+  const [first] = await queued('rescued');
+  await takeJob(first!);
+  await start(worker, first!);
+  await person.query("begin; select s3_connector.poll_now('rescued')");
+  await worker.query("set lock_timeout = '2s'");
+  await worker.query('select s3_connector_private.rescue_files(), s3_connector_private.enqueue_due_polls()');
+  assert.deepEqual(await states('rescued'), ['running 0', 'in_queue 1', 'in_queue 1']);
+  await person.query('commit');
+  await worker.query('select s3_connector_private.rescue_files()');
+  assert.deepEqual(await states('rescued'), ['in_queue 1', 'in_queue 1', 'in_queue 1']);
+  await worker.query('reset lock_timeout');
+});
+
+test('undoing a file holds up neither the recording of others nor their failures', async () => {
+  const [first, second, third] = await queued('undoing', { file_id_column: 'n' });
+  const finish = async (client: pg.ClientBase, file: number) => {
+    await takeJob(file);
+    const [attempt] = (await start(client, file)).rows;
+    await client.query('select s3_connector_private.finish_attempt($1, $2, 0, 0, 0, 0)', [
+      file,
+      attempt.attempt_id,
+    ]);
+  };
+  await finish(worker, first!);
+  await person.query("begin; select s3_connector.undo_file('undoing', '1')");
+  await worker.query("set lock_timeout = '2s'");
+  await finish(worker, second!);
+  const [failing] = (await start(worker, third!)).rows;
+  await worker.query("select s3_connector_private.fail_attempt($1, $2, 'lasting', 'for good', false)", [
+    third,
+    failing.attempt_id,
+  ]);
+  await worker.query('reset lock_timeout');
+  await person.query('commit');
+  assert.deepEqual(await states('undoing'), ['undone 0', 'success 0', 'failure 1']);
+});
+
+test('a cancel that comes between two statements meets the second', async () => {
+  const control = openControl(db.url);
+  const stop = new AbortController();
+  const end = cancelOnAbort(control, (worker as pg.Client & { processID: number }).processID, stop.signal);
+  stop.abort();
+  // The first cancel has nothing to cancel.
+  await db.waitFor(
+    "select from pg_stat_activity where datname = current_database() and query like 'select pg_cancel_backend%' and state = 'idle'",
+    (rows) => rows.length > 0,
+  );
+  await assert.rejects(worker.query('select pg_sleep(60)'), { code: '57014' });
+  await end();
+  await worker.query('select pg_sleep(0.5)');
+  await control.close();
+});
