@@ -17,6 +17,8 @@ export interface WorkerContext {
   readonly copyPool: pg.Pool;
   readonly sources: S3Sources;
   readonly readers: ReaderPool;
+  /** Readers that sort; null where nothing is to be sorted. */
+  readonly sorters: ReaderPool | null;
   readonly liveness: Liveness;
   readonly attempts: Attempts;
 }

@@ -9,12 +9,23 @@ import type {
   FilePart,
   FormatSettings,
   RowBatch,
+  SortedRows,
+  SortKey,
 } from './format.ts';
 import { splitLines, toBatch } from './parquet/batches.ts';
 import { planBinary } from './parquet/binary/kinds.ts';
 import type { ReaderColumn } from './parquet/protocol.ts';
-import type { ReaderPool, ReadRequest } from './parquet/reader_pool.ts';
-import { quoteText, RAISED, readRaised, type TextColumn, textQuery } from './parquet/text.ts';
+import type { Reader, ReaderPool, ReadRequest } from './parquet/reader_pool.ts';
+import { planSorting } from './parquet/sort.ts';
+import {
+  quoteName,
+  quoteText,
+  RAISED,
+  readRaised,
+  scalarText,
+  type TextColumn,
+  textQuery,
+} from './parquet/text.ts';
 import { postgresType } from './parquet/types.ts';
 
 /** Parquet, read by DuckDB in a process apart. A file is one part. */
@@ -22,7 +33,7 @@ export const parquet: FileFormat = {
   async *parts(path: string, settings: FormatSettings, worker: WorkerContext, signal: AbortSignal) {
     // An empty object is no Parquet file, but it has no rows either.
     if ((await stat(path)).size === 0) return;
-    const source = { path, readers: worker.readers, signal };
+    const source = { path, readers: worker.readers, sorters: worker.sorters, signal };
     yield new ParquetPart(source, settings, await describe(source));
   },
 };
@@ -31,6 +42,7 @@ export const parquet: FileFormat = {
 interface ParquetSource {
   path: string;
   readers: ReaderPool;
+  sorters: ReaderPool | null;
   signal: AbortSignal;
 }
 
@@ -75,15 +87,35 @@ class ParquetPart implements FilePart {
   }
 
   copyInput(plan: CopyPlan): CopyInput {
-    const binary = planBinary(this.#from(), this.#wanted(plan), constantOf(plan));
-    return binary === null
-      ? textInput(this.#read(this.#textRequest(plan, 'fail')), 1)
-      : {
-          options: 'format binary',
-          firstLine: 1,
-          unit: 'row',
-          data: this.#read({ type: 'read_binary', plan: binary, maxRowBytes: this.#maxRowBytes }),
-        };
+    const request = this.#copyRequest(plan);
+    return toInput(request, this.#read(request));
+  }
+
+  async sort(plan: CopyPlan, keys: SortKey[]): Promise<SortedRows | null> {
+    const { sorters, signal } = this.#source;
+    const columns = this.#wanted(plan);
+    const sorting = planSorting(this.#from(), plan, columns, keys);
+    if (sorters === null || sorting === null) return null;
+    const reader = await sorters.acquire(signal);
+    const explained = (error: unknown) => {
+      throw explain(error);
+    };
+    return {
+      range: async (name) => {
+        const column = columns[plan.columns.findIndex(({ target }) => target.name === name)];
+        if (!column) return [null, null];
+        const [lowest, highest] = ['min', 'max'].map((end) =>
+          scalarText(`${end}(${quoteName(column.name)})`, column.duckdbType),
+        );
+        const found = await reader.look(`select ${lowest}, ${highest} from ${this.#from()}`).catch(explained);
+        return [found[0] ?? null, found[1] ?? null];
+      },
+      copyInput: () => {
+        const request = { ...this.#copyRequest(plan), sorting };
+        return toInput(request, readExplained(reader, request));
+      },
+      close: () => sorters.release(reader),
+    };
   }
 
   async *batches(plan: CopyPlan): AsyncGenerator<RowBatch> {
@@ -93,6 +125,14 @@ class ParquetPart implements FilePart {
       yield toBatch(lines);
       row += lines.rows.length + lines.refusals.length;
     }
+  }
+
+  /** What COPY is to be given: binary where every column can be, and text where one cannot. */
+  #copyRequest(plan: CopyPlan): ReadRequest {
+    const binary = planBinary(this.#from(), this.#wanted(plan), constantOf(plan));
+    return binary === null
+      ? this.#textRequest(plan, 'fail')
+      : { type: 'read_binary', plan: binary, maxRowBytes: this.#maxRowBytes };
   }
 
   #textRequest(plan: CopyPlan, onBadValue: 'fail' | 'mark'): ReadRequest {
@@ -126,12 +166,18 @@ class ParquetPart implements FilePart {
     const { readers, signal } = this.#source;
     const reader = await readers.acquire(signal);
     try {
-      yield* reader.read(request);
-    } catch (error) {
-      throw explain(error);
+      yield* readExplained(reader, request);
     } finally {
       readers.release(reader);
     }
+  }
+}
+
+async function* readExplained(reader: Reader, request: ReadRequest): AsyncGenerator<Uint8Array> {
+  try {
+    yield* reader.read(request);
+  } catch (error) {
+    throw explain(error);
   }
 }
 
@@ -139,8 +185,8 @@ function constantOf({ constant }: CopyPlan): { targetType: string; value: string
   return constant && { targetType: constant.target.baseType, value: constant.value };
 }
 
-function textInput(data: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, firstLine: number): CopyInput {
-  return { options: 'format text', firstLine, unit: 'row', data };
+function toInput({ type }: ReadRequest, data: AsyncIterable<Uint8Array>): CopyInput {
+  return { options: `format ${type === 'read' ? 'text' : 'binary'}`, firstLine: 1, unit: 'row', data };
 }
 
 /** What DuckDB, or our own SQL in it, says of a file, as an error a person can act on. */

@@ -7,7 +7,7 @@ import { REQUEST_KINDS } from '../ask/request.ts';
 import type { Config } from '../config.ts';
 import { openControl } from '../db/control.ts';
 import { migrate } from '../db/migrations.ts';
-import { ReaderPool } from '../formats/parquet/reader_pool.ts';
+import { type ReaderLimits, ReaderPool } from '../formats/parquet/reader_pool.ts';
 import { log } from '../log.ts';
 import { packageRoot } from '../paths.ts';
 import { S3Sources } from '../sources/s3.ts';
@@ -21,6 +21,10 @@ import { loadTasks, omitTasks, pickTasks } from './tasks.ts';
 
 /** Requests that one worker answers side by side, besides its imports. */
 const REQUEST_CONCURRENCY = 4;
+/** The process takes some 100 MB more than DuckDB's own limit. */
+const READER: ReaderLimits = { memory: '192MB', threads: 1 };
+/** It takes some 200 MB more. */
+const SORTER: ReaderLimits = { memory: '256MB', threads: 2 };
 
 /** A running worker. */
 export interface Worker {
@@ -81,9 +85,12 @@ async function openContext(config: Config, resources: Resources): Promise<Worker
   const sources = new S3Sources(config.allowedEndpoints);
   resources.add(async () => sources.close());
   // Reading Parquet is work for the processor: more readers than cores would only cost memory.
-  const readers = new ReaderPool(spoolDir, Math.min(config.concurrency, availableParallelism()));
+  const readers = new ReaderPool(spoolDir, Math.min(config.concurrency, availableParallelism()), READER);
   resources.add(() => readers.close());
-  return { config, spoolDir, liveness, copyPool, control, sources, readers, attempts };
+  // One, however many files are imported side by side: what a sort takes is a multiple of what reading takes.
+  const sorters = new ReaderPool(spoolDir, 1, SORTER);
+  resources.add(() => sorters.close());
+  return { config, spoolDir, liveness, copyPool, control, sources, readers, sorters, attempts };
 }
 
 function openPool(config: Config, purpose: string, max: number, resources: Resources): pg.Pool {
@@ -122,9 +129,15 @@ async function startQueues(config: Config, context: WorkerContext, resources: Re
 
 /** Requests share sources and spool with the imports, but never wait for their connections and readers. */
 function requestContext(config: Config, context: WorkerContext, resources: Resources): WorkerContext {
-  const readers = new ReaderPool(context.spoolDir, 1);
+  const readers = new ReaderPool(context.spoolDir, 1, READER);
   resources.add(() => readers.close());
-  return { ...context, readers, copyPool: openPool(config, 'request', REQUEST_CONCURRENCY, resources) };
+  // What a dry run says does not hang on the order of rows.
+  return {
+    ...context,
+    readers,
+    sorters: null,
+    copyPool: openPool(config, 'request', REQUEST_CONCURRENCY, resources),
+  };
 }
 
 function queueOptions(config: Config, context: WorkerContext, pgPool: pg.Pool): RunnerOptions {

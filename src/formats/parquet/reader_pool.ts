@@ -1,29 +1,36 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { on } from 'node:events';
 import { mkdirSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { ConnectorError } from '../../errors.ts';
-import type { ReaderAnswer, ReaderColumn, ReaderRequest } from './protocol.ts';
+import { type ReaderAnswer, type ReaderColumn, type ReaderRequest, spillDirectory } from './protocol.ts';
 
 const READER = fileURLToPath(
   import.meta.resolve(`./reader${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`),
 );
-/** DuckDB's own limit in each reader process; the process takes some 100 MB more. */
-const MEMORY_LIMIT = '192MB';
+/** What DuckDB may use in a reader process. */
+export interface ReaderLimits {
+  /** Its own limit, such as `192MB`; the process takes more. */
+  memory: string;
+  threads: number;
+}
 
 /** Reader processes, made when first needed, kept for the next file, and never more than `size`. */
 export class ReaderPool {
   readonly #spoolDir: string;
   readonly #size: number;
+  readonly #limits: ReaderLimits;
   readonly #idle: Reader[] = [];
   readonly #all = new Set<Reader>();
   readonly #waiting: ((reader: Reader) => void)[] = [];
   /** Ends what acquire has set up to kill a reader on abort. */
   readonly #held = new Map<Reader, () => void>();
 
-  constructor(spoolDir: string, size: number) {
+  constructor(spoolDir: string, size: number, limits: ReaderLimits) {
     this.#spoolDir = spoolDir;
     this.#size = size;
+    this.#limits = limits;
   }
 
   /**
@@ -68,7 +75,7 @@ export class ReaderPool {
   }
 
   #make(): Reader {
-    const reader = new Reader(this.#spoolDir);
+    const reader = new Reader(this.#spoolDir, this.#limits);
     this.#all.add(reader);
     return reader;
   }
@@ -97,9 +104,9 @@ export class Reader {
   readonly #exit: Promise<unknown>;
   #busy = false;
 
-  constructor(spoolDir: string) {
+  constructor(spoolDir: string, { memory, threads }: ReaderLimits) {
     mkdirSync(spoolDir, { recursive: true, mode: 0o700 });
-    this.#process = fork(READER, [spoolDir, MEMORY_LIMIT], {
+    this.#process = fork(READER, [spoolDir, memory, String(threads)], {
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       // Nothing of the worker's environment: no credentials, no connection string.
@@ -107,9 +114,10 @@ export class Reader {
       // For chunksOf in reader.ts.
       execArgv: ['--expose-gc'],
     });
+    const spilled = spillDirectory(spoolDir, this.#process.pid ?? 0);
     this.#exit = new Promise((resolve) => {
       this.#process.once('exit', resolve).once('error', resolve);
-    });
+    }).then(() => rm(spilled, { recursive: true, force: true }));
     // A reader that waits for work does not hold up the end of the worker.
     this.#process.unref();
     this.#process.channel?.unref();
@@ -130,6 +138,15 @@ export class Reader {
   async describe(path: string): Promise<ReaderColumn[]> {
     for await (const answer of this.#answers({ type: 'describe', path })) {
       if (answer.type === 'described') return answer.columns;
+      throw failure(answer);
+    }
+    throw crashed();
+  }
+
+  /** The texts of a query's one row. */
+  async look(query: string): Promise<(string | null)[]> {
+    for await (const answer of this.#answers({ type: 'look', query })) {
+      if (answer.type === 'looked') return answer.values;
       throw failure(answer);
     }
     throw crashed();
