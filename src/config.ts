@@ -28,7 +28,13 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     spoolDir: env.SPOOL_DIR || join(tmpdir(), 'pg-s3-connector'),
     allowedEndpoints: readEndpoints(env),
     graceMs: readInteger(env, 'SHUTDOWN_GRACE_SECONDS', 30, 0, 86_400) * 1000,
-    encodeCsvFromBytes: ENCODE_CSV_FROM_BYTES,
+    encodeCsvFromBytes: readInteger(
+      env,
+      'ENCODE_CSV_FROM_BYTES',
+      ENCODE_CSV_FROM_BYTES,
+      0,
+      Number.MAX_SAFE_INTEGER,
+    ),
   };
 }
 
