@@ -6,7 +6,7 @@ import { type CsvDialect, copyEncoding } from './csv/dialect.ts';
 import { decodeRow, toScannable } from './csv/encoding.ts';
 import { columnName, inferColumns } from './csv/infer.ts';
 import { type Header, limitRows, readHeader, rewriteRecords } from './csv/records.ts';
-import type { RowsStart } from './csv/scanner.ts';
+import { type Newline, newlineBytes, type RowsStart } from './csv/scanner.ts';
 import type {
   CopyInput,
   CopyPlan,
@@ -106,11 +106,16 @@ class CsvPart implements FilePart {
 
   #inputOf(rows: AsyncIterable<Buffer> | Iterable<Buffer>, plan: CopyPlan, start: RowsStart): CopyInput {
     return {
-      options: copyOptions(this.#dialect),
-      firstLine: (start.lineOffset ?? 0) + 1,
+      options: `${copyOptions(this.#dialect)}, header`,
+      // The empty line in front of the rows.
+      firstLine: start.lineOffset ?? 0,
       unit: this.unit,
-      data: this.#copyData(rows, plan, start),
+      data: withEmptyLine(this.#copyData(rows, plan, start), this.#newline),
     };
+  }
+
+  get #newline(): Newline | null {
+    return this.#header?.newline ?? null;
   }
 
   #copyData(
@@ -137,8 +142,8 @@ class CsvPart implements FilePart {
   }
 
   #rowsStart(): RowsStart {
-    const header = this.#dialect.header ? this.#header : undefined;
-    return { lineOffset: header?.lines ?? 0, newline: header?.newline ?? null };
+    const lineOffset = this.#dialect.header ? (this.#header?.lines ?? 0) : 0;
+    return { lineOffset, newline: this.#newline };
   }
 
   #open(): Promise<Header> {
@@ -148,6 +153,15 @@ class CsvPart implements FilePart {
   #scannable(): AsyncIterable<Buffer> {
     return toScannable(addAbortSignal(this.#signal, this.#entry.open()), this.#dialect.encoding);
   }
+}
+
+/**
+ * COPY counts the newlines within quotes of the file's kind, and knows that kind only after the first line. So it is
+ * given an empty one, as a header.
+ */
+async function* withEmptyLine(rows: AsyncIterable<Buffer>, newline: Newline | null): AsyncGenerator<Buffer> {
+  yield newlineBytes(newline);
+  yield* rows;
 }
 
 /** The last index, up to `last`, whose value is at most `limit`, in ascending values. */
