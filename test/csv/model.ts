@@ -32,7 +32,11 @@ export function modelCopy(text: string, dialect: CsvDialect): Model {
   return model;
 }
 
-function* modelLines(text: string, dialect: CsvDialect): Generator<{ line: string; end: string | null }> {
+/** The lines of a file, with how they end; the last may not. */
+export function* modelLines(
+  text: string,
+  dialect: CsvDialect,
+): Generator<{ line: string; end: string | null }> {
   const { quote, escape: escapeChar } = dialect;
   let newline: string | null = null;
   let line = '';

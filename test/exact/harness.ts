@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type pg from 'pg';
-import { type Model, modelCopy } from '../csv/model.ts';
+import type { CsvDialect } from '../../src/formats/csv/dialect.ts';
+import { type Model, modelCopy, modelLines } from '../csv/model.ts';
 import { dialectOf } from '../csv/random_csv.ts';
 import type { World } from '../support/world.ts';
 import { copyByHand, type Options, type Outcome } from './oracle.ts';
@@ -28,6 +29,8 @@ export interface Group {
   files: Record<string, Buffer | string>;
   /** Bytes for COPY, where it does not know the encoding. */
   forCopy?: Record<string, Buffer>;
+  /** Of a bare group whose bad rows are left out: the lines that are to be. */
+  rejectedLines?: number[];
 }
 
 /** One file, and what became of it: by our import, and by COPY. */
@@ -92,13 +95,15 @@ async function start(world: World, client: pg.Client, group: Group): Promise<Run
 
 async function copyAll(client: pg.Client, { group, table, settings }: Run): Promise<Outcome[]> {
   const options = settings as Options;
+  const { rows } = await client.query("select current_setting('server_version_num')::int < 180000 as old");
   const outcomes: Outcome[] = [];
   for (const [name, body] of Object.entries(group.files)) {
-    const bytes = group.forCopy?.[name] ?? Buffer.from(body as string);
-    const rows = rowsOf(group, `${table}_copy`, group.bare ? 'ctid' : 'row_order');
+    const given = group.forCopy?.[name] ?? Buffer.from(body as string);
+    const bytes = rows[0].old ? quoteMarkers(given, options) : given;
+    const query = rowsOf(group, `${table}_copy`, orderOf(group));
     const columns = options.csv_skip_header ? group.fills : group.fills.slice(0, firstFields(bytes, options));
     const copy = (copied: Buffer, changed: Options) =>
-      copyByHand(client, `${table}_copy`, columns, copied, { ...options, ...changed }, rows);
+      copyByHand(client, `${table}_copy`, columns, copied, { ...options, ...changed }, query);
     let outcome = await copy(bytes, {});
     if (outcome.rows === null && !options.csv_skip_header) {
       // COPY counts no newline within quotes in its first line: let that be another one.
@@ -109,9 +114,16 @@ async function copyAll(client: pg.Client, { group, table, settings }: Run): Prom
           message: again.message.replace(/^line (\d+)/, (_, line) => `line ${line - 1}`),
         };
     }
+    if (outcome.rows !== null) outcome.rejected = group.rejectedLines ?? [];
     outcomes.push(outcome);
   }
   return outcomes;
+}
+
+/** Where rows were rolled back, pages have gaps that later rows may fill. */
+function orderOf(group: Group): string {
+  if (!group.bare) return 'row_order';
+  return group.rejectedLines ? group.fills[0]! : 'ctid';
 }
 
 /** In a file without a header the first row says how many columns there are. */
@@ -125,10 +137,23 @@ function newlineOf(bytes: Buffer, options: Options): Buffer {
   return Buffer.from(end);
 }
 
+/** A line of `\.` as PostgreSQL 18 takes it: as any other. Before, it ended the data. */
+function quoteMarkers(bytes: Buffer, options: Options): Buffer {
+  const text = bytes.toString('latin1');
+  if (!/(^|[\r\n])\\\.([\r\n]|$)/.test(text)) return bytes;
+  const lines = Array.from(modelLines(text, dialectFor(options)), ({ line, end }) => {
+    const { quote } = dialectFor(options);
+    return (line === '\\.' ? quote + line + quote : line) + (end ?? '');
+  });
+  return Buffer.from(lines.join(''), 'latin1');
+}
+
 function modelOf(bytes: Buffer, options: Options): Model {
-  const { csv_delimiter: delimiter = ',', csv_quote: quote = '"', csv_escape: escapeChar = '"' } = options;
-  const start = bytes.toString('latin1', 0, 20_000);
-  return modelCopy(start, dialectOf({ delimiter, quote, escape: escapeChar }));
+  return modelCopy(bytes.toString('latin1', 0, 20_000), dialectFor(options));
+}
+
+function dialectFor({ csv_delimiter = ',', csv_quote = '"', csv_escape = '"' }: Options): CsvDialect {
+  return dialectOf({ delimiter: csv_delimiter, quote: csv_quote, escape: csv_escape });
 }
 
 /** Every row as its bits, and as text to be shown. */
@@ -156,13 +181,16 @@ async function settle(world: World, runs: Run[]): Promise<void> {
 
 async function outcomes(client: pg.Client, { group, table }: Run): Promise<Outcome[]> {
   const { rows: files } = await client.query(
-    `select key, status::text, error_code, error_message, xmin::text as tx, rows_imported, rows_rejected
+    `select key, status::text, error_code, error_message, xmin::text as tx, rows_imported
       from s3_connector.files where connector_name = $1`,
     [table],
   );
-  const order = group.bare ? 'ctid' : 'row_order';
+  const { rows: rejected } = await client.query(
+    'select key, line from s3_connector.rejected_rows where connector_name = $1 order by line',
+    [table],
+  );
   // Whose a row is: the transaction that wrote it is the one that set its file's success.
-  const { rows } = await client.query(rowsOf(group, table, order, ', xmin::text as tx'));
+  const { rows } = await client.query(rowsOf(group, table, orderOf(group), ', xmin::text as tx'));
   return Object.keys(group.files).map((_, position): Outcome => {
     const key = keyOf(table, position);
     const file = files.find((candidate) => candidate.key === key);
@@ -171,9 +199,10 @@ async function outcomes(client: pg.Client, { group, table }: Run): Promise<Outco
     if (file.status !== 'success') {
       return { rows: null, code: file.error_code, message: file.error_message.slice(key.length + 2) };
     }
-    const own = rows.filter((row) => row.tx === file.tx);
+    const own = group.bare ? rows : rows.filter((row) => row.tx === file.tx);
     assert.equal(own.length, Number(file.rows_imported), `${key}: rows counted`);
-    return { rows: own.map(({ bits, shown }) => ({ bits, shown })), rejected: Number(file.rows_rejected) };
+    const left = rejected.filter((row) => row.key === key).map(({ line }) => Number(line));
+    return { rows: own.map(({ bits, shown }) => ({ bits, shown })), rejected: left };
   });
 }
 
@@ -194,6 +223,7 @@ function differ(ours: Outcome, copy: Outcome): object | null {
   }
   if (copy.rows === null) return { ours: shown(ours), copy };
   if (ours.rows.length !== copy.rows.length) return { ours: shown(ours), copy: shown(copy) };
+  if (`${ours.rejected}` !== `${copy.rejected}`) return { left: ours.rejected, refused: copy.rejected };
   const at = ours.rows.findIndex((row, i) => row.bits !== copy.rows![i]!.bits);
   return at === -1 ? null : { row: at + 1, ours: ours.rows[at]!.shown, copy: copy.rows[at]!.shown };
 }

@@ -10,7 +10,9 @@ export interface Row {
 }
 
 /** What became of a file: its rows, or the refusal, `line 2, column a: why` where there is a place. */
-export type Outcome = { rows: Row[]; rejected?: number } | { rows: null; code: string; message: string };
+export type Outcome =
+  /** With the lines that were left out, where bad rows are. */
+  { rows: Row[]; rejected: number[] } | { rows: null; code: string; message: string };
 
 /** The columns of a connector that say how a file is read, with their defaults. */
 export interface Options {
@@ -20,7 +22,7 @@ export interface Options {
   csv_null?: string;
   csv_encoding?: string;
   csv_skip_header?: boolean;
-  time_zone?: string;
+  time_zone?: string | undefined;
 }
 
 /** PostgreSQL's own COPY of the bytes, which is rolled back. */
@@ -39,7 +41,7 @@ export async function copyByHand(
     ]);
     const copy = client.query(copyFrom(statement(table, columns, options)));
     await pipeline(Readable.from([bytes]), copy);
-    return { rows: (await client.query<Row>(rows)).rows };
+    return { rows: (await client.query<Row>(rows)).rows, rejected: [] };
   } catch (error) {
     if (!(error instanceof pg.DatabaseError)) throw error;
     return { rows: null, code: error.code!, message: `${placeOf(error)}${reasonOf(error)}` };
