@@ -72,13 +72,18 @@ export function isConflict(error: unknown): error is ConnectorError {
 }
 
 /**
- * Whether the content of a row is to blame: data exceptions, broken constraints, what a trigger raises, and rows
- * that our own reader refuses.
+ * Whether the content of a row is to blame: data exceptions, broken constraints, what a trigger raises, limits that
+ * one row breaks, values that a type refuses in words of its own (hstore's are syntax errors), and rows that our
+ * own reader refuses.
  */
 export function isBadRow(error: unknown): error is ConnectorError {
-  if (!(error instanceof ConnectorError) || error.code === 'conflict') return false;
+  if (!(error instanceof ConnectorError) || error.code === 'conflict' || error.passing) return false;
   if (!(error.cause instanceof pg.DatabaseError)) return error.line !== undefined;
-  return /^(22|23|44|P0001)/.test(error.cause.code ?? '');
+  const sqlstate = error.cause.code ?? '';
+  if (/^(22|23|44|P0001)/.test(sqlstate)) return true;
+  if (sqlstate.startsWith('54')) return error.line !== undefined;
+  // COPY names a column only while its value is read.
+  return error.column !== undefined && sqlstate !== '42501';
 }
 
 /** Line and column from COPY's context: `COPY t, line 2, column temp: "x"`. */

@@ -1,14 +1,14 @@
 import { stat } from 'node:fs/promises';
-import pg from 'pg';
 import { type Entry, type Limits, openEntries } from '../compression/entries.ts';
 import type { WorkerContext } from '../task.ts';
 import { readBatches } from './csv/batches.ts';
 import { toCopyInputs } from './csv/binary/copies.ts';
 import { planSections } from './csv/binary/plan.ts';
 import type { Section, SectionPlan } from './csv/binary/sections.ts';
-import { type CsvDialect, copyEncoding } from './csv/dialect.ts';
+import type { CsvDialect } from './csv/dialect.ts';
 import { decodeRow } from './csv/encoding.ts';
 import { columnName, inferColumns } from './csv/infer.ts';
+import { rawInput } from './csv/raw.ts';
 import { type Header, limitRows, rewriteRecords } from './csv/records.ts';
 import { openHeader, openRows, type RowsSource } from './csv/rows.ts';
 import type { RowsStart } from './csv/scanner.ts';
@@ -111,7 +111,7 @@ class CsvPart implements FilePart {
   copyInputs(plan: CopyPlan): AsyncIterable<CopyInput> | Iterable<CopyInput> {
     const sections = this.#file.encoders && this.#planSections(plan);
     return sections
-      ? toCopyInputs(this.#encode(sections, this.#file.encoders!), copyOptions(this.#dialect))
+      ? toCopyInputs(this.#encode(sections, this.#file.encoders!), sections)
       : [this.#inputOf(openRows(this.#source), plan, this.#rowsStart())];
   }
 
@@ -136,12 +136,10 @@ class CsvPart implements FilePart {
   }
 
   #inputOf(rows: AsyncIterable<Buffer> | Iterable<Buffer>, plan: CopyPlan, start: RowsStart): CopyInput {
-    return {
-      options: copyOptions(this.#dialect),
+    return rawInput(this.#copyData(rows, plan, start), this.#dialect, {
+      newline: start.newline ?? null,
       lineOf: (line) => (start.lineOffset ?? 0) + line,
-      unit: this.unit,
-      data: this.#copyData(rows, plan, start),
-    };
+    });
   }
 
   #copyData(
@@ -165,7 +163,7 @@ class CsvPart implements FilePart {
     return planSections(plan, {
       dialect: this.#dialect,
       columnCount: this.columnCount,
-      start: { ...this.#rowsStart(), newline: this.#header?.newline ?? null },
+      start: this.#rowsStart(),
       timeZone: this.#timeZone,
       maxRowBytes: this.#maxRowBytes,
     });
@@ -185,8 +183,8 @@ class CsvPart implements FilePart {
   }
 
   #rowsStart(): RowsStart {
-    const header = this.#dialect.header ? this.#header : undefined;
-    return { lineOffset: header?.lines ?? 0, newline: header?.newline ?? null };
+    const lineOffset = this.#dialect.header ? (this.#header?.lines ?? 0) : 0;
+    return { lineOffset, newline: this.#header?.newline ?? null };
   }
 }
 
@@ -203,16 +201,4 @@ function toDialect(settings: FormatSettings): CsvDialect {
     encoding: settings.csv_encoding,
     header: settings.csv_skip_header,
   };
-}
-
-function copyOptions(dialect: CsvDialect): string {
-  const options = {
-    delimiter: dialect.delimiter,
-    quote: dialect.quote,
-    escape: dialect.escape,
-    null: dialect.nullText,
-    encoding: copyEncoding(dialect),
-  };
-  const list = Object.entries(options).map(([name, value]) => `${name} ${pg.escapeLiteral(value)}`);
-  return ['format csv', ...list].join(', ');
 }

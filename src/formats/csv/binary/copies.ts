@@ -1,12 +1,13 @@
 import { BINARY_HEADER, BINARY_TRAILER } from '../../binary_copy.ts';
 import type { CopyInput } from '../../format.ts';
+import { rawInput } from '../raw.ts';
 import { LineMap } from './line_map.ts';
-import type { Section } from './sections.ts';
+import type { Section, SectionPlan } from './sections.ts';
 
 /** Puts sections of one kind that follow each other into one COPY. */
 export async function* toCopyInputs(
   sections: AsyncGenerator<Section>,
-  rawOptions: string,
+  { dialect, newline }: Pick<SectionPlan, 'dialect' | 'newline'>,
 ): AsyncGenerator<CopyInput> {
   try {
     let next = await sections.next();
@@ -20,16 +21,16 @@ export async function* toCopyInputs(
           next = await sections.next();
         }
       };
-      yield {
-        options: kind === 'raw' ? rawOptions : 'format binary',
-        data: kind === 'raw' ? data() : asBinaryFile(data()),
-        lineOf: (line) => lines.lineOf(line),
-        unit: 'line',
-      };
+      const lineOf = (line: number) => lines.lineOf(line);
+      yield kind === 'raw' ? rawInput(data(), dialect, { newline, lineOf }) : binaryInput(data(), lineOf);
     }
   } finally {
     await sections.return(undefined);
   }
+}
+
+function binaryInput(rows: AsyncIterable<Uint8Array>, lineOf: CopyInput['lineOf']): CopyInput {
+  return { options: 'format binary', data: asBinaryFile(rows), lineOf, unit: 'line' };
 }
 
 async function* asBinaryFile(rows: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
