@@ -4,7 +4,7 @@ import type { Section } from './sections.ts';
 /** Rows whose lines are kept, 4 bytes each, before a COPY must end. */
 const MAX_KEPT = 4_000_000;
 
-/** Tells from the row that a COPY counts the line of the file at which it starts; of COPY's CSV, from the line. */
+/** Tells from the row that a COPY counts the line of the file at which it ends, as a COPY of the CSV would; of that, from the line. */
 export class LineMap {
   /** Of each section, the rows before it in this COPY. */
   readonly #rowsBefore: number[] = [];

@@ -34,7 +34,7 @@ export interface EncoderOptions {
 export interface EncodedRows {
   data: Uint8Array<ArrayBuffer>;
   rows: number;
-  /** The physical line at which each row starts, relative to the first's; null where every row is one line. */
+  /** The physical line at which each row ends, where COPY would say that it is, relative to the line at which the first starts; null where every row is one line. */
   lines: Uint32Array<ArrayBuffer> | null;
 }
 
@@ -53,6 +53,7 @@ export class RowEncoder {
   readonly #columns: number;
   readonly #constant: Uint8Array | null;
   readonly #crlf: boolean;
+  readonly #newlineByte: number;
   readonly #maxRowBytes: number;
   readonly #dialect: DialectBytes;
   readonly #nullText: Uint8Array;
@@ -63,7 +64,7 @@ export class RowEncoder {
   #out = allocate(BUFFER_BYTES);
   #filled = 0;
   #rows = 0;
-  #lineStarts: number[] = [];
+  #lineEnds: number[] = [];
   #multiline = false;
 
   /** The field that was read last: its text, in the record or unquoted in `#scratch`. */
@@ -83,7 +84,9 @@ export class RowEncoder {
     this.#crlf = options.newline === 'crlf';
     this.#maxRowBytes = options.maxRowBytes;
     for (const byte of [dialect.delimiter, dialect.quote, LF, CR]) this.#outside[byte] = 1;
-    for (const byte of [dialect.quote, dialect.escape, LF]) this.#inside[byte] = 1;
+    // COPY counts one of the two, whatever the other does.
+    this.#newlineByte = this.#crlf ? CR : LF;
+    for (const byte of [dialect.quote, dialect.escape, this.#newlineByte]) this.#inside[byte] = 1;
   }
 
   /** Encodes the records that start at `start`, and those after it. There must be no NUL in the bytes. */
@@ -108,13 +111,13 @@ export class RowEncoder {
     const taken: EncodedRows = {
       data: this.#out.subarray(0, this.#filled),
       rows: this.#rows,
-      lines: this.#multiline ? Uint32Array.from(this.#lineStarts) : null,
+      lines: this.#multiline ? Uint32Array.from(this.#lineEnds) : null,
     };
     this.#out = allocate(BUFFER_BYTES);
     this.#filled = 0;
     this.#rows = 0;
     this.#multiline = false;
-    this.#lineStarts = [];
+    this.#lineEnds = [];
     this.lines = 0;
     return taken;
   }
@@ -189,7 +192,7 @@ export class RowEncoder {
     if (at - start === 2 && bytes[start] === BACKSLASH && bytes[start + 1] === POINT) return NOT_SURE;
     this.#filled = end;
     if (this.#constant !== null) this.#putConstant(this.#constant);
-    this.#lineStarts.push(this.lines);
+    this.#lineEnds.push(this.lines + this.#newlines);
     this.lines += 1 + this.#newlines;
     if (this.#newlines > 0) this.#multiline = true;
     this.#rows++;
@@ -232,7 +235,7 @@ export class RowEncoder {
     for (; at < bytes.length; at++) {
       const byte = bytes[at] as number;
       if (inside[byte] === 0) continue;
-      if (byte !== LF) break;
+      if (byte !== this.#newlineByte) break;
       this.#newlines++;
     }
     return at;
@@ -259,7 +262,7 @@ export class RowEncoder {
       } else if (byte === quote) {
         inQuote = !inQuote;
       } else {
-        if (byte === LF) this.#newlines++;
+        if (byte === this.#newlineByte) this.#newlines++;
         this.#scratch[length++] = byte;
       }
     }

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { type CsvDialect, dialectBytes } from '../dialect.ts';
 import { limitRows, rewriteRecords } from '../records.ts';
 import { type Newline, RECORD_END, RecordScanner } from '../scanner.ts';
@@ -35,10 +36,11 @@ export interface BinarySection {
   data: Uint8Array<ArrayBuffer>;
   firstLine: number;
   rows: number;
-  /** The line at which each row starts, relative to the first's; null where every row is one line. */
+  /** See EncodedRows. */
   lines: Uint32Array<ArrayBuffer> | null;
 }
 
+const LINE_FEED = 0x0a;
 /** Bytes that go to PostgreSQL as they are after one record that only it can judge; twice as many after the next. */
 const FIRST_STRETCH = 64 * 1024;
 /** A stretch is as short as the first again when this many times its bytes were encoded since. */
@@ -85,8 +87,7 @@ class SectionCutter {
 
   async *cut(chunk: Buffer): AsyncGenerator<Section> {
     const bytes = this.#carry.length > 0 ? Buffer.concat([this.#carry, chunk]) : chunk;
-    // Which no value can hold: what reads them as they are says where.
-    if (bytes.includes(0)) this.#rawLeft = Math.max(this.#rawLeft, bytes.length);
+    if (!isText(bytes)) this.#rawLeft = Math.max(this.#rawLeft, bytes.length);
     let at = 0;
     for (;;) {
       if (this.#rawLeft <= 0) {
@@ -180,4 +181,9 @@ class SectionCutter {
     this.#rawLines = scanner.lines;
     return end;
   }
+}
+
+/** Whether the lines that have ended hold neither NUL nor bytes that make no character: PostgreSQL says where they are. */
+function isText(bytes: Buffer): boolean {
+  return !bytes.includes(0) && isUtf8(bytes.subarray(0, bytes.lastIndexOf(LINE_FEED) + 1));
 }
