@@ -3,7 +3,7 @@ import type { BucketServer } from '../embedded/bucket/server.ts';
 import { type Dataset, describeDataset } from './data/dataset.ts';
 import { runInDuckDB } from './data/duckdb.ts';
 import { readings } from './data/readings.ts';
-import { BUCKET, type Ground, onGround } from './ground.ts';
+import { BUCKET, type Ground, onGround, QUIET } from './ground.ts';
 import { type Content, checkRows, multiply, readContent } from './load/content.ts';
 import { installTimescaledb, NO_TIMESCALEDB } from './load/timescaledb.ts';
 import { plainTable, TABLE } from './load/way.ts';
@@ -57,7 +57,7 @@ export async function bigFiles({ rows }: Options): Promise<void> {
         progress(`big_files: ${each.name}: ${run.cost.seconds.toFixed(1)} s`);
         runs.push(run);
       },
-      { env: { WORKER_CONCURRENCY: String(each.concurrency) } },
+      { env: { WORKER_CONCURRENCY: String(each.concurrency) }, settings: QUIET },
     );
   }
   printRuns(runs);

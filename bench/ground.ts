@@ -46,6 +46,9 @@ export interface GroundOptions {
   settings?: Record<string, string>;
 }
 
+/** Settings of a server that nothing but what is measured keeps busy. */
+export const QUIET = { autovacuum: 'off' };
+
 /** Runs a bench on servers of its own, which are gone afterwards. */
 export async function onGround(
   fill: (server: BucketServer) => unknown,

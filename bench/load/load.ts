@@ -3,7 +3,7 @@ import type { BucketServer } from '../../embedded/bucket/server.ts';
 import { type Dataset, describeDataset } from '../data/dataset.ts';
 import { flights } from '../data/flights.ts';
 import { readings } from '../data/readings.ts';
-import { BUCKET, onGround } from '../ground.ts';
+import { BUCKET, onGround, QUIET } from '../ground.ts';
 import { printSetting } from '../measure/setting.ts';
 import type { Options } from '../options.ts';
 import { printGoals, progress } from '../report.ts';
@@ -11,9 +11,6 @@ import { connector } from './connector.ts';
 import { missingPrograms, parallelCopies, psqlCopy, rawCopy, serverCopy } from './programs.ts';
 import { copyCpuGoal, printResults, speedGoal } from './report.ts';
 import { runRounds } from './rounds.ts';
-
-/** A server that nothing but the ways at hand keeps busy. */
-export const QUIET = { autovacuum: 'off' };
 
 const CSV = connector('csv');
 const PARQUET = connector('parquet');
