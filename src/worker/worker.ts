@@ -33,14 +33,13 @@ export interface Worker {
   stop(): Promise<void>;
 }
 
-/** Migrates the database, then works until it is stopped. Logs `ready` when it takes work. */
+/** Migrates the database, then works until it is stopped; resolves when it takes work. */
 export async function startWorker(config: Config): Promise<Worker> {
   await migrate(config.databaseUrl);
   const resources = new Resources();
   try {
     const context = await openContext(config, resources);
     const runners = await startQueues(config, context, resources);
-    log.info('ready', { worker: context.liveness.workerId, concurrency: config.concurrency });
     return toWorker(context, runners, resources);
   } catch (error) {
     await resources.close();
