@@ -1,5 +1,5 @@
-import { stat } from 'node:fs/promises';
 import { type Entry, type Limits, openEntries } from '../compression/entries.ts';
+import type { SpooledFile } from '../fetch/spooled_file.ts';
 import type { WorkerContext } from '../task.ts';
 import { readBatches } from './csv/batches.ts';
 import { toCopyInputs } from './csv/binary/copies.ts';
@@ -32,12 +32,13 @@ const MAX_EXPANSION = 20;
  * have no place are cut out of the records, without touching the others.
  */
 export const csv: FileFormat = {
-  async *parts(path, settings, worker, signal) {
+  readsAhead: true,
+  async *parts(spooled, settings, worker, signal) {
     const limits = { maxExpandedBytes: settings.max_file_bytes * MAX_EXPANSION };
-    const large = (await stat(path)).size >= worker.config.encodeCsvFromBytes;
-    const file = { path, limits, encoders: large ? worker.encoders : null, signal };
+    const large = spooled.sizeBytes >= worker.config.encodeCsvFromBytes;
+    const file = { spooled, limits, encoders: large ? worker.encoders : null, signal };
     let position = 0;
-    for await (const entry of openEntries(path, limits)) {
+    for await (const entry of openEntries(spooled, limits)) {
       const part = new CsvPart(file, entry, position++, settings);
       // An entry without a byte has no rows, and no header to compare either.
       if (await part.readFirst()) yield part;
@@ -47,7 +48,7 @@ export const csv: FileFormat = {
 
 /** The file that a part is of. */
 interface CsvFile {
-  path: string;
+  spooled: SpooledFile;
   limits: Limits;
   /** Who encodes its values; null for a file that is too small. */
   encoders: WorkerContext['encoders'] | null;
@@ -173,10 +174,10 @@ class CsvPart implements FilePart {
     plan: SectionPlan,
     encoders: NonNullable<CsvFile['encoders']>,
   ): AsyncGenerator<Section, undefined> {
-    const { path, limits, signal } = this.#file;
+    const { spooled, limits, signal } = this.#file;
     const encoder = await encoders.acquire(signal);
     try {
-      yield* encoder.read({ path, limits, entry: this.#position, plan });
+      yield* encoder.read(spooled, { limits, entry: this.#position, plan });
     } finally {
       encoders.release(encoder);
     }

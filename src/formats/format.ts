@@ -1,3 +1,4 @@
+import type { SpooledFile } from '../fetch/spooled_file.ts';
 import type { TableColumn } from '../target/table.ts';
 import type { WorkerContext } from '../task.ts';
 import { csv } from './csv.ts';
@@ -93,9 +94,11 @@ export interface FormatSettings {
 
 /** A file format. A new one is one new file, and its line in FORMATS. */
 export interface FileFormat {
-  /** The parts of a spooled file that hold rows, in order. */
+  /** Whether the first rows can be read before the last bytes are there. */
+  readsAhead: boolean;
+  /** The parts of a spooled file that hold rows, in order; whoever reads them waits for what is not there yet. */
   parts(
-    path: string,
+    file: SpooledFile,
     settings: FormatSettings,
     worker: WorkerContext,
     signal: AbortSignal,

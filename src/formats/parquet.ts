@@ -1,5 +1,5 @@
-import { stat } from 'node:fs/promises';
 import { ConnectorError } from '../errors.ts';
+import type { SpooledFile } from '../fetch/spooled_file.ts';
 import type { WorkerContext } from '../task.ts';
 import type {
   CopyInput,
@@ -20,10 +20,13 @@ import type { Pool } from './pool.ts';
 
 /** Parquet, read by DuckDB in a process apart. A file is one part. */
 export const parquet: FileFormat = {
-  async *parts(path: string, settings: FormatSettings, worker: WorkerContext, signal: AbortSignal) {
+  // What is where stands at its end.
+  readsAhead: false,
+  async *parts(file: SpooledFile, settings: FormatSettings, worker: WorkerContext, signal: AbortSignal) {
     // An empty object is no Parquet file, but it has no rows either.
-    if ((await stat(path)).size === 0) return;
-    const source = { path, readers: worker.readers, signal };
+    if (file.sizeBytes === 0) return;
+    await file.whole();
+    const source = { path: file.path, readers: worker.readers, signal };
     yield new ParquetPart(source, settings, await describe(source));
   },
 };

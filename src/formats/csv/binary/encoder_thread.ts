@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { ConnectorError } from '../../../errors.ts';
+import type { SpooledFile } from '../../../fetch/spooled_file.ts';
 import { Channel } from '../../channel.ts';
 import type { PoolMember } from '../../pool.ts';
 import type { ReadRequest, ThreadAnswer, ThreadRequest } from './protocol.ts';
@@ -40,9 +41,28 @@ export class EncoderThread implements PoolMember {
     await this.#worker.terminate();
   }
 
-  /** @throws ConnectorError as `readSections`, and `encoder_crashed` */
-  async *read(request: Omit<ReadRequest, 'type'>): AsyncGenerator<Section> {
-    for await (const answer of this.#channel.ask({ type: 'read', ...request })) {
+  /** @throws ConnectorError as `readSections`, what keeps the file from being whole, and `encoder_crashed` */
+  async *read(
+    file: SpooledFile,
+    request: Pick<ReadRequest, 'limits' | 'entry' | 'plan'>,
+  ): AsyncGenerator<Section> {
+    const tell = () => {
+      // What a thread waits for will not come.
+      if (file.failure !== undefined) void this.kill();
+      else this.#channel.post({ type: 'grown', available: file.available });
+    };
+    const stopTelling = file.onChange(tell);
+    try {
+      yield* this.#sections({ type: 'read', file: file.state, ...request });
+    } catch (error) {
+      throw file.failure ?? error;
+    } finally {
+      stopTelling();
+    }
+  }
+
+  async *#sections(request: ReadRequest): AsyncGenerator<Section> {
+    for await (const answer of this.#channel.ask(request)) {
       if (answer.type === 'done') return;
       if (answer.type === 'refused') throw new ConnectorError(answer.code, answer.message, answer.options);
       yield answer.section;

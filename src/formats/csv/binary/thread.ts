@@ -2,6 +2,7 @@
 import { parentPort } from 'node:worker_threads';
 import { openEntries } from '../../../compression/entries.ts';
 import { ConnectorError, locate } from '../../../errors.ts';
+import { SpooledFile } from '../../../fetch/spooled_file.ts';
 import { openRows } from '../rows.ts';
 import type { ReadRequest, ThreadAnswer, ThreadRequest } from './protocol.ts';
 import { readSections, type Section } from './sections.ts';
@@ -9,6 +10,8 @@ import { readSections, type Section } from './sections.ts';
 /** Sections under way to the worker at once. */
 const WINDOW = 4;
 
+/** The one that is being read. */
+let file: SpooledFile | undefined;
 let credit = 0;
 let creditGiven: () => void = () => {};
 
@@ -16,6 +19,8 @@ parentPort!.on('message', (request: ThreadRequest) => {
   if (request.type === 'more') {
     credit += 1;
     creditGiven();
+  } else if (request.type === 'grown') {
+    file?.grow(request.available);
   } else {
     read(request).then(
       () => answer({ type: 'done' }),
@@ -27,8 +32,9 @@ parentPort!.on('message', (request: ThreadRequest) => {
 async function read(request: ReadRequest): Promise<void> {
   const { dialect, maxRowBytes } = request.plan;
   credit = WINDOW;
+  file = new SpooledFile(request.file);
   let position = 0;
-  for await (const entry of openEntries(request.path, request.limits)) {
+  for await (const entry of openEntries(file, request.limits)) {
     if (position++ !== request.entry) continue;
     const rows = openRows({ entry, dialect, maxRowBytes });
     for await (const section of readSections(rows, request.plan)) await send(section);
