@@ -65,7 +65,7 @@ async function fill(
   const straight = () =>
     columnstore
       ? copyIntoColumnstore(job, destination, columnstore)
-      : asRole(client, connector.owner, () => copyInto(client, destination, part.copyInput(plan), signal));
+      : asRole(client, connector.owner, () => copyInto(client, destination, part.copyInputs(plan), signal));
   if (connector.on_bad_row === 'fail') return { imported: await straight(), rejected: 0, skipped: 0 };
   try {
     return { imported: await inSavepoint(client, straight), rejected: 0, skipped: 0 };

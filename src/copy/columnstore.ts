@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { CopyJob } from '../copy.ts';
 import { ConnectorError } from '../errors.ts';
-import type { CopyInput, SortedRows } from '../formats/format.ts';
+import type { FilePart, SortedRows } from '../formats/format.ts';
 import { log } from '../log.ts';
 import type { Columnstore } from '../target/columnstore.ts';
 import { asRole } from '../target/role.ts';
@@ -35,7 +35,7 @@ export async function copyIntoColumnstore(
   columnstore: Columnstore,
 ): Promise<number> {
   const sorted = await trySorted(job, destination, columnstore);
-  return sorted ?? (await copyCompressed(job, destination, job.part.copyInput(job.plan), 'server'));
+  return sorted ?? (await copyCompressed(job, destination, job.part.copyInputs(job.plan), 'server'));
 }
 
 /** Null where the rows could not be sorted, or not be kept as they were. */
@@ -67,7 +67,7 @@ async function copySorted(
   const between = await lookBetween(job.client, job.table, await rows.range(timeColumn));
   if (between === 'unlike') throw unlike(job.table);
   const alone = between === 'empty' && (await isAlone(job.client, job.table));
-  const count = await copyCompressed(job, destination, rows.copyInput(), alone ? 'all' : 'batches');
+  const count = await copyCompressed(job, destination, rows.copyInputs(), alone ? 'all' : 'batches');
   const { rows: found } = await job.client.query<{ sorted: boolean }>(
     'select s3_connector_private.is_sorted_as_declared($1, $2, $3) as sorted',
     [job.table.schema, job.table.table, alone],
@@ -103,11 +103,11 @@ async function isAlone(client: pg.ClientBase, table: TargetTable): Promise<boole
 async function copyCompressed(
   { client, connector, signal }: CopyJob,
   destination: Destination,
-  input: CopyInput,
+  inputs: ReturnType<FilePart['copyInputs']>,
   sortedBy: SortedBy,
 ): Promise<number> {
   await client.query(SWITCHES[sortedBy]);
-  const count = await asRole(client, connector.owner, () => copyInto(client, destination, input, signal));
+  const count = await asRole(client, connector.owner, () => copyInto(client, destination, inputs, signal));
   await client.query(switches('default', 'default', 'default'));
   return count;
 }

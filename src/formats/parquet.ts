@@ -1,5 +1,5 @@
-import { stat } from 'node:fs/promises';
 import { ConnectorError } from '../errors.ts';
+import type { SpooledFile } from '../fetch/spooled_file.ts';
 import type { WorkerContext } from '../task.ts';
 import type {
   CopyInput,
@@ -15,7 +15,7 @@ import type {
 import { splitLines, toBatch } from './parquet/batches.ts';
 import { planBinary } from './parquet/binary/kinds.ts';
 import type { ReaderColumn } from './parquet/protocol.ts';
-import type { Reader, ReaderPool, ReadRequest } from './parquet/reader_pool.ts';
+import type { Reader, ReadRequest } from './parquet/reader_process.ts';
 import { planSorting } from './parquet/sort.ts';
 import {
   quoteName,
@@ -27,13 +27,17 @@ import {
   textQuery,
 } from './parquet/text.ts';
 import { postgresType } from './parquet/types.ts';
+import type { Pool } from './pool.ts';
 
 /** Parquet, read by DuckDB in a process apart. A file is one part. */
 export const parquet: FileFormat = {
-  async *parts(path: string, settings: FormatSettings, worker: WorkerContext, signal: AbortSignal) {
+  // What is where stands at its end.
+  readsAhead: false,
+  async *parts(file: SpooledFile, settings: FormatSettings, worker: WorkerContext, signal: AbortSignal) {
     // An empty object is no Parquet file, but it has no rows either.
-    if ((await stat(path)).size === 0) return;
-    const source = { path, readers: worker.readers, sorters: worker.sorters, signal };
+    if (file.sizeBytes === 0) return;
+    await file.whole();
+    const source = { path: file.path, readers: worker.readers, sorters: worker.sorters, signal };
     yield new ParquetPart(source, settings, await describe(source));
   },
 };
@@ -41,8 +45,8 @@ export const parquet: FileFormat = {
 /** A file, who reads it, and until when. */
 interface ParquetSource {
   path: string;
-  readers: ReaderPool;
-  sorters: ReaderPool | null;
+  readers: Pool<Reader>;
+  sorters: Pool<Reader> | null;
   signal: AbortSignal;
 }
 
@@ -86,9 +90,9 @@ class ParquetPart implements FilePart {
     }));
   }
 
-  copyInput(plan: CopyPlan): CopyInput {
+  copyInputs(plan: CopyPlan): CopyInput[] {
     const request = this.#copyRequest(plan);
-    return toInput(request, this.#read(request));
+    return [toInput(request, this.#read(request))];
   }
 
   async sort(plan: CopyPlan, keys: SortKey[]): Promise<SortedRows | null> {
@@ -97,22 +101,14 @@ class ParquetPart implements FilePart {
     const sorting = planSorting(this.#from(), plan, columns, keys);
     if (sorters === null || sorting === null) return null;
     const reader = await sorters.acquire(signal);
-    const explained = (error: unknown) => {
-      throw explain(error);
-    };
     return {
       range: async (name) => {
         const column = columns[plan.columns.findIndex(({ target }) => target.name === name)];
-        if (!column) return [null, null];
-        const [lowest, highest] = ['min', 'max'].map((end) =>
-          scalarText(`${end}(${quoteName(column.name)})`, column.duckdbType),
-        );
-        const found = await reader.look(`select ${lowest}, ${highest} from ${this.#from()}`).catch(explained);
-        return [found[0] ?? null, found[1] ?? null];
+        return column ? await lookAtRange(reader, this.#from(), column) : [null, null];
       },
-      copyInput: () => {
+      copyInputs: () => {
         const request = { ...this.#copyRequest(plan), sorting };
-        return toInput(request, readExplained(reader, request));
+        return [toInput(request, readExplained(reader, request))];
       },
       close: () => sorters.release(reader),
     };
@@ -127,7 +123,7 @@ class ParquetPart implements FilePart {
     }
   }
 
-  /** What COPY is to be given: binary where every column can be, and text where one cannot. */
+  /** Binary where every column can be, and text where one cannot. */
   #copyRequest(plan: CopyPlan): ReadRequest {
     const binary = planBinary(this.#from(), this.#wanted(plan), constantOf(plan));
     return binary === null
@@ -181,12 +177,29 @@ async function* readExplained(reader: Reader, request: ReadRequest): AsyncGenera
   }
 }
 
-function constantOf({ constant }: CopyPlan): { targetType: string; value: string } | null {
-  return constant && { targetType: constant.target.baseType, value: constant.value };
+async function lookAtRange(
+  reader: Reader,
+  source: string,
+  { name, duckdbType }: TextColumn,
+): Promise<[string | null, string | null]> {
+  const [lowest, highest] = ['min', 'max'].map((end) => scalarText(`${end}(${quoteName(name)})`, duckdbType));
+  const found = await reader.look(`select ${lowest}, ${highest} from ${source}`).catch((error) => {
+    throw explain(error);
+  });
+  return [found[0] ?? null, found[1] ?? null];
 }
 
 function toInput({ type }: ReadRequest, data: AsyncIterable<Uint8Array>): CopyInput {
-  return { options: `format ${type === 'read' ? 'text' : 'binary'}`, firstLine: 1, unit: 'row', data };
+  return {
+    options: type === 'read' ? 'format text' : 'format binary',
+    lineOf: (line) => line,
+    unit: 'row',
+    data,
+  };
+}
+
+function constantOf({ constant }: CopyPlan): { targetType: string; value: string } | null {
+  return constant && { targetType: constant.target.baseType, value: constant.value };
 }
 
 /** What DuckDB, or our own SQL in it, says of a file, as an error a person can act on. */

@@ -11,7 +11,8 @@ import {
   type DuckDBResult,
   type DuckDBType,
 } from '@duckdb/node-api';
-import { BINARY_HEADER, BINARY_TRAILER, ChunkEncoder } from './binary/encode.ts';
+import { BINARY_HEADER, BINARY_TRAILER } from '../binary_copy.ts';
+import { ChunkEncoder } from './binary/encode.ts';
 import { makeWriter } from './binary/writers.ts';
 import { type ReaderAnswer, type ReaderColumn, type ReaderRequest, spillDirectory } from './protocol.ts';
 import { withOrder } from './sort.ts';
@@ -69,16 +70,16 @@ async function serve(request: Exclude<ReaderRequest, { type: 'more' }>): Promise
   else answer(await readAll(request));
 }
 
+async function look(query: string): Promise<(string | null)[]> {
+  const found = await connection.runAndReadAll(query);
+  return found.getRows()[0] as (string | null)[];
+}
+
 /** Sends what it reads, and returns what is to be said when there is no more. */
 async function readAll(request: RequestOf<'read' | 'read_binary'>): Promise<ReaderAnswer> {
   const run = (orderBy: string) =>
     request.type === 'read' ? read(request, orderBy) : readBinary(request, orderBy);
   return await (request.sorting ? withOrder(connection, request.sorting, run) : run(''));
-}
-
-async function look(query: string): Promise<(string | null)[]> {
-  const found = await connection.runAndReadAll(query);
-  return found.getRows()[0] as (string | null)[];
 }
 
 async function describe(path: string): Promise<ReaderColumn[]> {
