@@ -108,7 +108,7 @@ async function importCase(ground: Ground, data: Dataset, each: Case): Promise<Me
   const settings = each.columnstore ? { columnstore: true, segment_by: ['device'], order_by: ['at'] } : {};
   const types = Object.fromEntries(data.columns.map(({ name, type }) => [name, type]));
   const formats = (['csv', 'parquet'] as const).filter((format) => each[format].length > 0);
-  const meter = new Meter(ground.postgres.pid, ground.worker.pid!);
+  const meter = new Meter(ground.postgres.pid, ground.worker.pid);
   await Promise.all(
     formats.map((format) =>
       ground.importAll(
