@@ -111,6 +111,7 @@ export interface FormatSettings {
   csv_encoding: string;
   csv_skip_header: boolean;
   time_zone: string;
+  columnstore: boolean;
   max_file_bytes: number;
   max_row_bytes: number;
 }

@@ -15,17 +15,10 @@ import type {
 import { splitLines, toBatch } from './parquet/batches.ts';
 import { planBinary } from './parquet/binary/kinds.ts';
 import type { ReaderColumn } from './parquet/protocol.ts';
+import { quoteName, quoteText } from './parquet/quote.ts';
 import type { Reader, ReadRequest } from './parquet/reader_process.ts';
 import { planSorting } from './parquet/sort.ts';
-import {
-  quoteName,
-  quoteText,
-  RAISED,
-  readRaised,
-  scalarText,
-  type TextColumn,
-  textQuery,
-} from './parquet/text.ts';
+import { RAISED, readRaised, scalarText, type TextColumn, textQuery } from './parquet/text.ts';
 import { postgresType } from './parquet/types.ts';
 import type { Pool } from './pool.ts';
 
@@ -37,8 +30,11 @@ export const parquet: FileFormat = {
     // An empty object is no Parquet file, but it has no rows either.
     if (file.sizeBytes === 0) return;
     await file.whole();
-    const source = { path: file.path, readers: worker.readers, sorters: worker.sorters, signal };
-    yield new ParquetPart(source, settings, await describe(source));
+    const { readers, sorters } = worker;
+    const source = { path: file.path, readers, sorters, signal };
+    // Where it is going to be sorted, a reader besides would only cost memory.
+    const describers = (settings.columnstore && sorters) || readers;
+    yield new ParquetPart(source, settings, await describe({ ...source, readers: describers }));
   },
 };
 
@@ -143,10 +139,11 @@ class ParquetPart implements FilePart {
   }
 
   #wanted(plan: CopyPlan): TextColumn[] {
-    return plan.columns.map(({ position, target }) => ({
-      ...this.#columns[position]!,
-      targetType: target.baseType,
-    }));
+    return plan.columns.map(({ position, target }) => {
+      const column = this.#columns[position]!;
+      if (column.unreadable !== null) throw unreadable(column);
+      return { ...column, targetType: target.baseType };
+    });
   }
 
   /** A file that has a column of that name cannot have its rows numbered. */
@@ -196,6 +193,13 @@ function toInput({ type }: ReadRequest, data: AsyncIterable<Uint8Array>): CopyIn
     unit: 'row',
     data,
   };
+}
+
+function unreadable({ name, unreadable: reason }: ReaderColumn): ConnectorError {
+  return new ConnectorError('unsupported_type', `column ${name} cannot be read without loss: ${reason}`, {
+    column: name,
+    hint: 'Write it as text, or leave it out with a row in column_mappings whose target_column is null.',
+  });
 }
 
 function constantOf({ constant }: CopyPlan): { targetType: string; value: string } | null {

@@ -27,6 +27,8 @@ export interface ReaderColumn {
   duckdbType: string;
   /** Whether any row group holds a null, or does not say. */
   nullable: boolean;
+  /** Why its values cannot be read as they are; null where they can. */
+  unreadable: string | null;
 }
 
 /** Where a reader process puts what does not fit into its memory; each has its own, as their files have the same names. */

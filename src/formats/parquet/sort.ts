@@ -1,7 +1,8 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { CopyPlan, SortKey } from '../format.ts';
 import { type BinaryKind, kindOf } from './binary/kinds.ts';
-import { quoteName, type TextColumn } from './text.ts';
+import { quoteName } from './quote.ts';
+import type { TextColumn } from './text.ts';
 
 /** What a query's rows are sorted by, for the reader. */
 export interface Sorting {

@@ -17,8 +17,8 @@ export class EncoderThread implements PoolMember {
   #ended = false;
 
   constructor() {
-    // Nothing of the worker's environment: no credentials, no connection string.
-    this.#worker = new Worker(THREAD, { env: {}, resourceLimits: MAX_HEAP });
+    // Nothing of the worker's own: no credentials, no connection string, nothing that was to be loaded beside it.
+    this.#worker = new Worker(THREAD, { env: {}, execArgv: [], resourceLimits: MAX_HEAP });
     const gone = new Promise<void>((resolve) => {
       // What goes wrong in the thread itself ends it: it is seen by that.
       this.#worker.once('error', () => {}).once('exit', () => resolve());
