@@ -66,7 +66,8 @@ async function importAndRollBack(
     signal,
   });
   try {
-    return await importSpooled(worker, { file, connector, mappings, signal, dryRun }, spooled.path);
+    const attempt = { file, connector, mappings, signal, dryRun };
+    return (await importSpooled(worker, attempt, spooled.path)).counts;
   } finally {
     await spooled.remove();
   }

@@ -32,17 +32,24 @@ export async function resolveTableName(client: pg.ClientBase, targetTable: strin
 
 /** The table as it is now; null where there is none. */
 export async function describeTable(client: pg.ClientBase, name: TableName): Promise<TargetTable | null> {
-  const { rows } = await client.query<{ name: string; type: string; base_type: string; insertable: boolean }>(
+  const { rows } = await client.query<DescribedColumn>(
     'select * from s3_connector_private.describe_table($1, $2)',
     [name.schema, name.table],
   );
-  if (rows.length === 0) return null;
-  const columns = rows.map((row) => ({
-    name: row.name,
-    type: row.type,
-    baseType: row.base_type,
-    insertable: row.insertable,
-  }));
+  return rows.length === 0 ? null : toTable(name, rows);
+}
+
+/** A row of describe_table. */
+export interface DescribedColumn {
+  name: string;
+  type: string;
+  base_type: string;
+  insertable: boolean;
+}
+
+/** A table of what describe_table says of it. */
+export function toTable(name: TableName, described: DescribedColumn[]): TargetTable {
+  const columns = described.map(({ base_type, ...column }) => ({ ...column, baseType: base_type }));
   return { ...name, columns };
 }
 

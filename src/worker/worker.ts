@@ -15,6 +15,7 @@ import type { WorkerContext } from '../task.ts';
 import { Attempts } from './attempts.ts';
 import { Liveness } from './liveness.ts';
 import { queueLogger } from './queue_log.ts';
+import { Refills } from './refills.ts';
 import { Resources } from './resources.ts';
 import { openSpool } from './spool.ts';
 import { loadTasks, omitTasks, pickTasks } from './tasks.ts';
@@ -78,12 +79,14 @@ async function openContext(config: Config, resources: Resources): Promise<Worker
   resources.add(() => control.close());
   const attempts = new Attempts();
   await attempts.listen(control);
+  const refills = new Refills(control);
+  resources.add(() => refills.close());
   const sources = new S3Sources(config.allowedEndpoints);
   resources.add(async () => sources.close());
   // Reading Parquet is work for the processor: more readers than cores would only cost memory.
   const readers = new ReaderPool(spoolDir, Math.min(config.concurrency, availableParallelism()));
   resources.add(() => readers.close());
-  return { config, spoolDir, liveness, copyPool, control, sources, readers, attempts };
+  return { config, spoolDir, liveness, copyPool, control, sources, readers, attempts, refills };
 }
 
 function openPool(config: Config, purpose: string, max: number, resources: Resources): pg.Pool {
