@@ -17,6 +17,7 @@ import type { WorkerContext } from '../task.ts';
 import { Attempts } from './attempts.ts';
 import { Liveness } from './liveness.ts';
 import { queueLogger } from './queue_log.ts';
+import { Refills } from './refills.ts';
 import { Resources } from './resources.ts';
 import { openSpool } from './spool.ts';
 import { loadTasks, omitTasks, pickTasks } from './tasks.ts';
@@ -79,11 +80,13 @@ async function openContext(config: Config, resources: Resources): Promise<Worker
   resources.add(() => control.close());
   const attempts = new Attempts();
   await attempts.listen(control);
+  const refills = new Refills(control);
+  resources.add(() => refills.close());
   const sources = new S3Sources(config.allowedEndpoints);
   resources.add(async () => sources.close());
   // Reading is work for the processor: more readers than cores would only cost memory.
   const readers = openReaders(spoolDir, Math.min(config.concurrency, availableParallelism()), resources);
-  return { config, spoolDir, liveness, copyPool, control, sources, attempts, ...readers };
+  return { config, spoolDir, liveness, copyPool, control, sources, attempts, refills, ...readers };
 }
 
 function openReaders(
