@@ -54,7 +54,7 @@ export async function copyPart(job: CopyJob): Promise<RowCounts> {
 async function fill(job: CopyJob, destination: Destination): Promise<RowCounts> {
   const { client, connector, part, plan, signal } = job;
   const straight = () =>
-    asRole(client, connector.owner, () => copyInto(client, destination, part.copyInput(plan), signal));
+    asRole(client, connector.owner, () => copyInto(client, destination, part.copyInputs(plan), signal));
   if (connector.on_bad_row === 'fail') return { imported: await straight(), rejected: 0, skipped: 0 };
   try {
     return { imported: await inSavepoint(client, straight), rejected: 0, skipped: 0 };

@@ -3,6 +3,7 @@ import { cancelOnAbort } from './copy/cancel.ts';
 import { copyPart, type DryRun } from './copy.ts';
 import type { ColumnMapping, Connector, File } from './db/schema.ts';
 import { ConnectorError, locate } from './errors.ts';
+import type { SpooledFile } from './fetch/spooled_file.ts';
 import { type FilePart, FORMATS } from './formats/format.ts';
 import { type RowCounts, recordNotice, recordSuccess } from './record.ts';
 import { toImportError } from './sql_errors.ts';
@@ -28,13 +29,13 @@ export interface Attempt {
 }
 
 /**
- * read -> copy -> record of a spooled file, in ONE transaction: its rows and its success are committed together,
- * or neither is.
+ * read -> copy -> record of a spooled file, which may still be growing, in ONE transaction: its rows and its success are
+ * committed together, or neither is.
  */
 export async function importSpooled(
   worker: WorkerContext,
   attempt: Attempt,
-  path: string,
+  spooled: SpooledFile,
 ): Promise<RowCounts> {
   const client = await worker.copyPool.connect().catch((error) => {
     throw toImportError(error);
@@ -44,7 +45,7 @@ export async function importSpooled(
   try {
     const backend = await begin(client, attempt);
     endCancelling = cancelOnAbort(worker.control, backend, attempt.signal);
-    const { counts, notice } = await copyParts(client, worker, attempt, path);
+    const { counts, notice } = await copyParts(client, worker, attempt, spooled);
     await finish(client, attempt, counts, notice);
     return counts;
   } catch (error) {
@@ -93,13 +94,13 @@ async function copyParts(
   client: pg.ClientBase,
   worker: WorkerContext,
   attempt: Attempt,
-  path: string,
+  spooled: SpooledFile,
 ): Promise<{ counts: RowCounts; notice: string | null | undefined }> {
   const { connector, signal } = attempt;
   const name = await resolveTableName(client, connector.target_table);
   const target: Target = { name, table: await describeTable(client, name) };
   const counts = { ...NO_ROWS };
-  for await (const part of FORMATS[connector.file_format].parts(path, connector, worker, signal)) {
+  for await (const part of FORMATS[connector.file_format].parts(spooled, connector, worker, signal)) {
     const copied = await copyOne(client, attempt, target, part).catch((error) => {
       throw part.name === null ? error : locate(toImportError(error), `${part.name}, `);
     });
@@ -107,6 +108,8 @@ async function copyParts(
     counts.rejected += copied.rejected;
     counts.skipped += copied.skipped;
   }
+  // What nobody had to read must have come, too.
+  await spooled.whole();
   return { counts, notice: target.notice };
 }
 

@@ -3,8 +3,8 @@ import { ConnectorError } from './errors.ts';
 
 /** How COPY's lines are found in the file. */
 export interface InputPlace {
-  /** What COPY's line 1 is in the file. */
-  firstLine: number;
+  /** The line of the file, or its row, that COPY counts as `line`, from 1. */
+  lineOf(line: number): number;
   unit: 'line' | 'row';
 }
 
@@ -90,7 +90,7 @@ export function isBadRow(error: unknown): error is ConnectorError {
 function findPlace(context: string | undefined, place: InputPlace): { line?: number; column?: string } {
   const found = /COPY .+?, line (\d+)(?:, column ((?:[^:"]|"[^"]*")+))?/s.exec(context ?? '');
   if (!found) return {};
-  const line = Number(found[1]) + place.firstLine - 1;
+  const line = place.lineOf(Number(found[1]));
   return found[2] === undefined ? { line } : { line, column: found[2] };
 }
 

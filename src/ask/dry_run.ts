@@ -59,16 +59,16 @@ async function importAndRollBack(
   file: File,
   dryRun: DryRun,
 ): Promise<RowCounts> {
-  const spooled = await fetchObject(worker.sources.open(connector), toObject(file), {
+  const fetched = await fetchObject(worker.sources.open(connector), toObject(file), {
     spoolDir: worker.spoolDir,
     name: `request.${id}`,
     maxFileBytes: connector.max_file_bytes,
     signal,
   });
   try {
-    return await importSpooled(worker, { file, connector, mappings, signal, dryRun }, spooled.path);
+    return await importSpooled(worker, { file, connector, mappings, signal, dryRun }, fetched.file);
   } finally {
-    await spooled.remove();
+    await fetched.remove();
   }
 }
 

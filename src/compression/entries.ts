@@ -1,6 +1,6 @@
-import { open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { ConnectorError } from '../errors.ts';
+import type { SpooledFile } from '../fetch/spooled_file.ts';
 import { type Compression, type Entry, type Limits, MAGIC_BYTES } from './compression.ts';
 import { gzip } from './gzip.ts';
 import { plain } from './plain.ts';
@@ -20,9 +20,9 @@ const COMPRESSIONS: Compression[] = [gzip, zip, zstd, ...unsupported, plain];
  *   `unsupported_zip`, `corrupt_zip`, `truncated_zstd`, `corrupt_zstd`, `unsupported_zstd`,
  *   `unsupported_compression`, `nested_compression`; here, or from the streams of the entries
  */
-export async function* openEntries(path: string, limits: Limits): AsyncGenerator<Entry> {
-  const compression = find(await firstBytes(path));
-  for await (const entry of compression.entries(path, limits)) {
+export async function* openEntries(file: SpooledFile, limits: Limits): AsyncGenerator<Entry> {
+  const compression = find(await firstBytes(file));
+  for await (const entry of compression.entries(file, limits)) {
     yield compression === plain ? entry : { ...entry, open: () => openOnce(entry, compression) };
   }
 }
@@ -53,12 +53,11 @@ function nested({ name }: Entry, outer: Compression, inner: Compression): Connec
   });
 }
 
-async function firstBytes(path: string): Promise<Buffer> {
-  const file = await open(path);
-  try {
-    const { bytesRead, buffer } = await file.read(Buffer.alloc(MAGIC_BYTES), 0, MAGIC_BYTES, 0);
-    return buffer.subarray(0, bytesRead);
-  } finally {
-    await file.close();
+async function firstBytes(file: SpooledFile): Promise<Buffer> {
+  let start: Buffer = Buffer.alloc(0);
+  for await (const chunk of file.read()) {
+    start = Buffer.concat([start, chunk.subarray(0, MAGIC_BYTES)]);
+    if (start.length >= MAGIC_BYTES) break;
   }
+  return start.subarray(0, MAGIC_BYTES);
 }

@@ -28,11 +28,22 @@ export function quoteColumns(columns: { name: string }[]): string {
 }
 
 /**
- * Runs one COPY on a connection that is in a transaction.
+ * Runs one COPY after the other, on a connection that is in a transaction.
  * @returns rows that the table took
  * @throws ConnectorError what PostgreSQL refused, with line and column; what the reader refused
  */
 export async function copyInto(
+  client: pg.ClientBase,
+  destination: Destination,
+  inputs: AsyncIterable<CopyInput> | Iterable<CopyInput>,
+  signal: AbortSignal,
+): Promise<number> {
+  let rows = 0;
+  for await (const input of inputs) rows += await copyOnce(client, destination, input, signal);
+  return rows;
+}
+
+async function copyOnce(
   client: pg.ClientBase,
   destination: Destination,
   input: CopyInput,

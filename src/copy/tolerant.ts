@@ -80,7 +80,9 @@ function copyRange(
   end: number,
 ): Promise<number> {
   return inSavepoint(client, () =>
-    asRole(client, connector.owner, () => copyInto(client, destination, batch.copyInput(start, end), signal)),
+    asRole(client, connector.owner, () =>
+      copyInto(client, destination, [batch.copyInput(start, end)], signal),
+    ),
   );
 }
 

@@ -12,7 +12,8 @@ import { STRICTER } from './stricter.ts';
  * of every test goes each of them.
  */
 export const WAYS: Record<string, Record<string, string>> = {
-  'as bytes': {},
+  'as bytes': { ENCODE_CSV_FROM_BYTES: String(Number.MAX_SAFE_INTEGER) },
+  encoded: { ENCODE_CSV_FROM_BYTES: '0' },
 };
 
 /** A table, how its files are written, and files; each is one case. */
