@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -10,9 +9,18 @@ import pg from 'pg';
 import { type BucketServer, startBucketServer } from '../embedded/bucket/server.ts';
 import { type Postgres, startPostgres } from '../embedded/postgres/server.ts';
 import { migrate } from '../src/db/migrations.ts';
+import { serverOptions } from './options.ts';
+import { scratchDirectory } from './scratch.ts';
 
 export const BUCKET = 'bench';
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
+const END_WITH_PARENT = new URL('../embedded/end_with_parent.ts', import.meta.url).href;
+
+/** Columns of the connector; the rest has its preset. */
+export type ConnectorColumns = { pattern: string; file_format: string; target_table: string } & Record<
+  string,
+  unknown
+>;
 
 /** What a bench runs on: servers and a worker, each in a process of its own but for the bucket. */
 export interface Ground {
@@ -21,27 +29,46 @@ export interface Ground {
   client: pg.Client;
   worker: ChildProcess;
   directory: string;
-  /** Inserts a connector and waits until all that it found is imported; throws if anything is not. */
-  importAll(
-    name: string,
-    columns: { pattern: string; file_format: string; target_table: string },
-  ): Promise<number>;
+  /**
+   * Inserts a connector and waits until all that it found is imported; throws if anything is not. A table that the
+   * connector is to make gets the types given.
+   * @returns seconds from the insert to the last file's success
+   */
+  importAll(name: string, columns: ConnectorColumns, types?: Record<string, string>): Promise<number>;
+  /** Drops a connector; the table and its rows stay. */
+  drop(name: string): Promise<void>;
 }
+
+export interface GroundOptions {
+  /** Of the worker, besides its presets. */
+  env?: Record<string, string>;
+  /** Of the server, besides those that it has for throw-away data. */
+  settings?: Record<string, string>;
+}
+
+/** Settings of a server that nothing but what is measured keeps busy. */
+export const QUIET = { autovacuum: 'off' };
 
 /** Runs a bench on servers of its own, which are gone afterwards. */
 export async function onGround(
   fill: (server: BucketServer) => unknown,
   run: (ground: Ground) => Promise<void>,
+  { env = {}, settings = {} }: GroundOptions = {},
 ): Promise<void> {
-  const directory = await mkdtemp(join(tmpdir(), 'pg-s3-connector-bench-'));
-  const postgres = await startPostgres();
+  const directory = scratchDirectory('ground');
+  const postgres = await startPostgres({ ...serverOptions, settings });
   const server = await startBucketServer({ anonymousBuckets: [BUCKET] });
   server.store.createBucket(BUCKET);
   await fill(server);
   await migrate(postgres.url());
   const client = new pg.Client({ connectionString: postgres.url() });
   await client.connect();
-  const worker = await startWorker(postgres.url(), server.endpoint, directory);
+  const worker = await startWorker({
+    ...env,
+    DATABASE_URL: postgres.url(),
+    S3_ALLOWED_ENDPOINTS: server.endpoint,
+    SPOOL_DIR: join(directory, 'spool'),
+  });
   try {
     await run({
       postgres,
@@ -49,11 +76,15 @@ export async function onGround(
       client,
       worker,
       directory,
-      importAll: (name, columns) => importAll(client, server, name, columns),
+      importAll: (name, columns, types) => importAll(postgres, server, name, columns, types),
+      drop: async (name) => {
+        await client.query('select s3_connector.pause($1)', [name]);
+        await client.query('select s3_connector.drop_connector($1)', [name]);
+      },
     });
   } finally {
     worker.kill('SIGTERM');
-    await once(worker, 'exit');
+    if (worker.exitCode === null) await once(worker, 'exit');
     await client.end();
     await server.close();
     await postgres.stop();
@@ -61,43 +92,73 @@ export async function onGround(
   }
 }
 
-async function startWorker(databaseUrl: string, endpoint: string, directory: string): Promise<ChildProcess> {
-  const worker = spawn(process.execPath, [MAIN], {
-    env: {
-      ...process.env,
-      DATABASE_URL: databaseUrl,
-      S3_ALLOWED_ENDPOINTS: endpoint,
-      SPOOL_DIR: join(directory, 'spool'),
-    },
-    stdio: ['ignore', 'pipe', 'inherit'],
+async function startWorker(env: Record<string, string>): Promise<ChildProcess> {
+  const worker = spawn(process.execPath, ['--import', END_WITH_PARENT, MAIN], {
+    env: { ...process.env, ...env },
+    stdio: ['pipe', 'pipe', 'inherit'],
   });
   for await (const line of createInterface({ input: worker.stdout! })) {
-    if (line.includes('"ready"')) break;
+    if (line.includes('"ready"')) {
+      worker.stdout!.resume();
+      return worker;
+    }
   }
-  worker.stdout!.resume();
-  return worker;
+  throw new Error('the worker ended before it was ready');
 }
 
-/** @returns seconds from the insert to the last file's success */
+/** On a connection of its own, so that several can be under way. */
 async function importAll(
-  client: pg.Client,
+  postgres: Postgres,
   server: BucketServer,
   name: string,
-  columns: { pattern: string; file_format: string; target_table: string },
+  columns: ConnectorColumns,
+  types: Record<string, string> = {},
 ): Promise<number> {
   const start = performance.now();
-  await client.query(
-    `insert into s3_connector.connectors (name, bucket, endpoint, auth_method, max_tracked_files, pattern, file_format, target_table)
-      values ($1, $2, $3, 'anonymous', 1000, $4, $5, $6)`,
-    [name, BUCKET, server.endpoint, columns.pattern, columns.file_format, columns.target_table],
-  );
+  const client = new pg.Client({ connectionString: postgres.url() });
+  await client.connect();
+  try {
+    await insertConnector(client, { name, endpoint: server.endpoint, ...columns }, types);
+    await settled(client, name);
+    return (performance.now() - start) / 1000;
+  } finally {
+    await client.end();
+  }
+}
+
+async function settled(client: pg.Client, name: string): Promise<void> {
   for (;;) {
     const { rows } = await client.query(
       'select caught_up and in_queue + running + pending_retry = 0 as done, failure, last_error from s3_connector.connector_status where name = $1',
       [name],
     );
-    if (rows[0].failure !== '0') throw new Error(rows[0].last_error);
-    if (rows[0].done) return (performance.now() - start) / 1000;
-    await delay(50);
+    if (rows[0].failure !== '0') throw new Error(`${name}: ${rows[0].last_error}`);
+    if (rows[0].done) return;
+    await delay(20);
   }
+}
+
+async function insertConnector(
+  client: pg.Client,
+  columns: { name: string } & Record<string, unknown>,
+  types: Record<string, string>,
+): Promise<void> {
+  const row: Record<string, unknown> = {
+    bucket: BUCKET,
+    auth_method: 'anonymous',
+    max_tracked_files: 1000,
+    ...columns,
+  };
+  const names = Object.keys(row);
+  await client.query('begin');
+  await client.query(
+    `insert into s3_connector.connectors (${names.join(', ')}) values (${names.map((_, n) => `$${n + 1}`).join(', ')})`,
+    Object.values(row),
+  );
+  await client.query(
+    `insert into s3_connector.column_mappings (connector_name, source_column, target_column, data_type)
+      select $1, key, key, value from jsonb_each_text($2)`,
+    [columns.name, JSON.stringify(types)],
+  );
+  await client.query('commit');
 }

@@ -27,7 +27,7 @@ import { Screen, type StatusRow, table } from './screen.ts';
 
 const BUCKET = 'demo';
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
-const END_WITH_PARENT = new URL('./end_with_parent.ts', import.meta.url).href;
+const END_WITH_PARENT = new URL('../embedded/end_with_parent.ts', import.meta.url).href;
 /** Months of weather that arrive while the demo runs; the first of them is plain CSV, to be broken and mended. */
 const LATE_MONTHS = 6;
 const TIME_LIMIT_MS = 10 * 60_000;

@@ -1,13 +1,34 @@
 -- What the worker asks about a target table.
 
+create or replace function s3_connector_private.watches_statements(target regclass)
+returns boolean language sql stable as $$
+  select exists (
+    select from pg_trigger t
+    join pg_proc p on p.oid = t.tgfoid
+    join pg_namespace n on n.oid = p.pronamespace
+    left join pg_constraint k on k.oid = t.tgconstraint
+    where (t.tgrelid = target or t.tgrelid in (select relid from pg_partition_tree(target)))
+      and t.tgtype & 4 <> 0 -- for inserts,
+      and t.tgtype & 3 <> 3 -- and not before each row
+      and (not t.tgisinternal or k.confrelid = k.conrelid)
+      -- TimescaleDB's own ones look at one row at a time.
+      and n.nspname not like '\_timescaledb%'
+  );
+$$;
+comment on function s3_connector_private.watches_statements(regclass) is
+  'Whether anything sees which rows of a table come in one statement: a trigger of the statement or after a row, or a foreign key to the table itself.';
+
 create or replace function s3_connector_private.describe_table(schema_name text, table_name text)
-returns table (name text, type text, base_type text, insertable boolean) language sql stable as $$
+returns table (name text, type text, base_type text, is_enum boolean, insertable boolean, splittable boolean)
+language sql stable as $$
   select
     a.attname::text,
     format_type(a.atttypid, a.atttypmod),
     -- The type under any domains, which decides how a value is written.
     format_type(coalesce(nullif(t.typbasetype, 0), t.oid), null),
-    a.attgenerated = '' and a.attidentity <> 'a'
+    t.typtype = 'e',
+    a.attgenerated = '' and a.attidentity <> 'a',
+    not s3_connector_private.watches_statements(c.oid)
   from pg_attribute a
   join pg_class c on c.oid = a.attrelid
   join pg_namespace n on n.oid = c.relnamespace
@@ -17,7 +38,7 @@ returns table (name text, type text, base_type text, insertable boolean) languag
   order by a.attnum;
 $$;
 comment on function s3_connector_private.describe_table(text, text) is
-  'The columns of a table in order: declared type, type under its domain, and whether COPY may fill it. No row where there is no such table.';
+  'The columns of a table in order: declared type, type under its domain, whether it is an enum, whether COPY may fill it; and of the table, whether its rows may come in several statements. No row where there is no such table.';
 
 create or replace function s3_connector_private.unique_keys(schema_name text, table_name text)
 returns setof text[] language sql stable as $$

@@ -13,7 +13,12 @@ export interface Config {
   allowedEndpoints: readonly string[];
   /** How long running imports may take to finish after SIGTERM, in milliseconds; then they roll back. */
   graceMs: number;
+  /** CSV files from so many bytes on, as they are fetched, are encoded before PostgreSQL gets them. */
+  encodeCsvFromBytes: number;
 }
+
+/** Below this a thread costs more than it saves. */
+const ENCODE_CSV_FROM_BYTES = 1 << 20;
 
 /** @throws ConnectorError `no_database_url`, `bad_setting` */
 export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
@@ -23,6 +28,13 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     spoolDir: env.SPOOL_DIR || join(tmpdir(), 'pg-s3-connector'),
     allowedEndpoints: readEndpoints(env),
     graceMs: readInteger(env, 'SHUTDOWN_GRACE_SECONDS', 30, 0, 86_400) * 1000,
+    encodeCsvFromBytes: readInteger(
+      env,
+      'ENCODE_CSV_FROM_BYTES',
+      ENCODE_CSV_FROM_BYTES,
+      0,
+      Number.MAX_SAFE_INTEGER,
+    ),
   };
 }
 

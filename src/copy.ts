@@ -52,7 +52,7 @@ export async function copyPart(job: CopyJob): Promise<RowCounts> {
 /** Fills the target or a staging table; bad rows go to rejected_rows, if the connector says so. */
 async function fill(job: CopyJob, destination: Destination): Promise<RowCounts> {
   const { client, connector, part, plan, signal } = job;
-  const straight = () => copyInto(client, connector.owner, destination, part.copyInput(plan), signal);
+  const straight = () => copyInto(client, connector.owner, destination, part.copyInputs(plan), signal);
   if (connector.on_bad_row === 'fail') return { imported: await straight(), rejected: 0, skipped: 0 };
   try {
     return { imported: await inSavepoint(client, straight), rejected: 0, skipped: 0 };

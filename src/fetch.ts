@@ -1,21 +1,20 @@
-import { createWriteStream } from 'node:fs';
-import { stat, unlink, writeFile } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { addAbortSignal } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { addAbortSignal, type Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ConnectorError } from './errors.ts';
+import { SpooledFile } from './fetch/spooled_file.ts';
 import type { Source, SourceObject } from './sources/source.ts';
 
 /** Broken connections in a row, with not one byte between them, after which the attempt is given up. */
 const MAX_FRUITLESS = 4;
+/** Bytes that are gathered before they are written. */
+const WRITE_BYTES = 256 * 1024;
 
-/** Objects up to this size are held in memory until they are whole: opening a file once costs less than twice. */
-const SMALL_BYTES = 64 * 1024;
-
-/** An object on the worker's disk. */
-export interface SpooledFile {
-  path: string;
+/** An object on its way to the worker's disk. */
+export interface Fetched {
+  file: SpooledFile;
+  /** Ends the fetch, if it has not ended, and deletes the file. */
   remove(): Promise<void>;
 }
 
@@ -28,111 +27,110 @@ export interface FetchOptions {
 }
 
 /**
- * Fetches exactly the listed version of an object into a spool file. A broken connection is taken up again where
- * it broke; the ETag makes sure that both parts are of one version.
+ * Begins to fetch exactly the listed version of an object into a spool file, and resolves with the source's first answer.
+ * A broken connection is taken up again where it broke; the ETag makes sure that both parts are of one version. What keeps
+ * the rest from coming fails who waits for it.
  * @throws ConnectorError `file_too_large`, `object_changed`, `object_missing`, `source_unavailable` ...
  */
 export async function fetchObject(
   source: Source,
   object: SourceObject,
   options: FetchOptions,
-): Promise<SpooledFile> {
+): Promise<Fetched> {
   if (object.sizeBytes > options.maxFileBytes) throw tooLarge(object, options.maxFileBytes);
+  // Again and again, because what cleans up temporary directories does not know whose they are.
+  await mkdir(options.spoolDir, { recursive: true, mode: 0o700 });
   const path = join(options.spoolDir, options.name);
-  const spooled: SpooledFile = { path, remove: () => remove(path) };
+  const file = new SpooledFile({ path, sizeBytes: object.sizeBytes, available: 0 });
+  const stop = new AbortController();
+  const signal = AbortSignal.any([options.signal, stop.signal]);
+  const body = object.sizeBytes > 0 ? await source.open(object, { offset: 0, signal }) : null;
+  const ended = download({ source, object, file, signal }, body).catch((error) => file.fail(error));
+  return {
+    file,
+    async remove() {
+      stop.abort();
+      await ended;
+      await rm(path, { force: true });
+    },
+  };
+}
+
+interface Download {
+  source: Source;
+  object: SourceObject;
+  file: SpooledFile;
+  signal: AbortSignal;
+}
+
+async function download(download: Download, first: Readable | null): Promise<void> {
+  const handle = await open(download.file.path, 'w', 0o600);
   try {
-    const small = object.sizeBytes <= SMALL_BYTES;
-    if (!small || !(await downloadSmall(source, object, path, options.signal))) {
-      await download(source, object, path, options.signal);
-    }
-    return spooled;
-  } catch (error) {
-    await spooled.remove();
-    throw error;
+    await receive(download, handle, first);
+  } finally {
+    await handle.close();
   }
 }
 
-/** @returns whether it came whole; a body that breaks off is left to `download` */
-async function downloadSmall(
-  source: Source,
-  object: SourceObject,
-  path: string,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const chunks: Buffer[] = [];
-  if (object.sizeBytes > 0) {
-    const body = await source.open(object, { offset: 0, signal });
-    try {
-      for await (const chunk of addAbortSignal(signal, body)) chunks.push(chunk);
-    } catch {
-      signal.throwIfAborted();
-      return false;
-    }
-  }
-  const bytes = Buffer.concat(chunks);
-  if (bytes.length !== object.sizeBytes) return false;
-  await writeFile(path, bytes, { mode: 0o600 });
-  return true;
-}
-
-async function remove(path: string): Promise<void> {
-  // Not rm: it looks at the file first.
-  await unlink(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT') throw error;
-  });
-}
-
-async function download(
-  source: Source,
-  object: SourceObject,
-  path: string,
-  signal: AbortSignal,
+async function receive(
+  { source, object, file, signal }: Download,
+  handle: FileHandle,
+  first: Readable | null,
 ): Promise<void> {
-  let received = 0;
+  let body = first;
   let fruitless = 0;
-  let trouble: unknown;
-  await appendTo(path, 0, []);
-  while (received < object.sizeBytes) {
+  while (file.available < object.sizeBytes) {
     if (fruitless > 0) await delay(200 * 2 ** fruitless, undefined, { signal });
     // What the source refuses it has refused several times already; only a body that breaks off is taken up again.
-    const body = await source.open(object, { offset: received, signal });
-    try {
-      await appendTo(path, received, body, signal);
-    } catch (error) {
-      signal.throwIfAborted();
-      trouble = error;
-    }
-    const { size } = await stat(path);
-    fruitless = size > received ? 0 : fruitless + 1;
-    received = size;
-    if (fruitless > MAX_FRUITLESS) throw gaveUp(object, received, trouble);
+    body ??= await source.open(object, { offset: file.available, signal });
+    const before = file.available;
+    const trouble = await write(addAbortSignal(signal, body), handle, file);
+    signal.throwIfAborted();
+    body = null;
+    fruitless = file.available > before ? 0 : fruitless + 1;
+    if (fruitless > MAX_FRUITLESS) throw gaveUp(object, before, trouble);
   }
-  if (received !== object.sizeBytes) {
-    throw new ConnectorError(
-      'source_unavailable',
-      `the object was listed with ${object.sizeBytes} bytes, but ${received} came`,
-      { passing: true },
-    );
-  }
+  if (file.available !== object.sizeBytes) throw anotherSize(object, file.available);
 }
 
-async function appendTo(
-  path: string,
-  offset: number,
-  body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-  signal?: AbortSignal,
-): Promise<void> {
-  const file = createWriteStream(path, { flags: offset === 0 ? 'w' : 'a', mode: 0o600 });
-  await pipeline(body, file, signal ? { signal } : {});
+/** @returns what ended the body before its end, if anything */
+async function write(body: Readable, handle: FileHandle, file: SpooledFile): Promise<unknown> {
+  let chunks: Buffer[] = [];
+  let bytes = 0;
+  const flush = async () => {
+    if (bytes === 0) return;
+    await handle.appendFile(Buffer.concat(chunks));
+    file.grow(file.available + bytes);
+    chunks = [];
+    bytes = 0;
+  };
+  let trouble: unknown;
+  try {
+    for await (const chunk of body) {
+      chunks.push(chunk);
+      bytes += chunk.length;
+      if (bytes >= WRITE_BYTES) await flush();
+    }
+  } catch (error) {
+    trouble = error;
+  }
+  await flush();
+  return trouble;
+}
+
+function anotherSize(object: SourceObject, received: number): ConnectorError {
+  return new ConnectorError(
+    'source_unavailable',
+    `the object was listed with ${object.sizeBytes} bytes, but ${received} came`,
+    { passing: true },
+  );
 }
 
 function tooLarge(object: SourceObject, limit: number): ConnectorError {
   return new ConnectorError(
     'file_too_large',
     `the object has ${object.sizeBytes} bytes; max_file_bytes is ${limit}`,
-    {
-      hint: 'Raise max_file_bytes of the connector, then retry the file.',
-    },
+    { hint: 'Raise max_file_bytes of the connector, then retry the file.' },
   );
 }
 
@@ -141,9 +139,6 @@ function gaveUp(object: SourceObject, received: number, cause: unknown): Connect
   return new ConnectorError(
     'source_unavailable',
     `fetching broke off at byte ${received} of ${object.sizeBytes}: ${reason}`,
-    {
-      passing: true,
-      cause,
-    },
+    { passing: true, cause },
   );
 }

@@ -4,6 +4,7 @@ import { copyPart, type DryRun } from './copy.ts';
 import { queryAll } from './db/query_all.ts';
 import type { ColumnMapping, Connector, File } from './db/schema.ts';
 import { ConnectorError, locate } from './errors.ts';
+import type { SpooledFile } from './fetch/spooled_file.ts';
 import { type FilePart, FORMATS } from './formats/format.ts';
 import { commitSuccess, type RowCounts } from './record.ts';
 import { toImportError } from './sql_errors.ts';
@@ -36,13 +37,13 @@ export interface Imported {
 }
 
 /**
- * read -> copy -> record of a spooled file, in ONE transaction: its rows and its success are committed together,
- * or neither is.
+ * read -> copy -> record of a spooled file, which may still be growing, in ONE transaction: its rows and its success are
+ * committed together, or neither is.
  */
 export async function importSpooled(
   worker: WorkerContext,
   attempt: Attempt,
-  path: string,
+  spooled: SpooledFile,
 ): Promise<Imported> {
   const client = await worker.copyPool.connect().catch((error) => {
     throw toImportError(error);
@@ -52,7 +53,7 @@ export async function importSpooled(
   try {
     const { backend, target } = await begin(client, attempt);
     endCancelling = cancelOnAbort(worker.control, backend, attempt.signal);
-    const counts = await copyParts(client, worker, attempt, target, path);
+    const counts = await copyParts(client, worker, attempt, target, spooled);
     return { counts, backlog: await finish(client, attempt, counts, target.notice) };
   } catch (error) {
     broken = await client.query('rollback').then(
@@ -108,11 +109,11 @@ async function copyParts(
   worker: WorkerContext,
   attempt: Attempt,
   target: Target,
-  path: string,
+  spooled: SpooledFile,
 ): Promise<RowCounts> {
   const { connector, signal } = attempt;
   const counts = { ...NO_ROWS };
-  for await (const part of FORMATS[connector.file_format].parts(path, connector, worker, signal)) {
+  for await (const part of FORMATS[connector.file_format].parts(spooled, connector, worker, signal)) {
     const copied = await copyOne(client, attempt, target, part).catch((error) => {
       throw part.name === null ? error : locate(toImportError(error), `${part.name}, `);
     });
@@ -120,6 +121,8 @@ async function copyParts(
     counts.rejected += copied.rejected;
     counts.skipped += copied.skipped;
   }
+  // What nobody had to read must have come, too.
+  await spooled.whole();
   return counts;
 }
 

@@ -3,8 +3,8 @@ import { ConnectorError } from './errors.ts';
 
 /** How COPY's lines are found in the file. */
 export interface InputPlace {
-  /** What COPY's line 1 is in the file. */
-  firstLine: number;
+  /** The line of the file, or its row, that COPY counts as `line`, from 1. */
+  lineOf(line: number): number;
   unit: 'line' | 'row';
 }
 
@@ -73,20 +73,25 @@ export function isConflict(error: unknown): error is ConnectorError {
 }
 
 /**
- * Whether the content of a row is to blame: data exceptions, broken constraints, what a trigger raises, and rows
- * that our own reader refuses.
+ * Whether the content of a row is to blame: data exceptions, broken constraints, what a trigger raises, limits that
+ * one row breaks, values that a type refuses in words of its own (hstore's are syntax errors), and rows that our
+ * own reader refuses.
  */
 export function isBadRow(error: unknown): error is ConnectorError {
-  if (!(error instanceof ConnectorError) || error.code === 'conflict') return false;
+  if (!(error instanceof ConnectorError) || error.code === 'conflict' || error.passing) return false;
   if (!(error.cause instanceof pg.DatabaseError)) return error.line !== undefined;
-  return /^(22|23|44|P0001)/.test(error.cause.code ?? '');
+  const sqlstate = error.cause.code ?? '';
+  if (/^(22|23|44|P0001)/.test(sqlstate)) return true;
+  if (sqlstate.startsWith('54')) return error.line !== undefined;
+  // COPY names a column only while its value is read.
+  return error.column !== undefined && sqlstate !== '42501';
 }
 
 /** Line and column from COPY's context: `COPY t, line 2, column temp: "x"`. */
 function findPlace(context: string | undefined, place: InputPlace): { line?: number; column?: string } {
   const found = /COPY .+?, line (\d+)(?:, column ((?:[^:"]|"[^"]*")+))?/s.exec(context ?? '');
   if (!found) return {};
-  const line = Number(found[1]) + place.firstLine - 1;
+  const line = place.lineOf(Number(found[1]));
   return found[2] === undefined ? { line } : { line, column: found[2] };
 }
 

@@ -2,7 +2,9 @@ import type { JobHelpers, Task } from 'graphile-worker';
 import type pg from 'pg';
 import type { Config } from './config.ts';
 import type { Control } from './db/control.ts';
-import type { ReaderPool } from './formats/parquet/reader_pool.ts';
+import type { EncoderThread } from './formats/csv/binary/encoder_thread.ts';
+import type { Reader } from './formats/parquet/reader_process.ts';
+import type { Pool } from './formats/pool.ts';
 import type { S3Sources } from './sources/s3.ts';
 import type { Attempts } from './worker/attempts.ts';
 import type { Liveness } from './worker/liveness.ts';
@@ -17,7 +19,10 @@ export interface WorkerContext {
   /** Connections that COPY; as many as imports run side by side. */
   readonly copyPool: pg.Pool;
   readonly sources: S3Sources;
-  readonly readers: ReaderPool;
+  /** Processes that read Parquet. */
+  readonly readers: Pool<Reader>;
+  /** Threads that encode large CSV files. */
+  readonly encoders: Pool<EncoderThread>;
   readonly liveness: Liveness;
   readonly attempts: Attempts;
   readonly refills: Refills;

@@ -1,13 +1,17 @@
 import type { File } from '../src/db/schema.ts';
 import { untilAnswered } from '../src/db/until_answered.ts';
 import { ConnectorError, describeError, locate } from '../src/errors.ts';
-import { type FetchOptions, fetchObject, type SpooledFile } from '../src/fetch.ts';
+import { fetchObject } from '../src/fetch.ts';
+import { FORMATS } from '../src/formats/format.ts';
 import { type Attempt, type Imported, importSpooled } from '../src/import.ts';
 import { log } from '../src/log.ts';
 import { recordFailure, recordNewVersion, startAttempt } from '../src/record.ts';
 import type { SourceObject } from '../src/sources/source.ts';
 import { defineTask, type WorkerContext } from '../src/task.ts';
 import type { LiveAttempt } from '../src/worker/attempts.ts';
+
+/** From this size on an object is read while it is fetched. */
+const READ_AHEAD_FROM_BYTES = 8 << 20;
 
 /** One attempt at one file: fetch -> read -> copy -> record. */
 export default defineTask<{ file_id: number }>(async ({ file_id }, worker, { abortSignal }) => {
@@ -42,26 +46,37 @@ async function make(worker: WorkerContext, live: LiveAttempt, shutdown: AbortSig
 }
 
 async function importFile(worker: WorkerContext, attempt: Attempt): Promise<Imported> {
-  const spooled = await fetchFile(worker, attempt);
-  return await importSpooled(worker, attempt, spooled.path).finally(() => spooled.remove());
+  const { file, connector, signal } = attempt;
+  try {
+    return await importObject(worker, attempt, toObject(file));
+  } catch (error) {
+    if (!(error instanceof ConnectorError && error.code === 'object_changed')) throw error;
+    // An object that was overwritten after it had been listed was never imported: its new version takes its place.
+    const current = await worker.sources.open(connector).head(file.key, { signal });
+    await recordNewVersion(worker.control.db, file, current);
+    return await importObject(worker, attempt, current);
+  }
 }
 
-async function fetchFile(worker: WorkerContext, { file, connector, signal }: Attempt): Promise<SpooledFile> {
-  const source = worker.sources.open(connector);
-  const options: FetchOptions = {
+async function importObject(
+  worker: WorkerContext,
+  attempt: Attempt,
+  object: SourceObject,
+): Promise<Imported> {
+  const { file, connector, signal } = attempt;
+  const fetched = await fetchObject(worker.sources.open(connector), object, {
     spoolDir: worker.spoolDir,
     name: `${file.id}.${file.attempt_id}`,
     maxFileBytes: connector.max_file_bytes,
     signal,
-  };
+  });
   try {
-    return await fetchObject(source, toObject(file), options);
-  } catch (error) {
-    if (!(error instanceof ConnectorError && error.code === 'object_changed')) throw error;
-    // An object that was overwritten after it had been listed was never imported: its new version takes its place.
-    const current = await source.head(file.key, { signal });
-    await recordNewVersion(worker.control.db, file, current);
-    return await fetchObject(source, current, options);
+    // No transaction waits for the network where there is not much to gain by it.
+    const early = FORMATS[connector.file_format].readsAhead && object.sizeBytes >= READ_AHEAD_FROM_BYTES;
+    if (!early) await fetched.file.whole();
+    return await importSpooled(worker, attempt, fetched.file);
+  } finally {
+    await fetched.remove();
   }
 }
 

@@ -59,7 +59,7 @@ async function importAndRollBack(
   file: File,
   dryRun: DryRun,
 ): Promise<RowCounts> {
-  const spooled = await fetchObject(worker.sources.open(connector), toObject(file), {
+  const fetched = await fetchObject(worker.sources.open(connector), toObject(file), {
     spoolDir: worker.spoolDir,
     name: `request.${id}`,
     maxFileBytes: connector.max_file_bytes,
@@ -67,9 +67,9 @@ async function importAndRollBack(
   });
   try {
     const attempt = { file, connector, mappings, signal, dryRun };
-    return (await importSpooled(worker, attempt, spooled.path)).counts;
+    return (await importSpooled(worker, attempt, fetched.file)).counts;
   } finally {
-    await spooled.remove();
+    await fetched.remove();
   }
 }
 

@@ -34,19 +34,19 @@ export async function withFirstPart<T>(
   object: SourceObject,
   run: (part: FilePart | null) => Promise<T>,
 ): Promise<T> {
-  const spooled = await fetchObject(worker.sources.open(connector), object, {
+  const fetched = await fetchObject(worker.sources.open(connector), object, {
     spoolDir: worker.spoolDir,
     name: `request.${id}`,
     maxFileBytes: connector.max_file_bytes,
     signal,
   });
   try {
-    for await (const part of FORMATS[connector.file_format].parts(spooled.path, connector, worker, signal)) {
+    for await (const part of FORMATS[connector.file_format].parts(fetched.file, connector, worker, signal)) {
       return await run(part);
     }
     return await run(null);
   } finally {
-    await spooled.remove();
+    await fetched.remove();
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { SpooledFile } from '../fetch/spooled_file.ts';
 
 /** What an archive, or a file that is no archive, gives to be read. */
 export interface Entry {
@@ -21,7 +22,7 @@ export interface Compression {
   name: string;
   /** Whether a file is of this kind, by its first bytes; `MAGIC_BYTES` of them, fewer in a shorter file. */
   detect(start: Buffer): boolean;
-  entries(path: string, limits: Limits): AsyncIterable<Entry>;
+  entries(file: SpooledFile, limits: Limits): AsyncIterable<Entry>;
 }
 
 /** How many first bytes of a file `detect` sees. */

@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises';
+import type { SpooledFile } from '../fetch/spooled_file.ts';
 import { type Compression, type Entry, type Limits, MAGIC_BYTES } from './compression.ts';
 import { gzip } from './gzip.ts';
 import { plain } from './plain.ts';
@@ -15,18 +15,17 @@ const COMPRESSIONS: Compression[] = [gzip, zip, plain];
  * @throws ConnectorError `expanded_too_large`, `truncated_gzip`, `corrupt_gzip`, `encrypted_zip`,
  *   `unsupported_zip`, `corrupt_zip`; here, or from the streams of the entries
  */
-export async function* openEntries(path: string, limits: Limits): AsyncGenerator<Entry> {
-  const start = await firstBytes(path);
+export async function* openEntries(file: SpooledFile, limits: Limits): AsyncGenerator<Entry> {
+  const start = await firstBytes(file);
   const compression = COMPRESSIONS.find(({ detect }) => detect(start));
-  if (compression) yield* compression.entries(path, limits);
+  if (compression) yield* compression.entries(file, limits);
 }
 
-async function firstBytes(path: string): Promise<Buffer> {
-  const file = await open(path);
-  try {
-    const { bytesRead, buffer } = await file.read(Buffer.alloc(MAGIC_BYTES), 0, MAGIC_BYTES, 0);
-    return buffer.subarray(0, bytesRead);
-  } finally {
-    await file.close();
+async function firstBytes(file: SpooledFile): Promise<Buffer> {
+  let start: Buffer = Buffer.alloc(0);
+  for await (const chunk of file.read()) {
+    start = Buffer.concat([start, chunk.subarray(0, MAGIC_BYTES)]);
+    if (start.length >= MAGIC_BYTES) break;
   }
+  return start.subarray(0, MAGIC_BYTES);
 }

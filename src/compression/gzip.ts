@@ -1,7 +1,7 @@
-import { createReadStream } from 'node:fs';
 import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { ConnectorError } from '../errors.ts';
+import type { SpooledFile } from '../fetch/spooled_file.ts';
 import { CHUNK_BYTES, type Compression, type Limits } from './compression.ts';
 import { checkExpanded } from './limits.ts';
 
@@ -9,15 +9,15 @@ import { checkExpanded } from './limits.ts';
 export const gzip: Compression = {
   name: 'gzip',
   detect: (start) => start[0] === 0x1f && start[1] === 0x8b,
-  async *entries(path, limits) {
-    yield { name: null, open: () => Readable.from(expand(path, limits), { objectMode: false }) };
+  async *entries(file, limits) {
+    yield { name: null, open: () => Readable.from(expand(file, limits), { objectMode: false }) };
   },
 };
 
-async function* expand(path: string, limits: Limits): AsyncGenerator<Buffer> {
+async function* expand(file: SpooledFile, limits: Limits): AsyncGenerator<Buffer> {
   const gunzip = createGunzip({ chunkSize: CHUNK_BYTES });
   // Only pipeline closes the file when the reader goes away; errors arrive through gunzip.
-  pipeline(createReadStream(path), gunzip, () => {});
+  pipeline(Readable.from(file.read(), { objectMode: false }), gunzip, () => {});
   let size = 0;
   try {
     for await (const chunk of gunzip) {
@@ -29,11 +29,11 @@ async function* expand(path: string, limits: Limits): AsyncGenerator<Buffer> {
     throw translate(error);
   }
   // Node ends quietly at the first zero after a member, whatever follows it.
-  await expectZeros(path, gunzip.bytesWritten);
+  await expectZeros(file, gunzip.bytesWritten);
 }
 
-async function expectZeros(path: string, from: number): Promise<void> {
-  for await (const chunk of createReadStream(path, { start: from })) {
+async function expectZeros(file: SpooledFile, from: number): Promise<void> {
+  for await (const chunk of file.read(from)) {
     if (!chunk.every((byte: number) => byte === 0)) {
       throw new ConnectorError(
         'corrupt_gzip',

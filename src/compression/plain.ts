@@ -1,5 +1,3 @@
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import type { Compression } from './compression.ts';
 import { checkExpanded } from './limits.ts';
@@ -8,13 +6,8 @@ import { checkExpanded } from './limits.ts';
 export const plain: Compression = {
   name: 'plain',
   detect: () => true,
-  async *entries(path, limits) {
-    checkExpanded((await stat(path)).size, limits);
-    yield { name: null, open: () => Readable.from(read(path), { objectMode: false }) };
+  async *entries(file, limits) {
+    checkExpanded(file.sizeBytes, limits);
+    yield { name: null, open: () => Readable.from(file.read(), { objectMode: false }) };
   },
 };
-
-/** A generator, so that the file is not opened before it is read. */
-async function* read(path: string): AsyncGenerator<Buffer> {
-  yield* createReadStream(path);
-}

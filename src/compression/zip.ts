@@ -32,8 +32,11 @@ interface Member {
 export const zip: Compression = {
   name: 'zip',
   detect: (start) => ['PK\x03\x04', 'PK\x05\x06', 'PK\x07\x08'].includes(start.toString('latin1')),
-  async *entries(path, limits) {
+  async *entries(file, limits) {
+    const { path } = file;
     let size = 0;
+    // Its directory is at its end.
+    await file.whole();
     // The whole directory is looked at first: no entry is loaded of an archive that cannot be.
     for await (const { member } of members(path)) {
       size += member.size;

@@ -30,12 +30,25 @@ export function quoteColumns(columns: { name: string }[]): string {
 }
 
 /**
- * Runs one COPY with a role's rights, on a connection that is in a transaction. Role and COPY go as one message.
+ * Runs one COPY after the other with a role's rights, on a connection that is in a transaction. Taking the role, the
+ * COPY, and giving the role back go as one message.
  * @returns rows that the table took
  * @throws ConnectorError what PostgreSQL refused, with line and column; what the reader refused; `permission_denied`,
  *   `owner_missing`
  */
 export async function copyInto(
+  client: pg.ClientBase,
+  role: string,
+  destination: Destination,
+  inputs: AsyncIterable<CopyInput> | Iterable<CopyInput>,
+  signal: AbortSignal,
+): Promise<number> {
+  let rows = 0;
+  for await (const input of inputs) rows += await copyOnce(client, role, destination, input, signal);
+  return rows;
+}
+
+async function copyOnce(
   client: pg.ClientBase,
   role: string,
   destination: Destination,

@@ -79,7 +79,7 @@ function copyRange(
   end: number,
 ): Promise<number> {
   return inSavepoint(client, () =>
-    copyInto(client, connector.owner, destination, batch.copyInput(start, end), signal),
+    copyInto(client, connector.owner, destination, [batch.copyInput(start, end)], signal),
   );
 }
 

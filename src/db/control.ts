@@ -20,5 +20,6 @@ export function openControl(databaseUrl: string): Control {
     types: { bigint: { to: 20, from: [20], serialize: String, parse: Number } },
   });
   const db = new Kysely<Database>({ dialect: new PostgresJSDialect({ postgres: client }) });
-  return { db, client, close: () => db.destroy() };
+  // Not db.destroy(): that ends no connection as long as Kysely itself has not asked for one.
+  return { db, client, close: () => client.end() };
 }

@@ -1,12 +1,18 @@
-import { addAbortSignal } from 'node:stream';
-import pg from 'pg';
-import { type Entry, openEntries } from '../compression/entries.ts';
+import { type Entry, type Limits, openEntries } from '../compression/entries.ts';
+import type { SpooledFile } from '../fetch/spooled_file.ts';
+import type { WorkerContext } from '../task.ts';
 import { readBatches } from './csv/batches.ts';
-import { type CsvDialect, copyEncoding } from './csv/dialect.ts';
-import { decodeRow, toScannable } from './csv/encoding.ts';
+import { toCopyInputs } from './csv/binary/copies.ts';
+import { planSections } from './csv/binary/plan.ts';
+import type { Section, SectionPlan } from './csv/binary/sections.ts';
+import type { CsvDialect } from './csv/dialect.ts';
+import { decodeRow } from './csv/encoding.ts';
 import { columnName, inferColumns } from './csv/infer.ts';
-import { type Header, limitRows, readHeader, rewriteRecords } from './csv/records.ts';
+import { rawInput } from './csv/raw.ts';
+import { type Header, limitRows, rewriteRecords } from './csv/records.ts';
+import { openHeader, openRows, type RowsSource } from './csv/rows.ts';
 import type { RowsStart } from './csv/scanner.ts';
+import { lastAtMost } from './csv/search.ts';
 import type {
   CopyInput,
   CopyPlan,
@@ -21,42 +27,61 @@ import type {
 const MAX_EXPANSION = 20;
 
 /**
- * CSV. Its bytes go to COPY as they are, so that PostgreSQL itself parses every value; each entry of an archive is
- * a part of its own. Columns that have no place are cut out of the records, again without touching the others.
+ * CSV. Each entry of an archive is a part of its own. Its bytes go to COPY as they are, so that PostgreSQL itself parses every
+ * value; only of a large file the values of which there is no doubt go as binary, which it need not parse. Columns that
+ * have no place are cut out of the records, without touching the others.
  */
 export const csv: FileFormat = {
-  async *parts(path, settings, _worker, signal) {
+  readsAhead: true,
+  async *parts(spooled, settings, worker, signal) {
     const limits = { maxExpandedBytes: settings.max_file_bytes * MAX_EXPANSION };
-    for await (const entry of openEntries(path, limits)) {
-      const part = new CsvPart(entry, settings, signal);
+    const large = spooled.sizeBytes >= worker.config.encodeCsvFromBytes;
+    const file = { spooled, limits, encoders: large ? worker.encoders : null, signal };
+    let position = 0;
+    for await (const entry of openEntries(spooled, limits)) {
+      const part = new CsvPart(file, entry, position++, settings);
       // An entry without a byte has no rows, and no header to compare either.
       if (await part.readFirst()) yield part;
     }
   },
 };
 
+/** The file that a part is of. */
+interface CsvFile {
+  spooled: SpooledFile;
+  limits: Limits;
+  /** Who encodes its values; null for a file that is too small. */
+  encoders: WorkerContext['encoders'] | null;
+  signal: AbortSignal;
+}
+
 class CsvPart implements FilePart {
   readonly unit = 'line';
   readonly name: string | null;
   columnNames: string[] | null = null;
   columnCount = 0;
-  readonly #entry: Entry;
+  readonly #file: CsvFile;
+  /** The entry's place in the file, from 0. */
+  readonly #position: number;
+  readonly #source: RowsSource;
   readonly #dialect: CsvDialect;
   readonly #maxRowBytes: number;
-  readonly #signal: AbortSignal;
+  readonly #timeZone: string;
   #header: Header | undefined;
 
-  constructor(entry: Entry, settings: FormatSettings, signal: AbortSignal) {
+  constructor(file: CsvFile, entry: Entry, position: number, settings: FormatSettings) {
     this.name = entry.name;
-    this.#entry = entry;
+    this.#file = file;
+    this.#position = position;
     this.#dialect = toDialect(settings);
     this.#maxRowBytes = settings.max_row_bytes;
-    this.#signal = signal;
+    this.#timeZone = settings.time_zone;
+    this.#source = { entry, dialect: this.#dialect, maxRowBytes: this.#maxRowBytes, signal: file.signal };
   }
 
   /** Looks at the first record for columns; false where there is none. */
   async readFirst(): Promise<boolean> {
-    const header = await this.#open();
+    const header = await openHeader(this.#source);
     await close(header.rest);
     if (header.fields === null) return false;
     this.#header = header;
@@ -69,7 +94,7 @@ class CsvPart implements FilePart {
 
   async inferColumns(): Promise<FileColumn[] | null> {
     let bytes = 0;
-    const rows = this.#rows();
+    const rows = openRows(this.#source);
     const counted = async function* () {
       for await (const chunk of rows) {
         bytes += chunk.length;
@@ -84,13 +109,20 @@ class CsvPart implements FilePart {
     return bytes === 0 ? null : columns;
   }
 
-  copyInput(plan: CopyPlan): CopyInput {
-    return this.#inputOf(this.#rows(), plan, this.#rowsStart());
+  copyInputs(plan: CopyPlan): AsyncIterable<CopyInput> | Iterable<CopyInput> {
+    const sections = this.#file.encoders && this.#planSections(plan);
+    return sections
+      ? toCopyInputs(this.#encode(sections, this.#file.encoders!), sections)
+      : [this.#inputOf(openRows(this.#source), plan, this.#rowsStart())];
   }
 
   async *batches(plan: CopyPlan): AsyncGenerator<RowBatch> {
     const options = { maxRowBytes: this.#maxRowBytes, ...this.#rowsStart() };
-    for await (const { bytes, offsets, lines } of readBatches(this.#rows(), this.#dialect, options)) {
+    for await (const { bytes, offsets, lines } of readBatches(
+      openRows(this.#source),
+      this.#dialect,
+      options,
+    )) {
       const slice = (start: number, end: number) => bytes.subarray(offsets[start], offsets[end]);
       yield {
         count: offsets.length - 1,
@@ -105,12 +137,10 @@ class CsvPart implements FilePart {
   }
 
   #inputOf(rows: AsyncIterable<Buffer> | Iterable<Buffer>, plan: CopyPlan, start: RowsStart): CopyInput {
-    return {
-      options: copyOptions(this.#dialect),
-      firstLine: (start.lineOffset ?? 0) + 1,
-      unit: this.unit,
-      data: this.#copyData(rows, plan, start),
-    };
+    return rawInput(this.#copyData(rows, plan, start), this.#dialect, {
+      newline: start.newline ?? null,
+      lineOf: (line) => (start.lineOffset ?? 0) + line,
+    });
   }
 
   #copyData(
@@ -130,36 +160,33 @@ class CsvPart implements FilePart {
     });
   }
 
-  /** The records after the header, from the start, as bytes. */
-  async *#rows(): AsyncGenerator<Buffer> {
-    if (this.#dialect.header) yield* (await this.#open()).rest;
-    else yield* this.#scannable();
+  #planSections(plan: CopyPlan): SectionPlan | null {
+    return planSections(plan, {
+      dialect: this.#dialect,
+      columnCount: this.columnCount,
+      start: this.#rowsStart(),
+      timeZone: this.#timeZone,
+      maxRowBytes: this.#maxRowBytes,
+    });
+  }
+
+  async *#encode(
+    plan: SectionPlan,
+    encoders: NonNullable<CsvFile['encoders']>,
+  ): AsyncGenerator<Section, undefined> {
+    const { spooled, limits, signal } = this.#file;
+    const encoder = await encoders.acquire(signal);
+    try {
+      yield* encoder.read(spooled, { limits, entry: this.#position, plan });
+    } finally {
+      encoders.release(encoder);
+    }
   }
 
   #rowsStart(): RowsStart {
-    const header = this.#dialect.header ? this.#header : undefined;
-    return { lineOffset: header?.lines ?? 0, newline: header?.newline ?? null };
+    const lineOffset = this.#dialect.header ? (this.#header?.lines ?? 0) : 0;
+    return { lineOffset, newline: this.#header?.newline ?? null };
   }
-
-  #open(): Promise<Header> {
-    return readHeader(this.#scannable(), this.#dialect, this.#maxRowBytes);
-  }
-
-  #scannable(): AsyncIterable<Buffer> {
-    return toScannable(addAbortSignal(this.#signal, this.#entry.open()), this.#dialect.encoding);
-  }
-}
-
-/** The last index, up to `last`, whose value is at most `limit`, in ascending values. */
-function lastAtMost(values: number[], limit: number, last: number): number {
-  let low = 0;
-  let high = last;
-  while (low < high) {
-    const middle = Math.ceil((low + high) / 2);
-    if (values[middle]! <= limit) low = middle;
-    else high = middle - 1;
-  }
-  return low;
 }
 
 async function close(chunks: AsyncIterable<unknown>): Promise<void> {
@@ -175,16 +202,4 @@ function toDialect(settings: FormatSettings): CsvDialect {
     encoding: settings.csv_encoding,
     header: settings.csv_skip_header,
   };
-}
-
-function copyOptions(dialect: CsvDialect): string {
-  const options = {
-    delimiter: dialect.delimiter,
-    quote: dialect.quote,
-    escape: dialect.escape,
-    null: dialect.nullText,
-    encoding: copyEncoding(dialect),
-  };
-  const list = Object.entries(options).map(([name, value]) => `${name} ${pg.escapeLiteral(value)}`);
-  return ['format csv', ...list].join(', ');
 }

@@ -1,3 +1,4 @@
+import type { SpooledFile } from '../fetch/spooled_file.ts';
 import type { TableColumn } from '../target/table.ts';
 import type { WorkerContext } from '../task.ts';
 import { csv } from './csv.ts';
@@ -23,15 +24,17 @@ export interface CopyPlan {
   columns: MatchedColumn[];
   /** A column of the table that gets the same value in every row. */
   constant: { target: TableColumn; value: string } | null;
+  /** Whether the rows may come in more than one COPY: see TargetTable. */
+  splittable: boolean;
 }
 
-/** What COPY is given for one part: its statement's options, and the bytes. */
+/** What one COPY is given: its statement's options, and the bytes. */
 export interface CopyInput {
   /** The list in COPY's WITH clause. */
   options: string;
   data: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
-  /** What COPY's line 1 is in the file: a CSV's line after its header, a Parquet file's first row. */
-  firstLine: number;
+  /** The line of the file, or its row, that COPY counts as `line`, from 1. */
+  lineOf(line: number): number;
   unit: 'line' | 'row';
 }
 
@@ -68,7 +71,8 @@ export interface FilePart {
   columnCount: number;
   /** Types that hold every value of the part; null where it has neither rows nor types. */
   inferColumns(): Promise<FileColumn[] | null>;
-  copyInput(plan: CopyPlan): CopyInput;
+  /** The part's rows, in order: one COPY after the other. Each one's data must be read before the next one is asked for. */
+  copyInputs(plan: CopyPlan): AsyncIterable<CopyInput> | Iterable<CopyInput>;
   /** What lines are called in messages. */
   unit: 'line' | 'row';
   /** The same rows, some MB at a time. */
@@ -83,15 +87,18 @@ export interface FormatSettings {
   csv_null: string;
   csv_encoding: string;
   csv_skip_header: boolean;
+  time_zone: string;
   max_file_bytes: number;
   max_row_bytes: number;
 }
 
 /** A file format. A new one is one new file, and its line in FORMATS. */
 export interface FileFormat {
-  /** The parts of a spooled file that hold rows, in order. */
+  /** Whether the first rows can be read before the last bytes are there. */
+  readsAhead: boolean;
+  /** The parts of a spooled file that hold rows, in order; whoever reads them waits for what is not there yet. */
   parts(
-    path: string,
+    file: SpooledFile,
     settings: FormatSettings,
     worker: WorkerContext,
     signal: AbortSignal,

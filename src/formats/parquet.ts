@@ -1,5 +1,5 @@
-import { stat } from 'node:fs/promises';
 import { ConnectorError } from '../errors.ts';
+import type { SpooledFile } from '../fetch/spooled_file.ts';
 import type { WorkerContext } from '../task.ts';
 import type {
   CopyInput,
@@ -13,16 +13,20 @@ import type {
 import { splitLines, toBatch } from './parquet/batches.ts';
 import { planBinary } from './parquet/binary/kinds.ts';
 import type { ReaderColumn } from './parquet/protocol.ts';
-import type { ReaderPool, ReadRequest } from './parquet/reader_pool.ts';
+import type { Reader, ReadRequest } from './parquet/reader_process.ts';
 import { quoteText, RAISED, readRaised, type TextColumn, textQuery } from './parquet/text.ts';
 import { postgresType } from './parquet/types.ts';
+import type { Pool } from './pool.ts';
 
 /** Parquet, read by DuckDB in a process apart. A file is one part. */
 export const parquet: FileFormat = {
-  async *parts(path: string, settings: FormatSettings, worker: WorkerContext, signal: AbortSignal) {
+  // What is where stands at its end.
+  readsAhead: false,
+  async *parts(file: SpooledFile, settings: FormatSettings, worker: WorkerContext, signal: AbortSignal) {
     // An empty object is no Parquet file, but it has no rows either.
-    if ((await stat(path)).size === 0) return;
-    const source = { path, readers: worker.readers, signal };
+    if (file.sizeBytes === 0) return;
+    await file.whole();
+    const source = { path: file.path, readers: worker.readers, signal };
     yield new ParquetPart(source, settings, await describe(source));
   },
 };
@@ -30,7 +34,7 @@ export const parquet: FileFormat = {
 /** A file, who reads it, and until when. */
 interface ParquetSource {
   path: string;
-  readers: ReaderPool;
+  readers: Pool<Reader>;
   signal: AbortSignal;
 }
 
@@ -74,16 +78,20 @@ class ParquetPart implements FilePart {
     }));
   }
 
-  copyInput(plan: CopyPlan): CopyInput {
+  copyInputs(plan: CopyPlan): CopyInput[] {
     const binary = planBinary(this.#from(), this.#wanted(plan), constantOf(plan));
-    return binary === null
-      ? textInput(this.#read(this.#textRequest(plan, 'fail')), 1)
-      : {
-          options: 'format binary',
-          firstLine: 1,
-          unit: 'row',
-          data: this.#read({ type: 'read_binary', plan: binary, maxRowBytes: this.#maxRowBytes }),
-        };
+    const request: ReadRequest =
+      binary === null
+        ? this.#textRequest(plan, 'fail')
+        : { type: 'read_binary', plan: binary, maxRowBytes: this.#maxRowBytes };
+    return [
+      {
+        options: binary === null ? 'format text' : 'format binary',
+        lineOf: (line) => line,
+        unit: 'row',
+        data: this.#read(request),
+      },
+    ];
   }
 
   async *batches(plan: CopyPlan): AsyncGenerator<RowBatch> {
@@ -137,10 +145,6 @@ class ParquetPart implements FilePart {
 
 function constantOf({ constant }: CopyPlan): { targetType: string; value: string } | null {
   return constant && { targetType: constant.target.baseType, value: constant.value };
-}
-
-function textInput(data: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, firstLine: number): CopyInput {
-  return { options: 'format text', firstLine, unit: 'row', data };
 }
 
 /** What DuckDB, or our own SQL in it, says of a file, as an error a person can act on. */

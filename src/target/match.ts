@@ -31,7 +31,7 @@ export function matchColumns(
       },
     );
   }
-  return { columns, constant };
+  return { columns, constant, splittable: table.splittable };
 }
 
 function matchByName(

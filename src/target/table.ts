@@ -7,6 +7,7 @@ export interface TableColumn {
   type: string;
   /** The type under any domain, without modifiers: `numeric`. */
   baseType: string;
+  isEnum: boolean;
   /** False for generated columns and identities that are always generated. */
   insertable: boolean;
 }
@@ -18,6 +19,8 @@ export interface TableName {
 
 export interface TargetTable extends TableName {
   columns: TableColumn[];
+  /** Whether nothing sees if a file's rows come in one statement or in several: no trigger, no foreign key to itself. */
+  splittable: boolean;
 }
 
 /** Splits `connectors.target_table` as SQL would: `schema.table`, or `table` in public. */
@@ -44,13 +47,21 @@ export interface DescribedColumn {
   name: string;
   type: string;
   base_type: string;
+  is_enum: boolean;
   insertable: boolean;
+  splittable: boolean;
 }
 
 /** A table of what describe_table says of it. */
 export function toTable(name: TableName, described: DescribedColumn[]): TargetTable {
-  const columns = described.map(({ base_type, ...column }) => ({ ...column, baseType: base_type }));
-  return { ...name, columns };
+  const columns = described.map((column) => ({
+    name: column.name,
+    type: column.type,
+    baseType: column.base_type,
+    isEnum: column.is_enum,
+    insertable: column.insertable,
+  }));
+  return { ...name, columns, splittable: described[0]!.splittable };
 }
 
 /** The table's name for a statement, quoted. */

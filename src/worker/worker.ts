@@ -7,7 +7,9 @@ import { REQUEST_KINDS } from '../ask/request.ts';
 import type { Config } from '../config.ts';
 import { openControl } from '../db/control.ts';
 import { migrate } from '../db/migrations.ts';
-import { ReaderPool } from '../formats/parquet/reader_pool.ts';
+import { EncoderThread } from '../formats/csv/binary/encoder_thread.ts';
+import { Reader } from '../formats/parquet/reader_process.ts';
+import { Pool } from '../formats/pool.ts';
 import { log } from '../log.ts';
 import { packageRoot } from '../paths.ts';
 import { S3Sources } from '../sources/s3.ts';
@@ -32,14 +34,13 @@ export interface Worker {
   stop(): Promise<void>;
 }
 
-/** Migrates the database, then works until it is stopped. Logs `ready` when it takes work. */
+/** Migrates the database, then works until it is stopped; resolves when it takes work. */
 export async function startWorker(config: Config): Promise<Worker> {
   await migrate(config.databaseUrl);
   const resources = new Resources();
   try {
     const context = await openContext(config, resources);
     const runners = await startQueues(config, context, resources);
-    log.info('ready', { worker: context.liveness.workerId, concurrency: config.concurrency });
     return toWorker(context, runners, resources);
   } catch (error) {
     await resources.close();
@@ -83,10 +84,21 @@ async function openContext(config: Config, resources: Resources): Promise<Worker
   resources.add(() => refills.close());
   const sources = new S3Sources(config.allowedEndpoints);
   resources.add(async () => sources.close());
-  // Reading Parquet is work for the processor: more readers than cores would only cost memory.
-  const readers = new ReaderPool(spoolDir, Math.min(config.concurrency, availableParallelism()));
+  // Reading is work for the processor: more readers than cores would only cost memory.
+  const readers = openReaders(spoolDir, Math.min(config.concurrency, availableParallelism()), resources);
+  return { config, spoolDir, liveness, copyPool, control, sources, attempts, refills, ...readers };
+}
+
+function openReaders(
+  spoolDir: string,
+  size: number,
+  resources: Resources,
+): Pick<WorkerContext, 'readers' | 'encoders'> {
+  const readers = new Pool(() => new Reader(spoolDir), size);
+  const encoders = new Pool(() => new EncoderThread(), size);
   resources.add(() => readers.close());
-  return { config, spoolDir, liveness, copyPool, control, sources, readers, attempts, refills };
+  resources.add(() => encoders.close());
+  return { readers, encoders };
 }
 
 function openPool(config: Config, purpose: string, max: number, resources: Resources): pg.Pool {
@@ -125,9 +137,8 @@ async function startQueues(config: Config, context: WorkerContext, resources: Re
 
 /** Requests share sources and spool with the imports, but never wait for their connections and readers. */
 function requestContext(config: Config, context: WorkerContext, resources: Resources): WorkerContext {
-  const readers = new ReaderPool(context.spoolDir, 1);
-  resources.add(() => readers.close());
-  return { ...context, readers, copyPool: openPool(config, 'request', REQUEST_CONCURRENCY, resources) };
+  const readers = openReaders(context.spoolDir, 1, resources);
+  return { ...context, ...readers, copyPool: openPool(config, 'request', REQUEST_CONCURRENCY, resources) };
 }
 
 function queueOptions(config: Config, context: WorkerContext, pgPool: pg.Pool): RunnerOptions {

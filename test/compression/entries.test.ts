@@ -6,6 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { Zip, ZipDeflate, ZipPassThrough, zipSync } from 'fflate';
 import { openEntries } from '../../src/compression/entries.ts';
+import { SpooledFile } from '../../src/fetch/spooled_file.ts';
 import { writeZip } from './zip_writer.ts';
 
 const NO_LIMIT = { maxExpandedBytes: 1e9 };
@@ -15,10 +16,11 @@ before(async () => {
 });
 after(() => rm(dir, { recursive: true }));
 
-async function fileOf(bytes: Uint8Array | string): Promise<string> {
+async function fileOf(bytes: Uint8Array | string): Promise<SpooledFile> {
   const path = join(dir, 'file');
   await writeFile(path, bytes);
-  return path;
+  const sizeBytes = Buffer.byteLength(bytes);
+  return new SpooledFile({ path, sizeBytes, available: sizeBytes });
 }
 
 /** Names and texts of all entries, which are opened only after all were listed. */

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { columnNames, inferColumns } from '../../src/formats/csv/infer.ts';
-import { dialectOf, forSeeds, inChunks, pick, seeded } from './random_csv.ts';
+import { check, chunkSizes, dialectOf, inChunks } from './random_csv.ts';
 
 /** The type of a one-column file; a value is quoted only where the test says so. */
 async function typeOf(
@@ -10,7 +11,7 @@ async function typeOf(
 ): Promise<{ type: string; nullable: boolean }> {
   const csv = Buffer.from(`${values.join('\n')}\n`);
   const options = { names: ['a'], maxRowBytes: 10_000 };
-  const columns = await inferColumns(inChunks(csv, seeded(5)), dialectOf({ nullText }), options);
+  const columns = await inferColumns(inChunks(csv, [7, 1, 3]), dialectOf({ nullText }), options);
   assert.equal(columns.length, 1);
   const { type, nullable } = columns[0] as (typeof columns)[0];
   return { type, nullable };
@@ -133,24 +134,28 @@ test('chunks make no difference', async () => {
     '"a\nb"',
     '9'.repeat(300),
   ];
-  await forSeeds(async (random) => {
-    const columns = 1 + random(4);
-    const choices = Array.from({ length: columns }, () => [pick(random, pieces), pick(random, pieces), '1']);
-    const row = () => choices.map((choice) => pick(random, choice)).join(',');
-    const csv = Buffer.from(`${Array.from({ length: 20 }, row).join('\n')}\n`);
+  const piece = fc.constantFrom(...pieces);
+  const rows = fc.array(fc.tuple(piece, piece), { minLength: 1, maxLength: 4 }).chain((columns) =>
+    fc.array(fc.tuple(...columns.map((choices) => fc.constantFrom(...choices, '1'))), {
+      minLength: 1,
+      maxLength: 20,
+    }),
+  );
+  await check(400, fc.tuple(rows, chunkSizes), async ([records, sizes]) => {
+    const csv = Buffer.from(`${records.map((fields) => fields.join(',')).join('\n')}\n`);
     const options = { names: null, maxRowBytes: 10_000 };
     async function* whole() {
       yield csv;
     }
     const expected = await inferColumns(whole(), dialectOf(), options);
-    assert.deepEqual(await inferColumns(inChunks(csv, random), dialectOf(), options), expected);
-    assert.equal(expected.length, columns);
+    assert.deepEqual(await inferColumns(inChunks(csv, sizes), dialectOf(), options), expected);
+    assert.equal(expected.length, records[0]!.length);
   });
 });
 
 test('columns are named by the header, else by their position', async () => {
   const infer = (csv: string, names: string[] | null) =>
-    inferColumns(inChunks(Buffer.from(csv), seeded(2)), dialectOf(), { names, maxRowBytes: 99 });
+    inferColumns(inChunks(Buffer.from(csv), [2, 1]), dialectOf(), { names, maxRowBytes: 99 });
   assert.deepEqual(await infer('1,x\n', null), [
     { name: 'column1', type: 'bigint', nullable: false },
     { name: 'column2', type: 'text', nullable: false },
@@ -168,7 +173,7 @@ test('columns are named by the header, else by their position', async () => {
 
 test('a row with another number of fields has no say', async () => {
   const csv = Buffer.from('1,2\nx\ny,z,w\n3,4');
-  const columns = await inferColumns(inChunks(csv, seeded(2)), dialectOf(), {
+  const columns = await inferColumns(inChunks(csv, [2, 1]), dialectOf(), {
     names: ['a', 'b'],
     maxRowBytes: 99,
   });

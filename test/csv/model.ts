@@ -9,6 +9,8 @@ export interface ModelRecord {
 /** What COPY makes of a file before it knows the columns. */
 export interface Model {
   records: ModelRecord[];
+  /** How the first record ended, and so all have to; null if it did not. */
+  newline: string | null;
   /** Why it refuses what follows the records; null if nothing does. */
   refused: string | null;
 }
@@ -18,16 +20,23 @@ export interface Model {
  * character of `text` is one character of the file; `\.` has no meaning here.
  */
 export function modelCopy(text: string, dialect: CsvDialect): Model {
-  const records: ModelRecord[] = [];
+  const model: Model = { records: [], newline: null, refused: null };
   try {
-    for (const line of modelLines(text, dialect)) records.push(modelFields(line, dialect));
-    return { records, refused: null };
+    for (const { line, end } of modelLines(text, dialect)) {
+      model.newline ??= end;
+      model.records.push(modelFields(line, dialect));
+    }
   } catch (error) {
-    return { records, refused: (error as Error).message };
+    model.refused = (error as Error).message;
   }
+  return model;
 }
 
-function* modelLines(text: string, dialect: CsvDialect): Generator<string> {
+/** The lines of a file, with how they end; the last may not. */
+export function* modelLines(
+  text: string,
+  dialect: CsvDialect,
+): Generator<{ line: string; end: string | null }> {
   const { quote, escape: escapeChar } = dialect;
   let newline: string | null = null;
   let line = '';
@@ -50,10 +59,10 @@ function* modelLines(text: string, dialect: CsvDialect): Generator<string> {
     newline ??= end;
     if (end !== newline) throw new Error('mixed_newlines');
     at += end.length - 1;
-    yield line;
+    yield { line, end };
     line = '';
   }
-  if (line !== '') yield line;
+  if (line !== '') yield { line, end: null };
 }
 
 function modelFields(line: string, dialect: CsvDialect): ModelRecord {

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import type { CsvDialect } from '../../src/formats/csv/dialect.ts';
 
 /** The usual dialect, with changes. */
@@ -13,37 +14,22 @@ export function dialectOf(changes: Partial<CsvDialect> = {}): CsvDialect {
   };
 }
 
-/** A number from 0 up to, and without, `below`. */
-export type Random = (below: number) => number;
+/** How often random input is tried, as a share of a test's own number; raise it by the environment for a long run. */
+const ROUNDS = Number(process.env.CSV_ROUNDS ?? 400) / 400;
 
-/** Numbers that are always the same for a seed (mulberry32). */
-export function seeded(seed: number): Random {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * below);
-  };
-}
-
-export function pick<T>(random: Random, items: readonly T[]): T {
-  return items[random(items.length)] as T;
-}
-
-/** How many random files a test tries; raise it by the environment for a long run. */
-export const ROUNDS = Number(process.env.CSV_ROUNDS ?? 400);
-
-/** Runs `body` for many seeds and names the seed that failed. */
-export async function forSeeds(body: (random: Random, seed: number) => Promise<void>): Promise<void> {
-  const first = Number(process.env.CSV_SEED ?? 1);
-  for (let seed = first; seed < first + ROUNDS; seed++) {
-    try {
-      await body(seeded(seed), seed);
-    } catch (cause) {
-      throw new Error(`failed with CSV_SEED=${seed}: ${(cause as Error).message}`, { cause });
-    }
-  }
+/**
+ * Tries a property with random input. What fails is made as small as it can be; fast-check's message ends with the
+ * seed, which CSV_SEED takes.
+ */
+export function check<T>(rounds: number, arbitrary: fc.Arbitrary<T>, body: (input: T) => Promise<void>) {
+  return fc.assert(fc.asyncProperty(arbitrary, body), {
+    seed: Number(process.env.CSV_SEED ?? 1),
+    numRuns: Math.ceil(rounds * ROUNDS),
+    // Looking for a smaller one may take as long as one likes to wait.
+    interruptAfterTimeLimit: 120_000 * Math.max(1, ROUNDS),
+    markInterruptAsFailure: true,
+    includeErrorInReport: true,
+  });
 }
 
 export const DIALECTS: CsvDialect[] = [
@@ -54,11 +40,20 @@ export const DIALECTS: CsvDialect[] = [
   dialectOf({ delimiter: '|', escape: '|', nullText: '-' }),
 ];
 
-/** Bytes in chunks of random sizes, often of one byte; an empty chunk now and then. */
-export async function* inChunks(bytes: Buffer, random: Random): AsyncGenerator<Buffer> {
-  const largest = pick(random, [1, 2, 5, 50, 100_000]);
-  for (let at = 0; at < bytes.length; ) {
-    const size = random(20) === 0 ? 0 : 1 + random(largest);
+/** Sizes of chunks, to be used in turn; an empty chunk now and then. */
+export const chunkSizes: fc.Arbitrary<readonly number[]> = fc.oneof(
+  fc.constant([100_000]),
+  fc.constant([1]),
+  fc.array(fc.integer({ min: 0, max: 5 }), { minLength: 1, maxLength: 10 }),
+  fc.array(fc.integer({ min: 0, max: 60 }), { minLength: 1, maxLength: 10 }),
+);
+
+/** Bytes in chunks of such sizes. */
+export async function* inChunks(bytes: Buffer, sizes: readonly number[]): AsyncGenerator<Buffer> {
+  let turn = 0;
+  for (let at = 0; at < bytes.length; turn++) {
+    // Sizes that are all zero would never end.
+    const size = sizes[turn % sizes.length]! || turn % 2;
     yield bytes.subarray(at, at + size);
     at += size;
   }
@@ -68,49 +63,81 @@ export async function collect(chunks: AsyncIterable<Uint8Array>): Promise<Buffer
   return Buffer.concat(await Array.fromAsync(chunks));
 }
 
-/**
- * A file of mostly `columns` fields a record, made to be nasty: quotes in mid-field, newlines in quotes, escapes
- * before anything, empty lines, and, one in a few, wrong in some way.
- */
-export function nastyCsv(random: Random, dialect: CsvDialect, columns: number): string {
-  const newline = pick(random, ['\n', '\n', '\r\n', '\r']);
-  const wrong = random(3) === 0;
-  let text = '';
-  const records = random(12);
-  for (let record = 0; record < records; record++) {
-    const count = wrong && random(6) === 0 ? 1 + random(columns + 2) : columns;
-    const fields = Array.from({ length: count }, () => nastyField(random, dialect, wrong));
-    const last = record === records - 1;
-    const end = wrong && random(8) === 0 ? pick(random, ['\n', '\r', '\r\n', '']) : newline;
-    text += fields.join(dialect.delimiter) + (last && random(2) === 0 ? '' : end);
-  }
-  return text;
+/** A file in some dialect, of mostly `columns` fields a record. */
+export interface NastyFile {
+  dialect: CsvDialect;
+  columns: number;
+  text: string;
 }
 
-function nastyField(random: Random, dialect: CsvDialect, wrong: boolean): string {
+/**
+ * Files made to be nasty: quotes in mid-field, newlines in quotes, escapes before anything, empty lines, and, one in
+ * a few, wrong in some way.
+ */
+export function nastyFiles(maxColumns: number, header = false): fc.Arbitrary<NastyFile> {
+  const form = fc.record({
+    dialect: fc.constantFrom(...DIALECTS.map((dialect) => ({ ...dialect, header }))),
+    columns: fc.integer({ min: 1, max: maxColumns }),
+    wrong: fc.nat(2).map((n) => n === 2),
+    newline: fc.constantFrom('\n', '\n', '\r\n', '\r'),
+    open: fc.boolean(),
+  });
+  return form.chain(({ dialect, columns, wrong, newline, open }) =>
+    fc.array(nastyRecord(dialect, columns, wrong, newline), { maxLength: 12 }).map((records) => {
+      const text = records.map(({ fields, end }) => fields.join(dialect.delimiter) + end).join('');
+      const last = records.at(-1)?.end.length ?? 0;
+      return { dialect, columns, text: open ? text.slice(0, text.length - last) : text };
+    }),
+  );
+}
+
+function nastyRecord(
+  dialect: CsvDialect,
+  columns: number,
+  wrong: boolean,
+  newline: string,
+): fc.Arbitrary<{ fields: string[]; end: string }> {
+  const count = rarely(wrong, 6, fc.constant(columns), fc.integer({ min: 1, max: columns + 2 }));
+  const end = rarely(wrong, 8, fc.constant(newline), fc.constantFrom('\n', '\r', '\r\n', ''));
+  const field = nastyField(dialect, wrong);
+  const fields = count.chain((length) => fc.array(field, { minLength: length, maxLength: length }));
+  return fc.record({ fields, end });
+}
+
+/** One of `n` times the other, if at all. */
+function rarely<T>(
+  ever: boolean,
+  n: number,
+  usual: fc.Arbitrary<T>,
+  other: fc.Arbitrary<T>,
+): fc.Arbitrary<T> {
+  if (!ever) return usual;
+  return fc.oneof({ weight: n - 1, arbitrary: usual }, { weight: 1, arbitrary: other });
+}
+
+function nastyField(dialect: CsvDialect, wrong: boolean): fc.Arbitrary<string> {
   const { delimiter, quote, escape: escapeChar, nullText } = dialect;
   const plain = ['', 'a', 'b2', 'é', '日本', '\\', '\\.', ' ', '.', '0', nullText].filter(
     (piece) => !piece.includes(delimiter) && !piece.includes(quote),
   );
-  const quoted = [
-    ...plain,
-    delimiter,
-    '\n',
-    '\r',
-    '\r\n',
-    escapeChar + quote,
-    escapeChar + escapeChar,
-  ].filter(Boolean);
-  let field = '';
-  for (let pieces = random(4); pieces > 0; pieces--) {
-    if (random(3) > 0) field += pick(random, plain);
-    else
-      field += quote + Array.from({ length: random(5) }, () => safe(pick(random, quoted))).join('') + quote;
-  }
-  return wrong && random(10) === 0 ? field + pick(random, [quote, escapeChar, '\r', '\n']) : field;
-
-  /** A lone escape before the closing quote would keep it open: that is for the wrong files. */
-  function safe(piece: string): string {
-    return !wrong && piece === escapeChar ? piece + escapeChar : piece;
-  }
+  const quoted = [...plain, delimiter, '\n', '\r', '\r\n', escapeChar + quote, escapeChar + escapeChar]
+    // A lone escape before the closing quote would keep it open: that is for the wrong files.
+    .map((piece) => (!wrong && piece === escapeChar ? piece + escapeChar : piece));
+  const part = fc.oneof(
+    { weight: 2, arbitrary: fc.constantFrom(...plain) },
+    {
+      weight: 1,
+      arbitrary: fc
+        .array(fc.constantFrom(...quoted), { maxLength: 4 })
+        .map((pieces) => quote + pieces.join('') + quote),
+    },
+  );
+  const field = fc.array(part, { maxLength: 3 }).map((parts) => parts.join(''));
+  const broken = fc.constantFrom(quote, escapeChar, '\r', '\n');
+  return rarely(
+    wrong,
+    10,
+    field,
+    fc.tuple(field, broken).map((parts) => parts.join('')),
+  );
 }

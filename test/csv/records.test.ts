@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import fc from 'fast-check';
 import type { ConnectorError } from '../../src/errors.ts';
 import type { CsvDialect } from '../../src/formats/csv/dialect.ts';
 import { limitRows, readHeader, rewriteRecords } from '../../src/formats/csv/records.ts';
 import { modelCopy } from './model.ts';
-import { collect, DIALECTS, dialectOf, forSeeds, inChunks, nastyCsv, pick, seeded } from './random_csv.ts';
+import { check, chunkSizes, collect, dialectOf, inChunks, nastyFiles } from './random_csv.ts';
 
 const MAX_ROW_BYTES = 1000;
 
@@ -28,15 +29,13 @@ const hasMarkerLine = (text: string) => /(^|[\r\n])\\\.[\r\n]/.test(text);
 
 describe('limitRows', () => {
   test('passes the bytes on unchanged, or refuses what COPY refuses', async () => {
-    await forSeeds(async (random) => {
-      const dialect = pick(random, DIALECTS);
-      const csv = nastyCsv(random, dialect, 1 + random(4));
+    await check(400, fc.tuple(nastyFiles(4), chunkSizes), async ([{ text, dialect }, sizes]) => {
       const actual = await textOrCode(
-        limitRows(inChunks(Buffer.from(csv), random), dialect, { maxRowBytes: MAX_ROW_BYTES }),
+        limitRows(inChunks(Buffer.from(text), sizes), dialect, { maxRowBytes: MAX_ROW_BYTES }),
       );
-      const model = modelCopy(csv, dialect);
-      if (actual.code === 'end_of_data_marker') assert.ok(hasMarkerLine(csv));
-      else assert.deepEqual(actual, model.refused === null ? { text: csv } : { code: model.refused });
+      const model = modelCopy(text, dialect);
+      if (actual.code === 'end_of_data_marker') assert.ok(hasMarkerLine(text));
+      else assert.deepEqual(actual, model.refused === null ? { text } : { code: model.refused });
     });
   });
 
@@ -62,16 +61,15 @@ describe('limitRows', () => {
   });
 
   test('refuses a NUL with its line and field, whatever the chunks', async () => {
-    const random = seeded(7);
     const text = 'a,b,c\r\n"x\r\n",y\r\n"p,q","r""',
       csv = Buffer.from(`${text}\0",z\r\n`);
-    for (let round = 0; round < 50; round++) {
-      const rows = limitRows(inChunks(csv, random), dialectOf(), { maxRowBytes: 100, lineOffset: 1 });
+    await check(50, chunkSizes, async (sizes) => {
+      const rows = limitRows(inChunks(csv, sizes), dialectOf(), { maxRowBytes: 100, lineOffset: 1 });
       await assert.rejects(collect(rows), {
         code: 'nul_character',
         message: 'NUL character at line 5, field 2: text in PostgreSQL cannot hold it',
       });
-    }
+    });
   });
 
   test('refuses a line that PostgreSQL takes for the end of the data', async () => {
@@ -96,31 +94,34 @@ describe('limitRows', () => {
     ];
     for (const [encoding, character] of cases) {
       const csv = Buffer.concat([Buffer.from('a,'), Buffer.from(character), Buffer.from('\nb,c\n')]);
-      const random = seeded(1);
       const options = { maxRowBytes: 5 };
-      assert.deepEqual(
-        await collect(limitRows(inChunks(csv, random), dialectOf({ encoding }), options)),
-        csv,
-      );
       const rewrite = { ...options, keep: [1], append: null, expectedFields: 2 };
-      const kept = await collect(rewriteRecords(inChunks(csv, random), dialectOf({ encoding }), rewrite));
-      assert.deepEqual(kept, Buffer.concat([Buffer.from(character), Buffer.from('\nc\n')]));
+      for (const sizes of [[1], [3], [100]]) {
+        const passed = await collect(limitRows(inChunks(csv, sizes), dialectOf({ encoding }), options));
+        assert.deepEqual(passed, csv);
+        const kept = await collect(rewriteRecords(inChunks(csv, sizes), dialectOf({ encoding }), rewrite));
+        assert.deepEqual(kept, Buffer.concat([Buffer.from(character), Buffer.from('\nc\n')]));
+      }
     }
   });
 });
 
 describe('rewriteRecords', () => {
   test('keeps the bytes of the fields that stay, appends the constant, refuses what COPY refuses', async () => {
-    await forSeeds(async (random) => {
-      const dialect = pick(random, DIALECTS);
-      const columns = 1 + random(5);
-      const csv = nastyCsv(random, dialect, columns);
-      const all = Array.from({ length: columns }, (_, position) => position);
-      const keep = random(2) === 0 ? null : all.filter(() => random(2) === 0);
-      const append = keep?.length === 0 || random(2) === 0 ? Buffer.from('"c,"') : null;
+    const rewrites = nastyFiles(5).chain((file) =>
+      fc.tuple(
+        fc.constant(file),
+        fc.option(fc.subarray([...Array(file.columns).keys()])),
+        fc.boolean(),
+        chunkSizes,
+      ),
+    );
+    await check(400, rewrites, async ([{ text, dialect, columns }, keep, appends, sizes]) => {
+      const append = keep?.length === 0 || appends ? Buffer.from('"c,"') : null;
       const options = { keep, append, expectedFields: columns, maxRowBytes: MAX_ROW_BYTES };
-      const actual = await textOrCode(rewriteRecords(inChunks(Buffer.from(csv), random), dialect, options));
-      assert.deepEqual(actual, modelRewrite(csv, dialect, columns, keep ?? all, append));
+      const actual = await textOrCode(rewriteRecords(inChunks(Buffer.from(text), sizes), dialect, options));
+      const all = [...Array(columns).keys()];
+      assert.deepEqual(actual, modelRewrite(text, dialect, columns, keep ?? all, append));
     });
   });
 
@@ -131,7 +132,7 @@ describe('rewriteRecords', () => {
     keep: number[],
     append: Buffer | null,
   ): { text?: string; code?: string } {
-    const { records, refused } = modelCopy(csv, dialect);
+    const { records, newline, refused } = modelCopy(csv, dialect);
     let text = '';
     for (const { raw } of records) {
       if (raw.length !== columns) return { code: 'ragged_row' };
@@ -139,7 +140,7 @@ describe('rewriteRecords', () => {
       if (append) fields.push(append.toString());
       const record = fields.join(dialect.delimiter);
       const { quote } = dialect;
-      text += `${record === '\\.' ? quote + record + quote : record}\n`;
+      text += (record === '\\.' ? quote + record + quote : record) + (newline ?? '\n');
     }
     return refused === null ? { text } : { code: refused };
   }
@@ -184,7 +185,9 @@ describe('rewriteRecords', () => {
     const long = 'y'.repeat(300_000);
     const csv = Buffer.from(`${'aa,bb\n'.repeat(100_000)}${long},bb\n`);
     const options = { keep: [0], append: Buffer.from('7'), expectedFields: 2, maxRowBytes: 1e6 };
-    const blocks = await Array.fromAsync(rewriteRecords(inChunks(csv, seeded(3)), dialectOf(), options));
+    const blocks = await Array.fromAsync(
+      rewriteRecords(inChunks(csv, [50_000, 1, 99]), dialectOf(), options),
+    );
     assert.equal(Buffer.concat(blocks).toString(), `${'aa,7\n'.repeat(100_000)}${long},7\n`);
     assert.ok(blocks.length < 12);
   });
@@ -192,13 +195,11 @@ describe('rewriteRecords', () => {
 
 describe('readHeader', () => {
   test('splits the file into the header and the rest, as the model does', async () => {
-    await forSeeds(async (random) => {
-      const dialect = { ...pick(random, DIALECTS), header: true };
-      const csv = nastyCsv(random, dialect, 1 + random(4));
+    const marked = fc.tuple(nastyFiles(4, true), fc.constantFrom('', '\ufeff'), chunkSizes);
+    await check(400, marked, async ([{ text: csv, dialect }, mark, sizes]) => {
       const model = modelCopy(csv, dialect);
       if (model.refused !== null) return;
-      const mark = random(2) === 0 ? '\ufeff' : '';
-      const header = await readHeader(inChunks(Buffer.from(mark + csv), random), dialect, MAX_ROW_BYTES);
+      const header = await readHeader(inChunks(Buffer.from(mark + csv), sizes), dialect, MAX_ROW_BYTES);
       const [first, ...others] = model.records;
       const values = first?.raw.map((raw, at) => first.values[at] ?? raw) ?? null;
       assert.deepEqual(header.fields, values);
@@ -210,18 +211,21 @@ describe('readHeader', () => {
       for (const { raw } of others) if (raw.length !== others[0]?.raw.length) return;
       const expectedFields = others[0]?.raw.length ?? 1;
       const rows = await collect(
-        rewriteRecords(inChunks(rest, random), dialect, { ...options, expectedFields }),
+        rewriteRecords(inChunks(rest, sizes), dialect, { ...options, expectedFields }),
       );
       const expected = others
         .map(({ raw }) => raw.join(dialect.delimiter))
         .map((row) => (row === '\\.' ? null : row));
-      if (!expected.includes(null)) assert.equal(rows.toString(), expected.map((row) => `${row}\n`).join(''));
+      const end = model.newline ?? '\n';
+      if (!expected.includes(null)) assert.equal(rows.toString(), expected.map((row) => row + end).join(''));
     });
   });
 
   test('counts the lines that the header took', async () => {
     for (const [csv, lines, newline] of [
-      ['"a\nb",c\r\n1,2\r\n', 2, 'crlf'],
+      ['"a\nb",c\n1,2\n', 2, 'lf'],
+      // As COPY counts.
+      ['"a\nb",c\r\n1,2\r\n', 1, 'crlf'],
       ['"a\r\nb",c\r\n1,2\r\n', 2, 'crlf'],
       ['"a\rb",c\r1,2\r', 2, 'cr'],
       ['a\n', 1, 'lf'],

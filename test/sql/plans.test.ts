@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { makeFiles, waitingFile } from '../../bench/scale_data.ts';
-import { type ScaleQuery, scaleQueries } from '../../bench/scale_queries.ts';
+import { makeFiles, waitingFile } from '../../bench/scale/data.ts';
+import { type ScaleQuery, scaleQueries } from '../../bench/scale/queries.ts';
 import { testDatabase } from '../support/database.ts';
 import { Planner } from '../support/plans.ts';
 

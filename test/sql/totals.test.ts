@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type pg from 'pg';
-import { pick, type Random, seeded } from '../csv/random_csv.ts';
 import { testDatabase } from '../support/database.ts';
+import { pick, type Random, seeded } from '../support/random.ts';
 
 // No worker runs here: the sessions call what it calls, at random and side by side.
 const db = await testDatabase();

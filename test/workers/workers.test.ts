@@ -140,6 +140,11 @@ test('an import that does not finish within the grace time rolls back and waits 
   await next.end('SIGTERM');
 });
 
+test('a worker that has had nothing to do yet ends when it is told to', async () => {
+  const worker = await world.startWorker();
+  assert.equal((await worker.end('SIGTERM')).code, 0);
+});
+
 test('without DATABASE_URL a worker says what is missing and names the demo', async () => {
   await assert.rejects(world.startWorker({ DATABASE_URL: '' }), /DATABASE_URL must be set.*npm run demo/s);
 });

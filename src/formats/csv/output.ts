@@ -1,12 +1,12 @@
 import type { DialectBytes } from './dialect.ts';
 import { END_MARKER } from './end_marker.ts';
+import { type Newline, newlineBytes } from './scanner.ts';
 
 const BLOCK_BYTES = 128 * 1024;
 /** Room at a record's start, so that a record as short as the end marker can still be quoted where it lies. */
 const HEAD_ROOM = 8;
 /** Below this a loop is quicker than the call of a native copy. */
 const SMALL_COPY = 24;
-const LINE_FEED = 0x0a;
 
 /** Collects the bytes of records into big blocks. */
 export class OutputBlocks {
@@ -31,14 +31,14 @@ export class OutputBlocks {
   }
 
   /**
-   * Ends the record with a line feed, so that a last record that is empty is one to COPY, too. A record that
-   * would read `\.` is quoted.
+   * Ends the record, also the last one: if it is empty it would be none to COPY. A record that would read `\.` is
+   * quoted.
    *
    * @returns false if it would read `\.` and quotes would change its value
    */
-  endRecord(bytes: DialectBytes): boolean {
+  endRecord(bytes: DialectBytes, newline: Newline | null): boolean {
     if (this.#length - this.#recordStart === END_MARKER.length && !this.#quoteMarker(bytes)) return false;
-    this.byte(LINE_FEED);
+    for (const byte of newlineBytes(newline)) this.byte(byte);
     if (this.#block.length - this.#length < HEAD_ROOM) this.#turn(HEAD_ROOM);
     this.#recordStart = this.#length;
     return true;

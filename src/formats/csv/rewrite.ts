@@ -15,8 +15,8 @@ export interface RewriteOptions extends RowsStart {
 }
 
 /**
- * Leaves fields out of each record and appends a constant one. Fields stay byte for byte as they were; every
- * record then ends with a line feed. PostgreSQL does not see what is left out, so its encoding is not checked.
+ * Leaves fields out of each record and appends a constant one. Fields stay byte for byte as they were, and records
+ * end as they did, so that COPY counts the same lines. PostgreSQL does not see what is left out, so its encoding is not checked.
  *
  * @throws ConnectorError `ragged_row`, `end_of_data_marker`, and as `RecordScanner`
  */
@@ -97,7 +97,7 @@ class Rewriter {
   }
 
   #endRecord(): void {
-    const { fields, line } = this.#scanner;
+    const { fields, line, newline } = this.#scanner;
     if (fields !== this.#expectedFields) throw raggedRow(line, this.#expectedFields, fields);
     this.#takeField(fields - 1);
     this.#copyRun();
@@ -105,7 +105,7 @@ class Rewriter {
       if (this.#started) this.output.byte(this.#bytes.delimiter);
       this.output.write(this.#append, 0, this.#append.length);
     }
-    if (!this.output.endRecord(this.#bytes)) throw endMarkerFound(line);
+    if (!this.output.endRecord(this.#bytes, newline)) throw endMarkerFound(line);
     this.#started = false;
   }
 

@@ -12,6 +12,15 @@ export type Stop = typeof FIELD_END | typeof RECORD_END | typeof CHUNK_END;
 /** How the records end. COPY goes by the first record and refuses any other end after it. */
 export type Newline = 'lf' | 'crlf' | 'cr';
 
+const NEWLINES: Record<Newline, Buffer> = {
+  lf: Buffer.from('\n'),
+  crlf: Buffer.from('\r\n'),
+  cr: Buffer.from('\r'),
+};
+
+/** How a record is to end; a line feed in a file where nothing tells. */
+export const newlineBytes = (newline: Newline | null): Buffer => NEWLINES[newline ?? 'lf'];
+
 /** What is known of the bytes before the first one; `readHeader` gives both. */
 export interface RowsStart {
   /** Physical lines, to be counted in errors. Default 0. */
@@ -260,9 +269,9 @@ export class RecordScanner {
     return CHUNK_END;
   }
 
-  /** As an editor counts: a quoted newline counts too, if it is the file's kind. */
+  /** As COPY counts: a quoted newline counts too, if it is the file's kind; where rows end with both, the carriage return. */
   #physicalLine(): number {
-    const ends = this.newline === 'cr' ? this.#carriageReturns : this.#lineFeeds;
+    const ends = this.newline === 'lf' || this.newline === null ? this.#lineFeeds : this.#carriageReturns;
     return this.#lineOffset + ends + 1;
   }
 

@@ -33,7 +33,7 @@ export function toBatch({ bytes, rows, refusals }: TextLines): RowBatch {
     // Rows that were set apart leave gaps, so that COPY's line is a row of the batch and not of the file.
     copyInput: (start, end) => ({
       options: 'format text',
-      firstLine: start,
+      lineOf: (line) => start + line - 1,
       unit: 'row',
       data: [Buffer.concat(rows.slice(start, end).map((row) => bytes.subarray(row.start, row.end)))],
     }),

@@ -11,7 +11,8 @@ import {
   type DuckDBResult,
   type DuckDBType,
 } from '@duckdb/node-api';
-import { BINARY_HEADER, BINARY_TRAILER, ChunkEncoder } from './binary/encode.ts';
+import { BINARY_HEADER, BINARY_TRAILER } from '../binary_copy.ts';
+import { ChunkEncoder } from './binary/encode.ts';
 import type { BinaryPlan } from './binary/kinds.ts';
 import { makeWriter } from './binary/writers.ts';
 import type { ReaderAnswer, ReaderColumn, ReaderRequest } from './protocol.ts';

@@ -2,10 +2,6 @@ import type duckdb from '@duckdb/node-bindings';
 import { readVectors } from './vector.ts';
 import type { ColumnWriter } from './writers.ts';
 
-/** Signature, flags, and the length of a header extension that there is not. */
-export const BINARY_HEADER = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
-export const BINARY_TRAILER = Buffer.from([0xff, 0xff]);
-
 /** Rows of a chunk, ready for COPY, or the first that is too long. */
 export type EncodedChunk = { data: Uint8Array } | { tooLarge: { row: number; bytes: number } };
 

@@ -9,7 +9,7 @@ export interface ScaleQuery {
   limit: number;
 }
 
-/** The connectors of scale_data.sql: the one with most files, one of the others, one with max_parallel_files. */
+/** The connectors of data.sql: the one with most files, one of the others, one with max_parallel_files. */
 const BIG = 'connector 1';
 const SMALL = 'connector 77';
 const LIMITED = 'connector 10';

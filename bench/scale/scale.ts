@@ -1,15 +1,16 @@
 import pg from 'pg';
-import { startPostgres } from '../embedded/postgres/server.ts';
-import { migrate } from '../src/db/migrations.ts';
-import { Planner } from '../test/support/plans.ts';
-import { makeFiles, waitingFile } from './scale_data.ts';
-import { type ScaleQuery, scaleQueries } from './scale_queries.ts';
+import { startPostgres } from '../../embedded/postgres/server.ts';
+import { migrate } from '../../src/db/migrations.ts';
+import { Planner } from '../../test/support/plans.ts';
+import { serverOptions } from '../options.ts';
+import { makeFiles, waitingFile } from './data.ts';
+import { type ScaleQuery, scaleQueries } from './queries.ts';
 
 const RUNS = 7;
 
 /** 5 million files and 10,000 connectors: what watching and polling take, and how they read `files`. */
 export async function scale(): Promise<void> {
-  const postgres = await startPostgres();
+  const postgres = await startPostgres(serverOptions);
   const client = new pg.Client({ connectionString: postgres.url() });
   try {
     await migrate(postgres.url());

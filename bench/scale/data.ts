@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import type pg from 'pg';
 
-const SCRIPT = new URL('scale_data.sql', import.meta.url);
+const SCRIPT = new URL('data.sql', import.meta.url);
 
-/** Fills a database, as a superuser, with connectors and files in all states; see scale_data.sql. */
+/** Fills a database, as a superuser, with connectors and files in all states; see data.sql. */
 export async function makeFiles(
   client: pg.Client,
   { connectors, big, small }: { connectors: number; big: number; small: number },

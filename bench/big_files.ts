@@ -1,0 +1,165 @@
+import { stat } from 'node:fs/promises';
+import type { BucketServer } from '../embedded/bucket/server.ts';
+import { type Dataset, describeDataset } from './data/dataset.ts';
+import { runInDuckDB } from './data/duckdb.ts';
+import { readings } from './data/readings.ts';
+import { BUCKET, type Ground, onGround, QUIET } from './ground.ts';
+import { type Content, checkRows, multiply, readContent } from './load/content.ts';
+import { installTimescaledb, NO_TIMESCALEDB } from './load/timescaledb.ts';
+import { plainTable, TABLE } from './load/way.ts';
+import { type Cost, Meter } from './measure/meter.ts';
+import { printSetting } from './measure/setting.ts';
+import type { Options } from './options.ts';
+import { type Goal, megabytes, optional, printGoals, printTable, progress, seconds } from './report.ts';
+
+/** With the preset of 5 million rows, about 1 GB in either format. */
+const NOTE_LENGTH = 160;
+/** As pyarrow makes them. */
+const LARGE_ROW_GROUP = 1_048_576;
+const MAX_FILE_BYTES = 4 * 1024 ** 3;
+const MANY = 3;
+const HIGH_CONCURRENCY = 16;
+
+/** Files that one worker, fresh from its start, imports at once. */
+interface Case {
+  name: string;
+  /** Paths. */
+  csv: string[];
+  parquet: string[];
+  columnstore: boolean;
+  concurrency: number;
+}
+
+interface Measured {
+  case: Case;
+  cost: Cost;
+  bytes: number;
+}
+
+/** Big files, alone and several at once: seconds, and the memory of worker and children together. */
+export async function bigFiles({ rows }: Options): Promise<void> {
+  progress('big_files: making the files');
+  const data = await readings({ rows, noteLength: NOTE_LENGTH });
+  const runs: Measured[] = [];
+  let content: Content | undefined;
+  for (const each of await listCases(data)) {
+    await onGround(
+      (server) => putAll(server, each),
+      async (ground) => {
+        const timescaledb = await installTimescaledb(ground.client);
+        if (runs.length === 0) await printHead(ground, data, timescaledb);
+        if (each.columnstore && !timescaledb) return;
+        const run = await importCase(ground, data, each);
+        const loaded = await readContent(ground.client, data.columns);
+        const files = each.csv.length + each.parquet.length;
+        content ??= loaded;
+        checkRows(each.name, loaded, { ...multiply(content, files), rows: String(rows * files) });
+        progress(`big_files: ${each.name}: ${run.cost.seconds.toFixed(1)} s`);
+        runs.push(run);
+      },
+      { env: { WORKER_CONCURRENCY: String(each.concurrency) }, settings: QUIET },
+    );
+  }
+  printRuns(runs);
+}
+
+async function listCases({ csv, parquet }: Dataset): Promise<Case[]> {
+  const largeGroups = parquet.replace('.parquet', '_large_groups.parquet');
+  await runInDuckDB(
+    `copy (from read_parquet('${parquet}')) to '${largeGroups}' (format parquet, row_group_size ${LARGE_ROW_GROUP})`,
+  );
+  const one = { csv: [], parquet: [], columnstore: false, concurrency: 4 };
+  const many = (path: string) => Array.from({ length: MANY }, () => path);
+  const together = `at once, WORKER_CONCURRENCY ${HIGH_CONCURRENCY}`;
+  return [
+    { ...one, name: 'CSV', csv: [csv] },
+    { ...one, name: 'Parquet', parquet: [parquet] },
+    {
+      ...one,
+      name: `Parquet, ${LARGE_ROW_GROUP.toLocaleString('en')} rows a row group`,
+      parquet: [largeGroups],
+    },
+    {
+      ...one,
+      name: `${MANY} CSV and ${MANY} Parquet ${together}`,
+      csv: many(csv),
+      parquet: many(parquet),
+      concurrency: HIGH_CONCURRENCY,
+    },
+    { ...one, name: 'CSV, columnstore', csv: [csv], columnstore: true },
+    { ...one, name: 'Parquet, columnstore', parquet: [parquet], columnstore: true },
+    {
+      ...one,
+      name: `${MANY} Parquet ${together}, columnstore`,
+      parquet: many(parquet),
+      columnstore: true,
+      concurrency: HIGH_CONCURRENCY,
+    },
+  ];
+}
+
+async function putAll({ store }: BucketServer, { csv, parquet }: Case): Promise<void> {
+  for (const [n, path] of csv.entries()) await store.putFile(BUCKET, `csv/${n}.csv`, path);
+  for (const [n, path] of parquet.entries()) await store.putFile(BUCKET, `parquet/${n}.parquet`, path);
+}
+
+async function importCase(ground: Ground, data: Dataset, each: Case): Promise<Measured> {
+  if (!each.columnstore) await ground.client.query(plainTable(data.columns));
+  const settings = each.columnstore ? { columnstore: true, segment_by: ['device'], order_by: ['at'] } : {};
+  const types = Object.fromEntries(data.columns.map(({ name, type }) => [name, type]));
+  const formats = (['csv', 'parquet'] as const).filter((format) => each[format].length > 0);
+  const meter = new Meter(ground.postgres.pid, ground.worker.pid!);
+  await Promise.all(
+    formats.map((format) =>
+      ground.importAll(
+        format,
+        {
+          pattern: `${format}/*`,
+          file_format: format,
+          target_table: TABLE,
+          max_file_bytes: MAX_FILE_BYTES,
+          ...settings,
+        },
+        each.columnstore ? types : {},
+      ),
+    ),
+  );
+  const cost = meter.stop();
+  const sizes = await Promise.all(
+    [...each.csv, ...each.parquet].map(async (path) => (await stat(path)).size),
+  );
+  return { case: each, cost, bytes: sizes.reduce((sum, size) => sum + size, 0) };
+}
+
+async function printHead({ client }: Ground, data: Dataset, timescaledb: boolean): Promise<void> {
+  console.log('## big_files: big files, each run with a worker fresh from its start\n');
+  await printSetting(client);
+  if (!timescaledb) console.log(`${NO_TIMESCALEDB}: no columnstore.`);
+  console.log(`\nMade readings, ${await describeDataset(data)}:\n`);
+}
+
+function printRuns(runs: Measured[]): void {
+  printTable(
+    ['files', 'seconds', 'MB/s', 'worker CPU', 'COPY CPU', 'peak memory of worker and children'],
+    runs.map(({ case: { name }, cost, bytes }) => [
+      name,
+      seconds(cost.seconds),
+      (bytes / 1e6 / cost.seconds).toFixed(0),
+      optional(cost.clientCpu, seconds),
+      optional(cost.copyCpu, seconds),
+      optional(cost.peakBytes, megabytes),
+    ]),
+  );
+  printGoals(runs.map(memoryGoal));
+}
+
+/** Where DuckDB sorts, it takes more than its own limit. */
+function memoryGoal({ case: { name, columnstore }, cost }: Measured): Goal {
+  const atMost = columnstore ? 800e6 : 400e6;
+  return {
+    text: `${name}: at most ${megabytes(atMost)} of memory`,
+    value: cost.peakBytes,
+    met: (value) => value <= atMost,
+    show: megabytes,
+  };
+}

@@ -1,0 +1,55 @@
+import { join } from 'node:path';
+import { scratchDirectory } from '../scratch.ts';
+import type { Column, Dataset } from './dataset.ts';
+import { runInDuckDB } from './duckdb.ts';
+
+/** What a device measured: one reading a second, of one of 100 devices. */
+export const READING_COLUMNS: Column[] = [
+  { name: 'at', type: 'timestamptz' },
+  { name: 'device', type: 'text' },
+  { name: 'temperature', type: 'float8' },
+  { name: 'pressure', type: 'float8' },
+  { name: 'status', type: 'integer' },
+  { name: 'note', type: 'text' },
+];
+
+export interface ReadingsOptions {
+  rows: number;
+  /** Of `note`, which is random hexadecimal digits; by itself 8. */
+  noteLength?: number;
+}
+
+const made = new Map<string, Promise<Dataset>>();
+
+/** Made when first asked for: the same numbers make the same rows, wherever and whenever. */
+export function readings({ rows, noteLength = 8 }: ReadingsOptions): Promise<Dataset> {
+  const name = `readings_${rows}_${noteLength}`;
+  const dataset = made.get(name) ?? make(name, { rows, noteLength });
+  made.set(name, dataset);
+  return dataset;
+}
+
+async function make(name: string, { rows, noteLength }: Required<ReadingsOptions>): Promise<Dataset> {
+  const directory = scratchDirectory('data');
+  const csv = join(directory, `${name}.csv`);
+  const parquet = join(directory, `${name}.parquet`);
+  await runInDuckDB(
+    `copy (${selectReadings(rows, noteLength)}) to '${parquet}' (format parquet)`,
+    `copy (from read_parquet('${parquet}')) to '${csv}' (format csv, header true)`,
+  );
+  return { name: 'readings', rows, columns: READING_COLUMNS, csv, parquet };
+}
+
+function selectReadings(rows: number, noteLength: number): string {
+  const digits = Array.from({ length: Math.ceil(noteLength / 32) }, (_, n) => `md5(i || ' ${n}')`);
+  // Divided by 2^64, a hash is a number from 0 to 1.
+  const fraction = (salt: string) => `(hash(i, '${salt}')::double / 18446744073709551616.0::double)`;
+  return `select
+      timestamptz '2026-01-01 00:00:00Z' + to_seconds(i) as at,
+      format('device-{:04}', (hash(i, 'device') % 100)::integer) as device,
+      -20 + 60 * ${fraction('temperature')} as temperature,
+      950 + 100 * ${fraction('pressure')} as pressure,
+      (hash(i, 'status') % 1000)::integer as status,
+      left(${digits.join(' || ')}, ${noteLength}) as note
+    from range(${rows}) as r(i)`;
+}

@@ -1,0 +1,55 @@
+import { basename } from 'node:path';
+import type { BucketServer } from '../../embedded/bucket/server.ts';
+import { type Dataset, describeDataset } from '../data/dataset.ts';
+import { flights } from '../data/flights.ts';
+import { readings } from '../data/readings.ts';
+import { BUCKET, onGround, QUIET } from '../ground.ts';
+import { printSetting } from '../measure/setting.ts';
+import type { Options } from '../options.ts';
+import { printGoals, progress } from '../report.ts';
+import { connector } from './connector.ts';
+import { missingPrograms, parallelCopies, psqlCopy, rawCopy, serverCopy } from './programs.ts';
+import { copyCpuGoal, printResults, speedGoal } from './report.ts';
+import { runRounds } from './rounds.ts';
+
+const CSV = connector('csv');
+const PARQUET = connector('parquet');
+
+/** One file into a plain table: our connector against the tools that people use today. */
+export async function load({ rows, rounds }: Options): Promise<void> {
+  progress('load: making the files');
+  const made = await readings({ rows });
+  const real = await flights();
+  await onGround(
+    (server) => putAll(server, [made, real]),
+    async (ground) => {
+      const baseline = psqlCopy() ?? rawCopy();
+      const peers = psqlCopy() ? [rawCopy()] : [];
+      const all = [baseline, ...peers, serverCopy(), CSV, PARQUET, ...parallelCopies([1, 2])];
+      const results = await runRounds(ground, made, all, rounds);
+      const flightResults = await runRounds(ground, real, [baseline, CSV, PARQUET], rounds);
+
+      console.log(`## load: one file into a plain table, medians of ${rounds}\n`);
+      await printSetting(ground.client);
+      for (const line of missingPrograms()) console.log(line);
+      console.log(`\nMade readings, ${await describeDataset(made)}:\n`);
+      printResults(results);
+      printGoals([
+        speedGoal(PARQUET.name, 2, results),
+        speedGoal(CSV.name, 1, results),
+        copyCpuGoal(CSV.name, 0.6, results),
+      ]);
+      console.log(`Flights of vega-datasets, ${await describeDataset(real)}:\n`);
+      printResults(flightResults);
+      printGoals([speedGoal(PARQUET.name, 2, flightResults), speedGoal(CSV.name, 1, flightResults)]);
+    },
+    { settings: QUIET },
+  );
+}
+
+/** Serves each dataset's files under their own names. */
+export async function putAll({ store }: BucketServer, datasets: Dataset[]): Promise<void> {
+  for (const path of datasets.flatMap(({ csv, parquet }) => [csv, parquet])) {
+    await store.putFile(BUCKET, basename(path), path);
+  }
+}

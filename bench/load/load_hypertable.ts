@@ -1,0 +1,64 @@
+import pg from 'pg';
+import type { Column } from '../data/dataset.ts';
+import { describeDataset } from '../data/dataset.ts';
+import { readings } from '../data/readings.ts';
+import { onGround, QUIET } from '../ground.ts';
+import { printSetting } from '../measure/setting.ts';
+import type { Options } from '../options.ts';
+import { printGoals, progress } from '../report.ts';
+import { columnstoreConnector, connector } from './connector.ts';
+import { putAll } from './load.ts';
+import { missingPrograms, parallelCopies, psqlCopy, rawCopy } from './programs.ts';
+import { printResults, speedGoal } from './report.ts';
+import { runRounds } from './rounds.ts';
+import { installTimescaledb, NO_TIMESCALEDB } from './timescaledb.ts';
+import { plainTable, TABLE, type Way } from './way.ts';
+
+const SEGMENT_BY = 'device';
+const ORDER_BY = 'at';
+
+/** One file into a hypertable, as rows and straight into the columnstore. Only where the server has TimescaleDB. */
+export async function loadHypertable({ rows, rounds }: Options): Promise<void> {
+  progress('hypertable: making the files');
+  const data = await readings({ rows });
+  await onGround(
+    (server) => putAll(server, [data]),
+    async (ground) => {
+      console.log(`## hypertable: one file into a hypertable with its own index, medians of ${rounds}\n`);
+      if (!(await installTimescaledb(ground.client))) {
+        return console.log(`${NO_TIMESCALEDB}: not measured.\n`);
+      }
+      const fromCsv = columnstoreConnector('csv', { segment_by: [SEGMENT_BY], order_by: [ORDER_BY] });
+      const fromParquet = columnstoreConnector('parquet', { segment_by: [SEGMENT_BY], order_by: [ORDER_BY] });
+      const ways: Way[] = [
+        psqlCopy(hypertable) ?? rawCopy(hypertable),
+        connector('csv', hypertable),
+        connector('parquet', hypertable),
+        fromCsv,
+        fromParquet,
+        ...parallelCopies([1, 2], hypertable),
+        ...parallelCopies([1, 2], columnstore).map(intoColumnstore),
+      ];
+      const results = await runRounds(ground, data, ways, rounds);
+      await printSetting(ground.client);
+      for (const line of missingPrograms()) console.log(line);
+      console.log(`\nMade readings, ${await describeDataset(data)}:\n`);
+      printResults(results);
+      printGoals([speedGoal(fromParquet.name, 2.5, results), speedGoal(fromCsv.name, 2.5, results)]);
+    },
+    { settings: QUIET },
+  );
+}
+
+function hypertable(columns: Column[]): string {
+  return `${plainTable(columns)}; select create_hypertable('${TABLE}', by_range('${ORDER_BY}', interval '7 days'))`;
+}
+
+function columnstore(columns: Column[]): string {
+  return `${hypertable(columns)}; alter table ${TABLE} set (timescaledb.enable_columnstore,
+    timescaledb.segmentby = ${pg.escapeLiteral(SEGMENT_BY)}, timescaledb.orderby = ${pg.escapeLiteral(ORDER_BY)})`;
+}
+
+function intoColumnstore(way: Way): Way {
+  return { ...way, name: `${way.name}, columnstore` };
+}

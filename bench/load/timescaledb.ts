@@ -1,0 +1,10 @@
+import type pg from 'pg';
+
+export const NO_TIMESCALEDB = 'This server has no TimescaleDB (TEST_POSTGRES_BIN_DIR names one that has)';
+
+/** Installs the extension; false where the server has none. */
+export async function installTimescaledb(client: pg.Client): Promise<boolean> {
+  const { rows } = await client.query("select from pg_available_extensions where name = 'timescaledb'");
+  if (rows.length > 0) await client.query('create extension if not exists timescaledb');
+  return rows.length > 0;
+}

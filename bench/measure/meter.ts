@@ -1,0 +1,94 @@
+import { canMeasure, children, cpuTime, family, familyCpu, residentBytes, title } from './processes.ts';
+
+/** Of one run of one way. CPU is in seconds; what the operating system cannot be asked is undefined. */
+export interface Cost {
+  seconds: number;
+  /** Of the program that loads, and its children: our worker, or psql, or its like. */
+  clientCpu: number | undefined;
+  /** Of the backends that ran COPY. */
+  copyCpu: number | undefined;
+  /** Of the server's processes, all of them: other backends and those that write WAL and pages too. */
+  serverCpu: number | undefined;
+  /** Highest sum of the resident memory of the loading program and its children. */
+  peakBytes: number | undefined;
+}
+
+interface Backend {
+  first: number;
+  last: number;
+  copies: boolean;
+}
+
+const SAMPLE_MS = 20;
+
+/**
+ * Measures from `new` to `stop`: CPU times as differences, memory and what is known of processes that end on the
+ * way by looking every 20 ms.
+ */
+export class Meter {
+  readonly #postmaster: number;
+  readonly #worker: number | undefined;
+  readonly #followed: number[];
+  readonly #backends = new Map<number, Backend>();
+  readonly #start = performance.now();
+  #clientCpu: number;
+  readonly #serverCpu: number;
+  readonly #timer: NodeJS.Timeout | undefined;
+  #peak = 0;
+
+  /** @param worker lives before and after; a program that only lives meanwhile is told to `follow` */
+  constructor(postmaster: number, worker?: number) {
+    this.#postmaster = postmaster;
+    this.#worker = worker;
+    this.#followed = worker === undefined ? [] : [worker];
+    this.#clientCpu = this.#readClientCpu();
+    this.#serverCpu = familyCpu(postmaster);
+    for (const pid of children(postmaster)) {
+      const { own } = cpuTime(pid) ?? { own: 0 };
+      this.#backends.set(pid, { first: own, last: own, copies: false });
+    }
+    if (canMeasure) this.#timer = setInterval(() => this.#sample(), SAMPLE_MS);
+  }
+
+  /** A child of this process: counted from now to its end, if that is before `stop`. */
+  follow(pid: number): void {
+    this.#followed.push(pid);
+    this.#clientCpu += cpuTime(pid)?.own ?? 0;
+  }
+
+  stop(): Cost {
+    const elapsed = (performance.now() - this.#start) / 1000;
+    clearInterval(this.#timer);
+    this.#sample();
+    const known = (value: number) => (canMeasure ? value : undefined);
+    const copying = [...this.#backends.values()].filter((backend) => backend.copies);
+    return {
+      seconds: elapsed,
+      clientCpu: known(this.#readClientCpu() - this.#clientCpu),
+      copyCpu: known(copying.reduce((sum, { first, last }) => sum + last - first, 0)),
+      serverCpu: known(familyCpu(this.#postmaster) - this.#serverCpu),
+      peakBytes: known(this.#peak),
+    };
+  }
+
+  /** A child's CPU time is in that of its parent, this process, once it has ended. */
+  #readClientCpu(): number {
+    return this.#worker === undefined ? (cpuTime(process.pid)?.ended ?? 0) : familyCpu(this.#worker);
+  }
+
+  #sample(): void {
+    const resident = this.#followed.flatMap(family).reduce((sum, pid) => sum + residentBytes(pid), 0);
+    this.#peak = Math.max(this.#peak, resident);
+    for (const pid of children(this.#postmaster)) this.#sampleBackend(pid);
+  }
+
+  #sampleBackend(pid: number): void {
+    const time = cpuTime(pid);
+    if (!time) return;
+    const backend = this.#backends.get(pid) ?? { first: 0, last: 0, copies: false };
+    this.#backends.set(pid, backend);
+    backend.last = time.own;
+    // As in `postgres: user database 127.0.0.1(40404) COPY`.
+    backend.copies ||= / COPY\b/.test(title(pid));
+  }
+}

@@ -1,0 +1,4 @@
+/** Loaded before a worker: when the program that started it is gone, however it went, stdin closes, and the worker stops. */
+process.stdin.resume().once('close', () => process.kill(process.pid, 'SIGTERM'));
+// Waiting for that end is no reason to live on.
+(process.stdin as NodeJS.ReadStream & { unref?: () => void }).unref?.();

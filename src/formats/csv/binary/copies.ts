@@ -1,0 +1,40 @@
+import { BINARY_HEADER, BINARY_TRAILER } from '../../binary_copy.ts';
+import type { CopyInput } from '../../format.ts';
+import { rawInput } from '../raw.ts';
+import { LineMap } from './line_map.ts';
+import type { Section, SectionPlan } from './sections.ts';
+
+/** Puts sections of one kind that follow each other into one COPY. */
+export async function* toCopyInputs(
+  sections: AsyncGenerator<Section>,
+  { dialect, newline }: Pick<SectionPlan, 'dialect' | 'newline'>,
+): AsyncGenerator<CopyInput> {
+  try {
+    let next = await sections.next();
+    while (!next.done) {
+      const { kind } = next.value;
+      const lines = new LineMap();
+      const data = async function* () {
+        while (!next.done && next.value.kind === kind && !lines.full) {
+          lines.add(next.value);
+          yield next.value.data;
+          next = await sections.next();
+        }
+      };
+      const lineOf = (line: number) => lines.lineOf(line);
+      yield kind === 'raw' ? rawInput(data(), dialect, { newline, lineOf }) : binaryInput(data(), lineOf);
+    }
+  } finally {
+    await sections.return(undefined);
+  }
+}
+
+function binaryInput(rows: AsyncIterable<Uint8Array>, lineOf: CopyInput['lineOf']): CopyInput {
+  return { options: 'format binary', data: asBinaryFile(rows), lineOf, unit: 'line' };
+}
+
+async function* asBinaryFile(rows: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  yield BINARY_HEADER;
+  yield* rows;
+  yield BINARY_TRAILER;
+}

@@ -1,0 +1,64 @@
+import { type PutValue, putInt32, putInt64, putSafeInt64, UNSURE } from './values.ts';
+
+const ZERO = 0x30;
+const PLUS = 0x2b;
+const MINUS = 0x2d;
+
+/** Digits that a JavaScript number surely holds exactly, and that 64 bits surely hold. */
+const SAFE_DIGITS = 15;
+const INT64_DIGITS = 18;
+const NINE_DIGITS = 1_000_000_000;
+
+/** smallint: a sign and digits, as pg_strtoint16 takes them (src/backend/utils/adt/numutils.c). */
+export const putInt2: PutValue = (bytes, start, end, to, at) => {
+  const value = parseSafe(bytes, start, end);
+  if (!(value >= -0x8000 && value <= 0x7fff)) return UNSURE;
+  to[at] = value >> 8;
+  to[at + 1] = value;
+  return at + 2;
+};
+
+/** integer. */
+export const putInt4: PutValue = (bytes, start, end, to, at) => {
+  const value = parseSafe(bytes, start, end);
+  return value >= -0x80000000 && value <= 0x7fffffff ? putInt32(value, to, at) : UNSURE;
+};
+
+/** bigint. */
+export const putInt8: PutValue = (bytes, start, end, to, at) => {
+  const value = parseSafe(bytes, start, end);
+  if (!Number.isNaN(value)) return putSafeInt64(value, to, at);
+  const first = afterSign(bytes, start);
+  if (end - first > INT64_DIGITS || end - first <= SAFE_DIGITS) return UNSURE;
+  const high = parseDigits(bytes, first, end - 9);
+  const low = parseDigits(bytes, end - 9, end);
+  if (!(high + low >= 0)) return UNSURE;
+  const size = BigInt(high) * BigInt(NINE_DIGITS) + BigInt(low);
+  return putInt64(bytes[start] === MINUS ? -size : size, to, at);
+};
+
+/** NaN for what is no integer of at most SAFE_DIGITS digits. */
+function parseSafe(bytes: Uint8Array, start: number, end: number): number {
+  const first = afterSign(bytes, start);
+  if (end - first > SAFE_DIGITS) return Number.NaN;
+  const size = parseDigits(bytes, first, end);
+  // Not -0, which is another number to a float.
+  return bytes[start] === MINUS ? 0 - size : size;
+}
+
+function afterSign(bytes: Uint8Array, start: number): number {
+  const byte = bytes[start];
+  return byte === MINUS || byte === PLUS ? start + 1 : start;
+}
+
+/** NaN for no digits, or anything else among them. */
+function parseDigits(bytes: Uint8Array, start: number, end: number): number {
+  if (start >= end) return Number.NaN;
+  let value = 0;
+  for (let at = start; at < end; at++) {
+    const digit = (bytes[at] as number) - ZERO;
+    if (digit < 0 || digit > 9) return Number.NaN;
+    value = value * 10 + digit;
+  }
+  return value;
+}

@@ -1,0 +1,65 @@
+import type { TableColumn } from '../../../target/table.ts';
+import { putFloat4, putFloat8 } from './floats.ts';
+import { putInt2, putInt4, putInt8 } from './integers.ts';
+import { putNumeric } from './numerics.ts';
+import { putBoolean, putBytea, putJsonb, putText, putUuid } from './texts.ts';
+import { putDate, putTime, putTimestamp, putUtcTimestamp, putZonedTimestamp } from './times.ts';
+import type { PutValue } from './values.ts';
+
+/**
+ * What puts the values of a PostgreSQL type, by the type's name without modifiers: the receiving functions apply those as
+ * the input functions do. A type that is not here goes to PostgreSQL as text; a new one is one new entry.
+ */
+const KINDS = {
+  smallint: putInt2,
+  integer: putInt4,
+  bigint: putInt8,
+  real: putFloat4,
+  'double precision': putFloat8,
+  numeric: putNumeric,
+  boolean: putBoolean,
+  text: putText,
+  'character varying': putText,
+  character: putText,
+  json: putText,
+  jsonb: putJsonb,
+  enum: putText,
+  uuid: putUuid,
+  bytea: putBytea,
+  date: putDate,
+  'time without time zone': putTime,
+  'timestamp without time zone': putTimestamp,
+  'timestamp with time zone': putZonedTimestamp,
+  'timestamp with time zone, UTC': putUtcTimestamp,
+} satisfies Record<string, PutValue>;
+
+/** A name in KINDS, which can be sent to another thread. */
+export type ValueKind = keyof typeof KINDS;
+
+/** Names under which PostgreSQL knows the zone that is no more than UTC. */
+const UTC = [
+  'utc',
+  'etc/utc',
+  'gmt',
+  'etc/gmt',
+  'zulu',
+  'uct',
+  'etc/uct',
+  'etc/zulu',
+  'universal',
+  'etc/universal',
+];
+
+/** How values for a column are put; undefined where only PostgreSQL can parse them. */
+export function kindOf({ baseType, isEnum }: TableColumn, timeZone: string): ValueKind | undefined {
+  if (isEnum) return 'enum';
+  if (baseType === 'timestamp with time zone' && UTC.includes(timeZone.toLowerCase())) {
+    return 'timestamp with time zone, UTC';
+  }
+  return Object.hasOwn(KINDS, baseType) && baseType !== 'enum' ? (baseType as ValueKind) : undefined;
+}
+
+/** The function that puts values of a kind. */
+export function putterOf(kind: ValueKind): PutValue {
+  return KINDS[kind];
+}

@@ -1,0 +1,82 @@
+import { type PutValue, UNSURE } from './values.ts';
+
+const ZERO = 0x30;
+const PLUS = 0x2b;
+const MINUS = 0x2d;
+const POINT = 0x2e;
+
+/** More digits than this are left to PostgreSQL. */
+const MAX_DIGITS = 1000;
+/** Decimal digits in one digit of base 10,000. */
+const GROUP = 4;
+const NEGATIVE = 0x40;
+/** Bytes of count, weight, sign and scale. */
+const HEAD = 8;
+
+/**
+ * numeric, of plain decimal digits: how many digits of base 10,000, the weight of the first, sign, decimal digits after the
+ * point, and the digits (numeric_recv in src/backend/utils/adt/numeric.c, which also rounds to the column's scale).
+ */
+export const putNumeric: PutValue = (bytes, start, end, to, at) => {
+  const sign = bytes[start];
+  const first = sign === MINUS || sign === PLUS ? start + 1 : start;
+  const point = findPoint(bytes, first, end);
+  const scale = point === end ? 0 : end - point - 1;
+  if (point < 0 || end - first > MAX_DIGITS || point === first || (point !== end && scale === 0))
+    return UNSURE;
+  let next = at + HEAD;
+  let weight = Math.ceil((point - first) / GROUP) - 1;
+  // The first group before the point may be shorter, the last one after it is filled up with zeros.
+  let from = first - ((GROUP - ((point - first) % GROUP)) % GROUP);
+  while (from < end) {
+    const group = from < point ? groupAt(bytes, from, first, point) : groupAt(bytes, from, point + 1, end);
+    if (next === at + HEAD && group === 0) weight--;
+    else {
+      to[next++] = group >> 8;
+      to[next++] = group;
+    }
+    from += GROUP;
+    if (from === point) from++;
+  }
+  while (next > at + HEAD && to[next - 1] === 0 && to[next - 2] === 0) next -= 2;
+  putHead((next - at - HEAD) / 2, weight, sign === MINUS, scale, to, at);
+  return next;
+};
+
+/** The point's place, or the end; -1 where there is anything but digits around it. */
+function findPoint(bytes: Uint8Array, start: number, end: number): number {
+  let point = end;
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at] as number;
+    if (byte === POINT && point === end) point = at;
+    else if (byte < ZERO || byte > ZERO + 9) return -1;
+  }
+  return point;
+}
+
+/** Four decimal digits; what lies outside of the range counts as zeros. */
+function groupAt(bytes: Uint8Array, from: number, start: number, end: number): number {
+  let group = 0;
+  for (let at = from; at < from + GROUP; at++) {
+    group = group * 10 + (at >= start && at < end ? (bytes[at] as number) - ZERO : 0);
+  }
+  return group;
+}
+
+function putHead(
+  count: number,
+  weight: number,
+  negative: boolean,
+  scale: number,
+  to: Uint8Array,
+  at: number,
+): void {
+  to[at] = count >> 8;
+  to[at + 1] = count;
+  to[at + 2] = count === 0 ? 0 : weight >> 8;
+  to[at + 3] = count === 0 ? 0 : weight;
+  to[at + 4] = negative && count > 0 ? NEGATIVE : 0;
+  to[at + 5] = 0;
+  to[at + 6] = scale >> 8;
+  to[at + 7] = scale;
+}

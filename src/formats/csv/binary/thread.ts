@@ -1,0 +1,65 @@
+/** The encoder thread: reads a CSV file beside the worker's own work. It serves one request at a time. */
+import { parentPort } from 'node:worker_threads';
+import { openEntries } from '../../../compression/entries.ts';
+import { ConnectorError, locate } from '../../../errors.ts';
+import { SpooledFile } from '../../../fetch/spooled_file.ts';
+import { openRows } from '../rows.ts';
+import type { ReadRequest, ThreadAnswer, ThreadRequest } from './protocol.ts';
+import { readSections, type Section } from './sections.ts';
+
+/** Sections under way to the worker at once. */
+const WINDOW = 4;
+
+/** The one that is being read. */
+let file: SpooledFile | undefined;
+let credit = 0;
+let creditGiven: () => void = () => {};
+
+parentPort!.on('message', (request: ThreadRequest) => {
+  if (request.type === 'more') {
+    credit += 1;
+    creditGiven();
+  } else if (request.type === 'grown') {
+    file?.grow(request.available);
+  } else {
+    read(request).then(
+      () => answer({ type: 'done' }),
+      (error) => answer(refusal(error)),
+    );
+  }
+});
+
+async function read(request: ReadRequest): Promise<void> {
+  const { dialect, maxRowBytes } = request.plan;
+  credit = WINDOW;
+  file = new SpooledFile(request.file);
+  let position = 0;
+  for await (const entry of openEntries(file, request.limits)) {
+    if (position++ !== request.entry) continue;
+    const rows = openRows({ entry, dialect, maxRowBytes });
+    for await (const section of readSections(rows, request.plan)) await send(section);
+    return;
+  }
+}
+
+async function send(section: Section): Promise<void> {
+  while (credit === 0) {
+    await new Promise<void>((resolve) => {
+      creditGiven = resolve;
+    });
+  }
+  credit -= 1;
+  const transfer = [section.data.buffer];
+  if (section.kind === 'binary' && section.lines) transfer.push(section.lines.buffer);
+  answer({ type: 'section', section }, transfer);
+}
+
+function refusal(error: unknown): ThreadAnswer {
+  const { code, message, passing, hint, line, column } =
+    error instanceof ConnectorError ? error : locate(error, '');
+  return { type: 'refused', code, message, options: { passing, hint, line, column } };
+}
+
+function answer(message: ThreadAnswer, transfer: ArrayBuffer[] = []): void {
+  parentPort!.postMessage(message, transfer);
+}

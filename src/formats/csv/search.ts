@@ -1,0 +1,11 @@
+/** The last index, up to `last`, whose value is at most `limit`, in ascending values; 0 where there is none. */
+export function lastAtMost(values: number[], limit: number, last: number): number {
+  let low = 0;
+  let high = last;
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (values[middle]! <= limit) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}

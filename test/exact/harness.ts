@@ -1,0 +1,248 @@
+import assert from 'node:assert/strict';
+import type pg from 'pg';
+import type { CsvDialect } from '../../src/formats/csv/dialect.ts';
+import { type Model, modelCopy, modelLines } from '../csv/model.ts';
+import { dialectOf } from '../csv/random_csv.ts';
+import type { World } from '../support/world.ts';
+import { copyByHand, type Options, type Outcome } from './oracle.ts';
+import { STRICTER } from './stricter.ts';
+
+/**
+ * The ways in which a CSV may go in, each with what a worker is to be told for all files to go that way. Every file
+ * of every test goes each of them.
+ */
+export const WAYS: Record<string, Record<string, string>> = {
+  'as bytes': { ENCODE_CSV_FROM_BYTES: String(Number.MAX_SAFE_INTEGER) },
+  encoded: { ENCODE_CSV_FROM_BYTES: '0' },
+};
+
+/** A table, how its files are written, and files; each is one case. */
+export interface Group {
+  /** Definitions of the table's columns. */
+  columns: string;
+  /** The columns that the files fill, in order. */
+  fills: string[];
+  /** Columns of the connector; `csv_skip_header` is false unless it is given. */
+  settings?: Record<string, unknown>;
+  /** The table has no columns but those above, and one file, so that nobody has to know whose a row is. */
+  bare?: boolean;
+  /** Bytes by what the case is called. */
+  files: Record<string, Buffer | string>;
+  /** Bytes for COPY, where it does not know the encoding. */
+  forCopy?: Record<string, Buffer>;
+  /** Of a bare group whose bad rows are left out: the lines that are to be. */
+  rejectedLines?: number[];
+}
+
+/** One file, and what became of it: by our import, and by COPY. */
+export interface Result {
+  name: string;
+  ours: Outcome;
+  copy: Outcome;
+}
+
+let groups = 0;
+
+/** Imports all files of all groups, gives each to COPY, too, and returns what became of them. */
+export async function importAndCopy(world: World, list: Group[]): Promise<Result[]> {
+  const client = await world.db.connect();
+  const runs: Run[] = [];
+  for (const group of list) runs.push(await start(world, client, group));
+  const copied: Outcome[][] = [];
+  for (const run of runs) copied.push(await copyAll(client, run));
+  await settle(world, runs);
+  const results: Result[] = [];
+  for (const [i, run] of runs.entries()) {
+    const ours = await outcomes(client, run);
+    for (const [j, name] of Object.keys(run.group.files).entries()) {
+      results.push({ name, ours: ours[j]!, copy: copied[i]![j]! });
+    }
+    await client.query(`drop table ${run.table}, ${run.table}_copy`);
+  }
+  await client.end();
+  return results;
+}
+
+/** A group on its way; files are named by their number. */
+interface Run {
+  group: Group;
+  /** Of the table, the connector and the folder. */
+  table: string;
+  settings: Record<string, unknown>;
+}
+
+const keyOf = (table: string, position: number) => `${table}/${String(position).padStart(6, '0')}`;
+
+async function start(world: World, client: pg.Client, group: Group): Promise<Run> {
+  const table = `exact_${++groups}`;
+  // By position, columns that are always generated are passed over.
+  const order = group.bare ? '' : ', row_order bigint generated always as identity';
+  const lineage = group.settings?.file_id_column ? ', file_id bigint' : '';
+  const columns = `(${group.columns}${order}${lineage})`;
+  await client.query(`create table ${table} ${columns}; create table ${table}_copy ${columns}`);
+  for (const [position, body] of Object.values(group.files).entries())
+    world.put(keyOf(table, position), body);
+  const settings = { csv_skip_header: false, ...group.settings };
+  await world.insertConnector({
+    name: table,
+    pattern: `${table}/*`,
+    target_table: table,
+    create_table: false,
+    max_tracked_files: 100_000,
+    ...settings,
+  });
+  return { group, table, settings };
+}
+
+async function copyAll(client: pg.Client, { group, table, settings }: Run): Promise<Outcome[]> {
+  const options = settings as Options;
+  const { rows } = await client.query("select current_setting('server_version_num')::int < 180000 as old");
+  const outcomes: Outcome[] = [];
+  for (const [name, body] of Object.entries(group.files)) {
+    const given = group.forCopy?.[name] ?? Buffer.from(body as string);
+    const bytes = rows[0].old ? quoteMarkers(given, options) : given;
+    const query = rowsOf(group, `${table}_copy`, orderOf(group));
+    const columns = options.csv_skip_header ? group.fills : group.fills.slice(0, firstFields(bytes, options));
+    const copy = (copied: Buffer, changed: Options) =>
+      copyByHand(client, `${table}_copy`, columns, copied, { ...options, ...changed }, query);
+    let outcome = await copy(bytes, {});
+    if (outcome.rows === null && !options.csv_skip_header) {
+      // COPY counts no newline within quotes in its first line: let that be another one.
+      const again = await copy(Buffer.concat([newlineOf(bytes, options), bytes]), { csv_skip_header: true });
+      if (again.rows === null)
+        outcome = {
+          ...again,
+          message: again.message.replace(/^line (\d+)/, (_, line) => `line ${line - 1}`),
+        };
+    }
+    if (outcome.rows !== null) outcome.rejected = group.rejectedLines ?? [];
+    outcomes.push(outcome);
+  }
+  return outcomes;
+}
+
+/** Where rows were rolled back, pages have gaps that later rows may fill. */
+function orderOf(group: Group): string {
+  if (!group.bare) return 'row_order';
+  return group.rejectedLines ? group.fills[0]! : 'ctid';
+}
+
+/** In a file without a header the first row says how many columns there are. */
+function firstFields(bytes: Buffer, options: Options): number {
+  return modelOf(bytes, options).records[0]?.raw.length ?? 1;
+}
+
+function newlineOf(bytes: Buffer, options: Options): Buffer {
+  const first = modelOf(bytes, options).records[0]?.raw.join(',').length ?? 0;
+  const end = /^(\r\n|\r|\n)/.exec(bytes.toString('latin1', first, first + 2))?.[0] ?? '\n';
+  return Buffer.from(end);
+}
+
+/** A line of `\.` as PostgreSQL 18 takes it: as any other. Before, it ended the data. */
+function quoteMarkers(bytes: Buffer, options: Options): Buffer {
+  const text = bytes.toString('latin1');
+  if (!/(^|[\r\n])\\\.([\r\n]|$)/.test(text)) return bytes;
+  const lines = Array.from(modelLines(text, dialectFor(options)), ({ line, end }) => {
+    const { quote } = dialectFor(options);
+    return (line === '\\.' ? quote + line + quote : line) + (end ?? '');
+  });
+  return Buffer.from(lines.join(''), 'latin1');
+}
+
+function modelOf(bytes: Buffer, options: Options): Model {
+  return modelCopy(bytes.toString('latin1', 0, 20_000), dialectFor(options));
+}
+
+function dialectFor({ csv_delimiter = ',', csv_quote = '"', csv_escape = '"' }: Options): CsvDialect {
+  return dialectOf({ delimiter: csv_delimiter, quote: csv_quote, escape: csv_escape });
+}
+
+/** Every row as its bits, and as text to be shown. */
+function rowsOf(group: Group, table: string, order: string, more = ''): string {
+  const names = columnNames(group.columns);
+  return `select encode(sha256(record_send(r)), 'hex') as bits, left(r::text, 1000) as shown${more}
+    from (select *, xmin, ctid, row(${names.join(', ')}) as r from ${table}) t order by ${order}`;
+}
+
+/** The first word of each definition. */
+function columnNames(columns: string): string[] {
+  return columns
+    .split(/,(?![^(]*\))(?![^']*'(?:[^']*'[^']*')*[^']*$)/)
+    .map((definition) => /^\s*(\w+|"(?:[^"]|"")+")/.exec(definition)![1]!);
+}
+
+async function settle(world: World, runs: Run[]): Promise<void> {
+  await world.db.waitFor<{ busy: number }>(
+    `select count(*) as busy from s3_connector.connector_status
+      where name = any ($1) and (not caught_up or in_queue + running + pending_retry > 0)`,
+    ([row]) => row?.busy === 0,
+    { values: [runs.map((run) => run.table)], timeoutMs: 120_000 },
+  );
+}
+
+async function outcomes(client: pg.Client, { group, table }: Run): Promise<Outcome[]> {
+  const { rows: files } = await client.query(
+    `select key, status::text, error_code, error_message, xmin::text as tx, rows_imported
+      from s3_connector.files where connector_name = $1`,
+    [table],
+  );
+  const { rows: rejected } = await client.query(
+    'select key, line from s3_connector.rejected_rows where connector_name = $1 order by line',
+    [table],
+  );
+  // Whose a row is: the transaction that wrote it is the one that set its file's success.
+  const { rows } = await client.query(rowsOf(group, table, orderOf(group), ', xmin::text as tx'));
+  return Object.keys(group.files).map((_, position): Outcome => {
+    const key = keyOf(table, position);
+    const file = files.find((candidate) => candidate.key === key);
+    // An object without a byte is a file as any other.
+    assert.ok(file, `${key} was not found`);
+    if (file.status !== 'success') {
+      return { rows: null, code: file.error_code, message: file.error_message.slice(key.length + 2) };
+    }
+    const own = group.bare ? rows : rows.filter((row) => row.tx === file.tx);
+    assert.equal(own.length, Number(file.rows_imported), `${key}: rows counted`);
+    const left = rejected.filter((row) => row.key === key).map(({ line }) => Number(line));
+    return { rows: own.map(({ bits, shown }) => ({ bits, shown })), rejected: left };
+  });
+}
+
+/** What differs between our import and COPY, and is not one of our stricter refusals. */
+export function differences(results: Result[]): object[] {
+  return results.flatMap(({ name, ours, copy }) => {
+    const difference = differ(ours, copy);
+    return difference === null ? [] : [{ name, ...difference }];
+  });
+}
+
+function differ(ours: Outcome, copy: Outcome): object | null {
+  if (ours.rows === null) {
+    const stricter = STRICTER[ours.code];
+    if (stricter) return stricter.copyRefuses && copy.rows !== null ? { ours, copy: shown(copy) } : null;
+    if (copy.rows === null) return sameReason(ours.message, copy.message) ? null : { ours, copy };
+    return { ours, copy: shown(copy) };
+  }
+  if (copy.rows === null) return { ours: shown(ours), copy };
+  if (ours.rows.length !== copy.rows.length) return { ours: shown(ours), copy: shown(copy) };
+  if (`${ours.rejected}` !== `${copy.rejected}`) return { left: ours.rejected, refused: copy.rejected };
+  const at = ours.rows.findIndex((row, i) => row.bits !== copy.rows![i]!.bits);
+  return at === -1 ? null : { row: at + 1, ours: ours.rows[at]!.shown, copy: copy.rows[at]!.shown };
+}
+
+/** Whether ours is what COPY says of its own table, whatever the rows next to the failing one were numbered. */
+function sameReason(ours: string, copy: string): boolean {
+  const clean = (message: string) =>
+    message.replaceAll(/(exact_\d+)_copy/g, '$1').replace(/ \(Failing row contains .*\)\.?$/s, '');
+  return clean(ours).startsWith(clean(copy));
+}
+
+const shown = ({ rows }: Outcome) => ({
+  count: rows?.length,
+  first: rows?.slice(0, 5).map((row) => row.shown),
+});
+
+/** A field, quoted where COPY needs it, or wherever `always` says. */
+export function quoteField(value: string, always = false): string {
+  const needed = value === '' || value === '\\.' || /[",\n\r]/.test(value);
+  return always || needed ? `"${value.replaceAll('"', '""')}"` : value;
+}

@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { check } from '../csv/random_csv.ts';
+import { openWorld } from '../support/world.ts';
+import { differences, importAndCopy, WAYS } from './harness.ts';
+import { randomGroups } from './random_files.ts';
+
+const world = await openWorld();
+
+for (const [way, env] of Object.entries(WAYS)) {
+  test(`random tables and files: as COPY takes them, ${way}`, async (t) => {
+    const worker = await world.startWorker(env);
+    let taken = 0;
+    let refused = 0;
+    // Many tables in each round, because a worker does them side by side; what fails is cut down to the one.
+    await check(2, fc.array(randomGroups, { minLength: 40, maxLength: 40, size: 'max' }), async (groups) => {
+      const results = await importAndCopy(world, groups);
+      for (const { copy } of results) copy.rows === null ? refused++ : taken++;
+      assert.deepEqual(differences(results), []);
+    });
+    t.diagnostic(`${taken} files taken, ${refused} refused`);
+    assert.ok(taken > 50 && refused > 50, 'files are too good, or too bad');
+    await worker.end('SIGTERM');
+  });
+}

@@ -1,0 +1,25 @@
+/**
+ * Where we refuse on our own account, by `files.error_code`: what COPY would refuse later or in other words, and
+ * what it would take. Nothing else may differ.
+ */
+export const STRICTER: Record<string, { why: string; copyRefuses: boolean }> = {
+  nul_character: { why: 'named by line and field', copyRefuses: true },
+  mixed_newlines: { why: 'named by line', copyRefuses: true },
+  ragged_row: {
+    why: 'columns are left out or added, so that COPY does not see how many there were',
+    copyRefuses: true,
+  },
+  unterminated_quote: {
+    why: 'a header that never ends would be the whole file, and no row',
+    copyRefuses: false,
+  },
+  end_of_data_marker: {
+    why: 'before PostgreSQL 18, COPY drops all that follows without a word',
+    copyRefuses: false,
+  },
+  unknown_column: {
+    why: 'the header, or the first row, has columns that the table lacks',
+    copyRefuses: false,
+  },
+  row_too_large: { why: 'max_row_bytes', copyRefuses: false },
+};

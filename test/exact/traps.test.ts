@@ -1,0 +1,22 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { openWorld } from '../support/world.ts';
+import { differences, importAndCopy, WAYS } from './harness.ts';
+import { largeGroups, trapGroups } from './traps.ts';
+
+// Each file goes through the worker, and through COPY with the same options: the rows, or the refusals, are the same.
+
+const world = await openWorld();
+
+for (const [way, env] of Object.entries(WAYS)) {
+  test(`files that are traps: as COPY takes them, ${way}`, async () => {
+    const worker = await world.startWorker(env);
+    const groups = [
+      ...trapGroups({}),
+      ...trapGroups({ file_id_column: 'file_id' }).filter(({ bare }) => !bare),
+    ];
+    const results = await importAndCopy(world, [...groups, ...largeGroups()]);
+    assert.deepEqual(differences(results), []);
+    await worker.end('SIGTERM');
+  });
+}
