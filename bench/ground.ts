@@ -1,20 +1,15 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { type BucketServer, startBucketServer } from '../embedded/bucket/server.ts';
 import { type Postgres, startPostgres } from '../embedded/postgres/server.ts';
 import { migrate } from '../src/db/migrations.ts';
 import { serverOptions } from './options.ts';
 import { scratchDirectory } from './scratch.ts';
+import { type BenchWorker, startWorker } from './worker.ts';
 
 export const BUCKET = 'bench';
-const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
-const END_WITH_PARENT = new URL('../embedded/end_with_parent.ts', import.meta.url).href;
 
 /** Columns of the connector; the rest has its preset. */
 export type ConnectorColumns = { pattern: string; file_format: string; target_table: string } & Record<
@@ -27,7 +22,7 @@ export interface Ground {
   postgres: Postgres;
   server: BucketServer;
   client: pg.Client;
-  worker: ChildProcess;
+  worker: BenchWorker;
   directory: string;
   /**
    * Inserts a connector and waits until all that it found is imported; throws if anything is not. A table that the
@@ -76,34 +71,20 @@ export async function onGround(
       client,
       worker,
       directory,
-      importAll: (name, columns, types) => importAll(postgres, server, name, columns, types),
+      importAll: (name, columns, types) =>
+        Promise.race([importAll(postgres, server, name, columns, types), worker.lost]),
       drop: async (name) => {
         await client.query('select s3_connector.pause($1)', [name]);
         await client.query('select s3_connector.drop_connector($1)', [name]);
       },
     });
   } finally {
-    worker.kill('SIGTERM');
-    if (worker.exitCode === null) await once(worker, 'exit');
+    await worker.stop();
     await client.end();
     await server.close();
     await postgres.stop();
     await rm(directory, { recursive: true, force: true });
   }
-}
-
-async function startWorker(env: Record<string, string>): Promise<ChildProcess> {
-  const worker = spawn(process.execPath, ['--import', END_WITH_PARENT, MAIN], {
-    env: { ...process.env, ...env },
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  for await (const line of createInterface({ input: worker.stdout! })) {
-    if (line.includes('"ready"')) {
-      worker.stdout!.resume();
-      return worker;
-    }
-  }
-  throw new Error('the worker ended before it was ready');
 }
 
 /** On a connection of its own, so that several can be under way. */

@@ -30,7 +30,7 @@ export function columnstoreConnector(
 
 async function load({ ground, data }: Parameters<Way['load']>[0], format: Format, columns: object) {
   const types = Object.fromEntries(data.columns.map(({ name, type }) => [name, type]));
-  const meter = new Meter(ground.postgres.pid, ground.worker.pid!);
+  const meter = new Meter(ground.postgres.pid, ground.worker.pid);
   await ground.importAll(
     CONNECTOR,
     { pattern: basename(data[format]), file_format: format, target_table: TABLE, ...columns },

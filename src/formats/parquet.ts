@@ -13,8 +13,9 @@ import type {
 import { splitLines, toBatch } from './parquet/batches.ts';
 import { planBinary } from './parquet/binary/kinds.ts';
 import type { ReaderColumn } from './parquet/protocol.ts';
+import { quoteText } from './parquet/quote.ts';
 import type { Reader, ReadRequest } from './parquet/reader_process.ts';
-import { quoteText, RAISED, readRaised, type TextColumn, textQuery } from './parquet/text.ts';
+import { RAISED, readRaised, type TextColumn, textQuery } from './parquet/text.ts';
 import { postgresType } from './parquet/types.ts';
 import type { Pool } from './pool.ts';
 
@@ -115,10 +116,11 @@ class ParquetPart implements FilePart {
   }
 
   #wanted(plan: CopyPlan): TextColumn[] {
-    return plan.columns.map(({ position, target }) => ({
-      ...this.#columns[position]!,
-      targetType: target.baseType,
-    }));
+    return plan.columns.map(({ position, target }) => {
+      const column = this.#columns[position]!;
+      if (column.unreadable !== null) throw unreadable(column);
+      return { ...column, targetType: target.baseType };
+    });
   }
 
   /** A file that has a column of that name cannot have its rows numbered. */
@@ -141,6 +143,13 @@ class ParquetPart implements FilePart {
       readers.release(reader);
     }
   }
+}
+
+function unreadable({ name, unreadable: reason }: ReaderColumn): ConnectorError {
+  return new ConnectorError('unsupported_type', `column ${name} cannot be read without loss: ${reason}`, {
+    column: name,
+    hint: 'Write it as text, or leave it out with a row in column_mappings whose target_column is null.',
+  });
 }
 
 function constantOf({ constant }: CopyPlan): { targetType: string; value: string } | null {

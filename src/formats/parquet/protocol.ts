@@ -23,4 +23,6 @@ export interface ReaderColumn {
   duckdbType: string;
   /** Whether any row group holds a null, or does not say. */
   nullable: boolean;
+  /** Why its values cannot be read as they are; null where they can. */
+  unreadable: string | null;
 }

@@ -16,7 +16,7 @@ import { ChunkEncoder } from './binary/encode.ts';
 import type { BinaryPlan } from './binary/kinds.ts';
 import { makeWriter } from './binary/writers.ts';
 import type { ReaderAnswer, ReaderColumn, ReaderRequest } from './protocol.ts';
-import { quoteText } from './text.ts';
+import { quoteText } from './quote.ts';
 
 /** Bytes that are gathered before they are sent on. */
 const CHUNK_BYTES = 1 << 18;
@@ -72,11 +72,34 @@ async function describe(path: string): Promise<ReaderColumn[]> {
     `select path_in_schema, coalesce(bool_or(coalesce(stats_null_count, 1) > 0), false) from parquet_metadata(${file}) group by 1`,
   );
   const nullable = new Map(nulls.getRows().map(([name, has]) => [String(name), Boolean(has)]));
-  return described.getRows().map(([name, type]) => ({
+  const digits = await decimalDigits(file);
+  return described.getRows().map(([name, type], position) => ({
     name: String(name),
     duckdbType: String(type),
     nullable: nullable.get(String(name)) ?? true,
+    unreadable:
+      (digits[position] ?? 0) > DECIMAL_DIGITS
+        ? `it holds decimals of ${digits[position]} digits, of which ${DECIMAL_DIGITS} can be read`
+        : null,
   }));
+}
+
+/** The most that DuckDB's decimals have; of longer ones it makes doubles. */
+const DECIMAL_DIGITS = 38;
+
+/** By column: the digits of the longest decimal in it. */
+async function decimalDigits(file: string): Promise<number[]> {
+  const schema = await connection.runAndReadAll(
+    `select coalesce(num_children, 0), coalesce(precision, 0) from parquet_schema(${file})`,
+  );
+  // From the root down, each followed by its children.
+  const elements = schema.getRows().map((row) => row.map(Number) as [children: number, digits: number]);
+  let at = 1;
+  const take = (): number => {
+    const [children, digits] = elements[at++]!;
+    return Math.max(digits, ...Array.from({ length: children }, take));
+  };
+  return Array.from({ length: elements[0]?.[0] ?? 0 }, take);
 }
 
 async function read(query: string, maxRowBytes: number): Promise<void> {

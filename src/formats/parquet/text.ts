@@ -1,3 +1,5 @@
+import { jsonText } from './nested.ts';
+import { quoteName, quoteText } from './quote.ts';
 import { isNested, listElement } from './types.ts';
 
 /** A column of the file on its way into a column of the table. */
@@ -74,17 +76,24 @@ function fieldText(column: TextColumn): string {
 
 function valueText(value: string, { duckdbType, targetType }: TextColumn): string {
   const element = listElement(duckdbType);
-  if (element !== null && !isNested(element) && !targetType.startsWith('json'))
+  if (element !== null && !isNested(element) && !/^jsonb?$/.test(targetType))
     return arrayText(value, element);
-  if (isNested(duckdbType)) return `cast(to_json(${value}) as varchar)`;
-  return scalarText(value, duckdbType);
+  if (isNested(duckdbType)) return jsonText(value, duckdbType);
+  // Its text is short for a float, and another number for a double.
+  const widened = duckdbType === 'FLOAT' && targetType === 'double precision';
+  return widened ? scalarText(`cast(${value} as double)`, 'DOUBLE') : scalarText(value, duckdbType);
 }
 
 function scalarText(value: string, duckdbType: string): string {
-  const text = `cast(${value} as varchar)`;
+  const text = duckdbType === 'TIMESTAMP WITH TIME ZONE' ? utcText(value) : `cast(${value} as varchar)`;
   if (duckdbType === 'BLOB') return `'\\\\x' || lower(hex(${value}))`;
   if (duckdbType === 'DATE' || duckdbType.startsWith('TIMESTAMP')) return `replace(${text}, ' (BC)', ' BC')`;
   return text;
+}
+
+/** Not DuckDB's own text of a time with a zone: its library for calendars reckons in doubles. */
+function utcText(value: string): string {
+  return `case when isfinite(${value}) then cast(make_timestamp(epoch_us(${value})) as varchar) || '+00' else cast(${value} as varchar) end`;
 }
 
 /** `{"a","b",NULL}`; quotes are allowed around elements of every type. */
@@ -101,23 +110,25 @@ function badValueChecks(column: TextColumn, row: string): { isBad: string; mark:
   const mark = (code: string) =>
     `${quoteText(`${RAISED}${code}|`)} || ${row} || ${quoteText(`|${column.name}`)}`;
   const element = listElement(column.duckdbType);
-  if (column.duckdbType === 'TIMESTAMP_NS' && column.targetType !== 'text') {
-    return [{ isBad: hasNanoseconds(value), mark: mark('nanoseconds') }];
+  if (holdsNanoseconds(column.duckdbType) && !isTextType(column.targetType)) {
+    return [{ isBad: hasNanoseconds(value, column.duckdbType), mark: mark('nanoseconds') }];
   }
-  if (element === 'TIMESTAMP_NS') {
-    return [
-      {
-        isBad: `len(list_filter(${value}, lambda e: ${hasNanoseconds('e')})) > 0`,
-        mark: mark('nanoseconds'),
-      },
-    ];
+  if (element !== null && holdsNanoseconds(element) && !isTextType(column.targetType.replace('[]', ''))) {
+    const isBad = `len(list_filter(${value}, lambda e: ${hasNanoseconds('e', element)})) > 0`;
+    return [{ isBad, mark: mark('nanoseconds') }];
   }
   if (!mayNeedEscaping(column)) return [];
   return [{ isBad: `contains(${valueText(value, column)}, chr(0))`, mark: mark('nul_character') }];
 }
 
-function hasNanoseconds(value: string): string {
-  return `isfinite(${value}) and epoch_ns(${value}) % 1000 <> 0`;
+const holdsNanoseconds = (duckdbType: string) => ['TIMESTAMP_NS', 'TIME_NS'].includes(duckdbType);
+
+/** Types of a table that take any text as it is. */
+const isTextType = (targetType: string) => /^(text|character varying|jsonb?)$/.test(targetType);
+
+function hasNanoseconds(value: string, duckdbType: string): string {
+  const remainder = `epoch_ns(${value}) % 1000 <> 0`;
+  return duckdbType === 'TIME_NS' ? remainder : `isfinite(${value}) and ${remainder}`;
 }
 
 function mayNeedEscaping({ duckdbType }: TextColumn): boolean {
@@ -132,12 +143,4 @@ function escapeText(text: string): string {
     ['chr(13)', "'\\r'"],
   ];
   return escapes.reduce((escaped, [from, to]) => `replace(${escaped}, ${from}, ${to})`, text);
-}
-
-export function quoteText(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`;
-}
-
-export function quoteName(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
 }

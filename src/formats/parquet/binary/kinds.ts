@@ -1,5 +1,6 @@
+import { jsonText } from '../nested.ts';
+import { quoteName } from '../quote.ts';
 import type { TextColumn } from '../text.ts';
-import { quoteName } from '../text.ts';
 import { isNested } from '../types.ts';
 
 /** How a column's values are written as COPY's binary format wants them; see WRITERS. */
@@ -34,7 +35,7 @@ const KINDS: Record<string, Record<string, BinaryKind>> = {
   INTEGER: { integer: 'int4', bigint: 'int8' },
   UINTEGER: { bigint: 'int8' },
   BIGINT: { bigint: 'int8' },
-  FLOAT: { real: 'float4' },
+  FLOAT: { real: 'float4', 'double precision': 'float8' },
   DOUBLE: { 'double precision': 'float8' },
   DATE: { date: 'date' },
   TIME: { 'time without time zone': 'int8' },
@@ -54,6 +55,7 @@ const CASTS: Partial<Record<BinaryKind, string>> = {
   int2: 'smallint',
   int4: 'integer',
   int8: 'bigint',
+  float8: 'double',
   timestamp: 'timestamp',
 };
 /** Types whose values are 64 bits wide as they are, and are no integers to be cast. */
@@ -93,7 +95,7 @@ function kindOf({ duckdbType, targetType }: TextColumn): BinaryKind | undefined 
 
 function expressionOf({ name, duckdbType }: TextColumn, kind: BinaryKind | undefined): string {
   const value = quoteName(name);
-  if (isNested(duckdbType)) return `cast(to_json(${value}) as varchar)`;
+  if (isNested(duckdbType)) return jsonText(value, duckdbType);
   const cast = kind && !UNCAST.includes(duckdbType) ? CASTS[kind] : undefined;
   return cast ? `cast(${value} as ${cast})` : value;
 }

@@ -1,0 +1,382 @@
+import assert from 'node:assert/strict';
+import { before, test } from 'node:test';
+import { parquetOf } from '../support/parquet.ts';
+import { bool, type ParquetColumn, type Struct, struct, writeParquet } from '../support/parquet_writer.ts';
+import { type FileRow, openWorld } from '../support/world.ts';
+
+// What is not a matter of many values: codecs, and types that DuckDB reads but does not write, or that need a word
+// on what becomes of them. Each is a file of the column v, which makes its table.
+
+const world = await openWorld();
+const { db } = world;
+before(() => world.startWorker());
+
+let made = 0;
+
+/** Imports a file into a table of its own. */
+async function importInto(body: Buffer, type?: string): Promise<{ file: FileRow; table: string }> {
+  const table = `file_${++made}`;
+  if (type) await db.query(`create table ${table} (v ${type})`);
+  world.put(`${table}/1.parquet`, body);
+  await world.insertConnector({
+    name: table,
+    pattern: `${table}/*`,
+    file_format: 'parquet',
+    target_table: table,
+    hypertable: false,
+  });
+  const [file] = await world.settled(table);
+  return { file: file!, table };
+}
+
+/** What landed, in the table that was made, with the type of its column. */
+async function landed(body: Buffer, type?: string): Promise<{ type: string; values: (string | null)[] }> {
+  const { file, table } = await importInto(body, type);
+  assert.equal(file.status, 'success', file.error_message ?? '');
+  const column = await db.one<{ type: string }>(
+    "select format_type(atttypid, atttypmod) as type from pg_attribute where attrelid = $1::regclass and attname = 'v'",
+    [table],
+  );
+  const rows = await db.query<{ v: string | null }>(`select v::text from ${table}`);
+  return { type: column.type, values: rows.map(({ v }) => v) };
+}
+
+test('every codec', async () => {
+  const query = "select i as v, repeat('word ', 20) || i as w from range(5000) r(i)";
+  for (const codec of ['uncompressed', 'snappy', 'gzip', 'zstd', 'brotli', 'lz4_raw']) {
+    const { file, table } = await importInto(await parquetOf(query, `, codec '${codec}'`));
+    assert.equal(file.status, 'success', `${codec}: ${file.error_message}`);
+    assert.deepEqual(
+      await db.one(
+        `select count(*), sum(v) as sum, bool_and(w = repeat('word ', 20) || v) as same from ${table}`,
+      ),
+      { count: 5000, sum: '12497500', same: true },
+      codec,
+    );
+  }
+});
+
+const int32 = (value: number) => {
+  const bytes = Buffer.alloc(4);
+  bytes.writeInt32LE(value);
+  return bytes;
+};
+const int64 = (value: bigint) => {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigInt64LE(value);
+  return bytes;
+};
+/** Nanoseconds of a day, and the day. */
+const int96 = (nanoseconds: bigint, julianDay: number) =>
+  Buffer.concat([int64(nanoseconds), int32(julianDay)]);
+const unit = { ms: 1, us: 2, ns: 3 };
+const stamp = (utc: boolean, of: keyof typeof unit): Struct => ({
+  8: struct({ 1: bool(utc), 2: struct({ [unit[of]]: struct({}) }) }),
+});
+const time = (utc: boolean, of: keyof typeof unit): Struct => ({
+  7: struct({ 1: bool(utc), 2: struct({ [unit[of]]: struct({}) }) }),
+});
+const DECIMAL = 5;
+
+/** By what it is: the column, the type that is made for it, and what PostgreSQL shows. */
+const written: Record<string, [column: ParquetColumn, type: string, values: (string | null)[]]> = {
+  'INT96, as Spark wrote times; what is below microseconds is cut off': [
+    {
+      type: 'INT96',
+      values: [int96(1_999n, 2440588), int96(86_399_999_999_000n, 2440588), int96(0n, 2461043)],
+    },
+    'timestamp without time zone',
+    ['1970-01-01 00:00:00.000001', '1970-01-01 23:59:59.999999', '2026-01-02 00:00:00'],
+  ],
+  'nanoseconds with a zone, as pandas writes them; what is below microseconds is cut off': [
+    { type: 'INT64', logicalType: stamp(true, 'ns'), values: [int64(1767225600123456789n), int64(-1000n)] },
+    'timestamp with time zone',
+    ['2026-01-01 00:00:00.123456+00', '1969-12-31 23:59:59.999999+00'],
+  ],
+  'milliseconds with a zone': [
+    { type: 'INT64', logicalType: stamp(true, 'ms'), values: [int64(1767225600123n), int64(-1n)] },
+    'timestamp with time zone',
+    ['2026-01-01 00:00:00.123+00', '1969-12-31 23:59:59.999+00'],
+  ],
+  'milliseconds of old': [
+    { type: 'INT64', convertedType: 9, values: [int64(1767225600123n)] },
+    'timestamp without time zone',
+    ['2026-01-01 00:00:00.123'],
+  ],
+  'a time in milliseconds': [
+    { type: 'INT32', convertedType: 7, values: [int32(86_399_999), int32(0)] },
+    'time without time zone',
+    ['23:59:59.999', '00:00:00'],
+  ],
+  'a time in UTC': [
+    { type: 'INT64', logicalType: time(true, 'us'), values: [int64(86_399_999_999n)] },
+    'time with time zone',
+    ['23:59:59.999999+00'],
+  ],
+  'half a float': [
+    {
+      type: 'FIXED_LEN_BYTE_ARRAY',
+      typeLength: 2,
+      logicalType: { 15: struct({}) },
+      values: [Buffer.from([0, 0x3c]), Buffer.from([1, 0]), Buffer.from([0, 0x7c]), Buffer.from([1, 0x7c])],
+    },
+    'real',
+    ['1', '5.9604645e-08', 'Infinity', 'NaN'],
+  ],
+  'an enum': [{ type: 'BYTE_ARRAY', convertedType: 4, values: [Buffer.from('sad')] }, 'text', ['sad']],
+  'bytes of no type': [
+    { type: 'BYTE_ARRAY', values: [Buffer.from([0xff, 0]), Buffer.alloc(0)] },
+    'bytea',
+    ['\\xff00', '\\x'],
+  ],
+  'bytes of a fixed length': [
+    { type: 'FIXED_LEN_BYTE_ARRAY', typeLength: 3, values: [Buffer.from('abc')] },
+    'bytea',
+    ['\\x616263'],
+  ],
+  'decimals in bytes': [
+    {
+      type: 'BYTE_ARRAY',
+      convertedType: DECIMAL,
+      scale: 2,
+      precision: 20,
+      values: [Buffer.from([1]), Buffer.from([0xff, 0]), Buffer.from('5af3107a4000', 'hex')],
+    },
+    'numeric(20,2)',
+    ['0.01', '-2.56', '1000000000000.00'],
+  ],
+  'unsigned by its old name': [
+    { type: 'INT64', convertedType: 14, values: [int64(-1n)] },
+    'numeric',
+    ['18446744073709551615'],
+  ],
+  'intervals with signs': [
+    {
+      type: 'FIXED_LEN_BYTE_ARRAY',
+      typeLength: 12,
+      convertedType: 21,
+      values: [Buffer.concat([int32(1), int32(-2), int32(3)])],
+    },
+    'interval',
+    ['1 mon -2 days +00:00:00.003'],
+  ],
+  'days at the ends of the type': [
+    { type: 'INT32', convertedType: 6, values: [2147483647, -2147483647, 2932896, -2440588].map(int32) },
+    'date',
+    ['infinity', '-infinity', '9999-12-31', '4714-11-24 BC'],
+  ],
+  'nothing at all': [
+    { type: 'INT32', logicalType: { 11: struct({}) }, values: [int32(1)] },
+    'integer',
+    [null],
+  ],
+};
+
+test('types that DuckDB reads and does not write', async () => {
+  for (const [what, [column, type, values]] of Object.entries(written)) {
+    assert.deepEqual(await landed(writeParquet(column)), { type, values }, what);
+  }
+});
+
+/** By what it is: a query, the type, and what PostgreSQL shows. */
+const queried: Record<string, [query: string, type: string, values: (string | null)[]]> = {
+  'a variant is JSON': [
+    "select unnest([1::variant, 'x'::variant, [1, null]::variant, {'a': 1.10::decimal(4,2), 'b': '2026-01-02'::date}::variant, null]) as v",
+    'jsonb',
+    ['1', '"x"', '[1, null]', '{"a": 1.10, "b": "2026-01-02"}', null],
+  ],
+  'a geometry is its well-known text': ["select 'POINT(1.5 2)'::geometry as v", 'text', ['POINT (1.5 2)']],
+  'a union is the struct that DuckDB writes': [
+    'select union_value(num := 2) as v',
+    'jsonb',
+    ['{"": 0, "num": 2}'],
+  ],
+  'JSON in a struct keeps its digits': [
+    `select {'j': '{"a":12345678901234567890.123}'::json, 'a "b"': ['1.10'::json, null], 'm': map {'k"': '[1e400]'::json}, 's': {'n': null::json, 'd': 'x'}} as v union all select null`,
+    'jsonb',
+    [
+      `{"j": {"a": 12345678901234567890.123}, "m": {"k\\"": [1${'0'.repeat(400)}]}, "s": {"d": "x", "n": null}, "a \\"b\\"": [1.10, null]}`,
+      null,
+    ],
+  ],
+  'JSON in a list': [
+    `select ['{"a":12345678901234567890.123}'::json, null, '"x\\\\y"'::json] as v`,
+    'jsonb[]',
+    ['{"{\\"a\\": 12345678901234567890.123}",NULL,"\\"x\\\\\\\\y\\""}'],
+  ],
+  'JSON in a list of lists': [`select [['1.10'::json], null] as v`, 'jsonb', ['[[1.10], null]']],
+  'a huge integer, which DuckDB writes as a double': [
+    'select 170141183460469231731687303715884105727::hugeint as v',
+    'double precision',
+    ['1.7014118346046923e+38'],
+  ],
+  'nanoseconds that are none': [
+    "select '2026-01-02 03:04:05.678901'::timestamp_ns as v union all select 'infinity'::timestamp_ns",
+    'timestamp without time zone',
+    ['2026-01-02 03:04:05.678901', 'infinity'],
+  ],
+};
+
+test('types that need a word', async () => {
+  for (const [what, [query, type, values]] of Object.entries(queried)) {
+    assert.deepEqual(await landed(await parquetOf(query)), { type, values }, what);
+  }
+});
+
+/** A value, after a thousand good ones, in row 1,001. */
+const thousandAnd = (good: string, bad: string) =>
+  parquetOf(`select case when i = 1000 then ${bad} else ${good} end as v from range(1500) r(i)`);
+
+/** What PostgreSQL cannot hold: the file, the code, and the message; the type of the column, if not the made one. */
+const refused: Record<
+  string,
+  [body: () => Buffer | Promise<Buffer>, code: string, says: RegExp, type?: string]
+> = {
+  'NUL in text': [
+    () => thousandAnd("'a'", "'a' || chr(0)"),
+    'nul_character',
+    /row 1001, column v: .*(NUL|0x00)/,
+  ],
+  'NUL in a list': [
+    () => thousandAnd("['a']", "['a' || chr(0)]"),
+    'nul_character',
+    /row 1001, column v: .*(NUL|0x00)/,
+  ],
+  'NUL in a struct': [
+    () => thousandAnd("{'a': 'a'}", "{'a': 'a' || chr(0)}"),
+    'invalid_encoding',
+    /row 1001.*\\u0000/,
+  ],
+  'NUL in JSON': [
+    () => thousandAnd("'1'::json", `'"\\u0000"'::json`),
+    'invalid_encoding',
+    /row 1001.*\\u0000/,
+  ],
+  'NaN in a struct': [
+    () => thousandAnd("{'a': 1.5::double}", "{'a': 'nan'::double}"),
+    'bad_value',
+    /row 1001, column v: .*json.*NaN/,
+  ],
+  nanoseconds: [
+    () => thousandAnd("'2026-01-01'::timestamp_ns", "'2026-01-01 00:00:00.000000001'::timestamp_ns"),
+    'value_out_of_range',
+    /row 1001, column v: .*nanoseconds.*text/,
+  ],
+  'nanoseconds of a day': [
+    () => thousandAnd("'12:00:00'::time_ns", "'12:00:00.000000001'::time_ns"),
+    'value_out_of_range',
+    /row 1001, column v: .*nanoseconds/,
+  ],
+  'nanoseconds in a list': [
+    () => thousandAnd("['12:00:00'::time_ns]", "['12:00:00.000000001'::time_ns]"),
+    'value_out_of_range',
+    /row 1001, column v: .*nanoseconds/,
+  ],
+  'a time before the first': [
+    () => thousandAnd("'2026-01-01'::timestamp", "'290000-01-01 (BC)'::timestamp"),
+    'value_out_of_range',
+    /row 1001, column v: .*out of range/,
+  ],
+  'a time before the first, the text way': [
+    () => thousandAnd("['2026-01-01'::timestamptz]", "['290000-01-01 (BC) 00:00:00+00'::timestamptz]"),
+    'value_out_of_range',
+    /row 1001, column v: .*out of range/,
+  ],
+  'a day before the first': [
+    () => thousandAnd("'2026-01-01'::date", "'5877641-01-01 (BC)'::date"),
+    'value_out_of_range',
+    /row 1001, column v: .*out of range/,
+  ],
+  'a number beyond an integer': [
+    () => thousandAnd('1', '3000000000'),
+    'value_out_of_range',
+    /row 1001, column v: .*integer/,
+    'integer',
+  ],
+  'a fraction in an integer': [
+    () => thousandAnd('1::decimal(3,1)', '1.5::decimal(3,1)'),
+    'bad_value',
+    /row 1, column v: .*integer/,
+    'integer',
+  ],
+  'digits beyond a numeric': [
+    () => thousandAnd('1.0', '1000.0'),
+    'value_out_of_range',
+    /row 1001, column v: .*overflow/,
+    'numeric(4,1)',
+  ],
+  'text beyond a varchar': [
+    () => thousandAnd("'ok'", "'long'"),
+    'value_too_long',
+    /row 1001, column v: .*too long/,
+    'varchar(3)',
+  ],
+  'a word that is not in an enum': [
+    () => thousandAnd("'a'", "'b'"),
+    'bad_value',
+    /row 1001, column v: .*enum letter/,
+    'letter',
+  ],
+  'a value that a domain refuses': [
+    () => thousandAnd('1', '-1'),
+    'check_violated',
+    /row 1001, column v: .*positive/,
+    'positive',
+  ],
+  'a null where none may be': [
+    () => thousandAnd('1', 'null'),
+    'null_not_allowed',
+    /row 1001: /,
+    'bigint not null',
+  ],
+  'a list of lists into an array': [
+    () => thousandAnd('[[1]]', '[[1], [2, 3]]'),
+    'bad_value',
+    /row 1, column v: .*array/,
+    'integer[]',
+  ],
+  'more digits than DuckDB reads': [
+    () =>
+      writeParquet({
+        type: 'FIXED_LEN_BYTE_ARRAY',
+        typeLength: 32,
+        convertedType: DECIMAL,
+        scale: 2,
+        precision: 76,
+        values: [Buffer.alloc(32, 1)],
+      }),
+    'unsupported_type',
+    /column v .*76 digits/,
+  ],
+  'text that is not UTF-8': [
+    () =>
+      writeParquet({
+        type: 'BYTE_ARRAY',
+        convertedType: 0,
+        values: [Buffer.from('ok'), Buffer.from([0xff])],
+      }),
+    'bad_parquet',
+    /UTF8/,
+  ],
+  'a type that DuckDB does not read': [
+    () => writeParquet({ type: 'BYTE_ARRAY', convertedType: 20, values: [Buffer.from([5, 0, 0, 0, 0])] }),
+    'bad_parquet',
+    /converted type/,
+  ],
+  'milliseconds beyond microseconds': [
+    () =>
+      writeParquet({ type: 'INT64', logicalType: stamp(false, 'ms'), values: [int64(9223372036854776n)] }),
+    'bad_parquet',
+    /Timestamp/,
+  ],
+};
+
+test('what PostgreSQL cannot hold is told by row and column', async () => {
+  await db.query("create type letter as enum ('a'); create domain positive as integer check (value > 0)");
+  for (const [what, [body, code, says, type]] of Object.entries(refused)) {
+    const { file, table } = await importInto(await body(), type);
+    assert.deepEqual([file.status, file.error_code], ['failure', code], `${what}: ${file.error_message}`);
+    assert.match(file.error_message!, says, what);
+    if (type) assert.deepEqual(await db.query(`select count(*) from ${table}`), [{ count: 0 }], what);
+  }
+});
