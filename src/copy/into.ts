@@ -30,8 +30,8 @@ export function quoteColumns(columns: { name: string }[]): string {
 }
 
 /**
- * Runs one COPY after the other with a role's rights, on a connection that is in a transaction. Role and COPY go as one
- * message.
+ * Runs one COPY after the other with a role's rights, on a connection that is in a transaction. Taking the role, the
+ * COPY, and giving the role back go as one message.
  * @returns rows that the table took
  * @throws ConnectorError what PostgreSQL refused, with line and column; what the reader refused; `permission_denied`,
  *   `owner_missing`
