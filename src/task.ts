@@ -8,6 +8,7 @@ import type { Pool } from './formats/pool.ts';
 import type { S3Sources } from './sources/s3.ts';
 import type { Attempts } from './worker/attempts.ts';
 import type { Liveness } from './worker/liveness.ts';
+import type { Refills } from './worker/refills.ts';
 
 /** What a task works with: everything that one worker process shares between its jobs. */
 export interface WorkerContext {
@@ -20,10 +21,13 @@ export interface WorkerContext {
   readonly sources: S3Sources;
   /** Processes that read Parquet. */
   readonly readers: Pool<Reader>;
+  /** Such as sort what they read; null where nothing is to be sorted. */
+  readonly sorters: Pool<Reader> | null;
   /** Threads that encode large CSV files. */
   readonly encoders: Pool<EncoderThread>;
   readonly liveness: Liveness;
   readonly attempts: Attempts;
+  readonly refills: Refills;
 }
 
 export type TaskFunction<Payload> = (
