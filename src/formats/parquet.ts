@@ -27,6 +27,7 @@ export const parquet: FileFormat = {
     // An empty object is no Parquet file, but it has no rows either.
     if (file.sizeBytes === 0) return;
     await file.whole();
+    await file.onDisk();
     const source = { path: file.path, readers: worker.readers, signal };
     yield new ParquetPart(source, settings, await describe(source));
   },
