@@ -22,9 +22,9 @@ create or replace function s3_connector_private.describe_table(schema_name text,
 returns table (name text, type text, base_type text, is_enum boolean, insertable boolean, splittable boolean)
 language sql stable as $$
   with target as materialized (
-    -- Once, and not for each column.
     select c.oid, not s3_connector_private.watches_statements(c.oid) as splittable
-    from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    from pg_class c
+    join pg_namespace n on n.oid = c.relnamespace
     where n.nspname = schema_name and c.relname = table_name and c.relkind in ('r', 'p', 'f')
   )
   select
@@ -35,8 +35,8 @@ language sql stable as $$
     t.typtype = 'e',
     a.attgenerated = '' and a.attidentity <> 'a',
     target.splittable
-  from target
-  join pg_attribute a on a.attrelid = target.oid
+  from pg_attribute a
+  join target on target.oid = a.attrelid
   join pg_type t on t.oid = a.atttypid
   where a.attnum > 0 and not a.attisdropped
   order by a.attnum;

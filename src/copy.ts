@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { copyIntoColumnstore } from './copy/columnstore.ts';
 import { copyInto, type Destination, filledColumns } from './copy/into.ts';
 import { chooseKey, dropStaging, makeStaging, mergeStaging } from './copy/merge.ts';
 import { inSavepoint } from './copy/savepoint.ts';
@@ -7,6 +8,7 @@ import type { Connector, File } from './db/schema.ts';
 import type { CopyPlan, FilePart } from './formats/format.ts';
 import type { RowCounts } from './record.ts';
 import { isBadRow, isConflict } from './sql_errors.ts';
+import { type Columnstore, describeColumnstore } from './target/columnstore.ts';
 import { quoteTable, type TargetTable } from './target/table.ts';
 
 /** One part on its way into the target table, on a connection that is in the import's transaction. */
@@ -35,7 +37,10 @@ export interface DryRun {
  */
 export async function copyPart(job: CopyJob): Promise<RowCounts> {
   const target: Destination = { table: quoteTable(job.table), columns: filledColumns(job.plan) };
-  if (job.connector.on_conflict === 'fail') return await fill(job, target);
+  if (job.connector.on_conflict === 'fail') {
+    const columnstore = job.connector.columnstore ? await describeColumnstore(job.client, job.table) : null;
+    return await fill(job, target, columnstore);
+  }
   const key = await chooseKey(job);
   try {
     return await inSavepoint(job.client, () => fill(job, target));
@@ -50,9 +55,16 @@ export async function copyPart(job: CopyJob): Promise<RowCounts> {
 }
 
 /** Fills the target or a staging table; bad rows go to rejected_rows, if the connector says so. */
-async function fill(job: CopyJob, destination: Destination): Promise<RowCounts> {
+async function fill(
+  job: CopyJob,
+  destination: Destination,
+  columnstore: Columnstore | null = null,
+): Promise<RowCounts> {
   const { client, connector, part, plan, signal } = job;
-  const straight = () => copyInto(client, connector.owner, destination, part.copyInputs(plan), signal);
+  const straight = () =>
+    columnstore
+      ? copyIntoColumnstore(job, destination, columnstore)
+      : copyInto(client, connector.owner, destination, part.copyInputs(plan), signal);
   if (connector.on_bad_row === 'fail') return { imported: await straight(), rejected: 0, skipped: 0 };
   try {
     return { imported: await inSavepoint(client, straight), rejected: 0, skipped: 0 };

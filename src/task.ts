@@ -21,6 +21,8 @@ export interface WorkerContext {
   readonly sources: S3Sources;
   /** Processes that read Parquet. */
   readonly readers: Pool<Reader>;
+  /** Such as sort what they read; null where nothing is to be sorted. */
+  readonly sorters: Pool<Reader> | null;
   /** Threads that encode large CSV files. */
   readonly encoders: Pool<EncoderThread>;
   readonly liveness: Liveness;

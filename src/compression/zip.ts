@@ -31,7 +31,7 @@ interface Member {
 /** Zip, also zip64, read by its central directory: each file of it is an entry, in the directory's order. */
 export const zip: Compression = {
   name: 'zip',
-  detect: (start) => ['PK\x03\x04', 'PK\x05\x06', 'PK\x07\x08'].includes(start.toString('latin1')),
+  detect: (start) => ['PK\x03\x04', 'PK\x05\x06', 'PK\x07\x08'].includes(start.toString('latin1', 0, 4)),
   async *entries(file, limits) {
     const { path } = file;
     let size = 0;

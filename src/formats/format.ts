@@ -62,6 +62,27 @@ export interface RowBatch {
   refusals: Refusal[];
 }
 
+/** A column of the table to sort by. */
+export interface SortKey {
+  column: string;
+  /** Its values need only stand together; which come first does not matter. */
+  segment: boolean;
+  descending: boolean;
+  nullsFirst: boolean;
+  /** Whether PostgreSQL compares its texts by their bytes. */
+  byBytes: boolean;
+}
+
+/** The rows of a part in an order that PostgreSQL would have given them. */
+export interface SortedRows {
+  /** The lowest and the highest value of a column of the table, as text; times are in UTC. */
+  range(column: string): Promise<[lowest: string | null, highest: string | null]>;
+  /** As a part's; their lines are not the file's rows. */
+  copyInputs(): CopyInput[];
+  /** Lets go of what sorts; rows that are not read by then are lost. */
+  close(): void;
+}
+
 /** What is read as one table: a file, or one entry of an archive. */
 export interface FilePart {
   /** Name within the archive; null for the file itself. */
@@ -75,6 +96,8 @@ export interface FilePart {
   copyInputs(plan: CopyPlan): AsyncIterable<CopyInput> | Iterable<CopyInput>;
   /** What lines are called in messages. */
   unit: 'line' | 'row';
+  /** The same rows, sorted; null where PostgreSQL would sort them in another way. Not there: the format cannot sort. */
+  sort?(plan: CopyPlan, keys: SortKey[]): Promise<SortedRows | null>;
   /** The same rows, some MB at a time. */
   batches(plan: CopyPlan): AsyncIterable<RowBatch>;
 }
@@ -88,6 +111,7 @@ export interface FormatSettings {
   csv_encoding: string;
   csv_skip_header: boolean;
   time_zone: string;
+  columnstore: boolean;
   max_file_bytes: number;
   max_row_bytes: number;
 }

@@ -9,13 +9,16 @@ import type {
   FilePart,
   FormatSettings,
   RowBatch,
+  SortedRows,
+  SortKey,
 } from './format.ts';
 import { splitLines, toBatch } from './parquet/batches.ts';
 import { planBinary } from './parquet/binary/kinds.ts';
 import type { ReaderColumn } from './parquet/protocol.ts';
-import { quoteText } from './parquet/quote.ts';
+import { quoteName, quoteText } from './parquet/quote.ts';
 import type { Reader, ReadRequest } from './parquet/reader_process.ts';
-import { RAISED, readRaised, type TextColumn, textQuery } from './parquet/text.ts';
+import { planSorting } from './parquet/sort.ts';
+import { RAISED, readRaised, scalarText, type TextColumn, textQuery } from './parquet/text.ts';
 import { postgresType } from './parquet/types.ts';
 import type { Pool } from './pool.ts';
 
@@ -28,8 +31,11 @@ export const parquet: FileFormat = {
     if (file.sizeBytes === 0) return;
     await file.whole();
     await file.onDisk();
-    const source = { path: file.path, readers: worker.readers, signal };
-    yield new ParquetPart(source, settings, await describe(source));
+    const { readers, sorters } = worker;
+    const source = { path: file.path, readers, sorters, signal };
+    // Where it is going to be sorted, a reader besides would only cost memory.
+    const describers = (settings.columnstore && sorters) || readers;
+    yield new ParquetPart(source, settings, await describe({ ...source, readers: describers }));
   },
 };
 
@@ -37,6 +43,7 @@ export const parquet: FileFormat = {
 interface ParquetSource {
   path: string;
   readers: Pool<Reader>;
+  sorters: Pool<Reader> | null;
   signal: AbortSignal;
 }
 
@@ -81,19 +88,27 @@ class ParquetPart implements FilePart {
   }
 
   copyInputs(plan: CopyPlan): CopyInput[] {
-    const binary = planBinary(this.#from(), this.#wanted(plan), constantOf(plan));
-    const request: ReadRequest =
-      binary === null
-        ? this.#textRequest(plan, 'fail')
-        : { type: 'read_binary', plan: binary, maxRowBytes: this.#maxRowBytes };
-    return [
-      {
-        options: binary === null ? 'format text' : 'format binary',
-        lineOf: (line) => line,
-        unit: 'row',
-        data: this.#read(request),
+    const request = this.#copyRequest(plan);
+    return [toInput(request, this.#read(request))];
+  }
+
+  async sort(plan: CopyPlan, keys: SortKey[]): Promise<SortedRows | null> {
+    const { sorters, signal } = this.#source;
+    const columns = this.#wanted(plan);
+    const sorting = planSorting(this.#from(), plan, columns, keys);
+    if (sorters === null || sorting === null) return null;
+    const reader = await sorters.acquire(signal);
+    return {
+      range: async (name) => {
+        const column = columns[plan.columns.findIndex(({ target }) => target.name === name)];
+        return column ? await lookAtRange(reader, this.#from(), column) : [null, null];
       },
-    ];
+      copyInputs: () => {
+        const request = { ...this.#copyRequest(plan), sorting };
+        return [toInput(request, readExplained(reader, request))];
+      },
+      close: () => sorters.release(reader),
+    };
   }
 
   async *batches(plan: CopyPlan): AsyncGenerator<RowBatch> {
@@ -103,6 +118,14 @@ class ParquetPart implements FilePart {
       yield toBatch(lines);
       row += lines.rows.length + lines.refusals.length;
     }
+  }
+
+  /** Binary where every column can be, and text where one cannot. */
+  #copyRequest(plan: CopyPlan): ReadRequest {
+    const binary = planBinary(this.#from(), this.#wanted(plan), constantOf(plan));
+    return binary === null
+      ? this.#textRequest(plan, 'fail')
+      : { type: 'read_binary', plan: binary, maxRowBytes: this.#maxRowBytes };
   }
 
   #textRequest(plan: CopyPlan, onBadValue: 'fail' | 'mark'): ReadRequest {
@@ -137,13 +160,40 @@ class ParquetPart implements FilePart {
     const { readers, signal } = this.#source;
     const reader = await readers.acquire(signal);
     try {
-      yield* reader.read(request);
-    } catch (error) {
-      throw explain(error);
+      yield* readExplained(reader, request);
     } finally {
       readers.release(reader);
     }
   }
+}
+
+async function* readExplained(reader: Reader, request: ReadRequest): AsyncGenerator<Uint8Array> {
+  try {
+    yield* reader.read(request);
+  } catch (error) {
+    throw explain(error);
+  }
+}
+
+async function lookAtRange(
+  reader: Reader,
+  source: string,
+  { name, duckdbType }: TextColumn,
+): Promise<[string | null, string | null]> {
+  const [lowest, highest] = ['min', 'max'].map((end) => scalarText(`${end}(${quoteName(name)})`, duckdbType));
+  const found = await reader.look(`select ${lowest}, ${highest} from ${source}`).catch((error) => {
+    throw explain(error);
+  });
+  return [found[0] ?? null, found[1] ?? null];
+}
+
+function toInput({ type }: ReadRequest, data: AsyncIterable<Uint8Array>): CopyInput {
+  return {
+    options: type === 'read' ? 'format text' : 'format binary',
+    lineOf: (line) => line,
+    unit: 'row',
+    data,
+  };
 }
 
 function unreadable({ name, unreadable: reason }: ReaderColumn): ConnectorError {
@@ -162,8 +212,17 @@ function explain(error: unknown): unknown {
   if (!(error instanceof ConnectorError) || error.code !== 'reader_failed') return error;
   const raised = error.message.indexOf(RAISED);
   if (raised !== -1) return raisedError(error.message.slice(raised + RAISED.length));
+  if (error.message.startsWith('Out of Memory')) return outOfMemory(error);
   const reason = error.message.split('\n')[0]!.replace(/ ?'?\/[^' ]*\/[\w.]+'?/g, '');
   return new ConnectorError('bad_parquet', `the file cannot be read as Parquet: ${reason}`, { cause: error });
+}
+
+function outOfMemory(cause: ConnectorError): ConnectorError {
+  return new ConnectorError(
+    'out_of_memory',
+    'reading the file takes more memory than a reader has: a value, or a row group, is too large',
+    { hint: 'Write the file with smaller row groups and pages.', cause },
+  );
 }
 
 function raisedError(text: string): ConnectorError {

@@ -32,19 +32,24 @@ export async function createHypertable(
     .catch((error) => {
       throw isRefusedDimension(error) ? badTimeColumn(error, time, settings.chunk_interval) : error;
     });
-  if (settings.columnstore) await enableColumnstore(client, schema, name, settings);
+  if (settings.columnstore) await enableColumnstore(client, schema, name, time, settings);
 }
 
 async function enableColumnstore(
   client: pg.ClientBase,
   schema: string,
   name: TableName,
+  time: FileColumn,
   settings: HypertableSettings,
 ): Promise<void> {
   const options = ['timescaledb.enable_columnstore'];
   if (settings.segment_by)
     options.push(`timescaledb.segmentby = ${listLiteral(settings.segment_by, quoteColumn)}`);
-  if (settings.order_by) options.push(`timescaledb.orderby = ${listLiteral(settings.order_by, quoteOrder)}`);
+  // TimescaleDB's own choice, but said beforehand, so that files can be sorted so. Without segments it is left to
+  // TimescaleDB, which then finds some in the first rows of a chunk.
+  const bySegments = settings.segment_by !== null && !settings.segment_by.includes(time.name);
+  const orderBy = settings.order_by ?? (bySegments ? [`${time.name} desc`] : null);
+  if (orderBy) options.push(`timescaledb.orderby = ${listLiteral(orderBy, quoteOrder)}`);
   try {
     await client.query(`alter table ${quoteTable(name)} set (${options.join(', ')})`);
     // Chunks that are no longer written to are turned into columns a chunk's length after their end.

@@ -49,6 +49,7 @@ export interface DescribedColumn {
   base_type: string;
   is_enum: boolean;
   insertable: boolean;
+  /** The table's. */
   splittable: boolean;
 }
 
@@ -61,7 +62,7 @@ export function toTable(name: TableName, described: DescribedColumn[]): TargetTa
     isEnum: column.is_enum,
     insertable: column.insertable,
   }));
-  return { ...name, columns, splittable: described[0]!.splittable };
+  return { ...name, columns, splittable: described.every((column) => column.splittable) };
 }
 
 /** The table's name for a statement, quoted. */

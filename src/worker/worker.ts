@@ -8,7 +8,7 @@ import type { Config } from '../config.ts';
 import { openControl } from '../db/control.ts';
 import { migrate } from '../db/migrations.ts';
 import { EncoderThread } from '../formats/csv/binary/encoder_thread.ts';
-import { Reader } from '../formats/parquet/reader_process.ts';
+import { Reader, type ReaderLimits } from '../formats/parquet/reader_process.ts';
 import { Pool } from '../formats/pool.ts';
 import { log } from '../log.ts';
 import { packageRoot } from '../paths.ts';
@@ -24,6 +24,10 @@ import { loadTasks, omitTasks, pickTasks } from './tasks.ts';
 
 /** Requests that one worker answers side by side, besides its imports. */
 const REQUEST_CONCURRENCY = 4;
+/** The process takes some 100 MB more than DuckDB's own limit. */
+const READER: ReaderLimits = { memory: '192MB', threads: 1 };
+/** It takes some 200 MB more. */
+const SORTER: ReaderLimits = { memory: '256MB', threads: 2 };
 
 /** A running worker. */
 export interface Worker {
@@ -86,7 +90,10 @@ async function openContext(config: Config, resources: Resources): Promise<Worker
   resources.add(async () => sources.close());
   // Reading is work for the processor: more readers than cores would only cost memory.
   const readers = openReaders(spoolDir, Math.min(config.concurrency, availableParallelism()), resources);
-  return { config, spoolDir, liveness, copyPool, control, sources, attempts, refills, ...readers };
+  // One, however many files are imported side by side: what a sort takes is a multiple of what reading takes.
+  const sorters = new Pool(() => new Reader(spoolDir, SORTER), 1);
+  resources.add(() => sorters.close());
+  return { config, spoolDir, liveness, copyPool, control, sources, attempts, refills, sorters, ...readers };
 }
 
 function openReaders(
@@ -94,7 +101,7 @@ function openReaders(
   size: number,
   resources: Resources,
 ): Pick<WorkerContext, 'readers' | 'encoders'> {
-  const readers = new Pool(() => new Reader(spoolDir), size);
+  const readers = new Pool(() => new Reader(spoolDir, READER), size);
   const encoders = new Pool(() => new EncoderThread(), size);
   resources.add(() => readers.close());
   resources.add(() => encoders.close());
@@ -138,7 +145,13 @@ async function startQueues(config: Config, context: WorkerContext, resources: Re
 /** Requests share sources and spool with the imports, but never wait for their connections and readers. */
 function requestContext(config: Config, context: WorkerContext, resources: Resources): WorkerContext {
   const readers = openReaders(context.spoolDir, 1, resources);
-  return { ...context, ...readers, copyPool: openPool(config, 'request', REQUEST_CONCURRENCY, resources) };
+  // What a dry run says does not hang on the order of rows.
+  return {
+    ...context,
+    ...readers,
+    sorters: null,
+    copyPool: openPool(config, 'request', REQUEST_CONCURRENCY, resources),
+  };
 }
 
 function queueOptions(config: Config, context: WorkerContext, pgPool: pg.Pool): RunnerOptions {

@@ -1,12 +1,15 @@
 import type { BinaryPlan } from './binary/kinds.ts';
+import type { Sorting } from './sort.ts';
 
 /** What the worker asks of a reader process. */
 export type ReaderRequest =
   | { type: 'describe'; path: string }
   /** A query whose one column is a BLOB; its values are sent on, many to a chunk. */
-  | { type: 'read'; query: string; maxRowBytes: number }
+  | { type: 'read'; query: string; maxRowBytes: number; sorting?: Sorting | undefined }
   /** The columns of a query as COPY's binary format. */
-  | { type: 'read_binary'; plan: BinaryPlan; maxRowBytes: number }
+  | { type: 'read_binary'; plan: BinaryPlan; maxRowBytes: number; sorting?: Sorting | undefined }
+  /** A query with one row of texts. */
+  | { type: 'look'; query: string }
   /** The receiver has room for one more chunk. */
   | { type: 'more' };
 
@@ -14,6 +17,7 @@ export type ReaderRequest =
 export type ReaderAnswer =
   | { type: 'described'; columns: ReaderColumn[] }
   | { type: 'chunk'; data: Uint8Array }
+  | { type: 'looked'; values: (string | null)[] }
   | { type: 'done' }
   | { type: 'failed'; message: string }
   | { type: 'row_too_large'; row: number; bytes: number };
@@ -25,4 +29,9 @@ export interface ReaderColumn {
   nullable: boolean;
   /** Why its values cannot be read as they are; null where they can. */
   unreadable: string | null;
+}
+
+/** Where a reader process puts what does not fit into its memory; each has its own, as their files have the same names. */
+export function spillDirectory(spoolDir: string, pid: number): string {
+  return `${spoolDir}/duckdb.${pid}`;
 }

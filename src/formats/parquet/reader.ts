@@ -13,19 +13,23 @@ import {
 } from '@duckdb/node-api';
 import { BINARY_HEADER, BINARY_TRAILER } from '../binary_copy.ts';
 import { ChunkEncoder } from './binary/encode.ts';
-import type { BinaryPlan } from './binary/kinds.ts';
 import { makeWriter } from './binary/writers.ts';
-import type { ReaderAnswer, ReaderColumn, ReaderRequest } from './protocol.ts';
+import { type ReaderAnswer, type ReaderColumn, type ReaderRequest, spillDirectory } from './protocol.ts';
 import { quoteText } from './quote.ts';
+import { withOrder } from './sort.ts';
 
 /** Bytes that are gathered before they are sent on. */
 const CHUNK_BYTES = 1 << 18;
 /** Chunks of DuckDB, of 2,048 rows each, after which their memory is freed. */
 const CHUNKS_TO_FREE = 32;
+/** What a sort may put on the spool's disk; beyond, the file goes unsorted. */
+const MAX_SPILLED = '16GB';
 /** Chunks under way to the worker at once. */
 const WINDOW = 4;
 
-const [spoolDir, memoryLimit] = process.argv.slice(2) as [string, string];
+type RequestOf<Type extends ReaderRequest['type']> = Extract<ReaderRequest, { type: Type }>;
+
+const [spoolDir, memoryLimit, threads] = process.argv.slice(2) as [string, string, string];
 const connection = await openDuckDB();
 let credit = 0;
 let creditGiven: () => void = () => {};
@@ -43,9 +47,10 @@ process.on('disconnect', () => process.exit(0));
 
 async function openDuckDB(): Promise<DuckDBConnection> {
   const instance = await DuckDBInstance.create(':memory:', {
-    threads: '1',
+    threads,
     memory_limit: memoryLimit,
-    temp_directory: `${spoolDir}/duckdb`,
+    temp_directory: spillDirectory(spoolDir, process.pid),
+    max_temp_directory_size: MAX_SPILLED,
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',
   });
@@ -61,8 +66,20 @@ async function openDuckDB(): Promise<DuckDBConnection> {
 
 async function serve(request: Exclude<ReaderRequest, { type: 'more' }>): Promise<void> {
   if (request.type === 'describe') answer({ type: 'described', columns: await describe(request.path) });
-  else if (request.type === 'read') await read(request.query, request.maxRowBytes);
-  else await readBinary(request.plan, request.maxRowBytes);
+  else if (request.type === 'look') answer({ type: 'looked', values: await look(request.query) });
+  else answer(await readAll(request));
+}
+
+async function look(query: string): Promise<(string | null)[]> {
+  const found = await connection.runAndReadAll(query);
+  return found.getRows()[0] as (string | null)[];
+}
+
+/** Sends what it reads, and returns what is to be said when there is no more. */
+async function readAll(request: RequestOf<'read' | 'read_binary'>): Promise<ReaderAnswer> {
+  const run = (orderBy: string) =>
+    request.type === 'read' ? read(request, orderBy) : readBinary(request, orderBy);
+  return await (request.sorting ? withOrder(connection, request.sorting, run) : run(''));
 }
 
 async function describe(path: string): Promise<ReaderColumn[]> {
@@ -102,25 +119,29 @@ async function decimalDigits(file: string): Promise<number[]> {
   return Array.from({ length: elements[0]?.[0] ?? 0 }, take);
 }
 
-async function read(query: string, maxRowBytes: number): Promise<void> {
+async function read({ query, maxRowBytes }: RequestOf<'read'>, orderBy: string): Promise<ReaderAnswer> {
   const output = new Output();
-  const result = await connection.stream(query);
+  const result = await connection.stream(query + orderBy);
   let row = 0;
   for await (const chunk of chunksOf(result)) {
     const lines = chunk.getColumnVector(0);
     for (let i = 0; i < chunk.rowCount; i++) {
       const line = (lines.getItem(i) as DuckDBBlobValue).bytes;
       row += 1;
-      if (line.length > maxRowBytes) return answer({ type: 'row_too_large', row, bytes: line.length });
+      if (line.length > maxRowBytes) return { type: 'row_too_large', row, bytes: line.length };
       await output.write(line);
     }
   }
-  await output.end();
+  await output.flush();
+  return { type: 'done' };
 }
 
-async function readBinary({ query, kinds, scales }: BinaryPlan, maxRowBytes: number): Promise<void> {
+async function readBinary(
+  { plan: { query, kinds, scales }, maxRowBytes }: RequestOf<'read_binary'>,
+  orderBy: string,
+): Promise<ReaderAnswer> {
   const output = new Output();
-  const result = await connection.stream(query);
+  const result = await connection.stream(query + orderBy);
   const writers = kinds.map((kind, i) => makeWriter(kind, scales[i]!, decimalWidth(result.columnType(i))));
   const encoder = new ChunkEncoder(writers, maxRowBytes);
   let row = 0;
@@ -128,17 +149,14 @@ async function readBinary({ query, kinds, scales }: BinaryPlan, maxRowBytes: num
   for await (const chunk of chunksOf(result)) {
     const encoded = encoder.encode(chunk.chunk, chunk.rowCount);
     if ('tooLarge' in encoded) {
-      return answer({
-        type: 'row_too_large',
-        row: row + encoded.tooLarge.row + 1,
-        bytes: encoded.tooLarge.bytes,
-      });
+      return { type: 'row_too_large', row: row + encoded.tooLarge.row + 1, bytes: encoded.tooLarge.bytes };
     }
     await output.write(encoded.data);
     row += chunk.rowCount;
   }
   await output.write(BINARY_TRAILER);
-  await output.end();
+  await output.flush();
+  return { type: 'done' };
 }
 
 async function* chunksOf(result: DuckDBResult): AsyncGenerator<DuckDBDataChunk> {
@@ -170,7 +188,7 @@ class Output {
 
   async write(bytes: Uint8Array): Promise<void> {
     if (this.#filled + bytes.length > this.#buffer.length) {
-      await this.#flush();
+      await this.flush();
       // Sending has copied the bytes, so that the buffer can be filled again; but for a larger one.
       if (bytes.length > this.#buffer.length) this.#buffer = Buffer.allocUnsafe(bytes.length);
     }
@@ -178,12 +196,7 @@ class Output {
     this.#filled += bytes.length;
   }
 
-  async end(): Promise<void> {
-    await this.#flush();
-    answer({ type: 'done' });
-  }
-
-  async #flush(): Promise<void> {
+  async flush(): Promise<void> {
     if (this.#filled === 0) return;
     await sendChunk(this.#buffer.subarray(0, this.#filled));
     this.#filled = 0;

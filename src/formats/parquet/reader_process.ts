@@ -1,16 +1,21 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { ConnectorError } from '../../errors.ts';
 import { Channel } from '../channel.ts';
 import type { PoolMember } from '../pool.ts';
-import type { ReaderAnswer, ReaderColumn, ReaderRequest } from './protocol.ts';
+import { type ReaderAnswer, type ReaderColumn, type ReaderRequest, spillDirectory } from './protocol.ts';
 
 const READER = fileURLToPath(
   import.meta.resolve(`./reader${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`),
 );
-/** DuckDB's own limit in each reader process; the process takes some 100 MB more. */
-const MEMORY_LIMIT = '192MB';
+/** What DuckDB may use in a reader process. */
+export interface ReaderLimits {
+  /** Its own limit, such as `192MB`; the process takes more. */
+  memory: string;
+  threads: number;
+}
 
 export type ReadRequest = Extract<ReaderRequest, { type: 'read' | 'read_binary' }>;
 
@@ -20,9 +25,9 @@ export class Reader implements PoolMember {
   readonly #exit: Promise<unknown>;
   readonly #channel: Channel<ReaderRequest, ReaderAnswer>;
 
-  constructor(spoolDir: string) {
+  constructor(spoolDir: string, { memory, threads }: ReaderLimits) {
     mkdirSync(spoolDir, { recursive: true, mode: 0o700 });
-    this.#process = fork(READER, [spoolDir, MEMORY_LIMIT], {
+    this.#process = fork(READER, [spoolDir, memory, String(threads)], {
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       // Nothing of the worker's environment: no credentials, no connection string.
@@ -30,9 +35,10 @@ export class Reader implements PoolMember {
       // For chunksOf in reader.ts.
       execArgv: ['--expose-gc'],
     });
+    const spilled = spillDirectory(spoolDir, this.#process.pid ?? 0);
     this.#exit = new Promise((resolve) => {
       this.#process.once('exit', resolve).once('error', resolve);
-    });
+    }).then(() => rm(spilled, { recursive: true, force: true }));
     this.#process.channel?.unref();
     this.#channel = new Channel(
       {
@@ -59,6 +65,15 @@ export class Reader implements PoolMember {
   async describe(path: string): Promise<ReaderColumn[]> {
     for await (const answer of this.#channel.ask({ type: 'describe', path })) {
       if (answer.type === 'described') return answer.columns;
+      throw failure(answer);
+    }
+    throw crashed();
+  }
+
+  /** The texts of a query's one row. */
+  async look(query: string): Promise<(string | null)[]> {
+    for await (const answer of this.#channel.ask({ type: 'look', query })) {
+      if (answer.type === 'looked') return answer.values;
       throw failure(answer);
     }
     throw crashed();

@@ -84,7 +84,8 @@ function valueText(value: string, { duckdbType, targetType }: TextColumn): strin
   return widened ? scalarText(`cast(${value} as double)`, 'DOUBLE') : scalarText(value, duckdbType);
 }
 
-function scalarText(value: string, duckdbType: string): string {
+/** A value of a type that is not nested, as PostgreSQL reads it. */
+export function scalarText(value: string, duckdbType: string): string {
   const text = duckdbType === 'TIMESTAMP WITH TIME ZONE' ? utcText(value) : `cast(${value} as varchar)`;
   if (duckdbType === 'BLOB') return `'\\\\x' || lower(hex(${value}))`;
   if (duckdbType === 'DATE' || duckdbType.startsWith('TIMESTAMP')) return `replace(${text}, ' (BC)', ' BC')`;

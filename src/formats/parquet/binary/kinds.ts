@@ -87,7 +87,8 @@ export function planBinary(
   return { query: `select ${values.join(', ')} from ${source}`, kinds, scales };
 }
 
-function kindOf({ duckdbType, targetType }: TextColumn): BinaryKind | undefined {
+/** How a column's values are written; undefined where they go the text way. */
+export function kindOf({ duckdbType, targetType }: TextColumn): BinaryKind | undefined {
   if (duckdbType.startsWith('DECIMAL') && targetType === 'numeric') return 'decimal';
   if (isNested(duckdbType) && targetType === 'jsonb') return 'jsonb';
   return KINDS[duckdbType]?.[targetType];

@@ -25,8 +25,3 @@ export function isNull({ validity }: Vector, row: number): boolean {
 
 /** Strings and blobs up to this long stand in the vector itself. */
 export const INLINE_BYTES = 12;
-
-/** A string's bytes that do not stand in the vector: `at` is where its 16 bytes begin there. */
-export function farBytes({ data }: Vector, at: number, length: number): Uint8Array {
-  return duckdb.get_data_from_pointer(data.buffer as ArrayBuffer, data.byteOffset + at + 8, length);
-}

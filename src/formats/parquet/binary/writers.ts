@@ -4,8 +4,9 @@
  * chunk in one loop, with its length before it, at the position that the row has come to.
  */
 import { DecimalWriter } from './decimal.ts';
+import { FarStrings, INLINE_BYTES } from './far_strings.ts';
 import type { BinaryKind } from './kinds.ts';
-import { farBytes, INLINE_BYTES, isNull, type Vector } from './vector.ts';
+import { isNull, type Vector } from './vector.ts';
 
 /** Writes one column. `at` holds where each row goes on, and is moved on. */
 export interface ColumnWriter {
@@ -157,6 +158,7 @@ class BytesWriter implements ColumnWriter {
   readonly width = 16;
   readonly #prefix: number | null;
   readonly #prefixBytes: number;
+  readonly #far = new FarStrings();
 
   constructor(prefix: number | null) {
     this.#prefix = prefix;
@@ -183,8 +185,9 @@ class BytesWriter implements ColumnWriter {
       to += 4;
       if (this.#prefix !== null) out[to++] = this.#prefix;
       if (length <= INLINE_BYTES) for (let i = 0; i < length; i++) out[to + i] = data[from + 4 + i]!;
-      else out.set(farBytes(vector, from, length), to);
+      else this.#far.add(data, from + 8, length, to);
       at[row] = to + length;
     }
+    this.#far.copy(data, out);
   }
 }

@@ -1,0 +1,127 @@
+import type pg from 'pg';
+import type { CopyJob } from '../copy.ts';
+import { ConnectorError } from '../errors.ts';
+import type { FilePart, SortedRows } from '../formats/format.ts';
+import { log } from '../log.ts';
+import type { Columnstore } from '../target/columnstore.ts';
+import { quoteTable, type TargetTable } from '../target/table.ts';
+import { copyInto, type Destination } from './into.ts';
+import { inSavepoint } from './savepoint.ts';
+
+/**
+ * Who sees to the order that a columnstore's rows are to have: `server` sorts some 100,000 rows at a time;
+ * `batches` are sorted already, but may overlap with others; of `all` rows, none does.
+ */
+type SortedBy = 'server' | 'batches' | 'all';
+
+const SWITCHES: Record<SortedBy, string> = {
+  server: switches('on', 'on', 'off'),
+  batches: switches('on', 'off', 'off'),
+  all: switches('on', 'off', 'on'),
+};
+
+/** Which of a table's chunks lie between two times; see columnstore_between. */
+type Between = 'empty' | 'alike' | 'unlike';
+
+/**
+ * Copies a part straight into the columnstore, sorted if its format can sort as PostgreSQL does, and else with the
+ * server sorting.
+ * @returns rows that the table took
+ */
+export async function copyIntoColumnstore(
+  job: CopyJob,
+  destination: Destination,
+  columnstore: Columnstore,
+): Promise<number> {
+  const sorted = await trySorted(job, destination, columnstore);
+  return sorted ?? (await copyCompressed(job, destination, job.part.copyInputs(job.plan), 'server'));
+}
+
+/** Null where the rows could not be sorted, or not be kept as they were. */
+async function trySorted(
+  job: CopyJob,
+  destination: Destination,
+  { keys, timeColumn }: Columnstore,
+): Promise<number | null> {
+  const rows = keys && ((await job.part.sort?.(job.plan, keys)) ?? null);
+  if (rows === null) return null;
+  try {
+    return await inSavepoint(job.client, () => copySorted(job, destination, rows, timeColumn));
+  } catch (error) {
+    // Rows of a sorted file are not counted as the file counts them: a bad one is looked for in the file's own order.
+    if (!(error instanceof ConnectorError) || (error.passing && error.code !== 'reader_crashed')) throw error;
+    log.info('not sorted', { table: destination.table, code: error.code, error: error.message });
+    return null;
+  } finally {
+    rows.close();
+  }
+}
+
+async function copySorted(
+  job: CopyJob,
+  destination: Destination,
+  rows: SortedRows,
+  timeColumn: string,
+): Promise<number> {
+  const between = await lookBetween(job.client, job.table, await rows.range(timeColumn));
+  if (between === 'unlike') throw unlike(job.table);
+  const alone = between === 'empty' && (await isAlone(job.client, job.table));
+  const count = await copyCompressed(job, destination, rows.copyInputs(), alone ? 'all' : 'batches');
+  const { rows: found } = await job.client.query<{ sorted: boolean }>(
+    'select s3_connector_private.is_sorted_as_declared($1, $2, $3) as sorted',
+    [job.table.schema, job.table.table, alone],
+  );
+  if (!found[0]!.sorted) throw unlike(job.table);
+  return count;
+}
+
+async function lookBetween(
+  client: pg.ClientBase,
+  { schema, table }: TargetTable,
+  [first, last]: [string | null, string | null],
+): Promise<Between> {
+  const { rows } = await client.query<{ between: Between }>(
+    'select s3_connector_private.columnstore_between($1, $2, $3, $4) as between',
+    [schema, table, first, last],
+  );
+  return rows[0]!.between;
+}
+
+/**
+ * Whether no other import is about to make the same chunks. That none has made them is checked after the COPY; this
+ * only keeps most of those from copying twice.
+ */
+async function isAlone(client: pg.ClientBase, table: TargetTable): Promise<boolean> {
+  const { rows } = await client.query<{ alone: boolean }>(
+    'select pg_try_advisory_xact_lock(hashtextextended($1, 1)) as alone',
+    [quoteTable(table)],
+  );
+  return rows[0]!.alone;
+}
+
+async function copyCompressed(
+  { client, connector, signal }: CopyJob,
+  destination: Destination,
+  inputs: ReturnType<FilePart['copyInputs']>,
+  sortedBy: SortedBy,
+): Promise<number> {
+  await client.query(SWITCHES[sortedBy]);
+  const count = await copyInto(client, connector.owner, destination, inputs, signal);
+  await client.query(switches('default', 'default', 'default'));
+  return count;
+}
+
+/** Sets TimescaleDB's settings until they are set back, or until an error sets back everything. */
+function switches(copy: string, sortBatches: string, clientSorted: string): string {
+  const setting = 'timescaledb.enable_direct_compress_copy';
+  return `set local ${setting} to ${copy};
+    set local ${setting}_sort_batches to ${sortBatches};
+    set local ${setting}_client_sorted to ${clientSorted}`;
+}
+
+function unlike(table: TargetTable): ConnectorError {
+  return new ConnectorError(
+    'sorted_otherwise',
+    `chunks of ${quoteTable(table)} are sorted in another way than its columnstore settings say, or were made meanwhile`,
+  );
+}

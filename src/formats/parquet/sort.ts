@@ -1,0 +1,109 @@
+import type { DuckDBConnection } from '@duckdb/node-api';
+import type { CopyPlan, SortKey } from '../format.ts';
+import { type BinaryKind, kindOf } from './binary/kinds.ts';
+import { quoteName } from './quote.ts';
+import type { TextColumn } from './text.ts';
+
+/** What a query's rows are sorted by, for the reader. */
+export interface Sorting {
+  /** What the query reads from. */
+  source: string;
+  keys: {
+    /** Of the source, quoted. */
+    column: string;
+    /** Texts that only need to stand together: their numbers in a dictionary are faster to sort. */
+    dictionary: boolean;
+    direction: string;
+  }[];
+}
+
+/** Values of a column beyond which a dictionary would cost more than it saves. */
+const MAX_DICTIONARY = 20_000;
+
+/** Kinds of values that DuckDB orders, and takes for equal, as PostgreSQL does. Bytes are looked at further. */
+const SAME_ORDER: BinaryKind[] = [
+  'boolean',
+  'int2',
+  'int4',
+  'int8',
+  'float4',
+  'float8',
+  'date',
+  'timestamp',
+  'uuid',
+  'decimal',
+  'bytes',
+];
+
+/**
+ * How DuckDB is to sort by columns of the table.
+ * @param columns those of the file, in the order of the plan's
+ * @returns null where PostgreSQL may sort in another way, or the file does not fill a column
+ */
+export function planSorting(
+  source: string,
+  plan: CopyPlan,
+  columns: TextColumn[],
+  keys: SortKey[],
+): Sorting | null {
+  const sorting: Sorting = { source, keys: [] };
+  for (const key of keys) {
+    // The same in every row, so it does not matter.
+    if (plan.constant?.target.name === key.column) continue;
+    const index = plan.columns.findIndex(({ target }) => target.name === key.column);
+    const target = plan.columns[index]?.target;
+    const column = columns[index];
+    // A type with a modifier may change a value on its way in, and a domain's is not looked into.
+    if (!target || !column || target.type !== target.baseType || !isSortable(column, key)) return null;
+    sorting.keys.push({
+      column: quoteName(column.name),
+      dictionary: key.segment && column.duckdbType === 'VARCHAR',
+      direction: `${key.descending ? 'desc' : 'asc'} nulls ${key.nullsFirst ? 'first' : 'last'}`,
+    });
+  }
+  return sorting;
+}
+
+function isSortable(column: TextColumn, key: SortKey): boolean {
+  const kind = kindOf(column);
+  return kind !== undefined && SAME_ORDER.includes(kind) && key.byBytes;
+}
+
+/**
+ * Runs something with the `order by` of a sorting, and removes what it needed for it.
+ */
+export async function withOrder<T>(
+  connection: DuckDBConnection,
+  { source, keys }: Sorting,
+  run: (orderBy: string) => Promise<T>,
+): Promise<T> {
+  const dictionaries: string[] = [];
+  const terms: string[] = [];
+  try {
+    for (const { column, dictionary, direction } of keys) {
+      const name = `dictionary_${terms.length}`;
+      const made = dictionary && (await makeDictionary(connection, name, source, column));
+      if (made) dictionaries.push(name);
+      terms.push(`${made ? `cast(${column} as ${name})` : column} ${direction}`);
+    }
+    return await run(terms.length > 0 ? ` order by ${terms.join(', ')}` : '');
+  } finally {
+    for (const name of dictionaries) await connection.run(`drop type ${name}`);
+  }
+}
+
+/** @returns false where the column has too many values */
+async function makeDictionary(
+  connection: DuckDBConnection,
+  name: string,
+  source: string,
+  column: string,
+): Promise<boolean> {
+  const values = `select distinct ${column} from ${source} where ${column} is not null`;
+  const counted = await connection.runAndReadAll(
+    `select count(*) from (${values} limit ${MAX_DICTIONARY + 1})`,
+  );
+  if (Number(counted.getRows()[0]![0]) > MAX_DICTIONARY) return false;
+  await connection.run(`create type ${name} as enum (${values})`);
+  return true;
+}

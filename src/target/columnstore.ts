@@ -1,0 +1,39 @@
+import type pg from 'pg';
+import type { SortKey } from '../formats/format.ts';
+import type { TableName } from './table.ts';
+
+/** The columnstore of a hypertable that COPY can write into. */
+export interface Columnstore {
+  timeColumn: string;
+  /** How its rows are sorted: by segment_by, then by order_by. Null where TimescaleDB finds an order itself. */
+  keys: SortKey[] | null;
+}
+
+interface DescribedColumnstore {
+  time_column: string;
+  keys:
+    | { column: string; segment: boolean; descending: boolean; nulls_first: boolean; by_bytes: boolean }[]
+    | null;
+}
+
+/** Null where the table has no columnstore, or COPY cannot write straight into it. */
+export async function describeColumnstore(
+  client: pg.ClientBase,
+  { schema, table }: TableName,
+): Promise<Columnstore | null> {
+  const { rows } = await client.query<{ found: DescribedColumnstore | null }>(
+    `select case when s3_connector_private.can_compress_directly()
+       then s3_connector_private.describe_columnstore($1, $2) end as found`,
+    [schema, table],
+  );
+  const found = rows[0]?.found;
+  if (!found) return null;
+  const keys = found.keys?.map((key) => ({
+    column: key.column,
+    segment: key.segment,
+    descending: key.descending,
+    nullsFirst: key.nulls_first,
+    byBytes: key.by_bytes,
+  }));
+  return { timeColumn: found.time_column, keys: keys ?? null };
+}
