@@ -10,7 +10,16 @@ import { plainTable, TABLE } from './load/way.ts';
 import { type Cost, Meter } from './measure/meter.ts';
 import { printSetting } from './measure/setting.ts';
 import type { Options } from './options.ts';
-import { type Goal, megabytes, optional, printGoals, printTable, progress, seconds } from './report.ts';
+import {
+  type Goal,
+  megabytes,
+  optional,
+  printGoals,
+  printOthers,
+  printTable,
+  progress,
+  seconds,
+} from './report.ts';
 
 /** With the preset of 5 million rows, about 1 GB in either format. */
 const NOTE_LENGTH = 160;
@@ -160,6 +169,7 @@ function printRuns(runs: Measured[]): void {
       optional(cost.peakBytes, megabytes),
     ]),
   );
+  printOthers(runs.map((run) => run.cost.othersShare));
   printGoals(runs.map(memoryGoal));
 }
 

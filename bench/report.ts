@@ -43,6 +43,19 @@ export function printGoals(goals: Goal[]): void {
   console.log();
 }
 
+/** Undefined if any is. */
+export function highest(values: (number | undefined)[]): number | undefined {
+  return values.reduce((a, b) => (a === undefined || b === undefined ? undefined : Math.max(a, b)));
+}
+
+/** Says how much other programs disturbed what was measured. */
+export function printOthers(shares: (number | undefined)[]): void {
+  const most = highest(shares);
+  if (most === undefined) return;
+  const warning = most > 0.1 ? ', SO THE SECONDS ARE NOT TO BE TRUSTED' : '';
+  console.log(`Other programs took up to ${Math.round(most * 100)} % of the machine's CPU time${warning}.\n`);
+}
+
 /** Of an even number, the upper of the two in the middle; undefined if any is. */
 export function median(values: (number | undefined)[]): number | undefined {
   const known = values.filter((value) => value !== undefined);

@@ -40,14 +40,23 @@ $$;
 comment on function s3_connector_private.ask_poll(text) is 'Queues a poll that a person asked for.';
 
 create or replace function s3_connector_private.free_slots(connector_name text)
-returns bigint language sql as $$
+returns bigint language plpgsql as $$
+declare
+  slots integer;
+begin
   -- Until the table exists files go one at a time, so that the first in key order makes it.
-  select case when p.table_ready then c.max_parallel_files else 1 end - (
-    select count(*) from s3_connector.files f where f.connector_name = c.name and f.status = 'running'
-  )
+  select case when p.table_ready then c.max_parallel_files else 1 end into slots
   from s3_connector.connectors c
   join s3_connector_private.progress p on p.connector_name = c.name
   where c.name = free_slots.connector_name;
+  if slots is null then
+    return null;
+  end if;
+  return slots - (
+    select count(*) from s3_connector.files f
+    where f.connector_name = free_slots.connector_name and f.status = 'running'
+  );
+end;
 $$;
 comment on function s3_connector_private.free_slots(text) is
   'How many more files of the connector may be imported now; null where nothing but the workers sets a limit.';

@@ -21,6 +21,12 @@ comment on function s3_connector_private.watches_statements(regclass) is
 create or replace function s3_connector_private.describe_table(schema_name text, table_name text)
 returns table (name text, type text, base_type text, is_enum boolean, insertable boolean, splittable boolean)
 language sql stable as $$
+  with target as materialized (
+    select c.oid, not s3_connector_private.watches_statements(c.oid) as splittable
+    from pg_class c
+    join pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = schema_name and c.relname = table_name and c.relkind in ('r', 'p', 'f')
+  )
   select
     a.attname::text,
     format_type(a.atttypid, a.atttypmod),
@@ -28,13 +34,11 @@ language sql stable as $$
     format_type(coalesce(nullif(t.typbasetype, 0), t.oid), null),
     t.typtype = 'e',
     a.attgenerated = '' and a.attidentity <> 'a',
-    not s3_connector_private.watches_statements(c.oid)
+    target.splittable
   from pg_attribute a
-  join pg_class c on c.oid = a.attrelid
-  join pg_namespace n on n.oid = c.relnamespace
+  join target on target.oid = a.attrelid
   join pg_type t on t.oid = a.atttypid
-  where n.nspname = schema_name and c.relname = table_name
-    and c.relkind in ('r', 'p', 'f') and a.attnum > 0 and not a.attisdropped
+  where a.attnum > 0 and not a.attisdropped
   order by a.attnum;
 $$;
 comment on function s3_connector_private.describe_table(text, text) is

@@ -75,6 +75,43 @@ $$;
 comment on function s3_connector_private.start_attempt(bigint, integer, bigint[]) is
   'Begins an attempt and returns the file; no row where there is nothing to do now (imported, being imported, paused, cancelled, deleted, or all of max_parallel_files taken). live_attempts: those that the worker is making.';
 
+create or replace function s3_connector_private.begin_import(
+  file_id bigint, new_worker_id integer, live_attempts bigint[] default '{}'
+)
+returns table (file json, connector json, mappings json) language plpgsql as $$
+declare
+  started s3_connector.files;
+begin
+  select f.* into started from s3_connector_private.start_attempt(file_id, new_worker_id, live_attempts) f;
+  if not found then
+    return;
+  end if;
+  -- A statement of its own: it sees what was committed while start_attempt waited for the file.
+  return query
+    select row_to_json(started), row_to_json(c), (
+      select coalesce(json_agg(m), '[]') from s3_connector.column_mappings m where m.connector_name = c.name
+    )
+    from s3_connector.connectors c where c.name = started.connector_name;
+end;
+$$;
+comment on function s3_connector_private.begin_import(bigint, integer, bigint[]) is
+  'start_attempt, and with the file all that its import must know: its connector and the column mappings, as they are now.';
+
+create or replace function s3_connector_private.enter_import(target_table text, time_zone text, application_name text)
+returns table (backend integer, target text[], columns json) language plpgsql as $$
+begin
+  target := s3_connector_private.table_parts(target_table);
+  perform set_config('timezone', time_zone, true), set_config('datestyle', 'ISO, MDY', true),
+    set_config('application_name', application_name, true);
+  return query
+    select pg_backend_pid(), target, (
+      select json_agg(d) from s3_connector_private.describe_table(target[1], target[2]) d
+    );
+end;
+$$;
+comment on function s3_connector_private.enter_import(text, text, text) is
+  'Makes a transaction one of an import, in one round trip: sets what values depend on and what it is seen by, and describes the target table (columns are null where there is none).';
+
 create or replace function s3_connector_private.finish_attempt(
   file_id bigint,
   finished_attempt_id bigint,
@@ -101,6 +138,32 @@ end;
 $$;
 comment on function s3_connector_private.finish_attempt(bigint, bigint, bigint, bigint, bigint, bigint) is
   'Records the success of an attempt, in the transaction of its rows. False where the attempt is no longer the file''s: the caller must roll back.';
+
+create or replace function s3_connector_private.record_success(
+  file_id bigint,
+  finished_attempt_id bigint,
+  new_rows_read bigint,
+  new_rows_imported bigint,
+  new_rows_rejected bigint,
+  new_rows_skipped bigint
+)
+returns boolean language plpgsql as $$
+begin
+  if not s3_connector_private.finish_attempt(
+    file_id, finished_attempt_id, new_rows_read, new_rows_imported, new_rows_rejected, new_rows_skipped
+  ) then
+    raise exception 'the file was cancelled, dropped, or taken over by another worker; nothing was kept'
+      using errcode = 'S3C01';
+  end if;
+  return (
+    select p.backlog from s3_connector.files f
+    join s3_connector_private.progress p on p.connector_name = f.connector_name
+    where f.id = file_id
+  );
+end;
+$$;
+comment on function s3_connector_private.record_success(bigint, bigint, bigint, bigint, bigint, bigint) is
+  'finish_attempt for a transaction whose commit is already on its way: fails where the attempt is no longer the file''s. Returns whether the connector has a backlog.';
 
 create or replace function s3_connector_private.retry_delay(attempt integer)
 returns interval language sql volatile as $$

@@ -9,7 +9,6 @@ import type { CopyPlan, FilePart } from './formats/format.ts';
 import type { RowCounts } from './record.ts';
 import { isBadRow, isConflict } from './sql_errors.ts';
 import { type Columnstore, describeColumnstore } from './target/columnstore.ts';
-import { asRole } from './target/role.ts';
 import { quoteTable, type TargetTable } from './target/table.ts';
 
 /** One part on its way into the target table, on a connection that is in the import's transaction. */
@@ -65,7 +64,7 @@ async function fill(
   const straight = () =>
     columnstore
       ? copyIntoColumnstore(job, destination, columnstore)
-      : asRole(client, connector.owner, () => copyInto(client, destination, part.copyInputs(plan), signal));
+      : copyInto(client, connector.owner, destination, part.copyInputs(plan), signal);
   if (connector.on_bad_row === 'fail') return { imported: await straight(), rejected: 0, skipped: 0 };
   try {
     return { imported: await inSavepoint(client, straight), rejected: 0, skipped: 0 };

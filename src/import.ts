@@ -1,20 +1,22 @@
-import type pg from 'pg';
+import pg from 'pg';
 import { cancelOnAbort } from './copy/cancel.ts';
 import { copyPart, type DryRun } from './copy.ts';
+import { queryAll } from './db/query_all.ts';
 import type { ColumnMapping, Connector, File } from './db/schema.ts';
 import { ConnectorError, locate } from './errors.ts';
 import type { SpooledFile } from './fetch/spooled_file.ts';
 import { type FilePart, FORMATS } from './formats/format.ts';
-import { type RowCounts, recordNotice, recordSuccess } from './record.ts';
+import { commitSuccess, type RowCounts } from './record.ts';
 import { toImportError } from './sql_errors.ts';
 import { type CreatedTable, createTable } from './target/create.ts';
 import { matchColumns } from './target/match.ts';
 import {
+  type DescribedColumn,
   describeTable,
   quoteTable,
-  resolveTableName,
   type TableName,
   type TargetTable,
+  toTable,
 } from './target/table.ts';
 import type { WorkerContext } from './task.ts';
 
@@ -28,6 +30,12 @@ export interface Attempt {
   dryRun?: DryRun | undefined;
 }
 
+/** What an import did, and whether its connector has a backlog. */
+export interface Imported {
+  counts: RowCounts;
+  backlog: boolean;
+}
+
 /**
  * read -> copy -> record of a spooled file, which may still be growing, in ONE transaction: its rows and its success are
  * committed together, or neither is.
@@ -36,18 +44,17 @@ export async function importSpooled(
   worker: WorkerContext,
   attempt: Attempt,
   spooled: SpooledFile,
-): Promise<RowCounts> {
+): Promise<Imported> {
   const client = await worker.copyPool.connect().catch((error) => {
     throw toImportError(error);
   });
   let broken: Error | undefined;
   let endCancelling = async () => {};
   try {
-    const backend = await begin(client, attempt);
+    const { backend, target } = await begin(client, attempt);
     endCancelling = cancelOnAbort(worker.control, backend, attempt.signal);
-    const { counts, notice } = await copyParts(client, worker, attempt, spooled);
-    await finish(client, attempt, counts, notice);
-    return counts;
+    const counts = await copyParts(client, worker, attempt, target, spooled);
+    return { counts, backlog: await finish(client, attempt, counts, target.notice) };
   } catch (error) {
     broken = await client.query('rollback').then(
       () => undefined,
@@ -66,39 +73,45 @@ async function finish(
   attempt: Attempt,
   counts: RowCounts,
   notice: string | null | undefined,
-): Promise<void> {
-  if (attempt.dryRun) {
-    // What a commit would check.
-    await client.query('set constraints all immediate');
-    await client.query('rollback');
-    return;
-  }
-  await recordSuccess(client, attempt.file, counts);
-  if (notice !== undefined) await recordNotice(client, attempt.connector.name, notice);
-  await client.query('commit');
+): Promise<boolean> {
+  if (!attempt.dryRun) return await commitSuccess(client, attempt.file, counts, notice);
+  // What a commit would check.
+  await client.query('set constraints all immediate');
+  await client.query('rollback');
+  return false;
 }
 
-/** @returns the backend's process id */
-async function begin(client: pg.ClientBase, { file, connector, dryRun, signal }: Attempt): Promise<number> {
+/** @returns the backend's process id, and the target table as it is now */
+async function begin(
+  client: pg.ClientBase,
+  { file, connector, dryRun, signal }: Attempt,
+): Promise<{ backend: number; target: Target }> {
   signal.throwIfAborted();
-  await client.query('begin');
-  const { rows } = await client.query<{ backend: number }>(
-    `select pg_backend_pid() as backend, set_config('timezone', $1, true), set_config('datestyle', 'ISO, MDY', true),
-      set_config('application_name', $2, true)`,
-    [connector.time_zone, `s3_connector ${dryRun ? 'dry_run_file' : 'import_file'} ${file.id}`],
-  );
-  return rows[0]!.backend;
+  const name = `s3_connector ${dryRun ? 'dry_run_file' : 'import_file'} ${file.id}`;
+  const values = [connector.target_table, connector.time_zone, name].map((value) => pg.escapeLiteral(value));
+  const [, entered] = await queryAll<EnteredImport>(client, [
+    'begin',
+    `select * from s3_connector_private.enter_import(${values.join(', ')})`,
+  ]);
+  const { backend, target, columns } = entered!.rows[0]!;
+  const tableName = { schema: target[0], table: target[1] };
+  return { backend, target: { name: tableName, table: columns && toTable(tableName, columns) } };
+}
+
+interface EnteredImport {
+  backend: number;
+  target: [schema: string, table: string];
+  columns: DescribedColumn[] | null;
 }
 
 async function copyParts(
   client: pg.ClientBase,
   worker: WorkerContext,
   attempt: Attempt,
+  target: Target,
   spooled: SpooledFile,
-): Promise<{ counts: RowCounts; notice: string | null | undefined }> {
+): Promise<RowCounts> {
   const { connector, signal } = attempt;
-  const name = await resolveTableName(client, connector.target_table);
-  const target: Target = { name, table: await describeTable(client, name) };
   const counts = { ...NO_ROWS };
   for await (const part of FORMATS[connector.file_format].parts(spooled, connector, worker, signal)) {
     const copied = await copyOne(client, attempt, target, part).catch((error) => {
@@ -110,7 +123,7 @@ async function copyParts(
   }
   // What nobody had to read must have come, too.
   await spooled.whole();
-  return { counts, notice: target.notice };
+  return counts;
 }
 
 const NO_ROWS: RowCounts = { imported: 0, rejected: 0, skipped: 0 };

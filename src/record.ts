@@ -1,7 +1,8 @@
 import { type Kysely, sql } from 'kysely';
-import type pg from 'pg';
-import type { Database, File, FileStatus } from './db/schema.ts';
-import { ConnectorError, describeError } from './errors.ts';
+import pg from 'pg';
+import { queryAll } from './db/query_all.ts';
+import type { ColumnMapping, Connector, Database, File, FileStatus } from './db/schema.ts';
+import { type ConnectorError, describeError } from './errors.ts';
 import type { SourceObject } from './sources/source.ts';
 
 /** Rows of a file: read = imported + rejected + skipped. */
@@ -9,6 +10,13 @@ export interface RowCounts {
   imported: number;
   rejected: number;
   skipped: number;
+}
+
+/** A file whose attempt has begun, and what its connector says about importing it. */
+export interface StartedFile {
+  file: File;
+  connector: Connector;
+  mappings: ColumnMapping[];
 }
 
 /**
@@ -20,48 +28,46 @@ export async function startAttempt(
   fileId: number,
   workerId: number,
   liveAttempts: number[],
-): Promise<File | undefined> {
-  const { rows } = await sql<File>`
-    select * from s3_connector_private.start_attempt(${fileId}, ${workerId}, ${liveAttempts}::bigint[])`.execute(
+): Promise<StartedFile | undefined> {
+  const { rows } = await sql<StartedFile>`
+    select * from s3_connector_private.begin_import(${fileId}, ${workerId}, ${liveAttempts}::bigint[])`.execute(
     db,
   );
-  return rows[0];
+  const [started] = rows;
+  if (!started) return undefined;
+  const { file } = started;
+  // JSON has no times.
+  return { ...started, file: { ...file, last_modified: new Date(file.last_modified) } };
 }
 
 /**
- * Records the success of an attempt on the connection, and in the transaction, that holds its rows.
- * @throws ConnectorError `attempt_superseded` where the file was cancelled, dropped or taken over meanwhile
+ * Records the success of an attempt and commits, on the connection that holds its rows: one message, as nobody needs
+ * an answer between the two.
+ * @param notice what connector_status is to show; undefined: what it shows
+ * @returns whether the connector has a backlog
+ * @throws what PostgreSQL refuses, with SQLSTATE S3C01 where the file was cancelled, dropped or taken over meanwhile
  */
-export async function recordSuccess(client: pg.ClientBase, file: File, counts: RowCounts): Promise<void> {
-  const { rows } = await client.query<{ finished: boolean }>(
-    'select s3_connector_private.finish_attempt($1, $2, $3, $4, $5, $6) as finished',
-    [
-      file.id,
-      file.attempt_id,
-      counts.imported + counts.rejected + counts.skipped,
-      counts.imported,
-      counts.rejected,
-      counts.skipped,
-    ],
-  );
-  if (!rows[0]?.finished) {
-    throw new ConnectorError(
-      'attempt_superseded',
-      'the file was cancelled, dropped, or taken over by another worker; nothing was kept',
-    );
-  }
-}
-
-/**
- * Sets what connector_status shows as notice. As late in a transaction as may be: polls, and people who steer the
- * connector, wait for its row until the end.
- */
-export async function recordNotice(
+export async function commitSuccess(
   client: pg.ClientBase,
-  connectorName: string,
-  notice: string | null,
-): Promise<void> {
-  await client.query('select s3_connector_private.set_notice($1, $2)', [connectorName, notice]);
+  file: File,
+  counts: RowCounts,
+  notice: string | null | undefined,
+): Promise<boolean> {
+  const { imported, rejected, skipped } = counts;
+  const values = [file.id, file.attempt_id, imported + rejected + skipped, imported, rejected, skipped];
+  const statements = [
+    `select s3_connector_private.record_success(${values.map(Number).join(', ')}) as backlog`,
+    // As late as may be: polls, and people who steer the connector, wait for its row until the end.
+    ...(notice === undefined ? [] : [setNotice(file.connector_name, notice)]),
+    'commit',
+  ];
+  const [recorded] = await queryAll<{ backlog: boolean }>(client, statements);
+  return recorded!.rows[0]!.backlog;
+}
+
+function setNotice(connectorName: string, notice: string | null): string {
+  const value = notice === null ? 'null' : pg.escapeLiteral(notice);
+  return `select s3_connector_private.set_notice(${pg.escapeLiteral(connectorName)}, ${value})`;
 }
 
 /** Records a failed attempt; null where it is no longer the file's, as after a commit whose answer was lost. */
@@ -94,7 +100,7 @@ export async function recordNewVersion(
     )`.execute(db);
 }
 
-/** Asks for a poll when the connector has a backlog and enough free places. */
+/** Queues a poll where the connector has a backlog and enough free places. */
 export async function refill(db: Kysely<Database>, connectorName: string): Promise<void> {
   await sql`select s3_connector_private.refill(${connectorName})`.execute(db);
 }

@@ -33,6 +33,7 @@ const CODES: Record<string, string> = {
   '3F000': 'schema_missing',
   '57014': 'statement_cancelled',
   '53100': 'database_disk_full',
+  S3C01: 'attempt_superseded',
 };
 
 /** Turns an error from PostgreSQL into one that names line and column. Others are returned as they are. */

@@ -3,9 +3,9 @@ import { untilAnswered } from '../src/db/until_answered.ts';
 import { ConnectorError, describeError, locate } from '../src/errors.ts';
 import { fetchObject } from '../src/fetch.ts';
 import { FORMATS } from '../src/formats/format.ts';
-import { type Attempt, importSpooled } from '../src/import.ts';
+import { type Attempt, type Imported, importSpooled } from '../src/import.ts';
 import { log } from '../src/log.ts';
-import { type RowCounts, recordFailure, recordNewVersion, refill, startAttempt } from '../src/record.ts';
+import { recordFailure, recordNewVersion, startAttempt } from '../src/record.ts';
 import type { SourceObject } from '../src/sources/source.ts';
 import { defineTask, type WorkerContext } from '../src/task.ts';
 import type { LiveAttempt } from '../src/worker/attempts.ts';
@@ -22,7 +22,6 @@ export default defineTask<{ file_id: number }>(async ({ file_id }, worker, { abo
   } finally {
     live.end();
   }
-  await refill(worker.control.db, live.file.connector_name);
 });
 
 async function begin(
@@ -37,36 +36,16 @@ async function begin(
 
 async function make(worker: WorkerContext, live: LiveAttempt, shutdown: AbortSignal): Promise<void> {
   try {
-    const attempt = await describe(worker, live);
-    if (!attempt) return;
-    const counts = await importFile(worker, attempt);
+    const { counts, backlog } = await importFile(worker, live);
     log.info('imported', { ...fields(live.file), rows: counts.imported });
+    if (backlog) worker.refills.ask(live.file.connector_name);
   } catch (error) {
     await fail(worker, live, error, shutdown);
+    worker.refills.ask(live.file.connector_name);
   }
 }
 
-/** Undefined where the connector was dropped meanwhile. */
-async function describe(
-  { control: { db } }: WorkerContext,
-  { file, signal }: LiveAttempt,
-): Promise<Attempt | undefined> {
-  const [connector, mappings] = await Promise.all([
-    db
-      .selectFrom('s3_connector.connectors')
-      .selectAll()
-      .where('name', '=', file.connector_name)
-      .executeTakeFirst(),
-    db
-      .selectFrom('s3_connector.column_mappings')
-      .selectAll()
-      .where('connector_name', '=', file.connector_name)
-      .execute(),
-  ]);
-  return connector && { file, connector, mappings, signal };
-}
-
-async function importFile(worker: WorkerContext, attempt: Attempt): Promise<RowCounts> {
+async function importFile(worker: WorkerContext, attempt: Attempt): Promise<Imported> {
   const { file, connector, signal } = attempt;
   try {
     return await importObject(worker, attempt, toObject(file));
@@ -83,7 +62,7 @@ async function importObject(
   worker: WorkerContext,
   attempt: Attempt,
   object: SourceObject,
-): Promise<RowCounts> {
+): Promise<Imported> {
   const { file, connector, signal } = attempt;
   const fetched = await fetchObject(worker.sources.open(connector), object, {
     spoolDir: worker.spoolDir,

@@ -1,4 +1,4 @@
-import { type Goal, megabytes, optional, printTable, seconds, times } from '../report.ts';
+import { type Goal, megabytes, optional, printOthers, printTable, seconds, times } from '../report.ts';
 import type { Result } from './rounds.ts';
 
 /** All ways beside the first one, which is the baseline. */
@@ -29,6 +29,7 @@ export function printResults(results: Result[]): void {
       megabytes(result.bytesOnDisk),
     ]),
   );
+  printOthers(results.map((result) => result.othersShare));
 }
 
 /** How many times as fast. */

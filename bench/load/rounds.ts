@@ -1,11 +1,11 @@
 import type { Dataset } from '../data/dataset.ts';
 import type { Ground } from '../ground.ts';
 import type { Cost } from '../measure/meter.ts';
-import { median, progress } from '../report.ts';
+import { highest, median, progress } from '../report.ts';
 import { type Content, checkRows, readContent } from './content.ts';
 import { TABLE, type Way } from './way.ts';
 
-/** Medians of one way over all rounds. */
+/** Medians of one way over all rounds; of what others took, the most. */
 export interface Result extends Cost {
   way: string;
   /** Of the table with its indexes. */
@@ -62,5 +62,6 @@ function medians(costs: Cost[]): Cost {
     copyCpu: median(costs.map((cost) => cost.copyCpu)),
     serverCpu: median(costs.map((cost) => cost.serverCpu)),
     peakBytes: median(costs.map((cost) => cost.peakBytes)),
+    othersShare: highest(costs.map((cost) => cost.othersShare)),
   };
 }

@@ -1,4 +1,14 @@
-import { canMeasure, children, cpuTime, family, familyCpu, residentBytes, title } from './processes.ts';
+import { availableParallelism } from 'node:os';
+import {
+  canMeasure,
+  children,
+  cpuTime,
+  family,
+  familyCpu,
+  machineCpu,
+  residentBytes,
+  title,
+} from './processes.ts';
 
 /** Of one run of one way. CPU is in seconds; what the operating system cannot be asked is undefined. */
 export interface Cost {
@@ -11,6 +21,8 @@ export interface Cost {
   serverCpu: number | undefined;
   /** Highest sum of the resident memory of the loading program and its children. */
   peakBytes: number | undefined;
+  /** How much of the machine's CPU time went to programs that the bench has not started: from 0 to 1. */
+  othersShare: number | undefined;
 }
 
 interface Backend {
@@ -33,6 +45,7 @@ export class Meter {
   readonly #start = performance.now();
   #clientCpu: number;
   readonly #serverCpu: number;
+  readonly #othersCpu: number;
   readonly #timer: NodeJS.Timeout | undefined;
   #peak = 0;
 
@@ -43,6 +56,7 @@ export class Meter {
     this.#followed = worker === undefined ? [] : [worker];
     this.#clientCpu = this.#readClientCpu();
     this.#serverCpu = familyCpu(postmaster);
+    this.#othersCpu = this.#readOthersCpu();
     for (const pid of children(postmaster)) {
       const { own } = cpuTime(pid) ?? { own: 0 };
       this.#backends.set(pid, { first: own, last: own, copies: false });
@@ -68,12 +82,20 @@ export class Meter {
       copyCpu: known(copying.reduce((sum, { first, last }) => sum + last - first, 0)),
       serverCpu: known(familyCpu(this.#postmaster) - this.#serverCpu),
       peakBytes: known(this.#peak),
+      othersShare: known((this.#readOthersCpu() - this.#othersCpu) / (elapsed * availableParallelism())),
     };
   }
 
   /** A child's CPU time is in that of its parent, this process, once it has ended. */
   #readClientCpu(): number {
     return this.#worker === undefined ? (cpuTime(process.pid)?.ended ?? 0) : familyCpu(this.#worker);
+  }
+
+  /** What neither the server nor the client took, nor this process, which is the bucket too. */
+  #readOthersCpu(): number {
+    if (!canMeasure) return 0;
+    const { user, system } = process.cpuUsage();
+    return machineCpu() - familyCpu(this.#postmaster) - this.#readClientCpu() - (user + system) / 1e6;
   }
 
   #sample(): void {

@@ -43,6 +43,19 @@ export function familyCpu(pid: number): number {
   }
 }
 
+/** CPU seconds that all processes took since the machine started. */
+export function machineCpu(): number {
+  // The first line: user, nice, system, idle, waiting for the disk, interrupts (two kinds), stolen by other machines.
+  const [user, nice, system, , , ...rest] = readProc('stat')
+    .split('\n', 1)[0]!
+    .split(/\s+/)
+    .slice(1, 9)
+    .map(Number);
+  return (
+    [user, nice, system, ...rest].reduce<number>((sum, ticks) => sum + (ticks ?? 0), 0) / TICKS_PER_SECOND
+  );
+}
+
 /** Pages that processes share count once a process. */
 export function residentBytes(pid: number): number {
   return Number(/VmRSS:\s+(\d+) kB/.exec(readProc(`${pid}/status`))?.[1] ?? 0) * 1024;

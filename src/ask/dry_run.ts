@@ -66,7 +66,8 @@ async function importAndRollBack(
     signal,
   });
   try {
-    return await importSpooled(worker, { file, connector, mappings, signal, dryRun }, fetched.file);
+    const attempt = { file, connector, mappings, signal, dryRun };
+    return (await importSpooled(worker, attempt, fetched.file)).counts;
   } finally {
     await fetched.remove();
   }

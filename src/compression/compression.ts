@@ -26,7 +26,7 @@ export interface Compression {
 }
 
 /** How many first bytes of a file `detect` sees. */
-export const MAGIC_BYTES = 4;
+export const MAGIC_BYTES = 10;
 
 /** Of expanded chunks: as large as the chunks of a file that is not compressed; zlib's own 16 KiB cost more turns. */
 export const CHUNK_BYTES = 64 * 1024;

@@ -1,24 +1,56 @@
+import { Readable } from 'node:stream';
+import { ConnectorError } from '../errors.ts';
 import type { SpooledFile } from '../fetch/spooled_file.ts';
 import { type Compression, type Entry, type Limits, MAGIC_BYTES } from './compression.ts';
 import { gzip } from './gzip.ts';
 import { plain } from './plain.ts';
+import { unsupported } from './unsupported.ts';
 import { zip } from './zip.ts';
+import { zstd } from './zstd.ts';
 
 export type { Entry, Limits };
 
 /** The first that knows a file's first bytes has it; `plain` takes the rest. */
-const COMPRESSIONS: Compression[] = [gzip, zip, plain];
+const COMPRESSIONS: Compression[] = [gzip, zip, zstd, ...unsupported, plain];
 
 /**
  * What there is to read in a file, found out by its content and not by its name.
  *
  * @throws ConnectorError `expanded_too_large`, `truncated_gzip`, `corrupt_gzip`, `encrypted_zip`,
- *   `unsupported_zip`, `corrupt_zip`; here, or from the streams of the entries
+ *   `unsupported_zip`, `corrupt_zip`, `truncated_zstd`, `corrupt_zstd`, `unsupported_zstd`,
+ *   `unsupported_compression`, `nested_compression`; here, or from the streams of the entries
  */
 export async function* openEntries(file: SpooledFile, limits: Limits): AsyncGenerator<Entry> {
-  const start = await firstBytes(file);
-  const compression = COMPRESSIONS.find(({ detect }) => detect(start));
-  if (compression) yield* compression.entries(file, limits);
+  const compression = find(await firstBytes(file));
+  for await (const entry of compression.entries(file, limits)) {
+    yield compression === plain ? entry : { ...entry, open: () => openOnce(entry, compression) };
+  }
+}
+
+function find(start: Buffer): Compression {
+  return COMPRESSIONS.find(({ detect }) => detect(start)) ?? plain;
+}
+
+/** What comes out is not expanded again, and would make a strange CSV. */
+function openOnce(entry: Entry, outer: Compression): Readable {
+  const check = async function* () {
+    let first = true;
+    for await (const chunk of entry.open()) {
+      const inner = first ? find(chunk) : plain;
+      if (inner !== plain) throw nested(entry, outer, inner);
+      first = false;
+      yield chunk;
+    }
+  };
+  return Readable.from(check(), { objectMode: false });
+}
+
+function nested({ name }: Entry, outer: Compression, inner: Compression): ConnectorError {
+  const what =
+    name === null ? `what the ${outer.name} file holds` : `entry "${name}" of the ${outer.name} file`;
+  return new ConnectorError('nested_compression', `${what} is compressed once more, with ${inner.name}`, {
+    hint: 'Compress it once.',
+  });
 }
 
 async function firstBytes(file: SpooledFile): Promise<Buffer> {

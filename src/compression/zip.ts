@@ -31,12 +31,13 @@ interface Member {
 /** Zip, also zip64, read by its central directory: each file of it is an entry, in the directory's order. */
 export const zip: Compression = {
   name: 'zip',
-  detect: (start) => ['PK\x03\x04', 'PK\x05\x06', 'PK\x07\x08'].includes(start.toString('latin1')),
+  detect: (start) => ['PK\x03\x04', 'PK\x05\x06', 'PK\x07\x08'].includes(start.toString('latin1', 0, 4)),
   async *entries(file, limits) {
     const { path } = file;
     let size = 0;
     // Its directory is at its end.
     await file.whole();
+    await file.onDisk();
     // The whole directory is looked at first: no entry is loaded of an archive that cannot be.
     for await (const { member } of members(path)) {
       size += member.size;

@@ -13,24 +13,24 @@ const REPEAT_MS = 200;
  * @returns ends it; resolves when no cancel is on its way any more
  */
 export function cancelOnAbort({ db }: Control, backend: number, signal: AbortSignal): () => Promise<void> {
-  const ended = new AbortController();
-  let cancelling: Promise<void> | undefined;
+  let cancelling: { ended: AbortController; done: Promise<void> } | undefined;
   const start = () => {
-    cancelling = repeat();
+    const ended = new AbortController();
+    cancelling = { ended, done: repeat(ended.signal) };
   };
-  const repeat = async () => {
-    while (!ended.signal.aborted) {
+  const repeat = async (ended: AbortSignal) => {
+    while (!ended.aborted) {
       await sql`select pg_cancel_backend(${backend}::integer)`
         .execute(db)
         .catch((error) => log.warn('cancelling failed', { backend, error: describeError(error) }));
-      await delay(REPEAT_MS, undefined, { signal: ended.signal }).catch(() => {});
+      await delay(REPEAT_MS, undefined, { signal: ended }).catch(() => {});
     }
   };
   if (signal.aborted) start();
   else signal.addEventListener('abort', start, { once: true });
   return async () => {
     signal.removeEventListener('abort', start);
-    ended.abort();
-    await cancelling;
+    cancelling?.ended.abort();
+    await cancelling?.done;
   };
 }

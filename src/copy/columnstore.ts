@@ -4,7 +4,6 @@ import { ConnectorError } from '../errors.ts';
 import type { FilePart, SortedRows } from '../formats/format.ts';
 import { log } from '../log.ts';
 import type { Columnstore } from '../target/columnstore.ts';
-import { asRole } from '../target/role.ts';
 import { quoteTable, type TargetTable } from '../target/table.ts';
 import { copyInto, type Destination } from './into.ts';
 import { inSavepoint } from './savepoint.ts';
@@ -143,7 +142,7 @@ function copyRows(
   destination: Destination,
   inputs: ReturnType<FilePart['copyInputs']>,
 ): Promise<number> {
-  return asRole(client, connector.owner, () => copyInto(client, destination, inputs, signal));
+  return copyInto(client, connector.owner, destination, inputs, signal);
 }
 
 /** Sets TimescaleDB's settings until they are set back, or until an error sets back everything. */

@@ -1,9 +1,11 @@
+import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
-import { from as copyFrom } from 'pg-copy-streams';
+import { type CopyStreamQuery, from as copyFrom } from 'pg-copy-streams';
 import type { CopyInput, CopyPlan } from '../formats/format.ts';
 import { toImportError } from '../sql_errors.ts';
+import { explainDenial, explainRefusedRole, RESET_ROLE, takeRole } from '../target/role.ts';
 import type { TableColumn } from '../target/table.ts';
 
 /** Bytes that are read ahead of the connection. */
@@ -28,37 +30,67 @@ export function quoteColumns(columns: { name: string }[]): string {
 }
 
 /**
- * Runs one COPY after the other, on a connection that is in a transaction.
+ * Runs one COPY after the other with a role's rights, on a connection that is in a transaction. Taking the role, the
+ * COPY, and giving the role back go as one message.
  * @returns rows that the table took
- * @throws ConnectorError what PostgreSQL refused, with line and column; what the reader refused
+ * @throws ConnectorError what PostgreSQL refused, with line and column; what the reader refused; `permission_denied`,
+ *   `owner_missing`
  */
 export async function copyInto(
   client: pg.ClientBase,
+  role: string,
   destination: Destination,
   inputs: AsyncIterable<CopyInput> | Iterable<CopyInput>,
   signal: AbortSignal,
 ): Promise<number> {
   let rows = 0;
-  for await (const input of inputs) rows += await copyOnce(client, destination, input, signal);
+  for await (const input of inputs) rows += await copyOnce(client, role, destination, input, signal);
   return rows;
 }
 
 async function copyOnce(
   client: pg.ClientBase,
+  role: string,
   destination: Destination,
   input: CopyInput,
   signal: AbortSignal,
 ): Promise<number> {
   const { table, columns } = destination;
-  const copy = client.query(
-    copyFrom(`copy ${table} (${quoteColumns(columns)}) from stdin with (${input.options})`),
-  );
+  const copyStatement = `copy ${table} (${quoteColumns(columns)}) from stdin with (${input.options})`;
+  const copy = copyFrom([takeRole(role), copyStatement, RESET_ROLE].join('; '));
+  const progress = follow(copy);
+  client.query(copy);
   try {
     await pipeline(Readable.from(input.data, { objectMode: false, highWaterMark: READ_AHEAD }), copy, {
       signal,
     });
     return copy.rowCount;
   } catch (error) {
-    throw toImportError(error, input);
+    if (!progress.roleTaken) throw explainRefusedRole(error, role);
+    throw explainDenial(toImportError(error, input), role);
   }
+}
+
+/** What pg-copy-streams is told by pg, beyond its types. */
+interface Followed extends CopyStreamQuery {
+  handleCommandComplete(message: { text: string }, connection: unknown): void;
+  handleCopyInResponse(connection: { stream: Socket }): void;
+}
+
+/** Notes that the statement before the COPY was done; and sends what there is of a short input as one packet. */
+function follow(copy: CopyStreamQuery): { roleTaken: boolean } {
+  const progress = { roleTaken: false };
+  const followed = copy as Followed;
+  const { handleCommandComplete, handleCopyInResponse } = followed;
+  followed.handleCommandComplete = (message, connection) => {
+    progress.roleTaken = true;
+    handleCommandComplete.call(copy, message, connection);
+  };
+  followed.handleCopyInResponse = (connection) => {
+    const { stream } = connection;
+    stream.cork();
+    setImmediate(() => stream.uncork());
+    handleCopyInResponse.call(copy, connection);
+  };
+  return progress;
 }

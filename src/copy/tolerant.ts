@@ -4,7 +4,6 @@ import { ConnectorError } from '../errors.ts';
 import type { Refusal, RowBatch } from '../formats/format.ts';
 import type { RowCounts } from '../record.ts';
 import { isBadRow, reasonOf } from '../sql_errors.ts';
-import { asRole } from '../target/role.ts';
 import { copyInto, type Destination } from './into.ts';
 import { inSavepoint } from './savepoint.ts';
 
@@ -80,9 +79,7 @@ function copyRange(
   end: number,
 ): Promise<number> {
   return inSavepoint(client, () =>
-    asRole(client, connector.owner, () =>
-      copyInto(client, destination, [batch.copyInput(start, end)], signal),
-    ),
+    copyInto(client, connector.owner, destination, [batch.copyInput(start, end)], signal),
   );
 }
 

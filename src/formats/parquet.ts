@@ -30,6 +30,7 @@ export const parquet: FileFormat = {
     // An empty object is no Parquet file, but it has no rows either.
     if (file.sizeBytes === 0) return;
     await file.whole();
+    await file.onDisk();
     const { readers, sorters } = worker;
     const source = { path: file.path, readers, sorters, signal };
     // Where it is going to be sorted, a reader besides would only cost memory.
@@ -211,8 +212,17 @@ function explain(error: unknown): unknown {
   if (!(error instanceof ConnectorError) || error.code !== 'reader_failed') return error;
   const raised = error.message.indexOf(RAISED);
   if (raised !== -1) return raisedError(error.message.slice(raised + RAISED.length));
+  if (error.message.startsWith('Out of Memory')) return outOfMemory(error);
   const reason = error.message.split('\n')[0]!.replace(/ ?'?\/[^' ]*\/[\w.]+'?/g, '');
   return new ConnectorError('bad_parquet', `the file cannot be read as Parquet: ${reason}`, { cause: error });
+}
+
+function outOfMemory(cause: ConnectorError): ConnectorError {
+  return new ConnectorError(
+    'out_of_memory',
+    'reading the file takes more memory than a reader has: a value, or a row group, is too large',
+    { hint: 'Write the file with smaller row groups and pages.', cause },
+  );
 }
 
 function raisedError(text: string): ConnectorError {

@@ -8,9 +8,9 @@ import {
 } from '@aws-sdk/client-s3';
 import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
 import { ConnectorError } from '../errors.ts';
-import { laterKey } from '../keys.ts';
 import { describeCredentials } from './s3_credentials.ts';
 import { toConnectorError } from './s3_errors.ts';
+import { toPage } from './s3_listing.ts';
 import type { ListPage, Source, SourceObject } from './source.ts';
 
 /** What of a connector decides how its bucket is reached. */
@@ -109,17 +109,9 @@ class S3Source implements Source {
           }),
         ),
       );
-      const objects = (answer.Contents ?? []).map(
-        (entry): SourceObject => ({
-          key: decodeKey(entry.Key ?? ''),
-          etag: entry.ETag ?? '',
-          sizeBytes: entry.Size ?? 0,
-          lastModified: entry.LastModified ?? new Date(0),
-        }),
-      );
-      const folders = (answer.CommonPrefixes ?? []).map((entry) => decodeKey(entry.Prefix ?? ''));
-      yield { objects, lastKey: laterKey(objects.at(-1)?.key ?? null, folders.at(-1) ?? null) };
-      token = answer.IsTruncated ? answer.NextContinuationToken : undefined;
+      const { next, ...page } = toPage(answer);
+      yield page;
+      token = next;
     } while (token !== undefined);
   }
 
@@ -173,9 +165,4 @@ class S3Source implements Source {
 function range({ offset, length }: { offset: number; length?: number }): string | undefined {
   if (length !== undefined) return `bytes=${offset}-${offset + length - 1}`;
   return offset > 0 ? `bytes=${offset}-` : undefined;
-}
-
-function decodeKey(text: string): string {
-  // S3 writes a space as +, and a plus as %2B: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
-  return decodeURIComponent(text.replaceAll('+', ' '));
 }

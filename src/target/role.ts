@@ -8,18 +8,25 @@ import { toImportError } from '../sql_errors.ts';
  * @throws ConnectorError `permission_denied`, `owner_missing`
  */
 export async function asRole<T>(client: pg.ClientBase, role: string, run: () => Promise<T>): Promise<T> {
-  await client.query(`set local role ${pg.escapeIdentifier(role)}`).catch((error) => {
+  await client.query(takeRole(role)).catch((error) => {
     throw explainRefusedRole(error, role);
   });
   const result = await run().catch((error) => {
     throw explainDenial(error, role);
   });
-  await client.query('reset role');
+  await client.query(RESET_ROLE);
   return result;
 }
 
+/** The statement that takes a role's rights until RESET_ROLE, or the end of the transaction. */
+export function takeRole(role: string): string {
+  return `set local role ${pg.escapeIdentifier(role)}`;
+}
+
+export const RESET_ROLE = 'reset role';
+
 /** Of a table's missing rights PostgreSQL does not say whose they would have to be. */
-function explainDenial(error: unknown, role: string): unknown {
+export function explainDenial(error: unknown, role: string): unknown {
   const denial = toImportError(error);
   if (!(denial instanceof ConnectorError && denial.code === 'permission_denied')) return error;
   return new ConnectorError(
@@ -34,7 +41,8 @@ function explainDenial(error: unknown, role: string): unknown {
   );
 }
 
-function explainRefusedRole(error: unknown, role: string): unknown {
+/** What to do where the worker may not take the role, or the role is gone. */
+export function explainRefusedRole(error: unknown, role: string): unknown {
   if (!(error instanceof pg.DatabaseError)) return error;
   if (error.code === '42501') {
     return new ConnectorError(

@@ -35,23 +35,34 @@ export async function resolveTableName(client: pg.ClientBase, targetTable: strin
 
 /** The table as it is now; null where there is none. */
 export async function describeTable(client: pg.ClientBase, name: TableName): Promise<TargetTable | null> {
-  const { rows } = await client.query<{
-    name: string;
-    type: string;
-    base_type: string;
-    is_enum: boolean;
-    insertable: boolean;
-    splittable: boolean;
-  }>('select * from s3_connector_private.describe_table($1, $2)', [name.schema, name.table]);
-  if (rows.length === 0) return null;
-  const columns = rows.map((row) => ({
-    name: row.name,
-    type: row.type,
-    baseType: row.base_type,
-    isEnum: row.is_enum,
-    insertable: row.insertable,
+  const { rows } = await client.query<DescribedColumn>(
+    'select * from s3_connector_private.describe_table($1, $2)',
+    [name.schema, name.table],
+  );
+  return rows.length === 0 ? null : toTable(name, rows);
+}
+
+/** A row of describe_table. */
+export interface DescribedColumn {
+  name: string;
+  type: string;
+  base_type: string;
+  is_enum: boolean;
+  insertable: boolean;
+  /** The table's. */
+  splittable: boolean;
+}
+
+/** A table of what describe_table says of it. */
+export function toTable(name: TableName, described: DescribedColumn[]): TargetTable {
+  const columns = described.map((column) => ({
+    name: column.name,
+    type: column.type,
+    baseType: column.base_type,
+    isEnum: column.is_enum,
+    insertable: column.insertable,
   }));
-  return { ...name, columns, splittable: rows[0]!.splittable };
+  return { ...name, columns, splittable: described.every((column) => column.splittable) };
 }
 
 /** The table's name for a statement, quoted. */

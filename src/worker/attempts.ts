@@ -1,15 +1,14 @@
 import { sql } from 'kysely';
 import type { Control } from '../db/control.ts';
-import type { File } from '../db/schema.ts';
 import { ConnectorError, describeError } from '../errors.ts';
 import { log } from '../log.ts';
+import type { StartedFile } from '../record.ts';
 
 /** Where stop_attempt tells the workers that an attempt is no longer its file's; the payload is the attempt's id. */
 const CHANNEL = 's3_connector_cancel';
 
 /** An attempt that this worker makes, until `end`. */
-export interface LiveAttempt {
-  file: File;
+export interface LiveAttempt extends StartedFile {
   /** Aborted when the attempt was taken away, with the reason, or when the worker must end. */
   signal: AbortSignal;
   end(): void;
@@ -29,11 +28,13 @@ export class Attempts {
    */
   async begin(
     fileId: number,
-    start: (liveAttempts: number[]) => Promise<File | undefined>,
+    start: (liveAttempts: number[]) => Promise<StartedFile | undefined>,
     shutdown: AbortSignal,
   ): Promise<LiveAttempt | undefined> {
     while (this.#beginning.has(fileId)) await this.#beginning.get(fileId);
-    const answer = start(this.#liveAttempts(fileId)).then((file) => file && this.#add(file, shutdown));
+    const answer = start(this.#liveAttempts(fileId)).then(
+      (started) => started && this.#add(started, shutdown),
+    );
     this.#beginning.set(
       fileId,
       answer.catch(() => {}),
@@ -80,7 +81,8 @@ export class Attempts {
     return [...this.#live].flatMap(([id, live]) => (live.fileId === fileId ? [id] : []));
   }
 
-  #add(file: File, shutdown: AbortSignal): LiveAttempt {
+  #add(started: StartedFile, shutdown: AbortSignal): LiveAttempt {
+    const { file } = started;
     const id = file.attempt_id!;
     const controller = new AbortController();
     // Not AbortSignal.any: what it makes would hang on the worker's signal for as long as the worker lives.
@@ -90,7 +92,7 @@ export class Attempts {
     if (shutdown.aborted) onShutdown();
     if (this.#stoppedEarly.has(id)) this.stop(id);
     return {
-      file,
+      ...started,
       signal: controller.signal,
       end: () => {
         shutdown.removeEventListener('abort', onShutdown);

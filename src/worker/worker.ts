@@ -17,6 +17,7 @@ import type { WorkerContext } from '../task.ts';
 import { Attempts } from './attempts.ts';
 import { Liveness } from './liveness.ts';
 import { queueLogger } from './queue_log.ts';
+import { Refills } from './refills.ts';
 import { Resources } from './resources.ts';
 import { openSpool } from './spool.ts';
 import { loadTasks, omitTasks, pickTasks } from './tasks.ts';
@@ -83,6 +84,8 @@ async function openContext(config: Config, resources: Resources): Promise<Worker
   resources.add(() => control.close());
   const attempts = new Attempts();
   await attempts.listen(control);
+  const refills = new Refills(control);
+  resources.add(() => refills.close());
   const sources = new S3Sources(config.allowedEndpoints);
   resources.add(async () => sources.close());
   // Reading is work for the processor: more readers than cores would only cost memory.
@@ -90,7 +93,7 @@ async function openContext(config: Config, resources: Resources): Promise<Worker
   // One, however many files are imported side by side: what a sort takes is a multiple of what reading takes.
   const sorters = new Pool(() => new Reader(spoolDir, SORTER), 1);
   resources.add(() => sorters.close());
-  return { config, spoolDir, liveness, copyPool, control, sources, attempts, sorters, ...readers };
+  return { config, spoolDir, liveness, copyPool, control, sources, attempts, refills, sorters, ...readers };
 }
 
 function openReaders(

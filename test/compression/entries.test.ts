@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, readdir, readlink, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { gzipSync } from 'node:zlib';
+import { constants, gzipSync, zstdCompressSync } from 'node:zlib';
 import { Zip, ZipDeflate, ZipPassThrough, zipSync } from 'fflate';
 import { openEntries } from '../../src/compression/entries.ts';
 import { SpooledFile } from '../../src/fetch/spooled_file.ts';
@@ -177,6 +178,104 @@ describe('zip', () => {
   }
 });
 
+describe('zstd', () => {
+  const one = zstdCompressSync('a,b\n');
+  const two = zstdCompressSync('c,d\n', { params: { [constants.ZSTD_c_checksumFlag]: 1 } });
+  const skippable = Buffer.concat([Buffer.from([0x5f, 0x2a, 0x4d, 0x18, 5, 0, 0, 0]), Buffer.from('hello')]);
+
+  test('may have several frames, and frames to be skipped', async () => {
+    const both = 'a,b\nc,d\n';
+    assert.deepEqual(await read(one), [[null, 'a,b\n']]);
+    assert.deepEqual(await read(Buffer.concat([one, two])), [[null, both]]);
+    assert.deepEqual(await read(Buffer.concat([skippable, one, skippable, two, skippable])), [[null, both]]);
+    assert.deepEqual(await read(zstdCompressSync('')), [[null, '']]);
+    assert.deepEqual(await read(Buffer.concat([zstdCompressSync(''), one])), [[null, 'a,b\n']]);
+    assert.deepEqual(await read(skippable), [[null, '']]);
+  });
+
+  test('may have blocks of every kind, and chunks that end anywhere', async () => {
+    const repeated = 'a'.repeat(300_000);
+    const random = randomBytes(300_000).toString('latin1');
+    const text = Array.from({ length: 30_000 }, (_, i) => `${i},row ${i}\n`).join('');
+    for (const level of [1, 19]) {
+      const packed = [repeated, random, text].map((data) =>
+        zstdCompressSync(data, { params: { [constants.ZSTD_c_compressionLevel]: level } }),
+      );
+      assert.deepEqual(await read(Buffer.concat(packed)), [[null, repeated + random + text]]);
+    }
+  });
+
+  test('that ends in the middle is truncated', async () => {
+    const whole = Buffer.concat([one, skippable, two]);
+    for (let length = 4; length < whole.length; length++) {
+      if (length === one.length || length === one.length + skippable.length) continue;
+      await assert.rejects(read(whole.subarray(0, length)), { code: 'truncated_zstd' }, `${length} bytes`);
+    }
+  });
+
+  test('with anything else in it is corrupt', async () => {
+    const changed = Buffer.from(two);
+    changed[changed.length - 1] = (changed[changed.length - 1] as number) ^ 1;
+    for (const bytes of [
+      changed,
+      Buffer.concat([one, Buffer.from('more')]),
+      Buffer.concat([one, Buffer.alloc(10)]),
+      Buffer.concat([one, gzipSync('c,d\n')]),
+    ]) {
+      await assert.rejects(read(bytes), { code: 'corrupt_zstd' });
+    }
+  });
+
+  test('that takes too much memory, or a dictionary, is refused', async () => {
+    const window = (windowLog: number) =>
+      zstdCompressSync(Buffer.alloc(300_000_000), {
+        params: { [constants.ZSTD_c_windowLog]: windowLog, [constants.ZSTD_c_compressionLevel]: 1 },
+      });
+    const limits = { maxExpandedBytes: 1000 };
+    await assert.rejects(read(window(27), limits), { code: 'expanded_too_large' });
+    await assert.rejects(read(window(28), limits), { code: 'unsupported_zstd', message: /128 MiB/ });
+    // Frame_Header_Descriptor with a dictionary's id of one byte, and no size.
+    const withDictionary = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x01, 0x00, 0x07, 0x01, 0x00, 0x00]);
+    await assert.rejects(read(withDictionary), { code: 'unsupported_zstd', message: /dictionary/ });
+  });
+});
+
+describe('what is not read', () => {
+  const starts: Record<string, string> = {
+    bzip2: '425a683931415926535900000000',
+    xz: 'fd377a585a000004e6d6b446',
+    lz4: '04224d186470b90c00000080',
+    snappy: 'ff060000734e61507059',
+    lzip: '4c5a49500117000000',
+    compress: '1f9d9061c400',
+    '7-Zip': '377abcaf271c0004',
+    RAR: '526172211a0701003392b5e5',
+  };
+
+  test('is known by its first bytes, and named', async () => {
+    for (const [name, hex] of Object.entries(starts)) {
+      await assert.rejects(
+        read(Buffer.from(hex, 'hex')),
+        { code: 'unsupported_compression', message: RegExp(`with ${name};`) },
+        name,
+      );
+    }
+    assert.deepEqual(await read('BZh9,b\n'), [[null, 'BZh9,b\n']]);
+  });
+
+  test('is compressed once more', async () => {
+    const packed = gzipSync('a,b\n');
+    const twice = { code: 'nested_compression', message: /once more, with gzip/ };
+    await assert.rejects(read(gzipSync(packed)), twice);
+    await assert.rejects(read(zstdCompressSync(packed)), twice);
+    await assert.rejects(read(writeZip([{ name: 'a.csv.gz', data: packed }])), {
+      ...twice,
+      message: /^entry "a.csv.gz" of the zip file/,
+    });
+    await assert.rejects(read(gzipSync(Buffer.from(starts.bzip2!, 'hex'))), { code: 'nested_compression' });
+  });
+});
+
 describe('limits', () => {
   const tooLarge = {
     code: 'expanded_too_large',
@@ -188,9 +287,11 @@ describe('limits', () => {
     const half = { name: 'a', data: 'x'.repeat(501) };
     await assert.rejects(read('x'.repeat(1001), limits), tooLarge);
     await assert.rejects(read(gzipSync('x'.repeat(1001)), limits), tooLarge);
+    await assert.rejects(read(zstdCompressSync('x'.repeat(1001)), limits), tooLarge);
     await assert.rejects(read(Buffer.concat([gzipSync(half.data), gzipSync(half.data)]), limits), tooLarge);
     await assert.rejects(read(writeZip([half, half]), limits), tooLarge);
-    for (const bytes of ['x'.repeat(1000), gzipSync('x'.repeat(1000)), writeZip([half])]) {
+    const most = 'x'.repeat(1000);
+    for (const bytes of [most, gzipSync(most), zstdCompressSync(most), writeZip([half])]) {
       assert.equal((await read(bytes, limits)).length, 1);
     }
   });
@@ -198,8 +299,16 @@ describe('limits', () => {
   test('stop a bomb early, also one that lies about its size', async () => {
     const data = Buffer.alloc(50_000_000);
     await assert.rejects(read(writeZip([{ name: 'bomb', data, size: 10 }]), limits), { code: 'corrupt_zip' });
-    const entries = await Array.fromAsync(openEntries(await fileOf(gzipSync(data)), limits));
-    await assert.rejects(entries[0]?.open().toArray() ?? Promise.resolve(), tooLarge);
+    for (const bomb of [gzipSync(data), zstdCompressSync(data)]) {
+      const allowed = { maxExpandedBytes: 1_000_000 };
+      const [entry] = await Array.fromAsync(openEntries(await fileOf(bomb), allowed));
+      let size = 0;
+      const expanded = async () => {
+        for await (const chunk of entry!.open()) size += chunk.length;
+      };
+      await assert.rejects(expanded(), { code: 'expanded_too_large' });
+      assert.ok(size <= allowed.maxExpandedBytes, `${size} bytes came out`);
+    }
   });
 });
 
@@ -210,6 +319,7 @@ test('a stream that is not read to its end leaves no file open', {
   for (const bytes of [
     data,
     gzipSync(data, { level: 0 }),
+    zstdCompressSync(data),
     writeZip([{ name: 'a', data }]),
     writeZip([{ name: 'a', data, method: 0 }]),
   ]) {

@@ -80,18 +80,27 @@ test('keys are matched and ordered by their UTF-8 bytes', async () => {
   );
 });
 
-test('a steady poll makes one LIST request, whatever lies before the marker', async () => {
-  for (let i = 0; i < 2500; i++) world.put(`steady/${String(i).padStart(4, '0')}.log`, 'x');
-  world.put('steady/zzz.csv', oneRow(1));
-  await world.insertConnector({ name: 'steady', pattern: 'steady/*.csv', target_table: 'steady' });
-  await world.settled('steady');
-  await world.pollAndSettle('steady');
-  const [last, first] = await db.query<{ list_requests: number; keys_listed: number }>(
-    "select list_requests, keys_listed from s3_connector.polls where connector_name = 'steady' order by id desc",
-  );
-  assert.deepEqual(first, { ...first, list_requests: 3, keys_listed: 2501 });
-  assert.deepEqual(last, { ...last, list_requests: 1, keys_listed: 0 });
-});
+for (const [name, pattern] of [
+  ['steady', 'steady/*.csv'],
+  ['steady_deep', 'steady/**/*.csv'],
+] as const) {
+  test(`a steady poll of ${pattern} makes one LIST request, whatever lies before the marker`, async () => {
+    for (let i = 0; i < 2500; i++) world.put(`steady/${String(i).padStart(4, '0')}.log`, 'x');
+    world.put('steady/zzz.csv', oneRow(1));
+    await world.insertConnector({ name, pattern, target_table: name, schedule: '0 0 1 1 *' });
+    await world.settled(name);
+    server.requests.reset();
+    await world.pollAndSettle(name);
+    const lists = server.requests.recent.filter((request) => request.query.prefix === 'steady/');
+    assert.equal(lists.length, 1);
+    const [last, first] = await db.query<{ list_requests: number; keys_listed: number }>(
+      'select list_requests, keys_listed from s3_connector.polls where connector_name = $1 order by id desc',
+      [name],
+    );
+    assert.deepEqual(first, { ...first, list_requests: 3, keys_listed: 2501 });
+    assert.deepEqual(last, { ...last, list_requests: 1, keys_listed: 0 });
+  });
+}
 
 test('a pattern without ** does not walk subfolders', async () => {
   for (let i = 0; i < 1500; i++) world.put(`flat/sub/${i}.csv`, oneRow(i));

@@ -1,0 +1,59 @@
+import type { ListObjectsV2CommandOutput } from '@aws-sdk/client-s3';
+import { ConnectorError } from '../errors.ts';
+import { laterKey } from '../keys.ts';
+import type { ListPage, SourceObject } from './source.ts';
+
+/** A page, and the token that asks for the one after it; undefined: it is the last. */
+export interface S3Page extends ListPage {
+  next: string | undefined;
+}
+
+/**
+ * Reads S3's answer to a LIST request. What looks like the last page, or an empty one, only because something of it
+ * is missing is refused: keys that are skipped once are never seen again.
+ * @throws ConnectorError `source_unavailable`
+ */
+export function toPage(answer: ListObjectsV2CommandOutput): S3Page {
+  const { Contents: contents = [], CommonPrefixes: prefixes = [], KeyCount: count } = answer;
+  if (answer.IsTruncated === undefined) throw notUnderstood('it does not say whether more keys follow');
+  if (answer.IsTruncated && !answer.NextContinuationToken)
+    throw notUnderstood('more keys follow, but it has no token to ask for them');
+  const found = contents.length + prefixes.length;
+  // Fewer is a habit of servers that do not count folders.
+  if (count !== undefined && count > found)
+    throw notUnderstood(`it announces ${count} keys and folders, and has ${found}`);
+  const decode = answer.EncodingType === 'url' ? decodeKey : (text: string) => text;
+  const name = (text: string | undefined) => {
+    if (!text) throw notUnderstood('an entry has no key');
+    return decode(text);
+  };
+  const objects = contents.map(
+    (entry): SourceObject => ({
+      key: name(entry.Key),
+      etag: entry.ETag ?? '',
+      sizeBytes: entry.Size ?? 0,
+      lastModified: entry.LastModified ?? new Date(0),
+    }),
+  );
+  const lastFolder = prefixes.length > 0 ? name(prefixes.at(-1)!.Prefix) : null;
+  return {
+    objects,
+    lastKey: laterKey(objects.at(-1)?.key ?? null, lastFolder),
+    next: answer.IsTruncated ? answer.NextContinuationToken : undefined,
+  };
+}
+
+/** S3 writes a space as +, and a plus as %2B: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html */
+function decodeKey(text: string): string {
+  try {
+    return decodeURIComponent(text.replaceAll('+', ' '));
+  } catch {
+    throw notUnderstood(`the key ${text} is not URL-encoded`);
+  }
+}
+
+function notUnderstood(why: string): ConnectorError {
+  return new ConnectorError('source_unavailable', `S3's answer to a LIST request is incomplete: ${why}`, {
+    passing: true,
+  });
+}

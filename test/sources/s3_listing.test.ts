@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { after, test } from 'node:test';
+import { startBucketServer } from '../../embedded/bucket/server.ts';
+import { ConnectorError } from '../../src/errors.ts';
+import { compareKeys } from '../../src/keys.ts';
+import { S3Sources } from '../../src/sources/s3.ts';
+import type { Source } from '../../src/sources/source.ts';
+
+const BUCKET = 'listed';
+const server = await startBucketServer();
+after(() => server.close());
+server.store.createBucket(BUCKET);
+
+/** The document that the server below answers every request with. */
+let answer = '';
+const speaker = createServer((_, response) => {
+  response.writeHead(200, { 'content-type': 'application/xml' }).end(answer);
+});
+await new Promise<void>((resolve) => speaker.listen(0, '127.0.0.1', resolve));
+after(() => speaker.close().closeAllConnections());
+const speakerUrl = `http://127.0.0.1:${(speaker.address() as AddressInfo).port}`;
+
+const sources = new S3Sources([server.endpoint, speakerUrl]);
+after(() => sources.close());
+const open = (endpoint: string) =>
+  sources.open({ bucket: BUCKET, region: 'us-east-1', endpoint, auth_method: 'anonymous' });
+
+async function listAll(source: Source, prefix: string, delimiter?: '/', startAfter: string | null = null) {
+  const pages = await Array.fromAsync(source.list({ prefix, delimiter, startAfter }));
+  return {
+    pages: pages.length,
+    keys: pages.flatMap(({ objects }) => objects.map(({ key }) => key)),
+    lastKeys: pages.map(({ lastKey }) => lastKey),
+  };
+}
+
+const ODD_NAMES = [
+  ' leading and  double spaces ',
+  'plus+percent%41%2B%',
+  `quotes"and'apostrophes`,
+  '&amp;<tag attr="x">]]>&#x41;',
+  'control\u0001\u001b\u007f, \t, \n, \r\n',
+  'é ü ﬁ',
+  '\u{1f600} beyond the first plane \u{10ffff}',
+  '\uff5e \ufffe \uffff',
+  '*~!()-_.$@=;:,?#[]{}|\\^`',
+  '..',
+];
+
+test('keys of all characters come as they are, with and without folders', async () => {
+  const odd = ODD_NAMES.map((name) => `odd/${name}`);
+  const inside = ODD_NAMES.map((name) => `odd/f ${name}/x`);
+  for (const key of [...odd, ...inside]) server.store.put(BUCKET, key, 'x');
+  const source = open(server.endpoint);
+  const all = await listAll(source, 'odd/');
+  assert.deepEqual(all.keys, [...odd, ...inside].sort(compareKeys));
+  assert.deepEqual(all.lastKeys, [all.keys.at(-1)]);
+  const flat = await listAll(source, 'odd/', '/');
+  assert.deepEqual(flat.keys, [...odd].sort(compareKeys));
+  // A folder may be what a page ends with: a later listing goes on after it.
+  const folders = await listAll(source, 'odd/f', '/');
+  assert.deepEqual(folders.keys, []);
+  assert.deepEqual(folders.lastKeys, [
+    inside
+      .map((key) => key.slice(0, -1))
+      .sort(compareKeys)
+      .at(-1),
+  ]);
+  for (const key of all.keys) {
+    const { keys } = await listAll(source, 'odd/', undefined, key);
+    assert.deepEqual(keys, all.keys.slice(all.keys.indexOf(key) + 1), `after ${JSON.stringify(key)}`);
+  }
+});
+
+test('several pages are one listing, with and without folders', async () => {
+  const name = (n: number) => String(n).padStart(4, '0');
+  const keys = Array.from({ length: 2100 }, (_, n) => `pages/${name(n)}${n % 3 === 0 ? '/x' : ''}`);
+  for (const key of keys) server.store.put(BUCKET, key, 'x');
+  const source = open(server.endpoint);
+  const all = await listAll(source, 'pages/');
+  assert.deepEqual([all.pages, all.keys], [3, keys]);
+  assert.deepEqual(all.lastKeys, [keys[999], keys[1999], keys[2099]]);
+  const flat = await listAll(source, 'pages/', '/');
+  assert.deepEqual([flat.pages, flat.keys], [3, keys.filter((key) => !key.endsWith('/x'))]);
+  assert.deepEqual(flat.lastKeys, ['pages/0999/', keys[1999], keys[2099]]);
+});
+
+test('an empty page has neither keys nor a last key', async () => {
+  const empty = await listAll(open(server.endpoint), 'nothing/');
+  assert.deepEqual(empty, { pages: 1, keys: [], lastKeys: [null] });
+});
+
+const entry = (key: string) =>
+  `<Contents><Key>${key}</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified><ETag>&quot;e&quot;</ETag><Size>1</Size></Contents>`;
+const page = (content: string) =>
+  `<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${content}</ListBucketResult>`;
+const whole = page(
+  `<KeyCount>2</KeyCount><EncodingType>url</EncodingType><IsTruncated>false</IsTruncated>${entry('a')}${entry('b')}`,
+);
+
+test('keys of a server that does not encode them are not decoded', async () => {
+  answer = page(`<IsTruncated>false</IsTruncated>${entry('a+b%20c &amp; d')}`);
+  assert.deepEqual((await listAll(open(speakerUrl), '')).keys, ['a+b%20c & d']);
+});
+
+for (const [what, document, says] of [
+  ['is cut between entries', whole.slice(0, whole.indexOf('<Contents><Key>b')), /./],
+  ['is cut within an entry', whole.slice(0, -50), /./],
+  [
+    'is cut and closed again',
+    page(`<KeyCount>2</KeyCount><IsTruncated>false</IsTruncated>${entry('a')}`),
+    /2 keys.* has 1/,
+  ],
+  ['is empty', '', /whether more keys follow/],
+  ['is another document', '<html><body>Please log in</body></html>', /whether more keys follow/],
+  ['is no document', 'try again later', /./],
+  ['has no token', page(`<IsTruncated>true</IsTruncated>${entry('a')}`), /no token/],
+  [
+    'has an entry without a key',
+    page(`<IsTruncated>false</IsTruncated><Contents><Size>1</Size></Contents>`),
+    /no key/,
+  ],
+  [
+    'has a key that is not encoded',
+    page(`<EncodingType>url</EncodingType><IsTruncated>false</IsTruncated>${entry('100%')}`),
+    /100% is not URL-encoded/,
+  ],
+] as const) {
+  test(`an answer that ${what} fails, and passes for no listing`, async () => {
+    answer = whole;
+    assert.deepEqual((await listAll(open(speakerUrl), '')).keys, ['a', 'b']);
+    answer = document;
+    await assert.rejects(listAll(open(speakerUrl), ''), (error) => {
+      assert.ok(error instanceof ConnectorError);
+      assert.deepEqual([error.code, error.passing], ['source_unavailable', true]);
+      assert.match(error.message, says);
+      return true;
+    });
+  });
+}
