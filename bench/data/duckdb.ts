@@ -3,6 +3,7 @@ import { DuckDBInstance } from '@duckdb/node-api';
 /** Runs statements in a DuckDB of their own; the last one's first row. */
 export async function runInDuckDB(...statements: string[]): Promise<Record<string, unknown>> {
   const instance = await DuckDBInstance.create(':memory:', {
+    memory_limit: '2GB',
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',
   });
