@@ -82,9 +82,10 @@ class PgliteClient {
       },
       final: (done) => {
         this.#db
-          .query(text.replace(' from stdin ', " from '/dev/blob' "), [], { blob: new Blob(chunks) })
-          .then((result) => {
-            Object.assign(stream, { rowCount: result.affectedRows ?? 0 });
+          .exec(text.replace(' from stdin ', " from '/dev/blob' "), { blob: new Blob(chunks) })
+          .then((results) => {
+            // The last statement's counts those before it, too.
+            Object.assign(stream, { rowCount: results.at(-1)?.affectedRows ?? 0 });
             done();
           })
           .catch((error) => done(toPgError(error)));

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { copyPart } from '../../src/copy.ts';
 import type { Connector } from '../../src/db/schema.ts';
+import { SpooledFile } from '../../src/fetch/spooled_file.ts';
 import { type FilePart, FORMATS } from '../../src/formats/format.ts';
 import { Reader } from '../../src/formats/parquet/reader_process.ts';
 import { Pool } from '../../src/formats/pool.ts';
@@ -127,10 +128,9 @@ async function importFile(
 ): Promise<RowCounts> {
   const connector = { ...CONNECTOR, target_table: table, ...settings } as Connector;
   const path = join(directory, `${table}.${id}.parquet`);
-  await writeFile(path, body);
-  const file = { path, sizeBytes: body.length, whole: async () => {} };
+  const file = SpooledFile.inMemory(path, body);
   const parts = FORMATS.parquet.parts(
-    file as never,
+    file,
     connector,
     { readers, sorters } as unknown as WorkerContext,
     signal,
