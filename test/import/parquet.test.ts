@@ -103,7 +103,7 @@ test('a reader process that dies ends one attempt and not the worker', async () 
     target_table: 'survived',
   });
   await db.waitFor(
-    "select from pg_stat_activity where application_name like 's3_connector import_file %' and wait_event = 'advisory'",
+    "select from pg_locks where locktype = 'advisory' and objid = 1 and not granted",
     (rows) => rows.length === 1,
   );
   const { execFileSync } = await import('node:child_process');
