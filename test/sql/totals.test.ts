@@ -161,7 +161,7 @@ test('the totals are what counting says, after a random life in several sessions
   const clients = await Promise.all(Array.from({ length: SESSIONS }, () => db.connect()));
   await Promise.all(clients.map((client, i) => live(client, seeded(i + 1), refused)));
   const statuses = await db.query<{ status: string }>('select distinct status from s3_connector.files');
-  assert.ok(statuses.length >= 4, `the files came into many states: ${statuses.map((row) => row.status)}`);
+  assert.ok(statuses.length >= 3, `the files came into many states: ${statuses.map((row) => row.status)}`);
   await assertTotals();
   await db.query('select s3_connector_private.fold_totals()');
   assert.deepEqual(await db.query('select from s3_connector_private.total_changes'), []);
