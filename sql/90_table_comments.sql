@@ -27,9 +27,9 @@ comment on column s3_connector.connectors.create_table is 'Whether to make the t
 comment on column s3_connector.connectors.time_column is 'The hypertable''s time column; null: the suggested one, where the table is created.';
 comment on column s3_connector.connectors.hypertable is 'Whether a created table is a hypertable; null: yes, if there is a time column and TimescaleDB.';
 comment on column s3_connector.connectors.chunk_interval is 'The interval of a created hypertable''s chunks.';
-comment on column s3_connector.connectors.columnstore is 'Whether a created hypertable has the columnstore on and files load straight into it.';
-comment on column s3_connector.connectors.segment_by is 'The columnstore''s segment-by columns, as their names stand; only with columnstore.';
-comment on column s3_connector.connectors.order_by is 'The columnstore''s order-by columns, each with asc or desc and nulls first or last if need be; only with columnstore.';
+comment on column s3_connector.connectors.columnstore is 'Whether a created hypertable has the columnstore on, and files load straight into the columnstore of it, or of an existing one (TimescaleDB 2.27.2 or newer; not with unique indexes, triggers or foreign keys: then as rows).';
+comment on column s3_connector.connectors.segment_by is 'The columnstore''s segment-by columns, as their names stand; only with columnstore. Null: TimescaleDB finds some in the first rows of a chunk, and files are not sorted beforehand.';
+comment on column s3_connector.connectors.order_by is 'The columnstore''s order-by columns, each with asc or desc and nulls first or last if need be; only with columnstore. Null: by time, the last first.';
 comment on column s3_connector.connectors.on_conflict is 'fail, skip or update: a row whose key the table has already.';
 comment on column s3_connector.connectors.on_bad_row is 'fail: the file fails; skip: the row goes to rejected_rows.';
 comment on column s3_connector.connectors.max_bad_rows is 'With on_bad_row skip: more bad rows than this fail the file; null: no limit.';

@@ -44,7 +44,7 @@ comment on column s3_connector.running_files.size_bytes is 'Size of the object i
 comment on column s3_connector.running_files.started_at is 'When the attempt began, with the download.';
 comment on column s3_connector.running_files.worker_id is 'The worker that imports it: workers.id.';
 comment on column s3_connector.running_files.bytes_copied is 'Bytes that COPY has taken so far, uncompressed; null before it starts.';
-comment on column s3_connector.running_files.rows_copied is 'Rows that COPY has taken so far; they are seen in the table when the file ends.';
+comment on column s3_connector.running_files.rows_copied is 'Rows that COPY has taken so far; they are seen in the table when the file ends. Null for hypertables: TimescaleDB does not count.';
 comment on column s3_connector.running_files.rows_per_second is 'Rows a second since the transaction began.';
 
 comment on column s3_connector.rejected_rows.connector_name is 'The connector.';
