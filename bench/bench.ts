@@ -3,6 +3,7 @@
  * own. Every figure is of one run on one machine, so read the ratios. See bench/README.md.
  */
 import { bigFiles } from './big_files.ts';
+import { listing } from './listing.ts';
 import { load } from './load/load.ts';
 import { loadHypertable } from './load/load_hypertable.ts';
 import { type Options, readArguments } from './options.ts';
@@ -14,6 +15,7 @@ const BENCHES: Record<string, (options: Options) => Promise<void>> = {
   hypertable: loadHypertable,
   big_files: bigFiles,
   small_files: smallFiles,
+  listing,
   scale,
 };
 

@@ -7,7 +7,7 @@ comment on table s3_connector.connectors is 'One row per connector: a bucket and
 comment on column s3_connector.connectors.name is 'The name by which functions and views know the connector; 1 to 200 bytes.';
 comment on column s3_connector.connectors.bucket is 'Name of the S3 bucket, without s3://. Directory buckets are not supported.';
 comment on column s3_connector.connectors.pattern is 'Glob over keys: data/*.csv (that folder), data/**/*.csv (and those below), ?, [a-z], {a,b}; a backslash takes the next character as it is.';
-comment on column s3_connector.connectors.file_format is 'csv or parquet. Compression (gzip, zip) is seen by content.';
+comment on column s3_connector.connectors.file_format is 'csv or parquet. Compression (gzip, zip, zstd) is seen by content.';
 comment on column s3_connector.connectors.target_table is 'schema.table, or table in public; quoted as in SQL.';
 comment on column s3_connector.connectors.region is 'Region of the bucket, such as eu-central-1; null: found out and followed.';
 comment on column s3_connector.connectors.endpoint is 'URL of an S3-compatible server; it must be among the worker''s S3_ALLOWED_ENDPOINTS.';
@@ -34,7 +34,7 @@ comment on column s3_connector.connectors.on_conflict is 'fail, skip or update: 
 comment on column s3_connector.connectors.on_bad_row is 'fail: the file fails; skip: the row goes to rejected_rows.';
 comment on column s3_connector.connectors.max_bad_rows is 'With on_bad_row skip: more bad rows than this fail the file; null: no limit.';
 comment on column s3_connector.connectors.file_id_column is 'A column of the target that gets files.id of the file that the row came from.';
-comment on column s3_connector.connectors.max_file_bytes is 'Objects larger than this many bytes fail.';
+comment on column s3_connector.connectors.max_file_bytes is 'Objects larger than this many bytes fail, and so does what is 20 times larger when it is expanded.';
 comment on column s3_connector.connectors.max_row_bytes is 'A row larger than this many bytes fails its file.';
 comment on column s3_connector.connectors.max_tracked_files is 'How many files may be under way (not ended) at once; a poll fills only the free places.';
 comment on column s3_connector.connectors.max_parallel_files is 'How many files may be imported side by side; 1: strictly in key order; null: as many as the workers run.';

@@ -1,4 +1,4 @@
-import { type FileHandle, mkdir, open, unlink } from 'node:fs/promises';
+import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { addAbortSignal, type Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -8,6 +8,8 @@ import type { Source, SourceObject } from './sources/source.ts';
 
 /** Broken connections in a row, with not one byte between them, after which the attempt is given up. */
 const MAX_FRUITLESS = 4;
+/** Up to this size an object is kept in memory, as much as a chunk of a larger one: the disk would cost more than the rest. */
+const IN_MEMORY_BYTES = 64 * 1024;
 /** Bytes that are gathered before they are written. */
 const WRITE_BYTES = 256 * 1024;
 
@@ -38,9 +40,14 @@ export async function fetchObject(
   options: FetchOptions,
 ): Promise<Fetched> {
   if (object.sizeBytes > options.maxFileBytes) throw tooLarge(object, options.maxFileBytes);
+  const path = join(options.spoolDir, options.name);
+  const small = object.sizeBytes <= IN_MEMORY_BYTES && (await fetchSmall(source, object, options.signal));
+  if (small) {
+    const file = SpooledFile.inMemory(path, small);
+    return { file, remove: () => file.remove() };
+  }
   // Again and again, because what cleans up temporary directories does not know whose they are.
   await mkdir(options.spoolDir, { recursive: true, mode: 0o700 });
-  const path = join(options.spoolDir, options.name);
   const file = new SpooledFile({ path, sizeBytes: object.sizeBytes, available: 0 });
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
@@ -51,10 +58,28 @@ export async function fetchObject(
     async remove() {
       stop.abort();
       await ended;
-      // Not rm, which looks at the file first.
-      await unlink(path).catch(ignoreMissing);
+      await file.remove();
     },
   };
+}
+
+/** The whole object; undefined where it breaks off or has another size, which is left to `download`. */
+async function fetchSmall(
+  source: Source,
+  object: SourceObject,
+  signal: AbortSignal,
+): Promise<Buffer | undefined> {
+  if (object.sizeBytes === 0) return Buffer.alloc(0);
+  const body = await source.open(object, { offset: 0, signal });
+  const chunks: Buffer[] = [];
+  try {
+    for await (const chunk of addAbortSignal(signal, body)) chunks.push(chunk);
+  } catch {
+    signal.throwIfAborted();
+    return undefined;
+  }
+  const bytes = Buffer.concat(chunks);
+  return bytes.length === object.sizeBytes ? bytes : undefined;
 }
 
 interface Download {
@@ -117,10 +142,6 @@ async function write(body: Readable, handle: FileHandle, file: SpooledFile): Pro
   }
   await flush();
   return trouble;
-}
-
-function ignoreMissing(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'ENOENT') throw error;
 }
 
 function anotherSize(object: SourceObject, received: number): ConnectorError {

@@ -37,6 +37,7 @@ export const zip: Compression = {
     let size = 0;
     // Its directory is at its end.
     await file.whole();
+    await file.onDisk();
     // The whole directory is looked at first: no entry is loaded of an archive that cannot be.
     for await (const { member } of members(path)) {
       size += member.size;

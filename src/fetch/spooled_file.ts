@@ -1,4 +1,6 @@
 import { createReadStream } from 'node:fs';
+import { mkdir, unlink, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 
 /** What is read in one go of a file that still grows. */
 const SEGMENT_BYTES = 1 << 20;
@@ -12,7 +14,10 @@ export interface SpooledState {
   available: number;
 }
 
-/** An object on the worker's disk, of which more bytes may still be on their way: who reads on waits for them. */
+/**
+ * An object on the worker's disk, of which more bytes may still be on their way: who reads on waits for them. A small one
+ * stays in memory until somebody needs a path.
+ */
 export class SpooledFile {
   readonly path: string;
   /** When all of it is there. */
@@ -20,11 +25,19 @@ export class SpooledFile {
   #available: number;
   #failure: unknown;
   readonly #listeners = new Set<() => void>();
+  /** All of it, where it is not on the disk from the start. */
+  readonly #bytes: Buffer | null;
+  #written: Promise<void> | undefined;
 
-  constructor({ path, sizeBytes, available }: SpooledState) {
+  constructor({ path, sizeBytes, available }: SpooledState, bytes: Buffer | null = null) {
     this.path = path;
     this.sizeBytes = sizeBytes;
     this.#available = available;
+    this.#bytes = bytes;
+  }
+
+  static inMemory(path: string, bytes: Buffer): SpooledFile {
+    return new SpooledFile({ path, sizeBytes: bytes.length, available: bytes.length }, bytes);
   }
 
   /** Bytes that can be read now. */
@@ -70,8 +83,29 @@ export class SpooledFile {
     await this.#reach(this.sizeBytes);
   }
 
+  /** Makes sure that `path` can be opened. */
+  async onDisk(): Promise<void> {
+    if (this.#bytes === null) return;
+    this.#written ??= writeNew(this.path, this.#bytes);
+    await this.#written;
+  }
+
+  /** Deletes the file, as far as there is one. */
+  async remove(): Promise<void> {
+    if (this.#bytes !== null && this.#written === undefined) return;
+    await this.#written?.catch(() => {});
+    // Not rm, which looks at the file first.
+    await unlink(this.path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error;
+    });
+  }
+
   /** The bytes from `start` on, as they come; a file that is not read to its end is closed. */
   async *read(start = 0): AsyncGenerator<Buffer> {
+    if (this.#bytes !== null) {
+      if (start < this.#bytes.length) yield this.#bytes.subarray(start);
+      return;
+    }
     for (let at = start; at < this.sizeBytes; ) {
       await this.#reach(Math.min(at + SEGMENT_BYTES, this.sizeBytes));
       const end = this.#available - 1;
@@ -97,4 +131,9 @@ export class SpooledFile {
   #tell(): void {
     for (const listener of [...this.#listeners]) listener();
   }
+}
+
+async function writeNew(path: string, bytes: Buffer): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await writeFile(path, bytes, { mode: 0o600 });
 }

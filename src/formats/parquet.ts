@@ -30,6 +30,7 @@ export const parquet: FileFormat = {
     // An empty object is no Parquet file, but it has no rows either.
     if (file.sizeBytes === 0) return;
     await file.whole();
+    await file.onDisk();
     const { readers, sorters } = worker;
     const source = { path: file.path, readers, sorters, signal };
     // Where it is going to be sorted, a reader besides would only cost memory.

@@ -24,9 +24,19 @@ async function fileOf(bytes: Uint8Array | string): Promise<SpooledFile> {
   return new SpooledFile({ path, sizeBytes, available: sizeBytes });
 }
 
-/** Names and texts of all entries, which are opened only after all were listed. */
+/** Names and texts of all entries, the same from the disk and from memory. */
 async function read(bytes: Uint8Array | string, limits = NO_LIMIT): Promise<[string | null, string][]> {
-  const entries = await Array.fromAsync(openEntries(await fileOf(bytes), limits));
+  const entries = await readFile(await fileOf(bytes), limits);
+  const inMemory = SpooledFile.inMemory(join(dir, 'in memory'), Buffer.from(bytes));
+  assert.deepEqual(await readFile(inMemory, limits), entries);
+  await inMemory.remove();
+  assert.deepEqual(await readdir(dir), ['file']);
+  return entries;
+}
+
+/** All entries are listed before the first is opened. */
+async function readFile(file: SpooledFile, limits: typeof NO_LIMIT): Promise<[string | null, string][]> {
+  const entries = await Array.fromAsync(openEntries(file, limits));
   return Promise.all(
     entries.map(async ({ name, open }): Promise<[string | null, string]> => {
       const text = Buffer.concat(await open().toArray()).toString();

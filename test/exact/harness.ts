@@ -42,6 +42,8 @@ export interface Result {
 }
 
 let groups = 0;
+/** What COPY makes of a group is the same in every way. */
+const COPIED = new WeakMap<Group, Outcome[]>();
 
 /** Imports all files of all groups, gives each to COPY, too, and returns what became of them. */
 export async function importAndCopy(world: World, list: Group[]): Promise<Result[]> {
@@ -49,7 +51,11 @@ export async function importAndCopy(world: World, list: Group[]): Promise<Result
   const runs: Run[] = [];
   for (const group of list) runs.push(await start(world, client, group));
   const copied: Outcome[][] = [];
-  for (const run of runs) copied.push(await copyAll(client, run));
+  for (const run of runs) {
+    const outcomes = COPIED.get(run.group) ?? (await copyAll(client, run));
+    COPIED.set(run.group, outcomes);
+    copied.push(outcomes);
+  }
   await settle(world, runs);
   const results: Result[] = [];
   for (const [i, run] of runs.entries()) {
@@ -106,7 +112,7 @@ async function copyAll(client: pg.Client, { group, table, settings }: Run): Prom
     const copy = (copied: Buffer, changed: Options) =>
       copyByHand(client, `${table}_copy`, columns, copied, { ...options, ...changed }, query);
     let outcome = await copy(bytes, {});
-    if (outcome.rows === null && !options.csv_skip_header) {
+    if (outcome.rows === null && !options.csv_skip_header && startsWithLines(bytes, options)) {
       // COPY counts no newline within quotes in its first line: let that be another one.
       const again = await copy(Buffer.concat([newlineOf(bytes, options), bytes]), { csv_skip_header: true });
       if (again.rows === null)
@@ -130,6 +136,11 @@ function orderOf(group: Group): string {
 /** In a file without a header the first row says how many columns there are. */
 function firstFields(bytes: Buffer, options: Options): number {
   return modelOf(bytes, options).records[0]?.raw.length ?? 1;
+}
+
+/** Whether the first row has newlines in quotes. */
+function startsWithLines(bytes: Buffer, options: Options): boolean {
+  return modelOf(bytes, options).records[0]?.raw.some((field) => /[\r\n]/.test(field)) ?? false;
 }
 
 function newlineOf(bytes: Buffer, options: Options): Buffer {
@@ -232,7 +243,7 @@ function differ(ours: Outcome, copy: Outcome): object | null {
 /** Whether ours is what COPY says of its own table, whatever the rows next to the failing one were numbered. */
 function sameReason(ours: string, copy: string): boolean {
   const clean = (message: string) =>
-    message.replaceAll(/(exact_\d+)_copy/g, '$1').replace(/ \(Failing row contains .*\)\.?$/s, '');
+    message.replaceAll(/exact_\d+(_copy)?/g, 'exact').replace(/ \(Failing row contains .*\)\.?$/s, '');
   return clean(ours).startsWith(clean(copy));
 }
 

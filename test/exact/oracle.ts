@@ -34,11 +34,9 @@ export async function copyByHand(
   options: Options,
   rows: string,
 ): Promise<Outcome> {
-  await client.query('begin');
+  const zone = pg.escapeLiteral(options.time_zone ?? 'UTC');
+  await client.query(`begin; set local timezone to ${zone}; set local datestyle to ISO`);
   try {
-    await client.query("select set_config('timezone', $1, true), set_config('datestyle', 'ISO', true)", [
-      options.time_zone ?? 'UTC',
-    ]);
     const copy = client.query(copyFrom(statement(table, columns, options)));
     await pipeline(Readable.from([bytes]), copy);
     return { rows: (await client.query<Row>(rows)).rows, rejected: [] };

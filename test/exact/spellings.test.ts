@@ -57,7 +57,8 @@ function rowsOf(usual: string[], wild: string[], quoteAll: boolean): string[] {
   return values.map((value, i) => `${i},${quoteField(value, quoteAll)}\n`);
 }
 
-function groupsOf({ spellings, taken, refused }: Kind): Group[] {
+/** @param every of so many spellings that are refused, one is tried in a file of its own */
+function groupsOf({ spellings, taken, refused }: Kind, every: number): Group[] {
   const { type, usual, time_zone = 'UTC' } = spellings;
   const table = { columns: `n integer, v ${type}`, fills: ['n', 'v'] };
   const ordinary = (count: number) => rowsOf(usual, usual.slice(0, count), false).join('');
@@ -66,8 +67,9 @@ function groupsOf({ spellings, taken, refused }: Kind): Group[] {
     [`${type}: what is taken, quoted`]: rowsOf(usual, taken, true).join(''),
   };
   for (const [i, spelling] of refused.entries()) {
+    if (i % every > 0) continue;
     const row = `7,${quoteField(spelling)}\n`;
-    const place = [row + ordinary(3), ordinary(2) + row + ordinary(2), ordinary(3) + row][i % 3]!;
+    const place = [row + ordinary(3), ordinary(2) + row + ordinary(2), ordinary(3) + row][(i / every) % 3]!;
     files[`${type}: ${JSON.stringify(spelling.slice(0, 50))}`] = place;
   }
   const all = spellings.wild.filter((spelling) => !spelling.includes('\n'));
@@ -90,7 +92,12 @@ function groupsOf({ spellings, taken, refused }: Kind): Group[] {
 for (const [way, env] of Object.entries(WAYS)) {
   test(`every spelling of every type: as COPY takes it, ${way}`, async () => {
     const worker = await world.startWorker(env);
-    const results = await importAndCopy(world, kinds.flatMap(groupsOf));
+    // As bytes, whatever is refused is refused by COPY.
+    const every = way === 'encoded' ? 1 : 8;
+    const results = await importAndCopy(
+      world,
+      kinds.flatMap((kind) => groupsOf(kind, every)),
+    );
     assert.deepEqual(differences(results), []);
     await worker.end('SIGTERM');
   });

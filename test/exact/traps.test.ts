@@ -7,15 +7,16 @@ import { largeGroups, trapGroups } from './traps.ts';
 // Each file goes through the worker, and through COPY with the same options: the rows, or the refusals, are the same.
 
 const world = await openWorld();
+const GROUPS = [
+  ...trapGroups({}),
+  ...trapGroups({ file_id_column: 'file_id' }, true).filter(({ bare }) => !bare),
+  ...largeGroups(),
+];
 
 for (const [way, env] of Object.entries(WAYS)) {
   test(`files that are traps: as COPY takes them, ${way}`, async () => {
     const worker = await world.startWorker(env);
-    const groups = [
-      ...trapGroups({}),
-      ...trapGroups({ file_id_column: 'file_id' }).filter(({ bare }) => !bare),
-    ];
-    const results = await importAndCopy(world, [...groups, ...largeGroups()]);
+    const results = await importAndCopy(world, GROUPS);
     assert.deepEqual(differences(results), []);
     await worker.end('SIGTERM');
   });

@@ -78,6 +78,42 @@ test('good rows land; each bad one stands in rejected_rows with line, column, re
   for (const [i, reason] of reasons.entries()) assert.match(rows[i]!.error, reason);
 });
 
+test('the bad row is the one that is left out, whatever lines the rows before it have', async () => {
+  await db.query('create table lines (id integer, label text)');
+  const files: Record<string, { body: string; line: number }> = {
+    'lines/1.csv': { body: '1,"a\n\nb"\n2,good\nbad,x\n4,"c\nd"\n', line: 6 },
+    // As a spreadsheet writes them: line feeds within quotes, which are no lines to COPY.
+    'lines/2.csv': { body: '1,"a\n\nb"\r\n2,"good\n"\r\nbad,x\r\n4,"c\nd"\r\n', line: 4 },
+    'lines/3.csv': { body: '1,"a\r\nb"\r\n2,"good\n"\r\nbad,x\r\n4,"c\nd"\r\n', line: 5 },
+    'lines/4.csv': { body: '1,"a\rb\n"\r2,"good\n"\rbad,x\r4,"c\nd"\r', line: 5 },
+  };
+  for (const [key, { body }] of Object.entries(files))
+    world.put(key, `id,label${/\r?\n$|\r$/.exec(body)}${body}`);
+  await db.query('create table lines_and_file (id integer, label text, file bigint)');
+  for (const [table, file_id_column] of [
+    ['lines', null],
+    ['lines_and_file', 'file'],
+  ]) {
+    await world.insertConnector({
+      name: table!,
+      pattern: 'lines/*',
+      target_table: table!,
+      on_bad_row: 'skip',
+      file_id_column,
+    });
+    for (const file of await world.settled(table!))
+      assert.equal(file.status, 'success', file.error_message ?? '');
+    assert.deepEqual(
+      await db.query(`select id, count(*) from ${table} group by id order by id`),
+      [1, 2, 4].map((id) => ({ id, count: 4 })),
+    );
+    assert.deepEqual(
+      (await rejected(table!)).map(({ line, raw }) => ({ line, raw })),
+      Object.values(files).map(({ line }) => ({ line, raw: 'bad,x' })),
+    );
+  }
+});
+
 test('columns that are left out, and the file id, do not change what is bad', async () => {
   await db.query('create table narrow (id integer, file bigint)');
   world.put('narrow/1.csv', 'secret,id\nx,1\ny,two\nz\nx,4\n');

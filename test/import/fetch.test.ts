@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
+import { strToU8, zipSync } from 'fflate';
+import { parquetOf } from '../support/parquet.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
@@ -83,6 +85,42 @@ test('trouble that passes is tried again later, and does not hold up the other f
     (await world.settled('slow')).map((file) => file.status),
     ['success', 'success'],
   );
+});
+
+test('a small file never touches the disk, a zip and a Parquet file only while they are read', async () => {
+  await db.query('create table small (n bigint)');
+  const locker = await db.connect();
+  await locker.query('begin; lock table small in access exclusive mode');
+  world.put('small/1.csv', rows(3));
+  world.put('small/2.csv', Buffer.from(zipSync({ 'a.csv': strToU8(rows(4)) })));
+  await world.insertConnector({ name: 'small', pattern: 'small/*.csv', target_table: 'small' });
+  world.put('small/3.parquet', await parquetOf('select range as n from range(5)'));
+  await world.insertConnector({
+    name: 'small_parquet',
+    pattern: 'small/*.parquet',
+    target_table: 'small',
+    file_format: 'parquet',
+  });
+  await db.waitFor(
+    "select from pg_stat_activity where datname = current_database() and application_name ~ '^s3_connector import' and wait_event_type = 'Lock'",
+    (waiting) => waiting.length === 3,
+  );
+  const ids = await db.query<{ id: number; key: string }>(
+    "select id, key from s3_connector.files where connector_name like 'small%' order by key",
+  );
+  const spooled = await world.spooled();
+  const onDisk = ids.filter(({ id }) => spooled.some((name) => name.startsWith(`${id}.`)));
+  assert.deepEqual(
+    onDisk.map(({ key }) => key),
+    ['small/2.csv', 'small/3.parquet'],
+  );
+  await locker.query('rollback');
+  const files = [...(await world.settled('small')), ...(await world.settled('small_parquet'))];
+  assert.deepEqual(
+    files.map((file) => file.rows_imported),
+    [3, 4, 5],
+  );
+  assert.deepEqual(await world.spooled(), []);
 });
 
 test('an object larger than max_file_bytes fails before it is fetched', async () => {

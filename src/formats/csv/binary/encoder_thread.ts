@@ -51,6 +51,7 @@ export class EncoderThread implements PoolMember {
       if (file.failure !== undefined) void this.kill();
       else this.#channel.post({ type: 'grown', available: file.available });
     };
+    await file.onDisk();
     const stopTelling = file.onChange(tell);
     try {
       yield* this.#sections({ type: 'read', file: file.state, ...request });

@@ -94,6 +94,8 @@ class SectionCutter {
         at = yield* this.#encode(bytes, at);
         if (this.#rawLeft <= 0) break;
       }
+      // Rows of an earlier chunk come before these, and so do their lines.
+      yield* this.#takeEncoded();
       const end = at + this.#wholeRecords(bytes.subarray(at));
       if (end === at) break;
       yield* this.#takeRaw(bytes.subarray(at, end));
