@@ -62,7 +62,9 @@ export async function bigFiles({ rows }: Options): Promise<void> {
         if (each.columnstore && !timescaledb) return;
         const run = await tryCase(ground, data, each);
         runs.push(run);
-        progress(`big_files: ${each.name}: ${run.error ?? seconds(run.cost.seconds)}`);
+        progress(
+          `big_files: ${each.name}: ${seconds(run.cost.seconds)}, ${optional(run.cost.peakBytes, megabytes) ?? '-'}${run.error ? `, ${run.error}` : ''}`,
+        );
         if (run.error) return;
         const loaded = await readContent(ground.client, data.columns);
         const files = each.csv.length + each.parquet.length;
@@ -74,7 +76,7 @@ export async function bigFiles({ rows }: Options): Promise<void> {
   }
   printRuns(runs);
   const failed = runs.filter((run) => run.error);
-  if (failed.length > 0) throw new Error(failed.map((run) => run.error).join('\n'));
+  if (failed.length > 0) throw new Error(failed.map((run) => `${run.case.name}: ${run.error}`).join('\n'));
 }
 
 async function listCases({ csv, parquet }: Dataset): Promise<Case[]> {
@@ -141,7 +143,7 @@ async function tryCase(ground: Ground, data: Dataset, each: Case): Promise<Measu
   );
   const error = await imports.then(
     () => undefined,
-    (reason: Error) => `${each.name}: ${reason.message}`,
+    (reason: Error) => reason.message,
   );
   const cost = meter.stop();
   const sizes = await Promise.all(

@@ -114,27 +114,60 @@ $$;
 comment on function s3_connector_private.columnstore_between(text, text, text, text) is
   'Whether there are chunks between two times: empty, none; alike, they are sorted as the hypertable''s settings say now; unlike, one is not.';
 
-create or replace function s3_connector_private.is_sorted_as_declared(schema_name text, table_name text, by_itself boolean)
-returns boolean language plpgsql stable as $$
-declare
-  target regclass := format('%I.%I', schema_name, table_name)::regclass;
-begin
-  -- What this transaction has written to it holds a lock on until its end, and another one on what it has made.
-  return not exists (
+-- What a transaction has written to it holds a lock on until its end, and another one on what it has made. So these tell
+-- what the COPY before them has met, without reading a row.
+
+create or replace function s3_connector_private.has_made(relation regclass)
+returns boolean language sql volatile as $$
+  select exists (
     select from pg_locks l
+    where l.pid = pg_backend_pid() and l.locktype = 'relation' and l.relation = has_made.relation
+      and l.mode = 'AccessExclusiveLock'
+  );
+$$;
+comment on function s3_connector_private.has_made(regclass) is 'Whether this transaction has made a table.';
+
+create or replace function s3_connector_private.written_chunks(schema_name text, table_name text)
+returns setof regclass language plpgsql volatile as $$
+begin
+  return query
+    select s.chunk
+    from pg_locks l
     join timescaledb_information.chunk_columnstore_settings s on s.chunk = l.relation
+    where l.pid = pg_backend_pid() and l.locktype = 'relation' and l.mode = 'RowExclusiveLock'
+      and s.hypertable = format('%I.%I', schema_name, table_name)::regclass;
+end;
+$$;
+comment on function s3_connector_private.written_chunks(text, text) is
+  'The chunks with a columnstore that this transaction has written to.';
+
+create or replace function s3_connector_private.is_sorted_as_declared(schema_name text, table_name text, by_itself boolean)
+returns boolean language plpgsql volatile as $$
+begin
+  return not exists (
+    select from s3_connector_private.written_chunks(schema_name, table_name) w (chunk)
+    join timescaledb_information.chunk_columnstore_settings s on s.chunk = w.chunk
     join timescaledb_information.hypertable_columnstore_settings h on h.hypertable = s.hypertable
-    where l.pid = pg_backend_pid() and l.locktype = 'relation' and l.mode = 'RowExclusiveLock' and s.hypertable = target
-      and (
-        s.orderby is distinct from h.orderby
-        or s.segmentby is distinct from h.segmentby
-        or by_itself and not exists (
-          select from pg_locks m
-          where m.pid = l.pid and m.locktype = 'relation' and m.relation = l.relation and m.mode = 'AccessExclusiveLock'
-        )
-      )
+    where s.orderby is distinct from h.orderby or s.segmentby is distinct from h.segmentby
+      or by_itself and not s3_connector_private.has_made(w.chunk)
   );
 end;
 $$;
 comment on function s3_connector_private.is_sorted_as_declared(text, text, boolean) is
   'Whether all chunks that this transaction wrote to are sorted as the hypertable''s settings say, and (by_itself) were made by it, so that no other rows overlap with its own.';
+
+create or replace function s3_connector_private.hides_rows(schema_name text, table_name text)
+returns boolean language plpgsql volatile as $$
+begin
+  -- TimescaleDB (2.28.3) takes a chunk that it waited for another transaction to make for one that it made itself, and
+  -- does not mark it as one with rows outside its columnstore.
+  return exists (
+    select from s3_connector_private.written_chunks(schema_name, table_name) w (chunk)
+    join _timescaledb_catalog.compression_settings s on s.relid = w.chunk
+    where s3_connector_private.has_made(s.compress_relid) and not s3_connector_private.has_made(w.chunk)
+      and _timescaledb_functions.chunk_status(w.chunk) & 8 = 0
+  );
+end;
+$$;
+comment on function s3_connector_private.hides_rows(text, text) is
+  'Whether this transaction made a columnstore for a chunk that was there before, and queries would see that alone.';

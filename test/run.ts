@@ -5,8 +5,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { glob, stat } from 'node:fs/promises';
-import { constants } from 'node:os';
+import { glob, readFile, rm, stat } from 'node:fs/promises';
+import { constants, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -41,15 +41,18 @@ async function main(args: string[]): Promise<number> {
   const files = await findFiles(patterns);
   const server = await openServer();
   const template = `s3_test_${randomBytes(3).toString('hex')}`;
+  const told = join(tmpdir(), `${template}.txt`);
   try {
     await createTemplate(server.adminUrl, template);
     const code = await runTests([...options, ...files], {
       TEST_ADMIN_URL: server.adminUrl,
       TEST_TEMPLATE: template,
+      TEST_TOLD: told,
     });
-    if (!interruptedBy) console.log(await describe(server));
+    if (!interruptedBy) console.log([await describe(server), ...(await readLines(told))].join('; '));
     return code;
   } finally {
+    await rm(told, { force: true });
     await dropAll(server.adminUrl, template).finally(() => server.stop());
   }
 }
@@ -151,6 +154,12 @@ async function describe({ adminUrl, origin }: Server): Promise<string> {
   );
   const timescaledb = row?.timescaledb ? `with TimescaleDB ${row.timescaledb}` : 'without TimescaleDB';
   return `tested on PostgreSQL ${row?.version} (${origin}), ${timescaledb}`;
+}
+
+/** What test files have told that belongs into the last line: a line each. */
+async function readLines(path: string): Promise<string[]> {
+  const text = await readFile(path, 'utf8').catch(() => '');
+  return [...new Set(text.split('\n').filter(Boolean))];
 }
 
 /** Drops the template and, where a test file could not do it itself, its databases and roles. */

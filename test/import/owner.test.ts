@@ -112,11 +112,11 @@ test('with an owner that does not exist any more, files fail and say so', async 
 test('who may only read sees how far an import is', async () => {
   const reader = await db.createRole();
   await db.query(`grant s3_connector_reader to ${reader.name}; create table held (n integer, s text);
-    create function wait_for_lock() returns trigger language plpgsql as $$ begin perform pg_advisory_xact_lock_shared(1); return null; end $$;
-    create trigger wait_for_lock before insert on held for each statement execute function wait_for_lock()`);
+    create function wait_for_lock() returns trigger language plpgsql as $$ begin perform pg_advisory_xact_lock_shared(1); return new; end $$;
+    create trigger wait_for_lock before insert on held for each row when (new.n = 2) execute function wait_for_lock()`);
   const holder = await db.connect();
   await holder.query('select pg_advisory_lock(1)');
-  world.put('held/1.csv', 'n,s\n1,a\n');
+  world.put('held/1.csv', 'n,s\n1,a\n2,b\n');
   await world.insertConnector({ name: 'held', pattern: 'held/*', target_table: 'held' });
   await db.waitFor(
     "select from s3_connector.running_files where connector_name = 'held' and rows_copied is not null",
@@ -125,6 +125,6 @@ test('who may only read sees how far an import is', async () => {
   const client = await db.connect(reader);
   const { rows } = await client.query('select key, attempt, rows_copied from s3_connector.running_files');
   await holder.query('select pg_advisory_unlock(1)');
-  assert.deepEqual(rows, [{ key: 'held/1.csv', attempt: 1, rows_copied: 0 }]);
+  assert.deepEqual(rows, [{ key: 'held/1.csv', attempt: 1, rows_copied: 1 }]);
   assert.equal((await world.settled('held'))[0]!.status, 'success');
 });

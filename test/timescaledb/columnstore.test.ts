@@ -28,6 +28,8 @@ describe('files on their way straight into the columnstore', {
 }, () => {
   before(async () => {
     await db.query('create extension if not exists timescaledb');
+    // The policies of tables that we make would at once sort again what files have left unordered.
+    await db.query('select _timescaledb_functions.stop_background_workers()');
     await world.startWorker();
   });
 
@@ -58,6 +60,48 @@ describe('files on their way straight into the columnstore', {
     );
     assert.equal((await db.one<{ n: number }>('select count(*) as n from mixed')).n, 3 * ROWS);
     await assertOrdered('mixed');
+  });
+
+  test('a chunk that somebody else makes meanwhile is found out', async () => {
+    world.put('race/1.parquet', await readings(200 * 86_400));
+    await importAs('race', SETTINGS);
+    const other = await db.connect();
+    await other.query("begin; insert into race values ('2026-01-05', 'other', 1, 'other')");
+    world.put('race/2.parquet', await readings());
+    await db.query("select s3_connector.poll_now('race')");
+    await db.waitFor(
+      "select from pg_stat_activity where application_name like 's3_connector import_file %' and wait_event_type = 'Lock'",
+      (rows) => rows.length === 1,
+    );
+    await other.query('commit');
+    const [, file] = await world.settled('race');
+    assert.deepEqual([file!.status, file!.rows_imported], ['success', ROWS], file!.error_message ?? '');
+    assert.deepEqual((await chunks('race')).states, [
+      '{COMPRESSED,UNORDERED,PARTIAL}',
+      '{COMPRESSED,UNORDERED}',
+      '{COMPRESSED}',
+    ]);
+    await assertOrdered('race');
+  });
+
+  test('rows that somebody else inserts meanwhile are not hidden', async () => {
+    world.put('hidden/1.csv', 'at,device,value,note\n2026-06-01T00:00:00Z,x,1,first\n');
+    await importAs('hidden', { ...SETTINGS, file_format: 'csv', on_bad_row: 'skip' });
+    const other = await db.connect();
+    await other.query("begin; insert into hidden values ('2026-01-05', 'other', 1, 'other')");
+    world.put('hidden/2.csv', 'at,device,value,note\n2026-01-05T00:00:01Z,x,1,second\n');
+    await db.query("select s3_connector.poll_now('hidden')");
+    await db.waitFor(
+      "select from pg_stat_activity where application_name like 's3_connector import_file %' and wait_event_type = 'Lock'",
+      (rows) => rows.length === 1,
+    );
+    await other.query('commit');
+    await world.settled('hidden');
+    assert.deepEqual(await db.query('select note from hidden order by at'), [
+      { note: 'other' },
+      { note: 'second' },
+      { note: 'first' },
+    ]);
   });
 
   test('a CSV is sorted by the server', async () => {
@@ -247,7 +291,7 @@ async function makeHypertable(name: string, columns: string, settings: string): 
 /** The states that the chunks of a table are in, and whether rows were ever outside its columnstore. */
 async function chunks(table: string): Promise<{ states: string[]; rowsOutside: boolean }> {
   return await db.one(
-    `select array_agg(distinct _timescaledb_functions.chunk_status_text(c)::text) as states,
+    `select array_agg(distinct _timescaledb_functions.chunk_status_text(c)::text collate "C") as states,
        bool_or(pg_relation_size(c) > 0) as "rowsOutside"
      from show_chunks('${table}') c`,
   );

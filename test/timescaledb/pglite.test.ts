@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { copyPart } from '../../src/copy.ts';
+import type { Connector } from '../../src/db/schema.ts';
+import { type FilePart, FORMATS } from '../../src/formats/format.ts';
+import { Reader } from '../../src/formats/parquet/reader_process.ts';
+import { Pool } from '../../src/formats/pool.ts';
+import type { RowCounts } from '../../src/record.ts';
+import { createTable } from '../../src/target/create.ts';
+import { matchColumns } from '../../src/target/match.ts';
+import { describeTable, type TargetTable } from '../../src/target/table.ts';
+import type { WorkerContext } from '../../src/task.ts';
+import { parquetOf } from '../support/parquet.ts';
+import { openPglite } from '../support/pglite.ts';
+
+// The SQL that makes and feeds hypertables, where no server has TimescaleDB: our own functions against PGlite, which
+// runs in this process. The whole of an import runs on a server with TimescaleDB only (the other files here).
+const { client, query, close } = await openPglite(['55_target.sql', '56_columnstore.sql']);
+const directory = await mkdtemp(join(tmpdir(), 's3-connector-pglite-'));
+const limits = { memory: '192MB', threads: 1 };
+const readers = new Pool(() => new Reader(directory, limits), 1);
+const sorters = new Pool(() => new Reader(directory, limits), 1);
+const { signal } = new AbortController();
+after(async () => {
+  await Promise.all([readers.close(), sorters.close(), close()]);
+  await rm(directory, { recursive: true, force: true });
+});
+
+const ROWS = 4000;
+const CONNECTOR = {
+  owner: 'postgres',
+  time_zone: 'UTC',
+  time_column: 'at',
+  hypertable: true,
+  chunk_interval: '7 days',
+  columnstore: false,
+  segment_by: null,
+  order_by: null,
+  file_id_column: 'file_id',
+  match_columns_by: 'name',
+  on_unknown_column: 'fail',
+  on_conflict: 'fail',
+  on_bad_row: 'fail',
+  max_row_bytes: 2 ** 21,
+};
+
+test('a hypertable is made from a file and takes its rows in binary form', async () => {
+  assert.deepEqual(await importFile('plain', await readings(), {}), {
+    imported: ROWS,
+    rejected: 0,
+    skipped: 0,
+  });
+  assert.deepEqual(
+    await query(
+      "select column_name, time_interval::text from timescaledb_information.dimensions where hypertable_name = 'plain'",
+    ),
+    [{ column_name: 'at', time_interval: '7 days' }],
+  );
+  assert.deepEqual(
+    await query('select count(*)::integer as n, count(distinct file_id)::integer as files from plain'),
+    [{ n: ROWS, files: 1 }],
+  );
+});
+
+test('rows that meet others are merged into chunks that are compressed', async () => {
+  await importFile('merged', await readings(), { columnstore: true, segment_by: ['device'] });
+  await query('create unique index on merged (at, device)');
+  await query("select compress_chunk(c, true) from show_chunks('merged') c");
+  const again = await importFile('merged', await readings(2), { on_conflict: 'update' }, 2);
+  assert.deepEqual(again, { imported: ROWS, rejected: 0, skipped: 0 });
+  assert.deepEqual(
+    await query('select file_id::integer as file, count(*)::integer as n from merged group by 1 order by 1'),
+    [
+      { file: 1, n: (ROWS * 3) / 4 },
+      { file: 2, n: ROWS },
+    ],
+  );
+  const third = await importFile('merged', await readings(), { on_conflict: 'skip' }, 3);
+  assert.deepEqual(third, { imported: 0, rejected: 0, skipped: ROWS });
+});
+
+test('a TimescaleDB that is too old for it gets rows as rows', async () => {
+  const [row] = await query('select s3_connector_private.can_compress_directly() as can');
+  assert.deepEqual(row, { can: false });
+  await importFile('old', await readings(), { columnstore: true, segment_by: ['device'] });
+  assert.deepEqual(await compressed('old'), [{ is_compressed: false }]);
+});
+
+test('files go straight into the columnstore, sorted', async () => {
+  // As if it were not too old: what it does wrong are values that these tables do not have.
+  await query(
+    'create or replace function s3_connector_private.can_compress_directly() returns boolean language sql as $$select true$$',
+  );
+  for (const id of [1, 2]) {
+    const settings = { columnstore: true, segment_by: ['device'] };
+    const counts = await importFile('direct', await readings(), settings, id);
+    assert.deepEqual(counts, { imported: ROWS, rejected: 0, skipped: 0 });
+    const [state] = await query<{ states: string[] }>(
+      "select array_agg(distinct _timescaledb_functions.chunk_status_text(c)::text) as states from show_chunks('direct') c",
+    );
+    assert.deepEqual(state?.states, [id === 1 ? '{COMPRESSED}' : '{COMPRESSED,UNORDERED}']);
+  }
+  assert.deepEqual(await compressed('direct'), [{ is_compressed: true }]);
+  assert.deepEqual(
+    await query('select device, at, value from direct order by device, at desc'),
+    await query('select * from (select device, at, value from direct offset 0) d order by device, at desc'),
+  );
+});
+
+/** A row every so many minutes, for one device and the other in turn. */
+function readings(minutes = 1): Promise<Buffer> {
+  return parquetOf(
+    `select timestamptz '2026-01-01 00:00:00Z' + to_minutes(i * ${minutes}) as at, 'device ' || i % 2 as device, i / 4 as value
+     from range(${ROWS}) r(i)`,
+  );
+}
+
+/** An import without its file's record. */
+async function importFile(
+  table: string,
+  body: Buffer,
+  settings: Partial<Connector>,
+  id = 1,
+): Promise<RowCounts> {
+  const connector = { ...CONNECTOR, target_table: table, ...settings } as Connector;
+  const path = join(directory, `${table}.${id}.parquet`);
+  await writeFile(path, body);
+  const file = { path, sizeBytes: body.length, whole: async () => {} };
+  const parts = FORMATS.parquet.parts(
+    file as never,
+    connector,
+    { readers, sorters } as unknown as WorkerContext,
+    signal,
+  );
+  const { value: part } = await parts[Symbol.asyncIterator]().next();
+  const target = await findTable(table, connector, part);
+  const plan = matchColumns(part, target, connector, [], id);
+  await query('begin');
+  const counts = await copyPart({
+    client,
+    file: { id } as never,
+    connector,
+    table: target,
+    part,
+    plan,
+    signal,
+  });
+  await query('commit');
+  return counts;
+}
+
+async function findTable(table: string, connector: Connector, part: FilePart): Promise<TargetTable> {
+  const name = { schema: 'public', table };
+  const found = await describeTable(client, name);
+  if (found) return found;
+  await query('begin');
+  const made = await createTable(client, name, connector, (await part.inferColumns())!, []);
+  await query('commit');
+  return made.table;
+}
+
+function compressed(table: string) {
+  return query(
+    'select distinct is_compressed from timescaledb_information.chunks where hypertable_name = $1',
+    [table],
+  );
+}
