@@ -1,17 +1,18 @@
-import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { addAbortSignal, type Readable } from 'node:stream';
-import { setTimeout as delay } from 'node:timers/promises';
+import type { Connector } from './db/schema.ts';
 import { ConnectorError } from './errors.ts';
+import { type ByteRange, openRange, receiveRange } from './fetch/receive.ts';
 import { SpooledFile } from './fetch/spooled_file.ts';
+import { FORMATS } from './formats/format.ts';
 import type { Source, SourceObject } from './sources/source.ts';
+import type { WorkerContext } from './task.ts';
 
-/** Broken connections in a row, with not one byte between them, after which the attempt is given up. */
-const MAX_FRUITLESS = 4;
 /** Up to this size an object is kept in memory, as much as a chunk of a larger one: the disk would cost more than the rest. */
 const IN_MEMORY_BYTES = 64 * 1024;
-/** Bytes that are gathered before they are written. */
-const WRITE_BYTES = 256 * 1024;
+/** A tail is fetched by itself where it is less than this part of the object: it takes a request more. */
+const MAX_TAIL = 1 / 4;
 
 /** An object on its way to the worker's disk. */
 export interface Fetched {
@@ -25,7 +26,25 @@ export interface FetchOptions {
   /** Name of the spool file; the object's key is never used in a path. */
   name: string;
   maxFileBytes: number;
+  /** Bytes at the end of a large object that are to be there before the others; 0: none. */
+  tailBytes: number;
   signal: AbortSignal;
+}
+
+/** Fetches an object of a connector, as its format wants it; see fetchObject. */
+export async function fetchFor(
+  { sources, spoolDir }: WorkerContext,
+  connector: Connector,
+  object: SourceObject,
+  { name, signal }: Pick<FetchOptions, 'name' | 'signal'>,
+): Promise<Fetched> {
+  return await fetchObject(sources.open(connector), object, {
+    spoolDir,
+    name,
+    maxFileBytes: connector.max_file_bytes,
+    tailBytes: FORMATS[connector.file_format].tailBytes,
+    signal,
+  });
 }
 
 /**
@@ -51,8 +70,9 @@ export async function fetchObject(
   const file = new SpooledFile({ path, sizeBytes: object.sizeBytes, available: 0 });
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
-  const body = object.sizeBytes > 0 ? await source.open(object, { offset: 0, signal }) : null;
-  const ended = download({ source, object, file, signal }, body).catch((error) => file.fail(error));
+  const download = { source, object, file, signal, tailFrom: tailStart(object, options) };
+  const first = object.sizeBytes > 0 ? await openRange(download, firstRange(download)) : null;
+  const ended = receiveAll(download, first).catch((error) => file.fail(error));
   return {
     file,
     async remove() {
@@ -63,7 +83,7 @@ export async function fetchObject(
   };
 }
 
-/** The whole object; undefined where it breaks off or has another size, which is left to `download`. */
+/** The whole object; undefined where it breaks off or has another size, which is left to `receiveAll`. */
 async function fetchSmall(
   source: Source,
   object: SourceObject,
@@ -87,69 +107,33 @@ interface Download {
   object: SourceObject;
   file: SpooledFile;
   signal: AbortSignal;
+  /** Where the part of the object begins that is fetched first; its size: nowhere. */
+  tailFrom: number;
 }
 
-async function download(download: Download, first: Readable | null): Promise<void> {
-  const handle = await open(download.file.path, 'w', 0o600);
+function tailStart({ sizeBytes }: SourceObject, { tailBytes }: FetchOptions): number {
+  return tailBytes < sizeBytes * MAX_TAIL ? sizeBytes - tailBytes : sizeBytes;
+}
+
+function firstRange({ object: { sizeBytes }, tailFrom }: Download): ByteRange {
+  return { from: tailFrom < sizeBytes ? tailFrom : 0, to: sizeBytes };
+}
+
+async function receiveAll(download: Download, first: Readable | null): Promise<void> {
+  const { object, file, tailFrom } = download;
+  const handle = await open(file.path, 'w', 0o600);
+  let body = first;
   try {
-    await receive(download, handle, first);
+    if (tailFrom < object.sizeBytes) {
+      await receiveRange(download, handle, firstRange(download), { body, onBytes: () => {} });
+      file.setTail(tailFrom);
+      body = null;
+    }
+    const rest = { from: 0, to: tailFrom };
+    await receiveRange(download, handle, rest, { body, onBytes: (received) => file.grow(received) });
   } finally {
     await handle.close();
   }
-}
-
-async function receive(
-  { source, object, file, signal }: Download,
-  handle: FileHandle,
-  first: Readable | null,
-): Promise<void> {
-  let body = first;
-  let fruitless = 0;
-  while (file.available < object.sizeBytes) {
-    if (fruitless > 0) await delay(200 * 2 ** fruitless, undefined, { signal });
-    // What the source refuses it has refused several times already; only a body that breaks off is taken up again.
-    body ??= await source.open(object, { offset: file.available, signal });
-    const before = file.available;
-    const trouble = await write(addAbortSignal(signal, body), handle, file);
-    signal.throwIfAborted();
-    body = null;
-    fruitless = file.available > before ? 0 : fruitless + 1;
-    if (fruitless > MAX_FRUITLESS) throw gaveUp(object, before, trouble);
-  }
-  if (file.available !== object.sizeBytes) throw anotherSize(object, file.available);
-}
-
-/** @returns what ended the body before its end, if anything */
-async function write(body: Readable, handle: FileHandle, file: SpooledFile): Promise<unknown> {
-  let chunks: Buffer[] = [];
-  let bytes = 0;
-  const flush = async () => {
-    if (bytes === 0) return;
-    await handle.appendFile(Buffer.concat(chunks));
-    file.grow(file.available + bytes);
-    chunks = [];
-    bytes = 0;
-  };
-  let trouble: unknown;
-  try {
-    for await (const chunk of body) {
-      chunks.push(chunk);
-      bytes += chunk.length;
-      if (bytes >= WRITE_BYTES) await flush();
-    }
-  } catch (error) {
-    trouble = error;
-  }
-  await flush();
-  return trouble;
-}
-
-function anotherSize(object: SourceObject, received: number): ConnectorError {
-  return new ConnectorError(
-    'source_unavailable',
-    `the object was listed with ${object.sizeBytes} bytes, but ${received} came`,
-    { passing: true },
-  );
 }
 
 function tooLarge(object: SourceObject, limit: number): ConnectorError {
@@ -157,14 +141,5 @@ function tooLarge(object: SourceObject, limit: number): ConnectorError {
     'file_too_large',
     `the object has ${object.sizeBytes} bytes; max_file_bytes is ${limit}`,
     { hint: 'Raise max_file_bytes of the connector, then retry the file.' },
-  );
-}
-
-function gaveUp(object: SourceObject, received: number, cause: unknown): ConnectorError {
-  const reason = cause instanceof Error ? cause.message : 'no bytes came';
-  return new ConnectorError(
-    'source_unavailable',
-    `fetching broke off at byte ${received} of ${object.sizeBytes}: ${reason}`,
-    { passing: true, cause },
   );
 }

@@ -1,8 +1,7 @@
 import type { File } from '../src/db/schema.ts';
 import { untilAnswered } from '../src/db/until_answered.ts';
 import { ConnectorError, describeError, locate } from '../src/errors.ts';
-import { fetchObject } from '../src/fetch.ts';
-import { FORMATS } from '../src/formats/format.ts';
+import { fetchFor } from '../src/fetch.ts';
 import { type Attempt, type Imported, importSpooled } from '../src/import.ts';
 import { log } from '../src/log.ts';
 import { recordFailure, recordNewVersion, startAttempt } from '../src/record.ts';
@@ -64,16 +63,13 @@ async function importObject(
   object: SourceObject,
 ): Promise<Imported> {
   const { file, connector, signal } = attempt;
-  const fetched = await fetchObject(worker.sources.open(connector), object, {
-    spoolDir: worker.spoolDir,
+  const fetched = await fetchFor(worker, connector, object, {
     name: `${file.id}.${file.attempt_id}`,
-    maxFileBytes: connector.max_file_bytes,
     signal,
   });
   try {
     // No transaction waits for the network where there is not much to gain by it.
-    const early = FORMATS[connector.file_format].readsAhead && object.sizeBytes >= READ_AHEAD_FROM_BYTES;
-    if (!early) await fetched.file.whole();
+    if (object.sizeBytes < READ_AHEAD_FROM_BYTES) await fetched.file.whole();
     return await importSpooled(worker, attempt, fetched.file);
   } finally {
     await fetched.remove();

@@ -1,7 +1,7 @@
 import type { DryRun } from '../copy.ts';
 import type { File } from '../db/schema.ts';
 import { ConnectorError, describeError, locate } from '../errors.ts';
-import { fetchObject } from '../fetch.ts';
+import { fetchFor } from '../fetch.ts';
 import { importSpooled } from '../import.ts';
 import type { RowCounts } from '../record.ts';
 import type { SourceObject } from '../sources/source.ts';
@@ -59,12 +59,7 @@ async function importAndRollBack(
   file: File,
   dryRun: DryRun,
 ): Promise<RowCounts> {
-  const fetched = await fetchObject(worker.sources.open(connector), toObject(file), {
-    spoolDir: worker.spoolDir,
-    name: `request.${id}`,
-    maxFileBytes: connector.max_file_bytes,
-    signal,
-  });
+  const fetched = await fetchFor(worker, connector, toObject(file), { name: `request.${id}`, signal });
   try {
     const attempt = { file, connector, mappings, signal, dryRun };
     return (await importSpooled(worker, attempt, fetched.file)).counts;

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { Connector } from '../db/schema.ts';
-import { fetchObject } from '../fetch.ts';
+import { fetchFor } from '../fetch.ts';
 import { type FilePart, FORMATS } from '../formats/format.ts';
 import { compileGlob } from '../glob.ts';
 import { type Listing, listMatching } from '../list.ts';
@@ -34,12 +34,7 @@ export async function withFirstPart<T>(
   object: SourceObject,
   run: (part: FilePart | null) => Promise<T>,
 ): Promise<T> {
-  const fetched = await fetchObject(worker.sources.open(connector), object, {
-    spoolDir: worker.spoolDir,
-    name: `request.${id}`,
-    maxFileBytes: connector.max_file_bytes,
-    signal,
-  });
+  const fetched = await fetchFor(worker, connector, object, { name: `request.${id}`, signal });
   try {
     for await (const part of FORMATS[connector.file_format].parts(fetched.file, connector, worker, signal)) {
       return await run(part);

@@ -23,6 +23,8 @@ export class SpooledFile {
   /** When all of it is there. */
   readonly sizeBytes: number;
   #available: number;
+  /** Where what is there of its end begins. */
+  #tailFrom: number;
   #failure: unknown;
   readonly #listeners = new Set<() => void>();
   /** All of it, where it is not on the disk from the start. */
@@ -33,6 +35,7 @@ export class SpooledFile {
     this.path = path;
     this.sizeBytes = sizeBytes;
     this.#available = available;
+    this.#tailFrom = sizeBytes;
     this.#bytes = bytes;
   }
 
@@ -40,7 +43,7 @@ export class SpooledFile {
     return new SpooledFile({ path, sizeBytes: bytes.length, available: bytes.length }, bytes);
   }
 
-  /** Bytes that can be read now. */
+  /** Bytes that can be read now, from the start on. */
   get available(): number {
     return this.#available;
   }
@@ -56,7 +59,13 @@ export class SpooledFile {
 
   /** Tells the readers that the file has so many bytes now. */
   grow(available: number): void {
-    this.#available = available;
+    this.#available = available < this.#tailFrom ? available : this.sizeBytes;
+    this.#tell();
+  }
+
+  /** Tells the readers that the bytes from there to the end are there, before those in between. */
+  setTail(from: number): void {
+    this.#tailFrom = from;
     this.#tell();
   }
 
@@ -80,7 +89,24 @@ export class SpooledFile {
    * @throws what kept them from coming
    */
   async whole(): Promise<void> {
-    await this.#reach(this.sizeBytes);
+    await this.reach(this.sizeBytes);
+  }
+
+  /**
+   * Waits until the first so many bytes are there.
+   * @throws what kept them from coming
+   */
+  async reach(bytes: number): Promise<void> {
+    await this.#until(() => this.#available >= bytes);
+  }
+
+  /**
+   * Waits until its last so many bytes are there, which may be before those in between.
+   * @throws what kept them from coming
+   */
+  async reachTail(bytes: number): Promise<void> {
+    const from = this.sizeBytes - bytes;
+    await this.#until(() => this.#tailFrom <= from || this.#available === this.sizeBytes);
   }
 
   /** Makes sure that `path` can be opened. */
@@ -107,7 +133,7 @@ export class SpooledFile {
       return;
     }
     for (let at = start; at < this.sizeBytes; ) {
-      await this.#reach(Math.min(at + SEGMENT_BYTES, this.sizeBytes));
+      await this.reach(Math.min(at + SEGMENT_BYTES, this.sizeBytes));
       const end = this.#available - 1;
       for await (const chunk of createReadStream(this.path, { start: at, end, highWaterMark: CHUNK_BYTES })) {
         yield chunk;
@@ -116,8 +142,8 @@ export class SpooledFile {
     }
   }
 
-  async #reach(bytes: number): Promise<void> {
-    while (this.#available < bytes) {
+  async #until(isThere: () => boolean): Promise<void> {
+    while (!isThere()) {
       if (this.#failure !== undefined) throw this.#failure;
       await new Promise<void>((resolve) => {
         const stop = this.onChange(() => {

@@ -3,3 +3,10 @@
 /** Signature, flags, and the length of a header extension that there is not. */
 export const BINARY_HEADER = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
 export const BINARY_TRAILER = Buffer.from([0xff, 0xff]);
+
+/** Rows with what stands before and after them. */
+export async function* asBinaryFile(rows: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  yield BINARY_HEADER;
+  yield* rows;
+  yield BINARY_TRAILER;
+}

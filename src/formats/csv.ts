@@ -32,7 +32,7 @@ const MAX_EXPANSION = 20;
  * have no place are cut out of the records, without touching the others.
  */
 export const csv: FileFormat = {
-  readsAhead: true,
+  tailBytes: 0,
   async *parts(spooled, settings, worker, signal) {
     const limits = { maxExpandedBytes: settings.max_file_bytes * MAX_EXPANSION };
     const large = spooled.sizeBytes >= worker.config.encodeCsvFromBytes;

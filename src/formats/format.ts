@@ -118,8 +118,8 @@ export interface FormatSettings {
 
 /** A file format. A new one is one new file, and its line in FORMATS. */
 export interface FileFormat {
-  /** Whether the first rows can be read before the last bytes are there. */
-  readsAhead: boolean;
+  /** Bytes at the end of a large file that are needed before the others; 0: none. */
+  tailBytes: number;
   /** The parts of a spooled file that hold rows, in order; whoever reads them waits for what is not there yet. */
   parts(
     file: SpooledFile,

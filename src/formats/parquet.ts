@@ -1,6 +1,7 @@
 import { ConnectorError } from '../errors.ts';
 import type { SpooledFile } from '../fetch/spooled_file.ts';
 import type { WorkerContext } from '../task.ts';
+import { asBinaryFile } from './binary_copy.ts';
 import type {
   CopyInput,
   CopyPlan,
@@ -12,27 +13,31 @@ import type {
   SortedRows,
   SortKey,
 } from './format.ts';
-import { splitLines, toBatch } from './parquet/batches.ts';
+import { splitLines, toBatch, wholeLines } from './parquet/batches.ts';
 import { planBinary } from './parquet/binary/kinds.ts';
-import type { ReaderColumn } from './parquet/protocol.ts';
+import type { FileDescription, ReaderColumn, RowGroup } from './parquet/protocol.ts';
 import { quoteName, quoteText } from './parquet/quote.ts';
 import type { Reader, ReadRequest } from './parquet/reader_process.ts';
 import { planSorting } from './parquet/sort.ts';
+import { footerThere, type RowRange, stretchesOf } from './parquet/stretches.ts';
 import { RAISED, readRaised, scalarText, type TextColumn, textQuery } from './parquet/text.ts';
 import { postgresType } from './parquet/types.ts';
 import type { Pool } from './pool.ts';
 
+/** Enough for the footers of nearly all files: some hundred bytes a column and row group. */
+const TAIL_BYTES = 1 << 20;
+
 /** Parquet, read by DuckDB in a process apart. A file is one part. */
 export const parquet: FileFormat = {
   // What is where stands at its end.
-  readsAhead: false,
+  tailBytes: TAIL_BYTES,
   async *parts(file: SpooledFile, settings: FormatSettings, worker: WorkerContext, signal: AbortSignal) {
     // An empty object is no Parquet file, but it has no rows either.
     if (file.sizeBytes === 0) return;
-    await file.whole();
     await file.onDisk();
+    await footerThere(file);
     const { readers, sorters } = worker;
-    const source = { path: file.path, readers, sorters, signal };
+    const source = { file, readers, sorters, signal };
     // Where it is going to be sorted, a reader besides would only cost memory.
     const describers = (settings.columnstore && sorters) || readers;
     yield new ParquetPart(source, settings, await describe({ ...source, readers: describers }));
@@ -41,16 +46,16 @@ export const parquet: FileFormat = {
 
 /** A file, who reads it, and until when. */
 interface ParquetSource {
-  path: string;
+  file: SpooledFile;
   readers: Pool<Reader>;
   sorters: Pool<Reader> | null;
   signal: AbortSignal;
 }
 
-async function describe({ path, readers, signal }: ParquetSource): Promise<ReaderColumn[]> {
+async function describe({ file, readers, signal }: ParquetSource): Promise<FileDescription> {
   const reader = await readers.acquire(signal);
   try {
-    return await reader.describe(path);
+    return await reader.describe(file.path);
   } catch (error) {
     throw explain(error);
   } finally {
@@ -64,11 +69,13 @@ class ParquetPart implements FilePart {
   readonly #source: ParquetSource;
   readonly #maxRowBytes: number;
   readonly #columns: ReaderColumn[];
+  readonly #rowGroups: RowGroup[];
 
-  constructor(source: ParquetSource, settings: FormatSettings, columns: ReaderColumn[]) {
+  constructor(source: ParquetSource, settings: FormatSettings, { columns, rowGroups }: FileDescription) {
     this.#source = source;
     this.#maxRowBytes = settings.max_row_bytes;
     this.#columns = columns;
+    this.#rowGroups = rowGroups;
   }
 
   get columnNames(): string[] {
@@ -88,15 +95,20 @@ class ParquetPart implements FilePart {
   }
 
   copyInputs(plan: CopyPlan): CopyInput[] {
-    const request = this.#copyRequest(plan);
-    return [toInput(request, this.#read(request))];
+    return [
+      toInput(
+        this.#copyRequest(plan, this.#from()),
+        this.#read((from) => this.#copyRequest(plan, from)),
+      ),
+    ];
   }
 
   async sort(plan: CopyPlan, keys: SortKey[]): Promise<SortedRows | null> {
-    const { sorters, signal } = this.#source;
+    const { file, sorters, signal } = this.#source;
     const columns = this.#wanted(plan);
     const sorting = planSorting(this.#from(), plan, columns, keys);
     if (sorters === null || sorting === null) return null;
+    await file.whole();
     const reader = await sorters.acquire(signal);
     return {
       range: async (name) => {
@@ -104,7 +116,7 @@ class ParquetPart implements FilePart {
         return column ? await lookAtRange(reader, this.#from(), column) : [null, null];
       },
       copyInputs: () => {
-        const request = { ...this.#copyRequest(plan), sorting };
+        const request = { ...this.#copyRequest(plan, this.#from()), sorting };
         return [toInput(request, readExplained(reader, request))];
       },
       close: () => sorters.release(reader),
@@ -113,7 +125,7 @@ class ParquetPart implements FilePart {
 
   async *batches(plan: CopyPlan): AsyncGenerator<RowBatch> {
     let row = 1;
-    for await (const chunk of this.#read(this.#textRequest(plan, 'mark'))) {
+    for await (const chunk of wholeLines(this.#read((from) => this.#textRequest(plan, from, 'mark')))) {
       const lines = splitLines(chunk, row);
       yield toBatch(lines);
       row += lines.rows.length + lines.refusals.length;
@@ -121,16 +133,16 @@ class ParquetPart implements FilePart {
   }
 
   /** Binary where every column can be, and text where one cannot. */
-  #copyRequest(plan: CopyPlan): ReadRequest {
-    const binary = planBinary(this.#from(), this.#wanted(plan), constantOf(plan));
+  #copyRequest(plan: CopyPlan, from: string): ReadRequest {
+    const binary = planBinary(from, this.#wanted(plan), constantOf(plan));
     return binary === null
-      ? this.#textRequest(plan, 'fail')
+      ? this.#textRequest(plan, from, 'fail')
       : { type: 'read_binary', plan: binary, maxRowBytes: this.#maxRowBytes };
   }
 
-  #textRequest(plan: CopyPlan, onBadValue: 'fail' | 'mark'): ReadRequest {
+  #textRequest(plan: CopyPlan, from: string, onBadValue: 'fail' | 'mark'): ReadRequest {
     const query = textQuery({
-      source: this.#from(),
+      source: from,
       columns: this.#wanted(plan),
       constant: plan.constant?.value ?? null,
       rowNumber: this.#hasRowNumber ? 'file_row_number + 1' : '0',
@@ -152,24 +164,43 @@ class ParquetPart implements FilePart {
     return !this.#columns.some((column) => column.name.toLowerCase() === 'file_row_number');
   }
 
-  #from(): string {
-    return `read_parquet(${quoteText(this.#source.path)}${this.#hasRowNumber ? ', file_row_number = true' : ''})`;
+  /** All rows, or some. */
+  #from(rows?: RowRange): string {
+    const all = `read_parquet(${quoteText(this.#source.file.path)}${this.#hasRowNumber ? ', file_row_number = true' : ''})`;
+    // DuckDB does not look at row groups that hold none of them.
+    return rows
+      ? `(from ${all} where file_row_number >= ${rows.from} and file_row_number < ${rows.to})`
+      : all;
   }
 
-  async *#read(request: ReadRequest): AsyncGenerator<Uint8Array> {
-    const { readers, signal } = this.#source;
-    const reader = await readers.acquire(signal);
-    try {
-      yield* readExplained(reader, request);
-    } finally {
-      readers.release(reader);
+  /** Reads the file as its bytes come. A reader is held only as long as it reads: others need it while this file waits. */
+  async *#read(requestFrom: (from: string) => ReadRequest): AsyncGenerator<Uint8Array> {
+    const { file, readers, signal } = this.#source;
+    for await (const rows of this.#stretches(file)) {
+      const reader = await readers.acquire(signal);
+      try {
+        yield* readExplained(reader, requestFrom(this.#from(rows)), rows?.from ?? 0);
+      } finally {
+        readers.release(reader);
+      }
     }
+  }
+
+  async *#stretches(file: SpooledFile): AsyncGenerator<RowRange | undefined> {
+    if (this.#hasRowNumber && file.available < file.sizeBytes)
+      return yield* stretchesOf(file, this.#rowGroups);
+    await file.whole();
+    yield undefined;
   }
 }
 
-async function* readExplained(reader: Reader, request: ReadRequest): AsyncGenerator<Uint8Array> {
+async function* readExplained(
+  reader: Reader,
+  request: ReadRequest,
+  rowsBefore = 0,
+): AsyncGenerator<Uint8Array> {
   try {
-    yield* reader.read(request);
+    yield* reader.read(request, rowsBefore);
   } catch (error) {
     throw explain(error);
   }
@@ -187,13 +218,12 @@ async function lookAtRange(
   return [found[0] ?? null, found[1] ?? null];
 }
 
-function toInput({ type }: ReadRequest, data: AsyncIterable<Uint8Array>): CopyInput {
-  return {
-    options: type === 'read' ? 'format text' : 'format binary',
-    lineOf: (line) => line,
-    unit: 'row',
-    data,
-  };
+function toInput({ type }: ReadRequest, rows: AsyncIterable<Uint8Array>): CopyInput {
+  const format =
+    type === 'read'
+      ? { options: 'format text', data: rows }
+      : { options: 'format binary', data: asBinaryFile(rows) };
+  return { ...format, lineOf: (line) => line, unit: 'row' };
 }
 
 function unreadable({ name, unreadable: reason }: ReaderColumn): ConnectorError {

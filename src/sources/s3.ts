@@ -119,18 +119,24 @@ class S3Source implements Source {
     object: SourceObject,
     options: { offset: number; length?: number; signal: AbortSignal },
   ): Promise<Readable> {
+    const asked = range(options);
     const answer = await this.#ask(object.key, () =>
       this.#client.send(
         new GetObjectCommand({
           Bucket: this.#bucket,
           Key: object.key,
           IfMatch: object.etag,
-          Range: range(options),
+          Range: asked,
         }),
         { abortSignal: options.signal },
       ),
     );
-    return answer.Body as Readable;
+    const body = answer.Body as Readable;
+    if (asked !== undefined && !answer.ContentRange?.startsWith(`bytes ${options.offset}-`)) {
+      body.destroy();
+      throw notTheRange(asked, answer.ContentRange);
+    }
+    return body;
   }
 
   async head(key: string, options: { signal?: AbortSignal } = {}): Promise<SourceObject> {
@@ -159,6 +165,17 @@ class S3Source implements Source {
       throw toConnectorError(error, { bucket: this.#bucket, what });
     }
   }
+}
+
+/** Bytes from elsewhere would land in the middle of the file, without anybody seeing it. */
+function notTheRange(asked: string, got: string | undefined): ConnectorError {
+  return new ConnectorError(
+    'bad_range',
+    `the server was asked for ${asked} and sent ${got ?? 'another range'}`,
+    {
+      hint: 'The S3-compatible server, or a proxy before it, must answer Range requests as S3 does.',
+    },
+  );
 }
 
 /** Undefined for the whole object: S3 refuses a range of an empty one. */

@@ -12,6 +12,26 @@ export interface TextLines {
   refusals: Refusal[];
 }
 
+/** Bytes of lines that are made one chunk. */
+const BATCH_BYTES = 1 << 20;
+
+/** Cuts what comes in pieces at the ends of lines, many lines to a chunk. */
+export async function* wholeLines(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
+  let gathered: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const piece of pieces) {
+    gathered.push(piece);
+    bytes += piece.length;
+    if (bytes < BATCH_BYTES) continue;
+    const chunk = Buffer.concat(gathered);
+    const end = chunk.lastIndexOf(LINE_FEED) + 1;
+    if (end > 0) yield chunk.subarray(0, end);
+    gathered = [chunk.subarray(end)];
+    bytes = chunk.length - end;
+  }
+  if (bytes > 0) yield Buffer.concat(gathered);
+}
+
 /** Cuts a chunk of whole lines, the first of which is the file's row `firstRow`, and sets the marked ones apart. */
 export function splitLines(chunk: Uint8Array, firstRow: number): TextLines {
   const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);

@@ -4,23 +4,41 @@ import type { Sorting } from './sort.ts';
 /** What the worker asks of a reader process. */
 export type ReaderRequest =
   | { type: 'describe'; path: string }
-  /** A query whose one column is a BLOB; its values are sent on, many to a chunk. */
+  /** A query whose one column is a BLOB; its values are written one after the other. */
   | { type: 'read'; query: string; maxRowBytes: number; sorting?: Sorting | undefined }
-  /** The columns of a query as COPY's binary format. */
+  /** The columns of a query as rows of COPY's binary format, without header and trailer. */
   | { type: 'read_binary'; plan: BinaryPlan; maxRowBytes: number; sorting?: Sorting | undefined }
   /** A query with one row of texts. */
-  | { type: 'look'; query: string }
-  /** The receiver has room for one more chunk. */
-  | { type: 'more' };
+  | { type: 'look'; query: string };
 
-/** What a reader process answers. */
-export type ReaderAnswer =
-  | { type: 'described'; columns: ReaderColumn[] }
-  | { type: 'chunk'; data: Uint8Array }
+/**
+ * What a reader process answers to each request. What it reads goes another way, through OUTPUT, because the channel of the
+ * requests is slow; `written` says how many bytes went there.
+ */
+export type ReaderAnswer = Outcome & { written: number };
+
+export type Outcome =
+  | { type: 'described'; file: FileDescription }
   | { type: 'looked'; values: (string | null)[] }
   | { type: 'done' }
   | { type: 'failed'; message: string }
   | { type: 'row_too_large'; row: number; bytes: number };
+
+/** The file descriptor of a reader process to which it writes what it reads; nothing else is ever written there. */
+export const OUTPUT = 3;
+
+export interface FileDescription {
+  columns: ReaderColumn[];
+  rowGroups: RowGroup[];
+}
+
+/** A part of the file that holds all columns of some rows. */
+export interface RowGroup {
+  rows: number;
+  /** Where its bytes lie in the file. */
+  start: number;
+  end: number;
+}
 
 export interface ReaderColumn {
   name: string;

@@ -2,6 +2,7 @@
  * The reader process: runs DuckDB apart from the worker, so that a file that brings DuckDB down, or makes it take
  * all the memory, ends one attempt and not the worker. It serves one request at a time and has no secrets.
  */
+import { writeSync } from 'node:fs';
 import {
   type DuckDBBlobValue,
   type DuckDBConnection,
@@ -11,36 +12,37 @@ import {
   type DuckDBResult,
   type DuckDBType,
 } from '@duckdb/node-api';
-import { BINARY_HEADER, BINARY_TRAILER } from '../binary_copy.ts';
 import { ChunkEncoder } from './binary/encode.ts';
 import { makeWriter } from './binary/writers.ts';
-import { type ReaderAnswer, type ReaderColumn, type ReaderRequest, spillDirectory } from './protocol.ts';
+import {
+  type FileDescription,
+  OUTPUT,
+  type Outcome,
+  type ReaderAnswer,
+  type ReaderColumn,
+  type ReaderRequest,
+  type RowGroup,
+  spillDirectory,
+} from './protocol.ts';
 import { quoteText } from './quote.ts';
 import { withOrder } from './sort.ts';
 
-/** Bytes that are gathered before they are sent on. */
+/** Bytes that are gathered before they are written. */
 const CHUNK_BYTES = 1 << 18;
 /** Chunks of DuckDB, of 2,048 rows each, after which their memory is freed. */
 const CHUNKS_TO_FREE = 32;
 /** What a sort may put on the spool's disk; beyond, the file goes unsorted. */
 const MAX_SPILLED = '16GB';
-/** Chunks under way to the worker at once. */
-const WINDOW = 4;
 
 type RequestOf<Type extends ReaderRequest['type']> = Extract<ReaderRequest, { type: Type }>;
 
 const [spoolDir, memoryLimit, threads] = process.argv.slice(2) as [string, string, string];
 const connection = await openDuckDB();
-let credit = 0;
-let creditGiven: () => void = () => {};
 
-process.on('message', (request: ReaderRequest) => {
-  if (request.type === 'more') {
-    credit += 1;
-    creditGiven();
-  } else {
-    serve(request).catch((error: Error) => answer({ type: 'failed', message: error.message }));
-  }
+process.on('message', async (request: ReaderRequest) => {
+  const output = new Output();
+  const outcome = await serve(request, output).catch(failed);
+  answer({ ...outcome, written: output.written });
 });
 // The worker is gone: so is the reason to be.
 process.on('disconnect', () => process.exit(0));
@@ -64,10 +66,14 @@ async function openDuckDB(): Promise<DuckDBConnection> {
   return opened;
 }
 
-async function serve(request: Exclude<ReaderRequest, { type: 'more' }>): Promise<void> {
-  if (request.type === 'describe') answer({ type: 'described', columns: await describe(request.path) });
-  else if (request.type === 'look') answer({ type: 'looked', values: await look(request.query) });
-  else answer(await readAll(request));
+function failed(error: Error): Outcome {
+  return { type: 'failed', message: error.message };
+}
+
+async function serve(request: ReaderRequest, output: Output): Promise<Outcome> {
+  if (request.type === 'describe') return { type: 'described', file: await describe(request.path) };
+  if (request.type === 'look') return { type: 'looked', values: await look(request.query) };
+  return await readAll(request, output);
 }
 
 async function look(query: string): Promise<(string | null)[]> {
@@ -75,15 +81,19 @@ async function look(query: string): Promise<(string | null)[]> {
   return found.getRows()[0] as (string | null)[];
 }
 
-/** Sends what it reads, and returns what is to be said when there is no more. */
-async function readAll(request: RequestOf<'read' | 'read_binary'>): Promise<ReaderAnswer> {
+/** Writes what it reads, and returns what is to be said when there is no more. */
+async function readAll(request: RequestOf<'read' | 'read_binary'>, output: Output): Promise<Outcome> {
   const run = (orderBy: string) =>
-    request.type === 'read' ? read(request, orderBy) : readBinary(request, orderBy);
+    request.type === 'read' ? read(request, orderBy, output) : readBinary(request, orderBy, output);
   return await (request.sorting ? withOrder(connection, request.sorting, run) : run(''));
 }
 
-async function describe(path: string): Promise<ReaderColumn[]> {
+async function describe(path: string): Promise<FileDescription> {
   const file = quoteText(path);
+  return { columns: await describeColumns(file), rowGroups: await listRowGroups(file) };
+}
+
+async function describeColumns(file: string): Promise<ReaderColumn[]> {
   const described = await connection.runAndReadAll(`describe select * from read_parquet(${file})`);
   const nulls = await connection.runAndReadAll(
     `select path_in_schema, coalesce(bool_or(coalesce(stats_null_count, 1) > 0), false) from parquet_metadata(${file}) group by 1`,
@@ -99,6 +109,18 @@ async function describe(path: string): Promise<ReaderColumn[]> {
         ? `it holds decimals of ${digits[position]} digits, of which ${DECIMAL_DIGITS} can be read`
         : null,
   }));
+}
+
+async function listRowGroups(file: string): Promise<RowGroup[]> {
+  const start = 'least(data_page_offset, coalesce(nullif(dictionary_page_offset, 0), data_page_offset))';
+  const groups = await connection.runAndReadAll(
+    `select any_value(row_group_num_rows), min(${start}), max(${start} + total_compressed_size)
+      from parquet_metadata(${file}) group by row_group_id order by row_group_id`,
+  );
+  return groups.getRows().map((group) => {
+    const [rows, from, to] = group.map(Number) as [number, number, number];
+    return { rows, start: from, end: to };
+  });
 }
 
 /** The most that DuckDB's decimals have; of longer ones it makes doubles. */
@@ -119,8 +141,11 @@ async function decimalDigits(file: string): Promise<number[]> {
   return Array.from({ length: elements[0]?.[0] ?? 0 }, take);
 }
 
-async function read({ query, maxRowBytes }: RequestOf<'read'>, orderBy: string): Promise<ReaderAnswer> {
-  const output = new Output();
+async function read(
+  { query, maxRowBytes }: RequestOf<'read'>,
+  orderBy: string,
+  output: Output,
+): Promise<Outcome> {
   const result = await connection.stream(query + orderBy);
   let row = 0;
   for await (const chunk of chunksOf(result)) {
@@ -129,33 +154,31 @@ async function read({ query, maxRowBytes }: RequestOf<'read'>, orderBy: string):
       const line = (lines.getItem(i) as DuckDBBlobValue).bytes;
       row += 1;
       if (line.length > maxRowBytes) return { type: 'row_too_large', row, bytes: line.length };
-      await output.write(line);
+      output.write(line);
     }
   }
-  await output.flush();
+  output.flush();
   return { type: 'done' };
 }
 
 async function readBinary(
   { plan: { query, kinds, scales }, maxRowBytes }: RequestOf<'read_binary'>,
   orderBy: string,
-): Promise<ReaderAnswer> {
-  const output = new Output();
+  output: Output,
+): Promise<Outcome> {
   const result = await connection.stream(query + orderBy);
   const writers = kinds.map((kind, i) => makeWriter(kind, scales[i]!, decimalWidth(result.columnType(i))));
   const encoder = new ChunkEncoder(writers, maxRowBytes);
   let row = 0;
-  await output.write(BINARY_HEADER);
   for await (const chunk of chunksOf(result)) {
     const encoded = encoder.encode(chunk.chunk, chunk.rowCount);
     if ('tooLarge' in encoded) {
       return { type: 'row_too_large', row: row + encoded.tooLarge.row + 1, bytes: encoded.tooLarge.bytes };
     }
-    await output.write(encoded.data);
+    output.write(encoded.data);
     row += chunk.rowCount;
   }
-  await output.write(BINARY_TRAILER);
-  await output.flush();
+  output.flush();
   return { type: 'done' };
 }
 
@@ -177,40 +200,32 @@ function decimalWidth(type: DuckDBType): number {
   return digits <= 18 ? 8 : 16;
 }
 
-/** Gathers bytes into chunks, and sends one on when the worker has room for it. */
+/** Gathers bytes and writes them to OUTPUT, waiting until there is room. */
 class Output {
-  #buffer = Buffer.allocUnsafe(CHUNK_BYTES);
+  written = 0;
+  #buffer: Buffer | undefined;
   #filled = 0;
 
-  constructor() {
-    credit = WINDOW;
-  }
-
-  async write(bytes: Uint8Array): Promise<void> {
-    if (this.#filled + bytes.length > this.#buffer.length) {
-      await this.flush();
-      // Sending has copied the bytes, so that the buffer can be filled again; but for a larger one.
-      if (bytes.length > this.#buffer.length) this.#buffer = Buffer.allocUnsafe(bytes.length);
-    }
+  write(bytes: Uint8Array): void {
+    const large = bytes.length > CHUNK_BYTES / 4;
+    if (large || this.#filled + bytes.length > CHUNK_BYTES) this.flush();
+    // What has waited in between would only have been copied.
+    if (large) return this.#writeAll(bytes);
+    this.#buffer ??= Buffer.allocUnsafe(CHUNK_BYTES);
     this.#buffer.set(bytes, this.#filled);
     this.#filled += bytes.length;
   }
 
-  async flush(): Promise<void> {
-    if (this.#filled === 0) return;
-    await sendChunk(this.#buffer.subarray(0, this.#filled));
+  flush(): void {
+    if (this.#buffer) this.#writeAll(this.#buffer.subarray(0, this.#filled));
     this.#filled = 0;
   }
-}
 
-async function sendChunk(data: Uint8Array): Promise<void> {
-  while (credit === 0) {
-    await new Promise<void>((resolve) => {
-      creditGiven = resolve;
-    });
+  #writeAll(bytes: Uint8Array): void {
+    // Nobody waits for this thread meanwhile: the worker that wants no more kills the process.
+    for (let at = 0; at < bytes.length; ) at += writeSync(OUTPUT, bytes, at);
+    this.written += bytes.length;
   }
-  credit -= 1;
-  answer({ type: 'chunk', data });
 }
 
 function answer(message: ReaderAnswer): void {

@@ -1,11 +1,19 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { ConnectorError } from '../../errors.ts';
 import { Channel } from '../channel.ts';
 import type { PoolMember } from '../pool.ts';
-import { type ReaderAnswer, type ReaderColumn, type ReaderRequest, spillDirectory } from './protocol.ts';
+import { Chunks } from './chunks.ts';
+import {
+  type FileDescription,
+  OUTPUT,
+  type ReaderAnswer,
+  type ReaderRequest,
+  spillDirectory,
+} from './protocol.ts';
 
 const READER = fileURLToPath(
   import.meta.resolve(`./reader${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`),
@@ -24,12 +32,16 @@ export class Reader implements PoolMember {
   readonly #process: ChildProcess;
   readonly #exit: Promise<unknown>;
   readonly #channel: Channel<ReaderRequest, ReaderAnswer>;
+  readonly #output: Chunks;
+  /** Whether a file is being read, or was left before its end: what is on its way belongs to it. */
+  #reading = false;
 
   constructor(spoolDir: string, { memory, threads }: ReaderLimits) {
     mkdirSync(spoolDir, { recursive: true, mode: 0o700 });
     this.#process = fork(READER, [spoolDir, memory, String(threads)], {
       serialization: 'advanced',
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      // The last is OUTPUT.
+      stdio: ['ignore', 'ignore', 'inherit', 'pipe', 'ipc'],
       // Nothing of the worker's environment: no credentials, no connection string.
       env: {},
       // For chunksOf in reader.ts.
@@ -47,13 +59,14 @@ export class Reader implements PoolMember {
         post: (request) => this.#process.send(request, () => {}),
         gone: this.#exit,
       },
-      (answer) => answer.type === 'chunk',
+      () => false,
     );
+    this.#output = new Chunks(this.#process.stdio[OUTPUT] as Socket);
   }
 
   get usable(): boolean {
     const { exitCode, signalCode, killed } = this.#process;
-    return !this.#channel.busy && exitCode === null && signalCode === null && !killed;
+    return !this.#channel.busy && !this.#reading && exitCode === null && signalCode === null && !killed;
   }
 
   async kill(): Promise<void> {
@@ -62,40 +75,48 @@ export class Reader implements PoolMember {
   }
 
   /** @throws ConnectorError `not_parquet`, `reader_crashed` */
-  async describe(path: string): Promise<ReaderColumn[]> {
-    for await (const answer of this.#channel.ask({ type: 'describe', path })) {
-      if (answer.type === 'described') return answer.columns;
-      throw failure(answer);
-    }
-    throw crashed();
+  async describe(path: string): Promise<FileDescription> {
+    const answer = await this.#ask({ type: 'describe', path });
+    if (answer.type === 'described') return answer.file;
+    throw failure(answer);
   }
 
   /** The texts of a query's one row. */
   async look(query: string): Promise<(string | null)[]> {
-    for await (const answer of this.#channel.ask({ type: 'look', query })) {
-      if (answer.type === 'looked') return answer.values;
-      throw failure(answer);
-    }
-    throw crashed();
+    const answer = await this.#ask({ type: 'look', query });
+    if (answer.type === 'looked') return answer.values;
+    throw failure(answer);
   }
 
-  /** The chunks that a reading request is answered with. */
-  async *read(request: ReadRequest): AsyncGenerator<Uint8Array> {
-    for await (const answer of this.#channel.ask(request)) {
-      if (answer.type === 'done') return;
-      if (answer.type !== 'chunk') throw failure(answer, request.maxRowBytes);
-      yield answer.data;
-      this.#channel.post({ type: 'more' });
-    }
+  /**
+   * What a reading request finds, in pieces of any size.
+   * @param rowsBefore rows of the file before those that are read
+   */
+  async *read(request: ReadRequest, rowsBefore: number): AsyncGenerator<Uint8Array> {
+    this.#reading = true;
+    const answered = this.#ask(request);
+    const written = answered.then((answer) => answer.written);
+    yield* this.#output.read(written);
+    this.#reading = false;
+    const answer = await answered;
+    if (answer.type !== 'done') throw failure(answer, { rowsBefore, maxRowBytes: request.maxRowBytes });
+  }
+
+  /** @throws ConnectorError `reader_crashed` */
+  async #ask(request: ReaderRequest): Promise<ReaderAnswer> {
+    for await (const answer of this.#channel.ask(request)) return answer;
     throw crashed();
   }
 }
 
-function failure(answer: ReaderAnswer, maxRowBytes?: number): ConnectorError {
+function failure(
+  answer: ReaderAnswer,
+  { rowsBefore, maxRowBytes }: { rowsBefore?: number; maxRowBytes?: number } = {},
+): ConnectorError {
   if (answer.type === 'row_too_large') {
     return new ConnectorError(
       'row_too_large',
-      `row ${answer.row} has ${answer.bytes} bytes; max_row_bytes is ${maxRowBytes}`,
+      `row ${(rowsBefore ?? 0) + answer.row} has ${answer.bytes} bytes; max_row_bytes is ${maxRowBytes}`,
     );
   }
   return new ConnectorError(

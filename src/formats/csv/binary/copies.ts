@@ -1,4 +1,4 @@
-import { BINARY_HEADER, BINARY_TRAILER } from '../../binary_copy.ts';
+import { asBinaryFile } from '../../binary_copy.ts';
 import type { CopyInput } from '../../format.ts';
 import { rawInput } from '../raw.ts';
 import { LineMap } from './line_map.ts';
@@ -31,10 +31,4 @@ export async function* toCopyInputs(
 
 function binaryInput(rows: AsyncIterable<Uint8Array>, lineOf: CopyInput['lineOf']): CopyInput {
   return { options: 'format binary', data: asBinaryFile(rows), lineOf, unit: 'line' };
-}
-
-async function* asBinaryFile(rows: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  yield BINARY_HEADER;
-  yield* rows;
-  yield BINARY_TRAILER;
 }

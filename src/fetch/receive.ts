@@ -1,0 +1,127 @@
+import type { FileHandle } from 'node:fs/promises';
+import { addAbortSignal, type Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
+import { ConnectorError } from '../errors.ts';
+import type { Source, SourceObject } from '../sources/source.ts';
+
+/** Broken connections in a row, with not one byte between them, after which the attempt is given up. */
+const MAX_FRUITLESS = 4;
+/** Bytes that are gathered before they are written. */
+const WRITE_BYTES = 256 * 1024;
+
+/** Bytes of an object, from the first up to, not including, the last. */
+export interface ByteRange {
+  from: number;
+  to: number;
+}
+
+/** The version of an object that is wanted, and where from. */
+export interface Wanted {
+  source: Source;
+  object: SourceObject;
+  signal: AbortSignal;
+}
+
+/** Asks for a range of an object. */
+export async function openRange(
+  { source, object, signal }: Wanted,
+  { from, to }: ByteRange,
+): Promise<Readable> {
+  const length = to < object.sizeBytes ? { length: to - from } : {};
+  return await source.open(object, { offset: from, ...length, signal });
+}
+
+/**
+ * Writes a range of an object to its place in a file; a body that breaks off is taken up again where it broke.
+ * @param arriving `body`: the answer to the range, if it was asked for already; `onBytes` is told, after each write, up
+ *   to where the object is there now
+ * @throws ConnectorError `source_unavailable`; what the source refuses
+ */
+export async function receiveRange(
+  wanted: Wanted,
+  handle: FileHandle,
+  range: ByteRange,
+  arriving: { body: Readable | null; onBytes: (received: number) => void },
+): Promise<void> {
+  const { object, signal } = wanted;
+  let { body } = arriving;
+  let received = range.from;
+  let fruitless = 0;
+  const onBytes = (bytes: number) => {
+    // Before anybody takes them for bytes of the object.
+    if (received + bytes > range.to)
+      throw anotherSize(object, received + bytes + object.sizeBytes - range.to);
+    received += bytes;
+    arriving.onBytes(received);
+  };
+  while (received < range.to) {
+    if (fruitless > 0) await delay(200 * 2 ** fruitless, undefined, { signal });
+    // What the source refuses it has refused several times already; only a body that breaks off is taken up again.
+    body ??= await openRange(wanted, { from: received, to: range.to });
+    const before = received;
+    const trouble = await write(addAbortSignal(signal, body), handle, received, onBytes);
+    signal.throwIfAborted();
+    body = null;
+    fruitless = received > before ? 0 : fruitless + 1;
+    if (fruitless > MAX_FRUITLESS) throw gaveUp(object, before, trouble);
+  }
+}
+
+/** @returns what ended the body before its end, if anything */
+async function write(
+  body: Readable,
+  handle: FileHandle,
+  start: number,
+  onBytes: (bytes: number) => void,
+): Promise<unknown> {
+  let position = start;
+  let chunks: Buffer[] = [];
+  let bytes = 0;
+  const flush = async () => {
+    if (bytes === 0) return;
+    await writeAll(handle, chunks, position);
+    position += bytes;
+    onBytes(bytes);
+    chunks = [];
+    bytes = 0;
+  };
+  let trouble: unknown;
+  try {
+    for await (const chunk of body) {
+      chunks.push(chunk);
+      bytes += chunk.length;
+      if (bytes >= WRITE_BYTES) await flush();
+    }
+  } catch (error) {
+    trouble = error;
+  }
+  await flush();
+  return trouble;
+}
+
+async function writeAll(handle: FileHandle, chunks: Buffer[], position: number): Promise<void> {
+  const bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+  let { bytesWritten: written } = await handle.writev(chunks, position);
+  // A disk that is nearly full takes only a part; trying to write the rest says why.
+  const all = written < bytes ? Buffer.concat(chunks) : undefined;
+  while (all && written < bytes) {
+    written += (await handle.write(all, written, bytes - written, position + written)).bytesWritten;
+  }
+}
+
+function anotherSize(object: SourceObject, received: number): ConnectorError {
+  return new ConnectorError(
+    'source_unavailable',
+    `the object was listed with ${object.sizeBytes} bytes, but ${received} came`,
+    { passing: true },
+  );
+}
+
+function gaveUp(object: SourceObject, received: number, cause: unknown): ConnectorError {
+  const reason = cause instanceof Error ? cause.message : 'no bytes came';
+  return new ConnectorError(
+    'source_unavailable',
+    `fetching broke off at byte ${received} of ${object.sizeBytes}: ${reason}`,
+    { passing: true, cause },
+  );
+}
