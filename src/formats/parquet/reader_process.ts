@@ -74,7 +74,7 @@ export class Reader implements PoolMember {
     await this.#exit;
   }
 
-  /** @throws ConnectorError `not_parquet`, `reader_crashed` */
+  /** @throws ConnectorError `reader_failed`, `reader_crashed` */
   async describe(path: string): Promise<FileDescription> {
     const answer = await this.#ask({ type: 'describe', path });
     if (answer.type === 'described') return answer.file;
