@@ -3,48 +3,43 @@ import {
   GetObjectCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
-  S3Client,
-  type S3ClientConfig,
+  type S3Client,
 } from '@aws-sdk/client-s3';
-import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
 import { ConnectorError } from '../errors.ts';
+import { MAX_TRIES, S3Clients, type S3Options, type S3Settings } from './s3_clients.ts';
 import { describeCredentials } from './s3_credentials.ts';
-import { toConnectorError } from './s3_errors.ts';
+import { hasExpired, toConnectorError } from './s3_errors.ts';
 import { toPage } from './s3_listing.ts';
+import type { CredentialProvider } from './s3_role.ts';
 import type { ListPage, Source, SourceObject } from './source.ts';
 
-/** What of a connector decides how its bucket is reached. */
-export interface S3Settings {
-  bucket: string;
-  region: string | null;
-  endpoint: string | null;
-  auth_method: 'worker' | 'anonymous' | 'iam_role';
-}
-
-/** Makes sources; connectors that reach S3 the same way share one client and its connections. */
+/** Makes the sources of one worker's connectors. */
 export class S3Sources {
-  readonly #allowedEndpoints: readonly string[];
-  readonly #clients = new Map<string, S3Client>();
+  readonly #options: S3Options;
+  readonly #clients: S3Clients;
 
-  constructor(allowedEndpoints: readonly string[]) {
-    this.#allowedEndpoints = allowedEndpoints;
+  constructor(options: S3Options) {
+    this.#options = options;
+    this.#clients = new S3Clients(options);
   }
 
-  /** @throws ConnectorError `endpoint_not_allowed` */
+  /** @throws ConnectorError `endpoint_not_allowed`, `no_external_id` */
   open(settings: S3Settings): Source {
     this.#checkEndpoint(settings.endpoint);
-    const key = JSON.stringify([settings.region, settings.endpoint, settings.auth_method]);
-    const client = this.#clients.get(key) ?? new S3Client(clientConfig(settings));
-    this.#clients.set(key, client);
-    return new S3Source(client, settings.bucket);
+    const { connectMs, idleMs } = this.#options.timeouts;
+    return new S3Source(this.#clients.get(settings), {
+      settings,
+      worker: this.#clients.worker,
+      answerMs: MAX_TRIES * (connectMs + idleMs),
+    });
   }
 
   close(): void {
-    for (const client of this.#clients.values()) client.destroy();
+    this.#clients.close();
   }
 
   #checkEndpoint(endpoint: string | null): void {
-    if (endpoint === null || this.#allowedEndpoints.includes(new URL(endpoint).origin)) return;
+    if (endpoint === null || this.#options.allowedEndpoints.includes(new URL(endpoint).origin)) return;
     throw new ConnectorError(
       'endpoint_not_allowed',
       `endpoint ${endpoint} is not among the worker's S3_ALLOWED_ENDPOINTS`,
@@ -55,38 +50,22 @@ export class S3Sources {
   }
 }
 
-function clientConfig(settings: S3Settings): S3ClientConfig {
-  const ownEndpoint = settings.endpoint ?? process.env.AWS_ENDPOINT_URL_S3 ?? process.env.AWS_ENDPOINT_URL;
-  return {
-    region: settings.region ?? process.env.AWS_REGION ?? process.env.AWS_DEFAULT_REGION ?? 'us-east-1',
-    followRegionRedirects: settings.region === null,
-    maxAttempts: 4,
-    responseChecksumValidation: 'WHEN_REQUIRED',
-    // Milliseconds. The socket's limit is one of silence, so a long download is not cut while bytes come.
-    requestHandler: {
-      connectionTimeout: 10_000,
-      socketTimeout: 60_000,
-      httpsAgent: { maxSockets: 200 },
-      httpAgent: { maxSockets: 200 },
-    },
-    ...(ownEndpoint ? { forcePathStyle: true } : {}),
-    ...(settings.endpoint ? { endpoint: settings.endpoint } : {}),
-    ...(settings.auth_method === 'anonymous'
-      ? {
-          signer: { sign: async (request) => request },
-          credentials: { accessKeyId: '', secretAccessKey: '' },
-        }
-      : { credentials: fromNodeProviderChain() }),
-  };
+interface S3SourceOptions {
+  settings: S3Settings;
+  worker: CredentialProvider;
+  /** Milliseconds that an answer without an object's bytes may take: as long as all its tries, each silent to its end. */
+  answerMs: number;
 }
 
 class S3Source implements Source {
   readonly #client: S3Client;
   readonly #bucket: string;
+  readonly #options: S3SourceOptions;
 
-  constructor(client: S3Client, bucket: string) {
+  constructor(client: S3Client, options: S3SourceOptions) {
     this.#client = client;
-    this.#bucket = bucket;
+    this.#bucket = options.settings.bucket;
+    this.#options = options;
   }
 
   async *list(options: {
@@ -107,6 +86,7 @@ class S3Source implements Source {
             // Keys may hold characters that XML cannot.
             EncodingType: 'url',
           }),
+          { abortSignal: AbortSignal.timeout(this.#options.answerMs) },
         ),
       );
       const { next, ...page } = toPage(answer);
@@ -143,7 +123,7 @@ class S3Source implements Source {
     const answer = await this.#ask(key, () =>
       this.#client.send(
         new HeadObjectCommand({ Bucket: this.#bucket, Key: key }),
-        options.signal ? { abortSignal: options.signal } : {},
+        { abortSignal: AbortSignal.any([AbortSignal.timeout(this.#options.answerMs), options.signal ?? []].flat()) },
       ),
     );
     return {
@@ -155,15 +135,37 @@ class S3Source implements Source {
   }
 
   async credentials(): Promise<string> {
-    return await describeCredentials(this.#client);
+    const { settings, worker } = this.#options;
+    return await describeCredentials(
+      settings.auth_method === 'iam_role' ? worker : this.#client.config.credentials,
+    );
+  }
+
+  async assumeRole(): Promise<void> {
+    if (this.#options.settings.auth_method === 'iam_role') await this.#renewCredentials();
   }
 
   async #ask<T>(what: string, request: () => Promise<T>): Promise<T> {
     try {
-      return await request();
+      return await this.#withFreshCredentials(request);
     } catch (error) {
       throw toConnectorError(error, { bucket: this.#bucket, what });
     }
+  }
+
+  /** Credentials that S3 takes for expired before their time, as after a revocation, are found anew, once. */
+  async #withFreshCredentials<T>(request: () => Promise<T>): Promise<T> {
+    try {
+      return await request();
+    } catch (error) {
+      if (!hasExpired(error)) throw error;
+    }
+    await this.#renewCredentials();
+    return await request();
+  }
+
+  async #renewCredentials(): Promise<void> {
+    await this.#client.config.credentials({ forceRefresh: true });
   }
 }
 

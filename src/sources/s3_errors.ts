@@ -16,7 +16,7 @@ interface Rule {
 const denied: Rule = {
   code: 'access_denied',
   message: ({ bucket, what }) => `S3 denied access to bucket ${bucket} (${what})`,
-  hint: 'The credentials need s3:ListBucket on the bucket and s3:GetObject on its objects.',
+  hint: 'The credentials need s3:ListBucket on the bucket and s3:GetObject on its objects. S3 also says so of an object that was deleted, where they may not list the whole bucket.',
 };
 const badCredentials: Rule = {
   code: 'bad_credentials',
@@ -26,6 +26,7 @@ const badCredentials: Rule = {
 const expired: Rule = {
   code: 'credentials_expired',
   message: ({ bucket }) => `the credentials for bucket ${bucket} have expired`,
+  hint: 'Those of a role are renewed by themselves; others must be renewed where the worker finds them.',
   passing: true,
 };
 const missingObject: Rule = {
@@ -59,7 +60,12 @@ const RULES: Record<string, Rule> = {
   },
   InvalidAccessKeyId: badCredentials,
   SignatureDoesNotMatch: badCredentials,
-  CredentialsProviderError: badCredentials,
+  InvalidToken: badCredentials,
+  CredentialsProviderError: {
+    code: 'no_credentials',
+    message: () => 'the worker finds no AWS credentials',
+    hint: "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, in the worker's environment; or set auth_method to anonymous for a public bucket.",
+  },
   ExpiredToken: expired,
   ExpiredTokenException: expired,
   InvalidBucketName: {
@@ -96,6 +102,12 @@ export function toConnectorError(error: unknown, context: Context): ConnectorErr
     `S3 did not answer as expected for bucket ${context.bucket} (${context.what}): ${name}: ${message}`,
     { passing: true, cause: error },
   );
+}
+
+/** Whether S3 says, or may mean, that the credentials have expired: the answer to HEAD has no room for the reason. */
+export function hasExpired(error: unknown): boolean {
+  const { name, status } = describe(error);
+  return RULES[name] === expired || (status === 400 && !(name in RULES));
 }
 
 function byStatus(status: number | undefined): Rule | undefined {
