@@ -14,6 +14,9 @@ const IN_MEMORY_BYTES = 64 * 1024;
 /** A tail is fetched by itself where it is less than this part of the object: it takes a request more. */
 const MAX_TAIL = 1 / 4;
 
+/** What `fetchMs` is for; a larger object has as much more time as it is larger. */
+const TIMED_BYTES = 1 << 30;
+
 /** An object on its way to the worker's disk. */
 export interface Fetched {
   file: SpooledFile;
@@ -28,12 +31,14 @@ export interface FetchOptions {
   maxFileBytes: number;
   /** Bytes at the end of a large object that are to be there before the others; 0: none. */
   tailBytes: number;
+  /** Milliseconds that an object of up to 1 GiB may take, whatever comes meanwhile. */
+  fetchMs: number;
   signal: AbortSignal;
 }
 
 /** Fetches an object of a connector, as its format wants it; see fetchObject. */
 export async function fetchFor(
-  { sources, spoolDir }: WorkerContext,
+  { config, sources, spoolDir }: WorkerContext,
   connector: Connector,
   object: SourceObject,
   { name, signal }: Pick<FetchOptions, 'name' | 'signal'>,
@@ -43,6 +48,7 @@ export async function fetchFor(
     name,
     maxFileBytes: connector.max_file_bytes,
     tailBytes: FORMATS[connector.file_format].tailBytes,
+    fetchMs: config.timeouts.fetchMs,
     signal,
   });
 }
@@ -59,20 +65,39 @@ export async function fetchObject(
   options: FetchOptions,
 ): Promise<Fetched> {
   if (object.sizeBytes > options.maxFileBytes) throw tooLarge(object, options.maxFileBytes);
+  const seconds = Math.ceil((options.fetchMs * Math.max(1, object.sizeBytes / TIMED_BYTES)) / 1000);
+  const timeout = AbortSignal.timeout(seconds * 1000);
+  const explain = (error: unknown) => {
+    throw timeout.aborted && !options.signal.aborted ? tookTooLong(object, seconds, error) : error;
+  };
+  const signal = AbortSignal.any([options.signal, timeout]);
   const path = join(options.spoolDir, options.name);
-  const small = object.sizeBytes <= IN_MEMORY_BYTES && (await fetchSmall(source, object, options.signal));
+  const small =
+    object.sizeBytes <= IN_MEMORY_BYTES && (await fetchSmall(source, object, signal).catch(explain));
   if (small) {
     const file = SpooledFile.inMemory(path, small);
     return { file, remove: () => file.remove() };
   }
+  return await fetchToDisk(source, object, { ...options, path, signal, explain });
+}
+
+/** `explain` throws, in place of an error, what is to be said of it. */
+async function fetchToDisk(
+  source: Source,
+  object: SourceObject,
+  options: FetchOptions & { path: string; explain: (error: unknown) => never },
+): Promise<Fetched> {
   // Again and again, because what cleans up temporary directories does not know whose they are.
   await mkdir(options.spoolDir, { recursive: true, mode: 0o700 });
-  const file = new SpooledFile({ path, sizeBytes: object.sizeBytes, available: 0 });
+  const file = new SpooledFile({ path: options.path, sizeBytes: object.sizeBytes, available: 0 });
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
   const download = { source, object, file, signal, tailFrom: tailStart(object, options) };
-  const first = object.sizeBytes > 0 ? await openRange(download, firstRange(download)) : null;
-  const ended = receiveAll(download, first).catch((error) => file.fail(error));
+  const first =
+    object.sizeBytes > 0 ? await openRange(download, firstRange(download)).catch(options.explain) : null;
+  const ended = receiveAll(download, first)
+    .catch(options.explain)
+    .catch((error) => file.fail(error));
   return {
     file,
     async remove() {
@@ -141,5 +166,17 @@ function tooLarge(object: SourceObject, limit: number): ConnectorError {
     'file_too_large',
     `the object has ${object.sizeBytes} bytes; max_file_bytes is ${limit}`,
     { hint: 'Raise max_file_bytes of the connector, then retry the file.' },
+  );
+}
+
+function tookTooLong(object: SourceObject, seconds: number, cause: unknown): ConnectorError {
+  return new ConnectorError(
+    'fetch_timeout',
+    `the object of ${object.sizeBytes} bytes had not come within ${seconds} seconds`,
+    {
+      passing: true,
+      hint: "Raise S3_FETCH_TIMEOUT_SECONDS in the worker's environment where the way to the bucket is that slow.",
+      cause,
+    },
   );
 }

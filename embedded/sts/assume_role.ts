@@ -65,7 +65,8 @@ export function assumeRole(request: S3Request, body: string, context: Context): 
 /** @returns the access key id of who signed the request */
 function verifySigner(request: S3Request, body: string, credentials: readonly Credentials[]): string {
   const claim = readClaim(request, 'sts');
-  if (!claim) throw new StsError(403, 'MissingAuthenticationToken', 'Request is missing Authentication Token');
+  if (!claim)
+    throw new StsError(403, 'MissingAuthenticationToken', 'Request is missing Authentication Token');
   if (claim.payloadHash !== sha256(body)) throw new S3Error('XAmzContentSHA256Mismatch');
   try {
     return verifyClaim(request, claim, credentials).accessKeyId;

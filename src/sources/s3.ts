@@ -1,10 +1,5 @@
 import type { Readable } from 'node:stream';
-import {
-  GetObjectCommand,
-  HeadObjectCommand,
-  ListObjectsV2Command,
-  type S3Client,
-} from '@aws-sdk/client-s3';
+import { GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3';
 import { ConnectorError } from '../errors.ts';
 import { MAX_TRIES, S3Clients, type S3Options, type S3Settings } from './s3_clients.ts';
 import { describeCredentials } from './s3_credentials.ts';
@@ -86,7 +81,7 @@ class S3Source implements Source {
             // Keys may hold characters that XML cannot.
             EncodingType: 'url',
           }),
-          { abortSignal: AbortSignal.timeout(this.#options.answerMs) },
+          this.#limit(),
         ),
       );
       const { next, ...page } = toPage(answer);
@@ -123,7 +118,7 @@ class S3Source implements Source {
     const answer = await this.#ask(key, () =>
       this.#client.send(
         new HeadObjectCommand({ Bucket: this.#bucket, Key: key }),
-        { abortSignal: AbortSignal.any([AbortSignal.timeout(this.#options.answerMs), options.signal ?? []].flat()) },
+        this.#limit(options.signal),
       ),
     );
     return {
@@ -143,6 +138,12 @@ class S3Source implements Source {
 
   async assumeRole(): Promise<void> {
     if (this.#options.settings.auth_method === 'iam_role') await this.#renewCredentials();
+  }
+
+  /** Ends what takes too long although bytes come, or what nobody waits for any more. */
+  #limit(signal?: AbortSignal): { abortSignal: AbortSignal } {
+    const timeout = AbortSignal.timeout(this.#options.answerMs);
+    return { abortSignal: signal ? AbortSignal.any([timeout, signal]) : timeout };
   }
 
   async #ask<T>(what: string, request: () => Promise<T>): Promise<T> {

@@ -104,10 +104,13 @@ export function toConnectorError(error: unknown, context: Context): ConnectorErr
   );
 }
 
-/** Whether S3 says, or may mean, that the credentials have expired: the answer to HEAD has no room for the reason. */
+/** What the SDK calls an answer that does not give its reason, as the answer to a HEAD never does. */
+const NO_REASON = 'Unknown';
+
+/** Whether S3 says, or may mean, that the credentials have expired. */
 export function hasExpired(error: unknown): boolean {
   const { name, status } = describe(error);
-  return RULES[name] === expired || (status === 400 && !(name in RULES));
+  return RULES[name] === expired || (status === 400 && name === NO_REASON);
 }
 
 function byStatus(status: number | undefined): Rule | undefined {

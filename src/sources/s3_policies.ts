@@ -51,7 +51,7 @@ function policy(statements: object[]) {
 
 /** https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html#policy-vars-specialchars */
 function escapePattern(text: string): string {
-  return text.replaceAll(/[*?$]/g, '${$&}');
+  return text.replaceAll(/[*?$]/g, (character) => `\${${character}}`);
 }
 
 /** The identity that a denial of STS names, as a trust policy takes it: of a role's session, the role; null: it names none. */
