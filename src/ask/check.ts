@@ -31,7 +31,7 @@ export async function checkConnector(request: Request, worker: WorkerContext): P
   };
   const source = () => worker.sources.open(request.connector);
   await attempt('credentials', () => checkCredentials(source()));
-  await attempt('assume_role', () => checkRole(request, worker, source));
+  await attempt('assume role', () => checkRole(request, worker, source));
   const listed = await attempt('list', () => checkList(source(), request));
   await attempt('get', () => checkGet(source(), listed?.listing, request.signal));
   const sample = listed && sampleOf(listed.listing);

@@ -60,7 +60,7 @@ async function pollError(name: string): Promise<string> {
 async function refused(name: string, ...errors: StsError[]) {
   sts.errors.push(...errors);
   await insert({ name, pattern: 'none/*', target_table: 'none', state: 'paused' });
-  const step = await check(name, 'assume_role');
+  const step = await check(name, 'assume role');
   sts.errors.length = 0;
   assert.equal(step.ok, false);
   return step;
@@ -107,7 +107,7 @@ test('a role that trusts another installation is not assumed, whatever its conne
   assert.ok(denials.length > 0);
   for (const { params } of denials) assert.equal(params.ExternalId, 'a-project/a-service');
   assert.equal(server.requests.count(), 0);
-  const { message, ok } = await check('other-project/other-service', 'assume_role');
+  const { message, ok } = await check('other-project/other-service', 'assume role');
   assert.equal(ok, false);
   assert.match(message, /not authorized .*\(external id a-project\/a-service\)$/);
 });
@@ -128,7 +128,7 @@ test('nothing that a connector says is its external id', async () => {
 test('a check shows the external id, and policies that can be pasted', async () => {
   world.put('shown/$1*/1.csv', csv(1));
   await insert({ name: 'shown', pattern: 'shown/$1\\*/*.csv', target_table: 'shown', state: 'paused' });
-  const { ok, message, hint } = await check('shown', 'assume_role');
+  const { ok, message, hint } = await check('shown', 'assume role');
   assert.equal(ok, true, message);
   assert.equal(message, `assumed ${ROLE} with external id a-project/a-service`);
   const [trust, permission] = policiesOf(hint);
@@ -261,7 +261,7 @@ test('a worker without PROJECT_ID and SERVICE_ID, or without credentials, says s
   await insert({ name: 'bare', pattern: 'shown/*', target_table: 'bare', state: 'paused' });
   sts.requests.length = 0;
   const half = await world.startWorker({ ...ENV, SERVICE_ID: '' });
-  const { ok, message, hint } = await check('bare', 'assume_role');
+  const { ok, message, hint } = await check('bare', 'assume role');
   assert.deepEqual([ok, sts.requests.length], [false, 0]);
   assert.match(message, /PROJECT_ID\/SERVICE_ID/);
   assert.match(hint, /Set both/);
@@ -273,7 +273,7 @@ test('a worker without PROJECT_ID and SERVICE_ID, or without credentials, says s
     HOME: world.spoolDir,
     AWS_EC2_METADATA_DISABLED: 'true',
   });
-  const step = await check('bare', 'assume_role');
+  const step = await check('bare', 'assume role');
   assert.equal(step.ok, false);
   assert.match(step.message, /no AWS credentials of its own/);
   assert.equal((await check('bare', 'credentials')).ok, false);
