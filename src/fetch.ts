@@ -5,6 +5,7 @@ import type { Connector } from './db/schema.ts';
 import { ConnectorError } from './errors.ts';
 import { type ByteRange, openRange, receiveRange } from './fetch/receive.ts';
 import { SpooledFile } from './fetch/spooled_file.ts';
+import { TimeLimit } from './fetch/time_limit.ts';
 import { FORMATS } from './formats/format.ts';
 import type { Source, SourceObject } from './sources/source.ts';
 import type { WorkerContext } from './task.ts';
@@ -13,9 +14,6 @@ import type { WorkerContext } from './task.ts';
 const IN_MEMORY_BYTES = 64 * 1024;
 /** A tail is fetched by itself where it is less than this part of the object: it takes a request more. */
 const MAX_TAIL = 1 / 4;
-
-/** What `fetchMs` is for; a larger object has as much more time as it is larger. */
-const TIMED_BYTES = 1 << 30;
 
 /** An object on its way to the worker's disk. */
 export interface Fetched {
@@ -65,39 +63,51 @@ export async function fetchObject(
   options: FetchOptions,
 ): Promise<Fetched> {
   if (object.sizeBytes > options.maxFileBytes) throw tooLarge(object, options.maxFileBytes);
-  const seconds = Math.ceil((options.fetchMs * Math.max(1, object.sizeBytes / TIMED_BYTES)) / 1000);
-  const timeout = AbortSignal.timeout(seconds * 1000);
-  const explain = (error: unknown) => {
-    throw timeout.aborted && !options.signal.aborted ? tookTooLong(object, seconds, error) : error;
-  };
-  const signal = AbortSignal.any([options.signal, timeout]);
-  const path = join(options.spoolDir, options.name);
-  const small =
-    object.sizeBytes <= IN_MEMORY_BYTES && (await fetchSmall(source, object, signal).catch(explain));
-  if (small) {
-    const file = SpooledFile.inMemory(path, small);
-    return { file, remove: () => file.remove() };
+  const limit = new TimeLimit(object, options.fetchMs, options.signal);
+  try {
+    return (
+      (await fetchToMemory(source, object, limit, options)) ??
+      (await fetchToDisk(source, object, limit, options))
+    );
+  } catch (error) {
+    limit.end();
+    throw error;
   }
-  return await fetchToDisk(source, object, { ...options, path, signal, explain });
 }
 
-/** `explain` throws, in place of an error, what is to be said of it. */
+/** Undefined where the object is not small, or did not come as it should. */
+async function fetchToMemory(
+  source: Source,
+  object: SourceObject,
+  limit: TimeLimit,
+  { spoolDir, name }: FetchOptions,
+): Promise<Fetched | undefined> {
+  if (object.sizeBytes > IN_MEMORY_BYTES) return undefined;
+  const bytes = await limit.hold(fetchSmall(source, object, limit.signal));
+  if (!bytes) return undefined;
+  limit.end();
+  const file = SpooledFile.inMemory(join(spoolDir, name), bytes);
+  return { file, remove: () => file.remove() };
+}
+
 async function fetchToDisk(
   source: Source,
   object: SourceObject,
-  options: FetchOptions & { path: string; explain: (error: unknown) => never },
+  limit: TimeLimit,
+  options: FetchOptions,
 ): Promise<Fetched> {
   // Again and again, because what cleans up temporary directories does not know whose they are.
   await mkdir(options.spoolDir, { recursive: true, mode: 0o700 });
-  const file = new SpooledFile({ path: options.path, sizeBytes: object.sizeBytes, available: 0 });
+  const path = join(options.spoolDir, options.name);
+  const file = new SpooledFile({ path, sizeBytes: object.sizeBytes, available: 0 });
   const stop = new AbortController();
-  const signal = AbortSignal.any([options.signal, stop.signal]);
+  const signal = AbortSignal.any([limit.signal, stop.signal]);
   const download = { source, object, file, signal, tailFrom: tailStart(object, options) };
-  const first =
-    object.sizeBytes > 0 ? await openRange(download, firstRange(download)).catch(options.explain) : null;
-  const ended = receiveAll(download, first)
-    .catch(options.explain)
-    .catch((error) => file.fail(error));
+  const first = object.sizeBytes > 0 ? await limit.hold(openRange(download, firstRange(download))) : null;
+  const ended = limit
+    .hold(receiveAll(download, first))
+    .catch((error) => file.fail(error))
+    .finally(() => limit.end());
   return {
     file,
     async remove() {
@@ -166,17 +176,5 @@ function tooLarge(object: SourceObject, limit: number): ConnectorError {
     'file_too_large',
     `the object has ${object.sizeBytes} bytes; max_file_bytes is ${limit}`,
     { hint: 'Raise max_file_bytes of the connector, then retry the file.' },
-  );
-}
-
-function tookTooLong(object: SourceObject, seconds: number, cause: unknown): ConnectorError {
-  return new ConnectorError(
-    'fetch_timeout',
-    `the object of ${object.sizeBytes} bytes had not come within ${seconds} seconds`,
-    {
-      passing: true,
-      hint: "Raise S3_FETCH_TIMEOUT_SECONDS in the worker's environment where the way to the bucket is that slow.",
-      cause,
-    },
   );
 }
