@@ -3,9 +3,8 @@ import { GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, type S3Clien
 import { ConnectorError } from '../errors.ts';
 import { MAX_TRIES, S3Clients, type S3Options, type S3Settings } from './s3_clients.ts';
 import { describeCredentials } from './s3_credentials.ts';
-import { hasExpired, toConnectorError } from './s3_errors.ts';
+import { hasExpired, regionOf, toConnectorError } from './s3_errors.ts';
 import { toPage } from './s3_listing.ts';
-import type { CredentialProvider } from './s3_role.ts';
 import type { ListPage, Source, SourceObject } from './source.ts';
 
 /** Makes the sources of one worker's connectors. */
@@ -22,9 +21,7 @@ export class S3Sources {
   open(settings: S3Settings): Source {
     this.#checkEndpoint(settings.endpoint);
     const { connectMs, idleMs } = this.#options.timeouts;
-    return new S3Source(this.#clients.get(settings), {
-      settings,
-      worker: this.#clients.worker,
+    return new S3Source(this.#clients, settings, {
       answerMs: MAX_TRIES * (connectMs + idleMs),
     });
   }
@@ -45,22 +42,21 @@ export class S3Sources {
   }
 }
 
-interface S3SourceOptions {
-  settings: S3Settings;
-  worker: CredentialProvider;
-  /** Milliseconds that an answer without an object's bytes may take: as long as all its tries, each silent to its end. */
-  answerMs: number;
-}
+/** Repetitions of a request that is refused for a reason that the source can mend: one each. */
+const MAX_MENDS = 2;
 
 class S3Source implements Source {
-  readonly #client: S3Client;
+  readonly #clients: S3Clients;
+  readonly #settings: S3Settings;
   readonly #bucket: string;
-  readonly #options: S3SourceOptions;
+  /** Milliseconds that an answer without an object's bytes may take: as long as all its tries, each silent to its end. */
+  readonly #answerMs: number;
 
-  constructor(client: S3Client, options: S3SourceOptions) {
-    this.#client = client;
-    this.#bucket = options.settings.bucket;
-    this.#options = options;
+  constructor(clients: S3Clients, settings: S3Settings, { answerMs }: { answerMs: number }) {
+    this.#clients = clients;
+    this.#settings = settings;
+    this.#bucket = settings.bucket;
+    this.#answerMs = answerMs;
   }
 
   async *list(options: {
@@ -70,8 +66,8 @@ class S3Source implements Source {
   }): AsyncGenerator<ListPage> {
     let token: string | undefined;
     do {
-      const answer = await this.#ask(`listing ${options.prefix || 'all keys'}`, () =>
-        this.#client.send(
+      const answer = await this.#ask(`listing ${options.prefix || 'all keys'}`, (client) =>
+        client.send(
           new ListObjectsV2Command({
             Bucket: this.#bucket,
             Prefix: options.prefix,
@@ -95,8 +91,8 @@ class S3Source implements Source {
     options: { offset: number; length?: number; signal: AbortSignal },
   ): Promise<Readable> {
     const asked = range(options);
-    const answer = await this.#ask(object.key, () =>
-      this.#client.send(
+    const answer = await this.#ask(object.key, (client) =>
+      client.send(
         new GetObjectCommand({
           Bucket: this.#bucket,
           Key: object.key,
@@ -115,11 +111,8 @@ class S3Source implements Source {
   }
 
   async head(key: string, options: { signal?: AbortSignal } = {}): Promise<SourceObject> {
-    const answer = await this.#ask(key, () =>
-      this.#client.send(
-        new HeadObjectCommand({ Bucket: this.#bucket, Key: key }),
-        this.#limit(options.signal),
-      ),
+    const answer = await this.#ask(key, (client) =>
+      client.send(new HeadObjectCommand({ Bucket: this.#bucket, Key: key }), this.#limit(options.signal)),
     );
     return {
       key,
@@ -130,44 +123,55 @@ class S3Source implements Source {
   }
 
   async credentials(): Promise<string> {
-    const { settings, worker } = this.#options;
-    return await describeCredentials(
-      settings.auth_method === 'iam_role' ? worker : this.#client.config.credentials,
-    );
+    const assumes = this.#settings.auth_method === 'iam_role';
+    return await describeCredentials(assumes ? this.#clients.worker : this.#client.config.credentials);
   }
 
   async assumeRole(): Promise<void> {
-    if (this.#options.settings.auth_method === 'iam_role') await this.#renewCredentials();
+    if (this.#settings.auth_method === 'iam_role') await renewCredentials(this.#client);
+  }
+
+  get #client(): S3Client {
+    return this.#clients.get(this.#settings);
   }
 
   /** Ends what takes too long although bytes come, or what nobody waits for any more. */
   #limit(signal?: AbortSignal): { abortSignal: AbortSignal } {
-    const timeout = AbortSignal.timeout(this.#options.answerMs);
+    const timeout = AbortSignal.timeout(this.#answerMs);
     return { abortSignal: signal ? AbortSignal.any([timeout, signal]) : timeout };
   }
 
-  async #ask<T>(what: string, request: () => Promise<T>): Promise<T> {
+  async #ask<T>(what: string, request: (client: S3Client) => Promise<T>): Promise<T> {
     try {
-      return await this.#withFreshCredentials(request);
+      for (let mends = 0; ; mends += 1) {
+        const client = this.#client;
+        try {
+          return await request(client);
+        } catch (error) {
+          if (mends === MAX_MENDS || !(await this.#mend(client, error))) throw error;
+        }
+      }
     } catch (error) {
       throw toConnectorError(error, { bucket: this.#bucket, what });
     }
   }
 
-  /** Credentials that S3 takes for expired before their time, as after a revocation, are found anew, once. */
-  async #withFreshCredentials<T>(request: () => Promise<T>): Promise<T> {
-    try {
-      return await request();
-    } catch (error) {
-      if (!hasExpired(error)) throw error;
+  /** Whether the request may be made again: to the bucket's own region, or with other credentials. */
+  async #mend(client: S3Client, error: unknown): Promise<boolean> {
+    const region = regionOf(error);
+    if (region !== undefined && region !== (await client.config.region())) {
+      if (this.#settings.region !== null) return false;
+      this.#clients.noteRegion(this.#settings, region);
+      return true;
     }
-    await this.#renewCredentials();
-    return await request();
+    if (!hasExpired(error)) return false;
+    await renewCredentials(client);
+    return true;
   }
+}
 
-  async #renewCredentials(): Promise<void> {
-    await this.#client.config.credentials({ forceRefresh: true });
-  }
+async function renewCredentials(client: S3Client): Promise<void> {
+  await client.config.credentials({ forceRefresh: true });
 }
 
 /** Bytes from elsewhere would land in the middle of the file, without anybody seeing it. */

@@ -33,6 +33,7 @@ export class S3Clients {
   readonly #clients = new Map<string, S3Client>();
   /** The worker's own credentials, from wherever AWS tools look for them. */
   readonly worker: CredentialProvider = fromNodeProviderChain();
+  readonly #regions = new Map<string, string>();
   #requestHandler: S3ClientConfig['requestHandler'];
 
   constructor(options: S3Options) {
@@ -41,10 +42,11 @@ export class S3Clients {
 
   /** @throws ConnectorError `no_external_id` */
   get(settings: S3Settings): S3Client {
-    const { region, endpoint, auth_method, role_arn } = settings;
+    const { endpoint, auth_method, role_arn } = settings;
+    const region = settings.region ?? this.#regions.get(placeOf(settings)) ?? workerRegion();
     const session = auth_method === 'iam_role' ? sessionName(settings.name) : null;
     const key = JSON.stringify([region, endpoint, auth_method, role_arn, session]);
-    const client = this.#clients.get(key) ?? this.#make(settings);
+    const client = this.#clients.get(key) ?? this.#make({ ...settings, region });
     // The last again, in a map's order.
     this.#clients.delete(key);
     this.#clients.set(key, client);
@@ -52,11 +54,16 @@ export class S3Clients {
     return client;
   }
 
+  /** Notes where a bucket is, for all connectors that do not say: else each of their requests would be redirected. */
+  noteRegion(settings: S3Settings, region: string): void {
+    this.#regions.set(placeOf(settings), region);
+  }
+
   close(): void {
     for (const client of this.#clients.values()) client.destroy();
   }
 
-  #make(settings: S3Settings): S3Client {
+  #make(settings: S3Settings & { region: string }): S3Client {
     const client = new S3Client({
       ...clientConfig(settings),
       ...this.#authentication(settings),
@@ -100,16 +107,19 @@ export class S3Clients {
   }
 }
 
-function clientConfig({ region, endpoint }: S3Settings): S3ClientConfig {
+function clientConfig({ region, endpoint }: S3Settings & { region: string }): S3ClientConfig {
   const ownEndpoint = endpoint ?? process.env.AWS_ENDPOINT_URL_S3 ?? process.env.AWS_ENDPOINT_URL;
   return {
-    region: region ?? workerRegion(),
-    followRegionRedirects: region === null,
+    region,
     maxAttempts: MAX_TRIES,
     responseChecksumValidation: 'WHEN_REQUIRED',
     ...(ownEndpoint ? { forcePathStyle: true } : {}),
     ...(endpoint ? { endpoint } : {}),
   };
+}
+
+function placeOf({ endpoint, bucket }: S3Settings): string {
+  return JSON.stringify([endpoint, bucket]);
 }
 
 function workerRegion(): string {

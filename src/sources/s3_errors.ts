@@ -113,6 +113,17 @@ export function hasExpired(error: unknown): boolean {
   return RULES[name] === expired || (status === 400 && name === NO_REASON);
 }
 
+/** The bucket's region, where S3 refuses a request and says it. Only a region's name: it becomes a part of a host's. */
+export function regionOf(error: unknown): string | undefined {
+  const { $metadata, $response } = error as {
+    $metadata?: { httpStatusCode?: number };
+    $response?: { headers?: Record<string, string> };
+  };
+  const region = $response?.headers?.['x-amz-bucket-region'];
+  const refused = $metadata?.httpStatusCode === 301 || $metadata?.httpStatusCode === 400;
+  return refused && region !== undefined && /^[a-z0-9-]{1,40}$/.test(region) ? region : undefined;
+}
+
 function byStatus(status: number | undefined): Rule | undefined {
   if (status === 403) return denied;
   if (status === 404) return missingObject;

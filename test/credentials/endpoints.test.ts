@@ -24,10 +24,11 @@ async function listen(listener: RequestListener): Promise<{ port: number; connec
 const internal = await listen((_, response) => response.end('secret'));
 /** A server that may be reached, and sends its clients elsewhere. */
 let status = 307;
+let region = '';
 const sender = await listen((_, response) => {
   const location = `http://127.0.0.1:${internal.port}/`;
   response
-    .writeHead(status, { location, 'x-amz-bucket-region': `x@127.0.0.1:${internal.port}/` })
+    .writeHead(status, { location, 'x-amz-bucket-region': region })
     .end(`<Error><Code>TemporaryRedirect</Code><Endpoint>127.0.0.1:${internal.port}</Endpoint></Error>`);
 });
 before(() =>
@@ -82,9 +83,12 @@ for (const endpoint of [
 
 test('a server that sends its clients elsewhere is not followed', async () => {
   for (const redirect of [301, 302, 303, 307, 308]) {
-    status = redirect;
-    const [list] = await steps(`to ${redirect}`, `http://127.0.0.1:${sender.port}`);
-    assert.equal(list!.ok, false);
+    for (const to of ['eu-west-1', `x@127.0.0.1:${internal.port}/`]) {
+      status = redirect;
+      region = to;
+      const [list] = await steps(`${redirect} to ${to}`, `http://127.0.0.1:${sender.port}`);
+      assert.equal(list!.ok, false);
+    }
   }
   assert.ok(sender.connections() > 0);
   assert.equal(internal.connections(), 0);

@@ -3,7 +3,7 @@ import { after, before, beforeEach, test } from 'node:test';
 import { StsError } from '../../embedded/sts/assume_role.ts';
 import { startStsServer } from '../../embedded/sts/server.ts';
 import { call } from '../ask/support.ts';
-import { type ConnectorColumns, openWorld } from '../support/world.ts';
+import { type ConnectorColumns, NEVER_AGAIN, openWorld } from '../support/world.ts';
 
 // auth_method iam_role: the worker's own credentials assume the connector's role, with the installation's external id.
 
@@ -21,9 +21,7 @@ const sts = await startStsServer({
 after(() => sts.close());
 const ENV = { AWS_ENDPOINT_URL_STS: sts.endpoint, PROJECT_ID: 'a-project', SERVICE_ID: 'a-service' };
 before(() => world.startWorker(ENV));
-beforeEach(async () => {
-  // No connector's regular poll may come between the requests that are counted.
-  await db.query("select s3_connector.pause(name) from s3_connector.connectors where state = 'running'");
+beforeEach(() => {
   server.requests.reset();
   sts.requests.length = 0;
   sts.lifetimeMs = 3_600_000;
@@ -31,7 +29,7 @@ beforeEach(async () => {
 
 const csv = (rows: number) => `n\n${Array.from({ length: rows }, (_, n) => n).join('\n')}\n`;
 const insert = (columns: ConnectorColumns) =>
-  world.insertConnector({ auth_method: 'iam_role', role_arn: ROLE, ...columns });
+  world.insertConnector({ schedule: NEVER_AGAIN, auth_method: 'iam_role', role_arn: ROLE, ...columns });
 /** The session tokens of the requests so far, in their order, each once. */
 const tokens = () => [
   ...new Set(server.requests.recent.map(({ headers }) => headers['x-amz-security-token'])),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { before, beforeEach, test } from 'node:test';
 import type { LoggedRequest } from '../../embedded/bucket/request_log.ts';
-import { openWorld } from '../support/world.ts';
+import { type ConnectorColumns, NEVER_AGAIN, openWorld } from '../support/world.ts';
 
 // An S3 that answers errors: what it costs in requests, and that nothing is lost or skipped.
 
@@ -10,12 +10,12 @@ const { db, server, bucket } = world;
 before(() => world.startWorker());
 beforeEach(startOver);
 
-/** Nothing of before goes on, and no connector's regular poll takes the faults that are meant for another. */
-async function startOver(): Promise<void> {
-  await db.query("select s3_connector.pause(name) from s3_connector.connectors where state = 'running'");
+function startOver(): void {
   server.faults.clear();
   server.requests.reset();
 }
+
+const insert = (columns: ConnectorColumns) => world.insertConnector({ schedule: NEVER_AGAIN, ...columns });
 
 /** What the SDK does with one request that fails every time. */
 const TRIES = 4;
@@ -53,7 +53,7 @@ for (const [what, table, fault] of [
     world.put(`${table}/2.csv`, csv(2));
     server.faults.order({ operation: 'GetObject', key: `${table}/1.csv`, times: ALWAYS, ...fault });
     await db.query(`create table ${table} (n integer)`);
-    await world.insertConnector({ name: table, pattern: `${table}/*`, target_table: table, max_attempts: 2 });
+    await insert({ name: table, pattern: `${table}/*`, target_table: table, max_attempts: 2 });
     const files = await world.settled(table);
     assert.deepEqual(
       files.map(({ status, attempts, error_code }) => [status, attempts, error_code]),
@@ -72,7 +72,7 @@ test('files that fail together are tried again apart from each other', async () 
   for (let n = 0; n < FILES; n++) world.put(`together/${n}.csv`, csv(1));
   server.faults.order({ operation: 'GetObject', key: /^together/, times: ALWAYS, error: SLOW_DOWN });
   await db.query('create table together (n integer)');
-  await world.insertConnector({ name: 'together', pattern: 'together/*', target_table: 'together' });
+  await insert({ name: 'together', pattern: 'together/*', target_table: 'together' });
   const rows = await db.waitFor<{ seconds: number }>(
     `select extract(epoch from f.next_attempt_at - h.at)::float as seconds from s3_connector.files f
       join s3_connector.file_history h on h.connector_name = f.connector_name and h.key = f.key
@@ -90,7 +90,7 @@ test('files that fail together are tried again apart from each other', async () 
 test('a body that breaks off after every byte is given up, and not asked for byte by byte', async () => {
   world.put('byte/1.csv', csv(100_000));
   server.faults.order({ operation: 'GetObject', key: 'byte/1.csv', times: ALWAYS, cut: 1 });
-  await world.insertConnector({
+  await insert({
     name: 'byte',
     pattern: 'byte/*',
     target_table: 'byte',
@@ -111,7 +111,7 @@ test('an object that is overwritten whenever it is read is left for later, after
     times: ALWAYS,
     before: () => server.store.put(bucket, 'restless/1.csv', csv(++version)),
   });
-  await world.insertConnector({ name: 'restless', pattern: 'restless/*', target_table: 'restless' });
+  await insert({ name: 'restless', pattern: 'restless/*', target_table: 'restless' });
   await db.waitFor(
     "select from s3_connector.files where connector_name = 'restless' and status = 'pending_retry' and error_code = 'object_changed'",
     (rows) => rows.length === 1,
@@ -135,7 +135,7 @@ test('a 403 that comes and goes costs one request, and no key', async () => {
   world.put('moody/1.csv', csv(1));
   const denied = { error: { status: 403, code: 'AccessDenied' } };
   server.faults.order({ operation: 'ListObjectsV2', ...denied });
-  await world.insertConnector({ name: 'moody', pattern: 'moody/*', target_table: 'moody' });
+  await insert({ name: 'moody', pattern: 'moody/*', target_table: 'moody' });
   assert.equal((await pollFails('moody')).error_code, 'access_denied');
   assert.deepEqual([server.requests.count(), await marker('moody')], [1, null]);
   server.faults.order({ operation: 'GetObject', ...denied });
@@ -162,11 +162,11 @@ test('of a listing whose second page fails nothing is enqueued, and nothing is s
     [{ cut: 10_000, times: ALWAYS }, null],
   ] as const) {
     const name = `pages ${JSON.stringify(trouble)}`;
-    await startOver();
+    startOver();
     // The first page comes as it is.
     server.faults.order({ operation: 'ListObjectsV2' });
     server.faults.order({ operation: 'ListObjectsV2', ...trouble });
-    await world.insertConnector({ name, pattern: 'pages/*.csv', target_table: 'pages' });
+    await insert({ name, pattern: 'pages/*.csv', target_table: 'pages' });
     assert.equal((await pollFails(name)).error_code, 'source_unavailable');
     const asked = requests('ListObjectsV2').length;
     if (cost === null) assert.ok(asked > 1 && asked <= 1 + TRIES, `${asked} requests`);

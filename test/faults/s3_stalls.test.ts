@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { after, beforeEach, test } from 'node:test';
-import { openWorld } from '../support/world.ts';
+import { type ConnectorColumns, NEVER_AGAIN, openWorld } from '../support/world.ts';
 
 // An S3 that stands still: each wait ends, on connect, in silence, and over all.
 
@@ -16,13 +16,12 @@ const ENV = {
   S3_IDLE_TIMEOUT_SECONDS: '1',
 };
 const worker = await world.startWorker(ENV);
-beforeEach(async () => {
-  // No connector's regular poll may take the faults that are meant for another.
-  await db.query("select s3_connector.pause(name) from s3_connector.connectors where state = 'running'");
+beforeEach(() => {
   server.faults.clear();
   server.requests.reset();
 });
 
+const insert = (columns: ConnectorColumns) => world.insertConnector({ schedule: NEVER_AGAIN, ...columns });
 const csv = (rows: number) => `n\n${Array.from({ length: rows }, (_, n) => n).join('\n')}\n`;
 const FOR_EVER = 3_600_000;
 
@@ -39,7 +38,7 @@ test('a body that stands still is taken up where it stood', async () => {
   const body = csv(200_000);
   world.put('body/1.csv', body);
   const stall = server.faults.order({ operation: 'GetObject', key: 'body/1.csv', stall: { after: 600_000 } });
-  await world.insertConnector({ name: 'body', pattern: 'body/*', target_table: 'body' });
+  await insert({ name: 'body', pattern: 'body/*', target_table: 'body' });
   const [file] = await world.settled('body');
   assert.equal(stall.hits, 1);
   assert.deepEqual(
@@ -59,7 +58,7 @@ test('an answer that does not come is asked for again', async () => {
   world.put('silent/1.csv', csv(3));
   server.faults.order({ operation: 'ListObjectsV2', delay: FOR_EVER });
   server.faults.order({ operation: 'GetObject', delay: FOR_EVER });
-  await world.insertConnector({ name: 'silent', pattern: 'silent/*', target_table: 'silent' });
+  await insert({ name: 'silent', pattern: 'silent/*', target_table: 'silent' });
   const [file] = await world.settled('silent');
   assert.deepEqual([file!.status, file!.attempts], ['success', 1], file!.error_message ?? '');
   assert.deepEqual([server.requests.count('ListObjectsV2'), server.requests.count('GetObject')], [2, 2]);
@@ -68,7 +67,7 @@ test('an answer that does not come is asked for again', async () => {
 test('a listing that stands still in its middle is asked for again, a few times', async () => {
   world.put('half/1.csv', csv(3));
   server.faults.order({ operation: 'ListObjectsV2', stall: { after: 100 }, times: 9 });
-  await world.insertConnector({ name: 'half', pattern: 'half/*', target_table: 'half' });
+  await insert({ name: 'half', pattern: 'half/*', target_table: 'half' });
   assert.match(await pollFails('half'), /S3 did not answer as expected/);
   const asked = server.requests.count('ListObjectsV2');
   assert.ok(asked >= 1 && asked <= 4, `${asked} requests`);
@@ -78,13 +77,13 @@ test('a listing that stands still in its middle is asked for again, a few times'
 
 test('a listing that comes a byte at a time ends, and is not asked for again at once', async () => {
   server.faults.order({ operation: 'ListObjectsV2', trickle: { ms: 300 }, times: 9 });
-  await world.insertConnector({ name: 'drop by drop', pattern: 'drops/*', target_table: 'drops' });
+  await insert({ name: 'drop by drop', pattern: 'drops/*', target_table: 'drops' });
   await pollFails('drop by drop');
   assert.equal(server.requests.count('ListObjectsV2'), 1);
 });
 
 test('a connection that is never made ends', async () => {
-  await world.insertConnector({ name: 'deaf', endpoint: deaf, pattern: '*', target_table: 'deaf' });
+  await insert({ name: 'deaf', endpoint: deaf, pattern: '*', target_table: 'deaf' });
   assert.match(await pollFails('deaf'), /TimeoutError|ETIMEDOUT/);
 });
 
@@ -94,7 +93,7 @@ test('an object that comes too slowly to end in time is given up, whatever its s
   world.put('slow/small.csv', csv(1000));
   world.put('slow/large.csv', csv(200_000));
   server.faults.order({ operation: 'GetObject', key: /^slow/, trickle: { ms: 100 }, times: 9 });
-  await world.insertConnector({
+  await insert({
     name: 'slow',
     pattern: 'slow/*',
     target_table: 'slow',

@@ -7,6 +7,9 @@ import { type BucketServer, startBucketServer } from '../../embedded/bucket/serv
 import { type TestDatabase, testDatabase } from './database.ts';
 import { startWorkerProcess, type WorkerProcess } from './worker.ts';
 
+/** A schedule that does not come due while a test runs: only what it asks for is polled after the first time. */
+export const NEVER_AGAIN = '0 0 1 1 *';
+
 const CREDENTIALS = { accessKeyId: 'reader', secretAccessKey: 'reader-secret' };
 
 /** What a connector is made of in a test; the rest has its default. */
