@@ -3,6 +3,7 @@ import { addAbortSignal, type Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ConnectorError } from '../errors.ts';
 import type { Source, SourceObject } from '../sources/source.ts';
+import { passedThrough } from '../young_buffers.ts';
 
 /** Broken connections in a row, with no progress between them, after which the attempt is given up. */
 const MAX_FRUITLESS = 4;
@@ -86,6 +87,8 @@ async function write(
   const flush = async () => {
     if (bytes === 0) return;
     await writeAll(handle, chunks, position);
+    chunks = [];
+    passedThrough(bytes);
     position += bytes;
     onBytes(bytes);
     chunks = [];

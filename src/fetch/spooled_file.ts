@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { mkdir, unlink, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { passedThrough } from '../young_buffers.ts';
 
 /** What is read in one go of a file that still grows. */
 const SEGMENT_BYTES = 1 << 20;
@@ -137,6 +138,7 @@ export class SpooledFile {
       const end = this.#available - 1;
       for await (const chunk of createReadStream(this.path, { start: at, end, highWaterMark: CHUNK_BYTES })) {
         yield chunk;
+        passedThrough(chunk.length);
       }
       at = end + 1;
     }

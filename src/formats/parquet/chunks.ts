@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { passedThrough } from '../../young_buffers.ts';
 
 /** Bytes that wait to be taken, before the socket is asked to hold back. */
 const MAX_WAITING = 512 * 1024;
@@ -52,6 +53,7 @@ export class Chunks {
           this.#waitingBytes -= chunk.length;
           if (socket.isPaused() && this.#waitingBytes < MAX_WAITING) socket.resume();
           yield chunk;
+          passedThrough(chunk.length);
         } else if (failed) {
           await known;
         } else {

@@ -209,16 +209,20 @@ class Output {
   write(bytes: Uint8Array): void {
     const large = bytes.length > CHUNK_BYTES / 4;
     if (large || this.#filled + bytes.length > CHUNK_BYTES) this.flush();
-    // What has waited in between would only have been copied.
-    if (large) return this.#writeAll(bytes);
-    this.#buffer ??= Buffer.allocUnsafe(CHUNK_BYTES);
-    this.#buffer.set(bytes, this.#filled);
-    this.#filled += bytes.length;
+    // To gather it as well would only copy it.
+    if (large) this.#writeAll(bytes);
+    else this.#gather(bytes);
   }
 
   flush(): void {
     if (this.#buffer) this.#writeAll(this.#buffer.subarray(0, this.#filled));
     this.#filled = 0;
+  }
+
+  #gather(bytes: Uint8Array): void {
+    this.#buffer ??= Buffer.allocUnsafe(CHUNK_BYTES);
+    this.#buffer.set(bytes, this.#filled);
+    this.#filled += bytes.length;
   }
 
   #writeAll(bytes: Uint8Array): void {

@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { ConnectorError } from '../../../errors.ts';
 import type { SpooledFile } from '../../../fetch/spooled_file.ts';
+import { passedThrough } from '../../../young_buffers.ts';
 import { Channel } from '../../channel.ts';
 import type { PoolMember } from '../../pool.ts';
 import type { ReadRequest, ThreadAnswer, ThreadRequest } from './protocol.ts';
@@ -67,6 +68,7 @@ export class EncoderThread implements PoolMember {
       if (answer.type === 'done') return;
       if (answer.type === 'refused') throw new ConnectorError(answer.code, answer.message, answer.options);
       yield answer.section;
+      passedThrough(answer.section.data.length);
       this.#channel.post({ type: 'more' });
     }
     throw new ConnectorError('encoder_crashed', 'the thread that reads CSV ended in the middle of the file', {

@@ -64,8 +64,8 @@ export class RowEncoder {
   #out = allocate(BUFFER_BYTES);
   #filled = 0;
   #rows = 0;
-  #lineEnds: number[] = [];
-  #multiline = false;
+  /** Of each row, from the first on that is more than one line; see EncodedRows. */
+  #lineEnds: number[] | null = null;
 
   /** The field that was read last: its text, in the record or unquoted in `#scratch`. */
   #text: Uint8Array = Buffer.alloc(0);
@@ -111,13 +111,12 @@ export class RowEncoder {
     const taken: EncodedRows = {
       data: this.#out.subarray(0, this.#filled),
       rows: this.#rows,
-      lines: this.#multiline ? Uint32Array.from(this.#lineEnds) : null,
+      lines: this.#lineEnds && Uint32Array.from(this.#lineEnds),
     };
     this.#out = allocate(BUFFER_BYTES);
     this.#filled = 0;
     this.#rows = 0;
-    this.#multiline = false;
-    this.#lineEnds = [];
+    this.#lineEnds = null;
     this.lines = 0;
     return taken;
   }
@@ -140,7 +139,8 @@ export class RowEncoder {
       if (at >= length) return NEEDS_MORE;
       let byte = bytes[at] as number;
       this.#quoted = false;
-      this.#text = bytes;
+      // Storing it costs V8 a look at both objects, also where it is the same.
+      if (this.#text !== bytes) this.#text = bytes;
       this.#from = from;
       this.#until = at;
       if (byte === quote) {
@@ -192,9 +192,10 @@ export class RowEncoder {
     if (at - start === 2 && bytes[start] === BACKSLASH && bytes[start + 1] === POINT) return NOT_SURE;
     this.#filled = end;
     if (this.#constant !== null) this.#putConstant(this.#constant);
-    this.#lineEnds.push(this.lines + this.#newlines);
+    // So far every row was a line.
+    if (this.#newlines > 0) this.#lineEnds ??= Array.from({ length: this.#rows }, (_, row) => row);
+    this.#lineEnds?.push(this.lines + this.#newlines);
     this.lines += 1 + this.#newlines;
-    if (this.#newlines > 0) this.#multiline = true;
     this.#rows++;
     this.at = crlf ? at + 2 : at + 1;
     return FULL;

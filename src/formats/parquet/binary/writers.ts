@@ -25,7 +25,7 @@ export function makeWriter(kind: BinaryKind, scale: number, vectorWidth: number)
   if (kind === 'bytes') return new BytesWriter(null);
   if (kind === 'jsonb') return new BytesWriter(JSONB_VERSION);
   const { width, put } = FIXED[kind];
-  return new FixedWriter(width, put);
+  return fixedWriter(width, put);
 }
 
 /** The version that stands before a jsonb's text (jsonb_recv in jsonb.c). */
@@ -118,33 +118,28 @@ function putUuid(data: Uint8Array, from: number, out: Uint8Array, to: number): v
   out[to] = out[to]! ^ 0x80;
 }
 
-class FixedWriter implements ColumnWriter {
-  readonly width: number;
-  readonly #put: PutValue;
-
-  constructor(width: number, put: PutValue) {
-    this.width = width;
-    this.#put = put;
-  }
-
-  addSizes(vector: Vector, rows: number, sizes: Uint32Array): void {
-    for (let row = 0; row < rows; row++) if (!isNull(vector, row)) sizes[row]! += this.width;
-  }
-
-  write(vector: Vector, rows: number, out: Uint8Array, at: Uint32Array): void {
-    const { width } = this;
-    const put = this.#put;
-    for (let row = 0; row < rows; row++) {
-      const to = at[row]!;
-      if (isNull(vector, row)) {
-        at[row] = putNull(out, to);
-      } else {
-        putInt32(width, out, to);
-        put(vector.data, row * width, out, to + 4);
-        at[row] = to + 4 + width;
+/** A writer of its own for each column: V8 then compiles the loop for the one function that it calls, and not for all of them. */
+function fixedWriter(width: number, put: PutValue): ColumnWriter {
+  return {
+    width,
+    addSizes: (vector, rows, sizes) => {
+      if (vector.validity === null) for (let row = 0; row < rows; row++) sizes[row]! += width;
+      else for (let row = 0; row < rows; row++) if (!isNull(vector, row)) sizes[row]! += width;
+    },
+    write: (vector, rows, out, at) => {
+      const { data } = vector;
+      for (let row = 0; row < rows; row++) {
+        const to = at[row]!;
+        if (isNull(vector, row)) {
+          at[row] = putNull(out, to);
+        } else {
+          putInt32(width, out, to);
+          put(data, row * width, out, to + 4);
+          at[row] = to + 4 + width;
+        }
       }
-    }
-  }
+    },
+  };
 }
 
 /** @returns where the row goes on */
