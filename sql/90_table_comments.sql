@@ -12,7 +12,7 @@ comment on column s3_connector.connectors.target_table is 'schema.table, or tabl
 comment on column s3_connector.connectors.region is 'Region of the bucket, such as eu-central-1; null: found out and followed.';
 comment on column s3_connector.connectors.endpoint is 'URL of an S3-compatible server; it must be among the worker''s S3_ALLOWED_ENDPOINTS.';
 comment on column s3_connector.connectors.auth_method is 'worker: the worker''s AWS credentials; anonymous: none; iam_role: assume role_arn.';
-comment on column s3_connector.connectors.role_arn is 'The ARN of the role to assume; with auth_method iam_role, and only then.';
+comment on column s3_connector.connectors.role_arn is 'The ARN of the role to assume; with auth_method iam_role, and only then. The external id is the worker''s PROJECT_ID/SERVICE_ID; call check(name) shows it, with the policies that the role needs.';
 comment on column s3_connector.connectors.schedule is 'When to look for new files: five cron fields in UTC, or minute, or hour.';
 comment on column s3_connector.connectors.csv_delimiter is 'As COPY''s DELIMITER: one byte.';
 comment on column s3_connector.connectors.csv_quote is 'As COPY''s QUOTE: one byte.';

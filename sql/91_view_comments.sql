@@ -83,7 +83,7 @@ comment on column s3_connector.checks.position is 'Order of the steps.';
 comment on column s3_connector.checks.step is 'What was tried: credentials, assume role, list, get, target, grants.';
 comment on column s3_connector.checks.ok is 'Whether it worked.';
 comment on column s3_connector.checks.message is 'What was found.';
-comment on column s3_connector.checks.hint is 'What to do, where it did not work.';
+comment on column s3_connector.checks.hint is 'What to do, where it did not work; of assume role always the policies that the role needs.';
 comment on column s3_connector.checks.checked_at is 'When it was tried.';
 
 comment on column s3_connector.late_files.connector_name is 'The connector.';

@@ -86,7 +86,7 @@ async function openContext(config: Config, resources: Resources): Promise<Worker
   await attempts.listen(control);
   const refills = new Refills(control);
   resources.add(() => refills.close());
-  const sources = new S3Sources(config.allowedEndpoints);
+  const sources = new S3Sources(config);
   resources.add(async () => sources.close());
   // Reading is work for the processor: more readers than cores would only cost memory.
   const readers = openReaders(spoolDir, Math.min(config.concurrency, availableParallelism()), resources);

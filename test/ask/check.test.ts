@@ -23,7 +23,7 @@ async function check(name: string): Promise<Record<string, Step>> {
   );
   assert.deepEqual(
     steps.map(({ step }) => step),
-    ['credentials', 'assume_role', 'list', 'get', 'target', 'grants'],
+    ['credentials', 'assume role', 'list', 'get', 'target', 'grants'],
   );
   return Object.fromEntries(steps.map((step) => [step.step, step]));
 }

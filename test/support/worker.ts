@@ -16,6 +16,8 @@ export interface WorkerProcess {
   readonly pid: number;
   /** Everything it has logged so far. */
   readonly lines: LogLine[];
+  /** Everything it has written so far, to stdout and stderr. */
+  readonly output: string;
   /** Resolves with the first line, past or to come, of that event; fails if the worker ends without it. */
   logged(event: string): Promise<LogLine>;
   /** Sends a signal and waits for the end. */
@@ -40,8 +42,13 @@ function follow(child: ChildProcess): WorkerProcess {
   const ended = once(child, 'close') as Promise<[number | null, string | null]>;
   let over = false;
   let stderr = '';
+  let output = '';
+  child.stdout!.setEncoding('utf8').on('data', (text: string) => {
+    output += text;
+  });
   child.stderr!.setEncoding('utf8').on('data', (text: string) => {
     stderr += text;
+    output += text;
   });
   createInterface({ input: child.stdout! }).on('line', (line) => {
     lines.push(line.startsWith('{') ? JSON.parse(line) : { level: 'plain', event: line });
@@ -54,6 +61,9 @@ function follow(child: ChildProcess): WorkerProcess {
   return {
     pid: child.pid!,
     lines,
+    get output() {
+      return output;
+    },
     async logged(event) {
       for (;;) {
         const found = lines.find((line) => line.event === event);
