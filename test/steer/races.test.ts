@@ -227,7 +227,7 @@ test('undoing a file holds up neither the recording of others nor their failures
 });
 
 test('a cancel that comes between two statements meets the second', async () => {
-  const control = openControl(db.url);
+  const control = openControl(db.workerUrl);
   const stop = new AbortController();
   const end = cancelOnAbort(control, (worker as pg.Client & { processID: number }).processID, stop.signal);
   stop.abort();

@@ -221,7 +221,7 @@ describe('rows are deleted', () => {
       -- What an operator may do.
       grant s3_connector_operator to ${caller.name};`);
     await imported('owned');
-    await db.query(
+    await db.asSuperuser(
       'set session_replication_role = replica; update s3_connector.connectors set owner = $$' +
         `${owner.name}$$ where name = 'owned'; reset session_replication_role`,
     );
