@@ -7,7 +7,7 @@ import { testDatabase } from '../support/database.ts';
 
 // No worker runs here: what it does in the database is done by hand, step by step between what people do.
 const db = await testDatabase();
-const [person, worker] = [await db.connect(), await db.connect()];
+const [person, worker] = [await db.connect(), await db.connect(db.worker)];
 const WORKER_ID = 1;
 
 /** A connector with files in the queue, whose table is there; the ids of its files. */

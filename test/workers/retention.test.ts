@@ -20,7 +20,8 @@ const historyOf = (name: string) =>
 async function age(name: string, by: string, keys = '%'): Promise<void> {
   await db.query(
     `update s3_connector.files set finished_at = finished_at - '${by}'::interval where connector_name = '${name}' and key like '${keys}';
-    update s3_connector.polls set started_at = started_at - '${by}'::interval where connector_name = '${name}'`,
+    update s3_connector.polls set started_at = started_at - '${by}'::interval where connector_name = '${name}';
+    update s3_connector_private.progress set pruned_until = null where connector_name = '${name}'`,
   );
 }
 
@@ -62,7 +63,6 @@ test('history goes when it is older than the retention; which keys were imported
   await db.query(
     "update s3_connector.files set finished_at = now() where key in ('pruned/5.csv', 'pruned/6.csv')",
   );
-  await db.query('update s3_connector_private.progress set pruned_until = null');
   await everyMinute();
   assert.deepEqual(await historyOf('kept'), all, 'null keeps for ever');
   assert.deepEqual(await historyOf('pruned'), { with_changes: 2, rejected: 1, polls: 1, files: FILES });
