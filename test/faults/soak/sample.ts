@@ -28,8 +28,9 @@ export async function takeSample(
 async function ofWorkers(workers: SoakWorker[]): Promise<Sample> {
   const uses = await Promise.all(workers.map((worker) => worker.use()));
   const sum = (name: keyof (typeof uses)[number]) => uses.reduce((total, use) => total + use[name], 0);
-  // What the allocator keeps, and DuckDB's buffers, settle only slowly.
-  const resident = (start: number, files: number) => start * 1.25 + 48 * MiB + files * 2048;
+  // Of little use within a minute: V8 and the allocators keep what they once had, and only settle slowly. What leaks natively
+  // shows in a long run.
+  const resident = (start: number) => Math.min(start * 1.5 + 64 * MiB, start + 256 * MiB);
   return {
     'JavaScript memory': {
       value: sum('heapBytes'),
@@ -38,12 +39,12 @@ async function ofWorkers(workers: SoakWorker[]): Promise<Sample> {
     },
     'workers, resident': {
       value: sum('residentBytes'),
-      limit: (s, f) => Math.min(resident(s, f), s + 192 * MiB),
+      limit: resident,
       bytes: true,
     },
     'their readers, resident': {
       value: sum('childrenBytes'),
-      limit: (s, f) => Math.min(resident(s, f), s + 192 * MiB),
+      limit: resident,
       bytes: true,
     },
     readers: { value: sum('children'), limit: (start) => Math.max(start, workers.length * 4) },
