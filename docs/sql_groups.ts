@@ -75,7 +75,7 @@ export const CONNECTOR_GROUPS: Group[] = [
   },
   {
     title: 'When, and how many at once',
-    names: ['schedule', 'state', 'min_object_age', 'max_tracked_files', 'max_parallel_files'],
+    names: ['schedule', 'state', 'min_object_age', 'max_tracked_files', 'max_parallel_files', 'retention'],
   },
   { title: 'Set by the database', names: ['owner', 'created_at'] },
 ];

@@ -150,6 +150,10 @@ begin
     perform s3_connector_private.refuse_setting('min_object_age', 'be between 0 and 100 years', c.min_object_age::text,
       'Such as 10 minutes, where files that are written side by side may finish out of order within so long.');
   end if;
+  if not (c.retention > interval '0' and c.retention <= interval '100 years') then
+    perform s3_connector_private.refuse_setting('retention', 'be above 0 and at most 100 years', c.retention::text,
+      'Such as 90 days; null keeps history for ever. Which keys were imported is kept in any case.');
+  end if;
 end;
 $$;
 comment on function s3_connector_private.validate_limits(s3_connector.connectors) is

@@ -62,6 +62,8 @@ comment on column s3_connector.workers.concurrency is 'How many files it imports
 comment on column s3_connector.workers.alive is 'Whether it works now: it holds its advisory lock for as long as it does.';
 comment on column s3_connector.workers.started_at is 'When it started.';
 comment on column s3_connector.workers.stopped_at is 'When it ended, or was found dead.';
+comment on column s3_connector.workers.role is 'The database role that it logs in as.';
+comment on column s3_connector.workers.notice is 'What is wrong with that role: a worker should not be, nor be able to become, a superuser.';
 comment on column s3_connector.workers.running is 'The files that it imports now, as connector: key.';
 
 comment on column s3_connector.preview_files.connector_name is 'The connector.';

@@ -6,7 +6,8 @@ import pg from 'pg';
 import { REQUEST_KINDS } from '../ask/request.ts';
 import type { Config } from '../config.ts';
 import { openControl } from '../db/control.ts';
-import { migrate } from '../db/migrations.ts';
+import { migrate, migrationNames } from '../db/migrations.ts';
+import { watchSchema } from '../db/schema_version.ts';
 import { EncoderThread } from '../formats/csv/binary/encoder_thread.ts';
 import { Reader, type ReaderLimits } from '../formats/parquet/reader_process.ts';
 import { Pool } from '../formats/pool.ts';
@@ -45,14 +46,25 @@ export async function startWorker(config: Config): Promise<Worker> {
   try {
     const context = await openContext(config, resources);
     const runners = await startQueues(config, context, resources);
-    return toWorker(context, runners, resources);
+    const overtaken = Promise.withResolvers<never>();
+    // A worker that is being stopped anyway has nobody left who would ask.
+    overtaken.promise.catch(() => {});
+    const endWatch = await watchSchema(context.control, await migrationNames(), overtaken.reject);
+    resources.add(endWatch);
+    return toWorker(context, runners, resources, overtaken.promise);
   } catch (error) {
     await resources.close();
     throw error;
   }
 }
 
-function toWorker({ liveness }: WorkerContext, runners: Runner[], resources: Resources): Worker {
+/** @param overtaken rejects when a newer version has migrated the database */
+function toWorker(
+  { liveness }: WorkerContext,
+  runners: Runner[],
+  resources: Resources,
+  overtaken: Promise<never>,
+): Worker {
   let stopped: Promise<void> | undefined;
   const stop = async () => {
     log.info('stopping', { worker: liveness.workerId });
@@ -65,7 +77,7 @@ function toWorker({ liveness }: WorkerContext, runners: Runner[], resources: Res
   };
   return {
     workerId: liveness.workerId,
-    ended: Promise.race(runners.map((runner) => runner.promise)),
+    ended: Promise.race([...runners.map((runner) => runner.promise), overtaken]),
     stop: () => {
       stopped ??= stop();
       return stopped;

@@ -148,6 +148,6 @@ export const SETTINGS: Record<string, Setting> = {
 async function dropRoles(db: World['db'], names: string[]): Promise<void> {
   for (const name of names) {
     const [role] = await db.query('select from pg_roles where rolname = $1', [name]);
-    if (role) await db.query(`drop owned by ${name}; drop role ${name}`);
+    if (role) await db.asSuperuser(`drop owned by ${name}; drop role ${name}`);
   }
 }

@@ -11,6 +11,12 @@ export interface LogLine extends Record<string, unknown> {
   event: string;
 }
 
+/** How a worker's process went. */
+export interface WorkerEnd {
+  code: number | null;
+  signal: string | null;
+}
+
 /** A worker in a process of its own, as `npm start` runs it. */
 export interface WorkerProcess {
   readonly pid: number;
@@ -20,8 +26,12 @@ export interface WorkerProcess {
   readonly output: string;
   /** Resolves with the first line, past or to come, of that event; fails if the worker ends without it. */
   logged(event: string): Promise<LogLine>;
+  /** Waits for the end. */
+  ended(): Promise<WorkerEnd>;
+  /** What it has written to stderr so far. */
+  stderr(): string;
   /** Sends a signal and waits for the end. */
-  end(signal: NodeJS.Signals): Promise<{ code: number | null; signal: string | null }>;
+  end(signal: NodeJS.Signals): Promise<WorkerEnd>;
 }
 
 /** Starts a worker and waits until it is ready. */
@@ -81,10 +91,14 @@ function follow(child: ChildProcess): WorkerProcess {
         });
       }
     },
-    async end(signal) {
-      if (!over) child.kill(signal);
+    stderr: () => stderr,
+    ended: async () => {
       const [code, by] = await ended;
       return { code, signal: by };
+    },
+    async end(signal) {
+      if (!over) child.kill(signal);
+      return this.ended();
     },
   };
 }

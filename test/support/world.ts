@@ -108,7 +108,7 @@ export async function openWorld(): Promise<World> {
 
 function workerEnv(db: TestDatabase, server: BucketServer, spoolDir: string): Record<string, string> {
   return {
-    DATABASE_URL: db.url,
+    DATABASE_URL: db.workerUrl,
     SPOOL_DIR: spoolDir,
     S3_ALLOWED_ENDPOINTS: server.endpoint,
     AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
