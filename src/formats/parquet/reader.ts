@@ -26,6 +26,7 @@ import {
 } from './protocol.ts';
 import { quoteText } from './quote.ts';
 import { withOrder } from './sort.ts';
+import { readWithin } from './watch.ts';
 
 /** Bytes that are gathered before they are written. */
 const CHUNK_BYTES = 1 << 18;
@@ -85,7 +86,10 @@ async function look(query: string): Promise<(string | null)[]> {
 async function readAll(request: RequestOf<'read' | 'read_binary'>, output: Output): Promise<Outcome> {
   const run = (orderBy: string) =>
     request.type === 'read' ? read(request, orderBy, output) : readBinary(request, orderBy, output);
-  return await (request.sorting ? withOrder(connection, request.sorting, run) : run(''));
+  if (request.sorting) return await withOrder(connection, request.sorting, run);
+  return request.extent
+    ? await readWithin(connection, request.extent, () => run('').catch(failed))
+    : await run('');
 }
 
 async function describe(path: string): Promise<FileDescription> {
@@ -111,16 +115,32 @@ async function describeColumns(file: string): Promise<ReaderColumn[]> {
   }));
 }
 
+/** @throws Error where the footer contradicts itself: DuckDB would take bytes for rows that are none */
 async function listRowGroups(file: string): Promise<RowGroup[]> {
-  const start = 'least(data_page_offset, coalesce(nullif(dictionary_page_offset, 0), data_page_offset))';
+  const dictionary = 'coalesce(nullif(dictionary_page_offset, 0), data_page_offset)';
   const groups = await connection.runAndReadAll(
-    `select any_value(row_group_num_rows), min(${start}), max(${start} + total_compressed_size)
+    `select row_group_id, any_value(row_group_num_rows), min(num_values), min(least(data_page_offset, ${dictionary})),
+        max(greatest(data_page_offset, ${dictionary}, least(data_page_offset, ${dictionary}) + total_compressed_size))
       from parquet_metadata(${file}) group by row_group_id order by row_group_id`,
   );
-  return groups.getRows().map((group) => {
-    const [rows, from, to] = group.map(Number) as [number, number, number];
-    return { rows, start: from, end: to };
+  const counted = await connection.runAndReadAll(
+    `select num_row_groups, num_rows from parquet_file_metadata(${file})`,
+  );
+  const [groupCount, rowCount] = counted.getRows()[0]!.map(Number) as [number, number];
+  const listed = groups.getRows().map((group, i): RowGroup => {
+    const [id, rows, values, start, end] = group.map(Number) as [number, number, number, number, number];
+    if (id !== i) throw new Error(`row group ${i + 1} has no columns`);
+    if (rows < 0 || values < rows) {
+      throw new Error(`row group ${i + 1} has ${rows} rows, and a column of it ${values} values`);
+    }
+    return { rows, start, end };
   });
+  if (listed.length !== groupCount) throw new Error(`row group ${listed.length + 1} has no columns`);
+  const rowsOfGroups = listed.reduce((sum, { rows }) => sum + rows, 0);
+  if (rowsOfGroups !== rowCount) {
+    throw new Error(`the file has ${rowCount} rows, and its row groups have ${rowsOfGroups}`);
+  }
+  return listed;
 }
 
 /** The most that DuckDB's decimals have; of longer ones it makes doubles. */
@@ -158,7 +178,7 @@ async function read(
     }
   }
   output.flush();
-  return { type: 'done' };
+  return { type: 'done', rows: row };
 }
 
 async function readBinary(
@@ -179,7 +199,7 @@ async function readBinary(
     row += chunk.rowCount;
   }
   output.flush();
-  return { type: 'done' };
+  return { type: 'done', rows: row };
 }
 
 async function* chunksOf(result: DuckDBResult): AsyncGenerator<DuckDBDataChunk> {
@@ -210,7 +230,10 @@ class Output {
     const large = bytes.length > CHUNK_BYTES / 4;
     if (large || this.#filled + bytes.length > CHUNK_BYTES) this.flush();
     // What has waited in between would only have been copied.
-    if (large) return this.#writeAll(bytes);
+    if (large) {
+      this.#writeAll(bytes);
+      return;
+    }
     this.#buffer ??= Buffer.allocUnsafe(CHUNK_BYTES);
     this.#buffer.set(bytes, this.#filled);
     this.#filled += bytes.length;

@@ -35,6 +35,8 @@ export class Reader implements PoolMember {
   readonly #output: Chunks;
   /** Whether a file is being read, or was left before its end: what is on its way belongs to it. */
   #reading = false;
+  /** Whether DuckDB has given up its database: it would refuse every file from then on. */
+  #spoiled = false;
 
   constructor(spoolDir: string, { memory, threads }: ReaderLimits) {
     mkdirSync(spoolDir, { recursive: true, mode: 0o700 });
@@ -66,7 +68,14 @@ export class Reader implements PoolMember {
 
   get usable(): boolean {
     const { exitCode, signalCode, killed } = this.#process;
-    return !this.#channel.busy && !this.#reading && exitCode === null && signalCode === null && !killed;
+    return (
+      !this.#channel.busy &&
+      !this.#reading &&
+      !this.#spoiled &&
+      exitCode === null &&
+      signalCode === null &&
+      !killed
+    );
   }
 
   async kill(): Promise<void> {
@@ -91,20 +100,26 @@ export class Reader implements PoolMember {
   /**
    * What a reading request finds, in pieces of any size.
    * @param rowsBefore rows of the file before those that are read
+   * @returns the number of rows
+   * @throws ConnectorError `read_too_early`, `row_too_large`, `reader_failed`, `reader_crashed`
    */
-  async *read(request: ReadRequest, rowsBefore: number): AsyncGenerator<Uint8Array> {
+  async *read(request: ReadRequest, rowsBefore: number): AsyncGenerator<Uint8Array, number> {
     this.#reading = true;
     const answered = this.#ask(request);
     const written = answered.then((answer) => answer.written);
     yield* this.#output.read(written);
     this.#reading = false;
     const answer = await answered;
-    if (answer.type !== 'done') throw failure(answer, { rowsBefore, maxRowBytes: request.maxRowBytes });
+    if (answer.type === 'done') return answer.rows;
+    throw failure(answer, { rowsBefore, maxRowBytes: request.maxRowBytes });
   }
 
   /** @throws ConnectorError `reader_crashed` */
   async #ask(request: ReaderRequest): Promise<ReaderAnswer> {
-    for await (const answer of this.#channel.ask(request)) return answer;
+    for await (const answer of this.#channel.ask(request)) {
+      this.#spoiled ||= answer.type === 'failed' && /^(INTERNAL|FATAL) Error/.test(answer.message);
+      return answer;
+    }
     throw crashed();
   }
 }
@@ -119,9 +134,21 @@ function failure(
       `row ${(rowsBefore ?? 0) + answer.row} has ${answer.bytes} bytes; max_row_bytes is ${maxRowBytes}`,
     );
   }
+  if (answer.type === 'read_too_early') {
+    return readTooEarly('they could not be read before all of it had come');
+  }
   return new ConnectorError(
     'reader_failed',
     answer.type === 'failed' ? answer.message : `unexpected answer ${answer.type}`,
+  );
+}
+
+/** The same file is read rightly when all of it is there. */
+export function readTooEarly(what: string): ConnectorError {
+  return new ConnectorError(
+    'read_too_early',
+    `the file's footer is wrong about where its rows are: ${what}`,
+    { passing: true },
   );
 }
 
