@@ -15,6 +15,8 @@ export interface Config {
   graceMs: number;
   /** CSV files from so many bytes on, as they are fetched, are encoded before PostgreSQL gets them. */
   encodeCsvFromBytes: number;
+  /** How long a process that reads Parquet may make no progress, in milliseconds. */
+  readerStallMs: number;
 }
 
 /** Below this a thread costs more than it saves. */
@@ -35,6 +37,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
       0,
       Number.MAX_SAFE_INTEGER,
     ),
+    readerStallMs: readInteger(env, 'READER_STALL_SECONDS', 600, 1, 86_400) * 1000,
   };
 }
 

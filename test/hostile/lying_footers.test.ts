@@ -138,7 +138,10 @@ function offsetOf(group: number): number {
 const SUMS = "count(*), sum(id::numeric), sum(c::numeric), sum(('x' || left(md5(t), 8))::bit(32)::bigint)";
 const DUCKDB_SUMS = "count(*), sum(id::hugeint), sum(c::hugeint), sum(('0x' || left(md5(t), 8))::bigint)";
 
-const readers = new Pool(() => new Reader(world.spoolDir, { memory: '192MB', threads: 1 }), 1);
+const readers = new Pool(
+  () => new Reader(world.spoolDir, { memory: '192MB', threads: 1, stallMs: 60_000 }),
+  1,
+);
 after(() => readers.close());
 
 /** What DuckDB reads of the whole file, in a process apart; null where it cannot. */

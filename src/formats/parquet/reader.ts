@@ -2,7 +2,7 @@
  * The reader process: runs DuckDB apart from the worker, so that a file that brings DuckDB down, or makes it take
  * all the memory, ends one attempt and not the worker. It serves one request at a time and has no secrets.
  */
-import { writeSync } from 'node:fs';
+import { writeFileSync, writeSync } from 'node:fs';
 import {
   type DuckDBBlobValue,
   type DuckDBConnection,
@@ -39,6 +39,7 @@ type RequestOf<Type extends ReaderRequest['type']> = Extract<ReaderRequest, { ty
 
 const [spoolDir, memoryLimit, threads] = process.argv.slice(2) as [string, string, string];
 const connection = await openDuckDB();
+if (process.platform === 'linux') goFirst();
 
 process.on('message', async (request: ReaderRequest) => {
   const output = new Output();
@@ -47,6 +48,11 @@ process.on('message', async (request: ReaderRequest) => {
 });
 // The worker is gone: so is the reason to be.
 process.on('disconnect', () => process.exit(0));
+
+/** Where the machine runs out of memory, this process is to be ended, and neither the worker nor PostgreSQL. */
+function goFirst(): void {
+  writeFileSync('/proc/self/oom_score_adj', '1000');
+}
 
 async function openDuckDB(): Promise<DuckDBConnection> {
   const instance = await DuckDBInstance.create(':memory:', {
