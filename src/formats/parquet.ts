@@ -55,7 +55,9 @@ interface ParquetSource {
 async function describe({ file, readers, signal }: ParquetSource): Promise<FileDescription> {
   const reader = await readers.acquire(signal);
   try {
-    return await reader.describe(file.path);
+    const description = await reader.describe(file.path);
+    for (const { name } of description.columns) if (name.includes('\0')) throw nulInName(name);
+    return description;
   } catch (error) {
     throw explain(error);
   } finally {
@@ -244,6 +246,14 @@ function unreadable({ name, unreadable: reason }: ReaderColumn): ConnectorError 
     column: name,
     hint: 'Write it as text, or leave it out with a row in column_mappings whose target_column is null.',
   });
+}
+
+function nulInName(name: string): ConnectorError {
+  return new ConnectorError(
+    'nul_character',
+    `the name of column ${name} has a NUL character, which no name in PostgreSQL can hold`,
+    { hint: 'Write the file with another name for the column.' },
+  );
 }
 
 function constantOf({ constant }: CopyPlan): { targetType: string; value: string } | null {

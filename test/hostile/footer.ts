@@ -175,3 +175,35 @@ function varint(value: bigint): Buffer {
   for (; rest > 0x7fn; rest >>= 7n) bytes.push(Number(rest & 0x7fn) | 0x80);
   return Buffer.from([...bytes, Number(rest)]);
 }
+
+/** Renames the one column of a file. */
+export function renameColumn(footer: ThriftStruct, name: string): void {
+  const value = Buffer.from(name, 'latin1');
+  schemaOf(footer)[1]!.set(4, { type: BINARY, value });
+  setPath(footer, [value]);
+}
+
+/** Puts the one column of a file into groups within groups. */
+export function deepSchema(footer: ThriftStruct, levels: number): void {
+  const name = Buffer.from('g');
+  const group = (): ThriftStruct =>
+    new Map<number, { type: number; value: Thrift }>([
+      [3, { type: I32, value: 0n }],
+      [4, { type: BINARY, value: name }],
+      [5, { type: I32, value: 1n }],
+    ]);
+  const elements = schemaOf(footer);
+  const column = elements[1]!;
+  elements.splice(1, 1);
+  for (let i = 0; i < levels; i++) elements.push(group());
+  elements.push(column);
+  const own = column.get(4)!.value as Buffer;
+  setPath(footer, [...Array.from({ length: levels }, () => name), own]);
+}
+
+const schemaOf = (footer: ThriftStruct): ThriftStruct[] => listAt(footer, 2);
+
+function setPath(footer: ThriftStruct, path: Buffer[]): void {
+  for (const group of listAt(footer, FILE.groups))
+    for (const chunk of chunksOf(group)) chunk.set(3, { type: LIST, value: { type: BINARY, items: path } });
+}

@@ -114,10 +114,7 @@ async function describeColumns(file: string): Promise<ReaderColumn[]> {
     name: String(name),
     duckdbType: String(type),
     nullable: nullable.get(String(name)) ?? true,
-    unreadable:
-      (digits[position] ?? 0) > DECIMAL_DIGITS
-        ? `it holds decimals of ${digits[position]} digits, of which ${DECIMAL_DIGITS} can be read`
-        : null,
+    unreadable: whyUnreadable(String(type), digits[position] ?? 0),
   }));
 }
 
@@ -149,6 +146,15 @@ async function listRowGroups(file: string): Promise<RowGroup[]> {
   return listed;
 }
 
+function whyUnreadable(type: string, digits: number): string | null {
+  if (digits > DECIMAL_DIGITS)
+    return `it holds decimals of ${digits} digits, of which ${DECIMAL_DIGITS} can be read`;
+  return TOO_DEEP.test(type) ? `it holds lists more than ${LISTS_IN_LISTS} deep` : null;
+}
+
+/** What DuckDB takes to make JSON of lists in lists doubles with each: at 18 it is a third of a second, at 40 a year. */
+const LISTS_IN_LISTS = 16;
+const TOO_DEEP = new RegExp(`(\\[\\d*\\]){${LISTS_IN_LISTS + 1}}`);
 /** The most that DuckDB's decimals have; of longer ones it makes doubles. */
 const DECIMAL_DIGITS = 38;
 
