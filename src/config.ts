@@ -19,6 +19,8 @@ export interface Config {
   graceMs: number;
   /** CSV files from so many bytes on, as they are fetched, are encoded before PostgreSQL gets them. */
   encodeCsvFromBytes: number;
+  /** How long a process that reads Parquet may make no progress, in milliseconds. */
+  readerStallMs: number;
 }
 
 /** Limits in milliseconds. */
@@ -55,6 +57,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
       0,
       Number.MAX_SAFE_INTEGER,
     ),
+    readerStallMs: readInteger(env, 'READER_STALL_SECONDS', 600, 1, 86_400) * 1000,
   };
 }
 

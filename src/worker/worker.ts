@@ -9,7 +9,7 @@ import { openControl } from '../db/control.ts';
 import { migrate, migrationNames } from '../db/migrations.ts';
 import { watchSchema } from '../db/schema_version.ts';
 import { EncoderThread } from '../formats/csv/binary/encoder_thread.ts';
-import { Reader, type ReaderLimits } from '../formats/parquet/reader_process.ts';
+import { Reader } from '../formats/parquet/reader_process.ts';
 import { Pool } from '../formats/pool.ts';
 import { log } from '../log.ts';
 import { packageRoot } from '../paths.ts';
@@ -26,9 +26,9 @@ import { loadTasks, omitTasks, pickTasks } from './tasks.ts';
 /** Requests that one worker answers side by side, besides its imports. */
 const REQUEST_CONCURRENCY = 4;
 /** The process takes some 100 MB more than DuckDB's own limit. */
-const READER: ReaderLimits = { memory: '192MB', threads: 1 };
+const READER = { memory: '192MB', threads: 1 };
 /** It takes some 200 MB more. */
-const SORTER: ReaderLimits = { memory: '256MB', threads: 2 };
+const SORTER = { memory: '256MB', threads: 2 };
 
 /** A running worker. */
 export interface Worker {
@@ -101,19 +101,25 @@ async function openContext(config: Config, resources: Resources): Promise<Worker
   const sources = new S3Sources(config);
   resources.add(async () => sources.close());
   // Reading is work for the processor: more readers than cores would only cost memory.
-  const readers = openReaders(spoolDir, Math.min(config.concurrency, availableParallelism()), resources);
+  const readers = openReaders(
+    config,
+    spoolDir,
+    Math.min(config.concurrency, availableParallelism()),
+    resources,
+  );
   // One, however many files are imported side by side: what a sort takes is a multiple of what reading takes.
-  const sorters = new Pool(() => new Reader(spoolDir, SORTER), 1);
+  const sorters = new Pool(() => new Reader(spoolDir, { ...SORTER, stallMs: config.readerStallMs }), 1);
   resources.add(() => sorters.close());
   return { config, spoolDir, liveness, copyPool, control, sources, attempts, refills, sorters, ...readers };
 }
 
 function openReaders(
+  { readerStallMs }: Config,
   spoolDir: string,
   size: number,
   resources: Resources,
 ): Pick<WorkerContext, 'readers' | 'encoders'> {
-  const readers = new Pool(() => new Reader(spoolDir, READER), size);
+  const readers = new Pool(() => new Reader(spoolDir, { ...READER, stallMs: readerStallMs }), size);
   const encoders = new Pool(() => new EncoderThread(), size);
   resources.add(() => readers.close());
   resources.add(() => encoders.close());
@@ -156,7 +162,7 @@ async function startQueues(config: Config, context: WorkerContext, resources: Re
 
 /** Requests share sources and spool with the imports, but never wait for their connections and readers. */
 function requestContext(config: Config, context: WorkerContext, resources: Resources): WorkerContext {
-  const readers = openReaders(context.spoolDir, 1, resources);
+  const readers = openReaders(config, context.spoolDir, 1, resources);
   // What a dry run says does not hang on the order of rows.
   return {
     ...context,
