@@ -28,7 +28,7 @@ for (const page of withSql) {
           continue;
         }
         for (const statement of statements(sql)) {
-          const rows = await world.db.query(statement).catch((error: Error) => {
+          const rows = await run(world, statement, setting).catch((error: Error) => {
             throw new Error(`${page.path}:${line}: ${error.message}\n${statement}`, { cause: error });
           });
           for (const [part, look] of setting.expect) {
@@ -43,6 +43,16 @@ for (const page of withSql) {
       await setting.cleanUp?.(world);
     }
   });
+}
+
+async function run(
+  { db }: World,
+  statement: string,
+  { administrator }: Setting,
+): Promise<Record<string, unknown>[]> {
+  if (!administrator?.test(statement)) return await db.query(statement);
+  await db.asSuperuser(statement);
+  return [];
 }
 
 /** Waits until every running connector has caught up with its bucket. */
