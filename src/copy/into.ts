@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
 import { type CopyStreamQuery, from as copyFrom } from 'pg-copy-streams';
+import { faultPointAmid } from '../fault_points.ts';
 import type { CopyInput, CopyPlan } from '../formats/format.ts';
 import { toImportError } from '../sql_errors.ts';
 import { explainDenial, explainRefusedRole, RESET_ROLE, takeRole } from '../target/role.ts';
@@ -61,9 +62,8 @@ async function copyOnce(
   const progress = follow(copy);
   client.query(copy);
   try {
-    await pipeline(Readable.from(input.data, { objectMode: false, highWaterMark: READ_AHEAD }), copy, {
-      signal,
-    });
+    const data = faultPointAmid('copying', input.data);
+    await pipeline(Readable.from(data, { objectMode: false, highWaterMark: READ_AHEAD }), copy, { signal });
     return copy.rowCount;
   } catch (error) {
     if (!progress.roleTaken) throw explainRefusedRole(error, role);

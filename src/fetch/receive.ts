@@ -2,6 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { addAbortSignal, type Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ConnectorError } from '../errors.ts';
+import { faultPoint } from '../fault_points.ts';
 import type { Source, SourceObject } from '../sources/source.ts';
 
 /** Broken connections in a row, with not one byte between them, after which the attempt is given up. */
@@ -53,6 +54,7 @@ export async function receiveRange(
       throw anotherSize(object, received + bytes + object.sizeBytes - range.to);
     received += bytes;
     arriving.onBytes(received);
+    faultPoint('fetching');
   };
   while (received < range.to) {
     if (fruitless > 0) await delay(200 * 2 ** fruitless, undefined, { signal });

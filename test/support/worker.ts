@@ -18,8 +18,15 @@ export interface WorkerProcess {
   readonly lines: LogLine[];
   /** Resolves with the first line, past or to come, of that event; fails if the worker ends without it. */
   logged(event: string): Promise<LogLine>;
+  /** Resolves when it has ended, by itself or not. */
+  readonly ended: Promise<WorkerEnd>;
   /** Sends a signal and waits for the end. */
-  end(signal: NodeJS.Signals): Promise<{ code: number | null; signal: string | null }>;
+  end(signal: NodeJS.Signals): Promise<WorkerEnd>;
+}
+
+export interface WorkerEnd {
+  code: number | null;
+  signal: string | null;
 }
 
 /** Starts a worker and waits until it is ready. */
@@ -37,7 +44,7 @@ export async function startWorkerProcess(env: Record<string, string>): Promise<W
 function follow(child: ChildProcess): WorkerProcess {
   const lines: LogLine[] = [];
   const waiting = new Set<() => void>();
-  const ended = once(child, 'close') as Promise<[number | null, string | null]>;
+  const ended = once(child, 'close').then(([code, signal]): WorkerEnd => ({ code, signal }));
   let over = false;
   let stderr = '';
   child.stderr!.setEncoding('utf8').on('data', (text: string) => {
@@ -54,6 +61,7 @@ function follow(child: ChildProcess): WorkerProcess {
   return {
     pid: child.pid!,
     lines,
+    ended,
     async logged(event) {
       for (;;) {
         const found = lines.find((line) => line.event === event);
@@ -73,8 +81,7 @@ function follow(child: ChildProcess): WorkerProcess {
     },
     async end(signal) {
       if (!over) child.kill(signal);
-      const [code, by] = await ended;
-      return { code, signal: by };
+      return await ended;
     },
   };
 }
