@@ -43,6 +43,23 @@ $$;
 comment on function s3_connector_private.remove_spent_jobs() is
   'Removes jobs that were interrupted and are not to run again. Reads the whole queue, so it is only for the time after a trouble.';
 
+create or replace function s3_connector_private.free_lost_jobs(pool_ids text[], running_jobs bigint[])
+returns bigint language plpgsql as $$
+declare
+  freed bigint;
+begin
+  update graphile_worker._private_jobs j set locked_at = null, locked_by = null
+  where j.locked_by = any (pool_ids) and j.id <> all (running_jobs)
+    -- A younger one may be in an answer that is on its way.
+    and j.locked_at < now() - interval '3 seconds';
+  get diagnostics freed = row_count;
+  perform s3_connector_private.remove_spent_jobs();
+  return freed;
+end;
+$$;
+comment on function s3_connector_private.free_lost_jobs(text[], bigint[]) is
+  'Frees jobs that a living worker holds and does not run, because the answer that gave it the job was lost; returns how many.';
+
 create or replace function s3_connector_private.rescue_files()
 returns bigint language plpgsql as $$
 declare

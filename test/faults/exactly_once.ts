@@ -41,7 +41,10 @@ export async function assertAtRest(db: TestDatabase): Promise<void> {
     (jobs) => jobs.length === 0,
     { timeoutMs: 20_000 },
   );
-  assert.deepEqual(await db.query('select locked_by from graphile_worker.jobs where locked_at < now() - interval \'30 s\''), []);
+  assert.deepEqual(
+    await db.query("select locked_by from graphile_worker.jobs where locked_at < now() - interval '30 s'"),
+    [],
+  );
   await db.waitFor(
     `select pid, application_name, state, query from pg_stat_activity
       where datname = current_database() and state like 'idle in transaction%'`,

@@ -5,6 +5,8 @@ import { basename, relative } from 'node:path';
 import { after } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
+import type { Postgres } from '../../embedded/postgres/server.ts';
+import { migrate } from '../../src/db/migrations.ts';
 
 const CLONE_TIMEOUT_MS = 30_000;
 const SHOWN_ROWS = 20;
@@ -37,11 +39,15 @@ let made = 0;
  * A database of this test file's own, cloned from the migrated template, with nothing in it, or a copy of another
  * one, whose sessions are ended. It is dropped after the file's tests and its other `after` hooks, which may still
  * need it.
+ * @param options `server`: one that the test has started, to do harm to, instead of the one that all tests share
  */
 export async function testDatabase(
-  options: { empty?: boolean; copyOf?: TestDatabase } = {},
+  options: { empty?: boolean; copyOf?: TestDatabase; server?: Postgres } = {},
 ): Promise<TestDatabase> {
-  const { adminUrl, template } = readEnvironment();
+  const { server } = options;
+  const { adminUrl, template } = server
+    ? { adminUrl: server.url(), template: 'template0' }
+    : readEnvironment();
   const name = `${template}_${fileLabel()}_${process.pid}_${++made}`;
   const roles: string[] = [];
   const source = options.empty ? 'template0' : (options.copyOf?.name ?? template);
@@ -51,6 +57,7 @@ export async function testDatabase(
   });
 
   const url = databaseUrl(adminUrl, name);
+  if (server && !options.empty) await migrate(url);
   // Idle sessions must not keep the test process from ending.
   const pool = new pg.Pool({ connectionString: url, types: TYPES, max: 4, allowExitOnIdle: true });
   pool.on('error', () => {});
@@ -107,6 +114,8 @@ export async function testDatabase(
 
   async function dropAll(): Promise<void> {
     await Promise.all([pool.end(), ...clients.map((client) => client.end())]);
+    // What goes with its server need not be dropped.
+    if (server) return;
     await withClient(adminUrl, async (admin) => {
       await admin.query(`drop database if exists ${name} with (force)`);
       for (const role of roles) await admin.query(`drop role if exists ${role}`);

@@ -1,0 +1,10 @@
+import { after } from 'node:test';
+import { type Postgres, type PostgresOptions, startPostgres } from '../../embedded/postgres/server.ts';
+
+/** A server to do harm to, of the kind that all tests run on where that can be started; gone after the test file. */
+export async function ownServer(settings: PostgresOptions['settings'] = {}): Promise<Postgres> {
+  const { TEST_POSTGRES_BIN_DIR: binDir } = process.env;
+  const server = await startPostgres({ settings, ...(binDir ? { binDir } : {}) });
+  after(() => server.stop('immediate'));
+  return server;
+}
