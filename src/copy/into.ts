@@ -5,7 +5,7 @@ import pg from 'pg';
 import { type CopyStreamQuery, from as copyFrom } from 'pg-copy-streams';
 import { faultPointAmid } from '../fault_points.ts';
 import type { CopyInput, CopyPlan } from '../formats/format.ts';
-import { toImportError } from '../sql_errors.ts';
+import { isTableChange, tableChanged, toImportError } from '../sql_errors.ts';
 import { explainDenial, explainRefusedRole, RESET_ROLE, takeRole } from '../target/role.ts';
 import type { TableColumn } from '../target/table.ts';
 
@@ -67,6 +67,7 @@ async function copyOnce(
     return copy.rowCount;
   } catch (error) {
     if (!progress.roleTaken) throw explainRefusedRole(error, role);
+    if (isTableChange(error)) throw tableChanged(error);
     throw explainDenial(toImportError(error, input), role);
   }
 }

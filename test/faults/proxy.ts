@@ -11,13 +11,15 @@ export interface Proxy {
    * back: the connection is cut instead. Resolves when that has happened.
    */
   loseAnswerTo(text: string): Promise<void>;
+  /** As `loseAnswerTo`, but the message does not get there either. */
+  lose(text: string): Promise<void>;
 }
 
 /** Stands between clients and a database, until the test file ends. */
 export async function openProxy(databaseUrl: string): Promise<Proxy> {
   const url = new URL(databaseUrl);
   const [host, port] = [url.hostname, Number(url.port)];
-  const orders: { text: string; done: () => void }[] = [];
+  const orders: { text: string; arrives: boolean; done: () => void }[] = [];
   const sockets = new Set<Socket>();
 
   const proxy = createServer((client) => {
@@ -35,8 +37,13 @@ export async function openProxy(databaseUrl: string): Promise<Proxy> {
       });
     }
     client.on('data', (bytes) => {
-      const order = orders.findIndex(({ text }) => bytes.includes(text));
-      if (order >= 0) swallowed = orders.splice(order, 1)[0]!.done;
+      const found = orders.findIndex(({ text }) => bytes.includes(text));
+      const [order] = found < 0 ? [] : orders.splice(found, 1);
+      if (order && !order.arrives) {
+        client.destroy();
+        return order.done();
+      }
+      swallowed ??= order?.done;
       server.write(bytes);
     });
     server.on('data', (bytes) => {
@@ -59,7 +66,8 @@ export async function openProxy(databaseUrl: string): Promise<Proxy> {
   url.port = String((proxy.address() as AddressInfo).port);
   return {
     url: url.href,
-    loseAnswerTo: (text) => new Promise((done) => orders.push({ text, done })),
+    loseAnswerTo: (text) => new Promise((done) => orders.push({ text, arrives: true, done })),
+    lose: (text) => new Promise((done) => orders.push({ text, arrives: false, done })),
   };
 }
 
