@@ -47,12 +47,10 @@ export async function openProxy(databaseUrl: string): Promise<Proxy> {
       server.write(bytes);
     });
     server.on('data', (bytes) => {
-      if (!swallowed) return void client.write(bytes);
-      // The server answers when it is done, and not before.
-      if (isReady(bytes)) {
-        client.destroy();
-        swallowed();
-      }
+      // What comes before that is the answer to a statement's preparation, say; only this means that it was carried out.
+      if (!swallowed || !isReady(bytes)) return void client.write(bytes);
+      client.destroy();
+      swallowed();
     });
   });
   proxy.listen(0, '127.0.0.1');
