@@ -49,6 +49,34 @@ $$;
 comment on function s3_connector_private.register_worker(text, integer, text, integer) is
   'Adds a worker and takes its lock on the calling session; returns its id.';
 
+create or replace function s3_connector_private.remove_spent_jobs()
+returns void language sql as $$
+  -- As when a job that had begun was given a successor: it may run no more, and would stay in the queue for good.
+  delete from graphile_worker._private_jobs j
+  using graphile_worker._private_tasks t
+  where t.id = j.task_id and j.attempts >= j.max_attempts and j.locked_at is null
+    and t.identifier in ('poll_due', 'poll', 'import_file', 'check', 'preview', 'dry_run_file', 'audit');
+$$;
+comment on function s3_connector_private.remove_spent_jobs() is
+  'Removes jobs that were interrupted and are not to run again. Reads the whole queue, so it is only for the time after a trouble.';
+
+create or replace function s3_connector_private.free_lost_jobs(pool_ids text[], running_jobs bigint[])
+returns bigint language plpgsql as $$
+declare
+  freed bigint;
+begin
+  update graphile_worker._private_jobs j set locked_at = null, locked_by = null
+  where j.locked_by = any (pool_ids) and j.id <> all (running_jobs)
+    -- A younger one may be in an answer that is on its way.
+    and j.locked_at < now() - interval '3 seconds';
+  get diagnostics freed = row_count;
+  perform s3_connector_private.remove_spent_jobs();
+  return freed;
+end;
+$$;
+comment on function s3_connector_private.free_lost_jobs(text[], bigint[]) is
+  'Frees jobs that a living worker holds and does not run, because the answer that gave it the job was lost; returns how many.';
+
 create or replace function s3_connector_private.rescue_files()
 returns bigint language plpgsql as $$
 declare
@@ -88,6 +116,7 @@ begin
   select array_agg(pool_id) into dead_pools from died, unnest(pool_ids) as pool_id;
   if dead_pools is not null then
     perform graphile_worker.force_unlock_workers(dead_pools);
+    perform s3_connector_private.remove_spent_jobs();
   end if;
   perform s3_connector_private.add_import_jobs(freed_files);
   perform s3_connector_private.dispatch(c.name) from unnest(freed_connectors) as c (name)

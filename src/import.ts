@@ -4,6 +4,7 @@ import { copyPart, type DryRun } from './copy.ts';
 import { queryAll } from './db/query_all.ts';
 import type { ColumnMapping, Connector, File } from './db/schema.ts';
 import { ConnectorError, locate } from './errors.ts';
+import { faultPoint } from './fault_points.ts';
 import type { SpooledFile } from './fetch/spooled_file.ts';
 import { type FilePart, FORMATS } from './formats/format.ts';
 import { log } from './log.ts';
@@ -66,7 +67,10 @@ async function importOnce(worker: WorkerContext, attempt: Attempt, spooled: Spoo
     const { backend, target } = await begin(client, attempt);
     endCancelling = cancelOnAbort(worker.control, backend, attempt.signal);
     const counts = await copyParts(client, worker, attempt, target, spooled);
-    return { counts, backlog: await finish(client, attempt, counts, target.notice) };
+    faultPoint('copied');
+    const backlog = await finish(client, attempt, counts, target.notice);
+    faultPoint('committed');
+    return { counts, backlog };
   } catch (error) {
     broken = await client.query('rollback').then(
       () => undefined,

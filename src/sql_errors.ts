@@ -9,7 +9,19 @@ export interface InputPlace {
 }
 
 /** SQLSTATEs (https://www.postgresql.org/docs/current/errcodes-appendix.html), whole or by class, that may pass by themselves. */
-const PASSING = ['08', '40', '53', '55P03', '57', '58'];
+const PASSING = [
+  '08',
+  // Read only, as a server is that was the primary until a moment ago.
+  '25006',
+  // Waited for too long within a transaction.
+  '25P03',
+  '25P04',
+  '40',
+  '53',
+  '55P03',
+  '57',
+  '58',
+];
 
 /** Stable codes for what a file or a target table does wrong; any other SQLSTATE is `sql_<SQLSTATE>`. */
 const CODES: Record<string, string> = {
@@ -32,7 +44,15 @@ const CODES: Record<string, string> = {
   '42P01': 'table_missing',
   '3F000': 'schema_missing',
   '57014': 'statement_cancelled',
+  '40001': 'serialization_failure',
+  '40P01': 'deadlock',
+  '55P03': 'lock_not_available',
+  '25006': 'database_read_only',
   '53100': 'database_disk_full',
+  '53300': 'too_many_connections',
+  '57P01': 'connection_lost',
+  '57P02': 'connection_lost',
+  '57P03': 'connection_lost',
   S3C01: 'attempt_superseded',
 };
 
@@ -49,6 +69,23 @@ export function toImportError(error: unknown, place?: InputPlace): unknown {
     cause: error,
     ...found,
   });
+}
+
+/** What a statement about a table is refused with that was right when the table was described: table, schema, column. */
+const CHANGED = ['42P01', '3F000', '42703'];
+
+/** Whether a statement was refused because its table is another one by now; what a trigger does has a context. */
+export function isTableChange(error: unknown): error is pg.DatabaseError {
+  return error instanceof pg.DatabaseError && CHANGED.includes(error.code ?? '') && !error.where;
+}
+
+/** The next attempt finds the table as it is then, and says what is wrong with it, if anything is. */
+export function tableChanged(error: pg.DatabaseError): ConnectorError {
+  return new ConnectorError(
+    'table_changed',
+    `the target table was changed or dropped while the import waited for it: ${reasonOf(error)}`,
+    { passing: true, cause: error },
+  );
 }
 
 function codeOf(error: pg.DatabaseError, sqlstate: string): string {

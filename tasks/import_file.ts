@@ -1,6 +1,7 @@
 import type { File } from '../src/db/schema.ts';
 import { untilAnswered } from '../src/db/until_answered.ts';
 import { ConnectorError, describeError, locate } from '../src/errors.ts';
+import { faultPoint } from '../src/fault_points.ts';
 import { fetchFor } from '../src/fetch.ts';
 import { type Attempt, type Imported, importSpooled } from '../src/import.ts';
 import { log } from '../src/log.ts';
@@ -16,6 +17,7 @@ const READ_AHEAD_FROM_BYTES = 8 << 20;
 export default defineTask<{ file_id: number }>(async ({ file_id }, worker, { abortSignal }) => {
   const live = await begin(worker, file_id, abortSignal);
   if (!live) return;
+  faultPoint('attempt_begun');
   try {
     await make(worker, live, abortSignal);
   } finally {
@@ -84,6 +86,7 @@ async function fail(
 ): Promise<void> {
   const error = locate(signal.aborted ? whyStopped(signal.reason) : trouble, `${file.key}: `);
   const status = await untilAnswered(shutdown, () => recordFailure(worker.control.db, file, error));
+  faultPoint('failure_recorded');
   if (status === null) return log.info('import stopped', { ...fields(file), code: error.code });
   // Only what nobody foresaw needs a developer's eyes.
   const stack = error.code === 'unexpected' && trouble instanceof Error ? trouble.stack : undefined;

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { enqueue, type PollStart, recordFailedPoll } from '../src/enqueue.ts';
 import { describeError } from '../src/errors.ts';
+import { faultPoint } from '../src/fault_points.ts';
 import { compileGlob } from '../src/glob.ts';
 import { type Listing, listMatching } from '../src/list.ts';
 import { log } from '../src/log.ts';
@@ -16,7 +17,9 @@ export default defineTask<{ connector_name: string }>(async ({ connector_name },
   const fields = { connector: connector_name };
   try {
     const listing = await list(worker, poll);
+    faultPoint('listed');
     const enqueued = await enqueue(worker.control.db, poll.start, listing);
+    faultPoint('enqueued');
     if (listing.stoppedBy === 'budget') await pollAgain(worker, connector_name);
     log.info('polled', {
       ...fields,

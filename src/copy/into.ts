@@ -3,8 +3,9 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
 import { type CopyStreamQuery, from as copyFrom } from 'pg-copy-streams';
+import { faultPointAmid } from '../fault_points.ts';
 import type { CopyInput, CopyPlan } from '../formats/format.ts';
-import { toImportError } from '../sql_errors.ts';
+import { isTableChange, tableChanged, toImportError } from '../sql_errors.ts';
 import { explainDenial, explainRefusedRole, RESET_ROLE, takeRole } from '../target/role.ts';
 import type { TableColumn } from '../target/table.ts';
 
@@ -61,12 +62,12 @@ async function copyOnce(
   const progress = follow(copy);
   client.query(copy);
   try {
-    await pipeline(Readable.from(input.data, { objectMode: false, highWaterMark: READ_AHEAD }), copy, {
-      signal,
-    });
+    const data = faultPointAmid('copying', input.data);
+    await pipeline(Readable.from(data, { objectMode: false, highWaterMark: READ_AHEAD }), copy, { signal });
     return copy.rowCount;
   } catch (error) {
     if (!progress.roleTaken) throw explainRefusedRole(error, role);
+    if (isTableChange(error)) throw tableChanged(error);
     throw explainDenial(toImportError(error, input), role);
   }
 }

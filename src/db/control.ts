@@ -1,25 +1,56 @@
-import { Kysely } from 'kysely';
-import { PostgresJSDialect } from 'kysely-postgres-js';
+import { Kysely, PostgresDialect } from 'kysely';
+import pg from 'pg';
 import postgres from 'postgres';
+import { describeError } from '../errors.ts';
+import { log } from '../log.ts';
 import type { Database } from './schema.ts';
+
+const APPLICATION_NAME = 's3_connector control';
+/** Connections for queries; each is short. */
+const MAX_QUERIES = 4;
 
 /** The control connections: typed queries, and LISTEN that reconnects by itself. */
 export interface Control {
   readonly db: Kysely<Database>;
-  readonly client: postgres.Sql<{ bigint: number }>;
+  /** For LISTEN only: of queries that it has sent behind others, a lost connection leaves some without any answer. */
+  readonly listener: postgres.Sql;
   close(): Promise<void>;
 }
 
 /** Opens the control connections; nothing is sent before the first query. */
 export function openControl(databaseUrl: string): Control {
-  const client = postgres(databaseUrl, {
-    max: 4,
+  const listener = postgres(databaseUrl, {
+    max: 1,
     onnotice: () => {},
-    connection: { application_name: 's3_connector control' },
-    // bigint: row counts, ids and byte sizes stay far below 2^53.
-    types: { bigint: { to: 20, from: [20], serialize: String, parse: Number } },
+    connection: { application_name: APPLICATION_NAME },
   });
-  const db = new Kysely<Database>({ dialect: new PostgresJSDialect({ postgres: client }) });
-  // Not db.destroy(): that ends no connection as long as Kysely itself has not asked for one.
-  return { db, client, close: () => client.end() };
+  const pool = new pg.Pool({
+    connectionString: databaseUrl,
+    max: MAX_QUERIES,
+    application_name: APPLICATION_NAME,
+    keepAlive: true,
+    // Asked all the time: to connect anew for each burst would only cost time.
+    idleTimeoutMillis: 0,
+    types: { getTypeParser },
+  });
+  // One that breaks while idle is replaced; in use, it fails what it was used for.
+  const onError = (error: Error) =>
+    log.warn('connection lost', { purpose: 'control', error: describeError(error) });
+  pool.on('error', onError);
+  pool.on('connect', (client) => client.on('error', onError));
+  const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
+  return {
+    db,
+    listener,
+    // Not db.destroy(): that ends no connection as long as Kysely itself has not asked for one.
+    close: async () => {
+      await Promise.all([pool.end(), listener.end()]);
+    },
+  };
 }
+
+/** bigint as a number: row counts, ids and byte sizes stay far below 2^53. */
+const getTypeParser: typeof pg.types.getTypeParser = (oid: number, format?: 'text' | 'binary') => {
+  if (oid === pg.types.builtins.INT8 && format !== 'binary') return Number;
+  return pg.types.getTypeParser(oid, format as 'text');
+};

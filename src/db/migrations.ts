@@ -26,7 +26,6 @@ export async function migrate(databaseUrl: string): Promise<void> {
   await lock.connect();
   try {
     await lock.query('select pg_advisory_lock($1)', [MIGRATE_LOCK]);
-    // The pg driver sends a script of many statements as it is; postgres.js would prepare it, and fail.
     const pool = new pg.Pool({ connectionString: databaseUrl, max: 2 });
     pool.on('connect', (client) => client.on('notice', logWarning));
     const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });

@@ -32,7 +32,7 @@ export async function refuseNewerSchema(db: Kysely<Database>, known: readonly st
  * @returns resolves when no look is under way, which the connections must not be closed in the midst of
  */
 export async function watchSchema(
-  { client, db }: Control,
+  { listener, db }: Control,
   known: readonly string[],
   onNewer: (error: unknown) => void,
 ): Promise<() => Promise<void>> {
@@ -45,7 +45,7 @@ export async function watchSchema(
         if (error instanceof ConnectorError) onNewer(error);
       });
   };
-  const { unlisten } = await client.listen(CHANNEL, look, look);
+  const { unlisten } = await listener.listen(CHANNEL, look, look);
   return async () => {
     await unlisten();
     await looking;

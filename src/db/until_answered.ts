@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
 import { describeError } from '../errors.ts';
 import { log } from '../log.ts';
 import { isPassingSqlstate } from '../sql_errors.ts';
@@ -22,8 +23,9 @@ export async function untilAnswered<T>(signal: AbortSignal, ask: () => Promise<T
   }
 }
 
-/** An error without a SQLSTATE is one of the connection. */
+/** An error that does not come from the server is one of the connection. */
 function mayPass(error: unknown): boolean {
   const { name, code } = (error ?? {}) as { name?: string; code?: string };
-  return name !== 'PostgresError' || isPassingSqlstate(code ?? '');
+  const fromServer = name === 'PostgresError' || error instanceof pg.DatabaseError;
+  return !fromServer || isPassingSqlstate(code ?? '');
 }

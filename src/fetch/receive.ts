@@ -2,6 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { addAbortSignal, type Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ConnectorError } from '../errors.ts';
+import { faultPoint } from '../fault_points.ts';
 import type { Source, SourceObject } from '../sources/source.ts';
 import { passedThrough } from '../young_buffers.ts';
 
@@ -58,6 +59,7 @@ export async function receiveRange(
       throw anotherSize(object, received + bytes + object.sizeBytes - range.to);
     received += bytes;
     arriving.onBytes(received);
+    faultPoint('fetching');
   };
   while (received < range.to) {
     // What the source refuses it has refused several times already; only a body that breaks off is taken up again.

@@ -54,8 +54,8 @@ export class Attempts {
   }
 
   /** Hears from the database what is to be stopped. */
-  async listen({ client, db }: Control): Promise<void> {
-    await client.listen(
+  async listen({ listener, db }: Control): Promise<void> {
+    await listener.listen(
       CHANNEL,
       (attemptId) => this.stop(Number(attemptId)),
       // Also whenever the connection is back: what was said meanwhile was not heard.

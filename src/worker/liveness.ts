@@ -28,6 +28,11 @@ export class Liveness {
     return this.#workerId;
   }
 
+  /** The names under which graphile-worker locks this worker's jobs. */
+  get poolIds(): string[] {
+    return [...this.#poolIds];
+  }
+
   async start(): Promise<void> {
     const client = new pg.Client({
       connectionString: this.#databaseUrl,
@@ -70,7 +75,7 @@ export class Liveness {
   async #recordQueues(): Promise<void> {
     if (this.#poolIds.size === 0) return;
     await this.#client?.query('update s3_connector_private.workers set pool_ids = $1 where id = $2', [
-      [...this.#poolIds],
+      this.poolIds,
       this.#workerId,
     ]);
   }

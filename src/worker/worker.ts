@@ -17,7 +17,9 @@ import { S3Sources } from '../sources/s3.ts';
 import type { WorkerContext } from '../task.ts';
 import { Attempts } from './attempts.ts';
 import { Liveness } from './liveness.ts';
+import { LostJobs } from './lost_jobs.ts';
 import { queueLogger } from './queue_log.ts';
+import { QueuePool } from './queue_pool.ts';
 import { Refills } from './refills.ts';
 import { Resources } from './resources.ts';
 import { openSpool } from './spool.ts';
@@ -45,33 +47,35 @@ export async function startWorker(config: Config): Promise<Worker> {
   const resources = new Resources();
   try {
     const context = await openContext(config, resources);
-    const runners = await startQueues(config, context, resources);
+    const stopping = new AbortController();
+    const runners = await startQueues(config, context, stopping.signal, resources);
     const overtaken = Promise.withResolvers<never>();
     // A worker that is being stopped anyway has nobody left who would ask.
     overtaken.promise.catch(() => {});
     const endWatch = await watchSchema(context.control, await migrationNames(), overtaken.reject);
     resources.add(endWatch);
-    return toWorker(context, runners, resources, overtaken.promise);
+    return toWorker(context, runners, { stopping, overtaken: overtaken.promise }, resources);
   } catch (error) {
     await resources.close();
     throw error;
   }
 }
 
-/** @param overtaken rejects when a newer version has migrated the database */
+/** @param ends `stopping` is aborted by stop; `overtaken` rejects when a newer version has migrated the database */
 function toWorker(
   { liveness }: WorkerContext,
   runners: Runner[],
+  { stopping, overtaken }: { stopping: AbortController; overtaken: Promise<never> },
   resources: Resources,
-  overtaken: Promise<never>,
 ): Worker {
   let stopped: Promise<void> | undefined;
   const stop = async () => {
     log.info('stopping', { worker: liveness.workerId });
-    const stopping = runners.map((runner) =>
+    stopping.abort();
+    const stops = runners.map((runner) =>
       runner.stop().catch((error: Error) => log.warn('queue did not stop cleanly', { error: error.message })),
     );
-    await Promise.all(stopping);
+    await Promise.all(stops);
     await resources.close();
     log.info('stopped', { worker: liveness.workerId });
   };
@@ -127,11 +131,14 @@ function openReaders(
 }
 
 function openPool(config: Config, purpose: string, max: number, resources: Resources): pg.Pool {
-  const pool = new pg.Pool({
-    connectionString: config.databaseUrl,
-    max,
-    application_name: `s3_connector ${purpose}`,
-  });
+  return tend(new pg.Pool(poolConfig(config, purpose, max)), purpose, resources);
+}
+
+function poolConfig(config: Config, purpose: string, max: number): pg.PoolConfig {
+  return { connectionString: config.databaseUrl, max, application_name: `s3_connector ${purpose}` };
+}
+
+function tend(pool: pg.Pool, purpose: string, resources: Resources): pg.Pool {
   // A connection that breaks while idle is replaced; one that breaks in use fails what it was used for. An error
   // event without a listener would end the process.
   const onError = (error: Error) => log.warn('connection lost', { purpose, error: error.message });
@@ -142,13 +149,21 @@ function openPool(config: Config, purpose: string, max: number, resources: Resou
 }
 
 /** Imports and polls wait in one queue; requests have slots of their own, so that no long import holds them up. */
-async function startQueues(config: Config, context: WorkerContext, resources: Resources): Promise<Runner[]> {
+async function startQueues(
+  config: Config,
+  context: WorkerContext,
+  stopping: AbortSignal,
+  resources: Resources,
+): Promise<Runner[]> {
   const tasks = await loadTasks(context);
   const requestTasks = pickTasks(await loadTasks(requestContext(config, context, resources)), REQUEST_KINDS);
   const crontab = parseCrontab(await readFile(join(packageRoot, 'crontab'), 'utf8'));
+  const lostJobs = new LostJobs(context.control, context.liveness);
+  resources.add(() => lostJobs.close());
   // What each holds besides its jobs' connections: LISTEN, the crontab, and what comes up.
-  const pgPool = openPool(config, 'queue', config.concurrency + REQUEST_CONCURRENCY + 6, resources);
-  const options = queueOptions(config, context, pgPool);
+  const connections = poolConfig(config, 'queue', config.concurrency + REQUEST_CONCURRENCY + 6);
+  const pgPool = tend(new QueuePool(connections, stopping, () => lostJobs.look()), 'queue', resources);
+  const options = { ...queueOptions(config, context, pgPool), events: lostJobs.events };
   return await Promise.all([
     run({
       ...options,
@@ -180,6 +195,8 @@ function queueOptions(config: Config, context: WorkerContext, pgPool: pg.Pool): 
     gracefulShutdownAbortTimeout: config.graceMs,
     logger: queueLogger,
     preset: {
+      // No time is won by it, but a batch that cannot be written is an error that is caught; a single job's is not.
+      worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 },
       plugins: [
         {
           name: 's3_connector',

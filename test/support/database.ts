@@ -5,7 +5,9 @@ import { basename, relative } from 'node:path';
 import { after } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
-import { type Login, prepareDatabase, type TestRoles, testRoles } from './roles.ts';
+import type { Postgres } from '../../embedded/postgres/server.ts';
+import { migrate } from '../../src/db/migrations.ts';
+import { type Login, makeRoles, prepareDatabase, type TestRoles, testRoles } from './roles.ts';
 
 const CLONE_TIMEOUT_MS = 30_000;
 const SHOWN_ROWS = 20;
@@ -49,20 +51,25 @@ let made = 0;
  * A database of this test file's own, cloned from the migrated template, with nothing in it, or a copy of another
  * one, whose sessions are ended. It is dropped after the file's tests and its other `after` hooks, which may still
  * need it.
+ * @param options `server`: one that the test has started, to do harm to, instead of the one that all tests share
  */
 export async function testDatabase(
-  options: { empty?: boolean; copyOf?: TestDatabase } = {},
+  options: { empty?: boolean; copyOf?: TestDatabase; server?: Postgres } = {},
 ): Promise<TestDatabase> {
-  const { adminUrl, template, roles: logins } = readEnvironment();
+  const { adminUrl: sharedUrl, template, roles: logins } = readEnvironment();
+  const { server } = options;
+  const adminUrl = server?.url() ?? sharedUrl;
   const name = `${template}_${fileLabel()}_${process.pid}_${++made}`;
   const roles: string[] = [];
-  const source = options.empty ? 'template0' : (options.copyOf?.name ?? template);
+  const source = options.empty || server ? 'template0' : (options.copyOf?.name ?? template);
   await withClient(adminUrl, async (admin) => {
+    if (server && !(await roleExists(admin, logins.worker.name))) await makeRoles(admin, logins);
     if (options.copyOf) await endSessions(admin, source);
     await createDatabase(admin, name, source, logins.person.name);
   });
   const superuserUrl = databaseUrl(adminUrl, name);
-  if (options.empty) await withClient(superuserUrl, (admin) => prepareDatabase(admin, logins));
+  if (options.empty || server) await withClient(superuserUrl, (admin) => prepareDatabase(admin, logins));
+  if (server && !options.empty) await migrate(databaseUrl(adminUrl, name, logins.worker));
 
   const url = databaseUrl(adminUrl, name, logins.person);
   // Idle sessions must not keep the test process from ending.
@@ -129,6 +136,8 @@ export async function testDatabase(
 
   async function dropAll(): Promise<void> {
     await Promise.all([pool.end(), ...clients.map((client) => client.end())]);
+    // What goes with its server need not be dropped.
+    if (server) return;
     await withClient(adminUrl, async (admin) => {
       await admin.query(`drop database if exists ${name} with (force)`);
       for (const role of roles) await admin.query(`drop role if exists ${role}`);
@@ -141,7 +150,7 @@ export async function testDatabase(
 }
 
 /** `after` for the whole file, even when it is called within a suite, a test or a hook. */
-const afterFile = AsyncResource.bind((hook: () => unknown) => after(async () => void (await hook())));
+export const afterFile = AsyncResource.bind((hook: () => unknown) => after(async () => void (await hook())));
 
 /** int8 as a number where that is exact; pg gives text. */
 const TYPES: pg.CustomTypesConfig = {
@@ -178,6 +187,11 @@ function databaseUrl(adminUrl: string, database: string, user?: Login): string {
     url.password = encodeURIComponent(user.password);
   }
   return url.href;
+}
+
+async function roleExists(admin: pg.Client, role: string): Promise<boolean> {
+  const { rows } = await admin.query('select from pg_roles where rolname = $1', [role]);
+  return rows.length > 0;
 }
 
 async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {

@@ -49,7 +49,7 @@ export async function startWorkerProcess(env: Record<string, string>): Promise<W
 function follow(child: ChildProcess): WorkerProcess {
   const lines: LogLine[] = [];
   const waiting = new Set<() => void>();
-  const ended = once(child, 'close') as Promise<[number | null, string | null]>;
+  const ended = once(child, 'close').then(([code, signal]): WorkerEnd => ({ code, signal }));
   let over = false;
   let stderr = '';
   let output = '';
@@ -92,10 +92,7 @@ function follow(child: ChildProcess): WorkerProcess {
       }
     },
     stderr: () => stderr,
-    ended: async () => {
-      const [code, by] = await ended;
-      return { code, signal: by };
-    },
+    ended: () => ended,
     async end(signal) {
       if (!over) child.kill(signal);
       return this.ended();

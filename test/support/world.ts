@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { after } from 'node:test';
 import type { Credentials } from '../../embedded/bucket/authenticate.ts';
 import { type BucketServer, startBucketServer } from '../../embedded/bucket/server.ts';
+import type { Postgres } from '../../embedded/postgres/server.ts';
 import { type TestDatabase, testDatabase } from './database.ts';
 import { startWorkerProcess, type WorkerProcess } from './worker.ts';
 
@@ -48,9 +49,12 @@ export interface World {
   spooled(): Promise<string[]>;
 }
 
-/** Opens a world for one test file. */
-export async function openWorld(): Promise<World> {
-  const db = await testDatabase();
+/**
+ * Opens a world for one test file.
+ * @param on the server to make its database on, instead of the one that all tests share
+ */
+export async function openWorld(on?: Postgres): Promise<World> {
+  const db = await testDatabase(on ? { server: on } : {});
   const credentials: Credentials[] = [CREDENTIALS];
   const server = await startBucketServer({ credentials });
   const spoolDir = await mkdtemp(join(tmpdir(), 's3-connector-test-'));

@@ -1,0 +1,67 @@
+import { EventEmitter } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { WorkerEvents } from 'graphile-worker';
+import { sql } from 'kysely';
+import type { Control } from '../db/control.ts';
+import { untilAnswered } from '../db/until_answered.ts';
+import { describeError } from '../errors.ts';
+import { log } from '../log.ts';
+import type { Liveness } from './liveness.ts';
+
+/** Answers that are still under way have come by then, in milliseconds. */
+const LATE_ANSWERS_MS = 5000;
+
+/**
+ * Frees jobs that the database has given this worker in an answer that never came: locked in its name, run by nobody.
+ * As long as the worker lives, nobody else would touch them for hours.
+ */
+export class LostJobs {
+  /** To be given to graphile-worker, whose jobs are followed by it. */
+  readonly events: WorkerEvents = new EventEmitter();
+  readonly #running = new Set<string>();
+  readonly #closed = new AbortController();
+  readonly #db: Control['db'];
+  readonly #liveness: Liveness;
+  #looking: Promise<void> | undefined;
+  #lookAgain = false;
+
+  constructor({ db }: Control, liveness: Liveness) {
+    this.#db = db;
+    this.#liveness = liveness;
+    this.events.on('job:start', ({ job }) => this.#running.add(job.id));
+    this.events.on('job:complete', ({ job }) => this.#running.delete(job.id));
+  }
+
+  /** To be called when a job may have been lost; all that is lost while one look waits is left to the next. */
+  look(): void {
+    this.#lookAgain = true;
+    this.#looking ??= this.#lookUntilDone().finally(() => {
+      this.#looking = undefined;
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closed.abort();
+    await this.#looking;
+  }
+
+  async #lookUntilDone(): Promise<void> {
+    while (this.#lookAgain && !this.#closed.signal.aborted) {
+      this.#lookAgain = false;
+      await this.#look();
+    }
+  }
+
+  async #look(): Promise<void> {
+    const { signal } = this.#closed;
+    await delay(LATE_ANSWERS_MS, undefined, { signal }).catch(() => {});
+    if (signal.aborted) return;
+    await untilAnswered(signal, async () => {
+      const { rows } = await sql<{ freed: number }>`
+        select s3_connector_private.free_lost_jobs(
+          ${this.#liveness.poolIds}::text[], ${[...this.#running]}::bigint[]
+        ) as freed`.execute(this.#db);
+      if (rows[0]!.freed > 0) log.warn('lost jobs freed', { jobs: rows[0]!.freed });
+    }).catch((error) => log.warn('lost jobs not freed', { error: describeError(error) }));
+  }
+}

@@ -1,0 +1,58 @@
+import pg from 'pg';
+import { untilAnswered } from '../db/until_answered.ts';
+
+/** How graphile-worker names the queries that take a job, and those that end one. */
+const TAKES = /^get_job/;
+const ENDS = /^(complete|fail)_job/;
+
+/** A prepared query, as graphile-worker asks them. */
+type Ask = (query: pg.QueryConfig) => Promise<pg.QueryResult>;
+
+/**
+ * The connections of graphile-worker, which looks after a broken one only in part: when the end of a job cannot be
+ * written, it gives up its whole pool. So whatever it asks for waits until the database is back, and the end of
+ * a job is written again, which is safe to do twice.
+ */
+export class QueuePool extends pg.Pool {
+  readonly #stopping: AbortSignal;
+
+  /**
+   * @param stopping aborted when the worker stops: from then on trouble is no longer waited out
+   * @param onLostJob told when a job was asked for and no answer came, so that one may be locked and not known here
+   */
+  constructor(config: pg.PoolConfig, stopping: AbortSignal, onLostJob: () => void) {
+    super(config);
+    this.#stopping = stopping;
+    this.on('connect', (client) => this.#watch(client, onLostJob));
+  }
+
+  override connect(): Promise<pg.PoolClient>;
+  override connect(callback: Parameters<pg.Pool['connect']>[0]): void;
+  override connect(callback?: Parameters<pg.Pool['connect']>[0]): unknown {
+    // Only who LISTENs asks in this form, and it tries again by itself.
+    if (callback) return super.connect(callback);
+    return untilAnswered(this.#stopping, () => super.connect());
+  }
+
+  #watch(client: pg.PoolClient, onLostJob: () => void): void {
+    const ask = client.query.bind(client) as Ask;
+    const watched: Ask = (query) => {
+      const answer = ask(query);
+      if (TAKES.test(query.name ?? '')) answer.catch(onLostJob);
+      return ENDS.test(query.name ?? '') ? this.#untilWritten(query, answer) : answer;
+    };
+    client.query = ((query: unknown, ...rest: unknown[]) =>
+      rest.length === 0 && typeof query === 'object'
+        ? watched(query as pg.QueryConfig)
+        : (ask as (...all: unknown[]) => unknown)(query, ...rest)) as pg.PoolClient['query'];
+  }
+
+  async #untilWritten(query: pg.QueryConfig, first: Promise<pg.QueryResult>): Promise<pg.QueryResult> {
+    let asked: Promise<pg.QueryResult> | undefined = first;
+    return await untilAnswered(this.#stopping, () => {
+      const answer = asked ?? this.query(query);
+      asked = undefined;
+      return answer;
+    });
+  }
+}

@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { parquetOf } from '../support/parquet.ts';
+import { pick, type Random, seeded } from '../support/random.ts';
+import type { WorkerProcess } from '../support/worker.ts';
+import { openWorld } from '../support/world.ts';
+import { assertAtRest, assertExactlyOnce } from './exactly_once.ts';
+import { ownServer } from './own_server.ts';
+
+const FILES = 300;
+const WORKERS = 2;
+/** Of the files, how many are large enough to be encoded, and how many Parquet. */
+const LARGE_EVERY = 25;
+const PARQUET_EVERY = 20;
+const ROWS = { small: 20, large: 40_000, parquet: 500 };
+const CONNECTORS = [
+  { name: 'csv', pattern: 'in/*.csv', file_format: 'csv' },
+  { name: 'parquet', pattern: 'in/*.parquet', file_format: 'parquet' },
+];
+/** Blows, and milliseconds between them, at most. */
+const BLOWS = Number(process.env.FAULTS_BLOWS ?? 8);
+const PAUSE_MS = 1500;
+
+/** Of what is killed and when; FAULTS_SEED repeats a run as far as the workers' timing allows. */
+const seed = Number(process.env.FAULTS_SEED ?? Math.floor(Math.random() * 2 ** 31));
+
+const server = await ownServer();
+const world = await openWorld(server);
+const { db } = world;
+
+test('300 files while workers are killed, the server crashes and connections are cut', async (t) => {
+  t.diagnostic(`FAULTS_SEED=${seed} FAULTS_BLOWS=${BLOWS}`);
+  await prepare();
+  const workers = await Promise.all(Array.from({ length: WORKERS }, () => world.startWorker()));
+  for (const connector of CONNECTORS) {
+    await world.insertConnector({
+      ...connector,
+      target_table: connector.name,
+      file_id_column: 'file_id',
+      // None of this is the files' fault, and each may be hit every time.
+      max_attempts: 100,
+    });
+  }
+  await harm(seeded(seed), workers);
+  await settle(workers);
+
+  for (const { name } of CONNECTORS) await assertExactlyOnce(db, { connector: name, table: name, rowsOf });
+  assert.deepEqual(await db.one('select count(*) as n from s3_connector.files'), { n: FILES });
+  await assertAtRest(db);
+  const ends = await Promise.all(workers.map((worker) => worker.end('SIGTERM')));
+  assert.deepEqual(
+    ends.map(({ code }) => code),
+    workers.map(() => 0),
+  );
+  assert.deepEqual(await world.spooled(), []);
+});
+
+async function prepare(): Promise<void> {
+  const parquet = await parquetOf(
+    `select i::integer as n, repeat('x', 20) as pad from range(${ROWS.parquet}) r (i)`,
+  );
+  for (let file = 0; file < FILES; file++) {
+    const key = keyOf(file);
+    world.put(key, key.endsWith('.parquet') ? parquet : csv(file, rowsOf(key)));
+  }
+  await db.query(`
+    create table csv (file integer, n integer, pad text, file_id bigint);
+    create table parquet (file bigint generated always as (file_id) stored, n integer, pad text, file_id bigint)`);
+}
+
+function keyOf(file: number): string {
+  const kind = file % PARQUET_EVERY === 1 ? '.parquet' : file % LARGE_EVERY === 0 ? 'large.csv' : 'small.csv';
+  return `in/${String(file).padStart(3, '0')}${kind === '.parquet' ? kind : `.${kind}`}`;
+}
+
+function rowsOf(key: string): number {
+  if (key.endsWith('.parquet')) return ROWS.parquet;
+  return key.endsWith('.large.csv') ? ROWS.large : ROWS.small;
+}
+
+function csv(file: number, rows: number): string {
+  return `file,n,pad\n${Array.from({ length: rows }, (_, n) => `${file},${n},${'x'.repeat(20)}`).join('\n')}\n`;
+}
+
+/** Does harm at random; whoever dies is followed by another one. */
+async function harm(random: Random, workers: WorkerProcess[]): Promise<void> {
+  const kinds = [killWorker, killWorker, cutConnections, cutConnections, crashServer];
+  for (let blow = 0; blow < BLOWS; blow++) {
+    await delay(random(PAUSE_MS));
+    // Each kind at least once, then at random.
+    await (kinds[blow * 2] ?? pick(random, kinds))(random, workers);
+  }
+}
+
+async function killWorker(random: Random, workers: WorkerProcess[]): Promise<void> {
+  const victim = random(workers.length);
+  await workers[victim]!.end('SIGKILL');
+  workers[victim] = await world.startWorker();
+}
+
+async function cutConnections(random: Random): Promise<void> {
+  const backends = await db.query<{ pid: number }>(
+    "select pid from pg_stat_activity where datname = current_database() and application_name like 's3_connector%' order by pid",
+  );
+  const victims = backends.filter(() => random(2) === 0).map(({ pid }) => pid);
+  await db.query('select pg_terminate_backend(pid) from unnest($1::integer[]) as pid', [victims]);
+}
+
+async function crashServer(): Promise<void> {
+  await server.restart('immediate');
+}
+
+/** Lets the workers finish, with what the crontab does every minute done every second, and no retry waiting for its time. */
+async function settle(workers: WorkerProcess[]): Promise<void> {
+  const over = new AbortController();
+  const everySecond = (async () => {
+    while (!over.signal.aborted) {
+      await db.query(`
+        select graphile_worker.add_job('poll_due', job_key => 'poll_due');
+        select graphile_worker.reschedule_jobs(array(select id from graphile_worker.jobs where run_at > now()), now())`);
+      await delay(1000, undefined, { signal: over.signal }).catch(() => {});
+    }
+  })();
+  try {
+    for (const { name } of CONNECTORS) await world.settled(name);
+  } catch (error) {
+    const lines = workers.flatMap((worker) =>
+      worker.lines.filter((line) => line.event !== 'imported').slice(-10),
+    );
+    throw new Error(
+      `not settled; the workers' last lines:\n${lines.map((line) => JSON.stringify(line)).join('\n')}`,
+      {
+        cause: error,
+      },
+    );
+  } finally {
+    over.abort();
+    await everySecond;
+  }
+}

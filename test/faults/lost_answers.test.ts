@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import { before, test } from 'node:test';
+import type { WorkerProcess } from '../support/worker.ts';
+import { openWorld } from '../support/world.ts';
+import { assertAtRest, assertExactlyOnce } from './exactly_once.ts';
+import { openProxy } from './proxy.ts';
+
+const world = await openWorld();
+const { db } = world;
+const proxy = await openProxy(db.workerUrl);
+const FILES = 4;
+let worker: WorkerProcess;
+
+before(async () => {
+  worker = await world.startWorker({ DATABASE_URL: proxy.url });
+});
+
+/** What is sent and lost, and in how many attempts one of the files is imported then. */
+const CASES = [
+  { name: 'commit_answer', text: 'record_success', arrives: true, attempts: 1 },
+  { name: 'commit', text: 'record_success', arrives: false, attempts: 2 },
+];
+
+for (const { name, text, arrives, attempts } of CASES) {
+  test(`${name} is lost: what became of it is looked up, and everything is there once`, async () => {
+    await db.query(`create table ${name} (file integer, n integer, file_id bigint)`);
+    for (let file = 0; file < FILES; file++)
+      world.put(`${name}/${file}.csv`, `file,n\n${file},1\n${file},2\n`);
+    const lost = arrives ? proxy.loseAnswerTo(text) : proxy.lose(text);
+    await world.insertConnector({
+      name,
+      pattern: `${name}/*`,
+      target_table: name,
+      file_id_column: 'file_id',
+    });
+    await lost;
+    if (!arrives) {
+      const [file] = await db.waitFor<{ error_code: string }>(
+        "select error_code from s3_connector.files where connector_name = $1 and status = 'pending_retry'",
+        (files) => files.length > 0,
+        { values: [name] },
+      );
+      assert.equal(file!.error_code, 'connection_lost');
+      await db.query(
+        'select graphile_worker.reschedule_jobs(array(select id from graphile_worker.jobs where run_at > now()), now())',
+      );
+    }
+    const files = await world.settled(name);
+    assert.deepEqual(files.map((file) => file.attempts).sort(), [...Array(FILES - 1).fill(1), attempts]);
+    await assertExactlyOnce(db, { connector: name, table: name, rowsOf: () => 2 });
+    await assertAtRest(db);
+  });
+}
+
+for (const [name, text] of [
+  ['begin', 'begin_import'],
+  ['poll', 'commit_poll'],
+] as const) {
+  for (const arrives of [true, false]) {
+    test(`${name} is lost, ${arrives ? 'its answer' : 'as a whole'}: it is asked again, and everything is there once`, async () => {
+      const table = `${name}_${arrives ? 'answer' : 'whole'}`;
+      await db.query(`create table ${table} (file integer, n integer, file_id bigint)`);
+      for (let file = 0; file < FILES; file++)
+        world.put(`${table}/${file}.csv`, `file,n\n${file},1\n${file},2\n`);
+      const lost = arrives ? proxy.loseAnswerTo(text) : proxy.lose(text);
+      await world.insertConnector({
+        name: table,
+        pattern: `${table}/*`,
+        target_table: table,
+        file_id_column: 'file_id',
+      });
+      await lost;
+      await world.settled(table);
+      await assertExactlyOnce(db, { connector: table, table, rowsOf: () => 2 });
+      await assertAtRest(db);
+    });
+  }
+}
+
+test('the worker has lived through it', async () => {
+  assert.deepEqual(await db.query('select alive from s3_connector.workers'), [{ alive: true }]);
+  assert.equal((await worker.end('SIGTERM')).code, 0);
+  assert.deepEqual(await world.spooled(), []);
+});

@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { FaultPoint } from '../../src/fault_points.ts';
+import { openWorld } from '../support/world.ts';
+import { assertAtRest, assertExactlyOnce } from './exactly_once.ts';
+
+/** What the database shows of a worker that died at a point: how its first file stands, how many files and rows there are. */
+interface Scene {
+  status: string | null;
+  files: number;
+  rows: number;
+  spooled: boolean;
+}
+
+const FILES = 3;
+const ROWS = 4000;
+const SCENES: Record<FaultPoint, Scene> = {
+  listed: { status: null, files: 0, rows: 0, spooled: false },
+  enqueued: { status: 'in_queue', files: FILES, rows: 0, spooled: false },
+  attempt_begun: { status: 'running', files: FILES, rows: 0, spooled: false },
+  fetching: { status: 'running', files: FILES, rows: 0, spooled: true },
+  copying: { status: 'running', files: FILES, rows: 0, spooled: true },
+  copied: { status: 'running', files: FILES, rows: 0, spooled: true },
+  committed: { status: 'success', files: FILES, rows: ROWS, spooled: true },
+  failure_recorded: { status: 'pending_retry', files: FILES, rows: 0, spooled: false },
+};
+
+// More than what is written in one go, so that a fetch can end in its middle.
+const csv = (file: number) =>
+  `file,n,pad\n${Array.from({ length: ROWS }, (_, n) => `${file},${n},${'x'.repeat(100)}`).join('\n')}\n`;
+
+// Each in a world of its own: a worker that is to die at a point dies of any connector's file there.
+describe('a worker dies', { concurrency: 2 }, () => {
+  for (const [point, scene] of Object.entries(SCENES) as [FaultPoint, Scene][]) {
+    test(`at ${point}: the next one finishes, everything once`, () => dieAt(point, scene));
+  }
+});
+
+async function dieAt(point: FaultPoint, scene: Scene): Promise<void> {
+  const world = await openWorld();
+  const { db, server } = world;
+  for (let file = 0; file < FILES; file++) world.put(`in/${file}.csv`, csv(file));
+  // The first attempt at the first file meets trouble that passes, longer than one attempt waits for it.
+  const trouble = server.faults.order({
+    operation: 'GetObject',
+    key: 'in/0.csv',
+    error: { status: 503, code: 'SlowDown' },
+    times: point === 'failure_recorded' ? 1000 : 0,
+  });
+  await db.query('create table landed (file integer, n integer, pad text, file_id bigint)');
+  // One file at a time, so that it is the first one that has come to the point.
+  const doomed = await world.startWorker({ WORKER_CONCURRENCY: '1', FAULT_POINT: point });
+  await world.insertConnector({
+    name: 'doomed',
+    pattern: 'in/*',
+    target_table: 'landed',
+    file_id_column: 'file_id',
+  });
+  assert.equal((await doomed.ended()).signal, 'SIGKILL');
+  trouble.cancel();
+
+  await db.waitFor(
+    "select from pg_stat_activity where datname = current_database() and application_name like 's3_connector %'",
+    (sessions) => sessions.length === 0,
+  );
+  assert.deepEqual(
+    await db.one(
+      `select (select status from s3_connector.files order by key limit 1) as status,
+        (select count(*) from s3_connector.files) as files, (select count(*) from landed) as rows`,
+    ),
+    { status: scene.status, files: scene.files, rows: scene.rows },
+  );
+  assert.equal((await world.spooled()).length > 0, scene.spooled);
+  // The job that it was at is still its own.
+  assert.deepEqual(await db.query('select from graphile_worker.jobs where locked_at is not null'), [{}]);
+
+  const heir = await world.startWorker();
+  // What the crontab does every minute, now.
+  await db.query("select graphile_worker.add_job('poll_due')");
+  const files = await world.settled('doomed');
+  assert.equal(files.length, FILES);
+  await assertExactlyOnce(db, { connector: 'doomed', table: 'landed', rowsOf: () => ROWS });
+  await assertAtRest(db);
+  await heir.end('SIGTERM');
+  assert.deepEqual(await world.spooled(), []);
+}

@@ -1,0 +1,293 @@
+import assert from 'node:assert/strict';
+import { rename, symlink, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { before, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
+import type { WorkerProcess } from '../support/worker.ts';
+import { openWorld } from '../support/world.ts';
+import { assertAtRest } from './exactly_once.ts';
+import { ownServer } from './own_server.ts';
+import { makeTrouble } from './trouble.ts';
+
+// Its deadlocks are looked for late enough that it is known who sees one first.
+const server = await ownServer({ deadlock_timeout: '2s', max_connections: '60' });
+const world = await openWorld(server);
+const { db } = world;
+const trouble = makeTrouble(world);
+let worker: WorkerProcess;
+
+before(async () => {
+  worker = await world.startWorker();
+});
+
+test('a full disk passes', async () => {
+  await db.query('create table disk_full (n integer, file_id bigint)');
+  const { path } = await db.one<{ path: string }>("select pg_relation_filepath('disk_full') as path");
+  const file = join(server.dataDir, path);
+  await db.asSuperuser('checkpoint');
+  // The kernel's own device for this: every write says ENOSPC.
+  await rename(file, `${file}.away`);
+  await symlink('/dev/full', file);
+  await trouble.set();
+  await trouble.insert('disk_full');
+  const failed = await trouble.file('disk_full', 'pending_retry');
+  assert.equal(failed.error_code, 'database_disk_full');
+  assert.match(failed.error_message!, /No space left on device/);
+  await unlink(file);
+  await rename(`${file}.away`, file);
+  await trouble.succeeds('disk_full');
+});
+
+test('statement_timeout passes, and is named', async () => {
+  await db.query(`
+    create table timed_out (n integer, file_id bigint);
+    create function sleep() returns trigger language plpgsql as 'begin perform pg_sleep(30); return new; end';
+    create trigger sleep before insert on timed_out for each row execute function sleep()`);
+  await trouble.set("statement_timeout = '500ms'");
+  await trouble.insert('timed_out');
+  const failed = await trouble.file('timed_out', 'pending_retry');
+  assert.equal(failed.error_code, 'statement_cancelled');
+  assert.match(failed.error_message!, /statement timeout/);
+  await trouble.set();
+  await db.query('drop trigger sleep on timed_out');
+  await trouble.succeeds('timed_out');
+});
+
+test('a lock on the target is waited for, and the files of others go on', async () => {
+  await db.query('create table locked (n integer, file_id bigint)');
+  const holder = await db.connect();
+  await holder.query('begin; lock table locked in access exclusive mode');
+  await trouble.insert('locked');
+  await trouble.waitsForLock();
+  await trouble.insert('not_locked');
+  await trouble.succeeds('not_locked');
+  await holder.query('rollback');
+  assert.equal((await trouble.succeeds('locked')).attempts, 1);
+});
+
+test('lock_timeout passes', async () => {
+  await db.query('create table lock_timeout (n integer, file_id bigint)');
+  await trouble.set("lock_timeout = '200ms'");
+  const holder = await db.connect();
+  await holder.query('begin; lock table lock_timeout in access exclusive mode');
+  await trouble.insert('lock_timeout');
+  const failed = await trouble.file('lock_timeout', 'pending_retry');
+  assert.equal(failed.error_code, 'lock_not_available');
+  await holder.query('rollback');
+  await trouble.set();
+  await trouble.succeeds('lock_timeout');
+});
+
+test('a deadlock passes', async () => {
+  await db.query('create table deadlocked (n integer primary key, file_id bigint)');
+  // It must be the import that finds the deadlock.
+  await db.asSuperuser(`alter role ${db.person.name} set deadlock_timeout = '1h'`);
+  const other = await db.connect();
+  await other.query('begin');
+  await other.query('insert into deadlocked values (2)');
+  await trouble.insert('deadlocked');
+  // It has inserted 1, and waits to know whether 2 is there.
+  await trouble.waitsForLock();
+  await assert.rejects(
+    other.query('insert into deadlocked values (1)').then(() => other.query('select 1 / 0')),
+    { code: '22012' },
+  );
+  const failed = await trouble.file('deadlocked', 'pending_retry');
+  assert.equal(failed.error_code, 'deadlock');
+  await other.query('rollback');
+  await db.asSuperuser(`alter role ${db.person.name} reset deadlock_timeout`);
+  await trouble.succeeds('deadlocked');
+});
+
+test('a serialization failure passes', async () => {
+  await db.query(`
+    create table serialized (n integer, file_id bigint);
+    create table counted (n integer);
+    create function count_and_wait() returns trigger language plpgsql as $$
+    begin
+      perform count(*) from counted;
+      perform pg_advisory_xact_lock_shared(42);
+      return null;
+    end;
+    $$;
+    create trigger count_and_wait before insert on serialized
+      for each statement execute function count_and_wait()`);
+  await trouble.set("default_transaction_isolation = 'serializable'");
+  const other = await db.connect();
+  await other.query('select pg_advisory_lock(42)');
+  // Each reads what the other writes: one of the two must fail.
+  await other.query('begin isolation level serializable');
+  await other.query('select count(*) from serialized');
+  await other.query('insert into counted values (1)');
+  await trouble.insert('serialized');
+  await trouble.waitsForLock();
+  await other.query('commit');
+  await other.query('select pg_advisory_unlock(42)');
+  const failed = await trouble.file('serialized', 'pending_retry');
+  assert.equal(failed.error_code, 'serialization_failure');
+  await trouble.succeeds('serialized');
+  await trouble.set();
+});
+
+test('a server that takes no writes passes, as one that is no longer the primary', async () => {
+  await trouble.set('default_transaction_read_only = on');
+  await trouble.insert('read_only');
+  const failed = await trouble.file('read_only', 'pending_retry');
+  assert.equal(failed.error_code, 'database_read_only');
+  await trouble.set();
+  await trouble.succeeds('read_only');
+});
+
+test('idle_in_transaction_session_timeout passes', async () => {
+  await db.query('create table idle (n integer, file_id bigint)');
+  await trouble.set("idle_in_transaction_session_timeout = '300ms'");
+  // Large enough to be read while it is fetched, so that the transaction waits for the network.
+  const stalled = world.server.faults.order({
+    operation: 'GetObject',
+    key: 'idle/1.csv',
+    stall: { after: 1 },
+  });
+  const rows = 2_000_000;
+  world.put('idle/1.csv', `n\n${'12345\n'.repeat(rows)}`);
+  await world.insertConnector({
+    name: 'idle',
+    pattern: 'idle/*',
+    target_table: 'idle',
+    file_id_column: 'file_id',
+  });
+  await stalled.hit();
+  await db.waitFor(
+    "select from pg_stat_activity where application_name like 's3_connector import_file %'",
+    (sessions) => sessions.length === 0,
+  );
+  stalled.release();
+  const failed = await trouble.file('idle', 'pending_retry');
+  assert.match(failed.error_code!, /^(sql_25P03|connection_lost)$/);
+  await trouble.set();
+  assert.equal((await trouble.succeeds('idle')).rows_imported, rows);
+});
+
+test('a full server passes', async () => {
+  await db.query('create table crowded (n integer, file_id bigint)');
+  await trouble.set();
+  const fetched = world.server.faults.order({
+    operation: 'GetObject',
+    key: 'crowded/1.csv',
+    stall: { after: 1 },
+  });
+  await trouble.insert('crowded');
+  await fetched.hit();
+  const crowd = await fillServer();
+  fetched.release();
+  const failed = await trouble.file('crowded', 'pending_retry').finally(() => crowd.leave());
+  assert.equal(failed.error_code, 'too_many_connections');
+  await trouble.succeeds('crowded');
+});
+
+/** Takes every connection that there is, and those that others give up. */
+async function fillServer(): Promise<{ leave(): Promise<void> }> {
+  const taken: pg.Client[] = [];
+  let over = false;
+  const take = async (): Promise<boolean> => {
+    const client = new pg.Client({ connectionString: db.url });
+    client.on('error', () => {});
+    try {
+      await client.connect();
+    } catch (error) {
+      if ((error as pg.DatabaseError).code === '53300') return false;
+      throw error;
+    }
+    taken.push(client);
+    return true;
+  };
+  while (await take());
+  const staying = (async () => {
+    while (!over) if (!(await take())) await delay(5);
+  })();
+  return {
+    async leave() {
+      over = true;
+      await staying;
+      await Promise.all(taken.map((client) => client.end()));
+    },
+  };
+}
+
+test('a table that is dropped is a lasting trouble where it is not ours to make', async () => {
+  await db.query('create table dropped (n integer, file_id bigint)');
+  await trouble.insert('dropped', { create_table: false });
+  await trouble.succeeds('dropped');
+  await db.query('drop table dropped');
+  world.put('dropped/2.csv', 'n\n3\n');
+  const [, second] = await world.pollAndSettle('dropped');
+  assert.deepEqual([second!.status, second!.error_code, second!.attempts], ['failure', 'table_missing', 1]);
+  await db.query('create table dropped (n integer, file_id bigint)');
+  await db.query("select s3_connector.retry('dropped')");
+  await world.settled('dropped');
+  assert.deepEqual(await db.query('select n from dropped'), [{ n: 3 }]);
+});
+
+test('a table that is dropped while an import waits for it is made again', async () => {
+  await db.query('create table vanished (n integer, file_id bigint)');
+  const holder = await db.connect();
+  await holder.query('begin; lock table vanished in access exclusive mode');
+  await trouble.insert('vanished');
+  await trouble.waitsForLock();
+  await holder.query('drop table vanished; commit');
+  const failed = await trouble.file('vanished', 'pending_retry');
+  assert.equal(failed.error_code, 'table_changed');
+  await trouble.succeeds('vanished');
+});
+
+test('a column that is dropped while an import waits is looked at again, and named', async () => {
+  await db.query('create table altered (n integer, m integer, file_id bigint)');
+  world.put('altered/0.csv', 'n,m\n1,1\n');
+  const holder = await db.connect();
+  await holder.query('begin; lock table altered in access exclusive mode');
+  await trouble.insert('altered', { pattern: 'altered/0*' });
+  await trouble.waitsForLock();
+  await holder.query('alter table altered drop column m; commit');
+  assert.equal((await trouble.file('altered', 'pending_retry')).error_code, 'table_changed');
+  await db.query(
+    'select graphile_worker.reschedule_jobs(array(select id from graphile_worker.jobs where run_at > now()), now())',
+  );
+  const failed = await trouble.file('altered', 'failure');
+  assert.match(failed.error_message!, /lacks: m\./);
+  await db.query('alter table altered add column m integer');
+  await db.query("select s3_connector.retry('altered')");
+  await trouble.succeeds('altered');
+});
+
+test('a server that restarts passes, in the middle of a COPY', async () => {
+  await db.query('create table restarted (n integer, file_id bigint)');
+  const stalled = world.server.faults.order({
+    operation: 'GetObject',
+    key: 'restarted/1.csv',
+    stall: { after: 6_000_000 },
+  });
+  const rows = 2_000_000;
+  world.put('restarted/1.csv', `n\n${'12345\n'.repeat(rows)}`);
+  await world.insertConnector({
+    name: 'restarted',
+    pattern: 'restarted/*',
+    target_table: 'restarted',
+    file_id_column: 'file_id',
+  });
+  await stalled.hit();
+  await db.waitFor(
+    'select from pg_stat_progress_copy where bytes_processed > 1000000',
+    ({ length }) => length > 0,
+  );
+  await server.restart('fast');
+  stalled.release();
+  const failed = await trouble.file('restarted', 'pending_retry');
+  assert.equal(failed.error_code, 'connection_lost');
+  assert.equal((await trouble.succeeds('restarted')).rows_imported, rows);
+});
+
+test('the worker has lived through all of it, and nothing is left', async () => {
+  await assertAtRest(db);
+  assert.equal((await worker.end('SIGTERM')).code, 0);
+  assert.deepEqual(await world.spooled(), []);
+});

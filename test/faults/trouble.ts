@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import type { ConnectorColumns, FileRow, World } from '../support/world.ts';
+
+/** What tests of a database that misbehaves do with a world, whose workers they have started. */
+export interface Trouble {
+  /** Gives new import sessions a setting, or takes all such settings back. */
+  set(setting?: string): Promise<void>;
+  /** A connector with the table of its name, of n and file_id, and one file of two rows; inserted as a user would. */
+  insert(name: string, columns?: Partial<ConnectorColumns>): Promise<void>;
+  /** Waits until the connector's file has come to a status. */
+  file(name: string, status: string): Promise<FileRow>;
+  /** Waits until a session that imports waits for a lock. */
+  waitsForLock(): Promise<void>;
+  /** Lets a file that waits for its next attempt have it now, and asserts that its rows are there once. */
+  succeeds(name: string): Promise<FileRow>;
+}
+
+export function makeTrouble(world: World): Trouble {
+  const { db } = world;
+  return {
+    async set(setting) {
+      await db.query(`alter database ${db.name} ${setting ? `set ${setting}` : 'reset all'}`);
+      // Sessions that are open keep what they have.
+      const sessions =
+        "from pg_stat_activity where datname = current_database() and application_name like 's3_connector import_file%'";
+      await db.query(`select pg_terminate_backend(pid) ${sessions}`);
+      await db.waitFor(`select ${sessions}`, (rows) => rows.length === 0);
+    },
+    async insert(name, columns = {}) {
+      await db.query(`create table if not exists ${name} (n integer, file_id bigint)`);
+      world.put(`${name}/1.csv`, 'n\n1\n2\n');
+      await world.insertConnector({
+        name,
+        pattern: `${name}/*`,
+        target_table: name,
+        file_id_column: 'file_id',
+        ...columns,
+      });
+    },
+    async file(name, status) {
+      const [file] = await db.waitFor<FileRow>(
+        'select * from s3_connector.files where connector_name = $1',
+        (rows) => rows[0]?.status === status,
+        { values: [name] },
+      );
+      return file!;
+    },
+    async waitsForLock() {
+      await db.waitFor(
+        `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
+          and application_name like 's3_connector import_file%'`,
+        (rows) => rows.length > 0,
+      );
+    },
+    async succeeds(name) {
+      await db.query(
+        'select graphile_worker.reschedule_jobs(array(select id from graphile_worker.jobs where run_at > now()), now())',
+      );
+      const [file] = await world.settled(name);
+      assert.deepEqual([file!.status, file!.error_message], ['success', null]);
+      const { n } = await db.one<{ n: number }>(
+        `select count(*) as n from ${name} t join s3_connector.files f on f.id = t.file_id where f.connector_name = $1`,
+        [name],
+      );
+      assert.deepEqual([n, file!.rows_imported], [n, n]);
+      assert.deepEqual(await db.one(`select count(*) as n from ${name}`), { n });
+      return file!;
+    },
+  };
+}
