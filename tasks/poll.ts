@@ -4,6 +4,7 @@ import { describeError } from '../src/errors.ts';
 import { compileGlob } from '../src/glob.ts';
 import { type Listing, listMatching } from '../src/list.ts';
 import { log } from '../src/log.ts';
+import { countPoll } from '../src/metrics/counters.ts';
 import { defineTask, type WorkerContext } from '../src/task.ts';
 
 /** LIST requests in one go (1,000 keys each); a longer scan goes on in the next poll, from its scan position. */
@@ -18,6 +19,7 @@ export default defineTask<{ connector_name: string }>(async ({ connector_name },
     const listing = await list(worker, poll);
     const enqueued = await enqueue(worker.control.db, poll.start, listing);
     if (listing.stoppedBy === 'budget') await pollAgain(worker, connector_name);
+    countPoll(connector_name, 'success');
     log.info('polled', {
       ...fields,
       listed: listing.keysListed,
@@ -26,6 +28,7 @@ export default defineTask<{ connector_name: string }>(async ({ connector_name },
       stoppedBy: listing.stoppedBy,
     });
   } catch (error) {
+    countPoll(connector_name, 'failure');
     log.error('poll failed', { ...fields, error: describeError(error) });
     await recordFailedPoll(worker.control.db, poll.start, error);
   }

@@ -11,6 +11,7 @@ import { ConnectorError } from '../errors.ts';
 import { describeCredentials } from './s3_credentials.ts';
 import { toConnectorError } from './s3_errors.ts';
 import { toPage } from './s3_listing.ts';
+import { countRequests } from './s3_requests.ts';
 import type { ListPage, Source, SourceObject } from './source.ts';
 
 /** What of a connector decides how its bucket is reached. */
@@ -34,7 +35,7 @@ export class S3Sources {
   open(settings: S3Settings): Source {
     this.#checkEndpoint(settings.endpoint);
     const key = JSON.stringify([settings.region, settings.endpoint, settings.auth_method]);
-    const client = this.#clients.get(key) ?? new S3Client(clientConfig(settings));
+    const client = this.#clients.get(key) ?? countRequests(new S3Client(clientConfig(settings)));
     this.#clients.set(key, client);
     return new S3Source(client, settings.bucket);
   }

@@ -11,6 +11,8 @@ import { EncoderThread } from '../formats/csv/binary/encoder_thread.ts';
 import { Reader, type ReaderLimits } from '../formats/parquet/reader_process.ts';
 import { Pool } from '../formats/pool.ts';
 import { log } from '../log.ts';
+import { QueueWatch } from '../metrics/queue_watch.ts';
+import { openMetricsServer } from '../metrics/server.ts';
 import { packageRoot } from '../paths.ts';
 import { S3Sources } from '../sources/s3.ts';
 import type { WorkerContext } from '../task.ts';
@@ -38,13 +40,19 @@ export interface Worker {
   stop(): Promise<void>;
 }
 
+/** That of imports and polls, and that of requests. */
+type Runners = [imports: Runner, requests: Runner];
+
 /** Migrates the database, then works until it is stopped; resolves when it takes work. */
 export async function startWorker(config: Config): Promise<Worker> {
   await migrate(config.databaseUrl);
   const resources = new Resources();
   try {
     const context = await openContext(config, resources);
+    const queues: QueueWatch[] = [];
+    await serveMetrics(context, queues, resources);
     const runners = await startQueues(config, context, resources);
+    queues.push(...watchQueues(runners, config));
     return toWorker(context, runners, resources);
   } catch (error) {
     await resources.close();
@@ -52,7 +60,7 @@ export async function startWorker(config: Config): Promise<Worker> {
   }
 }
 
-function toWorker({ liveness }: WorkerContext, runners: Runner[], resources: Resources): Worker {
+function toWorker({ liveness }: WorkerContext, runners: Runners, resources: Resources): Worker {
   let stopped: Promise<void> | undefined;
   const stop = async () => {
     log.info('stopping', { worker: liveness.workerId });
@@ -71,6 +79,23 @@ function toWorker({ liveness }: WorkerContext, runners: Runner[], resources: Res
       return stopped;
     },
   };
+}
+
+/** Before there are queues to watch, so that a port that is taken is found before there is work to be given up. */
+async function serveMetrics(
+  context: WorkerContext,
+  queues: readonly QueueWatch[],
+  resources: Resources,
+): Promise<void> {
+  const { metrics } = context.config;
+  if (metrics === null) return;
+  const server = await openMetricsServer(context, queues, metrics);
+  resources.add(() => server.close());
+  log.info('serving metrics', { host: metrics.host, port: server.port });
+}
+
+function watchQueues([imports, requests]: Runners, config: Config): QueueWatch[] {
+  return [new QueueWatch(imports, config.concurrency), new QueueWatch(requests, REQUEST_CONCURRENCY)];
 }
 
 async function openContext(config: Config, resources: Resources): Promise<WorkerContext> {
@@ -124,7 +149,7 @@ function openPool(config: Config, purpose: string, max: number, resources: Resou
 }
 
 /** Imports and polls wait in one queue; requests have slots of their own, so that no long import holds them up. */
-async function startQueues(config: Config, context: WorkerContext, resources: Resources): Promise<Runner[]> {
+async function startQueues(config: Config, context: WorkerContext, resources: Resources): Promise<Runners> {
   const tasks = await loadTasks(context);
   const requestTasks = pickTasks(await loadTasks(requestContext(config, context, resources)), REQUEST_KINDS);
   const crontab = parseCrontab(await readFile(join(packageRoot, 'crontab'), 'utf8'));
