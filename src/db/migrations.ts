@@ -11,6 +11,7 @@ import type { Database } from './schema.ts';
 
 // Serialises whole migrations (queue, tables, functions) between processes; any constant will do.
 const MIGRATE_LOCK = 1_395_868_504;
+const MIGRATIONS = join(packageRoot, 'migrations');
 
 /**
  * Brings a database to this version: graphile-worker's schema, then migrations/ (tables, forward only), then
@@ -36,6 +37,11 @@ export async function migrate(databaseUrl: string): Promise<void> {
   }
 }
 
+/** The names of the migrations that this version has. */
+export async function migrationNames(): Promise<string[]> {
+  return (await readSqlFiles(MIGRATIONS)).map(({ name }) => name);
+}
+
 /** What a person must know of, such as roles that could not be made; PostgreSQL's own notices are not. */
 function logWarning(notice: Record<'severity' | 'message' | 'hint', string | undefined>): void {
   if (notice.severity === 'WARNING') log.warn('migrating', { warning: notice.message, hint: notice.hint });
@@ -44,7 +50,7 @@ function logWarning(notice: Record<'severity' | 'message' | 'hint', string | und
 async function migrateTables(db: Kysely<Database>): Promise<void> {
   const migrator = new Migrator({
     db,
-    provider: sqlFiles(join(packageRoot, 'migrations')),
+    provider: sqlFiles(MIGRATIONS),
     migrationTableSchema: 's3_connector_private',
   });
   const { error } = await migrator.migrateToLatest();
