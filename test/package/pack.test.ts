@@ -24,6 +24,7 @@ const RUNS = [
   /^dist\/(src|tasks|console)\/.*\.js$/,
   /^migrations\/\d{4}_\w+\.sql$/,
   /^sql\/.*\.sql$/,
+  /^console\/assets\/[\w.]+$/,
   /^(crontab|package\.json|README\.md|CHANGELOG\.md|LICENSE)$/,
 ];
 
