@@ -1,20 +1,11 @@
 import pg from 'pg';
 import { migrationNames } from '../db/migrations.ts';
-import { ConnectorError } from '../errors.ts';
+import { explainRefusal } from '../db/refusal.ts';
 import { type Finding, tryStep } from './check.ts';
 
 const OLDEST_SERVER = 140_000;
 const CONNECT_MS = 10_000;
 const SCHEMAS = ['s3_connector', 's3_connector_private', 'graphile_worker'];
-
-/** What to do about what a connection is refused with. */
-const REFUSALS: Record<string, string> = {
-  ECONNREFUSED: 'No server listens there: check host and port in DATABASE_URL, and that PostgreSQL runs.',
-  ENOTFOUND: 'There is no such host: check DATABASE_URL.',
-  '28P01': 'Check user and password in DATABASE_URL.',
-  '28000': "Check the user in DATABASE_URL, and the server's pg_hba.conf.",
-  '3D000': 'Create the database first, or check its name in DATABASE_URL.',
-};
 
 /** Whether the database is there and fit, and as new as this program. Changes nothing. */
 export async function* checkDatabase(databaseUrl: string): AsyncGenerator<Finding> {
@@ -45,12 +36,6 @@ async function connect(connectionString: string): Promise<{ client?: pg.Client; 
   if (finding.state !== 'failed') return { client: client!, finding };
   await client?.end();
   return { finding };
-}
-
-function explainRefusal(error: Error & { code?: string }): ConnectorError {
-  // Several addresses that all refuse are an error without a message.
-  const message = `no connection: ${error.message || error.code}`;
-  return new ConnectorError('no_connection', message, { hint: REFUSALS[error.code ?? ''], cause: error });
 }
 
 type Found = Omit<Finding, 'step'>;

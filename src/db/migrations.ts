@@ -7,6 +7,7 @@ import pg from 'pg';
 import { log } from '../log.ts';
 import { packageRoot } from '../paths.ts';
 import { settleIn } from './home.ts';
+import { explainRefusal } from './refusal.ts';
 import type { Database } from './schema.ts';
 
 // Serialises whole migrations (queue, tables, functions) between processes; any constant will do.
@@ -20,7 +21,9 @@ const MIGRATIONS = join(packageRoot, 'migrations');
  */
 export async function migrate(databaseUrl: string): Promise<void> {
   const lock = new pg.Client({ connectionString: databaseUrl, application_name: 's3_connector migrate' });
-  await lock.connect();
+  await lock.connect().catch((error) => {
+    throw explainRefusal(error);
+  });
   try {
     await lock.query('select pg_advisory_lock($1)', [MIGRATE_LOCK]);
     await runMigrations({ connectionString: databaseUrl, noHandleSignals: true, preset: {} });

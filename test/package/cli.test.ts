@@ -62,6 +62,10 @@ test('migrate says what is missing with status 1, and migrates', async () => {
   const unset = await runCli(['migrate']);
   assert.equal(unset.code, 1);
   assert.match(unset.stderr, /DATABASE_URL must be set/);
+  const away = await runCli(['migrate'], { DATABASE_URL: 'postgres://x:y@127.0.0.1:1/z' });
+  assert.equal(away.code, 1);
+  assert.match(away.stderr, /^no connection to the database: .*ECONNREFUSED.*\nNo server listens there/);
+  assert.doesNotMatch(away.stderr, / {4}at /);
   const env = { DATABASE_URL: empty.url };
   const done = await runCli(['migrate'], { ...env, LOG_FORMAT: 'text' });
   assert.equal(done.code, 0, done.stderr);
