@@ -14,6 +14,7 @@ import pg from 'pg';
 import { type BucketServer, startBucketServer } from '../embedded/bucket/server.ts';
 import { startPostgres } from '../embedded/postgres/server.ts';
 import { migrate } from '../src/db/migrations.ts';
+import { insertStatement } from './connectors.ts';
 import {
   breakFile,
   type DemoObject,
@@ -114,13 +115,7 @@ async function stopWorker(child: ChildProcess | undefined): Promise<void> {
 
 async function insertConnectors(screen: Screen, { endpoint }: BucketServer): Promise<void> {
   screen.say('Five rows, and their files are on the way into five tables that do not exist yet:\n');
-  await screen.run(`\
-insert into s3_connector.connectors (name, bucket, pattern, file_format, target_table, endpoint, auth_method) values
-  ('weather',  '${BUCKET}', 'weather/*',                'csv',     'weather',  '${endpoint}', 'anonymous'),
-  ('stocks',   '${BUCKET}', 'stocks/**/*.csv.gz',       'csv',     'stocks',   '${endpoint}', 'anonymous'),
-  ('flights',  '${BUCKET}', 'flights/*.parquet',        'parquet', 'flights',  '${endpoint}', 'anonymous'),
-  ('airports', '${BUCKET}', 'places/airports.csv',      'csv',     'airports', '${endpoint}', 'anonymous'),
-  ('zipcodes', '${BUCKET}', 'places/zipcodes.{csv,zip}', 'csv',    'zipcodes', '${endpoint}', 'anonymous');`);
+  await screen.run(`${insertStatement({ bucket: BUCKET, endpoint, auth: 'anonymous' })};`);
   screen.say();
 }
 

@@ -1,6 +1,7 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ConnectorError } from './errors.ts';
+import { LOG_FORMATS, LOG_LEVELS, type LogSettings } from './log.ts';
 
 /** What a worker is told from outside: environment variables, or the file `.env`. */
 export interface Config {
@@ -19,6 +20,8 @@ export interface Config {
   graceMs: number;
   /** CSV files from so many bytes on, as they are fetched, are encoded before PostgreSQL gets them. */
   encodeCsvFromBytes: number;
+  /** Where `/metrics` and `/healthz` are served; null: nowhere. */
+  metrics: { host: string; port: number } | null;
   /** How long a process that reads Parquet may make no progress, in milliseconds. */
   readerStallMs: number;
 }
@@ -58,6 +61,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
       Number.MAX_SAFE_INTEGER,
     ),
     readerStallMs: readInteger(env, 'READER_STALL_SECONDS', 600, 1, 86_400) * 1000,
+    metrics: readMetrics(env),
   };
 }
 
@@ -70,6 +74,40 @@ export function requireDatabaseUrl(env: NodeJS.ProcessEnv = process.env): string
     {
       hint: 'Such as DATABASE_URL=postgres://user:password@host:5432/database. To only try it out, without a database: npm run demo.',
     },
+  );
+}
+
+/**
+ * How this process logs: for people on a terminal, for machines elsewhere, unless it is told.
+ * @throws ConnectorError `bad_setting`
+ */
+export function readLogSettings(env: NodeJS.ProcessEnv = process.env): LogSettings {
+  return {
+    format: readWord(env, 'LOG_FORMAT', process.stdout.isTTY ? 'text' : 'json', LOG_FORMATS),
+    level: readWord(env, 'LOG_LEVEL', 'info', LOG_LEVELS),
+  };
+}
+
+function readMetrics(env: NodeJS.ProcessEnv): Config['metrics'] {
+  if (!env.METRICS_PORT) return null;
+  return {
+    host: env.METRICS_HOST || '127.0.0.1',
+    port: readInteger(env, 'METRICS_PORT', 0, 0, 65_535),
+  };
+}
+
+function readWord<Word extends string>(
+  env: NodeJS.ProcessEnv,
+  name: string,
+  preset: Word,
+  words: readonly Word[],
+): Word {
+  const text = env[name] || preset;
+  const word = words.find((one) => one === text);
+  if (word !== undefined) return word;
+  throw new ConnectorError(
+    'bad_setting',
+    `${name} must be ${words.join(' or ')}; it is ${JSON.stringify(text)}`,
   );
 }
 

@@ -1,5 +1,9 @@
+import { toText } from './log_text.ts';
+
 /** A log line's fields besides its time, level and event. Never a secret, never a row's content. */
 export type LogFields = Record<string, unknown>;
+
+export type LogLevel = 'info' | 'warn' | 'error';
 
 export interface Log {
   info(event: string, fields?: LogFields): void;
@@ -7,13 +11,45 @@ export interface Log {
   error(event: string, fields?: LogFields): void;
 }
 
-/** Logs one JSON line an event to stdout. */
+/** One event. */
+export interface LogLine extends LogFields {
+  time: string;
+  level: LogLevel;
+  event: string;
+}
+
+export interface LogSettings {
+  /** `json`: an object a line, for machines; `text`: for people. */
+  format: 'json' | 'text';
+  /** What is less grave is left out. */
+  level: LogLevel;
+}
+
+/** From the least grave on. */
+export const LOG_LEVELS: readonly LogLevel[] = ['info', 'warn', 'error'];
+export const LOG_FORMATS = ['json', 'text'] as const;
+
+let settings: LogSettings = { format: 'json', level: 'info' };
+
+/** Sets how this process logs, for all that comes after. */
+export function setLog(next: LogSettings): void {
+  settings = next;
+}
+
+/** Logs one line an event to stdout. */
 export const log: Log = {
   info: (event, fields) => write('info', event, fields),
   warn: (event, fields) => write('warn', event, fields),
   error: (event, fields) => write('error', event, fields),
 };
 
-function write(level: string, event: string, fields: LogFields = {}): void {
-  process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), level, event, ...fields })}\n`);
+function write(level: LogLevel, event: string, fields: LogFields = {}): void {
+  if (LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(settings.level)) return;
+  const line = { time: new Date().toISOString(), level, event, ...fields };
+  const text = settings.format === 'json' ? JSON.stringify(line) : toText(line, hasColors());
+  process.stdout.write(`${text}\n`);
+}
+
+function hasColors(): boolean {
+  return process.stdout.isTTY === true && !process.env.NO_COLOR;
 }

@@ -1,10 +1,11 @@
 import 'dotenv/config';
-import { readConfig } from './config.ts';
+import { readConfig, readLogSettings } from './config.ts';
 import { exitWithError } from './exit.ts';
-import { log } from './log.ts';
+import { log, setLog } from './log.ts';
 import { startWorker } from './worker/worker.ts';
 
 try {
+  setLog(readLogSettings());
   const config = readConfig();
   const worker = await startWorker(config);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void worker.stop());

@@ -1,10 +1,11 @@
 import 'dotenv/config';
-import { requireDatabaseUrl } from './config.ts';
+import { readLogSettings, requireDatabaseUrl } from './config.ts';
 import { migrate } from './db/migrations.ts';
 import { exitWithError } from './exit.ts';
-import { log } from './log.ts';
+import { log, setLog } from './log.ts';
 
 try {
+  setLog(readLogSettings());
   await migrate(requireDatabaseUrl());
   log.info('migrated');
 } catch (error) {

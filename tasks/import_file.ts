@@ -5,6 +5,7 @@ import { faultPoint } from '../src/fault_points.ts';
 import { fetchFor } from '../src/fetch.ts';
 import { type Attempt, type Imported, importSpooled } from '../src/import.ts';
 import { log } from '../src/log.ts';
+import { countFailure, countImport } from '../src/metrics/counters.ts';
 import { recordFailure, recordNewVersion, startAttempt } from '../src/record.ts';
 import type { SourceObject } from '../src/sources/source.ts';
 import { defineTask, type WorkerContext } from '../src/task.ts';
@@ -36,8 +37,11 @@ async function begin(
 }
 
 async function make(worker: WorkerContext, live: LiveAttempt, shutdown: AbortSignal): Promise<void> {
+  const startedAt = performance.now();
   try {
     const { counts, backlog } = await importFile(worker, live);
+    const seconds = (performance.now() - startedAt) / 1000;
+    countImport(live.file, live.connector.file_format, { counts, seconds });
     log.info('imported', { ...fields(live.file), rows: counts.imported });
     if (backlog) worker.refills.ask(live.file.connector_name);
   } catch (error) {
@@ -87,6 +91,7 @@ async function fail(
   const error = locate(signal.aborted ? whyStopped(signal.reason) : trouble, `${file.key}: `);
   const status = await untilAnswered(shutdown, () => recordFailure(worker.control.db, file, error));
   faultPoint('failure_recorded');
+  countFailure(file, status);
   if (status === null) return log.info('import stopped', { ...fields(file), code: error.code });
   // Only what nobody foresaw needs a developer's eyes.
   const stack = error.code === 'unexpected' && trouble instanceof Error ? trouble.stack : undefined;

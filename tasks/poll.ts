@@ -5,6 +5,7 @@ import { faultPoint } from '../src/fault_points.ts';
 import { compileGlob } from '../src/glob.ts';
 import { type Listing, listMatching } from '../src/list.ts';
 import { log } from '../src/log.ts';
+import { countPoll } from '../src/metrics/counters.ts';
 import { defineTask, type WorkerContext } from '../src/task.ts';
 
 /** LIST requests in one go (1,000 keys each); a longer scan goes on in the next poll, from its scan position. */
@@ -21,6 +22,7 @@ export default defineTask<{ connector_name: string }>(async ({ connector_name },
     const enqueued = await enqueue(worker.control.db, poll.start, listing);
     faultPoint('enqueued');
     if (listing.stoppedBy === 'budget') await pollAgain(worker, connector_name);
+    countPoll(connector_name, 'success');
     log.info('polled', {
       ...fields,
       listed: listing.keysListed,
@@ -29,6 +31,7 @@ export default defineTask<{ connector_name: string }>(async ({ connector_name },
       stoppedBy: listing.stoppedBy,
     });
   } catch (error) {
+    countPoll(connector_name, 'failure');
     log.error('poll failed', { ...fields, error: describeError(error) });
     await recordFailedPoll(worker.control.db, poll.start, error);
   }

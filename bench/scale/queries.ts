@@ -38,6 +38,7 @@ function watching(file: { key: string }): ScaleQuery[] {
     query('connector_status of one', `${STATUS} where name = $1`, [SMALL]),
     query('connector_status of the biggest one', `${STATUS} where name = $1`, [BIG]),
     query('connector_status, all', STATUS, [], { limit: 1000 }),
+    query('metrics', 'select * from s3_connector.metrics', [], { limit: 2000 }),
     query('files in failure', `${inOne} and status = 'failure'`, [BIG]),
     query(
       'files in success, the last 100',

@@ -8,6 +8,7 @@ import { log } from '../log.ts';
 import { packageRoot } from '../paths.ts';
 import { version } from '../version.ts';
 import { settleIn } from './home.ts';
+import { explainRefusal } from './refusal.ts';
 import type { Database } from './schema.ts';
 import { refuseNewerSchema } from './schema_version.ts';
 
@@ -23,7 +24,9 @@ const MIGRATIONS = join(packageRoot, 'migrations');
  */
 export async function migrate(databaseUrl: string): Promise<void> {
   const lock = new pg.Client({ connectionString: databaseUrl, application_name: 's3_connector migrate' });
-  await lock.connect();
+  await lock.connect().catch((error) => {
+    throw explainRefusal(error);
+  });
   try {
     await lock.query('select pg_advisory_lock($1)', [MIGRATE_LOCK]);
     const pool = new pg.Pool({ connectionString: databaseUrl, max: 2 });

@@ -2,6 +2,7 @@ import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
 import type { Config } from '../config.ts';
 import { ConnectorError } from '../errors.ts';
+import { countRequests } from './s3_requests.ts';
 import { type CredentialProvider, roleCredentials, sessionName } from './s3_role.ts';
 
 /** What of a connector decides how its bucket is reached. */
@@ -64,11 +65,13 @@ export class S3Clients {
   }
 
   #make(settings: S3Settings & { region: string }): S3Client {
-    const client = new S3Client({
-      ...clientConfig(settings),
-      ...this.#authentication(settings),
-      requestHandler: this.#requestHandler ?? handlerConfig(this.#options),
-    });
+    const client = countRequests(
+      new S3Client({
+        ...clientConfig(settings),
+        ...this.#authentication(settings),
+        requestHandler: this.#requestHandler ?? handlerConfig(this.#options),
+      }),
+    );
     this.#requestHandler ??= client.config.requestHandler;
     return client;
   }

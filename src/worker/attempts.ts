@@ -22,6 +22,11 @@ export class Attempts {
   /** What was stopped while answers were under way, which may name it. */
   readonly #stoppedEarly = new Set<number>();
 
+  /** How many there are. */
+  get count(): number {
+    return this.#live.size;
+  }
+
   /**
    * @param start Begins an attempt in the database; it is given the ids of the file's attempts that are live here.
    * @param shutdown aborted when the worker must end

@@ -12,6 +12,8 @@ import { EncoderThread } from '../formats/csv/binary/encoder_thread.ts';
 import { Reader } from '../formats/parquet/reader_process.ts';
 import { Pool } from '../formats/pool.ts';
 import { log } from '../log.ts';
+import { QueueWatch } from '../metrics/queue_watch.ts';
+import { openMetricsServer } from '../metrics/server.ts';
 import { packageRoot } from '../paths.ts';
 import { S3Sources } from '../sources/s3.ts';
 import type { WorkerContext } from '../task.ts';
@@ -41,6 +43,9 @@ export interface Worker {
   stop(): Promise<void>;
 }
 
+/** That of imports and polls, and that of requests. */
+type Runners = [imports: Runner, requests: Runner];
+
 /** Migrates the database, then works until it is stopped; resolves when it takes work. */
 export async function startWorker(config: Config): Promise<Worker> {
   await migrate(config.databaseUrl);
@@ -48,7 +53,10 @@ export async function startWorker(config: Config): Promise<Worker> {
   try {
     const context = await openContext(config, resources);
     const stopping = new AbortController();
+    const queues: QueueWatch[] = [];
+    await serveMetrics(context, queues, resources);
     const runners = await startQueues(config, context, stopping.signal, resources);
+    queues.push(...watchQueues(runners, config));
     const overtaken = Promise.withResolvers<never>();
     // A worker that is being stopped anyway has nobody left who would ask.
     overtaken.promise.catch(() => {});
@@ -64,7 +72,7 @@ export async function startWorker(config: Config): Promise<Worker> {
 /** @param ends `stopping` is aborted by stop; `overtaken` rejects when a newer version has migrated the database */
 function toWorker(
   { liveness }: WorkerContext,
-  runners: Runner[],
+  runners: Runners,
   { stopping, overtaken }: { stopping: AbortController; overtaken: Promise<never> },
   resources: Resources,
 ): Worker {
@@ -87,6 +95,23 @@ function toWorker(
       return stopped;
     },
   };
+}
+
+/** Before there are queues to watch, so that a port that is taken is found before there is work to be given up. */
+async function serveMetrics(
+  context: WorkerContext,
+  queues: readonly QueueWatch[],
+  resources: Resources,
+): Promise<void> {
+  const { metrics } = context.config;
+  if (metrics === null) return;
+  const server = await openMetricsServer(context, queues, metrics);
+  resources.add(() => server.close());
+  log.info('serving metrics', { host: metrics.host, port: server.port });
+}
+
+function watchQueues([imports, requests]: Runners, config: Config): QueueWatch[] {
+  return [new QueueWatch(imports, config.concurrency), new QueueWatch(requests, REQUEST_CONCURRENCY)];
 }
 
 async function openContext(config: Config, resources: Resources): Promise<WorkerContext> {
@@ -154,7 +179,7 @@ async function startQueues(
   context: WorkerContext,
   stopping: AbortSignal,
   resources: Resources,
-): Promise<Runner[]> {
+): Promise<Runners> {
   const tasks = await loadTasks(context);
   const requestTasks = pickTasks(await loadTasks(requestContext(config, context, resources)), REQUEST_KINDS);
   const crontab = parseCrontab(await readFile(join(packageRoot, 'crontab'), 'utf8'));

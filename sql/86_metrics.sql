@@ -1,0 +1,93 @@
+-- The figures that a monitoring system keeps. Every worker serves them at /metrics, the same from each; an exporter that
+-- only knows SQL can read them here.
+
+create or replace view s3_connector.metrics as
+  with families (name, help) as (
+    values
+      ('s3_connector_connector_running', '1 while the connector is running, 0 while it is paused.'),
+      ('s3_connector_files', 'Files of the connector, by status.'),
+      ('s3_connector_imported_rows', 'Rows imported, of the files in success.'),
+      ('s3_connector_imported_bytes', 'Size of the imported objects as they are in the bucket, of the files in success.'),
+      ('s3_connector_caught_up', '1 where the last poll reached the end of the bucket without an error, else 0.'),
+      ('s3_connector_last_poll_failed', '1 where the last poll ended with an error, else 0.'),
+      ('s3_connector_last_poll_timestamp_seconds', 'When the last poll began, in Unix time.'),
+      ('s3_connector_poll_lag_seconds', 'For how long the next poll of a running connector has been due; 0 where none is.'),
+      ('s3_connector_behind_seconds', 'How long ago the next object that is known and not imported yet was written to the bucket; 0 where all are. The table is that far behind the newest object.'),
+      ('s3_connector_longest_import_seconds', 'For how long the longest of the imports that run now has been running; 0 where none does.'),
+      ('s3_connector_last_success_timestamp_seconds', 'When a file last came in, in Unix time.'),
+      ('s3_connector_late_files', 'Keys in late_files, as the last audit found them.'),
+      ('s3_connector_workers_alive', 'Worker processes that hold their lock.')
+  ), per_connector as (
+    select c.name as connector, figure.name, figure.status, figure.value
+    from s3_connector.connector_status c
+    join s3_connector_private.progress p on p.connector_name = c.name
+    left join lateral (
+      select q.error is not null as failed from s3_connector.polls q
+      where q.connector_name = c.name order by q.started_at desc limit 1
+    ) last_poll on true
+    cross join lateral (
+      -- The first in key order of each status, by its index: all of them could be a million. Where nothing waits but more
+      -- is known to be there, the last one enqueued is the nearest that is known of it.
+      select min(f.last_modified) as last_modified from (
+        (select f.last_modified from s3_connector.files f
+          where f.connector_name = c.name and f.status = 'in_queue' and c.in_queue > 0 order by f.key limit 1)
+        union all
+        (select f.last_modified from s3_connector.files f
+          where f.connector_name = c.name and f.status = 'running' and c.running > 0 order by f.key limit 1)
+        union all
+        (select f.last_modified from s3_connector.files f
+          where f.connector_name = c.name and f.status = 'pending_retry' and c.pending_retry > 0 order by f.key limit 1)
+        union all
+        (select f.last_modified from s3_connector.files f
+          where f.connector_name = c.name and f.status = 'paused' and c.paused > 0 order by f.key limit 1)
+        union all
+        (select f.last_modified from s3_connector.files f
+          where f.connector_name = c.name and f.key = p.marker and p.backlog)
+      ) f
+    ) next_object
+    cross join lateral (
+      select min(f.started_at) as started_at from s3_connector.files f
+      where f.connector_name = c.name and f.status = 'running' and c.running > 0
+    ) longest
+    cross join lateral (
+      values
+        ('s3_connector_connector_running', null, case c.state when 'running' then 1 else 0 end::float8),
+        ('s3_connector_files', 'in_queue', c.in_queue),
+        ('s3_connector_files', 'running', c.running),
+        ('s3_connector_files', 'pending_retry', c.pending_retry),
+        ('s3_connector_files', 'paused', c.paused),
+        ('s3_connector_files', 'success', c.success),
+        ('s3_connector_files', 'failure', c.failure),
+        ('s3_connector_files', 'cancelled', c.cancelled),
+        ('s3_connector_files', 'undone', c.undone),
+        ('s3_connector_imported_rows', null, c.rows_total),
+        ('s3_connector_imported_bytes', null, c.bytes_total),
+        ('s3_connector_caught_up', null, c.caught_up::integer),
+        ('s3_connector_last_poll_failed', null, coalesce(last_poll.failed, false)::integer),
+        ('s3_connector_last_poll_timestamp_seconds', null, extract(epoch from c.last_poll_at)),
+        -- A schedule that never comes is due at infinity, from which nothing can be subtracted.
+        ('s3_connector_poll_lag_seconds', null,
+          case when c.next_poll_at < now() then extract(epoch from now() - c.next_poll_at) else 0 end),
+        ('s3_connector_behind_seconds', null,
+          greatest(0, coalesce(extract(epoch from now() - next_object.last_modified), 0))),
+        ('s3_connector_longest_import_seconds', null,
+          greatest(0, coalesce(extract(epoch from clock_timestamp() - longest.started_at), 0))),
+        ('s3_connector_last_success_timestamp_seconds', null, extract(epoch from c.last_success_at)),
+        ('s3_connector_late_files', null, c.late_files)
+    ) as figure (name, status, value)
+  ), figures as (
+    select f.name, jsonb_strip_nulls(jsonb_build_object('connector', f.connector, 'status', f.status)) as labels, f.value
+    from per_connector f where f.value is not null
+    union all
+    select 's3_connector_workers_alive', '{}', (select count(*) from s3_connector_private.alive_workers())
+  )
+  -- All are gauges: even totals fall, when a file is undone or a connector dropped.
+  select name, 'gauge'::text as type, families.help, figures.labels, figures.value::double precision as value
+  from families join figures using (name);
+comment on view s3_connector.metrics is
+  'What a monitoring system keeps of the connectors: a row per figure and its labels. Every worker serves the same at /metrics, so sum no figure over workers.';
+comment on column s3_connector.metrics.name is 'The metric, as Prometheus names it, with its unit.';
+comment on column s3_connector.metrics.type is 'As Prometheus means it: gauge.';
+comment on column s3_connector.metrics.help is 'What the metric says.';
+comment on column s3_connector.metrics.labels is 'What the figure is of: connector, and status for files.';
+comment on column s3_connector.metrics.value is 'The figure, as of now.';

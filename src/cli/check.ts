@@ -1,0 +1,74 @@
+import 'dotenv/config';
+import { type Config, readConfig, readLogSettings } from '../config.ts';
+import { locate } from '../errors.ts';
+import { checkDatabase } from './check_database.ts';
+import { checkCredentials, checkNode, checkSpool } from './check_machine.ts';
+
+/** What one step found. `note`: a worker can start, but one should know. */
+export interface Finding {
+  step: string;
+  state: 'ok' | 'note' | 'failed';
+  message: string;
+  /** What to do. */
+  hint?: string | undefined;
+}
+
+/** Says for each thing that a worker needs whether it is there; the exit status is 1 where one is not. */
+export async function check(): Promise<void> {
+  const findings: Finding[] = [];
+  for await (const finding of findAll()) {
+    findings.push(finding);
+    process.stdout.write(toText(finding));
+  }
+  const failed = findings.filter(({ state }) => state === 'failed').length;
+  process.stdout.write(
+    failed === 0
+      ? '\nA worker can start: pg-s3-connector start\n'
+      : `\n${failed} of ${findings.length} must be mended before a worker can start.\n`,
+  );
+  process.exitCode = failed === 0 ? 0 : 1;
+}
+
+async function* findAll(): AsyncGenerator<Finding> {
+  yield checkNode();
+  const { config, finding } = checkSettings();
+  yield finding;
+  if (!config) return;
+  yield* checkDatabase(config.databaseUrl);
+  yield await checkSpool(config);
+  yield await checkCredentials(config);
+}
+
+function checkSettings(): { config?: Config; finding: Finding } {
+  try {
+    readLogSettings();
+    const config = readConfig();
+    const message = `${config.concurrency} files side by side, ${config.allowedEndpoints.length} S3-compatible servers allowed`;
+    return { config, finding: { step: 'settings', state: 'ok', message } };
+  } catch (error) {
+    const { message, hint } = locate(error, '');
+    return { finding: { step: 'settings', state: 'failed', message, hint } };
+  }
+}
+
+/**
+ * What a step finds; what it throws is what it says when all is not well.
+ * @param hint what to do about an error that does not say so itself
+ */
+export async function tryStep(
+  step: string,
+  run: () => Promise<Omit<Finding, 'step'>>,
+  hint?: string,
+): Promise<Finding> {
+  try {
+    return { step, ...(await run()) };
+  } catch (error) {
+    const located = locate(error, '');
+    return { step, state: 'failed', message: located.message, hint: located.hint ?? hint };
+  }
+}
+
+function toText({ step, state, message, hint }: Finding): string {
+  const line = `${state.padEnd(6)}  ${step.padEnd(11)}  ${message}\n`;
+  return hint ? `${line}${' '.repeat(21)}${hint}\n` : line;
+}

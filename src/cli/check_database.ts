@@ -1,0 +1,148 @@
+import pg from 'pg';
+import { migrationNames } from '../db/migrations.ts';
+import { explainRefusal } from '../db/refusal.ts';
+import { type Finding, tryStep } from './check.ts';
+
+const OLDEST_SERVER = 140_000;
+const CONNECT_MS = 10_000;
+const SCHEMAS = ['s3_connector', 's3_connector_private', 'graphile_worker'];
+
+/** Whether the database is there and fit, and as new as this program. Changes nothing. */
+export async function* checkDatabase(databaseUrl: string): AsyncGenerator<Finding> {
+  const { client, finding } = await connect(databaseUrl);
+  yield finding;
+  if (!client) return;
+  try {
+    yield await tryStep('timescaledb', () => checkTimescaledb(client));
+    yield await tryStep('role', () => checkRole(client));
+    yield await tryStep('migrations', () => checkMigrations(client));
+    yield await tryStep('workers', () => checkWorkers(client));
+  } finally {
+    await client.end();
+  }
+}
+
+async function connect(connectionString: string): Promise<{ client?: pg.Client; finding: Finding }> {
+  let client: pg.Client | undefined;
+  const finding = await tryStep('database', async () => {
+    const opened = new pg.Client({ connectionString, connectionTimeoutMillis: CONNECT_MS });
+    opened.on('error', () => {});
+    await opened.connect().catch((error) => {
+      throw explainRefusal(error);
+    });
+    client = opened;
+    return await checkServer(opened);
+  });
+  if (finding.state !== 'failed') return { client: client!, finding };
+  await client?.end();
+  return { finding };
+}
+
+type Found = Omit<Finding, 'step'>;
+
+async function checkServer(client: pg.Client): Promise<Found> {
+  const { rows } = await client.query<{ version: string; number: number; place: string; standby: boolean }>(
+    `select current_setting('server_version') as version, current_setting('server_version_num')::integer as number,
+      format('database %s, as role %s', current_database(), current_user) as place, pg_is_in_recovery() as standby`,
+  );
+  const { version, number, place, standby } = rows[0]!;
+  const message = `PostgreSQL ${version}, ${place}`;
+  if (number < OLDEST_SERVER) return { state: 'failed', message, hint: 'PostgreSQL 14 or newer is needed.' };
+  if (standby)
+    return { state: 'failed', message, hint: 'This is a standby, which takes no rows: name the primary.' };
+  return { state: 'ok', message };
+}
+
+async function checkTimescaledb(client: pg.Client): Promise<Found> {
+  const { rows } = await client.query<{ installed: string | null; available: string }>(
+    "select installed_version as installed, default_version as available from pg_available_extensions where name = 'timescaledb'",
+  );
+  const { installed, available } = rows[0] ?? {};
+  if (installed) return { state: 'ok', message: `TimescaleDB ${installed}` };
+  if (available === undefined) {
+    return { state: 'note', message: 'not on this server: tables that the worker makes are plain ones' };
+  }
+  return {
+    state: 'note',
+    message: `TimescaleDB ${available} is on this server, but not in this database`,
+    hint: 'For hypertables: create extension timescaledb;',
+  };
+}
+
+async function checkRole(client: pg.Client): Promise<Found> {
+  const { rows } = await client.query<{
+    role: string;
+    superuser: boolean;
+    creates: boolean;
+    foreign: string | null;
+  }>(
+    `select current_user as role, (select rolsuper from pg_roles where rolname = current_user) as superuser,
+      has_database_privilege(current_database(), 'create') as creates,
+      (select string_agg(nspname, ', ') from pg_namespace
+        where nspname = any ($1) and not pg_has_role(current_user, nspowner, 'usage')) as foreign`,
+    [SCHEMAS],
+  );
+  const { role, superuser, creates, foreign } = rows[0]!;
+  if (foreign) {
+    return {
+      state: 'failed',
+      message: `role ${role} does not own the schemas ${foreign}`,
+      hint: 'Log in as the role that migrated first, or have their owner changed.',
+    };
+  }
+  if (!creates && !(await hasSchema(client))) {
+    return {
+      state: 'failed',
+      message: `role ${role} may not create schemas in this database`,
+      hint: 'Have an administrator: grant create on database ... to it.',
+    };
+  }
+  if (!superuser) return { state: 'ok', message: `role ${role} can migrate and work, and is no superuser` };
+  return {
+    state: 'note',
+    message: `role ${role} is a superuser`,
+    hint: 'Better, give the worker a role of its own: what runs in triggers of target tables could use its rights.',
+  };
+}
+
+async function checkMigrations(client: pg.Client): Promise<Found> {
+  const mine = await migrationNames();
+  const done = (await hasSchema(client)) ? await doneMigrations(client) : [];
+  const missing = mine.filter((name) => !done.includes(name));
+  const unknown = done.filter((name) => !mine.includes(name));
+  if (unknown.length > 0) {
+    return {
+      state: 'failed',
+      message: `the database has ${unknown.join(', ')}, which this version does not know`,
+      hint: 'A newer version migrated it: run that one.',
+    };
+  }
+  if (missing.length === 0) return { state: 'ok', message: `all ${mine.length} are done` };
+  return {
+    state: 'note',
+    message: `${missing.length} of ${mine.length} are not done yet`,
+    hint: 'pg-s3-connector migrate does them; start does so, too.',
+  };
+}
+
+async function checkWorkers(client: pg.Client): Promise<Found> {
+  if (!(await hasSchema(client))) return { state: 'ok', message: 'none yet' };
+  const { rows } = await client.query<{ alive: string }>(
+    'select count(*) as alive from s3_connector.workers where alive',
+  );
+  return { state: 'ok', message: `${rows[0]!.alive} alive on this database` };
+}
+
+async function hasSchema(client: pg.Client): Promise<boolean> {
+  const { rows } = await client.query<{ there: boolean }>(
+    "select to_regclass('s3_connector_private.kysely_migration') is not null as there",
+  );
+  return rows[0]!.there;
+}
+
+async function doneMigrations(client: pg.Client): Promise<string[]> {
+  const { rows } = await client.query<{ name: string }>(
+    'select name from s3_connector_private.kysely_migration',
+  );
+  return rows.map(({ name }) => name);
+}

@@ -1,0 +1,71 @@
+import { mkdir, mkdtemp, rm, statfs, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Config } from '../config.ts';
+import { ConnectorError } from '../errors.ts';
+import { S3Sources } from '../sources/s3.ts';
+import { type Finding, tryStep } from './check.ts';
+
+/** As `engines` of package.json says. */
+const OLDEST_NODE = [22, 18] as const;
+/** The default of max_file_bytes. */
+const FILE_BYTES = 1 << 30;
+
+export function checkNode(): Finding {
+  const [major, minor] = process.versions.node.split('.').map(Number) as [number, number];
+  const old = major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1]);
+  const message = `Node ${process.versions.node}`;
+  if (!old) return { step: 'node', state: 'ok', message };
+  return {
+    step: 'node',
+    state: 'failed',
+    message,
+    hint: `Node ${OLDEST_NODE.join('.')} or newer is needed.`,
+  };
+}
+
+/** Whether files can be written on their way, and whether there is room for as many as are imported side by side. */
+export async function checkSpool({ spoolDir, concurrency }: Config): Promise<Finding> {
+  return await tryStep(
+    'spool',
+    async () => {
+      await mkdir(spoolDir, { recursive: true, mode: 0o700 });
+      const tried = await mkdtemp(join(spoolDir, 'check-'));
+      await writeFile(join(tried, 'file'), 'x').finally(() => rm(tried, { recursive: true }));
+      const { bavail, bsize } = await statfs(spoolDir);
+      const free = bavail * bsize;
+      const message = `${spoolDir} can be written, ${gibibytes(free)} free`;
+      if (free >= concurrency * FILE_BYTES) return { state: 'ok', message };
+      return {
+        state: 'note',
+        message,
+        hint: `${concurrency} files of up to max_file_bytes (${gibibytes(FILE_BYTES)}) may be on it at once; a file that finds no room is tried again later.`,
+      };
+    },
+    'Set SPOOL_DIR to a directory that this user can write.',
+  );
+}
+
+/** Whether AWS credentials are found; a worker of public buckets alone needs none. */
+export async function checkCredentials(config: Config): Promise<Finding> {
+  const sources = new S3Sources(config);
+  try {
+    const source = sources.open({
+      name: 'any',
+      bucket: 'any',
+      region: null,
+      endpoint: null,
+      auth_method: 'worker',
+      role_arn: null,
+    });
+    return { step: 'credentials', state: 'ok', message: await source.credentials() };
+  } catch (error) {
+    if (!(error instanceof ConnectorError)) throw error;
+    return { step: 'credentials', state: 'note', message: error.message, hint: error.hint };
+  } finally {
+    sources.close();
+  }
+}
+
+function gibibytes(bytes: number): string {
+  return `${(bytes / FILE_BYTES).toFixed(1)} GiB`;
+}

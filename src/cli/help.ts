@@ -1,0 +1,41 @@
+import { COMMANDS, type Command, type Setting } from './commands.ts';
+
+/** What `pg-s3-connector --help` says. */
+export function generalHelp(): string {
+  return `pg-s3-connector imports the CSV and Parquet files of S3 buckets into PostgreSQL and TimescaleDB, each exactly once.
+
+Usage: pg-s3-connector <command>
+
+${columns(COMMANDS.map(({ name, summary }) => [name, summary]))}
+
+Settings are environment variables; a file .env in the working directory is read, too. First steps:
+
+  export DATABASE_URL=postgres://user:password@host:5432/database
+  pg-s3-connector check
+  pg-s3-connector start
+
+With a worker running, the rest is SQL. This starts a connector:
+
+  insert into s3_connector.connectors (name, bucket, pattern, file_format, target_table)
+  values ('sensors', 'my-bucket', 'sensors/**/*.csv', 'csv', 'sensor_readings');
+
+pg-s3-connector <command> --help explains one command and its settings; pg-s3-connector --version says which this is.
+`;
+}
+
+/** What `pg-s3-connector <command> --help` says. */
+export function commandHelp({ name, summary, details, settings }: Command): string {
+  return `pg-s3-connector ${name}: ${summary}
+
+${details}
+
+Settings (environment variables, or .env), with what holds if they are not set:
+
+${columns(settings)}
+`;
+}
+
+function columns(rows: readonly Setting[]): string {
+  const width = Math.max(...rows.map(([name]) => name.length));
+  return rows.map(([name, text]) => `  ${name.padEnd(width)}  ${text}`).join('\n');
+}

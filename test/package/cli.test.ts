@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { COMMANDS } from '../../src/cli/commands.ts';
+import { nearest } from '../../src/cli/nearest.ts';
+import { version } from '../../src/version.ts';
+import { testDatabase } from '../support/database.ts';
+import { runCli } from './run_cli.ts';
+
+const empty = await testDatabase({ empty: true });
+const migrated = await testDatabase();
+const directory = await mkdtemp(join(tmpdir(), 's3-connector-cli-'));
+after(() => rm(directory, { recursive: true, force: true }));
+
+test('--help names every command; the help of each, its settings', async () => {
+  const { code, stdout, stderr } = await runCli(['--help']);
+  assert.deepEqual([code, stderr], [0, '']);
+  for (const { name, summary } of COMMANDS)
+    assert.match(stdout, new RegExp(`^ {2}${name} +${summary}$`, 'm'));
+  assert.deepEqual((await runCli(['--version'])).stdout, `${version}\n`);
+  const one = await runCli(['start', '--help']);
+  assert.equal(one.code, 0);
+  assert.match(one.stdout, /^ {2}DATABASE_URL +postgres:\/\//m);
+  assert.deepEqual(await runCli(['help', 'start']), one);
+});
+
+test('the help knows every setting that the program reads, and no other', async () => {
+  const read = new Set<string>();
+  for (const file of ['../../src/config.ts']) {
+    const text = await readFile(new URL(file, import.meta.url), 'utf8');
+    for (const [, a, b] of text.matchAll(/env\.([A-Z][A-Z0-9_]+)|env, '([A-Z][A-Z0-9_]+)'/g))
+      read.add((a ?? b)!);
+  }
+  // For who measures, not for who runs it.
+  read.delete('ENCODE_CSV_FROM_BYTES');
+  const start = COMMANDS.find(({ name }) => name === 'start')!;
+  const told = new Set(start.settings.map(([name]) => name).filter((name) => name !== 'AWS_...'));
+  assert.deepEqual(told, read);
+});
+
+test('what was typed wrong ends with status 2, and a guess at what was meant', async () => {
+  const typo = await runCli(['strat']);
+  assert.deepEqual([typo.code, typo.stdout], [2, '']);
+  assert.match(typo.stderr, /There is no command "strat"\. Did you mean start\?/);
+  const other = await runCli(['frobnicate']);
+  assert.equal(other.code, 2);
+  assert.match(other.stderr, /There are migrate, start, console, check\./);
+  const option = await runCli(['migrate', '--force']);
+  assert.equal(option.code, 2);
+  assert.match(option.stderr, /migrate takes no arguments, but got "--force"/);
+  const none = await runCli([]);
+  assert.equal(none.code, 2);
+  assert.match(none.stderr, /Usage: pg-s3-connector <command>/);
+  assert.equal(nearest('mig', ['start', 'migrate']), 'migrate');
+  assert.equal(nearest('chekc', ['start', 'check']), 'check');
+  assert.equal(nearest('x', ['start', 'check']), undefined);
+});
+
+test('migrate says what is missing with status 1, and migrates', async () => {
+  const unset = await runCli(['migrate']);
+  assert.equal(unset.code, 1);
+  assert.match(unset.stderr, /DATABASE_URL must be set/);
+  const away = await runCli(['migrate'], { DATABASE_URL: 'postgres://x:y@127.0.0.1:1/z' });
+  assert.equal(away.code, 1);
+  assert.match(away.stderr, /^no connection to the database: .*ECONNREFUSED.*\nNo server listens there/);
+  assert.doesNotMatch(away.stderr, / {4}at /);
+  const env = { DATABASE_URL: empty.url };
+  const done = await runCli(['migrate'], { ...env, LOG_FORMAT: 'text' });
+  assert.equal(done.code, 0, done.stderr);
+  assert.match(done.stdout, /^\d\d:\d\d:\d\d info {2}migrated\n$/m);
+  // Nothing that grave happens.
+  assert.equal((await runCli(['migrate'], { ...env, LOG_LEVEL: 'error' })).stdout, '');
+  assert.deepEqual(await empty.query('select * from s3_connector.connector_status'), []);
+});
+
+/** The states by step, and all that was said. */
+function findings(stdout: string): { states: Record<string, string>; text: string } {
+  const lines = [...stdout.matchAll(/^(ok|note|failed) +(\w+) /gm)];
+  return { states: Object.fromEntries(lines.map(([, state, step]) => [step!, state!])), text: stdout };
+}
+
+const KEYS = { AWS_ACCESS_KEY_ID: 'key', AWS_SECRET_ACCESS_KEY: 'secret-of-s3' };
+
+test('check finds all well where it is', async () => {
+  const role = await migrated.createRole();
+  const url = new URL(migrated.url);
+  const { code, stdout } = await runCli(['check'], { ...KEYS, DATABASE_URL: url.href, SPOOL_DIR: directory });
+  const { states, text } = findings(stdout);
+  assert.equal(code, 0, text);
+  assert.deepEqual(states, {
+    ...states,
+    node: 'ok',
+    settings: 'ok',
+    database: 'ok',
+    migrations: 'ok',
+    workers: 'ok',
+    credentials: 'ok',
+  });
+  assert.deepEqual(Object.keys(states).sort(), [
+    'credentials',
+    'database',
+    'migrations',
+    'node',
+    'role',
+    'settings',
+    'spool',
+    'timescaledb',
+    'workers',
+  ]);
+  assert.match(text, /A worker can start/);
+  assert.deepEqual(await readdir(directory), [], 'it leaves nothing');
+
+  url.username = role.name;
+  url.password = role.password;
+  const stranger = findings((await runCli(['check'], { ...KEYS, DATABASE_URL: url.href })).stdout);
+  assert.equal(stranger.states.role, 'failed', stranger.text);
+  assert.match(stranger.text, /does not own the schemas .*s3_connector/);
+});
+
+test('check says what to do about each thing that is not well, with status 1, and no secret', async () => {
+  const blank = await testDatabase({ empty: true });
+  const fresh = await runCli(['check'], { DATABASE_URL: blank.url, SPOOL_DIR: directory });
+  assert.equal(fresh.code, 0, fresh.stdout);
+  assert.match(
+    fresh.stdout,
+    /^note +migrations +(\d+) of \1 are not done yet\n +pg-s3-connector migrate does them/m,
+  );
+  assert.match(fresh.stdout, /^note +credentials .*\n +Set AWS_ACCESS_KEY_ID/m);
+  assert.deepEqual(await blank.query("select from pg_namespace where nspname ~ 's3_connector'"), []);
+
+  const occupied = join(directory, 'a-file');
+  await writeFile(occupied, '');
+  const wrong = new URL(migrated.url);
+  wrong.password = 'wrong-password';
+  const bad = await runCli(['check'], { ...KEYS, DATABASE_URL: wrong.href, SPOOL_DIR: occupied });
+  assert.equal(bad.code, 1);
+  assert.match(bad.stdout, /^failed +database .*\n +Check user and password/m);
+  assert.match(bad.stdout, /^failed +spool .*\n +Set SPOOL_DIR to a directory/m);
+  assert.match(bad.stdout, /2 of \d must be mended/);
+  assert.doesNotMatch(bad.stdout + bad.stderr, /wrong-password|secret-of-s3/);
+  await rm(occupied);
+
+  const nowhere = await runCli(['check'], { DATABASE_URL: 'postgres://x:y@127.0.0.1:1/z' });
+  assert.match(nowhere.stdout, /^failed +database .*ECONNREFUSED.*\n +No server listens there/m);
+  const unset = await runCli(['check']);
+  assert.equal(unset.code, 1);
+  assert.match(unset.stdout, /^failed +settings +DATABASE_URL must be set.*\n +Such as/m);
+
+  await blank.query(
+    'create schema s3_connector_private; create table s3_connector_private.kysely_migration (name text)',
+  );
+  await blank.query("insert into s3_connector_private.kysely_migration values ('9999_future')");
+  const newer = await runCli(['check'], { DATABASE_URL: blank.url });
+  assert.equal(newer.code, 1);
+  assert.match(newer.stdout, /^failed +migrations .*9999_future.*\n +A newer version/m);
+});
