@@ -191,6 +191,9 @@ begin
   perform s3_connector_private.validate_format(new);
   perform s3_connector_private.validate_target(new);
   perform s3_connector_private.validate_limits(new);
+  perform s3_connector_private.validate_hive_columns(new);
+  perform s3_connector_private.validate_transform(new);
+  perform s3_connector_private.validate_on_import(new);
   perform s3_connector_private.refuse_unbuilt(new);
   return new;
 end;

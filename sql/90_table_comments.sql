@@ -41,6 +41,10 @@ comment on column s3_connector.connectors.max_parallel_files is 'How many files 
 comment on column s3_connector.connectors.max_attempts is 'How many times a file is tried when the trouble may pass; 1 to 100.';
 comment on column s3_connector.connectors.min_object_age is 'The marker never passes an object younger than this: for writers whose keys do not arrive in order.';
 comment on column s3_connector.connectors.start_after is 'Keys up to and including this one are left out; null: none. Moves the marker forward; set_marker also moves it back.';
+comment on column s3_connector.connectors.notify is 'Whether each change of a file''s status is notified on the channel s3_connector as {"connector", "key", "status"}. Every role that may connect to the database can listen.';
+comment on column s3_connector.connectors.on_import is 'One SQL statement that runs after a file''s rows and in their transaction, with the owner''s rights; $1 is the file''s id. An error in it fails the file, and none of its rows is kept. Also in a dry run, which rolls it back; not by undo_file.';
+comment on column s3_connector.connectors.hive_columns is 'Parts of the key, name=value between its slashes, that go into the columns of their names (or as column_mappings says); __HIVE_DEFAULT_PARTITION__ is null. A created table has them as text unless column_mappings gives a type. A key that lacks one fails. Null: none.';
+comment on column s3_connector.connectors.transform is 'With file_format parquet: a select of DuckDB''s SQL over the relation file, whose rows are imported in place of the file''s. It sees no other file. Null: the file as it is.';
 comment on column s3_connector.connectors.state is 'running or paused; changed by pause and resume.';
 comment on column s3_connector.connectors.owner is 'The role that inserted the connector; set by the database, for good. Imports run with its rights.';
 comment on column s3_connector.connectors.created_at is 'When the connector was inserted; set by the database.';

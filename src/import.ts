@@ -6,6 +6,7 @@ import type { ColumnMapping, Connector, File } from './db/schema.ts';
 import { ConnectorError, locate } from './errors.ts';
 import type { SpooledFile } from './fetch/spooled_file.ts';
 import { type FilePart, FORMATS } from './formats/format.ts';
+import { runOnImport } from './on_import.ts';
 import { commitSuccess, type RowCounts } from './record.ts';
 import { toImportError } from './sql_errors.ts';
 import { type CreatedTable, createTable } from './target/create.ts';
@@ -37,8 +38,8 @@ export interface Imported {
 }
 
 /**
- * read -> copy -> record of a spooled file, which may still be growing, in ONE transaction: its rows and its success are
- * committed together, or neither is.
+ * read -> copy -> on_import -> record of a spooled file, which may still be growing, in ONE transaction: its rows, what
+ * follows from them, and its success are committed together, or none is.
  */
 export async function importSpooled(
   worker: WorkerContext,
@@ -54,6 +55,8 @@ export async function importSpooled(
     const { backend, target } = await begin(client, attempt);
     endCancelling = cancelOnAbort(worker.control, backend, attempt.signal);
     const counts = await copyParts(client, worker, attempt, target, spooled);
+    // Before there is a table, a file that brings no rows has nothing to be followed up.
+    if (target.table !== null) await runOnImport(client, attempt.connector, attempt.file);
     return { counts, backlog: await finish(client, attempt, counts, target.notice) };
   } catch (error) {
     broken = await client.query('rollback').then(
@@ -144,7 +147,7 @@ async function copyOne(
   if (target.table === null) Object.assign(target, await makeTable(client, attempt, target.name, part));
   // Nothing to make a table from, so nothing to import either: a header and no rows.
   if (target.table === null) return NO_ROWS;
-  const plan = matchColumns(part, target.table, connector, mappings, file.id);
+  const plan = matchColumns(part, target.table, connector, mappings, file);
   return await copyPart({ client, file, connector, table: target.table, part, plan, signal, dryRun });
 }
 

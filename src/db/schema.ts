@@ -52,6 +52,10 @@ export interface ConnectorsTable {
   max_attempts: Generated<number>;
   min_object_age: Generated<string>;
   start_after: string | null;
+  notify: Generated<boolean>;
+  on_import: string | null;
+  hive_columns: string[] | null;
+  transform: string | null;
   state: Generated<'running' | 'paused'>;
   owner: Generated<string>;
   created_at: Generated<Timestamp>;

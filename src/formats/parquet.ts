@@ -2,6 +2,7 @@ import { ConnectorError } from '../errors.ts';
 import type { SpooledFile } from '../fetch/spooled_file.ts';
 import type { WorkerContext } from '../task.ts';
 import { asBinaryFile } from './binary_copy.ts';
+import { toBinaryFields } from './constants.ts';
 import type {
   CopyInput,
   CopyPlan,
@@ -67,13 +68,13 @@ class ParquetPart implements FilePart {
   readonly name = null;
   readonly unit = 'row';
   readonly #source: ParquetSource;
-  readonly #maxRowBytes: number;
+  readonly #settings: FormatSettings;
   readonly #columns: ReaderColumn[];
   readonly #rowGroups: RowGroup[];
 
   constructor(source: ParquetSource, settings: FormatSettings, { columns, rowGroups }: FileDescription) {
     this.#source = source;
-    this.#maxRowBytes = settings.max_row_bytes;
+    this.#settings = settings;
     this.#columns = columns;
     this.#rowGroups = rowGroups;
   }
@@ -112,6 +113,8 @@ class ParquetPart implements FilePart {
     const reader = await sorters.acquire(signal);
     return {
       range: async (name) => {
+        const constant = plan.constants.find(({ target }) => target.name === name);
+        if (constant) return [constant.value, constant.value];
         const column = columns[plan.columns.findIndex(({ target }) => target.name === name)];
         return column ? await lookAtRange(reader, this.#from(), column) : [null, null];
       },
@@ -134,21 +137,22 @@ class ParquetPart implements FilePart {
 
   /** Binary where every column can be, and text where one cannot. */
   #copyRequest(plan: CopyPlan, from: string): ReadRequest {
-    const binary = planBinary(from, this.#wanted(plan), constantOf(plan));
+    const constants = toBinaryFields(plan.constants, this.#settings.time_zone);
+    const binary = planBinary(from, this.#wanted(plan), constants);
     return binary === null
       ? this.#textRequest(plan, from, 'fail')
-      : { type: 'read_binary', plan: binary, maxRowBytes: this.#maxRowBytes };
+      : { type: 'read_binary', plan: binary, maxRowBytes: this.#settings.max_row_bytes };
   }
 
   #textRequest(plan: CopyPlan, from: string, onBadValue: 'fail' | 'mark'): ReadRequest {
     const query = textQuery({
       source: from,
       columns: this.#wanted(plan),
-      constant: plan.constant?.value ?? null,
+      constants: plan.constants,
       rowNumber: this.#hasRowNumber ? 'file_row_number + 1' : '0',
       onBadValue,
     });
-    return { type: 'read', query, maxRowBytes: this.#maxRowBytes };
+    return { type: 'read', query, maxRowBytes: this.#settings.max_row_bytes };
   }
 
   #wanted(plan: CopyPlan): TextColumn[] {
@@ -231,10 +235,6 @@ function unreadable({ name, unreadable: reason }: ReaderColumn): ConnectorError 
     column: name,
     hint: 'Write it as text, or leave it out with a row in column_mappings whose target_column is null.',
   });
-}
-
-function constantOf({ constant }: CopyPlan): { targetType: string; value: string } | null {
-  return constant && { targetType: constant.target.baseType, value: constant.value };
 }
 
 /** What DuckDB, or our own SQL in it, says of a file, as an error a person can act on. */

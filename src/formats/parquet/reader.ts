@@ -162,13 +162,13 @@ async function read(
 }
 
 async function readBinary(
-  { plan: { query, kinds, scales }, maxRowBytes }: RequestOf<'read_binary'>,
+  { plan: { query, kinds, scales, constants }, maxRowBytes }: RequestOf<'read_binary'>,
   orderBy: string,
   output: Output,
 ): Promise<Outcome> {
   const result = await connection.stream(query + orderBy);
   const writers = kinds.map((kind, i) => makeWriter(kind, scales[i]!, decimalWidth(result.columnType(i))));
-  const encoder = new ChunkEncoder(writers, maxRowBytes);
+  const encoder = new ChunkEncoder(writers, maxRowBytes, constants);
   let row = 0;
   for await (const chunk of chunksOf(result)) {
     const encoded = encoder.encode(chunk.chunk, chunk.rowCount);

@@ -1,0 +1,6 @@
+-- What a connector may ask for beyond its rows: notifications, SQL after them, columns from the key, SQL over the file.
+alter table s3_connector.connectors
+  add column notify boolean not null default true,
+  add column on_import text,
+  add column hive_columns text[],
+  add column transform text;
