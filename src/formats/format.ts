@@ -113,6 +113,7 @@ export interface FormatSettings {
   csv_skip_header: boolean;
   time_zone: string;
   columnstore: boolean;
+  transform: string | null;
   max_file_bytes: number;
   max_row_bytes: number;
 }

@@ -2,14 +2,18 @@ import type { BinaryPlan } from './binary/kinds.ts';
 import type { Sorting } from './sort.ts';
 
 /** What the worker asks of a reader process. */
-export type ReaderRequest =
-  | { type: 'describe'; path: string }
+export type ReaderRequest = {
+  /** The only file that the request may read, because a person's SQL is in it; else any below the spool directory. */
+  confinedTo?: string | undefined;
+} & (
+  | { type: 'describe'; path: string; transform: string | null }
   /** A query whose one column is a BLOB; its values are written one after the other. */
   | { type: 'read'; query: string; maxRowBytes: number; sorting?: Sorting | undefined }
   /** The columns of a query as rows of COPY's binary format, without header and trailer. */
   | { type: 'read_binary'; plan: BinaryPlan; maxRowBytes: number; sorting?: Sorting | undefined }
   /** A query with one row of texts. */
-  | { type: 'look'; query: string };
+  | { type: 'look'; query: string }
+);
 
 /**
  * What a reader process answers to each request. What it reads goes another way, through OUTPUT, because the channel of the
@@ -22,13 +26,17 @@ export type Outcome =
   | { type: 'looked'; values: (string | null)[] }
   | { type: 'done' }
   | { type: 'failed'; message: string }
+  | { type: 'transform_refused'; message: string }
   | { type: 'row_too_large'; row: number; bytes: number };
 
 /** The file descriptor of a reader process to which it writes what it reads; nothing else is ever written there. */
 export const OUTPUT = 3;
 
 export interface FileDescription {
+  /** Those of its transform, if it has one. */
   columns: ReaderColumn[];
+  /** Columns that the transform does not see. */
+  hidden: string[];
   rowGroups: RowGroup[];
 }
 

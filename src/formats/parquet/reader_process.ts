@@ -74,16 +74,20 @@ export class Reader implements PoolMember {
     await this.#exit;
   }
 
-  /** @throws ConnectorError `not_parquet`, `reader_crashed` */
-  async describe(path: string): Promise<FileDescription> {
-    const answer = await this.#ask({ type: 'describe', path });
+  /**
+   * The columns of a file, or of its transform.
+   * @throws ConnectorError `reader_failed`, `transform_failed`, `reader_crashed`
+   */
+  async describe(path: string, transform: string | null): Promise<FileDescription> {
+    const confinedTo = transform === null ? undefined : path;
+    const answer = await this.#ask({ type: 'describe', path, transform, confinedTo });
     if (answer.type === 'described') return answer.file;
     throw failure(answer);
   }
 
   /** The texts of a query's one row. */
-  async look(query: string): Promise<(string | null)[]> {
-    const answer = await this.#ask({ type: 'look', query });
+  async look(query: string, confinedTo: string | undefined): Promise<(string | null)[]> {
+    const answer = await this.#ask({ type: 'look', query, confinedTo });
     if (answer.type === 'looked') return answer.values;
     throw failure(answer);
   }
@@ -119,6 +123,7 @@ function failure(
       `row ${(rowsBefore ?? 0) + answer.row} has ${answer.bytes} bytes; max_row_bytes is ${maxRowBytes}`,
     );
   }
+  if (answer.type === 'transform_refused') return new ConnectorError('transform_failed', answer.message);
   return new ConnectorError(
     'reader_failed',
     answer.type === 'failed' ? answer.message : `unexpected answer ${answer.type}`,
