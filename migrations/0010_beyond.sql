@@ -1,6 +1,8 @@
--- What a connector may ask for beyond its rows: notifications, SQL after them, columns from the key, SQL over the file.
+-- What a connector may ask for beyond its rows: notifications, SQL after them, columns from the key, SQL over the file,
+-- and to be told of new objects.
 alter table s3_connector.connectors
   add column notify boolean not null default true,
   add column on_import text,
   add column hive_columns text[],
-  add column transform text;
+  add column transform text,
+  add column event_queue_url text;

@@ -27,6 +27,16 @@ $$;
 comment on function s3_connector_private.enqueue_due_polls() is
   'Queues a poll for each running connector whose schedule or backlog asks for one; returns how many.';
 
+create or replace function s3_connector_private.poll_for_events(names text[])
+returns void language sql as $$
+  -- As any poll: what it finds after the marker is what there is, whatever an event said.
+  select s3_connector_private.ask_poll(c.name) from (
+    select c.name from s3_connector.connectors c where c.name = any (names) and c.state = 'running' order by c.name
+  ) c;
+$$;
+comment on function s3_connector_private.poll_for_events(text[]) is
+  'Queues a poll of each of these connectors that is running, because S3 told of an object that it wants.';
+
 create or replace function s3_connector_private.refill(connector_name text)
 returns void language sql as $$
   -- Half the places free, and not one: a LIST request finds up to 1,000 keys, so asking for one file is waste.

@@ -56,6 +56,7 @@ export interface ConnectorsTable {
   on_import: string | null;
   hive_columns: string[] | null;
   transform: string | null;
+  event_queue_url: string | null;
   state: Generated<'running' | 'paused'>;
   owner: Generated<string>;
   created_at: Generated<Timestamp>;

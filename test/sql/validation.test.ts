@@ -71,6 +71,12 @@ const refusals: [columns: Columns, says: RegExp][] = [
   [{ endpoint: 'http://host:99999' }, /endpoint/],
   [{ region: 'Frankfurt' }, /region, such as/],
   [{ region: '' }, /region, such as/],
+  [
+    { event_queue_url: 'arn:aws:sqs:us-east-1:123456789012:q' },
+    /event_queue_url must be the URL of an SQS queue/,
+  ],
+  [{ event_queue_url: 'https://u:p@host/q' }, /event_queue_url/],
+  [{ event_queue_url: 'https://host/q?x=1' }, /event_queue_url/],
   [{ auth_method: 'iam_role' }, /role_arn must be given with auth_method iam_role/],
   [{ auth_method: 'iam_role', role_arn: 'arn:aws:iam::1:user/x' }, /ARN of a role/],
   [{ role_arn: 'arn:aws:iam::123456789012:role/reader' }, /role_arn must be null with auth_method worker/],
@@ -169,6 +175,8 @@ const accepted: Columns[] = [
   { target_table: '"My Schema"."My Table"', time_column: 'Time of day', file_id_column: 'file' },
   { endpoint: 'http://[::1]:9000/', region: 'RegionOne', auth_method: 'anonymous' },
   { endpoint: 'https://minio_1', region: 'auto' },
+  { event_queue_url: 'https://sqs.eu-central-1.amazonaws.com/123456789012/New_files-1.fifo' },
+  { event_queue_url: 'http://127.0.0.1:9324/000000000000/q' },
   { region: 'us-gov-west-1', csv_encoding: 'UTF-16LE', time_zone: 'America/New_York' },
   { csv_delimiter: '\t', csv_quote: "'", csv_escape: '\\', csv_null: '\\N', csv_encoding: 'latin1' },
   {
