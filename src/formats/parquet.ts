@@ -100,11 +100,26 @@ class ParquetPart implements FilePart {
   }
 
   async inferColumns(): Promise<FileColumn[]> {
-    return this.#columns.map(({ name, duckdbType, nullable }) => ({
+    const nulls = this.#settings.transform === null ? null : await this.#lookForNulls();
+    return this.#columns.map(({ name, duckdbType, nullable }, i) => ({
       name,
       type: postgresType(duckdbType),
-      nullable,
+      nullable: nulls ? nulls[i] !== 'false' : nullable,
     }));
+  }
+
+  /** By column, whether any row that the transform makes holds a null, as text; null where it makes no row. */
+  async #lookForNulls(): Promise<(string | null)[]> {
+    const { readers, signal } = this.#source;
+    const found = this.#columns.map(({ name }) => `cast(bool_or(${quoteName(name)} is null) as varchar)`);
+    const reader = await readers.acquire(signal);
+    try {
+      return await reader.look(`select ${found.join(', ')} from ${this.#from()}`, this.#confinedTo);
+    } catch (error) {
+      throw explain(error, this.#settings.transform);
+    } finally {
+      readers.release(reader);
+    }
   }
 
   copyInputs(plan: CopyPlan): CopyInput[] {

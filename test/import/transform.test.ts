@@ -56,15 +56,18 @@ test("its rows and columns come in place of the file's, and a table is made of t
 
 test('preview shows what it makes', async () => {
   world.put('shown/1.parquet', await parquetOf('select 1::integer as n'));
-  await insert('shown', "select n, 'x' as label -- a comment at the end\nfrom file --", { state: 'paused' });
+  await insert('shown', "select n, 'x' as label, null::date as none -- a comment at the end\nfrom file --", {
+    state: 'paused',
+  });
   await db.query("call s3_connector.preview('shown')");
   assert.deepEqual(
     await db.query(
-      "select source_column, inferred_type, target_column from s3_connector.preview_columns where connector_name = 'shown' order by position",
+      "select source_column, inferred_type, nullable, target_column from s3_connector.preview_columns where connector_name = 'shown' order by position",
     ),
     [
-      { source_column: 'n', inferred_type: 'integer', target_column: 'n' },
-      { source_column: 'label', inferred_type: 'text', target_column: 'label' },
+      { source_column: 'n', inferred_type: 'integer', nullable: false, target_column: 'n' },
+      { source_column: 'label', inferred_type: 'text', nullable: false, target_column: 'label' },
+      { source_column: 'none', inferred_type: 'date', nullable: true, target_column: 'none' },
     ],
   );
 });
