@@ -6,3 +6,6 @@ alter table s3_connector.connectors
   add column hive_columns text[],
   add column transform text,
   add column event_queue_url text;
+
+-- The few that have a queue, which every worker looks for.
+create index connectors_event_queue_idx on s3_connector.connectors (event_queue_url) where event_queue_url is not null;

@@ -49,7 +49,7 @@ const handled = async () => {
   while (queue.kept > 0) await new Promise((resolve) => setTimeout(resolve, 20));
 };
 
-test('an event for a key that matches has the connector polled at once, and its message deleted', async () => {
+test('an event for a key that matches has the connector polled, and its message deleted', async () => {
   await insert('told');
   await insert('other');
   assert.deepEqual([await polls('told'), await polls('other')], [1, 1]);
@@ -102,6 +102,21 @@ test('a queue that is neither at AWS nor allowed is not asked', async () => {
   while (!said()) await new Promise((resolve) => setTimeout(resolve, 20));
   world.put('disallowed/1.csv', 'n\n1\n');
   assert.equal((await world.pollAndSettle('disallowed')).length, 1);
+});
+
+test('many events bring few polls, and paused connectors none', async () => {
+  await insert('many');
+  for (let i = 0; i < 5; i++) world.put(`many/${i}.csv`, 'n\n1\n');
+  await Promise.all(
+    Array.from({ length: 20 }, () => db.query("select s3_connector_private.poll_for_events('{many}')")),
+  );
+  const jobs =
+    "select count(*) as n from graphile_worker.jobs where key = 'poll:' || $1 and locked_at is null";
+  assert.ok((await db.one<{ n: number }>(jobs, ['many'])).n <= 1);
+  await imported('many', 5);
+  assert.ok((await polls('many')) <= 1 + 5, `${await polls('many')} polls`);
+  await db.query("select s3_connector.pause('many'), s3_connector_private.poll_for_events('{many}')");
+  assert.equal((await db.one<{ n: number }>(jobs, ['many'])).n, 0);
 });
 
 describe('messages', () => {
