@@ -80,6 +80,10 @@ begin
     perform s3_connector_private.refuse_setting('region', 'be a region, such as us-east-1 or eu-central-1', c.region,
       'Null: the bucket''s region is found out and followed.');
   end if;
+  if c.event_queue_url !~* '^https?://([a-z0-9]([a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:\d{1,5})?/[a-z0-9/_.-]+$' then
+    perform s3_connector_private.refuse_setting('event_queue_url', 'be the URL of an SQS queue', c.event_queue_url,
+      'Such as https://sqs.eu-central-1.amazonaws.com/123456789012/new-files. Another host than AWS''s must be among the worker''s S3_ALLOWED_ENDPOINTS.');
+  end if;
   if c.auth_method = 'iam_role' and c.role_arn is null then
     perform s3_connector_private.refuse_setting('role_arn', 'be given with auth_method iam_role', null,
       'Such as arn:aws:iam::123456789012:role/reader.');
@@ -95,7 +99,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.validate_access(s3_connector.connectors) is
-  'Refuses a connector whose endpoint, region or role cannot work.';
+  'Refuses a connector whose endpoint, region, queue or role cannot work.';
 
 create or replace function s3_connector_private.validate_format(c s3_connector.connectors)
 returns void language plpgsql volatile as $$
@@ -179,6 +183,9 @@ begin
   perform s3_connector_private.validate_format(new);
   perform s3_connector_private.validate_target(new);
   perform s3_connector_private.validate_limits(new);
+  perform s3_connector_private.validate_hive_columns(new);
+  perform s3_connector_private.validate_transform(new);
+  perform s3_connector_private.validate_on_import(new);
   return new;
 end;
 $$;

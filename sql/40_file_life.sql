@@ -39,6 +39,60 @@ create or replace trigger record_history
   after insert or update of status on s3_connector.files
   for each row execute function s3_connector_private.record_history();
 
+-- Whoever listens to the channel s3_connector hears of each change of status when it is committed.
+
+create or replace function s3_connector_private.status_payload(connector_name text, key text, status s3_connector.file_status)
+returns text language sql immutable as $$
+  -- A notification has less than 8,000 bytes. Escaped, a character takes up to 6: 7,200 for the longest name and key.
+  select json_build_object('connector', connector_name, 'key', left(key, 1024), 'status', status)::text;
+$$;
+comment on function s3_connector_private.status_payload(text, text, s3_connector.file_status) is
+  'What a notification says: {"connector", "key", "status"}.';
+
+create or replace function s3_connector_private.has_room_to_notify()
+returns boolean language sql volatile as $$
+  -- When the queue is full, whoever notifies cannot commit: an import must not fail because a listener is stuck.
+  select pg_notification_queue_usage() < 0.5;
+$$;
+comment on function s3_connector_private.has_room_to_notify() is
+  'Whether PostgreSQL''s queue of notifications is no more than half full, as it only gets where a session listens and stays in a transaction.';
+
+-- Files come many at a time, and change one at a time: for each of the two the cheaper kind of trigger.
+create or replace function s3_connector_private.announce_new_files()
+returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if s3_connector_private.has_room_to_notify() then
+    perform pg_notify('s3_connector', s3_connector_private.status_payload(f.connector_name, f.key, f.status))
+    from added f join s3_connector.connectors c on c.name = f.connector_name
+    where c.notify
+    order by f.id;
+  end if;
+  return null;
+end;
+$$;
+comment on function s3_connector_private.announce_new_files() is 'Notifies of files that are new, at the end of the statement.';
+
+create or replace function s3_connector_private.announce_status()
+returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if (select c.notify from s3_connector.connectors c where c.name = new.connector_name)
+    and s3_connector_private.has_room_to_notify() then
+    perform pg_notify('s3_connector', s3_connector_private.status_payload(new.connector_name, new.key, new.status));
+  end if;
+  return null;
+end;
+$$;
+comment on function s3_connector_private.announce_status() is 'Notifies of a file''s change of status.';
+
+create or replace trigger announce_new_files
+  after insert on s3_connector.files referencing new table as added
+  for each statement execute function s3_connector_private.announce_new_files();
+
+create or replace trigger announce_status
+  after update of status on s3_connector.files
+  for each row when (old.status is distinct from new.status)
+  execute function s3_connector_private.announce_status();
+
 create or replace function s3_connector_private.tracked_files(connector_name text)
 returns bigint language sql stable as $$
   select count(*) from s3_connector.files f

@@ -27,6 +27,22 @@ $$;
 comment on function s3_connector_private.enqueue_due_polls() is
   'Queues a poll for each running connector whose schedule or backlog asks for one; returns how many.';
 
+create or replace function s3_connector_private.poll_for_events(names text[])
+returns void language sql as $$
+  select s3_connector_private.expect_poll(c.name) from (
+    select c.name from s3_connector.connectors c where c.name = any (names) and c.state = 'running' order by c.name
+  ) c;
+  -- In a second, and no later for what comes meanwhile: one poll finds the objects of all those events.
+  select graphile_worker.add_jobs(array_agg((
+    j.identifier, j.payload, j.queue_name, now() + interval '1 second', j.max_attempts, j.job_key, j.priority, j.flags
+  )::graphile_worker.job_spec order by c.name), job_key_preserve_run_at => true)
+  from s3_connector.connectors c cross join s3_connector_private.poll_job(c.name) j
+  where c.name = any (names) and c.state = 'running'
+  having count(*) > 0;
+$$;
+comment on function s3_connector_private.poll_for_events(text[]) is
+  'Queues a poll of each of these connectors that is running, because S3 told of an object that it wants: one a second, however many there are.';
+
 create or replace function s3_connector_private.refill(connector_name text)
 returns void language sql as $$
   -- Half the places free, and not one: a LIST request finds up to 1,000 keys, so asking for one file is waste.

@@ -60,6 +60,9 @@ where f.pronamespace = 's3_connector_private'::regnamespace and exists (
   where d.refclassid = 'pg_proc'::regclass and d.refobjid = f.oid
 );
 select s3_connector_private.grant_to_groups('execute on all routines in schema s3_connector', 's3_connector_operator');
+-- What it says, a reader could find out in files.
+select s3_connector_private.grant_to_groups(
+  'execute on function s3_connector.find_gaps(text, text, interval, timestamptz, timestamptz)', 's3_connector_reader');
 select s3_connector_private.grant_to_groups(
   'insert, update, delete on s3_connector.connectors, s3_connector.column_mappings', 's3_connector_admin');
 -- What deletes rows does so with its caller's rights or the owner's, and writes the rest by functions that its caller must be

@@ -8,6 +8,7 @@ import { faultPoint } from './fault_points.ts';
 import type { SpooledFile } from './fetch/spooled_file.ts';
 import { type FilePart, FORMATS } from './formats/format.ts';
 import { log } from './log.ts';
+import { runOnImport } from './on_import.ts';
 import { commitSuccess, type RowCounts } from './record.ts';
 import { toImportError } from './sql_errors.ts';
 import { type CreatedTable, createTable } from './target/create.ts';
@@ -39,8 +40,9 @@ export interface Imported {
 }
 
 /**
- * read -> copy -> record of a spooled file, which may still be growing, in ONE transaction: its rows and its success are
- * committed together, or neither is. A file that cannot be read while it grows is read again when it has all come.
+ * read -> copy -> on_import -> record of a spooled file, which may still be growing, in ONE transaction: its rows, what
+ * follows from them, and its success are committed together, or none is. A file that cannot be read while it grows is read
+ * again when it has all come.
  */
 export async function importSpooled(
   worker: WorkerContext,
@@ -68,6 +70,8 @@ async function importOnce(worker: WorkerContext, attempt: Attempt, spooled: Spoo
     endCancelling = cancelOnAbort(worker.control, backend, attempt.signal);
     const counts = await copyParts(client, worker, attempt, target, spooled);
     faultPoint('copied');
+    // Before there is a table, a file that brings no rows has nothing to be followed up.
+    if (target.table !== null) await runOnImport(client, attempt.connector, attempt.file);
     const backlog = await finish(client, attempt, counts, target.notice);
     faultPoint('committed');
     return { counts, backlog };
@@ -160,7 +164,7 @@ async function copyOne(
   if (target.table === null) Object.assign(target, await makeTable(client, attempt, target.name, part));
   // Nothing to make a table from, so nothing to import either: a header and no rows.
   if (target.table === null) return NO_ROWS;
-  const plan = matchColumns(part, target.table, connector, mappings, file.id);
+  const plan = matchColumns(part, target.table, connector, mappings, file);
   return await copyPart({ client, file, connector, table: target.table, part, plan, signal, dryRun });
 }
 

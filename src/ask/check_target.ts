@@ -107,9 +107,10 @@ async function comparePart(
   const target = await planTarget(client, request, found, part);
   if (!target.table)
     return { message: `${describeTarget(found).message}; ${sample.key} has no rows yet`, columns: [] };
-  const plan = matchColumns(part, target.table, connector, mappings, 0);
+  const plan = matchColumns(part, target.table, connector, mappings, { id: 0, key: sample.key });
   if (connector.on_conflict !== 'fail') await chooseKey({ client, table: target.table, plan, connector });
   const filled = plan.columns.map((column) => column.target.name);
+  const constants = plan.constants.map((column) => column.target.name);
   if (!found.table) {
     return {
       message: `${quoteTable(target.name)} will be made, as a ${target.kind}: ${listColumns(target.table)}`,
@@ -118,7 +119,7 @@ async function comparePart(
   }
   return {
     message: `${quoteTable(target.name)} is a ${target.kind}; ${filled.length} of the ${part.columnCount} columns of ${sample.key} go into ${filled.join(', ')}`,
-    columns: plan.constant ? [...filled, plan.constant.target.name] : filled,
+    columns: [...filled, ...constants],
   };
 }
 

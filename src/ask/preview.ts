@@ -3,6 +3,7 @@ import { ConnectorError, describeError } from '../errors.ts';
 import type { FilePart } from '../formats/format.ts';
 import type { Listing } from '../list.ts';
 import type { SourceObject } from '../sources/source.ts';
+import { keyColumns } from '../target/key_columns.ts';
 import { matchColumns } from '../target/match.ts';
 import type { TableColumn } from '../target/table.ts';
 import { suggestTimeColumn } from '../target/time_column.ts';
@@ -33,7 +34,7 @@ export interface ColumnPreview {
   notices: Notice[];
 }
 
-/** The columns of an object, by its first part. */
+/** The columns of an object, by its first part, and those of its key after them. */
 export async function previewColumns(
   worker: WorkerContext,
   request: Request,
@@ -41,7 +42,7 @@ export async function previewColumns(
 ): Promise<ColumnPreview> {
   return await withFirstPart(worker, request, object, async (part) => {
     if (part === null) return { columns: [], notices: [{ message: `${object.key} holds no rows` }] };
-    const { targets, notices } = await findTargets(worker, request, part);
+    const { targets, notices } = await findTargets(worker, request, part, object.key);
     return { columns: await describeColumns(request, part, targets), notices };
   });
 }
@@ -69,10 +70,11 @@ async function findTargets(
   worker: WorkerContext,
   request: Request,
   part: FilePart,
+  key: string,
 ): Promise<{ targets: Targets; notices: Notice[] }> {
   const targets: Targets = new Map();
   try {
-    await rolledBack(worker.copyPool, (client) => fillTargets(client, request, part, targets));
+    await rolledBack(worker.copyPool, (client) => fillTargets(client, request, part, key, targets));
     return { targets, notices: [] };
   } catch (error) {
     const hint = error instanceof ConnectorError ? error.hint : undefined;
@@ -85,15 +87,21 @@ async function fillTargets(
   client: pg.ClientBase,
   request: Request,
   part: FilePart,
+  key: string,
   targets: Targets,
 ): Promise<void> {
   const { connector, mappings } = request;
   const { table } = await planTarget(client, request, await findTarget(client, request), part);
   if (!table) return;
   const match = (onUnknown: 'fail' | 'ignore') =>
-    matchColumns(part, table, { ...connector, on_unknown_column: onUnknown }, mappings, 0);
+    matchColumns(part, table, { ...connector, on_unknown_column: onUnknown }, mappings, { id: 0, key });
   // First as far as it goes, to show it; then as the connector says, which may fail.
-  for (const { position, target } of match('ignore').columns) targets.set(position, target);
+  const { columns, constants } = match('ignore');
+  for (const { position, target } of columns) targets.set(position, target);
+  for (const [i, { name }] of keyColumns(connector).entries()) {
+    const constant = constants.find(({ source }) => source === name);
+    if (constant) targets.set(part.columnCount + i, constant.target);
+  }
   match(connector.on_unknown_column);
 }
 
@@ -102,7 +110,7 @@ async function describeColumns(
   part: FilePart,
   targets: Targets,
 ): Promise<PreviewColumn[]> {
-  const inferred = (await part.inferColumns()) ?? namesOnly(part);
+  const inferred = [...((await part.inferColumns()) ?? namesOnly(part)), ...keyColumns(connector)];
   const columns = inferred.map((column, position): PreviewColumn => {
     const target = targets.get(position);
     return {

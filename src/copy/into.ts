@@ -21,8 +21,7 @@ export interface Destination {
 
 /** The columns that a plan fills, in the order of COPY's input. */
 export function filledColumns(plan: CopyPlan): TableColumn[] {
-  const columns = plan.columns.map((column) => column.target);
-  return plan.constant ? [...columns, plan.constant.target] : columns;
+  return [...plan.columns, ...plan.constants].map((column) => column.target);
 }
 
 /** A list of columns for a statement, quoted. */

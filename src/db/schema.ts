@@ -53,6 +53,11 @@ export interface ConnectorsTable {
   min_object_age: Generated<string>;
   start_after: string | null;
   retention: string | null;
+  notify: Generated<boolean>;
+  on_import: string | null;
+  hive_columns: string[] | null;
+  transform: string | null;
+  event_queue_url: string | null;
   state: Generated<'running' | 'paused'>;
   owner: Generated<string>;
   created_at: Generated<Timestamp>;

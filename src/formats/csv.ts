@@ -8,7 +8,7 @@ import type { Section, SectionPlan } from './csv/binary/sections.ts';
 import type { CsvDialect } from './csv/dialect.ts';
 import { decodeRow } from './csv/encoding.ts';
 import { columnName, inferColumns } from './csv/infer.ts';
-import { rawInput } from './csv/raw.ts';
+import { constantFields, rawInput } from './csv/raw.ts';
 import { type Header, limitRows, rewriteRecords } from './csv/records.ts';
 import { openHeader, openRows, type RowsSource } from './csv/rows.ts';
 import type { RowsStart } from './csv/scanner.ts';
@@ -149,13 +149,13 @@ class CsvPart implements FilePart {
     start: RowsStart,
   ): AsyncIterable<Buffer> {
     const options = { maxRowBytes: this.#maxRowBytes, ...start };
-    if (plan.columns.length === this.columnCount && plan.constant === null) {
+    if (plan.columns.length === this.columnCount && plan.constants.length === 0) {
       return limitRows(rows, this.#dialect, options);
     }
     return rewriteRecords(rows, this.#dialect, {
       ...options,
       keep: plan.columns.map((column) => column.position),
-      append: plan.constant && Buffer.from(plan.constant.value),
+      append: constantFields(plan.constants, this.#dialect),
       expectedFields: this.columnCount,
     });
   }

@@ -1,6 +1,7 @@
 import type { SpooledFile } from '../fetch/spooled_file.ts';
 import type { TableColumn } from '../target/table.ts';
 import type { WorkerContext } from '../task.ts';
+import type { ConstantColumn } from './constants.ts';
 import { csv } from './csv.ts';
 import { parquet } from './parquet.ts';
 
@@ -22,8 +23,8 @@ export interface MatchedColumn {
 export interface CopyPlan {
   /** In the order of the file. */
   columns: MatchedColumn[];
-  /** A column of the table that gets the same value in every row. */
-  constant: { target: TableColumn; value: string } | null;
+  /** Columns of the table that follow those of the file, in this order. */
+  constants: ConstantColumn[];
   /** Whether the rows may come in more than one COPY: see TargetTable. */
   splittable: boolean;
 }
@@ -75,7 +76,7 @@ export interface SortKey {
 
 /** The rows of a part in an order that PostgreSQL would have given them. */
 export interface SortedRows {
-  /** The lowest and the highest value of a column of the table, as text; times are in UTC. */
+  /** The lowest and the highest value of a column of the table, as text that PostgreSQL reads. */
   range(column: string): Promise<[lowest: string | null, highest: string | null]>;
   /** As a part's; their lines are not the file's rows. */
   copyInputs(): CopyInput[];
@@ -112,6 +113,7 @@ export interface FormatSettings {
   csv_skip_header: boolean;
   time_zone: string;
   columnstore: boolean;
+  transform: string | null;
   max_file_bytes: number;
   max_row_bytes: number;
 }

@@ -2,6 +2,7 @@ import { ConnectorError } from '../errors.ts';
 import type { SpooledFile } from '../fetch/spooled_file.ts';
 import type { WorkerContext } from '../task.ts';
 import { asBinaryFile } from './binary_copy.ts';
+import { toBinaryFields } from './constants.ts';
 import type {
   CopyInput,
   CopyPlan,
@@ -21,13 +22,14 @@ import { type Reader, type ReadRequest, readTooEarly } from './parquet/reader_pr
 import { planSorting } from './parquet/sort.ts';
 import { footerThere, type RowRange, stretchesOf } from './parquet/stretches.ts';
 import { RAISED, readRaised, scalarText, type TextColumn, textQuery } from './parquet/text.ts';
+import { transformed } from './parquet/transform.ts';
 import { postgresType } from './parquet/types.ts';
 import type { Pool } from './pool.ts';
 
 /** Enough for the footers of nearly all files: some hundred bytes a column and row group. */
 const TAIL_BYTES = 1 << 20;
 
-/** Parquet, read by DuckDB in a process apart. A file is one part. */
+/** Parquet, or what a connector's transform makes of it, read by DuckDB in a process apart. A file is one part. */
 export const parquet: FileFormat = {
   // What is where stands at its end.
   tailBytes: TAIL_BYTES,
@@ -35,12 +37,14 @@ export const parquet: FileFormat = {
     // An empty object is no Parquet file, but it has no rows either.
     if (file.sizeBytes === 0) return;
     await file.onDisk();
-    await footerThere(file);
+    // Who knows what a transform reads first.
+    await (settings.transform === null ? footerThere(file) : file.whole());
     const { readers, sorters } = worker;
     const source = { file, readers, sorters, signal };
     // Where it is going to be sorted, a reader besides would only cost memory.
     const describers = (settings.columnstore && sorters) || readers;
-    yield new ParquetPart(source, settings, await describe({ ...source, readers: describers }));
+    const description = await describe({ ...source, readers: describers }, settings.transform);
+    yield new ParquetPart(source, settings, description);
   },
 };
 
@@ -52,14 +56,17 @@ interface ParquetSource {
   signal: AbortSignal;
 }
 
-async function describe({ file, readers, signal }: ParquetSource): Promise<FileDescription> {
+async function describe(
+  { file, readers, signal }: ParquetSource,
+  transform: string | null,
+): Promise<FileDescription> {
   const reader = await readers.acquire(signal);
   try {
-    const description = await reader.describe(file.path);
+    const description = await reader.describe(file.path, transform);
     for (const { name } of description.columns) if (name.includes('\0')) throw nulInName(name);
     return description;
   } catch (error) {
-    throw explain(error);
+    throw explain(error, null);
   } finally {
     readers.release(reader);
   }
@@ -69,15 +76,21 @@ class ParquetPart implements FilePart {
   readonly name = null;
   readonly unit = 'row';
   readonly #source: ParquetSource;
-  readonly #maxRowBytes: number;
+  readonly #settings: FormatSettings;
   readonly #columns: ReaderColumn[];
   readonly #rowGroups: RowGroup[];
+  readonly #hidden: string[];
 
-  constructor(source: ParquetSource, settings: FormatSettings, { columns, rowGroups }: FileDescription) {
+  constructor(
+    source: ParquetSource,
+    settings: FormatSettings,
+    { columns, rowGroups, hidden }: FileDescription,
+  ) {
     this.#source = source;
-    this.#maxRowBytes = settings.max_row_bytes;
+    this.#settings = settings;
     this.#columns = columns;
     this.#rowGroups = rowGroups;
+    this.#hidden = hidden;
   }
 
   get columnNames(): string[] {
@@ -89,11 +102,26 @@ class ParquetPart implements FilePart {
   }
 
   async inferColumns(): Promise<FileColumn[]> {
-    return this.#columns.map(({ name, duckdbType, nullable }) => ({
+    const nulls = this.#settings.transform === null ? null : await this.#lookForNulls();
+    return this.#columns.map(({ name, duckdbType, nullable }, i) => ({
       name,
       type: postgresType(duckdbType),
-      nullable,
+      nullable: nulls ? nulls[i] !== 'false' : nullable,
     }));
+  }
+
+  /** By column, whether any row that the transform makes holds a null, as text; null where it makes no row. */
+  async #lookForNulls(): Promise<(string | null)[]> {
+    const { readers, signal } = this.#source;
+    const found = this.#columns.map(({ name }) => `cast(bool_or(${quoteName(name)} is null) as varchar)`);
+    const reader = await readers.acquire(signal);
+    try {
+      return await reader.look(`select ${found.join(', ')} from ${this.#from()}`, this.#confinedTo);
+    } catch (error) {
+      throw explain(error, this.#settings.transform);
+    } finally {
+      readers.release(reader);
+    }
   }
 
   copyInputs(plan: CopyPlan): CopyInput[] {
@@ -114,12 +142,14 @@ class ParquetPart implements FilePart {
     const reader = await sorters.acquire(signal);
     return {
       range: async (name) => {
+        const constant = plan.constants.find(({ target }) => target.name === name);
+        if (constant) return [constant.value, constant.value];
         const column = columns[plan.columns.findIndex(({ target }) => target.name === name)];
-        return column ? await lookAtRange(reader, this.#from(), column) : [null, null];
+        return column ? await this.#lookAtRange(reader, column) : [null, null];
       },
       copyInputs: () => {
         const request = { ...this.#copyRequest(plan, this.#from()), sorting };
-        return [toInput(request, readExplained(reader, request))];
+        return [toInput(request, this.#readExplained(reader, request))];
       },
       close: () => sorters.release(reader),
     };
@@ -136,21 +166,32 @@ class ParquetPart implements FilePart {
 
   /** Binary where every column can be, and text where one cannot. */
   #copyRequest(plan: CopyPlan, from: string): ReadRequest {
-    const binary = planBinary(from, this.#wanted(plan), constantOf(plan));
+    const constants = toBinaryFields(plan.constants, this.#settings.time_zone);
+    const binary = planBinary(from, this.#wanted(plan), constants);
     return binary === null
       ? this.#textRequest(plan, from, 'fail')
-      : { type: 'read_binary', plan: binary, maxRowBytes: this.#maxRowBytes };
+      : {
+          type: 'read_binary',
+          plan: binary,
+          maxRowBytes: this.#settings.max_row_bytes,
+          confinedTo: this.#confinedTo,
+        };
   }
 
   #textRequest(plan: CopyPlan, from: string, onBadValue: 'fail' | 'mark'): ReadRequest {
     const query = textQuery({
       source: from,
       columns: this.#wanted(plan),
-      constant: plan.constant?.value ?? null,
+      constants: plan.constants,
       rowNumber: this.#hasRowNumber ? 'file_row_number + 1' : '0',
       onBadValue,
     });
-    return { type: 'read', query, maxRowBytes: this.#maxRowBytes };
+    return {
+      type: 'read',
+      query,
+      maxRowBytes: this.#settings.max_row_bytes,
+      confinedTo: this.#confinedTo,
+    };
   }
 
   #wanted(plan: CopyPlan): TextColumn[] {
@@ -166,8 +207,14 @@ class ParquetPart implements FilePart {
     return !this.#columns.some((column) => column.name.toLowerCase() === 'file_row_number');
   }
 
+  get #confinedTo(): string | undefined {
+    return this.#settings.transform === null ? undefined : this.#source.file.path;
+  }
+
   /** All rows, or some. */
   #from(rows?: RowRange): string {
+    const { transform } = this.#settings;
+    if (transform !== null) return transformed(this.#source.file.path, transform, this.#hidden);
     const all = `read_parquet(${quoteText(this.#source.file.path)}${this.#hasRowNumber ? ', file_row_number = true' : ''})`;
     // DuckDB does not look at row groups that hold none of them.
     return rows
@@ -182,8 +229,8 @@ class ParquetPart implements FilePart {
       const reader = await readers.acquire(signal);
       try {
         const request = requestFrom(this.#from(rows));
-        if (rows) yield* readStretch(reader, request, file, rows);
-        else yield* readExplained(reader, request);
+        if (rows) yield* this.#readStretch(reader, request, rows);
+        else yield* this.#readExplained(reader, request);
       } finally {
         readers.release(reader);
       }
@@ -191,46 +238,48 @@ class ParquetPart implements FilePart {
   }
 
   async *#stretches(file: SpooledFile): AsyncGenerator<RowRange | undefined> {
-    if (this.#hasRowNumber && file.available < file.sizeBytes)
-      return yield* stretchesOf(file, this.#rowGroups);
+    const inPieces = this.#hasRowNumber && this.#settings.transform === null;
+    if (inPieces && file.available < file.sizeBytes) return yield* stretchesOf(file, this.#rowGroups);
     await file.whole();
     yield undefined;
   }
-}
 
-/** Reads some rows of a file that is still being fetched, and makes sure that they are those rows, and were there. */
-async function* readStretch(
-  reader: Reader,
-  request: ReadRequest,
-  { available, tailFrom }: SpooledFile,
-  { from, to }: RowRange,
-): AsyncGenerator<Uint8Array> {
-  const rows = yield* readExplained(reader, { ...request, extent: { available, tailFrom } }, from);
-  if (rows !== to - from) throw readTooEarly(`of its rows ${from + 1} to ${to} there are ${rows}`);
-}
-
-async function* readExplained(
-  reader: Reader,
-  request: ReadRequest,
-  rowsBefore = 0,
-): AsyncGenerator<Uint8Array, number> {
-  try {
-    return yield* reader.read(request, rowsBefore);
-  } catch (error) {
-    throw explain(error);
+  /** Reads some rows of a file that is still being fetched, and makes sure that they are those rows, and were there. */
+  async *#readStretch(
+    reader: Reader,
+    request: ReadRequest,
+    { from, to }: RowRange,
+  ): AsyncGenerator<Uint8Array> {
+    const { available, tailFrom } = this.#source.file;
+    const rows = yield* this.#readExplained(reader, { ...request, extent: { available, tailFrom } }, from);
+    if (rows !== to - from) throw readTooEarly(`of its rows ${from + 1} to ${to} there are ${rows}`);
   }
-}
 
-async function lookAtRange(
-  reader: Reader,
-  source: string,
-  { name, duckdbType }: TextColumn,
-): Promise<[string | null, string | null]> {
-  const [lowest, highest] = ['min', 'max'].map((end) => scalarText(`${end}(${quoteName(name)})`, duckdbType));
-  const found = await reader.look(`select ${lowest}, ${highest} from ${source}`).catch((error) => {
-    throw explain(error);
-  });
-  return [found[0] ?? null, found[1] ?? null];
+  async *#readExplained(
+    reader: Reader,
+    request: ReadRequest,
+    rowsBefore = 0,
+  ): AsyncGenerator<Uint8Array, number> {
+    try {
+      return yield* reader.read(request, rowsBefore);
+    } catch (error) {
+      throw explain(error, this.#settings.transform);
+    }
+  }
+
+  async #lookAtRange(
+    reader: Reader,
+    { name, duckdbType }: TextColumn,
+  ): Promise<[string | null, string | null]> {
+    const [lowest, highest] = ['min', 'max'].map((end) =>
+      scalarText(`${end}(${quoteName(name)})`, duckdbType),
+    );
+    const query = `select ${lowest}, ${highest} from ${this.#from()}`;
+    const found = await reader.look(query, this.#confinedTo).catch((error) => {
+      throw explain(error, this.#settings.transform);
+    });
+    return [found[0] ?? null, found[1] ?? null];
+  }
 }
 
 function toInput({ type }: ReadRequest, rows: AsyncIterable<Uint8Array>): CopyInput {
@@ -256,18 +305,30 @@ function nulInName(name: string): ConnectorError {
   );
 }
 
-function constantOf({ constant }: CopyPlan): { targetType: string; value: string } | null {
-  return constant && { targetType: constant.target.baseType, value: constant.value };
-}
-
-/** What DuckDB, or our own SQL in it, says of a file, as an error a person can act on. */
-function explain(error: unknown): unknown {
-  if (!(error instanceof ConnectorError) || error.code !== 'reader_failed') return error;
+/** What DuckDB, or our own SQL in it, says of a file or its transform, as an error a person can act on. */
+function explain(error: unknown, transform: string | null): unknown {
+  if (!(error instanceof ConnectorError)) return error;
+  if (error.code === 'transform_failed') return transformFailed(error);
+  if (error.code !== 'reader_failed') return error;
   const raised = error.message.indexOf(RAISED);
   if (raised !== -1) return raisedError(error.message.slice(raised + RAISED.length));
   if (error.message.startsWith('Out of Memory')) return outOfMemory(error);
-  const reason = error.message.split('\n')[0]!.replace(/ ?'?\/[^' ]*\/[\w.]+'?/g, '');
-  return new ConnectorError('bad_parquet', `the file cannot be read as Parquet: ${reason}`, { cause: error });
+  if (transform !== null) return transformFailed(error);
+  return new ConnectorError('bad_parquet', `the file cannot be read as Parquet: ${reasonOf(error)}`, {
+    cause: error,
+  });
+}
+
+function transformFailed(cause: ConnectorError): ConnectorError {
+  return new ConnectorError('transform_failed', `the transform cannot be run: ${reasonOf(cause)}`, {
+    hint: 'It is one select of DuckDB over the relation file, which reads no other file. Pause the connector, mend it, and try it with dry_run_file.',
+    cause,
+  });
+}
+
+/** The first line, without the paths of our own disk. */
+function reasonOf({ message }: ConnectorError): string {
+  return message.split('\n')[0]!.replace(/ ?['"]?\/[^'" ]*\/[\w.]+['"]?/g, '');
 }
 
 function outOfMemory(cause: ConnectorError): ConnectorError {

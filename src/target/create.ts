@@ -3,6 +3,7 @@ import type { ColumnMapping, Connector } from '../db/schema.ts';
 import { ConnectorError } from '../errors.ts';
 import type { FileColumn } from '../formats/format.ts';
 import { createHypertable, type HypertableSettings } from './hypertable.ts';
+import { keyColumns } from './key_columns.ts';
 import { asRole } from './role.ts';
 import { describeTable, quoteTable, type TableName, type TargetTable } from './table.ts';
 import { suggestTimeColumn } from './time_column.ts';
@@ -10,7 +11,7 @@ import { suggestTimeColumn } from './time_column.ts';
 /** What a connector says about the table that is made for it. */
 export type CreateSettings = Pick<
   Connector,
-  'owner' | 'target_table' | 'time_column' | 'hypertable' | 'file_id_column'
+  'owner' | 'target_table' | 'time_column' | 'hypertable' | 'file_id_column' | 'hive_columns'
 > &
   HypertableSettings;
 
@@ -21,7 +22,7 @@ export interface CreatedTable {
 }
 
 /**
- * Makes the target table from the columns of its first file, with the owner's rights, inside the caller's
+ * Makes the target table from the columns of its first file and of its key, with the owner's rights, inside the caller's
  * transaction: a file that fails takes its table with it.
  * @throws ConnectorError `no_time_column`, `no_timescaledb`, `bad_time_column`
  */
@@ -32,7 +33,7 @@ export async function createTable(
   fileColumns: FileColumn[],
   mappings: ColumnMapping[],
 ): Promise<CreatedTable> {
-  const columns = mapColumns(fileColumns, mappings);
+  const columns = mapColumns([...fileColumns, ...furtherColumns(settings, fileColumns)], mappings);
   const timescaledb = await timescaledbSchema(client);
   const time = chooseTimeColumn(settings, columns);
   const makeHypertable = decideHypertable(settings, time, timescaledb);
@@ -61,6 +62,11 @@ function suggested(
   return `${settings.target_table} was made a hypertable along ${time?.name}, which no row may lack; name another in time_column, or set hypertable to false, before the table is made`;
 }
 
+/** What the key has, but for what the file has as well: that is refused when it is matched. */
+function furtherColumns(settings: CreateSettings, fileColumns: FileColumn[]): FileColumn[] {
+  return keyColumns(settings).filter(({ name }) => !fileColumns.some((column) => column.name === name));
+}
+
 function mapColumns(columns: FileColumn[], mappings: ColumnMapping[]): FileColumn[] {
   const bySource = new Map(mappings.map((mapping) => [mapping.source_column, mapping]));
   return columns.flatMap((column): FileColumn[] => {
@@ -77,7 +83,7 @@ function chooseTimeColumn(settings: CreateSettings, columns: FileColumn[]): File
   if (named) return named;
   throw new ConnectorError(
     'no_time_column',
-    `time_column ${settings.time_column} is not among the file's columns: ${columns.map((column) => column.name).join(', ')}`,
+    `time_column ${settings.time_column} is not among the columns of the file and its key: ${columns.map((column) => column.name).join(', ')}`,
   );
 }
 

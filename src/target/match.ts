@@ -1,26 +1,36 @@
-import type { ColumnMapping, Connector } from '../db/schema.ts';
+import type { ColumnMapping, Connector, File } from '../db/schema.ts';
 import { ConnectorError } from '../errors.ts';
+import type { ConstantColumn } from '../formats/constants.ts';
 import type { CopyPlan, FilePart, MatchedColumn } from '../formats/format.ts';
-import { quoteTable, type TableColumn, type TargetTable } from './table.ts';
+import { keyConstants } from './key_columns.ts';
+import { findColumn, quoteTable, type TableColumn, type TargetTable } from './table.ts';
 
-export type MatchSettings = Pick<Connector, 'match_columns_by' | 'on_unknown_column' | 'file_id_column'>;
+export type MatchSettings = Pick<
+  Connector,
+  'match_columns_by' | 'on_unknown_column' | 'file_id_column' | 'hive_columns'
+>;
 
 /**
- * Decides which column of the file goes into which column of the table.
- * @throws ConnectorError `unknown_column`, `no_column_matches`, `duplicate_column`, `column_not_writable`, `no_file_id_column`
+ * Decides which column of the file goes into which column of the table, and what goes into others in every row.
+ * @throws ConnectorError `unknown_column`, `no_column_matches`, `duplicate_column`, `column_not_writable`,
+ *   `no_file_id_column`, and as `keyConstants`
  */
 export function matchColumns(
   part: Pick<FilePart, 'columnNames' | 'columnCount'>,
   table: TargetTable,
   settings: MatchSettings,
   mappings: ColumnMapping[],
-  fileId: number,
+  file: Pick<File, 'id' | 'key'>,
 ): CopyPlan {
-  const constant = fileIdConstant(table, settings.file_id_column, fileId);
-  const open = table.columns.filter((column) => column !== constant?.target);
+  const constants = [
+    ...keyConstants(file.key, table, settings, mappings),
+    ...fileIdConstant(table, settings.file_id_column, file.id),
+  ];
+  checkConstants(constants);
+  const open = table.columns.filter((column) => !constants.some(({ target }) => target === column));
   const columns =
     part.columnNames !== null && settings.match_columns_by === 'name'
-      ? matchByName(part.columnNames, { ...table, columns: open }, settings, mappings)
+      ? matchByName(part.columnNames, { ...table, columns: open }, settings, mappings, constants)
       : matchByPosition(part.columnCount, { ...table, columns: open }, settings);
   if (columns.length === 0) {
     throw new ConnectorError(
@@ -31,7 +41,7 @@ export function matchColumns(
       },
     );
   }
-  return { columns, constant, splittable: table.splittable };
+  return { columns, constants, splittable: table.splittable };
 }
 
 function matchByName(
@@ -39,6 +49,7 @@ function matchByName(
   table: TargetTable,
   settings: MatchSettings,
   mappings: ColumnMapping[],
+  constants: ConstantColumn[],
 ): MatchedColumn[] {
   const mapped = new Map(mappings.map((mapping) => [mapping.source_column, mapping.target_column]));
   const matched: MatchedColumn[] = [];
@@ -46,6 +57,7 @@ function matchByName(
   for (const [position, name] of names.entries()) {
     const wanted = mapped.has(name) ? mapped.get(name) : name;
     if (wanted === null || wanted === undefined) continue;
+    refuseTwice(name, wanted, constants);
     const target = findColumn(table.columns, wanted);
     if (target) matched.push({ position, target });
     else unknown.push(wanted === name ? name : `${name} (as ${wanted})`);
@@ -53,14 +65,6 @@ function matchByName(
   if (unknown.length > 0 && settings.on_unknown_column === 'fail') throw unknownColumns(unknown, table);
   checkTargets(matched, names);
   return matched;
-}
-
-/** A column of exactly that name, or else the only one of that name in other capitals. */
-function findColumn(columns: TableColumn[], name: string): TableColumn | undefined {
-  const exact = columns.find((column) => column.name === name);
-  if (exact) return exact;
-  const alike = columns.filter((column) => column.name.toLowerCase() === name.toLowerCase());
-  return alike.length === 1 ? alike[0] : undefined;
 }
 
 function matchByPosition(count: number, table: TargetTable, settings: MatchSettings): MatchedColumn[] {
@@ -75,6 +79,42 @@ function matchByPosition(count: number, table: TargetTable, settings: MatchSetti
     );
   }
   return insertable.slice(0, count).map((target, position) => ({ position, target }));
+}
+
+/** A file that has, besides its key, a column for the same place. */
+function refuseTwice(name: string, wanted: string, constants: ConstantColumn[]): void {
+  const fromKey = constants.filter(({ source }) => source !== null);
+  const target = findColumn(
+    fromKey.map((constant) => constant.target),
+    wanted,
+  );
+  if (!target) return;
+  const { source } = fromKey.find((constant) => constant.target === target)!;
+  throw new ConnectorError(
+    'duplicate_column',
+    `the file's column ${name} and the key's part ${source}=... both go into column ${target.name}`,
+    { hint: `Take ${source} out of hive_columns, or leave the file's column out in column_mappings.` },
+  );
+}
+
+function checkConstants(constants: ConstantColumn[]): void {
+  for (const [i, { source, target }] of constants.entries()) {
+    const earlier = constants.slice(0, i).find((constant) => constant.target === target);
+    if (earlier) {
+      throw new ConnectorError(
+        'duplicate_column',
+        `the key's part ${earlier.source}=... and ${source === null ? "the file's id" : `${source}=...`} both go into column ${target.name}`,
+        { hint: 'Give one of them another column in column_mappings.' },
+      );
+    }
+    if (source !== null && !target.insertable) {
+      throw new ConnectorError(
+        'column_not_writable',
+        `column ${target.name} is generated and cannot be filled from the key`,
+        { hint: `Take ${source} out of hive_columns.` },
+      );
+    }
+  }
 }
 
 function checkTargets(matched: MatchedColumn[], names: string[]): void {
@@ -103,10 +143,10 @@ function checkTargets(matched: MatchedColumn[], names: string[]): void {
   }
 }
 
-function fileIdConstant(table: TargetTable, name: string | null, fileId: number): CopyPlan['constant'] {
-  if (name === null) return null;
+function fileIdConstant(table: TargetTable, name: string | null, fileId: number): ConstantColumn[] {
+  if (name === null) return [];
   const target = table.columns.find((column) => column.name === name);
-  if (target) return { target, value: String(fileId) };
+  if (target) return [{ source: null, target, value: String(fileId) }];
   throw new ConnectorError(
     'no_file_id_column',
     `file_id_column ${name} is not a column of ${quoteTable(table)}`,

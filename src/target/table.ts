@@ -65,6 +65,14 @@ export function toTable(name: TableName, described: DescribedColumn[]): TargetTa
   return { ...name, columns, splittable: described.every((column) => column.splittable) };
 }
 
+/** A column of exactly that name, or else the only one of that name in other capitals. */
+export function findColumn(columns: TableColumn[], name: string): TableColumn | undefined {
+  const exact = columns.find((column) => column.name === name);
+  if (exact) return exact;
+  const alike = columns.filter((column) => column.name.toLowerCase() === name.toLowerCase());
+  return alike.length === 1 ? alike[0] : undefined;
+}
+
 /** The table's name for a statement, quoted. */
 export function quoteTable({ schema, table }: TableName): string {
   return `${pg.escapeIdentifier(schema)}.${pg.escapeIdentifier(table)}`;

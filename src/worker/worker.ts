@@ -18,6 +18,7 @@ import { packageRoot } from '../paths.ts';
 import { S3Sources } from '../sources/s3.ts';
 import type { WorkerContext } from '../task.ts';
 import { Attempts } from './attempts.ts';
+import { EventQueues } from './event_queues.ts';
 import { Liveness } from './liveness.ts';
 import { LostJobs } from './lost_jobs.ts';
 import { queueLogger } from './queue_log.ts';
@@ -127,6 +128,9 @@ async function openContext(config: Config, resources: Resources): Promise<Worker
   await attempts.listen(control);
   const refills = new Refills(control);
   resources.add(() => refills.close());
+  const queues = new EventQueues(control, config.allowedEndpoints);
+  resources.add(() => queues.close());
+  queues.start();
   const sources = new S3Sources(config);
   resources.add(async () => sources.close());
   // Reading is work for the processor: more readers than cores would only cost memory.

@@ -69,7 +69,7 @@ async function commandLines(): Promise<string> {
 /** A database URL of a superuser with the password. */
 async function databaseUrl(): Promise<string> {
   const { name } = await db.createRole('superuser');
-  await db.query(`alter role ${name} password '${PASSWORD}'`);
+  await db.asSuperuser(`alter role ${name} password '${PASSWORD}'`);
   const url = new URL(db.url);
   url.username = name;
   url.password = encodeURIComponent(PASSWORD);

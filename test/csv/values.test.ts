@@ -55,6 +55,8 @@ const float = fc.oneof(
     '+inf',
     'INFINITY',
     'infinit',
+    '.inf',
+    '-.nan',
     '.',
     '-',
     'e5',

@@ -67,7 +67,11 @@ function readTypeScript(found: RaisedCodes, path: string, text: string): void {
     const call = argumentsAt(text, index + 'new ConnectorError('.length);
     const first = /^\s*([^,]+)/.exec(call)![1]!.trim();
     const code = literal(first) ?? constant(text, first);
-    if (code !== undefined) found.add(code, saysPassing(call));
+    if (code !== undefined) {
+      found.add(code, saysPassing(call));
+      // As the error that it tells of.
+      if (/\bpassing: \w+\.passing\b/.test(call)) found.add(code, true);
+    }
     // Relayed from another error, or taken from a rule: both are found where they are written.
     else if (!/^(?:\w+\.)?code$/.test(first) && !first.startsWith('codeOf(')) {
       found.unknown.push(`${path}:${text.slice(0, index).split('\n').length}`);

@@ -152,6 +152,7 @@ async function wholeRead(body: Buffer): Promise<string | null> {
   try {
     const [text] = await reader.look(
       `select concat_ws(' ', ${DUCKDB_SUMS})::varchar from read_parquet('${path}')`,
+      undefined,
     );
     return text!;
   } catch {

@@ -47,6 +47,8 @@ const routines = await db.query<{ schema: string; name: string; call: string }>(
   from pg_proc p join pg_namespace n on n.oid = p.pronamespace
   where n.nspname in ('s3_connector', 's3_connector_private') and p.prorettype <> 'trigger'::regtype`);
 const steering = routines.filter((routine) => routine.schema === 's3_connector');
+/** What only looks. */
+const looking = ['find_gaps'];
 const internal = routines.filter((routine) => routine.schema === 's3_connector_private');
 
 describe('who is in no group', () => {
@@ -79,7 +81,7 @@ describe('a reader', () => {
   });
 
   test('does not steer', async () => {
-    for (const { call } of steering) await mayNot('reader', call);
+    for (const { name, call } of steering) if (!looking.includes(name)) await mayNot('reader', call);
     await mayNot('reader', "select s3_connector.pause('shared')", /permission denied for function pause/);
   });
 });

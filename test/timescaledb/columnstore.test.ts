@@ -40,6 +40,21 @@ describe('files on their way straight into the columnstore', {
     await assertSameAsPlain('sorted');
   });
 
+  test('what a transform makes, and what the key says, is sorted as well', async () => {
+    world.put('made/source=x/1.parquet', await readings());
+    await importAs('made', {
+      ...SETTINGS,
+      pattern: 'made/**',
+      hive_columns: ['source'],
+      segment_by: ['source', 'device'],
+      transform: "select * replace (note || '!' as note) from file",
+    });
+    assert.deepEqual(await chunks('made'), { states: ['{COMPRESSED}'], rowsOutside: false });
+    const found = "select count(*) as n from made where source = 'x' and note ~ '!$'";
+    assert.equal((await db.one<{ n: number }>(found)).n, ROWS);
+    await assertOrdered('made');
+  });
+
   test('files that meet in a chunk leave it unordered, their batches sorted', async () => {
     for (const n of [1, 2, 3]) world.put(`meet/${n}.parquet`, await readings(n));
     await importAs('meet', SETTINGS);

@@ -256,6 +256,7 @@ describe('a table made from the first file, with TimescaleDB', {
         columnstore: false,
         segment_by: null,
         order_by: null,
+        hive_columns: null,
         file_id_column: null,
       },
       columns,

@@ -41,6 +41,8 @@ const CONNECTOR = {
   segment_by: null,
   order_by: null,
   file_id_column: 'file_id',
+  hive_columns: null,
+  transform: null,
   match_columns_by: 'name',
   on_unknown_column: 'fail',
   on_conflict: 'fail',
@@ -137,7 +139,7 @@ async function importFile(
   );
   const { value: part } = await parts[Symbol.asyncIterator]().next();
   const target = await findTable(table, connector, part);
-  const plan = matchColumns(part, target, connector, [], id);
+  const plan = matchColumns(part, target, connector, [], { id, key: table });
   await query('begin');
   const counts = await copyPart({
     client,

@@ -1,4 +1,6 @@
 import pg from 'pg';
+import { ConnectorError } from '../../errors.ts';
+import type { ConstantColumn } from '../constants.ts';
 import type { CopyInput } from '../format.ts';
 import { type CsvDialect, copyEncoding } from './dialect.ts';
 import { type Newline, newlineBytes } from './scanner.ts';
@@ -25,6 +27,38 @@ export function rawInput(
     unit: 'line',
     data: withEmptyLine(rows, newline),
   };
+}
+
+/**
+ * How the constants stand at the end of each record; null where there are none.
+ * @throws ConnectorError `unsupported_encoding` for other characters than ASCII's in a file that is not UTF-8
+ */
+export function constantFields(constants: ConstantColumn[], dialect: CsvDialect): Buffer | null {
+  if (constants.length === 0) return null;
+  const fields = constants.map(({ target, value }) => {
+    if (value === null) return dialect.nullText;
+    // All of PostgreSQL's encodings share ASCII; we do not encode into the others.
+    if (Buffer.byteLength(value) !== value.length && copyEncoding(dialect) !== 'UTF8')
+      throw beyondAscii(target.name, value, dialect);
+    return quoteField(value, dialect);
+  });
+  return Buffer.from(fields.join(dialect.delimiter));
+}
+
+/** In quotes, so that no value passes for null. */
+function quoteField(value: string, { quote, escape: escapeChar }: CsvDialect): string {
+  const escaped = [...value].map((char) =>
+    char === quote || char === escapeChar ? escapeChar + char : char,
+  );
+  return quote + escaped.join('') + quote;
+}
+
+function beyondAscii(column: string, value: string, { encoding }: CsvDialect): ConnectorError {
+  return new ConnectorError(
+    'unsupported_encoding',
+    `${JSON.stringify(value)}, for column ${column}, has characters beyond ASCII, and the file is in ${encoding}`,
+    { column, hint: 'Write the file in UTF-8, or take the column out of hive_columns.' },
+  );
 }
 
 async function* withEmptyLine(

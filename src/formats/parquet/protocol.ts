@@ -2,8 +2,11 @@ import type { BinaryPlan } from './binary/kinds.ts';
 import type { Sorting } from './sort.ts';
 
 /** What the worker asks of a reader process. */
-export type ReaderRequest =
-  | { type: 'describe'; path: string }
+export type ReaderRequest = {
+  /** The only file that the request may read, because a person's SQL is in it; else any below the spool directory. */
+  confinedTo?: string | undefined;
+} & (
+  | { type: 'describe'; path: string; transform: string | null }
   /** A query whose one column is a BLOB; its values are written one after the other. */
   | {
       type: 'read';
@@ -21,7 +24,8 @@ export type ReaderRequest =
       extent?: Extent | null;
     }
   /** A query with one row of texts. */
-  | { type: 'look'; query: string };
+  | { type: 'look'; query: string }
+);
 
 /** What of a file is there: its bytes up to `available`, and those from `tailFrom` on. */
 export interface Extent {
@@ -41,13 +45,17 @@ export type Outcome =
   | { type: 'done'; rows: number }
   | { type: 'read_too_early' }
   | { type: 'failed'; message: string }
+  | { type: 'transform_refused'; message: string }
   | { type: 'row_too_large'; row: number; bytes: number };
 
 /** The file descriptor of a reader process to which it writes what it reads; nothing else is ever written there. */
 export const OUTPUT = 3;
 
 export interface FileDescription {
+  /** Those of its transform, if it has one. */
   columns: ReaderColumn[];
+  /** Columns that the transform does not see. */
+  hidden: string[];
   /** In the order of their rows. */
   rowGroups: RowGroup[];
 }

@@ -15,7 +15,6 @@ import {
 import { ChunkEncoder } from './binary/encode.ts';
 import { makeWriter } from './binary/writers.ts';
 import {
-  type FileDescription,
   OUTPUT,
   type Outcome,
   type ReaderAnswer,
@@ -26,6 +25,7 @@ import {
 } from './protocol.ts';
 import { quoteText } from './quote.ts';
 import { withOrder } from './sort.ts';
+import { parseQuery, refusal, transformed } from './transform.ts';
 import { readWithin } from './watch.ts';
 
 /** Bytes that are gathered before they are written. */
@@ -38,12 +38,18 @@ const MAX_SPILLED = '16GB';
 type RequestOf<Type extends ReaderRequest['type']> = Extract<ReaderRequest, { type: Type }>;
 
 const [spoolDir, memoryLimit, threads] = process.argv.slice(2) as [string, string, string];
-const connection = await openDuckDB();
+const shared = await openDuckDB(`set allowed_directories = [${quoteText(spoolDir)}]`);
+/** What the request at hand goes to. */
+let connection = shared.connection;
+/** A DuckDB that reads one file and no other. */
+let confined: (OpenedDuckDB & { path: string }) | undefined;
 if (process.platform === 'linux') goFirst();
 
 process.on('message', async (request: ReaderRequest) => {
   const output = new Output();
-  const outcome = await serve(request, output).catch(failed);
+  const outcome = await connect(request)
+    .then(() => serve(request, output))
+    .catch(failed);
   answer({ ...outcome, written: output.written });
 });
 // The worker is gone: so is the reason to be.
@@ -54,7 +60,25 @@ function goFirst(): void {
   writeFileSync('/proc/self/oom_score_adj', '1000');
 }
 
-async function openDuckDB(): Promise<DuckDBConnection> {
+/** Sees to it that a request reads what it may, and no more: DuckDB itself holds queries to that. */
+async function connect({ confinedTo: path }: ReaderRequest): Promise<void> {
+  if (path !== confined?.path) {
+    confined?.connection.closeSync();
+    confined?.instance.closeSync();
+    confined = undefined;
+  }
+  if (path !== undefined)
+    confined ??= { path, ...(await openDuckDB(`set allowed_paths = [${quoteText(path)}]`)) };
+  connection = (confined ?? shared).connection;
+}
+
+interface OpenedDuckDB {
+  instance: DuckDBInstance;
+  connection: DuckDBConnection;
+}
+
+/** @param allow the statement that says which files may be read */
+async function openDuckDB(allow: string): Promise<OpenedDuckDB> {
   const instance = await DuckDBInstance.create(':memory:', {
     threads,
     memory_limit: memoryLimit,
@@ -66,11 +90,11 @@ async function openDuckDB(): Promise<DuckDBConnection> {
   const opened = await instance.connect();
   // Times with a zone are written in UTC, with the offset: no instant is lost.
   await opened.run("set timezone = 'UTC'");
-  // Files below the spool directory and nothing else, whatever a query says.
-  await opened.run(`set allowed_directories = [${quoteText(spoolDir)}]`);
+  // Those files and nothing else, whatever a query says.
+  await opened.run(allow);
   await opened.run('set enable_external_access = false');
   await opened.run('set lock_configuration = true');
-  return opened;
+  return { instance, connection: opened };
 }
 
 function failed(error: Error): Outcome {
@@ -78,7 +102,7 @@ function failed(error: Error): Outcome {
 }
 
 async function serve(request: ReaderRequest, output: Output): Promise<Outcome> {
-  if (request.type === 'describe') return { type: 'described', file: await describe(request.path) };
+  if (request.type === 'describe') return await describe(request);
   if (request.type === 'look') return { type: 'looked', values: await look(request.query) };
   return await readAll(request, output);
 }
@@ -98,9 +122,40 @@ async function readAll(request: RequestOf<'read' | 'read_binary'>, output: Outpu
     : await run('');
 }
 
-async function describe(path: string): Promise<FileDescription> {
-  const file = quoteText(path);
-  return { columns: await describeColumns(file), rowGroups: await listRowGroups(file) };
+async function describe({ path, transform }: RequestOf<'describe'>): Promise<Outcome> {
+  const name = quoteText(path);
+  const columns = await describeColumns(name);
+  if (transform === null) {
+    return { type: 'described', file: { columns, hidden: [], rowGroups: await listRowGroups(name) } };
+  }
+  const hidden = columns.filter(({ unreadable }) => unreadable !== null).map((column) => column.name);
+  return await describeTransform(transformed(path, transform, hidden), transform, hidden).catch(refused);
+}
+
+async function describeTransform(source: string, transform: string, hidden: string[]): Promise<Outcome> {
+  const [parsed] = await look(parseQuery(transform));
+  const reason = refusal(parsed!);
+  if (reason !== null) return { type: 'transform_refused', message: reason };
+  const described = await connection.runAndReadAll(`describe select * from ${source}`);
+  // The last one is the row's number.
+  const columns = described.getRows().slice(0, -1);
+  return {
+    type: 'described',
+    file: {
+      columns: columns.map(([name, type]) => ({
+        name: String(name),
+        duckdbType: String(type),
+        nullable: true,
+        unreadable: null,
+      })),
+      hidden,
+      rowGroups: [],
+    },
+  };
+}
+
+function refused(error: Error): Outcome {
+  return { type: 'transform_refused', message: error.message };
 }
 
 async function describeColumns(file: string): Promise<ReaderColumn[]> {
@@ -194,13 +249,13 @@ async function read(
 }
 
 async function readBinary(
-  { plan: { query, kinds, scales }, maxRowBytes }: RequestOf<'read_binary'>,
+  { plan: { query, kinds, scales, constants }, maxRowBytes }: RequestOf<'read_binary'>,
   orderBy: string,
   output: Output,
 ): Promise<Outcome> {
   const result = await connection.stream(query + orderBy);
   const writers = kinds.map((kind, i) => makeWriter(kind, scales[i]!, decimalWidth(result.columnType(i))));
-  const encoder = new ChunkEncoder(writers, maxRowBytes);
+  const encoder = new ChunkEncoder(writers, maxRowBytes, constants);
   let row = 0;
   for await (const chunk of chunksOf(result)) {
     const encoded = encoder.encode(chunk.chunk, chunk.rowCount);

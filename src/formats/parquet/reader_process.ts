@@ -88,16 +88,20 @@ export class Reader implements PoolMember {
     await this.#exit;
   }
 
-  /** @throws ConnectorError `reader_failed`, `reader_crashed`, `reader_stalled` */
-  async describe(path: string): Promise<FileDescription> {
-    const answer = await this.#patience.during(this.#ask({ type: 'describe', path }));
+  /**
+   * The columns of a file, or of its transform.
+   * @throws ConnectorError `reader_failed`, `transform_failed`, `reader_crashed`, `reader_stalled`
+   */
+  async describe(path: string, transform: string | null): Promise<FileDescription> {
+    const confinedTo = transform === null ? undefined : path;
+    const answer = await this.#patience.during(this.#ask({ type: 'describe', path, transform, confinedTo }));
     if (answer.type === 'described') return answer.file;
     throw failure(answer);
   }
 
   /** The texts of a query's one row. */
-  async look(query: string): Promise<(string | null)[]> {
-    const answer = await this.#patience.during(this.#ask({ type: 'look', query }));
+  async look(query: string, confinedTo: string | undefined): Promise<(string | null)[]> {
+    const answer = await this.#patience.during(this.#ask({ type: 'look', query, confinedTo }));
     if (answer.type === 'looked') return answer.values;
     throw failure(answer);
   }
@@ -142,6 +146,7 @@ function failure(
   if (answer.type === 'read_too_early') {
     return readTooEarly('they could not be read before all of it had come');
   }
+  if (answer.type === 'transform_refused') return new ConnectorError('transform_failed', answer.message);
   return new ConnectorError(
     'reader_failed',
     answer.type === 'failed' ? answer.message : `unexpected answer ${answer.type}`,

@@ -49,7 +49,7 @@ export function planSorting(
   const sorting: Sorting = { source, keys: [] };
   for (const key of keys) {
     // The same in every row, so it does not matter.
-    if (plan.constant?.target.name === key.column) continue;
+    if (plan.constants.some(({ target }) => target.name === key.column)) continue;
     const index = plan.columns.findIndex(({ target }) => target.name === key.column);
     const target = plan.columns[index]?.target;
     const column = columns[index];

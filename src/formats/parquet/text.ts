@@ -1,3 +1,4 @@
+import type { ConstantColumn } from '../constants.ts';
 import { jsonText } from './nested.ts';
 import { quoteName, quoteText } from './quote.ts';
 import { isNested, listElement } from './types.ts';
@@ -44,8 +45,8 @@ export interface TextQueryOptions {
   /** What the query reads from. */
   source: string;
   columns: TextColumn[];
-  /** A last field, the same in every row. */
-  constant: string | null;
+  /** Last fields, the same in every row. */
+  constants: ConstantColumn[];
   /** An expression that gives the number of a row, from 1. */
   rowNumber: string;
   /** At a value that PostgreSQL cannot hold: end with an error, or write a line that begins with RAISED. */
@@ -56,9 +57,9 @@ export interface TextQueryOptions {
  * Builds the DuckDB query that writes each row of a Parquet file as one line of COPY's text format
  * (https://www.postgresql.org/docs/current/sql-copy.html), as a BLOB. PostgreSQL then parses every value itself.
  */
-export function textQuery({ source, columns, constant, rowNumber, onBadValue }: TextQueryOptions): string {
+export function textQuery({ source, columns, constants, rowNumber, onBadValue }: TextQueryOptions): string {
   const fields = columns.map((column) => `coalesce(${fieldText(column)}, '\\N')`);
-  if (constant !== null) fields.push(quoteText(constant));
+  fields.push(...constants.map(({ value }) => quoteText(value === null ? '\\N' : escapeConstant(value))));
   const line = fields.join(' || chr(9) || ');
   const checks = columns.flatMap((column) => badValueChecks(column, rowNumber));
   const checked = checks.map(
@@ -134,6 +135,11 @@ function hasNanoseconds(value: string, duckdbType: string): string {
 
 function mayNeedEscaping({ duckdbType }: TextColumn): boolean {
   return ['VARCHAR', 'JSON'].includes(duckdbType) || duckdbType.startsWith('ENUM') || isNested(duckdbType);
+}
+
+function escapeConstant(value: string): string {
+  const escapes: Record<string, string> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r' };
+  return value.replace(/[\\\t\n\r]/g, (char) => escapes[char]!);
 }
 
 function escapeText(text: string): string {

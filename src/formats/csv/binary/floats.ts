@@ -81,7 +81,7 @@ function parseFloat64(bytes: Uint8Array, start: number, end: number): boolean {
       break;
     }
   }
-  if (seen === 0) return parseWord(bytes, at, end, negative);
+  if (seen === 0) return !pointed && parseWord(bytes, at, end, negative);
   if (digits > MAX_DIGITS) return false;
   let power = -fraction;
   if (at < end) {

@@ -1,10 +1,10 @@
-import type { TableColumn } from '../../../target/table.ts';
+import { toBinaryFields } from '../../constants.ts';
 import type { CopyPlan } from '../../format.ts';
 import { type CsvDialect, copyEncoding } from '../dialect.ts';
+import { constantFields } from '../raw.ts';
 import type { RowsStart } from '../scanner.ts';
-import { kindOf, putterOf, type ValueKind } from './kinds.ts';
+import { kindOf, type ValueKind } from './kinds.ts';
 import type { SectionPlan } from './sections.ts';
-import { UNSURE, VALUE_ROOM } from './values.ts';
 
 /** What of a part decides whether its values can be encoded. */
 export interface Encodable {
@@ -27,19 +27,15 @@ export function planSections(plan: CopyPlan, part: Encodable): SectionPlan | nul
     if (kind === undefined) return null;
     kinds[position] = kind;
   }
-  const constant = plan.constant && encodeConstant(plan.constant, timeZone);
-  if (constant === undefined) return null;
-  return { dialect, kinds, constant, lineOffset: start.lineOffset ?? 0, newline, maxRowBytes };
-}
-
-function encodeConstant(
-  { target, value }: { target: TableColumn; value: string },
-  timeZone: string,
-): SectionPlan['constant'] | undefined {
-  const kind = kindOf(target, timeZone);
-  if (kind === undefined) return undefined;
-  const csv = Buffer.from(value);
-  const binary = new Uint8Array(csv.length + VALUE_ROOM);
-  const end = putterOf(kind)(csv, 0, csv.length, binary, 0);
-  return end === UNSURE ? undefined : { csv, binary: binary.subarray(0, end) };
+  const binary = toBinaryFields(plan.constants, timeZone);
+  if (binary === null) return null;
+  const csv = constantFields(plan.constants, dialect);
+  return {
+    dialect,
+    kinds,
+    constants: csv && { ...binary, csv },
+    lineOffset: start.lineOffset ?? 0,
+    newline,
+    maxRowBytes,
+  };
 }

@@ -1,3 +1,4 @@
+import type { BinaryFields } from '../../constants.ts';
 import type { DialectBytes } from '../dialect.ts';
 import type { Newline } from '../scanner.ts';
 import { type PutValue, putInt32, UNSURE, VALUE_ROOM } from './values.ts';
@@ -23,8 +24,8 @@ const POINT = 0x2e;
 export interface EncoderOptions {
   /** For each field of a record what puts its value; null for one that is left out. */
   putters: (PutValue | null)[];
-  /** The binary value of a column that is the same in each row. */
-  constant: Uint8Array | null;
+  /** What is the same at the end of each row. */
+  constants: BinaryFields | null;
   newline: Exclude<Newline, 'cr'>;
   /** In bytes, the record's end not counted. */
   maxRowBytes: number;
@@ -51,7 +52,7 @@ export class RowEncoder {
 
   readonly #putters: (PutValue | null)[];
   readonly #columns: number;
-  readonly #constant: Uint8Array | null;
+  readonly #constants: Uint8Array | null;
   readonly #crlf: boolean;
   readonly #newlineByte: number;
   readonly #maxRowBytes: number;
@@ -79,8 +80,8 @@ export class RowEncoder {
     this.#dialect = dialect;
     this.#nullText = dialect.nullText;
     this.#putters = options.putters;
-    this.#constant = options.constant;
-    this.#columns = options.putters.filter((put) => put !== null).length + (options.constant ? 1 : 0);
+    this.#constants = options.constants?.bytes ?? null;
+    this.#columns = options.putters.filter((put) => put !== null).length + (options.constants?.count ?? 0);
     this.#crlf = options.newline === 'crlf';
     this.#maxRowBytes = options.maxRowBytes;
     for (const byte of [dialect.delimiter, dialect.quote, LF, CR]) this.#outside[byte] = 1;
@@ -191,7 +192,7 @@ export class RowEncoder {
     // Which PostgreSQL before 18 takes for the end of the data.
     if (at - start === 2 && bytes[start] === BACKSLASH && bytes[start + 1] === POINT) return NOT_SURE;
     this.#filled = end;
-    if (this.#constant !== null) this.#putConstant(this.#constant);
+    if (this.#constants !== null) this.#putConstants(this.#constants);
     // So far every row was a line.
     if (this.#newlines > 0) this.#lineEnds ??= Array.from({ length: this.#rows }, (_, row) => row);
     this.#lineEnds?.push(this.lines + this.#newlines);
@@ -201,11 +202,10 @@ export class RowEncoder {
     return FULL;
   }
 
-  #putConstant(value: Uint8Array): void {
-    if (this.#filled + value.length + VALUE_ROOM > this.#out.length) this.#grow(value.length);
-    const at = putInt32(value.length, this.#out, this.#filled);
-    this.#out.set(value, at);
-    this.#filled = at + value.length;
+  #putConstants(fields: Uint8Array): void {
+    if (this.#filled + fields.length + VALUE_ROOM > this.#out.length) this.#grow(fields.length);
+    this.#out.set(fields, this.#filled);
+    this.#filled += fields.length;
   }
 
   /**

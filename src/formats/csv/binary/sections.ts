@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import type { BinaryFields } from '../../constants.ts';
 import { type CsvDialect, dialectBytes } from '../dialect.ts';
 import { limitRows, rewriteRecords } from '../records.ts';
 import { type Newline, RECORD_END, RecordScanner } from '../scanner.ts';
@@ -10,8 +11,8 @@ export interface SectionPlan {
   dialect: CsvDialect;
   /** By field; null for one that is left out. */
   kinds: (ValueKind | null)[];
-  /** A column that is the same in each row: its binary value, and how it stands in a CSV. */
-  constant: { binary: Uint8Array; csv: Uint8Array } | null;
+  /** Columns that are the same in each row: their binary fields, and how they stand in a CSV. */
+  constants: (BinaryFields & { csv: Uint8Array }) | null;
   /** Physical lines before the first record. */
   lineOffset: number;
   newline: Exclude<Newline, 'cr'>;
@@ -79,7 +80,7 @@ class SectionCutter {
     this.#lineOffset = plan.lineOffset;
     this.#encoder = new RowEncoder(dialectBytes(plan.dialect), {
       putters: plan.kinds.map((kind) => kind && putterOf(kind)),
-      constant: plan.constant?.binary ?? null,
+      constants: plan.constants,
       newline: plan.newline,
       maxRowBytes: plan.maxRowBytes,
     });
@@ -152,14 +153,14 @@ class SectionCutter {
   }
 
   #asTheyAre(records: Buffer): AsyncIterable<Buffer> {
-    const { dialect, kinds, constant, newline, maxRowBytes } = this.#plan;
+    const { dialect, kinds, constants, newline, maxRowBytes } = this.#plan;
     const start = { lineOffset: this.#lineOffset, newline, maxRowBytes };
-    if (constant === null && kinds.every((kind) => kind !== null))
+    if (constants === null && kinds.every((kind) => kind !== null))
       return limitRows([records], dialect, start);
     return rewriteRecords([records], dialect, {
       ...start,
       keep: kinds.flatMap((kind, position) => (kind === null ? [] : [position])),
-      append: constant && Buffer.from(constant.csv),
+      append: constants && Buffer.from(constants.csv),
       expectedFields: kinds.length,
     });
   }

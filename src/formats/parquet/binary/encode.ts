@@ -1,4 +1,5 @@
 import type duckdb from '@duckdb/node-bindings';
+import type { BinaryFields } from '../../constants.ts';
 import { readVectors } from './vector.ts';
 import type { ColumnWriter } from './writers.ts';
 
@@ -10,14 +11,17 @@ export class ChunkEncoder {
   readonly #writers: ColumnWriter[];
   readonly #widths: number[];
   readonly #maxRowBytes: number;
+  readonly #constants: BinaryFields;
   #out = new Uint8Array(1 << 20);
   #sizes = new Uint32Array(2048);
   #at = new Uint32Array(2048);
 
-  constructor(writers: ColumnWriter[], maxRowBytes: number) {
+  /** @param constants what ends each row */
+  constructor(writers: ColumnWriter[], maxRowBytes: number, constants: BinaryFields) {
     this.#writers = writers;
     this.#widths = writers.map((writer) => writer.width);
     this.#maxRowBytes = maxRowBytes;
+    this.#constants = constants;
   }
 
   /** The rows as they follow the header; valid until the next call. */
@@ -25,12 +29,21 @@ export class ChunkEncoder {
     const vectors = readVectors(chunk, rows, this.#widths);
     this.#reserveRows(rows);
     // The number of fields, and the length of each.
-    this.#sizes.fill(2 + 4 * vectors.length, 0, rows);
+    this.#sizes.fill(2 + 4 * vectors.length + this.#constants.bytes.length, 0, rows);
     for (const [i, writer] of this.#writers.entries()) writer.addSizes(vectors[i]!, rows, this.#sizes);
     const tooLarge = this.#placeRows(rows);
     if (tooLarge) return { tooLarge };
     for (const [i, writer] of this.#writers.entries()) writer.write(vectors[i]!, rows, this.#out, this.#at);
+    if (this.#constants.count > 0) this.#putConstants(rows);
     return { data: this.#out.subarray(0, this.#at[rows - 1]) };
+  }
+
+  #putConstants(rows: number): void {
+    const { bytes } = this.#constants;
+    for (let row = 0; row < rows; row++) {
+      this.#out.set(bytes, this.#at[row]!);
+      this.#at[row]! += bytes.length;
+    }
   }
 
   #placeRows(rows: number): { row: number; bytes: number } | undefined {
@@ -42,7 +55,7 @@ export class ChunkEncoder {
       end += bytes;
     }
     if (end > this.#out.length) this.#out = new Uint8Array(end * 2);
-    const fields = this.#writers.length;
+    const fields = this.#writers.length + this.#constants.count;
     for (let row = 0; row < rows; row++) {
       const to = this.#at[row]!;
       this.#out[to] = fields >> 8;

@@ -1,3 +1,4 @@
+import type { BinaryFields } from '../../constants.ts';
 import { jsonText } from '../nested.ts';
 import { quoteName } from '../quote.ts';
 import type { TextColumn } from '../text.ts';
@@ -67,24 +68,24 @@ export interface BinaryPlan {
   kinds: BinaryKind[];
   /** Digits after the point of each decimal column. */
   scales: number[];
+  /** What ends each row. */
+  constants: BinaryFields;
 }
 
-/** The binary way for these columns; null where one of them has to go the text way. */
+/**
+ * The binary way for these columns; null where one of them has to go the text way.
+ * @param constants null where they have to
+ */
 export function planBinary(
   source: string,
   columns: TextColumn[],
-  constant: { targetType: string; value: string } | null,
+  constants: BinaryFields | null,
 ): BinaryPlan | null {
   const kinds = columns.map((column) => kindOf(column));
   const values = columns.map((column, i) => expressionOf(column, kinds[i]));
   const scales = columns.map((column) => Number(/^DECIMAL\(\d+,(\d+)\)$/.exec(column.duckdbType)?.[1] ?? 0));
-  if (constant !== null) {
-    kinds.push(constant.targetType === 'bigint' ? 'int8' : undefined);
-    values.push(`${constant.value}::bigint`);
-    scales.push(0);
-  }
-  if (!kinds.every((kind) => kind !== undefined)) return null;
-  return { query: `select ${values.join(', ')} from ${source}`, kinds, scales };
+  if (constants === null || !kinds.every((kind) => kind !== undefined)) return null;
+  return { query: `select ${values.join(', ')} from ${source}`, kinds, scales, constants };
 }
 
 /** How a column's values are written; undefined where they go the text way. */

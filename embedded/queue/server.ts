@@ -1,0 +1,110 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/** A queue in memory, which answers as SQS does, in its JSON protocol; signatures are not looked at. */
+export interface QueueServer {
+  /** As in `http://127.0.0.1:34567`. */
+  readonly endpoint: string;
+  readonly url: string;
+  /** Messages that are neither being handled nor deleted. */
+  readonly waiting: number;
+  /** All that were not deleted. */
+  readonly kept: number;
+  send(body: string): void;
+  /** Answers that many requests with an error of the server's. */
+  fail(requests: number): void;
+  close(): Promise<void>;
+}
+
+interface Message {
+  body: string;
+  /** Given where somebody handles it. */
+  receipt: string | null;
+}
+
+type Action = (request: Record<string, unknown>) => unknown;
+
+/** Starts a server with one queue. A message that was received and not deleted does not come again. */
+export async function startQueueServer(): Promise<QueueServer> {
+  const messages: Message[] = [];
+  let failures = 0;
+  const arrived: (() => void)[] = [];
+
+  const receive = async ({ WaitTimeSeconds = 0, MaxNumberOfMessages = 1 }: Record<string, unknown>) => {
+    const waiting = () => messages.filter(({ receipt }) => receipt === null);
+    if (waiting().length === 0) await arrival(Number(WaitTimeSeconds) * 1000);
+    const taken = waiting().slice(0, Number(MaxNumberOfMessages));
+    for (const message of taken) message.receipt = randomUUID();
+    return {
+      Messages: taken.map(({ body, receipt }) => ({
+        MessageId: receipt,
+        ReceiptHandle: receipt,
+        Body: body,
+        MD5OfBody: createHash('md5').update(body).digest('hex'),
+      })),
+    };
+  };
+  const arrival = (ms: number) =>
+    new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      arrived.push(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  const remove: Action = ({ Entries }) => {
+    const entries = Entries as { Id: string; ReceiptHandle: string }[];
+    for (const { ReceiptHandle } of entries) {
+      const index = messages.findIndex(({ receipt }) => receipt === ReceiptHandle);
+      if (index !== -1) messages.splice(index, 1);
+    }
+    return { Successful: entries.map(({ Id }) => ({ Id })), Failed: [] };
+  };
+  const actions: Record<string, Action> = { ReceiveMessage: receive, DeleteMessageBatch: remove };
+
+  const serve = async (request: IncomingMessage, response: ServerResponse) => {
+    const body = JSON.parse(Buffer.concat(await request.toArray()).toString());
+    const action = actions[String(request.headers['x-amz-target']).replace('AmazonSQS.', '')];
+    const answer = (status: number, reply: unknown) => {
+      response.writeHead(status, { 'content-type': 'application/x-amz-json-1.0' });
+      response.end(JSON.stringify(reply));
+    };
+    if (failures > 0) {
+      failures--;
+      answer(503, { __type: 'com.amazonaws.sqs#ServiceUnavailable', message: 'ordered' });
+    } else if (action) answer(200, await action(body));
+    else answer(400, { __type: 'com.amazonaws.sqs#InvalidAction', message: 'not known here' });
+  };
+  const server = createServer((request, response) => {
+    serve(request, response).catch(() => response.destroy());
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return {
+    endpoint,
+    url: `${endpoint}/123456789012/new-files`,
+    get waiting() {
+      return messages.filter(({ receipt }) => receipt === null).length;
+    },
+    get kept() {
+      return messages.length;
+    },
+    send(body) {
+      messages.push({ body, receipt: null });
+      for (const wake of arrived.splice(0)) wake();
+    },
+    fail(requests) {
+      failures = requests;
+    },
+    async close() {
+      for (const wake of arrived.splice(0)) wake();
+      const closed = once(server, 'close');
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}

@@ -1,0 +1,93 @@
+import type { ColumnMapping, Connector } from '../db/schema.ts';
+import { ConnectorError } from '../errors.ts';
+import type { ConstantColumn } from '../formats/constants.ts';
+import type { FileColumn } from '../formats/format.ts';
+import { findColumn, quoteTable, type TargetTable } from './table.ts';
+
+/** What Hive, Spark and their like write for null. */
+const NULL_PART = '__HIVE_DEFAULT_PARTITION__';
+
+/** The columns that a connector takes from the key, as if a file had them: they are text until a mapping says more. */
+export function keyColumns({ hive_columns: names }: Pick<Connector, 'hive_columns'>): FileColumn[] {
+  return (names ?? []).map((name) => ({ name, type: 'text', nullable: true }));
+}
+
+/**
+ * The values of a key's parts `name=value`, and which column of the table each goes into.
+ * @throws ConnectorError `hive_part_missing`, `hive_part_repeated`, `bad_hive_value`, `no_hive_column`
+ */
+export function keyConstants(
+  key: string,
+  table: TargetTable,
+  connector: Pick<Connector, 'hive_columns'>,
+  mappings: ColumnMapping[],
+): ConstantColumn[] {
+  return keyColumns(connector).flatMap(({ name }) => {
+    const mapping = mappings.find(({ source_column }) => source_column === name);
+    const wanted = mapping ? mapping.target_column : name;
+    if (wanted === null) return [];
+    const target = findColumn(table.columns, wanted);
+    if (!target) throw noHiveColumn(name, wanted, table);
+    return [{ source: name, target, value: keyValue(key, name) }];
+  });
+}
+
+/** The value of a key's part, without the escapes of URLs; null for what stands for null. */
+function keyValue(key: string, name: string): string | null {
+  // The last is the file's own name.
+  const parts = key.split('/').slice(0, -1);
+  const values = parts.flatMap((part) => {
+    const at = part.indexOf('=');
+    return at > 0 && unescapeUrl(part.slice(0, at)) === name ? [part.slice(at + 1)] : [];
+  });
+  if (values.length !== 1) throw values.length === 0 ? partMissing(key, name) : partRepeated(key, name);
+  const value = unescapeUrl(values[0]!);
+  if (value === null || /[\0\r\n]/.test(value)) throw badValue(key, name);
+  return value === NULL_PART ? null : value;
+}
+
+/** A percent sign that no two digits follow stands for itself. Null where the bytes make no characters. */
+function unescapeUrl(text: string): string | null {
+  try {
+    return text.replace(/(?:%[0-9A-Fa-f]{2})+/g, (escaped) => decodeURIComponent(escaped));
+  } catch {
+    return null;
+  }
+}
+
+function partMissing(key: string, name: string): ConnectorError {
+  return new ConnectorError(
+    'hive_part_missing',
+    `the key has no part ${name}=..., which hive_columns names`,
+    {
+      column: name,
+      hint: `Between two slashes of ${key} there should be one; or pause the connector and take ${name} out of hive_columns.`,
+    },
+  );
+}
+
+function partRepeated(key: string, name: string): ConnectorError {
+  return new ConnectorError('hive_part_repeated', `the key has more than one part ${name}=...`, {
+    column: name,
+    hint: `Give one of them in ${key} another name, or take ${name} out of hive_columns.`,
+  });
+}
+
+function badValue(key: string, name: string): ConnectorError {
+  return new ConnectorError(
+    'bad_hive_value',
+    `the key's part ${name}=... must be UTF-8, without line breaks and NUL characters`,
+    { column: name, hint: `Rename the object ${key}, or take ${name} out of hive_columns.` },
+  );
+}
+
+function noHiveColumn(name: string, wanted: string, table: TargetTable): ConnectorError {
+  return new ConnectorError(
+    'no_hive_column',
+    `${wanted}, for the key's part ${name}=..., is not a column of ${quoteTable(table)}`,
+    {
+      column: name,
+      hint: `Add it to the table, map ${name} to another in column_mappings, or take it out of hive_columns.`,
+    },
+  );
+}

@@ -1,0 +1,124 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { sql } from 'kysely';
+import type { Control } from '../db/control.ts';
+import { describeError } from '../errors.ts';
+import { writtenObjects } from '../events/s3_event.ts';
+import { compileGlob } from '../glob.ts';
+import { log } from '../log.ts';
+import { EventQueue } from '../sources/sqs.ts';
+
+/** How often it is looked which queues there are, in milliseconds. */
+const LOOK_MS = 5000;
+/** After trouble with a queue: the first pause and the longest, in milliseconds. */
+const FIRST_WAIT_MS = 1000;
+const LONGEST_WAIT_MS = 60_000;
+
+/** A connector that is polled when its queue tells of a key. */
+interface Listening {
+  name: string;
+  bucket: string;
+  pattern: string;
+}
+
+/**
+ * Listens to the queues that connectors name, and has a connector polled when S3 tells of an object that it wants. What
+ * there is says LIST alone: whatever goes wrong here, a connector is polled by its schedule.
+ */
+export class EventQueues {
+  readonly #db: Control['db'];
+  readonly #allowedEndpoints: readonly string[];
+  readonly #end = new AbortController();
+  /** By URL: each ends by its controller. */
+  readonly #listening = new Map<string, { controller: AbortController; ended: Promise<void> }>();
+  #looking: Promise<void> | undefined;
+
+  constructor({ db }: Control, allowedEndpoints: readonly string[]) {
+    this.#db = db;
+    this.#allowedEndpoints = allowedEndpoints;
+  }
+
+  start(): void {
+    this.#looking = this.#look();
+  }
+
+  async close(): Promise<void> {
+    this.#end.abort();
+    for (const { controller } of this.#listening.values()) controller.abort();
+    await this.#looking;
+    await Promise.all([...this.#listening.values()].map(({ ended }) => ended));
+  }
+
+  async #look(): Promise<void> {
+    const { signal } = this.#end;
+    while (!signal.aborted) {
+      await this.#findQueues().catch((error) =>
+        log.warn('event queues not looked for', { error: describeError(error) }),
+      );
+      await delay(LOOK_MS, undefined, { signal }).catch(() => {});
+    }
+  }
+
+  async #findQueues(): Promise<void> {
+    const rows = await this.#db
+      .selectFrom('s3_connector.connectors')
+      .select('event_queue_url as url')
+      .distinct()
+      .where('event_queue_url', 'is not', null)
+      .where('state', '=', 'running')
+      .execute();
+    if (this.#end.signal.aborted) return;
+    const urls = new Set(rows.map((row) => row.url!));
+    for (const [url, { controller }] of this.#listening) if (!urls.has(url)) controller.abort();
+    for (const url of urls) if (!this.#listening.has(url)) this.#begin(url);
+  }
+
+  #begin(url: string): void {
+    const controller = new AbortController();
+    const ended = this.#listen(url, controller.signal).finally(() => this.#listening.delete(url));
+    this.#listening.set(url, { controller, ended });
+  }
+
+  async #listen(url: string, signal: AbortSignal): Promise<void> {
+    let queue: EventQueue | undefined;
+    for (let wait = FIRST_WAIT_MS; !signal.aborted; ) {
+      try {
+        queue ??= new EventQueue(url, this.#allowedEndpoints);
+        await this.#receive(queue, url, signal);
+        wait = FIRST_WAIT_MS;
+      } catch (error) {
+        if (signal.aborted) break;
+        log.warn('event queue failed', { queue: url, error: describeError(error) });
+        await delay(wait, undefined, { signal }).catch(() => {});
+        wait = Math.min(wait * 2, LONGEST_WAIT_MS);
+      }
+    }
+    queue?.close();
+  }
+
+  async #receive(queue: EventQueue, url: string, signal: AbortSignal): Promise<void> {
+    const messages = await queue.receive(signal);
+    if (messages.length === 0) return;
+    const objects = messages.flatMap(({ body }) => writtenObjects(body));
+    const connectors = await this.#connectorsOf(url);
+    const wanted = connectors.filter(({ bucket, pattern }) => {
+      const glob = compileGlob(pattern);
+      return objects.some((object) => object.bucket === bucket && glob.matches(object.key));
+    });
+    const names = wanted.map(({ name }) => name);
+    if (names.length > 0) {
+      await sql`select s3_connector_private.poll_for_events(${names}::text[])`.execute(this.#db);
+      log.info('told of new objects', { queue: url, connectors: names });
+    }
+    // Also those that nobody wants: they would come again and again.
+    await queue.delete(messages);
+  }
+
+  async #connectorsOf(url: string): Promise<Listening[]> {
+    return await this.#db
+      .selectFrom('s3_connector.connectors')
+      .select(['name', 'bucket', 'pattern'])
+      .where('event_queue_url', '=', url)
+      .where('state', '=', 'running')
+      .execute();
+  }
+}

@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { startQueueServer } from '../../embedded/queue/server.ts';
+import { writtenObjects } from '../../src/events/s3_event.ts';
+import type { WorkerProcess } from '../support/worker.ts';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld();
+const { db, bucket } = world;
+const queue = await startQueueServer();
+let worker: WorkerProcess;
+before(async () => {
+  worker = await world.startWorker({ S3_ALLOWED_ENDPOINTS: `${world.server.endpoint},${queue.endpoint}` });
+});
+after(() => queue.close());
+
+const event = (key: string, bucketName = bucket) =>
+  JSON.stringify({
+    Records: [{ eventName: 'ObjectCreated:Put', s3: { bucket: { name: bucketName }, object: { key } } }],
+  });
+
+/** Not due again before next year. */
+async function insert(name: string, columns: Record<string, unknown> = {}) {
+  await db.query(`create table ${name} (n integer)`);
+  await world.insertConnector({
+    name,
+    pattern: `${name}/**`,
+    target_table: name,
+    schedule: '0 0 1 1 *',
+    event_queue_url: queue.url,
+    ...columns,
+  });
+  await world.settled(name);
+}
+
+const polls = async (name: string) =>
+  (
+    await db.one<{ n: number }>('select count(*) as n from s3_connector.polls where connector_name = $1', [
+      name,
+    ])
+  ).n;
+const imported = (name: string, files: number) =>
+  db.waitFor<{ n: number }>(
+    "select count(*) as n from s3_connector.files where connector_name = $1 and status = 'success'",
+    ([row]) => row?.n === files,
+    { values: [name] },
+  );
+const handled = async () => {
+  while (queue.kept > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+};
+
+test('an event for a key that matches has the connector polled, and its message deleted', async () => {
+  await insert('told');
+  await insert('other');
+  assert.deepEqual([await polls('told'), await polls('other')], [1, 1]);
+  world.put('told/1 ü.csv', 'n\n1\n');
+  queue.send(event('told/1+%C3%BC.csv'));
+  await imported('told', 1);
+  await handled();
+  assert.equal(await polls('other'), 1);
+});
+
+test('what matches nothing, or is no event, is deleted and brings no poll', async () => {
+  const before = await polls('told');
+  queue.send(event('elsewhere/1.csv'));
+  queue.send(event('told/2.csv', 'another-bucket'));
+  queue.send('no JSON');
+  queue.send(JSON.stringify({ Service: 'Amazon S3', Event: 's3:TestEvent', Bucket: bucket }));
+  await handled();
+  assert.equal(await polls('told'), before);
+});
+
+test('an event that is not true does no harm', async () => {
+  const before = await polls('told');
+  queue.send(event('told/never written.csv'));
+  await db.waitFor<{ n: number }>(
+    "select count(*) as n from s3_connector.polls where connector_name = 'told'",
+    ([row]) => row!.n > before,
+  );
+  assert.equal((await world.settled('told')).length, 1);
+});
+
+test('when the queue fails, polls go on, and so do events when it is back', async () => {
+  queue.fail(1000);
+  // Ends the request that waits, without a message for anybody.
+  queue.send('no JSON');
+  await worker.logged('event queue failed');
+  world.put('told/3.csv', 'n\n3\n');
+  assert.equal((await world.pollAndSettle('told')).length, 2);
+  queue.fail(0);
+  world.put('told/4.csv', 'n\n4\n');
+  queue.send(event('told/4.csv'));
+  await imported('told', 3);
+});
+
+test('a queue that is neither at AWS nor allowed is not asked', async () => {
+  await insert('disallowed', { event_queue_url: 'http://127.0.0.1:9/123456789012/q' });
+  const said = () =>
+    worker.lines.some(({ error }) =>
+      /neither at AWS nor at one of the worker's S3_ALLOWED_ENDPOINTS/.test(String(error)),
+    );
+  while (!said()) await new Promise((resolve) => setTimeout(resolve, 20));
+  world.put('disallowed/1.csv', 'n\n1\n');
+  assert.equal((await world.pollAndSettle('disallowed')).length, 1);
+});
+
+test('many events bring few polls, and paused connectors none', async () => {
+  await insert('many');
+  for (let i = 0; i < 5; i++) world.put(`many/${i}.csv`, 'n\n1\n');
+  await Promise.all(
+    Array.from({ length: 20 }, () => db.query("select s3_connector_private.poll_for_events('{many}')")),
+  );
+  const jobs =
+    "select count(*) as n from graphile_worker.jobs where key = 'poll:' || $1 and locked_at is null";
+  assert.ok((await db.one<{ n: number }>(jobs, ['many'])).n <= 1);
+  await imported('many', 5);
+  assert.ok((await polls('many')) <= 1 + 5, `${await polls('many')} polls`);
+  await db.query("select s3_connector.pause('many'), s3_connector_private.poll_for_events('{many}')");
+  assert.equal((await db.one<{ n: number }>(jobs, ['many'])).n, 0);
+});
+
+describe('messages', () => {
+  const object = { bucket: 'b', key: 'a b+c/ü%.csv' };
+  const record = { s3: { bucket: { name: 'b' }, object: { key: 'a+b%2Bc/%C3%BC%25.csv' } } };
+  const forms: Record<string, [body: unknown, expected: unknown[]]> = {
+    "S3's own": [{ Records: [record, { s3: {} }, null] }, [object]],
+    "SNS's": [{ Type: 'Notification', Message: JSON.stringify({ Records: [record] }) }, [object]],
+    "EventBridge's": [{ detail: { bucket: { name: 'b' }, object: { key: 'a b+c/ü%.csv' } } }, [object]],
+    'a key that is not encoded': [
+      { Records: [{ s3: { bucket: { name: 'b' }, object: { key: '100%' } } }] },
+      [],
+    ],
+    'no object': [null, []],
+    'an array': [[1], []],
+  };
+  for (const [name, [body, expected]] of Object.entries(forms)) {
+    test(name, () => assert.deepEqual(writtenObjects(JSON.stringify(body)), expected));
+  }
+});
