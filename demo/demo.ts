@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
+import { type Console, startConsole } from '../console/server.ts';
 import { type BucketServer, startBucketServer } from '../embedded/bucket/server.ts';
 import { startPostgres } from '../embedded/postgres/server.ts';
 import { migrate } from '../src/db/migrations.ts';
@@ -50,6 +51,7 @@ const server = await startBucketServer({ anonymousBuckets: [BUCKET] });
 const databaseUrl = postgres.url('postgres');
 let worker: ChildProcess | undefined;
 let client: pg.Client | undefined;
+let console: Console | undefined;
 try {
   await migrate(databaseUrl);
   client = new pg.Client({ connectionString: databaseUrl, types: datesAsText });
@@ -60,15 +62,18 @@ try {
     `PostgreSQL ${postgres.version} and an S3 bucket are up, with months of weather and stocks, and 3 million flights.\n`,
   );
   worker = startWorker(databaseUrl, server, directory);
+  console = await startConsole({ databaseUrl, host: '127.0.0.1', port: 0, token: undefined });
+  screen.say(`The console, to watch it in a browser: ${console.url}\n`);
   await insertConnectors(screen, server);
   await untilDone(screen);
   await lateFilesArrive(screen, server, late);
   await showResult(screen, client);
   process.exitCode = (await allImported(client)) ? 0 : 1;
-  if (!onceOnly) await stayOpen(screen, databaseUrl, server);
+  if (!onceOnly) await stayOpen(screen, databaseUrl, console.url, server);
 } catch (error) {
   if (!ended.signal.aborted) throw error;
 } finally {
+  await console?.close();
   await client?.end().catch(() => {});
   await stopWorker(worker);
   await server.close();
@@ -186,10 +191,15 @@ async function allImported(client: pg.Client): Promise<boolean> {
 }
 
 /** Goes on as a bucket does, with a new month every ten seconds, which the connector finds within the minute. */
-async function stayOpen(screen: Screen, url: string, { store, endpoint }: BucketServer): Promise<void> {
+async function stayOpen(
+  screen: Screen,
+  url: string,
+  consoleUrl: string,
+  { store, endpoint }: BucketServer): Promise<void> {
   screen.say(`
 All is in, and a new month of weather lands in the bucket every ten seconds. Look around; Ctrl-C ends it and leaves nothing behind.
 
+  ${consoleUrl}   the console
   psql ${url}
   aws --no-sign-request --endpoint-url ${endpoint} s3 cp mine.csv s3://${BUCKET}/weather/
 `);

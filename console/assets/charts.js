@@ -1,0 +1,85 @@
+/** Draws rows and bytes over time into each element with data-series, and again when the server has sent others. */
+export async function drawCharts() {
+  for (const place of document.querySelectorAll('[data-series]')) {
+    const state = `${place.dataset.series} ${place.clientWidth} ${isDark.matches}`;
+    if (place.drawnState === state) continue;
+    place.drawnState = state;
+    const { default: uPlot } = await import('/assets/uplot.js');
+    place.uplot?.destroy();
+    place.uplot = new uPlot(options(uPlot, place), JSON.parse(place.dataset.series), place);
+  }
+}
+
+const isDark = matchMedia('(prefers-color-scheme: dark)');
+const ROW_FORMAT = new Intl.NumberFormat('en-US', { notation: 'compact', maximumFractionDigits: 1 });
+
+function options(uPlot, place) {
+  const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const axis = {
+    stroke: color('--muted'),
+    grid: { stroke: color('--line'), width: 1 },
+    ticks: { show: false },
+    font: '12px system-ui',
+  };
+  const shape = uPlot.paths.bars({ size: [0.85, 40], align: 1 });
+  return {
+    width: place.clientWidth,
+    height: 200,
+    // Times are UTC everywhere in the console.
+    tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), 'UTC'),
+    fmtDate: (template) =>
+      uPlot.fmtDate(template.replaceAll('{h}', '{HH}').replaceAll('{aa}', '').replaceAll('{AA}', '')),
+    cursor: { points: { show: false }, drag: { setScale: false } },
+    scales: { rows: { range: fromZero }, bytes: { range: fromZero } },
+    axes: [
+      axis,
+      {
+        ...axis,
+        scale: 'rows',
+        size: 60,
+        values: (_, ticks) => ticks.map((tick) => ROW_FORMAT.format(tick)),
+      },
+      {
+        ...axis,
+        scale: 'bytes',
+        side: 1,
+        size: 70,
+        grid: { show: false },
+        values: (_, ticks) => ticks.map(showBytes),
+      },
+    ],
+    series: [
+      {
+        value: (_, seconds) =>
+          seconds === null ? '' : new Date(seconds * 1000).toISOString().slice(0, 16).replace('T', ' '),
+      },
+      {
+        label: 'Rows',
+        scale: 'rows',
+        stroke: color('--running'),
+        fill: color('--running'),
+        paths: shape,
+        points: { show: false },
+        value: (_, rows) => (rows === null ? '' : rows.toLocaleString('en-US')),
+      },
+      {
+        label: 'Bytes',
+        scale: 'bytes',
+        stroke: color('--pending'),
+        width: 1.5,
+        points: { show: false },
+        value: (_, bytes) => (bytes === null ? '' : showBytes(bytes)),
+      },
+    ],
+  };
+}
+
+function fromZero(_, _least, most) {
+  return [0, most > 0 ? most * 1.1 : 1];
+}
+
+function showBytes(bytes) {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  const unit = bytes < 1 ? 0 : Math.min(Math.floor(Math.log2(bytes) / 10), units.length - 1);
+  return `${Number((bytes / 1024 ** unit).toPrecision(3))} ${units[unit]}`;
+}
