@@ -195,7 +195,8 @@ async function stayOpen(
   screen: Screen,
   url: string,
   consoleUrl: string,
-  { store, endpoint }: BucketServer): Promise<void> {
+  { store, endpoint }: BucketServer,
+): Promise<void> {
   screen.say(`
 All is in, and a new month of weather lands in the bucket every ten seconds. Look around; Ctrl-C ends it and leaves nothing behind.
 

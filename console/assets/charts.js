@@ -11,6 +11,7 @@ export async function drawCharts() {
 }
 
 const isDark = matchMedia('(prefers-color-scheme: dark)');
+const POWERS_OF_TWO = Array.from({ length: 50 }, (_, power) => 2 ** power);
 const ROW_FORMAT = new Intl.NumberFormat('en-US', { notation: 'compact', maximumFractionDigits: 1 });
 
 function options(uPlot, place) {
@@ -27,12 +28,10 @@ function options(uPlot, place) {
     height: 200,
     // Times are UTC everywhere in the console.
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), 'UTC'),
-    fmtDate: (template) =>
-      uPlot.fmtDate(template.replaceAll('{h}', '{HH}').replaceAll('{aa}', '').replaceAll('{AA}', '')),
     cursor: { points: { show: false }, drag: { setScale: false } },
     scales: { rows: { range: fromZero }, bytes: { range: fromZero } },
     axes: [
-      axis,
+      { ...axis, values: (_, ticks) => ticks.map((tick) => isoTime(tick).slice(11)) },
       {
         ...axis,
         scale: 'rows',
@@ -43,6 +42,7 @@ function options(uPlot, place) {
         ...axis,
         scale: 'bytes',
         side: 1,
+        incrs: POWERS_OF_TWO,
         size: 70,
         grid: { show: false },
         values: (_, ticks) => ticks.map(showBytes),
@@ -50,8 +50,7 @@ function options(uPlot, place) {
     ],
     series: [
       {
-        value: (_, seconds) =>
-          seconds === null ? '' : new Date(seconds * 1000).toISOString().slice(0, 16).replace('T', ' '),
+        value: (_, seconds) => (seconds === null ? '' : isoTime(seconds)),
       },
       {
         label: 'Rows',
@@ -72,6 +71,10 @@ function options(uPlot, place) {
       },
     ],
   };
+}
+
+function isoTime(seconds) {
+  return new Date(seconds * 1000).toISOString().slice(0, 16).replace('T', ' ');
 }
 
 function fromZero(_, _least, most) {

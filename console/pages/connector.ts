@@ -1,4 +1,3 @@
-import { duration } from '../format.ts';
 import { type Html, html, link } from '../html.ts';
 import { actionWithSql } from '../parts/button.ts';
 import { type FlowRow, flow } from '../parts/flow.ts';
@@ -33,13 +32,13 @@ export async function connectorPage(request: PageRequest): Promise<Page> {
     body: html`
 <p class="crumbs"><a href="/">Connectors</a></p>
 ${flow(row, perMinute.get(name)!, 'h1')}
-<section aria-labelledby="steer-title"><h2 id="steer-title">Steer</h2>${steer(request, row)}</section>
+<div class="columns"><section aria-labelledby="steer-title"><h2 id="steer-title">Steer</h2>${steer(request, row)}</section>${facts(row)}</div>
+${checks}
+${late}
 ${chart}
 ${running}
 ${files}
-<div class="columns">${polls}${facts(row)}</div>
-${late}
-${checks}
+${polls}
 ${settings}`,
   };
 }
@@ -64,7 +63,6 @@ function facts(row: FlowRow & { marker?: string | null; last_success_at?: Date |
 <dt>Caught up</dt><dd>${row.caught_up ? 'yes' : 'no'}</dd>
 <dt>Last poll</dt><dd>${at(row.last_poll_at)}</dd>
 <dt>Next poll</dt><dd>${row.next_poll_at ? html`${at(row.next_poll_at)} (${ago(row.next_poll_at)})` : 'none while paused'}</dd>
-<dt>Last success</dt><dd>${at(row.last_success_at ?? null)}</dd>
-<dt>Silent for</dt><dd>${row.last_success_at ? duration((Date.now() - row.last_success_at.getTime()) / 1000) : '–'}</dd>
+<dt>Last success</dt><dd>${row.last_success_at ? html`${at(row.last_success_at)} (${ago(row.last_success_at)})` : '–'}</dd>
 </dl></section>`;
 }

@@ -25,17 +25,18 @@ export interface FlowRow extends StatusCounts {
 
 /** The way of the data through one connector: bucket -> connector -> table. */
 export function flow(row: FlowRow, perMinute: readonly number[], heading: 'h1' | 'h2'): Html {
+  const peak = Math.max(...perMinute, 0);
   return html`<article data-key="${row.name}" class="flow ${row.state === 'paused' ? 'is-paused' : ''}" aria-label="${row.name}">
 <div class="node from"><span class="kind">bucket</span><span class="what">${row.bucket}</span><code>${row.pattern}</code></div>
 <div class="pipe">
-<div class="title">${title(row.name, heading)} ${badge(row.state)}<span class="note">${whatNow(row)}</span></div>
+<div class="title">${title(row.name, heading)} ${badge(row.state)}<span class="note">${whatNow(row)}</span>${peak > 0 && html`<span class="note peak">last hour, at most ${count(peak)} rows a minute</span>`}</div>
 ${sparkline(perMinute)}
 ${statusBar(row.name, row)}
+${row.last_error && html`<p class="trouble"><strong>Last error</strong> ${row.last_error}</p>`}
+${row.notice && html`<p class="notice"><strong>Notice</strong> ${row.notice}</p>`}
 </div>
 <div class="node to"><span class="kind">table</span><span class="what">${row.target_table}</span>
 <span class="numbers"><b>${count(row.rows_total)}</b> rows</span><span class="note">${bytes(row.bytes_total)} in objects · ${count(row.rows_last_hour)} rows in the last hour</span></div>
-${row.last_error && html`<p class="trouble"><strong>Last error</strong> ${row.last_error}</p>`}
-${row.notice && html`<p class="trouble"><strong>Notice</strong> ${row.notice}</p>`}
 </article>`;
 }
 

@@ -40,7 +40,7 @@ ${settingFields(settings, values, columns)}`;
       ];
     }
     const name = values.get('name') ?? '';
-    const given = changedSettings(SETTINGS, values, columns).filter(([, value]) => value !== '');
+    const given = changedSettings(SETTINGS, values, columns);
     return [insert([...given, ...provisional(name)]), check(name)];
   },
 };
