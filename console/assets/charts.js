@@ -22,14 +22,19 @@ function options(uPlot, place) {
     ticks: { show: false },
     font: '12px system-ui',
   };
-  const shape = uPlot.paths.bars({ size: [0.85, 40], align: 1 });
+  const stretch = Number(place.dataset.stretch);
   return {
     width: place.clientWidth,
     height: 200,
     // Times are UTC everywhere in the console.
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), 'UTC'),
     cursor: { points: { show: false }, drag: { setScale: false } },
-    scales: { rows: { range: fromZero }, bytes: { range: fromZero } },
+    // The last stretch of time is as wide as the others.
+    scales: {
+      x: { range: (_, first, last) => [first, last + stretch] },
+      rows: { range: fromZero },
+      bytes: { range: fromZero },
+    },
     axes: [
       { ...axis, values: (_, ticks) => ticks.map((tick) => isoTime(tick).slice(11)) },
       {
@@ -57,7 +62,7 @@ function options(uPlot, place) {
         scale: 'rows',
         stroke: color('--running'),
         fill: color('--running'),
-        paths: shape,
+        paths: uPlot.paths.bars({ size: [0.85, 40], align: 1 }),
         points: { show: false },
         value: (_, rows) => (rows === null ? '' : rows.toLocaleString('en-US')),
       },
@@ -66,6 +71,7 @@ function options(uPlot, place) {
         scale: 'bytes',
         stroke: color('--pending'),
         width: 1.5,
+        paths: uPlot.paths.stepped({ align: 1 }),
         points: { show: false },
         value: (_, bytes) => (bytes === null ? '' : showBytes(bytes)),
       },

@@ -39,5 +39,5 @@ export async function chartPart(request: PageRequest, name: string): Promise<Htm
     (other) =>
       html`<a href="${link('/connector', { name, span: other })}#chart-title"${other === span && html` aria-current="true"`}>${SPANS[other].label}</a>`,
   )}</nav></div>
-<div class="chart" id="chart" role="img" aria-label="Rows and bytes per ${stretch} in the ${label}; ${count(peak)} rows at most" data-series="${JSON.stringify(data)}" data-stretch="${stretch}"></div></section>`;
+<div class="chart" id="chart" role="img" aria-label="Rows and bytes per ${stretch} in the ${label}; ${count(peak)} rows at most" data-series="${JSON.stringify(data)}" data-stretch="${seconds}"></div></section>`;
 }

@@ -71,7 +71,7 @@ ${files.length > 20 && html`<p class="note">And more: s3_connector.late_files ha
 }
 
 /** What the last check found. */
-export async function checksPart({ db }: PageRequest, name: string): Promise<Html> {
+export async function checksPart({ db }: Pick<PageRequest, 'db'>, name: string): Promise<Html> {
   const steps = await db.rows<{
     step: string;
     ok: boolean;

@@ -40,7 +40,7 @@ export const FILES_PER_PAGE = 50;
 /** Reads one page by its keys, so that the last one costs no more than the first. */
 export async function findFiles(db: ConsoleDatabase, search: FileSearch): Promise<FilePage> {
   const backwards = search.above !== undefined;
-  const found = await db.rows<FileRow>(filesQuery(search, backwards));
+  const found = await db.rows<FileRow>(filesQuery(search));
   const hasMore = found.length > FILES_PER_PAGE;
   const files = found.slice(0, FILES_PER_PAGE);
   if (backwards) files.reverse();
@@ -53,8 +53,9 @@ export async function findFiles(db: ConsoleDatabase, search: FileSearch): Promis
   };
 }
 
-function filesQuery(search: FileSearch, backwards: boolean): Statement {
-  const direction = backwards ? sql`asc` : sql`desc`;
+/** One file more than a page holds, which says whether there are others; those above a key come in ascending order. */
+export function filesQuery(search: FileSearch): Statement {
+  const direction = search.above === undefined ? sql`desc` : sql`asc`;
   return sql`
     select key, status, size_bytes, attempts, rows_imported, rows_rejected, left(error_message, 200) as error, lineage is not null as undoable,
       coalesce(finished_at, started_at, queued_at) as since,

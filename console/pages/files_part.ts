@@ -42,7 +42,7 @@ function filesTable(request: PageRequest, name: string, files: FileRow[]): Html 
 <th scope="row" data-label="File"><a class="key" href="${link('/file', { name, key: file.key })}">${file.key}</a>${file.error && html`<span class="error">${file.error}</span>`}</th>
 <td data-label="Status">${badge(file.status)}${file.attempts > 1 && html` <span class="note">attempt ${file.attempts}</span>`}</td>
 <td data-label="Rows" class="num">${count(file.rows_imported)}</td>
-<td data-label="Rejected" class="num">${file.rows_rejected === '0' ? '0' : html`<b>${count(file.rows_rejected)}</b>`}</td>
+<td data-label="Rejected" class="num">${Number(file.rows_rejected) > 0 ? html`<b>${count(file.rows_rejected)}</b>` : count(file.rows_rejected)}</td>
 <td data-label="Size" class="num">${bytes(file.size_bytes)}</td>
 <td data-label="Took" class="num">${duration(file.seconds)}</td>
 <td data-label="Since">${at(file.since)}</td>

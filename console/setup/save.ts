@@ -1,6 +1,7 @@
-import type { Outcome } from '../database.ts';
+import type { ConsoleDatabase, Outcome } from '../database.ts';
 import { link } from '../html.ts';
 import type { FormReply, FormRequest } from '../routes.ts';
+import { sql } from '../sql.ts';
 import { readDraft } from './draft.ts';
 import { openStep, STEPS, sqlOf, stepPage } from './setup.ts';
 import { sourceStep } from './source_step.ts';
@@ -17,13 +18,23 @@ export async function saveStep({ db, fields, formToken }: FormRequest): Promise<
     const here = link('/setup', { name: context.draft?.name, step: step.name });
     return { page: await stepPage({ formToken, here }, step, context, fields), outcome };
   }
-  return { to: whereTo(step, name, fields.get('then') === 'next' && !isMade), outcome };
+  const goesOn =
+    fields.get('then') === 'next' && !isMade && !(step === sourceStep && (await isOutOfReach(db, name)));
+  return { to: whereTo(step, name, goesOn), outcome };
 }
 
 /** The SQL that a form would run as it is filled in now. */
 export async function showStepSql({ db, fields }: FormRequest): Promise<FormReply> {
   const { step, context } = await openStepOf({ db, fields });
   return { text: sqlOf(step, fields, context) };
+}
+
+/** Whether the check that the first step ends with could not even list the bucket. */
+async function isOutOfReach(db: ConsoleDatabase, name: string): Promise<boolean> {
+  const rows = await db.rows(sql`
+    select from s3_connector.checks
+    where connector_name = ${name} and not ok and step in ('credentials', 'assume_role', 'list')`);
+  return rows.length > 0;
 }
 
 function openStepOf({ db, fields }: Pick<FormRequest, 'db' | 'fields'>) {

@@ -1,4 +1,5 @@
 import { html } from '../html.ts';
+import { checksPart } from '../pages/connector_parts.ts';
 import { identifier, joined, type SqlValue, type Statement, sql } from '../sql.ts';
 import { changedSettings, loadSettings, type Setting, settingFields, updateSettings } from './settings.ts';
 import type { Step } from './step.ts';
@@ -26,10 +27,11 @@ export const sourceStep: Step = {
   title: 'Bucket',
   submit: 'Save and check',
   load: async ({ columns, draft }) => loadSettings(SETTINGS, columns, draft),
-  async form(values, { columns, draft }) {
+  async form(values, { db, columns, draft }) {
     const settings = draft ? SETTINGS.filter(({ column }) => column !== 'name') : SETTINGS;
     return html`<p>Which bucket, and who may read it. Secrets are never stored here: workers have their credentials from their own environment. The connector is made paused: nothing is imported before the last step.</p>
-${settingFields(settings, values, columns)}`;
+${settingFields(settings, values, columns)}
+${draft && (await checksPart({ db }, draft.name))}`;
   },
   statements(values, { columns, draft }) {
     if (draft) {

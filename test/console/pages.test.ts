@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
+import { testDatabase } from '../support/database.ts';
 import { openWorld } from '../support/world.ts';
 import { act, getPage, openConsole, shows } from './support.ts';
 
@@ -124,8 +125,7 @@ test('a database that is not there is said so, and that it is not migrated', asy
   shows((await getPage(await openConsole(url.href), '/')).text, /does not exist \(3D000\)/);
   url.port = '1';
   assert.equal((await getPage(await openConsole(url.href), '/')).status, 503);
-  url.href = new URL(world.db.url).href;
-  url.pathname = '/postgres';
-  const unmigrated = await getPage(await openConsole(url.href), '/');
+  const empty = await testDatabase({ empty: true });
+  const unmigrated = await getPage(await openConsole(empty.url), '/');
   shows(unmigrated.text, /npm run migrate/);
 });
