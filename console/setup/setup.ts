@@ -51,6 +51,7 @@ export async function stepPage(
     live: false,
     body: html`
 <div class="head"><h1>${draft ? draft.name : 'New connector'}</h1></div>
+${draft?.values.state === 'running' && mustPause(request, draft)}
 <nav aria-label="Steps"><ol class="steps">${STEPS.map((other, i) => stepLink(other, i, step, draft))}</ol></nav>
 <form class="setup card" method="post" action="/setup" data-sql-from="/setup/sql" aria-labelledby="step-title">
 <h2 id="step-title">${at + 1}. ${step.title}</h2>
@@ -77,6 +78,10 @@ function stepLink(other: Step, i: number, step: Step, draft: Draft | undefined):
   if (other === step) return html`<li aria-current="step">${i + 1}. ${other.title}</li>`;
   if (!draft) return html`<li>${i + 1}. ${other.title}</li>`;
   return html`<li><a href="${link('/setup', { name: draft.name, step: other.name })}">${i + 1}. ${other.title}</a></li>`;
+}
+
+function mustPause(request: Pick<PageRequest, 'formToken' | 'here'>, { name }: Draft): Html {
+  return html`<div class="notice"><strong>It is running</strong> To be changed, it must be paused first.<ul class="actions">${actionWithSql(request, 'pause', { name })}</ul></div>`;
 }
 
 function leave(request: Pick<PageRequest, 'formToken' | 'here'>, draft: Draft): Html {
