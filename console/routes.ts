@@ -12,6 +12,7 @@ import { setupPage } from './setup/setup.ts';
 export interface FormRequest {
   db: ConsoleDatabase;
   fields: URLSearchParams;
+  /** Stands in the form again, where it is shown again. */
   formToken: string;
 }
 
@@ -21,6 +22,7 @@ export type FormReply =
   | { page: Page; outcome: Outcome }
   | { text: string };
 
+/** Pages by their path. */
 export const PAGES: Record<string, (request: PageRequest) => Promise<Page>> = {
   '/': overviewPage,
   '/connector': connectorPage,
@@ -29,6 +31,7 @@ export const PAGES: Record<string, (request: PageRequest) => Promise<Page>> = {
   '/setup': setupPage,
 };
 
+/** What each form's path does. */
 export const FORMS: Record<string, (request: FormRequest) => Promise<FormReply>> = {
   '/act': act,
   '/setup': saveStep,

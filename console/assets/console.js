@@ -27,6 +27,8 @@ function startRefreshing() {
   let timer;
   let last = 0;
   let isUnderWay = false;
+  /** What the server says: live, where it hears of changes, or on. */
+  let told = 'on';
 
   box.closest('label').hidden = false;
   box.checked = localStorage.getItem('auto-refresh') !== 'off';
@@ -50,8 +52,16 @@ function startRefreshing() {
     if (!isOn) return;
     refreshIn(REFRESH_MS);
     events = new EventSource(document.body.dataset.events);
-    events.addEventListener('open', () => show('live'));
-    events.addEventListener('error', () => show('on'));
+    events.addEventListener('state', ({ data }) => {
+      told = data;
+      show(told);
+      // What happened while nobody told.
+      if (told === 'live' && Date.now() - last > 2 * LEAST_BETWEEN_MS) refreshIn(0);
+    });
+    events.addEventListener('error', () => {
+      told = 'on';
+      show(told);
+    });
     events.addEventListener('change', () => refreshIn(Math.max(LEAST_BETWEEN_MS - (Date.now() - last), 0)));
   }
 
@@ -72,7 +82,7 @@ function startRefreshing() {
       if (box.checked) morph(main, page.querySelector('main'));
       drawCharts();
       for (const form of main.querySelectorAll('form.act')) form.addEventListener('submit', markBusy);
-      show(events?.readyState === EventSource.OPEN ? 'live' : 'on');
+      show(box.checked ? told : 'off');
     } catch (error) {
       show('stale', error.message);
     } finally {

@@ -29,6 +29,9 @@ function morphChildren(from, to) {
   const keyed = new Map(
     [...from.children].filter((child) => child.dataset?.key).map((child) => [child.dataset.key, child]),
   );
+  const wantedKeys = new Set([...to.children].map((child) => child.dataset?.key));
+  // Before others come into its place: what has the focus keeps it only as long as it is not moved.
+  for (const [key, child] of keyed) if (!wantedKeys.has(key)) child.remove();
   let at = from.firstChild;
   for (const wanted of [...to.childNodes]) {
     const key = wanted.dataset?.key;

@@ -34,7 +34,10 @@ test('the overview shows the way of the data, and escapes what it is called', as
 test('overviews of part of the names', async () => {
   shows((await page('/', { search: 'WIND' })).text, /weather &amp;/);
   const { text } = await page('/', { search: '<x>' });
-  shows(text, /holds “&lt;x&gt;”/);
+  shows(text, /value="&lt;x&gt;"/);
+  shows(text, /No such connector/);
+  shows((await page('/', { show: 'failing' })).text, /weather &amp;/);
+  shows((await page('/', { show: 'paused' })).text, /No such connector/);
 });
 
 test('files are found by part of their name and by status', async () => {
