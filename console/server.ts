@@ -51,7 +51,8 @@ interface Desk {
 }
 
 async function answer(desk: Desk, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const url = new URL(request.url ?? '/', 'http://console');
+  if (!URL.canParse(request.url ?? '', 'http://console')) throw new RequestError(400, 'That is no address.');
+  const url = new URL(request.url!, 'http://console');
   const refusal = desk.guard.refuses(request);
   if (refusal) throw new RequestError(421, refusal);
   if (request.method === 'POST') return answerForm(desk, request, response, url);

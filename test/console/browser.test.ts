@@ -128,7 +128,7 @@ test(
     await page.locator('.pulse[data-state=live]').waitFor();
     await page.getByLabel('File name').fill('half a wo');
     await page.getByText('Drop this connector').click();
-  await page.getByRole('button', { name: 'Retry weather/2026-01-30.csv' }).focus();
+    await page.getByRole('button', { name: 'Retry weather/2026-01-30.csv' }).focus();
     const arrive = async (key: string) => {
       world.put(key, 'time,station,temp\n2026-02-01 00:00:00Z,a,1\n');
       await world.pollAndSettle('weather');
@@ -140,8 +140,8 @@ test(
     await page.getByRole('link', { name: 'weather/2026-02-01.csv' }).waitFor();
     assert.equal(await page.getByLabel('File name').inputValue(), 'half a wo');
     assert.equal(await page.getByRole('button', { name: 'Drop connector' }).isVisible(), true);
-  // The row has moved down, and the button that a key would press is still that file's.
-  assert.equal(await page.evaluate('document.activeElement.ariaLabel'), 'Retry weather/2026-01-30.csv');
+    // The row has moved down, and the button that a key would press is still that file's.
+    assert.equal(await page.evaluate('document.activeElement.ariaLabel'), 'Retry weather/2026-01-30.csv');
 
     await page.getByLabel('Auto-refresh').uncheck();
     await arrive('weather/2026-02-02.csv');

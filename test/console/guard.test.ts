@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { request } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
 import { test } from 'node:test';
 import { readConsoleConfig } from '../../console/config.ts';
+import { makeGuard } from '../../console/guard.ts';
 import { testDatabase } from '../support/database.ts';
 import { getPage, openConsole, sendForm } from './support.ts';
 
@@ -62,8 +63,10 @@ test('a form is taken only with its token and from its own origin', async () => 
 test('after an action one stays in the console, wherever a form wants to lead', async () => {
   for (const back of [
     '//evil.example/',
+    '//evil.example//x',
     'https://evil.example/',
     '/\\evil.example',
+    '/..//evil.example',
     'javascript:alert(1)',
     '',
   ]) {
@@ -107,6 +110,19 @@ test('with a token, nothing is shown or done without it', async () => {
   for (const forged of [later, value.slice(0, -1), `${value.split('.')[0]}.`, '9999999999.', '']) {
     assert.equal((await getPage(locked, '/', { cookie: `${name}=${forged}` })).status, 401, forged);
   }
+});
+
+test('a cookie is good for twelve hours', (context) => {
+  const guard = makeGuard(TOKEN);
+  const empty = { headers: {} } as IncomingMessage;
+  const cookie = guard.logIn(TOKEN, empty)!.split(';')[0];
+  const request = { headers: { cookie } } as IncomingMessage;
+  const hours = (count: number) => Date.now() + count * 3600_000;
+  assert.equal(guard.isLoggedIn(request), true);
+  context.mock.timers.enable({ apis: ['Date'], now: hours(11.9) });
+  assert.equal(guard.isLoggedIn(request), true);
+  context.mock.timers.setTime(hours(0.2));
+  assert.equal(guard.isLoggedIn(request), false);
 });
 
 test('an address that others can reach needs a token', () => {
