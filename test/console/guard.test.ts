@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type IncomingMessage, request } from 'node:http';
 import { test } from 'node:test';
+import { ownAddress } from '../../console/address.ts';
 import { readConsoleConfig } from '../../console/config.ts';
 import { makeGuard } from '../../console/guard.ts';
 import { testDatabase } from '../support/database.ts';
@@ -70,6 +71,7 @@ test('after an action one stays in the console, wherever a form wants to lead', 
     'javascript:alert(1)',
     '',
   ]) {
+    assert.equal(ownAddress(back), '/');
     const { headers } = await sendForm(open, '/act', { action: 'pause', name: 'x', back });
     assert.match(headers.get('location')!, /^\/\?outcome=/, back);
   }
