@@ -12,6 +12,7 @@ export async function drawCharts() {
 
 const isDark = matchMedia('(prefers-color-scheme: dark)');
 const POWERS_OF_TWO = Array.from({ length: 50 }, (_, power) => 2 ** power);
+const ONE_TWO_FIVE = Array.from({ length: 45 }, (_, n) => [1, 2, 5][n % 3] * 10 ** Math.floor(n / 3));
 const ROW_FORMAT = new Intl.NumberFormat('en-US', { notation: 'compact', maximumFractionDigits: 1 });
 
 function options(uPlot, place) {
@@ -40,6 +41,7 @@ function options(uPlot, place) {
       {
         ...axis,
         scale: 'rows',
+        incrs: ONE_TWO_FIVE,
         size: 60,
         values: (_, ticks) => ticks.map((tick) => ROW_FORMAT.format(tick)),
       },

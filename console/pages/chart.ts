@@ -34,10 +34,11 @@ export async function chartPart(request: PageRequest, name: string): Promise<Htm
     points.map(({ bytes }) => Number(bytes)),
   ];
   const peak = Math.max(...data[1]!);
+  const isEmpty = data[2]!.every((size) => size === 0);
   return html`<section aria-labelledby="chart-title"><div class="head"><h2 id="chart-title">Throughput</h2>
 <nav class="tabs" aria-label="Span">${(['hour', 'day'] as const).map(
     (other) =>
       html`<a href="${link('/connector', { name, span: other })}#chart-title"${other === span && html` aria-current="true"`}>${SPANS[other].label}</a>`,
   )}</nav></div>
-<div class="chart" id="chart" role="img" aria-label="Rows and bytes per ${stretch} in the ${label}; ${count(peak)} rows at most" data-series="${JSON.stringify(data)}" data-stretch="${seconds}"></div></section>`;
+${isEmpty ? html`<p class="empty">Nothing came in within the ${label}.</p>` : html`<div class="chart" id="chart" role="img" aria-label="Rows and bytes per ${stretch} in the ${label}; ${count(peak)} rows at most" data-series="${JSON.stringify(data)}" data-stretch="${seconds}"></div>`}</section>`;
 }

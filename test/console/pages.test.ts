@@ -91,6 +91,16 @@ test('retry all failed says how many; cancel and retry one', async () => {
   shows(await act(console, 'retry_file', NAME, 'w/3.csv'), /has no file with the key/);
 });
 
+test('late files that an audit finds are shown, and imported by a button', async () => {
+  world.put('w/0.csv', 'a,b\n7,8\n');
+  const audited = await act(console, 'audit', NAME);
+  shows(audited, /1 late, 0 overwritten/);
+  shows(audited, /<span class="key">w\/0\.csv<\/span> <span class="note">late, 8 B/);
+  shows(await act(console, 'import_late', NAME), /<strong>Done/);
+  const files = await world.settled(NAME);
+  assert.equal(files.find(({ key }) => key === 'w/0.csv')?.status, 'success');
+});
+
 test('the grants of the role decide, and say so', async () => {
   const role = await world.db.createRole();
   const url = new URL(world.db.url);
