@@ -33,6 +33,8 @@ export interface ConsoleDatabase {
 
 /** A page that takes longer is of no use to anybody. */
 const READ_TIMEOUT_MS = 30_000;
+/** SQLSTATE of who was chosen to give way. */
+const DEADLOCK = '40P01';
 /** A worker may be long at answering: audit lists a whole bucket. */
 const RUN_TIMEOUT_MS = 15 * 60_000;
 
@@ -50,8 +52,14 @@ export function openConsoleDatabase(databaseUrl: string): ConsoleDatabase {
       role ??= (await pool.query<{ role: string }>('select current_user as role')).rows[0]!.role;
       return role;
     },
-    async rows<T extends object>({ text, values }: Statement) {
-      return (await pool.query<T>(text, [...values])).rows;
+    async rows<T extends object>(statement: Statement) {
+      try {
+        return await read<T>(pool, statement);
+      } catch (error) {
+        // A worker that starts applies the views anew; who reads them meanwhile may deadlock with it.
+        if ((error as { code?: string }).code === DEADLOCK) return await read<T>(pool, statement);
+        throw error;
+      }
     },
     async run(statements) {
       const client = new pg.Client({ ...options, statement_timeout: RUN_TIMEOUT_MS });
@@ -65,6 +73,10 @@ export function openConsoleDatabase(databaseUrl: string): ConsoleDatabase {
     },
     close: () => pool.end(),
   };
+}
+
+async function read<T extends object>(pool: pg.Pool, { text, values }: Statement): Promise<T[]> {
+  return (await pool.query<T>(text, [...values])).rows;
 }
 
 async function runAll(client: pg.Client, statements: readonly Statement[]): Promise<Outcome> {

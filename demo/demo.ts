@@ -3,11 +3,12 @@
  * a user types them, a worker, files that go on arriving, and one that is broken. `--once` ends when all is in.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { on, once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
@@ -62,6 +63,8 @@ try {
     `PostgreSQL ${postgres.version} and an S3 bucket are up, with months of weather and stocks, and 3 million flights.\n`,
   );
   worker = startWorker(databaseUrl, server, directory);
+  // It applies the views anew, which whoever reads them meanwhile may deadlock with.
+  await isReady(worker);
   console = await startConsole({ databaseUrl, host: '127.0.0.1', port: 0, token: undefined });
   screen.say(`The console, to watch it in a browser: ${console.url}\n`);
   await insertConnectors(screen, server);
@@ -109,6 +112,15 @@ function startWorker(databaseUrl: string, { endpoint }: BucketServer, directory:
     if (code !== 0 && !ended.signal.aborted) ended.abort(new Error(`the worker ended with code ${code}`));
   });
   return child;
+}
+
+/** Waits for the worker's first word, by which it is ready; one that ends before has its own way of telling. */
+async function isReady(child: ChildProcess): Promise<void> {
+  for await (const [line] of on(createInterface({ input: child.stdout! }), 'line', {
+    signal: ended.signal,
+  })) {
+    if (String(line).includes('"event":"ready"')) return;
+  }
 }
 
 async function stopWorker(child: ChildProcess | undefined): Promise<void> {
