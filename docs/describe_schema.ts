@@ -1,53 +1,120 @@
 import type pg from 'pg';
+import { CONNECTOR_GROUPS, grouped, RELATION_GROUPS } from './sql_groups.ts';
+
+interface Column {
+  name: string;
+  type: string;
+  preset: string | null;
+  required: boolean;
+  comment: string;
+}
 
 interface Relation {
   name: string;
+  kind: 'table' | 'view';
   comment: string;
-  columns: { name: string; type: string; preset: string | null; required: boolean; comment: string }[];
+  columns: Column[];
 }
 
 interface Routine {
+  /** As it is called, with what must and may be given: `retry(name text)`. */
   call: string;
+  /** Procedures ask a worker. */
+  asks: boolean;
   result: string;
   comment: string;
 }
 
 /** What a person can look at and call in the schema `s3_connector`, in Markdown, from the comments in the database. */
 export async function describeSchema(client: pg.ClientBase): Promise<string> {
-  const tables = await relations(client, 'r');
-  const views = await relations(client, 'v');
+  const found = await relations(client);
   const routines = await routinesOf(client);
   const [schema] = (
     await client.query<{ comment: string }>(
       "select obj_description('s3_connector'::regnamespace, 'pg_namespace') as comment",
     )
   ).rows;
+  const sections = [
+    ...grouped(found, RELATION_GROUPS).map(({ title, intro, members }) => ({
+      title,
+      intro,
+      entries: members.map((relation) => ({ title: relation.name, text: describeRelation(relation) })),
+    })),
+    describeRoutines(
+      'To steer',
+      'Functions, each one transaction; the first argument is the connector.',
+      routines,
+      false,
+    ),
+    describeRoutines(
+      'To ask a worker',
+      'Procedures, called outside a transaction; they wait for a worker, and raise its error.',
+      routines,
+      true,
+    ),
+  ];
   return `${[
     '# SQL reference',
     '<!-- Generated from the comments in sql/ by `npm run docs`. -->',
     `Everything is in the schema \`s3_connector\`. ${schema!.comment}`,
-    '## Tables',
-    ...tables.map(describeTable),
-    '## Views',
-    ...views.map(describeView),
-    '## Functions and procedures',
-    ...routines.map(({ call, result, comment }) => `### \`${call}\`\n\n${result}${comment}`),
-  ].join('\n\n')}\n`;
+    'Names stand as they are in SQL: `select * from s3_connector.files`. "required" must be given at the insert; another default holds where the column is left out; an empty one is null.',
+    sections.map(describeContents).join('\n'),
+    ...sections.flatMap(({ title, intro, entries }) => [
+      `## ${title}`,
+      intro,
+      ...entries.map(({ text }) => text),
+    ]),
+  ]
+    .filter(Boolean)
+    .join('\n\n')}\n`;
 }
 
-function describeTable({ name, comment, columns }: Relation): string {
+interface Section {
+  title: string;
+  intro: string;
+  entries: { title: string; text: string }[];
+}
+
+function describeContents({ title, entries }: Section): string {
+  return `- [${title}](#${anchor(title)}): ${entries.map((entry) => `\`${entry.title}\``).join(', ')}`;
+}
+
+const anchor = (title: string) => title.toLowerCase().replaceAll(' ', '-');
+
+function describeRelation({ name, kind, comment, columns }: Relation): string {
+  const describe = kind === 'table' ? describeTableColumns : describeViewColumns;
+  const parts =
+    name === 'connectors'
+      ? grouped(columns, CONNECTOR_GROUPS).map(({ title, members }) => `**${title}**\n\n${describe(members)}`)
+      : [describe(columns)];
+  return [`### \`${name}\``, comment, ...parts].join('\n\n');
+}
+
+function describeTableColumns(columns: Column[]): string {
   const rows = columns.map((column) => [
     `\`${column.name}\``,
     column.type,
     column.preset ? `\`${column.preset}\`` : column.required ? 'required' : '',
     column.comment,
   ]);
-  return `### \`${name}\`\n\n${comment}\n\n${table(['column', 'type', 'default', ''], rows)}`;
+  return table(['column', 'type', 'default', ''], rows);
 }
 
-function describeView({ name, comment, columns }: Relation): string {
-  const rows = columns.map((column) => [`\`${column.name}\``, column.type, column.comment]);
-  return `### \`${name}\`\n\n${comment}\n\n${table(['column', 'type', ''], rows)}`;
+function describeViewColumns(columns: Column[]): string {
+  return table(
+    ['column', 'type', ''],
+    columns.map((column) => [`\`${column.name}\``, column.type, column.comment]),
+  );
+}
+
+function describeRoutines(title: string, intro: string, routines: Routine[], asks: boolean): Section {
+  const entries = routines
+    .filter((routine) => routine.asks === asks)
+    .map(({ call, result, comment }) => ({
+      title: /[\w]+(?=\()/.exec(call)![0],
+      text: `### \`${call}\`\n\n${result}${comment}`,
+    }));
+  return { title, intro, entries };
 }
 
 function table(head: string[], rows: string[][]): string {
@@ -60,9 +127,10 @@ function escapeCell(cell: string): string {
   return (cell.startsWith('`') ? cell : cell.replaceAll(/[\\*<>[\]]/g, '\\$&')).replaceAll('|', '\\|');
 }
 
-async function relations(client: pg.ClientBase, kind: 'r' | 'v'): Promise<Relation[]> {
+async function relations(client: pg.ClientBase): Promise<Relation[]> {
   const { rows } = await client.query<Relation>(
-    `select c.relname as name, obj_description(c.oid, 'pg_class') as comment, (
+    `select c.relname as name, case c.relkind when 'r' then 'table' else 'view' end as kind,
+      obj_description(c.oid, 'pg_class') as comment, (
       select json_agg(json_build_object(
         'name', a.attname, 'type', replace(format_type(a.atttypid, a.atttypmod), 's3_connector.', ''),
         'preset', regexp_replace(pg_get_expr(d.adbin, d.adrelid), '::[a-z_0-9. ]+$', ''),
@@ -72,22 +140,43 @@ async function relations(client: pg.ClientBase, kind: 'r' | 'v'): Promise<Relati
       from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
       where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
     ) as columns
-    from pg_class c where c.relnamespace = 's3_connector'::regnamespace and c.relkind = $1
+    from pg_class c where c.relnamespace = 's3_connector'::regnamespace and c.relkind in ('r', 'v')
     order by c.oid`,
-    [kind],
   );
   return rows;
 }
 
 async function routinesOf(client: pg.ClientBase): Promise<Routine[]> {
-  const { rows } = await client.query<Routine>(
-    `select
-      format('%s%s(%s)', case p.prokind when 'p' then 'call ' else '' end, p.proname, pg_get_function_arguments(p.oid)) as call,
-      case when p.prokind = 'p' or p.prorettype = 'void'::regtype then ''
-        else format('Returns %s. ', replace(pg_get_function_result(p.oid), 's3_connector.', '')) end as result,
+  const { rows } = await client.query<{
+    name: string;
+    asks: boolean;
+    arguments: string;
+    returns: string | null;
+    comment: string;
+  }>(
+    `select p.proname as name, p.prokind = 'p' as asks, pg_get_function_arguments(p.oid) as arguments,
+      case when p.prokind <> 'p' and p.prorettype <> 'void'::regtype
+        then replace(pg_get_function_result(p.oid), 's3_connector.', '') end as returns,
       obj_description(p.oid, 'pg_proc') as comment
     from pg_proc p where p.pronamespace = 's3_connector'::regnamespace and p.proname not like '\\_%'
-    order by p.prokind, p.proname, 1`,
+    order by p.prokind, p.proname, 3`,
   );
-  return rows;
+  return rows.map(({ name, asks, arguments: text, returns, comment }) => {
+    const all = text.split(', ').map((argument) => argument.replace(/^IN /, ''));
+    // What a procedure gives back is not given to it: `INOUT rows_read bigint DEFAULT NULL::bigint`.
+    const given = all.filter((argument) => !argument.startsWith('INOUT '));
+    const back = all
+      .filter((argument) => argument.startsWith('INOUT '))
+      .map((argument) => argument.split(' ')[1]!);
+    const result = back.length > 0 ? `a row of ${back.map((column) => `\`${column}\``).join(', ')}` : returns;
+    return {
+      call: `${asks ? 'call ' : ''}${name}(${given.map(preset).join(', ')})`,
+      asks,
+      result: result ? `Returns ${result}. ` : '',
+      comment,
+    };
+  });
 }
+
+/** `pattern text DEFAULT '**'::text` as people write it: `pattern text default '**'`. */
+const preset = (argument: string) => argument.replace(/ DEFAULT (.*?)(::[a-z ]+)?$/, ' default $1');

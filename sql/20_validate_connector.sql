@@ -150,26 +150,14 @@ begin
     perform s3_connector_private.refuse_setting('min_object_age', 'be between 0 and 100 years', c.min_object_age::text,
       'Such as 10 minutes, where files that are written side by side may finish out of order within so long.');
   end if;
+  if not (c.retention > interval '0' and c.retention <= interval '100 years') then
+    perform s3_connector_private.refuse_setting('retention', 'be above 0 and at most 100 years', c.retention::text,
+      'Such as 90 days; null keeps history for ever. Which keys were imported is kept in any case.');
+  end if;
 end;
 $$;
 comment on function s3_connector_private.validate_limits(s3_connector.connectors) is
   'Refuses a connector with a limit out of its bounds.';
-
-create or replace function s3_connector_private.refuse_unbuilt(c s3_connector.connectors)
-returns void language plpgsql as $$
-declare
-  unbuilt text := case
-    when c.auth_method = 'iam_role' then 'auth_method = iam_role'
-  end;
-begin
-  if unbuilt is not null then
-    raise exception '% is not available in this version', unbuilt
-      using errcode = 'feature_not_supported', hint = 'CHANGELOG.md says what each version brings.';
-  end if;
-end;
-$$;
-comment on function s3_connector_private.refuse_unbuilt(s3_connector.connectors) is
-  'Refuses what the columns can say but this version does not do, rather than silently doing something else.';
 
 create or replace function s3_connector_private.validate_connector()
 returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -191,7 +179,6 @@ begin
   perform s3_connector_private.validate_format(new);
   perform s3_connector_private.validate_target(new);
   perform s3_connector_private.validate_limits(new);
-  perform s3_connector_private.refuse_unbuilt(new);
   return new;
 end;
 $$;

@@ -85,14 +85,53 @@ $$;
 comment on function s3_connector_private.try_lock_queue(text) is
   'As lock_queue, for who must not wait: false where somebody else holds it.';
 
+create or replace function s3_connector_private.queue_head()
+returns timestamptz language sql as $$
+  -- By the index of the queue's table, which has jobs that wait; the view jobs does not say which do.
+  select coalesce(
+    (select j.run_at from graphile_worker._private_jobs j
+      where j.is_available and j.priority = 0 and j.run_at <= now() order by j.run_at limit 1),
+    now()
+  );
+$$;
+comment on function s3_connector_private.queue_head() is
+  'The run_at of the import that is next in the queue; now, where none waits.';
+
+create or replace function s3_connector_private.queue_place(connector_name text, key text)
+returns timestamptz language sql as $$
+  select greatest(s3_connector_private.queue_head(), (
+    select j.run_at from graphile_worker.jobs j
+    where j.priority = 0 and j.key = (
+      select s3_connector_private.import_job_key(f.id) from s3_connector.files f
+      where f.connector_name = queue_place.connector_name and f.status = 'in_queue' and f.key < queue_place.key
+      order by f.key desc limit 1
+    )
+  ));
+$$;
+comment on function s3_connector_private.queue_place(text, text) is
+  'The run_at after which a file is to be imported: behind its connector''s files of lower keys, but not behind those of others.';
+
+create or replace function s3_connector_private.import_job(file_id bigint, run_at timestamptz, priority integer default 0)
+returns graphile_worker.job_spec language sql stable as $$
+  select (
+    'import_file', json_build_object('file_id', file_id), null, run_at, 32767,
+    s3_connector_private.import_job_key(file_id), priority, null
+  )::graphile_worker.job_spec;
+$$;
+comment on function s3_connector_private.import_job(bigint, timestamptz, integer) is
+  'What graphile-worker is given to import a file. Retries are ours and not the queue''s, so it has no limit of its own.';
+
 create or replace function s3_connector_private.dispatch(connector_name text)
 returns void language plpgsql as $$
+declare
+  place timestamptz;
 begin
   perform s3_connector_private.lock_queue(connector_name);
+  place := s3_connector_private.queue_head();
   -- A job that waits is left as it is. One that has begun may have looked at its file too early, so it does not count:
   -- should it have the file after all, the second job finds it taken.
   perform graphile_worker.add_jobs(array_agg(
-    s3_connector_private.import_job(f.id, now() + f.nr * interval '1 microsecond') order by f.nr
+    s3_connector_private.import_job(f.id, place + f.nr * interval '1 microsecond') order by f.nr
   ))
   from (
     select f.id, row_number() over (order by f.key) as nr
@@ -114,17 +153,7 @@ $$;
 comment on function s3_connector_private.dispatch(text) is
   'Gives the first waiting files of a connector a job, as many as may run now; those that have one keep it.';
 
-create or replace function s3_connector_private.import_job(file_id bigint, run_at timestamptz)
-returns graphile_worker.job_spec language sql stable as $$
-  select (
-    'import_file', json_build_object('file_id', file_id), null, run_at, 32767,
-    s3_connector_private.import_job_key(file_id), 0, null
-  )::graphile_worker.job_spec;
-$$;
-comment on function s3_connector_private.import_job(bigint, timestamptz) is
-  'What graphile-worker is given to import a file. Retries are ours and not the queue''s, so it has no limit of its own.';
-
-create or replace function s3_connector_private.add_import_jobs(file_ids bigint[], run_at timestamptz default now())
+create or replace function s3_connector_private.add_import_jobs(file_ids bigint[])
 returns void language plpgsql as $$
 declare
   limited text[];
@@ -135,20 +164,33 @@ begin
   where s3_connector_private.free_slots(c.connector_name) is not null;
 
   perform graphile_worker.add_jobs(array_agg(
-    -- Jobs run in the order of run_at: a microsecond apart keeps them in key order.
-    s3_connector_private.import_job(f.id, add_import_jobs.run_at + f.nr * interval '1 microsecond') order by f.nr
+    -- Jobs run in the order of run_at, which is a place in the queue here and no time: a microsecond apart keeps a
+    -- connector's files in key order, and from the head on, not from now, they take turns with those of others.
+    s3_connector_private.import_job(f.id, f.place + f.nr * interval '1 microsecond') order by f.place, f.nr
   ))
   from (
-    select f.id, row_number() over (order by f.connector_name, f.key) as nr
-    from s3_connector.files f
-    where f.id = any (file_ids) and (f.status = 'pending_retry' or f.connector_name <> all (limited))
+    select f.id, c.place, row_number() over (partition by f.connector_name order by f.key) as nr
+    from (
+      select f.connector_name, s3_connector_private.queue_place(f.connector_name, min(f.key)) as place
+      from s3_connector.files f
+      where f.id = any (file_ids) and f.connector_name <> all (limited) group by 1
+    ) c
+    join s3_connector.files f on f.id = any (file_ids) and f.connector_name = c.connector_name
   ) f
   having count(*) > 0;
   perform s3_connector_private.dispatch(name) from unnest(limited) as name;
 end;
 $$;
-comment on function s3_connector_private.add_import_jobs(bigint[], timestamptz) is
-  'Queues the imports of files, in key order and within max_parallel_files.';
+comment on function s3_connector_private.add_import_jobs(bigint[]) is
+  'Queues the imports of files, in key order, within max_parallel_files, and in turns with other connectors.';
+
+create or replace function s3_connector_private.add_retry_job(file_id bigint, run_at timestamptz)
+returns void language sql as $$
+  -- Ahead of what waits, whose run_at is a place and lies before: start_attempt gives it its place then.
+  select graphile_worker.add_jobs(array[s3_connector_private.import_job(file_id, run_at, -1)]);
+$$;
+comment on function s3_connector_private.add_retry_job(bigint, timestamptz) is
+  'Queues the next attempt at a file, for a time to come.';
 
 create or replace function s3_connector_private.start_connector()
 returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

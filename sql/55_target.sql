@@ -18,6 +18,15 @@ $$;
 comment on function s3_connector_private.watches_statements(regclass) is
   'Whether anything sees which rows of a table come in one statement: a trigger of the statement or after a row, or a foreign key to the table itself.';
 
+create or replace function s3_connector_private.relation_oid(schema_name text, relation_name text)
+returns oid language sql stable as $$
+  -- Not by to_regclass: the worker need not be allowed to use the schema, as its owners are.
+  select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace
+  where n.nspname = schema_name and c.relname = relation_name;
+$$;
+comment on function s3_connector_private.relation_oid(text, text) is
+  'The oid of what has that name; null where there is nothing.';
+
 create or replace function s3_connector_private.describe_table(schema_name text, table_name text)
 returns table (name text, type text, base_type text, is_enum boolean, insertable boolean, splittable boolean)
 language sql stable as $$

@@ -32,7 +32,7 @@ comment on function s3_connector_private.sorts_by_bytes(oid) is
 create or replace function s3_connector_private.describe_columnstore(schema_name text, table_name text)
 returns jsonb language plpgsql stable as $$
 declare
-  target regclass := format('%I.%I', schema_name, table_name)::regclass;
+  target regclass := s3_connector_private.relation_oid(schema_name, table_name);
   described jsonb;
 begin
   if s3_connector_private.timescaledb_schema() is null or not exists (
@@ -135,7 +135,7 @@ begin
     from pg_locks l
     join timescaledb_information.chunk_columnstore_settings s on s.chunk = l.relation
     where l.pid = pg_backend_pid() and l.locktype = 'relation' and l.mode = 'RowExclusiveLock'
-      and s.hypertable = format('%I.%I', schema_name, table_name)::regclass;
+      and s.hypertable = s3_connector_private.relation_oid(schema_name, table_name);
 end;
 $$;
 comment on function s3_connector_private.written_chunks(text, text) is

@@ -34,6 +34,14 @@ $$;
 comment on function s3_connector_private.has_free_slot(text) is
   'Whether one more file of the connector may be imported now; the answer holds until the end of the transaction.';
 
+create or replace function s3_connector_private.imports_wait()
+returns boolean language sql as $$
+  select exists (
+    select from graphile_worker._private_jobs j where j.is_available and j.priority = 0 and j.run_at <= now()
+  );
+$$;
+comment on function s3_connector_private.imports_wait() is 'Whether any file waits for a worker.';
+
 create or replace function s3_connector_private.start_attempt(
   file_id bigint, new_worker_id integer, live_attempts bigint[] default '{}'
 )
@@ -57,6 +65,11 @@ begin
     -- A retry that comes while all slots are taken waits in the queue, and is the first to be dispatched.
     update s3_connector.files f set status = 'in_queue', next_attempt_at = null
     where f.id = file.id and f.status = 'pending_retry';
+    return;
+  elsif file.status = 'pending_retry' and s3_connector_private.imports_wait() then
+    -- It takes turns as every other file: many retries of one connector must not hold up the rest.
+    update s3_connector.files f set status = 'in_queue', next_attempt_at = null where f.id = file.id;
+    perform s3_connector_private.add_import_jobs(array[file.id]);
     return;
   end if;
 
@@ -204,7 +217,7 @@ begin
   end if;
   perform s3_connector_private.dispatch_next(failed.connector_name);
   if failed.status = 'pending_retry' then
-    perform s3_connector_private.add_import_jobs(array[failed.id], failed.next_attempt_at);
+    perform s3_connector_private.add_retry_job(failed.id, failed.next_attempt_at);
   end if;
   return failed.status;
 end;

@@ -15,6 +15,22 @@ returns setof integer language sql stable security definer set search_path = pg_
 $$;
 comment on function s3_connector_private.alive_workers() is 'The ids of the workers that hold their lock.';
 
+create or replace function s3_connector_private.worker_role_notice()
+returns text language sql stable as $$
+  select case
+    when s.role is not null then format(
+      'the worker''s role %I %s: what runs in a target table''s triggers can use that. Give the worker a role as sql/setup/worker_role.sql makes it',
+      session_user, case s.role when session_user then 'is a superuser' else format('may become the superuser %I', s.role) end)
+  end
+  from (
+    -- A superuser may become anybody.
+    select case when (select r.rolsuper from pg_roles r where r.rolname = session_user) then session_user
+      else (select min(r.rolname) from pg_roles r where r.rolsuper and pg_has_role(session_user, r.oid, 'member')) end as role
+  ) s;
+$$;
+comment on function s3_connector_private.worker_role_notice() is
+  'What is wrong with the role that the session logged in as, for a worker; null where nothing is.';
+
 create or replace function s3_connector_private.register_worker(
   new_host text, new_pid integer, new_version text, new_concurrency integer
 )
@@ -22,8 +38,9 @@ returns integer language plpgsql as $$
 declare
   new_id integer;
 begin
-  insert into s3_connector_private.workers (host, pid, version, concurrency)
-  values (new_host, new_pid, new_version, new_concurrency) returning id into new_id;
+  insert into s3_connector_private.workers (host, pid, version, concurrency, role, notice)
+  values (new_host, new_pid, new_version, new_concurrency, session_user, s3_connector_private.worker_role_notice())
+  returning id into new_id;
   -- Held before the row is seen by anyone: no moment in which the worker looks dead.
   perform pg_advisory_lock(s3_connector_private.worker_lock_class(), new_id);
   return new_id;

@@ -60,7 +60,7 @@ comment on function s3_connector_private.answer_preview(bigint, jsonb, jsonb, js
 create or replace function s3_connector_private.target_kind(schema_name text, table_name text)
 returns text language plpgsql stable as $$
 declare
-  relation oid := to_regclass(format('%I.%I', schema_name, table_name));
+  relation oid := s3_connector_private.relation_oid(schema_name, table_name);
   is_hypertable boolean := false;
 begin
   -- Not a query over timescaledb_information where there is no such schema.
@@ -89,6 +89,7 @@ returns text[] language plpgsql stable as $$
 declare
   c s3_connector.connectors;
   target text := format('%I.%I', schema_name, table_name);
+  relation oid := s3_connector_private.relation_oid(schema_name, table_name);
   missing text[] := '{}';
   privilege text;
   -- Before version 16 every member of a role may become it.
@@ -101,18 +102,18 @@ begin
   if not has_schema_privilege(c.owner, schema_name, 'USAGE') then
     missing := missing || format('grant usage on schema %I to %I;', schema_name, c.owner);
   end if;
-  if to_regclass(target) is null then
+  if relation is null then
     return case when has_schema_privilege(c.owner, schema_name, 'CREATE') then missing
       else missing || format('grant create on schema %I to %I;', schema_name, c.owner) end;
   end if;
   foreach privilege in array case c.on_conflict when 'update' then '{INSERT,UPDATE}' else '{INSERT}' end::text[] loop
-    if not has_any_column_privilege(c.owner, target, privilege)
-      or exists (select from unnest(columns) as x (name) where not has_column_privilege(c.owner, target, x.name, privilege)) then
+    if not has_any_column_privilege(c.owner, relation, privilege)
+      or exists (select from unnest(columns) as x (name) where not has_column_privilege(c.owner, relation, x.name, privilege)) then
       missing := missing || format('grant %s on %s to %I;', lower(privilege), target, c.owner);
     end if;
   end loop;
   -- A conflict sends the file through a temporary table like the target.
-  if c.on_conflict <> 'fail' and not has_table_privilege(c.owner, target, 'SELECT') then
+  if c.on_conflict <> 'fail' and not has_table_privilege(c.owner, relation, 'SELECT') then
     missing := missing || format('grant select on %s to %I;', target, c.owner);
   end if;
   if c.on_conflict <> 'fail' and not has_database_privilege(c.owner, current_database(), 'TEMPORARY') then

@@ -22,7 +22,8 @@ create or replace view s3_connector.workers as
     array(
       select f.connector_name || ': ' || f.key from s3_connector.files f
       where f.worker_id = w.id and f.status = 'running' order by f.started_at
-    ) as running
+    ) as running,
+    w.role, w.notice
   from s3_connector_private.workers w;
 comment on view s3_connector.workers is
   'The worker processes: whether each is alive (it holds its lock), since when, and which files it imports now.';

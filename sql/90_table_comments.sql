@@ -12,7 +12,7 @@ comment on column s3_connector.connectors.target_table is 'schema.table, or tabl
 comment on column s3_connector.connectors.region is 'Region of the bucket, such as eu-central-1; null: found out and followed.';
 comment on column s3_connector.connectors.endpoint is 'URL of an S3-compatible server; it must be among the worker''s S3_ALLOWED_ENDPOINTS.';
 comment on column s3_connector.connectors.auth_method is 'worker: the worker''s AWS credentials; anonymous: none; iam_role: assume role_arn.';
-comment on column s3_connector.connectors.role_arn is 'The ARN of the role to assume; with auth_method iam_role, and only then.';
+comment on column s3_connector.connectors.role_arn is 'The ARN of the role to assume; with auth_method iam_role, and only then. The external id is the worker''s PROJECT_ID/SERVICE_ID; call check(name) shows it, with the policies that the role needs.';
 comment on column s3_connector.connectors.schedule is 'When to look for new files: five cron fields in UTC, or minute, or hour.';
 comment on column s3_connector.connectors.csv_delimiter is 'As COPY''s DELIMITER: one byte.';
 comment on column s3_connector.connectors.csv_quote is 'As COPY''s QUOTE: one byte.';
@@ -40,6 +40,7 @@ comment on column s3_connector.connectors.max_tracked_files is 'How many files m
 comment on column s3_connector.connectors.max_parallel_files is 'How many files may be imported side by side; 1: strictly in key order; null: as many as the workers run.';
 comment on column s3_connector.connectors.max_attempts is 'How many times a file is tried when the trouble may pass; 1 to 100.';
 comment on column s3_connector.connectors.min_object_age is 'The marker never passes an object younger than this: for writers whose keys do not arrive in order.';
+comment on column s3_connector.connectors.retention is 'How long history is kept: of files that ended, their status changes and rejected rows, and polls. Null: for ever. The rows in files stay in any case, so that no key is imported twice.';
 comment on column s3_connector.connectors.start_after is 'Keys up to and including this one are left out; null: none. Moves the marker forward; set_marker also moves it back.';
 comment on column s3_connector.connectors.state is 'running or paused; changed by pause and resume.';
 comment on column s3_connector.connectors.owner is 'The role that inserted the connector; set by the database, for good. Imports run with its rights.';
@@ -106,6 +107,11 @@ comment on table s3_connector_private.audit_findings is 'Late and overwritten ke
 comment on table s3_connector_private.workers is 'Worker processes, behind the view of the same name.';
 comment on column s3_connector_private.workers.pool_ids is 'Names under which graphile-worker locks this worker''s jobs, one a queue.';
 
+comment on column s3_connector_private.workers.role is 'The database role that it logs in as.';
+comment on column s3_connector_private.workers.notice is 'What is wrong with that role.';
+comment on column s3_connector_private.progress.pruned_until is 'History of files that ended up to then has been pruned.';
+
+comment on table s3_connector_private.versions is 'Versions of the connector that have migrated this database; an older worker stops.';
 comment on table s3_connector_private.totals is 'Files, rows and bytes per connector and status, but for total_changes.';
 comment on table s3_connector_private.total_changes is 'What statements have changed in files since the totals were last summed up.';
 comment on table s3_connector_private.recent_totals is 'Rows and bytes that came in per connector and minute (seconds = 60), and ten minutes (600), lately.';

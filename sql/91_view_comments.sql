@@ -68,6 +68,8 @@ comment on column s3_connector.workers.concurrency is 'How many files it imports
 comment on column s3_connector.workers.alive is 'Whether it works now: it holds its advisory lock for as long as it does.';
 comment on column s3_connector.workers.started_at is 'When it started.';
 comment on column s3_connector.workers.stopped_at is 'When it ended, or was found dead.';
+comment on column s3_connector.workers.role is 'The database role that it logs in as.';
+comment on column s3_connector.workers.notice is 'What is wrong with that role: a worker should not be, nor be able to become, a superuser.';
 comment on column s3_connector.workers.running is 'The files that it imports now, as connector: key.';
 
 comment on column s3_connector.preview_files.connector_name is 'The connector.';
@@ -89,7 +91,7 @@ comment on column s3_connector.checks.position is 'Order of the steps.';
 comment on column s3_connector.checks.step is 'What was tried: credentials, assume role, list, get, target, grants.';
 comment on column s3_connector.checks.ok is 'Whether it worked.';
 comment on column s3_connector.checks.message is 'What was found.';
-comment on column s3_connector.checks.hint is 'What to do, where it did not work.';
+comment on column s3_connector.checks.hint is 'What to do, where it did not work; of assume role always the policies that the role needs.';
 comment on column s3_connector.checks.checked_at is 'When it was tried.';
 
 comment on column s3_connector.late_files.connector_name is 'The connector.';

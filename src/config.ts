@@ -11,10 +11,26 @@ export interface Config {
   spoolDir: string;
   /** Endpoints that connectors may name, as origins (`https://host:port`). */
   allowedEndpoints: readonly string[];
+  /** What roles are assumed with, `<PROJECT_ID>/<SERVICE_ID>`; null where either is not set. */
+  externalId: string | null;
+  /** How long the source may keep a worker waiting. */
+  timeouts: Timeouts;
   /** How long running imports may take to finish after SIGTERM, in milliseconds; then they roll back. */
   graceMs: number;
   /** CSV files from so many bytes on, as they are fetched, are encoded before PostgreSQL gets them. */
   encodeCsvFromBytes: number;
+  /** How long a process that reads Parquet may make no progress, in milliseconds. */
+  readerStallMs: number;
+}
+
+/** Limits in milliseconds. */
+export interface Timeouts {
+  /** Until a connection stands. */
+  connectMs: number;
+  /** Without a byte, on a connection that stands. */
+  idleMs: number;
+  /** For one object of up to 1 GiB, whatever comes meanwhile; larger ones have as much more as they are larger. */
+  fetchMs: number;
 }
 
 /** Below this a thread costs more than it saves. */
@@ -27,6 +43,12 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     concurrency: readInteger(env, 'WORKER_CONCURRENCY', 4, 1, 100),
     spoolDir: env.SPOOL_DIR || join(tmpdir(), 'pg-s3-connector'),
     allowedEndpoints: readEndpoints(env),
+    externalId: readExternalId(env),
+    timeouts: {
+      connectMs: readInteger(env, 'S3_CONNECT_TIMEOUT_SECONDS', 10, 1, 3600) * 1000,
+      idleMs: readInteger(env, 'S3_IDLE_TIMEOUT_SECONDS', 60, 1, 3600) * 1000,
+      fetchMs: readInteger(env, 'S3_FETCH_TIMEOUT_SECONDS', 3600, 1, 86_400) * 1000,
+    },
     graceMs: readInteger(env, 'SHUTDOWN_GRACE_SECONDS', 30, 0, 86_400) * 1000,
     encodeCsvFromBytes: readInteger(
       env,
@@ -35,6 +57,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
       0,
       Number.MAX_SAFE_INTEGER,
     ),
+    readerStallMs: readInteger(env, 'READER_STALL_SECONDS', 600, 1, 86_400) * 1000,
   };
 }
 
@@ -78,4 +101,18 @@ function readEndpoints(env: NodeJS.ProcessEnv): string[] {
     }
     return new URL(text).origin;
   });
+}
+
+/** With a slash in one of them, two installations could have the same external id. */
+function readExternalId(env: NodeJS.ProcessEnv): string | null {
+  const parts = ['PROJECT_ID', 'SERVICE_ID'].map((name) => {
+    const text = env[name] ?? '';
+    // AWS's own rule for external ids, but for slash and colon.
+    if (/^[\w+=,.@-]{0,600}$/.test(text)) return text;
+    throw new ConnectorError(
+      'bad_setting',
+      `${name} must be up to 600 letters, digits and _+=,.@-; it is ${JSON.stringify(text)}`,
+    );
+  });
+  return parts.every(Boolean) ? parts.join('/') : null;
 }

@@ -49,8 +49,17 @@ export function locate(error: unknown, where: string): ConnectorError {
   });
 }
 
+/** Characters of a message, and of a hint, that are shown: they may list all columns of a file, or quote a value. */
+const SHOWN = 3000;
+
 /** Message and hint in one text, as it stands in `files.error_message` and in the log. */
 export function describeError(error: unknown): string {
-  if (error instanceof ConnectorError) return error.hint ? `${error.message}. ${error.hint}` : error.message;
-  return error instanceof Error ? error.message : String(error);
+  const message = shorten(error instanceof Error ? error.message : String(error));
+  const hint = error instanceof ConnectorError && error.hint;
+  return hint ? `${message}. ${shorten(hint)}` : message;
+}
+
+function shorten(text: string): string {
+  // Not in the middle of a character.
+  return text.length <= SHOWN ? text : `${text.slice(0, SHOWN).toWellFormed()} ...`;
 }

@@ -5,6 +5,7 @@ import type { Connector } from './db/schema.ts';
 import { ConnectorError } from './errors.ts';
 import { type ByteRange, openRange, receiveRange } from './fetch/receive.ts';
 import { SpooledFile } from './fetch/spooled_file.ts';
+import { TimeLimit } from './fetch/time_limit.ts';
 import { FORMATS } from './formats/format.ts';
 import type { Source, SourceObject } from './sources/source.ts';
 import type { WorkerContext } from './task.ts';
@@ -28,12 +29,14 @@ export interface FetchOptions {
   maxFileBytes: number;
   /** Bytes at the end of a large object that are to be there before the others; 0: none. */
   tailBytes: number;
+  /** Milliseconds that an object of up to 1 GiB may take, whatever comes meanwhile. */
+  fetchMs: number;
   signal: AbortSignal;
 }
 
 /** Fetches an object of a connector, as its format wants it; see fetchObject. */
 export async function fetchFor(
-  { sources, spoolDir }: WorkerContext,
+  { config, sources, spoolDir }: WorkerContext,
   connector: Connector,
   object: SourceObject,
   { name, signal }: Pick<FetchOptions, 'name' | 'signal'>,
@@ -43,6 +46,7 @@ export async function fetchFor(
     name,
     maxFileBytes: connector.max_file_bytes,
     tailBytes: FORMATS[connector.file_format].tailBytes,
+    fetchMs: config.timeouts.fetchMs,
     signal,
   });
 }
@@ -59,20 +63,51 @@ export async function fetchObject(
   options: FetchOptions,
 ): Promise<Fetched> {
   if (object.sizeBytes > options.maxFileBytes) throw tooLarge(object, options.maxFileBytes);
-  const path = join(options.spoolDir, options.name);
-  const small = object.sizeBytes <= IN_MEMORY_BYTES && (await fetchSmall(source, object, options.signal));
-  if (small) {
-    const file = SpooledFile.inMemory(path, small);
-    return { file, remove: () => file.remove() };
+  const limit = new TimeLimit(object, options.fetchMs, options.signal);
+  try {
+    return (
+      (await fetchToMemory(source, object, limit, options)) ??
+      (await fetchToDisk(source, object, limit, options))
+    );
+  } catch (error) {
+    limit.end();
+    throw error;
   }
+}
+
+/** Undefined where the object is not small, or did not come as it should. */
+async function fetchToMemory(
+  source: Source,
+  object: SourceObject,
+  limit: TimeLimit,
+  { spoolDir, name }: FetchOptions,
+): Promise<Fetched | undefined> {
+  if (object.sizeBytes > IN_MEMORY_BYTES) return undefined;
+  const bytes = await limit.hold(fetchSmall(source, object, limit.signal));
+  if (!bytes) return undefined;
+  limit.end();
+  const file = SpooledFile.inMemory(join(spoolDir, name), bytes);
+  return { file, remove: () => file.remove() };
+}
+
+async function fetchToDisk(
+  source: Source,
+  object: SourceObject,
+  limit: TimeLimit,
+  options: FetchOptions,
+): Promise<Fetched> {
   // Again and again, because what cleans up temporary directories does not know whose they are.
   await mkdir(options.spoolDir, { recursive: true, mode: 0o700 });
+  const path = join(options.spoolDir, options.name);
   const file = new SpooledFile({ path, sizeBytes: object.sizeBytes, available: 0 });
   const stop = new AbortController();
-  const signal = AbortSignal.any([options.signal, stop.signal]);
+  const signal = AbortSignal.any([limit.signal, stop.signal]);
   const download = { source, object, file, signal, tailFrom: tailStart(object, options) };
-  const first = object.sizeBytes > 0 ? await openRange(download, firstRange(download)) : null;
-  const ended = receiveAll(download, first).catch((error) => file.fail(error));
+  const first = object.sizeBytes > 0 ? await limit.hold(openRange(download, firstRange(download))) : null;
+  const ended = limit
+    .hold(receiveAll(download, first))
+    .catch((error) => file.fail(error))
+    .finally(() => limit.end());
   return {
     file,
     async remove() {

@@ -10,6 +10,8 @@ export interface Glob {
 }
 
 const WILDCARD = /[*?[{\\]/;
+/** In picomatch's expressions: that no folder be named . or .., which a wildcard never matches in a file system. Keys may be. */
+const NO_DOT_FOLDERS = /\(\?!(?:\(\?:\^\|\\\/\))?\\\.\{1,2\}\(\?:\\\/\|\$\)\)/g;
 
 /**
  * Compiles a pattern: `*` and `?` stay within a folder, `**` crosses folders, `[a-z]` and `{a,b}` are choices,
@@ -37,7 +39,7 @@ function toExpression(glob: string): RegExp {
     if (part.length === 1) return `\\${part}`;
     return part.startsWith('[!') ? `[^${part.slice(2)}` : part;
   });
-  return picomatch.makeRe(plain, {
+  const expression = picomatch.makeRe(plain, {
     dot: true,
     noextglob: true,
     nonegate: true,
@@ -46,4 +48,5 @@ function toExpression(glob: string): RegExp {
     // Throw where an expression does not compile, rather than match nothing.
     debug: true,
   }) as RegExp;
+  return new RegExp(expression.source.replaceAll(NO_DOT_FOLDERS, ''), expression.flags);
 }

@@ -6,6 +6,7 @@ import type { ColumnMapping, Connector, File } from './db/schema.ts';
 import { ConnectorError, locate } from './errors.ts';
 import type { SpooledFile } from './fetch/spooled_file.ts';
 import { type FilePart, FORMATS } from './formats/format.ts';
+import { log } from './log.ts';
 import { commitSuccess, type RowCounts } from './record.ts';
 import { toImportError } from './sql_errors.ts';
 import { type CreatedTable, createTable } from './target/create.ts';
@@ -38,13 +39,24 @@ export interface Imported {
 
 /**
  * read -> copy -> record of a spooled file, which may still be growing, in ONE transaction: its rows and its success are
- * committed together, or neither is.
+ * committed together, or neither is. A file that cannot be read while it grows is read again when it has all come.
  */
 export async function importSpooled(
   worker: WorkerContext,
   attempt: Attempt,
   spooled: SpooledFile,
 ): Promise<Imported> {
+  try {
+    return await importOnce(worker, attempt, spooled);
+  } catch (error) {
+    if (!(error instanceof ConnectorError && error.code === 'read_too_early')) throw error;
+    log.info('read too early', { key: attempt.file.key, error: error.message });
+    await spooled.whole();
+    return await importOnce(worker, attempt, spooled);
+  }
+}
+
+async function importOnce(worker: WorkerContext, attempt: Attempt, spooled: SpooledFile): Promise<Imported> {
   const client = await worker.copyPool.connect().catch((error) => {
     throw toImportError(error);
   });

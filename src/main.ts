@@ -10,8 +10,8 @@ try {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void worker.stop());
   // Not before: whoever reads it may stop the worker at once.
   log.info('ready', { worker: worker.workerId, concurrency: config.concurrency });
-  await worker.ended;
-  await worker.stop();
+  // What ends it by itself lets running imports finish, too.
+  await worker.ended.finally(() => worker.stop());
 } catch (error) {
   exitWithError(error);
 }

@@ -1,7 +1,8 @@
 // `npm test`: runs test files against a real PostgreSQL. Each file gets databases of its own, cloned from a
 // template that the project's migrations made. Arguments are files, directories, patterns and options of
-// `node --test`; TEST_DATABASE_URL names a server to use (as a role that may create databases and roles),
-// TEST_POSTGRES_BIN_DIR an installed PostgreSQL to start instead of the npm package's.
+// `node --test`; TEST_DATABASE_URL names a server to use (as a superuser, who makes the databases and roles),
+// TEST_POSTGRES_BIN_DIR an installed PostgreSQL to start instead of the npm package's. Migrations and workers run as the role
+// that sql/setup/ makes for them, the tests as an ordinary role that owns its databases: none of them is a superuser.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -13,6 +14,7 @@ import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { startPostgres } from '../embedded/postgres/server.ts';
 import { migrate } from '../src/db/migrations.ts';
+import { type Login, makeRoles, prepareDatabase, type TestRoles, testRoles } from './support/roles.ts';
 
 const TEST_DIRECTORY = relative('', fileURLToPath(new URL('.', import.meta.url)));
 const KILL_AFTER_MS = 5_000;
@@ -41,19 +43,22 @@ async function main(args: string[]): Promise<number> {
   const files = await findFiles(patterns);
   const server = await openServer();
   const template = `s3_test_${randomBytes(3).toString('hex')}`;
+  const password = randomBytes(8).toString('hex');
+  const roles = testRoles(template, password);
   const told = join(tmpdir(), `${template}.txt`);
   try {
-    await createTemplate(server.adminUrl, template);
+    await createTemplate(server.adminUrl, template, roles);
     const code = await runTests([...options, ...files], {
       TEST_ADMIN_URL: server.adminUrl,
       TEST_TEMPLATE: template,
+      TEST_PASSWORD: password,
       TEST_TOLD: told,
     });
     if (!interruptedBy) console.log([await describe(server), ...(await readLines(told))].join('; '));
     return code;
   } finally {
     await rm(told, { force: true });
-    await dropAll(server.adminUrl, template).finally(() => server.stop());
+    await dropAll(server.adminUrl, template, roles).finally(() => server.stop());
   }
 }
 
@@ -105,16 +110,25 @@ async function openServer(): Promise<Server> {
   return { adminUrl: postgres.url(), origin: binDir ?? 'embedded', stop: () => postgres.stop() };
 }
 
-async function createTemplate(adminUrl: string, template: string): Promise<void> {
+async function createTemplate(adminUrl: string, template: string, roles: TestRoles): Promise<void> {
   await query(adminUrl, `create database ${template} template template0`);
   const url = new URL(adminUrl);
   url.pathname = `/${template}`;
-  await migrate(url.href);
+  await withClient(url.href, async (admin) => {
+    await makeRoles(admin, roles);
+    await prepareDatabase(admin, roles);
+    await admin.query(`alter database ${template} owner to ${roles.person.name}`);
+  });
+  await migrate(urlFor(url, roles.worker));
   // A database with sessions in it cannot be cloned; TimescaleDB's scheduler opens one where it can.
   await query(adminUrl, `alter database ${template} allow_connections false`);
   await query(adminUrl, 'select pg_terminate_backend(pid) from pg_stat_activity where datname = $1', [
     template,
   ]);
+}
+
+function urlFor(url: URL, { name, password }: Login): string {
+  return Object.assign(new URL(url), { username: name, password }).href;
 }
 
 /** The exit code of the test runner. */
@@ -163,7 +177,7 @@ async function readLines(path: string): Promise<string[]> {
 }
 
 /** Drops the template and, where a test file could not do it itself, its databases and roles. */
-async function dropAll(adminUrl: string, template: string): Promise<void> {
+async function dropAll(adminUrl: string, template: string, { person, worker }: TestRoles): Promise<void> {
   const databases = await query<{ name: string }>(
     adminUrl,
     'select datname as name from pg_database where datname = $1 or starts_with(datname, $2)',
@@ -172,17 +186,22 @@ async function dropAll(adminUrl: string, template: string): Promise<void> {
   for (const { name } of databases) await query(adminUrl, `drop database if exists ${name} with (force)`);
   const roles = await query<{ name: string }>(
     adminUrl,
-    'select rolname as name from pg_roles where starts_with(rolname, $1)',
-    [`${template}_`],
+    // Those who have granted something to others go last.
+    'select rolname as name from pg_roles where starts_with(rolname, $1) order by array_position($2::text[], rolname::text) nulls first',
+    [`${template}_`, [person.name, worker.name]],
   );
   for (const { name } of roles) await query(adminUrl, `drop role if exists ${name}`);
 }
 
 async function query<T extends object>(url: string, text: string, values: unknown[] = []): Promise<T[]> {
+  return await withClient(url, async (client) => (await client.query<T>(text, values)).rows);
+}
+
+async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {
-    return (await client.query<T>(text, values)).rows;
+    return await work(client);
   } finally {
     await client.end();
   }

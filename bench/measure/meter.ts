@@ -6,7 +6,7 @@ import {
   family,
   familyCpu,
   machineCpu,
-  residentBytes,
+  memoryBytes,
   title,
 } from './processes.ts';
 
@@ -19,7 +19,7 @@ export interface Cost {
   copyCpu: number | undefined;
   /** Of the server's processes, all of them: other backends and those that write WAL and pages too. */
   serverCpu: number | undefined;
-  /** Highest sum of the resident memory of the loading program and its children. */
+  /** Highest sum of the memory of the loading program and its children; see memoryBytes. */
   peakBytes: number | undefined;
   /** How much of the machine's CPU time went to programs that the bench has not started: from 0 to 1. */
   othersShare: number | undefined;
@@ -32,10 +32,12 @@ interface Backend {
 }
 
 const SAMPLE_MS = 20;
+/** Memory is asked for once in so many looks: for that, Linux goes through all of a process's pages. */
+const MEMORY_EVERY = 5;
 
 /**
- * Measures from `new` to `stop`: CPU times as differences, memory and what is known of processes that end on the
- * way by looking every 20 ms.
+ * Measures from `new` to `stop`: CPU times as differences; what is known of processes that end on the way by looking every
+ * 20 ms; memory by looking every 100 ms.
  */
 export class Meter {
   readonly #postmaster: number;
@@ -48,6 +50,7 @@ export class Meter {
   readonly #othersCpu: number;
   readonly #timer: NodeJS.Timeout | undefined;
   #peak = 0;
+  #looks = 0;
 
   /** @param worker lives before and after; a program that only lives meanwhile is told to `follow` */
   constructor(postmaster: number, worker?: number) {
@@ -99,9 +102,13 @@ export class Meter {
   }
 
   #sample(): void {
-    const resident = this.#followed.flatMap(family).reduce((sum, pid) => sum + residentBytes(pid), 0);
-    this.#peak = Math.max(this.#peak, resident);
+    if (this.#looks++ % MEMORY_EVERY === 0) this.#sampleMemory();
     for (const pid of children(this.#postmaster)) this.#sampleBackend(pid);
+  }
+
+  #sampleMemory(): void {
+    const bytes = this.#followed.flatMap(family).reduce((sum, pid) => sum + memoryBytes(pid), 0);
+    this.#peak = Math.max(this.#peak, bytes);
   }
 
   #sampleBackend(pid: number): void {

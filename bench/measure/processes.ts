@@ -56,9 +56,9 @@ export function machineCpu(): number {
   );
 }
 
-/** Pages that processes share count once a process. */
-export function residentBytes(pid: number): number {
-  return Number(/VmRSS:\s+(\d+) kB/.exec(readProc(`${pid}/status`))?.[1] ?? 0) * 1024;
+/** Resident memory. Of a page that several processes share, each has its part: so sums count it once. */
+export function memoryBytes(pid: number): number {
+  return Number(/^Pss:\s+(\d+) kB/m.exec(readProc(`${pid}/smaps_rollup`))?.[1] ?? 0) * 1024;
 }
 
 /** What it says it is, or does. */

@@ -10,6 +10,8 @@ export interface Credentials {
   secretAccessKey: string;
   /** Of temporary credentials; then requests must carry it. */
   sessionToken?: string;
+  /** Of temporary credentials; requests that are signed with them later are refused. */
+  expiresAt?: Date;
 }
 
 /** What a request claims about who signed it, before it is verified. */
@@ -31,14 +33,14 @@ export interface Signer extends Claim {
   key: Buffer;
 }
 
-/** Undefined if the request is not signed. @throws S3Error if it is signed in no way that S3 takes */
-export function readClaim(request: S3Request): Claim | undefined {
-  if (headerValue(request, 'authorization') !== undefined) return claimOfHeaders(request);
+/** Undefined if the request is not signed. @throws S3Error if it is signed in no way that the service takes */
+export function readClaim(request: S3Request, service: 's3' | 'sts' = 's3'): Claim | undefined {
+  if (headerValue(request, 'authorization') !== undefined) return claimOfHeaders(request, service);
   if (queryValue(request, 'X-Amz-Algorithm') !== undefined) return claimOfQuery(request);
   return undefined;
 }
 
-function claimOfHeaders(request: S3Request): Claim {
+function claimOfHeaders(request: S3Request, service: string): Claim {
   const authorization = headerValue(request, 'authorization') ?? '';
   if (!authorization.startsWith(`${ALGORITHM} `)) {
     throw authorization.startsWith('AWS ')
@@ -66,7 +68,7 @@ function claimOfHeaders(request: S3Request): Claim {
     });
   }
   return {
-    ...parseCredential(credential, 'AuthorizationHeaderMalformed'),
+    ...parseCredential(credential, service, 'AuthorizationHeaderMalformed'),
     signedHeaders: signedHeaders.split(';'),
     signature,
     timestamp,
@@ -96,7 +98,7 @@ function claimOfQuery(request: S3Request): Claim {
     });
   }
   return {
-    ...parseCredential(value('Credential'), 'AuthorizationQueryParametersError'),
+    ...parseCredential(value('Credential'), 's3', 'AuthorizationQueryParametersError'),
     signedHeaders: value('SignedHeaders').split(';'),
     signature: value('Signature'),
     timestamp: value('Date'),
@@ -107,12 +109,13 @@ function claimOfQuery(request: S3Request): Claim {
 
 function parseCredential(
   credential: string,
+  expectedService: string,
   code: 'AuthorizationHeaderMalformed' | 'AuthorizationQueryParametersError',
 ): { accessKeyId: string; scope: Scope } {
   const parts = credential.split('/');
   const [date, region, service, terminator] = parts.slice(-4);
   const accessKeyId = parts.slice(0, -4).join('/');
-  if (!accessKeyId || !date || !region || service !== 's3' || terminator !== 'aws4_request') {
+  if (!accessKeyId || !date || !region || service !== expectedService || terminator !== 'aws4_request') {
     throw new S3Error(code, {
       message: `The authorization header is malformed; the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".`,
     });
@@ -126,6 +129,7 @@ export function verifyClaim(request: S3Request, claim: Claim, credentials: reado
   if (!known) throw new S3Error('InvalidAccessKeyId', { fields: { AWSAccessKeyId: claim.accessKeyId } });
   const token = headerValue(request, 'x-amz-security-token') ?? queryValue(request, 'X-Amz-Security-Token');
   if (token !== known.sessionToken) throw new S3Error('InvalidToken');
+  if (known.expiresAt && known.expiresAt.getTime() <= Date.now()) throw new S3Error('ExpiredToken');
   checkTime(claim);
   checkSignedHeaders(request, claim);
   const key = signingKey(known.secretAccessKey, claim.scope);

@@ -8,6 +8,7 @@ const RESPONSES = {
     'Your previous request to create the named bucket succeeded and you already own it.',
   ],
   BucketNotEmpty: [409, 'The bucket you tried to delete is not empty'],
+  ExpiredToken: [400, 'The provided token has expired.'],
   IllegalLocationConstraintException: [
     400,
     'The location constraint is incompatible for the region specific endpoint this request was sent to.',

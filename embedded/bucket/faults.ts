@@ -27,6 +27,10 @@ export interface FaultOrder extends FaultMatch {
   reset?: boolean;
   /** Answer this error; the message is S3's own for the code unless given, `retryAfter` is in seconds. */
   error?: { status: number; code: string; message?: string; retryAfter?: number };
+  /** Answer with the whole object, as a server that does not know Range. */
+  ignoreRange?: boolean;
+  /** Send the body byte by byte, each after so many milliseconds. */
+  trickle?: { ms: number };
   /** Send this many bytes of the body (it must have as many), then nothing for `ms` milliseconds or, without it, until `release()`. */
   stall?: { after: number; ms?: number };
   /** Send this many bytes of the body (all, if there are fewer), then close the connection. */

@@ -18,8 +18,9 @@ export async function send(
   response.strictContentLength = true;
   response.writeHead(reply.status, { ...length, ...reply.headers });
   if (!options.withBody) return void response.end();
-  const { stall, cut } = options.fault?.order ?? {};
-  if (stall === undefined && cut === undefined && Buffer.isBuffer(body)) return void response.end(body);
+  const { stall, cut, trickle } = options.fault?.order ?? {};
+  if (stall === undefined && cut === undefined && trickle === undefined && Buffer.isBuffer(body))
+    return void response.end(body);
   await sendChunks(response, body, options.fault);
 }
 
@@ -31,7 +32,7 @@ async function sendChunks(
   const closed = response.destroyed
     ? Promise.resolve()
     : new Promise<void>((resolve) => response.once('close', resolve));
-  const { stall, cut } = fault?.order ?? {};
+  const { stall, cut, trickle } = fault?.order ?? {};
   let sent = 0;
   const write = async (chunk: Buffer): Promise<void> => {
     const { promise: flushed, resolve } = Promise.withResolvers<unknown>();
@@ -43,12 +44,26 @@ async function sendChunks(
   for await (const piece of split(body, [stall?.after, cut])) {
     if (sent === stall?.after) await standStill(fault, closed);
     if (response.destroyed || sent === cut) break;
-    await write(piece);
+    if (trickle) await dripInto(response, piece, trickle.ms, write);
+    else await write(piece);
   }
   if (sent === stall?.after && sent === body.length) await standStill(fault, closed);
   if (cut === undefined) return void response.end();
   fault?.carriedOut();
   response.destroy();
+}
+
+/** A byte at a time, until the client gives up. */
+async function dripInto(
+  response: ServerResponse,
+  piece: Buffer,
+  ms: number,
+  write: (chunk: Buffer) => Promise<void>,
+): Promise<void> {
+  for (let at = 0; at < piece.length && !response.destroyed; at += 1) {
+    await setTimeout(ms);
+    await write(piece.subarray(at, at + 1));
+  }
 }
 
 async function standStill(fault: LiveFault | undefined, closed: Promise<unknown>): Promise<void> {

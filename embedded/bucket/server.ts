@@ -120,7 +120,7 @@ async function obeyOrAnswer(
   try {
     const ordered = await obey(fault, logged, response, requestId);
     if (ordered || response.destroyed) return ordered;
-    return await answer(request, operation, context);
+    return await answer(request, operation, { ...context, fault });
   } catch (error) {
     const s3Error = asS3Error(error);
     logged.errorCode = s3Error.code;
@@ -131,14 +131,15 @@ async function obeyOrAnswer(
 async function answer(
   request: S3Request,
   operation: Operation | S3Error,
-  { store, access }: Context,
+  { store, access, fault }: Context & { fault: LiveFault | undefined },
 ): Promise<Reply> {
   const signer = authorize(request, operation, { store, access });
   const body = await readBody(request, signer);
   if (operation instanceof S3Error) throw operation;
   const { bucket = '', key = '' } = request;
   const anonymous = signer === undefined && access.credentials !== undefined;
-  return HANDLERS[operation]({ request, store, bucket, key, body, anonymous });
+  const ignoreRange = fault?.order.ignoreRange ?? false;
+  return HANDLERS[operation]({ request, store, bucket, key, body, anonymous, ignoreRange });
 }
 
 function logEntry(request: S3Request, operation: Operation | S3Error): LoggedRequest {

@@ -2,6 +2,7 @@ import { ConnectorError, locate } from '../errors.ts';
 import type { Listing } from '../list.ts';
 import type { Source, SourceObject } from '../sources/source.ts';
 import type { WorkerContext } from '../task.ts';
+import { checkRole } from './check_role.ts';
 import { checkGrants, checkTarget } from './check_target.ts';
 import type { Request } from './request.ts';
 import { listFirst, sampleOf } from './sample.ts';
@@ -30,7 +31,7 @@ export async function checkConnector(request: Request, worker: WorkerContext): P
   };
   const source = () => worker.sources.open(request.connector);
   await attempt('credentials', () => checkCredentials(source()));
-  await attempt('assume_role', () => checkRole(request));
+  await attempt('assume role', () => checkRole(request, worker, source));
   const listed = await attempt('list', () => checkList(source(), request));
   await attempt('get', () => checkGet(source(), listed?.listing, request.signal));
   const sample = listed && sampleOf(listed.listing);
@@ -54,14 +55,6 @@ async function tryStep<T extends StepResult>(
 
 async function checkCredentials(source: Source): Promise<StepResult> {
   return { message: await source.credentials() };
-}
-
-async function checkRole({ connector }: Request): Promise<StepResult> {
-  if (connector.auth_method !== 'iam_role')
-    return { message: `no role to assume: auth_method is ${connector.auth_method}` };
-  throw new ConnectorError('not_available', 'auth_method = iam_role is not available in this version', {
-    hint: 'CHANGELOG.md says what each version brings.',
-  });
 }
 
 async function checkList(source: Source, { connector }: Request): Promise<StepResult & { listing: Listing }> {

@@ -3,9 +3,17 @@ import { pipeline, Readable } from 'node:stream';
 import { crc32, createInflateRaw } from 'node:zlib';
 import yauzl from 'yauzl';
 import { ConnectorError } from '../errors.ts';
-import { CHUNK_BYTES, type Compression } from './compression.ts';
+import { CHUNK_BYTES, type Compression, type Limits } from './compression.ts';
 import { checkExpanded } from './limits.ts';
 
+/** Each is a COPY of its own. */
+const MAX_ENTRIES = 100_000;
+/** Of an entry's own header, without the name, which is there once more. */
+const LOCAL_HEADER_BYTES = 30;
+/** The kind of a file, in the upper half of its attributes where Unix wrote them (APPNOTE.TXT 4.4.2, 4.4.15). */
+const UNIX = 3;
+const KIND = 0o170000;
+const SYMBOLIC_LINK = 0o120000;
 const STORED = 0;
 const DEFLATED = 8;
 /** Names of other methods that zip programs offer (APPNOTE.TXT 4.4.5). */
@@ -26,6 +34,9 @@ interface Member {
   size: number;
   crc32: number;
   deflated: boolean;
+  /** Up to where the entry reaches in the archive, with its header, at least. */
+  headerStart: number;
+  end: number;
 }
 
 /** Zip, also zip64, read by its central directory: each file of it is an entry, in the directory's order. */
@@ -34,15 +45,11 @@ export const zip: Compression = {
   detect: (start) => ['PK\x03\x04', 'PK\x05\x06', 'PK\x07\x08'].includes(start.toString('latin1', 0, 4)),
   async *entries(file, limits) {
     const { path } = file;
-    let size = 0;
     // Its directory is at its end.
     await file.whole();
     await file.onDisk();
     // The whole directory is looked at first: no entry is loaded of an archive that cannot be.
-    for await (const { member } of members(path)) {
-      size += member.size;
-      checkExpanded(size, limits);
-    }
+    checkApart(await listMembers(path, limits));
     for await (const { member, archive, entry } of members(path)) {
       member.start = await dataStart(archive, entry, member.name);
       yield { name: member.name, open: () => Readable.from(expand(path, member), { objectMode: false }) };
@@ -50,10 +57,35 @@ export const zip: Compression = {
   },
 };
 
+async function listMembers(path: string, limits: Limits): Promise<Member[]> {
+  const listed: Member[] = [];
+  let size = 0;
+  for await (const { member } of members(path)) {
+    size += member.size;
+    checkExpanded(size, limits);
+    listed.push(member);
+  }
+  return listed;
+}
+
+/** Entries that share bytes make much of little; of two with one name, nobody knows which is meant. */
+function checkApart(listed: Member[]): void {
+  const names = new Set<string>();
+  let before: Member | undefined;
+  for (const member of listed.sort((a, b) => a.headerStart - b.headerStart)) {
+    if (before && member.headerStart < before.end)
+      throw corrupt(`entries "${before.name}" and "${member.name}" share bytes`);
+    if (names.has(member.name)) throw corrupt(`there are two entries "${member.name}"`);
+    names.add(member.name);
+    before = member;
+  }
+}
+
 async function* members(path: string) {
   try {
     const archive = await yauzl.openPromise(path, { autoClose: false, decodeStrings: false });
     try {
+      if (archive.entryCount > MAX_ENTRIES) throw tooManyEntries(archive.entryCount);
       for await (const entry of archive.eachEntry()) {
         const member = toMember(entry);
         if (member) yield { member, archive, entry };
@@ -72,6 +104,11 @@ function toMember(entry: yauzl.Entry): Member | null {
   const name = yauzl.getFileNameLowLevel(generalPurposeBitFlag, fileNameRaw, extraFields, false);
   if (name.endsWith('/') || name.startsWith('__MACOSX/') || /(^|\/)\.DS_Store$/.test(name)) return null;
   if (entry.isEncrypted()) throw encrypted(`entry "${name}" of the zip file is encrypted`);
+  if (isSymbolicLink(entry)) {
+    throw new ConnectorError('unsupported_zip', `entry "${name}" of the zip file is a symbolic link`, {
+      hint: 'Put the file itself into the archive.',
+    });
+  }
   if (compressionMethod !== STORED && compressionMethod !== DEFLATED) {
     const method = METHODS[compressionMethod] ?? 'unknown';
     throw new ConnectorError(
@@ -87,7 +124,13 @@ function toMember(entry: yauzl.Entry): Member | null {
     size: entry.uncompressedSize,
     crc32: entry.crc32,
     deflated: compressionMethod === DEFLATED,
+    headerStart: entry.relativeOffsetOfLocalHeader,
+    end: entry.relativeOffsetOfLocalHeader + LOCAL_HEADER_BYTES + fileNameRaw.length + entry.compressedSize,
   };
+}
+
+function isSymbolicLink({ versionMadeBy, externalFileAttributes }: yauzl.Entry): boolean {
+  return versionMadeBy >> 8 === UNIX && ((externalFileAttributes >>> 16) & KIND) === SYMBOLIC_LINK;
 }
 
 async function dataStart(archive: yauzl.ZipFile, entry: yauzl.Entry, name: string): Promise<number> {
@@ -143,6 +186,14 @@ function translate(error: unknown, entryName?: string): unknown {
     });
   }
   return corrupt(entryName === undefined ? message : `entry "${entryName}": ${message}`, error);
+}
+
+function tooManyEntries(count: number): ConnectorError {
+  return new ConnectorError(
+    'unsupported_zip',
+    `the zip file has ${count} entries; ${MAX_ENTRIES} are read at most`,
+    { hint: 'Write fewer, larger files.' },
+  );
 }
 
 function encrypted(message: string, cause?: unknown): ConnectorError {

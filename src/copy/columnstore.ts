@@ -66,7 +66,11 @@ async function trySorted(
     return await inSavepoint(job.client, () => copySorted(job, destination, rows, timeColumn));
   } catch (error) {
     // Rows of a sorted file are not counted as the file counts them: a bad one is looked for in the file's own order.
-    if (!(error instanceof ConnectorError) || (error.passing && error.code !== 'reader_crashed')) throw error;
+    if (
+      !(error instanceof ConnectorError) ||
+      (error.passing && !/^reader_(crashed|stalled)$/.test(error.code))
+    )
+      throw error;
     log.info('not sorted', { table: destination.table, code: error.code, error: error.message });
     return null;
   } finally {

@@ -22,21 +22,25 @@ const SHOWN_REFUSALS = 10;
 export async function copyTolerantly(job: CopyJob, destination: Destination): Promise<RowCounts> {
   const counts: RowCounts = { imported: 0, rejected: 0, skipped: 0 };
   for await (const batch of job.part.batches(job.plan)) {
-    const refusals: Refusal[] = [...batch.refusals];
-    counts.imported += await copyBatch(job, destination, batch, refusals);
-    counts.rejected += refusals.length;
-    checkLimit(job, counts.rejected, refusals);
+    const refusals: Refusal[] = [];
+    // At once: a batch may have a million more.
+    const refuse = (refusal: Refusal) => {
+      refusals.push(refusal);
+      checkLimit(job, ++counts.rejected, refusal);
+    };
+    for (const refusal of batch.refusals) refuse(refusal);
+    counts.imported += await copyBatch(job, destination, batch, refuse);
     await reject(job, refusals);
   }
   return counts;
 }
 
-/** @returns rows that the table took; the others are added to `refusals` */
+/** @returns rows that the table took; of the others `refuse` is told */
 async function copyBatch(
   job: CopyJob,
   destination: Destination,
   batch: RowBatch,
-  refusals: Refusal[],
+  refuse: (refusal: Refusal) => void,
 ): Promise<number> {
   let imported = 0;
   let start = 0;
@@ -45,7 +49,7 @@ async function copyBatch(
   let bad: { row: number; error: ConnectorError } | undefined;
   while (start < batch.count) {
     if (bad?.row === start) {
-      refusals.push(toRefusal(batch, bad.row, bad.error));
+      refuse(toRefusal(batch, bad.row, bad.error));
       start += 1;
       bad = undefined;
       window = FIRST_WINDOW;
@@ -88,12 +92,11 @@ function toRefusal(batch: RowBatch, row: number, error: ConnectorError): Refusal
   return { line: batch.line(row), column: error.column ?? null, reason, raw: batch.raw(row) };
 }
 
-function checkLimit({ connector, part }: CopyJob, rejected: number, refusals: Refusal[]): void {
+function checkLimit({ connector, part }: CopyJob, rejected: number, last: Refusal): void {
   if (connector.max_bad_rows === null || rejected <= connector.max_bad_rows) return;
-  const last = describe(part.unit, refusals.at(-1)!);
   throw new ConnectorError(
     'too_many_bad_rows',
-    `more than max_bad_rows (${connector.max_bad_rows}) are bad; one is ${last}`,
+    `more than max_bad_rows (${connector.max_bad_rows}) are bad; one is ${describe(part.unit, last)}`,
     { hint: 'Mend the file, or raise max_bad_rows; nothing of the file was imported.' },
   );
 }

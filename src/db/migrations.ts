@@ -6,34 +6,47 @@ import { type MigrationProvider, Migrator } from 'kysely/migration';
 import pg from 'pg';
 import { log } from '../log.ts';
 import { packageRoot } from '../paths.ts';
+import { version } from '../version.ts';
 import { settleIn } from './home.ts';
 import type { Database } from './schema.ts';
+import { refuseNewerSchema } from './schema_version.ts';
 
 // Serialises whole migrations (queue, tables, functions) between processes; any constant will do.
 const MIGRATE_LOCK = 1_395_868_504;
+const MIGRATIONS = join(packageRoot, 'migrations');
 
 /**
  * Brings a database to this version: graphile-worker's schema, then migrations/ (tables, forward only), then
  * sql/ (functions, views, comments), whole. A copy of a database has its connectors paused before anything can work
  * on it. Idempotent, and safe when several processes do it at once.
+ * @throws ConnectorError `schema_newer`, with nothing changed, where a newer version has migrated the database
  */
 export async function migrate(databaseUrl: string): Promise<void> {
   const lock = new pg.Client({ connectionString: databaseUrl, application_name: 's3_connector migrate' });
   await lock.connect();
   try {
     await lock.query('select pg_advisory_lock($1)', [MIGRATE_LOCK]);
-    await runMigrations({ connectionString: databaseUrl, noHandleSignals: true, preset: {} });
     // The pg driver sends a script of many statements as it is; postgres.js would prepare it, and fail.
     const pool = new pg.Pool({ connectionString: databaseUrl, max: 2 });
     pool.on('connect', (client) => client.on('notice', logWarning));
     const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
-    await migrateTables(db)
-      .then(() => applySql(db))
-      .then(() => settleIn(db))
-      .finally(() => db.destroy());
+    await migrateAll(db, databaseUrl).finally(() => db.destroy());
   } finally {
     await lock.end();
   }
+}
+
+async function migrateAll(db: Kysely<Database>, databaseUrl: string): Promise<void> {
+  await refuseNewerSchema(db, await migrationNames());
+  await runMigrations({ connectionString: databaseUrl, noHandleSignals: true, preset: {} });
+  await migrateTables(db);
+  await applySql(db);
+  await settleIn(db);
+}
+
+/** The names of the migrations that this version has. */
+export async function migrationNames(): Promise<string[]> {
+  return (await readSqlFiles(MIGRATIONS)).map(({ name }) => name);
 }
 
 /** What a person must know of, such as roles that could not be made; PostgreSQL's own notices are not. */
@@ -44,7 +57,7 @@ function logWarning(notice: Record<'severity' | 'message' | 'hint', string | und
 async function migrateTables(db: Kysely<Database>): Promise<void> {
   const migrator = new Migrator({
     db,
-    provider: sqlFiles(join(packageRoot, 'migrations')),
+    provider: sqlFiles(MIGRATIONS),
     migrationTableSchema: 's3_connector_private',
   });
   const { error } = await migrator.migrateToLatest();
@@ -66,6 +79,7 @@ async function applySql(db: Kysely<Database>): Promise<void> {
   const files = await readSqlFiles(join(packageRoot, 'sql'));
   await db.transaction().execute(async (transaction) => {
     for (const file of files) await runScript(transaction, file.text);
+    await sql`select s3_connector_private.record_version(${version})`.execute(transaction);
   });
 }
 

@@ -52,6 +52,7 @@ export interface ConnectorsTable {
   max_attempts: Generated<number>;
   min_object_age: Generated<string>;
   start_after: string | null;
+  retention: string | null;
   state: Generated<'running' | 'paused'>;
   owner: Generated<string>;
   created_at: Generated<Timestamp>;
@@ -102,7 +103,14 @@ export interface WorkersTable {
   concurrency: number;
   pool_ids: Generated<string[]>;
   started_at: Generated<Timestamp>;
+  role: string | null;
+  notice: string | null;
   stopped_at: Timestamp | null;
+}
+
+export interface VersionsTable {
+  version: string;
+  since: Generated<Timestamp>;
 }
 
 export interface Database {
@@ -111,6 +119,7 @@ export interface Database {
   's3_connector.files': FilesTable;
   's3_connector_private.progress': ProgressTable;
   's3_connector_private.workers': WorkersTable;
+  's3_connector_private.versions': VersionsTable;
 }
 
 export type Connector = Selectable<ConnectorsTable>;

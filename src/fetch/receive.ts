@@ -5,8 +5,12 @@ import { ConnectorError } from '../errors.ts';
 import type { Source, SourceObject } from '../sources/source.ts';
 import { passedThrough } from '../young_buffers.ts';
 
-/** Broken connections in a row, with not one byte between them, after which the attempt is given up. */
+/** Broken connections in a row, with no progress between them, after which the attempt is given up. */
 const MAX_FRUITLESS = 4;
+/** What counts as progress: a server that breaks off after each byte must not be asked for every one of them. */
+const PROGRESS_BYTES = 1 << 20;
+/** Before a body is taken up again; doubled with each time without progress. */
+const PAUSE_MS = 200;
 /** Bytes that are gathered before they are written. */
 const WRITE_BYTES = 256 * 1024;
 
@@ -56,15 +60,17 @@ export async function receiveRange(
     arriving.onBytes(received);
   };
   while (received < range.to) {
-    if (fruitless > 0) await delay(200 * 2 ** fruitless, undefined, { signal });
     // What the source refuses it has refused several times already; only a body that breaks off is taken up again.
     body ??= await openRange(wanted, { from: received, to: range.to });
     const before = received;
     const trouble = await write(addAbortSignal(signal, body), handle, received, onBytes);
     signal.throwIfAborted();
     body = null;
-    fruitless = received > before ? 0 : fruitless + 1;
-    if (fruitless > MAX_FRUITLESS) throw gaveUp(object, before, trouble);
+    if (received === range.to) return;
+    fruitless = received - before >= PROGRESS_BYTES ? 0 : fruitless + 1;
+    if (fruitless > MAX_FRUITLESS) throw gaveUp(object, received, trouble);
+    // Random, so that connections that broke together do not come back together.
+    await delay(PAUSE_MS * 2 ** fruitless * (0.5 + Math.random()), undefined, { signal });
   }
 }
 

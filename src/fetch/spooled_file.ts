@@ -49,6 +49,11 @@ export class SpooledFile {
     return this.#available;
   }
 
+  /** From where on the bytes up to its end can be read now, which may have come before those in between. */
+  get tailFrom(): number {
+    return this.#tailFrom;
+  }
+
   /** What keeps the rest from coming, if anything. */
   get failure(): unknown {
     return this.#failure;

@@ -17,7 +17,7 @@ import { splitLines, toBatch, wholeLines } from './parquet/batches.ts';
 import { planBinary } from './parquet/binary/kinds.ts';
 import type { FileDescription, ReaderColumn, RowGroup } from './parquet/protocol.ts';
 import { quoteName, quoteText } from './parquet/quote.ts';
-import type { Reader, ReadRequest } from './parquet/reader_process.ts';
+import { type Reader, type ReadRequest, readTooEarly } from './parquet/reader_process.ts';
 import { planSorting } from './parquet/sort.ts';
 import { footerThere, type RowRange, stretchesOf } from './parquet/stretches.ts';
 import { RAISED, readRaised, scalarText, type TextColumn, textQuery } from './parquet/text.ts';
@@ -55,7 +55,9 @@ interface ParquetSource {
 async function describe({ file, readers, signal }: ParquetSource): Promise<FileDescription> {
   const reader = await readers.acquire(signal);
   try {
-    return await reader.describe(file.path);
+    const description = await reader.describe(file.path);
+    for (const { name } of description.columns) if (name.includes('\0')) throw nulInName(name);
+    return description;
   } catch (error) {
     throw explain(error);
   } finally {
@@ -179,7 +181,9 @@ class ParquetPart implements FilePart {
     for await (const rows of this.#stretches(file)) {
       const reader = await readers.acquire(signal);
       try {
-        yield* readExplained(reader, requestFrom(this.#from(rows)), rows?.from ?? 0);
+        const request = requestFrom(this.#from(rows));
+        if (rows) yield* readStretch(reader, request, file, rows);
+        else yield* readExplained(reader, request);
       } finally {
         readers.release(reader);
       }
@@ -194,13 +198,24 @@ class ParquetPart implements FilePart {
   }
 }
 
+/** Reads some rows of a file that is still being fetched, and makes sure that they are those rows, and were there. */
+async function* readStretch(
+  reader: Reader,
+  request: ReadRequest,
+  { available, tailFrom }: SpooledFile,
+  { from, to }: RowRange,
+): AsyncGenerator<Uint8Array> {
+  const rows = yield* readExplained(reader, { ...request, extent: { available, tailFrom } }, from);
+  if (rows !== to - from) throw readTooEarly(`of its rows ${from + 1} to ${to} there are ${rows}`);
+}
+
 async function* readExplained(
   reader: Reader,
   request: ReadRequest,
   rowsBefore = 0,
-): AsyncGenerator<Uint8Array> {
+): AsyncGenerator<Uint8Array, number> {
   try {
-    yield* reader.read(request, rowsBefore);
+    return yield* reader.read(request, rowsBefore);
   } catch (error) {
     throw explain(error);
   }
@@ -231,6 +246,14 @@ function unreadable({ name, unreadable: reason }: ReaderColumn): ConnectorError 
     column: name,
     hint: 'Write it as text, or leave it out with a row in column_mappings whose target_column is null.',
   });
+}
+
+function nulInName(name: string): ConnectorError {
+  return new ConnectorError(
+    'nul_character',
+    `the name of column ${name} has a NUL character, which no name in PostgreSQL can hold`,
+    { hint: 'Write the file with another name for the column.' },
+  );
 }
 
 function constantOf({ constant }: CopyPlan): { targetType: string; value: string } | null {

@@ -5,19 +5,25 @@ export interface PoolMember {
   kill(): Promise<void>;
 }
 
-/** Members, made when first needed, kept for the next file, and never more than `size`. */
+/** How long a member is kept for the next file, in milliseconds: an idle reader has some 150 MB. */
+const KEEP_MS = 60_000;
+
+/** Members, made when first needed, kept a while for the next file, and never more than `size`. */
 export class Pool<Member extends PoolMember> {
   readonly #make: () => Member;
   readonly #size: number;
-  readonly #idle: Member[] = [];
+  readonly #keepMs: number;
+  /** The one that was used last is at the end, and each has the timer that ends it. */
+  readonly #idle: { member: Member; timer: NodeJS.Timeout }[] = [];
   readonly #all = new Set<Member>();
   readonly #waiting: ((member: Member) => void)[] = [];
   /** Ends what acquire has set up to kill a member on abort. */
   readonly #held = new Map<Member, () => void>();
 
-  constructor(make: () => Member, size: number) {
+  constructor(make: () => Member, size: number, keepMs = KEEP_MS) {
     this.#make = make;
     this.#size = size;
+    this.#keepMs = keepMs;
   }
 
   /**
@@ -35,9 +41,10 @@ export class Pool<Member extends PoolMember> {
   }
 
   async #take(signal: AbortSignal): Promise<Member> {
-    for (let member = this.#idle.pop(); member; member = this.#idle.pop()) {
-      if (member.usable) return member;
-      this.#all.delete(member);
+    for (let idle = this.#idle.pop(); idle; idle = this.#idle.pop()) {
+      clearTimeout(idle.timer);
+      if (idle.member.usable) return idle.member;
+      this.#all.delete(idle.member);
     }
     return this.#all.size < this.#size ? this.#add() : await this.#wait(signal);
   }
@@ -48,7 +55,7 @@ export class Pool<Member extends PoolMember> {
     const next = this.#waiting.shift();
     if (member.usable) {
       if (next) next(member);
-      else this.#idle.push(member);
+      else this.#keep(member);
       return;
     }
     // It crashed, or was left in the middle of a file: a new one takes its place when there is need.
@@ -57,7 +64,20 @@ export class Pool<Member extends PoolMember> {
     if (next) next(this.#add());
   }
 
+  #keep(member: Member): void {
+    const timer = setTimeout(() => {
+      this.#idle.splice(
+        this.#idle.findIndex((idle) => idle.member === member),
+        1,
+      );
+      this.#all.delete(member);
+      void member.kill();
+    }, this.#keepMs).unref();
+    this.#idle.push({ member, timer });
+  }
+
   async close(): Promise<void> {
+    for (const { timer } of this.#idle.splice(0)) clearTimeout(timer);
     await Promise.all([...this.#all].map((member) => member.kill()));
   }
 

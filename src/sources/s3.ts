@@ -1,50 +1,37 @@
 import type { Readable } from 'node:stream';
-import {
-  GetObjectCommand,
-  HeadObjectCommand,
-  ListObjectsV2Command,
-  S3Client,
-  type S3ClientConfig,
-} from '@aws-sdk/client-s3';
-import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
+import { GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3';
 import { ConnectorError } from '../errors.ts';
+import { MAX_TRIES, S3Clients, type S3Options, type S3Settings } from './s3_clients.ts';
 import { describeCredentials } from './s3_credentials.ts';
-import { toConnectorError } from './s3_errors.ts';
+import { hasExpired, regionOf, toConnectorError } from './s3_errors.ts';
 import { toPage } from './s3_listing.ts';
 import type { ListPage, Source, SourceObject } from './source.ts';
 
-/** What of a connector decides how its bucket is reached. */
-export interface S3Settings {
-  bucket: string;
-  region: string | null;
-  endpoint: string | null;
-  auth_method: 'worker' | 'anonymous' | 'iam_role';
-}
-
-/** Makes sources; connectors that reach S3 the same way share one client and its connections. */
+/** Makes the sources of one worker's connectors. */
 export class S3Sources {
-  readonly #allowedEndpoints: readonly string[];
-  readonly #clients = new Map<string, S3Client>();
+  readonly #options: S3Options;
+  readonly #clients: S3Clients;
 
-  constructor(allowedEndpoints: readonly string[]) {
-    this.#allowedEndpoints = allowedEndpoints;
+  constructor(options: S3Options) {
+    this.#options = options;
+    this.#clients = new S3Clients(options);
   }
 
-  /** @throws ConnectorError `endpoint_not_allowed` */
+  /** @throws ConnectorError `endpoint_not_allowed`, `no_external_id` */
   open(settings: S3Settings): Source {
     this.#checkEndpoint(settings.endpoint);
-    const key = JSON.stringify([settings.region, settings.endpoint, settings.auth_method]);
-    const client = this.#clients.get(key) ?? new S3Client(clientConfig(settings));
-    this.#clients.set(key, client);
-    return new S3Source(client, settings.bucket);
+    const { connectMs, idleMs } = this.#options.timeouts;
+    return new S3Source(this.#clients, settings, {
+      answerMs: MAX_TRIES * (connectMs + idleMs),
+    });
   }
 
   close(): void {
-    for (const client of this.#clients.values()) client.destroy();
+    this.#clients.close();
   }
 
   #checkEndpoint(endpoint: string | null): void {
-    if (endpoint === null || this.#allowedEndpoints.includes(new URL(endpoint).origin)) return;
+    if (endpoint === null || this.#options.allowedEndpoints.includes(new URL(endpoint).origin)) return;
     throw new ConnectorError(
       'endpoint_not_allowed',
       `endpoint ${endpoint} is not among the worker's S3_ALLOWED_ENDPOINTS`,
@@ -55,38 +42,21 @@ export class S3Sources {
   }
 }
 
-function clientConfig(settings: S3Settings): S3ClientConfig {
-  const ownEndpoint = settings.endpoint ?? process.env.AWS_ENDPOINT_URL_S3 ?? process.env.AWS_ENDPOINT_URL;
-  return {
-    region: settings.region ?? process.env.AWS_REGION ?? process.env.AWS_DEFAULT_REGION ?? 'us-east-1',
-    followRegionRedirects: settings.region === null,
-    maxAttempts: 4,
-    responseChecksumValidation: 'WHEN_REQUIRED',
-    // Milliseconds. The socket's limit is one of silence, so a long download is not cut while bytes come.
-    requestHandler: {
-      connectionTimeout: 10_000,
-      socketTimeout: 60_000,
-      httpsAgent: { maxSockets: 200 },
-      httpAgent: { maxSockets: 200 },
-    },
-    ...(ownEndpoint ? { forcePathStyle: true } : {}),
-    ...(settings.endpoint ? { endpoint: settings.endpoint } : {}),
-    ...(settings.auth_method === 'anonymous'
-      ? {
-          signer: { sign: async (request) => request },
-          credentials: { accessKeyId: '', secretAccessKey: '' },
-        }
-      : { credentials: fromNodeProviderChain() }),
-  };
-}
+/** Repetitions of a request that is refused for a reason that the source can mend: one each. */
+const MAX_MENDS = 2;
 
 class S3Source implements Source {
-  readonly #client: S3Client;
+  readonly #clients: S3Clients;
+  readonly #settings: S3Settings;
   readonly #bucket: string;
+  /** Milliseconds that an answer without an object's bytes may take: as long as all its tries, each silent to its end. */
+  readonly #answerMs: number;
 
-  constructor(client: S3Client, bucket: string) {
-    this.#client = client;
-    this.#bucket = bucket;
+  constructor(clients: S3Clients, settings: S3Settings, { answerMs }: { answerMs: number }) {
+    this.#clients = clients;
+    this.#settings = settings;
+    this.#bucket = settings.bucket;
+    this.#answerMs = answerMs;
   }
 
   async *list(options: {
@@ -96,8 +66,8 @@ class S3Source implements Source {
   }): AsyncGenerator<ListPage> {
     let token: string | undefined;
     do {
-      const answer = await this.#ask(`listing ${options.prefix || 'all keys'}`, () =>
-        this.#client.send(
+      const answer = await this.#ask(`listing ${options.prefix || 'all keys'}`, (client) =>
+        client.send(
           new ListObjectsV2Command({
             Bucket: this.#bucket,
             Prefix: options.prefix,
@@ -107,6 +77,7 @@ class S3Source implements Source {
             // Keys may hold characters that XML cannot.
             EncodingType: 'url',
           }),
+          this.#limit(),
         ),
       );
       const { next, ...page } = toPage(answer);
@@ -120,8 +91,8 @@ class S3Source implements Source {
     options: { offset: number; length?: number; signal: AbortSignal },
   ): Promise<Readable> {
     const asked = range(options);
-    const answer = await this.#ask(object.key, () =>
-      this.#client.send(
+    const answer = await this.#ask(object.key, (client) =>
+      client.send(
         new GetObjectCommand({
           Bucket: this.#bucket,
           Key: object.key,
@@ -140,11 +111,8 @@ class S3Source implements Source {
   }
 
   async head(key: string, options: { signal?: AbortSignal } = {}): Promise<SourceObject> {
-    const answer = await this.#ask(key, () =>
-      this.#client.send(
-        new HeadObjectCommand({ Bucket: this.#bucket, Key: key }),
-        options.signal ? { abortSignal: options.signal } : {},
-      ),
+    const answer = await this.#ask(key, (client) =>
+      client.send(new HeadObjectCommand({ Bucket: this.#bucket, Key: key }), this.#limit(options.signal)),
     );
     return {
       key,
@@ -155,16 +123,55 @@ class S3Source implements Source {
   }
 
   async credentials(): Promise<string> {
-    return await describeCredentials(this.#client);
+    const assumes = this.#settings.auth_method === 'iam_role';
+    return await describeCredentials(assumes ? this.#clients.worker : this.#client.config.credentials);
   }
 
-  async #ask<T>(what: string, request: () => Promise<T>): Promise<T> {
+  async assumeRole(): Promise<void> {
+    if (this.#settings.auth_method === 'iam_role') await renewCredentials(this.#client);
+  }
+
+  get #client(): S3Client {
+    return this.#clients.get(this.#settings);
+  }
+
+  /** Ends what takes too long although bytes come, or what nobody waits for any more. */
+  #limit(signal?: AbortSignal): { abortSignal: AbortSignal } {
+    const timeout = AbortSignal.timeout(this.#answerMs);
+    return { abortSignal: signal ? AbortSignal.any([timeout, signal]) : timeout };
+  }
+
+  async #ask<T>(what: string, request: (client: S3Client) => Promise<T>): Promise<T> {
     try {
-      return await request();
+      for (let mends = 0; ; mends += 1) {
+        const client = this.#client;
+        try {
+          return await request(client);
+        } catch (error) {
+          if (mends === MAX_MENDS || !(await this.#mend(client, error))) throw error;
+        }
+      }
     } catch (error) {
       throw toConnectorError(error, { bucket: this.#bucket, what });
     }
   }
+
+  /** Whether the request may be made again: to the bucket's own region, or with other credentials. */
+  async #mend(client: S3Client, error: unknown): Promise<boolean> {
+    const region = regionOf(error);
+    if (region !== undefined && region !== (await client.config.region())) {
+      if (this.#settings.region !== null) return false;
+      this.#clients.noteRegion(this.#settings, region);
+      return true;
+    }
+    if (!hasExpired(error)) return false;
+    await renewCredentials(client);
+    return true;
+  }
+}
+
+async function renewCredentials(client: S3Client): Promise<void> {
+  await client.config.credentials({ forceRefresh: true });
 }
 
 /** Bytes from elsewhere would land in the middle of the file, without anybody seeing it. */

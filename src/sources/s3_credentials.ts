@@ -1,5 +1,5 @@
-import type { S3Client } from '@aws-sdk/client-s3';
 import { ConnectorError, describeError } from '../errors.ts';
+import type { CredentialProvider } from './s3_role.ts';
 
 /** Features that the AWS SDK notes on credentials when it finds them; what is noted last is what led to it. */
 const KINDS: Record<string, string> = {
@@ -15,11 +15,11 @@ const KINDS: Record<string, string> = {
 };
 
 /**
- * Resolves the credentials of a client and says in words where they came from.
+ * Finds credentials and says in words where they came from.
  * @throws ConnectorError `no_credentials`
  */
-export async function describeCredentials(client: S3Client): Promise<string> {
-  const credentials = await client.config.credentials().catch((error: unknown) => {
+export async function describeCredentials(provider: CredentialProvider): Promise<string> {
+  const credentials = await provider().catch((error: unknown) => {
     throw new ConnectorError(
       'no_credentials',
       `the worker finds no AWS credentials: ${describeError(error)}`,

@@ -16,7 +16,7 @@ interface Rule {
 const denied: Rule = {
   code: 'access_denied',
   message: ({ bucket, what }) => `S3 denied access to bucket ${bucket} (${what})`,
-  hint: 'The credentials need s3:ListBucket on the bucket and s3:GetObject on its objects.',
+  hint: 'The credentials need s3:ListBucket on the bucket and s3:GetObject on its objects. S3 also says so of an object that was deleted, where they may not list the whole bucket.',
 };
 const badCredentials: Rule = {
   code: 'bad_credentials',
@@ -26,6 +26,7 @@ const badCredentials: Rule = {
 const expired: Rule = {
   code: 'credentials_expired',
   message: ({ bucket }) => `the credentials for bucket ${bucket} have expired`,
+  hint: 'Those of a role are renewed by themselves; others must be renewed where the worker finds them.',
   passing: true,
 };
 const missingObject: Rule = {
@@ -59,7 +60,12 @@ const RULES: Record<string, Rule> = {
   },
   InvalidAccessKeyId: badCredentials,
   SignatureDoesNotMatch: badCredentials,
-  CredentialsProviderError: badCredentials,
+  InvalidToken: badCredentials,
+  CredentialsProviderError: {
+    code: 'no_credentials',
+    message: () => 'the worker finds no AWS credentials',
+    hint: "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, in the worker's environment; or set auth_method to anonymous for a public bucket.",
+  },
   ExpiredToken: expired,
   ExpiredTokenException: expired,
   InvalidBucketName: {
@@ -96,6 +102,26 @@ export function toConnectorError(error: unknown, context: Context): ConnectorErr
     `S3 did not answer as expected for bucket ${context.bucket} (${context.what}): ${name}: ${message}`,
     { passing: true, cause: error },
   );
+}
+
+/** What the SDK calls an answer that does not give its reason, as the answer to a HEAD never does. */
+const NO_REASON = 'Unknown';
+
+/** Whether S3 says, or may mean, that the credentials have expired. */
+export function hasExpired(error: unknown): boolean {
+  const { name, status } = describe(error);
+  return RULES[name] === expired || (status === 400 && name === NO_REASON);
+}
+
+/** The bucket's region, where S3 refuses a request and says it. Only a region's name: it becomes a part of a host's. */
+export function regionOf(error: unknown): string | undefined {
+  const { $metadata, $response } = error as {
+    $metadata?: { httpStatusCode?: number };
+    $response?: { headers?: Record<string, string> };
+  };
+  const region = $response?.headers?.['x-amz-bucket-region'];
+  const refused = $metadata?.httpStatusCode === 301 || $metadata?.httpStatusCode === 400;
+  return refused && region !== undefined && /^[a-z0-9-]{1,40}$/.test(region) ? region : undefined;
 }
 
 function byStatus(status: number | undefined): Rule | undefined {

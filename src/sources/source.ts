@@ -39,9 +39,14 @@ export interface Source {
   /** Looks an object up as it is now; errors as for open. */
   head(key: string, options?: { signal?: AbortSignal }): Promise<SourceObject>;
   /**
-   * Finds the credentials, without using them.
+   * Finds the worker's credentials, without using them.
    * @returns what kind they are, in words; never a part of them
    * @throws ConnectorError `no_credentials`
    */
   credentials(): Promise<string>;
+  /**
+   * Assumes the connector's role now, whether it is assumed already or not; does nothing where it has none.
+   * @throws ConnectorError `no_external_id`, `assume_role_denied`, `no_credentials`, `sts_unavailable` ...
+   */
+  assumeRole(): Promise<void>;
 }

@@ -48,6 +48,16 @@ export class Liveness {
     this.#client = client;
     this.#workerId = rows[0]!.id;
     await this.#recordQueues();
+    await this.#warnOfRole(client);
+  }
+
+  async #warnOfRole(client: pg.Client): Promise<void> {
+    const { rows } = await client.query<{ role: string; notice: string | null }>(
+      'select role, notice from s3_connector_private.workers where id = $1',
+      [this.#workerId],
+    );
+    const { role, notice } = rows[0]!;
+    if (notice !== null) log.warn('worker has too many rights', { worker: this.#workerId, role, notice });
   }
 
   /** Notes a name under which graphile-worker locks this worker's jobs, so that they can be freed after its death. */

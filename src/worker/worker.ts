@@ -6,9 +6,10 @@ import pg from 'pg';
 import { REQUEST_KINDS } from '../ask/request.ts';
 import type { Config } from '../config.ts';
 import { openControl } from '../db/control.ts';
-import { migrate } from '../db/migrations.ts';
+import { migrate, migrationNames } from '../db/migrations.ts';
+import { watchSchema } from '../db/schema_version.ts';
 import { EncoderThread } from '../formats/csv/binary/encoder_thread.ts';
-import { Reader, type ReaderLimits } from '../formats/parquet/reader_process.ts';
+import { Reader } from '../formats/parquet/reader_process.ts';
 import { Pool } from '../formats/pool.ts';
 import { log } from '../log.ts';
 import { packageRoot } from '../paths.ts';
@@ -25,9 +26,9 @@ import { loadTasks, omitTasks, pickTasks } from './tasks.ts';
 /** Requests that one worker answers side by side, besides its imports. */
 const REQUEST_CONCURRENCY = 4;
 /** The process takes some 100 MB more than DuckDB's own limit. */
-const READER: ReaderLimits = { memory: '192MB', threads: 1 };
+const READER = { memory: '192MB', threads: 1 };
 /** It takes some 200 MB more. */
-const SORTER: ReaderLimits = { memory: '256MB', threads: 2 };
+const SORTER = { memory: '256MB', threads: 2 };
 
 /** A running worker. */
 export interface Worker {
@@ -45,14 +46,25 @@ export async function startWorker(config: Config): Promise<Worker> {
   try {
     const context = await openContext(config, resources);
     const runners = await startQueues(config, context, resources);
-    return toWorker(context, runners, resources);
+    const overtaken = Promise.withResolvers<never>();
+    // A worker that is being stopped anyway has nobody left who would ask.
+    overtaken.promise.catch(() => {});
+    const endWatch = await watchSchema(context.control, await migrationNames(), overtaken.reject);
+    resources.add(endWatch);
+    return toWorker(context, runners, resources, overtaken.promise);
   } catch (error) {
     await resources.close();
     throw error;
   }
 }
 
-function toWorker({ liveness }: WorkerContext, runners: Runner[], resources: Resources): Worker {
+/** @param overtaken rejects when a newer version has migrated the database */
+function toWorker(
+  { liveness }: WorkerContext,
+  runners: Runner[],
+  resources: Resources,
+  overtaken: Promise<never>,
+): Worker {
   let stopped: Promise<void> | undefined;
   const stop = async () => {
     log.info('stopping', { worker: liveness.workerId });
@@ -65,7 +77,7 @@ function toWorker({ liveness }: WorkerContext, runners: Runner[], resources: Res
   };
   return {
     workerId: liveness.workerId,
-    ended: Promise.race(runners.map((runner) => runner.promise)),
+    ended: Promise.race([...runners.map((runner) => runner.promise), overtaken]),
     stop: () => {
       stopped ??= stop();
       return stopped;
@@ -86,22 +98,28 @@ async function openContext(config: Config, resources: Resources): Promise<Worker
   await attempts.listen(control);
   const refills = new Refills(control);
   resources.add(() => refills.close());
-  const sources = new S3Sources(config.allowedEndpoints);
+  const sources = new S3Sources(config);
   resources.add(async () => sources.close());
   // Reading is work for the processor: more readers than cores would only cost memory.
-  const readers = openReaders(spoolDir, Math.min(config.concurrency, availableParallelism()), resources);
+  const readers = openReaders(
+    config,
+    spoolDir,
+    Math.min(config.concurrency, availableParallelism()),
+    resources,
+  );
   // One, however many files are imported side by side: what a sort takes is a multiple of what reading takes.
-  const sorters = new Pool(() => new Reader(spoolDir, SORTER), 1);
+  const sorters = new Pool(() => new Reader(spoolDir, { ...SORTER, stallMs: config.readerStallMs }), 1);
   resources.add(() => sorters.close());
   return { config, spoolDir, liveness, copyPool, control, sources, attempts, refills, sorters, ...readers };
 }
 
 function openReaders(
+  { readerStallMs }: Config,
   spoolDir: string,
   size: number,
   resources: Resources,
 ): Pick<WorkerContext, 'readers' | 'encoders'> {
-  const readers = new Pool(() => new Reader(spoolDir, READER), size);
+  const readers = new Pool(() => new Reader(spoolDir, { ...READER, stallMs: readerStallMs }), size);
   const encoders = new Pool(() => new EncoderThread(), size);
   resources.add(() => readers.close());
   resources.add(() => encoders.close());
@@ -144,7 +162,7 @@ async function startQueues(config: Config, context: WorkerContext, resources: Re
 
 /** Requests share sources and spool with the imports, but never wait for their connections and readers. */
 function requestContext(config: Config, context: WorkerContext, resources: Resources): WorkerContext {
-  const readers = openReaders(context.spoolDir, 1, resources);
+  const readers = openReaders(config, context.spoolDir, 1, resources);
   // What a dry run says does not hang on the order of rows.
   return {
     ...context,

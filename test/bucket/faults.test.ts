@@ -178,6 +178,26 @@ describe('faults', () => {
     await fault.hit(2);
   });
 
+  test('a range that is ignored', async () => {
+    server.faults.order({ operation: 'GetObject', ignoreRange: true });
+    const ranged = () => client.send(new GetObjectCommand({ Bucket, Key: 'data/a', Range: 'bytes=10-19' }));
+    const ignored = await ranged();
+    assert.deepEqual([ignored.ContentRange, ignored.ContentLength], [undefined, BODY.length]);
+    assert.deepEqual(Buffer.from((await ignored.Body?.transformToByteArray()) ?? []), BODY);
+    assert.equal((await ranged()).ContentLength, 10);
+  });
+
+  test('a body that trickles, until the client gives up', async () => {
+    const fault = server.faults.order({ key: 'data/b', trickle: { ms: 1 } });
+    assert.equal(await (await get('data/b')).Body?.transformToString(), 'b');
+    assert.equal(fault.hits, 1);
+    server.faults.order({ key: 'data/a', trickle: { ms: 1 } });
+    const body = (await get()).Body as Readable;
+    const [first] = await once(body, 'data');
+    assert.ok(first.length < 100, `${first.length} bytes at once`);
+    body.destroy();
+  });
+
   test('a connection that is reset before it is answered', async () => {
     const fault = server.faults.order({ operation: 'HeadObject', reset: true });
     const failure = await failureOf(client.send(new HeadObjectCommand({ Bucket, Key: 'data/a' })));

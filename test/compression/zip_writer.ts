@@ -11,6 +11,10 @@ export interface ZipMember {
   size?: number;
   /** Sizes and offset in the zip64 field of the directory, as for a member over 4 GiB. */
   zip64?: boolean;
+  /** As Unix has them, with the kind of the file. */
+  mode?: number;
+  /** Where the directory says that it begins, if that is not where it does. */
+  offset?: number;
 }
 
 const END_SIZE = 22;
@@ -33,7 +37,7 @@ export function writeZip(members: ZipMember[]): Buffer {
   const directory: Buffer[] = [];
   let offset = 0;
   for (const member of members) {
-    const { name, method = 8, flags = 0, zip64 = false } = member;
+    const { name, method = 8, flags = 0, zip64 = false, mode = 0 } = member;
     const data = Buffer.from(member.data as string);
     const packed = method === 8 ? deflateRawSync(data) : data;
     const { crc = crc32(data), size = data.length } = member;
@@ -42,11 +46,12 @@ export function writeZip(members: ZipMember[]): Buffer {
     const local = numbers([packed.length, 4], [size, 4], [named.length, 2], [0, 2]);
     const entry = Buffer.concat([numbers([0x04034b50, 4]), head, local, named, packed]);
     const big = 0xffffffff;
+    const start = member.offset ?? offset;
     const extra = zip64
-      ? numbers([1, 2], [24, 2], [size, 8], [packed.length, 8], [offset, 8])
+      ? numbers([1, 2], [24, 2], [size, 8], [packed.length, 8], [start, 8])
       : Buffer.alloc(0);
     directory.push(
-      numbers([0x02014b50, 4], [45, 2]),
+      numbers([0x02014b50, 4], [mode > 0 ? 0x032d : 45, 2]),
       head,
       numbers(
         [zip64 ? big : packed.length, 4],
@@ -54,7 +59,7 @@ export function writeZip(members: ZipMember[]): Buffer {
         [named.length, 2],
         [extra.length, 2],
       ),
-      numbers([0, 2], [0, 2], [0, 2], [0, 4], [zip64 ? big : offset, 4]),
+      numbers([0, 2], [0, 2], [0, 2], [mode * 2 ** 16, 4], [zip64 ? big : start, 4]),
       named,
       extra,
     );

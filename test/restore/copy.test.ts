@@ -44,7 +44,7 @@ before(async () => {
 test('a worker on a copy of a database imports nothing until a connector is resumed on purpose', async () => {
   const copy = await testDatabase({ copyOf: db });
   server.requests.reset();
-  await world.startWorker({ DATABASE_URL: copy.url });
+  await world.startWorker({ DATABASE_URL: copy.workerUrl });
   await copy.query("select graphile_worker.add_job('poll_due', job_key => 'poll_due')");
   await copy.waitFor(
     "select from graphile_worker.jobs where key = 'poll_due' and run_at <= now()",

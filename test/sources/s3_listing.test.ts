@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, test } from 'node:test';
 import { startBucketServer } from '../../embedded/bucket/server.ts';
+import { readConfig } from '../../src/config.ts';
 import { ConnectorError } from '../../src/errors.ts';
 import { compareKeys } from '../../src/keys.ts';
 import { S3Sources } from '../../src/sources/s3.ts';
@@ -22,10 +23,19 @@ await new Promise<void>((resolve) => speaker.listen(0, '127.0.0.1', resolve));
 after(() => speaker.close().closeAllConnections());
 const speakerUrl = `http://127.0.0.1:${(speaker.address() as AddressInfo).port}`;
 
-const sources = new S3Sources([server.endpoint, speakerUrl]);
+const sources = new S3Sources(
+  readConfig({ DATABASE_URL: '-', S3_ALLOWED_ENDPOINTS: `${server.endpoint},${speakerUrl}` }),
+);
 after(() => sources.close());
 const open = (endpoint: string) =>
-  sources.open({ bucket: BUCKET, region: 'us-east-1', endpoint, auth_method: 'anonymous' });
+  sources.open({
+    name: 'listing',
+    bucket: BUCKET,
+    region: 'us-east-1',
+    endpoint,
+    auth_method: 'anonymous',
+    role_arn: null,
+  });
 
 async function listAll(source: Source, prefix: string, delimiter?: '/', startAfter: string | null = null) {
   const pages = await Array.fromAsync(source.list({ prefix, delimiter, startAfter }));

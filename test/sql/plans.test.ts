@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import pg from 'pg';
 import { makeFiles, waitingFile } from '../../bench/scale/data.ts';
 import { type ScaleQuery, scaleQueries } from '../../bench/scale/queries.ts';
 import { testDatabase } from '../support/database.ts';
@@ -11,14 +12,16 @@ let planner: Planner;
 let queries: ScaleQuery[];
 
 before(async () => {
-  const client = await db.connect();
+  const client = new pg.Client({ connectionString: db.superuserUrl });
+  await client.connect();
   // Files that come without triggers look like those of a copy, unless the database is known before.
   await client.query('select s3_connector_private.settle_in()');
   await makeFiles(client, { connectors: 300, big: 30_000, small: 200 });
   await client.query('select s3_connector_private.count_totals()');
   await client.query('vacuum analyze');
   queries = scaleQueries(await waitingFile(client));
-  planner = await Planner.open(db.url);
+  await client.end();
+  planner = await Planner.open(db.superuserUrl);
 });
 after(() => planner.close());
 

@@ -250,21 +250,22 @@ describe('the owner of a connector is the role that inserts it', () => {
   });
 
   test('in a security definer function: the role that the function runs as, and not its caller', async () => {
-    await db.query(`create function public.start_one() returns void language sql security definer
+    await db.asSuperuser(`create function public.start_one() returns void language sql security definer
       set search_path = pg_catalog, pg_temp as $$ ${insertOf('by function')} $$;
       alter function public.start_one() owner to ${names.admin}`);
     await may('nobody', 'select public.start_one()');
     assert.equal(await ownerOf('by function'), names.admin);
-    await db.query('drop function public.start_one()');
+    await db.asSuperuser('drop function public.start_one()');
   });
 });
 
 describe('migrating', () => {
   test('again takes back what everybody was given on the way', async () => {
-    await db.query(`create function s3_connector.new_one() returns int language sql as 'select 1';
+    const worker = await db.connect(db.worker);
+    await worker.query(`create function s3_connector.new_one() returns int language sql as 'select 1';
       create function s3_connector_private.new_one() returns int language sql as 'select 1'`);
     await may('operator', "select has_function_privilege('s3_connector.new_one()', 'execute')");
-    await migrate(db.url);
+    await migrate(db.workerUrl);
     for (const [who, expected] of [
       ['nobody', false],
       ['reader', false],
@@ -281,13 +282,13 @@ describe('migrating', () => {
       );
       assert.equal(priv.allowed, false, who);
     }
-    await db.query('drop function s3_connector.new_one(); drop function s3_connector_private.new_one()');
+    await worker.query('drop function s3_connector.new_one(); drop function s3_connector_private.new_one()');
   });
 
   test('by a role that may not create roles succeeds, and says who is left out', async () => {
     const owner = await db.createRole();
     const plain = await testDatabase({ empty: true });
-    await plain.query(`alter database ${plain.name} owner to ${owner.name}`);
+    await plain.asSuperuser(`alter database ${plain.name} owner to ${owner.name}`);
     const url = new URL(plain.url);
     url.username = owner.name;
     url.password = owner.password;

@@ -7,7 +7,7 @@ import { testDatabase } from '../support/database.ts';
 
 // No worker runs here: what it does in the database is done by hand, step by step between what people do.
 const db = await testDatabase();
-const [person, worker] = [await db.connect(), await db.connect()];
+const [person, worker] = [await db.connect(), await db.connect(db.worker)];
 const WORKER_ID = 1;
 
 /** A connector with files in the queue, whose table is there; the ids of its files. */
@@ -227,7 +227,7 @@ test('undoing a file holds up neither the recording of others nor their failures
 });
 
 test('a cancel that comes between two statements meets the second', async () => {
-  const control = openControl(db.url);
+  const control = openControl(db.workerUrl);
   const stop = new AbortController();
   const end = cancelOnAbort(control, (worker as pg.Client & { processID: number }).processID, stop.signal);
   stop.abort();

@@ -211,9 +211,9 @@ describe('rows are deleted', () => {
   before(async () => {
     [owner, caller] = [await db.createRole(), await db.createRole()];
     session = await db.connect(caller);
-    await db.query(`create table owned (n integer, file_id bigint);
-      alter table owned owner to ${owner.name};
-      create table deletions (who name);
+    await db.query('create table owned (n integer, file_id bigint)');
+    await db.asSuperuser(`alter table owned owner to ${owner.name}`);
+    await db.query(`create table deletions (who name);
       grant insert on deletions to public;
       create function note_deletion() returns trigger language plpgsql as
         $$ begin insert into deletions values (current_user); return old; end $$;
@@ -221,7 +221,7 @@ describe('rows are deleted', () => {
       -- What an operator may do.
       grant s3_connector_operator to ${caller.name};`);
     await imported('owned');
-    await db.query(
+    await db.asSuperuser(
       'set session_replication_role = replica; update s3_connector.connectors set owner = $$' +
         `${owner.name}$$ where name = 'owned'; reset session_replication_role`,
     );

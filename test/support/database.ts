@@ -5,22 +5,34 @@ import { basename, relative } from 'node:path';
 import { after } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
+import { type Login, prepareDatabase, type TestRoles, testRoles } from './roles.ts';
 
 const CLONE_TIMEOUT_MS = 30_000;
 const SHOWN_ROWS = 20;
 
 export interface TestDatabase {
   readonly name: string;
-  /** For the role that runs the tests. */
+  /** For the person who works in it: no superuser, but its owner. */
   readonly url: string;
-  /** Runs one query, on any of a few sessions; of several statements, the last one's rows. */
+  readonly person: Login;
+  /** The role of workers and migrations, as sql/setup/ makes it. */
+  readonly worker: Login;
+  readonly workerUrl: string;
+  /** For what only a superuser may do. */
+  readonly superuserUrl: string;
+  /** Runs one query as the person, on any of a few sessions; of several statements, the last one's rows. */
   query<T extends object = Record<string, unknown>>(text: string, values?: unknown[]): Promise<T[]>;
   /** As `query`, where exactly one row is expected. */
   one<T extends object = Record<string, unknown>>(text: string, values?: unknown[]): Promise<T>;
   /** A session of one's own, of the named role if one is given; ended with the database. */
-  connect(user?: { name: string; password: string }): Promise<pg.Client>;
-  /** Makes a role that can log in, with a name of its own; dropped with the database. */
-  createRole(options?: string): Promise<{ name: string; password: string }>;
+  connect(user?: Login): Promise<pg.Client>;
+  /** Runs statements as a superuser, in a session of their own. */
+  asSuperuser(text: string): Promise<void>;
+  /**
+   * Makes a role that can log in, with a name of its own; dropped with the database. The person may become it, and so
+   * may a worker, as its setup asks for of those who insert connectors.
+   */
+  createRole(options?: string): Promise<Login>;
   /** Polls the query until the predicate holds; the error on time-out shows the last rows. */
   waitFor<T extends object = Record<string, unknown>>(
     text: string,
@@ -41,16 +53,18 @@ let made = 0;
 export async function testDatabase(
   options: { empty?: boolean; copyOf?: TestDatabase } = {},
 ): Promise<TestDatabase> {
-  const { adminUrl, template } = readEnvironment();
+  const { adminUrl, template, roles: logins } = readEnvironment();
   const name = `${template}_${fileLabel()}_${process.pid}_${++made}`;
   const roles: string[] = [];
   const source = options.empty ? 'template0' : (options.copyOf?.name ?? template);
   await withClient(adminUrl, async (admin) => {
     if (options.copyOf) await endSessions(admin, source);
-    await createDatabase(admin, name, source);
+    await createDatabase(admin, name, source, logins.person.name);
   });
+  const superuserUrl = databaseUrl(adminUrl, name);
+  if (options.empty) await withClient(superuserUrl, (admin) => prepareDatabase(admin, logins));
 
-  const url = databaseUrl(adminUrl, name);
+  const url = databaseUrl(adminUrl, name, logins.person);
   // Idle sessions must not keep the test process from ending.
   const pool = new pg.Pool({ connectionString: url, types: TYPES, max: 4, allowExitOnIdle: true });
   pool.on('error', () => {});
@@ -60,6 +74,10 @@ export async function testDatabase(
   const db: TestDatabase = {
     name,
     url,
+    person: logins.person,
+    worker: logins.worker,
+    workerUrl: databaseUrl(adminUrl, name, logins.worker),
+    superuserUrl,
     async query<T extends object>(text: string, values?: unknown[]) {
       const result: pg.QueryResult<T> | pg.QueryResult<T>[] = await pool.query<T>(text, values);
       return (Array.isArray(result) ? result.at(-1) : result)?.rows ?? [];
@@ -69,17 +87,21 @@ export async function testDatabase(
       assert.equal(rows.length, 1, `expected one row, got ${rows.length} from: ${text}\n${show(rows)}`);
       return rows[0] as T;
     },
-    async connect(user) {
+    async connect(user = logins.person) {
       const client = new pg.Client({ connectionString: databaseUrl(adminUrl, name, user), types: TYPES });
       client.on('error', () => {});
       await client.connect();
       clients.push(client);
       return client;
     },
+    async asSuperuser(text) {
+      await withClient(superuserUrl, (admin) => admin.query(text));
+    },
     async createRole(roleOptions = '') {
       const role = { name: `${name}_role_${roles.length + 1}`, password: randomBytes(8).toString('hex') };
       roles.push(role.name);
-      await db.query(`create role ${role.name} login password '${role.password}' ${roleOptions}`);
+      await db.asSuperuser(`create role ${role.name} login password '${role.password}' ${roleOptions};
+        grant ${role.name} to ${logins.person.name} with admin option; grant ${role.name} to ${logins.worker.name}`);
       return role;
     },
     async waitFor<T extends object>(
@@ -129,9 +151,11 @@ const TYPES: pg.CustomTypesConfig = {
   },
 };
 
-function readEnvironment(): { adminUrl: string; template: string } {
-  const { TEST_ADMIN_URL: adminUrl, TEST_TEMPLATE: template } = process.env;
-  if (adminUrl && template) return { adminUrl, template };
+function readEnvironment(): { adminUrl: string; template: string; roles: TestRoles } {
+  const { TEST_ADMIN_URL: adminUrl, TEST_TEMPLATE: template, TEST_PASSWORD: password } = process.env;
+  if (adminUrl && template && password) {
+    return { adminUrl, template, roles: testRoles(template, password) };
+  }
   const file = process.argv[1] ? ` -- ${relative('', process.argv[1])}` : '';
   throw new Error(`this test needs the database that the test run starts. Run it with: npm test${file}`);
 }
@@ -146,7 +170,7 @@ function fileLabel(): string {
   );
 }
 
-function databaseUrl(adminUrl: string, database: string, user?: { name: string; password: string }): string {
+function databaseUrl(adminUrl: string, database: string, user?: Login): string {
   const url = new URL(adminUrl);
   url.pathname = `/${database}`;
   if (user) {
@@ -170,11 +194,16 @@ async function endSessions(admin: pg.Client, database: string): Promise<void> {
   await admin.query('select pg_terminate_backend(pid) from pg_stat_activity where datname = $1', [database]);
 }
 
-async function createDatabase(admin: pg.Client, name: string, template: string): Promise<void> {
+async function createDatabase(
+  admin: pg.Client,
+  name: string,
+  template: string,
+  owner: string,
+): Promise<void> {
   const deadline = Date.now() + CLONE_TIMEOUT_MS;
   for (;;) {
     try {
-      await admin.query(`create database ${name} template ${template}`);
+      await admin.query(`create database ${name} template ${template} owner ${owner}`);
       return;
     } catch (error) {
       // 55006, object_in_use: somebody, such as a background worker, is connected to the template.

@@ -11,15 +11,27 @@ export interface LogLine extends Record<string, unknown> {
   event: string;
 }
 
+/** How a worker's process went. */
+export interface WorkerEnd {
+  code: number | null;
+  signal: string | null;
+}
+
 /** A worker in a process of its own, as `npm start` runs it. */
 export interface WorkerProcess {
   readonly pid: number;
   /** Everything it has logged so far. */
   readonly lines: LogLine[];
+  /** Everything it has written so far, to stdout and stderr. */
+  readonly output: string;
   /** Resolves with the first line, past or to come, of that event; fails if the worker ends without it. */
   logged(event: string): Promise<LogLine>;
+  /** Waits for the end. */
+  ended(): Promise<WorkerEnd>;
+  /** What it has written to stderr so far. */
+  stderr(): string;
   /** Sends a signal and waits for the end. */
-  end(signal: NodeJS.Signals): Promise<{ code: number | null; signal: string | null }>;
+  end(signal: NodeJS.Signals): Promise<WorkerEnd>;
 }
 
 /** Starts a worker and waits until it is ready. */
@@ -40,8 +52,13 @@ function follow(child: ChildProcess): WorkerProcess {
   const ended = once(child, 'close') as Promise<[number | null, string | null]>;
   let over = false;
   let stderr = '';
+  let output = '';
+  child.stdout!.setEncoding('utf8').on('data', (text: string) => {
+    output += text;
+  });
   child.stderr!.setEncoding('utf8').on('data', (text: string) => {
     stderr += text;
+    output += text;
   });
   createInterface({ input: child.stdout! }).on('line', (line) => {
     lines.push(line.startsWith('{') ? JSON.parse(line) : { level: 'plain', event: line });
@@ -54,6 +71,9 @@ function follow(child: ChildProcess): WorkerProcess {
   return {
     pid: child.pid!,
     lines,
+    get output() {
+      return output;
+    },
     async logged(event) {
       for (;;) {
         const found = lines.find((line) => line.event === event);
@@ -71,10 +91,14 @@ function follow(child: ChildProcess): WorkerProcess {
         });
       }
     },
-    async end(signal) {
-      if (!over) child.kill(signal);
+    stderr: () => stderr,
+    ended: async () => {
       const [code, by] = await ended;
       return { code, signal: by };
+    },
+    async end(signal) {
+      if (!over) child.kill(signal);
+      return this.ended();
     },
   };
 }

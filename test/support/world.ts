@@ -2,9 +2,13 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
+import type { Credentials } from '../../embedded/bucket/authenticate.ts';
 import { type BucketServer, startBucketServer } from '../../embedded/bucket/server.ts';
 import { type TestDatabase, testDatabase } from './database.ts';
 import { startWorkerProcess, type WorkerProcess } from './worker.ts';
+
+/** A schedule that does not come due while a test runs: only what it asks for is polled after the first time. */
+export const NEVER_AGAIN = '0 0 1 1 *';
 
 const CREDENTIALS = { accessKeyId: 'reader', secretAccessKey: 'reader-secret' };
 
@@ -28,6 +32,8 @@ export interface World {
   readonly db: TestDatabase;
   readonly server: BucketServer;
   readonly bucket: string;
+  /** Who may sign requests to the bucket, its workers first; a test may add others. */
+  readonly credentials: Credentials[];
   /** Where its workers spool; empty when nothing is under way. */
   readonly spoolDir: string;
   put(key: string, body: Buffer | string): void;
@@ -45,7 +51,8 @@ export interface World {
 /** Opens a world for one test file. */
 export async function openWorld(): Promise<World> {
   const db = await testDatabase();
-  const server = await startBucketServer({ credentials: [CREDENTIALS] });
+  const credentials: Credentials[] = [CREDENTIALS];
+  const server = await startBucketServer({ credentials });
   const spoolDir = await mkdtemp(join(tmpdir(), 's3-connector-test-'));
   const bucket = 'test-bucket';
   const workers: WorkerProcess[] = [];
@@ -71,6 +78,7 @@ export async function openWorld(): Promise<World> {
     db,
     server,
     bucket,
+    credentials,
     spoolDir,
     settled,
     put: (key, body) => server.store.put(bucket, key, body),
@@ -100,7 +108,7 @@ export async function openWorld(): Promise<World> {
 
 function workerEnv(db: TestDatabase, server: BucketServer, spoolDir: string): Record<string, string> {
   return {
-    DATABASE_URL: db.url,
+    DATABASE_URL: db.workerUrl,
     SPOOL_DIR: spoolDir,
     S3_ALLOWED_ENDPOINTS: server.endpoint,
     AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,

@@ -29,7 +29,7 @@ describe('files on their way straight into the columnstore', {
   before(async () => {
     await db.query('create extension if not exists timescaledb');
     // The policies of tables that we make would at once sort again what files have left unordered.
-    await db.query('select _timescaledb_functions.stop_background_workers()');
+    await db.asSuperuser('select _timescaledb_functions.stop_background_workers()');
     await world.startWorker();
   });
 

@@ -21,7 +21,7 @@ import { openPglite } from '../support/pglite.ts';
 // runs in this process. The whole of an import runs on a server with TimescaleDB only (the other files here).
 const { client, query, close } = await openPglite(['55_target.sql', '56_columnstore.sql']);
 const directory = await mkdtemp(join(tmpdir(), 's3-connector-pglite-'));
-const limits = { memory: '192MB', threads: 1 };
+const limits = { memory: '192MB', threads: 1, stallMs: 60_000 };
 const readers = new Pool(() => new Reader(directory, limits), 1);
 const sorters = new Pool(() => new Reader(directory, limits), 1);
 const { signal } = new AbortController();

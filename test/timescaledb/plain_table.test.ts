@@ -24,7 +24,7 @@ describe('a table made from the first file, in a database without TimescaleDB', 
 
   test('holds up nobody who steers the connector while its rows come', async () => {
     // The table is not there to be locked before its own import makes it: a trigger keeps COPY waiting.
-    await db.query(`
+    await db.asSuperuser(`
       create function wait_before_rows() returns trigger language plpgsql as $$
       begin
         perform pg_advisory_xact_lock_shared(1);
@@ -44,7 +44,7 @@ describe('a table made from the first file, in a database without TimescaleDB', 
       (rows) => rows.length === 1,
     );
     await db.query("begin; set local lock_timeout = '3s'; select s3_connector.poll_now('slow'); commit");
-    await db.query('drop event trigger hold_table');
+    await db.asSuperuser('drop event trigger hold_table');
     await holder.query('select pg_advisory_unlock(1)');
     const [file] = await world.settled('slow');
     assert.equal(file!.status, 'success', file!.error_message ?? '');

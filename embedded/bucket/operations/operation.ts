@@ -14,6 +14,8 @@ export interface Call {
   body: Body;
   /** Nobody signed the request. */
   anonymous: boolean;
+  /** The whole object is to be answered, whatever range was asked for. */
+  ignoreRange: boolean;
 }
 
 export type Handler = (call: Call) => Reply | Promise<Reply>;

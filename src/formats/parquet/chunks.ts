@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { passedThrough } from '../../young_buffers.ts';
+import type { Patience } from './patience.ts';
 
 /** Bytes that wait to be taken, before the socket is asked to hold back. */
 const MAX_WAITING = 512 * 1024;
@@ -29,9 +30,10 @@ export class Chunks {
 
   /**
    * @param total resolves, when all has been written, with the number of bytes; until then pieces are passed on
+   * @param patience with the process, between two pieces; how long they are taken to be used does not count
    * @throws what `total` rejects with
    */
-  async *read(total: Promise<number>): AsyncGenerator<Buffer> {
+  async *read(total: Promise<number>, patience: Patience): AsyncGenerator<Buffer> {
     const socket = this.#socket.ref();
     let left = Number.POSITIVE_INFINITY;
     let given = 0;
@@ -57,9 +59,11 @@ export class Chunks {
         } else if (failed) {
           await known;
         } else {
-          await new Promise<void>((resolve) => {
-            this.#arrived = resolve;
-          });
+          await patience.during(
+            new Promise<void>((resolve) => {
+              this.#arrived = resolve;
+            }),
+          );
         }
       }
     } finally {

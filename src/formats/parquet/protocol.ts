@@ -5,11 +5,29 @@ import type { Sorting } from './sort.ts';
 export type ReaderRequest =
   | { type: 'describe'; path: string }
   /** A query whose one column is a BLOB; its values are written one after the other. */
-  | { type: 'read'; query: string; maxRowBytes: number; sorting?: Sorting | undefined }
+  | {
+      type: 'read';
+      query: string;
+      maxRowBytes: number;
+      sorting?: Sorting | undefined;
+      extent?: Extent | null;
+    }
   /** The columns of a query as rows of COPY's binary format, without header and trailer. */
-  | { type: 'read_binary'; plan: BinaryPlan; maxRowBytes: number; sorting?: Sorting | undefined }
+  | {
+      type: 'read_binary';
+      plan: BinaryPlan;
+      maxRowBytes: number;
+      sorting?: Sorting | undefined;
+      extent?: Extent | null;
+    }
   /** A query with one row of texts. */
   | { type: 'look'; query: string };
+
+/** What of a file is there: its bytes up to `available`, and those from `tailFrom` on. */
+export interface Extent {
+  available: number;
+  tailFrom: number;
+}
 
 /**
  * What a reader process answers to each request. What it reads goes another way, through OUTPUT, because the channel of the
@@ -20,7 +38,8 @@ export type ReaderAnswer = Outcome & { written: number };
 export type Outcome =
   | { type: 'described'; file: FileDescription }
   | { type: 'looked'; values: (string | null)[] }
-  | { type: 'done' }
+  | { type: 'done'; rows: number }
+  | { type: 'read_too_early' }
   | { type: 'failed'; message: string }
   | { type: 'row_too_large'; row: number; bytes: number };
 
@@ -29,6 +48,7 @@ export const OUTPUT = 3;
 
 export interface FileDescription {
   columns: ReaderColumn[];
+  /** In the order of their rows. */
   rowGroups: RowGroup[];
 }
 

@@ -2,7 +2,7 @@
  * The reader process: runs DuckDB apart from the worker, so that a file that brings DuckDB down, or makes it take
  * all the memory, ends one attempt and not the worker. It serves one request at a time and has no secrets.
  */
-import { writeSync } from 'node:fs';
+import { writeFileSync, writeSync } from 'node:fs';
 import {
   type DuckDBBlobValue,
   type DuckDBConnection,
@@ -26,6 +26,7 @@ import {
 } from './protocol.ts';
 import { quoteText } from './quote.ts';
 import { withOrder } from './sort.ts';
+import { readWithin } from './watch.ts';
 
 /** Bytes that are gathered before they are written. */
 const CHUNK_BYTES = 1 << 18;
@@ -38,6 +39,7 @@ type RequestOf<Type extends ReaderRequest['type']> = Extract<ReaderRequest, { ty
 
 const [spoolDir, memoryLimit, threads] = process.argv.slice(2) as [string, string, string];
 const connection = await openDuckDB();
+if (process.platform === 'linux') goFirst();
 
 process.on('message', async (request: ReaderRequest) => {
   const output = new Output();
@@ -46,6 +48,11 @@ process.on('message', async (request: ReaderRequest) => {
 });
 // The worker is gone: so is the reason to be.
 process.on('disconnect', () => process.exit(0));
+
+/** Where the machine runs out of memory, this process is to be ended, and neither the worker nor PostgreSQL. */
+function goFirst(): void {
+  writeFileSync('/proc/self/oom_score_adj', '1000');
+}
 
 async function openDuckDB(): Promise<DuckDBConnection> {
   const instance = await DuckDBInstance.create(':memory:', {
@@ -85,7 +92,10 @@ async function look(query: string): Promise<(string | null)[]> {
 async function readAll(request: RequestOf<'read' | 'read_binary'>, output: Output): Promise<Outcome> {
   const run = (orderBy: string) =>
     request.type === 'read' ? read(request, orderBy, output) : readBinary(request, orderBy, output);
-  return await (request.sorting ? withOrder(connection, request.sorting, run) : run(''));
+  if (request.sorting) return await withOrder(connection, request.sorting, run);
+  return request.extent
+    ? await readWithin(connection, request.extent, () => run('').catch(failed))
+    : await run('');
 }
 
 async function describe(path: string): Promise<FileDescription> {
@@ -104,25 +114,47 @@ async function describeColumns(file: string): Promise<ReaderColumn[]> {
     name: String(name),
     duckdbType: String(type),
     nullable: nullable.get(String(name)) ?? true,
-    unreadable:
-      (digits[position] ?? 0) > DECIMAL_DIGITS
-        ? `it holds decimals of ${digits[position]} digits, of which ${DECIMAL_DIGITS} can be read`
-        : null,
+    unreadable: whyUnreadable(String(type), digits[position] ?? 0),
   }));
 }
 
+/** @throws Error where the footer contradicts itself: DuckDB would take bytes for rows that are none */
 async function listRowGroups(file: string): Promise<RowGroup[]> {
-  const start = 'least(data_page_offset, coalesce(nullif(dictionary_page_offset, 0), data_page_offset))';
+  const dictionary = 'coalesce(nullif(dictionary_page_offset, 0), data_page_offset)';
   const groups = await connection.runAndReadAll(
-    `select any_value(row_group_num_rows), min(${start}), max(${start} + total_compressed_size)
+    `select row_group_id, any_value(row_group_num_rows), min(num_values), min(least(data_page_offset, ${dictionary})),
+        max(greatest(data_page_offset, ${dictionary}, least(data_page_offset, ${dictionary}) + total_compressed_size))
       from parquet_metadata(${file}) group by row_group_id order by row_group_id`,
   );
-  return groups.getRows().map((group) => {
-    const [rows, from, to] = group.map(Number) as [number, number, number];
-    return { rows, start: from, end: to };
+  const counted = await connection.runAndReadAll(
+    `select num_row_groups, num_rows from parquet_file_metadata(${file})`,
+  );
+  const [groupCount, rowCount] = counted.getRows()[0]!.map(Number) as [number, number];
+  const listed = groups.getRows().map((group, i): RowGroup => {
+    const [id, rows, values, start, end] = group.map(Number) as [number, number, number, number, number];
+    if (id !== i) throw new Error(`row group ${i + 1} has no columns`);
+    if (rows < 0 || values < rows) {
+      throw new Error(`row group ${i + 1} has ${rows} rows, and a column of it ${values} values`);
+    }
+    return { rows, start, end };
   });
+  if (listed.length !== groupCount) throw new Error(`row group ${listed.length + 1} has no columns`);
+  const rowsOfGroups = listed.reduce((sum, { rows }) => sum + rows, 0);
+  if (rowsOfGroups !== rowCount) {
+    throw new Error(`the file has ${rowCount} rows, and its row groups have ${rowsOfGroups}`);
+  }
+  return listed;
 }
 
+function whyUnreadable(type: string, digits: number): string | null {
+  if (digits > DECIMAL_DIGITS)
+    return `it holds decimals of ${digits} digits, of which ${DECIMAL_DIGITS} can be read`;
+  return TOO_DEEP.test(type) ? `it holds lists more than ${LISTS_IN_LISTS} deep` : null;
+}
+
+/** What DuckDB takes to make JSON of lists in lists doubles with each: at 18 it is a third of a second, at 40 a year. */
+const LISTS_IN_LISTS = 16;
+const TOO_DEEP = new RegExp(`(\\[\\d*\\]){${LISTS_IN_LISTS + 1}}`);
 /** The most that DuckDB's decimals have; of longer ones it makes doubles. */
 const DECIMAL_DIGITS = 38;
 
@@ -158,7 +190,7 @@ async function read(
     }
   }
   output.flush();
-  return { type: 'done' };
+  return { type: 'done', rows: row };
 }
 
 async function readBinary(
@@ -179,7 +211,7 @@ async function readBinary(
     row += chunk.rowCount;
   }
   output.flush();
-  return { type: 'done' };
+  return { type: 'done', rows: row };
 }
 
 async function* chunksOf(result: DuckDBResult): AsyncGenerator<DuckDBDataChunk> {

@@ -7,6 +7,7 @@ import { ConnectorError } from '../../errors.ts';
 import { Channel } from '../channel.ts';
 import type { PoolMember } from '../pool.ts';
 import { Chunks } from './chunks.ts';
+import { Patience } from './patience.ts';
 import {
   type FileDescription,
   OUTPUT,
@@ -23,6 +24,8 @@ export interface ReaderLimits {
   /** Its own limit, such as `192MB`; the process takes more. */
   memory: string;
   threads: number;
+  /** How long it may neither answer nor write while it is waited for; then it is killed. */
+  stallMs: number;
 }
 
 export type ReadRequest = Extract<ReaderRequest, { type: 'read' | 'read_binary' }>;
@@ -33,10 +36,13 @@ export class Reader implements PoolMember {
   readonly #exit: Promise<unknown>;
   readonly #channel: Channel<ReaderRequest, ReaderAnswer>;
   readonly #output: Chunks;
+  readonly #patience: Patience;
   /** Whether a file is being read, or was left before its end: what is on its way belongs to it. */
   #reading = false;
+  /** Whether DuckDB has given up its database: it would refuse every file from then on. */
+  #spoiled = false;
 
-  constructor(spoolDir: string, { memory, threads }: ReaderLimits) {
+  constructor(spoolDir: string, { memory, threads, stallMs }: ReaderLimits) {
     mkdirSync(spoolDir, { recursive: true, mode: 0o700 });
     this.#process = fork(READER, [spoolDir, memory, String(threads)], {
       serialization: 'advanced',
@@ -61,12 +67,20 @@ export class Reader implements PoolMember {
       },
       () => false,
     );
+    this.#patience = new Patience(stallMs, () => this.#process.kill('SIGKILL'));
     this.#output = new Chunks(this.#process.stdio[OUTPUT] as Socket);
   }
 
   get usable(): boolean {
     const { exitCode, signalCode, killed } = this.#process;
-    return !this.#channel.busy && !this.#reading && exitCode === null && signalCode === null && !killed;
+    return (
+      !this.#channel.busy &&
+      !this.#reading &&
+      !this.#spoiled &&
+      exitCode === null &&
+      signalCode === null &&
+      !killed
+    );
   }
 
   async kill(): Promise<void> {
@@ -74,16 +88,16 @@ export class Reader implements PoolMember {
     await this.#exit;
   }
 
-  /** @throws ConnectorError `not_parquet`, `reader_crashed` */
+  /** @throws ConnectorError `reader_failed`, `reader_crashed`, `reader_stalled` */
   async describe(path: string): Promise<FileDescription> {
-    const answer = await this.#ask({ type: 'describe', path });
+    const answer = await this.#patience.during(this.#ask({ type: 'describe', path }));
     if (answer.type === 'described') return answer.file;
     throw failure(answer);
   }
 
   /** The texts of a query's one row. */
   async look(query: string): Promise<(string | null)[]> {
-    const answer = await this.#ask({ type: 'look', query });
+    const answer = await this.#patience.during(this.#ask({ type: 'look', query }));
     if (answer.type === 'looked') return answer.values;
     throw failure(answer);
   }
@@ -91,21 +105,27 @@ export class Reader implements PoolMember {
   /**
    * What a reading request finds, in pieces of any size.
    * @param rowsBefore rows of the file before those that are read
+   * @returns the number of rows
+   * @throws ConnectorError `read_too_early`, `row_too_large`, `reader_failed`, `reader_crashed`, `reader_stalled`
    */
-  async *read(request: ReadRequest, rowsBefore: number): AsyncGenerator<Uint8Array> {
+  async *read(request: ReadRequest, rowsBefore: number): AsyncGenerator<Uint8Array, number> {
     this.#reading = true;
     const answered = this.#ask(request);
     const written = answered.then((answer) => answer.written);
-    yield* this.#output.read(written);
+    yield* this.#output.read(written, this.#patience);
     this.#reading = false;
     const answer = await answered;
-    if (answer.type !== 'done') throw failure(answer, { rowsBefore, maxRowBytes: request.maxRowBytes });
+    if (answer.type === 'done') return answer.rows;
+    throw failure(answer, { rowsBefore, maxRowBytes: request.maxRowBytes });
   }
 
-  /** @throws ConnectorError `reader_crashed` */
+  /** @throws ConnectorError `reader_crashed`, `reader_stalled` */
   async #ask(request: ReaderRequest): Promise<ReaderAnswer> {
-    for await (const answer of this.#channel.ask(request)) return answer;
-    throw crashed();
+    for await (const answer of this.#channel.ask(request)) {
+      this.#spoiled ||= answer.type === 'failed' && /^(INTERNAL|FATAL) Error/.test(answer.message);
+      return answer;
+    }
+    throw this.#patience.over ? stalled() : crashed();
   }
 }
 
@@ -119,9 +139,32 @@ function failure(
       `row ${(rowsBefore ?? 0) + answer.row} has ${answer.bytes} bytes; max_row_bytes is ${maxRowBytes}`,
     );
   }
+  if (answer.type === 'read_too_early') {
+    return readTooEarly('they could not be read before all of it had come');
+  }
   return new ConnectorError(
     'reader_failed',
     answer.type === 'failed' ? answer.message : `unexpected answer ${answer.type}`,
+  );
+}
+
+/** The same file is read rightly when all of it is there. */
+export function readTooEarly(what: string): ConnectorError {
+  return new ConnectorError(
+    'read_too_early',
+    `the file's footer is wrong about where its rows are: ${what}`,
+    { passing: true },
+  );
+}
+
+function stalled(): ConnectorError {
+  return new ConnectorError(
+    'reader_stalled',
+    'the process that reads Parquet made no progress for too long, and was ended',
+    {
+      passing: true,
+      hint: 'If it happens with every attempt, the file is damaged; or let the worker wait longer, with READER_STALL_SECONDS.',
+    },
   );
 }
 

@@ -5,6 +5,8 @@ import type { RowGroup } from './protocol.ts';
 /** The last bytes of a file: the length of its footer, and four letters (https://parquet.apache.org/docs/file-format/). */
 const END_BYTES = 8;
 const MAGIC = 'PAR1';
+/** What a reader may read behind a row group, where it looks for the header of a page. */
+const BEHIND_BYTES = 1 << 10;
 /** Fewer bytes than that are not worth a query. */
 const STRETCH_BYTES = 16 << 20;
 
@@ -58,7 +60,8 @@ function safeEnds(groups: RowGroup[], sizeBytes: number): number[] {
   let reached = 0;
   return groups.map((group, i) => {
     const behind = groups[i + 1]?.end ?? sizeBytes;
-    reached = Math.min(sizeBytes, Math.max(reached, group.end, behind));
-    return Number.isFinite(reached) && group.end > group.start ? reached : sizeBytes;
+    reached = Math.max(reached, group.end, behind);
+    const isKnown = Number.isFinite(reached) && group.end > group.start;
+    return isKnown ? Math.min(sizeBytes, reached + BEHIND_BYTES) : sizeBytes;
   });
 }

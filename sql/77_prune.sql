@@ -1,0 +1,140 @@
+-- History is forgotten when it is older than the connector's retention: of each file that ended before that its status changes
+-- and rejected rows, and the polls. The rows in files stay: they are the memory of which keys were imported.
+
+create or replace function s3_connector_private.prune_polls(connector_name text, older_than timestamptz, batch integer)
+returns bigint language plpgsql as $$
+declare
+  pruned bigint;
+begin
+  delete from s3_connector.polls p
+  where p.id = any (array(
+    select q.id from s3_connector.polls q
+    where q.connector_name = prune_polls.connector_name and q.started_at < older_than
+      -- The last one says whether the connector has caught up, however long ago it was.
+      and q.started_at < (select max(l.started_at) from s3_connector.polls l where l.connector_name = q.connector_name)
+    order by q.started_at limit batch
+  ));
+  get diagnostics pruned = row_count;
+  return pruned;
+end;
+$$;
+comment on function s3_connector_private.prune_polls(text, timestamptz, integer) is
+  'Deletes so many of a connector''s polls that began before a time, but never its last one; returns how many.';
+
+create or replace function s3_connector_private.ended_until(
+  connector_name text, since timestamptz, older_than timestamptz, batch integer
+)
+returns timestamptz language sql stable as $$
+  select max(f.finished_at) from (
+    select f.finished_at
+    from unnest('{success,failure,cancelled,undone}'::s3_connector.file_status[]) ended (status)
+    cross join lateral (
+      select f.finished_at from s3_connector.files f
+      where f.connector_name = ended_until.connector_name and f.status = ended.status
+        and f.finished_at > since and f.finished_at < older_than
+      order by f.finished_at nulls first limit batch
+    ) f
+    order by f.finished_at limit batch
+  ) f;
+$$;
+comment on function s3_connector_private.ended_until(text, timestamptz, timestamptz, integer) is
+  'When the last of the next so many files ended that ended after one time and before another; null where none did.';
+
+create or replace function s3_connector_private.prune_files(
+  connector_name text, since timestamptz, until timestamptz, batch integer
+)
+returns bigint language plpgsql as $$
+declare
+  ended bigint[] := array(
+    select f.id from s3_connector.files f
+    where f.connector_name = prune_files.connector_name and f.status in ('success', 'failure', 'cancelled', 'undone')
+      and f.finished_at > since and f.finished_at <= until
+  );
+  pruned_rows bigint;
+  pruned_changes bigint;
+begin
+  -- A file may have any number of them.
+  delete from s3_connector_private.rejected_rows r
+  where r.id = any (array(
+    select q.id from s3_connector_private.rejected_rows q where q.file_id = any (ended) limit batch
+  ));
+  get diagnostics pruned_rows = row_count;
+  delete from s3_connector_private.file_history h
+  where h.id = any (array(
+    select q.id from s3_connector_private.file_history q where q.file_id = any (ended) limit batch
+  ));
+  get diagnostics pruned_changes = row_count;
+  return pruned_rows + pruned_changes;
+end;
+$$;
+comment on function s3_connector_private.prune_files(text, timestamptz, timestamptz, integer) is
+  'Deletes so many status changes, and so many rejected rows, of the files that ended between two times; returns how many.';
+
+create or replace function s3_connector_private.prune_connector(connector s3_connector.connectors, pruned_until timestamptz, batch integer)
+returns bigint language plpgsql as $$
+declare
+  older_than timestamptz := now() - connector.retention;
+  since timestamptz := coalesce(pruned_until, '-infinity');
+  until timestamptz := s3_connector_private.ended_until(connector.name, since, older_than, batch);
+  pruned bigint := 0;
+  left_over bigint := 0;
+begin
+  if until is not null then
+    pruned := s3_connector_private.prune_files(connector.name, since, until, batch);
+    left_over := pruned;
+  end if;
+  pruned := pruned + s3_connector_private.prune_polls(connector.name, older_than, batch);
+  -- On to later files once those up to here have nothing left; and to the end, once nothing is left at all.
+  if left_over = 0 then
+    update s3_connector_private.progress p
+    set pruned_until = case when until is null and pruned = 0 then older_than else coalesce(until, p.pruned_until) end
+    where p.connector_name = connector.name;
+    pruned := pruned + (until is not null)::integer;
+  end if;
+  return pruned;
+end;
+$$;
+comment on function s3_connector_private.prune_connector(s3_connector.connectors, timestamptz, integer) is
+  'Forgets one batch of what is older than a connector''s retention; 0 where there is nothing left.';
+
+create or replace function s3_connector_private.prune_leftovers()
+returns bigint language sql as $$
+  with old_requests as (
+    delete from s3_connector_private.requests r where r.asked_at < now() - interval '1 day' returning 1
+  ), old_workers as (
+    delete from s3_connector_private.workers w where w.stopped_at < now() - interval '7 days' returning 1
+  ), old_jobs as (
+    -- Given up by the queue for good: a request that nobody could answer.
+    select graphile_worker.complete_jobs(array_agg(j.id)) from graphile_worker.jobs j
+    where j.attempts >= j.max_attempts and j.locked_at is null and j.updated_at < now() - interval '1 day'
+    having count(*) > 0
+  )
+  select (select count(*) from old_requests) + (select count(*) from old_workers) + (select count(*) from old_jobs);
+$$;
+comment on function s3_connector_private.prune_leftovers() is
+  'Deletes requests of more than a day ago, workers that ended more than a week ago, and jobs that the queue gave up; returns how many.';
+
+create or replace function s3_connector_private.prune_history(batch integer default 1000)
+returns bigint language plpgsql as $$
+declare
+  due record;
+  pruned bigint := 0;
+begin
+  for due in
+    select c as connector, p.pruned_until
+    from s3_connector.connectors c
+    join s3_connector_private.progress p on p.connector_name = c.name
+    where c.retention is not null
+      -- A little more than what is old enough by now, so that not every minute looks for a minute's worth.
+      and (p.pruned_until is null or p.pruned_until < now() - c.retention - least(c.retention / 20, interval '1 hour'))
+    order by c.name
+    -- Never waits for somebody who steers several connectors, and who may wait for us.
+    for key share of c skip locked for update of p skip locked
+  loop
+    pruned := pruned + s3_connector_private.prune_connector(due.connector, due.pruned_until, batch);
+  end loop;
+  return pruned;
+end;
+$$;
+comment on function s3_connector_private.prune_history(integer) is
+  'Forgets one batch of each connector''s history that is older than its retention; 0 where there is nothing left to forget.';

@@ -1,0 +1,39 @@
+import { ConnectorError, locate } from '../errors.ts';
+import { compileGlob } from '../glob.ts';
+import { describePolicies, principalOf } from '../sources/s3_policies.ts';
+import type { Source } from '../sources/source.ts';
+import type { WorkerContext } from '../task.ts';
+import type { StepResult } from './check.ts';
+import type { Request } from './request.ts';
+
+/** Assumes the connector's role; well or not, the hint says what the role needs, to be pasted. */
+export async function checkRole(
+  { connector }: Request,
+  { config: { externalId } }: WorkerContext,
+  source: () => Source,
+): Promise<StepResult> {
+  const { auth_method, role_arn, bucket, pattern } = connector;
+  if (auth_method !== 'iam_role' || role_arn === null)
+    return { message: `no role to assume: auth_method is ${auth_method}` };
+  const policies = (principal: string | null) =>
+    externalId === null
+      ? ''
+      : describePolicies({
+          roleArn: role_arn,
+          externalId,
+          bucket,
+          prefix: compileGlob(pattern).prefix,
+          principal,
+        });
+  try {
+    await source().assumeRole();
+  } catch (trouble) {
+    const error = locate(trouble, '');
+    const known = externalId === null ? '' : ` (external id ${externalId})`;
+    throw new ConnectorError(error.code, `${error.message}${known}`, {
+      hint: [error.hint, policies(principalOf(error.message))].filter(Boolean).join('\n'),
+      cause: trouble,
+    });
+  }
+  return { message: `assumed ${role_arn} with external id ${externalId}`, hint: policies(null) };
+}

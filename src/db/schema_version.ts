@@ -1,0 +1,80 @@
+import { type Kysely, sql } from 'kysely';
+import { ConnectorError } from '../errors.ts';
+import { version } from '../version.ts';
+import type { Control } from './control.ts';
+import type { Database } from './schema.ts';
+
+/** Where record_version tells that a database has been migrated. */
+const CHANNEL = 's3_connector_version';
+
+/**
+ * @param known names of the migrations that this version has
+ * @throws ConnectorError `schema_newer` where a newer version has migrated the database
+ */
+export async function refuseNewerSchema(db: Kysely<Database>, known: readonly string[]): Promise<void> {
+  const { versions, migrations } = await readSchema(db);
+  const newer = versions.find((other) => isNewer(other, version));
+  const unknown = migrations.filter((name) => !known.includes(name));
+  if (newer === undefined && unknown.length === 0) return;
+  const by = newer === undefined ? `with ${unknown.join(', ')}` : `by version ${newer}`;
+  throw new ConnectorError(
+    'schema_newer',
+    `the database was migrated ${by}, which is newer than this worker's version ${version}`,
+    {
+      hint: 'Run the newer version; nothing was changed, and its workers go on with what this one has left.',
+    },
+  );
+}
+
+/**
+ * Looks again whenever somebody has migrated the database, and when the connection was lost meanwhile.
+ * @param onNewer is told where a newer version has done it
+ * @returns resolves when no look is under way, which the connections must not be closed in the midst of
+ */
+export async function watchSchema(
+  { client, db }: Control,
+  known: readonly string[],
+  onNewer: (error: unknown) => void,
+): Promise<() => Promise<void>> {
+  let looking = Promise.resolve();
+  const look = () => {
+    looking = looking
+      .then(() => refuseNewerSchema(db, known))
+      .catch((error) => {
+        // Trouble with the connection shows elsewhere, and passes.
+        if (error instanceof ConnectorError) onNewer(error);
+      });
+  };
+  const { unlisten } = await client.listen(CHANNEL, look, look);
+  return async () => {
+    await unlisten();
+    await looking;
+  };
+}
+
+/** What has migrated the database so far; nothing in an empty one. */
+async function readSchema(db: Kysely<Database>): Promise<{ versions: string[]; migrations: string[] }> {
+  const list = async (table: string, column: string): Promise<string[]> => {
+    const { rows: found } = await sql<{ exists: boolean }>`
+      select to_regclass(${table}) is not null as exists`.execute(db);
+    if (!found[0]!.exists) return [];
+    const { rows } = await sql<{ value: string }>`
+      select ${sql.ref(column)} as value from ${sql.table(table)}`.execute(db);
+    return rows.map(({ value }) => value);
+  };
+  return {
+    versions: await list('s3_connector_private.versions', 'version'),
+    migrations: await list('s3_connector_private.kysely_migration', 'name'),
+  };
+}
+
+/** By the numbers of the versions, as in 1.10.0 after 1.9.3. */
+export function isNewer(one: string, other: string): boolean {
+  const [a, b] = [numbers(one), numbers(other)];
+  const first = a.findIndex((number, i) => number !== b[i]);
+  return first >= 0 && a[first]! > b[first]!;
+}
+
+function numbers(text: string): number[] {
+  return [0, 1, 2].map((i) => Number.parseInt(text.split('.')[i] ?? '0', 10) || 0);
+}

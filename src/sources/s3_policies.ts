@@ -1,0 +1,62 @@
+/** What the policies of a role are written for. */
+export interface PolicySettings {
+  roleArn: string;
+  externalId: string;
+  bucket: string;
+  /** What all keys that the connector lists begin with. */
+  prefix: string;
+  /** ARN of the worker's own identity; null: not known. */
+  principal: string | null;
+}
+
+/** The two policies that a role needs for a connector, as JSON to be pasted. */
+export function describePolicies(settings: PolicySettings): string {
+  return [
+    'Trust policy of the role:',
+    JSON.stringify(trustPolicy(settings), null, 2),
+    'Permission policy of the role:',
+    JSON.stringify(permissionPolicy(settings), null, 2),
+  ].join('\n');
+}
+
+function trustPolicy({ externalId, principal }: PolicySettings) {
+  return policy([
+    {
+      Effect: 'Allow',
+      Principal: { AWS: principal ?? "<ARN of the worker's role or user>" },
+      Action: 'sts:AssumeRole',
+      Condition: { StringEquals: { 'sts:ExternalId': externalId } },
+    },
+  ]);
+}
+
+/** Listing and getting, below the prefix; nothing else is ever asked for. */
+function permissionPolicy({ roleArn, bucket, prefix }: PolicySettings) {
+  const bucketArn = `${roleArn.split(':', 2).join(':')}:s3:::${bucket}`;
+  const keys = `${escapePattern(prefix)}*`;
+  return policy([
+    {
+      Effect: 'Allow',
+      Action: 's3:ListBucket',
+      Resource: bucketArn,
+      ...(prefix === '' ? {} : { Condition: { StringLike: { 's3:prefix': keys } } }),
+    },
+    { Effect: 'Allow', Action: 's3:GetObject', Resource: `${bucketArn}/${keys}` },
+  ]);
+}
+
+function policy(statements: object[]) {
+  return { Version: '2012-10-17', Statement: statements };
+}
+
+/** https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html#policy-vars-specialchars */
+function escapePattern(text: string): string {
+  return text.replaceAll(/[*?$]/g, (character) => `\${${character}}`);
+}
+
+/** The identity that a denial of STS names, as a trust policy takes it: of a role's session, the role; null: it names none. */
+export function principalOf(denial: string): string | null {
+  const arn = /\b(arn:aws[a-z-]*:(?:iam|sts)::\d{12}:\S+) is not authorized/.exec(denial)?.[1];
+  if (arn === undefined) return null;
+  return arn.replace(/:sts::(\d{12}):assumed-role\/([^/]+)\/.*$/, ':iam::$1:role/$2');
+}

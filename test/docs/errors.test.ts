@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { test } from 'node:test';
+import { tableRows } from './markdown.ts';
+import { collectPromisedCodes, collectRaisedCodes, collectSqlConditions, type Kind } from './raised_codes.ts';
+
+const page = await readFile(new URL('../../docs/errors.md', import.meta.url), 'utf8');
+const raised = await collectRaisedCodes();
+const conditions = await collectSqlConditions();
+
+const uncode = (cell: string) => cell.replaceAll('`', '');
+const rows = tableRows(page);
+/** code, passing or lasting, cause, what to do */
+const codeRows = rows.filter((cells) => cells.length === 4);
+/** SQLSTATE, its condition, when; or SQLSTATE, when */
+const sqlRows = rows.filter((cells) => cells.length < 4);
+
+test('every way in which a code is made is understood', () => {
+  assert.deepEqual(raised.unknown, []);
+  // Of each kind of source one, so that an empty collection does not pass for a complete page.
+  for (const code of [
+    'bad_parquet',
+    'object_changed',
+    'conflict',
+    'nul_character',
+    'worker_died',
+    'chunk_made_meanwhile',
+  ])
+    assert.ok(raised.kinds.has(code), code);
+  assert.ok(raised.kinds.size >= 70);
+});
+
+test('docs/errors.md has every code that is raised, once, and no other', () => {
+  const documented = codeRows.map(([code]) => uncode(code!));
+  assert.deepEqual(documented.toSorted(), [...raised.kinds.keys()].sort());
+});
+
+test('docs/errors.md says of each what the code says: passing, lasting or both', () => {
+  const wordOf = (kinds: Set<Kind>) => (kinds.size === 2 ? 'both' : [...kinds][0]);
+  const said = codeRows.map(([code, word]) => [uncode(code!), word]);
+  assert.deepEqual(
+    said,
+    said.map(([code]) => [code, wordOf(raised.kinds.get(code!)!)]),
+  );
+});
+
+test('docs/errors.md says of each what caused it and what to do', () => {
+  for (const [code, , cause, remedy] of codeRows) assert.ok(cause!.length > 10 && remedy, code);
+});
+
+test('docs/errors.md has every condition that the SQL functions raise, and no other', () => {
+  const documented = sqlRows.map(([sqlstate, condition]) =>
+    uncode(condition!.startsWith('`') ? condition! : sqlstate!),
+  );
+  assert.deepEqual(documented.toSorted(), [...conditions].sort());
+});
+
+test('docstrings promise no code that nobody raises', async () => {
+  const promised = await collectPromisedCodes();
+  assert.ok(promised.length >= 20);
+  assert.deepEqual(
+    promised.filter(({ code }) => !raised.kinds.has(code)),
+    [],
+  );
+});

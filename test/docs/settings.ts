@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict';
+import type { World } from '../support/world.ts';
+
+type Rows = Record<string, unknown>[];
+
+/** What a page's SQL runs in, and what it must show there. */
+export interface Setting {
+  prepare(world: World): Promise<void>;
+  /** Looks at the rows of the first statement with this text in it. */
+  expect: [string, (rows: Rows, world: World) => void | Promise<void>][];
+  cleanUp?(world: World): Promise<void>;
+  /** Statements that the page says an administrator runs: their rows are not looked at. */
+  administrator?: RegExp;
+}
+
+const BUCKET = 'acme-telemetry';
+
+/** Two files of the pages' usual connector, of which the second has a bad value, and a worker. */
+async function prepareBucket(world: World): Promise<void> {
+  world.server.store.createBucket(BUCKET);
+  put(world, 'sensors/2026/01.csv', 'time,sensor,value\n2026-01-01 00:00:00Z,a,1.5\n');
+  put(world, 'sensors/2026/02.csv', 'time,sensor,value\n2026-02-01 00:00:00Z,a,broken\n');
+  await world.startWorker({ AWS_ENDPOINT_URL_S3: world.server.endpoint });
+}
+
+const put = (world: World, key: string, body: string) => world.server.store.put(BUCKET, key, body);
+
+async function prepareConnector(world: World): Promise<void> {
+  await prepareBucket(world);
+  await world.db.query(`insert into s3_connector.connectors (name, bucket, pattern, file_format, target_table)
+    values ('sensors', '${BUCKET}', 'sensors/**/*.csv', 'csv', 'sensor_readings')`);
+  await world.settled('sensors');
+}
+
+const returns =
+  (column: string, value: unknown) =>
+  (rows: Rows): void =>
+    assert.equal(rows[0]?.[column], value);
+
+const shows =
+  (...expected: Rows) =>
+  (rows: Rows): void => {
+    assert.equal(rows.length, expected.length);
+    for (const [i, row] of expected.entries()) assert.deepEqual(rows[i], { ...rows[i], ...row });
+  };
+
+const shown = (rows: Rows): void => assert.ok(rows.length > 0);
+
+/** By page. */
+export const SETTINGS: Record<string, Setting> = {
+  'README.md': {
+    prepare: prepareBucket,
+    expect: [
+      ['s3_connector.checks', (rows) => assert.ok(rows.length > 0 && rows.every(({ ok }) => ok))],
+      ['s3_connector.preview_columns', (rows) => assert.equal(rows.length, 3)],
+      ['dry_run_file', returns('rows_imported', 1)],
+      ['rows_total', shows({ name: 'sensors', success: 1, failure: 1, rows_total: 1 })],
+      [
+        'from s3_connector.files',
+        shows({ status: 'success' }, { status: 'failure', error_code: 'bad_value' }),
+      ],
+      ['s3_connector.retry(', returns('retry', 1)],
+      ['file_history', shown],
+      ['s3_connector.polls', shown],
+      [
+        'drop_connector',
+        async (_, { db }) => {
+          assert.deepEqual(await db.query('select sensor, value from sensor_readings'), [
+            { sensor: 'a', value: 1.5 },
+          ]);
+          assert.deepEqual(await db.query('select from s3_connector.connectors'), []);
+        },
+      ],
+    ],
+  },
+
+  'docs/errors.md': {
+    prepare: prepareConnector,
+    expect: [
+      [
+        'group by connector_name, error_code',
+        shows({
+          connector_name: 'sensors',
+          error_code: 'bad_value',
+          files: 1,
+          first_key: 'sensors/2026/02.csv',
+        }),
+      ],
+      ['s3_connector.retry(', returns('retry', 1)],
+    ],
+  },
+
+  'docs/operating.md': {
+    async prepare(world) {
+      await prepareConnector(world);
+      put(world, 'sensors/2026/00.csv', 'time,sensor,value\n2025-12-31 00:00:00Z,a,0.5\n');
+      await world.db.query(
+        `update s3_connector_private.progress set notice = 'planted' where connector_name = 'sensors'`,
+      );
+    },
+    expect: [
+      [
+        'from pg_stat_activity',
+        (rows) => {
+          const connections = rows.map(({ connections }) => Number(connections));
+          // What the page says of a worker of WORKER_CONCURRENCY 4.
+          assert.ok(connections.reduce((sum, n) => sum + n) <= 28);
+          assert.ok(rows.some(({ application }) => application === 's3_connector worker'));
+        },
+      ],
+      ['sum(list_requests)', shows({ connector_name: 'sensors', keys_listed: '2', files: '2' })],
+      ['where notice is not null', shows({ name: 'sensors', state: 'running', notice: 'planted' })],
+      [
+        'select s3_connector.pause(name)',
+        async (_, { db }) => {
+          const paused = await db.query('select state from s3_connector.connectors');
+          assert.deepEqual(paused, [{ state: 'paused' }]);
+          await db.query("select s3_connector.resume('sensors')");
+        },
+      ],
+      ["interval '5 minutes'", shows({ name: 'sensors', failure: 1 })],
+      ['from s3_connector.workers', returns('alive', 1)],
+      ['s3_connector.late_files where', shows({ key: 'sensors/2026/00.csv', reason: 'late' })],
+      ['import_late', returns('import_late', 1)],
+      ["status = 'failure'\ngroup by error_code", shows({ error_code: 'bad_value', files: 1 })],
+      [
+        "call s3_connector.dry_run_file('sensors', 'sensors/2026/02.csv')",
+        returns('error_code', 'bad_value'),
+      ],
+      ['s3_connector.retry(', returns('retry', 1)],
+      ["like '%2026/01%'", shows({ key: 'sensors/2026/01.csv' })],
+    ],
+    administrator: /^create (extension|index)/,
+    cleanUp: ({ db }) => dropRoles(db, ['sensors_loader', 'sensors_dashboard']),
+  },
+
+  'docs/coming_from.md': {
+    async prepare(world) {
+      await prepareBucket(world);
+      put(world, 'events/1.csv', 'at,name\n2026-01-01 00:00:00Z,a\n2026-01-02 00:00:00Z,b\n');
+      put(world, 'meters/1.csv', 'read_at;meter;kwh\n2026-01-01 00:00:00Z;a;1.5\n');
+    },
+    expect: [
+      ['group by f.key', shows({ key: 'events/1.csv', rows: 2 })],
+      ["connector_name = 'meters'", shows({ key: 'meters/1.csv', status: 'success', rows_imported: 1 })],
+    ],
+  },
+};
+
+/** Roles are the server's, not the database's: a page's must not stay. */
+async function dropRoles(db: World['db'], names: string[]): Promise<void> {
+  for (const name of names) {
+    const [role] = await db.query('select from pg_roles where rolname = $1', [name]);
+    if (role) await db.asSuperuser(`drop owned by ${name}; drop role ${name}`);
+  }
+}

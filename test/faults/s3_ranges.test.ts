@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict';
+import { before, beforeEach, test } from 'node:test';
+import { parquetOf } from '../support/parquet.ts';
+import { openWorld } from '../support/world.ts';
+
+// Which bytes are asked for of a large object whose transfer breaks off: those that are still missing, and no others.
+
+const world = await openWorld();
+const { db, server } = world;
+before(() => world.startWorker());
+beforeEach(() => {
+  server.faults.clear();
+  server.requests.reset();
+});
+
+const ROWS = 1_000_000;
+/** Of a Parquet file its end comes first, by itself. */
+const TAIL = 1 << 20;
+const parquet = await parquetOf(`select range::integer as n, random() as x from range(${ROWS})`);
+const middle = parquet.length - TAIL;
+assert.ok(middle > 4 * TAIL);
+const csv = `n\n${Array.from({ length: 600_000 }, (_, n) => n).join('\n')}\n`;
+
+/** The ranges asked for so far, their ends included as in HTTP; undefined: the whole object. */
+function ranges(): ({ from: number; to: number } | undefined)[] {
+  return server.requests.recent
+    .filter(({ operation }) => operation === 'GetObject')
+    .map(({ headers: { range } }) => {
+      const [, from, to] = /^bytes=(\d+)-(\d*)$/.exec(range ?? '') ?? [];
+      return range === undefined ? undefined : { from: Number(from), to: to ? Number(to) : Number.NaN };
+    });
+}
+
+async function insert(name: string, format: 'csv' | 'parquet', body: Buffer | string) {
+  world.put(`${name}/1.${format}`, body);
+  await db.query(`create table ${name} (n integer${format === 'csv' ? '' : ', x double precision'})`);
+  await world.insertConnector({
+    name,
+    pattern: `${name}/*`,
+    target_table: name,
+    file_format: format,
+    max_attempts: 2,
+  });
+}
+
+async function landed(name: string, rows: number): Promise<void> {
+  const [file] = await world.settled(name);
+  assert.deepEqual([file!.status, file!.attempts], ['success', 1], file!.error_message ?? '');
+  assert.deepEqual(await db.one(`select count(*), sum(n) from ${name}`), {
+    count: rows,
+    sum: (rows * (rows - 1)) / 2,
+  });
+}
+
+/** An answer was cut after so many bytes, of which those still on their way through the worker may be lost. */
+function assertResumed(range: { from: number } | undefined, start: number, cut: number): void {
+  assert.ok(range && range.from > start + cut / 2 && range.from <= start + cut, JSON.stringify(range));
+}
+
+test('a Parquet file whose tail breaks off', async () => {
+  const cut = 700_000;
+  server.faults.order({ operation: 'GetObject', cut });
+  await insert('in_tail', 'parquet', parquet);
+  await landed('in_tail', ROWS);
+  const [tail, rest, body, ...more] = ranges();
+  assert.deepEqual([tail!.from, more], [middle, []]);
+  assertResumed(rest, middle, cut);
+  assert.deepEqual(body, { from: 0, to: middle - 1 });
+});
+
+test('a Parquet file whose middle breaks off, twice', async () => {
+  const cut = 3_000_000;
+  server.faults.order({ operation: 'GetObject' });
+  server.faults.order({ operation: 'GetObject', cut, times: 2 });
+  await insert('in_middle', 'parquet', parquet);
+  await landed('in_middle', ROWS);
+  const [tail, first, second, third, ...more] = ranges();
+  assert.deepEqual([tail!.from, more], [middle, []]);
+  assert.deepEqual(first, { from: 0, to: middle - 1 });
+  assertResumed(second, 0, cut);
+  assertResumed(third, second!.from, cut);
+  assert.deepEqual([second!.to, third!.to], [middle - 1, middle - 1]);
+});
+
+for (const [what, name, answersBefore, requests] of [
+  ['for the tail', 'no_tail', 0, 1],
+  ['for the middle', 'no_middle', 1, 2],
+] as const) {
+  test(`a Parquet file of a server that does not know Range, asked ${what}`, async () => {
+    for (let n = 0; n < answersBefore; n++) server.faults.order({ operation: 'GetObject' });
+    server.faults.order({ operation: 'GetObject', ignoreRange: true, times: 9 });
+    await insert(name, 'parquet', parquet);
+    const [file] = await world.settled(name);
+    assert.deepEqual([file!.status, file!.error_code, file!.attempts], ['failure', 'bad_range', 1]);
+    assert.match(file!.error_message!, /must answer Range requests as S3 does/);
+    assert.equal(ranges().length, requests);
+    assert.deepEqual(await db.one(`select count(*) from ${name}`), { count: 0 });
+    assert.deepEqual(await world.spooled(), []);
+  });
+}
+
+test('a CSV file of a server that does not know Range lands whole, or not at all', async () => {
+  server.faults.order({ operation: 'GetObject', ignoreRange: true, times: 9 });
+  await insert('whole', 'csv', csv);
+  await landed('whole', 600_000);
+  assert.deepEqual(ranges(), [undefined]);
+  server.faults.clear();
+  server.requests.reset();
+  server.faults.order({ operation: 'GetObject', cut: 2_000_000 });
+  server.faults.order({ operation: 'GetObject', ignoreRange: true, times: 9 });
+  await insert('resumed', 'csv', csv);
+  const [file] = await world.settled('resumed');
+  assert.deepEqual([file!.status, file!.error_code, ranges().length], ['failure', 'bad_range', 2]);
+  assert.deepEqual(await db.one('select count(*) from resumed'), { count: 0 });
+});

@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { after, beforeEach, test } from 'node:test';
+import { type ConnectorColumns, NEVER_AGAIN, openWorld } from '../support/world.ts';
+
+// An S3 that stands still: each wait ends, on connect, in silence, and over all.
+
+const world = await openWorld();
+const { db, server } = world;
+const deaf = await startDeafServer();
+const ENV = {
+  S3_ALLOWED_ENDPOINTS: `${server.endpoint},${deaf}`,
+  S3_CONNECT_TIMEOUT_SECONDS: '1',
+  S3_IDLE_TIMEOUT_SECONDS: '1',
+};
+const worker = await world.startWorker(ENV);
+beforeEach(() => {
+  server.faults.clear();
+  server.requests.reset();
+});
+
+const insert = (columns: ConnectorColumns) => world.insertConnector({ schedule: NEVER_AGAIN, ...columns });
+const csv = (rows: number) => `n\n${Array.from({ length: rows }, (_, n) => n).join('\n')}\n`;
+const FOR_EVER = 3_600_000;
+
+async function pollFails(name: string): Promise<string> {
+  const [poll] = await db.waitFor<{ error: string }>(
+    'select error from s3_connector.polls where connector_name = $1 and error is not null',
+    ([found]) => found !== undefined,
+    { values: [name] },
+  );
+  return poll!.error;
+}
+
+test('a body that stands still is taken up where it stood', async () => {
+  const body = csv(200_000);
+  world.put('body/1.csv', body);
+  const stall = server.faults.order({ operation: 'GetObject', key: 'body/1.csv', stall: { after: 600_000 } });
+  await insert({ name: 'body', pattern: 'body/*', target_table: 'body' });
+  const [file] = await world.settled('body');
+  assert.equal(stall.hits, 1);
+  assert.deepEqual(
+    [file!.status, file!.attempts, file!.rows_imported],
+    ['success', 1, 200_000],
+    file!.error_message ?? '',
+  );
+  const ranges = server.requests.recent
+    .filter(({ operation }) => operation === 'GetObject')
+    .map(({ headers }) => headers.range);
+  const [, from] = /^bytes=(\d+)-$/.exec(ranges[1] ?? '') ?? [];
+  assert.deepEqual([ranges.length, ranges[0]], [2, undefined]);
+  assert.ok(Number(from) > 300_000 && Number(from) <= 600_000, ranges[1]);
+});
+
+test('an answer that does not come is asked for again', async () => {
+  world.put('silent/1.csv', csv(3));
+  server.faults.order({ operation: 'ListObjectsV2', delay: FOR_EVER });
+  server.faults.order({ operation: 'GetObject', delay: FOR_EVER });
+  await insert({ name: 'silent', pattern: 'silent/*', target_table: 'silent' });
+  const [file] = await world.settled('silent');
+  assert.deepEqual([file!.status, file!.attempts], ['success', 1], file!.error_message ?? '');
+  assert.deepEqual([server.requests.count('ListObjectsV2'), server.requests.count('GetObject')], [2, 2]);
+});
+
+test('a listing that stands still in its middle is asked for again, a few times', async () => {
+  world.put('half/1.csv', csv(3));
+  server.faults.order({ operation: 'ListObjectsV2', stall: { after: 100 }, times: 9 });
+  await insert({ name: 'half', pattern: 'half/*', target_table: 'half' });
+  assert.match(await pollFails('half'), /S3 did not answer as expected/);
+  const asked = server.requests.count('ListObjectsV2');
+  assert.ok(asked >= 1 && asked <= 4, `${asked} requests`);
+  server.faults.clear();
+  assert.equal((await world.pollAndSettle('half'))[0]!.status, 'success');
+});
+
+test('a listing that comes a byte at a time ends, and is not asked for again at once', async () => {
+  server.faults.order({ operation: 'ListObjectsV2', trickle: { ms: 300 }, times: 9 });
+  await insert({ name: 'drop by drop', pattern: 'drops/*', target_table: 'drops' });
+  await pollFails('drop by drop');
+  assert.equal(server.requests.count('ListObjectsV2'), 1);
+});
+
+test('a connection that is never made ends', async () => {
+  await insert({ name: 'deaf', endpoint: deaf, pattern: '*', target_table: 'deaf' });
+  assert.match(await pollFails('deaf'), /TimeoutError|ETIMEDOUT/);
+});
+
+test('an object that comes too slowly to end in time is given up, whatever its size', async () => {
+  await worker.end('SIGTERM');
+  await world.startWorker({ ...ENV, S3_FETCH_TIMEOUT_SECONDS: '2' });
+  world.put('slow/small.csv', csv(1000));
+  world.put('slow/large.csv', csv(200_000));
+  server.faults.order({ operation: 'GetObject', key: /^slow/, trickle: { ms: 100 }, times: 9 });
+  await insert({
+    name: 'slow',
+    pattern: 'slow/*',
+    target_table: 'slow',
+    max_attempts: 1,
+  });
+  const files = await world.settled('slow');
+  assert.deepEqual(
+    files.map(({ status, error_code }) => [status, error_code]),
+    [
+      ['failure', 'fetch_timeout'],
+      ['failure', 'fetch_timeout'],
+    ],
+    files[0]!.error_message ?? '',
+  );
+  assert.match(files[0]!.error_message!, /within 2 seconds.*S3_FETCH_TIMEOUT_SECONDS/);
+  assert.equal(server.requests.count('GetObject'), 2);
+  assert.deepEqual(await world.spooled(), []);
+});
+
+/** A listening port whose queue of connections is full, because its process has been stopped: further ones hang. */
+async function startDeafServer(): Promise<string> {
+  const child: ChildProcess = spawn(
+    process.execPath,
+    [
+      '-e',
+      "require('node:net').createServer().listen({ port: 0, host: '127.0.0.1', backlog: 1 }, function () { console.log(this.address().port) })",
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  const [line] = await once(child.stdout!, 'data');
+  const port = Number(line);
+  child.kill('SIGSTOP');
+  const waiting: Socket[] = [];
+  after(() => {
+    for (const socket of waiting) socket.destroy();
+    child.kill('SIGKILL');
+  });
+  // More than the queue takes.
+  for (let n = 0; n < 8; n++) waiting.push(connect(port, '127.0.0.1').on('error', () => {}));
+  return `http://127.0.0.1:${port}`;
+}

@@ -1,0 +1,117 @@
+import { readdir } from 'node:fs/promises';
+import type pg from 'pg';
+import type { SoakWorker } from './worker.ts';
+
+/** One figure, and how much larger than at the start it may be at the end. */
+export interface Figure {
+  value: number;
+  limit: (start: number, filesSince: number) => number;
+  bytes?: boolean;
+}
+
+export type Sample = Record<string, Figure>;
+
+const MiB = 1 << 20;
+
+/**
+ * What may not grow, taken while there is nothing to do. The limits are such that something that is left behind once a file
+ * breaks them within a minute: descriptors, connections, rows; and 4 KiB a file of JavaScript's memory.
+ */
+export async function takeSample(
+  client: pg.Client,
+  workers: SoakWorker[],
+  spoolDir: string,
+): Promise<Sample> {
+  return { ...(await ofWorkers(workers)), ...(await ofDatabase(client)), ...(await ofSpool(spoolDir)) };
+}
+
+async function ofWorkers(workers: SoakWorker[]): Promise<Sample> {
+  const uses = await Promise.all(workers.map((worker) => worker.use()));
+  const sum = (name: keyof (typeof uses)[number]) => uses.reduce((total, use) => total + use[name], 0);
+  // Of little use within a minute: V8 and the allocators keep what they once had, and only settle slowly. What leaks natively
+  // shows in a long run.
+  const resident = (start: number) => Math.min(start * 1.5 + 64 * MiB, start + 256 * MiB);
+  return {
+    'JavaScript memory': {
+      value: sum('heapBytes'),
+      limit: (start, files) => start + 2 * MiB + Math.min(files * 2048, 8 * MiB),
+      bytes: true,
+    },
+    'workers, resident': {
+      value: sum('residentBytes'),
+      limit: resident,
+      bytes: true,
+    },
+    'their readers, resident': {
+      value: sum('childrenBytes'),
+      limit: resident,
+      bytes: true,
+    },
+    readers: { value: sum('children'), limit: (start) => Math.max(start, workers.length * 4) },
+    'file descriptors': { value: sum('descriptors'), limit: (start) => start + 24 },
+    'open handles': { value: sum('resources'), limit: (start) => start + 16 },
+  };
+}
+
+async function ofDatabase(client: pg.Client): Promise<Sample> {
+  const { rows } = await client.query<Record<string, string>>(
+    `select
+      (select count(*) from pg_stat_activity where datname = current_database() and application_name like 's3_connector%') as connections,
+      (select count(*) from pg_stat_activity where datname = current_database() and state like 'idle in transaction%') as idle,
+      (select count(*) from graphile_worker.jobs) as jobs,
+      (select count(*) from pg_locks where locktype = 'advisory') as locks,
+      (select count(*) from s3_connector_private.file_history) as history,
+      (select count(*) from s3_connector_private.rejected_rows) as rejected,
+      (select count(*) from s3_connector.polls) as polls,
+      (select count(*) from s3_connector_private.total_changes) as changes,
+      (select count(*) from s3_connector_private.requests) as requests,
+      pg_total_relation_size('s3_connector.files') as files`,
+  );
+  const counts = rows[0]!;
+  const rowsOf = (name: string, spare: number): Figure => ({
+    value: Number(counts[name]),
+    limit: (start) => start * 1.5 + spare,
+  });
+  return {
+    connections: { value: Number(counts.connections), limit: (start) => start + 8 },
+    'idle in transaction': { value: Number(counts.idle), limit: () => 0 },
+    'jobs in the queue': { value: Number(counts.jobs), limit: () => 10 },
+    'advisory locks': { value: Number(counts.locks), limit: (start) => start + 2 },
+    'rows of file_history': rowsOf('history', 500),
+    'rows of rejected_rows': rowsOf('rejected', 50),
+    'rows of polls': rowsOf('polls', 50),
+    'rows of total_changes': rowsOf('changes', 500),
+    'rows of requests': rowsOf('requests', 0),
+    // The memory of which keys were imported: a row a file, some 800 bytes with its indexes.
+    'size of s3_connector.files': {
+      value: Number(counts.files),
+      limit: (start, files) => start + MiB + files * 1200,
+      bytes: true,
+    },
+    ...(await sizes(client)),
+  };
+}
+
+/** Tables with their indexes, of which the contents come and go. */
+async function sizes(client: pg.Client): Promise<Sample> {
+  const { rows } = await client.query<{ name: string; size: string }>(
+    `select format('%s.%s', n.nspname, c.relname) as name, pg_total_relation_size(c.oid) as size
+     from pg_class c join pg_namespace n on n.oid = c.relnamespace
+     where n.nspname in ('graphile_worker', 's3_connector', 's3_connector_private') and c.relkind = 'r'
+       and c.relname not in ('files') and pg_total_relation_size(c.oid) > 65536
+     order by 1`,
+  );
+  return Object.fromEntries(
+    rows.map(({ name, size }) => [
+      `size of ${name}`,
+      { value: Number(size), limit: (start: number) => start * 2 + MiB, bytes: true },
+    ]),
+  );
+}
+
+async function ofSpool(spoolDir: string): Promise<Sample> {
+  const entries = await readdir(spoolDir, { recursive: true, withFileTypes: true });
+  return {
+    'files in the spool': { value: entries.filter((entry) => entry.isFile()).length, limit: () => 0 },
+  };
+}

@@ -1,0 +1,107 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { canMeasure, children, memoryBytes } from '../../../bench/measure/processes.ts';
+
+const MAIN = fileURLToPath(new URL('../../../src/main.ts', import.meta.url));
+const END_WITH_PARENT = new URL('../../../embedded/end_with_parent.ts', import.meta.url).href;
+const REPORT_MEMORY = new URL('report_memory.ts', import.meta.url).href;
+const KEPT_LINES = 30;
+
+/** What one worker takes, while it has nothing to do. */
+export interface WorkerUse {
+  /** What its JavaScript holds, garbage collected. */
+  heapBytes: number;
+  /** Sockets, pipes and timers that keep it running. */
+  resources: number;
+  residentBytes: number;
+  /** File descriptors, with its children's. */
+  descriptors: number;
+  children: number;
+  childrenBytes: number;
+}
+
+interface Line {
+  event?: string;
+  bytes?: number;
+  resources?: number;
+}
+
+/** A worker in a process of its own that can be asked what it takes. */
+export class SoakWorker {
+  readonly #process: ChildProcess;
+  readonly #exit: Promise<unknown[]>;
+  readonly #lines: string[] = [];
+  #onLine: ((line: Line) => void) | undefined;
+
+  private constructor(env: Record<string, string>) {
+    const args = ['--expose-gc', '--import', END_WITH_PARENT, '--import', REPORT_MEMORY, MAIN];
+    this.#process = spawn(process.execPath, args, {
+      env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    this.#exit = once(this.#process, 'exit');
+    createInterface({ input: this.#process.stdout! }).on('line', (line) => {
+      this.#lines.push(line);
+      this.#lines.splice(0, this.#lines.length - KEPT_LINES);
+      this.#onLine?.(JSON.parse(line));
+    });
+  }
+
+  /** Resolves when it takes work. */
+  static async start(env: Record<string, string>): Promise<SoakWorker> {
+    const worker = new SoakWorker(env);
+    await worker.#next('ready');
+    return worker;
+  }
+
+  async use(): Promise<WorkerUse> {
+    const pid = this.#process.pid!;
+    const reported = this.#next('memory');
+    this.#process.kill('SIGUSR2');
+    const { bytes = 0, resources = 0 } = await reported;
+    const below = canMeasure ? children(pid) : [];
+    return {
+      heapBytes: bytes,
+      resources,
+      residentBytes: memoryBytes(pid),
+      descriptors: [pid, ...below].reduce((sum, one) => sum + descriptors(one), 0),
+      children: below.length,
+      childrenBytes: below.reduce((sum, child) => sum + memoryBytes(child), 0),
+    };
+  }
+
+  /** @throws if it does not end as a worker should */
+  async stop(): Promise<void> {
+    this.#process.kill('SIGTERM');
+    const [code, signal] = await this.#exit;
+    if (code !== 0) throw new Error(`a worker ended with ${signal ?? code}:\n${this.#lines.join('\n')}`);
+  }
+
+  async #next(event: string): Promise<Line> {
+    const found = new Promise<Line>((resolve) => {
+      this.#onLine = (line) => {
+        if (line.event === event) resolve(line);
+      };
+    });
+    const lost = this.#exit.then(() => {
+      throw new Error(`a worker ended by itself:\n${this.#lines.join('\n')}`);
+    });
+    // Whichever comes second is of no interest.
+    lost.catch(() => {});
+    return await Promise.race([found, lost]).finally(() => {
+      this.#onLine = undefined;
+    });
+  }
+}
+
+function descriptors(pid: number): number {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).length;
+  } catch {
+    // It has ended, or this is not Linux.
+    return 0;
+  }
+}

@@ -1,0 +1,182 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import pg from 'pg';
+import { migrate } from '../../src/db/migrations.ts';
+import { findPrograms } from '../restore/programs.ts';
+import { testDatabase } from '../support/database.ts';
+import { runWorkerSetup } from '../support/roles.ts';
+import { openWorld } from '../support/world.ts';
+
+// The whole suite runs with the role that sql/setup/ makes; here is what is about the role itself.
+const run = promisify(execFile);
+const SETUP = fileURLToPath(new URL('../../sql/setup/worker_role.sql', import.meta.url));
+const binDir = await findPrograms();
+const world = await openWorld();
+const { db } = world;
+
+const superuser = async (url = db.superuserUrl) => {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  after(() => client.end());
+  return client;
+};
+
+test("the worker's role has no attribute, inherits nothing, and owns what is the product's alone", async () => {
+  assert.deepEqual(
+    await db.one(
+      'select rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls, rolinherit from pg_roles where rolname = $1',
+      [db.worker.name],
+    ),
+    {
+      rolsuper: false,
+      rolcreaterole: false,
+      rolcreatedb: false,
+      rolreplication: false,
+      rolbypassrls: false,
+      rolinherit: false,
+    },
+  );
+  assert.deepEqual(
+    await db.query(
+      'select distinct n.nspname from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.relowner = $1::regrole and n.nspname not like $2 order by 1',
+      [db.worker.name, 'pg_%'],
+    ),
+    [{ nspname: 'graphile_worker' }, { nspname: 's3_connector' }, { nspname: 's3_connector_private' }],
+  );
+  // A copy made from a template has none of the template's grants.
+  assert.deepEqual(
+    await db.one("select has_database_privilege($1, current_database(), 'create') as may_create", [
+      db.worker.name,
+    ]),
+    { may_create: false },
+  );
+});
+
+test('a worker with that role has no notice; one that is, or may become, a superuser says so', async () => {
+  const worker = await world.startWorker();
+  assert.deepEqual(await db.query('select role, notice from s3_connector.workers where alive'), [
+    { role: db.worker.name, notice: null },
+  ]);
+  assert.ok(!worker.lines.some((line) => line.event === 'worker has too many rights'));
+  await worker.end('SIGTERM');
+
+  const admin = await superuser();
+  const { rows } = await admin.query('select current_user as name');
+  const name: string = rows[0].name;
+  const asSuperuser = await world.startWorker({ DATABASE_URL: db.superuserUrl });
+  const said = await asSuperuser.logged('worker has too many rights');
+  assert.equal(said.level, 'warn');
+  assert.match(String(said.notice), /is a superuser: .*triggers.*sql\/setup\/worker_role\.sql/);
+  assert.deepEqual(await db.query('select role, notice from s3_connector.workers where alive'), [
+    { role: name, notice: said.notice },
+  ]);
+  await asSuperuser.end('SIGTERM');
+
+  const member = await db.createRole();
+  await db.asSuperuser(`grant ${pg.escapeIdentifier(name)} to ${member.name}`);
+  const client = await db.connect(member);
+  const notice = await client
+    .query('select s3_connector_private.worker_role_notice() as says')
+    .catch(() => null);
+  assert.equal(notice, null, 'nobody but the worker may call it');
+  await db.asSuperuser(`grant usage on schema s3_connector_private to ${member.name};
+    grant execute on function s3_connector_private.worker_role_notice() to ${member.name}`);
+  const { rows: says } = await client.query('select s3_connector_private.worker_role_notice() as says');
+  assert.match(says[0].says, new RegExp(`${member.name} may become the superuser ${name}`));
+});
+
+test('a connector of an owner that the worker may not become fails and says which grant is missing; with it, it imports', async () => {
+  const owner = await db.createRole();
+  await db.asSuperuser(
+    `revoke ${owner.name} from ${db.worker.name}, ${db.person.name}; grant s3_connector_admin to ${owner.name}`,
+  );
+  await db.query(`create table strangers (n integer); grant insert on strangers to ${owner.name}`);
+  const worker = await world.startWorker();
+  world.put('strangers/1.csv', 'n\n1\n');
+  const client = await db.connect(owner);
+  await client.query(
+    `insert into s3_connector.connectors (name, bucket, endpoint, pattern, file_format, target_table)
+    values ('strangers', $1, $2, 'strangers/*', 'csv', 'strangers')`,
+    [world.bucket, world.server.endpoint],
+  );
+  const [file] = await world.settled('strangers');
+  assert.deepEqual([file!.status, file!.error_code], ['failure', 'permission_denied']);
+  assert.match(file!.error_message!, new RegExp(`may not act as ${owner.name}.*Grant "${owner.name}" to`));
+  await client.query("call s3_connector.check('strangers')");
+  assert.deepEqual(
+    (await client.query("select ok, hint from s3_connector.checks where step = 'grants'")).rows,
+    [{ ok: false, hint: `grant ${owner.name} to ${db.worker.name};` }],
+  );
+  await db.asSuperuser(`grant ${owner.name} to ${db.worker.name}`);
+  await client.query("select s3_connector.retry('strangers')");
+  assert.equal((await world.settled('strangers'))[0]!.status, 'success');
+  await worker.end('SIGTERM');
+});
+
+test('a database that a superuser has migrated is handed over to the role, and goes on', async () => {
+  const old = await testDatabase({ empty: true });
+  await migrate(old.superuserUrl);
+  const admin = await superuser(old.superuserUrl);
+  await admin.query(
+    `insert into s3_connector.connectors (name, bucket, pattern, file_format, target_table) values ('old', 'some-bucket', 'a/*', 'csv', 't')`,
+  );
+  await assert.rejects(migrate(old.workerUrl), /permission denied|must be owner/);
+  await runWorkerSetup(admin, old.worker.name);
+  await runWorkerSetup(admin, old.worker.name);
+  await migrate(old.workerUrl);
+  const client = await old.connect(old.worker);
+  assert.deepEqual((await client.query('select name from s3_connector.connector_status')).rows, [
+    { name: 'old' },
+  ]);
+  const { rows } = await admin.query(
+    `select count(*)::integer as n from (
+      select relowner as owner, relnamespace as schema from pg_class
+      union all select proowner, pronamespace from pg_proc union all select typowner, typnamespace from pg_type
+    ) o join pg_namespace n on n.oid = o.schema
+    where n.nspname in ('s3_connector', 's3_connector_private', 'graphile_worker') and o.owner <> $1::regrole`,
+    [old.worker.name],
+  );
+  assert.deepEqual(rows, [{ n: 0 }]);
+});
+
+test('the setup refuses to make a worker of a role that has more', async () => {
+  const admin = await superuser();
+  const role = await db.createRole('createdb');
+  await assert.rejects(runWorkerSetup(admin, role.name), {
+    message: `role ${role.name} has more than the worker needs: createdb, inherit`,
+    hint: `Give the worker a role of its own, or: alter role ${role.name} nocreatedb noinherit;`,
+  });
+  await admin.query('rollback');
+});
+
+test('psql runs the setup as it stands', {
+  skip: binDir === undefined && 'no psql is installed (TEST_POSTGRES_BIN_DIR names a server that has it)',
+}, async () => {
+  const name = `${db.name} o'worker`;
+  const args = ['-X', '-v', `worker=${name}`, '-f', SETUP, db.superuserUrl];
+  await run(join(binDir!, 'psql'), args);
+  await run(join(binDir!, 'psql'), args);
+  const quoted = pg.escapeIdentifier(name);
+  try {
+    assert.deepEqual(
+      await db.one(
+        `select rolinherit, rolcanlogin, has_database_privilege(oid, current_database(), 'create') as may_create,
+          has_database_privilege(oid, current_database(), 'temporary') as may_temporary from pg_roles where rolname = $1`,
+        [name],
+      ),
+      { rolinherit: false, rolcanlogin: true, may_create: true, may_temporary: true },
+    );
+    const { rows } = await (await superuser()).query(
+      "select nspowner::regrole::text as owner from pg_namespace where nspname = 's3_connector'",
+    );
+    assert.deepEqual(rows, [{ owner: quoted }]);
+  } finally {
+    await db.asSuperuser(
+      `reassign owned by ${quoted} to ${db.worker.name}; drop owned by ${quoted}; drop role ${quoted}`,
+    );
+  }
+});
