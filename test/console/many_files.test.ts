@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import pg from 'pg';
 import { makeFiles } from '../../bench/scale/data.ts';
 import { openConsoleDatabase } from '../../console/database.ts';
 import { FILES_PER_PAGE, type FileSearch, filesQuery, findFiles } from '../../console/pages/files.ts';
@@ -12,16 +13,18 @@ const NAME = 'connector 1';
 const testDb = await testDatabase();
 const console = await openConsole(testDb.url);
 const db = openConsoleDatabase(testDb.url);
-let planner: Planner;
+let planner: Planner | undefined;
 let keys: string[];
 
 before(async () => {
-  const client = await testDb.connect();
+  const client = new pg.Client({ connectionString: testDb.superuserUrl });
+  await client.connect();
   await client.query('select s3_connector_private.settle_in()');
   await makeFiles(client, { connectors: 20, big: FILES, small: 50 });
   await client.query('select s3_connector_private.count_totals()');
   await client.query('vacuum analyze');
-  planner = await Planner.open(testDb.url);
+  await client.end();
+  planner = await Planner.open(testDb.superuserUrl);
   keys = (
     await testDb.query<{ key: string }>(
       'select key from s3_connector.files where connector_name = $1 order by key desc',
@@ -30,7 +33,7 @@ before(async () => {
   ).map(({ key }) => key);
 });
 after(async () => {
-  await planner.close();
+  await planner?.close();
   await db.close();
 });
 
@@ -71,7 +74,7 @@ test('a page is found by an index, wherever it is and whatever else is looked fo
   };
   for (const [name, search] of Object.entries(searches)) {
     const { text, values } = filesQuery({ name: NAME, ...search });
-    const found = await planner.scans('files', text, [...values]);
+    const found = await planner!.scans('files', text, [...values]);
     assert.notEqual(found.length, 0, name);
     assert.deepEqual(
       found.filter(({ by }) => by === 'seq'),
