@@ -3,14 +3,16 @@
  * a user types them, a worker, files that go on arriving, and one that is broken. `--once` ends when all is in.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { on, once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
+import { type Console, startConsole } from '../console/server.ts';
 import { type BucketServer, startBucketServer } from '../embedded/bucket/server.ts';
 import { startPostgres } from '../embedded/postgres/server.ts';
 import { migrate } from '../src/db/migrations.ts';
@@ -51,6 +53,7 @@ const server = await startBucketServer({ anonymousBuckets: [BUCKET] });
 const databaseUrl = postgres.url('postgres');
 let worker: ChildProcess | undefined;
 let client: pg.Client | undefined;
+let console: Console | undefined;
 try {
   await migrate(databaseUrl);
   client = new pg.Client({ connectionString: databaseUrl, types: datesAsText });
@@ -61,15 +64,20 @@ try {
     `PostgreSQL ${postgres.version} and an S3 bucket are up, with months of weather and stocks, and 3 million flights.\n`,
   );
   worker = startWorker(databaseUrl, server, directory);
+  // It applies the views anew, which whoever reads them meanwhile may deadlock with.
+  await isReady(worker);
+  console = await startConsole({ databaseUrl, host: '127.0.0.1', port: 0, token: undefined });
+  screen.say(`The console, to watch it in a browser: ${console.url}\n`);
   await insertConnectors(screen, server);
   await untilDone(screen);
   await lateFilesArrive(screen, server, late);
   await showResult(screen, client);
   process.exitCode = (await allImported(client)) ? 0 : 1;
-  if (!onceOnly) await stayOpen(screen, databaseUrl, server);
+  if (!onceOnly) await stayOpen(screen, databaseUrl, console.url, server);
 } catch (error) {
   if (!ended.signal.aborted) throw error;
 } finally {
+  await console?.close();
   await client?.end().catch(() => {});
   await stopWorker(worker);
   await server.close();
@@ -105,6 +113,15 @@ function startWorker(databaseUrl: string, { endpoint }: BucketServer, directory:
     if (code !== 0 && !ended.signal.aborted) ended.abort(new Error(`the worker ended with code ${code}`));
   });
   return child;
+}
+
+/** Waits for the worker's first word, by which it is ready; one that ends before has its own way of telling. */
+async function isReady(child: ChildProcess): Promise<void> {
+  for await (const [line] of on(createInterface({ input: child.stdout! }), 'line', {
+    signal: ended.signal,
+  })) {
+    if (String(line).includes('"event":"ready"')) return;
+  }
 }
 
 async function stopWorker(child: ChildProcess | undefined): Promise<void> {
@@ -181,10 +198,16 @@ async function allImported(client: pg.Client): Promise<boolean> {
 }
 
 /** Goes on as a bucket does, with a new month every ten seconds, which the connector finds within the minute. */
-async function stayOpen(screen: Screen, url: string, { store, endpoint }: BucketServer): Promise<void> {
+async function stayOpen(
+  screen: Screen,
+  url: string,
+  consoleUrl: string,
+  { store, endpoint }: BucketServer,
+): Promise<void> {
   screen.say(`
 All is in, and a new month of weather lands in the bucket every ten seconds. Look around; Ctrl-C ends it and leaves nothing behind.
 
+  ${consoleUrl}   the console
   psql ${url}
   aws --no-sign-request --endpoint-url ${endpoint} s3 cp mine.csv s3://${BUCKET}/weather/
 `);

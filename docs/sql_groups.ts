@@ -23,6 +23,7 @@ export const RELATION_GROUPS: Group[] = [
       'running_files',
       'rejected_rows',
       'polls',
+      'throughput',
       'workers',
     ],
   },

@@ -28,6 +28,12 @@ comment on column s3_connector.connector_status.last_error is 'What the file tha
 comment on column s3_connector.connector_status.late_files is 'Keys in late_files, as the last audit found them.';
 comment on column s3_connector.connector_status.notice is 'What else one should know: why the connector is paused in a copy of its database, or that a table was made without a hypertable.';
 
+comment on column s3_connector.throughput.connector_name is 'The connector.';
+comment on column s3_connector.throughput.seconds is 'Length of the stretch of time: 60 within the last hour, 600 within the last day.';
+comment on column s3_connector.throughput.since is 'When the stretch began.';
+comment on column s3_connector.throughput.rows is 'Rows imported in it.';
+comment on column s3_connector.throughput.bytes is 'Bytes of the objects imported in it.';
+
 comment on column s3_connector.file_history.connector_name is 'The connector.';
 comment on column s3_connector.file_history.key is 'The file.';
 comment on column s3_connector.file_history.from_status is 'The earlier status; null: the file is new.';

@@ -143,14 +143,15 @@ function readEndpoints(env: NodeJS.ProcessEnv): string[] {
 
 /** With a slash in one of them, two installations could have the same external id. */
 function readExternalId(env: NodeJS.ProcessEnv): string | null {
-  const parts = ['PROJECT_ID', 'SERVICE_ID'].map((name) => {
-    const text = env[name] ?? '';
-    // AWS's own rule for external ids, but for slash and colon.
-    if (/^[\w+=,.@-]{0,600}$/.test(text)) return text;
-    throw new ConnectorError(
-      'bad_setting',
-      `${name} must be up to 600 letters, digits and _+=,.@-; it is ${JSON.stringify(text)}`,
-    );
-  });
+  const parts = Object.entries({ PROJECT_ID: env.PROJECT_ID, SERVICE_ID: env.SERVICE_ID }).map(
+    ([name, text = '']) => {
+      // AWS's own rule for external ids, but for slash and colon.
+      if (/^[\w+=,.@-]{0,600}$/.test(text)) return text;
+      throw new ConnectorError(
+        'bad_setting',
+        `${name} must be up to 600 letters, digits and _+=,.@-; it is ${JSON.stringify(text)}`,
+      );
+    },
+  );
   return parts.every(Boolean) ? parts.join('/') : null;
 }

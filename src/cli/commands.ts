@@ -59,9 +59,10 @@ export const COMMANDS: readonly Command[] = [
     name: 'console',
     summary: 'serve the web page on which connectors are watched and steered',
     details:
-      "It acts with the rights of the role in DATABASE_URL. On other addresses than this machine's own it needs a token.",
+      "It acts with the rights of the role in CONSOLE_DATABASE_URL, or else DATABASE_URL. On other addresses than this machine's own it needs a token.",
     settings: [
       DATABASE,
+      ['CONSOLE_DATABASE_URL', 'instead of DATABASE_URL, for a role of its own'],
       ['CONSOLE_PORT', 'the port of the page'],
       ['CONSOLE_HOST', 'and its address (127.0.0.1)'],
       [

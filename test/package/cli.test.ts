@@ -66,7 +66,7 @@ test('migrate says what is missing with status 1, and migrates', async () => {
   assert.equal(away.code, 1);
   assert.match(away.stderr, /^no connection to the database: .*ECONNREFUSED.*\nNo server listens there/);
   assert.doesNotMatch(away.stderr, / {4}at /);
-  const env = { DATABASE_URL: empty.url };
+  const env = { DATABASE_URL: empty.workerUrl };
   const done = await runCli(['migrate'], { ...env, LOG_FORMAT: 'text' });
   assert.equal(done.code, 0, done.stderr);
   assert.match(done.stdout, /^\d\d:\d\d:\d\d info {2}migrated\n$/m);
@@ -85,7 +85,7 @@ const KEYS = { AWS_ACCESS_KEY_ID: 'key', AWS_SECRET_ACCESS_KEY: 'secret-of-s3' }
 
 test('check finds all well where it is', async () => {
   const role = await migrated.createRole();
-  const url = new URL(migrated.url);
+  const url = new URL(migrated.workerUrl);
   const { code, stdout } = await runCli(['check'], { ...KEYS, DATABASE_URL: url.href, SPOOL_DIR: directory });
   const { states, text } = findings(stdout);
   assert.equal(code, 0, text);
@@ -132,7 +132,7 @@ test('check says what to do about each thing that is not well, with status 1, an
 
   const occupied = join(directory, 'a-file');
   await writeFile(occupied, '');
-  const wrong = new URL(migrated.url);
+  const wrong = new URL(migrated.workerUrl);
   wrong.password = 'wrong-password';
   const bad = await runCli(['check'], { ...KEYS, DATABASE_URL: wrong.href, SPOOL_DIR: occupied });
   assert.equal(bad.code, 1);

@@ -73,7 +73,7 @@ test('what was installed from it migrates a database, starts, and imports every 
   const db = await testDatabase({ empty: true });
   const world = await openWorld();
   const env = {
-    DATABASE_URL: db.url,
+    DATABASE_URL: db.workerUrl,
     SPOOL_DIR: join(directory, 'spool'),
     S3_ALLOWED_ENDPOINTS: world.server.endpoint,
     AWS_ACCESS_KEY_ID: 'reader',

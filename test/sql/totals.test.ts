@@ -149,9 +149,22 @@ const SHOWN = `
   select name, ${STATUSES.join(', ')}, rows_total, bytes_total, rows_last_day, bytes_last_day
   from s3_connector.connector_status order by name`;
 
+/** Where the stretches of throughput do not add up to what connector_status says. */
+const OTHER_THROUGHPUT = `
+  select s.name, s.rows_last_hour, s.bytes_last_hour, s.rows_last_day, s.bytes_last_day, t.* from s3_connector.connector_status s
+  cross join lateral (
+    select array[
+      coalesce(sum(t.rows) filter (where t.seconds = 60), 0), coalesce(sum(t.bytes) filter (where t.seconds = 60), 0),
+      coalesce(sum(t.rows) filter (where t.seconds = 600), 0), coalesce(sum(t.bytes) filter (where t.seconds = 600), 0)
+    ]::bigint[] as sums
+    from s3_connector.throughput t where t.connector_name = s.name
+  ) t
+  where t.sums <> array[s.rows_last_hour, s.bytes_last_hour, s.rows_last_day, s.bytes_last_day]`;
+
 async function assertTotals(): Promise<void> {
   assert.deepEqual(await db.query('select * from s3_connector_private.wrong_totals()'), []);
   assert.deepEqual(await db.query(SHOWN), await db.query(COUNTED));
+  assert.deepEqual(await db.query(OTHER_THROUGHPUT), []);
 }
 
 test('the totals are what counting says, after a random life in several sessions at once', async () => {

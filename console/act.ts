@@ -1,0 +1,14 @@
+import { ACTIONS, isActionName } from './actions.ts';
+import { ownAddress } from './address.ts';
+import { RequestError } from './request.ts';
+import type { FormReply, FormRequest } from './routes.ts';
+
+/** Runs the action that a form names, and leads back to the page that it was on. */
+export async function act({ db, fields }: FormRequest): Promise<FormReply> {
+  const action = fields.get('action') ?? undefined;
+  if (!isActionName(action)) throw new RequestError(400, 'The form names no action.');
+  const statement = ACTIONS[action].statement(fields.get('name') ?? '', fields.get('key') ?? '');
+  const outcome = await db.run([statement]);
+  const isGone = action === 'drop_connector' && !outcome.error;
+  return { to: isGone ? '/' : ownAddress(fields.get('back')), outcome };
+}

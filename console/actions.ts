@@ -1,0 +1,67 @@
+import { type Statement, sql } from './sql.ts';
+
+/** What a person may do to a connector or to a file, and the statement that does it. */
+export interface Action {
+  label: string;
+  statement(name: string, key: string): Statement;
+}
+
+/** Each is one of the functions and procedures that anybody may call from SQL; the role's grants decide. */
+export const ACTIONS = {
+  pause: { label: 'Pause', statement: (name) => sql`select s3_connector.pause(${name})` },
+  resume: { label: 'Resume', statement: (name) => sql`select s3_connector.resume(${name})` },
+  poll_now: { label: 'Poll now', statement: (name) => sql`select s3_connector.poll_now(${name})` },
+  retry: { label: 'Retry all failed', statement: (name) => sql`select s3_connector.retry(${name})` },
+  check: { label: 'Check', statement: (name) => sql`call s3_connector.check(${name})` },
+  preview: { label: 'Preview', statement: (name) => sql`call s3_connector.preview(${name})` },
+  audit: { label: 'Audit', statement: (name) => sql`call s3_connector.audit(${name})` },
+  import_late: {
+    label: 'Import late files',
+    statement: (name) => sql`select s3_connector.import_late(${name})`,
+  },
+  drop_connector: {
+    label: 'Drop connector',
+    statement: (name) => sql`select s3_connector.drop_connector(${name})`,
+  },
+  retry_file: {
+    label: 'Retry',
+    statement: (name, key) => sql`select s3_connector.retry_file(${name}, ${key})`,
+  },
+  cancel_file: {
+    label: 'Cancel',
+    statement: (name, key) => sql`select s3_connector.cancel_file(${name}, ${key})`,
+  },
+  undo_file: { label: 'Undo', statement: (name, key) => sql`select s3_connector.undo_file(${name}, ${key})` },
+  reimport_file: {
+    label: 'Import again',
+    statement: (name, key) => sql`select s3_connector.reimport_file(${name}, ${key})`,
+  },
+  dry_run_file: {
+    label: 'Dry run',
+    statement: (name, key) => sql`call s3_connector.dry_run_file(${name}, ${key})`,
+  },
+} satisfies Record<string, Action>;
+
+export type ActionName = keyof typeof ACTIONS;
+
+export function isActionName(name: string | undefined): name is ActionName {
+  return name !== undefined && Object.hasOwn(ACTIONS, name);
+}
+
+/** Which actions make sense for a file in that status; what else may be forbidden, PostgreSQL says. */
+export function fileActions(status: string, hasLineage: boolean): ActionName[] {
+  switch (status) {
+    case 'in_queue':
+    case 'running':
+    case 'paused':
+      return ['cancel_file'];
+    case 'pending_retry':
+      return ['retry_file', 'cancel_file'];
+    case 'success':
+      return hasLineage ? ['reimport_file', 'undo_file'] : [];
+    case 'failure':
+      return ['retry_file', 'cancel_file', 'dry_run_file'];
+    default:
+      return ['retry_file', 'dry_run_file'];
+  }
+}

@@ -1,0 +1,58 @@
+/** PostgreSQL's bigint comes as text. */
+export type Bigint = string;
+
+const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
+
+/** 1234567 as 1,234,567; a dash for what is not known. */
+export function count(value: Bigint | number | null | undefined): string {
+  return value === null || value === undefined ? '–' : BigInt(value).toLocaleString('en-US');
+}
+
+/** Bytes, to three digits. */
+export function bytes(value: Bigint | number | null | undefined): string {
+  if (value === null || value === undefined) return '–';
+  let size = Number(value);
+  let unit = 0;
+  while (size >= 1024 && unit < UNITS.length - 1) {
+    size /= 1024;
+    unit++;
+  }
+  return `${unit === 0 ? size : size.toPrecision(size < 1000 ? 3 : 4)} ${UNITS[unit]}`;
+}
+
+/** Seconds, in the units that a person would use. */
+export function duration(seconds: number | null | undefined): string {
+  if (seconds === null || seconds === undefined) return '–';
+  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
+  if (seconds < 60) return `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
+  const whole = Math.round(seconds);
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  if (whole < 86_400) return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+  return `${Math.floor(whole / 86_400)} d ${Math.floor((whole % 86_400) / 3600)} h`;
+}
+
+/** A time in UTC, to the second. */
+export function utc(time: Date): string {
+  return time.toISOString().slice(0, 19).replace('T', ' ');
+}
+
+/** How long ago, or until when, roughly. */
+export function relative(time: Date, now = Date.now()): string {
+  const seconds = (now - time.getTime()) / 1000;
+  const size = Math.abs(seconds);
+  if (size < 2) return 'now';
+  const text =
+    size < 60
+      ? `${Math.floor(size)} s`
+      : size < 3600
+        ? `${Math.floor(size / 60)} min`
+        : size < 86_400
+          ? `${Math.floor(size / 3600)} h`
+          : `${Math.floor(size / 86_400)} d`;
+  return seconds > 0 ? `${text} ago` : `in ${text}`;
+}
+
+/** Which words people see for a status. */
+export function statusLabel(status: string): string {
+  return status.replaceAll('_', ' ');
+}

@@ -1,0 +1,98 @@
+import { bytes, count, duration } from '../format.ts';
+import { type Html, html, link } from '../html.ts';
+import { actionWithSql } from '../parts/button.ts';
+import { ago, at } from '../parts/time.ts';
+import type { PageRequest } from '../request.ts';
+import { sql } from '../sql.ts';
+
+/** What is being imported now, with the rows so far. */
+export async function runningPart({ db }: PageRequest, name: string): Promise<Html> {
+  const files = await db.rows<{
+    key: string;
+    size_bytes: string;
+    started_at: Date;
+    worker_id: number | null;
+    rows_copied: string | null;
+    rows_per_second: string | null;
+  }>(sql`
+    select key, size_bytes, started_at, worker_id, rows_copied, rows_per_second
+    from s3_connector.running_files where connector_name = ${name} order by started_at limit 20`);
+  if (files.length === 0) return html``;
+  return html`<section aria-labelledby="running-title"><h2 id="running-title">Importing now</h2><ul class="plain lines">${files.map(
+    (file) =>
+      html`<li><a class="key" href="${link('/file', { name, key: file.key })}">${file.key}</a> <span class="note">${bytes(file.size_bytes)}, worker ${file.worker_id}, begun ${ago(file.started_at)}${
+        file.rows_copied &&
+        html`, ${count(file.rows_copied)} rows so far, ${count(file.rows_per_second)} rows/s`
+      }</span></li>`,
+  )}</ul></section>`;
+}
+
+/** The last looks at the bucket. */
+export async function pollsPart({ db }: PageRequest, name: string): Promise<Html> {
+  const polls = await db.rows<{
+    started_at: Date;
+    seconds: number;
+    keys_listed: string;
+    keys_matched: string;
+    files_enqueued: string;
+    list_requests: number;
+    error: string | null;
+  }>(sql`
+    select started_at, seconds, keys_listed, keys_matched, files_enqueued, list_requests, error
+    from s3_connector.polls where connector_name = ${name} order by started_at desc limit 8`);
+  return html`<section aria-labelledby="polls-title"><h2 id="polls-title">Last polls</h2>${
+    polls.length === 0
+      ? html`<p class="empty">None yet.</p>`
+      : html`<div class="wide" tabindex="0" role="region" aria-labelledby="polls-title"><table class="stacks"><thead><tr><th>Began</th><th class="num">Took</th><th class="num">Listed</th><th class="num">Matched</th><th class="num">Enqueued</th><th class="num">Requests</th></tr></thead>
+<tbody>${polls.map(
+          (poll) =>
+            html`<tr><th scope="row" data-label="Began">${at(poll.started_at)}${poll.error && html`<span class="error">${poll.error}</span>`}</th><td data-label="Took" class="num">${duration(poll.seconds)}</td><td data-label="Listed" class="num">${count(poll.keys_listed)}</td><td data-label="Matched" class="num">${count(poll.keys_matched)}</td><td data-label="Enqueued" class="num">${count(poll.files_enqueued)}</td><td data-label="Requests" class="num">${count(poll.list_requests)}</td></tr>`,
+        )}</tbody></table></div>`
+  }</section>`;
+}
+
+/** Keys behind the marker that the last audit found. */
+export async function latePart(request: PageRequest, name: string): Promise<Html> {
+  const files = await request.db.rows<{
+    key: string;
+    reason: string;
+    size_bytes: string;
+    last_modified: Date;
+    found_at: Date;
+  }>(sql`
+    select key, reason, size_bytes, last_modified, found_at
+    from s3_connector.late_files where connector_name = ${name} order by key limit 21`);
+  if (files.length === 0) return html``;
+  return html`<section aria-labelledby="late-title"><h2 id="late-title">Late files</h2>
+<p class="note">Found by the last audit, ${ago(files[0]!.found_at)}: late ones came behind the marker and were never imported; overwritten ones changed after their import.</p>
+<ul class="plain lines">${files.slice(0, 20).map((file) => html`<li><span class="key">${file.key}</span> <span class="note">${file.reason}, ${bytes(file.size_bytes)}, written ${at(file.last_modified)}</span></li>`)}</ul>
+${files.length > 20 && html`<p class="note">And more: s3_connector.late_files has them all.</p>`}
+<ul class="actions">${actionWithSql(request, 'import_late', { name })}</ul></section>`;
+}
+
+/** What the last check found. */
+export async function checksPart({ db }: Pick<PageRequest, 'db'>, name: string): Promise<Html> {
+  const steps = await db.rows<{
+    step: string;
+    ok: boolean;
+    message: string;
+    hint: string | null;
+    checked_at: Date;
+  }>(
+    sql`select step, ok, message, hint, checked_at from s3_connector.checks where connector_name = ${name} order by position`,
+  );
+  if (steps.length === 0) return html``;
+  return html`<section aria-labelledby="check-title"><h2 id="check-title">Last check</h2><p class="note">${ago(steps[0]!.checked_at)}</p>
+<ul class="plain lines">${steps.map(({ step, ok, message, hint }) => html`<li><span class="badge s-${ok ? 'success' : 'failure'}">${ok ? 'ok' : 'not ok'}</span> <b>${step}</b> ${message}${hint && html` <span class="hint">${hint}</span>`}</li>`)}</ul></section>`;
+}
+
+/** How the connector is configured, as its row says. */
+export async function settingsPart({ db }: PageRequest, name: string): Promise<Html> {
+  const settings = await db.rows<{ key: string; value: string | null }>(sql`
+    select s.key, s.value from s3_connector.connectors c cross join lateral json_each_text(row_to_json(c)) s
+    where c.name = ${name}`);
+  return html`<details><summary>All settings</summary><dl class="facts settings">${settings.map(
+    ({ key, value }) =>
+      html`<dt><code>${key}</code></dt><dd>${value === null ? html`<span class="note">null</span>` : html`<code>${value}</code>`}</dd>`,
+  )}</dl></details>`;
+}

@@ -1,0 +1,22 @@
+import type { ConsoleDatabase } from '../database.ts';
+import type { FlowRow } from '../parts/flow.ts';
+import { type Statement, sql } from '../sql.ts';
+
+/** What `flow` shows, of connectors that the rest of the query picks. */
+export function flowRows(db: ConsoleDatabase, rest: Statement): Promise<FlowRow[]> {
+  return db.rows<FlowRow>(sql`
+    select s.*, c.bucket, c.pattern, c.target_table
+    from s3_connector.connector_status s join s3_connector.connectors c using (name) ${rest}`);
+}
+
+/** Rows in each of the last hour's minutes, oldest first, by connector; the minute that runs is the last one. */
+export async function rowsPerMinute(db: ConsoleDatabase, names: string[]): Promise<Map<string, number[]>> {
+  const rows = await db.rows<{ connector_name: string; ago: number; rows: string }>(sql`
+    select connector_name, rows, (extract(epoch from date_bin('1 minute', now(), 'epoch') - since) / 60)::integer as ago
+    from s3_connector.throughput where seconds = 60 and connector_name = any (${names})`);
+  const found = new Map(names.map((name) => [name, new Array<number>(60).fill(0)]));
+  for (const { connector_name, ago, rows: inMinute } of rows) {
+    if (ago >= 0 && ago < 60) found.get(connector_name)![59 - ago] = Number(inMinute);
+  }
+  return found;
+}

@@ -1,0 +1,99 @@
+import { fileActions } from '../actions.ts';
+import { bytes, count } from '../format.ts';
+import { type Html, html, link } from '../html.ts';
+import { actionWithSql } from '../parts/button.ts';
+import { badge, type Status } from '../parts/status.ts';
+import { at } from '../parts/time.ts';
+import { type Change, timeline } from '../parts/timeline.ts';
+import { type Page, type PageRequest, RequestError, required } from '../request.ts';
+import { sql } from '../sql.ts';
+
+interface File {
+  key: string;
+  etag: string;
+  size_bytes: string;
+  last_modified: Date;
+  status: Status;
+  attempts: number;
+  rows_read: string | null;
+  rows_imported: string | null;
+  rows_rejected: string | null;
+  rows_skipped: string | null;
+  error_code: string | null;
+  error_message: string | null;
+  next_attempt_at: Date | null;
+  undoable: boolean;
+}
+
+interface RejectedRow {
+  line: string;
+  column_name: string | null;
+  error: string;
+  raw: string;
+}
+
+const REJECTED_PER_PAGE = 50;
+
+/** One file: its life, its counts, what it was refused for. */
+export async function filePage(request: PageRequest): Promise<Page> {
+  const name = required(request, 'name');
+  const key = required(request, 'key');
+  const [[file], changes, rejected] = await Promise.all([
+    request.db.rows<File>(sql`
+      select *, lineage is not null as undoable from s3_connector.files where connector_name = ${name} and key = ${key}`),
+    request.db.rows<Change>(sql`
+      select from_status, to_status, at, seconds, attempt, message from s3_connector.file_history
+      where connector_name = ${name} and key = ${key} order by at desc limit 200`),
+    rejectedPart(request, name, key),
+  ]);
+  if (!file) throw new RequestError(404, `Connector ${name} has no file with the key ${key}.`);
+  return {
+    title: key,
+    section: 'connectors',
+    connector: name,
+    live: true,
+    body: html`
+<p class="crumbs"><a href="/">Connectors</a> <span aria-hidden="true">/</span> <a href="${link('/connector', { name })}">${name}</a></p>
+<div class="head"><h1 class="key">${key}</h1>${badge(file.status)}</div>
+${file.error_message && html`<p class="trouble"><strong>${file.error_code}</strong> ${file.error_message}</p>`}
+${counts(file)}
+<section aria-labelledby="steer-title"><h2 id="steer-title">Steer</h2>${actions(request, name, file)}</section>
+<section aria-labelledby="life-title"><h2 id="life-title">Its life</h2>${timeline(changes.reverse(), file.next_attempt_at)}</section>
+${rejected}`,
+  };
+}
+
+function counts(file: File): Html {
+  return html`<dl class="tiles">
+<div><dt>Rows read</dt><dd>${count(file.rows_read)}</dd></div>
+<div><dt>Imported</dt><dd>${count(file.rows_imported)}</dd></div>
+<div><dt>Rejected</dt><dd>${count(file.rows_rejected)}</dd></div>
+<div><dt>Skipped</dt><dd>${count(file.rows_skipped)}</dd></div>
+<div><dt>Size</dt><dd>${bytes(file.size_bytes)}</dd></div>
+<div><dt>Attempts</dt><dd>${count(file.attempts)}</dd></div>
+</dl>
+<p class="note">Written to the bucket ${at(file.last_modified)}, ETag <code>${file.etag}</code>.</p>`;
+}
+
+function actions(request: PageRequest, name: string, file: File): Html {
+  const possible = fileActions(file.status, file.undoable);
+  if (possible.length === 0) {
+    return html`<p class="note">Its rows are in the table. To be able to take them out again, or to import them again, a connector needs <code>file_id_column</code>.</p>`;
+  }
+  return html`<ul class="actions">${possible.map((action) => actionWithSql(request, action, { name, key: file.key }))}</ul>`;
+}
+
+async function rejectedPart(request: PageRequest, name: string, key: string): Promise<Html> {
+  const after = request.parameter('line') ?? '-1';
+  if (!/^-?\d{1,18}$/.test(after)) throw new RequestError(400, 'line must be a number.');
+  const rows = await request.db.rows<RejectedRow>(sql`
+    select line, column_name, error, left(raw, 2000) as raw from s3_connector.rejected_rows
+    where connector_name = ${name} and key = ${key} and line > ${after} order by line limit ${REJECTED_PER_PAGE + 1}`);
+  if (rows.length === 0) return html``;
+  const shown = rows.slice(0, REJECTED_PER_PAGE);
+  return html`<section id="rejected" aria-labelledby="rejected-title"><h2 id="rejected-title">Rejected rows</h2>
+<div class="wide" tabindex="0" role="region" aria-labelledby="rejected-title"><table class="stacks"><thead><tr><th class="num">Line</th><th>Column</th><th>Reason</th><th>The row as it stands in the file</th></tr></thead>
+<tbody>${shown.map((row) => html`<tr><th scope="row" data-label="Line" class="num">${count(row.line)}</th><td data-label="Column">${row.column_name ?? 'the row'}</td><td data-label="Reason">${row.error}</td><td data-label="Row"><code class="raw">${row.raw}</code></td></tr>`)}</tbody></table></div>
+<nav class="pager" aria-label="Pages of rejected rows">${after !== '-1' && html`<a href="${link('/file', { name, key })}#rejected">First</a>`}
+${rows.length > shown.length && html`<a rel="next" href="${link('/file', { name, key, line: shown.at(-1)!.line })}#rejected">Next</a>`}</nav></section>`;
+}

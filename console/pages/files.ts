@@ -1,0 +1,76 @@
+import type { ConsoleDatabase } from '../database.ts';
+import { containing } from '../parts/search.ts';
+import type { Status } from '../parts/status.ts';
+import { joined, type Statement, sql } from '../sql.ts';
+
+/** A file as the list shows it. */
+export interface FileRow {
+  key: string;
+  status: Status;
+  size_bytes: string;
+  attempts: number;
+  rows_imported: string | null;
+  rows_rejected: string | null;
+  error: string | null;
+  since: Date;
+  seconds: number | null;
+  undoable: boolean;
+}
+
+/** Which files of a connector are looked for. */
+export interface FileSearch {
+  name: string;
+  status?: Status | undefined;
+  search?: string | undefined;
+  /** The page of keys below this one, or above; at most one of them. */
+  below?: string | undefined;
+  above?: string | undefined;
+}
+
+/** One page of files, last keys first. */
+export interface FilePage {
+  files: FileRow[];
+  /** Keys to go on from; undefined: there are no more. */
+  below: string | undefined;
+  above: string | undefined;
+}
+
+export const FILES_PER_PAGE = 50;
+
+/** Reads one page by its keys, so that the last one costs no more than the first. */
+export async function findFiles(db: ConsoleDatabase, search: FileSearch): Promise<FilePage> {
+  const backwards = search.above !== undefined;
+  const found = await db.rows<FileRow>(filesQuery(search));
+  const hasMore = found.length > FILES_PER_PAGE;
+  const files = found.slice(0, FILES_PER_PAGE);
+  if (backwards) files.reverse();
+  const isFirst = backwards ? !hasMore : search.below === undefined;
+  const isLast = !backwards && !hasMore;
+  return {
+    files,
+    below: isLast ? undefined : files.at(-1)?.key,
+    above: isFirst ? undefined : files[0]?.key,
+  };
+}
+
+/** One file more than a page holds, which says whether there are others; those above a key come in ascending order. */
+export function filesQuery(search: FileSearch): Statement {
+  const direction = search.above === undefined ? sql`desc` : sql`asc`;
+  return sql`
+    select key, status, size_bytes, attempts, rows_imported, rows_rejected, left(error_message, 200) as error, lineage is not null as undoable,
+      coalesce(finished_at, started_at, queued_at) as since,
+      extract(epoch from finished_at - started_at)::double precision as seconds
+    from s3_connector.files
+    where ${joined(conditions(search), ' and ')}
+    order by key ${direction} limit ${FILES_PER_PAGE + 1}`;
+}
+
+function conditions({ name, status, search, below, above }: FileSearch): Statement[] {
+  return [
+    sql`connector_name = ${name}`,
+    ...(status === undefined ? [] : [sql`status = ${status}`]),
+    ...(search === undefined ? [] : [sql`key like ${containing(search)}`]),
+    ...(below === undefined ? [] : [sql`key < ${below}`]),
+    ...(above === undefined ? [] : [sql`key > ${above}`]),
+  ];
+}

@@ -1,0 +1,50 @@
+import type { Outcome } from '../database.ts';
+import { type Html, html, link } from '../html.ts';
+import { outcomePanel } from '../parts/outcome.ts';
+import type { Page } from '../request.ts';
+
+const SECTIONS = [
+  { name: 'connectors', href: '/', label: 'Connectors' },
+  { name: 'workers', href: '/workers', label: 'Workers' },
+  { name: 'new', href: '/setup', label: 'New connector' },
+] as const;
+
+/** What a page shows besides its own: what became of the last action, and whose rights it has. */
+export interface Surroundings {
+  outcome?: Outcome | undefined;
+  role?: string;
+}
+
+/** The whole page around what is its own. */
+export function layout(page: Page, { outcome, role }: Surroundings): Html {
+  const events = page.live ? link('/events', { connector: page.connector }) : '';
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>${page.title} · pg-s3-connector</title>
+<link rel="icon" href="/assets/icon.svg" type="image/svg+xml">
+<link rel="stylesheet" href="/assets/uplot.css">
+<link rel="stylesheet" href="/assets/console.css">
+<script type="module" src="/assets/console.js"></script>
+</head>
+<body data-events="${events}">
+<a class="skip" href="#main">Skip to the content</a>
+<header class="bar">
+  <a class="brand" href="/">pg-s3-connector</a>
+  <nav aria-label="Main">${SECTIONS.map(
+    ({ name, href, label }) =>
+      html`<a href="${href}"${name === page.section && html` aria-current="page"`}>${label}</a>`,
+  )}</nav>
+  ${page.live && html`<label class="refresh" hidden title="Every minute, and at once when a file changes its status"><input type="checkbox" id="auto-refresh" checked> Auto-refresh <span class="pulse" data-state="off"></span></label>`}
+</header>
+<main id="main" tabindex="-1">
+${outcome && outcomePanel(outcome)}
+${page.body}
+</main>
+<footer>Times are in UTC.${role && html` What can be seen and done here is what the role <code>${role}</code> may.`}</footer>
+</body>
+</html>`;
+}

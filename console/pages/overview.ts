@@ -1,0 +1,63 @@
+import { type Html, html, link } from '../html.ts';
+import { flow } from '../parts/flow.ts';
+import { containing } from '../parts/search.ts';
+import type { Page, PageRequest } from '../request.ts';
+import { type Statement, sql } from '../sql.ts';
+import { flowRows, rowsPerMinute } from './connectors.ts';
+
+const PER_PAGE = 25;
+
+/** Which connectors to look at. */
+const SHOWN: Record<string, { label: string; condition: Statement }> = {
+  all: { label: 'all', condition: sql`true` },
+  failing: { label: 'with failed files', condition: sql`failure > 0` },
+  behind: { label: 'behind', condition: sql`not caught_up` },
+  paused: { label: 'paused', condition: sql`s.state = 'paused'` },
+};
+
+/** All connectors as the way of their data. */
+export async function overviewPage(request: PageRequest): Promise<Page> {
+  const search = request.parameter('search') ?? '';
+  const after = request.parameter('after') ?? '';
+  const given = request.parameter('show') ?? '';
+  const shown = Object.hasOwn(SHOWN, given) ? given : 'all';
+  const found = await flowRows(
+    request.db,
+    sql`where name > ${after} and name ilike ${containing(search)} and ${SHOWN[shown]!.condition} order by name limit ${PER_PAGE + 1}`,
+  );
+  const rows = found.slice(0, PER_PAGE);
+  const perMinute = await rowsPerMinute(
+    request.db,
+    rows.map(({ name }) => name),
+  );
+  const isAlone = rows.length === 0 && !search && !after && shown === 'all';
+  return {
+    title: 'Connectors',
+    section: 'connectors',
+    live: true,
+    body: html`
+<div class="head"><h1>Connectors</h1>
+${!isAlone && searchForm(search, shown)}
+<a class="button primary" href="/setup">New connector</a></div>
+<div id="flows" class="flows">${rows.map((row) => flow(row, perMinute.get(row.name)!, 'h2'))}</div>
+${isAlone && welcome()}
+${rows.length === 0 && !isAlone && html`<p class="empty">No such connector.</p>`}
+<nav class="pager" aria-label="Pages">
+${after && html`<a href="${link('/', { search, show: shown })}">First</a>`}
+${found.length > PER_PAGE && html`<a rel="next" href="${link('/', { search, show: shown, after: rows.at(-1)!.name })}">Next</a>`}
+</nav>`,
+  };
+}
+
+function searchForm(search: string, shown: string): Html {
+  return html`<form class="search" role="search" action="/"><label for="search">Name</label> <input id="search" type="search" name="search" value="${search}" placeholder="part of a name"> <label for="show">Show</label> <select id="show" name="show">${Object.entries(
+    SHOWN,
+  ).map(
+    ([value, { label }]) =>
+      html`<option value="${value}"${value === shown && html` selected`}>${label}</option>`,
+  )}</select><button>Search</button></form>`;
+}
+
+function welcome(): Html {
+  return html`<div class="empty"><p>There is no connector yet. One row starts one: every CSV and Parquet file under a glob comes into a table, once.</p></div>`;
+}

@@ -1,0 +1,52 @@
+import { bytes, count } from '../format.ts';
+import { type Html, html, link } from '../html.ts';
+import { sparkline } from './sparkline.ts';
+import { badge } from './status.ts';
+import { type StatusCounts, statusBar } from './status_bar.ts';
+import { ago } from './time.ts';
+
+/** A connector as the picture shows it. */
+export interface FlowRow extends StatusCounts {
+  name: string;
+  bucket: string;
+  pattern: string;
+  target_table: string;
+  state: string;
+  caught_up: boolean;
+  last_poll_at: Date | null;
+  next_poll_at: Date | null;
+  rows_total: string;
+  bytes_total: string;
+  rows_last_hour: string;
+  last_error: string | null;
+  late_files: string;
+  notice: string | null;
+}
+
+/** The way of the data through one connector: bucket -> connector -> table. */
+export function flow(row: FlowRow, perMinute: readonly number[], heading: 'h1' | 'h2'): Html {
+  const peak = Math.max(...perMinute, 0);
+  return html`<article data-key="${row.name}" class="flow ${row.state === 'paused' ? 'is-paused' : ''}" aria-label="${row.name}">
+<div class="node from"><span class="kind">bucket</span><span class="what">${row.bucket}</span><code>${row.pattern}</code></div>
+<div class="pipe">
+<div class="title">${title(row.name, heading)} ${badge(row.state)}<span class="note">${whatNow(row)}</span>${peak > 0 && html`<span class="note peak">last hour, at most ${count(peak)} rows a minute</span>`}</div>
+${sparkline(perMinute)}
+${statusBar(row.name, row)}
+${row.last_error && html`<p class="trouble"><strong>Last error</strong> ${row.last_error}</p>`}
+${row.notice && html`<p class="notice"><strong>Notice</strong> ${row.notice}</p>`}
+</div>
+<div class="node to"><span class="kind">table</span><span class="what">${row.target_table}</span>
+<span class="numbers"><b>${count(row.rows_total)}</b> rows</span><span class="note">${bytes(row.bytes_total)} in objects · ${count(row.rows_last_hour)} rows in the last hour</span></div>
+</article>`;
+}
+
+function title(name: string, heading: 'h1' | 'h2'): Html {
+  if (heading === 'h1') return html`<h1>${name}</h1>`;
+  return html`<h2><a href="${link('/connector', { name })}">${name}</a></h2>`;
+}
+
+function whatNow(row: FlowRow): Html {
+  if (row.state === 'paused') return html`does not poll`;
+  if (!row.last_poll_at) return html`not yet polled`;
+  return html`${row.caught_up ? 'caught up' : 'behind'}, polled ${ago(row.last_poll_at)}`;
+}

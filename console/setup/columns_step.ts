@@ -1,0 +1,143 @@
+import { type Html, html } from '../html.ts';
+import { joined, type Statement, sql } from '../sql.ts';
+import { changedSettings, loadSettings, type Setting, settingFields, updateSettings } from './settings.ts';
+import type { Step, StepContext } from './step.ts';
+
+const TABLE: Setting[] = [
+  { column: 'target_table', label: 'Table', placeholder: 'public.sensor_readings' },
+  {
+    column: 'on_unknown_column',
+    label: 'A column that the table lacks',
+    options: [
+      ['fail', 'fails the file'],
+      ['ignore', 'is left out'],
+    ],
+  },
+];
+
+const HYPERTABLE: Setting[] = [
+  {
+    column: 'hypertable',
+    label: 'Hypertable',
+    options: [
+      ['', 'if TimescaleDB and a time column are there'],
+      ['true', 'yes'],
+      ['false', 'no'],
+    ],
+  },
+  { column: 'chunk_interval', label: 'Chunk interval' },
+  { column: 'columnstore', label: 'Columnstore', isCheckbox: true },
+];
+
+const TIME_COLUMN: Setting = { column: 'time_column', label: 'Time column' };
+const SETTINGS = [...TABLE, TIME_COLUMN, ...HYPERTABLE];
+
+interface PreviewColumn {
+  position: number;
+  source_column: string;
+  inferred_type: string;
+  nullable: boolean;
+  target_column: string | null;
+  target_type: string | null;
+  suggested_time_column: boolean;
+  mapped: boolean;
+  mapped_to: string | null;
+  data_type: string | null;
+}
+
+/** The table, and what becomes of each column of the files. */
+export const columnsStep: Step = {
+  name: 'columns',
+  title: 'Columns',
+  submit: 'Save and preview',
+  async load(context) {
+    const values = loadSettings(SETTINGS, context.columns, context.draft);
+    for (const [i, column] of (await previewColumns(context)).entries()) loadColumn(values, i, column);
+    return values;
+  },
+  async form(values, context) {
+    const columns = await previewColumns(context);
+    return html`<p>Which table, and which of its columns each column of the files goes into. A table that is not there is made from the first file.</p>
+${settingFields(TABLE, values, context.columns)}
+${columns.length === 0 ? html`<p class="empty">No columns to show: the last preview found none. Rows go by the names in the files.</p>` : columnTable(columns, values)}
+${settingFields([timeColumnSetting(columns, values), ...HYPERTABLE], values, context.columns)}`;
+  },
+  statements(values, { columns, draft }) {
+    const name = draft!.name;
+    return [
+      ...updateSettings(name, changedSettings(SETTINGS, values, columns, draft)),
+      ...mappingStatements(name, values),
+      sql`call s3_connector.preview(${name})`,
+    ];
+  },
+};
+
+function previewColumns({ db, draft }: StepContext): Promise<PreviewColumn[]> {
+  return db.rows<PreviewColumn>(sql`
+    select p.*, m.source_column is not null as mapped, m.target_column as mapped_to, m.data_type
+    from s3_connector.preview_columns p
+    left join s3_connector.column_mappings m using (connector_name, source_column)
+    where p.connector_name = ${draft!.name} order by p.position`);
+}
+
+function loadColumn(values: URLSearchParams, i: number, column: PreviewColumn): void {
+  // Where it would go without a mapping, which is then not needed.
+  const preset = column.mapped ? column.source_column : (column.target_column ?? column.source_column);
+  values.set(`column.${i}.source`, column.source_column);
+  values.set(`column.${i}.preset`, preset);
+  values.set(`column.${i}.target`, column.mapped_to ?? preset);
+  values.set(`column.${i}.type`, column.data_type ?? '');
+  if (!column.mapped || column.mapped_to !== null) values.set(`column.${i}.take`, 'true');
+}
+
+function columnTable(columns: PreviewColumn[], values: URLSearchParams): Html {
+  const field = (i: number, name: string) => values.get(`column.${i}.${name}`) ?? '';
+  return html`<div class="wide" tabindex="0" role="region" aria-label="Columns"><table class="stacks mapping">
+<thead><tr><th>Take</th><th>In the files</th><th>Type found</th><th>Column of the table</th><th>Type</th></tr></thead>
+<tbody>${columns.map(
+    ({ source_column, inferred_type, nullable, target_type }, i) => html`<tr>
+<td data-label="Take"><input type="checkbox" name="column.${i}.take" value="true"${field(i, 'take') && html` checked`} aria-label="Take ${source_column}"></td>
+<th scope="row" data-label="In the files"><code>${source_column}</code></th>
+<td data-label="Type found">${inferred_type}${nullable && html` <span class="note">some null</span>`}</td>
+<td data-label="Column of the table"><input name="column.${i}.target" value="${field(i, 'target')}" aria-label="Column for ${source_column}" autocomplete="off" spellcheck="false">
+<input type="hidden" name="column.${i}.source" value="${source_column}"><input type="hidden" name="column.${i}.preset" value="${field(i, 'preset')}"></td>
+<td data-label="Type"><input name="column.${i}.type" value="${field(i, 'type')}" placeholder="${target_type ?? inferred_type}" aria-label="Type of ${source_column}" autocomplete="off" spellcheck="false"></td>
+</tr>`,
+  )}</tbody></table></div>`;
+}
+
+function timeColumnSetting(columns: PreviewColumn[], values: URLSearchParams): Setting {
+  const suggested = columns.find((column) => column.suggested_time_column)?.target_column;
+  const targets = columns.map((_, i) => values.get(`column.${i}.target`) ?? '').filter(Boolean);
+  return {
+    ...TIME_COLUMN,
+    options: [
+      ['', suggested ? `the suggested one (${suggested})` : 'the suggested one, if there is any'],
+      ...[...new Set(targets)].map((target) => [target, target] as const),
+    ],
+  };
+}
+
+/** All mappings anew: one for each column that is left out, renamed or given a type. */
+function mappingStatements(name: string, values: URLSearchParams): Statement[] {
+  const rows: Statement[] = [];
+  let count = 0;
+  for (; values.has(`column.${count}.source`); count++) {
+    const field = (part: string) => values.get(`column.${count}.${part}`) ?? '';
+    const target = field('take') ? field('target') : null;
+    const type = target === null ? null : field('type') || null;
+    if (target !== field('preset') || type !== null) {
+      rows.push(sql`(${name}, ${field('source')}, ${target}, ${type})`);
+    }
+  }
+  if (count === 0) return [];
+  return [
+    sql`delete from s3_connector.column_mappings where connector_name = ${name}`,
+    ...(rows.length === 0
+      ? []
+      : [
+          sql`insert into s3_connector.column_mappings (connector_name, source_column, target_column, data_type)
+values ${joined(rows, ', ')}`,
+        ]),
+  ];
+}

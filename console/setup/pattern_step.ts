@@ -1,0 +1,67 @@
+import { bytes, count } from '../format.ts';
+import { type Html, html } from '../html.ts';
+import { at } from '../parts/time.ts';
+import { sql } from '../sql.ts';
+import { changedSettings, loadSettings, type Setting, settingFields, updateSettings } from './settings.ts';
+import type { Step, StepContext } from './step.ts';
+
+const PATTERN: Setting[] = [
+  { column: 'pattern', label: 'Pattern', placeholder: 'sensors/**/*.csv' },
+  {
+    column: 'file_format',
+    label: 'Format',
+    options: [
+      ['csv', 'CSV'],
+      ['parquet', 'Parquet'],
+    ],
+  },
+];
+
+const CSV: Setting[] = [
+  { column: 'csv_skip_header', label: 'The first line names the columns', isCheckbox: true },
+  {
+    column: 'csv_delimiter',
+    label: 'Delimiter',
+    options: [
+      [',', 'comma ,'],
+      [';', 'semicolon ;'],
+      ['\t', 'tab'],
+      ['|', 'bar |'],
+    ],
+  },
+  { column: 'csv_quote', label: 'Quote' },
+  { column: 'csv_escape', label: 'Escape' },
+  { column: 'csv_null', label: 'Null' },
+  { column: 'csv_encoding', label: 'Encoding' },
+  { column: 'time_zone', label: 'Time zone' },
+];
+
+const SETTINGS = [...PATTERN, ...CSV];
+const SHOWN_FILES = 12;
+
+/** Which files, and how they are to be read; with those that match. */
+export const patternStep: Step = {
+  name: 'pattern',
+  title: 'Files',
+  submit: 'Save and preview',
+  load: async ({ columns, draft }) => loadSettings(SETTINGS, columns, draft),
+  async form(values, context) {
+    return html`<p>Which files of the bucket. A worker lists it, and shows what matches.</p>
+${settingFields(PATTERN, values, context.columns)}
+<details><summary>How CSV files are written</summary>${settingFields(CSV, values, context.columns)}</details>
+${await matchingFiles(context)}`;
+  },
+  statements: (values, { columns, draft }) => [
+    ...updateSettings(draft!.name, changedSettings(SETTINGS, values, columns, draft)),
+    sql`call s3_connector.preview(${draft!.name})`,
+  ],
+};
+
+async function matchingFiles({ db, draft }: StepContext): Promise<Html> {
+  const files = await db.rows<{ key: string; size_bytes: string; last_modified: Date; total: string }>(sql`
+    select key, size_bytes, last_modified, count(*) over () as total
+    from s3_connector.preview_files where connector_name = ${draft!.name} order by key limit ${SHOWN_FILES}`);
+  if (files.length === 0) return html`<p class="empty">No preview yet, or nothing matches.</p>`;
+  return html`<h3>Matching files</h3><p class="note">${count(files[0]!.total)} of the last preview, which looks at 1,000 at most; the first of them, in the order in which they would be imported:</p>
+<ul class="plain lines">${files.map((file) => html`<li><span class="key">${file.key}</span> <span class="note">${bytes(file.size_bytes)}, ${at(file.last_modified)}</span></li>`)}</ul>`;
+}

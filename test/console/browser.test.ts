@@ -1,0 +1,234 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { before, test } from 'node:test';
+import type { Page } from 'playwright-core';
+import { openWorld } from '../support/world.ts';
+import { findChromium, openBrowser, openConsole } from './support.ts';
+
+// CONSOLE_SCREENSHOTS=<directory> keeps what was seen there.
+const { CONSOLE_SCREENSHOTS: screenshots } = process.env;
+const executablePath = findChromium();
+const options = executablePath
+  ? {}
+  : { skip: "no Chromium: install Debian's chromium, or name one in CHROMIUM_PATH" };
+
+const world = await openWorld();
+const console = await openConsole(world.db.url);
+const browser = executablePath ? await openBrowser(executablePath) : undefined;
+const WEATHER = '/connector?name=weather';
+
+before(async () => {
+  for (let day = 10; day < 30; day++) {
+    world.put(`weather/2026-01-${day}.csv`, `time,station,temp\n2026-01-${day} 00:00:00Z,a,${day}\n`);
+  }
+  world.put('weather/2026-01-30.csv', 'time,station,temp\n2026-01-30 00:00:00Z,a,warm\n');
+  await world.startWorker();
+  await world.insertConnector({ name: 'weather', pattern: 'weather/*', target_table: 'weather' });
+  await world.settled('weather');
+});
+
+async function open(path: string): Promise<Page> {
+  const page = await browser!.newPage({ viewport: { width: 1280, height: 900 } });
+  // What the Content-Security-Policy stops is told here, too.
+  page.on('console', (message) => {
+    if (message.type() === 'error') errors.push(message.text());
+  });
+  page.on('pageerror', (error) => errors.push(String(error)));
+  await page.goto(console.url + path);
+  return page;
+}
+const errors: string[] = [];
+
+async function keep(page: Page, name: string): Promise<void> {
+  if (screenshots) await page.screenshot({ path: join(screenshots, `${name}.png`), fullPage: true });
+}
+
+interface Seen {
+  over: number;
+  paper: string;
+  unnamed: string[];
+}
+
+// Run within the page.
+const SEEN = `({
+  over: document.documentElement.scrollWidth - window.innerWidth,
+  paper: getComputedStyle(document.documentElement).backgroundColor,
+  unnamed: [...document.querySelectorAll('a, button, input:not([type=hidden]), select')]
+    .filter((control) => !control.textContent.trim() && !control.ariaLabel && !control.labels?.length)
+    .map((control) => control.outerHTML),
+})`;
+const FOCUSED = `(() => {
+  const focused = document.activeElement;
+  const isOutlined = getComputedStyle(focused).outlineStyle !== 'none';
+  return isOutlined ? focused.textContent.trim() : 'no outline: ' + focused.outerHTML;
+})()`;
+
+test('every page fits at 1280 and 390 pixels, in light and dark, without an error', options, async () => {
+  const pages = {
+    overview: '/',
+    connector: WEATHER,
+    file: '/file?name=weather&key=weather/2026-01-30.csv',
+    workers: '/workers',
+    setup: '/setup',
+  };
+  for (const [name, path] of Object.entries(pages)) {
+    const page = await open(path);
+    for (const width of [1280, 390]) {
+      await page.setViewportSize({ width, height: 900 });
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await page.emulateMedia({ colorScheme });
+        await keep(page, `${name}-${width}-${colorScheme}`);
+        const seen = await page.evaluate<Seen>(SEEN);
+        assert.ok(seen.over <= 0, `${name} is ${seen.over} pixels too wide at ${width}`);
+        assert.equal(seen.paper, colorScheme === 'dark' ? 'rgb(18, 23, 29)' : 'rgb(246, 247, 249)');
+        assert.deepEqual(seen.unnamed, [], `controls of ${name} without a name`);
+      }
+    }
+    await page.close();
+  }
+  assert.deepEqual(errors, []);
+});
+
+test('the keyboard reaches every control, and shows where it is', options, async () => {
+  const page = await open(WEATHER);
+  await page.keyboard.press('Tab');
+  assert.equal(await page.evaluate('document.activeElement.textContent'), 'Skip to the content');
+  await page.keyboard.press('Enter');
+  const reached: string[] = [];
+  for (let i = 0; i < 40 && !reached.includes('Search'); i++) {
+    await page.keyboard.press('Tab');
+    reached.push(await page.evaluate<string>(FOCUSED));
+  }
+  for (const name of ['Pause', 'Poll now', 'Retry all failed', 'Check', 'last day', 'Search']) {
+    assert.ok(reached.includes(name), `${name} is not among ${reached.join(' | ')}`);
+  }
+  await page.close();
+});
+
+test('a failed file is found, looked at, and retried by its button', options, async () => {
+  const page = await open('/');
+  await page.getByRole('link', { name: '1 failure' }).click();
+  await page.getByRole('link', { name: 'weather/2026-01-30.csv' }).click();
+  await page.getByText('invalid input syntax').first().waitFor();
+  await page.getByRole('button', { name: 'Retry weather/2026-01-30.csv' }).click();
+  await page.getByRole('status').getByText('Done').waitFor();
+  await page
+    .getByRole('status')
+    .getByText("select s3_connector.retry_file('weather', 'weather/2026-01-30.csv');")
+    .waitFor();
+  await page.close();
+  await world.settled('weather');
+});
+
+test(
+  'the page follows what happens, keeps what is typed, and stands still when told to',
+  options,
+  async () => {
+    const page = await open(WEATHER);
+    await page.locator('.pulse[data-state=live]').waitFor();
+    await page.getByLabel('File name').fill('half a wo');
+    await page.getByText('Drop this connector').click();
+    await page.getByRole('button', { name: 'Retry weather/2026-01-30.csv' }).focus();
+    const arrive = async (key: string) => {
+      world.put(key, 'time,station,temp\n2026-02-01 00:00:00Z,a,1\n');
+      await world.pollAndSettle('weather');
+      await world.db.query("select pg_notify('s3_connector', $1)", [
+        JSON.stringify({ connector: 'weather', key, status: 'success' }),
+      ]);
+    };
+    await arrive('weather/2026-02-01.csv');
+    await page.getByRole('link', { name: 'weather/2026-02-01.csv' }).waitFor();
+    assert.equal(await page.getByLabel('File name').inputValue(), 'half a wo');
+    assert.equal(await page.getByRole('button', { name: 'Drop connector' }).isVisible(), true);
+    // The row has moved down, and the button that a key would press is still that file's.
+    assert.equal(await page.evaluate('document.activeElement.ariaLabel'), 'Retry weather/2026-01-30.csv');
+
+    await page.getByLabel('Auto-refresh').uncheck();
+    await arrive('weather/2026-02-02.csv');
+    // Another page has seen it by then; this one would have, too.
+    const other = await open(WEATHER);
+    await other.getByRole('link', { name: 'weather/2026-02-02.csv' }).waitFor();
+    assert.equal(await page.getByRole('link', { name: 'weather/2026-02-02.csv' }).count(), 0);
+    await page.getByLabel('Auto-refresh').check();
+    await page.reload();
+    assert.equal(await page.getByLabel('Auto-refresh').isChecked(), true);
+    await Promise.all([page.close(), other.close()]);
+  },
+);
+
+test('a connector is made step by step, each with the SQL that it runs', options, async () => {
+  world.put('air/1.csv', 'time,site,pm25,note\n2026-01-01 00:00:00Z,a,4.5,x\n2026-01-01 01:00:00Z,b,5.5,y\n');
+  const page = await open('/setup');
+  const sql = page.locator('#sql');
+  await page.getByLabel('Name', { exact: true }).fill('air');
+  await page.getByLabel('Bucket', { exact: true }).fill(world.bucket);
+  await page.getByLabel('Endpoint').fill(world.server.endpoint);
+  await sql
+    .getByText(`values ('air', '${world.bucket}', '${world.server.endpoint}', '**', 'csv', 'air', 'paused')`)
+    .waitFor();
+  await keep(page, 'setup-source');
+  await page.getByRole('button', { name: 'Save and check' }).click();
+  await page.getByRole('status').getByText('list: ok').waitFor();
+
+  await page.getByLabel('Pattern').fill('air/[');
+  await page.getByRole('button', { name: 'Save and preview', exact: true }).click();
+  await page.getByRole('alert').getByText('pattern must close every { and [').waitFor();
+  assert.equal(await page.getByLabel('Pattern').inputValue(), 'air/[');
+  await page.getByLabel('Pattern').fill('air/*');
+  await sql.getByText("set pattern = 'air/*' where name = 'air'").waitFor();
+  await page.getByRole('button', { name: 'Save and preview', exact: true }).click();
+  await page.getByText('air/1.csv').waitFor();
+  await keep(page, 'setup-pattern');
+  await page.getByRole('button', { name: 'then columns' }).click();
+
+  await page.getByLabel('Table', { exact: true }).fill('air_quality');
+  await page.getByLabel('Column for site').fill('station');
+  await page.getByLabel('Type of pm25').fill('numeric(6,2)');
+  await page.getByLabel('Take note').uncheck();
+  await sql.getByText("('air', 'note', null, null)").waitFor();
+  await keep(page, 'setup-columns');
+  await page.getByRole('button', { name: 'then rules' }).click();
+
+  await page.getByLabel('A bad row').selectOption('skip');
+  await page.getByLabel('Schedule').fill('*/5 * * * *');
+  await sql.getByText("set on_bad_row = 'skip', schedule = '*/5 * * * *' where name = 'air'").waitFor();
+  await keep(page, 'setup-rules');
+  await page.getByRole('button', { name: 'Save' }).click();
+
+  await page.getByText("select s3_connector.resume('air');").waitFor();
+  await keep(page, 'setup-start');
+  const shown = await page.locator('form.setup .sql').first().textContent();
+  await page.getByRole('button', { name: 'Start' }).click();
+  await page.getByRole('heading', { name: 'air', exact: true }).waitFor();
+  await world.settled('air');
+  assert.deepEqual(await world.db.query('select station, pm25 from air_quality order by time'), [
+    { station: 'a', pm25: '4.50' },
+    { station: 'b', pm25: '5.50' },
+  ]);
+  await page.close();
+
+  // The SQL that the last step shows makes the same connector.
+  const row = () =>
+    world.db.one(`
+      select to_jsonb(c) - '{created_at,state}'::text[] as c,
+        (select jsonb_agg(m order by source_column) from s3_connector.column_mappings m) as m
+      from s3_connector.connectors c where name = 'air'`);
+  const made = await row();
+  await world.db.query("select s3_connector.drop_connector('air')");
+  await world.db.query(shown!);
+  assert.deepEqual(await row(), made);
+});
+
+test('a draft that is cancelled is gone', options, async () => {
+  const page = await open('/setup');
+  await page.getByLabel('Name', { exact: true }).fill('draft');
+  await page.getByLabel('Bucket', { exact: true }).fill(world.bucket);
+  await page.getByLabel('Endpoint').fill(world.server.endpoint);
+  await page.getByRole('button', { name: 'Save and check' }).click();
+  await page.getByRole('heading', { name: '2. Files' }).waitFor();
+  await page.getByText('Cancel', { exact: true }).click();
+  await page.getByRole('button', { name: 'Drop connector' }).click();
+  await page.getByRole('status').getByText("select s3_connector.drop_connector('draft');").waitFor();
+  assert.deepEqual(await world.db.query("select from s3_connector.connectors where name = 'draft'"), []);
+  await page.close();
+});

@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict';
+import { type IncomingMessage, request } from 'node:http';
+import { test } from 'node:test';
+import { ownAddress } from '../../console/address.ts';
+import { readConsoleConfig } from '../../console/config.ts';
+import { makeGuard } from '../../console/guard.ts';
+import { testDatabase } from '../support/database.ts';
+import { getPage, openConsole, sendForm } from './support.ts';
+
+const TOKEN = 'correct horse battery staple';
+const db = await testDatabase();
+const open = await openConsole(db.url);
+const locked = await openConsole(db.url, { token: TOKEN });
+
+/** fetch sets Host itself. */
+function getAs(url: string, host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    request(url, { headers: { host } }, (response) => {
+      response.resume();
+      resolve(response.statusCode!);
+    })
+      .on('error', reject)
+      .end();
+  });
+}
+
+test('only names of this machine are answered to, or a page of any name could be made one of this origin', async () => {
+  const port = new URL(open.url).port;
+  for (const host of [`localhost:${port}`, `127.0.0.1:${port}`, `[::1]:${port}`]) {
+    assert.equal(await getAs(open.url, host), 200, host);
+  }
+  for (const host of ['evil.example', `evil.example:${port}`, '127.0.0.1.evil.example']) {
+    assert.equal(await getAs(open.url, host), 421, host);
+  }
+});
+
+test('every answer forbids scripts within the page, frames and other origins', async () => {
+  for (const path of ['/', '/no-such-page', '/assets/console.css']) {
+    const { headers, text } = await getPage(open, path);
+    assert.match(
+      headers.get('content-security-policy')!,
+      /default-src 'none'; script-src 'self'.*frame-ancestors 'none'/,
+    );
+    assert.equal(headers.get('x-content-type-options'), 'nosniff');
+    assert.equal(headers.get('access-control-allow-origin'), null);
+    assert.doesNotMatch(text, /<script>| on[a-z]+="| style="/, path);
+  }
+});
+
+test('a form is taken only with its token and from its own origin', async () => {
+  const fields = { action: 'pause', name: 'x' };
+  assert.equal((await sendForm(open, '/act', fields)).status, 303);
+  assert.equal((await sendForm(open, '/act', { ...fields, token: 'guessed' })).status, 403);
+  for (const origin of ['https://evil.example', 'null', `${open.url}0`]) {
+    assert.equal((await sendForm(open, '/act', fields, { origin })).status, 403, origin);
+  }
+  for (const site of ['cross-site', 'same-site', 'none']) {
+    assert.equal((await sendForm(open, '/act', fields, { 'sec-fetch-site': site })).status, 403, site);
+  }
+  const { status } = await getPage(open, '/act?action=pause&name=x');
+  assert.equal(status, 404, 'nothing is done by a link');
+});
+
+test('after an action one stays in the console, wherever a form wants to lead', async () => {
+  for (const back of [
+    '//evil.example/',
+    '//evil.example//x',
+    'https://evil.example/',
+    '/\\evil.example',
+    '/..//evil.example',
+    'javascript:alert(1)',
+    '',
+  ]) {
+    assert.equal(ownAddress(back), '/');
+    const { headers } = await sendForm(open, '/act', { action: 'pause', name: 'x', back });
+    assert.match(headers.get('location')!, /^\/\?outcome=/, back);
+  }
+});
+
+test('with a token, nothing is shown or done without it', async () => {
+  for (const path of ['/', '/connector?name=x', '/events']) {
+    const { status, text } = await getPage(locked, path);
+    assert.equal(status, 401);
+    assert.doesNotMatch(text, /role <code>/);
+  }
+  const { text } = await getPage(locked, '/connector?name=x');
+  const token = /name="token" value="([^"]+)"/.exec(text)![1]!;
+  assert.match(text, /name="back" value="\/connector\?name=x"/);
+  const post = (path: string, fields: Record<string, string>) =>
+    fetch(locked.url + path, {
+      method: 'POST',
+      redirect: 'manual',
+      headers: { origin: locked.url },
+      body: new URLSearchParams({ token, ...fields }),
+    });
+  assert.equal((await post('/act', { action: 'pause', name: 'x' })).status, 401);
+
+  const refused = await post('/login', { secret: `${TOKEN}r`, back: '/' });
+  assert.equal(refused.status, 401);
+  assert.equal(refused.headers.get('set-cookie'), null);
+
+  const taken = await post('/login', { secret: TOKEN, back: '/workers' });
+  assert.equal(taken.headers.get('location'), '/workers');
+  const cookie = taken.headers.get('set-cookie')!;
+  assert.match(cookie, /; HttpOnly; SameSite=Strict$/);
+  assert.doesNotMatch(cookie, new RegExp(TOKEN));
+  const pair = cookie.split(';')[0]!;
+  assert.equal((await getPage(locked, '/workers', { cookie: pair })).status, 200);
+
+  const [name, value] = pair.split('=') as [string, string];
+  const later = `${Number(value.split('.')[0]) + 1}.${value.split('.')[1]}`;
+  for (const forged of [later, value.slice(0, -1), `${value.split('.')[0]}.`, '9999999999.', '']) {
+    assert.equal((await getPage(locked, '/', { cookie: `${name}=${forged}` })).status, 401, forged);
+  }
+});
+
+test('a cookie is good for twelve hours', (context) => {
+  const guard = makeGuard(TOKEN);
+  const empty = { headers: {} } as IncomingMessage;
+  const cookie = guard.logIn(TOKEN, empty)!.split(';')[0];
+  const request = { headers: { cookie } } as IncomingMessage;
+  const hours = (count: number) => Date.now() + count * 3600_000;
+  assert.equal(guard.isLoggedIn(request), true);
+  context.mock.timers.enable({ apis: ['Date'], now: hours(11.9) });
+  assert.equal(guard.isLoggedIn(request), true);
+  context.mock.timers.setTime(hours(0.2));
+  assert.equal(guard.isLoggedIn(request), false);
+});
+
+test('an address that others can reach needs a token', () => {
+  const env = { DATABASE_URL: 'postgres://db' };
+  assert.equal(readConsoleConfig(env).host, '127.0.0.1');
+  assert.equal(
+    readConsoleConfig({ ...env, CONSOLE_DATABASE_URL: 'postgres://as_reader' }).databaseUrl,
+    'postgres://as_reader',
+  );
+  for (const host of ['0.0.0.0', '::', '10.0.0.5', 'console.example', '127.evil.example']) {
+    assert.throws(() => readConsoleConfig({ ...env, CONSOLE_HOST: host }), {
+      code: 'bad_setting',
+      message: /CONSOLE_TOKEN/,
+    });
+    assert.equal(readConsoleConfig({ ...env, CONSOLE_HOST: host, CONSOLE_TOKEN: TOKEN }).host, host);
+  }
+  assert.throws(() => readConsoleConfig({ ...env, CONSOLE_TOKEN: 'short' }), { code: 'bad_setting' });
+  assert.throws(() => readConsoleConfig({ ...env, CONSOLE_PORT: '99999' }), { code: 'bad_setting' });
+});

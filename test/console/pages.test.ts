@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict';
+import { before, test } from 'node:test';
+import { testDatabase } from '../support/database.ts';
+import { openWorld } from '../support/world.ts';
+import { act, getPage, openConsole, shows } from './support.ts';
+
+const world = await openWorld();
+const NAME = 'weather & <wind>';
+const BAD = 'w/<b>bad.csv';
+const console = await openConsole(world.db.url);
+
+before(async () => {
+  world.put('w/1.csv', 'a,b\n1,2\n3,4\n');
+  world.put('w/2.csv', 'a,b\n1,x\n5,6\n');
+  world.put(BAD, 'a,b\n"never closed\n');
+  await world.startWorker();
+  await world.insertConnector({ name: NAME, pattern: 'w/*', target_table: 'weather', on_bad_row: 'skip' });
+  await world.settled(NAME);
+});
+
+const page = (path: string, parameters: Record<string, string> = {}) =>
+  getPage(console, `${path}?${new URLSearchParams(parameters)}`);
+
+test('the overview shows the way of the data, and escapes what it is called', async () => {
+  const { text } = await page('/');
+  shows(text, /<a href="\/connector\?name=weather[^"]+">weather &amp; &lt;wind&gt;<\/a>/);
+  assert.ok(!text.includes('<wind>'));
+  shows(text, /<b>3<\/b> rows/);
+  shows(text, /2 success/);
+  shows(text, /1 failure/);
+  shows(text, /Rows per minute in the last hour, 3 at most/);
+});
+
+test('overviews of part of the names', async () => {
+  shows((await page('/', { search: 'WIND' })).text, /weather &amp;/);
+  const { text } = await page('/', { search: '<x>' });
+  shows(text, /value="&lt;x&gt;"/);
+  shows(text, /No such connector/);
+  shows((await page('/', { show: 'failing' })).text, /weather &amp;/);
+  shows((await page('/', { show: 'paused' })).text, /No such connector/);
+});
+
+test('files are found by part of their name and by status', async () => {
+  const keys = async (parameters: Record<string, string>) => {
+    const { text } = await page('/connector', { name: NAME, ...parameters });
+    return [...text.matchAll(/<tr data-key="([^"]+)"/g)].map(([, key]) => key);
+  };
+  const bad = 'w/&lt;b&gt;bad.csv';
+  assert.deepEqual(await keys({}), [bad, 'w/2.csv', 'w/1.csv']);
+  assert.deepEqual(await keys({ status: 'failure' }), [bad]);
+  assert.deepEqual(await keys({ search: 'bad' }), [bad]);
+  assert.deepEqual(await keys({ search: 'w/?.csv', status: 'success' }), ['w/2.csv', 'w/1.csv']);
+  assert.deepEqual(await keys({ search: '%' }), []);
+});
+
+test("a file's page draws its life and shows its rejected rows", async () => {
+  const { text } = await page('/file', { name: NAME, key: 'w/2.csv' });
+  const life = /<ol>(.*?)<\/ol>/s.exec(text)![1]!;
+  assert.deepEqual(
+    [...life.matchAll(/<li class="s-(\w+)">/g)].map(([, status]) => status),
+    ['in_queue', 'running', 'success'],
+  );
+  shows(life, /<span class="lasted">\d+(\.\d+)? m?s<\/span>/);
+  shows(text, /data-label="Line"[^>]*>2<.*invalid input syntax.*<code class="raw">1,x\n?<\/code>/s);
+});
+
+test('an action shows its SQL before and after, and what came of it', async () => {
+  const { text } = await page('/connector', { name: NAME });
+  shows(text, /select s3_connector\.pause\(&#39;weather &amp; &lt;wind&gt;&#39;\);/);
+  const paused = await act(console, 'pause', NAME);
+  shows(paused, /role="status"[^>]*>\s*<p class="verdict"><strong>Done/);
+  shows(paused, /does not poll/);
+  const refused = await act(console, 'poll_now', NAME);
+  shows(refused, /role="alert"/);
+  shows(refused, /is paused and does not poll/);
+  shows(refused, /class="hint">select s3_connector\.resume\(/);
+  shows(await act(console, 'resume', NAME), /<strong>Done/);
+  await world.settled(NAME);
+});
+
+test('a check shows what the worker found', async () => {
+  const text = await act(console, 'check', NAME);
+  shows(text, /<li>list: ok/);
+  shows(text, /id="check-title"/);
+});
+
+test('retry all failed says how many; cancel and retry one', async () => {
+  shows(await act(console, 'retry', NAME), /<li>retry: 1<\/li>/);
+  await world.settled(NAME);
+  shows(await act(console, 'cancel_file', NAME, BAD), /<strong>Done/);
+  shows(await act(console, 'retry_file', NAME, 'w/3.csv'), /has no file with the key/);
+});
+
+test('late files that an audit finds are shown, and imported by a button', async () => {
+  world.put('w/0.csv', 'a,b\n7,8\n');
+  const audited = await act(console, 'audit', NAME);
+  shows(audited, /1 late, 0 overwritten/);
+  shows(audited, /<span class="key">w\/0\.csv<\/span> <span class="note">late, 8 B/);
+  shows(await act(console, 'import_late', NAME), /<strong>Done/);
+  const files = await world.settled(NAME);
+  assert.equal(files.find(({ key }) => key === 'w/0.csv')?.status, 'success');
+});
+
+test('the grants of the role decide, and say so', async () => {
+  const role = await world.db.createRole();
+  const url = new URL(world.db.url);
+  url.username = role.name;
+  url.password = role.password;
+  const readers = await openConsole(url.href);
+
+  const stranger = await getPage(readers, '/');
+  assert.equal(stranger.status, 403);
+  shows(stranger.text, /permission denied for schema s3_connector/);
+
+  await world.db.query(`grant s3_connector_reader to ${role.name}`);
+  const reader = await getPage(readers, '/');
+  assert.equal(reader.status, 200);
+  shows(reader.text, new RegExp(`role <code>${role.name}</code>`));
+  const refused = await act(readers, 'pause', NAME);
+  shows(refused, /permission denied for function pause<\/span> <code>42501/);
+  shows(refused, new RegExp(`grant s3_connector_operator to ${role.name}`));
+  assert.equal((await world.db.one('select state from s3_connector.connectors')).state, 'running');
+
+  await world.db.query(`grant s3_connector_operator to ${role.name}`);
+  shows(await act(readers, 'poll_now', NAME), /<strong>Done/);
+});
+
+test('what is not there is said so', async () => {
+  assert.equal((await page('/connector', { name: 'none' })).status, 404);
+  assert.equal((await page('/file', { name: NAME, key: 'none' })).status, 404);
+  assert.equal((await page('/connector')).status, 404);
+  assert.equal((await page('/setup', { name: 'none' })).status, 404);
+});
+
+test('a database that is not there is said so, and that it is not migrated', async () => {
+  const url = new URL(world.db.url);
+  url.pathname = '/no_such_database';
+  shows((await getPage(await openConsole(url.href), '/')).text, /does not exist \(3D000\)/);
+  url.port = '1';
+  assert.equal((await getPage(await openConsole(url.href), '/')).status, 503);
+  const empty = await testDatabase({ empty: true });
+  const unmigrated = await getPage(await openConsole(empty.url), '/');
+  shows(unmigrated.text, /npm run migrate/);
+});

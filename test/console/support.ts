@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { after } from 'node:test';
+import { type Browser, chromium } from 'playwright-core';
+import type { ConsoleConfig } from '../../console/config.ts';
+import { type Console, startConsole } from '../../console/server.ts';
+
+/** A console on a port of its own, closed after the test file. */
+export async function openConsole(
+  databaseUrl: string,
+  config: Partial<ConsoleConfig> = {},
+): Promise<Console> {
+  const console = await startConsole({
+    databaseUrl,
+    host: '127.0.0.1',
+    port: 0,
+    token: undefined,
+    ...config,
+  });
+  after(() => console.close());
+  return console;
+}
+
+/** The text of a page, as it is written. */
+export async function getPage(console: Console, path: string, headers: Record<string, string> = {}) {
+  const response = await fetch(console.url + path, { headers, redirect: 'manual' });
+  return { status: response.status, headers: response.headers, text: await response.text() };
+}
+
+/** As assert.match, which would print the whole page. */
+export function shows(html: string, pattern: RegExp): void {
+  const words = html.replace(/<[^>]*>/g, ' ').replace(/\s+/g, ' ');
+  assert.ok(pattern.test(html), `expected ${pattern} in a page that says:\n${words.slice(0, 1500)}`);
+}
+
+/** Sends a form of the console's as a browser would: with the token that stands in its pages, and from its own origin. */
+export async function sendForm(
+  console: Console,
+  path: string,
+  fields: Record<string, string>,
+  headers: Record<string, string> = {},
+) {
+  const response = await fetch(console.url + path, {
+    method: 'POST',
+    redirect: 'manual',
+    headers: { origin: console.url, ...headers },
+    body: new URLSearchParams({ token: await formToken(console), ...fields }),
+  });
+  return { status: response.status, headers: response.headers, text: await response.text() };
+}
+
+/** Presses an action's button, and gives the page that it leads to. */
+export async function act(console: Console, action: string, name: string, key?: string): Promise<string> {
+  const back = `/connector?${new URLSearchParams({ name })}`;
+  const { headers } = await sendForm(console, '/act', { action, name, back, ...(key && { key }) });
+  return (await getPage(console, headers.get('location')!)).text;
+}
+
+async function formToken(console: Console): Promise<string> {
+  const { text } = await getPage(console, '/setup');
+  return /name="token" value="([^"]+)"/.exec(text)![1]!;
+}
+
+/** An installed Chromium or Chrome, or CHROMIUM_PATH; undefined where there is none. */
+export function findChromium(): string | undefined {
+  if (process.env.CHROMIUM_PATH) return process.env.CHROMIUM_PATH;
+  const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
+  const directories = (process.env.PATH ?? '').split(delimiter);
+  return directories.flatMap((directory) => names.map((name) => join(directory, name))).find(existsSync);
+}
+
+/** A headless browser, closed after the test file. */
+export async function openBrowser(executablePath: string): Promise<Browser> {
+  // Chromium's sandbox does not run as root.
+  const args = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
+  const browser = await chromium.launch({ executablePath, args });
+  after(() => browser.close());
+  return browser;
+}
