@@ -1,3 +1,4 @@
+import type { PreviewColumn } from '../../src/ask/preview.ts';
 import { type Html, html } from '../html.ts';
 import { joined, type Statement, sql } from '../sql.ts';
 import { changedSettings, loadSettings, type Setting, settingFields, updateSettings } from './settings.ts';
@@ -32,14 +33,8 @@ const HYPERTABLE: Setting[] = [
 const TIME_COLUMN: Setting = { column: 'time_column', label: 'Time column' };
 const SETTINGS = [...TABLE, TIME_COLUMN, ...HYPERTABLE];
 
-interface PreviewColumn {
-  position: number;
-  source_column: string;
-  inferred_type: string;
-  nullable: boolean;
-  target_column: string | null;
-  target_type: string | null;
-  suggested_time_column: boolean;
+/** A column of the last preview, and what column_mappings say of it. */
+interface MappedColumn extends PreviewColumn {
   mapped: boolean;
   mapped_to: string | null;
   data_type: string | null;
@@ -72,15 +67,15 @@ ${settingFields([timeColumnSetting(columns, values), ...HYPERTABLE], values, con
   },
 };
 
-function previewColumns({ db, draft }: StepContext): Promise<PreviewColumn[]> {
-  return db.rows<PreviewColumn>(sql`
+function previewColumns({ db, draft }: StepContext): Promise<MappedColumn[]> {
+  return db.rows<MappedColumn>(sql`
     select p.*, m.source_column is not null as mapped, m.target_column as mapped_to, m.data_type
     from s3_connector.preview_columns p
     left join s3_connector.column_mappings m using (connector_name, source_column)
     where p.connector_name = ${draft!.name} order by p.position`);
 }
 
-function loadColumn(values: URLSearchParams, i: number, column: PreviewColumn): void {
+function loadColumn(values: URLSearchParams, i: number, column: MappedColumn): void {
   // Where it would go without a mapping, which is then not needed.
   const preset = column.mapped ? column.source_column : (column.target_column ?? column.source_column);
   values.set(`column.${i}.source`, column.source_column);
@@ -90,7 +85,7 @@ function loadColumn(values: URLSearchParams, i: number, column: PreviewColumn): 
   if (!column.mapped || column.mapped_to !== null) values.set(`column.${i}.take`, 'true');
 }
 
-function columnTable(columns: PreviewColumn[], values: URLSearchParams): Html {
+function columnTable(columns: MappedColumn[], values: URLSearchParams): Html {
   const field = (i: number, name: string) => values.get(`column.${i}.${name}`) ?? '';
   return html`<div class="wide" tabindex="0" role="region" aria-label="Columns"><table class="stacks mapping">
 <thead><tr><th>Take</th><th>In the files</th><th>Type found</th><th>Column of the table</th><th>Type</th></tr></thead>
@@ -106,7 +101,7 @@ function columnTable(columns: PreviewColumn[], values: URLSearchParams): Html {
   )}</tbody></table></div>`;
 }
 
-function timeColumnSetting(columns: PreviewColumn[], values: URLSearchParams): Setting {
+function timeColumnSetting(columns: MappedColumn[], values: URLSearchParams): Setting {
   const suggested = columns.find((column) => column.suggested_time_column)?.target_column;
   const targets = columns.map((_, i) => values.get(`column.${i}.target`) ?? '').filter(Boolean);
   return {

@@ -13,7 +13,7 @@ import { rolledBack, withFirstPart } from './sample.ts';
 import { findTarget, planTarget } from './target.ts';
 
 /** A row of `preview_columns`. */
-interface PreviewColumn {
+export interface PreviewColumn {
   position: number;
   source_column: string;
   inferred_type: string;

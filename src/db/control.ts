@@ -1,8 +1,7 @@
 import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
 import postgres from 'postgres';
-import { describeError } from '../errors.ts';
-import { log } from '../log.ts';
+import { logLostConnections } from './lost_connections.ts';
 import type { Database } from './schema.ts';
 
 const APPLICATION_NAME = 's3_connector control';
@@ -33,11 +32,7 @@ export function openControl(databaseUrl: string): Control {
     idleTimeoutMillis: 0,
     types: { getTypeParser },
   });
-  // One that breaks while idle is replaced; in use, it fails what it was used for.
-  const onError = (error: Error) =>
-    log.warn('connection lost', { purpose: 'control', error: describeError(error) });
-  pool.on('error', onError);
-  pool.on('connect', (client) => client.on('error', onError));
+  logLostConnections(pool, 'control');
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
   return {
     db,

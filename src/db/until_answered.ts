@@ -25,7 +25,5 @@ export async function untilAnswered<T>(signal: AbortSignal, ask: () => Promise<T
 
 /** An error that does not come from the server is one of the connection. */
 function mayPass(error: unknown): boolean {
-  const { name, code } = (error ?? {}) as { name?: string; code?: string };
-  const fromServer = name === 'PostgresError' || error instanceof pg.DatabaseError;
-  return !fromServer || isPassingSqlstate(code ?? '');
+  return !(error instanceof pg.DatabaseError) || isPassingSqlstate(error.code ?? '');
 }

@@ -89,11 +89,10 @@ async function write(
   const flush = async () => {
     if (bytes === 0) return;
     await writeAll(handle, chunks, position);
-    chunks = [];
-    passedThrough(bytes);
     position += bytes;
     onBytes(bytes);
     chunks = [];
+    passedThrough(bytes);
     bytes = 0;
   };
   let trouble: unknown;

@@ -6,6 +6,7 @@ import pg from 'pg';
 import { REQUEST_KINDS } from '../ask/request.ts';
 import type { Config } from '../config.ts';
 import { openControl } from '../db/control.ts';
+import { logLostConnections } from '../db/lost_connections.ts';
 import { migrate, migrationNames } from '../db/migrations.ts';
 import { watchSchema } from '../db/schema_version.ts';
 import { EncoderThread } from '../formats/csv/binary/encoder_thread.ts';
@@ -168,11 +169,7 @@ function poolConfig(config: Config, purpose: string, max: number): pg.PoolConfig
 }
 
 function tend(pool: pg.Pool, purpose: string, resources: Resources): pg.Pool {
-  // A connection that breaks while idle is replaced; one that breaks in use fails what it was used for. An error
-  // event without a listener would end the process.
-  const onError = (error: Error) => log.warn('connection lost', { purpose, error: error.message });
-  pool.on('error', onError);
-  pool.on('connect', (client) => client.on('error', onError));
+  logLostConnections(pool, purpose);
   resources.add(() => pool.end());
   return pool;
 }
