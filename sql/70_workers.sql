@@ -60,19 +60,27 @@ $$;
 comment on function s3_connector_private.remove_spent_jobs() is
   'Removes jobs that were interrupted and are not to run again. Reads the whole queue, so it is only for the time after a trouble.';
 
-create or replace function s3_connector_private.free_lost_jobs(pool_ids text[], running_jobs bigint[])
+create or replace function s3_connector_private.free_jobs(pool_ids text[], running_jobs bigint[], locked_before timestamptz)
 returns bigint language plpgsql as $$
 declare
   freed bigint;
 begin
-  update graphile_worker._private_jobs j set locked_at = null, locked_by = null
-  where j.locked_by = any (pool_ids) and j.id <> all (running_jobs)
-    -- A younger one may be in an answer that is on its way.
-    and j.locked_at < now() - interval '3 seconds';
+  update graphile_worker._private_jobs j
+  -- A new id: whoever runs it after all will delete the job of the old one when it ends, and not one that is new by then.
+  set id = default, locked_at = null, locked_by = null
+  where j.locked_by = any (pool_ids) and j.id <> all (running_jobs) and j.locked_at < locked_before;
   get diagnostics freed = row_count;
   perform s3_connector_private.remove_spent_jobs();
   return freed;
 end;
+$$;
+comment on function s3_connector_private.free_jobs(text[], bigint[], timestamptz) is
+  'Frees the jobs that these pools of graphile-worker have held since before a time, but for those that are named; returns how many.';
+
+create or replace function s3_connector_private.free_lost_jobs(pool_ids text[], running_jobs bigint[])
+returns bigint language sql as $$
+  -- A younger one may be in an answer that is on its way.
+  select s3_connector_private.free_jobs(pool_ids, running_jobs, now() - interval '3 seconds');
 $$;
 comment on function s3_connector_private.free_lost_jobs(text[], bigint[]) is
   'Frees jobs that a living worker holds and does not run, because the answer that gave it the job was lost; returns how many.';
@@ -115,8 +123,8 @@ begin
   )
   select array_agg(pool_id) into dead_pools from died, unnest(pool_ids) as pool_id;
   if dead_pools is not null then
-    perform graphile_worker.force_unlock_workers(dead_pools);
-    perform s3_connector_private.remove_spent_jobs();
+    -- Not force_unlock_workers: a worker that has only lost its session goes on with its jobs.
+    perform s3_connector_private.free_jobs(dead_pools, '{}', 'infinity');
   end if;
   perform s3_connector_private.add_import_jobs(freed_files);
   perform s3_connector_private.dispatch(c.name) from unnest(freed_connectors) as c (name)
@@ -138,16 +146,19 @@ returns void language sql as $$
     cross join lateral (
       select f.id from s3_connector.files f where f.connector_name = c.name and f.status = 'in_queue' order by f.key limit 1
     ) first_file
-    where c.state = 'running' and (c.max_parallel_files is not null or not p.table_ready)
-      and not exists (select from s3_connector.files f where f.connector_name = c.name and f.status = 'running')
-      and not exists (
-        select from graphile_worker.jobs j
-        where j.key = s3_connector_private.import_job_key(first_file.id) and j.locked_at is null and j.attempts < j.max_attempts
-      )
+    where c.state = 'running' and not exists (
+      select from graphile_worker.jobs j
+      where j.key = s3_connector_private.import_job_key(first_file.id) and j.locked_at is null and j.attempts < j.max_attempts
+    )
+    and case when c.max_parallel_files is not null or not p.table_ready
+      then not exists (select from s3_connector.files f where f.connector_name = c.name and f.status = 'running')
+      -- Here every file has a job of its own, which the worker that has just taken it may not have begun.
+      else not exists (select from graphile_worker.jobs j where j.key = s3_connector_private.import_job_key(first_file.id))
+    end
     -- Each takes a lock, of which a server has some thousands.
     limit 1000
   ) stalled
   where s3_connector_private.try_lock_queue(stalled.name);
 $$;
 comment on function s3_connector_private.wake_connectors() is
-  'Gives connectors that have waiting files, but run none that would bring the next one its job, a job again: a safeguard, such as after somebody has deleted jobs.';
+  'Gives waiting files of connectors whose first one has no job, and waits for none to end, a job again: a safeguard, such as after somebody has deleted jobs.';

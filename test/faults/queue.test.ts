@@ -88,3 +88,35 @@ test('a job whose answer was lost is run within a minute, though its worker live
   );
   assert.equal((await worker.end('SIGTERM')).code, 0);
 });
+
+test('a worker that loses its session and lives, and is taken for dead meanwhile, leaves no file without a job', async () => {
+  await db.query('create table taken (file integer, n integer, file_id bigint)');
+  for (let file = 0; file < FILES; file++) world.put(`taken/${file}.csv`, `file,n\n${file},1\n`);
+  const stalled = world.server.faults.order({
+    operation: 'GetObject',
+    key: 'taken/0.csv',
+    stall: { after: 1 },
+  });
+  // With one place, whose job has ended before it takes another one.
+  const living = await world.startWorker({ WORKER_CONCURRENCY: '1' });
+  await world.insertConnector({
+    name: 'taken',
+    pattern: 'taken/*',
+    target_table: 'taken',
+    file_id_column: 'file_id',
+  });
+  await stalled.hit();
+  // While this lock is held the worker cannot register anew, so it is dead for whoever looks.
+  const session = await db.connect(db.worker);
+  await session.query('begin; lock table s3_connector_private.workers in share row exclusive mode');
+  await session.query(
+    "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 's3_connector worker' and datname = current_database()",
+  );
+  await db.waitFor('select alive from s3_connector.workers', (rows) => rows.every((row) => !row.alive));
+  await session.query('select s3_connector_private.rescue_files(); commit');
+  stalled.release();
+  await world.settled('taken');
+  await assertExactlyOnce(db, { connector: 'taken', table: 'taken', rowsOf: () => 1 });
+  await assertAtRest(db);
+  assert.equal((await living.end('SIGTERM')).code, 0);
+});

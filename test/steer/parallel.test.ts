@@ -71,32 +71,35 @@ test('max_parallel_files holds while files succeed, fail, are tried again and ar
   assert.equal(await mostAtOnce('limited'), AT_ONCE);
 });
 
-test('a connector whose jobs somebody has deleted is woken within a minute', async () => {
-  await db.query('create table woken (n integer)');
-  for (const file of [1, 2]) world.put(`woken/${file}.csv`, `n\n${file}\n`);
-  await world.insertConnector({
-    name: 'woken',
-    pattern: 'woken/*',
-    target_table: 'woken',
-    max_parallel_files: 1,
-    state: 'paused',
+for (const [name, max_parallel_files] of [
+  ['woken', 1],
+  ['woken_unlimited', null],
+] as const) {
+  test(`a connector whose jobs somebody has deleted is woken within a minute: ${name}`, async () => {
+    await db.query(`create table ${name} (n integer)`);
+    for (const file of [1, 2]) world.put(`${name}/${file}.csv`, `n\n${file}\n`);
+    await world.insertConnector({
+      name,
+      pattern: `${name}/*`,
+      target_table: name,
+      max_parallel_files,
+      state: 'paused',
+    });
+    await db.query('select s3_connector.resume($1)', [name]);
+    await world.settled(name);
+    await db.query(`begin;
+      select s3_connector.pause('${name}');
+      update s3_connector.files set status = 'in_queue' where connector_name = '${name}';
+      update s3_connector.connectors set state = 'running' where name = '${name}';
+      select graphile_worker.remove_job(key) from graphile_worker.jobs where key like 'import_file:%';
+      truncate ${name};
+      commit`);
+    // What the crontab does every minute, now.
+    await db.query("select graphile_worker.add_job('poll_due')");
+    await world.settled(name);
+    assert.deepEqual(await db.query(`select n from ${name} order by n`), [{ n: 1 }, { n: 2 }]);
   });
-  await db.query(`begin;
-    select s3_connector.resume('woken');
-    commit`);
-  await world.settled('woken');
-  await db.query(`begin;
-    select s3_connector.pause('woken');
-    update s3_connector.files set status = 'in_queue' where connector_name = 'woken';
-    update s3_connector.connectors set state = 'running' where name = 'woken';
-    select graphile_worker.remove_job(key) from graphile_worker.jobs where key like 'import_file:%';
-    truncate woken;
-    commit`);
-  // What the crontab does every minute, now.
-  await db.query("select graphile_worker.add_job('poll_due')");
-  await world.settled('woken');
-  assert.deepEqual(await db.query('select n from woken order by n'), [{ n: 1 }, { n: 2 }]);
-});
+}
 
 test('a second job for a file leaves a live attempt alone', async () => {
   await db.query('create table twice (n integer)');
