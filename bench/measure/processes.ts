@@ -56,9 +56,14 @@ export function machineCpu(): number {
   );
 }
 
-/** Resident memory. Of a page that several processes share, each has its part: so sums count it once. */
+/** Resident memory. Of a page that several processes share, each has its part: so sums count it once. Linux looks at every page for it. */
 export function memoryBytes(pid: number): number {
   return Number(/^Pss:\s+(\d+) kB/m.exec(readProc(`${pid}/smaps_rollup`))?.[1] ?? 0) * 1024;
+}
+
+/** Resident pages, those that it shares with others too: cheap to ask for. */
+export function residentPages(pid: number): number {
+  return Number(readProc(`${pid}/statm`).split(' ')[1] ?? 0);
 }
 
 /** What it says it is, or does. */

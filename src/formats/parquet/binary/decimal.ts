@@ -1,5 +1,6 @@
+import { copyBytes } from './far_strings.ts';
 import { isNull, type Vector } from './vector.ts';
-import { type ColumnWriter, putInt32, putNull } from './writers.ts';
+import { type ColumnWriter, putNull, type RowBuffer } from './writers.ts';
 
 const BASE = 10_000;
 const POSITIVE = 0x0000;
@@ -37,17 +38,17 @@ export class DecimalWriter implements ColumnWriter {
     }
   }
 
-  write(vector: Vector, rows: number, out: Uint8Array, at: Uint32Array): void {
+  write(vector: Vector, rows: number, { bytes, view, at }: RowBuffer): void {
     let start = 0;
     for (let row = 0; row < rows; row++) {
       const to = at[row]!;
       if (isNull(vector, row)) {
-        at[row] = putNull(out, to);
+        at[row] = putNull(view, to);
         continue;
       }
       const end = this.#ends[row]!;
-      putInt32(end - start, out, to);
-      out.set(this.#encoded.subarray(start, end), to + 4);
+      view.setInt32(to, end - start);
+      copyBytes(this.#encoded, start, end - start, bytes, to + 4);
       at[row] = to + 4 + end - start;
       start = end;
     }

@@ -1,7 +1,8 @@
 import type duckdb from '@duckdb/node-bindings';
 import type { BinaryFields } from '../../constants.ts';
+import { copyBytes } from './far_strings.ts';
 import { readVectors } from './vector.ts';
-import type { ColumnWriter } from './writers.ts';
+import type { ColumnWriter, RowBuffer } from './writers.ts';
 
 /** Rows of a chunk, ready for COPY, or the first that is too long. */
 export type EncodedChunk = { data: Uint8Array } | { tooLarge: { row: number; bytes: number } };
@@ -12,9 +13,8 @@ export class ChunkEncoder {
   readonly #widths: number[];
   readonly #maxRowBytes: number;
   readonly #constants: BinaryFields;
-  #out = new Uint8Array(1 << 20);
   #sizes = new Uint32Array(2048);
-  #at = new Uint32Array(2048);
+  #buffer = rowBuffer(1 << 20, 2048);
 
   /** @param constants what ends each row */
   constructor(writers: ColumnWriter[], maxRowBytes: number, constants: BinaryFields) {
@@ -33,34 +33,38 @@ export class ChunkEncoder {
     for (const [i, writer] of this.#writers.entries()) writer.addSizes(vectors[i]!, rows, this.#sizes);
     const tooLarge = this.#placeRows(rows);
     if (tooLarge) return { tooLarge };
-    for (const [i, writer] of this.#writers.entries()) writer.write(vectors[i]!, rows, this.#out, this.#at);
+    for (const [i, writer] of this.#writers.entries()) writer.write(vectors[i]!, rows, this.#buffer);
     if (this.#constants.count > 0) this.#putConstants(rows);
-    return { data: this.#out.subarray(0, this.#at[rows - 1]) };
+    const { bytes: out, at } = this.#buffer;
+    return { data: out.subarray(0, at[rows - 1]) };
   }
 
   #putConstants(rows: number): void {
     const { bytes } = this.#constants;
+    const { bytes: out, at } = this.#buffer;
     for (let row = 0; row < rows; row++) {
-      this.#out.set(bytes, this.#at[row]!);
-      this.#at[row]! += bytes.length;
+      copyBytes(bytes, 0, bytes.length, out, at[row]!);
+      at[row]! += bytes.length;
     }
   }
 
   #placeRows(rows: number): { row: number; bytes: number } | undefined {
+    const sizes = this.#sizes;
+    const { at } = this.#buffer;
     let end = 0;
     for (let row = 0; row < rows; row++) {
-      const bytes = this.#sizes[row]!;
+      const bytes = sizes[row]!;
       if (bytes > this.#maxRowBytes) return { row, bytes };
-      this.#at[row] = end;
+      at[row] = end;
       end += bytes;
     }
-    if (end > this.#out.length) this.#out = new Uint8Array(end * 2);
+    if (end > this.#buffer.bytes.length) Object.assign(this.#buffer, byteBuffer(end * 2));
+    const { view } = this.#buffer;
     const fields = this.#writers.length + this.#constants.count;
     for (let row = 0; row < rows; row++) {
-      const to = this.#at[row]!;
-      this.#out[to] = fields >> 8;
-      this.#out[to + 1] = fields;
-      this.#at[row] = to + 2;
+      const to = at[row]!;
+      view.setInt16(to, fields);
+      at[row] = to + 2;
     }
     return undefined;
   }
@@ -68,6 +72,15 @@ export class ChunkEncoder {
   #reserveRows(rows: number): void {
     if (rows <= this.#sizes.length) return;
     this.#sizes = new Uint32Array(rows);
-    this.#at = new Uint32Array(rows);
+    this.#buffer.at = new Uint32Array(rows);
   }
+}
+
+function rowBuffer(bytes: number, rows: number): RowBuffer {
+  return { ...byteBuffer(bytes), at: new Uint32Array(rows) };
+}
+
+function byteBuffer(length: number): Pick<RowBuffer, 'bytes' | 'view'> {
+  const bytes = new Uint8Array(length);
+  return { bytes, view: new DataView(bytes.buffer) };
 }

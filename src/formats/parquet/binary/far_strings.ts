@@ -88,7 +88,14 @@ export class FarStrings {
 /** Where a loop over bytes ends to be faster than a view of them. */
 const SHORT = 64;
 
-function copyBytes(bytes: Uint8Array, from: number, length: number, out: Uint8Array, to: number): void {
+/** Copies bytes from one array into another. */
+export function copyBytes(
+  bytes: Uint8Array,
+  from: number,
+  length: number,
+  out: Uint8Array,
+  to: number,
+): void {
   if (length <= SHORT) for (let i = 0; i < length; i++) out[to + i] = bytes[from + i]!;
   else out.set(bytes.subarray(from, from + length), to);
 }

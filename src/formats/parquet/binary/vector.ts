@@ -19,6 +19,11 @@ export function readVectors(chunk: duckdb.DataChunk, rows: number, widths: numbe
   });
 }
 
+/** The bytes of a vector in words of 32 bits, of the machine's own byte order, as DuckDB's are. */
+export function words({ buffer, byteOffset, byteLength }: Uint8Array): Uint32Array {
+  return new Uint32Array(buffer, byteOffset, byteLength >> 2);
+}
+
 export function isNull({ validity }: Vector, row: number): boolean {
   return validity !== null && ((validity[row >> 3]! >> (row & 7)) & 1) === 0;
 }

@@ -1,31 +1,39 @@
 /**
  * PostgreSQL's binary values (the *_send functions in src/backend/utils/adt, and
  * https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-BINARY-FORMAT): each is written for all rows of a
- * chunk in one loop, with its length before it, at the position that the row has come to.
+ * chunk in one loop, with its length before it, at the position that the row has come to. The loops are spelled out by width:
+ * V8 keeps one memory of what a loop calls, whichever column runs it, and inlines nothing that differs.
  */
 import { DecimalWriter } from './decimal.ts';
 import { FarStrings, INLINE_BYTES } from './far_strings.ts';
 import type { BinaryKind } from './kinds.ts';
-import { isNull, type Vector } from './vector.ts';
+import { isNull, type Vector, words } from './vector.ts';
 
-/** Writes one column. `at` holds where each row goes on, and is moved on. */
+/** The rows of a chunk while they are written. */
+export interface RowBuffer {
+  bytes: Uint8Array;
+  /** Of the same bytes: words go in at once. */
+  view: DataView;
+  /** Where each row goes on; moved on by what is written. */
+  at: Uint32Array;
+}
+
+/** Writes one column. */
 export interface ColumnWriter {
   /** Bytes of a value in DuckDB's vector. */
   readonly width: number;
   /** Adds the bytes of each row's value, without its length, to `sizes`. */
   addSizes(vector: Vector, rows: number, sizes: Uint32Array): void;
-  write(vector: Vector, rows: number, out: Uint8Array, at: Uint32Array): void;
+  write(vector: Vector, rows: number, to: RowBuffer): void;
 }
-
-type PutValue = (data: Uint8Array, from: number, out: Uint8Array, to: number) => void;
 
 /** Makes the writer of a column. */
 export function makeWriter(kind: BinaryKind, scale: number, vectorWidth: number): ColumnWriter {
   if (kind === 'decimal') return new DecimalWriter(vectorWidth, scale);
   if (kind === 'bytes') return new BytesWriter(null);
   if (kind === 'jsonb') return new BytesWriter(JSONB_VERSION);
-  const { width, put } = FIXED[kind];
-  return fixedWriter(width, put);
+  const { width, convert } = FIXED[kind];
+  return new FixedWriter(width, convert);
 }
 
 /** The version that stands before a jsonb's text (jsonb_recv in jsonb.c). */
@@ -37,114 +45,171 @@ const EPOCH_MICROSECONDS = BigInt(EPOCH_DAYS) * 86_400_000_000n;
 const EPOCH_HIGH = Number(EPOCH_MICROSECONDS >> 32n);
 const EPOCH_LOW = Number(EPOCH_MICROSECONDS & 0xffffffffn);
 
-const FIXED: Record<Exclude<BinaryKind, 'decimal' | 'bytes' | 'jsonb'>, { width: number; put: PutValue }> = {
-  boolean: { width: 1, put: put1 },
-  int2: { width: 2, put: put2 },
-  int4: { width: 4, put: put4 },
-  int8: { width: 8, put: put8 },
-  float4: { width: 4, put: put4 },
-  float8: { width: 8, put: put8 },
-  date: { width: 4, put: putDate },
-  timestamp: { width: 8, put: putTimestamp },
-  interval: { width: 16, put: putInterval },
-  uuid: { width: 16, put: putUuid },
+/** Makes PostgreSQL's values of DuckDB's, both in words of 32 bits, the least significant first. */
+type Convert = (from: Uint32Array, to: Uint32Array) => void;
+
+const FIXED: Record<
+  Exclude<BinaryKind, 'decimal' | 'bytes' | 'jsonb'>,
+  { width: Width; convert?: Convert }
+> = {
+  boolean: { width: 1 },
+  int2: { width: 2 },
+  int4: { width: 4 },
+  int8: { width: 8 },
+  float4: { width: 4 },
+  float8: { width: 8 },
+  date: { width: 4, convert: convertDates },
+  timestamp: { width: 8, convert: convertTimestamps },
+  // DuckDB: months, days, microseconds; PostgreSQL the other way round, as are the bytes.
+  interval: { width: 16 },
+  uuid: { width: 16, convert: convertUuids },
 };
 
-function put1(data: Uint8Array, from: number, out: Uint8Array, to: number): void {
-  out[to] = data[from]!;
-}
-
-function put2(data: Uint8Array, from: number, out: Uint8Array, to: number): void {
-  out[to] = data[from + 1]!;
-  out[to + 1] = data[from]!;
-}
-
-function put4(data: Uint8Array, from: number, out: Uint8Array, to: number): void {
-  out[to] = data[from + 3]!;
-  out[to + 1] = data[from + 2]!;
-  out[to + 2] = data[from + 1]!;
-  out[to + 3] = data[from]!;
-}
-
-function put8(data: Uint8Array, from: number, out: Uint8Array, to: number): void {
-  put4(data, from + 4, out, to);
-  put4(data, from, out, to + 4);
-}
-
-/** Puts a 32-bit integer, most significant byte first. */
-export function putInt32(value: number, out: Uint8Array, to: number): void {
-  out[to] = value >>> 24;
-  out[to + 1] = value >>> 16;
-  out[to + 2] = value >>> 8;
-  out[to + 3] = value;
-}
-
-function getInt32(data: Uint8Array, from: number): number {
-  return data[from]! | (data[from + 1]! << 8) | (data[from + 2]! << 16) | (data[from + 3]! << 24);
-}
-
-function putDate(data: Uint8Array, from: number, out: Uint8Array, to: number): void {
-  const days = getInt32(data, from);
-  if (days === 0x7fffffff) putInt32(days, out, to);
-  else if (days === -0x7fffffff) putInt32(-0x80000000, out, to);
-  else putInt32(days - EPOCH_DAYS, out, to);
-}
-
-function putTimestamp(data: Uint8Array, from: number, out: Uint8Array, to: number): void {
-  const low = getInt32(data, from) >>> 0;
-  const high = getInt32(data, from + 4);
-  if (high === 0x7fffffff && low === 0xffffffff) {
-    put8(data, from, out, to);
-  } else if (high === -0x80000000 && low === 1) {
-    putInt32(high, out, to);
-    putInt32(0, out, to + 4);
-  } else {
-    putInt32(high - EPOCH_HIGH - (low < EPOCH_LOW ? 1 : 0), out, to);
-    putInt32(low - EPOCH_LOW, out, to + 4);
+function convertDates(from: Uint32Array, to: Uint32Array): void {
+  for (let i = 0; i < from.length; i++) {
+    const days = from[i]! | 0;
+    if (days === 0x7fffffff) to[i] = days;
+    else to[i] = days === -0x7fffffff ? 0x80000000 : days - EPOCH_DAYS;
   }
 }
 
-/** DuckDB: months, days, microseconds; PostgreSQL the other way round. */
-function putInterval(data: Uint8Array, from: number, out: Uint8Array, to: number): void {
-  put8(data, from + 8, out, to);
-  put4(data, from + 4, out, to + 8);
-  put4(data, from, out, to + 12);
+function convertTimestamps(from: Uint32Array, to: Uint32Array): void {
+  for (let i = 0; i < from.length; i += 2) {
+    const low = from[i]!;
+    const high = from[i + 1]!;
+    if (high === 0x7fffffff && low === 0xffffffff) {
+      to[i] = low;
+      to[i + 1] = high;
+    } else if (high === 0x80000000 && low === 1) {
+      to[i] = 0;
+      to[i + 1] = high;
+    } else {
+      to[i] = low - EPOCH_LOW;
+      to[i + 1] = high - EPOCH_HIGH - (low < EPOCH_LOW ? 1 : 0);
+    }
+  }
 }
 
 /** DuckDB keeps a UUID as a signed number of 128 bits, its first bit turned so that they sort. */
-function putUuid(data: Uint8Array, from: number, out: Uint8Array, to: number): void {
-  put8(data, from + 8, out, to);
-  put8(data, from, out, to + 8);
-  out[to] = out[to]! ^ 0x80;
+function convertUuids(from: Uint32Array, to: Uint32Array): void {
+  for (let i = 0; i < from.length; i += 4) {
+    to[i] = from[i]!;
+    to[i + 1] = from[i + 1]!;
+    to[i + 2] = from[i + 2]!;
+    to[i + 3] = from[i + 3]! ^ 0x80000000;
+  }
 }
 
-/** A writer of its own for each column: V8 then compiles the loop for the one function that it calls, and not for all of them. */
-function fixedWriter(width: number, put: PutValue): ColumnWriter {
-  return {
-    width,
-    addSizes: (vector, rows, sizes) => {
-      if (vector.validity === null) for (let row = 0; row < rows; row++) sizes[row]! += width;
-      else for (let row = 0; row < rows; row++) if (!isNull(vector, row)) sizes[row]! += width;
-    },
-    write: (vector, rows, out, at) => {
-      const { data } = vector;
-      for (let row = 0; row < rows; row++) {
-        const to = at[row]!;
-        if (isNull(vector, row)) {
-          at[row] = putNull(out, to);
-        } else {
-          putInt32(width, out, to);
-          put(data, row * width, out, to + 4);
-          at[row] = to + 4 + width;
-        }
-      }
-    },
-  };
+type Width = 1 | 2 | 4 | 8 | 16;
+
+/** Values of one width, of which DuckDB's bytes, the last one first, are PostgreSQL's, once they are converted. */
+class FixedWriter implements ColumnWriter {
+  readonly width: Width;
+  readonly #convert: Convert | undefined;
+  #converted = new Uint32Array(0);
+
+  constructor(width: Width, convert: Convert | undefined) {
+    this.width = width;
+    this.#convert = convert;
+  }
+
+  addSizes(vector: Vector, rows: number, sizes: Uint32Array): void {
+    const { width } = this;
+    if (vector.validity === null) for (let row = 0; row < rows; row++) sizes[row]! += width;
+    else for (let row = 0; row < rows; row++) if (!isNull(vector, row)) sizes[row]! += width;
+  }
+
+  write(vector: Vector, rows: number, to: RowBuffer): void {
+    if (this.width === 1) write1(vector, rows, to);
+    else if (this.width === 2) write2(vector, rows, to);
+    else if (this.width === 4) write4(this.#words(vector), vector, rows, to);
+    else if (this.width === 8) write8(this.#words(vector), vector, rows, to);
+    else write16(this.#words(vector), vector, rows, to);
+  }
+
+  #words({ data }: Vector): Uint32Array {
+    const from = words(data);
+    if (!this.#convert) return from;
+    if (this.#converted.length < from.length) this.#converted = new Uint32Array(from.length);
+    this.#convert(from, this.#converted);
+    return this.#converted;
+  }
+}
+
+function write1(vector: Vector, rows: number, { view, at }: RowBuffer): void {
+  const { data } = vector;
+  for (let row = 0; row < rows; row++) {
+    const to = at[row]!;
+    if (isNull(vector, row)) {
+      at[row] = putNull(view, to);
+      continue;
+    }
+    view.setInt32(to, 1);
+    view.setUint8(to + 4, data[row]!);
+    at[row] = to + 5;
+  }
+}
+
+function write2(vector: Vector, rows: number, { view, at }: RowBuffer): void {
+  const { data } = vector;
+  for (let row = 0; row < rows; row++) {
+    const to = at[row]!;
+    if (isNull(vector, row)) {
+      at[row] = putNull(view, to);
+      continue;
+    }
+    view.setInt32(to, 2);
+    view.setUint16(to + 4, data[row * 2]! | (data[row * 2 + 1]! << 8));
+    at[row] = to + 6;
+  }
+}
+
+function write4(values: Uint32Array, vector: Vector, rows: number, { view, at }: RowBuffer): void {
+  for (let row = 0; row < rows; row++) {
+    const to = at[row]!;
+    if (isNull(vector, row)) {
+      at[row] = putNull(view, to);
+      continue;
+    }
+    view.setInt32(to, 4);
+    view.setUint32(to + 4, values[row]!);
+    at[row] = to + 8;
+  }
+}
+
+function write8(values: Uint32Array, vector: Vector, rows: number, { view, at }: RowBuffer): void {
+  for (let row = 0; row < rows; row++) {
+    const to = at[row]!;
+    if (isNull(vector, row)) {
+      at[row] = putNull(view, to);
+      continue;
+    }
+    view.setInt32(to, 8);
+    view.setUint32(to + 4, values[row * 2 + 1]!);
+    view.setUint32(to + 8, values[row * 2]!);
+    at[row] = to + 12;
+  }
+}
+
+function write16(values: Uint32Array, vector: Vector, rows: number, { view, at }: RowBuffer): void {
+  for (let row = 0; row < rows; row++) {
+    const to = at[row]!;
+    if (isNull(vector, row)) {
+      at[row] = putNull(view, to);
+      continue;
+    }
+    view.setInt32(to, 16);
+    view.setUint32(to + 4, values[row * 4 + 3]!);
+    view.setUint32(to + 8, values[row * 4 + 2]!);
+    view.setUint32(to + 12, values[row * 4 + 1]!);
+    view.setUint32(to + 16, values[row * 4]!);
+    at[row] = to + 20;
+  }
 }
 
 /** @returns where the row goes on */
-export function putNull(out: Uint8Array, to: number): number {
-  putInt32(-1, out, to);
+export function putNull(view: DataView, to: number): number {
+  view.setInt32(to, -1);
   return to + 4;
 }
 
@@ -161,28 +226,36 @@ class BytesWriter implements ColumnWriter {
   }
 
   addSizes(vector: Vector, rows: number, sizes: Uint32Array): void {
+    const lengths = words(vector.data);
     for (let row = 0; row < rows; row++) {
-      if (!isNull(vector, row)) sizes[row]! += this.#prefixBytes + getInt32(vector.data, row * 16);
+      if (!isNull(vector, row)) sizes[row]! += this.#prefixBytes + lengths[row * 4]!;
     }
   }
 
-  write(vector: Vector, rows: number, out: Uint8Array, at: Uint32Array): void {
+  write(vector: Vector, rows: number, { bytes, view, at }: RowBuffer): void {
     const { data } = vector;
+    const strings = words(data);
+    const unaligned = new DataView(data.buffer, data.byteOffset, data.byteLength);
     for (let row = 0; row < rows; row++) {
       let to = at[row]!;
       if (isNull(vector, row)) {
-        at[row] = putNull(out, to);
+        at[row] = putNull(view, to);
         continue;
       }
-      const from = row * 16;
-      const length = getInt32(data, from);
-      putInt32(length + this.#prefixBytes, out, to);
+      const length = strings[row * 4]!;
+      view.setInt32(to, length + this.#prefixBytes);
       to += 4;
-      if (this.#prefix !== null) out[to++] = this.#prefix;
-      if (length <= INLINE_BYTES) for (let i = 0; i < length; i++) out[to + i] = data[from + 4 + i]!;
-      else this.#far.add(data, from + 8, length, to);
+      if (this.#prefix !== null) bytes[to++] = this.#prefix;
+      if (length > INLINE_BYTES) this.#far.add(data, row * 16 + 8, length, to);
+      else if (length < 4) for (let i = 0; i < length; i++) bytes[to + i] = data[row * 16 + 4 + i]!;
+      else {
+        // In words, of which the last one may lie over the one before it.
+        view.setUint32(to, strings[row * 4 + 1]!, true);
+        if (length > 8) view.setUint32(to + 4, strings[row * 4 + 2]!, true);
+        view.setUint32(to + length - 4, unaligned.getUint32(row * 16 + length, true), true);
+      }
       at[row] = to + length;
     }
-    this.#far.copy(data, out);
+    this.#far.copy(data, bytes);
   }
 }
