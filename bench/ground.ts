@@ -10,6 +10,9 @@ import { scratchDirectory } from './scratch.ts';
 import { type BenchWorker, startWorker } from './worker.ts';
 
 export const BUCKET = 'bench';
+/** How often, in milliseconds, it is looked whether all is imported: at least, and at most. */
+const LOOK_MS = 500;
+const PAUSE_MS = 10;
 
 /** Columns of the connector; the rest has its preset. */
 export type ConnectorColumns = { pattern: string; file_format: string; target_table: string } & Record<
@@ -99,6 +102,7 @@ async function importAll(
   const client = new pg.Client({ connectionString: postgres.url() });
   await client.connect();
   try {
+    await client.query('listen s3_connector');
     await insertConnector(client, { name, endpoint: server.endpoint, ...columns }, types);
     await settled(client, name);
     return (performance.now() - start) / 1000;
@@ -107,15 +111,22 @@ async function importAll(
   }
 }
 
+/** Looks when a file has come to another status, and now and then: to ask all the time would cost what is measured. */
 async function settled(client: pg.Client, name: string): Promise<void> {
+  let wake = () => {};
+  client.on('notification', () => wake());
   for (;;) {
+    const changed = new Promise<void>((resolve) => {
+      wake = resolve;
+    });
     const { rows } = await client.query(
       'select caught_up and in_queue + running + pending_retry = 0 as done, failure, last_error from s3_connector.connector_status where name = $1',
       [name],
     );
     if (rows[0].failure !== '0') throw new Error(`${name}: ${rows[0].last_error}`);
     if (rows[0].done) return;
-    await delay(20);
+    await Promise.race([changed, delay(LOOK_MS)]);
+    await delay(PAUSE_MS);
   }
 }
 

@@ -165,7 +165,11 @@ async function receiveAll(download: Download, first: Readable | null): Promise<v
       body = null;
     }
     const rest = { from: 0, to: tailFrom };
-    await receiveRange(download, handle, rest, { body, onBytes: (received) => file.grow(received) });
+    const onBytes = async (received: number) => {
+      file.grow(received);
+      await file.letCatchUp();
+    };
+    await receiveRange(download, handle, rest, { body, onBytes });
   } finally {
     await handle.close();
   }

@@ -40,26 +40,26 @@ export async function openRange(
 /**
  * Writes a range of an object to its place in a file; a body that breaks off is taken up again where it broke.
  * @param arriving `body`: the answer to the range, if it was asked for already; `onBytes` is told, after each write, up
- *   to where the object is there now
+ *   to where the object is there now, and may take its time
  * @throws ConnectorError `source_unavailable`; what the source refuses
  */
 export async function receiveRange(
   wanted: Wanted,
   handle: FileHandle,
   range: ByteRange,
-  arriving: { body: Readable | null; onBytes: (received: number) => void },
+  arriving: { body: Readable | null; onBytes: (received: number) => Promise<void> | void },
 ): Promise<void> {
   const { object, signal } = wanted;
   let { body } = arriving;
   let received = range.from;
   let fruitless = 0;
-  const onBytes = (bytes: number) => {
+  const onBytes = async (bytes: number) => {
     // Before anybody takes them for bytes of the object.
     if (received + bytes > range.to)
       throw anotherSize(object, received + bytes + object.sizeBytes - range.to);
     received += bytes;
-    arriving.onBytes(received);
     faultPoint('fetching');
+    await arriving.onBytes(received);
   };
   while (received < range.to) {
     // What the source refuses it has refused several times already; only a body that breaks off is taken up again.
@@ -81,7 +81,7 @@ async function write(
   body: Readable,
   handle: FileHandle,
   start: number,
-  onBytes: (bytes: number) => void,
+  onBytes: (bytes: number) => Promise<void>,
 ): Promise<unknown> {
   let position = start;
   let chunks: Buffer[] = [];
@@ -89,11 +89,12 @@ async function write(
   const flush = async () => {
     if (bytes === 0) return;
     await writeAll(handle, chunks, position);
-    position += bytes;
-    onBytes(bytes);
+    const written = bytes;
+    position += written;
     chunks = [];
-    passedThrough(bytes);
     bytes = 0;
+    passedThrough(written);
+    await onBytes(written);
   };
   let trouble: unknown;
   try {

@@ -1,12 +1,18 @@
 import { createReadStream } from 'node:fs';
 import { mkdir, unlink, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { passedThrough } from '../young_buffers.ts';
 
 /** What is read in one go of a file that still grows. */
 const SEGMENT_BYTES = 1 << 20;
 /** As the object's own chunks: the larger they are, the fewer turns, and the more memory. */
 const CHUNK_BYTES = 64 * 1024;
+
+/** So many bytes before those that are asked for next are no use yet. */
+const AHEAD_BYTES = 16 << 20;
+/** What a fetch that is so far ahead leaves to those who read, after each piece, in milliseconds; some 50 MB come a second. */
+const CATCH_UP_MS = 5;
 
 /** What another thread needs to know to read the same file. */
 export interface SpooledState {
@@ -27,6 +33,8 @@ export class SpooledFile {
   /** Where what is there of its end begins. */
   #tailFrom: number;
   #failure: unknown;
+  /** Up to where somebody has asked for bytes. */
+  #wanted = 0;
   readonly #listeners = new Set<() => void>();
   /** All of it, where it is not on the disk from the start. */
   readonly #bytes: Buffer | null;
@@ -75,6 +83,14 @@ export class SpooledFile {
     this.#tell();
   }
 
+  /**
+   * Waits a moment where the file has grown far beyond what was asked for: the processor is for those who read. Never for
+   * long, as a connection that nobody reads from is closed.
+   */
+  async letCatchUp(): Promise<void> {
+    if (this.#available > this.#wanted + AHEAD_BYTES) await delay(CATCH_UP_MS);
+  }
+
   /** Tells the readers that no more will come: whatever they wait for fails with this. */
   fail(error: unknown): void {
     this.#failure ??= error;
@@ -103,6 +119,7 @@ export class SpooledFile {
    * @throws what kept them from coming
    */
   async reach(bytes: number): Promise<void> {
+    this.#wanted = Math.max(this.#wanted, bytes);
     await this.#until(() => this.#available >= bytes);
   }
 

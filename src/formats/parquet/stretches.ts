@@ -7,8 +7,8 @@ const END_BYTES = 8;
 const MAGIC = 'PAR1';
 /** What a reader may read behind a row group, where it looks for the header of a page. */
 const BEHIND_BYTES = 1 << 10;
-/** Fewer bytes than that are not worth a query. */
-const STRETCH_BYTES = 16 << 20;
+/** Fewer bytes than that are not worth a query; at the start, where the database has nothing to do yet, that is fewer. */
+const STRETCH_BYTES = { first: 1 << 20, others: 8 << 20 };
 
 /** Rows of a file, from the first up to, not including, the last, counted from 0. */
 export interface RowRange {
@@ -44,7 +44,9 @@ export async function* stretchesOf(file: SpooledFile, groups: RowGroup[]): Async
   let row = 0;
   for (let next = 0; next < groups.length; ) {
     const start = next > 0 ? ends[next - 1]! : 0;
-    const wanted = ends.findIndex((end, i) => i >= next && end >= start + STRETCH_BYTES);
+    // Each as long as all before it together, up to a limit.
+    const bytes = Math.min(Math.max(start, STRETCH_BYTES.first), STRETCH_BYTES.others);
+    const wanted = ends.findIndex((end, i) => i >= next && end >= start + bytes);
     await file.reach(wanted === -1 ? file.sizeBytes : ends[wanted]!);
     const from = row;
     for (; next < groups.length && ends[next]! <= file.available; next++) row += groups[next]!.rows;
