@@ -1,10 +1,13 @@
 import 'dotenv/config';
+import { constants, setPriority } from 'node:os';
 import { readConfig, readLogSettings } from './config.ts';
 import { exitWithError } from './exit.ts';
 import { log, setLog } from './log.ts';
 import { startWorker } from './worker/worker.ts';
 
 try {
+  // Where the database is on the same machine, PostgreSQL goes first: it does what all others wait for.
+  setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
   setLog(readLogSettings());
   const config = readConfig();
   const worker = await startWorker(config);

@@ -33,7 +33,6 @@ export class SpooledFile {
   /** Where what is there of its end begins. */
   #tailFrom: number;
   #failure: unknown;
-  /** Up to where somebody has asked for bytes. */
   #wanted = 0;
   readonly #listeners = new Set<() => void>();
   /** All of it, where it is not on the disk from the start. */
@@ -55,6 +54,11 @@ export class SpooledFile {
   /** Bytes that can be read now, from the start on. */
   get available(): number {
     return this.#available;
+  }
+
+  /** Up to where somebody has asked for bytes. */
+  get wanted(): number {
+    return this.#wanted;
   }
 
   /** From where on the bytes up to its end can be read now, which may have come before those in between. */
@@ -81,6 +85,11 @@ export class SpooledFile {
   setTail(from: number): void {
     this.#tailFrom = from;
     this.#tell();
+  }
+
+  /** Notes that somebody has asked for the first so many bytes. */
+  want(bytes: number): void {
+    this.#wanted = Math.max(this.#wanted, bytes);
   }
 
   /**
@@ -119,7 +128,7 @@ export class SpooledFile {
    * @throws what kept them from coming
    */
   async reach(bytes: number): Promise<void> {
-    this.#wanted = Math.max(this.#wanted, bytes);
+    this.want(bytes);
     await this.#until(() => this.#available >= bytes);
   }
 

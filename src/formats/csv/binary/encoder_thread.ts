@@ -55,7 +55,7 @@ export class EncoderThread implements PoolMember {
     await file.onDisk();
     const stopTelling = file.onChange(tell);
     try {
-      yield* this.#sections({ type: 'read', file: file.state, ...request });
+      yield* this.#sections(file, { type: 'read', file: file.state, ...request });
     } catch (error) {
       throw file.failure ?? error;
     } finally {
@@ -63,10 +63,11 @@ export class EncoderThread implements PoolMember {
     }
   }
 
-  async *#sections(request: ReadRequest): AsyncGenerator<Section> {
+  async *#sections(file: SpooledFile, request: ReadRequest): AsyncGenerator<Section> {
     for await (const answer of this.#channel.ask(request)) {
       if (answer.type === 'done') return;
       if (answer.type === 'refused') throw new ConnectorError(answer.code, answer.message, answer.options);
+      file.want(answer.wanted);
       yield answer.section;
       passedThrough(answer.section.data.length);
       this.#channel.post({ type: 'more' });

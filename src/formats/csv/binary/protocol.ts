@@ -23,6 +23,7 @@ export type ThreadRequest =
 
 /** What an encoder thread answers. */
 export type ThreadAnswer =
-  | { type: 'section'; section: Section }
+  /** And up to where it has asked for bytes of the file. */
+  | { type: 'section'; section: Section; wanted: number }
   | { type: 'done' }
   | { type: 'refused'; code: string; message: string; options: ErrorOptions };

@@ -51,7 +51,7 @@ async function send(section: Section): Promise<void> {
   credit -= 1;
   const transfer = [section.data.buffer];
   if (section.kind === 'binary' && section.lines) transfer.push(section.lines.buffer);
-  answer({ type: 'section', section }, transfer);
+  answer({ type: 'section', section, wanted: file?.wanted ?? 0 }, transfer);
 }
 
 function refusal(error: unknown): ThreadAnswer {
