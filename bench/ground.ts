@@ -119,15 +119,30 @@ async function settled(client: pg.Client, name: string): Promise<void> {
     const changed = new Promise<void>((resolve) => {
       wake = resolve;
     });
-    const { rows } = await client.query(
-      'select caught_up and in_queue + running + pending_retry = 0 as done, failure, last_error from s3_connector.connector_status where name = $1',
-      [name],
-    );
-    if (rows[0].failure !== '0') throw new Error(`${name}: ${rows[0].last_error}`);
-    if (rows[0].done) return;
+    if (!(await underWay(client, name)) && (await caughtUp(client, name))) return;
     await Promise.race([changed, delay(LOOK_MS)]);
     await delay(PAUSE_MS);
   }
+}
+
+/** Asked again and again, so it is cheap. */
+async function underWay(client: pg.Client, name: string): Promise<boolean> {
+  const { rows } = await client.query({
+    name: 'under way',
+    text: `select exists (select from s3_connector.files
+      where connector_name = $1 and status in ('in_queue', 'running', 'pending_retry')) as some`,
+    values: [name],
+  });
+  return rows[0].some;
+}
+
+async function caughtUp(client: pg.Client, name: string): Promise<boolean> {
+  const { rows } = await client.query(
+    'select caught_up and in_queue + running + pending_retry = 0 as done, failure, last_error from s3_connector.connector_status where name = $1',
+    [name],
+  );
+  if (rows[0].failure !== '0') throw new Error(`${name}: ${rows[0].last_error}`);
+  return rows[0].done;
 }
 
 async function insertConnector(
