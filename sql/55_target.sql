@@ -1,8 +1,10 @@
 -- What the worker asks about a target table.
 
 create or replace function s3_connector_private.watches_statements(target regclass)
-returns boolean language sql stable as $$
-  select exists (
+returns boolean language plpgsql stable as $$
+begin
+  -- Before every import: a session plans the queries of plpgsql once, and those of sql each time.
+  return exists (
     select from pg_trigger t
     join pg_proc p on p.oid = t.tgfoid
     join pg_namespace n on n.oid = p.pronamespace
@@ -14,6 +16,7 @@ returns boolean language sql stable as $$
       -- TimescaleDB's own ones look at one row at a time.
       and n.nspname not like '\_timescaledb%'
   );
+end;
 $$;
 comment on function s3_connector_private.watches_statements(regclass) is
   'Whether anything sees which rows of a table come in one statement: a trigger of the statement or after a row, or a foreign key to the table itself.';
@@ -29,26 +32,31 @@ comment on function s3_connector_private.relation_oid(text, text) is
 
 create or replace function s3_connector_private.describe_table(schema_name text, table_name text)
 returns table (name text, type text, base_type text, is_enum boolean, insertable boolean, splittable boolean)
-language sql stable as $$
-  with target as materialized (
-    select c.oid, not s3_connector_private.watches_statements(c.oid) as splittable
-    from pg_class c
-    join pg_namespace n on n.oid = c.relnamespace
-    where n.nspname = schema_name and c.relname = table_name and c.relkind in ('r', 'p', 'f')
-  )
-  select
-    a.attname::text,
-    format_type(a.atttypid, a.atttypmod),
-    -- The type under any domains, which decides how a value is written.
-    format_type(coalesce(nullif(t.typbasetype, 0), t.oid), null),
-    t.typtype = 'e',
-    a.attgenerated = '' and a.attidentity <> 'a',
-    target.splittable
-  from pg_attribute a
-  join target on target.oid = a.attrelid
-  join pg_type t on t.oid = a.atttypid
-  where a.attnum > 0 and not a.attisdropped
-  order by a.attnum;
+-- One plan for all tables: PostgreSQL takes it for dearer than planning anew each time, which costs more than the query.
+language plpgsql stable set plan_cache_mode = force_generic_plan as $$
+declare
+  target oid;
+begin
+  select c.oid into target
+  from pg_class c join pg_namespace n on n.oid = c.relnamespace
+  where n.nspname = schema_name and c.relname = table_name and c.relkind in ('r', 'p', 'f');
+  if target is null then
+    return;
+  end if;
+  splittable := not s3_connector_private.watches_statements(target);
+  return query
+    select
+      a.attname::text,
+      format_type(a.atttypid, a.atttypmod),
+      -- The type under any domains, which decides how a value is written.
+      format_type(coalesce(nullif(t.typbasetype, 0), t.oid), null),
+      t.typtype = 'e',
+      a.attgenerated = '' and a.attidentity <> 'a',
+      describe_table.splittable
+    from pg_attribute a join pg_type t on t.oid = a.atttypid
+    where a.attrelid = target and a.attnum > 0 and not a.attisdropped
+    order by a.attnum;
+end;
 $$;
 comment on function s3_connector_private.describe_table(text, text) is
   'The columns of a table in order: declared type, type under its domain, whether it is an enum, whether COPY may fill it; and of the table, whether its rows may come in several statements. No row where there is no such table.';

@@ -2,12 +2,17 @@
 -- template) finds that it is not where its connectors ran last, and pauses them.
 
 create or replace function s3_connector_private.is_at_home()
-returns boolean language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
-  select count(*) > 0 and coalesce(bool_and(
-    h.system_identifier = (select c.system_identifier from pg_control_system() c)
-    and h.database_oid = (select d.oid from pg_database d where d.datname = current_database())
-  ), false)
-  from s3_connector_private.homes h;
+returns boolean language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  -- Before every attempt: a session plans the queries of plpgsql once, and those of sql each time.
+  return (
+    select count(*) > 0 and coalesce(bool_and(
+      h.system_identifier = (select c.system_identifier from pg_control_system() c)
+      and h.database_oid = (select d.oid from pg_database d where d.datname = current_database())
+    ), false)
+    from s3_connector_private.homes h
+  );
+end;
 $$;
 comment on function s3_connector_private.is_at_home() is
   'Whether the connectors last ran in this very database of this very server, and in no other.';
