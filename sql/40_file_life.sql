@@ -42,7 +42,7 @@ create or replace trigger record_history
 -- Whoever listens to the channel s3_connector hears of each change of status when it is committed.
 
 create or replace function s3_connector_private.status_payload(connector_name text, key text, status s3_connector.file_status)
-returns text language sql immutable as $$
+returns text language sql stable as $$
   -- A notification has less than 8,000 bytes. Escaped, a character takes up to 6: 7,200 for the longest name and key.
   select json_build_object('connector', connector_name, 'key', left(key, 1024), 'status', status)::text;
 $$;

@@ -3,6 +3,7 @@ import { GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, type S3Clien
 import { ConnectorError } from '../errors.ts';
 import { MAX_TRIES, S3Clients, type S3Options, type S3Settings } from './s3_clients.ts';
 import { describeCredentials } from './s3_credentials.ts';
+import { takeEntries } from './s3_entries.ts';
 import { hasExpired, regionOf, toConnectorError } from './s3_errors.ts';
 import { toPage } from './s3_listing.ts';
 import type { ListPage, Source, SourceObject } from './source.ts';
@@ -66,21 +67,19 @@ class S3Source implements Source {
   }): AsyncGenerator<ListPage> {
     let token: string | undefined;
     do {
-      const answer = await this.#ask(`listing ${options.prefix || 'all keys'}`, (client) =>
-        client.send(
-          new ListObjectsV2Command({
-            Bucket: this.#bucket,
-            Prefix: options.prefix,
-            Delimiter: options.delimiter,
-            StartAfter: options.startAfter ?? undefined,
-            ContinuationToken: token,
-            // Keys may hold characters that XML cannot.
-            EncodingType: 'url',
-          }),
-          this.#limit(),
-        ),
-      );
-      const { next, ...page } = toPage(answer);
+      const { next, ...page } = await this.#ask(`listing ${options.prefix || 'all keys'}`, async (client) => {
+        const command = new ListObjectsV2Command({
+          Bucket: this.#bucket,
+          Prefix: options.prefix,
+          Delimiter: options.delimiter,
+          StartAfter: options.startAfter ?? undefined,
+          ContinuationToken: token,
+          // Keys may hold characters that XML cannot.
+          EncodingType: 'url',
+        });
+        const entries = takeEntries(command);
+        return toPage(await client.send(command, this.#limit()), entries);
+      });
       yield page;
       token = next;
     } while (token !== undefined);

@@ -1,6 +1,7 @@
 import type { ListObjectsV2CommandOutput } from '@aws-sdk/client-s3';
 import { ConnectorError } from '../errors.ts';
 import { laterKey } from '../keys.ts';
+import type { S3Entry } from './s3_entries.ts';
 import type { ListPage, SourceObject } from './source.ts';
 
 /** A page, and the token that asks for the one after it; undefined: it is the last. */
@@ -11,10 +12,11 @@ export interface S3Page extends ListPage {
 /**
  * Reads S3's answer to a LIST request. What looks like the last page, or an empty one, only because something of it
  * is missing is refused: keys that are skipped once are never seen again.
+ * @param taken the entries, where they are not in the answer
  * @throws ConnectorError `source_unavailable`
  */
-export function toPage(answer: ListObjectsV2CommandOutput): S3Page {
-  const { Contents: contents = [], CommonPrefixes: prefixes = [], KeyCount: count } = answer;
+export function toPage(answer: ListObjectsV2CommandOutput, taken: S3Entry[]): S3Page {
+  const { Contents: contents = taken, CommonPrefixes: prefixes = [], KeyCount: count } = answer;
   if (answer.IsTruncated === undefined) throw notUnderstood('it does not say whether more keys follow');
   if (answer.IsTruncated && !answer.NextContinuationToken)
     throw notUnderstood('more keys follow, but it has no token to ask for them');
@@ -45,6 +47,7 @@ export function toPage(answer: ListObjectsV2CommandOutput): S3Page {
 
 /** S3 writes a space as +, and a plus as %2B: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html */
 function decodeKey(text: string): string {
+  if (!/[%+]/.test(text)) return text;
   try {
     return decodeURIComponent(text.replaceAll('+', ' '));
   } catch {

@@ -7,6 +7,7 @@ import { readConfig } from '../../src/config.ts';
 import { ConnectorError } from '../../src/errors.ts';
 import { compareKeys } from '../../src/keys.ts';
 import { S3Sources } from '../../src/sources/s3.ts';
+import { readEntries } from '../../src/sources/s3_entries.ts';
 import type { Source } from '../../src/sources/source.ts';
 
 const BUCKET = 'listed';
@@ -113,6 +114,59 @@ const whole = page(
 test('keys of a server that does not encode them are not decoded', async () => {
   answer = page(`<IsTruncated>false</IsTruncated>${entry('a+b%20c &amp; d')}`);
   assert.deepEqual((await listAll(open(speakerUrl), '')).keys, ['a+b%20c & d']);
+});
+
+/** Two entries, written in other ways than S3's own. */
+const WRITINGS: Record<string, (a: string, b: string) => string> = {
+  'as S3 writes them': (a, b) => entry(a) + entry(b),
+  'with line ends between': (a, b) => `\n  ${entry(a)}\n  ${entry(b)}\n`,
+  'with an owner': (a, b) =>
+    (entry(a) + entry(b)).replaceAll('<Size>', '<Owner><ID>x</ID><Key>not this</Key></Owner><Size>'),
+  'with attributes': (a, b) => (entry(a) + entry(b)).replaceAll('<Key>', '<Key xml:space="preserve">'),
+  'with comments': (a, b) => `${entry(a)}<!-- <Contents> -->${entry(b)}`,
+  'with numeric entities': (a, b) => (entry(a) + entry(b)).replaceAll('&amp;', '&#x26;'),
+  'with elements that nobody knows': (a, b) =>
+    (entry(a) + entry(b)).replaceAll('<Size>', '<constructor>x</constructor><Size>'),
+  'with folders between': (a, b) =>
+    `${entry(a)}<CommonPrefixes><Prefix>folder/</Prefix></CommonPrefixes>${entry(b)}`,
+};
+
+for (const [how, write] of Object.entries(WRITINGS)) {
+  test(`entries are read ${how}`, async () => {
+    answer = page(`<IsTruncated>false</IsTruncated>${write('a &amp; &lt;', 'b')}`);
+    const [listed] = await Array.fromAsync(
+      open(speakerUrl).list({ prefix: '', delimiter: undefined, startAfter: null }),
+    );
+    const rest = { etag: '"e"', sizeBytes: 1, lastModified: new Date('2026-01-01T00:00:00Z') };
+    assert.deepEqual(listed?.objects, [
+      { key: 'a & <', ...rest },
+      { key: 'b', ...rest },
+    ]);
+  });
+}
+
+test('what S3 writes is not left to the SDK, and what may mean something else is', () => {
+  const plain = page(`<IsTruncated>false</IsTruncated>${entry('a')}${entry('b')}`);
+  const taken = readEntries(plain);
+  assert.deepEqual(
+    taken?.entries.map(({ Key }) => Key),
+    ['a', 'b'],
+  );
+  assert.equal(taken?.rest, page('<IsTruncated>false</IsTruncated>'));
+  for (const other of [
+    entry('a').replace('<Size>1<', '<Size>1.5<'),
+    entry('a').replace('<Size>1<', '<Size>-1<'),
+    entry('a').replace('00:00Z', '00:00+01:00').replace('00:00.000Z', '00:00+01:00'),
+    entry('a').replace('<Size>', '<Key>b</Key><Size>'),
+    entry('&unknown;'),
+    entry('a & b'),
+    entry('a\r\nb'),
+    entry('<![CDATA[a]]>'),
+    entry('a').replace('<Key>a</Key>', '<Key/>'),
+    entry('a').replace('</Contents>', ''),
+  ]) {
+    assert.equal(readEntries(page(other)), null, other);
+  }
 });
 
 for (const [what, document, says] of [

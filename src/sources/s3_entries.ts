@@ -1,0 +1,111 @@
+import { Readable } from 'node:stream';
+import type { ListObjectsV2Command, ListObjectsV2CommandOutput } from '@aws-sdk/client-s3';
+
+/** An object as S3 lists it. */
+export type S3Entry = NonNullable<ListObjectsV2CommandOutput['Contents']>[number];
+
+/** A LIST answer without the entries that were read. */
+interface Taken {
+  entries: S3Entry[];
+  rest: string;
+}
+
+/**
+ * Takes the entries out of a command's answer, for the SDK to read only what stands around them: to read a key takes it some
+ * ten times as long. An answer that is not written as plainly as S3 writes it is left to the SDK as a whole.
+ */
+export function takeEntries(command: ListObjectsV2Command): S3Entry[] {
+  const taken: S3Entry[] = [];
+  command.middlewareStack.add(
+    (next) => async (args) => {
+      const result = await next(args);
+      const response = result.response as { statusCode: number; body: unknown };
+      if (response.statusCode !== 200 || !(response.body instanceof Readable)) return result;
+      const document = Buffer.concat(await Array.fromAsync<Buffer>(response.body)).toString();
+      const read = readEntries(document);
+      // An answer before this one, which the SDK could not read, counts for nothing.
+      taken.splice(0, taken.length, ...(read?.entries ?? []));
+      response.body = Readable.from([Buffer.from(read?.rest ?? document)], { objectMode: false });
+      return result;
+    },
+    // Between the request and what reads its answer.
+    { step: 'deserialize', name: 'takeEntries', priority: 'low' },
+  );
+  return taken;
+}
+
+const ENTRY = '<Contents>';
+const ENTRY_END = '</Contents>';
+
+/** Null where anything is not as expected: an attribute, a comment, an element within a value. */
+export function readEntries(document: string): Taken | null {
+  const start = document.indexOf(ENTRY);
+  if (start === -1) return null;
+  const entries: S3Entry[] = [];
+  let at = start;
+  while (document.startsWith(ENTRY, at)) {
+    const end = document.indexOf(ENTRY_END, at);
+    const entry = end === -1 ? null : readEntry(document, at + ENTRY.length, end);
+    if (entry === null) return null;
+    entries.push(entry);
+    at = end + ENTRY_END.length;
+  }
+  // Others would be read after those before them.
+  if (document.includes(ENTRY, at)) return null;
+  return { entries, rest: document.slice(0, start) + document.slice(at) };
+}
+
+/** By element: what it says of an entry; null where it cannot be read here. */
+const ELEMENTS = new Map<string, (text: string) => Partial<S3Entry> | null>([
+  ['Key', (text) => ({ Key: text })],
+  ['ETag', (text) => ({ ETag: text })],
+  ['Size', (text) => (/^\d{1,15}$/.test(text) ? { Size: Number(text) } : null)],
+  ['LastModified', (text) => (TIME.test(text) ? { LastModified: new Date(text) } : null)],
+]);
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/;
+const NAME = /^[A-Za-z]+$/;
+
+function readEntry(document: string, start: number, end: number): S3Entry | null {
+  const entry: S3Entry = {};
+  for (let at = start; at < end; ) {
+    const nameEnd = document.indexOf('>', at);
+    const name = document.slice(at + 1, nameEnd);
+    const textEnd = document.indexOf('<', nameEnd);
+    if (document[at] !== '<' || !NAME.test(name) || !document.startsWith(`</${name}>`, textEnd)) return null;
+    const text = readText(document.slice(nameEnd + 1, textEnd));
+    if (text === null || !set(entry, name, text)) return null;
+    at = textEnd + name.length + 3;
+  }
+  return entry;
+}
+
+/** @returns false where it cannot be read here, or stands there twice */
+function set(entry: S3Entry, name: string, text: string): boolean {
+  const read = ELEMENTS.get(name);
+  if (!read) return true;
+  const found = read(text);
+  if (found === null || name in entry) return false;
+  Object.assign(entry, found);
+  return true;
+}
+
+const ENTITIES = new Map([
+  ['&amp;', '&'],
+  ['&lt;', '<'],
+  ['&gt;', '>'],
+  ['&quot;', '"'],
+  ['&apos;', "'"],
+]);
+
+/** Null where there is more to it than entities that XML itself knows. */
+function readText(text: string): string | null {
+  if (text.includes('\r')) return null;
+  if (!text.includes('&')) return text;
+  let known = true;
+  const decoded = text.replace(/&(\w+;)?/g, (entity) => {
+    const character = ENTITIES.get(entity);
+    known &&= character !== undefined;
+    return character ?? '';
+  });
+  return known ? decoded : null;
+}
