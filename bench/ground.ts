@@ -12,7 +12,7 @@ import { type BenchWorker, startWorker } from './worker.ts';
 export const BUCKET = 'bench';
 /** How often, in milliseconds, it is looked whether all is imported: at least, and at most. */
 const LOOK_MS = 500;
-const PAUSE_MS = 10;
+const PAUSE_MS = 50;
 
 /** Columns of the connector; the rest has its preset. */
 export type ConnectorColumns = { pattern: string; file_format: string; target_table: string } & Record<
@@ -119,9 +119,10 @@ async function settled(client: pg.Client, name: string): Promise<void> {
     const changed = new Promise<void>((resolve) => {
       wake = resolve;
     });
+    const pause = delay(PAUSE_MS);
     if (!(await underWay(client, name)) && (await caughtUp(client, name))) return;
     await Promise.race([changed, delay(LOOK_MS)]);
-    await delay(PAUSE_MS);
+    await pause;
   }
 }
 
