@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 /** Bytes of buffers that have come and gone before their memory is freed: below what makes V8 mark the whole heap. */
-const TO_FREE = 4 << 20;
+const TO_FREE = 2 << 20;
 
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as (options: { type: 'minor' }) => void;

@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { mayRead } from '../conditions.ts';
 import { S3Error } from '../errors.ts';
 import { type ByteRange, parseRange } from '../range.ts';
@@ -6,6 +6,8 @@ import type { Reply, StreamedBody } from '../reply.ts';
 import { headerValue } from '../request.ts';
 import type { StoredObject } from '../store.ts';
 import type { Call } from './operation.ts';
+
+const CHUNK_BYTES = 256 * 1024;
 
 export async function getObject(call: Call): Promise<Reply> {
   const { object, range, reply } = readHead(call);
@@ -72,6 +74,21 @@ async function openBody({ body }: StoredObject, { start, end }: ByteRange): Prom
   if (Buffer.isBuffer(body)) return body.subarray(start, end + 1);
   const length = end - start + 1;
   if (length === 0) return Buffer.alloc(0);
-  const file = await open(body.path);
-  return { length, chunks: file.createReadStream({ start, end, highWaterMark: 256 * 1024 }) };
+  return { length, chunks: readChunks(await open(body.path), { start, end }) };
+}
+
+/** Each chunk is gone when the next one is asked for: one buffer for all of them costs no collection of garbage. */
+async function* readChunks(file: FileHandle, { start, end }: ByteRange): AsyncGenerator<Buffer> {
+  const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
+  try {
+    for (let position = start; position <= end; ) {
+      const wanted = Math.min(CHUNK_BYTES, end + 1 - position);
+      const { bytesRead } = await file.read(buffer, 0, wanted, position);
+      if (bytesRead === 0) throw new Error('the file has become shorter since it was put here');
+      yield buffer.subarray(0, bytesRead);
+      position += bytesRead;
+    }
+  } finally {
+    await file.close();
+  }
 }
