@@ -1,14 +1,14 @@
 import 'dotenv/config';
-import { constants, setPriority } from 'node:os';
+import { constants, getPriority, setPriority } from 'node:os';
 import { readConfig, readLogSettings } from './config.ts';
+import { describeError } from './errors.ts';
 import { exitWithError } from './exit.ts';
 import { log, setLog } from './log.ts';
 import { startWorker } from './worker/worker.ts';
 
 try {
-  // Where the database is on the same machine, PostgreSQL goes first: it does what all others wait for.
-  setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
   setLog(readLogSettings());
+  yieldToPostgres();
   const config = readConfig();
   const worker = await startWorker(config);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void worker.stop());
@@ -18,4 +18,15 @@ try {
   await worker.ended.finally(() => worker.stop());
 } catch (error) {
   exitWithError(error);
+}
+
+/** Where the database is on the same machine, its backends are what all others wait for. Children inherit it. */
+function yieldToPostgres(): void {
+  const { PRIORITY_BELOW_NORMAL } = constants.priority;
+  try {
+    // Nobody but root may raise the priority of who was started with a lower one.
+    if (getPriority() < PRIORITY_BELOW_NORMAL) setPriority(PRIORITY_BELOW_NORMAL);
+  } catch (error) {
+    log.warn('priority not lowered', { error: describeError(error) });
+  }
 }

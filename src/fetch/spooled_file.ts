@@ -92,12 +92,17 @@ export class SpooledFile {
     this.#wanted = Math.max(this.#wanted, bytes);
   }
 
+  /** Whether it has grown far beyond what was asked for. */
+  get farAhead(): boolean {
+    return this.#available > this.#wanted + AHEAD_BYTES;
+  }
+
   /**
-   * Waits a moment where the file has grown far beyond what was asked for: the processor is for those who read. Never for
-   * long, as a connection that nobody reads from is closed.
+   * Waits a moment where the file is far ahead: the processor is for those who read. Never for long, as a connection that
+   * nobody reads from is closed.
    */
   async letCatchUp(): Promise<void> {
-    if (this.#available > this.#wanted + AHEAD_BYTES) await delay(CATCH_UP_MS);
+    if (this.farAhead) await delay(CATCH_UP_MS);
   }
 
   /** Tells the readers that no more will come: whatever they wait for fails with this. */
@@ -137,8 +142,8 @@ export class SpooledFile {
    * @throws what kept them from coming
    */
   async reachTail(bytes: number): Promise<void> {
-    const from = this.sizeBytes - bytes;
-    await this.#until(() => this.#tailFrom <= from || this.#available === this.sizeBytes);
+    await this.#until(() => this.#tailFrom < this.sizeBytes || this.#available === this.sizeBytes);
+    if (this.#tailFrom > this.sizeBytes - bytes) await this.whole();
   }
 
   /** Makes sure that `path` can be opened. */

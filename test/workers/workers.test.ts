@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { constants, getPriority } from 'node:os';
 import { before, test } from 'node:test';
+import { canMeasure, children } from '../../bench/measure/processes.ts';
+import { parquetOf } from '../support/parquet.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
@@ -142,6 +145,23 @@ test('an import that does not finish within the grace time rolls back and waits 
 
 test('a worker that has had nothing to do yet ends when it is told to', async () => {
   const worker = await world.startWorker();
+  assert.equal((await worker.end('SIGTERM')).code, 0);
+});
+
+test('a worker and its processes let PostgreSQL go first', async () => {
+  const worker = await world.startWorker();
+  world.put('first/1.parquet', await parquetOf('select 1 as n'));
+  await world.insertConnector({
+    name: 'first',
+    pattern: 'first/*',
+    file_format: 'parquet',
+    target_table: 'first',
+  });
+  await world.settled('first');
+  const readers = children(worker.pid);
+  const expected = constants.priority.PRIORITY_BELOW_NORMAL;
+  for (const pid of [worker.pid, ...readers]) assert.equal(getPriority(pid), expected, `process ${pid}`);
+  if (canMeasure) assert.ok(readers.length > 0, 'a process that reads Parquet was looked at');
   assert.equal((await worker.end('SIGTERM')).code, 0);
 });
 
