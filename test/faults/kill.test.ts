@@ -5,6 +5,7 @@ import { parquetOf } from '../support/parquet.ts';
 import { pick, type Random, seeded } from '../support/random.ts';
 import type { WorkerProcess } from '../support/worker.ts';
 import { openWorld } from '../support/world.ts';
+import { hurried } from './clock.ts';
 import { assertAtRest, assertExactlyOnce } from './exactly_once.ts';
 import { ownServer } from './own_server.ts';
 
@@ -111,31 +112,15 @@ async function crashServer(): Promise<void> {
   await server.restart('immediate');
 }
 
-/** Lets the workers finish, with what the crontab does every minute done every second, and no retry waiting for its time. */
+/** Lets the workers finish. */
 async function settle(workers: WorkerProcess[]): Promise<void> {
-  const over = new AbortController();
-  const everySecond = (async () => {
-    while (!over.signal.aborted) {
-      await db.query(`
-        select graphile_worker.add_job('poll_due', job_key => 'poll_due');
-        select graphile_worker.reschedule_jobs(array(select id from graphile_worker.jobs where run_at > now()), now())`);
-      await delay(1000, undefined, { signal: over.signal }).catch(() => {});
-    }
-  })();
-  try {
+  await hurried(db, async () => {
     for (const { name } of CONNECTORS) await world.settled(name);
-  } catch (error) {
+  }).catch((error) => {
     const lines = workers.flatMap((worker) =>
       worker.lines.filter((line) => line.event !== 'imported').slice(-10),
     );
-    throw new Error(
-      `not settled; the workers' last lines:\n${lines.map((line) => JSON.stringify(line)).join('\n')}`,
-      {
-        cause: error,
-      },
-    );
-  } finally {
-    over.abort();
-    await everySecond;
-  }
+    const log = lines.map((line) => JSON.stringify(line)).join('\n');
+    throw new Error(`not settled; the workers' last lines:\n${log}`, { cause: error });
+  });
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import type { WorkerProcess } from '../support/worker.ts';
 import { openWorld } from '../support/world.ts';
+import { hurried } from './clock.ts';
 import { assertAtRest, assertExactlyOnce } from './exactly_once.ts';
 import { openProxy } from './proxy.ts';
 
@@ -79,7 +80,7 @@ test('a job whose answer was lost is run within a minute, though its worker live
   const answers = Array.from({ length: LOST }, () => proxy.loseAnswerTo('get_job/'));
   await db.query("select s3_connector.resume('lost')");
   await Promise.all(answers);
-  await world.settled('lost');
+  await hurried(db, () => world.settled('lost'));
   await assertExactlyOnce(db, { connector: 'lost', table: 'lost', rowsOf: () => 1 });
   await assertAtRest(db);
   assert.ok(
