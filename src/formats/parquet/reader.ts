@@ -14,15 +14,8 @@ import {
 } from '@duckdb/node-api';
 import { ChunkEncoder } from './binary/encode.ts';
 import { makeWriter } from './binary/writers.ts';
-import {
-  OUTPUT,
-  type Outcome,
-  type ReaderAnswer,
-  type ReaderColumn,
-  type ReaderRequest,
-  type RowGroup,
-  spillDirectory,
-} from './protocol.ts';
+import { describeColumns, listRowGroups } from './describe.ts';
+import { OUTPUT, type Outcome, type ReaderAnswer, type ReaderRequest, spillDirectory } from './protocol.ts';
 import { quoteText } from './quote.ts';
 import { withOrder } from './sort.ts';
 import { parseQuery, refusal, transformed } from './transform.ts';
@@ -124,9 +117,12 @@ async function readAll(request: RequestOf<'read' | 'read_binary'>, output: Outpu
 
 async function describe({ path, transform }: RequestOf<'describe'>): Promise<Outcome> {
   const name = quoteText(path);
-  const columns = await describeColumns(name);
+  const columns = await describeColumns(connection, name);
   if (transform === null) {
-    return { type: 'described', file: { columns, hidden: [], rowGroups: await listRowGroups(name) } };
+    return {
+      type: 'described',
+      file: { columns, hidden: [], rowGroups: await listRowGroups(connection, name) },
+    };
   }
   const hidden = columns.filter(({ unreadable }) => unreadable !== null).map((column) => column.name);
   return await describeTransform(transformed(path, transform, hidden), transform, hidden).catch(refused);
@@ -156,76 +152,6 @@ async function describeTransform(source: string, transform: string, hidden: stri
 
 function refused(error: Error): Outcome {
   return { type: 'transform_refused', message: error.message };
-}
-
-async function describeColumns(file: string): Promise<ReaderColumn[]> {
-  const described = await connection.runAndReadAll(`describe select * from read_parquet(${file})`);
-  const nulls = await connection.runAndReadAll(
-    `select path_in_schema, coalesce(bool_or(coalesce(stats_null_count, 1) > 0), false) from parquet_metadata(${file}) group by 1`,
-  );
-  const nullable = new Map(nulls.getRows().map(([name, has]) => [String(name), Boolean(has)]));
-  const digits = await decimalDigits(file);
-  return described.getRows().map(([name, type], position) => ({
-    name: String(name),
-    duckdbType: String(type),
-    nullable: nullable.get(String(name)) ?? true,
-    unreadable: whyUnreadable(String(type), digits[position] ?? 0),
-  }));
-}
-
-/** @throws Error where the footer contradicts itself: DuckDB would take bytes for rows that are none */
-async function listRowGroups(file: string): Promise<RowGroup[]> {
-  const dictionary = 'coalesce(nullif(dictionary_page_offset, 0), data_page_offset)';
-  const groups = await connection.runAndReadAll(
-    `select row_group_id, any_value(row_group_num_rows), min(num_values), min(least(data_page_offset, ${dictionary})),
-        max(greatest(data_page_offset, ${dictionary}, least(data_page_offset, ${dictionary}) + total_compressed_size))
-      from parquet_metadata(${file}) group by row_group_id order by row_group_id`,
-  );
-  const counted = await connection.runAndReadAll(
-    `select num_row_groups, num_rows from parquet_file_metadata(${file})`,
-  );
-  const [groupCount, rowCount] = counted.getRows()[0]!.map(Number) as [number, number];
-  const listed = groups.getRows().map((group, i): RowGroup => {
-    const [id, rows, values, start, end] = group.map(Number) as [number, number, number, number, number];
-    if (id !== i) throw new Error(`row group ${i + 1} has no columns`);
-    if (rows < 0 || values < rows) {
-      throw new Error(`row group ${i + 1} has ${rows} rows, and a column of it ${values} values`);
-    }
-    return { rows, start, end };
-  });
-  if (listed.length !== groupCount) throw new Error(`row group ${listed.length + 1} has no columns`);
-  const rowsOfGroups = listed.reduce((sum, { rows }) => sum + rows, 0);
-  if (rowsOfGroups !== rowCount) {
-    throw new Error(`the file has ${rowCount} rows, and its row groups have ${rowsOfGroups}`);
-  }
-  return listed;
-}
-
-function whyUnreadable(type: string, digits: number): string | null {
-  if (digits > DECIMAL_DIGITS)
-    return `it holds decimals of ${digits} digits, of which ${DECIMAL_DIGITS} can be read`;
-  return TOO_DEEP.test(type) ? `it holds lists more than ${LISTS_IN_LISTS} deep` : null;
-}
-
-/** What DuckDB takes to make JSON of lists in lists doubles with each: at 18 it is a third of a second, at 40 a year. */
-const LISTS_IN_LISTS = 16;
-const TOO_DEEP = new RegExp(`(\\[\\d*\\]){${LISTS_IN_LISTS + 1}}`);
-/** The most that DuckDB's decimals have; of longer ones it makes doubles. */
-const DECIMAL_DIGITS = 38;
-
-/** By column: the digits of the longest decimal in it. */
-async function decimalDigits(file: string): Promise<number[]> {
-  const schema = await connection.runAndReadAll(
-    `select coalesce(num_children, 0), coalesce(precision, 0) from parquet_schema(${file})`,
-  );
-  // From the root down, each followed by its children.
-  const elements = schema.getRows().map((row) => row.map(Number) as [children: number, digits: number]);
-  let at = 1;
-  const take = (): number => {
-    const [children, digits] = elements[at++]!;
-    return Math.max(digits, ...Array.from({ length: children }, take));
-  };
-  return Array.from({ length: elements[0]?.[0] ?? 0 }, take);
 }
 
 async function read(
