@@ -146,15 +146,16 @@ returns void language sql as $$
     cross join lateral (
       select f.id from s3_connector.files f where f.connector_name = c.name and f.status = 'in_queue' order by f.key limit 1
     ) first_file
-    where c.state = 'running' and not exists (
-      select from graphile_worker.jobs j
-      where j.key = s3_connector_private.import_job_key(first_file.id) and j.locked_at is null and j.attempts < j.max_attempts
-    )
-    and case when c.max_parallel_files is not null or not p.table_ready
-      then not exists (select from s3_connector.files f where f.connector_name = c.name and f.status = 'running')
-      -- Here every file has a job of its own, which the worker that has just taken it may not have begun.
-      else not exists (select from graphile_worker.jobs j where j.key = s3_connector_private.import_job_key(first_file.id))
-    end
+    -- Where nothing limits them, every file has a job of its own, which the worker that has just taken it may not have begun.
+    cross join lateral (select c.max_parallel_files is null and p.table_ready as unlimited) queue
+    where c.state = 'running'
+      and (queue.unlimited
+        or not exists (select from s3_connector.files f where f.connector_name = c.name and f.status = 'running'))
+      and not exists (
+        select from graphile_worker.jobs j
+        where j.key = s3_connector_private.import_job_key(first_file.id)
+          and (queue.unlimited or (j.locked_at is null and j.attempts < j.max_attempts))
+      )
     -- Each takes a lock, of which a server has some thousands.
     limit 1000
   ) stalled

@@ -1,8 +1,9 @@
+import type { FileStatus } from '../../src/db/schema.ts';
 import { fileActions } from '../actions.ts';
 import { bytes, count } from '../format.ts';
 import { type Html, html, link } from '../html.ts';
 import { actionWithSql } from '../parts/button.ts';
-import { badge, type Status } from '../parts/status.ts';
+import { badge } from '../parts/status.ts';
 import { at } from '../parts/time.ts';
 import { type Change, timeline } from '../parts/timeline.ts';
 import { type Page, type PageRequest, RequestError, required } from '../request.ts';
@@ -13,7 +14,7 @@ interface File {
   etag: string;
   size_bytes: string;
   last_modified: Date;
-  status: Status;
+  status: FileStatus;
   attempts: number;
   rows_read: string | null;
   rows_imported: string | null;

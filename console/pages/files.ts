@@ -1,12 +1,12 @@
+import type { FileStatus } from '../../src/db/schema.ts';
 import type { ConsoleDatabase } from '../database.ts';
 import { containing } from '../parts/search.ts';
-import type { Status } from '../parts/status.ts';
 import { joined, type Statement, sql } from '../sql.ts';
 
 /** A file as the list shows it. */
 export interface FileRow {
   key: string;
-  status: Status;
+  status: FileStatus;
   size_bytes: string;
   attempts: number;
   rows_imported: string | null;
@@ -20,7 +20,7 @@ export interface FileRow {
 /** Which files of a connector are looked for. */
 export interface FileSearch {
   name: string;
-  status?: Status | undefined;
+  status?: FileStatus | undefined;
   search?: string | undefined;
   /** The page of keys below this one, or above; at most one of them. */
   below?: string | undefined;

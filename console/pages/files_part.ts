@@ -1,8 +1,9 @@
+import { FILE_STATUSES, type FileStatus } from '../../src/db/schema.ts';
 import { fileActions } from '../actions.ts';
 import { bytes, count, duration, statusLabel } from '../format.ts';
 import { type Html, html, link } from '../html.ts';
 import { actionButton } from '../parts/button.ts';
-import { badge, isStatus, STATUSES, type Status } from '../parts/status.ts';
+import { badge, isStatus } from '../parts/status.ts';
 import { at } from '../parts/time.ts';
 import type { PageRequest } from '../request.ts';
 import { type FilePage, type FileRow, findFiles } from './files.ts';
@@ -22,11 +23,11 @@ ${page.files.length > 0 ? filesTable(request, name, page.files) : html`<p class=
 ${pager(page, { name, status, search })}</section>`;
 }
 
-function searchForm(name: string, status: Status | undefined, search: string | undefined): Html {
+function searchForm(name: string, status: FileStatus | undefined, search: string | undefined): Html {
   return html`<form class="search" role="search" action="/connector#files">
 <input type="hidden" name="name" value="${name}">
 <label for="file-search">File name</label> <input id="file-search" type="search" name="search" value="${search}" placeholder="2026-01 or data/2026/*">
-<label for="file-status">Status</label> <select id="file-status" name="status"><option value="">all</option>${STATUSES.map(
+<label for="file-status">Status</label> <select id="file-status" name="status"><option value="">all</option>${FILE_STATUSES.map(
     (option) =>
       html`<option value="${option}"${option === status && html` selected`}>${statusLabel(option)}</option>`,
   )}</select>

@@ -1,17 +1,17 @@
+import { FILE_STATUSES, type FileStatus } from '../../src/db/schema.ts';
 import { count, statusLabel } from '../format.ts';
 import { type Html, html, link } from '../html.ts';
-import { STATUSES, type Status } from './status.ts';
 
 const WIDTH = 1000;
 /** A single failed file among a million must be seen. */
 const MIN_WIDTH = 12;
 
 /** Files by status, as text (PostgreSQL's bigint). */
-export type StatusCounts = Record<Status, string>;
+export type StatusCounts = Record<FileStatus, string>;
 
 /** Files by status: one bar, and the numbers as links to these files. */
 export function statusBar(name: string, counts: StatusCounts): Html {
-  const present = STATUSES.filter((status) => counts[status] !== '0');
+  const present = FILE_STATUSES.filter((status) => counts[status] !== '0');
   if (present.length === 0) return html`<p class="note">No files yet.</p>`;
   return html`<div class="by-status"><svg class="stack" viewBox="0 0 ${WIDTH} 10" preserveAspectRatio="none" aria-hidden="true">${segments(present, counts)}</svg>
 <ul>${present.map(
@@ -20,7 +20,7 @@ export function statusBar(name: string, counts: StatusCounts): Html {
   )}</ul></div>`;
 }
 
-function segments(present: Status[], counts: StatusCounts): Html[] {
+function segments(present: FileStatus[], counts: StatusCounts): Html[] {
   const total = present.reduce((sum, status) => sum + Number(counts[status]), 0);
   const widths = present.map((status) => Math.max((Number(counts[status]) / total) * WIDTH, MIN_WIDTH));
   const scale = WIDTH / widths.reduce((sum, width) => sum + width, 0);

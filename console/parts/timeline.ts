@@ -1,12 +1,13 @@
+import type { FileStatus } from '../../src/db/schema.ts';
 import { duration, statusLabel } from '../format.ts';
 import { type Html, html } from '../html.ts';
-import { badge, type Status } from './status.ts';
+import { badge } from './status.ts';
 import { at } from './time.ts';
 
 /** One change of a file's status, as in file_history. */
 export interface Change {
-  from_status: Status | null;
-  to_status: Status;
+  from_status: FileStatus | null;
+  to_status: FileStatus;
   at: Date;
   /** Seconds in the earlier status. */
   seconds: number | null;
@@ -16,7 +17,7 @@ export interface Change {
 
 /** A stretch of a file's life in one status. */
 interface Stretch {
-  status: Status;
+  status: FileStatus;
   since: Date;
   /** Undefined: it has ended there, or is still there. */
   seconds: number | undefined;
@@ -24,7 +25,7 @@ interface Stretch {
   message: string | null;
 }
 
-const ENDS: readonly Status[] = ['success', 'failure', 'cancelled', 'undone'];
+const ENDS: readonly FileStatus[] = ['success', 'failure', 'cancelled', 'undone'];
 const WIDTH = 1000;
 const MIN_WIDTH = 14;
 

@@ -3,15 +3,19 @@ import type { ColumnType, Generated, Selectable } from 'kysely';
 /** A timestamptz: read as Date, written as Date or text. */
 type Timestamp = ColumnType<Date, Date | string, Date | string>;
 
-export type FileStatus =
-  | 'in_queue'
-  | 'running'
-  | 'pending_retry'
-  | 'paused'
-  | 'success'
-  | 'failure'
-  | 'cancelled'
-  | 'undone';
+/** All statuses of a file, those under way first. */
+export const FILE_STATUSES = [
+  'in_queue',
+  'running',
+  'pending_retry',
+  'paused',
+  'success',
+  'failure',
+  'cancelled',
+  'undone',
+] as const;
+
+export type FileStatus = (typeof FILE_STATUSES)[number];
 
 /** `s3_connector.connectors`; the columns are explained in sql/90_table_comments.sql. */
 export interface ConnectorsTable {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
+import type { Fault } from '../../embedded/bucket/faults.ts';
 import type { WorkerProcess } from '../support/worker.ts';
 import { openWorld } from '../support/world.ts';
 import { assertAtRest } from './exactly_once.ts';
@@ -139,25 +140,31 @@ test('a server that takes no writes passes, as one that is no longer the primary
   await trouble.succeeds('read_only');
 });
 
+/**
+ * A connector with its table and one file, large enough to be read while it is fetched, so that the transaction waits for the
+ * network.
+ * @param after bytes of the file after which its fetch stands still
+ */
+async function insertLarge(name: string, after: number): Promise<{ stalled: Fault; rows: number }> {
+  const rows = 2_000_000;
+  await db.query(`create table ${name} (n integer, file_id bigint)`);
+  const key = `${name}/1.csv`;
+  const stalled = world.server.faults.order({ operation: 'GetObject', key, stall: { after } });
+  world.put(key, `n\n${'12345\n'.repeat(rows)}`);
+  await world.insertConnector({
+    name,
+    pattern: `${name}/*`,
+    target_table: name,
+    file_id_column: 'file_id',
+  });
+  return { stalled, rows };
+}
+
 test('idle_in_transaction_session_timeout passes', async () => {
-  await db.query('create table idle (n integer, file_id bigint)');
   await trouble.set("idle_in_transaction_session_timeout = '300ms'");
   // How many sessions the server has ended by an error.
   const fatally = '(select sessions_fatal from pg_stat_database where datname = current_database())';
-  // Large enough to be read while it is fetched, so that the transaction waits for the network.
-  const stalled = world.server.faults.order({
-    operation: 'GetObject',
-    key: 'idle/1.csv',
-    stall: { after: 1 },
-  });
-  const rows = 2_000_000;
-  world.put('idle/1.csv', `n\n${'12345\n'.repeat(rows)}`);
-  await world.insertConnector({
-    name: 'idle',
-    pattern: 'idle/*',
-    target_table: 'idle',
-    file_id_column: 'file_id',
-  });
+  const { stalled, rows } = await insertLarge('idle', 1);
   const { ended } = await db.one<{ ended: number }>(`select ${fatally} as ended`);
   await stalled.hit();
   await db.waitFor<{ ended: number }>(`select ${fatally} as ended`, ([now]) => now!.ended > ended);
@@ -260,20 +267,7 @@ test('a column that is dropped while an import waits is looked at again, and nam
 });
 
 test('a server that restarts passes, in the middle of a COPY', async () => {
-  await db.query('create table restarted (n integer, file_id bigint)');
-  const stalled = world.server.faults.order({
-    operation: 'GetObject',
-    key: 'restarted/1.csv',
-    stall: { after: 6_000_000 },
-  });
-  const rows = 2_000_000;
-  world.put('restarted/1.csv', `n\n${'12345\n'.repeat(rows)}`);
-  await world.insertConnector({
-    name: 'restarted',
-    pattern: 'restarted/*',
-    target_table: 'restarted',
-    file_id_column: 'file_id',
-  });
+  const { stalled, rows } = await insertLarge('restarted', 6_000_000);
   await stalled.hit();
   await db.waitFor(
     'select from pg_stat_progress_copy where bytes_processed > 1000000',

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type pg from 'pg';
+import { FILE_STATUSES } from '../../src/db/schema.ts';
 import { testDatabase } from '../support/database.ts';
 import { pick, type Random, seeded } from '../support/random.ts';
 
@@ -10,17 +11,6 @@ const db = await testDatabase();
 const SESSIONS = 6;
 const ACTIONS = 150;
 const NAMES = ['a', 'b', 'c', 'd'];
-const STATUSES = [
-  'in_queue',
-  'running',
-  'pending_retry',
-  'paused',
-  'success',
-  'failure',
-  'cancelled',
-  'undone',
-];
-
 /** What two sessions may do to each other: refused, gone meanwhile, or chosen as a deadlock's victim. */
 const EXPECTED = new Set(['22023', '23505', '42704', '55000', '55006', '40P01', '23503']);
 
@@ -138,7 +128,7 @@ async function live(client: pg.Client, random: Random, done: Map<string, number>
 
 /** What connector_status is to say, by counting. */
 const COUNTED = `
-  select c.name, ${STATUSES.map((status) => `count(f.id) filter (where f.status = '${status}') as ${status}`).join(', ')},
+  select c.name, ${FILE_STATUSES.map((status) => `count(f.id) filter (where f.status = '${status}') as ${status}`).join(', ')},
     coalesce(sum(f.rows_imported) filter (where f.status = 'success'), 0)::bigint as rows_total,
     coalesce(sum(f.size_bytes) filter (where f.status = 'success'), 0)::bigint as bytes_total,
     coalesce(sum(f.rows_imported) filter (where f.status = 'success'), 0)::bigint as rows_last_day,
@@ -146,7 +136,7 @@ const COUNTED = `
   from s3_connector.connectors c left join s3_connector.files f on f.connector_name = c.name
   group by c.name order by c.name`;
 const SHOWN = `
-  select name, ${STATUSES.join(', ')}, rows_total, bytes_total, rows_last_day, bytes_last_day
+  select name, ${FILE_STATUSES.join(', ')}, rows_total, bytes_total, rows_last_day, bytes_last_day
   from s3_connector.connector_status order by name`;
 
 /** Where the stretches of throughput do not add up to what connector_status says. */

@@ -4,14 +4,18 @@ import type { ReaderColumn, RowGroup } from './protocol.ts';
 /**
  * The columns of a file.
  * @param file its path, as a literal of SQL
+ * @param leaves see listLeaves
  */
-export async function describeColumns(connection: DuckDBConnection, file: string): Promise<ReaderColumn[]> {
+export async function describeColumns(
+  connection: DuckDBConnection,
+  file: string,
+  leaves: Leaf[],
+): Promise<ReaderColumn[]> {
   const described = await connection.runAndReadAll(`describe select * from read_parquet(${file})`);
   const nulls = await connection.runAndReadAll(
     `select path_in_schema, coalesce(bool_or(coalesce(stats_null_count, 1) > 0), false) from parquet_metadata(${file}) group by 1`,
   );
   const nullable = new Map(nulls.getRows().map(([name, has]) => [String(name), Boolean(has)]));
-  const leaves = await listLeaves(connection, file);
   return described.getRows().map(([name, type], position) => ({
     name: String(name),
     duckdbType: String(type),
@@ -23,10 +27,15 @@ export async function describeColumns(connection: DuckDBConnection, file: string
 /**
  * The row groups of a file, in their order.
  * @param file its path, as a literal of SQL
+ * @param leaves see listLeaves
  * @throws Error where the footer contradicts itself: DuckDB would take bytes for rows that are none, or leave rows out
  */
-export async function listRowGroups(connection: DuckDBConnection, file: string): Promise<RowGroup[]> {
-  const flat = (await listLeaves(connection, file)).flatMap(({ repeated }, id) => (repeated ? [] : [id]));
+export async function listRowGroups(
+  connection: DuckDBConnection,
+  file: string,
+  leaves: Leaf[],
+): Promise<RowGroup[]> {
+  const flat = leaves.flatMap(({ repeated }, id) => (repeated ? [] : [id]));
   const dictionary = 'coalesce(nullif(dictionary_page_offset, 0), data_page_offset)';
   const groups = await connection.runAndReadAll(
     `select row_group_id, any_value(row_group_num_rows), min(num_values),
@@ -77,7 +86,7 @@ const TOO_DEEP = new RegExp(`(\\[\\d*\\]){${LISTS_IN_LISTS + 1}}`);
 const DECIMAL_DIGITS = 38;
 
 /** A column of the file's own, in the order of its schema: one of DuckDB's may be made of several. */
-interface Leaf {
+export interface Leaf {
   /** The position of DuckDB's column. */
   column: number;
   /** Of a decimal; otherwise 0. */
@@ -86,7 +95,11 @@ interface Leaf {
   repeated: boolean;
 }
 
-async function listLeaves(connection: DuckDBConnection, file: string): Promise<Leaf[]> {
+/**
+ * The file's own columns.
+ * @param file its path, as a literal of SQL
+ */
+export async function listLeaves(connection: DuckDBConnection, file: string): Promise<Leaf[]> {
   const schema = await connection.runAndReadAll(
     `select coalesce(num_children, 0), coalesce(precision, 0), coalesce(repetition_type = 'REPEATED', false)
       from parquet_schema(${file})`,

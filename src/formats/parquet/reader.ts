@@ -14,7 +14,7 @@ import {
 } from '@duckdb/node-api';
 import { ChunkEncoder } from './binary/encode.ts';
 import { makeWriter } from './binary/writers.ts';
-import { describeColumns, listRowGroups } from './describe.ts';
+import { describeColumns, listLeaves, listRowGroups } from './describe.ts';
 import { OUTPUT, type Outcome, type ReaderAnswer, type ReaderRequest, spillDirectory } from './protocol.ts';
 import { quoteText } from './quote.ts';
 import { withOrder } from './sort.ts';
@@ -117,12 +117,11 @@ async function readAll(request: RequestOf<'read' | 'read_binary'>, output: Outpu
 
 async function describe({ path, transform }: RequestOf<'describe'>): Promise<Outcome> {
   const name = quoteText(path);
-  const columns = await describeColumns(connection, name);
+  const leaves = await listLeaves(connection, name);
+  const columns = await describeColumns(connection, name, leaves);
   if (transform === null) {
-    return {
-      type: 'described',
-      file: { columns, hidden: [], rowGroups: await listRowGroups(connection, name) },
-    };
+    const rowGroups = await listRowGroups(connection, name, leaves);
+    return { type: 'described', file: { columns, hidden: [], rowGroups } };
   }
   const hidden = columns.filter(({ unreadable }) => unreadable !== null).map((column) => column.name);
   return await describeTransform(transformed(path, transform, hidden), transform, hidden).catch(refused);
