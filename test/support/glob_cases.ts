@@ -48,4 +48,11 @@ export const GLOB_CASES: [
   ['{x,y/z}/a.csv', '', undefined, ['x/a.csv', 'y/z/a.csv'], ['z/a.csv']],
   ['a/[!b]*', 'a/', '/', ['a/c', 'a/!'], ['a/b', 'a/b!']],
   ['"a"/*', '"a"/', '/', ['"a"/b'], ['a/b']],
+  ['a/[😀-😂]?', 'a/', '/', ['a/😁b', 'a/😁😁'], ['a/😃b', 'a/😁']],
+  ['a/[a-c-]*', 'a/', '/', ['a/-x', 'a/b'], ['a/d']],
+  ['{a,b{c,d/}}/**', '', undefined, ['a/x', 'bc/x/y', 'bd//x'], ['b/x', 'bd/x']],
+  // With a matcher that backtracks these would not end: the number of ways to read the key has dozens of digits.
+  ['up/*-*-*-*.csv', 'up/', '/', [`up/${'-'.repeat(5000)}.csv`], [`up/${'-'.repeat(5000)}`]],
+  ['**/**/**/**/*x', '', undefined, [`${'a/'.repeat(2000)}x`], [`${'a/'.repeat(2000)}y`]],
+  [`${'{a,aa}'.repeat(50)}b`, '', '/', [`${'a'.repeat(70)}b`], ['a'.repeat(70), `${'a'.repeat(101)}b`]],
 ];

@@ -1,0 +1,99 @@
+/**
+ * Matches keys against a glob's program in time linear in the key's length, whatever the glob. A regular expression
+ * backtracks: one key of 900 dashes held `*-*-*-*.csv` for half a minute.
+ *
+ * The automaton is in all instructions at once that the key so far may have led to. Such a set is a "state"; states and the
+ * steps between them are kept, so that most keys cost one table look-up a character.
+ */
+import type { Instruction } from './parse.ts';
+
+interface State {
+  /** The `one` instructions that wait for the next character, ascending. */
+  waiting: number[];
+  /** Whether a key that ends here matches. */
+  matches: boolean;
+  /** The next state by an ASCII character, where it is known. */
+  ascii: (State | undefined)[];
+  /** The next state by any other character. */
+  others: Map<number, State>;
+}
+
+const ASCII = 128;
+/** States that are kept, about 1 kB each; some globs have a number of them that doubles with each character. */
+const MAX_STATES = 500;
+/** Other characters that are kept a state. */
+const MAX_OTHERS = 200;
+
+export class Automaton {
+  readonly #program: Instruction[];
+  readonly #states = new Map<string, State>();
+  readonly #start: State;
+
+  constructor(program: Instruction[]) {
+    this.#program = program;
+    this.#start = this.#stateOf([0]);
+  }
+
+  matches(key: string): boolean {
+    let state = this.#start;
+    for (let i = 0; i < key.length; i++) {
+      const unit = key.charCodeAt(i);
+      if (unit < ASCII) {
+        state = state.ascii[unit] ?? this.#step(state, unit);
+      } else {
+        const codePoint = key.codePointAt(i)!;
+        if (codePoint > 0xffff) i += 1;
+        state = state.others.get(codePoint) ?? this.#step(state, codePoint);
+      }
+      if (state.waiting.length === 0 && !state.matches) return false;
+    }
+    return state.matches;
+  }
+
+  #step(state: State, codePoint: number): State {
+    const reached: number[] = [];
+    for (const at of state.waiting) {
+      const instruction = this.#program[at]!;
+      if (instruction.op === 'one' && instruction.accepts(codePoint)) reached.push(at + 1);
+    }
+    const next = this.#stateOf(reached);
+    if (codePoint < ASCII) state.ascii[codePoint] = next;
+    else if (state.others.size < MAX_OTHERS) state.others.set(codePoint, next);
+    return next;
+  }
+
+  /** The state of being at these instructions, and at all that they fork to. */
+  #stateOf(reached: number[]): State {
+    const seen = new Set<number>();
+    const waiting: number[] = [];
+    let matches = false;
+    for (const left = [...reached]; left.length > 0; ) {
+      const at = left.pop()!;
+      if (seen.has(at)) continue;
+      seen.add(at);
+      const instruction = this.#program[at]!;
+      if (instruction.op === 'fork') left.push(...instruction.to);
+      else if (instruction.op === 'one') waiting.push(at);
+      else matches = true;
+    }
+    waiting.sort((a, b) => a - b);
+    return this.#keep(waiting, matches);
+  }
+
+  #keep(waiting: number[], matches: boolean): State {
+    const name = `${waiting.join(' ')}${matches}`;
+    const known = this.#states.get(name);
+    if (known) return known;
+    if (this.#states.size >= MAX_STATES) this.#forget();
+    const state: State = { waiting, matches, ascii: new Array(ASCII), others: new Map() };
+    this.#states.set(name, state);
+    return state;
+  }
+
+  /** Lets go of all states and of the steps to them. */
+  #forget(): void {
+    this.#states.clear();
+    this.#start.ascii.fill(undefined);
+    this.#start.others.clear();
+  }
+}
