@@ -1,8 +1,9 @@
+/** The configuration of the console, as the environment variables in src/settings.ts give it. */
 import { isIP } from 'node:net';
 import { requireDatabaseUrl } from '../src/config.ts';
 import { ConnectorError } from '../src/errors.ts';
+import { CONSOLE_SETTINGS, readSettings } from '../src/settings.ts';
 
-/** What the console is told from outside: environment variables, or the file `.env`. */
 export interface ConsoleConfig {
   /** The role that it logs in as decides what its pages may show and do. */
   databaseUrl: string;
@@ -14,16 +15,16 @@ export interface ConsoleConfig {
   token: string | undefined;
 }
 
-const DEFAULT_PORT = 5480;
 const TOKEN_MIN_LENGTH = 16;
 
 /** @throws ConnectorError `no_database_url`, `bad_setting` */
 export function readConsoleConfig(env: NodeJS.ProcessEnv = process.env): ConsoleConfig {
+  const given = readSettings(CONSOLE_SETTINGS, env);
   const config = {
-    databaseUrl: env.CONSOLE_DATABASE_URL || requireDatabaseUrl(env),
-    host: env.CONSOLE_HOST || '127.0.0.1',
-    port: readPort(env.CONSOLE_PORT),
-    token: env.CONSOLE_TOKEN || undefined,
+    databaseUrl: given.CONSOLE_DATABASE_URL ?? requireDatabaseUrl(env),
+    host: given.CONSOLE_HOST,
+    port: given.CONSOLE_PORT,
+    token: given.CONSOLE_TOKEN ?? undefined,
   };
   refuseOpenDoor(config);
   return config;
@@ -52,14 +53,4 @@ export function refuseOpenDoor({ host, token }: Pick<ConsoleConfig, 'host' | 'to
 /** Whether an address or name can only be reached from this machine. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
-}
-
-function readPort(text: string | undefined): number {
-  if (!text) return DEFAULT_PORT;
-  const port = Number(text);
-  if (Number.isInteger(port) && port >= 0 && port <= 65535) return port;
-  throw new ConnectorError(
-    'bad_setting',
-    `CONSOLE_PORT must be a whole number from 0 to 65535; it is ${JSON.stringify(text)}`,
-  );
 }

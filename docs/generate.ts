@@ -1,9 +1,12 @@
-/** `npm run docs`: writes docs/sql.md from the comments in a database that is migrated for it. */
+/** `npm run docs`: writes docs/settings.md, and docs/sql.md from the comments in a database that is migrated for it. */
 import { writeFile } from 'node:fs/promises';
 import pg from 'pg';
 import { startPostgres } from '../embedded/postgres/server.ts';
 import { migrate } from '../src/db/migrations.ts';
 import { describeSchema } from './describe_schema.ts';
+import { describeSettings } from './describe_settings.ts';
+
+await writeFile(new URL('settings.md', import.meta.url), describeSettings());
 
 const postgres = await startPostgres();
 try {

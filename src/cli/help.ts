@@ -1,4 +1,6 @@
-import { COMMANDS, type Command, type Setting } from './commands.ts';
+/** The texts of `--help`. */
+import { describePreset, type SettingsTable } from '../settings.ts';
+import { COMMANDS, type Command } from './commands.ts';
 
 /** What `pg-s3-connector --help` says. */
 export function generalHelp(): string {
@@ -29,13 +31,20 @@ export function commandHelp({ name, summary, details, settings }: Command): stri
 
 ${details}
 
-Settings (environment variables, or .env), with what holds if they are not set:
+Settings are environment variables, or lines of .env:
 
-${columns(settings)}
+${settingsList(settings)}
+The AWS SDK reads its own variables: credentials, profile, region.
 `;
 }
 
-function columns(rows: readonly Setting[]): string {
+function settingsList(settings: SettingsTable): string {
+  return Object.entries(settings)
+    .map(([name, setting]) => `  ${name}  (${describePreset(setting)})\n      ${setting.purpose}\n`)
+    .join('');
+}
+
+function columns(rows: readonly (readonly [name: string, text: string])[]): string {
   const width = Math.max(...rows.map(([name]) => name.length));
   return rows.map(([name, text]) => `  ${name.padEnd(width)}  ${text}`).join('\n');
 }

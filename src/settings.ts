@@ -1,0 +1,200 @@
+/**
+ * The settings: environment variables that the program reads. This table is the only place that names them: the parser
+ * (config.ts), `--help` (cli/help.ts) and docs/settings.md (docs/describe_settings.ts) are made from it. A new setting is
+ * one entry here, and one field of the config that uses it.
+ */
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ConnectorError } from './errors.ts';
+import { LOG_FORMATS, LOG_LEVELS } from './log.ts';
+
+/** What a setting's value may be, and how its text is read. */
+interface Kind<Value> {
+  /** The value where the variable is not set, or is empty. */
+  preset(): Value;
+  /** @throws ConnectorError `bad_setting` */
+  read(name: string, text: string): Value;
+}
+
+/** One environment variable. */
+export interface Setting<Value = unknown> extends Kind<Value> {
+  /** What the value says, and what happens without it; one or two sentences, without its default. */
+  purpose: string;
+  /** The default in words; undefined: the default itself, or "none". */
+  presetText?: string;
+}
+
+/** Of `migrate`, and of all commands that use a database. */
+export const DATABASE_SETTINGS = {
+  DATABASE_URL: setting(text(null), {
+    purpose:
+      'The database, such as postgres://user:password@host:5432/database: PostgreSQL, with or without TimescaleDB.',
+    presetText: 'required',
+  }),
+};
+
+export const LOG_SETTINGS = {
+  LOG_FORMAT: setting(
+    word(() => (process.stdout.isTTY ? 'text' : 'json'), LOG_FORMATS),
+    {
+      purpose: 'How events are logged: text for people, json for machines.',
+      presetText: 'text on a terminal, json elsewhere',
+    },
+  ),
+  LOG_LEVEL: setting(
+    word(() => 'info', LOG_LEVELS),
+    {
+      purpose:
+        'The least severe events that are logged: info, warn or error. Above info, ready is not logged.',
+    },
+  ),
+};
+
+export const WORKER_SETTINGS = {
+  WORKER_CONCURRENCY: setting(integer(4, 1, 100), {
+    purpose: 'Files that this worker imports at the same time.',
+  }),
+  SPOOL_DIR: setting(text(join(tmpdir(), 'pg-s3-connector')), {
+    purpose:
+      'The directory for files that are being imported. It needs room for as many as WORKER_CONCURRENCY at once.',
+    presetText: "pg-s3-connector in the system's temporary directory",
+  }),
+  S3_ALLOWED_ENDPOINTS: setting(urlOrigins(), {
+    purpose:
+      'URLs of S3-compatible servers and queues that connectors may name, separated by commas. AWS is always allowed.',
+  }),
+  PROJECT_ID: setting(externalIdPart(), {
+    purpose:
+      'The first part of the external id PROJECT_ID/SERVICE_ID, with which roles are assumed. auth_method iam_role needs both parts.',
+  }),
+  SERVICE_ID: setting(externalIdPart(), { purpose: 'The second part of the external id.' }),
+  S3_CONNECT_TIMEOUT_SECONDS: setting(integer(10, 1, 3600), {
+    purpose: 'How long connecting to S3 may take. Then the worker tries again.',
+  }),
+  S3_IDLE_TIMEOUT_SECONDS: setting(integer(60, 1, 3600), {
+    purpose: 'How long a connection to S3 may be idle. Then the transfer resumes on a new one.',
+  }),
+  S3_FETCH_TIMEOUT_SECONDS: setting(integer(3600, 1, 86_400), {
+    purpose: 'How long fetching an object of up to 1 GiB may take; a larger one has proportionally longer.',
+  }),
+  ENCODE_CSV_FROM_BYTES: setting(integer(1 << 20, 0, Number.MAX_SAFE_INTEGER), {
+    purpose:
+      'CSV objects of this size or larger are encoded in a thread, which saves the server the parsing. In bytes.',
+  }),
+  READER_STALL_SECONDS: setting(integer(600, 1, 86_400), {
+    purpose: 'How long a process that reads Parquet may make no progress. Then it is replaced.',
+  }),
+  SHUTDOWN_GRACE_SECONDS: setting(integer(30, 0, 86_400), {
+    purpose: 'How long running imports may take to finish after SIGTERM. Then they roll back.',
+  }),
+  METRICS_PORT: setting(integer(null, 0, 65_535), {
+    purpose: 'The port that serves /metrics and /healthz. Each worker of a machine needs its own.',
+    presetText: 'not served',
+  }),
+  METRICS_HOST: setting(text('127.0.0.1'), {
+    purpose: 'The address that METRICS_PORT listens on. There is no authentication.',
+  }),
+};
+
+export const CONSOLE_SETTINGS = {
+  CONSOLE_DATABASE_URL: setting(text(null), {
+    purpose:
+      'The URL of the role that the console acts as. A pooler in transaction mode does not work: it cannot LISTEN.',
+    presetText: 'DATABASE_URL',
+  }),
+  CONSOLE_HOST: setting(text('127.0.0.1'), {
+    purpose: 'The address that the console listens on. Any other than this machine needs CONSOLE_TOKEN.',
+  }),
+  CONSOLE_PORT: setting(integer(5480, 0, 65_535), {
+    purpose: 'The port of the console; 0 is any free port.',
+  }),
+  CONSOLE_TOKEN: setting(text(null), {
+    purpose: 'What people sign in with, for 12 hours; at least 16 characters.',
+  }),
+};
+
+export type SettingsTable = Record<string, Setting>;
+
+/** The values of all settings of a table, by name. */
+export type Values<Table extends SettingsTable> = {
+  [Name in keyof Table]: Table[Name] extends Setting<infer Value> ? Value : never;
+};
+
+/**
+ * Reads all settings of a table.
+ * @throws ConnectorError `bad_setting`, with the setting's name, what it may be and what it is
+ */
+export function readSettings<Table extends SettingsTable>(
+  table: Table,
+  env: NodeJS.ProcessEnv,
+): Values<Table> {
+  const values = Object.entries(table).map(([name, { preset, read }]) => {
+    const given = env[name];
+    return [name, given ? read(name, given) : preset()];
+  });
+  return Object.fromEntries(values) as Values<Table>;
+}
+
+/** The default of a setting, in words. */
+export function describePreset({ preset, presetText }: Setting): string {
+  return presetText ?? (String(preset() ?? '') || 'none');
+}
+
+function setting<Value>(kind: Kind<Value>, words: { purpose: string; presetText?: string }): Setting<Value> {
+  return { ...kind, ...words };
+}
+
+function text<Preset extends string | null>(preset: Preset): Kind<string | Preset> {
+  return { preset: () => preset, read: (_, given) => given };
+}
+
+function integer<Preset extends number | null>(
+  preset: Preset,
+  lowest: number,
+  highest: number,
+): Kind<number | Preset> {
+  const read = (name: string, given: string) => {
+    const value = Number(given);
+    if (Number.isInteger(value) && value >= lowest && value <= highest) return value;
+    throw badSetting(name, `a whole number from ${lowest} to ${highest}`, given);
+  };
+  return { preset: () => preset, read };
+}
+
+function word<Word extends string>(preset: () => Word, words: readonly Word[]): Kind<Word> {
+  const read = (name: string, given: string) => {
+    const found = words.find((one) => one === given);
+    if (found !== undefined) return found;
+    throw badSetting(name, words.join(' or '), given);
+  };
+  return { preset, read };
+}
+
+function urlOrigins(): Kind<string[]> {
+  const read = (name: string, given: string) =>
+    given
+      .split(',')
+      .map((part) => part.trim())
+      .filter(Boolean)
+      .map((url) => {
+        if (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) return new URL(url).origin;
+        throw badSetting(name, 'URLs, separated by commas', url);
+      });
+  return { preset: () => [], read };
+}
+
+/** With a slash in a part, two installations could have the same external id. */
+function externalIdPart(): Kind<string | null> {
+  const read = (name: string, given: string) => {
+    // The characters that AWS allows in external ids, but for slash and colon.
+    if (/^[\w+=,.@-]{1,600}$/.test(given)) return given;
+    throw badSetting(name, 'up to 600 letters, digits and _+=,.@-', given);
+  };
+  return { preset: () => null, read };
+}
+
+function badSetting(name: string, expected: string, given: string): ConnectorError {
+  return new ConnectorError('bad_setting', `${name} must be ${expected}; it is ${JSON.stringify(given)}`, {
+    hint: 'Correct it in the environment, or in .env.',
+  });
+}
