@@ -6,7 +6,7 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ConnectorError } from './errors.ts';
-import { LOG_FORMATS, LOG_LEVELS } from './log.ts';
+import { LOG_FORMATS, LOG_LEVELS, type LogLevel } from './log.ts';
 
 /** What a setting's value may be, and how its text is read. */
 interface Kind<Value> {
@@ -42,7 +42,7 @@ export const LOG_SETTINGS = {
     },
   ),
   LOG_LEVEL: setting(
-    word(() => 'info', LOG_LEVELS),
+    word<LogLevel>(() => 'info', LOG_LEVELS),
     {
       purpose:
         'The least severe events that are logged: info, warn or error. Above info, ready is not logged.',
