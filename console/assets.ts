@@ -1,6 +1,7 @@
+/** The files that pages load: our own, and those of the packages that the browser uses. */
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { packageRoot } from '../src/paths.ts';
 
 /** A file that pages load. */
@@ -11,19 +12,22 @@ export interface Asset {
 
 const CSS = 'text/css; charset=utf-8';
 const SCRIPT = 'text/javascript; charset=utf-8';
-// The package's main file lies in its folder dist/.
-const CHARTS = dirname(createRequire(import.meta.url).resolve('uplot'));
 const OWN = join(packageRoot, 'console', 'assets');
 
 const FILES: Record<string, { type: string; path: string }> = {
   '/assets/console.css': { type: CSS, path: join(OWN, 'console.css') },
   '/assets/console.js': { type: SCRIPT, path: join(OWN, 'console.js') },
   '/assets/charts.js': { type: SCRIPT, path: join(OWN, 'charts.js') },
-  '/assets/morph.js': { type: SCRIPT, path: join(OWN, 'morph.js') },
+  '/assets/idiomorph.js': { type: SCRIPT, path: join(distOf('idiomorph'), 'idiomorph.esm.js') },
   '/assets/icon.svg': { type: 'image/svg+xml', path: join(OWN, 'icon.svg') },
-  '/assets/uplot.css': { type: CSS, path: join(CHARTS, 'uPlot.min.css') },
-  '/assets/uplot.js': { type: SCRIPT, path: join(CHARTS, 'uPlot.esm.js') },
+  '/assets/uplot.css': { type: CSS, path: join(distOf('uplot'), 'uPlot.min.css') },
+  '/assets/uplot.js': { type: SCRIPT, path: join(distOf('uplot'), 'uPlot.esm.js') },
 };
+
+/** The folder of a package's main file, which is its dist/. */
+function distOf(name: string): string {
+  return dirname(fileURLToPath(import.meta.resolve(name)));
+}
 
 const loaded = new Map<string, Asset>();
 

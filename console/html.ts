@@ -34,3 +34,8 @@ export function link(path: string, parameters: Record<string, string | undefined
   const given = Object.entries(parameters).filter((entry): entry is [string, string] => Boolean(entry[1]));
   return given.length === 0 ? path : `${path}?${new URLSearchParams(given)}`;
 }
+
+/** The id of an element that stands for one thing, by which a refreshed page finds it again. */
+export function elementId(kind: 'connector' | 'file', name: string): string {
+  return `${kind}:${encodeURIComponent(name)}`;
+}

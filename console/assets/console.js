@@ -1,9 +1,25 @@
 // What the pages do beyond links and forms, all of which work without it: they refresh, draw charts, and show the SQL of a form.
 import { drawCharts } from './charts.js';
-import { morph } from './morph.js';
+import { Idiomorph } from './idiomorph.js';
 
 const REFRESH_MS = 60_000;
 const LEAST_BETWEEN_MS = 1000;
+
+/** How the page changes in place: focus, scrolling, and what a person has opened or typed stay. Rows are told apart by their id. */
+const MORPHING = {
+  callbacks: {
+    beforeNodeMorphed(from, to) {
+      if (from.dataset?.series === undefined) return true;
+      // A chart draws what is in it by itself.
+      from.dataset.series = to.dataset.series;
+      return false;
+    },
+    beforeAttributeUpdated(name, element, change) {
+      if (name === 'open') return change !== 'remove';
+      return element.type === 'hidden' || !['value', 'checked', 'selected'].includes(name);
+    },
+  },
+};
 
 const main = document.querySelector('main');
 const isLive = document.body.dataset.events !== '';
@@ -79,7 +95,7 @@ function startRefreshing() {
       const response = await fetch(location.href);
       if (!response.ok) throw new Error(`answered ${response.status}`);
       const page = new DOMParser().parseFromString(await response.text(), 'text/html');
-      if (box.checked) morph(main, page.querySelector('main'));
+      if (box.checked) Idiomorph.morph(main, page.querySelector('main'), MORPHING);
       drawCharts();
       for (const form of main.querySelectorAll('form.act')) form.addEventListener('submit', markBusy);
       show(box.checked ? told : 'off');

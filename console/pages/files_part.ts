@@ -1,7 +1,7 @@
 import { FILE_STATUSES, type FileStatus } from '../../src/db/schema.ts';
 import { fileActions } from '../actions.ts';
 import { bytes, count, duration, statusLabel } from '../format.ts';
-import { type Html, html, link } from '../html.ts';
+import { elementId, type Html, html, link } from '../html.ts';
 import { actionButton } from '../parts/button.ts';
 import { badge, isStatus } from '../parts/status.ts';
 import { at } from '../parts/time.ts';
@@ -39,7 +39,7 @@ function filesTable(request: PageRequest, name: string, files: FileRow[]): Html 
   return html`<div class="wide" tabindex="0" role="region" aria-labelledby="files-title"><table class="stacks files">
 <thead><tr><th>File</th><th>Status</th><th class="num">Rows</th><th class="num">Rejected</th><th class="num">Size</th><th class="num">Took</th><th>Since</th><th><span class="hidden">Actions</span></th></tr></thead>
 <tbody>${files.map(
-    (file) => html`<tr data-key="${file.key}">
+    (file) => html`<tr id="${elementId('file', file.key)}">
 <th scope="row" data-label="File"><a class="key" href="${link('/file', { name, key: file.key })}">${file.key}</a>${file.error && html`<span class="error">${file.error}</span>`}</th>
 <td data-label="Status">${badge(file.status)}${file.attempts > 1 && html` <span class="note">attempt ${file.attempts}</span>`}</td>
 <td data-label="Rows" class="num">${count(file.rows_imported)}</td>

@@ -1,5 +1,5 @@
 import { bytes, count } from '../format.ts';
-import { type Html, html, link } from '../html.ts';
+import { elementId, type Html, html, link } from '../html.ts';
 import { sparkline } from './sparkline.ts';
 import { badge } from './status.ts';
 import { type StatusCounts, statusBar } from './status_bar.ts';
@@ -26,7 +26,7 @@ export interface FlowRow extends StatusCounts {
 /** The way of the data through one connector: bucket -> connector -> table. */
 export function flow(row: FlowRow, perMinute: readonly number[], heading: 'h1' | 'h2'): Html {
   const peak = Math.max(...perMinute, 0);
-  return html`<article data-key="${row.name}" class="flow ${row.state === 'paused' ? 'is-paused' : ''}" aria-label="${row.name}">
+  return html`<article id="${elementId('connector', row.name)}" class="flow ${row.state === 'paused' ? 'is-paused' : ''}" aria-label="${row.name}">
 <div class="node from"><span class="kind">bucket</span><span class="what">${row.bucket}</span><code>${row.pattern}</code></div>
 <div class="pipe">
 <div class="title">${title(row.name, heading)} ${badge(row.state)}<span class="note">${whatNow(row)}</span>${peak > 0 && html`<span class="note peak">last hour, at most ${count(peak)} rows a minute</span>`}</div>

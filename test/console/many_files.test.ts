@@ -87,6 +87,6 @@ test('a page is found by an index, wherever it is and whatever else is looked fo
 test('the pages of a connector with 100,000 files are small, and say how many there are', async () => {
   const { text } = await getPage(console, `/connector?${new URLSearchParams({ name: NAME })}`);
   shows(text, /\d\d,\d{3} success/);
-  assert.equal(text.match(/<tr data-key=/g)!.length, FILES_PER_PAGE);
+  assert.equal(text.match(/<tr id="file:/g)!.length, FILES_PER_PAGE);
   assert.ok(text.length < 150_000, `${text.length} characters`);
 });

@@ -43,12 +43,11 @@ test('overviews of part of the names', async () => {
 test('files are found by part of their name and by status', async () => {
   const keys = async (parameters: Record<string, string>) => {
     const { text } = await page('/connector', { name: NAME, ...parameters });
-    return [...text.matchAll(/<tr data-key="([^"]+)"/g)].map(([, key]) => key);
+    return [...text.matchAll(/<tr id="file:([^"]+)"/g)].map(([, key]) => decodeURIComponent(key!));
   };
-  const bad = 'w/&lt;b&gt;bad.csv';
-  assert.deepEqual(await keys({}), [bad, 'w/2.csv', 'w/1.csv']);
-  assert.deepEqual(await keys({ status: 'failure' }), [bad]);
-  assert.deepEqual(await keys({ search: 'bad' }), [bad]);
+  assert.deepEqual(await keys({}), [BAD, 'w/2.csv', 'w/1.csv']);
+  assert.deepEqual(await keys({ status: 'failure' }), [BAD]);
+  assert.deepEqual(await keys({ search: 'bad' }), [BAD]);
   assert.deepEqual(await keys({ search: 'w/?.csv', status: 'success' }), ['w/2.csv', 'w/1.csv']);
   assert.deepEqual(await keys({ search: '%' }), []);
 });
