@@ -74,6 +74,11 @@ export const SETTINGS: Record<string, Setting> = {
     ],
   },
 
+  'docs/connectors.md': {
+    prepare: prepareBucket,
+    expect: [],
+  },
+
   'docs/errors.md': {
     prepare: prepareConnector,
     expect: [
