@@ -116,6 +116,7 @@ comment on column s3_connector_private.workers.role is 'The database role that i
 comment on column s3_connector_private.workers.notice is 'What is wrong with that role.';
 comment on column s3_connector_private.progress.pruned_until is 'History of files that ended up to then has been pruned.';
 
+comment on table s3_connector_private.migrations is 'The migrations that this database has had; one that was edited since is refused.';
 comment on table s3_connector_private.versions is 'Versions of the connector that have migrated this database; an older worker stops.';
 comment on table s3_connector_private.totals is 'Files, rows and bytes per connector and status, but for total_changes.';
 comment on table s3_connector_private.total_changes is 'What statements have changed in files since the totals were last summed up.';

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { migrationNames } from '../db/migrations.ts';
+import { knownMigrations } from '../db/migrations.ts';
 import { explainRefusal } from '../db/refusal.ts';
 import { type Finding, tryStep } from './check.ts';
 
@@ -106,7 +106,7 @@ async function checkRole(client: pg.Client): Promise<Found> {
 }
 
 async function checkMigrations(client: pg.Client): Promise<Found> {
-  const mine = await migrationNames();
+  const mine = await knownMigrations();
   const done = (await hasSchema(client)) ? await doneMigrations(client) : [];
   const missing = mine.filter((name) => !done.includes(name));
   const unknown = done.filter((name) => !mine.includes(name));
@@ -135,14 +135,12 @@ async function checkWorkers(client: pg.Client): Promise<Found> {
 
 async function hasSchema(client: pg.Client): Promise<boolean> {
   const { rows } = await client.query<{ there: boolean }>(
-    "select to_regclass('s3_connector_private.kysely_migration') is not null as there",
+    "select to_regclass('s3_connector_private.migrations') is not null as there",
   );
   return rows[0]!.there;
 }
 
 async function doneMigrations(client: pg.Client): Promise<string[]> {
-  const { rows } = await client.query<{ name: string }>(
-    'select name from s3_connector_private.kysely_migration',
-  );
+  const { rows } = await client.query<{ name: string }>('select name from s3_connector_private.migrations');
   return rows.map(({ name }) => name);
 }

@@ -1,26 +1,40 @@
+/**
+ * Brings a database to this version: the queue's schema, then migrations/ (tables, forward only), then sql/ (functions, views,
+ * comments), whole. What was applied is remembered by its digest, so that a start that has nothing to change locks nothing.
+ */
+import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runMigrations } from 'graphile-worker';
-import { Kysely, PostgresDialect, sql } from 'kysely';
-import { type MigrationProvider, Migrator } from 'kysely/migration';
+import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely';
 import pg from 'pg';
+import { ConnectorError } from '../errors.ts';
 import { log } from '../log.ts';
 import { packageRoot } from '../paths.ts';
 import { version } from '../version.ts';
+import { applySql, runScript, type SqlFile } from './apply_sql.ts';
 import { settleIn } from './home.ts';
+import { withSchemaLocked } from './lock_schema.ts';
 import { explainRefusal } from './refusal.ts';
 import type { Database } from './schema.ts';
-import { refuseNewerSchema } from './schema_version.ts';
+import { appliedDigest, appliedMigrations, refuseNewerSchema } from './schema_version.ts';
 
 // Serialises whole migrations (queue, tables, functions) between processes; any constant will do.
 const MIGRATE_LOCK = 1_395_868_504;
-const MIGRATIONS = join(packageRoot, 'migrations');
+
+/** All that a version applies. */
+interface Scripts {
+  migrations: SqlFile[];
+  sql: SqlFile[];
+  /** Of both, and of the queue's version. */
+  digest: string;
+}
 
 /**
- * Brings a database to this version: graphile-worker's schema, then migrations/ (tables, forward only), then
- * sql/ (functions, views, comments), whole. A copy of a database has its connectors paused before anything can work
- * on it. Idempotent, and safe when several processes do it at once.
- * @throws ConnectorError `schema_newer`, with nothing changed, where a newer version has migrated the database
+ * A copy of a database has its connectors paused before anything can work on it. Idempotent, and safe when several processes
+ * do it at once.
+ * @throws ConnectorError `schema_newer`, with nothing changed, where a newer version has migrated the database;
+ *   `migration_edited`, `migration_failed`, `object_in_use`
  */
 export async function migrate(databaseUrl: string): Promise<void> {
   const lock = new pg.Client({ connectionString: databaseUrl, application_name: 's3_connector migrate' });
@@ -28,27 +42,71 @@ export async function migrate(databaseUrl: string): Promise<void> {
     throw explainRefusal(error);
   });
   try {
-    await lock.query('select pg_advisory_lock($1)', [MIGRATE_LOCK]);
     const pool = new pg.Pool({ connectionString: databaseUrl, max: 2 });
     pool.on('connect', (client) => client.on('notice', logWarning));
     const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
-    await migrateAll(db, databaseUrl).finally(() => db.destroy());
+    await migrateAll(db, databaseUrl, lock).finally(() => db.destroy());
   } finally {
     await lock.end();
   }
 }
 
-async function migrateAll(db: Kysely<Database>, databaseUrl: string): Promise<void> {
-  await refuseNewerSchema(db, await migrationNames());
-  await runMigrations({ connectionString: databaseUrl, noHandleSignals: true, preset: {} });
-  await migrateTables(db);
-  await applySql(db);
+async function migrateAll(db: Kysely<Database>, databaseUrl: string, lock: pg.Client): Promise<void> {
+  const scripts = await readScripts();
+  await refuseNewerSchema(db, migrationNames(scripts));
+  if ((await appliedDigest(db)) !== scripts.digest) {
+    await lock.query('select pg_advisory_lock($1)', [MIGRATE_LOCK]);
+    // Another process may have done it, or done more, while this one waited.
+    await refuseNewerSchema(db, migrationNames(scripts));
+    if ((await appliedDigest(db)) !== scripts.digest) await applyAll(db, databaseUrl, scripts);
+  }
   await settleIn(db);
 }
 
+async function applyAll(db: Kysely<Database>, databaseUrl: string, scripts: Scripts): Promise<void> {
+  await runMigrations({ connectionString: databaseUrl, noHandleSignals: true, preset: {} });
+  await withSchemaLocked(db, async (transaction) => {
+    await applyMigrations(transaction, scripts.migrations);
+    await applySql(transaction, scripts.sql);
+    await sql`select s3_connector_private.record_version(${version}, ${scripts.digest})`.execute(transaction);
+  });
+}
+
 /** The names of the migrations that this version has. */
-export async function migrationNames(): Promise<string[]> {
-  return (await readSqlFiles(MIGRATIONS)).map(({ name }) => name);
+export async function knownMigrations(): Promise<string[]> {
+  return migrationNames(await readScripts());
+}
+
+function migrationNames({ migrations }: Scripts): string[] {
+  return migrations.map(({ path }) => path);
+}
+
+/** Runs the migrations that the database has not had; they are frozen once it has had them. */
+async function applyMigrations(
+  transaction: Transaction<Database>,
+  migrations: readonly SqlFile[],
+): Promise<void> {
+  const applied = new Map((await appliedMigrations(transaction)).map(({ name, digest }) => [name, digest]));
+  for (const file of migrations) {
+    const digest = digestOf([file]);
+    const before = applied.get(file.path);
+    if (before !== undefined && before !== digest) throw edited(file.path);
+    if (before !== undefined) continue;
+    await runScript(transaction, file);
+    await sql`insert into s3_connector_private.migrations (name, digest) values (${file.path}, ${digest})`.execute(
+      transaction,
+    );
+  }
+}
+
+function edited(path: string): ConnectorError {
+  return new ConnectorError(
+    'migration_edited',
+    `${path} is not the migration that this database has had under that name`,
+    {
+      hint: 'Migrations are frozen once they are released: restore the file, and put the change into a new one.',
+    },
+  );
 }
 
 /** What a person must know of, such as roles that could not be made; PostgreSQL's own notices are not. */
@@ -56,45 +114,25 @@ function logWarning(notice: Record<'severity' | 'message' | 'hint', string | und
   if (notice.severity === 'WARNING') log.warn('migrating', { warning: notice.message, hint: notice.hint });
 }
 
-async function migrateTables(db: Kysely<Database>): Promise<void> {
-  const migrator = new Migrator({
-    db,
-    provider: sqlFiles(MIGRATIONS),
-    migrationTableSchema: 's3_connector_private',
-  });
-  const { error } = await migrator.migrateToLatest();
-  if (error) throw error;
+async function readScripts(): Promise<Scripts> {
+  const [migrations, files] = await Promise.all([readSqlFiles('migrations'), readSqlFiles('sql')]);
+  const queue = await readFile(new URL('../package.json', import.meta.resolve('graphile-worker')), 'utf8');
+  const queueVersion = { path: 'graphile-worker', text: (JSON.parse(queue) as { version: string }).version };
+  return { migrations, sql: files, digest: digestOf([...migrations, ...files, queueVersion]) };
 }
 
-function sqlFiles(directory: string): MigrationProvider {
-  return {
-    async getMigrations() {
-      const files = await readSqlFiles(directory);
-      return Object.fromEntries(
-        files.map(({ name, text }) => [name, { up: (db: Kysely<Database>) => runScript(db, text) }]),
-      );
-    },
-  };
-}
-
-async function applySql(db: Kysely<Database>): Promise<void> {
-  const files = await readSqlFiles(join(packageRoot, 'sql'));
-  await db.transaction().execute(async (transaction) => {
-    for (const file of files) await runScript(transaction, file.text);
-    await sql`select s3_connector_private.record_version(${version})`.execute(transaction);
-  });
-}
-
-async function runScript(db: Kysely<Database>, text: string): Promise<void> {
-  await sql.raw(text).execute(db);
-}
-
-async function readSqlFiles(directory: string): Promise<{ name: string; text: string }[]> {
-  const names = (await readdir(directory)).filter((name) => name.endsWith('.sql')).sort();
+async function readSqlFiles(folder: string): Promise<SqlFile[]> {
+  const names = (await readdir(join(packageRoot, folder))).filter((name) => name.endsWith('.sql')).sort();
   return Promise.all(
     names.map(async (name) => ({
-      name: name.slice(0, -'.sql'.length),
-      text: await readFile(join(directory, name), 'utf8'),
+      path: `${folder}/${name}`,
+      text: await readFile(join(packageRoot, folder, name), 'utf8'),
     })),
   );
+}
+
+function digestOf(files: readonly SqlFile[]): string {
+  const hash = createHash('sha256');
+  for (const { path, text } of files) hash.update(JSON.stringify([path, text]));
+  return hash.digest('hex');
 }

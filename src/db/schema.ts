@@ -119,6 +119,7 @@ export interface WorkersTable {
 
 export interface VersionsTable {
   version: string;
+  digest: string;
   since: Generated<Timestamp>;
 }
 

@@ -12,9 +12,10 @@ const CHANNEL = 's3_connector_version';
  * @throws ConnectorError `schema_newer` where a newer version has migrated the database
  */
 export async function refuseNewerSchema(db: Kysely<Database>, known: readonly string[]): Promise<void> {
-  const { versions, migrations } = await readSchema(db);
-  const newer = versions.find((other) => isNewer(other, version));
-  const unknown = migrations.filter((name) => !known.includes(name));
+  const newer = (await appliedVersions(db)).find((other) => isNewer(other, version));
+  const unknown = (await appliedMigrations(db))
+    .map(({ name }) => name)
+    .filter((name) => !known.includes(name));
   if (newer === undefined && unknown.length === 0) return;
   const by = newer === undefined ? `with ${unknown.join(', ')}` : `by version ${newer}`;
   throw new ConnectorError(
@@ -52,20 +53,35 @@ export async function watchSchema(
   };
 }
 
-/** What has migrated the database so far; nothing in an empty one. */
-async function readSchema(db: Kysely<Database>): Promise<{ versions: string[]; migrations: string[] }> {
-  const list = async (table: string, column: string): Promise<string[]> => {
-    const { rows: found } = await sql<{ exists: boolean }>`
-      select to_regclass(${table}) is not null as exists`.execute(db);
-    if (!found[0]!.exists) return [];
-    const { rows } = await sql<{ value: string }>`
-      select ${sql.ref(column)} as value from ${sql.table(table)}`.execute(db);
-    return rows.map(({ value }) => value);
-  };
-  return {
-    versions: await list('s3_connector_private.versions', 'version'),
-    migrations: await list('s3_connector_private.kysely_migration', 'name'),
-  };
+/** The digest of what was applied last; null in a database that was never migrated. */
+export async function appliedDigest(db: Kysely<Database>): Promise<string | null> {
+  if (!(await exists(db, 's3_connector_private.versions'))) return null;
+  const { rows } = await sql<{ digest: string }>`
+    select digest from s3_connector_private.versions order by since desc limit 1`.execute(db);
+  return rows[0]?.digest ?? null;
+}
+
+/** The migrations that a database has had; none in an empty one. */
+export async function appliedMigrations(db: Kysely<Database>): Promise<{ name: string; digest: string }[]> {
+  if (!(await exists(db, 's3_connector_private.migrations'))) return [];
+  const { rows } = await sql<{ name: string; digest: string }>`
+    select name, digest from s3_connector_private.migrations`.execute(db);
+  return rows;
+}
+
+async function appliedVersions(db: Kysely<Database>): Promise<string[]> {
+  if (!(await exists(db, 's3_connector_private.versions'))) return [];
+  const { rows } = await sql<{ version: string }>`select version from s3_connector_private.versions`.execute(
+    db,
+  );
+  return rows.map(({ version: name }) => name);
+}
+
+async function exists(db: Kysely<Database>, table: string): Promise<boolean> {
+  const { rows } = await sql<{ exists: boolean }>`select to_regclass(${table}) is not null as exists`.execute(
+    db,
+  );
+  return rows[0]!.exists;
 }
 
 /** By the numbers of the versions, as in 1.10.0 after 1.9.3. */

@@ -7,7 +7,7 @@ import { REQUEST_KINDS } from '../ask/request.ts';
 import type { Config } from '../config.ts';
 import { openControl } from '../db/control.ts';
 import { logLostConnections } from '../db/lost_connections.ts';
-import { migrate, migrationNames } from '../db/migrations.ts';
+import { knownMigrations, migrate } from '../db/migrations.ts';
 import { watchSchema } from '../db/schema_version.ts';
 import { EncoderThread } from '../formats/csv/binary/encoder_thread.ts';
 import { Reader } from '../formats/parquet/reader_process.ts';
@@ -62,7 +62,7 @@ export async function startWorker(config: Config): Promise<Worker> {
     const overtaken = Promise.withResolvers<never>();
     // A worker that is being stopped anyway has nobody left who would ask.
     overtaken.promise.catch(() => {});
-    const endWatch = await watchSchema(context.control, await migrationNames(), overtaken.reject);
+    const endWatch = await watchSchema(context.control, await knownMigrations(), overtaken.reject);
     resources.add(endWatch);
     return toWorker(context, runners, { stopping, overtaken: overtaken.promise }, resources);
   } catch (error) {

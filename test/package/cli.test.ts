@@ -154,9 +154,9 @@ test('check says what to do about each thing that is not well, with status 1, an
   assert.match(unset.stdout, /^failed +settings +DATABASE_URL must be set.*\n +Set it/m);
 
   await blank.query(
-    'create schema s3_connector_private; create table s3_connector_private.kysely_migration (name text)',
+    'create schema s3_connector_private; create table s3_connector_private.migrations (name text, digest text)',
   );
-  await blank.query("insert into s3_connector_private.kysely_migration values ('9999_future')");
+  await blank.query("insert into s3_connector_private.migrations values ('9999_future', '')");
   const newer = await runCli(['check'], { DATABASE_URL: blank.url });
   assert.equal(newer.code, 1);
   assert.match(newer.stdout, /^failed +migrations .*9999_future.*\n +A newer version/m);

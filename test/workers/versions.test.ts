@@ -11,7 +11,7 @@ const { db, server } = world;
 const NEWER = '999.0.0';
 
 /** What a newer version's migrate does at its end. */
-const migratedByNewer = () => db.query('select s3_connector_private.record_version($1)', [NEWER]);
+const migratedByNewer = () => db.query("select s3_connector_private.record_version($1, 'newer')", [NEWER]);
 const forgetNewer = () => db.query('delete from s3_connector_private.versions where version = $1', [NEWER]);
 
 test('versions go by their numbers', () => {
@@ -42,12 +42,12 @@ test('a worker that meets a newer schema does not start, says why, and changes n
 });
 
 test('a migration of tables that this version does not know is a newer schema, too', async () => {
-  await db.query("insert into s3_connector_private.kysely_migration values ('9999_future', '')");
+  await db.query("insert into s3_connector_private.migrations values ('9999_future', '')");
   await assert.rejects(migrate(db.workerUrl), {
     code: 'schema_newer',
     message: /with 9999_future, which is newer/,
   });
-  await db.query("delete from s3_connector_private.kysely_migration where name = '9999_future'");
+  await db.query("delete from s3_connector_private.migrations where name = '9999_future'");
 });
 
 test('a worker that is overtaken by a newer version finishes what it imports, and ends with status 78', async () => {

@@ -1,8 +1,23 @@
--- The tables of the first release. What people type against is in the schema s3_connector; what only the
+-- The tables of version 0.1.0. What people type against is in the schema s3_connector; what only the
 -- worker touches is in s3_connector_private. Functions, views, triggers and comments are in sql/, which is
 -- applied again whole after every migration.
 
 create schema s3_connector;
+create schema s3_connector_private;
+
+-- The migrations that this database has had, and the digest of each, by which an edited one is refused.
+create table s3_connector_private.migrations (
+  name text primary key,
+  digest text not null,
+  applied_at timestamptz not null default now()
+);
+
+-- The versions that have migrated this database. digest: of all that the version has applied.
+create table s3_connector_private.versions (
+  version text not null,
+  digest text not null,
+  since timestamptz not null default now()
+);
 
 create type s3_connector.file_status as enum (
   'in_queue', 'running', 'pending_retry', 'paused', 'success', 'failure', 'cancelled', 'undone'
@@ -48,10 +63,19 @@ create table s3_connector.connectors (
   max_attempts integer not null default 5,
   min_object_age interval not null default '0',
   start_after text,
+  retention interval,
+  notify boolean not null default true,
+  on_import text,
+  hive_columns text[],
+  transform text,
+  event_queue_url text,
   state text not null default 'running',
   owner name not null default current_user,
   created_at timestamptz not null default now()
 );
+
+-- The few that have a queue, which every worker looks for.
+create index connectors_event_queue_idx on s3_connector.connectors (event_queue_url) where event_queue_url is not null;
 
 create table s3_connector.column_mappings (
   connector_name text not null references s3_connector.connectors (name) on update cascade on delete cascade,
@@ -171,7 +195,9 @@ create table s3_connector_private.progress (
   table_ready boolean not null default false,
   last_poll_at timestamptz,
   next_poll_at timestamptz not null default now(),
-  notice text
+  notice text,
+  copy_notice text,
+  pruned_until timestamptz
 );
 create index progress_due_idx on s3_connector_private.progress (next_poll_at);
 
@@ -205,5 +231,86 @@ create table s3_connector_private.workers (
   concurrency integer not null,
   pool_ids text[] not null default '{}',
   started_at timestamptz not null default now(),
-  stopped_at timestamptz
+  stopped_at timestamptz,
+  role name,
+  notice text
+);
+
+-- What people ask the workers: check, preview, dry_run_file, audit.
+
+create table s3_connector_private.requests (
+  id bigint generated always as identity primary key,
+  kind text not null,
+  connector_name text not null references s3_connector.connectors (name) on update cascade on delete cascade,
+  argument text,
+  asked_at timestamptz not null default now(),
+  worker_id integer,
+  answered_at timestamptz,
+  error_code text,
+  error_message text,
+  error_hint text,
+  result jsonb,
+  constraint requests_kind check (kind in ('check', 'preview', 'dry_run_file', 'audit'))
+);
+create index requests_asked_at_idx on s3_connector_private.requests (asked_at);
+create index requests_connector_idx on s3_connector_private.requests (connector_name);
+
+-- What an audit has found so far; it takes the place of late_files when the audit has seen all keys.
+create table s3_connector_private.audit_findings (
+  request_id bigint not null references s3_connector_private.requests (id) on delete cascade,
+  key text collate "C" not null,
+  etag text not null,
+  size_bytes bigint not null,
+  last_modified timestamptz not null,
+  primary key (request_id, key)
+);
+
+-- What connector_status adds up, kept so that nobody has to count files.
+
+-- No foreign keys here: what the renaming or deleting of a connector does to its files is counted as it happens to them.
+create table s3_connector_private.totals (
+  connector_name text not null,
+  status s3_connector.file_status not null,
+  files bigint not null,
+  rows bigint not null,
+  bytes bigint not null,
+  -- What recent_totals adds up to.
+  rows_last_hour bigint not null,
+  bytes_last_hour bigint not null,
+  rows_last_day bigint not null,
+  bytes_last_day bigint not null,
+  last_finished_at timestamptz,
+  primary key (connector_name, status)
+) with (fillfactor = 70);
+
+-- Only ever added to, so that imports that end side by side wait for nobody; fold_totals moves them into the others.
+create table s3_connector_private.total_changes (
+  connector_name text not null,
+  status s3_connector.file_status not null,
+  minute timestamptz,
+  files bigint not null,
+  rows bigint not null,
+  bytes bigint not null,
+  last_finished_at timestamptz
+);
+create index total_changes_connector_idx on s3_connector_private.total_changes (connector_name);
+
+-- A row per connector and minute (for the last hour), and per connector and ten minutes (for the last day), until it is
+-- that long ago and is taken off the totals.
+create table s3_connector_private.recent_totals (
+  connector_name text not null,
+  seconds integer not null,
+  since timestamptz not null,
+  rows bigint not null,
+  bytes bigint not null,
+  primary key (connector_name, seconds, since)
+) with (fillfactor = 70);
+create index recent_totals_since_idx on s3_connector_private.recent_totals (seconds, since);
+
+-- Which database the connectors of this one were last seen to run in. A dump takes the row along, and so a restored
+-- copy sees that it came from elsewhere. No key: a restore of the data alone adds its row to the one that is there.
+create table s3_connector_private.homes (
+  system_identifier bigint not null,
+  database_oid oid not null,
+  since timestamptz not null default now()
 );

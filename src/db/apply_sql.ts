@@ -1,0 +1,166 @@
+/**
+ * Applies sql/: functions, views, triggers, comments and grants, all of them again. What a statement cannot replace in place,
+ * such as a function that returns something else now, is dropped and made again; what sql/ no longer has is dropped.
+ */
+import { type RawBuilder, sql, type Transaction } from 'kysely';
+import pg from 'pg';
+import { ConnectorError } from '../errors.ts';
+import type { Database } from './schema.ts';
+import { describeStatement, splitStatements } from './statements.ts';
+
+/** A file of SQL. */
+export interface SqlFile {
+  /** As it is seen from the project's directory, such as `sql/50_poll.sql`. */
+  path: string;
+  text: string;
+}
+
+const OWN_SCHEMAS = ['s3_connector', 's3_connector_private'];
+
+/** SQLSTATEs of a `create or replace` that cannot replace what is there: a function's result, a view's columns. */
+const IRREPLACEABLE = ['42P13', '42P16'];
+
+/** Grants are for all functions at once, so these files touch what no other one does. */
+const GRANTS = /grants\.sql$/;
+
+/** @throws ConnectorError `migration_failed`, with the file and the statement; `object_in_use` */
+export async function applySql(transaction: Transaction<Database>, files: readonly SqlFile[]): Promise<void> {
+  const isGrants = ({ path }: SqlFile) => GRANTS.test(path);
+  for (const file of files.filter((one) => !isGrants(one))) await applyFile(transaction, file);
+  await dropLeftovers(transaction);
+  for (const file of files.filter(isGrants)) await applyFile(transaction, file);
+}
+
+async function applyFile(transaction: Transaction<Database>, { path, text }: SqlFile): Promise<void> {
+  for (const statement of splitStatements(text)) {
+    await apply(transaction, statement).catch((error) => {
+      throw explain(error, path, statement);
+    });
+  }
+}
+
+/** Runs a migration's script; its errors are as those of applySql. */
+export async function runScript(transaction: Transaction<Database>, { path, text }: SqlFile): Promise<void> {
+  for (const statement of splitStatements(text)) {
+    await sql
+      .raw(statement)
+      .execute(transaction)
+      .catch((error) => {
+        throw explain(error, path, statement);
+      });
+  }
+}
+
+async function apply(transaction: Transaction<Database>, statement: string): Promise<void> {
+  await sql`savepoint apply_sql`.execute(transaction);
+  try {
+    await sql.raw(statement).execute(transaction);
+  } catch (error) {
+    if (!(error instanceof pg.DatabaseError && IRREPLACEABLE.includes(error.code ?? ''))) throw error;
+    await sql`rollback to savepoint apply_sql`.execute(transaction);
+    await dropOld(transaction, statement);
+    await sql.raw(statement).execute(transaction);
+  }
+  await sql`release savepoint apply_sql`.execute(transaction);
+}
+
+/** The kind and the name at the start of a `create or replace`. */
+const CREATES = /^create or replace (function|procedure|view) ([\w.]+)/;
+
+async function dropOld(transaction: Transaction<Database>, statement: string): Promise<void> {
+  const [, kind, name] = CREATES.exec(statement) ?? [];
+  const [schema, object] = name?.split('.') ?? [];
+  await dropAll(
+    transaction,
+    kind === 'view'
+      ? sql`select 'view' as kind, ${name}::regclass::text as name, 'pg_class'::regclass::oid as class, ${name}::regclass::oid as oid`
+      : sql`select case prokind when 'p' then 'procedure' else 'function' end as kind, oid::regprocedure::text as name,
+          'pg_proc'::regclass::oid as class, oid
+        from pg_proc where pronamespace = ${schema}::regnamespace and proname = ${object}`,
+  );
+}
+
+interface DatabaseObject {
+  kind: string;
+  /** Quoted, as it stands in `drop`. */
+  name: string;
+  class: number;
+  oid: number;
+}
+
+/**
+ * Drops objects of ours with what depends on them, as far as that is ours, too: sql/ makes it again. What a person has made
+ * over it is not dropped.
+ * @throws ConnectorError `object_in_use` where something of a person's depends on it
+ */
+async function dropAll(transaction: Transaction<Database>, query: RawBuilder<unknown>): Promise<void> {
+  const { rows } = await (query as RawBuilder<DatabaseObject>).execute(transaction);
+  for (const object of rows) {
+    await refuseForeignDependents(transaction, object);
+    await sql.raw(`drop ${object.kind} if exists ${object.name} cascade`).execute(transaction);
+  }
+}
+
+async function refuseForeignDependents(
+  transaction: Transaction<Database>,
+  object: DatabaseObject,
+): Promise<void> {
+  const { rows } = await sql<{ dependents: string | null }>`
+    with recursive dependents (class, oid) as (
+      select ${object.class}::oid, ${object.oid}::oid
+      union
+      select case when r.oid is null then d.classid else 'pg_class'::regclass end, coalesce(r.ev_class, d.objid)
+      from dependents of
+      join pg_depend d on d.refclassid = of.class and d.refobjid = of.oid and d.deptype in ('n', 'a', 'i')
+      left join pg_rewrite r on d.classid = 'pg_rewrite'::regclass and r.oid = d.objid
+    )
+    select string_agg(i.type || ' ' || i.identity, ', ' order by i.identity) as dependents
+    from dependents d
+    cross join pg_identify_object(d.class, d.oid, 0) i
+    where not (
+      i.type in ('view', 'function', 'procedure', 'type') and i.schema = any (${OWN_SCHEMAS})
+      or i.type = 'trigger' and i.identity ~ ' on s3_connector(_private)?\\.'
+    )`.execute(transaction);
+  const dependents = rows[0]?.dependents;
+  if (!dependents) return;
+  throw new ConnectorError(
+    'object_in_use',
+    `this version must make ${object.kind} ${object.name} again, and these use it: ${dependents}`,
+    { hint: 'Drop them, start again, then create them again. Nothing was changed.' },
+  );
+}
+
+/** Drops what an earlier version has made and this one does not: what the transaction has not touched. */
+async function dropLeftovers(transaction: Transaction<Database>): Promise<void> {
+  // A savepoint's changes have later numbers than the transaction's own; what is older, another transaction has made.
+  const isOlder = (xmin: string) => sql`age(${sql.ref(xmin)}) > age(pg_current_xact_id()::xid)`;
+  await dropAll(
+    transaction,
+    sql`select 'view' as kind, c.oid::regclass::text as name, 'pg_class'::regclass::oid as class, c.oid
+      from pg_class c join pg_rewrite r on r.ev_class = c.oid
+      where c.relkind = 'v' and c.relnamespace = any (${OWN_SCHEMAS}::regnamespace[]) and ${isOlder('r.xmin')}`,
+  );
+  const { rows: triggers } = await sql<{ statement: string }>`
+    select format('drop trigger %I on %s', t.tgname, t.tgrelid::regclass) as statement
+    from pg_trigger t join pg_class c on c.oid = t.tgrelid
+    where not t.tgisinternal and c.relnamespace = any (${OWN_SCHEMAS}::regnamespace[]) and ${isOlder('t.xmin')}`.execute(
+    transaction,
+  );
+  for (const { statement } of triggers) await sql.raw(statement).execute(transaction);
+  await dropAll(
+    transaction,
+    sql`select case p.prokind when 'p' then 'procedure' else 'function' end as kind, p.oid::regprocedure::text as name,
+        'pg_proc'::regclass::oid as class, p.oid
+      from pg_proc p
+      where p.pronamespace = any (${OWN_SCHEMAS}::regnamespace[]) and ${isOlder('p.xmin')}`,
+  );
+}
+
+function explain(error: unknown, path: string, statement: string): unknown {
+  if (!(error instanceof pg.DatabaseError)) return error;
+  return new ConnectorError(
+    'migration_failed',
+    `${path}: ${describeStatement(statement)}: ${error.message}${error.detail ? ` (${error.detail})` : ''}`,
+    { hint: error.hint ?? 'Nothing was changed.', cause: error },
+  );
+}
