@@ -3,7 +3,7 @@ import { ConnectorError, describeError } from '../errors.ts';
 import { openSession, type Session } from './connections.ts';
 
 /** How long a place in a pooler is waited for, in milliseconds. */
-const PLACE_MS = 10_000;
+const PLACE_MS = 5000;
 /** How often two sessions are compared: others may use the same pooler at the same moment. */
 const ROUNDS = 5;
 

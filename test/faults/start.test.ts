@@ -39,14 +39,19 @@ const KILLS = 30;
 
 test('workers whose sessions are ended at random while they start, start again', async () => {
   const workers = Array.from({ length: 4 }, () => world.spawnWorker());
-  for (let kills = 0; kills < KILLS; await delay(5)) {
+  let over = false;
+  const ends = workers.map(async (worker) => {
+    await worker.ended();
+    over = true;
+  });
+  for (let kills = 0; kills < KILLS && !over; await delay(5)) {
     const { killed } = await db.one<{ killed: number }>(
       `select count(pg_terminate_backend(pid)) as killed from pg_stat_activity
         where datname = current_database() and application_name like 's3_connector%' and random() < 0.3`,
     );
     kills += killed;
   }
-  await Promise.all(workers.map(assertStarts));
+  await Promise.all([...workers.map(assertStarts), ...ends]);
 });
 
 test('what will not pass ends the start at once, with what to do', async () => {

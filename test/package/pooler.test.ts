@@ -33,16 +33,20 @@ test('a pooler in session mode with enough places will do', async () => {
 });
 
 test('too few places are counted, by check and by a worker', async () => {
-  const url = await openPooler(db.workerUrl, 'session', 12);
   const told = /the worker needs 29 connections at once, of which 12 could be opened/;
-  const env = { DATABASE_URL: url, SPOOL_DIR: world.spoolDir };
-  const { code, stdout } = await runCli(['check'], env);
-  assert.equal(code, 1);
-  assert.match(stdout, told);
-  assert.match(stdout, /Raise the pooler's pool size/);
-  const worker = world.spawnWorker(env);
-  const { error, code: named } = await worker.logged('not started yet, trying again');
-  assert.match(String(error), told);
-  assert.equal(named, 'too_few_connections');
-  await worker.end('SIGKILL');
+  const checked = async () => {
+    const url = await openPooler(db.workerUrl, 'session', 12);
+    const { code, stdout } = await runCli(['check'], { DATABASE_URL: url, SPOOL_DIR: world.spoolDir });
+    assert.equal(code, 1);
+    assert.match(stdout, told);
+    assert.match(stdout, /Raise the pooler's pool size/);
+  };
+  const started = async () => {
+    const worker = world.spawnWorker({ DATABASE_URL: await openPooler(db.workerUrl, 'session', 12) });
+    const { error, code } = await worker.logged('not started yet, trying again');
+    assert.match(String(error), told);
+    assert.equal(code, 'too_few_connections');
+    await worker.end('SIGKILL');
+  };
+  await Promise.all([checked(), started()]);
 });

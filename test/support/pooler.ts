@@ -110,24 +110,28 @@ class Pooler {
       raw(server).removeAllListeners('data');
       raw(server).on('data', (bytes: Buffer) => {
         place.client?.socket.write(bytes);
-        if (this.#mode === 'transaction' && endsTransaction(bytes) && place.client) this.#leave(place.client);
+        if (this.#mode === 'transaction' && endsTransaction(bytes)) this.#release(place);
       });
       this.#lend();
     });
+  }
+
+  /** Takes a place back that its client is done with. */
+  #release(place: Place): void {
+    if (place.client) place.client.place = undefined;
+    place.client = undefined;
+    this.#lend();
   }
 
   #leave(client: Client): void {
     const at = this.#queue.indexOf(client);
     if (at >= 0) this.#queue.splice(at, 1);
     const { place } = client;
-    client.place = undefined;
-    if (place) place.client = undefined;
-    // Nobody is to find what a session has left, such as its locks.
-    if (place && this.#mode === 'session') {
-      this.#places.splice(this.#places.indexOf(place), 1);
-      raw(place.server).destroy();
-    }
-    this.#lend();
+    if (!place) return;
+    // Nobody is to find what it has left there: a transaction, or a session's locks.
+    this.#places.splice(this.#places.indexOf(place), 1);
+    raw(place.server).destroy();
+    this.#release(place);
   }
 }
 
