@@ -68,7 +68,7 @@ type Settings = Readonly<Record<string, string>>;
 
 /** How long a session may take to be opened, in milliseconds. A pooler without a free place answers the login, and then nothing. */
 const OPEN_MS = 30_000;
-/** After so much silence TCP asks whether the other side is still there, in milliseconds; the system's default is two hours. */
+/** Silence after which TCP probes the other side, in milliseconds; the system's default is two hours. */
 const KEEP_ALIVE_MS = 30_000;
 
 /** What a session is opened with, besides its purpose. */
@@ -80,9 +80,8 @@ export type SessionOptions = pg.ClientConfig & {
 type SessionConfig = SessionOptions & { purpose: Purpose };
 
 /**
- * One connection to PostgreSQL: its settings are set before anything else is asked, and it may break at any moment without
- * an error that nobody hears. One that takes no writes is refused: it keeps that
- * from its login, whatever becomes of the database.
+ * One connection to PostgreSQL. It sets its settings before anything else is asked, and always has a listener for errors. It
+ * refuses a database that takes no writes, because a session keeps that setting from its login.
  */
 export class Session extends pg.Client {
   readonly #purpose: Purpose;
@@ -102,17 +101,17 @@ export class Session extends pg.Client {
     });
   }
 
-  /** The process id of its backend; not what the login was told, where a pooler is in between. */
+  /** The process id of its backend. Behind a pooler, the answer to the login has another one. */
   get backend(): number {
     return this.#backend;
   }
 
-  /** Whether what answers the login is the server itself. */
+  /** Whether there is no pooler in between. */
   get isDirect(): boolean {
     return this.#backend === (this as unknown as { processID: number }).processID;
   }
 
-  /** Whether it has refused a write because the database takes none. It keeps that from its login, so it is of no more use. */
+  /** Whether a write was refused because the database takes none. Such a session is of no more use. */
   get isReadOnly(): boolean {
     return this.#isReadOnly;
   }
@@ -122,7 +121,7 @@ export class Session extends pg.Client {
   override connect(callback?: unknown): Promise<pg.Client> | undefined {
     const opened = this.#open();
     if (typeof callback !== 'function') return opened;
-    // As a pool asks.
+    // pg.Pool calls it in this form.
     opened.then(
       () => callback(null, this),
       (error) => callback(error),
@@ -164,7 +163,7 @@ export class Session extends pg.Client {
 
   #lost(error: Error): void {
     if (!this.#isOpen) return;
-    // The server's reason is followed by the end of the connection.
+    // Only the first error is logged: the server's reason, which the end of the connection follows.
     this.#isOpen = false;
     log.warn('connection lost', { purpose: this.#purpose, error: error.message });
   }
@@ -208,7 +207,7 @@ function takesNoWrites(standby: boolean): ConnectorError {
 export class SessionPool extends pg.Pool {
   constructor(databaseUrl: string, purpose: Purpose, options: Omit<pg.PoolConfig, 'Client'> = {}) {
     super({ ...sessionConfig(databaseUrl, purpose, options), Client: Session } as unknown as pg.PoolConfig);
-    // Logged by the session. Both must have a listener: the pool itself, and graphile-worker asks for one of 'connect'.
+    // The session logs it. graphile-worker wants a listener for 'connect', too.
     this.on('error', () => {});
     this.on('connect', () => {});
     this.on('release', (_error, client) => {

@@ -8,8 +8,8 @@ const PLACE_MS = 5000;
 const ROUNDS = 5;
 
 /**
- * Where there is a pooler between worker and server: whether it gives the worker sessions of its own, and enough of them.
- * Costs one connection where there is none.
+ * Refuses a pooler that does not give a worker sessions of its own, or not enough of them. Costs one connection where
+ * there is no pooler.
  * @param needed connections that the worker has at once
  * @throws ConnectorError `no_connection`, `pooler_mode`, `too_few_connections`
  */
@@ -21,7 +21,7 @@ export async function refuseUnfitPooler(databaseUrl: string, needed: number): Pr
 }
 
 /**
- * Opens as many connections as a worker needs, and sees whether each keeps its backend.
+ * Tests whether sessions keep their backends, then opens as many connections as a worker needs.
  * @throws ConnectorError `no_connection`, `pooler_mode`, `too_few_connections`
  */
 export async function tryConnections(databaseUrl: string, needed: number): Promise<void> {
@@ -33,7 +33,7 @@ export async function tryConnections(databaseUrl: string, needed: number): Promi
   if (refused) throw tooFew(needed, sessions.length, refused.reason);
 }
 
-/** A session that is in no transaction has lent its backend to another one: then they come from a pool of transactions. */
+/** In transaction mode, a session that is in no transaction loses its backend to another one. */
 async function refuseSharedBackends(databaseUrl: string): Promise<void> {
   const sessions: Session[] = [];
   try {
@@ -43,7 +43,7 @@ async function refuseSharedBackends(databaseUrl: string): Promise<void> {
     sessions.push(other);
     for (let round = 0; round < ROUNDS; round++) {
       const before = await backendOf(one);
-      // Its transaction keeps the backend that it gets, which may be the one that was used last.
+      // It keeps the backend that it gets, which is mostly the one that was used last.
       await within(other.query('begin'));
       if ((await backendOf(other)) === before || (await backendOf(one)) !== before) throw sharesBackends();
       await within(other.query('rollback'));
@@ -66,9 +66,9 @@ function open(databaseUrl: string): Promise<Session> {
   return openSession(databaseUrl, 'check', { openMs: PLACE_MS });
 }
 
-/** What the pooler answers only when there is a place. */
+/** Waits for an answer, which a pooler gives only when it has a free place. */
 async function within<T>(answer: Promise<T>): Promise<T> {
-  // Whoever lost the race must not be an error that nobody waits for.
+  // The loser of the race may fail later, when nobody waits for it.
   answer.catch(() => {});
   const over = new AbortController();
   const late = delay(PLACE_MS, undefined, { signal: over.signal }).then(() => {
