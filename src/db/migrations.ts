@@ -14,6 +14,8 @@ import { refuseNewerSchema } from './schema_version.ts';
 
 // Serialises whole migrations (queue, tables, functions) between processes; any constant will do.
 const MIGRATE_LOCK = 1_395_868_504;
+// Serialises the transactions that apply sql/.
+const APPLY_LOCK = MIGRATE_LOCK + 100;
 const MIGRATIONS = join(packageRoot, 'migrations');
 
 /**
@@ -81,6 +83,8 @@ function sqlFiles(directory: string): MigrationProvider {
 async function applySql(db: Kysely<Database>): Promise<void> {
   const files = await readSqlFiles(join(packageRoot, 'sql'));
   await db.transaction().execute(async (transaction) => {
+    // Holds where the session that serialises migrations was lost, too.
+    await sql`select pg_advisory_xact_lock(${APPLY_LOCK}::bigint)`.execute(transaction);
     for (const file of files) await runScript(transaction, file.text);
     await sql`select s3_connector_private.record_version(${version})`.execute(transaction);
   });
