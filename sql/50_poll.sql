@@ -136,12 +136,12 @@ returns void language sql as $$
   -- The polls row would lock the connector after its progress; everybody else does it before.
   select from s3_connector.connectors c where c.name = fail_poll.connector_name for key share;
   update s3_connector_private.progress p
-  set last_poll_at = poll_started_at, next_poll_at = new_next_poll_at
+  set last_poll_at = coalesce(poll_started_at, now()), next_poll_at = coalesce(new_next_poll_at, p.next_poll_at)
   where p.connector_name = fail_poll.connector_name;
   insert into s3_connector.polls (connector_name, started_at, seconds, list_requests, error_code, error)
-  select c.name, poll_started_at, extract(epoch from clock_timestamp() - poll_started_at),
-    new_list_requests, new_error_code, new_error
+  select c.name, coalesce(poll_started_at, now()),
+    extract(epoch from clock_timestamp() - coalesce(poll_started_at, now())), new_list_requests, new_error_code, new_error
   from s3_connector.connectors c where c.name = fail_poll.connector_name;
 $$;
 comment on function s3_connector_private.fail_poll(text, timestamptz, timestamptz, integer, text, text) is
-  'Records a poll that could not list; the marker stays, and the next poll comes by schedule.';
+  'Records a failed poll; the marker stays, and the next poll comes by schedule. One that failed before it knew its connector has no times: the connector stays due.';

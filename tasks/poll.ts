@@ -1,22 +1,25 @@
 import { sql } from 'kysely';
+import { untilAnswered } from '../src/db/until_answered.ts';
 import { enqueue, type PollStart, recordFailedPoll } from '../src/enqueue.ts';
-import { describeError } from '../src/errors.ts';
+import { describeError, locate } from '../src/errors.ts';
 import { faultPoint } from '../src/fault_points.ts';
 import { compileGlob } from '../src/glob.ts';
 import { type Listing, listMatching } from '../src/list.ts';
 import { log } from '../src/log.ts';
 import { countPoll } from '../src/metrics/counters.ts';
+import { toDatabaseError } from '../src/sql_errors.ts';
 import { defineTask, type WorkerContext } from '../src/task.ts';
 
 /** LIST requests in one go (1,000 keys each); a longer scan goes on in the next poll, from its scan position. */
 const MAX_REQUESTS = 100;
 
 /** One look at one connector's bucket: list -> enqueue. */
-export default defineTask<{ connector_name: string }>(async ({ connector_name }, worker) => {
-  const poll = await startPoll(worker, connector_name);
-  if (!poll) return;
+export default defineTask<{ connector_name: string }>(async ({ connector_name }, worker, { abortSignal }) => {
   const fields = { connector: connector_name };
+  let poll: Poll | undefined;
   try {
+    poll = await startPoll(worker, connector_name);
+    if (!poll) return;
     const listing = await list(worker, poll);
     faultPoint('listed');
     const enqueued = await enqueue(worker.control.db, poll.start, listing);
@@ -30,10 +33,15 @@ export default defineTask<{ connector_name: string }>(async ({ connector_name },
       enqueued,
       stoppedBy: listing.stoppedBy,
     });
-  } catch (error) {
+  } catch (trouble) {
+    const error = locate(toDatabaseError(trouble), '');
     countPoll(connector_name, 'failure');
-    log.error('poll failed', { ...fields, error: describeError(error) });
-    await recordFailedPoll(worker.control.db, poll.start, error);
+    // Only what nobody foresaw needs a developer's eyes.
+    const stack = error.code === 'unexpected' && trouble instanceof Error ? trouble.stack : undefined;
+    log.error('poll failed', { ...fields, code: error.code, error: describeError(error), stack });
+    await untilAnswered(abortSignal, () =>
+      recordFailedPoll(worker.control.db, connector_name, poll?.start, error),
+    );
   }
 });
 

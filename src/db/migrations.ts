@@ -3,44 +3,47 @@ import { join } from 'node:path';
 import { runMigrations } from 'graphile-worker';
 import { Kysely, PostgresDialect, sql } from 'kysely';
 import { type MigrationProvider, Migrator } from 'kysely/migration';
-import pg from 'pg';
 import { log } from '../log.ts';
 import { packageRoot } from '../paths.ts';
+import { passingTrouble } from '../sql_errors.ts';
 import { version } from '../version.ts';
+import { openSession, SessionPool } from './connections.ts';
 import { settleIn } from './home.ts';
-import { explainRefusal } from './refusal.ts';
 import type { Database } from './schema.ts';
 import { refuseNewerSchema } from './schema_version.ts';
 
 // Serialises whole migrations (queue, tables, functions) between processes; any constant will do.
 const MIGRATE_LOCK = 1_395_868_504;
+// Serialises the transactions that apply sql/.
+const APPLY_LOCK = MIGRATE_LOCK + 100;
 const MIGRATIONS = join(packageRoot, 'migrations');
 
 /**
  * Brings a database to this version: graphile-worker's schema, then migrations/ (tables, forward only), then
  * sql/ (functions, views, comments), whole. A copy of a database has its connectors paused before anything can work
  * on it. Idempotent, and safe when several processes do it at once.
- * @throws ConnectorError `schema_newer`, with nothing changed, where a newer version has migrated the database
+ * @throws ConnectorError `schema_newer`, with nothing changed, where a newer version has migrated the database;
+ *   `no_connection`; what PostgreSQL says
  */
 export async function migrate(databaseUrl: string): Promise<void> {
-  const lock = new pg.Client({ connectionString: databaseUrl, application_name: 's3_connector migrate' });
-  await lock.connect().catch((error) => {
-    throw explainRefusal(error);
-  });
+  const lock = await openSession(databaseUrl, 'migrate');
+  const pool = new SessionPool(databaseUrl, 'migrate', { max: 2 });
+  pool.on('connect', (client) => client.on('notice', logWarning));
   try {
     await lock.query('select pg_advisory_lock($1)', [MIGRATE_LOCK]);
-    const pool = new pg.Pool({ connectionString: databaseUrl, max: 2 });
-    pool.on('connect', (client) => client.on('notice', logWarning));
-    const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
-    await migrateAll(db, databaseUrl).finally(() => db.destroy());
+    await migrateAll(pool);
+  } catch (error) {
+    // An error that will not pass keeps its stack.
+    throw passingTrouble(error) ?? error;
   } finally {
-    await lock.end();
+    await Promise.all([pool.end(), lock.end()]);
   }
 }
 
-async function migrateAll(db: Kysely<Database>, databaseUrl: string): Promise<void> {
+async function migrateAll(pool: SessionPool): Promise<void> {
+  const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
   await refuseNewerSchema(db, await migrationNames());
-  await runMigrations({ connectionString: databaseUrl, noHandleSignals: true, preset: {} });
+  await runMigrations({ pgPool: pool, noHandleSignals: true, preset: {} });
   await migrateTables(db);
   await applySql(db);
   await settleIn(db);
@@ -80,6 +83,8 @@ function sqlFiles(directory: string): MigrationProvider {
 async function applySql(db: Kysely<Database>): Promise<void> {
   const files = await readSqlFiles(join(packageRoot, 'sql'));
   await db.transaction().execute(async (transaction) => {
+    // Holds where the session that serialises migrations was lost, too.
+    await sql`select pg_advisory_xact_lock(${APPLY_LOCK}::bigint)`.execute(transaction);
     for (const file of files) await runScript(transaction, file.text);
     await sql`select s3_connector_private.record_version(${version})`.execute(transaction);
   });

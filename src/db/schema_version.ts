@@ -37,7 +37,9 @@ export async function watchSchema(
   onNewer: (error: unknown) => void,
 ): Promise<() => Promise<void>> {
   let looking = Promise.resolve();
+  let closed = false;
   const look = () => {
+    if (closed) return;
     looking = looking
       .then(() => refuseNewerSchema(db, known))
       .catch((error) => {
@@ -45,9 +47,9 @@ export async function watchSchema(
         if (error instanceof ConnectorError) onNewer(error);
       });
   };
-  const { unlisten } = await listener.listen(CHANNEL, look, look);
+  await listener.listen(CHANNEL, look, look);
   return async () => {
-    await unlisten();
+    closed = true;
     await looking;
   };
 }

@@ -1,4 +1,5 @@
-import pg from 'pg';
+import type pg from 'pg';
+import { SessionPool } from '../db/connections.ts';
 import { untilAnswered } from '../db/until_answered.ts';
 
 /** How graphile-worker names the queries that take a job, and those that end one. */
@@ -13,15 +14,15 @@ type Ask = (query: pg.QueryConfig) => Promise<pg.QueryResult>;
  * written, it gives up its whole pool. So whatever it asks for waits until the database is back, and the end of
  * a job is written again, which is safe to do twice.
  */
-export class QueuePool extends pg.Pool {
+export class QueuePool extends SessionPool {
   readonly #stopping: AbortSignal;
 
   /**
    * @param stopping aborted when the worker stops: from then on trouble is no longer waited out
    * @param onLostJob told when a job was asked for and no answer came, so that one may be locked and not known here
    */
-  constructor(config: pg.PoolConfig, stopping: AbortSignal, onLostJob: () => void) {
-    super(config);
+  constructor(databaseUrl: string, max: number, stopping: AbortSignal, onLostJob: () => void) {
+    super(databaseUrl, 'queue', { max });
     this.#stopping = stopping;
     this.on('connect', (client) => this.#watch(client, onLostJob));
   }

@@ -2,12 +2,13 @@ import { readFile, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseCrontab, type Runner, type RunnerOptions, run } from 'graphile-worker';
-import pg from 'pg';
+import type pg from 'pg';
 import { REQUEST_KINDS } from '../ask/request.ts';
 import type { Config } from '../config.ts';
+import { SessionPool } from '../db/connections.ts';
 import { openControl } from '../db/control.ts';
-import { logLostConnections } from '../db/lost_connections.ts';
 import { migrate, migrationNames } from '../db/migrations.ts';
+import { refuseUnfitPooler } from '../db/pooler.ts';
 import { watchSchema } from '../db/schema_version.ts';
 import { EncoderThread } from '../formats/csv/binary/encoder_thread.ts';
 import { Reader } from '../formats/parquet/reader_process.ts';
@@ -26,11 +27,11 @@ import { queueLogger } from './queue_log.ts';
 import { QueuePool } from './queue_pool.ts';
 import { Refills } from './refills.ts';
 import { Resources } from './resources.ts';
+import { connectionsOf, REQUEST_CONCURRENCY, totalOf } from './sessions.ts';
 import { openSpool } from './spool.ts';
 import { loadTasks, omitTasks, pickTasks } from './tasks.ts';
+import { untilStarted } from './until_started.ts';
 
-/** Requests that one worker answers side by side, besides its imports. */
-const REQUEST_CONCURRENCY = 4;
 /** The process takes some 100 MB more than DuckDB's own limit. */
 const READER = { memory: '192MB', threads: 1 };
 /** It takes some 200 MB more. */
@@ -48,13 +49,18 @@ export interface Worker {
 /** That of imports and polls, and that of requests. */
 type Runners = [imports: Runner, requests: Runner];
 
-/** Migrates the database, then works until it is stopped; resolves when it takes work. */
+/** Migrates the database, then works until it is stopped; resolves when it takes work. Passing trouble is waited out for a while. */
 export async function startWorker(config: Config): Promise<Worker> {
+  return await untilStarted(() => startOnce(config));
+}
+
+async function startOnce(config: Config): Promise<Worker> {
+  await refuseUnfitPooler(config.databaseUrl, totalOf(config.concurrency));
   await migrate(config.databaseUrl);
   const resources = new Resources();
+  const stopping = new AbortController();
   try {
     const context = await openContext(config, resources);
-    const stopping = new AbortController();
     const queues: QueueWatch[] = [];
     await serveMetrics(context, queues, resources);
     const runners = await startQueues(config, context, stopping.signal, resources);
@@ -66,6 +72,7 @@ export async function startWorker(config: Config): Promise<Worker> {
     resources.add(endWatch);
     return toWorker(context, runners, { stopping, overtaken: overtaken.promise }, resources);
   } catch (error) {
+    stopping.abort();
     await resources.close();
     throw error;
   }
@@ -82,10 +89,6 @@ function toWorker(
   const stop = async () => {
     log.info('stopping', { worker: liveness.workerId });
     stopping.abort();
-    const stops = runners.map((runner) =>
-      runner.stop().catch((error: Error) => log.warn('queue did not stop cleanly', { error: error.message })),
-    );
-    await Promise.all(stops);
     await resources.close();
     log.info('stopped', { worker: liveness.workerId });
   };
@@ -122,7 +125,7 @@ async function openContext(config: Config, resources: Resources): Promise<Worker
   const liveness = new Liveness(config.databaseUrl, config.concurrency);
   resources.add(() => liveness.stop());
   await liveness.start();
-  const copyPool = openPool(config, 'import_file', config.concurrency, resources);
+  const copyPool = openPool(config, 'import_file', resources);
   const control = openControl(config.databaseUrl);
   resources.add(() => control.close());
   const attempts = new Attempts();
@@ -160,16 +163,9 @@ function openReaders(
   return { readers, encoders };
 }
 
-function openPool(config: Config, purpose: string, max: number, resources: Resources): pg.Pool {
-  return tend(new pg.Pool(poolConfig(config, purpose, max)), purpose, resources);
-}
-
-function poolConfig(config: Config, purpose: string, max: number): pg.PoolConfig {
-  return { connectionString: config.databaseUrl, max, application_name: `s3_connector ${purpose}` };
-}
-
-function tend(pool: pg.Pool, purpose: string, resources: Resources): pg.Pool {
-  logLostConnections(pool, purpose);
+function openPool(config: Config, purpose: 'import_file' | 'request', resources: Resources): pg.Pool {
+  const max = connectionsOf(config.concurrency)[purpose];
+  const pool = new SessionPool(config.databaseUrl, purpose, { max });
   resources.add(() => pool.end());
   return pool;
 }
@@ -186,19 +182,42 @@ async function startQueues(
   const crontab = parseCrontab(await readFile(join(packageRoot, 'crontab'), 'utf8'));
   const lostJobs = new LostJobs(context.control, context.liveness);
   resources.add(() => lostJobs.close());
-  // What each holds besides its jobs' connections: LISTEN, the crontab, and what comes up.
-  const connections = poolConfig(config, 'queue', config.concurrency + REQUEST_CONCURRENCY + 6);
-  const pgPool = tend(new QueuePool(connections, stopping, () => lostJobs.look()), 'queue', resources);
+  const { queue: max } = connectionsOf(config.concurrency);
+  const pgPool = new QueuePool(config.databaseUrl, max, stopping, () => lostJobs.look());
+  resources.add(() => pgPool.end());
   const options = { ...queueOptions(config, context, pgPool), events: lostJobs.events };
-  return await Promise.all([
-    run({
+  return await startRunners(resources, [
+    {
       ...options,
       concurrency: config.concurrency,
       taskList: omitTasks(tasks, REQUEST_KINDS),
       parsedCronItems: crontab,
-    }),
-    run({ ...options, concurrency: REQUEST_CONCURRENCY, taskList: requestTasks, parsedCronItems: [] }),
+    },
+    { ...options, concurrency: REQUEST_CONCURRENCY, taskList: requestTasks, parsedCronItems: [] },
   ]);
+}
+
+/** Where one cannot be started, the others are to be stopped, too. */
+async function startRunners(resources: Resources, options: RunnerOptions[]): Promise<Runners> {
+  const starting = options.map(async (one) => {
+    const runner = await run(one);
+    // Whoever waits for its end comes later.
+    runner.promise.catch(() => {});
+    return runner;
+  });
+  const started = await Promise.allSettled(starting);
+  const runners = started.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  resources.add(() => stopRunners(runners));
+  const failed = started.find((one) => one.status === 'rejected');
+  if (failed) throw failed.reason;
+  return runners as Runners;
+}
+
+async function stopRunners(runners: readonly Runner[]): Promise<void> {
+  const stops = runners.map((runner) =>
+    runner.stop().catch((error: Error) => log.warn('queue did not stop cleanly', { error: error.message })),
+  );
+  await Promise.all(stops);
 }
 
 /** Requests share sources and spool with the imports, but never wait for their connections and readers. */
@@ -209,7 +228,7 @@ function requestContext(config: Config, context: WorkerContext, resources: Resou
     ...context,
     ...readers,
     sorters: null,
-    copyPool: openPool(config, 'request', REQUEST_CONCURRENCY, resources),
+    copyPool: openPool(config, 'request', resources),
   };
 }
 
