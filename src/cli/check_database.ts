@@ -1,11 +1,12 @@
 import pg from 'pg';
 import { migrationNames } from '../db/migrations.ts';
 import { explainRefusal } from '../db/refusal.ts';
+import { QUEUE_SCHEMA } from '../worker/queue.ts';
 import { type Finding, tryStep } from './check.ts';
 
 const OLDEST_SERVER = 140_000;
 const CONNECT_MS = 10_000;
-const SCHEMAS = ['s3_connector', 's3_connector_private', 'graphile_worker'];
+const SCHEMAS = ['s3_connector', 's3_connector_private', QUEUE_SCHEMA];
 
 /** Whether the database is there and fit, and as new as this program. Changes nothing. */
 export async function* checkDatabase(databaseUrl: string): AsyncGenerator<Finding> {

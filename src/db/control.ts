@@ -5,8 +5,8 @@ import { logLostConnections } from './lost_connections.ts';
 import type { Database } from './schema.ts';
 
 const APPLICATION_NAME = 's3_connector control';
-/** Connections for queries; each is short. */
-const MAX_QUERIES = 4;
+/** One that has not been asked for so long is ended, in milliseconds. */
+const IDLE_MS = 60_000;
 
 /** The control connections: typed queries, and LISTEN that reconnects by itself. */
 export interface Control {
@@ -16,8 +16,11 @@ export interface Control {
   close(): Promise<void>;
 }
 
-/** Opens the control connections; nothing is sent before the first query. */
-export function openControl(databaseUrl: string): Control {
+/**
+ * Opens the control connections; nothing is sent before the first query.
+ * @param maxQueries how many queries may be under way at once
+ */
+export function openControl(databaseUrl: string, maxQueries: number): Control {
   const listener = postgres(databaseUrl, {
     max: 1,
     onnotice: () => {},
@@ -25,11 +28,11 @@ export function openControl(databaseUrl: string): Control {
   });
   const pool = new pg.Pool({
     connectionString: databaseUrl,
-    max: MAX_QUERIES,
+    max: maxQueries,
     application_name: APPLICATION_NAME,
     keepAlive: true,
-    // Asked all the time: to connect anew for each burst would only cost time.
-    idleTimeoutMillis: 0,
+    // Some are asked all the time: to connect anew for each burst would only cost time.
+    idleTimeoutMillis: IDLE_MS,
     types: { getTypeParser },
   });
   logLostConnections(pool, 'control');

@@ -1,12 +1,12 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { runMigrations } from 'graphile-worker';
 import { Kysely, PostgresDialect, sql } from 'kysely';
 import { type MigrationProvider, Migrator } from 'kysely/migration';
 import pg from 'pg';
 import { log } from '../log.ts';
 import { packageRoot } from '../paths.ts';
 import { version } from '../version.ts';
+import { migrateQueue } from '../worker/queue.ts';
 import { settleIn } from './home.ts';
 import { explainRefusal } from './refusal.ts';
 import type { Database } from './schema.ts';
@@ -17,7 +17,7 @@ const MIGRATE_LOCK = 1_395_868_504;
 const MIGRATIONS = join(packageRoot, 'migrations');
 
 /**
- * Brings a database to this version: graphile-worker's schema, then migrations/ (tables, forward only), then
+ * Brings a database to this version: the queue's schema, then migrations/ (tables, forward only), then
  * sql/ (functions, views, comments), whole. A copy of a database has its connectors paused before anything can work
  * on it. Idempotent, and safe when several processes do it at once.
  * @throws ConnectorError `schema_newer`, with nothing changed, where a newer version has migrated the database
@@ -40,7 +40,7 @@ export async function migrate(databaseUrl: string): Promise<void> {
 
 async function migrateAll(db: Kysely<Database>, databaseUrl: string): Promise<void> {
   await refuseNewerSchema(db, await migrationNames());
-  await runMigrations({ connectionString: databaseUrl, noHandleSignals: true, preset: {} });
+  await migrateQueue(databaseUrl);
   await migrateTables(db);
   await applySql(db);
   await settleIn(db);

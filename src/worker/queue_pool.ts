@@ -1,9 +1,6 @@
 import pg from 'pg';
 import { untilAnswered } from '../db/until_answered.ts';
-
-/** How graphile-worker names the queries that take a job, and those that end one. */
-const TAKES = /^get_job/;
-const ENDS = /^(complete|fail)_job/;
+import { endsJob, keepApart, takesJob } from './queue.ts';
 
 /** A prepared query, as graphile-worker asks them. */
 type Ask = (query: pg.QueryConfig) => Promise<pg.QueryResult>;
@@ -23,7 +20,10 @@ export class QueuePool extends pg.Pool {
   constructor(config: pg.PoolConfig, stopping: AbortSignal, onLostJob: () => void) {
     super(config);
     this.#stopping = stopping;
-    this.on('connect', (client) => this.#watch(client, onLostJob));
+    this.on('connect', (client) => {
+      keepApart(client);
+      this.#watch(client, onLostJob);
+    });
   }
 
   override connect(): Promise<pg.PoolClient>;
@@ -38,8 +38,8 @@ export class QueuePool extends pg.Pool {
     const ask = client.query.bind(client) as Ask;
     const watched: Ask = (query) => {
       const answer = ask(query);
-      if (TAKES.test(query.name ?? '')) answer.catch(onLostJob);
-      return ENDS.test(query.name ?? '') ? this.#untilWritten(query, answer) : answer;
+      if (takesJob(query.name)) answer.catch(onLostJob);
+      return endsJob(query.name) ? this.#untilWritten(query, answer) : answer;
     };
     client.query = ((query: unknown, ...rest: unknown[]) =>
       rest.length === 0 && typeof query === 'object'

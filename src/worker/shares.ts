@@ -1,0 +1,51 @@
+import type { TaskList } from 'graphile-worker';
+import { REQUEST_KINDS } from '../ask/request.ts';
+
+/** Polls that one worker makes side by side. */
+const POLL_PLACES = 4;
+/** Requests that one worker answers side by side. */
+export const REQUEST_PLACES = 4;
+
+/** A "share": a kind of work with "places" of its own, which no other kind of work can take. */
+export interface Share {
+  name: 'housekeeping' | 'polls' | 'imports' | 'requests';
+  tasks: readonly string[];
+  /** Jobs side by side in one worker. */
+  places: number;
+  /**
+   * How often each idle place asks for a job, in milliseconds. A notification tells of a new job at once. This is for jobs with a
+   * later time (retries, polls for events), and for when notifications are lost.
+   */
+  lookEveryMs: number;
+}
+
+/** The shares of one worker. */
+export function sharesOf(concurrency: number): readonly Share[] {
+  return [
+    { name: 'housekeeping', tasks: ['poll_due'], places: 1, lookEveryMs: 5000 },
+    { name: 'polls', tasks: ['poll'], places: POLL_PLACES, lookEveryMs: 1000 },
+    { name: 'imports', tasks: ['import_file'], places: concurrency, lookEveryMs: 1000 },
+    { name: 'requests', tasks: REQUEST_KINDS, places: REQUEST_PLACES, lookEveryMs: 5000 },
+  ];
+}
+
+/**
+ * How many connections fetch and complete jobs. Each share LISTENs on one. Each import and poll has one, because completing its
+ * job may wait for a person's transaction. The rest share two.
+ */
+export function queueConnections(concurrency: number): number {
+  return sharesOf(concurrency).length + concurrency + POLL_PLACES + 2;
+}
+
+/**
+ * How many connections are for short queries. Each import and poll has one, because it may wait for a person's transaction. The rest
+ * share four.
+ */
+export function controlConnections(concurrency: number): number {
+  return concurrency + POLL_PLACES + 4;
+}
+
+/** The share's tasks. */
+export function tasksOf(share: Share, all: TaskList): TaskList {
+  return Object.fromEntries(share.tasks.map((name) => [name, all[name]!]));
+}
