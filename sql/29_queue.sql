@@ -3,8 +3,8 @@
 -- This file has functions only. A view, or an argument of one of graphile-worker's types, would depend on its tables and
 -- block its migrations.
 --
--- Priorities: the lowest number runs first. All shares of a worker look for their next job through one index, by priority, and
--- read past the jobs of the other shares. So kinds with few jobs come first, and imports, of which a million may wait, last:
+-- Each share of a worker's places looks for jobs of its own priorities (src/worker/shares.ts), so that it reads only its part
+-- of the one index; the lowest number runs first:
 --   -30 housekeeping (in the crontab), -20 requests, -10 polls, -1 retries of imports, 0 imports
 
 create or replace function s3_connector_private.poll_job_key(connector_name text)

@@ -30,7 +30,7 @@ export class QueueWatch {
       this.#trouble = 'the worker is stopping and takes no more jobs';
     });
     const ended = () => {
-      this.#trouble = `the queue of ${name} has ended`;
+      this.#trouble ??= `the queue of ${name} has ended`;
     };
     runner.promise.then(ended, ended);
   }

@@ -50,6 +50,25 @@ export function takesJob(queryName: string | undefined): boolean {
   return /^get_job/.test(queryName ?? '');
 }
 
+/** The lowest and the highest priority of some jobs. */
+export type Priorities = readonly [lowest: number, highest: number];
+
+/** What graphile-worker's look for a job has in it, and no other part of it. */
+const AVAILABLE = 'jobs.is_available = true';
+
+/**
+ * Returns a look for a job that reads only the jobs of these priorities. The index is ordered by priority, so it would otherwise read
+ * past the jobs of all other shares: 34 ms where 100,000 wait.
+ */
+export function narrow(query: pg.QueryConfig, [lowest, highest]: Priorities): pg.QueryConfig {
+  const text = query.text.replace(
+    AVAILABLE,
+    `${AVAILABLE} and jobs.priority between ${lowest} and ${highest}`,
+  );
+  // A connection prepares a text once under its name, and is lent to all shares.
+  return { ...query, name: `${query.name} ${lowest}`, text };
+}
+
 /** Whether a query of this name writes how a job ended. */
 export function endsJob(queryName: string | undefined): boolean {
   return /^(complete|fail)_job/.test(queryName ?? '');

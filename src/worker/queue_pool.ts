@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { untilAnswered } from '../db/until_answered.ts';
-import { endsJob, keepApart, takesJob } from './queue.ts';
+import { endsJob, keepApart, narrow, type Priorities, takesJob } from './queue.ts';
 
 /** A prepared query, as graphile-worker asks them. */
 type Ask = (query: pg.QueryConfig) => Promise<pg.QueryResult>;
@@ -12,6 +12,7 @@ type Ask = (query: pg.QueryConfig) => Promise<pg.QueryResult>;
  */
 export class QueuePool extends pg.Pool {
   readonly #stopping: AbortSignal;
+  readonly #priorities = new Map<unknown, Priorities>();
 
   /**
    * @param stopping aborted when the worker stops: from then on trouble is no longer waited out
@@ -26,6 +27,11 @@ export class QueuePool extends pg.Pool {
     });
   }
 
+  /** Has a queue of this process, by the name under which it locks jobs, look for jobs of these priorities only. */
+  narrow(poolId: string, priorities: Priorities): void {
+    this.#priorities.set(poolId, priorities);
+  }
+
   override connect(): Promise<pg.PoolClient>;
   override connect(callback: Parameters<pg.Pool['connect']>[0]): void;
   override connect(callback?: Parameters<pg.Pool['connect']>[0]): unknown {
@@ -37,14 +43,21 @@ export class QueuePool extends pg.Pool {
   #watch(client: pg.PoolClient, onLostJob: () => void): void {
     const ask = client.query.bind(client) as Ask;
     const watched: Ask = (query) => {
+      if (takesJob(query.name)) return this.#take(query, ask, onLostJob);
       const answer = ask(query);
-      if (takesJob(query.name)) answer.catch(onLostJob);
       return endsJob(query.name) ? this.#untilWritten(query, answer) : answer;
     };
     client.query = ((query: unknown, ...rest: unknown[]) =>
       rest.length === 0 && typeof query === 'object'
         ? watched(query as pg.QueryConfig)
         : (ask as (...all: unknown[]) => unknown)(query, ...rest)) as pg.PoolClient['query'];
+  }
+
+  #take(query: pg.QueryConfig, ask: Ask, onLostJob: () => void): Promise<pg.QueryResult> {
+    const priorities = this.#priorities.get(query.values?.[0]);
+    const answer = ask(priorities ? narrow(query, priorities) : query);
+    answer.catch(onLostJob);
+    return answer;
   }
 
   async #untilWritten(query: pg.QueryConfig, first: Promise<pg.QueryResult>): Promise<pg.QueryResult> {

@@ -43,7 +43,10 @@ export async function startQueues(
       lookEveryMs: share.lookEveryMs,
       crontab: share.name === 'housekeeping' ? crontab : [],
       graceMs: config.graceMs,
-      onPool: (poolId) => liveness.nameQueue(poolId),
+      onPool: async (poolId) => {
+        if (share.priorities) pool.narrow(poolId, share.priorities);
+        await liveness.nameQueue(poolId);
+      },
       onEvents: (events) => lostJobs.follow(events),
     });
     return { share, queue };

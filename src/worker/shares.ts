@@ -1,5 +1,6 @@
 import type { TaskList } from 'graphile-worker';
 import { REQUEST_KINDS } from '../ask/request.ts';
+import type { Priorities } from './queue.ts';
 
 /** Polls that one worker makes side by side. */
 const POLL_PLACES = 4;
@@ -17,15 +18,23 @@ export interface Share {
    * later time (retries, polls for events), and for when notifications are lost.
    */
   lookEveryMs: number;
+  /** The priorities that sql/29_queue.sql gives its jobs. Null: those of any; for few looks, and jobs that a person may add. */
+  priorities: Priorities | null;
 }
 
 /** The shares of one worker. */
 export function sharesOf(concurrency: number): readonly Share[] {
   return [
-    { name: 'housekeeping', tasks: ['poll_due'], places: 1, lookEveryMs: 5000 },
-    { name: 'polls', tasks: ['poll'], places: POLL_PLACES, lookEveryMs: 1000 },
-    { name: 'imports', tasks: ['import_file'], places: concurrency, lookEveryMs: 1000 },
-    { name: 'requests', tasks: REQUEST_KINDS, places: REQUEST_PLACES, lookEveryMs: 5000 },
+    { name: 'housekeeping', tasks: ['poll_due'], places: 1, lookEveryMs: 5000, priorities: null },
+    { name: 'polls', tasks: ['poll'], places: POLL_PLACES, lookEveryMs: 1000, priorities: [-10, -10] },
+    { name: 'imports', tasks: ['import_file'], places: concurrency, lookEveryMs: 1000, priorities: [-1, 0] },
+    {
+      name: 'requests',
+      tasks: REQUEST_KINDS,
+      places: REQUEST_PLACES,
+      lookEveryMs: 5000,
+      priorities: [-20, -20],
+    },
   ];
 }
 

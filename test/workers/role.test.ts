@@ -45,7 +45,7 @@ test("the worker's role has no attribute, inherits nothing, and owns what is the
       'select distinct n.nspname from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.relowner = $1::regrole and n.nspname not like $2 order by 1',
       [db.worker.name, 'pg_%'],
     ),
-    [{ nspname: 's3_connector_queue' }, { nspname: 's3_connector' }, { nspname: 's3_connector_private' }],
+    [{ nspname: 's3_connector' }, { nspname: 's3_connector_private' }, { nspname: 's3_connector_queue' }],
   );
   // A copy made from a template has none of the template's grants.
   assert.deepEqual(

@@ -150,3 +150,33 @@ test('a thousand polls of a bucket that hangs hold up no import', async () => {
   await db.query('select s3_connector.drop_connector(name) from s3_connector.connectors');
   await worker.end('SIGTERM');
 });
+
+test('a share looks for jobs of its own priorities only', async () => {
+  const worker = await world.startWorker(PLACES);
+  for (const priorities of ['-20 and -20', '-10 and -10', '-1 and 0']) {
+    await db.waitFor(
+      'select from pg_stat_activity where datname = current_database() and query ~ $1',
+      (rows) => rows.length > 0,
+      { values: [`is_available = true and jobs.priority between ${priorities}`] },
+    );
+  }
+  await worker.end('SIGTERM');
+});
+
+test('a step of the housekeeping that fails is logged, and holds up none of the others', async () => {
+  const worker = await world.startWorker(PLACES);
+  const session = await db.connect(db.worker);
+  await session.query('alter function s3_connector_private.fold_totals() rename to fold_totals_gone');
+  await db.query(
+    "insert into s3_connector_private.workers (host, pid, version, concurrency, stopped_at) values ('old', 1, '1', 1, now() - interval '8 days')",
+  );
+  await housekeep();
+  await db.waitFor(
+    "select from s3_connector_private.workers where host = 'old'",
+    (rows) => rows.length === 0,
+  );
+  const { step, error } = await worker.logged('housekeeping failed');
+  assert.deepEqual([step, /fold_totals\(\) does not exist/.test(String(error))], ['totals', true]);
+  await session.query('alter function s3_connector_private.fold_totals_gone() rename to fold_totals');
+  await worker.end('SIGTERM');
+});
