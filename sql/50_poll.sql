@@ -14,13 +14,12 @@ begin
       and (p.next_poll_at <= now() or p.backlog)
       -- A poll that runs now is not queued again behind itself.
       and not exists (
-        select from graphile_worker.jobs j
-        where j.key = s3_connector_private.poll_job_key(c.name) and j.locked_at is not null
+        select from s3_connector_private.jobs() j where j.key = s3_connector_private.poll_job_key(c.name) and j.begun
       )
     -- Never waits for somebody who steers several connectors, and who may wait for us.
-    for update of p skip locked
+    for update of p skip locked for share of c skip locked
   ) d;
-  perform graphile_worker.add_jobs(array(select s3_connector_private.poll_job(name) from unnest(due) as name));
+  perform s3_connector_private.queue_polls(due);
   return cardinality(due);
 end;
 $$;
@@ -33,12 +32,10 @@ returns void language sql as $$
     select c.name from s3_connector.connectors c where c.name = any (names) and c.state = 'running' order by c.name
   ) c;
   -- In a second, and no later for what comes meanwhile: one poll finds the objects of all those events.
-  select graphile_worker.add_jobs(array_agg((
-    j.identifier, j.payload, j.queue_name, now() + interval '1 second', j.max_attempts, j.job_key, j.priority, j.flags
-  )::graphile_worker.job_spec order by c.name), job_key_preserve_run_at => true)
-  from s3_connector.connectors c cross join s3_connector_private.poll_job(c.name) j
-  where c.name = any (names) and c.state = 'running'
-  having count(*) > 0;
+  select s3_connector_private.queue_polls(
+    array(select c.name from s3_connector.connectors c where c.name = any (names) and c.state = 'running'),
+    now() + interval '1 second', keep_earlier => true
+  );
 $$;
 comment on function s3_connector_private.poll_for_events(text[]) is
   'Queues a poll of each of these connectors that is running, because S3 told of an object that it wants: one a second, however many there are.';

@@ -34,14 +34,6 @@ $$;
 comment on function s3_connector_private.has_free_slot(text) is
   'Whether one more file of the connector may be imported now; the answer holds until the end of the transaction.';
 
-create or replace function s3_connector_private.imports_wait()
-returns boolean language sql as $$
-  select exists (
-    select from graphile_worker._private_jobs j where j.is_available and j.priority = 0 and j.run_at <= now()
-  );
-$$;
-comment on function s3_connector_private.imports_wait() is 'Whether any file waits for a worker.';
-
 create or replace function s3_connector_private.start_attempt(
   file_id bigint, new_worker_id integer, live_attempts bigint[] default '{}'
 )

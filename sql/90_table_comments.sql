@@ -110,7 +110,7 @@ comment on column s3_connector_private.requests.argument is 'The key, of dry_run
 comment on column s3_connector_private.requests.worker_id is 'The worker that answers.';
 comment on table s3_connector_private.audit_findings is 'Late and overwritten keys that an audit under way has found so far.';
 comment on table s3_connector_private.workers is 'Worker processes, behind the view of the same name.';
-comment on column s3_connector_private.workers.pool_ids is 'Names under which graphile-worker locks this worker''s jobs, one a queue.';
+comment on column s3_connector_private.workers.pool_ids is 'Names under which graphile-worker locks this worker''s jobs, one for each share of its work.';
 
 comment on column s3_connector_private.workers.role is 'The database role that it logs in as.';
 comment on column s3_connector_private.workers.notice is 'What is wrong with that role.';

@@ -3,12 +3,13 @@ import type { Config } from '../config.ts';
 import { openSession } from '../db/connections.ts';
 import { migrationNames } from '../db/migrations.ts';
 import { tryConnections } from '../db/pooler.ts';
+import { QUEUE_SCHEMA } from '../worker/queue.ts';
 import { totalOf } from '../worker/sessions.ts';
 import { type Finding, tryStep } from './check.ts';
 
 const OLDEST_SERVER = 140_000;
 const CONNECT_MS = 10_000;
-const SCHEMAS = ['s3_connector', 's3_connector_private', 'graphile_worker'];
+const SCHEMAS = ['s3_connector', 's3_connector_private', QUEUE_SCHEMA];
 
 /** Whether the database is there and fit, and as new as this program. Changes nothing. */
 export async function* checkDatabase({ databaseUrl, concurrency }: Config): AsyncGenerator<Finding> {

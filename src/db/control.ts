@@ -4,8 +4,8 @@ import { SessionPool } from './connections.ts';
 import { Listener } from './listener.ts';
 import type { Database } from './schema.ts';
 
-/** Connections for queries; each is short. */
-export const CONTROL_CONNECTIONS = 4;
+/** One that has not been asked for so long is ended, in milliseconds. */
+const IDLE_MS = 60_000;
 
 /** The control connections: typed queries, and LISTEN. */
 export interface Control {
@@ -14,13 +14,16 @@ export interface Control {
   close(): Promise<void>;
 }
 
-/** Opens the control connections; nothing is sent before the first query. */
-export function openControl(databaseUrl: string): Control {
+/**
+ * Opens the control connections; nothing is sent before the first query.
+ * @param maxQueries how many queries may be under way at once
+ */
+export function openControl(databaseUrl: string, maxQueries: number): Control {
   const listener = new Listener(databaseUrl);
   const pool = new SessionPool(databaseUrl, 'control', {
-    max: CONTROL_CONNECTIONS,
-    // Asked all the time: to connect anew for each burst would only cost time.
-    idleTimeoutMillis: 0,
+    max: maxQueries,
+    // Some are asked all the time: to connect anew for each burst would only cost time.
+    idleTimeoutMillis: IDLE_MS,
     types: { getTypeParser },
   });
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });

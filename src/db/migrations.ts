@@ -1,12 +1,12 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { runMigrations } from 'graphile-worker';
 import { Kysely, PostgresDialect, sql } from 'kysely';
 import { type MigrationProvider, Migrator } from 'kysely/migration';
 import { log } from '../log.ts';
 import { packageRoot } from '../paths.ts';
 import { passingTrouble } from '../sql_errors.ts';
 import { version } from '../version.ts';
+import { migrateQueue } from '../worker/queue.ts';
 import { openSession, SessionPool } from './connections.ts';
 import { settleIn } from './home.ts';
 import type { Database } from './schema.ts';
@@ -19,7 +19,7 @@ const APPLY_LOCK = MIGRATE_LOCK + 100;
 const MIGRATIONS = join(packageRoot, 'migrations');
 
 /**
- * Brings a database to this version: graphile-worker's schema, then migrations/ (tables, forward only), then
+ * Brings a database to this version: the queue's schema, then migrations/ (tables, forward only), then
  * sql/ (functions, views, comments), whole. A copy of a database has its connectors paused before anything can work
  * on it. Idempotent, and safe when several processes do it at once.
  * @throws ConnectorError `schema_newer`, with nothing changed, where a newer version has migrated the database;
@@ -31,7 +31,7 @@ export async function migrate(databaseUrl: string): Promise<void> {
   pool.on('connect', (client) => client.on('notice', logWarning));
   try {
     await lock.query('select pg_advisory_lock($1)', [MIGRATE_LOCK]);
-    await migrateAll(pool);
+    await migrateAll(pool, databaseUrl);
   } catch (error) {
     // An error that will not pass keeps its stack.
     throw passingTrouble(error) ?? error;
@@ -40,10 +40,10 @@ export async function migrate(databaseUrl: string): Promise<void> {
   }
 }
 
-async function migrateAll(pool: SessionPool): Promise<void> {
+async function migrateAll(pool: SessionPool, databaseUrl: string): Promise<void> {
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
   await refuseNewerSchema(db, await migrationNames());
-  await runMigrations({ pgPool: pool, noHandleSignals: true, preset: {} });
+  await migrateQueue(databaseUrl);
   await migrateTables(db);
   await applySql(db);
   await settleIn(db);

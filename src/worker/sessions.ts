@@ -1,21 +1,20 @@
 import type { Purpose } from '../db/connections.ts';
-import { CONTROL_CONNECTIONS } from '../db/control.ts';
-
-/** Requests that one worker answers side by side, besides its imports. */
-export const REQUEST_CONCURRENCY = 4;
+import { POLL_PLACES, REQUEST_PLACES, SHARES } from './shares.ts';
 
 type WorkerPurpose = Exclude<Purpose, 'check' | 'migrate'>;
 
 /** The most connections that a worker has at once. */
 export function connectionsOf(concurrency: number): Readonly<Record<WorkerPurpose, number>> {
   return {
-    control: CONTROL_CONNECTIONS,
+    // Each import and poll has one, because it may wait for a person's transaction. The rest share four.
+    control: concurrency + POLL_PLACES + 4,
     health: 1,
     import_file: concurrency,
     listen: 1,
-    // What each runner holds besides its jobs' connections: LISTEN, the crontab, and what comes up.
-    queue: concurrency + REQUEST_CONCURRENCY + 6,
-    request: REQUEST_CONCURRENCY,
+    // Each share LISTENs on one. Each import and poll has one, because completing its job may wait for a person's transaction.
+    // The rest share two.
+    queue: SHARES + concurrency + POLL_PLACES + 2,
+    request: REQUEST_PLACES,
     worker: 1,
   };
 }

@@ -247,7 +247,7 @@ test('a column that is dropped while an import waits is looked at again, and nam
   await holder.query('alter table altered drop column m; commit');
   assert.equal((await trouble.file('altered', 'pending_retry')).error_code, 'table_changed');
   await db.query(
-    'select graphile_worker.reschedule_jobs(array(select id from graphile_worker.jobs where run_at > now()), now())',
+    'select s3_connector_queue.reschedule_jobs(array(select id from s3_connector_queue.jobs where run_at > now()), now())',
   );
   const failed = await trouble.file('altered', 'failure');
   assert.match(failed.error_message!, /lacks: m\./);

@@ -247,7 +247,7 @@ test('a file of a connector that is dropped', async () => {
   await until('no backend is left', async () => (await db.query(BACKENDS)).length === 0);
   await until('no spool file is left', async () => (await world.spooled()).length === 0);
   assert.equal(await count('dropped'), 0);
-  await db.waitFor('select * from graphile_worker.jobs', (rows) => rows.length === 0);
+  await db.waitFor('select * from s3_connector_queue.jobs', (rows) => rows.length === 0);
   fault.cancel();
 });
 

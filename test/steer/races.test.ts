@@ -73,7 +73,7 @@ async function inTurn<T>(
 
 const states = async (name: string) => {
   const files = await db.query<{ status: string; jobs: number }>(
-    `select f.status, (select count(*) from graphile_worker.jobs j
+    `select f.status, (select count(*) from s3_connector_queue.jobs j
         where j.key = s3_connector_private.import_job_key(f.id) and j.locked_at is null) as jobs
       from s3_connector.files f where f.connector_name = $1 order by f.key`,
     [name],
@@ -85,7 +85,7 @@ const states = async (name: string) => {
 const takeJob = async (file: number) => {
   const key = `import_file:${file}`;
   const taken = await db.query(
-    "update graphile_worker._private_jobs set locked_at = now(), locked_by = 'w', attempts = 1 where key = $1 returning id",
+    "update s3_connector_queue._private_jobs set locked_at = now(), locked_by = 'w', attempts = 1 where key = $1 returning id",
     [key],
   );
   assert.equal(taken.length, 1);
@@ -202,6 +202,48 @@ test("what somebody steers is not waited for by the rescue of dead workers' file
   await worker.query('reset lock_timeout');
 });
 
+test('what somebody holds of one connector is not waited for by the rescue of the others, and freed later', async () => {
+  const [first] = await queued('held', { max_parallel_files: 2 });
+  const [other] = await queued('not_held');
+  for (const file of [first!, other!]) {
+    await takeJob(file);
+    await start(worker, file);
+  }
+  // Holds the connector, the file, its job and the connector's queue.
+  await person.query("begin; select s3_connector.cancel_file('held', '1')");
+  await worker.query(
+    `insert into s3_connector_private.workers (id, host, pid, version, concurrency, pool_ids)
+      overriding system value values ($1, 'gone', 1, '1', 1, '{w}')`,
+    [WORKER_ID],
+  );
+  await worker.query("set lock_timeout = '2s'");
+  await worker.query('select s3_connector_private.rescue_files()');
+  assert.deepEqual(await states('not_held'), ['in_queue 1', 'in_queue 1', 'in_queue 1']);
+  assert.deepEqual(await states('held'), ['running 0', 'in_queue 1', 'in_queue 0']);
+  await person.query('commit');
+  await worker.query('select s3_connector_private.rescue_files()');
+  assert.deepEqual(await states('held'), ['cancelled 0', 'in_queue 1', 'in_queue 1']);
+  assert.deepEqual(await db.query("select from s3_connector_queue.jobs where locked_by = 'w'"), []);
+  assert.deepEqual(await db.query('select from s3_connector_private.workers where stopped_at is null'), []);
+  await worker.query('reset lock_timeout');
+});
+
+test('a pause that is not committed holds up the due polls of no other connector', async () => {
+  await queued('pausing');
+  await queued('due');
+  await db.query(
+    "update s3_connector_private.progress set next_poll_at = now() where connector_name in ('pausing', 'due')",
+  );
+  await worker.query('select s3_connector_private.enqueue_due_polls()');
+  await db.query("select s3_connector_queue.remove_job('poll:due')");
+  await person.query("begin; select s3_connector.pause('pausing')");
+  await worker.query("set lock_timeout = '2s'");
+  await worker.query('select s3_connector_private.enqueue_due_polls()');
+  assert.equal((await db.query("select from s3_connector_queue.jobs where key = 'poll:due'")).length, 1);
+  await person.query('rollback');
+  await worker.query('reset lock_timeout');
+});
+
 test('undoing a file holds up neither the recording of others nor their failures', async () => {
   const [first, second, third] = await queued('undoing', { file_id_column: 'n' });
   const finish = async (client: pg.ClientBase, file: number) => {
@@ -227,7 +269,7 @@ test('undoing a file holds up neither the recording of others nor their failures
 });
 
 test('a cancel that comes between two statements meets the second', async () => {
-  const control = openControl(db.workerUrl);
+  const control = openControl(db.workerUrl, 4);
   const stop = new AbortController();
   const end = cancelOnAbort(control, (worker as pg.Client & { processID: number }).processID, stop.signal);
   stop.abort();
