@@ -9,21 +9,22 @@ create or replace function s3_connector_private.import_job_key(file_id bigint)
 returns text language sql immutable parallel safe as $$ select 'import_file:' || file_id $$;
 comment on function s3_connector_private.import_job_key(bigint) is 'The job key of a file''s import: never two in the queue.';
 
-create or replace function s3_connector_private.poll_job(connector_name text)
+create or replace function s3_connector_private.poll_job(connector_name text, run_at timestamptz default now())
 returns graphile_worker.job_spec language sql stable as $$
   -- Polls go ahead of imports (lower priority number), so that a long queue does not hold up other connectors.
   select (
-    'poll', json_build_object('connector_name', connector_name), null, now(), 1,
+    'poll', json_build_object('connector_name', connector_name), null, run_at, 1,
     s3_connector_private.poll_job_key(connector_name), -10, null
   )::graphile_worker.job_spec;
 $$;
-comment on function s3_connector_private.poll_job(text) is 'What graphile-worker is given to poll a connector, now.';
+comment on function s3_connector_private.poll_job(text, timestamptz) is 'What graphile-worker is given to poll a connector.';
 
-create or replace function s3_connector_private.add_poll_job(connector_name text)
+create or replace function s3_connector_private.add_poll_job(connector_name text, run_at timestamptz default now())
 returns void language sql as $$
-  select graphile_worker.add_jobs(array[s3_connector_private.poll_job(connector_name)]);
+  select graphile_worker.add_jobs(array[s3_connector_private.poll_job(connector_name, run_at)]);
 $$;
-comment on function s3_connector_private.add_poll_job(text) is 'Queues a poll of the connector, now.';
+comment on function s3_connector_private.add_poll_job(text, timestamptz) is
+  'Queues a poll of the connector, at once or for a time to come; one that is queued already then comes at that time.';
 
 create or replace function s3_connector_private.expect_poll(connector_name text)
 returns void language sql as $$

@@ -10,8 +10,10 @@ begin
     select c.name
     from s3_connector_private.progress p
     join s3_connector.connectors c on c.name = p.connector_name
+    left join s3_connector_private.outages o on o.connector_name = c.name
     where c.state = 'running'
-      and (p.next_poll_at <= now() or p.backlog)
+      -- A backlog waits for its bucket, as its files do.
+      and (p.next_poll_at <= now() or case when o.since is null then p.backlog else o.next_try_at <= now() end)
       -- A poll that runs now is not queued again behind itself.
       and not exists (
         select from graphile_worker.jobs j
@@ -38,6 +40,8 @@ returns void language sql as $$
   )::graphile_worker.job_spec order by c.name), job_key_preserve_run_at => true)
   from s3_connector.connectors c cross join s3_connector_private.poll_job(c.name) j
   where c.name = any (names) and c.state = 'running'
+    -- Whose bucket cannot be read has its next poll in the queue, which finds the objects of these events, too.
+    and not exists (select from s3_connector_private.outages o where o.connector_name = c.name)
   having count(*) > 0;
 $$;
 comment on function s3_connector_private.poll_for_events(text[]) is
@@ -50,6 +54,7 @@ returns void language sql as $$
   from s3_connector.connectors c
   join s3_connector_private.progress p on p.connector_name = c.name
   where c.name = refill.connector_name and c.state = 'running' and p.backlog
+    and not exists (select from s3_connector_private.outages o where o.connector_name = c.name)
     and s3_connector_private.tracked_files(c.name) <= c.max_tracked_files / 2;
 $$;
 comment on function s3_connector_private.refill(text) is

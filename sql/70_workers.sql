@@ -149,6 +149,9 @@ returns void language sql as $$
     -- Where nothing limits them, every file has a job of its own, which the worker that has just taken it may not have begun.
     cross join lateral (select c.max_parallel_files is null and p.table_ready as unlimited) queue
     where c.state = 'running'
+      and not exists (
+        select from s3_connector_private.outages o where o.connector_name = c.name and o.imports_wait
+      )
       and (queue.unlimited
         or not exists (select from s3_connector.files f where f.connector_name = c.name and f.status = 'running'))
       and not exists (
@@ -162,4 +165,4 @@ returns void language sql as $$
   where s3_connector_private.try_lock_queue(stalled.name);
 $$;
 comment on function s3_connector_private.wake_connectors() is
-  'Gives waiting files of connectors whose first one has no job, and waits for none to end, a job again: a safeguard, such as after somebody has deleted jobs.';
+  'Gives waiting files of connectors whose first one has no job, and waits neither for another to end nor for the bucket, a job again: a safeguard, such as after somebody has deleted jobs.';
