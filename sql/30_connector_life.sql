@@ -1,11 +1,12 @@
 -- What follows when a connector is inserted, paused, resumed, changed or deleted: always one transaction
 -- with the jobs that it adds and removes.
 
-create or replace function s3_connector_private.add_poll_job(connector_name text)
+create or replace function s3_connector_private.add_poll_job(connector_name text, run_at timestamptz default now())
 returns void language sql as $$
-  select s3_connector_private.queue_polls(array[connector_name]);
+  select s3_connector_private.queue_polls(array[connector_name], run_at);
 $$;
-comment on function s3_connector_private.add_poll_job(text) is 'Queues a poll of the connector, now.';
+comment on function s3_connector_private.add_poll_job(text, timestamptz) is
+  'Queues a poll of the connector, at once or for a time to come; one that is queued already then comes at that time.';
 
 create or replace function s3_connector_private.expect_poll(connector_name text)
 returns void language sql as $$

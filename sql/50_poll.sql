@@ -10,8 +10,10 @@ begin
     select c.name
     from s3_connector_private.progress p
     join s3_connector.connectors c on c.name = p.connector_name
+    left join s3_connector_private.outages o on o.connector_name = c.name
     where c.state = 'running'
-      and (p.next_poll_at <= now() or p.backlog)
+      -- A backlog waits for its bucket, as its files do.
+      and (p.next_poll_at <= now() or case when o.since is null then p.backlog else o.next_try_at <= now() end)
       -- A poll that runs now is not queued again behind itself.
       and not exists (
         select from s3_connector_private.jobs() j where j.key = s3_connector_private.poll_job_key(c.name) and j.begun
@@ -33,7 +35,12 @@ returns void language sql as $$
   ) c;
   -- In a second, and no later for what comes meanwhile: one poll finds the objects of all those events.
   select s3_connector_private.queue_polls(
-    array(select c.name from s3_connector.connectors c where c.name = any (names) and c.state = 'running'),
+    array(
+      select c.name from s3_connector.connectors c
+      where c.name = any (names) and c.state = 'running'
+        -- A connector whose bucket cannot be read has its next poll in the queue, which finds the objects of these events, too.
+        and not exists (select from s3_connector_private.outages o where o.connector_name = c.name)
+    ),
     now() + interval '1 second', keep_earlier => true
   );
 $$;
@@ -47,6 +54,7 @@ returns void language sql as $$
   from s3_connector.connectors c
   join s3_connector_private.progress p on p.connector_name = c.name
   where c.name = refill.connector_name and c.state = 'running' and p.backlog
+    and not exists (select from s3_connector_private.outages o where o.connector_name = c.name)
     and s3_connector_private.tracked_files(c.name) <= c.max_tracked_files / 2;
 $$;
 comment on function s3_connector_private.refill(text) is

@@ -53,8 +53,9 @@ begin
     end if;
   elsif file.status is null or file.status not in ('in_queue', 'pending_retry') then
     return;
-  elsif not s3_connector_private.has_free_slot(file.connector_name) then
-    -- A retry that comes while all slots are taken waits in the queue, and is the first to be dispatched.
+  elsif s3_connector_private.waits_for_bucket(file.connector_name)
+    or not s3_connector_private.has_free_slot(file.connector_name) then
+    -- A retry that comes meanwhile waits in the queue, and is the first to be dispatched.
     update s3_connector.files f set status = 'in_queue', next_attempt_at = null
     where f.id = file.id and f.status = 'pending_retry';
     return;
@@ -78,7 +79,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.start_attempt(bigint, integer, bigint[]) is
-  'Begins an attempt and returns the file; no row where there is nothing to do now (imported, being imported, paused, cancelled, deleted, or all of max_parallel_files taken). live_attempts: those that the worker is making.';
+  'Begins an attempt and returns the file; no row where there is nothing to do now (imported, being imported, paused, cancelled, deleted, waiting for its bucket, or all of max_parallel_files taken). live_attempts: those that the worker is making.';
 
 create or replace function s3_connector_private.begin_import(
   file_id bigint, new_worker_id integer, live_attempts bigint[] default '{}'

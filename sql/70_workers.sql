@@ -41,9 +41,6 @@ begin
   insert into s3_connector_private.workers (host, pid, version, concurrency, role, notice)
   values (new_host, new_pid, new_version, new_concurrency, session_user, s3_connector_private.worker_role_notice())
   returning id into new_id;
-  -- A machine that is gone closes no connection. With these the server ends its session, and so its lock, after 30 seconds.
-  perform set_config('tcp_keepalives_idle', '10', false), set_config('tcp_keepalives_interval', '5', false),
-    set_config('tcp_keepalives_count', '4', false);
   -- Held before the row is seen by anyone: no moment in which the worker looks dead.
   perform pg_advisory_lock(s3_connector_private.worker_lock_class(), new_id);
   return new_id;
@@ -137,6 +134,9 @@ returns void language sql as $$
     -- Where nothing limits them, every file has a job of its own, which the worker that has just taken it may not have begun.
     cross join lateral (select c.max_parallel_files is null and p.table_ready as unlimited) queue
     where c.state = 'running'
+      and not exists (
+        select from s3_connector_private.outages o where o.connector_name = c.name and o.imports_wait
+      )
       and (queue.unlimited
         or not exists (select from s3_connector.files f where f.connector_name = c.name and f.status = 'running'))
       and not exists (
@@ -149,4 +149,4 @@ returns void language sql as $$
   where s3_connector_private.try_lock_queue(stalled.name);
 $$;
 comment on function s3_connector_private.wake_connectors() is
-  'Gives waiting files of connectors whose first one has no job, and waits for none to end, a job again: a safeguard, such as after somebody has deleted jobs.';
+  'Gives waiting files of connectors whose first one has no job, and waits neither for another to end nor for the bucket, a job again: a safeguard, such as after somebody has deleted jobs.';

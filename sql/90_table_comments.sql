@@ -38,7 +38,7 @@ comment on column s3_connector.connectors.max_file_bytes is 'Objects larger than
 comment on column s3_connector.connectors.max_row_bytes is 'A row larger than this many bytes fails its file.';
 comment on column s3_connector.connectors.max_tracked_files is 'How many files may be under way (not ended) at once; a poll fills only the free places.';
 comment on column s3_connector.connectors.max_parallel_files is 'How many files may be imported side by side; 1: strictly in key order; null: as many as the workers run.';
-comment on column s3_connector.connectors.max_attempts is 'How many times a file is tried when the trouble may pass; 1 to 100.';
+comment on column s3_connector.connectors.max_attempts is 'How many times a file is tried when the trouble may pass; 1 to 100. What fails because the bucket as a whole cannot be read does not count.';
 comment on column s3_connector.connectors.min_object_age is 'The marker never passes an object younger than this: for writers whose keys do not arrive in order.';
 comment on column s3_connector.connectors.retention is 'How long history is kept: of files that ended, their status changes and rejected rows, and polls. Null: for ever. The rows in files stay in any case, so that no key is imported twice.';
 comment on column s3_connector.connectors.start_after is 'Keys up to and including this one are left out; null: none. Moves the marker forward; set_marker also moves it back.';
@@ -65,7 +65,7 @@ comment on column s3_connector.files.etag is 'The object''s ETag; the import fet
 comment on column s3_connector.files.size_bytes is 'The object''s size in bytes.';
 comment on column s3_connector.files.last_modified is 'When the object was written.';
 comment on column s3_connector.files.status is 'in_queue, running, pending_retry, paused, success, failure, cancelled or undone.';
-comment on column s3_connector.files.attempts is 'How many times the import was begun.';
+comment on column s3_connector.files.attempts is 'How many times the import was begun, without those that failed because the bucket as a whole could not be read.';
 comment on column s3_connector.files.rows_read is 'Rows in the file: imported + rejected + skipped. Null until it is imported, and again once it is undone.';
 comment on column s3_connector.files.rows_imported is 'Rows that are in the table.';
 comment on column s3_connector.files.rows_rejected is 'Bad rows, which are in rejected_rows.';

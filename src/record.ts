@@ -83,6 +83,23 @@ export async function recordFailure(
   return rows[0]?.status ?? null;
 }
 
+/**
+ * Takes back an attempt that failed because the bucket as a whole cannot be read; null where it is no longer the file's.
+ * @param outage what the bucket itself answered
+ */
+export async function postponeAttempt(
+  db: Kysely<Database>,
+  file: File,
+  error: ConnectorError,
+  outage: ConnectorError,
+): Promise<FileStatus | null> {
+  const { rows } = await sql<{ status: FileStatus | null }>`
+    select s3_connector_private.postpone_attempt(
+      ${file.id}, ${file.attempt_id}, ${error.code}, ${toText(describeError(error))}, ${outage.code}, ${toText(describeError(outage))}
+    ) as status`.execute(db);
+  return rows[0]?.status ?? null;
+}
+
 /** A message may quote what PostgreSQL's text cannot hold. */
 function toText(message: string): string {
   return message.replaceAll('\0', '\\0');

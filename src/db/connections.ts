@@ -36,6 +36,10 @@ const RELIED_ON: Settings = {
   default_transaction_isolation: 'read committed',
   // Sessions wait for work, or for a notification.
   idle_session_timeout: '0',
+  // The server ends the session of a machine that is gone after 30 seconds: until then the session keeps its locks.
+  tcp_keepalives_idle: '10',
+  tcp_keepalives_interval: '5',
+  tcp_keepalives_count: '4',
 };
 
 /**

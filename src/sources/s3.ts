@@ -64,6 +64,8 @@ class S3Source implements Source {
     prefix: string;
     delimiter: string | undefined;
     startAfter: string | null;
+    maxKeys?: number;
+    signal?: AbortSignal;
   }): AsyncGenerator<ListPage> {
     let token: string | undefined;
     do {
@@ -74,11 +76,12 @@ class S3Source implements Source {
           Delimiter: options.delimiter,
           StartAfter: options.startAfter ?? undefined,
           ContinuationToken: token,
+          MaxKeys: options.maxKeys,
           // Keys may hold characters that XML cannot.
           EncodingType: 'url',
         });
         const entries = takeEntries(command);
-        return toPage(await client.send(command, this.#limit()), entries);
+        return toPage(await client.send(command, this.#limit(options.signal)), entries);
       });
       yield page;
       token = next;

@@ -20,13 +20,15 @@ export interface ListPage {
 /** Where files come from. A new source is one new file that implements this. */
 export interface Source {
   /**
-   * Lists page after page, one request each, in key order.
+   * Lists page after page, one request each, in key order; of up to `maxKeys` keys, if that is given.
    * @throws ConnectorError `bucket_missing`, `access_denied`, `source_unavailable` ...
    */
   list(options: {
     prefix: string;
     delimiter: string | undefined;
     startAfter: string | null;
+    maxKeys?: number;
+    signal?: AbortSignal;
   }): AsyncIterable<ListPage>;
   /**
    * Opens exactly the listed version of an object, from a byte offset on, to its end or for a length in bytes.

@@ -6,7 +6,7 @@ import { log } from '../log.ts';
 
 /**
  * How often a worker looks for dead ones, in milliseconds. What a dead worker held must be free within a minute, and the lock of a
- * machine that is gone goes after 30 seconds (`register_worker`).
+ * machine that is gone goes after 30 seconds (src/db/connections.ts).
  */
 const LOOK_MS = 10_000;
 

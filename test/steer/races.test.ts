@@ -71,6 +71,9 @@ async function inTurn<T>(
   return await waiting;
 }
 
+const noteOutage = (client: pg.ClientBase, name: string) =>
+  client.query("select s3_connector_private.note_outage($1, 'source_unavailable', 'away', true)", [name]);
+
 const states = async (name: string) => {
   const files = await db.query<{ status: string; jobs: number }>(
     `select f.status, (select count(*) from s3_connector_queue.jobs j
@@ -175,6 +178,51 @@ for (const [what, end] of [
     assert.deepEqual(await db.query('select from s3_connector.polls where connector_name = $1', [name]), []);
   });
 }
+
+test('a file whose job begins while its connector goes on after an outage has a job, or its attempt', async () => {
+  const [first, second] = await queued('outage');
+  const endOutage = "select s3_connector_private.end_outage('outage')";
+  const jobs = ['in_queue 1', 'in_queue 1', 'in_queue 1'];
+  await noteOutage(worker, 'outage');
+  await takeJob(first!);
+  const left = await inTurn(
+    async () => assert.deepEqual((await start(person, first!)).rows, []),
+    () => worker.query(endOutage).then(() => states('outage')),
+  );
+  assert.deepEqual(left, jobs);
+  await noteOutage(worker, 'outage');
+  const { rows } = await inTurn(
+    () => person.query(endOutage),
+    () => start(worker, second!),
+  );
+  assert.equal(rows.length, 1);
+});
+
+test('a retry that comes due in an outage waits in the queue, and is begun after it', async () => {
+  const [first] = await queued('due');
+  await takeJob(first!);
+  const [attempt] = (await start(worker, first!)).rows;
+  await worker.query("select s3_connector_private.fail_attempt($1, $2, 'passing', 'it will pass', true)", [
+    first,
+    attempt.attempt_id,
+  ]);
+  await noteOutage(worker, 'due');
+  await takeJob(first!);
+  assert.deepEqual((await start(worker, first!)).rows, []);
+  assert.deepEqual(await states('due'), ['in_queue 0', 'in_queue 1', 'in_queue 1']);
+  await worker.query("select s3_connector_private.end_outage('due')");
+  assert.deepEqual(await states('due'), ['in_queue 1', 'in_queue 1', 'in_queue 1']);
+  assert.equal((await start(worker, first!)).rows.length, 1);
+});
+
+test('an outage that is noted while its connector is being dropped is forgotten', async () => {
+  await queued('dropped');
+  await inTurn(
+    () => person.query("select s3_connector.drop_connector('dropped')"),
+    () => noteOutage(worker, 'dropped'),
+  );
+  assert.deepEqual(await db.query("select from graphile_worker.jobs where key = 'poll:dropped'"), []);
+});
 
 test('a poll whose marker was set meanwhile does nothing', async () => {
   await queued('marked');
