@@ -41,23 +41,29 @@ export async function* listPages(
   const order = new ListingOrder(options.startAfter);
   const { prefix, delimiter, startAfter } = options;
   const folders = aroundCrowds && startAfter !== null ? foldersBetween(prefix, startAfter) : [];
-  let requests = folders.length;
-  let crowded = await findCrowded(ask, folders);
+  let requests = 0;
+  const countingAsk: AskForPage = (request) => {
+    requests += 1;
+    return ask(request);
+  };
+  let crowded = await findCrowded(countingAsk, folders);
   let lastKey: string | null = null;
   const stretches = stretchesOf(options, crowded);
   for (let stretch = stretches.shift(); stretch; stretch = stretches.shift()) {
     order.startAfter(stretch.startAfter);
     let token: string | undefined;
     do {
-      const page = await askFor(ask, stretch, delimiter, token);
+      const page = await askFor(countingAsk, stretch, delimiter, token);
       const before = { position: order.position, crowded };
       lastKey = order.pass(page, { prefix: stretch.prefix, token }) ?? lastKey;
-      yield { objects: page.objects, lastKey, requests: requests + 1 };
+      yield { objects: page.objects, lastKey, requests };
       requests = 0;
       token = page.next;
       if (!aroundCrowds) continue;
       crowded = crowdedAt(prefix, order.position, page.objects, before);
-      const within = crowded.filter((folder) => folder.length > stretch.prefix.length);
+      const within = foldersBetween(stretch.prefix, order.position ?? '').filter((folder) =>
+        crowded.includes(folder),
+      );
       if (token === undefined || within.length === 0) continue;
       const rest = { prefix: stretch.prefix, delimiter, startAfter: order.position };
       stretches.unshift(...stretchesOf(rest, within));
@@ -73,8 +79,13 @@ async function askFor(
   token: string | undefined,
 ): Promise<S3Page> {
   if (!only) return await ask({ prefix, delimiter, startAfter: startAfter ?? undefined, token });
-  const { objects } = await ask({ prefix, maxKeys: 1 });
-  return { objects: objects.filter(({ key }) => key === prefix), folders: [], next: undefined };
+  const { objects, next } = await ask({ prefix, token, maxKeys: 1 });
+  const isThere = objects.length > 0;
+  return {
+    objects: objects.filter(({ key }) => key === prefix),
+    folders: [],
+    next: isThere ? undefined : next,
+  };
 }
 
 /** The folders that a key is in, below the prefix, the outermost first. */
@@ -91,11 +102,23 @@ function foldersBetween(prefix: string, key: string): string[] {
 async function findCrowded(ask: AskForPage, folders: string[]): Promise<string[]> {
   const isCrowded = await Promise.all(
     folders.map(async (folder) => {
-      const { objects } = await ask({ prefix: nameOf(folder), maxKeys: 1 });
-      return objects.some(({ key }) => compareKeys(key, folder) < 0);
+      const first = await findFirst(ask, nameOf(folder));
+      return first !== undefined && compareKeys(first, folder) < 0;
     }),
   );
   return folders.filter((_, index) => isCrowded[index]);
+}
+
+async function findFirst(ask: AskForPage, prefix: string): Promise<string | undefined> {
+  const order = new ListingOrder(null);
+  let token: string | undefined;
+  do {
+    const page = await ask({ prefix, token, maxKeys: 1 });
+    order.pass(page, { prefix, token });
+    if (page.objects.length > 0) return page.objects[0]!.key;
+    token = page.next;
+  } while (token !== undefined);
+  return undefined;
 }
 
 /** Which of the folders of the last key of a page are crowded: what was listed before the first key in each says so. */

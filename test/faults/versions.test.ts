@@ -9,6 +9,7 @@ import { ConnectorError } from '../../src/errors.ts';
 import { fetchObject } from '../../src/fetch.ts';
 import type { Source } from '../../src/sources/source.ts';
 import { parquetOf } from '../support/parquet.ts';
+import { seeded } from '../support/random.ts';
 import { openWorld } from '../support/world.ts';
 
 // A file holds the rows of one version of its object, whatever the server makes of If-Match.
@@ -50,17 +51,23 @@ function overwriteUnseen(key: string, body: Buffer | string, order: FaultOrder =
   });
 }
 
-test('a download that is resumed after the object was overwritten is of the new version alone', async () => {
-  world.put('resumed/1.csv', csv(1, LARGE));
-  server.faults.order({ operation: 'GetObject', key: 'resumed/1.csv', cut: 700_000 });
-  overwriteUnseen('resumed/1.csv', csv(2, LARGE));
-  const file = await insert('resumed');
-  assert.deepEqual([file.status, file.error_message], ['success', null]);
-  assert.deepEqual(await versions('resumed'), [{ version: 2, rows: LARGE }]);
-  assert.deepEqual(await db.one("select etag from s3_connector.files where connector_name = 'resumed'"), {
-    etag: server.store.get(bucket, 'resumed/1.csv')!.etag,
+for (const [what, name, rows] of [
+  ['fetched first', 'resumed', LARGE],
+  ['read while it is fetched', 'read_ahead', 4 * LARGE],
+] as const) {
+  test(`a file that is ${what}, and overwritten while its download breaks off, is of the new version alone`, async () => {
+    const key = `${name}/1.csv`;
+    world.put(key, csv(1, rows));
+    server.faults.order({ operation: 'GetObject', key, cut: 700_000 });
+    overwriteUnseen(key, csv(2, rows));
+    const file = await insert(name);
+    assert.deepEqual([file.status, file.error_message], ['success', null]);
+    assert.deepEqual(await versions(name), [{ version: 2, rows }]);
+    assert.deepEqual(await db.one('select etag from s3_connector.files where connector_name = $1', [name]), {
+      etag: server.store.get(bucket, key)!.etag,
+    });
   });
-});
+}
 
 test('a small file that was overwritten before it is fetched is imported, and recorded, as it is then', async () => {
   world.put('small/1.csv', csv(1, 10));
@@ -87,12 +94,7 @@ test('an empty object that was filled after it was listed is imported with its r
 test('a Parquet file whose end and rest are of two versions is fetched again', async () => {
   const rows = 1_200_000;
   const parquet = (version: number) =>
-    parquetOf(
-      `select ${version}::integer as version, hash(range)::integer as n from range(${rows})`.replace(
-        'hash(range)',
-        '(hash(range) >> 34)',
-      ),
-    );
+    parquetOf(`select ${version}::integer as version, (hash(range) >> 34)::integer as n from range(${rows})`);
   const [first, second] = [await parquet(1), await parquet(2)];
   assert.ok(first.length === second.length && first.length > 4 << 20, `${first.length} ${second.length}`);
   world.put('ends/1.parquet', first);
@@ -163,6 +165,35 @@ for (const [what, name, write] of [
       ).length,
       0,
     );
+  });
+}
+
+for (const seed of [1, 2, 3, 4, 5, 6]) {
+  test(`downloads that break off at random beside an overwriting are of one version (seed ${seed})`, async () => {
+    const random = seeded(seed);
+    const key = `random${seed}/1.csv`;
+    const bytes = csv(1, LARGE).length;
+    world.put(key, csv(1, LARGE));
+    const { etag: first } = server.store.get(bucket, key)!;
+    const cuts = Array.from({ length: 1 + random(3) }, () => 1 + random(bytes));
+    const overwrittenBefore = random(cuts.length + 1);
+    for (const [index, cut] of [...cuts, undefined].entries()) {
+      const overwrite = () => server.store.put(bucket, key, csv(2, LARGE));
+      server.faults.order({
+        operation: 'GetObject',
+        key,
+        ignoreConditions: true,
+        ...(cut === undefined ? {} : { cut }),
+        ...(index === overwrittenBefore ? { before: overwrite } : {}),
+      });
+    }
+    const file = await insert(`random${seed}`);
+    assert.equal(file.status, 'success', file.error_message ?? '');
+    const [only, ...others] = await versions(`random${seed}`);
+    const { etag } = await db.one<{ etag: string }>('select etag from s3_connector.files where key = $1', [
+      key,
+    ]);
+    assert.deepEqual([only, others], [{ version: etag === first ? 1 : 2, rows: LARGE }, []]);
   });
 }
 

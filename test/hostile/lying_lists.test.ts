@@ -131,30 +131,38 @@ test('an audit names a key that a listing from the marker leaves out', async () 
   });
 });
 
-const LIES: faults.Lister[] = [
-  faults.byUtf16Units,
+/** Lies that an answer shows, or that a listing goes around. */
+const VISIBLE: faults.Lister[] = [
   faults.unsorted,
   faults.ignoringStartAfter,
   faults.leadingBack,
-  faults.droppingPages,
-  faults.endingEarly,
   faults.emptyPage,
   faults.countingSiblings,
 ];
+/** Lies each of which could be the truth of another bucket: only another listing shows what they left out. */
+const OMISSIONS: faults.Lister[] = [faults.droppingPages, faults.endingEarly, faults.byUtf16Units];
 const POLLS_LIED_TO = 3;
 const FOLDERS = ['a', 'a-b', 'a0', 'b', '\uff5e', '\u{1f600}'];
 
-for (const seed of [1, 2, 3, 4, 5, 6, 7, 8]) {
-  test(`nothing is lost in silence to a server that lies at random (seed ${seed})`, async () => {
+for (const [seed, lies, how] of [
+  [1, VISIBLE, 'shown by its answers'],
+  [2, VISIBLE, 'shown by its answers'],
+  [3, VISIBLE, 'shown by its answers'],
+  [4, VISIBLE, 'shown by its answers'],
+  [5, [...VISIBLE, ...OMISSIONS], 'of every kind'],
+  [6, [...VISIBLE, ...OMISSIONS], 'of every kind'],
+  [7, [...VISIBLE, ...OMISSIONS], 'of every kind'],
+] as const) {
+  test(`nothing is lost in silence to a server that tells lies ${how}, at random (seed ${seed})`, async () => {
     const random = seeded(seed);
     const name = `lies${seed}`;
     const keys = new Set<string>();
-    while (keys.size < 30) keys.add(`${name}/${pick(random, FOLDERS)}/${pick(random, FOLDERS)}${random(4)}`);
+    while (keys.size < 60) keys.add(`${name}/${pick(random, FOLDERS)}/${pick(random, FOLDERS)}${random(4)}`);
     for (const key of keys) world.put(key, 'n\n1\n');
     const truth = [...keys].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
     // Small pages, so that few keys are many pages.
     lie((sorted, options) => {
-      const lister = random(3) === 0 ? pick(random, LIES) : listPage;
+      const lister = random(4) === 0 ? pick(random, lies) : listPage;
       return lister(sorted, { ...options, maxKeys: Math.min(options.maxKeys, 4) });
     });
     await insert(name);
@@ -164,11 +172,16 @@ for (const seed of [1, 2, 3, 4, 5, 6, 7, 8]) {
       assert.match(error_code ?? 'list_', /^list_/);
     }
     server.faults.clear();
+    // A poll that began before, for a free place, may still be lied to.
+    await db.waitFor('select from graphile_worker.jobs where key = $1', (jobs) => jobs.length === 0, {
+      values: [`poll:${name}`],
+    });
     await world.pollAndSettle(name);
-    // What is missing now a dropped page hid, and an audit finds it.
-    await call(db, `call s3_connector.audit('${name}')`);
-    await db.query(`select s3_connector.import_late($1)`, [name]);
-    await world.settled(name);
+    if (lies !== VISIBLE) {
+      await call(db, `call s3_connector.audit('${name}')`);
+      await db.query(`select s3_connector.import_late($1)`, [name]);
+      await world.settled(name);
+    }
     assert.deepEqual(await keysOf(name), truth);
     const imported = await db.one<{ files: number; rows: number }>(
       `select count(*)::integer as files, sum(rows_imported)::integer as rows
