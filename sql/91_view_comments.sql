@@ -88,7 +88,7 @@ comment on column s3_connector.preview_columns.suggested_time_column is 'Whether
 
 comment on column s3_connector.checks.connector_name is 'The connector.';
 comment on column s3_connector.checks.position is 'Order of the steps.';
-comment on column s3_connector.checks.step is 'What was tried: credentials, assume role, list, get, target, grants.';
+comment on column s3_connector.checks.step is 'What was tried: credentials, assume role, list, get, server, target, grants.';
 comment on column s3_connector.checks.ok is 'Whether it worked.';
 comment on column s3_connector.checks.message is 'What was found.';
 comment on column s3_connector.checks.hint is 'What to do, where it did not work; of assume role always the policies that the role needs.';

@@ -49,9 +49,8 @@ export async function askBucket(
   signal?: AbortSignal,
 ): Promise<ConnectorError | undefined> {
   const { prefix, delimiter } = compileGlob(pattern);
-  const options = { prefix, delimiter, startAfter: null, maxKeys: 1, ...(signal && { signal }) };
   try {
-    for await (const _ of sources.open(connector).list(options)) break;
+    await sources.open(connector).probe({ prefix, delimiter, signal });
   } catch (answer) {
     if (mayMeanTheBucket(answer) && !signal?.aborted) return answer;
   }

@@ -146,8 +146,7 @@ async function answer(
   if (operation instanceof S3Error) throw operation;
   const { bucket = '', key = '' } = request;
   const anonymous = signer === undefined && access.credentials !== undefined;
-  const ignoreRange = fault?.order.ignoreRange ?? false;
-  return HANDLERS[operation]({ request, store, bucket, key, body, anonymous, ignoreRange });
+  return HANDLERS[operation]({ request, store, bucket, key, body, anonymous, order: fault?.order ?? {} });
 }
 
 function logEntry(request: S3Request, operation: Operation | S3Error): LoggedRequest {
