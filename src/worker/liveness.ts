@@ -19,6 +19,7 @@ export class Liveness {
   #session: Session | undefined;
   #workerId = 0;
   readonly #poolIds = new Set<string>();
+  #recorded: Promise<void> = Promise.resolve();
   readonly #closing = new AbortController();
   #isReconnecting = false;
 
@@ -63,7 +64,14 @@ export class Liveness {
     await this.#recordQueues();
   }
 
-  async #recordQueues(): Promise<void> {
+  /** One at a time, as a session answers one query at a time. */
+  #recordQueues(): Promise<void> {
+    const recorded = this.#recorded.then(() => this.#writeQueues());
+    this.#recorded = recorded.catch(() => {});
+    return recorded;
+  }
+
+  async #writeQueues(): Promise<void> {
     if (this.#poolIds.size === 0) return;
     await this.#session?.query('update s3_connector_private.workers set pool_ids = $1 where id = $2', [
       this.poolIds,
@@ -73,6 +81,7 @@ export class Liveness {
 
   async stop(): Promise<void> {
     this.#closing.abort();
+    await this.#recorded;
     await this.#session
       ?.query('update s3_connector_private.workers set stopped_at = now() where id = $1', [this.#workerId])
       .catch(() => {});

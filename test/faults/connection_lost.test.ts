@@ -82,7 +82,7 @@ test('on_import that loses its connection has not failed', async () => {
   assert.equal(file!.error_code, 'connection_lost');
   await holder.query('select pg_advisory_unlock(11)');
   await db.query(
-    'select graphile_worker.reschedule_jobs(array(select id from graphile_worker.jobs where run_at > now()), now())',
+    'select s3_connector_queue.reschedule_jobs(array(select id from s3_connector_queue.jobs where run_at > now()), now())',
   );
   assert.equal((await world.settled('followed'))[0]!.status, 'success');
   assert.equal((await worker.end('SIGTERM')).code, 0);

@@ -141,7 +141,7 @@ test('while a connector waits, its files have no jobs, and what runs by the cloc
   await quiet('patient');
   const jobs = () =>
     db.waitFor(
-      "select task_identifier from graphile_worker.jobs where task_identifier in ('import_file', 'poll')",
+      "select task_identifier from s3_connector_queue.jobs where task_identifier in ('import_file', 'poll')",
       (rows) => rows.length === 1,
     );
   assert.deepEqual(await jobs(), [{ task_identifier: 'poll' }]);
@@ -153,7 +153,7 @@ test('while a connector waits, its files have no jobs, and what runs by the cloc
     "select s3_connector_private.enqueue_due_polls(), s3_connector_private.refill('patient')",
   );
   assert.equal(
-    (await db.query("select from graphile_worker.jobs where task_identifier = 'poll' and run_at <= now()"))
+    (await db.query("select from s3_connector_queue.jobs where task_identifier = 'poll' and run_at <= now()"))
       .length,
     0,
   );

@@ -19,7 +19,7 @@ const STAGES = [
   ['pg_backend_pid', 'kysely_migration'],
   ['pg_advisory_lock', 'register_worker'],
   ['create or replace function', 'listen "s3_connector_cancel"'],
-  ['graphile_worker', 'listen "s3_connector_version"'],
+  ['s3_connector_queue', 'listen "s3_connector_version"'],
   ['record_version', 'LISTEN "jobs:insert"'],
 ];
 

@@ -173,7 +173,7 @@ for (const [seed, lies, how] of [
     }
     server.faults.clear();
     // A poll that began before, for a free place, may still be lied to.
-    await db.waitFor('select from graphile_worker.jobs where key = $1', (jobs) => jobs.length === 0, {
+    await db.waitFor('select from s3_connector_queue.jobs where key = $1', (jobs) => jobs.length === 0, {
       values: [`poll:${name}`],
     });
     await world.pollAndSettle(name);

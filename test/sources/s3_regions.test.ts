@@ -46,6 +46,7 @@ test('a region that the connector says is kept to, and told where it is wrong', 
   assert.match(poll!.error, /in another region than the connector says.*to null/);
   assert.deepEqual(
     server.requests.recent.map(({ status }) => status),
-    [400],
+    // The listing, and then whether that is so of the whole bucket.
+    [400, 400],
   );
 });

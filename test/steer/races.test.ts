@@ -199,19 +199,19 @@ test('a file whose job begins while its connector goes on after an outage has a 
 });
 
 test('a retry that comes due in an outage waits in the queue, and is begun after it', async () => {
-  const [first] = await queued('due');
+  const [first] = await queued('due_in_outage');
   await takeJob(first!);
   const [attempt] = (await start(worker, first!)).rows;
   await worker.query("select s3_connector_private.fail_attempt($1, $2, 'passing', 'it will pass', true)", [
     first,
     attempt.attempt_id,
   ]);
-  await noteOutage(worker, 'due');
+  await noteOutage(worker, 'due_in_outage');
   await takeJob(first!);
   assert.deepEqual((await start(worker, first!)).rows, []);
-  assert.deepEqual(await states('due'), ['in_queue 0', 'in_queue 1', 'in_queue 1']);
-  await worker.query("select s3_connector_private.end_outage('due')");
-  assert.deepEqual(await states('due'), ['in_queue 1', 'in_queue 1', 'in_queue 1']);
+  assert.deepEqual(await states('due_in_outage'), ['in_queue 0', 'in_queue 1', 'in_queue 1']);
+  await worker.query("select s3_connector_private.end_outage('due_in_outage')");
+  assert.deepEqual(await states('due_in_outage'), ['in_queue 1', 'in_queue 1', 'in_queue 1']);
   assert.equal((await start(worker, first!)).rows.length, 1);
 });
 
@@ -221,7 +221,7 @@ test('an outage that is noted while its connector is being dropped is forgotten'
     () => person.query("select s3_connector.drop_connector('dropped')"),
     () => noteOutage(worker, 'dropped'),
   );
-  assert.deepEqual(await db.query("select from graphile_worker.jobs where key = 'poll:dropped'"), []);
+  assert.deepEqual(await db.query("select from s3_connector_queue.jobs where key = 'poll:dropped'"), []);
 });
 
 test('a poll whose marker was set meanwhile does nothing', async () => {
