@@ -148,6 +148,7 @@ async function importFile(
     table: target,
     part,
     plan,
+    rejectedBefore: 0,
     signal,
   });
   await query('commit');
