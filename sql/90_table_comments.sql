@@ -32,7 +32,7 @@ comment on column s3_connector.connectors.segment_by is 'The columnstore''s segm
 comment on column s3_connector.connectors.order_by is 'The columnstore''s order-by columns, each with asc or desc and nulls first or last if need be; only with columnstore. Null: by time, the last first.';
 comment on column s3_connector.connectors.on_conflict is 'fail, skip or update: a row whose key the table has already.';
 comment on column s3_connector.connectors.on_bad_row is 'fail: the file fails; skip: the row goes to rejected_rows.';
-comment on column s3_connector.connectors.max_bad_rows is 'With on_bad_row skip: more bad rows than this fail the file; null: no limit.';
+comment on column s3_connector.connectors.max_bad_rows is 'With on_bad_row skip: a file with more bad rows than this fails and lands nothing. Null: no limit.';
 comment on column s3_connector.connectors.file_id_column is 'A column of the target that gets files.id of the file that the row came from.';
 comment on column s3_connector.connectors.max_file_bytes is 'Objects larger than this many bytes fail, and so does what is 20 times larger when it is expanded.';
 comment on column s3_connector.connectors.max_row_bytes is 'A row larger than this many bytes fails its file.';

@@ -20,6 +20,8 @@ export interface CopyJob {
   part: FilePart;
   plan: CopyPlan;
   signal: AbortSignal;
+  /** Rows of the file's earlier parts that were refused. */
+  rejectedBefore: number;
   dryRun?: DryRun | undefined;
 }
 

@@ -134,7 +134,7 @@ async function copyParts(
   const { connector, signal } = attempt;
   const counts = { ...NO_ROWS };
   for await (const part of FORMATS[connector.file_format].parts(spooled, connector, worker, signal)) {
-    const copied = await copyOne(client, attempt, target, part).catch((error) => {
+    const copied = await copyOne(client, attempt, target, part, counts.rejected).catch((error) => {
       throw part.name === null ? error : locate(toImportError(error), `${part.name}, `);
     });
     counts.imported += copied.imported;
@@ -159,13 +159,15 @@ async function copyOne(
   attempt: Attempt,
   target: Target,
   part: FilePart,
+  rejectedBefore: number,
 ): Promise<RowCounts> {
   const { connector, file, mappings, signal, dryRun } = attempt;
   if (target.table === null) Object.assign(target, await makeTable(client, attempt, target.name, part));
   // Nothing to make a table from, so nothing to import either: a header and no rows.
   if (target.table === null) return NO_ROWS;
   const plan = matchColumns(part, target.table, connector, mappings, file);
-  return await copyPart({ client, file, connector, table: target.table, part, plan, signal, dryRun });
+  const { table } = target;
+  return await copyPart({ client, file, connector, table, part, plan, signal, rejectedBefore, dryRun });
 }
 
 /** Makes the table from its first file; of files that come at once, one makes it and the others wait and find it. */

@@ -17,6 +17,14 @@ export interface Destination {
   /** Quoted, as it stands in a statement. */
   table: string;
   columns: TableColumn[];
+  /** COPY reads and converts the rows, and lands none. */
+  landsNothing?: boolean;
+}
+
+/** Statements that go with a COPY as one message. */
+export interface Around {
+  before: string[];
+  after: string[];
 }
 
 /** The columns that a plan fills, in the order of COPY's input. */
@@ -48,17 +56,24 @@ export async function copyInto(
   return rows;
 }
 
-async function copyOnce(
+/**
+ * One COPY of `copyInto`.
+ * @returns rows that the table took
+ */
+export async function copyOnce(
   client: pg.ClientBase,
   role: string,
   destination: Destination,
   input: CopyInput,
   signal: AbortSignal,
+  { before, after }: Around = { before: [], after: [] },
 ): Promise<number> {
-  const { table, columns } = destination;
-  const copyStatement = `copy ${table} (${quoteColumns(columns)}) from stdin with (${input.options})`;
-  const copy = copyFrom([takeRole(role), copyStatement, RESET_ROLE].join('; '));
-  const progress = follow(copy);
+  const { table, columns, landsNothing } = destination;
+  const where = landsNothing ? ' where false' : '';
+  const copyStatement = `copy ${table} (${quoteColumns(columns)}) from stdin with (${input.options})${where}`;
+  const first = [...before, takeRole(role)];
+  const copy = copyFrom([...first, copyStatement, RESET_ROLE, ...after].join('; '));
+  const progress = follow(copy, first.length);
   client.query(copy);
   try {
     const data = faultPointAmid('copying', input.data);
@@ -77,13 +92,14 @@ interface Followed extends CopyStreamQuery {
   handleCopyInResponse(connection: { stream: Socket }): void;
 }
 
-/** Notes that the statement before the COPY was done; and sends what there is of a short input as one packet. */
-function follow(copy: CopyStreamQuery): { roleTaken: boolean } {
+/** Notes that the statements before the COPY were done; and sends what there is of a short input as one packet. */
+function follow(copy: CopyStreamQuery, statementsBefore: number): { roleTaken: boolean } {
   const progress = { roleTaken: false };
+  let done = 0;
   const followed = copy as Followed;
   const { handleCommandComplete, handleCopyInResponse } = followed;
   followed.handleCommandComplete = (message, connection) => {
-    progress.roleTaken = true;
+    progress.roleTaken = ++done >= statementsBefore;
     handleCommandComplete.call(copy, message, connection);
   };
   followed.handleCopyInResponse = (connection) => {

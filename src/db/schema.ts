@@ -47,7 +47,7 @@ export interface ConnectorsTable {
   order_by: string[] | null;
   on_conflict: Generated<'fail' | 'skip' | 'update'>;
   on_bad_row: Generated<'fail' | 'skip'>;
-  max_bad_rows: number | null;
+  max_bad_rows: Generated<number | null>;
   file_id_column: string | null;
   max_file_bytes: Generated<number>;
   max_row_bytes: Generated<number>;

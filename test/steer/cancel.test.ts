@@ -111,6 +111,31 @@ test('a download that stands still', async () => {
   assert.equal(await count('stalled'), 20);
 });
 
+test('a file of bad rows', async () => {
+  await db.query(`create table spoiled (n integer, pad text); create sequence spoiled_copies;
+    create function count_spoiled() returns trigger language plpgsql security definer as
+      $$ begin perform nextval('spoiled_copies'); return null; end $$;
+    create trigger counted before insert on spoiled for each statement execute function count_spoiled()`);
+  world.put('spoiled/1.csv', `n,pad\n${'bad,x\n'.repeat(200_000)}`);
+  await world.insertConnector({
+    name: 'spoiled',
+    pattern: 'spoiled/*',
+    target_table: 'spoiled',
+    on_bad_row: 'skip',
+    max_bad_rows: null,
+  });
+  await db.waitFor<{ copies: number }>(
+    'select last_value as copies from spoiled_copies',
+    ([row]) => row!.copies > 100,
+  );
+  await cancel('spoiled', 'spoiled/1.csv');
+  await assertCancelled('spoiled', 'spoiled/1.csv');
+  assert.deepEqual(
+    await db.query("select from s3_connector.rejected_rows where connector_name = 'spoiled'"),
+    [],
+  );
+});
+
 test('a request that is not answered', async () => {
   await db.query('create table unanswered (n integer, pad text)');
   world.put('unanswered/1.csv', csv(10));

@@ -3,7 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { copyPart } from '../../src/copy.ts';
+import { Trials } from '../../src/copy/trials.ts';
+import { type CopyJob, copyPart } from '../../src/copy.ts';
 import type { Connector } from '../../src/db/schema.ts';
 import { SpooledFile } from '../../src/fetch/spooled_file.ts';
 import { type FilePart, FORMATS } from '../../src/formats/format.ts';
@@ -113,6 +114,30 @@ test('files go straight into the columnstore, sorted', async () => {
   );
 });
 
+test('a probe of rows lands nothing in a hypertable, and fails where a row does', async () => {
+  await query(
+    "create table probed (at timestamptz not null, value integer); select create_hypertable('probed', by_range('at'))",
+  );
+  const trials = new Trials({ client, connector: CONNECTOR, signal } as unknown as CopyJob);
+  const columns = [{ name: 'at' }, { name: 'value' }] as TargetTable['columns'];
+  const probe = (rows: string) =>
+    trials.probe(
+      { table: 'probed', columns },
+      { options: 'format csv', unit: 'line', lineOf: (line) => line, data: [Buffer.from(rows)] },
+    );
+  await query('begin');
+  await probe('2026-01-01,1\n2026-01-02,2\n');
+  await assert.rejects(probe('2026-01-01,1\n2026-01-02,two\n'), {
+    code: 'bad_value',
+    line: 2,
+    column: 'value',
+  });
+  await probe('2026-01-01,1\n');
+  await trials.settle();
+  assert.deepEqual(await query('select from probed'), []);
+  await query('commit');
+});
+
 /** A row every so many minutes, for one device and the other in turn. */
 function readings(minutes = 1): Promise<Buffer> {
   return parquetOf(
@@ -148,6 +173,7 @@ async function importFile(
     table: target,
     part,
     plan,
+    rejectedBefore: 0,
     signal,
   });
   await query('commit');

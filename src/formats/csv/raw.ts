@@ -30,6 +30,23 @@ export function rawInput(
 }
 
 /**
+ * Bytes of which COPY looks at nothing but the encoding: it reads a header, and takes no fields apart.
+ * @param bytes one line to COPY, without its end
+ */
+export function headerInput(
+  bytes: Uint8Array[],
+  dialect: CsvDialect,
+  { newline, lineOf }: RawPlace,
+): CopyInput {
+  return {
+    options: `${copyOptions(dialect)}, header`,
+    lineOf,
+    unit: 'line',
+    data: [...bytes, newlineBytes(newline)],
+  };
+}
+
+/**
  * How the constants stand at the end of each record; null where there are none.
  * @throws ConnectorError `unsupported_encoding` for other characters than ASCII's in a file that is not UTF-8
  */
