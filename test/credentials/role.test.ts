@@ -21,7 +21,9 @@ const sts = await startStsServer({
 after(() => sts.close());
 const ENV = { AWS_ENDPOINT_URL_STS: sts.endpoint, PROJECT_ID: 'a-project', SERVICE_ID: 'a-service' };
 before(() => world.startWorker(ENV));
-beforeEach(() => {
+beforeEach(async () => {
+  // Nothing of the tests before goes on, as an outage.
+  await db.query("select s3_connector.pause(name) from s3_connector.connectors where state = 'running'");
   server.requests.reset();
   sts.requests.length = 0;
   sts.lifetimeMs = 3_600_000;

@@ -44,9 +44,9 @@ test('a region that the connector says is kept to, and told where it is wrong', 
     (polls) => polls.length > 0,
   );
   assert.match(poll!.error, /in another region than the connector says.*to null/);
+  // The second one asks whether the bucket can be read at all.
   assert.deepEqual(
     server.requests.recent.map(({ status }) => status),
-    // The listing, and then whether that is so of the whole bucket.
     [400, 400],
   );
 });
