@@ -102,7 +102,7 @@ function tooFew(needed: number, came: number, reason: unknown): ConnectorError {
     {
       // Another worker may be trying the same.
       passing: true,
-      hint: "Raise the pooler's pool size, or the server's max_connections, or lower WORKER_CONCURRENCY: a worker needs 2 x WORKER_CONCURRENCY + 21.",
+      hint: "Raise the pooler's pool size, or the server's max_connections, or lower WORKER_CONCURRENCY: a worker needs 3 x WORKER_CONCURRENCY + 25.",
       cause: reason,
     },
   );
