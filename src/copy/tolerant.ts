@@ -2,7 +2,7 @@ import pg from 'pg';
 import type { CopyJob } from '../copy.ts';
 import { ConnectorError } from '../errors.ts';
 import type { Refusal, RowBatch } from '../formats/format.ts';
-import type { RowCounts } from '../record.ts';
+import { addCounts, NO_ROWS, type RowCounts } from '../reconcile.ts';
 import { isBadRow, reasonOf } from '../sql_errors.ts';
 import { copyInto, type Destination } from './into.ts';
 import { inSavepoint } from './savepoint.ts';
@@ -20,29 +20,31 @@ const SHOWN_REFUSALS = 10;
  * @throws ConnectorError `too_many_bad_rows`, and whatever is not a row's fault
  */
 export async function copyTolerantly(job: CopyJob, destination: Destination): Promise<RowCounts> {
-  const counts: RowCounts = { imported: 0, rejected: 0, skipped: 0 };
+  let counts: RowCounts = NO_ROWS;
+  let refused = 0;
   for await (const batch of job.part.batches(job.plan)) {
     const refusals: Refusal[] = [];
     // At once: a batch may have a million more.
     const refuse = (refusal: Refusal) => {
       refusals.push(refusal);
-      checkLimit(job, ++counts.rejected, refusal);
+      checkLimit(job, ++refused, refusal);
     };
     for (const refusal of batch.refusals) refuse(refusal);
-    counts.imported += await copyBatch(job, destination, batch, refuse);
-    await reject(job, refusals);
+    const { imported, skipped } = await copyBatch(job, destination, batch, refuse);
+    const rejected = await reject(job, refusals);
+    counts = addCounts(counts, { read: batch.count + batch.refusals.length, imported, rejected, skipped });
   }
   return counts;
 }
 
-/** @returns rows that the table took; of the others `refuse` is told */
+/** @returns the counts of the rows that COPY was given and did not refuse; of the others `refuse` is told */
 async function copyBatch(
   job: CopyJob,
   destination: Destination,
   batch: RowBatch,
   refuse: (refusal: Refusal) => void,
-): Promise<number> {
-  let imported = 0;
+): Promise<RowCounts> {
+  let counts: RowCounts = NO_ROWS;
   let start = 0;
   let window = batch.count;
   /** A row that is known to be bad, and why: the rows before it are copied first. */
@@ -57,7 +59,7 @@ async function copyBatch(
     }
     const end = Math.min(bad?.row ?? start + window, batch.count);
     try {
-      imported += await copyRange(job, destination, batch, start, end);
+      counts = addCounts(counts, await copyRange(job, destination, batch, start, end));
       start = end;
       window *= 2;
     } catch (error) {
@@ -72,7 +74,7 @@ async function copyBatch(
       }
     }
   }
-  return imported;
+  return counts;
 }
 
 function copyRange(
@@ -81,7 +83,7 @@ function copyRange(
   batch: RowBatch,
   start: number,
   end: number,
-): Promise<number> {
+): Promise<RowCounts> {
   return inSavepoint(client, () =>
     copyInto(client, connector.owner, destination, [batch.copyInput(start, end)], signal),
   );
@@ -105,8 +107,9 @@ function describe(unit: string, { line, column, reason }: Refusal): string {
   return `${unit} ${line}${column === null ? '' : `, column ${column}`}: ${reason}`;
 }
 
-async function reject({ client, file, part, dryRun }: CopyJob, refusals: Refusal[]): Promise<void> {
-  if (refusals.length === 0) return;
+/** @returns how many were written */
+async function reject({ client, file, part, dryRun }: CopyJob, refusals: Refusal[]): Promise<number> {
+  if (refusals.length === 0) return 0;
   const rows = refusals.map((refusal) => ({
     ...refusal,
     reason: clean(refusal.reason),
@@ -115,9 +118,13 @@ async function reject({ client, file, part, dryRun }: CopyJob, refusals: Refusal
   if (dryRun) {
     const places = SHOWN_REFUSALS - dryRun.refusals.length;
     dryRun.refusals.push(...rows.slice(0, places).map((row) => describe(part.unit, row)));
-    return;
+    return rows.length;
   }
-  await client.query('select s3_connector_private.reject_rows($1, $2)', [file.id, JSON.stringify(rows)]);
+  const { rows: written } = await client.query<{ count: number }>(
+    'select s3_connector_private.reject_rows($1, $2)::integer as count',
+    [file.id, JSON.stringify(rows)],
+  );
+  return written[0]!.count;
 }
 
 /** PostgreSQL's text holds no NUL and no half of a surrogate pair. */

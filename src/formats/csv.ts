@@ -22,6 +22,7 @@ import type {
   FormatSettings,
   RowBatch,
 } from './format.ts';
+import type { RowBytes } from './row_bytes.ts';
 
 /** How many times larger than max_file_bytes a file may become when it is expanded. */
 const MAX_EXPANSION = 20;
@@ -143,11 +144,7 @@ class CsvPart implements FilePart {
     });
   }
 
-  #copyData(
-    rows: AsyncIterable<Buffer> | Iterable<Buffer>,
-    plan: CopyPlan,
-    start: RowsStart,
-  ): AsyncIterable<Buffer> {
+  #copyData(rows: AsyncIterable<Buffer> | Iterable<Buffer>, plan: CopyPlan, start: RowsStart): RowBytes {
     const options = { maxRowBytes: this.#maxRowBytes, ...start };
     if (plan.columns.length === this.columnCount && plan.constants.length === 0) {
       return limitRows(rows, this.#dialect, options);

@@ -21,6 +21,8 @@ export interface TargetTable extends TableName {
   columns: TableColumn[];
   /** Whether nothing sees if a file's rows come in one statement or in several: no trigger, no foreign key to itself. */
   splittable: boolean;
+  /** Whether it may take fewer rows than it is given, without an error: a trigger before a row, a foreign table. */
+  mayLeaveOut: boolean;
 }
 
 /** Splits `connectors.target_table` as SQL would: `schema.table`, or `table` in public. */
@@ -51,6 +53,7 @@ export interface DescribedColumn {
   insertable: boolean;
   /** The table's. */
   splittable: boolean;
+  may_leave_out: boolean;
 }
 
 /** A table of what describe_table says of it. */
@@ -62,7 +65,12 @@ export function toTable(name: TableName, described: DescribedColumn[]): TargetTa
     isEnum: column.is_enum,
     insertable: column.insertable,
   }));
-  return { ...name, columns, splittable: described.every((column) => column.splittable) };
+  return {
+    ...name,
+    columns,
+    splittable: described.every((column) => column.splittable),
+    mayLeaveOut: described.some((column) => column.may_leave_out),
+  };
 }
 
 /** A column of exactly that name, or else the only one of that name in other capitals. */

@@ -9,7 +9,7 @@ import { SpooledFile } from '../../src/fetch/spooled_file.ts';
 import { type FilePart, FORMATS } from '../../src/formats/format.ts';
 import { Reader } from '../../src/formats/parquet/reader_process.ts';
 import { Pool } from '../../src/formats/pool.ts';
-import type { RowCounts } from '../../src/record.ts';
+import type { RowCounts } from '../../src/reconcile.ts';
 import { createTable } from '../../src/target/create.ts';
 import { matchColumns } from '../../src/target/match.ts';
 import { describeTable, type TargetTable } from '../../src/target/table.ts';

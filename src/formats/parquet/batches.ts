@@ -1,4 +1,5 @@
 import type { Refusal, RowBatch } from '../format.ts';
+import { rowBytes } from '../row_bytes.ts';
 import { RAISED, readRaised } from './text.ts';
 
 const LINE_FEED = 0x0a;
@@ -55,7 +56,10 @@ export function toBatch({ bytes, rows, refusals }: TextLines): RowBatch {
       options: 'format text',
       lineOf: (line) => start + line - 1,
       unit: 'row',
-      data: [Buffer.concat(rows.slice(start, end).map((row) => bytes.subarray(row.start, row.end)))],
+      data: rowBytes(
+        Buffer.concat(rows.slice(start, end).map((row) => bytes.subarray(row.start, row.end))),
+        end - start,
+      ),
     }),
     rowAt: (line) => line,
     line: (row) => rows[row]!.number,
