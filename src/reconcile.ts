@@ -51,7 +51,7 @@ export function rowsDoNotAddUp(what: string): ConnectorError {
     'rows_do_not_add_up',
     `the file's rows do not add up: ${what}; nothing was imported`,
     {
-      hint: 'Retry the file. If it fails again, its numbers of rows contradict each other, or a trigger, a rule or an extension of the target table takes rows away without saying so: see docs/errors.md.',
+      hint: 'Retry the file. If it fails again, look for a rule or an extension that takes rows away from the target table, and report it.',
     },
   );
 }

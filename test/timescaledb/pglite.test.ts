@@ -73,7 +73,7 @@ test('rows that meet others are merged into chunks that are compressed', async (
   await query('create unique index on merged (at, device)');
   await query("select compress_chunk(c, true) from show_chunks('merged') c");
   const again = await importFile('merged', await readings(2), { on_conflict: 'update' }, 2);
-  assert.deepEqual(again, { imported: ROWS, rejected: 0, skipped: 0 });
+  assert.deepEqual(again, { read: ROWS, imported: ROWS, rejected: 0, skipped: 0 });
   assert.deepEqual(
     await query('select file_id::integer as file, count(*)::integer as n from merged group by 1 order by 1'),
     [
@@ -82,7 +82,7 @@ test('rows that meet others are merged into chunks that are compressed', async (
     ],
   );
   const third = await importFile('merged', await readings(), { on_conflict: 'skip' }, 3);
-  assert.deepEqual(third, { imported: 0, rejected: 0, skipped: ROWS });
+  assert.deepEqual(third, { read: ROWS, imported: 0, rejected: 0, skipped: ROWS });
 });
 
 test('a TimescaleDB that is too old for it gets rows as rows', async () => {
@@ -100,7 +100,7 @@ test('files go straight into the columnstore, sorted', async () => {
   for (const id of [1, 2]) {
     const settings = { columnstore: true, segment_by: ['device'] };
     const counts = await importFile('direct', await readings(), settings, id);
-    assert.deepEqual(counts, { imported: ROWS, rejected: 0, skipped: 0 });
+    assert.deepEqual(counts, { read: ROWS, imported: ROWS, rejected: 0, skipped: 0 });
     const [state] = await query<{ states: string[] }>(
       "select array_agg(distinct _timescaledb_functions.chunk_status_text(c)::text) as states from show_chunks('direct') c",
     );
