@@ -67,26 +67,28 @@ export async function mergeStaging(
   staged: number,
 ): Promise<Pick<RowCounts, 'imported' | 'skipped'>> {
   const { connector, table, plan } = job;
+  const skips = connector.on_conflict === 'skip';
+  const superseded = skips ? 0 : await deleteSuperseded(job, key);
   const columns = filledColumns(plan);
   const values = columns.filter(({ name }) => !key.includes(name));
-  const updates = connector.on_conflict === 'update' && values.length > 0;
-  const superseded = connector.on_conflict === 'update' ? await deleteSuperseded(job, key) : 0;
   const list = quoteColumns(columns);
   const merged = await countRows(
     job,
     `insert into ${quoteTable(table)} (${list}) select ${list} from ${STAGING} order by ${ROW}
-      on conflict ${updates ? updateOf(key, values) : 'do nothing'}`,
+      on conflict ${skips ? 'do nothing' : updateOf(key, values)}`,
   );
-  // Where conflicts are updated, only a trigger can leave a row out.
-  const { imported, skipped } = reconcile(staged - superseded, merged, !updates || table.mayLeaveOut);
+  const mayLeaveOut = skips || values.length === 0 || table.mayLeaveOut || table.mayLeaveUpdates;
+  const { imported, skipped } = reconcile(staged - superseded, merged, mayLeaveOut);
   return { imported, skipped: skipped + superseded };
 }
 
+/** @param values the columns that are not the key's; a row without any is the same as the one that is there */
 function updateOf(key: string[], values: { name: string }[]): string {
   const set = values.map(
     ({ name }) => `${pg.escapeIdentifier(name)} = excluded.${pg.escapeIdentifier(name)}`,
   );
-  return `(${key.map((name) => pg.escapeIdentifier(name)).join(', ')}) do update set ${set.join(', ')}`;
+  const conflict = `(${key.map((name) => pg.escapeIdentifier(name)).join(', ')})`;
+  return `${conflict} ${set.length > 0 ? `do update set ${set.join(', ')}` : 'do nothing'}`;
 }
 
 /** Deletes all staged rows of a key but the last. Rows with a null in the key are the same as no other. */

@@ -21,8 +21,10 @@ export interface TargetTable extends TableName {
   columns: TableColumn[];
   /** Whether nothing sees if a file's rows come in one statement or in several: no trigger, no foreign key to itself. */
   splittable: boolean;
-  /** Whether it may take fewer rows than it is given, without an error: a trigger before a row, a foreign table. */
+  /** Whether inserts may leave rows out, without an error: a trigger before a row, a foreign table. */
   mayLeaveOut: boolean;
+  /** The same of updates. */
+  mayLeaveUpdates: boolean;
 }
 
 /** Splits `connectors.target_table` as SQL would: `schema.table`, or `table` in public. */
@@ -54,6 +56,7 @@ export interface DescribedColumn {
   /** The table's. */
   splittable: boolean;
   may_leave_out: boolean;
+  may_leave_updates: boolean;
 }
 
 /** A table of what describe_table says of it. */
@@ -70,6 +73,7 @@ export function toTable(name: TableName, described: DescribedColumn[]): TargetTa
     columns,
     splittable: described.every((column) => column.splittable),
     mayLeaveOut: described.some((column) => column.may_leave_out),
+    mayLeaveUpdates: described.some((column) => column.may_leave_updates),
   };
 }
 

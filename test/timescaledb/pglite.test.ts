@@ -52,6 +52,7 @@ const CONNECTOR = {
 
 test('a hypertable is made from a file and takes its rows in binary form', async () => {
   assert.deepEqual(await importFile('plain', await readings(), {}), {
+    read: ROWS,
     imported: ROWS,
     rejected: 0,
     skipped: 0,
