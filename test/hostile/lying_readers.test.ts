@@ -20,11 +20,6 @@ const ordersFile = join(directory, 'lie.json');
 const order = (lie: Lie | { place: null }) => writeFile(ordersFile, JSON.stringify(lie));
 
 const ENCODED_FROM = 1_000_000;
-before(async () => {
-  await order({ place: null });
-  await world.startWorker({ LIES_FILE: ordersFile, ENCODE_CSV_FROM_BYTES: String(ENCODED_FROM) });
-});
-
 /** Twenty of DuckDB's chunks, and more than one of everything else. */
 const ROWS = 40_000;
 const parquet = await parquetOf(`select i as id, md5(i::varchar) as t from range(${ROWS}) r(i)`);
@@ -76,6 +71,8 @@ const WAYS: Record<string, Way> = {
 };
 
 before(async () => {
+  await order({ place: null });
+  await world.startWorker({ LIES_FILE: ordersFile, ENCODE_CSV_FROM_BYTES: String(ENCODED_FROM) });
   for (const [name, { columns, table, body }] of Object.entries(WAYS)) {
     await db.query(`create table ${name} (${table ?? 'id bigint, t text'}, file_id bigint)`);
     await world.insertConnector({

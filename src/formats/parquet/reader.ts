@@ -122,9 +122,7 @@ async function describe({ path, transform }: RequestOf<'describe'>): Promise<Out
     const rowGroups = await listRowGroups(connection, name, leaves);
     return { type: 'described', file: { columns, hidden: [], rowGroups } };
   }
-  // How deep a transform's own columns are is all that matters of what is nested.
-  const lossy = columns.filter(({ unreadable }) => unreadable?.code === 'unsupported_type');
-  const hidden = lossy.map((column) => column.name);
+  const hidden = columns.filter(({ unreadable }) => unreadable !== null).map((column) => column.name);
   return await describeTransform(transformed(path, transform, hidden), transform, hidden).catch(refused);
 }
 
