@@ -178,6 +178,17 @@ returns interval language sql volatile as $$
 $$;
 comment on function s3_connector_private.retry_delay(integer) is 'How long to wait before the attempt after this one.';
 
+create or replace function s3_connector_private.has_stalled(file_id bigint)
+returns boolean language sql stable as $$
+  select exists (
+    select from s3_connector_private.file_history h
+    join s3_connector.files f on f.id = h.file_id
+    where h.file_id = has_stalled.file_id and h.at >= f.queued_at and h.message like 'reader\_stalled: %'
+  );
+$$;
+comment on function s3_connector_private.has_stalled(bigint) is
+  'Whether a reader has stalled on the file since it was queued, by a poll or a person.';
+
 create or replace function s3_connector_private.fail_attempt(
   file_id bigint,
   failed_attempt_id bigint,
@@ -192,6 +203,8 @@ begin
   -- Whether it is paused must not change until the file is either paused or has a job.
   perform from s3_connector.connectors c
   where c.name = (select f.connector_name from s3_connector.files f where f.id = fail_attempt.file_id) for share;
+  -- Each stall takes a reader, and a place, from all others for READER_STALL_SECONDS.
+  passing := passing and not (new_error_code = 'reader_stalled' and s3_connector_private.has_stalled(file_id));
   update s3_connector.files f
   set status = case
       when not passing or f.attempts >= c.max_attempts then 'failure'
@@ -216,16 +229,20 @@ begin
 end;
 $$;
 comment on function s3_connector_private.fail_attempt(bigint, bigint, text, text, boolean) is
-  'Records a failed attempt: pending_retry with its next job for a passing trouble, failure for a lasting one. Null where the attempt is no longer the file''s.';
+  'Records a failed attempt: pending_retry with its next job for a passing trouble, failure for a lasting one, such as a reader that stalls again. Null where the attempt is no longer the file''s.';
 
 create or replace function s3_connector_private.reject_rows(file_id bigint, refusals jsonb)
-returns void language sql as $$
-  insert into s3_connector_private.rejected_rows (file_id, line, column_name, error, raw)
-  select reject_rows.file_id, r.line, r."column", r.reason, r.raw
-  from jsonb_to_recordset(refusals) as r (line bigint, "column" text, reason text, raw text);
+returns bigint language sql as $$
+  with written as (
+    insert into s3_connector_private.rejected_rows (file_id, line, column_name, error, raw)
+    select reject_rows.file_id, r.line, r."column", r.reason, r.raw
+    from jsonb_to_recordset(refusals) as r (line bigint, "column" text, reason text, raw text)
+    returning 1
+  )
+  select count(*) from written;
 $$;
 comment on function s3_connector_private.reject_rows(bigint, jsonb) is
-  'Notes the rows that an import leaves out, in the transaction of those that it lands.';
+  'Notes the rows that an import leaves out, in the transaction of those that it lands. Returns how many were written.';
 
 create or replace function s3_connector_private.refresh_object(
   file_id bigint, new_etag text, new_size_bytes bigint, new_last_modified timestamptz

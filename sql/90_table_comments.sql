@@ -66,10 +66,10 @@ comment on column s3_connector.files.size_bytes is 'The object''s size in bytes.
 comment on column s3_connector.files.last_modified is 'When the object was written.';
 comment on column s3_connector.files.status is 'in_queue, running, pending_retry, paused, success, failure, cancelled or undone.';
 comment on column s3_connector.files.attempts is 'How many times the import was begun, without those that failed because the bucket as a whole could not be read.';
-comment on column s3_connector.files.rows_read is 'Rows in the file: imported + rejected + skipped. Null until it is imported, and again once it is undone.';
-comment on column s3_connector.files.rows_imported is 'Rows that are in the table.';
+comment on column s3_connector.files.rows_read is 'Rows that the reader found in the file, each of which was imported, rejected or skipped. Null until it is imported, and again once it is undone.';
+comment on column s3_connector.files.rows_imported is 'Rows that PostgreSQL says it took into the table.';
 comment on column s3_connector.files.rows_rejected is 'Bad rows, which are in rejected_rows.';
-comment on column s3_connector.files.rows_skipped is 'Rows left out by on_conflict = skip.';
+comment on column s3_connector.files.rows_skipped is 'Rows left out for a reason that is no error: on_conflict = skip, a later row of the file with the same key, a trigger of the table.';
 comment on column s3_connector.files.error_code is 'Stable code of the last error; docs/errors.md explains each.';
 comment on column s3_connector.files.error_message is 'What was expected, what came, and what to do.';
 comment on column s3_connector.files.queued_at is 'When the file was put into the queue.';

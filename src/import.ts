@@ -9,7 +9,8 @@ import type { SpooledFile } from './fetch/spooled_file.ts';
 import { type FilePart, FORMATS } from './formats/format.ts';
 import { log } from './log.ts';
 import { runOnImport } from './on_import.ts';
-import { commitSuccess, type RowCounts } from './record.ts';
+import { addCounts, checkCounts, NO_ROWS, type RowCounts } from './reconcile.ts';
+import { commitSuccess } from './record.ts';
 import { toImportError } from './sql_errors.ts';
 import { type CreatedTable, createTable } from './target/create.ts';
 import { matchColumns } from './target/match.ts';
@@ -132,21 +133,18 @@ async function copyParts(
   spooled: SpooledFile,
 ): Promise<RowCounts> {
   const { connector, signal } = attempt;
-  const counts = { ...NO_ROWS };
+  let counts: RowCounts = NO_ROWS;
   for await (const part of FORMATS[connector.file_format].parts(spooled, connector, worker, signal)) {
     const copied = await copyOne(client, attempt, target, part, counts.rejected).catch((error) => {
       throw part.name === null ? error : locate(toImportError(error), `${part.name}, `);
     });
-    counts.imported += copied.imported;
-    counts.rejected += copied.rejected;
-    counts.skipped += copied.skipped;
+    counts = addCounts(counts, copied);
   }
   // What nobody had to read must have come, too.
   await spooled.whole();
+  checkCounts(counts);
   return counts;
 }
-
-const NO_ROWS: RowCounts = { imported: 0, rejected: 0, skipped: 0 };
 
 /** The target table; null until it is made. Its notice, where it is made by this import. */
 interface Target extends Partial<Pick<CreatedTable, 'notice'>> {

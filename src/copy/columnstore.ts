@@ -3,6 +3,7 @@ import type { CopyJob } from '../copy.ts';
 import { ConnectorError } from '../errors.ts';
 import type { FilePart, SortedRows } from '../formats/format.ts';
 import { log } from '../log.ts';
+import type { RowCounts } from '../reconcile.ts';
 import type { Columnstore } from '../target/columnstore.ts';
 import { quoteTable, type TargetTable } from '../target/table.ts';
 import { copyInto, type Destination } from './into.ts';
@@ -28,13 +29,12 @@ type Between = 'empty' | 'alike' | 'unlike';
 /**
  * Copies a part straight into the columnstore, sorted if its format can sort as PostgreSQL does, and else with the
  * server sorting.
- * @returns rows that the table took
  */
 export async function copyIntoColumnstore(
   job: CopyJob,
   destination: Destination,
   columnstore: Columnstore,
-): Promise<number> {
+): Promise<RowCounts> {
   return (
     (await trySorted(job, destination, columnstore)) ??
     (await tryCompressed(job, destination)) ??
@@ -43,7 +43,7 @@ export async function copyIntoColumnstore(
 }
 
 /** Null where it would hide rows that others have inserted meanwhile. */
-async function tryCompressed(job: CopyJob, destination: Destination): Promise<number | null> {
+async function tryCompressed(job: CopyJob, destination: Destination): Promise<RowCounts | null> {
   try {
     return await inSavepoint(job.client, () =>
       copyCompressed(job, destination, job.part.copyInputs(job.plan), 'server'),
@@ -59,7 +59,7 @@ async function trySorted(
   job: CopyJob,
   destination: Destination,
   { keys, timeColumn }: Columnstore,
-): Promise<number | null> {
+): Promise<RowCounts | null> {
   const rows = keys && ((await job.part.sort?.(job.plan, keys)) ?? null);
   if (rows === null) return null;
   try {
@@ -83,17 +83,17 @@ async function copySorted(
   destination: Destination,
   rows: SortedRows,
   timeColumn: string,
-): Promise<number> {
+): Promise<RowCounts> {
   const between = await lookBetween(job.client, job.table, await rows.range(timeColumn));
   if (between === 'unlike') throw unlike(job.table);
   const alone = between === 'empty' && (await isAlone(job.client, job.table));
-  const count = await copyCompressed(job, destination, rows.copyInputs(), alone ? 'all' : 'batches');
+  const counts = await copyCompressed(job, destination, rows.copyInputs(), alone ? 'all' : 'batches');
   const { rows: found } = await job.client.query<{ sorted: boolean }>(
     'select s3_connector_private.is_sorted_as_declared($1, $2, $3) as sorted',
     [job.table.schema, job.table.table, alone],
   );
   if (!found[0]!.sorted) throw unlike(job.table);
-  return count;
+  return counts;
 }
 
 async function lookBetween(
@@ -125,16 +125,16 @@ async function copyCompressed(
   destination: Destination,
   inputs: ReturnType<FilePart['copyInputs']>,
   sortedBy: SortedBy,
-): Promise<number> {
+): Promise<RowCounts> {
   const { client, table } = job;
   await client.query(SWITCHES[sortedBy]);
-  const count = await copyRows(job, destination, inputs);
+  const counts = await copyRows(job, destination, inputs);
   await client.query(switches('default', 'default', 'default'));
   const { rows } = await client.query<{ hides: boolean }>(
     'select s3_connector_private.hides_rows($1, $2) as hides',
     [table.schema, table.table],
   );
-  if (!rows[0]!.hides) return count;
+  if (!rows[0]!.hides) return counts;
   throw new ConnectorError(
     CHUNK_MADE_MEANWHILE,
     `chunks of ${quoteTable(table)} were made while the file waited to make them`,
@@ -145,7 +145,7 @@ function copyRows(
   { client, connector, signal }: CopyJob,
   destination: Destination,
   inputs: ReturnType<FilePart['copyInputs']>,
-): Promise<number> {
+): Promise<RowCounts> {
   return copyInto(client, connector.owner, destination, inputs, signal);
 }
 

@@ -5,6 +5,9 @@ import pg from 'pg';
 import { type CopyStreamQuery, from as copyFrom } from 'pg-copy-streams';
 import { faultPointAmid } from '../fault_points.ts';
 import type { CopyInput, CopyPlan } from '../formats/format.ts';
+import { CountedRows } from '../formats/row_bytes.ts';
+import { lyingCount } from '../lies.ts';
+import { addCounts, NO_ROWS, type RowCounts, reconcile } from '../reconcile.ts';
 import { isTableChange, tableChanged, toImportError } from '../sql_errors.ts';
 import { explainDenial, explainRefusedRole, RESET_ROLE, takeRole } from '../target/role.ts';
 import type { TableColumn } from '../target/table.ts';
@@ -17,6 +20,8 @@ export interface Destination {
   /** Quoted, as it stands in a statement. */
   table: string;
   columns: TableColumn[];
+  /** Whether it may take fewer rows than it is given, without an error: see TargetTable. */
+  mayLeaveOut: boolean;
   /** COPY reads and converts the rows, and lands none. */
   landsNothing?: boolean;
 }
@@ -40,9 +45,8 @@ export function quoteColumns(columns: { name: string }[]): string {
 /**
  * Runs one COPY after the other with a role's rights, on a connection that is in a transaction. Taking the role, the
  * COPY, and giving the role back go as one message.
- * @returns rows that the table took
  * @throws ConnectorError what PostgreSQL refused, with line and column; what the reader refused; `permission_denied`,
- *   `owner_missing`
+ *   `owner_missing`, `rows_do_not_add_up`
  */
 export async function copyInto(
   client: pg.ClientBase,
@@ -50,15 +54,15 @@ export async function copyInto(
   destination: Destination,
   inputs: AsyncIterable<CopyInput> | Iterable<CopyInput>,
   signal: AbortSignal,
-): Promise<number> {
-  let rows = 0;
-  for await (const input of inputs) rows += await copyOnce(client, role, destination, input, signal);
-  return rows;
+): Promise<RowCounts> {
+  let counts: RowCounts = NO_ROWS;
+  for await (const input of inputs)
+    counts = addCounts(counts, await copyOnce(client, role, destination, input, signal));
+  return counts;
 }
 
 /**
  * One COPY of `copyInto`.
- * @returns rows that the table took
  */
 export async function copyOnce(
   client: pg.ClientBase,
@@ -67,23 +71,25 @@ export async function copyOnce(
   input: CopyInput,
   signal: AbortSignal,
   { before, after }: Around = { before: [], after: [] },
-): Promise<number> {
+): Promise<RowCounts> {
   const { table, columns, landsNothing } = destination;
   const where = landsNothing ? ' where false' : '';
   const copyStatement = `copy ${table} (${quoteColumns(columns)}) from stdin with (${input.options})${where}`;
   const first = [...before, takeRole(role)];
   const copy = copyFrom([...first, copyStatement, RESET_ROLE, ...after].join('; '));
   const progress = follow(copy, first.length);
+  const rows = new CountedRows(input.data);
   client.query(copy);
   try {
-    const data = faultPointAmid('copying', input.data);
+    const data = faultPointAmid('copying', rows);
     await pipeline(Readable.from(data, { objectMode: false, highWaterMark: READ_AHEAD }), copy, { signal });
-    return copy.rowCount;
   } catch (error) {
     if (!progress.roleTaken) throw explainRefusedRole(error, role);
     if (isTableChange(error)) throw tableChanged(error);
     throw explainDenial(toImportError(error, input), role);
   }
+  const mayLeaveOut = destination.mayLeaveOut || landsNothing === true;
+  return reconcile(lyingCount('given', rows.count), lyingCount('taken', copy.rowCount), mayLeaveOut);
 }
 
 /** What pg-copy-streams is told by pg, beyond its types. */

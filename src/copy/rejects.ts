@@ -12,8 +12,9 @@ const SHOWN_REFUSALS = 10;
 
 /** The refused rows of a part, on their way to rejected_rows. */
 export class Rejects {
-  /** Rows refused so far. */
+  /** Rows refused so far, and how many of them PostgreSQL says that it wrote. */
   count = 0;
+  written = 0;
   readonly #job: CopyJob;
   #rows: Refusal[] = [];
   #characters = 0;
@@ -48,9 +49,14 @@ export class Rejects {
     if (dryRun) {
       const places = SHOWN_REFUSALS - dryRun.refusals.length;
       dryRun.refusals.push(...rows.slice(0, places).map((row) => describe(part.unit, row)));
+      this.written += rows.length;
       return;
     }
-    await client.query('select s3_connector_private.reject_rows($1, $2)', [file.id, JSON.stringify(rows)]);
+    const { rows: answer } = await client.query<{ count: number }>(
+      'select s3_connector_private.reject_rows($1, $2)::integer as count',
+      [file.id, JSON.stringify(rows)],
+    );
+    this.written += answer[0]!.count;
   }
 }
 

@@ -1,8 +1,8 @@
 import pg from 'pg';
 import type { CopyJob } from '../copy.ts';
 import type { ConnectorError } from '../errors.ts';
-import type { RaggedRows, Refusal, RowSet } from '../formats/format.ts';
-import type { RowCounts } from '../record.ts';
+import type { CopyInput, RaggedRows, Refusal, RowSet } from '../formats/format.ts';
+import { addCounts, NO_ROWS, type RowCounts } from '../reconcile.ts';
 import { isBadRow, reasonOf } from '../sql_errors.ts';
 import type { Destination } from './into.ts';
 import { Rejects } from './rejects.ts';
@@ -18,6 +18,7 @@ import { Trials } from './trials.ts';
 export async function copyTolerantly(job: CopyJob, destination: Destination): Promise<RowCounts> {
   const copier = new TolerantCopier(job, destination);
   for await (const batch of job.part.batches(job.plan)) {
+    copier.read += batch.rowsRead;
     for (const refusal of batch.refusals) await copier.refuse(refusal);
     for (const rows of batch.ragged) await copier.refuseRagged(rows);
     await copier.copy(batch);
@@ -32,7 +33,10 @@ class TolerantCopier {
   readonly #rejects: Rejects;
   /** What PostgreSQL says of ragged rows, by their number of fields. */
   readonly #raggedReasons = new Map<number, string>();
-  #imported = 0;
+  /** Rows that the reader found in the batches. */
+  read = 0;
+  /** Of the rows that COPY was given and did not refuse. */
+  #landed: RowCounts = NO_ROWS;
 
   constructor(job: CopyJob, destination: Destination) {
     this.#destination = destination;
@@ -41,22 +45,22 @@ class TolerantCopier {
   }
 
   get counts(): RowCounts {
-    return { imported: this.#imported, rejected: this.#rejects.count, skipped: 0 };
+    return { ...this.#landed, read: this.read, rejected: this.#rejects.written };
   }
 
   async copy(rows: RowSet): Promise<void> {
     const land = async (start: number, end: number, without: number[]) => {
-      this.#imported += await this.#trials.land(this.#destination, rows.copyInput(start, end, without));
+      await this.#land(rows.copyInput(start, end, without));
     };
     await sift(rows, land, (row, error) => this.#refuseRow(rows, row, error));
   }
 
   /** Refuses rows as COPY would refuse each, without showing it each: a probe takes many. */
   async refuseRagged(rows: RaggedRows): Promise<void> {
-    const { table, columns } = this.#destination;
+    const { columns } = this.#destination;
     const probe = async (start: number, end: number, without: number[]) => {
       const { columns: count, input } = rows.probe(start, end, without);
-      await this.#trials.probe({ table, columns: columns.slice(0, count) }, input);
+      await this.#trials.probe({ ...this.#destination, columns: columns.slice(0, count) }, input);
       for (let row = start; row < end; row++)
         if (!without.includes(row)) await this.#refuseRaggedRow(rows, row);
     };
@@ -81,12 +85,16 @@ class TolerantCopier {
       return;
     }
     try {
-      this.#imported += await this.#trials.land(this.#destination, rows.copyInput(row, row + 1));
+      await this.#land(rows.copyInput(row, row + 1));
     } catch (error) {
       if (!isBadRow(error)) throw error;
       if (error.code === 'bad_row') this.#raggedReasons.set(rows.fields, toReason(error));
       await this.#refuseRow(rows, row, error);
     }
+  }
+
+  async #land(input: CopyInput): Promise<void> {
+    this.#landed = addCounts(this.#landed, await this.#trials.land(this.#destination, input));
   }
 
   async #refuseRow(rows: RowSet, row: number, error: ConnectorError): Promise<void> {

@@ -1,5 +1,6 @@
 import type { CopyJob } from '../copy.ts';
 import type { CopyInput } from '../formats/format.ts';
+import type { RowCounts } from '../reconcile.ts';
 import { type Around, copyOnce, type Destination } from './into.ts';
 
 // A name of its own: where a trial's error ends the part, an outer savepoint takes this one along.
@@ -19,11 +20,8 @@ export class Trials {
     this.#job = job;
   }
 
-  /**
-   * Keeps the rows, unless COPY fails.
-   * @returns rows that the table took
-   */
-  async land(destination: Destination, input: CopyInput): Promise<number> {
+  /** Keeps the rows, unless COPY fails. */
+  async land(destination: Destination, input: CopyInput): Promise<RowCounts> {
     return await this.#copy(destination, input, [RELEASE]);
   }
 
@@ -38,12 +36,12 @@ export class Trials {
     this.#failed = false;
   }
 
-  async #copy(destination: Destination, input: CopyInput, after: string[]): Promise<number> {
+  async #copy(destination: Destination, input: CopyInput, after: string[]): Promise<RowCounts> {
     const { client, connector, signal } = this.#job;
     const around: Around = { before: [this.#failed ? GO_BACK : SET], after };
     this.#failed = true;
-    const rows = await copyOnce(client, connector.owner, destination, input, signal, around);
+    const counts = await copyOnce(client, connector.owner, destination, input, signal, around);
     this.#failed = false;
-    return rows;
+    return counts;
   }
 }

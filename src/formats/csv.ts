@@ -22,6 +22,7 @@ import type {
   FormatSettings,
   RowBatch,
 } from './format.ts';
+import type { RowBytes } from './row_bytes.ts';
 
 /** How many times larger than max_file_bytes a file may become when it is expanded. */
 const MAX_EXPANSION = 20;
@@ -136,11 +137,7 @@ class CsvPart implements FilePart {
     });
   }
 
-  #copyData(
-    rows: AsyncIterable<Buffer> | Iterable<Buffer>,
-    plan: CopyPlan,
-    start: RowsStart,
-  ): AsyncIterable<Buffer> {
+  #copyData(rows: AsyncIterable<Buffer> | Iterable<Buffer>, plan: CopyPlan, start: RowsStart): RowBytes {
     return this.#isWhole(plan)
       ? limitRows(rows, this.#dialect, { maxRowBytes: this.#maxRowBytes, ...start })
       : this.#rewrite(rows, plan, start);
@@ -155,7 +152,7 @@ class CsvPart implements FilePart {
     rows: AsyncIterable<Buffer> | Iterable<Buffer>,
     plan: CopyPlan,
     place: Pick<RewriteOptions, 'lineOffset' | 'newline' | 'lineOf'>,
-  ): AsyncIterable<Buffer> {
+  ): RowBytes {
     return rewriteRecords(rows, this.#dialect, {
       ...place,
       maxRowBytes: this.#maxRowBytes,

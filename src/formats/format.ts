@@ -4,6 +4,7 @@ import type { WorkerContext } from '../task.ts';
 import type { ConstantColumn } from './constants.ts';
 import { csv } from './csv.ts';
 import { parquet } from './parquet.ts';
+import type { RowBytes } from './row_bytes.ts';
 
 /** A column of a file, with the PostgreSQL type that holds all its values. */
 export interface FileColumn {
@@ -33,7 +34,7 @@ export interface CopyPlan {
 export interface CopyInput {
   /** The list in COPY's WITH clause. */
   options: string;
-  data: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+  data: RowBytes;
   /** The line of the file, or its row, that COPY counts as `line`, from 1. */
   lineOf(line: number): number;
   unit: 'line' | 'row';

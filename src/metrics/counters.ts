@@ -1,5 +1,5 @@
 import type { File, FileStatus } from '../db/schema.ts';
-import type { RowCounts } from '../record.ts';
+import type { RowCounts } from '../reconcile.ts';
 import { Counter, type Family, Histogram } from './families.ts';
 
 // What this process has counted since it started. As with the log, there is one for all of it.

@@ -21,6 +21,10 @@ export interface TargetTable extends TableName {
   columns: TableColumn[];
   /** Whether nothing sees if a file's rows come in one statement or in several: no trigger, no foreign key to itself. */
   splittable: boolean;
+  /** Whether inserts may leave rows out, without an error: a trigger before a row, a foreign table. */
+  mayLeaveOut: boolean;
+  /** The same of updates. */
+  mayLeaveUpdates: boolean;
 }
 
 /** Splits `connectors.target_table` as SQL would: `schema.table`, or `table` in public. */
@@ -51,6 +55,8 @@ export interface DescribedColumn {
   insertable: boolean;
   /** The table's. */
   splittable: boolean;
+  may_leave_out: boolean;
+  may_leave_updates: boolean;
 }
 
 /** A table of what describe_table says of it. */
@@ -62,7 +68,13 @@ export function toTable(name: TableName, described: DescribedColumn[]): TargetTa
     isEnum: column.is_enum,
     insertable: column.insertable,
   }));
-  return { ...name, columns, splittable: described.every((column) => column.splittable) };
+  return {
+    ...name,
+    columns,
+    splittable: described.every((column) => column.splittable),
+    mayLeaveOut: described.some((column) => column.may_leave_out),
+    mayLeaveUpdates: described.some((column) => column.may_leave_updates),
+  };
 }
 
 /** A column of exactly that name, or else the only one of that name in other capitals. */

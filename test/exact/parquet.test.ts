@@ -103,7 +103,7 @@ test('a table made from a file, and tables of every other type that fits, hold w
   const kinds = new Map<string, string>();
   for (const { name, base_type } of (await describe('by_text')).slice(1)) {
     const column = { name, duckdbType: file.types[name]!, targetType: base_type };
-    const plan = planBinary('t', [column], toBinaryFields([], 'UTC'));
+    const plan = planBinary('t', [column], toBinaryFields([], 'UTC'), null);
     if (plan) kinds.set(name, plan.kinds[0]!);
   }
   const binary = PAIRS.filter(({ name }) => kinds.has(name)).map(({ name, type }) => `${name} ${type}`);

@@ -23,7 +23,10 @@ export interface FileRow {
   key: string;
   status: string;
   attempts: number;
+  rows_read: number | null;
   rows_imported: number | null;
+  rows_rejected: number | null;
+  rows_skipped: number | null;
   error_code: string | null;
   error_message: string | null;
 }

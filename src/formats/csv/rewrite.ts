@@ -26,7 +26,7 @@ export async function* rewriteRecords(
   chunks: AsyncIterable<Buffer> | Iterable<Buffer>,
   dialect: CsvDialect,
   options: RewriteOptions,
-): AsyncGenerator<Buffer> {
+): AsyncGenerator<Buffer, number> {
   const rewriter = new Rewriter(dialectBytes(dialect), options);
   for await (const chunk of chunks) {
     rewriter.chunk(chunk);
@@ -34,10 +34,12 @@ export async function* rewriteRecords(
   }
   rewriter.finish();
   yield* rewriter.output.rest();
+  return rewriter.rows;
 }
 
 class Rewriter {
   readonly output = new OutputBlocks();
+  rows = 0;
   readonly #scanner: RecordScanner;
   readonly #bytes: DialectBytes;
   readonly #append: Buffer | null;
@@ -111,6 +113,7 @@ class Rewriter {
     }
     if (!this.output.endRecord(this.#bytes, newline)) throw endMarkerFound(this.#lineOf(line));
     this.#started = false;
+    this.rows++;
   }
 
   #copyRun(): void {

@@ -1,5 +1,6 @@
 import { ConnectorError } from '../../errors.ts';
 import type { Probe, RaggedRows, Refusal, RowBatch, RowSet } from '../format.ts';
+import { type RowBytes, rowBytes } from '../row_bytes.ts';
 import type { RecordBatch } from './batches.ts';
 import { type CsvDialect, dialectBytes } from './dialect.ts';
 import { decodeRow } from './encoding.ts';
@@ -20,7 +21,7 @@ export interface RowRules {
   /** Fields of a record that is not ragged. */
   expectedFields: number;
   /** Makes COPY's rows out of whole records; null where they are COPY's rows as they stand. */
-  rewrite: ((records: Buffer, lineOf: (line: number) => number) => AsyncIterable<Buffer>) | null;
+  rewrite: ((records: Buffer, lineOf: (line: number) => number) => RowBytes) | null;
 }
 
 /**
@@ -78,7 +79,10 @@ function rowSet(batch: RecordBatch, records: number[], rules: RowRules): RowSet 
       const copied = pick(records, start, end, without);
       const lineOf = (line: number) => lineIn(batch, copied, line);
       const bytes = joined(batch, copied);
-      return rawInput(rewrite === null ? [bytes] : rewrite(bytes, lineOf), dialect, { newline, lineOf });
+      return rawInput(rewrite === null ? rowBytes(bytes, copied.length) : rewrite(bytes, lineOf), dialect, {
+        newline,
+        lineOf,
+      });
     },
     rowAt: (line) => lastAtMost(lines, line, lines.length - 1),
     line: (row) => lines[row]!,
@@ -110,7 +114,7 @@ function encodingProbe(batch: RecordBatch, records: number[], { dialect, newline
     const ended = whole.subarray(-end.length).equals(end);
     return [...(i === 0 ? [] : [BETWEEN]), ended ? whole.subarray(0, -end.length) : whole];
   });
-  return headerInput([Buffer.concat(bytes)], dialect, { newline, lineOf: (line) => line });
+  return headerInput(Buffer.concat(bytes), dialect, { newline, lineOf: (line) => line });
 }
 
 function pick(records: number[], start: number, end: number, without: number[]): number[] {

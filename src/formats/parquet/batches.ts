@@ -1,4 +1,5 @@
 import type { Refusal, RowBatch } from '../format.ts';
+import { rowBytes } from '../row_bytes.ts';
 import { RAISED, readRaised } from './text.ts';
 
 const LINE_FEED = 0x0a;
@@ -58,7 +59,7 @@ export function toBatch({ bytes, rows, refusals }: TextLines): RowBatch {
         options: 'format text',
         lineOf: (line) => copied[Math.min(line, copied.length) - 1]!.number,
         unit: 'row',
-        data: [Buffer.concat(copied.map((row) => bytes.subarray(row.start, row.end)))],
+        data: rowBytes(Buffer.concat(copied.map((row) => bytes.subarray(row.start, row.end))), copied.length),
       };
     },
     rowAt: (number) => rows.findIndex((row) => row.number === number),
