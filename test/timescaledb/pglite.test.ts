@@ -10,6 +10,7 @@ import { SpooledFile } from '../../src/fetch/spooled_file.ts';
 import { type FilePart, FORMATS } from '../../src/formats/format.ts';
 import { Reader } from '../../src/formats/parquet/reader_process.ts';
 import { Pool } from '../../src/formats/pool.ts';
+import { rowBytes } from '../../src/formats/row_bytes.ts';
 import type { RowCounts } from '../../src/reconcile.ts';
 import { createTable } from '../../src/target/create.ts';
 import { matchColumns } from '../../src/target/match.ts';
@@ -124,7 +125,7 @@ test('a probe of rows lands nothing in a hypertable, and fails where a row does'
   const probe = (rows: string) =>
     trials.probe(
       { mayLeaveOut: false, table: 'probed', columns },
-      { options: 'format csv', unit: 'line', lineOf: (line) => line, data: [Buffer.from(rows)] },
+      { options: 'format csv', unit: 'line', lineOf: (line) => line, data: rowBytes(Buffer.from(rows), 0) },
     );
   await query('begin');
   await probe('2026-01-01,1\n2026-01-02,2\n');
