@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-/** Where what is read passes from one program, or library, to another. */
+/** A place at which rows pass from one program, thread or library to another. */
 export type LiePlace =
   /** DuckDB's chunks, in the reader process. */
   | 'chunks'
@@ -17,7 +17,7 @@ export type LiePlace =
   /** Rows that a merge says it has written. */
   | 'merged';
 
-/** What a test wants not to be true: of a stream, from its item `at` on; or a count, by so many. */
+/** A lie that a test orders: a stream lies about its item `at`, from 0; a count is wrong by `at`. */
 export interface Lie {
   place: LiePlace;
   kind: 'cut' | 'drop' | 'repeat' | 'swap' | 'count';
@@ -26,7 +26,7 @@ export interface Lie {
 
 /** Names a file that holds a Lie as JSON: for tests only, and off unless the environment names one. */
 const ordersFile = process.env.LIES_FILE;
-/** What a child process needs in its environment to lie, too. */
+/** The environment with which a child process lies, too. */
 export const LIES_ENV: Record<string, string> = ordersFile === undefined ? {} : { LIES_FILE: ordersFile };
 
 /** The same stream; where a test orders it, one that lacks items, or has them twice or in another order. */

@@ -2,11 +2,11 @@ import { ConnectorError } from './errors.ts';
 
 /** Rows of a file. */
 export interface RowCounts {
-  /** What the reader found in the file. */
+  /** Rows that the reader found in the file. */
   read: number;
-  /** What COPY, or a merge, says that the table took. */
+  /** Rows that the table took, as COPY or a merge says. */
   imported: number;
-  /** What was written to rejected_rows. */
+  /** Rows that were written to rejected_rows. */
   rejected: number;
   /** Conflicts that were skipped, and rows that a trigger of the table left out. */
   skipped: number;
@@ -35,7 +35,7 @@ export function reconcile(given: number, taken: number, mayLeaveOut: boolean): R
 }
 
 /**
- * Makes sure that every row that was read has an end, and that no other has.
+ * Makes sure that every row that was read is counted exactly once among the others.
  * @throws ConnectorError `rows_do_not_add_up`
  */
 export function checkCounts(counts: RowCounts): void {

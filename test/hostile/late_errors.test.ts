@@ -20,7 +20,7 @@ const ROWS = 200_000;
 const BAD_ROW = 150_000;
 const GROUP_ROWS = 20_480;
 const OPTIONS = `, row_group_size ${GROUP_ROWS}`;
-/** What no row of a table with columns of type text can be written in binary. */
+/** A struct that goes into a column of type text makes the whole file go as text. */
 const STRUCT = "{'a': i} as s";
 const rowsWith = (columns: string) => `select i as id, ${columns} from range(${ROWS}) r(i)`;
 

@@ -8,8 +8,8 @@ import type { Lie } from '../../src/lies.ts';
 import { parquetOf } from '../support/parquet.ts';
 import { type FileRow, openWorld } from '../support/world.ts';
 
-// Between the file and the table rows pass through DuckDB, processes, threads and COPY. Whichever of them loses rows, or
-// counts them wrongly: no file ends in success with other rows than its own.
+// Between the file and the table rows pass through DuckDB, processes, threads and COPY. Each of them is made to lose rows,
+// or to count them wrongly: no file may end in success with other rows than its own.
 // Not provable, and so not tried: bytes of a CSV in another order, and conflicts that a merge says it has skipped.
 
 const world = await openWorld();
@@ -109,14 +109,18 @@ async function assertTrue(name: string, file: FileRow): Promise<void> {
   else assert.deepEqual({ ...landed }, { rows: 0, ids: 0, sum: 0 }, file.error_message ?? '');
 }
 
-const streams = (place: Lie['place'], kinds: Lie['kind'][], items: number) =>
-  fc.record({ place: fc.constant(place), kind: fc.constantFrom(...kinds), at: fc.nat(items - 1) });
-const counts = (place: Lie['place']) =>
-  fc.record({
+const streams = (place: Lie['place'], kinds: Lie['kind'][], items: number) => ({
+  weight: 3,
+  arbitrary: fc.record({ place: fc.constant(place), kind: fc.constantFrom(...kinds), at: fc.nat(items - 1) }),
+});
+const counts = (place: Lie['place']) => ({
+  weight: 1,
+  arbitrary: fc.record({
     place: fc.constant(place),
     kind: fc.constant<Lie['kind']>('count'),
     at: fc.integer({ min: -3, max: 3 }).filter((by) => by !== 0),
-  });
+  }),
+});
 const ofCopy = [counts('given'), counts('taken')];
 const ofParquet = [streams('chunks', ['cut', 'drop', 'repeat', 'swap'], 20), counts('answer'), ...ofCopy];
 const ofCsv = [streams('bytes', ['cut', 'drop', 'repeat'], 3), ...ofCopy];
@@ -129,15 +133,15 @@ const LIES = {
   csv_skip: ofCsv,
   csv_encoded: [streams('sections', ['cut', 'drop', 'repeat', 'swap'], 5), ...ofCsv],
   csv_merged: [counts('merged'), ...ofCsv],
-} as Record<string, fc.Arbitrary<Lie>[]>;
+} as Record<string, fc.WeightedArbitrary<Lie>[]>;
 const lies = fc
   .constantFrom(...Object.keys(LIES))
   .chain((way) => fc.oneof(...LIES[way]!).map((lie) => ({ way, lie })));
 
-const RUNS = Number(process.env.LIES_ROUNDS ?? 40);
+const RUNS = Number(process.env.LIES_ROUNDS ?? 16);
 const SEED = Number(process.env.LIES_SEED ?? 11);
 
-test('whoever lies about rows, no file succeeds with other rows than its own', async (t) => {
+test('no file succeeds with other rows than its own, wherever a lie about rows is told', async (t) => {
   let told = 0;
   const ends: string[] = [];
   await fc.assert(
