@@ -39,7 +39,7 @@ async function live(world: World, env: Record<string, string>): Promise<unknown>
   // What it reads does not depend on the database's settings.
   const reader = await db.connect();
   await reader.query(
-    "set datestyle to iso; set intervalstyle to postgres; set timezone to 'UTC'; set extra_float_digits to 1; set default_transaction_isolation to 'read committed'",
+    "set datestyle to iso; set intervalstyle to postgres; set timezone to 'UTC'; set idle_session_timeout to 0; set extra_float_digits to 1; set default_transaction_isolation to 'read committed'",
   );
   const told: Record<string, unknown> = {};
   world.put('csv/1.csv', CSV);
