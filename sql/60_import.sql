@@ -104,19 +104,19 @@ comment on function s3_connector_private.begin_import(bigint, integer, bigint[])
   'start_attempt, and with the file all that its import must know: its connector and the column mappings, as they are now.';
 
 create or replace function s3_connector_private.enter_import(target_table text, time_zone text, application_name text)
-returns table (backend integer, target text[], columns json) language plpgsql as $$
+returns table (backend integer, target text[], described json) language plpgsql as $$
 begin
   target := s3_connector_private.table_parts(target_table);
   perform set_config('timezone', time_zone, true), set_config('datestyle', 'ISO, MDY', true),
     set_config('application_name', application_name, true);
   return query
     select pg_backend_pid(), target, (
-      select json_agg(d) from s3_connector_private.describe_table(target[1], target[2]) d
+      select row_to_json(d) from s3_connector_private.describe_table(target[1], target[2]) d
     );
 end;
 $$;
 comment on function s3_connector_private.enter_import(text, text, text) is
-  'Makes a transaction one of an import, in one round trip: sets what values depend on and what it is seen by, and describes the target table (columns are null where there is none).';
+  'Makes a transaction one of an import, in one round trip: sets what values depend on and what it is seen by, and describes the target table (null where there is none).';
 
 create or replace function s3_connector_private.finish_attempt(
   file_id bigint,

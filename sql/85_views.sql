@@ -54,7 +54,9 @@ create or replace view s3_connector.connector_status as
       else last_failure.message
     end as last_error,
     (select count(*) from s3_connector.late_files l where l.connector_name = c.name) as late_files,
-    nullif(concat_ws('; ', p.copy_notice, outage.notice, p.notice), '') as notice
+    nullif(concat_ws('; ', p.copy_notice, outage.notice, p.notice,
+      -- Others fail with the first file for such a table.
+      case when c.allow_unlogged then s3_connector_private.unlogged_notice(c.target_table) end), '') as notice
   from s3_connector.connectors c
   join s3_connector_private.progress p on p.connector_name = c.name
   left join s3_connector_private.outages o on o.connector_name = c.name

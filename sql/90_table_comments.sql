@@ -24,6 +24,7 @@ comment on column s3_connector.connectors.time_zone is 'The zone of times that c
 comment on column s3_connector.connectors.match_columns_by is 'name or position: how file columns find table columns. A CSV without header goes by position.';
 comment on column s3_connector.connectors.on_unknown_column is 'fail or ignore: a file column that the table lacks.';
 comment on column s3_connector.connectors.create_table is 'Whether to make the table from the first file when it does not exist.';
+comment on column s3_connector.connectors.allow_unlogged is 'Whether files may go into an unlogged table, which a crash of the server empties while they stay success. False: such files fail.';
 comment on column s3_connector.connectors.time_column is 'The hypertable''s time column; null: the suggested one, where the table is created.';
 comment on column s3_connector.connectors.hypertable is 'Whether a created table is a hypertable; null: yes, if there is a time column and TimescaleDB.';
 comment on column s3_connector.connectors.chunk_interval is 'The interval of a created hypertable''s chunks.';

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { copyIntoColumnstore } from './copy/columnstore.ts';
+import { guardChunks } from './copy/guard.ts';
 import { copyInto, type Destination, filledColumns } from './copy/into.ts';
 import { chooseKey, dropStaging, makeStaging, mergeStaging } from './copy/merge.ts';
 import { inSavepoint } from './copy/savepoint.ts';
@@ -35,16 +36,23 @@ export interface DryRun {
  * Copies a part with the owner's rights. COPY goes straight into the table; only a conflict or a bad row, where the
  * connector says what to do about it, sends the part the slower way.
  * @throws ConnectorError what PostgreSQL refused, with line and column; what the reader refused; `no_unique_key`,
- *   `too_many_bad_rows`, `rows_do_not_add_up`
+ *   `too_many_bad_rows`, `rows_do_not_add_up`, `chunk_made_meanwhile`
  */
-export async function copyPart(job: CopyJob): Promise<RowCounts> {
+export function copyPart(job: CopyJob): Promise<RowCounts> {
+  return guardChunks(job, () => copyUnguarded(job));
+}
+
+async function copyUnguarded(job: CopyJob): Promise<RowCounts> {
   const target: Destination = {
     table: quoteTable(job.table),
     columns: filledColumns(job.plan),
     mayLeaveOut: job.table.mayLeaveOut,
   };
   if (job.connector.on_conflict === 'fail') {
-    const columnstore = job.connector.columnstore ? await describeColumnstore(job.client, job.table) : null;
+    const columnstore =
+      job.connector.columnstore && job.table.hasColumnstore
+        ? await describeColumnstore(job.client, job.table)
+        : null;
     return await fill(job, target, columnstore);
   }
   const key = await chooseKey(job);

@@ -15,13 +15,14 @@ import { toImportError } from './sql_errors.ts';
 import { type CreatedTable, createTable } from './target/create.ts';
 import { matchColumns } from './target/match.ts';
 import {
-  type DescribedColumn,
+  type DescribedTable,
   describeTable,
   quoteTable,
   type TableName,
   type TargetTable,
   toTable,
 } from './target/table.ts';
+import { refuseUnlogged } from './target/unlogged.ts';
 import type { WorkerContext } from './task.ts';
 
 /** One attempt at one file, with all that it needs to know. */
@@ -114,15 +115,15 @@ async function begin(
     'begin',
     `select * from s3_connector_private.enter_import(${values.join(', ')})`,
   ]);
-  const { backend, target, columns } = entered!.rows[0]!;
+  const { backend, target, described } = entered!.rows[0]!;
   const tableName = { schema: target[0], table: target[1] };
-  return { backend, target: { name: tableName, table: columns && toTable(tableName, columns) } };
+  return { backend, target: { name: tableName, table: described && toTable(tableName, described) } };
 }
 
 interface EnteredImport {
   backend: number;
   target: [schema: string, table: string];
-  columns: DescribedColumn[] | null;
+  described: DescribedTable | null;
 }
 
 async function copyParts(
@@ -163,6 +164,7 @@ async function copyOne(
   if (target.table === null) Object.assign(target, await makeTable(client, attempt, target.name, part));
   // Nothing to make a table from, so nothing to import either: a header and no rows.
   if (target.table === null) return NO_ROWS;
+  refuseUnlogged(target.table, connector);
   const plan = matchColumns(part, target.table, connector, mappings, file);
   const { table } = target;
   return await copyPart({ client, file, connector, table, part, plan, signal, rejectedBefore, dryRun });

@@ -21,8 +21,6 @@ const SWITCHES: Record<SortedBy, string> = {
   all: switches('on', 'off', 'on'),
 };
 
-const CHUNK_MADE_MEANWHILE = 'chunk_made_meanwhile';
-
 /** Which of a table's chunks lie between two times; see columnstore_between. */
 type Between = 'empty' | 'alike' | 'unlike';
 
@@ -37,21 +35,8 @@ export async function copyIntoColumnstore(
 ): Promise<RowCounts> {
   return (
     (await trySorted(job, destination, columnstore)) ??
-    (await tryCompressed(job, destination)) ??
-    (await copyRows(job, destination, job.part.copyInputs(job.plan)))
+    (await copyCompressed(job, destination, job.part.copyInputs(job.plan), 'server'))
   );
-}
-
-/** Null where it would hide rows that others have inserted meanwhile. */
-async function tryCompressed(job: CopyJob, destination: Destination): Promise<RowCounts | null> {
-  try {
-    return await inSavepoint(job.client, () =>
-      copyCompressed(job, destination, job.part.copyInputs(job.plan), 'server'),
-    );
-  } catch (error) {
-    if (!(error instanceof ConnectorError && error.code === CHUNK_MADE_MEANWHILE)) throw error;
-    return null;
-  }
 }
 
 /** Null where the rows could not be sorted, or not be kept as they were. */
@@ -121,32 +106,15 @@ async function isAlone(client: pg.ClientBase, table: TargetTable): Promise<boole
 }
 
 async function copyCompressed(
-  job: CopyJob,
+  { client, connector, signal }: CopyJob,
   destination: Destination,
   inputs: ReturnType<FilePart['copyInputs']>,
   sortedBy: SortedBy,
 ): Promise<RowCounts> {
-  const { client, table } = job;
   await client.query(SWITCHES[sortedBy]);
-  const counts = await copyRows(job, destination, inputs);
+  const counts = await copyInto(client, connector.owner, destination, inputs, signal);
   await client.query(switches('default', 'default', 'default'));
-  const { rows } = await client.query<{ hides: boolean }>(
-    'select s3_connector_private.hides_rows($1, $2) as hides',
-    [table.schema, table.table],
-  );
-  if (!rows[0]!.hides) return counts;
-  throw new ConnectorError(
-    CHUNK_MADE_MEANWHILE,
-    `chunks of ${quoteTable(table)} were made while the file waited to make them`,
-  );
-}
-
-function copyRows(
-  { client, connector, signal }: CopyJob,
-  destination: Destination,
-  inputs: ReturnType<FilePart['copyInputs']>,
-): Promise<RowCounts> {
-  return copyInto(client, connector.owner, destination, inputs, signal);
+  return counts;
 }
 
 /** Sets TimescaleDB's settings until they are set back, or until an error sets back everything. */

@@ -39,6 +39,7 @@ export interface ConnectorsTable {
   match_columns_by: Generated<'name' | 'position'>;
   on_unknown_column: Generated<'fail' | 'ignore'>;
   create_table: Generated<boolean>;
+  allow_unlogged: Generated<boolean>;
   time_column: string | null;
   hypertable: boolean | null;
   chunk_interval: Generated<string>;
