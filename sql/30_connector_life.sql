@@ -10,10 +10,11 @@ comment on function s3_connector_private.add_poll_job(text, timestamptz) is
 
 create or replace function s3_connector_private.expect_poll(connector_name text)
 returns void language sql as $$
-  update s3_connector_private.progress p set backlog = true where p.connector_name = expect_poll.connector_name;
+  update s3_connector_private.progress p set backlog = true, poll_asked_at = clock_timestamp()
+  where p.connector_name = expect_poll.connector_name;
 $$;
 comment on function s3_connector_private.expect_poll(text) is
-  'Until the next poll has answered, nobody can say that the connector has caught up.';
+  'Notes that somebody asked for a poll. Until one that began after that has answered, nobody can say that the connector has caught up.';
 
 create or replace function s3_connector_private.ask_poll(connector_name text)
 returns void language sql as $$

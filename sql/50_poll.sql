@@ -91,6 +91,8 @@ begin
     and p.scan_position is not distinct from expected_scan_position
   for update;
   if not found then
+    -- Another poll was faster, and may have listed before what this one has seen.
+    perform s3_connector_private.add_poll_job(connector_name);
     return null;
   end if;
 
@@ -113,7 +115,7 @@ begin
   update s3_connector_private.progress p set
     marker = coalesce((objects -> -1) ->> 'key', p.marker),
     scan_position = new_scan_position,
-    backlog = new_backlog,
+    backlog = new_backlog or coalesce(p.poll_asked_at > poll_started_at, false),
     last_poll_at = poll_started_at,
     next_poll_at = new_next_poll_at
   where p.connector_name = commit_poll.connector_name;
@@ -127,7 +129,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.commit_poll(text, text, text, jsonb, text, boolean, timestamptz, timestamptz, bigint, bigint, integer) is
-  'The one transaction of a poll: file rows, their jobs, the marker and the polls row. Returns how many files were enqueued; null, having done nothing, where the marker moved or the connector was paused meanwhile.';
+  'The one transaction of a poll: file rows, their jobs, the marker and the polls row. Returns how many files were enqueued; null where the connector was paused meanwhile, or the marker moved: then it is polled again.';
 
 create or replace function s3_connector_private.fail_poll(
   connector_name text,

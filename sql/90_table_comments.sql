@@ -102,7 +102,8 @@ comment on table s3_connector.late_files is 'Keys behind the marker that were ne
 comment on table s3_connector_private.progress is 'How far the polls of each connector have come.';
 comment on column s3_connector_private.progress.marker is 'The last matched key that was enqueued; listing starts after it.';
 comment on column s3_connector_private.progress.scan_position is 'Where an unfinished listing goes on, when it is beyond the marker because the keys since do not match.';
-comment on column s3_connector_private.progress.backlog is 'Whether there is more to enqueue than the last poll had places or time for.';
+comment on column s3_connector_private.progress.backlog is 'Whether there is more to enqueue than the last poll had places or time for, or somebody asked for a poll that has not answered.';
+comment on column s3_connector_private.progress.poll_asked_at is 'When somebody last asked for a poll.';
 comment on column s3_connector_private.progress.table_ready is 'Whether the target table exists; until then files go one at a time, so that the first in key order makes it.';
 comment on table s3_connector_private.file_history is 'Status changes, behind the view of the same name.';
 comment on table s3_connector_private.rejected_rows is 'Rejected rows, behind the view of the same name.';

@@ -101,6 +101,7 @@ export interface ProgressTable {
   backlog: Generated<boolean>;
   last_poll_at: Timestamp | null;
   next_poll_at: Generated<Timestamp>;
+  poll_asked_at: Timestamp | null;
   notice: string | null;
   copy_notice: string | null;
 }

@@ -224,6 +224,37 @@ test('an outage that is noted while its connector is being dropped is forgotten'
   assert.deepEqual(await db.query("select from s3_connector_queue.jobs where key = 'poll:dropped'"), []);
 });
 
+test('a poll that began before somebody asked for one does not say that the connector has caught up', async () => {
+  await queued('asked');
+  const caughtUp = () => db.one("select caught_up from s3_connector.connector_status where name = 'asked'");
+  const answer = (startedAt: Date) =>
+    worker.query(
+      `select s3_connector_private.commit_poll('asked', p.marker, p.scan_position, '[]', null, false, now(), $1, 1, 1, 1)
+        from s3_connector_private.progress p where p.connector_name = 'asked'`,
+      [startedAt],
+    );
+  const before = await db.one<{ now: Date }>('select now()');
+  await answer(before.now);
+  assert.deepEqual(await caughtUp(), { caught_up: true });
+  await person.query("select s3_connector.poll_now('asked')");
+  await answer(before.now);
+  assert.deepEqual(await caughtUp(), { caught_up: false });
+  await answer((await db.one<{ now: Date }>('select now()')).now);
+  assert.deepEqual(await caughtUp(), { caught_up: true });
+});
+
+test('a poll that another one has overtaken is made again', async () => {
+  await queued('overtaken');
+  await db.query("select s3_connector_queue.remove_job('poll:overtaken')");
+  await worker.query(
+    "select s3_connector_private.commit_poll('overtaken', '1', null, '[]', null, false, now(), now(), 1, 1, 1)",
+  );
+  assert.equal(
+    (await db.query("select from s3_connector_queue.jobs where key = 'poll:overtaken'")).length,
+    1,
+  );
+});
+
 test('a poll whose marker was set meanwhile does nothing', async () => {
   await queued('marked');
   await inTurn(
