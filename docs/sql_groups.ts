@@ -52,7 +52,14 @@ export const CONNECTOR_GROUPS: Group[] = [
   },
   {
     title: 'Into which table',
-    names: ['target_table', 'create_table', 'match_columns_by', 'on_unknown_column', 'file_id_column'],
+    names: [
+      'target_table',
+      'create_table',
+      'allow_unlogged',
+      'match_columns_by',
+      'on_unknown_column',
+      'file_id_column',
+    ],
   },
   {
     title: 'How a table is made',

@@ -1,4 +1,4 @@
--- The tables of version 0.1.0. What people type against is in the schema s3_connector; what only the
+-- The tables of version 0.1.0. Every one has a primary key: PostgreSQL refuses to delete from a published table without one. What people type against is in the schema s3_connector; what only the
 -- worker touches is in s3_connector_private. Functions, views, triggers and comments are in sql/, which is
 -- applied again whole after every migration.
 
@@ -14,6 +14,7 @@ create table s3_connector_private.migrations (
 
 -- The versions that have migrated this database. digest: of all that the version has applied.
 create table s3_connector_private.versions (
+  id uuid primary key default gen_random_uuid(),
   version text not null,
   digest text not null,
   since timestamptz not null default now()
@@ -46,6 +47,7 @@ create table s3_connector.connectors (
   match_columns_by text not null default 'name',
   on_unknown_column text not null default 'fail',
   create_table boolean not null default true,
+  allow_unlogged boolean not null default false,
   time_column text,
   hypertable boolean,
   chunk_interval interval not null default '7 days',
@@ -54,7 +56,7 @@ create table s3_connector.connectors (
   order_by text[],
   on_conflict text not null default 'fail',
   on_bad_row text not null default 'fail',
-  max_bad_rows bigint,
+  max_bad_rows bigint default 10000,
   file_id_column text,
   max_file_bytes bigint not null default 1073741824,
   max_row_bytes integer not null default 2097152,
@@ -192,6 +194,7 @@ create table s3_connector_private.progress (
   marker text collate "C",
   scan_position text collate "C",
   backlog boolean not null default true,
+  poll_asked_at timestamptz,
   table_ready boolean not null default false,
   last_poll_at timestamptz,
   next_poll_at timestamptz not null default now(),
@@ -291,9 +294,11 @@ create table s3_connector_private.total_changes (
   files bigint not null,
   rows bigint not null,
   bytes bigint not null,
-  last_finished_at timestamptz
+  last_finished_at timestamptz,
+  -- The last, as rows are added by position.
+  id uuid not null default gen_random_uuid(),
+  primary key (connector_name, id)
 );
-create index total_changes_connector_idx on s3_connector_private.total_changes (connector_name);
 
 -- A row per connector and minute (for the last hour), and per connector and ten minutes (for the last day), until it is
 -- that long ago and is taken off the totals.
@@ -308,9 +313,21 @@ create table s3_connector_private.recent_totals (
 create index recent_totals_since_idx on s3_connector_private.recent_totals (seconds, since);
 
 -- Which database the connectors of this one were last seen to run in. A dump takes the row along, and so a restored
--- copy sees that it came from elsewhere. No key: a restore of the data alone adds its row to the one that is there.
+-- copy sees that it came from elsewhere. Its key is random: a restore of the data alone adds a row.
 create table s3_connector_private.homes (
+  id uuid primary key default gen_random_uuid(),
   system_identifier bigint not null,
   database_oid oid not null,
   since timestamptz not null default now()
+);
+
+-- A connector whose bucket cannot be read as a whole waits for it, and none of its files spends an attempt on that.
+create table s3_connector_private.outages (
+  connector_name text primary key references s3_connector.connectors (name) on update cascade on delete cascade,
+  since timestamptz not null default now(),
+  error_code text not null,
+  error text not null,
+  failed_tries integer not null default 1,
+  next_try_at timestamptz not null,
+  imports_wait boolean not null
 );

@@ -145,7 +145,8 @@ begin
     'Null: as many as the workers run. To stop the connector, pause it.');
   perform s3_connector_private.refuse_outside('max_attempts', c.max_attempts, 1, 100);
   perform s3_connector_private.refuse_outside('max_bad_rows', c.max_bad_rows, 0, 1000000000000, 'Null: no limit.');
-  if c.max_bad_rows is not null and c.on_bad_row <> 'skip' then
+  -- 10000 is the column's default, which says nothing.
+  if c.max_bad_rows <> 10000 and c.on_bad_row <> 'skip' then
     perform s3_connector_private.refuse_setting('max_bad_rows', 'be null unless on_bad_row is skip', c.max_bad_rows::text,
       'With on_bad_row fail the first bad row fails the file.');
   end if;

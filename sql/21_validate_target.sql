@@ -9,7 +9,7 @@ begin
     perform s3_connector_private.refuse_setting('target_table', 'have names of at most 63 bytes', target_table,
       'PostgreSQL cuts longer ones off.');
   end if;
-  if part[1] ~ '^pg_' or part[1] in ('information_schema', 's3_connector', 's3_connector_private', 'graphile_worker') then
+  if part[1] ~ '^pg_' or part[1] in ('information_schema', 's3_connector', 's3_connector_private', 's3_connector_queue') then
     perform s3_connector_private.refuse_setting('target_table', 'be a table of your own', target_table,
       format('The schema %s belongs to PostgreSQL or to the connector.', part[1]));
   end if;

@@ -1,36 +1,20 @@
 -- What follows when a connector is inserted, paused, resumed, changed or deleted: always one transaction
 -- with the jobs that it adds and removes.
 
-create or replace function s3_connector_private.poll_job_key(connector_name text)
-returns text language sql immutable parallel safe as $$ select 'poll:' || connector_name $$;
-comment on function s3_connector_private.poll_job_key(text) is 'The job key of a connector''s poll: never two in the queue.';
-
-create or replace function s3_connector_private.import_job_key(file_id bigint)
-returns text language sql immutable parallel safe as $$ select 'import_file:' || file_id $$;
-comment on function s3_connector_private.import_job_key(bigint) is 'The job key of a file''s import: never two in the queue.';
-
-create or replace function s3_connector_private.poll_job(connector_name text)
-returns graphile_worker.job_spec language sql stable as $$
-  -- Polls go ahead of imports (lower priority number), so that a long queue does not hold up other connectors.
-  select (
-    'poll', json_build_object('connector_name', connector_name), null, now(), 1,
-    s3_connector_private.poll_job_key(connector_name), -10, null
-  )::graphile_worker.job_spec;
-$$;
-comment on function s3_connector_private.poll_job(text) is 'What graphile-worker is given to poll a connector, now.';
-
-create or replace function s3_connector_private.add_poll_job(connector_name text)
+create or replace function s3_connector_private.add_poll_job(connector_name text, run_at timestamptz default now())
 returns void language sql as $$
-  select graphile_worker.add_jobs(array[s3_connector_private.poll_job(connector_name)]);
+  select s3_connector_private.queue_polls(array[connector_name], run_at);
 $$;
-comment on function s3_connector_private.add_poll_job(text) is 'Queues a poll of the connector, now.';
+comment on function s3_connector_private.add_poll_job(text, timestamptz) is
+  'Queues a poll of the connector, at once or for a time to come; one that is queued already then comes at that time.';
 
 create or replace function s3_connector_private.expect_poll(connector_name text)
 returns void language sql as $$
-  update s3_connector_private.progress p set backlog = true where p.connector_name = expect_poll.connector_name;
+  update s3_connector_private.progress p set backlog = true, poll_asked_at = clock_timestamp()
+  where p.connector_name = expect_poll.connector_name;
 $$;
 comment on function s3_connector_private.expect_poll(text) is
-  'Until the next poll has answered, nobody can say that the connector has caught up.';
+  'Notes that somebody asked for a poll. Until one that began after that has answered, nobody can say that the connector has caught up.';
 
 create or replace function s3_connector_private.ask_poll(connector_name text)
 returns void language sql as $$
@@ -85,22 +69,10 @@ $$;
 comment on function s3_connector_private.try_lock_queue(text) is
   'As lock_queue, for who must not wait: false where somebody else holds it.';
 
-create or replace function s3_connector_private.queue_head()
-returns timestamptz language sql as $$
-  -- By the index of the queue's table, which has jobs that wait; the view jobs does not say which do.
-  select coalesce(
-    (select j.run_at from graphile_worker._private_jobs j
-      where j.is_available and j.priority = 0 and j.run_at <= now() order by j.run_at limit 1),
-    now()
-  );
-$$;
-comment on function s3_connector_private.queue_head() is
-  'The run_at of the import that is next in the queue; now, where none waits.';
-
 create or replace function s3_connector_private.queue_place(connector_name text, key text)
 returns timestamptz language sql as $$
   select greatest(s3_connector_private.queue_head(), (
-    select j.run_at from graphile_worker.jobs j
+    select j.run_at from s3_connector_private.jobs() j
     where j.priority = 0 and j.key = (
       select s3_connector_private.import_job_key(f.id) from s3_connector.files f
       where f.connector_name = queue_place.connector_name and f.status = 'in_queue' and f.key < queue_place.key
@@ -111,16 +83,6 @@ $$;
 comment on function s3_connector_private.queue_place(text, text) is
   'The run_at after which a file is to be imported: behind its connector''s files of lower keys, but not behind those of others.';
 
-create or replace function s3_connector_private.import_job(file_id bigint, run_at timestamptz, priority integer default 0)
-returns graphile_worker.job_spec language sql stable as $$
-  select (
-    'import_file', json_build_object('file_id', file_id), null, run_at, 32767,
-    s3_connector_private.import_job_key(file_id), priority, null
-  )::graphile_worker.job_spec;
-$$;
-comment on function s3_connector_private.import_job(bigint, timestamptz, integer) is
-  'What graphile-worker is given to import a file. Retries are ours and not the queue''s, so it has no limit of its own.';
-
 create or replace function s3_connector_private.dispatch(connector_name text)
 returns void language plpgsql as $$
 declare
@@ -130,9 +92,9 @@ begin
   place := s3_connector_private.queue_head();
   -- A job that waits is left as it is. One that has begun may have looked at its file too early, so it does not count:
   -- should it have the file after all, the second job finds it taken.
-  perform graphile_worker.add_jobs(array_agg(
-    s3_connector_private.import_job(f.id, place + f.nr * interval '1 microsecond') order by f.nr
-  ))
+  perform s3_connector_private.queue_imports(
+    array_agg(f.id order by f.nr), array_agg(place + f.nr * interval '1 microsecond' order by f.nr)
+  )
   from (
     select f.id, row_number() over (order by f.key) as nr
     from s3_connector.files f
@@ -144,8 +106,7 @@ begin
     )
   ) f
   where not exists (
-    select from graphile_worker.jobs j
-    where j.key = s3_connector_private.import_job_key(f.id) and j.locked_at is null and j.attempts < j.max_attempts
+    select from s3_connector_private.jobs() j where j.key = s3_connector_private.import_job_key(f.id) and j.waits
   )
   having count(*) > 0;
 end;
@@ -163,11 +124,12 @@ begin
   from (select distinct f.connector_name from s3_connector.files f where f.id = any (file_ids)) c
   where s3_connector_private.free_slots(c.connector_name) is not null;
 
-  perform graphile_worker.add_jobs(array_agg(
+  perform s3_connector_private.queue_imports(
+    array_agg(f.id order by f.place, f.nr),
     -- Jobs run in the order of run_at, which is a place in the queue here and no time: a microsecond apart keeps a
     -- connector's files in key order, and from the head on, not from now, they take turns with those of others.
-    s3_connector_private.import_job(f.id, f.place + f.nr * interval '1 microsecond') order by f.place, f.nr
-  ))
+    array_agg(f.place + f.nr * interval '1 microsecond' order by f.place, f.nr)
+  )
   from (
     select f.id, c.place, row_number() over (partition by f.connector_name order by f.key) as nr
     from (
@@ -187,7 +149,7 @@ comment on function s3_connector_private.add_import_jobs(bigint[]) is
 create or replace function s3_connector_private.add_retry_job(file_id bigint, run_at timestamptz)
 returns void language sql as $$
   -- Ahead of what waits, whose run_at is a place and lies before: start_attempt gives it its place then.
-  select graphile_worker.add_jobs(array[s3_connector_private.import_job(file_id, run_at, -1)]);
+  select s3_connector_private.queue_imports(array[file_id], array[run_at], -1);
 $$;
 comment on function s3_connector_private.add_retry_job(bigint, timestamptz) is
   'Queues the next attempt at a file, for a time to come.';
@@ -213,7 +175,7 @@ create or replace function s3_connector_private.remove_import_jobs(connector_nam
 returns void language plpgsql as $$
 begin
   perform s3_connector_private.lock_queue(connector_name);
-  perform graphile_worker.remove_job(s3_connector_private.import_job_key(id)) from unnest(file_ids) as id;
+  perform s3_connector_private.remove_jobs_of_files(file_ids);
 end;
 $$;
 comment on function s3_connector_private.remove_import_jobs(text, bigint[]) is
@@ -240,7 +202,7 @@ begin
     if changed is not null then
       perform s3_connector_private.remove_import_jobs(new.name, changed);
     end if;
-    perform graphile_worker.remove_job(s3_connector_private.poll_job_key(new.name));
+    perform s3_connector_private.remove_poll_job(new.name);
   else
     with queued as (
       update s3_connector.files f set status = 'in_queue', queued_at = now()
@@ -272,7 +234,7 @@ begin
     select f.id from s3_connector.files f
     where f.connector_name = old.name and f.status in ('in_queue', 'running', 'pending_retry', 'paused')
   ));
-  perform graphile_worker.remove_job(s3_connector_private.poll_job_key(old.name));
+  perform s3_connector_private.remove_poll_job(old.name);
   return old;
 end;
 $$;

@@ -123,6 +123,9 @@ begin
   perform s3_connector_private.add_import_jobs(array(
     select f.id from s3_connector.files f where f.id = any (queued) and f.status = 'in_queue'
   ));
+  perform s3_connector_private.ask_bucket(array(
+    select distinct f.connector_name from s3_connector.files f where f.id = any (queued)
+  ));
   return coalesce(cardinality(queued), 0);
 end;
 $$;

@@ -10,17 +10,18 @@ begin
     select c.name
     from s3_connector_private.progress p
     join s3_connector.connectors c on c.name = p.connector_name
+    left join s3_connector_private.outages o on o.connector_name = c.name
     where c.state = 'running'
-      and (p.next_poll_at <= now() or p.backlog)
+      -- A backlog waits for its bucket, as its files do.
+      and (p.next_poll_at <= now() or case when o.since is null then p.backlog else o.next_try_at <= now() end)
       -- A poll that runs now is not queued again behind itself.
       and not exists (
-        select from graphile_worker.jobs j
-        where j.key = s3_connector_private.poll_job_key(c.name) and j.locked_at is not null
+        select from s3_connector_private.jobs() j where j.key = s3_connector_private.poll_job_key(c.name) and j.begun
       )
     -- Never waits for somebody who steers several connectors, and who may wait for us.
-    for update of p skip locked
+    for update of p skip locked for share of c skip locked
   ) d;
-  perform graphile_worker.add_jobs(array(select s3_connector_private.poll_job(name) from unnest(due) as name));
+  perform s3_connector_private.queue_polls(due);
   return cardinality(due);
 end;
 $$;
@@ -33,12 +34,15 @@ returns void language sql as $$
     select c.name from s3_connector.connectors c where c.name = any (names) and c.state = 'running' order by c.name
   ) c;
   -- In a second, and no later for what comes meanwhile: one poll finds the objects of all those events.
-  select graphile_worker.add_jobs(array_agg((
-    j.identifier, j.payload, j.queue_name, now() + interval '1 second', j.max_attempts, j.job_key, j.priority, j.flags
-  )::graphile_worker.job_spec order by c.name), job_key_preserve_run_at => true)
-  from s3_connector.connectors c cross join s3_connector_private.poll_job(c.name) j
-  where c.name = any (names) and c.state = 'running'
-  having count(*) > 0;
+  select s3_connector_private.queue_polls(
+    array(
+      select c.name from s3_connector.connectors c
+      where c.name = any (names) and c.state = 'running'
+        -- A connector whose bucket cannot be read has its next poll in the queue, which finds the objects of these events, too.
+        and not exists (select from s3_connector_private.outages o where o.connector_name = c.name)
+    ),
+    now() + interval '1 second', keep_earlier => true
+  );
 $$;
 comment on function s3_connector_private.poll_for_events(text[]) is
   'Queues a poll of each of these connectors that is running, because S3 told of an object that it wants: one a second, however many there are.';
@@ -50,6 +54,7 @@ returns void language sql as $$
   from s3_connector.connectors c
   join s3_connector_private.progress p on p.connector_name = c.name
   where c.name = refill.connector_name and c.state = 'running' and p.backlog
+    and not exists (select from s3_connector_private.outages o where o.connector_name = c.name)
     and s3_connector_private.tracked_files(c.name) <= c.max_tracked_files / 2;
 $$;
 comment on function s3_connector_private.refill(text) is
@@ -86,6 +91,8 @@ begin
     and p.scan_position is not distinct from expected_scan_position
   for update;
   if not found then
+    -- Another poll was faster, and may have listed before what this one has seen.
+    perform s3_connector_private.add_poll_job(connector_name);
     return null;
   end if;
 
@@ -108,7 +115,7 @@ begin
   update s3_connector_private.progress p set
     marker = coalesce((objects -> -1) ->> 'key', p.marker),
     scan_position = new_scan_position,
-    backlog = new_backlog,
+    backlog = new_backlog or coalesce(p.poll_asked_at > poll_started_at, false),
     last_poll_at = poll_started_at,
     next_poll_at = new_next_poll_at
   where p.connector_name = commit_poll.connector_name;
@@ -122,7 +129,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.commit_poll(text, text, text, jsonb, text, boolean, timestamptz, timestamptz, bigint, bigint, integer) is
-  'The one transaction of a poll: file rows, their jobs, the marker and the polls row. Returns how many files were enqueued; null, having done nothing, where the marker moved or the connector was paused meanwhile.';
+  'The one transaction of a poll: file rows, their jobs, the marker and the polls row. Returns how many files were enqueued; null where the connector was paused meanwhile, or the marker moved: then it is polled again.';
 
 create or replace function s3_connector_private.fail_poll(
   connector_name text,
@@ -136,12 +143,12 @@ returns void language sql as $$
   -- The polls row would lock the connector after its progress; everybody else does it before.
   select from s3_connector.connectors c where c.name = fail_poll.connector_name for key share;
   update s3_connector_private.progress p
-  set last_poll_at = poll_started_at, next_poll_at = new_next_poll_at
+  set last_poll_at = coalesce(poll_started_at, now()), next_poll_at = coalesce(new_next_poll_at, p.next_poll_at)
   where p.connector_name = fail_poll.connector_name;
   insert into s3_connector.polls (connector_name, started_at, seconds, list_requests, error_code, error)
-  select c.name, poll_started_at, extract(epoch from clock_timestamp() - poll_started_at),
-    new_list_requests, new_error_code, new_error
+  select c.name, coalesce(poll_started_at, now()),
+    extract(epoch from clock_timestamp() - coalesce(poll_started_at, now())), new_list_requests, new_error_code, new_error
   from s3_connector.connectors c where c.name = fail_poll.connector_name;
 $$;
 comment on function s3_connector_private.fail_poll(text, timestamptz, timestamptz, integer, text, text) is
-  'Records a poll that could not list; the marker stays, and the next poll comes by schedule.';
+  'Records a failed poll; the marker stays, and the next poll comes by schedule. One that failed before it knew its connector has no times: the connector stays due.';

@@ -1,25 +1,30 @@
 -- What the worker asks about a target table.
 
-create or replace function s3_connector_private.watches_statements(target regclass)
-returns boolean language plpgsql stable as $$
+create or replace function s3_connector_private.table_traits(
+  target regclass, out splittable boolean, out may_leave_out boolean, out may_leave_updates boolean
+)
+language plpgsql stable as $$
 begin
   -- Before every import: a session plans the queries of plpgsql once, and those of sql each time.
-  return exists (
-    select from pg_trigger t
-    join pg_proc p on p.oid = t.tgfoid
-    join pg_namespace n on n.oid = p.pronamespace
-    left join pg_constraint k on k.oid = t.tgconstraint
-    where (t.tgrelid = target or t.tgrelid in (select relid from pg_partition_tree(target)))
-      and t.tgtype & 4 <> 0 -- for inserts,
-      and t.tgtype & 3 <> 3 -- and not before each row
-      and (not t.tgisinternal or k.confrelid = k.conrelid)
-      -- TimescaleDB's own ones look at one row at a time.
-      and n.nspname not like '\_timescaledb%'
-  );
+  select
+    -- For inserts, and not before each row. A key to the table itself is checked at the end of the statement.
+    not coalesce(bool_or(t.tgtype & 4 <> 0 and t.tgtype & 3 <> 3 and (not t.tgisinternal or k.confrelid = k.conrelid)), false),
+    coalesce(bool_or(t.tgtype & 4 <> 0 and t.before_row), false) or bool_or(c.relkind = 'f'),
+    coalesce(bool_or(t.tgtype & 16 <> 0 and t.before_row), false) or bool_or(c.relkind = 'f')
+  into splittable, may_leave_out, may_leave_updates
+  from (select target::oid union select relid from pg_partition_tree(target)) r (oid)
+  join pg_class c on c.oid = r.oid
+  left join (
+    select t.*, t.tgtype & 3 = 3 and not t.tgisinternal and t.tgenabled <> 'D' as before_row
+    from pg_trigger t join pg_proc p on p.oid = t.tgfoid
+    -- TimescaleDB's own ones look at one row at a time, and leave none out.
+    join pg_namespace n on n.oid = p.pronamespace and n.nspname not like '\_timescaledb%'
+  ) t on t.tgrelid = r.oid
+  left join pg_constraint k on k.oid = t.tgconstraint;
 end;
 $$;
-comment on function s3_connector_private.watches_statements(regclass) is
-  'Whether anything sees which rows of a table come in one statement: a trigger of the statement or after a row, or a foreign key to the table itself.';
+comment on function s3_connector_private.table_traits(regclass) is
+  'Of a table and its partitions: whether nothing sees which rows come in one statement (a trigger of the statement or after a row, a foreign key to the table itself), and whether inserts, and updates, may leave rows out without an error (a trigger before a row, a foreign table).';
 
 create or replace function s3_connector_private.relation_oid(schema_name text, relation_name text)
 returns oid language sql stable as $$
@@ -30,8 +35,65 @@ $$;
 comment on function s3_connector_private.relation_oid(text, text) is
   'The oid of what has that name; null where there is nothing.';
 
+create or replace function s3_connector_private.unlogged_part(target oid)
+returns text language plpgsql stable as $$
+declare
+  relation pg_class;
+begin
+  select c.* into relation from pg_class c where c.oid = target;
+  -- A partitioned table has no rows of its own, and its own mark means nothing.
+  if relation.relpersistence = 'u' and relation.relkind = 'r' then
+    return format('%s.%I', relation.relnamespace::regnamespace, relation.relname);
+  elsif not relation.relhassubclass then
+    return null;
+  end if;
+  -- A chunk or a partition may be unlogged alone. 1 to 2 ms for a thousand of them: offset 0 keeps PostgreSQL from reading
+  -- all of pg_class instead.
+  return (
+    with recursive family (relid) as (
+      select target
+      union all
+      select i.inhrelid from family f
+      cross join lateral (select h.inhrelid from pg_inherits h where h.inhparent = f.relid offset 0) i
+    )
+    select format('%s.%I', c.relnamespace::regnamespace, c.relname)
+    from family f
+    cross join lateral (select k.* from pg_class k where k.oid = f.relid offset 0) c
+    where c.relpersistence = 'u' and c.relkind = 'r'
+    limit 1
+  );
+end;
+$$;
+comment on function s3_connector_private.unlogged_part(oid) is
+  'The unlogged one among a table, its partitions, chunks and other children, quoted; null where there is none. A crash of the server empties it.';
+
+create or replace function s3_connector_private.unlogged_notice(target_table text)
+returns text language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  part text[] := s3_connector_private.table_parts(target_table);
+  unlogged text := s3_connector_private.unlogged_part(s3_connector_private.relation_oid(part[1], part[2]));
+begin
+  return 'a crash of the server empties ' || unlogged || ', which is unlogged, while its files stay success';
+end;
+$$;
+comment on function s3_connector_private.unlogged_notice(text) is
+  'What connector_status says of an unlogged target table; null where it is logged.';
+
+create or replace function s3_connector_private.has_columnstore(target oid)
+returns boolean language plpgsql stable as $$
+begin
+  if to_regclass('_timescaledb_catalog.compression_settings') is null then
+    return false;
+  end if;
+  return exists (select from _timescaledb_catalog.compression_settings s where s.relid = target);
+end;
+$$;
+comment on function s3_connector_private.has_columnstore(oid) is 'Whether a table is a hypertable with a columnstore.';
+
 create or replace function s3_connector_private.describe_table(schema_name text, table_name text)
-returns table (name text, type text, base_type text, is_enum boolean, insertable boolean, splittable boolean)
+returns table (
+  columns json, splittable boolean, may_leave_out boolean, may_leave_updates boolean, unlogged text, has_columnstore boolean
+)
 -- One plan for all tables: PostgreSQL takes it for dearer than planning anew each time, which costs more than the query.
 language plpgsql stable set plan_cache_mode = force_generic_plan as $$
 declare
@@ -43,23 +105,32 @@ begin
   if target is null then
     return;
   end if;
-  splittable := not s3_connector_private.watches_statements(target);
   return query
     select
-      a.attname::text,
-      format_type(a.atttypid, a.atttypmod),
-      -- The type under any domains, which decides how a value is written.
-      format_type(coalesce(nullif(t.typbasetype, 0), t.oid), null),
-      t.typtype = 'e',
-      a.attgenerated = '' and a.attidentity <> 'a',
-      describe_table.splittable
-    from pg_attribute a join pg_type t on t.oid = a.atttypid
-    where a.attrelid = target and a.attnum > 0 and not a.attisdropped
-    order by a.attnum;
+      (
+        select coalesce(json_agg(d order by d.position), '[]') from (
+          select
+            a.attnum as position,
+            a.attname as name,
+            format_type(a.atttypid, a.atttypmod) as type,
+            -- The type under any domains, which decides how a value is written.
+            format_type(coalesce(nullif(t.typbasetype, 0), t.oid), null) as base_type,
+            t.typtype = 'e' as is_enum,
+            a.attgenerated = '' and a.attidentity <> 'a' as insertable
+          from pg_attribute a join pg_type t on t.oid = a.atttypid
+          where a.attrelid = target and a.attnum > 0 and not a.attisdropped
+        ) d
+      ),
+      t.splittable,
+      t.may_leave_out,
+      t.may_leave_updates,
+      s3_connector_private.unlogged_part(target),
+      s3_connector_private.has_columnstore(target)
+    from s3_connector_private.table_traits(target) t;
 end;
 $$;
 comment on function s3_connector_private.describe_table(text, text) is
-  'The columns of a table in order: declared type, type under its domain, whether it is an enum, whether COPY may fill it; and of the table, whether its rows may come in several statements. No row where there is no such table.';
+  'A table''s columns in order (declared type, type under its domain, whether it is an enum, whether COPY may fill it), whether its rows may come in several statements, whether it may leave out rows that are inserted or updated, which part of it is unlogged, and whether it has a columnstore. No row where there is no such table.';
 
 create or replace function s3_connector_private.unique_keys(schema_name text, table_name text)
 returns setof text[] language sql stable as $$

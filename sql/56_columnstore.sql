@@ -156,18 +156,35 @@ $$;
 comment on function s3_connector_private.is_sorted_as_declared(text, text, boolean) is
   'Whether all chunks that this transaction wrote to are sorted as the hypertable''s settings say, and (by_itself) were made by it, so that no other rows overlap with its own.';
 
-create or replace function s3_connector_private.hides_rows(schema_name text, table_name text)
+create or replace function s3_connector_private.hides_rows()
 returns boolean language plpgsql volatile as $$
 begin
-  -- TimescaleDB (2.28.3) takes a chunk that it waited for another transaction to make for one that it made itself, and
-  -- does not mark it as one with rows outside its columnstore.
+  -- TimescaleDB (2.28.3, 2.29.2) takes a chunk that it waited for another transaction to make for one that it made itself,
+  -- and does not mark it as one with rows outside its columnstore.
   return exists (
-    select from s3_connector_private.written_chunks(schema_name, table_name) w (chunk)
-    join _timescaledb_catalog.compression_settings s on s.relid = w.chunk
-    where s3_connector_private.has_made(s.compress_relid) and not s3_connector_private.has_made(w.chunk)
-      and _timescaledb_functions.chunk_status(w.chunk) & 8 = 0
+    select from pg_locks l
+    join _timescaledb_catalog.compression_settings s on s.relid = l.relation
+    where l.pid = pg_backend_pid() and l.locktype = 'relation' and l.mode = 'RowExclusiveLock'
+      -- Asked last, as only chunks have a status.
+      and case when s3_connector_private.has_made(s.compress_relid) and not s3_connector_private.has_made(s.relid)
+        then _timescaledb_functions.chunk_status(s.relid) & 8 = 0 end
   );
 end;
 $$;
-comment on function s3_connector_private.hides_rows(text, text) is
+comment on function s3_connector_private.hides_rows() is
   'Whether this transaction made a columnstore for a chunk that was there before, and queries would see that alone.';
+
+create or replace function s3_connector_private.set_auto_segmentby(value text)
+returns void language plpgsql as $$
+begin
+  if current_setting('timescaledb.enable_direct_compress_auto_segmentby', true) is null then
+    return;
+  elsif value is null then
+    set local timescaledb.enable_direct_compress_auto_segmentby to default;
+  else
+    perform set_config('timescaledb.enable_direct_compress_auto_segmentby', value, true);
+  end if;
+end;
+$$;
+comment on function s3_connector_private.set_auto_segmentby(text) is
+  'Sets, for this transaction, whether COPY chooses what a columnstore is segmented by (TimescaleDB 2.27.2 or newer); null sets it back.';

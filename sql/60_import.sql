@@ -34,14 +34,6 @@ $$;
 comment on function s3_connector_private.has_free_slot(text) is
   'Whether one more file of the connector may be imported now; the answer holds until the end of the transaction.';
 
-create or replace function s3_connector_private.imports_wait()
-returns boolean language sql as $$
-  select exists (
-    select from graphile_worker._private_jobs j where j.is_available and j.priority = 0 and j.run_at <= now()
-  );
-$$;
-comment on function s3_connector_private.imports_wait() is 'Whether any file waits for a worker.';
-
 create or replace function s3_connector_private.start_attempt(
   file_id bigint, new_worker_id integer, live_attempts bigint[] default '{}'
 )
@@ -61,8 +53,9 @@ begin
     end if;
   elsif file.status is null or file.status not in ('in_queue', 'pending_retry') then
     return;
-  elsif not s3_connector_private.has_free_slot(file.connector_name) then
-    -- A retry that comes while all slots are taken waits in the queue, and is the first to be dispatched.
+  elsif s3_connector_private.waits_for_bucket(file.connector_name)
+    or not s3_connector_private.has_free_slot(file.connector_name) then
+    -- A retry that comes meanwhile waits in the queue, and is the first to be dispatched.
     update s3_connector.files f set status = 'in_queue', next_attempt_at = null
     where f.id = file.id and f.status = 'pending_retry';
     return;
@@ -86,7 +79,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.start_attempt(bigint, integer, bigint[]) is
-  'Begins an attempt and returns the file; no row where there is nothing to do now (imported, being imported, paused, cancelled, deleted, or all of max_parallel_files taken). live_attempts: those that the worker is making.';
+  'Begins an attempt and returns the file; no row where there is nothing to do now (imported, being imported, paused, cancelled, deleted, waiting for its bucket, or all of max_parallel_files taken). live_attempts: those that the worker is making.';
 
 create or replace function s3_connector_private.begin_import(
   file_id bigint, new_worker_id integer, live_attempts bigint[] default '{}'
@@ -111,19 +104,19 @@ comment on function s3_connector_private.begin_import(bigint, integer, bigint[])
   'start_attempt, and with the file all that its import must know: its connector and the column mappings, as they are now.';
 
 create or replace function s3_connector_private.enter_import(target_table text, time_zone text, application_name text)
-returns table (backend integer, target text[], columns json) language plpgsql as $$
+returns table (backend integer, target text[], described json) language plpgsql as $$
 begin
   target := s3_connector_private.table_parts(target_table);
   perform set_config('timezone', time_zone, true), set_config('datestyle', 'ISO, MDY', true),
     set_config('application_name', application_name, true);
   return query
     select pg_backend_pid(), target, (
-      select json_agg(d) from s3_connector_private.describe_table(target[1], target[2]) d
+      select row_to_json(d) from s3_connector_private.describe_table(target[1], target[2]) d
     );
 end;
 $$;
 comment on function s3_connector_private.enter_import(text, text, text) is
-  'Makes a transaction one of an import, in one round trip: sets what values depend on and what it is seen by, and describes the target table (columns are null where there is none).';
+  'Makes a transaction one of an import, in one round trip: sets what values depend on and what it is seen by, and describes the target table (null where there is none).';
 
 create or replace function s3_connector_private.finish_attempt(
   file_id bigint,
@@ -185,6 +178,17 @@ returns interval language sql volatile as $$
 $$;
 comment on function s3_connector_private.retry_delay(integer) is 'How long to wait before the attempt after this one.';
 
+create or replace function s3_connector_private.has_stalled(file_id bigint)
+returns boolean language sql stable as $$
+  select exists (
+    select from s3_connector_private.file_history h
+    join s3_connector.files f on f.id = h.file_id
+    where h.file_id = has_stalled.file_id and h.at >= f.queued_at and h.message like 'reader\_stalled: %'
+  );
+$$;
+comment on function s3_connector_private.has_stalled(bigint) is
+  'Whether a reader has stalled on the file since it was queued, by a poll or a person.';
+
 create or replace function s3_connector_private.fail_attempt(
   file_id bigint,
   failed_attempt_id bigint,
@@ -199,6 +203,8 @@ begin
   -- Whether it is paused must not change until the file is either paused or has a job.
   perform from s3_connector.connectors c
   where c.name = (select f.connector_name from s3_connector.files f where f.id = fail_attempt.file_id) for share;
+  -- Each stall takes a reader, and a place, from all others for READER_STALL_SECONDS.
+  passing := passing and not (new_error_code = 'reader_stalled' and s3_connector_private.has_stalled(file_id));
   update s3_connector.files f
   set status = case
       when not passing or f.attempts >= c.max_attempts then 'failure'
@@ -223,16 +229,20 @@ begin
 end;
 $$;
 comment on function s3_connector_private.fail_attempt(bigint, bigint, text, text, boolean) is
-  'Records a failed attempt: pending_retry with its next job for a passing trouble, failure for a lasting one. Null where the attempt is no longer the file''s.';
+  'Records a failed attempt: pending_retry with its next job for a passing trouble, failure for a lasting one, such as a reader that stalls again. Null where the attempt is no longer the file''s.';
 
 create or replace function s3_connector_private.reject_rows(file_id bigint, refusals jsonb)
-returns void language sql as $$
-  insert into s3_connector_private.rejected_rows (file_id, line, column_name, error, raw)
-  select reject_rows.file_id, r.line, r."column", r.reason, r.raw
-  from jsonb_to_recordset(refusals) as r (line bigint, "column" text, reason text, raw text);
+returns bigint language sql as $$
+  with written as (
+    insert into s3_connector_private.rejected_rows (file_id, line, column_name, error, raw)
+    select reject_rows.file_id, r.line, r."column", r.reason, r.raw
+    from jsonb_to_recordset(refusals) as r (line bigint, "column" text, reason text, raw text)
+    returning 1
+  )
+  select count(*) from written;
 $$;
 comment on function s3_connector_private.reject_rows(bigint, jsonb) is
-  'Notes the rows that an import leaves out, in the transaction of those that it lands.';
+  'Notes the rows that an import leaves out, in the transaction of those that it lands. Returns how many were written.';
 
 create or replace function s3_connector_private.refresh_object(
   file_id bigint, new_etag text, new_size_bytes bigint, new_last_modified timestamptz

@@ -49,46 +49,37 @@ $$;
 comment on function s3_connector_private.register_worker(text, integer, text, integer) is
   'Adds a worker and takes its lock on the calling session; returns its id.';
 
-create or replace function s3_connector_private.remove_spent_jobs()
-returns void language sql as $$
-  -- As when a job that had begun was given a successor: it may run no more, and would stay in the queue for good.
-  delete from graphile_worker._private_jobs j
-  using graphile_worker._private_tasks t
-  where t.id = j.task_id and j.attempts >= j.max_attempts and j.locked_at is null
-    and t.identifier in ('poll_due', 'poll', 'import_file', 'check', 'preview', 'dry_run_file', 'audit');
-$$;
-comment on function s3_connector_private.remove_spent_jobs() is
-  'Removes jobs that were interrupted and are not to run again. Reads the whole queue, so it is only for the time after a trouble.';
-
-create or replace function s3_connector_private.free_jobs(pool_ids text[], running_jobs bigint[], locked_before timestamptz)
-returns bigint language plpgsql as $$
+create or replace function s3_connector_private.free_dead_workers()
+returns void language plpgsql as $$
 declare
-  freed bigint;
+  dead_workers integer[] := array(
+    select w.id from s3_connector_private.workers w
+    where w.stopped_at is null and w.id not in (select s3_connector_private.alive_workers())
+  );
+  dead_pools text[];
 begin
-  update graphile_worker._private_jobs j
-  -- A new id: whoever runs it after all will delete the job of the old one when it ends, and not one that is new by then.
-  set id = default, locked_at = null, locked_by = null
-  where j.locked_by = any (pool_ids) and j.id <> all (running_jobs) and j.locked_at < locked_before;
-  get diagnostics freed = row_count;
-  perform s3_connector_private.remove_spent_jobs();
-  return freed;
+  if dead_workers = '{}' then
+    return;
+  end if;
+  -- A worker that only lost its session goes on with its jobs. It has registered again, under another id.
+  select array(
+    select unnest(w.pool_ids) from s3_connector_private.workers w where w.id = any (dead_workers)
+    except
+    select unnest(w.pool_ids) from s3_connector_private.workers w where w.id in (select s3_connector_private.alive_workers())
+  ) into dead_pools;
+  perform s3_connector_private.free_jobs(dead_pools, '{}', 'infinity');
+  -- A job that another transaction has locked is freed by a later call, so its worker is not marked as ended yet.
+  dead_pools := s3_connector_private.busy_pools(dead_pools);
+  update s3_connector_private.workers w set stopped_at = now()
+  where w.id = any (dead_workers) and w.stopped_at is null and not w.pool_ids && dead_pools;
 end;
 $$;
-comment on function s3_connector_private.free_jobs(text[], bigint[], timestamptz) is
-  'Frees the jobs that these pools of graphile-worker have held since before a time, but for those that are named; returns how many.';
-
-create or replace function s3_connector_private.free_lost_jobs(pool_ids text[], running_jobs bigint[])
-returns bigint language sql as $$
-  -- A younger one may be in an answer that is on its way.
-  select s3_connector_private.free_jobs(pool_ids, running_jobs, now() - interval '3 seconds');
-$$;
-comment on function s3_connector_private.free_lost_jobs(text[], bigint[]) is
-  'Frees jobs that a living worker holds and does not run, because the answer that gave it the job was lost; returns how many.';
+comment on function s3_connector_private.free_dead_workers() is
+  'Unlocks the jobs of workers that died, and notes that they have ended.';
 
 create or replace function s3_connector_private.rescue_files()
 returns bigint language plpgsql as $$
 declare
-  dead_pools text[];
   freed_files bigint[];
   freed_connectors text[];
 begin
@@ -97,7 +88,7 @@ begin
     from s3_connector.files f
     join s3_connector.connectors c on c.name = f.connector_name
     where f.status = 'running' and f.worker_id not in (select s3_connector_private.alive_workers())
-    -- What somebody steers just now is freed a minute later: they may be waiting for what is held here.
+    -- A file that a person steers now is freed by a later call: they may be waiting for what is held here.
     for update of f skip locked for share of c skip locked
   ), freed as (
     update s3_connector.files f
@@ -116,25 +107,19 @@ begin
   select array_agg(id) filter (where status = 'in_queue'), array_agg(distinct connector_name)
   into freed_files, freed_connectors from freed;
 
-  with died as (
-    update s3_connector_private.workers w set stopped_at = now()
-    where w.stopped_at is null and w.id not in (select s3_connector_private.alive_workers())
-    returning w.pool_ids
-  )
-  select array_agg(pool_id) into dead_pools from died, unnest(pool_ids) as pool_id;
-  if dead_pools is not null then
-    -- Not force_unlock_workers: a worker that has only lost its session goes on with its jobs.
-    perform s3_connector_private.free_jobs(dead_pools, '{}', 'infinity');
-  end if;
-  perform s3_connector_private.add_import_jobs(freed_files);
+  perform s3_connector_private.free_dead_workers();
+  perform s3_connector_private.add_import_jobs(array(
+    select f.id from s3_connector.files f
+    where f.id = any (freed_files) and s3_connector_private.free_slots(f.connector_name) is null
+  ));
+  -- Where another transaction holds the connector's queue, wake_connectors dispatches later.
   perform s3_connector_private.dispatch(c.name) from unnest(freed_connectors) as c (name)
-  where s3_connector_private.free_slots(c.name) is not null;
-  perform s3_connector_private.wake_connectors();
+  where s3_connector_private.free_slots(c.name) is not null and s3_connector_private.try_lock_queue(c.name);
   return coalesce(cardinality(freed_files), 0);
 end;
 $$;
 comment on function s3_connector_private.rescue_files() is
-  'Frees what dead workers held: their jobs are unlocked and their files queued again, or failed once max_attempts is spent. Returns how many are in the queue again.';
+  'Frees what dead workers held, and waits for no transaction: their jobs are unlocked and their files queued again, or failed once max_attempts is spent. Returns how many are in the queue again.';
 
 create or replace function s3_connector_private.wake_connectors()
 returns void language sql as $$
@@ -149,12 +134,14 @@ returns void language sql as $$
     -- Where nothing limits them, every file has a job of its own, which the worker that has just taken it may not have begun.
     cross join lateral (select c.max_parallel_files is null and p.table_ready as unlimited) queue
     where c.state = 'running'
+      and not exists (
+        select from s3_connector_private.outages o where o.connector_name = c.name and o.imports_wait
+      )
       and (queue.unlimited
         or not exists (select from s3_connector.files f where f.connector_name = c.name and f.status = 'running'))
       and not exists (
-        select from graphile_worker.jobs j
-        where j.key = s3_connector_private.import_job_key(first_file.id)
-          and (queue.unlimited or (j.locked_at is null and j.attempts < j.max_attempts))
+        select from s3_connector_private.jobs() j
+        where j.key = s3_connector_private.import_job_key(first_file.id) and (j.waits or queue.unlimited)
       )
     -- Each takes a lock, of which a server has some thousands.
     limit 1000
@@ -162,4 +149,4 @@ returns void language sql as $$
   where s3_connector_private.try_lock_queue(stalled.name);
 $$;
 comment on function s3_connector_private.wake_connectors() is
-  'Gives waiting files of connectors whose first one has no job, and waits for none to end, a job again: a safeguard, such as after somebody has deleted jobs.';
+  'Gives waiting files of connectors whose first one has no job, and waits neither for another to end nor for the bucket, a job again: a safeguard, such as after somebody has deleted jobs.';

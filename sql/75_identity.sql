@@ -21,7 +21,7 @@ create or replace function s3_connector_private.settle_in()
 returns bigint language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   paused_connectors bigint;
-  removed_jobs bigint;
+  paused_files bigint[];
 begin
   if s3_connector_private.is_at_home() then
     return 0;
@@ -46,7 +46,8 @@ begin
     update s3_connector.files f set status = 'paused', next_attempt_at = null
     where f.status in ('in_queue', 'pending_retry') returning f.id
   )
-  select count(graphile_worker.remove_job(s3_connector_private.import_job_key(id))) into removed_jobs from paused;
+  select array_agg(id) into paused_files from paused;
+  perform s3_connector_private.remove_jobs_of_files(paused_files);
   update s3_connector_private.progress p
   set copy_notice = format(
     'paused, because this database is a copy (restored, cloned or upgraded) and its original may still import; select s3_connector.resume(%L); to import here',

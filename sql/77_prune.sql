@@ -103,13 +103,9 @@ returns bigint language sql as $$
     delete from s3_connector_private.requests r where r.asked_at < now() - interval '1 day' returning 1
   ), old_workers as (
     delete from s3_connector_private.workers w where w.stopped_at < now() - interval '7 days' returning 1
-  ), old_jobs as (
-    -- Given up by the queue for good: a request that nobody could answer.
-    select graphile_worker.complete_jobs(array_agg(j.id)) from graphile_worker.jobs j
-    where j.attempts >= j.max_attempts and j.locked_at is null and j.updated_at < now() - interval '1 day'
-    having count(*) > 0
   )
-  select (select count(*) from old_requests) + (select count(*) from old_workers) + (select count(*) from old_jobs);
+  select (select count(*) from old_requests) + (select count(*) from old_workers)
+    + s3_connector_private.remove_old_spent_jobs();
 $$;
 comment on function s3_connector_private.prune_leftovers() is
   'Deletes requests of more than a day ago, workers that ended more than a week ago, and jobs that the queue gave up; returns how many.';

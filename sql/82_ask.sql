@@ -35,10 +35,7 @@ begin
   delete from s3_connector_private.requests r where r.asked_at < now() - interval '1 day';
   insert into s3_connector_private.requests (kind, connector_name, argument)
   values (new_kind, connector.name, new_argument) returning id into request_id;
-  -- Somebody waits: before polls and imports.
-  perform graphile_worker.add_job(
-    new_kind, json_build_object('request_id', request_id), max_attempts => 3, priority => -20
-  );
+  perform s3_connector_private.queue_request(new_kind, request_id);
   return request_id;
 end;
 $$;

@@ -56,42 +56,53 @@ declare
   own_role text := current_setting('role');
   own_limit text := current_setting('timescaledb.max_tuples_decompressed_per_dml_transaction', true);
   target text := format('%I.%I', lineage[1], lineage[2]);
+  tries_left integer := 10;
   deleted bigint;
 begin
-  begin
-    if may_become then
-      perform set_config('role', owner, true);
-    end if;
-    -- By default TimescaleDB refuses to delete where it would decompress more than 100,000 rows for it.
-    if own_limit is not null then
-      perform set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true);
-    end if;
-    -- The operator is named in full, and the value has no type: the column may have any that took the id.
-    execute format('delete from %s where %I operator(pg_catalog.=) %L', target, lineage[3], file_id);
-    get diagnostics deleted = row_count;
-  exception
-    when insufficient_privilege then
-      raise exception 'deleting the file''s rows from % was refused to % (%)', target,
-          case when may_become then owner else current_user end, sqlerrm
-        using errcode = 'insufficient_privilege', hint = format(
-          'Rows are deleted as %I, the connector''s owner, by whoever may become it, and else by the caller. Either grant %1$I to %I, or grant select, delete on %s to %2$I.',
-          owner, current_user, target);
-    when undefined_table or invalid_schema_name then
-      if to_regclass(target) is not null then
-        raise;
+  while deleted is null loop
+    begin
+      if may_become then
+        perform set_config('role', owner, true);
       end if;
-      raise exception 'there is no table % any more, which the file was imported into', target
-        using errcode = 'undefined_table', hint = 'Make it again, with that column, or drop the connector.';
-    when undefined_column then
-      if exists (
-        select from pg_catalog.pg_attribute a
-        where a.attrelid = to_regclass(target) and a.attname = lineage[3] and not a.attisdropped
-      ) then
-        raise;
+      -- By default TimescaleDB refuses to delete where it would decompress more than 100,000 rows for it.
+      if own_limit is not null then
+        perform set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true);
       end if;
-      raise exception 'table % has no column % any more, which held the file''s id', target, quote_ident(lineage[3])
-        using errcode = 'undefined_column', hint = 'Add the column again, or delete the rows and the connector by hand.';
-  end;
+      -- The operator is named in full, and the value has no type: the column may have any that took the id.
+      execute format('delete from %s where %I operator(pg_catalog.=) %L', target, lineage[3], file_id);
+      get diagnostics deleted = row_count;
+    exception
+      when serialization_failure then
+        -- TimescaleDB moved rows to another batch or table meanwhile (compaction, recompression). The next statement finds
+        -- them there, unless the transaction keeps to one snapshot.
+        tries_left := tries_left - 1;
+        if tries_left = 0 or current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
+          raise exception 'the file''s rows in % are being moved by another session (%)', target, sqlerrm
+            using errcode = 'serialization_failure', hint = 'Nothing was deleted. Run the same statement again, in a new transaction.';
+        end if;
+      when insufficient_privilege then
+        raise exception 'deleting the file''s rows from % was refused to % (%)', target,
+            case when may_become then owner else current_user end, sqlerrm
+          using errcode = 'insufficient_privilege', hint = format(
+            'Rows are deleted as %I, the connector''s owner, by whoever may become it, and else by the caller. Either grant %1$I to %I, or grant select, delete on %s to %2$I.',
+            owner, current_user, target);
+      when undefined_table or invalid_schema_name then
+        if to_regclass(target) is not null then
+          raise;
+        end if;
+        raise exception 'there is no table % any more, which the file was imported into', target
+          using errcode = 'undefined_table', hint = 'Make it again, with that column, or drop the connector.';
+      when undefined_column then
+        if exists (
+          select from pg_catalog.pg_attribute a
+          where a.attrelid = to_regclass(target) and a.attname = lineage[3] and not a.attisdropped
+        ) then
+          raise;
+        end if;
+        raise exception 'table % has no column % any more, which held the file''s id', target, quote_ident(lineage[3])
+          using errcode = 'undefined_column', hint = 'Add the column again, or delete the rows and the connector by hand.';
+    end;
+  end loop;
   -- After an error the role goes back with all that it did.
   if may_become then
     perform set_config('role', own_role, true);

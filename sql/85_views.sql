@@ -42,20 +42,32 @@ comment on view s3_connector.running_files is
 create or replace view s3_connector.connector_status as
   select
     c.name, c.state, p.marker,
-    not p.backlog and coalesce(last_poll.error is null, false) as caught_up,
+    not p.backlog and o.since is null and coalesce(last_poll.error is null, false) as caught_up,
     p.last_poll_at,
     case c.state when 'running' then p.next_poll_at end as next_poll_at,
     t.in_queue, t.running, t.pending_retry, t.paused, t.success, t.failure, t.cancelled, t.undone,
     t.rows_total, t.bytes_total, t.rows_last_hour, t.bytes_last_hour, t.rows_last_day, t.bytes_last_day,
     t.last_success_at,
     case
+      when o.since is not null then o.error
       when last_poll.error is not null and last_poll.at > coalesce(last_failure.at, '-infinity') then last_poll.error
       else last_failure.message
     end as last_error,
     (select count(*) from s3_connector.late_files l where l.connector_name = c.name) as late_files,
-    nullif(concat_ws('; ', p.copy_notice, p.notice), '') as notice
+    nullif(concat_ws('; ', p.copy_notice, outage.notice, p.notice,
+      -- Others fail with the first file for such a table.
+      case when c.allow_unlogged then s3_connector_private.unlogged_notice(c.target_table) end), '') as notice
   from s3_connector.connectors c
   join s3_connector_private.progress p on p.connector_name = c.name
+  left join s3_connector_private.outages o on o.connector_name = c.name
+  left join lateral (
+    select concat_ws('; ',
+      format('the bucket has been unavailable since %s: %s', to_char(o.since at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'), o.error),
+      case c.state when 'running' then
+        to_char(least(o.next_try_at, p.next_poll_at) at time zone 'UTC', '"next try at" HH24:MI:SS "UTC"')
+      end
+    ) as notice
+  ) outage on o.since is not null
   cross join lateral (
     select
       coalesce(sum(t.files) filter (where t.status = 'in_queue'), 0)::bigint as in_queue,

@@ -10,6 +10,7 @@ create or replace view s3_connector.metrics as
       ('s3_connector_imported_bytes', 'Size of the imported objects as they are in the bucket, of the files in success.'),
       ('s3_connector_caught_up', '1 where the last poll reached the end of the bucket without an error, else 0.'),
       ('s3_connector_last_poll_failed', '1 where the last poll ended with an error, else 0.'),
+      ('s3_connector_bucket_unavailable_seconds', 'For how long the connector has waited for its bucket, which as a whole cannot be read; 0 where it can.'),
       ('s3_connector_last_poll_timestamp_seconds', 'When the last poll began, in Unix time.'),
       ('s3_connector_poll_lag_seconds', 'For how long the next poll of a running connector has been due; 0 where none is.'),
       ('s3_connector_behind_seconds', 'How long ago the next object that is known and not imported yet was written to the bucket; 0 where all are. The table is that far behind the newest object.'),
@@ -21,6 +22,7 @@ create or replace view s3_connector.metrics as
     select c.name as connector, figure.name, figure.status, figure.value
     from s3_connector.connector_status c
     join s3_connector_private.progress p on p.connector_name = c.name
+    left join s3_connector_private.outages o on o.connector_name = c.name
     left join lateral (
       select q.error is not null as failed from s3_connector.polls q
       where q.connector_name = c.name order by q.started_at desc limit 1
@@ -64,6 +66,8 @@ create or replace view s3_connector.metrics as
         ('s3_connector_imported_bytes', null, c.bytes_total),
         ('s3_connector_caught_up', null, c.caught_up::integer),
         ('s3_connector_last_poll_failed', null, coalesce(last_poll.failed, false)::integer),
+        ('s3_connector_bucket_unavailable_seconds', null,
+          greatest(0, coalesce(extract(epoch from now() - o.since), 0))),
         ('s3_connector_last_poll_timestamp_seconds', null, extract(epoch from c.last_poll_at)),
         -- A schedule that never comes is due at infinity, from which nothing can be subtracted.
         ('s3_connector_poll_lag_seconds', null,

@@ -24,6 +24,7 @@ comment on column s3_connector.connectors.time_zone is 'The zone of times that c
 comment on column s3_connector.connectors.match_columns_by is 'name or position: how file columns find table columns. A CSV without header goes by position.';
 comment on column s3_connector.connectors.on_unknown_column is 'fail or ignore: a file column that the table lacks.';
 comment on column s3_connector.connectors.create_table is 'Whether to make the table from the first file when it does not exist.';
+comment on column s3_connector.connectors.allow_unlogged is 'Whether files may go into an unlogged table, which a crash of the server empties while they stay success. False: such files fail.';
 comment on column s3_connector.connectors.time_column is 'The hypertable''s time column; null: the suggested one, where the table is created.';
 comment on column s3_connector.connectors.hypertable is 'Whether a created table is a hypertable; null: yes, if there is a time column and TimescaleDB.';
 comment on column s3_connector.connectors.chunk_interval is 'The interval of a created hypertable''s chunks.';
@@ -32,13 +33,13 @@ comment on column s3_connector.connectors.segment_by is 'The columnstore''s segm
 comment on column s3_connector.connectors.order_by is 'The columnstore''s order-by columns, each with asc or desc and nulls first or last if need be; only with columnstore. Null: by time, the last first.';
 comment on column s3_connector.connectors.on_conflict is 'fail, skip or update: a row whose key the table has already.';
 comment on column s3_connector.connectors.on_bad_row is 'fail: the file fails; skip: the row goes to rejected_rows.';
-comment on column s3_connector.connectors.max_bad_rows is 'With on_bad_row skip: more bad rows than this fail the file; null: no limit.';
+comment on column s3_connector.connectors.max_bad_rows is 'With on_bad_row skip: a file with more bad rows than this fails and lands nothing. Null: no limit.';
 comment on column s3_connector.connectors.file_id_column is 'A column of the target that gets files.id of the file that the row came from.';
 comment on column s3_connector.connectors.max_file_bytes is 'Objects larger than this many bytes fail, and so does what is 20 times larger when it is expanded.';
 comment on column s3_connector.connectors.max_row_bytes is 'A row larger than this many bytes fails its file.';
 comment on column s3_connector.connectors.max_tracked_files is 'How many files may be under way (not ended) at once; a poll fills only the free places.';
 comment on column s3_connector.connectors.max_parallel_files is 'How many files may be imported side by side; 1: strictly in key order; null: as many as the workers run.';
-comment on column s3_connector.connectors.max_attempts is 'How many times a file is tried when the trouble may pass; 1 to 100.';
+comment on column s3_connector.connectors.max_attempts is 'How many times a file is tried when the trouble may pass; 1 to 100. What fails because the bucket as a whole cannot be read does not count.';
 comment on column s3_connector.connectors.min_object_age is 'The marker never passes an object younger than this: for writers whose keys do not arrive in order.';
 comment on column s3_connector.connectors.retention is 'How long history is kept: of files that ended, their status changes and rejected rows, and polls. Null: for ever. The rows in files stay in any case, so that no key is imported twice.';
 comment on column s3_connector.connectors.start_after is 'Keys up to and including this one are left out; null: none. Moves the marker forward; set_marker also moves it back.';
@@ -65,11 +66,11 @@ comment on column s3_connector.files.etag is 'The object''s ETag; the import fet
 comment on column s3_connector.files.size_bytes is 'The object''s size in bytes.';
 comment on column s3_connector.files.last_modified is 'When the object was written.';
 comment on column s3_connector.files.status is 'in_queue, running, pending_retry, paused, success, failure, cancelled or undone.';
-comment on column s3_connector.files.attempts is 'How many times the import was begun.';
-comment on column s3_connector.files.rows_read is 'Rows in the file: imported + rejected + skipped. Null until it is imported, and again once it is undone.';
-comment on column s3_connector.files.rows_imported is 'Rows that are in the table.';
+comment on column s3_connector.files.attempts is 'How many times the import was begun, without those that failed because the bucket as a whole could not be read.';
+comment on column s3_connector.files.rows_read is 'Rows that the reader found in the file, each of which was imported, rejected or skipped. Null until it is imported, and again once it is undone.';
+comment on column s3_connector.files.rows_imported is 'Rows that PostgreSQL says it took into the table.';
 comment on column s3_connector.files.rows_rejected is 'Bad rows, which are in rejected_rows.';
-comment on column s3_connector.files.rows_skipped is 'Rows left out by on_conflict = skip.';
+comment on column s3_connector.files.rows_skipped is 'Rows left out for a reason that is no error: on_conflict = skip, a later row of the file with the same key, a trigger of the table.';
 comment on column s3_connector.files.error_code is 'Stable code of the last error; docs/errors.md explains each.';
 comment on column s3_connector.files.error_message is 'What was expected, what came, and what to do.';
 comment on column s3_connector.files.queued_at is 'When the file was put into the queue.';
@@ -101,7 +102,8 @@ comment on table s3_connector.late_files is 'Keys behind the marker that were ne
 comment on table s3_connector_private.progress is 'How far the polls of each connector have come.';
 comment on column s3_connector_private.progress.marker is 'The last matched key that was enqueued; listing starts after it.';
 comment on column s3_connector_private.progress.scan_position is 'Where an unfinished listing goes on, when it is beyond the marker because the keys since do not match.';
-comment on column s3_connector_private.progress.backlog is 'Whether there is more to enqueue than the last poll had places or time for.';
+comment on column s3_connector_private.progress.backlog is 'Whether there is more to enqueue than the last poll had places or time for, or somebody asked for a poll that has not answered.';
+comment on column s3_connector_private.progress.poll_asked_at is 'When somebody last asked for a poll.';
 comment on column s3_connector_private.progress.table_ready is 'Whether the target table exists; until then files go one at a time, so that the first in key order makes it.';
 comment on table s3_connector_private.file_history is 'Status changes, behind the view of the same name.';
 comment on table s3_connector_private.rejected_rows is 'Rejected rows, behind the view of the same name.';
@@ -110,7 +112,7 @@ comment on column s3_connector_private.requests.argument is 'The key, of dry_run
 comment on column s3_connector_private.requests.worker_id is 'The worker that answers.';
 comment on table s3_connector_private.audit_findings is 'Late and overwritten keys that an audit under way has found so far.';
 comment on table s3_connector_private.workers is 'Worker processes, behind the view of the same name.';
-comment on column s3_connector_private.workers.pool_ids is 'Names under which graphile-worker locks this worker''s jobs, one a queue.';
+comment on column s3_connector_private.workers.pool_ids is 'Names under which graphile-worker locks this worker''s jobs, one for each share of its work.';
 
 comment on column s3_connector_private.workers.role is 'The database role that it logs in as.';
 comment on column s3_connector_private.workers.notice is 'What is wrong with that role.';

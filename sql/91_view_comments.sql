@@ -6,7 +6,7 @@ comment on type s3_connector.file_status is
 comment on column s3_connector.connector_status.name is 'The connector.';
 comment on column s3_connector.connector_status.state is 'running or paused.';
 comment on column s3_connector.connector_status.marker is 'The last matching key that was put into the queue; listing goes on after it.';
-comment on column s3_connector.connector_status.caught_up is 'Whether the last poll reached the end of the bucket without an error.';
+comment on column s3_connector.connector_status.caught_up is 'Whether the last poll reached the end of the bucket without an error, and the bucket can be read.';
 comment on column s3_connector.connector_status.last_poll_at is 'When the last poll began.';
 comment on column s3_connector.connector_status.next_poll_at is 'When the next poll is due; sooner while there is a backlog. Null while paused.';
 comment on column s3_connector.connector_status.in_queue is 'Files that wait for a worker.';
@@ -24,9 +24,9 @@ comment on column s3_connector.connector_status.bytes_last_hour is 'Bytes of the
 comment on column s3_connector.connector_status.rows_last_day is 'Rows imported within the last 24 hours, to ten minutes.';
 comment on column s3_connector.connector_status.bytes_last_day is 'Bytes of the objects imported within the last 24 hours.';
 comment on column s3_connector.connector_status.last_success_at is 'When a file last came in.';
-comment on column s3_connector.connector_status.last_error is 'What the file that failed last says, or the last poll, where it failed since.';
+comment on column s3_connector.connector_status.last_error is 'What the file that failed last says, or the last poll, where it failed since; while the bucket cannot be read, why not.';
 comment on column s3_connector.connector_status.late_files is 'Keys in late_files, as the last audit found them.';
-comment on column s3_connector.connector_status.notice is 'What else one should know: why the connector is paused in a copy of its database, or that a table was made without a hypertable.';
+comment on column s3_connector.connector_status.notice is 'What else one should know: since when the bucket cannot be read, why, and when the connector tries again; why the connector is paused in a copy of its database, or that a table was made without a hypertable.';
 
 comment on column s3_connector.throughput.connector_name is 'The connector.';
 comment on column s3_connector.throughput.seconds is 'Length of the stretch of time: 60 within the last hour, 600 within the last day.';
@@ -88,7 +88,7 @@ comment on column s3_connector.preview_columns.suggested_time_column is 'Whether
 
 comment on column s3_connector.checks.connector_name is 'The connector.';
 comment on column s3_connector.checks.position is 'Order of the steps.';
-comment on column s3_connector.checks.step is 'What was tried: credentials, assume role, list, get, target, grants.';
+comment on column s3_connector.checks.step is 'What was tried: credentials, assume role, list, get, server, target, grants.';
 comment on column s3_connector.checks.ok is 'Whether it worked.';
 comment on column s3_connector.checks.message is 'What was found.';
 comment on column s3_connector.checks.hint is 'What to do, where it did not work; of assume role always the policies that the role needs.';

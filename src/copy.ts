@@ -1,12 +1,13 @@
 import type pg from 'pg';
 import { copyIntoColumnstore } from './copy/columnstore.ts';
+import { guardChunks } from './copy/guard.ts';
 import { copyInto, type Destination, filledColumns } from './copy/into.ts';
 import { chooseKey, dropStaging, makeStaging, mergeStaging } from './copy/merge.ts';
 import { inSavepoint } from './copy/savepoint.ts';
 import { copyTolerantly } from './copy/tolerant.ts';
 import type { Connector, File } from './db/schema.ts';
 import type { CopyPlan, FilePart } from './formats/format.ts';
-import type { RowCounts } from './record.ts';
+import type { RowCounts } from './reconcile.ts';
 import { isBadRow, isConflict } from './sql_errors.ts';
 import { type Columnstore, describeColumnstore } from './target/columnstore.ts';
 import { quoteTable, type TargetTable } from './target/table.ts';
@@ -20,6 +21,8 @@ export interface CopyJob {
   part: FilePart;
   plan: CopyPlan;
   signal: AbortSignal;
+  /** Rows of the file's earlier parts that were refused. */
+  rejectedBefore: number;
   dryRun?: DryRun | undefined;
 }
 
@@ -33,12 +36,23 @@ export interface DryRun {
  * Copies a part with the owner's rights. COPY goes straight into the table; only a conflict or a bad row, where the
  * connector says what to do about it, sends the part the slower way.
  * @throws ConnectorError what PostgreSQL refused, with line and column; what the reader refused; `no_unique_key`,
- *   `too_many_bad_rows`
+ *   `too_many_bad_rows`, `rows_do_not_add_up`, `chunk_made_meanwhile`
  */
-export async function copyPart(job: CopyJob): Promise<RowCounts> {
-  const target: Destination = { table: quoteTable(job.table), columns: filledColumns(job.plan) };
+export function copyPart(job: CopyJob): Promise<RowCounts> {
+  return guardChunks(job, () => copyUnguarded(job));
+}
+
+async function copyUnguarded(job: CopyJob): Promise<RowCounts> {
+  const target: Destination = {
+    table: quoteTable(job.table),
+    columns: filledColumns(job.plan),
+    mayLeaveOut: job.table.mayLeaveOut,
+  };
   if (job.connector.on_conflict === 'fail') {
-    const columnstore = job.connector.columnstore ? await describeColumnstore(job.client, job.table) : null;
+    const columnstore =
+      job.connector.columnstore && job.table.hasColumnstore
+        ? await describeColumnstore(job.client, job.table)
+        : null;
     return await fill(job, target, columnstore);
   }
   const key = await chooseKey(job);
@@ -49,9 +63,9 @@ export async function copyPart(job: CopyJob): Promise<RowCounts> {
   }
   const staging = await makeStaging(job);
   const staged = await fill(job, staging);
-  const merged = await mergeStaging(job, staging, key);
+  const merged = await mergeStaging(job, key, staged.imported);
   await dropStaging(job);
-  return { imported: merged, rejected: staged.rejected, skipped: staged.imported - merged };
+  return { ...staged, ...merged };
 }
 
 /** Fills the target or a staging table; bad rows go to rejected_rows, if the connector says so. */
@@ -65,9 +79,9 @@ async function fill(
     columnstore
       ? copyIntoColumnstore(job, destination, columnstore)
       : copyInto(client, connector.owner, destination, part.copyInputs(plan), signal);
-  if (connector.on_bad_row === 'fail') return { imported: await straight(), rejected: 0, skipped: 0 };
+  if (connector.on_bad_row === 'fail') return await straight();
   try {
-    return { imported: await inSavepoint(client, straight), rejected: 0, skipped: 0 };
+    return await inSavepoint(client, straight);
   } catch (error) {
     if (!isBadRow(error)) throw error;
     return await copyTolerantly(job, destination);

@@ -1,6 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 import type { Connector, Database, Progress } from './db/schema.ts';
-import { ConnectorError, describeError } from './errors.ts';
+import { type ConnectorError, describeError } from './errors.ts';
 import type { Listing } from './list.ts';
 import { nextRun } from './schedule.ts';
 
@@ -37,17 +37,20 @@ export async function enqueue(
   return rows[0]?.enqueued ?? null;
 }
 
-/** Records a poll that could not list; the marker stays. */
+/**
+ * Records a failed poll; the marker stays.
+ * @param start undefined where the poll failed before it was known: then the connector stays due
+ */
 export async function recordFailedPoll(
   db: Kysely<Database>,
-  start: PollStart,
-  error: unknown,
+  connectorName: string,
+  start: PollStart | undefined,
+  error: ConnectorError,
 ): Promise<void> {
-  const code = error instanceof ConnectorError ? error.code : 'unexpected';
   await sql`
     select s3_connector_private.fail_poll(
-      ${start.connector.name}, ${nextPollAt(start)}::timestamptz, ${start.startedAt.toISOString()}::timestamptz,
-      1, ${code}, ${describeError(error)}
+      ${connectorName}, ${start ? nextPollAt(start) : null}::timestamptz,
+      ${start?.startedAt.toISOString() ?? null}::timestamptz, ${start ? 1 : 0}, ${error.code}, ${describeError(error)}
     )`.execute(db);
 }
 

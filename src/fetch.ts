@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import { addAbortSignal, type Readable } from 'node:stream';
 import type { Connector } from './db/schema.ts';
 import { ConnectorError } from './errors.ts';
-import { type ByteRange, openRange, receiveRange } from './fetch/receive.ts';
+import { type ByteRange, openRange, receiveRange, untilBroken } from './fetch/receive.ts';
 import { SpooledFile } from './fetch/spooled_file.ts';
 import { TimeLimit } from './fetch/time_limit.ts';
 import { FORMATS } from './formats/format.ts';
+import { anotherSize } from './sources/object_version.ts';
 import type { Source, SourceObject } from './sources/source.ts';
 import type { WorkerContext } from './task.ts';
 
@@ -103,7 +104,7 @@ async function fetchToDisk(
   const stop = new AbortController();
   const signal = AbortSignal.any([limit.signal, stop.signal]);
   const download = { source, object, file, signal, tailFrom: tailStart(object, options) };
-  const first = object.sizeBytes > 0 ? await limit.hold(openRange(download, firstRange(download))) : null;
+  const first = await limit.hold(openRange(download, firstRange(download)));
   const ended = limit
     .hold(receiveAll(download, first))
     .catch((error) => file.fail(error))
@@ -118,23 +119,22 @@ async function fetchToDisk(
   };
 }
 
-/** The whole object; undefined where it breaks off or has another size, which is left to `receiveAll`. */
+/** The whole object; undefined where it breaks off, which is left to `receiveAll`. */
 async function fetchSmall(
   source: Source,
   object: SourceObject,
   signal: AbortSignal,
 ): Promise<Buffer | undefined> {
-  if (object.sizeBytes === 0) return Buffer.alloc(0);
   const body = await source.open(object, { offset: 0, signal });
   const chunks: Buffer[] = [];
-  try {
-    for await (const chunk of addAbortSignal(signal, body)) chunks.push(chunk);
-  } catch {
-    signal.throwIfAborted();
-    return undefined;
+  let received = 0;
+  for await (const chunk of untilBroken(addAbortSignal(signal, body), () => {})) {
+    chunks.push(chunk);
+    received += chunk.length;
+    if (received > object.sizeBytes) throw anotherSize(object, `at least ${received}`);
   }
-  const bytes = Buffer.concat(chunks);
-  return bytes.length === object.sizeBytes ? bytes : undefined;
+  signal.throwIfAborted();
+  return received === object.sizeBytes ? Buffer.concat(chunks) : undefined;
 }
 
 interface Download {
@@ -154,10 +154,10 @@ function firstRange({ object: { sizeBytes }, tailFrom }: Download): ByteRange {
   return { from: tailFrom < sizeBytes ? tailFrom : 0, to: sizeBytes };
 }
 
-async function receiveAll(download: Download, first: Readable | null): Promise<void> {
+async function receiveAll(download: Download, first: Readable): Promise<void> {
   const { object, file, tailFrom } = download;
   const handle = await open(file.path, 'w', 0o600);
-  let body = first;
+  let body: Readable | null = first;
   try {
     if (tailFrom < object.sizeBytes) {
       await receiveRange(download, handle, firstRange(download), { body, onBytes: () => {} });

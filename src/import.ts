@@ -9,18 +9,20 @@ import type { SpooledFile } from './fetch/spooled_file.ts';
 import { type FilePart, FORMATS } from './formats/format.ts';
 import { log } from './log.ts';
 import { runOnImport } from './on_import.ts';
-import { commitSuccess, type RowCounts } from './record.ts';
+import { addCounts, checkCounts, NO_ROWS, type RowCounts } from './reconcile.ts';
+import { commitSuccess } from './record.ts';
 import { toImportError } from './sql_errors.ts';
 import { type CreatedTable, createTable } from './target/create.ts';
 import { matchColumns } from './target/match.ts';
 import {
-  type DescribedColumn,
+  type DescribedTable,
   describeTable,
   quoteTable,
   type TableName,
   type TargetTable,
   toTable,
 } from './target/table.ts';
+import { refuseUnlogged } from './target/unlogged.ts';
 import type { WorkerContext } from './task.ts';
 
 /** One attempt at one file, with all that it needs to know. */
@@ -113,15 +115,15 @@ async function begin(
     'begin',
     `select * from s3_connector_private.enter_import(${values.join(', ')})`,
   ]);
-  const { backend, target, columns } = entered!.rows[0]!;
+  const { backend, target, described } = entered!.rows[0]!;
   const tableName = { schema: target[0], table: target[1] };
-  return { backend, target: { name: tableName, table: columns && toTable(tableName, columns) } };
+  return { backend, target: { name: tableName, table: described && toTable(tableName, described) } };
 }
 
 interface EnteredImport {
   backend: number;
   target: [schema: string, table: string];
-  columns: DescribedColumn[] | null;
+  described: DescribedTable | null;
 }
 
 async function copyParts(
@@ -132,21 +134,18 @@ async function copyParts(
   spooled: SpooledFile,
 ): Promise<RowCounts> {
   const { connector, signal } = attempt;
-  const counts = { ...NO_ROWS };
+  let counts: RowCounts = NO_ROWS;
   for await (const part of FORMATS[connector.file_format].parts(spooled, connector, worker, signal)) {
-    const copied = await copyOne(client, attempt, target, part).catch((error) => {
+    const copied = await copyOne(client, attempt, target, part, counts.rejected).catch((error) => {
       throw part.name === null ? error : locate(toImportError(error), `${part.name}, `);
     });
-    counts.imported += copied.imported;
-    counts.rejected += copied.rejected;
-    counts.skipped += copied.skipped;
+    counts = addCounts(counts, copied);
   }
   // What nobody had to read must have come, too.
   await spooled.whole();
+  checkCounts(counts);
   return counts;
 }
-
-const NO_ROWS: RowCounts = { imported: 0, rejected: 0, skipped: 0 };
 
 /** The target table; null until it is made. Its notice, where it is made by this import. */
 interface Target extends Partial<Pick<CreatedTable, 'notice'>> {
@@ -159,13 +158,16 @@ async function copyOne(
   attempt: Attempt,
   target: Target,
   part: FilePart,
+  rejectedBefore: number,
 ): Promise<RowCounts> {
   const { connector, file, mappings, signal, dryRun } = attempt;
   if (target.table === null) Object.assign(target, await makeTable(client, attempt, target.name, part));
   // Nothing to make a table from, so nothing to import either: a header and no rows.
   if (target.table === null) return NO_ROWS;
+  refuseUnlogged(target.table, connector);
   const plan = matchColumns(part, target.table, connector, mappings, file);
-  return await copyPart({ client, file, connector, table: target.table, part, plan, signal, dryRun });
+  const { table } = target;
+  return await copyPart({ client, file, connector, table, part, plan, signal, rejectedBefore, dryRun });
 }
 
 /** Makes the table from its first file; of files that come at once, one makes it and the others wait and find it. */

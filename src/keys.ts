@@ -1,6 +1,21 @@
-/** Orders keys as S3 does: by their UTF-8 bytes (JavaScript's `<` goes by UTF-16 units, which differs). */
+/**
+ * Orders keys as S3 does: by their UTF-8 bytes, which is the order of code points. JavaScript's `<` goes by UTF-16 units, which
+ * puts U+10000 and up before U+E000. Compares units and encodes nothing: every key of a listing comes through here.
+ */
 export function compareKeys(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+  const length = Math.min(a.length, b.length);
+  for (let index = 0; index < length; index += 1) {
+    const left = a.charCodeAt(index);
+    const right = b.charCodeAt(index);
+    if (left !== right) return rank(left) - rank(right);
+  }
+  return a.length - b.length;
+}
+
+/** Surrogates come after all other units, because they stand for U+10000 and up. */
+function rank(unit: number): number {
+  if (unit < 0xd800) return unit;
+  return unit < 0xe000 ? unit + 0x10000 : unit;
 }
 
 /** The later of two keys in S3's order; null stands before every key. */

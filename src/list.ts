@@ -45,7 +45,7 @@ export async function listMatching(
   };
   const startAfter = laterKey(start.marker, start.scanPosition);
   for await (const page of source.list({ prefix: glob.prefix, delimiter: glob.delimiter, startAfter })) {
-    listing.requests += 1;
+    listing.requests += page.requests;
     listing.keysListed += page.objects.length;
     for (const object of page.objects) {
       if (!glob.matches(object.key)) continue;
@@ -54,8 +54,9 @@ export async function listMatching(
       listing.keysMatched += 1;
       listing.objects.push(object);
     }
-    if (listing.requests >= limits.maxRequests) {
-      return { ...listing, stoppedBy: 'budget', scanPosition: page.lastKey ?? startAfter };
+    // Not before something was listed: from the same place the next go would come no further.
+    if (listing.requests >= limits.maxRequests && page.lastKey !== null) {
+      return { ...listing, stoppedBy: 'budget', scanPosition: page.lastKey };
     }
   }
   return listing;

@@ -2,12 +2,12 @@ import { once } from 'node:events';
 import pg from 'pg';
 import type { Connector, File } from './db/schema.ts';
 import { ConnectorError } from './errors.ts';
-import { toImportError } from './sql_errors.ts';
+import { toDatabaseError } from './sql_errors.ts';
 import { asRole } from './target/role.ts';
 
 /**
  * Runs what the connector says is to follow a file's rows, with its owner's rights, in the caller's transaction.
- * @throws ConnectorError `on_import_failed`, passing where what PostgreSQL says may pass; what else befell the connection;
+ * @throws ConnectorError `on_import_failed`, passing where what PostgreSQL says may pass; `connection_lost`;
  *   `permission_denied` and `owner_missing`, where the worker may not take the owner's role
  */
 export async function runOnImport(
@@ -38,8 +38,10 @@ async function runStatement(client: pg.ClientBase, text: string, fileId: number)
 }
 
 function explain(error: unknown): unknown {
-  const failed = toImportError(error);
-  if (!(failed instanceof ConnectorError && failed.cause instanceof pg.DatabaseError)) return error;
+  const failed = toDatabaseError(error);
+  if (!(failed instanceof ConnectorError && failed.cause instanceof pg.DatabaseError)) return failed;
+  // Not the statement's doing.
+  if (failed.code === 'connection_lost') return failed;
   return new ConnectorError('on_import_failed', `on_import: ${failed.message}`, {
     passing: failed.passing,
     hint:

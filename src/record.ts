@@ -3,14 +3,8 @@ import pg from 'pg';
 import { queryAll } from './db/query_all.ts';
 import type { ColumnMapping, Connector, Database, File, FileStatus } from './db/schema.ts';
 import { type ConnectorError, describeError } from './errors.ts';
+import type { RowCounts } from './reconcile.ts';
 import type { SourceObject } from './sources/source.ts';
-
-/** Rows of a file: read = imported + rejected + skipped. */
-export interface RowCounts {
-  imported: number;
-  rejected: number;
-  skipped: number;
-}
 
 /** A file whose attempt has begun, and what its connector says about importing it. */
 export interface StartedFile {
@@ -53,8 +47,8 @@ export async function commitSuccess(
   counts: RowCounts,
   notice: string | null | undefined,
 ): Promise<boolean> {
-  const { imported, rejected, skipped } = counts;
-  const values = [file.id, file.attempt_id, imported + rejected + skipped, imported, rejected, skipped];
+  const { read, imported, rejected, skipped } = counts;
+  const values = [file.id, file.attempt_id, read, imported, rejected, skipped];
   const statements = [
     `select s3_connector_private.record_success(${values.map(Number).join(', ')}) as backlog`,
     // As late as may be: polls, and people who steer the connector, wait for its row until the end.
@@ -79,6 +73,23 @@ export async function recordFailure(
   const { rows } = await sql<{ status: FileStatus | null }>`
     select s3_connector_private.fail_attempt(
       ${file.id}, ${file.attempt_id}, ${error.code}, ${toText(describeError(error))}, ${error.passing}
+    ) as status`.execute(db);
+  return rows[0]?.status ?? null;
+}
+
+/**
+ * Takes back an attempt that failed because the bucket as a whole cannot be read; null where it is no longer the file's.
+ * @param outage what the bucket itself answered
+ */
+export async function postponeAttempt(
+  db: Kysely<Database>,
+  file: File,
+  error: ConnectorError,
+  outage: ConnectorError,
+): Promise<FileStatus | null> {
+  const { rows } = await sql<{ status: FileStatus | null }>`
+    select s3_connector_private.postpone_attempt(
+      ${file.id}, ${file.attempt_id}, ${error.code}, ${toText(describeError(error))}, ${outage.code}, ${toText(describeError(outage))}
     ) as status`.execute(db);
   return rows[0]?.status ?? null;
 }

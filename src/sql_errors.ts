@@ -53,10 +53,22 @@ const CODES: Record<string, string> = {
   '57P01': 'connection_lost',
   '57P02': 'connection_lost',
   '57P03': 'connection_lost',
+  '57P05': 'connection_lost',
   S3C01: 'attempt_superseded',
 };
 
-/** Turns an error from PostgreSQL into one that names line and column. Others are returned as they are. */
+/** Turns an error from PostgreSQL, or of the connection to it, into one with a stable code. Others are returned as they are. */
+export function toDatabaseError(error: unknown): unknown {
+  return toImportError(error);
+}
+
+/** The trouble of an error from PostgreSQL, or of the connection to it, that may pass; undefined for any other error. */
+export function passingTrouble(error: unknown): ConnectorError | undefined {
+  const trouble = toDatabaseError(error);
+  return trouble instanceof ConnectorError && trouble.passing ? trouble : undefined;
+}
+
+/** As `toDatabaseError`, of a COPY: names line and column where they are known. */
 export function toImportError(error: unknown, place?: InputPlace): unknown {
   if (!(error instanceof pg.DatabaseError)) return isConnectionError(error) ? connectionLost(error) : error;
   const sqlstate = error.code ?? 'XX000';
@@ -132,16 +144,21 @@ function findPlace(context: string | undefined, place: InputPlace): { line?: num
   return found[2] === undefined ? { line } : { line, column: found[2] };
 }
 
-function isConnectionError(error: unknown): boolean {
+/** What pg says of a connection that is gone; the rest comes from the socket, with a code. */
+const GONE =
+  /^Connection terminated|^Client (has encountered a connection error|was closed)|^timeout e|^no session within/;
+
+/** Whether an error is one of the way to a server, and may pass. */
+export function isConnectionError(error: unknown): boolean {
   const { code, message } = (error ?? {}) as { code?: string; message?: string };
   return (
-    /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND)/.test(code ?? '') ||
-    /Connection terminated|Client has encountered a connection error/.test(message ?? '')
+    /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOST|ENET)/.test(code ?? '') || GONE.test(message ?? '')
   );
 }
 
 function connectionLost(error: unknown): ConnectorError {
-  return new ConnectorError('connection_lost', 'the connection to PostgreSQL was lost during the import', {
+  const reason = error instanceof Error && error.message ? error.message : (error as { code?: string }).code;
+  return new ConnectorError('connection_lost', `the connection to PostgreSQL was lost: ${reason}`, {
     passing: true,
     cause: error,
   });

@@ -6,7 +6,8 @@ import { fetchFor } from '../src/fetch.ts';
 import { type Attempt, type Imported, importSpooled } from '../src/import.ts';
 import { log } from '../src/log.ts';
 import { countFailure, countImport } from '../src/metrics/counters.ts';
-import { recordFailure, recordNewVersion, startAttempt } from '../src/record.ts';
+import { findOutage } from '../src/outage.ts';
+import { postponeAttempt, recordFailure, recordNewVersion, startAttempt } from '../src/record.ts';
 import type { SourceObject } from '../src/sources/source.ts';
 import { defineTask, type WorkerContext } from '../src/task.ts';
 import type { LiveAttempt } from '../src/worker/attempts.ts';
@@ -84,18 +85,22 @@ async function importObject(
 
 async function fail(
   worker: WorkerContext,
-  { file, signal }: LiveAttempt,
+  { file, connector, signal }: LiveAttempt,
   trouble: unknown,
   shutdown: AbortSignal,
 ): Promise<void> {
+  const outage = signal.aborted ? undefined : await findOutage(worker, connector, trouble, signal);
   const error = locate(signal.aborted ? whyStopped(signal.reason) : trouble, `${file.key}: `);
-  const status = await untilAnswered(shutdown, () => recordFailure(worker.control.db, file, error));
+  const { db } = worker.control;
+  const status = await untilAnswered(shutdown, () =>
+    outage ? postponeAttempt(db, file, error, outage) : recordFailure(db, file, error),
+  );
   faultPoint('failure_recorded');
-  countFailure(file, status);
+  countFailure(file, outage && status ? 'postponed' : status);
   if (status === null) return log.info('import stopped', { ...fields(file), code: error.code });
   // Only what nobody foresaw needs a developer's eyes.
   const stack = error.code === 'unexpected' && trouble instanceof Error ? trouble.stack : undefined;
-  log.warn('import failed', {
+  log.warn(outage ? 'import postponed' : 'import failed', {
     ...fields(file),
     status,
     code: error.code,

@@ -1,46 +1,90 @@
 import { sql } from 'kysely';
+import type { Connector } from '../src/db/schema.ts';
+import { untilAnswered } from '../src/db/until_answered.ts';
 import { enqueue, type PollStart, recordFailedPoll } from '../src/enqueue.ts';
-import { describeError } from '../src/errors.ts';
+import { type ConnectorError, describeError, locate } from '../src/errors.ts';
 import { faultPoint } from '../src/fault_points.ts';
 import { compileGlob } from '../src/glob.ts';
 import { type Listing, listMatching } from '../src/list.ts';
 import { log } from '../src/log.ts';
 import { countPoll } from '../src/metrics/counters.ts';
+import { askBucket, endOutage, findOutage, noteOutage } from '../src/outage.ts';
+import { toDatabaseError } from '../src/sql_errors.ts';
 import { defineTask, type WorkerContext } from '../src/task.ts';
 
 /** LIST requests in one go (1,000 keys each); a longer scan goes on in the next poll, from its scan position. */
 const MAX_REQUESTS = 100;
 
 /** One look at one connector's bucket: list -> enqueue. */
-export default defineTask<{ connector_name: string }>(async ({ connector_name }, worker) => {
-  const poll = await startPoll(worker, connector_name);
-  if (!poll) return;
-  const fields = { connector: connector_name };
+export default defineTask<{ connector_name: string }>(async ({ connector_name }, worker, { abortSignal }) => {
+  let poll: Poll | undefined;
+  let outage: ConnectorError | undefined;
   try {
-    const listing = await list(worker, poll);
-    faultPoint('listed');
-    const enqueued = await enqueue(worker.control.db, poll.start, listing);
-    faultPoint('enqueued');
-    if (listing.stoppedBy === 'budget') await pollAgain(worker, connector_name);
-    countPoll(connector_name, 'success');
-    log.info('polled', {
-      ...fields,
-      listed: listing.keysListed,
-      matched: listing.keysMatched,
-      enqueued,
-      stoppedBy: listing.stoppedBy,
-    });
-  } catch (error) {
-    countPoll(connector_name, 'failure');
-    log.error('poll failed', { ...fields, error: describeError(error) });
-    await recordFailedPoll(worker.control.db, poll.start, error);
+    poll = await startPoll(worker, connector_name);
+    if (poll?.inOutage) outage = await lookForEndOfOutage(worker, poll.start.connector);
+    if (outage) throw outage;
+    if (poll && poll.places > 0) await listAndEnqueue(worker, poll);
+  } catch (trouble) {
+    outage ??= poll && (await findOutage(worker, poll.start.connector, trouble));
+    await fail(worker, connector_name, poll?.start, { trouble, outage }, abortSignal);
   }
 });
+
+async function listAndEnqueue(worker: WorkerContext, poll: Poll): Promise<void> {
+  const { name } = poll.start.connector;
+  const listing = await list(worker, poll);
+  faultPoint('listed');
+  const enqueued = await enqueue(worker.control.db, poll.start, listing);
+  faultPoint('enqueued');
+  if (listing.stoppedBy === 'budget') await pollAgain(worker, name);
+  countPoll(name, 'success');
+  log.info('polled', {
+    connector: name,
+    listed: listing.keysListed,
+    matched: listing.keysMatched,
+    enqueued,
+    stoppedBy: listing.stoppedBy,
+  });
+}
+
+/** @returns what the bucket answers, where it still cannot be read */
+async function lookForEndOfOutage(
+  worker: WorkerContext,
+  connector: Connector,
+): Promise<ConnectorError | undefined> {
+  const outage = await askBucket(worker, connector);
+  if (outage) return outage;
+  await endOutage(worker.control.db, connector.name);
+  log.info('the bucket answers again', { connector: connector.name });
+  return undefined;
+}
+
+async function fail(
+  worker: WorkerContext,
+  name: string,
+  start: PollStart | undefined,
+  { trouble, outage }: { trouble: unknown; outage: ConnectorError | undefined },
+  shutdown: AbortSignal,
+): Promise<void> {
+  const error = locate(toDatabaseError(trouble), '');
+  countPoll(name, 'failure');
+  // Only what nobody foresaw needs a developer's eyes.
+  const stack = error.code === 'unexpected' && trouble instanceof Error ? trouble.stack : undefined;
+  log.error('poll failed', { connector: name, code: error.code, error: describeError(error), stack });
+  await untilAnswered(shutdown, () =>
+    worker.control.db.transaction().execute(async (db) => {
+      await recordFailedPoll(db, name, start, error);
+      if (outage) await noteOutage(db, name, outage);
+    }),
+  );
+}
 
 interface Poll {
   start: PollStart;
   places: number;
   youngerThan: Date;
+  /** Whether the bucket could not be read when it was last asked. */
+  inOutage: boolean;
 }
 
 /** Undefined where there is nothing to do: the connector is gone or paused, or all its places are taken. */
@@ -52,11 +96,14 @@ async function startPoll({ control: { db } }: WorkerContext, name: string): Prom
       sql<number>`max_tracked_files - s3_connector_private.tracked_files(name)`.as('places'),
       sql<Date>`now() - min_object_age`.as('younger_than'),
       sql<Date>`now()`.as('started_at'),
+      sql<boolean>`exists (select from s3_connector_private.outages o where o.connector_name = name)`.as(
+        'in_outage',
+      ),
     ])
     .where('name', '=', name)
     .where('state', '=', 'running')
     .executeTakeFirst();
-  if (!connector || connector.places <= 0) return undefined;
+  if (!connector || (connector.places <= 0 && !connector.in_outage)) return undefined;
   const progress = await db
     .selectFrom('s3_connector_private.progress')
     .selectAll()
@@ -66,6 +113,7 @@ async function startPoll({ control: { db } }: WorkerContext, name: string): Prom
     start: { connector, progress, startedAt: connector.started_at },
     places: connector.places,
     youngerThan: connector.younger_than,
+    inOutage: connector.in_outage,
   };
 }
 

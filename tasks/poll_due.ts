@@ -1,25 +1,38 @@
 import { type Kysely, sql } from 'kysely';
 import { settleIn } from '../src/db/home.ts';
 import type { Database } from '../src/db/schema.ts';
+import { describeError } from '../src/errors.ts';
+import { log } from '../src/log.ts';
 import { defineTask } from '../src/task.ts';
 
 /** How long one run forgets history; what is left is up to the next ones. */
 const PRUNE_MS = 20_000;
 
+type Db = Kysely<Database>;
+
+/** Each comes again in a minute, so one that fails holds up none of the others. */
+const STEPS: [name: string, run: (db: Db, shutdown: AbortSignal) => Promise<unknown>][] = [
+  ['due polls', (db) => sql`select s3_connector_private.enqueue_due_polls()`.execute(db)],
+  ['waking connectors', (db) => sql`select s3_connector_private.wake_connectors()`.execute(db)],
+  ['totals', (db) => sql`select s3_connector_private.fold_totals()`.execute(db)],
+  ['pruning', prune],
+];
+
 /**
- * Every minute: frees what dead workers held, queues a poll for each connector that is due, sums up the totals, and
- * forgets what is old.
+ * Every minute: queues a poll for each connector that is due, gives jobs to files that have lost theirs, sums up the totals,
+ * and forgets what is old.
  */
-export default defineTask(async (_payload, { control }, { abortSignal }) => {
-  await settleIn(control.db);
-  await sql`select s3_connector_private.rescue_files()`.execute(control.db);
-  await sql`select s3_connector_private.enqueue_due_polls()`.execute(control.db);
-  await sql`select s3_connector_private.fold_totals()`.execute(control.db);
-  await prune(control.db, abortSignal);
+export default defineTask(async (_payload, { control: { db } }, { abortSignal }) => {
+  await settleIn(db);
+  for (const [step, run] of STEPS) {
+    await run(db, abortSignal).catch((error) =>
+      log.error('housekeeping failed', { step, error: describeError(error) }),
+    );
+  }
 });
 
 /** A transaction a batch, so that nobody waits for long. */
-async function prune(db: Kysely<Database>, shutdown: AbortSignal): Promise<void> {
+async function prune(db: Db, shutdown: AbortSignal): Promise<void> {
   const deadline = Date.now() + PRUNE_MS;
   await sql`select s3_connector_private.prune_leftovers()`.execute(db);
   for (let pruned = 1; pruned > 0 && Date.now() < deadline && !shutdown.aborted; ) {

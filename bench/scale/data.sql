@@ -61,8 +61,5 @@ select c.name, 'data/late', '"etag"', 1, now(), 'late' from s3_connector.connect
 
 set session_replication_role = origin;
 
-select graphile_worker.add_jobs(array_agg((
-  'import_file', json_build_object('file_id', f.id), null, now(), 32767,
-  s3_connector_private.import_job_key(f.id), 0, null
-)::graphile_worker.job_spec))
+select s3_connector_private.queue_imports(array_agg(f.id order by f.id), array_agg(now() order by f.id))
 from s3_connector.files f where f.status = 'in_queue';

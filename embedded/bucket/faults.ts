@@ -1,3 +1,4 @@
+import type { Lister } from './listing_faults.ts';
 import type { Operation } from './route.ts';
 
 /** Which requests an order is for; what is left out matches all. */
@@ -29,6 +30,12 @@ export interface FaultOrder extends FaultMatch {
   error?: { status: number; code: string; message?: string; retryAfter?: number };
   /** Answer with the whole object, as a server that does not know Range. */
   ignoreRange?: boolean;
+  /** Answer a read whatever its If-Match and the like ask for. */
+  ignoreConditions?: boolean;
+  /** Give this ETag with a read; null: none. */
+  etag?: string | null;
+  /** Make the page of a LIST so. */
+  listing?: Lister;
   /** Send the body byte by byte, each after so many milliseconds. */
   trickle?: { ms: number };
   /** Send this many bytes of the body (it must have as many), then nothing for `ms` milliseconds or, without it, until `release()`. */

@@ -6,6 +6,8 @@ export interface ListingOptions {
   delimiter: string;
   /** Only keys and common prefixes that come after this. */
   after: string;
+  /** `after` is from a continuation token, and not start-after. */
+  byToken: boolean;
   maxKeys: number;
 }
 

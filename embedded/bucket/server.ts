@@ -36,8 +36,10 @@ export interface BucketServer {
   readonly store: ObjectStore;
   readonly faults: Faults;
   readonly requests: RequestLog;
-  /** Ends all connections, stalled ones too. */
+  /** Ends all connections, stalled ones too, and accepts no more. */
   close(): Promise<void>;
+  /** Accepts connections again after `close`, on the same port. */
+  open(): Promise<void>;
 }
 
 /** Starts a server that answers as Amazon S3 does, except where a fault is ordered. */
@@ -54,8 +56,7 @@ export async function startBucketServer(options: BucketServerOptions = {}): Prom
   server.keepAliveTimeout = 0;
   server.requestTimeout = 0;
   server.headersTimeout = 0;
-  server.listen(port, host);
-  await once(server, 'listening');
+  await listen(server, port, host);
   const { port: actualPort } = server.address() as AddressInfo;
   return {
     endpoint: `http://${host.includes(':') ? `[${host}]` : host}:${actualPort}`,
@@ -63,7 +64,14 @@ export async function startBucketServer(options: BucketServerOptions = {}): Prom
     faults,
     requests,
     close: () => close(server, faults),
+    open: () => listen(server, actualPort, host),
   };
+}
+
+async function listen(server: Server, port: number, host: string): Promise<void> {
+  if (server.listening) return;
+  server.listen(port, host);
+  await once(server, 'listening');
 }
 
 async function close(server: Server, faults: Faults): Promise<void> {
@@ -138,8 +146,7 @@ async function answer(
   if (operation instanceof S3Error) throw operation;
   const { bucket = '', key = '' } = request;
   const anonymous = signer === undefined && access.credentials !== undefined;
-  const ignoreRange = fault?.order.ignoreRange ?? false;
-  return HANDLERS[operation]({ request, store, bucket, key, body, anonymous, ignoreRange });
+  return HANDLERS[operation]({ request, store, bucket, key, body, anonymous, order: fault?.order ?? {} });
 }
 
 function logEntry(request: S3Request, operation: Operation | S3Error): LoggedRequest {

@@ -61,7 +61,7 @@ begin
 end;
 $$;
 
--- Create: for its schemas s3_connector, s3_connector_private and graphile_worker. Once they are there it may be taken back:
+-- Create: for its schemas s3_connector, s3_connector_private and s3_connector_queue. Once they are there it may be taken back:
 --   revoke create on database the_database from s3_connector_worker;
 -- Temporary: an import may put rows into a temporary table before they go into the target.
 do $$
@@ -74,7 +74,7 @@ $$;
 -- What is there already under another owner, as where the worker ran as a superuser before.
 do $$
 declare
-  schemas name[] := '{s3_connector,s3_connector_private,graphile_worker}';
+  schemas name[] := '{s3_connector,s3_connector_private,s3_connector_queue}';
   worker text := current_setting('s3_connector.worker');
   worker_oid oid := (select oid from pg_roles where rolname = worker);
   handover text;

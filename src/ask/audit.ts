@@ -1,7 +1,8 @@
 import { sql } from 'kysely';
-import { compileGlob } from '../glob.ts';
+import { ConnectorError } from '../errors.ts';
+import { compileGlob, type Glob } from '../glob.ts';
 import { compareKeys } from '../keys.ts';
-import type { SourceObject } from '../sources/source.ts';
+import type { Source, SourceObject } from '../sources/source.ts';
 import type { WorkerContext } from '../task.ts';
 import { jsonb, type Request } from './request.ts';
 
@@ -11,7 +12,11 @@ export interface Audited {
   keysMatched: number;
 }
 
-/** Compares all that matches, from start_after up to the marker, with the files: a page of the listing at a time. */
+/**
+ * Compares all that matches, from start_after up to the marker, with the files: a page of the listing at a time. Then makes
+ * sure that a listing that starts after the marker, as a poll's does, begins with what follows the marker in this one.
+ * @throws ConnectorError `list_incomplete`; what the listing throws
+ */
 export async function auditKeys(request: Request, worker: WorkerContext): Promise<Audited> {
   const audited = { keysListed: 0, keysMatched: 0 };
   const marker = await readMarker(worker, request);
@@ -20,16 +25,49 @@ export async function auditKeys(request: Request, worker: WorkerContext): Promis
   const glob = compileGlob(connector.pattern);
   const isBehind = (key: string) => compareKeys(key, marker) <= 0;
   const listing = { prefix: glob.prefix, delimiter: glob.delimiter, startAfter: connector.start_after };
-  for await (const page of worker.sources.open(connector).list(listing)) {
+  const source = worker.sources.open(connector);
+  for await (const page of source.list(listing)) {
     signal.throwIfAborted();
     const behind = page.objects.filter((object) => isBehind(object.key));
     const matching = behind.filter((object) => glob.matches(object.key));
     audited.keysListed += behind.length;
     audited.keysMatched += matching.length;
     if (matching.length > 0) await compare(worker, request, matching);
+    const beyond = page.objects.find(({ key }) => !isBehind(key) && glob.matches(key));
+    if (beyond) await requireListed(source, glob, marker, beyond.key);
     if (page.lastKey !== null && !isBehind(page.lastKey)) break;
   }
   return audited;
+}
+
+/** A key that a listing from the marker leaves out would never be imported, and the connector would say that it has caught up. */
+async function requireListed(source: Source, glob: Glob, marker: string, key: string): Promise<void> {
+  const listing = { prefix: glob.prefix, delimiter: glob.delimiter, startAfter: marker };
+  for await (const page of source.list(listing)) {
+    if (page.objects.some((object) => object.key === key)) return;
+    if (page.lastKey !== null && compareKeys(page.lastKey, key) >= 0) break;
+  }
+  if (await exists(source, key)) throw incomplete(marker, key);
+}
+
+async function exists(source: Source, key: string): Promise<boolean> {
+  try {
+    await source.head(key);
+    return true;
+  } catch (error) {
+    if (error instanceof ConnectorError && error.code === 'object_missing') return false;
+    throw error;
+  }
+}
+
+function incomplete(marker: string, key: string): ConnectorError {
+  return new ConnectorError(
+    'list_incomplete',
+    `the server's LIST answers leave keys out: ${key} comes after the marker ${marker}, and a LIST that starts after the marker does not have it`,
+    {
+      hint: "Polls will not find it either. Report it to those who run the server; until then, a pattern whose literal start is the key's own folder may list it.",
+    },
+  );
 }
 
 async function readMarker({ control }: WorkerContext, { connector }: Request): Promise<string | null> {

@@ -3,6 +3,7 @@ import type { Listing } from '../list.ts';
 import type { Source, SourceObject } from '../sources/source.ts';
 import type { WorkerContext } from '../task.ts';
 import { checkRole } from './check_role.ts';
+import { checkServer } from './check_server.ts';
 import { checkGrants, checkTarget } from './check_target.ts';
 import type { Request } from './request.ts';
 import { listFirst, sampleOf } from './sample.ts';
@@ -33,7 +34,9 @@ export async function checkConnector(request: Request, worker: WorkerContext): P
   await attempt('credentials', () => checkCredentials(source()));
   await attempt('assume role', () => checkRole(request, worker, source));
   const listed = await attempt('list', () => checkList(source(), request));
-  await attempt('get', () => checkGet(source(), listed?.listing, request.signal));
+
+  await attempt('get', () => checkGet(source(), requireListing(listed), request.signal));
+  await attempt('server', () => checkServer(source(), request, requireListing(listed)));
   const sample = listed && sampleOf(listed.listing);
   const target = await attempt('target', () => checkTarget(worker, request, sample));
   await attempt('grants', () => checkGrants(worker, request, target?.columns ?? []));
@@ -68,20 +71,18 @@ async function checkList(source: Source, { connector }: Request): Promise<StepRe
   };
 }
 
-async function checkGet(
-  source: Source,
-  listing: Listing | undefined,
-  signal: AbortSignal,
-): Promise<StepResult> {
-  if (!listing) {
-    throw new ConnectorError('not_tried', 'not tried, because the bucket could not be listed', {
-      hint: 'Mend the step list first.',
-    });
-  }
+async function checkGet(source: Source, listing: Listing, signal: AbortSignal): Promise<StepResult> {
   const object = sampleOf(listing) ?? listing.objects[0];
   if (!object) return { message: 'nothing to get yet: no key matches' };
   await readFirstByte(source, object, signal);
   return { message: `got the first byte of ${object.key}` };
+}
+
+function requireListing(listed: { listing: Listing } | undefined): Listing {
+  if (listed) return listed.listing;
+  throw new ConnectorError('not_tried', 'not tried, because the bucket could not be listed', {
+    hint: 'Fix what the step list says first.',
+  });
 }
 
 async function readFirstByte(source: Source, object: SourceObject, signal: AbortSignal): Promise<void> {

@@ -5,6 +5,7 @@ import type { FilePart } from '../formats/format.ts';
 import type { SourceObject } from '../sources/source.ts';
 import { matchColumns } from '../target/match.ts';
 import { quoteTable, resolveTableName, type TargetTable } from '../target/table.ts';
+import { describeUnlogged, refuseUnlogged } from '../target/unlogged.ts';
 import type { WorkerContext } from '../task.ts';
 import type { StepResult } from './check.ts';
 import type { Request } from './request.ts';
@@ -69,7 +70,7 @@ export async function checkGrants(
 
 async function refuseUnusable(client: pg.ClientBase, { connector }: Request, target: Target): Promise<void> {
   const name = quoteTable(target.name);
-  if (target.table) return;
+  if (target.table) return refuseUnlogged(target.table, connector);
   if (target.kind) {
     throw new ConnectorError('not_a_table', `expected a table, but ${name} is a ${target.kind}`, {
       hint: 'Name a table in target_table.',
@@ -88,12 +89,18 @@ async function refuseUnusable(client: pg.ClientBase, { connector }: Request, tar
   }
 }
 
-function describeTarget({ name, kind }: Target): StepResult {
+function describeTarget({ name, kind, table }: Target): StepResult {
   return {
     message: kind
       ? `${quoteTable(name)} is a ${kind}`
       : `${quoteTable(name)} will be made from the first file`,
+    ...warning(table),
   };
+}
+
+/** What is wrong with a table that the connector accepts. */
+function warning(table: TargetTable | null): Pick<StepResult, 'hint'> {
+  return table?.unlogged ? { hint: `${describeUnlogged(table.unlogged)}.` } : {};
 }
 
 async function comparePart(
@@ -119,6 +126,7 @@ async function comparePart(
   }
   return {
     message: `${quoteTable(target.name)} is a ${target.kind}; ${filled.length} of the ${part.columnCount} columns of ${sample.key} go into ${filled.join(', ')}`,
+    ...warning(target.table),
     columns: [...filled, ...constants],
   };
 }

@@ -3,7 +3,7 @@ import type { File } from '../db/schema.ts';
 import { ConnectorError, describeError, locate } from '../errors.ts';
 import { fetchFor } from '../fetch.ts';
 import { importSpooled } from '../import.ts';
-import type { RowCounts } from '../record.ts';
+import type { RowCounts } from '../reconcile.ts';
 import type { SourceObject } from '../sources/source.ts';
 import type { WorkerContext } from '../task.ts';
 import type { Request } from './request.ts';
@@ -94,9 +94,9 @@ function toObject(file: File): SourceObject {
   return { key: file.key, etag: file.etag, sizeBytes: file.size_bytes, lastModified: file.last_modified };
 }
 
-function toColumns({ imported, rejected, skipped }: RowCounts) {
+function toColumns({ read, imported, rejected, skipped }: RowCounts) {
   return {
-    rows_read: imported + rejected + skipped,
+    rows_read: read,
     rows_imported: imported,
     rows_rejected: rejected,
     rows_skipped: skipped,

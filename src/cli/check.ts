@@ -34,7 +34,7 @@ async function* findAll(): AsyncGenerator<Finding> {
   const { config, finding } = checkSettings();
   yield finding;
   if (!config) return;
-  yield* checkDatabase(config.databaseUrl);
+  yield* checkDatabase(config);
   yield await checkSpool(config);
   yield await checkCredentials(config);
 }

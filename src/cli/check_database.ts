@@ -1,14 +1,18 @@
-import pg from 'pg';
+import type pg from 'pg';
+import type { Config } from '../config.ts';
+import { openSession } from '../db/connections.ts';
 import { knownMigrations } from '../db/migrations.ts';
-import { explainRefusal } from '../db/refusal.ts';
+import { tryConnections } from '../db/pooler.ts';
+import { QUEUE_SCHEMA } from '../worker/queue.ts';
+import { totalOf } from '../worker/sessions.ts';
 import { type Finding, tryStep } from './check.ts';
 
 const OLDEST_SERVER = 140_000;
 const CONNECT_MS = 10_000;
-const SCHEMAS = ['s3_connector', 's3_connector_private', 'graphile_worker'];
+const SCHEMAS = ['s3_connector', 's3_connector_private', QUEUE_SCHEMA];
 
 /** Whether the database is there and fit, and as new as this program. Changes nothing. */
-export async function* checkDatabase(databaseUrl: string): AsyncGenerator<Finding> {
+export async function* checkDatabase({ databaseUrl, concurrency }: Config): AsyncGenerator<Finding> {
   const { client, finding } = await connect(databaseUrl);
   yield finding;
   if (!client) return;
@@ -20,18 +24,14 @@ export async function* checkDatabase(databaseUrl: string): AsyncGenerator<Findin
   } finally {
     await client.end();
   }
+  yield await tryStep('connections', () => checkConnections(databaseUrl, totalOf(concurrency)));
 }
 
-async function connect(connectionString: string): Promise<{ client?: pg.Client; finding: Finding }> {
+async function connect(databaseUrl: string): Promise<{ client?: pg.Client; finding: Finding }> {
   let client: pg.Client | undefined;
   const finding = await tryStep('database', async () => {
-    const opened = new pg.Client({ connectionString, connectionTimeoutMillis: CONNECT_MS });
-    opened.on('error', () => {});
-    await opened.connect().catch((error) => {
-      throw explainRefusal(error);
-    });
-    client = opened;
-    return await checkServer(opened);
+    client = await openSession(databaseUrl, 'check', { openMs: CONNECT_MS });
+    return await checkServer(client);
   });
   if (finding.state !== 'failed') return { client: client!, finding };
   await client?.end();
@@ -41,15 +41,29 @@ async function connect(connectionString: string): Promise<{ client?: pg.Client; 
 type Found = Omit<Finding, 'step'>;
 
 async function checkServer(client: pg.Client): Promise<Found> {
-  const { rows } = await client.query<{ version: string; number: number; place: string; standby: boolean }>(
+  const { rows } = await client.query<{
+    version: string;
+    number: number;
+    place: string;
+    standby: boolean;
+    read_only: boolean;
+  }>(
     `select current_setting('server_version') as version, current_setting('server_version_num')::integer as number,
-      format('database %s, as role %s', current_database(), current_user) as place, pg_is_in_recovery() as standby`,
+      format('database %s, as role %s', current_database(), current_user) as place, pg_is_in_recovery() as standby,
+      current_setting('transaction_read_only') = 'on' as read_only`,
   );
-  const { version, number, place, standby } = rows[0]!;
+  const { version, number, place, standby, read_only } = rows[0]!;
   const message = `PostgreSQL ${version}, ${place}`;
   if (number < OLDEST_SERVER) return { state: 'failed', message, hint: 'PostgreSQL 14 or newer is needed.' };
   if (standby)
     return { state: 'failed', message, hint: 'This is a standby, which takes no rows: name the primary.' };
+  if (read_only) {
+    return {
+      state: 'failed',
+      message: `${message}: it takes no writes, as default_transaction_read_only is on`,
+      hint: 'Wait until whoever set it takes it back; a managed service sets it where the disk is full.',
+    };
+  }
   return { state: 'ok', message };
 }
 
@@ -131,6 +145,11 @@ async function checkWorkers(client: pg.Client): Promise<Found> {
     'select count(*) as alive from s3_connector.workers where alive',
   );
   return { state: 'ok', message: `${rows[0]!.alive} alive on this database` };
+}
+
+async function checkConnections(databaseUrl: string, needed: number): Promise<Found> {
+  await tryConnections(databaseUrl, needed);
+  return { state: 'ok', message: `${needed} at once, as a worker may need, each with its own session` };
 }
 
 async function hasSchema(client: pg.Client): Promise<boolean> {

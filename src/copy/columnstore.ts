@@ -3,6 +3,7 @@ import type { CopyJob } from '../copy.ts';
 import { ConnectorError } from '../errors.ts';
 import type { FilePart, SortedRows } from '../formats/format.ts';
 import { log } from '../log.ts';
+import type { RowCounts } from '../reconcile.ts';
 import type { Columnstore } from '../target/columnstore.ts';
 import { quoteTable, type TargetTable } from '../target/table.ts';
 import { copyInto, type Destination } from './into.ts';
@@ -20,38 +21,22 @@ const SWITCHES: Record<SortedBy, string> = {
   all: switches('on', 'off', 'on'),
 };
 
-const CHUNK_MADE_MEANWHILE = 'chunk_made_meanwhile';
-
 /** Which of a table's chunks lie between two times; see columnstore_between. */
 type Between = 'empty' | 'alike' | 'unlike';
 
 /**
  * Copies a part straight into the columnstore, sorted if its format can sort as PostgreSQL does, and else with the
  * server sorting.
- * @returns rows that the table took
  */
 export async function copyIntoColumnstore(
   job: CopyJob,
   destination: Destination,
   columnstore: Columnstore,
-): Promise<number> {
+): Promise<RowCounts> {
   return (
     (await trySorted(job, destination, columnstore)) ??
-    (await tryCompressed(job, destination)) ??
-    (await copyRows(job, destination, job.part.copyInputs(job.plan)))
+    (await copyCompressed(job, destination, job.part.copyInputs(job.plan), 'server'))
   );
-}
-
-/** Null where it would hide rows that others have inserted meanwhile. */
-async function tryCompressed(job: CopyJob, destination: Destination): Promise<number | null> {
-  try {
-    return await inSavepoint(job.client, () =>
-      copyCompressed(job, destination, job.part.copyInputs(job.plan), 'server'),
-    );
-  } catch (error) {
-    if (!(error instanceof ConnectorError && error.code === CHUNK_MADE_MEANWHILE)) throw error;
-    return null;
-  }
 }
 
 /** Null where the rows could not be sorted, or not be kept as they were. */
@@ -59,7 +44,7 @@ async function trySorted(
   job: CopyJob,
   destination: Destination,
   { keys, timeColumn }: Columnstore,
-): Promise<number | null> {
+): Promise<RowCounts | null> {
   const rows = keys && ((await job.part.sort?.(job.plan, keys)) ?? null);
   if (rows === null) return null;
   try {
@@ -83,17 +68,17 @@ async function copySorted(
   destination: Destination,
   rows: SortedRows,
   timeColumn: string,
-): Promise<number> {
+): Promise<RowCounts> {
   const between = await lookBetween(job.client, job.table, await rows.range(timeColumn));
   if (between === 'unlike') throw unlike(job.table);
   const alone = between === 'empty' && (await isAlone(job.client, job.table));
-  const count = await copyCompressed(job, destination, rows.copyInputs(), alone ? 'all' : 'batches');
+  const counts = await copyCompressed(job, destination, rows.copyInputs(), alone ? 'all' : 'batches');
   const { rows: found } = await job.client.query<{ sorted: boolean }>(
     'select s3_connector_private.is_sorted_as_declared($1, $2, $3) as sorted',
     [job.table.schema, job.table.table, alone],
   );
   if (!found[0]!.sorted) throw unlike(job.table);
-  return count;
+  return counts;
 }
 
 async function lookBetween(
@@ -121,32 +106,15 @@ async function isAlone(client: pg.ClientBase, table: TargetTable): Promise<boole
 }
 
 async function copyCompressed(
-  job: CopyJob,
-  destination: Destination,
-  inputs: ReturnType<FilePart['copyInputs']>,
-  sortedBy: SortedBy,
-): Promise<number> {
-  const { client, table } = job;
-  await client.query(SWITCHES[sortedBy]);
-  const count = await copyRows(job, destination, inputs);
-  await client.query(switches('default', 'default', 'default'));
-  const { rows } = await client.query<{ hides: boolean }>(
-    'select s3_connector_private.hides_rows($1, $2) as hides',
-    [table.schema, table.table],
-  );
-  if (!rows[0]!.hides) return count;
-  throw new ConnectorError(
-    CHUNK_MADE_MEANWHILE,
-    `chunks of ${quoteTable(table)} were made while the file waited to make them`,
-  );
-}
-
-function copyRows(
   { client, connector, signal }: CopyJob,
   destination: Destination,
   inputs: ReturnType<FilePart['copyInputs']>,
-): Promise<number> {
-  return copyInto(client, connector.owner, destination, inputs, signal);
+  sortedBy: SortedBy,
+): Promise<RowCounts> {
+  await client.query(SWITCHES[sortedBy]);
+  const counts = await copyInto(client, connector.owner, destination, inputs, signal);
+  await client.query(switches('default', 'default', 'default'));
+  return counts;
 }
 
 /** Sets TimescaleDB's settings until they are set back, or until an error sets back everything. */

@@ -1,6 +1,8 @@
 import pg from 'pg';
 import type { CopyJob } from '../copy.ts';
 import { ConnectorError } from '../errors.ts';
+import { lyingCount } from '../lies.ts';
+import { type RowCounts, reconcile } from '../reconcile.ts';
 import { toImportError } from '../sql_errors.ts';
 import { asRole } from '../target/role.ts';
 import { quoteTable } from '../target/table.ts';
@@ -45,7 +47,7 @@ export async function makeStaging({ client, connector, table, plan }: CopyJob): 
     await client.query(`create temp table s3_connector_staging (${like}) on commit drop`);
     await client.query(`alter table ${STAGING} add column ${ROW} bigint generated always as identity`);
   });
-  return { table: STAGING, columns: filledColumns(plan) };
+  return { table: STAGING, columns: filledColumns(plan), mayLeaveOut: false };
 }
 
 export async function dropStaging({ client, connector }: CopyJob): Promise<void> {
@@ -55,38 +57,61 @@ export async function dropStaging({ client, connector }: CopyJob): Promise<void>
 /**
  * Brings the staged rows into the target. Of rows of the file with the same key, `update` takes the last and `skip`
  * the first, as if they had come one after the other.
- * @returns rows inserted or updated
+ * @param staged how many they are
+ * @returns how many were inserted or updated, and how many were not because of others
+ * @throws ConnectorError `rows_do_not_add_up`, and what PostgreSQL refused
  */
-export async function mergeStaging(job: CopyJob, staging: Destination, key: string[]): Promise<number> {
-  const { client, connector, table } = job;
-  const columns = quoteColumns(staging.columns);
-  const statement =
-    connector.on_conflict === 'skip'
-      ? `insert into ${quoteTable(table)} (${columns})
-          select ${columns} from ${STAGING} order by ${ROW} on conflict do nothing`
-      : updateStatement(quoteTable(table), staging, key);
+export async function mergeStaging(
+  job: CopyJob,
+  key: string[],
+  staged: number,
+): Promise<Pick<RowCounts, 'imported' | 'skipped'>> {
+  const { connector, table, plan } = job;
+  const skips = connector.on_conflict === 'skip';
+  const superseded = skips ? 0 : await deleteSuperseded(job, key);
+  const columns = filledColumns(plan);
+  const values = columns.filter(({ name }) => !key.includes(name));
+  const list = quoteColumns(columns);
+  const merged = await countRows(
+    job,
+    `insert into ${quoteTable(table)} (${list}) select ${list} from ${STAGING} order by ${ROW}
+      on conflict ${skips ? 'do nothing' : updateOf(key, values)}`,
+  );
+  const mayLeaveOut = skips || values.length === 0 || table.mayLeaveOut || table.mayLeaveUpdates;
+  const { imported, skipped } = reconcile(staged - superseded, merged, mayLeaveOut);
+  return { imported, skipped: skipped + superseded };
+}
+
+/** @param values the columns that are not the key's; a row without any is the same as the one that is there */
+function updateOf(key: string[], values: { name: string }[]): string {
+  const set = values.map(
+    ({ name }) => `${pg.escapeIdentifier(name)} = excluded.${pg.escapeIdentifier(name)}`,
+  );
+  const conflict = `(${key.map((name) => pg.escapeIdentifier(name)).join(', ')})`;
+  return `${conflict} ${set.length > 0 ? `do update set ${set.join(', ')}` : 'do nothing'}`;
+}
+
+/** Deletes all staged rows of a key but the last. Rows with a null in the key are the same as no other. */
+async function deleteSuperseded(job: CopyJob, key: string[]): Promise<number> {
+  const columns = key.map((name) => pg.escapeIdentifier(name));
+  return await countRows(
+    job,
+    `delete from ${STAGING} using (
+        select ${ROW} as "s3_connector superseded", row_number() over (
+          partition by ${columns.join(', ')} order by ${ROW} desc
+        ) as "s3_connector rank"
+        from ${STAGING} where ${columns.map((column) => `${column} is not null`).join(' and ')}
+      ) ranked
+      where ${ROW} = "s3_connector superseded" and "s3_connector rank" > 1`,
+  );
+}
+
+/** Runs a statement with the owner's rights; returns how many rows PostgreSQL says that it wrote. */
+async function countRows({ client, connector }: CopyJob, statement: string): Promise<number> {
   try {
     const { rowCount } = await asRole(client, connector.owner, () => client.query(statement));
-    return rowCount ?? 0;
+    return lyingCount('merged', rowCount ?? 0);
   } catch (error) {
     throw toImportError(error);
   }
-}
-
-function updateStatement(target: string, staging: Destination, key: string[]): string {
-  const columns = quoteColumns(staging.columns);
-  const keyColumns = key.map((name) => pg.escapeIdentifier(name));
-  const set = staging.columns
-    .filter((column) => !key.includes(column.name))
-    .map(({ name }) => `${pg.escapeIdentifier(name)} = excluded.${pg.escapeIdentifier(name)}`);
-  // Rows with a null in the key are the same as no other.
-  return `insert into ${target} (${columns})
-    select ${columns} from (
-      select *, row_number() over (partition by ${keyColumns.join(', ')} order by ${ROW} desc) as "s3_connector rank"
-      from ${STAGING}
-    ) staged
-    where "s3_connector rank" = 1 or ${keyColumns.map((column) => `${column} is null`).join(' or ')}
-    order by ${ROW}
-    on conflict (${keyColumns.join(', ')})
-    do ${set.length > 0 ? `update set ${set.join(', ')}` : 'nothing'}`;
 }

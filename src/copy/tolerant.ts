@@ -1,126 +1,108 @@
 import pg from 'pg';
 import type { CopyJob } from '../copy.ts';
-import { ConnectorError } from '../errors.ts';
-import type { Refusal, RowBatch } from '../formats/format.ts';
-import type { RowCounts } from '../record.ts';
+import type { ConnectorError } from '../errors.ts';
+import type { CopyInput, RaggedRows, Refusal, RowSet } from '../formats/format.ts';
+import { addCounts, NO_ROWS, type RowCounts } from '../reconcile.ts';
 import { isBadRow, reasonOf } from '../sql_errors.ts';
-import { copyInto, type Destination } from './into.ts';
-import { inSavepoint } from './savepoint.ts';
-
-/** Characters of a raw line that are kept; the object itself has the rest. */
-const MAX_RAW = 65_536;
-/** Rows that are tried together after a bad one; they double with each success. */
-const FIRST_WINDOW = 32;
-/** Refused rows that a dry run tells of. */
-const SHOWN_REFUSALS = 10;
+import type { Destination } from './into.ts';
+import { Rejects } from './rejects.ts';
+import { sift } from './sift.ts';
+import { Trials } from './trials.ts';
 
 /**
- * Copies what PostgreSQL takes, and writes what it refuses to rejected_rows. PostgreSQL is the only judge: rows are
- * copied many at a time, and where it refuses some, those before the bad one are copied, it is left out, and so on.
+ * Copies what PostgreSQL takes, and writes what it refuses to rejected_rows. PostgreSQL is the only judge of values: rows
+ * are copied many at a time, and again without the one that it refuses. Rows that are bad whatever their values are,
+ * the reader sets apart.
  * @throws ConnectorError `too_many_bad_rows`, and whatever is not a row's fault
  */
 export async function copyTolerantly(job: CopyJob, destination: Destination): Promise<RowCounts> {
-  const counts: RowCounts = { imported: 0, rejected: 0, skipped: 0 };
+  const copier = new TolerantCopier(job, destination);
   for await (const batch of job.part.batches(job.plan)) {
-    const refusals: Refusal[] = [];
-    // At once: a batch may have a million more.
-    const refuse = (refusal: Refusal) => {
-      refusals.push(refusal);
-      checkLimit(job, ++counts.rejected, refusal);
-    };
-    for (const refusal of batch.refusals) refuse(refusal);
-    counts.imported += await copyBatch(job, destination, batch, refuse);
-    await reject(job, refusals);
+    copier.read += batch.rowsRead;
+    for (const refusal of batch.refusals) await copier.refuse(refusal);
+    for (const rows of batch.ragged) await copier.refuseRagged(rows);
+    await copier.copy(batch);
+    await copier.writeRefused();
   }
-  return counts;
+  return copier.counts;
 }
 
-/** @returns rows that the table took; of the others `refuse` is told */
-async function copyBatch(
-  job: CopyJob,
-  destination: Destination,
-  batch: RowBatch,
-  refuse: (refusal: Refusal) => void,
-): Promise<number> {
-  let imported = 0;
-  let start = 0;
-  let window = batch.count;
-  /** A row that is known to be bad, and why: the rows before it are copied first. */
-  let bad: { row: number; error: ConnectorError } | undefined;
-  while (start < batch.count) {
-    if (bad?.row === start) {
-      refuse(toRefusal(batch, bad.row, bad.error));
-      start += 1;
-      bad = undefined;
-      window = FIRST_WINDOW;
-      continue;
+class TolerantCopier {
+  readonly #destination: Destination;
+  readonly #trials: Trials;
+  readonly #rejects: Rejects;
+  /** What PostgreSQL says of ragged rows, by their number of fields. */
+  readonly #raggedReasons = new Map<number, string>();
+  /** Rows that the reader found in the batches. */
+  read = 0;
+  /** Of the rows that COPY was given and did not refuse. */
+  #landed: RowCounts = NO_ROWS;
+
+  constructor(job: CopyJob, destination: Destination) {
+    this.#destination = destination;
+    this.#trials = new Trials(job);
+    this.#rejects = new Rejects(job);
+  }
+
+  get counts(): RowCounts {
+    return { ...this.#landed, read: this.read, rejected: this.#rejects.written };
+  }
+
+  async copy(rows: RowSet): Promise<void> {
+    const land = async (start: number, end: number, without: number[]) => {
+      await this.#land(rows.copyInput(start, end, without));
+    };
+    await sift(rows, land, (row, error) => this.#refuseRow(rows, row, error));
+  }
+
+  /** Refuses rows as COPY would refuse each, without showing it each: a probe takes many. */
+  async refuseRagged(rows: RaggedRows): Promise<void> {
+    const { columns } = this.#destination;
+    const probe = async (start: number, end: number, without: number[]) => {
+      const { columns: count, input } = rows.probe(start, end, without);
+      await this.#trials.probe({ ...this.#destination, columns: columns.slice(0, count) }, input);
+      for (let row = start; row < end; row++)
+        if (!without.includes(row)) await this.#refuseRaggedRow(rows, row);
+    };
+    await sift(rows, probe, (row, error) => this.#refuseRow(rows, row, error));
+  }
+
+  async refuse(refusal: Refusal): Promise<void> {
+    this.#rejects.add(refusal);
+    if (this.#rejects.full) await this.writeRefused();
+  }
+
+  async writeRefused(): Promise<void> {
+    await this.#trials.settle();
+    await this.#rejects.write();
+  }
+
+  /** PostgreSQL says what is wrong with the first row of each number of fields, in its own language. */
+  async #refuseRaggedRow(rows: RaggedRows, row: number): Promise<void> {
+    const reason = this.#raggedReasons.get(rows.fields);
+    if (reason !== undefined) {
+      await this.refuse({ line: rows.line(row), column: null, reason, raw: rows.raw(row) });
+      return;
     }
-    const end = Math.min(bad?.row ?? start + window, batch.count);
     try {
-      imported += await copyRange(job, destination, batch, start, end);
-      start = end;
-      window *= 2;
+      await this.#land(rows.copyInput(row, row + 1));
     } catch (error) {
       if (!isBadRow(error)) throw error;
-      const row = error.line === undefined ? undefined : batch.rowAt(error.line);
-      if (row !== undefined && row >= start && row < end) bad = { row, error };
-      else if (end - start === 1) bad = { row: start, error };
-      // An error that names no line, as a foreign key's: halve until one row is left.
-      else {
-        window = Math.ceil((end - start) / 2);
-        bad = undefined;
-      }
+      if (error.code === 'bad_row') this.#raggedReasons.set(rows.fields, toReason(error));
+      await this.#refuseRow(rows, row, error);
     }
   }
-  return imported;
-}
 
-function copyRange(
-  { client, connector, signal }: CopyJob,
-  destination: Destination,
-  batch: RowBatch,
-  start: number,
-  end: number,
-): Promise<number> {
-  return inSavepoint(client, () =>
-    copyInto(client, connector.owner, destination, [batch.copyInput(start, end)], signal),
-  );
-}
-
-function toRefusal(batch: RowBatch, row: number, error: ConnectorError): Refusal {
-  const reason = error.cause instanceof pg.DatabaseError ? reasonOf(error.cause) : error.message;
-  return { line: batch.line(row), column: error.column ?? null, reason, raw: batch.raw(row) };
-}
-
-function checkLimit({ connector, part }: CopyJob, rejected: number, last: Refusal): void {
-  if (connector.max_bad_rows === null || rejected <= connector.max_bad_rows) return;
-  throw new ConnectorError(
-    'too_many_bad_rows',
-    `more than max_bad_rows (${connector.max_bad_rows}) are bad; one is ${describe(part.unit, last)}`,
-    { hint: 'Mend the file, or raise max_bad_rows; nothing of the file was imported.' },
-  );
-}
-
-function describe(unit: string, { line, column, reason }: Refusal): string {
-  return `${unit} ${line}${column === null ? '' : `, column ${column}`}: ${reason}`;
-}
-
-async function reject({ client, file, part, dryRun }: CopyJob, refusals: Refusal[]): Promise<void> {
-  if (refusals.length === 0) return;
-  const rows = refusals.map((refusal) => ({
-    ...refusal,
-    reason: clean(refusal.reason),
-    raw: clean(refusal.raw).slice(0, MAX_RAW),
-  }));
-  if (dryRun) {
-    const places = SHOWN_REFUSALS - dryRun.refusals.length;
-    dryRun.refusals.push(...rows.slice(0, places).map((row) => describe(part.unit, row)));
-    return;
+  async #land(input: CopyInput): Promise<void> {
+    this.#landed = addCounts(this.#landed, await this.#trials.land(this.#destination, input));
   }
-  await client.query('select s3_connector_private.reject_rows($1, $2)', [file.id, JSON.stringify(rows)]);
+
+  async #refuseRow(rows: RowSet, row: number, error: ConnectorError): Promise<void> {
+    const { column = null } = error;
+    await this.refuse({ line: rows.line(row), column, reason: toReason(error), raw: rows.raw(row) });
+  }
 }
 
-/** PostgreSQL's text holds no NUL and no half of a surrogate pair. */
-function clean(text: string): string {
-  return text.replaceAll('\0', '\ufffd').toWellFormed();
+function toReason(error: ConnectorError): string {
+  return error.cause instanceof pg.DatabaseError ? reasonOf(error.cause) : error.message;
 }

@@ -1,45 +1,38 @@
 import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
-import postgres from 'postgres';
-import { logLostConnections } from './lost_connections.ts';
+import { SessionPool } from './connections.ts';
+import { Listener } from './listener.ts';
 import type { Database } from './schema.ts';
 
-const APPLICATION_NAME = 's3_connector control';
-/** Connections for queries; each is short. */
-const MAX_QUERIES = 4;
+/** One that has not been asked for so long is ended, in milliseconds. */
+const IDLE_MS = 60_000;
 
-/** The control connections: typed queries, and LISTEN that reconnects by itself. */
+/** The control connections: typed queries, and LISTEN. */
 export interface Control {
   readonly db: Kysely<Database>;
-  /** For LISTEN only: of queries that it has sent behind others, a lost connection leaves some without any answer. */
-  readonly listener: postgres.Sql;
+  readonly listener: Listener;
   close(): Promise<void>;
 }
 
-/** Opens the control connections; nothing is sent before the first query. */
-export function openControl(databaseUrl: string): Control {
-  const listener = postgres(databaseUrl, {
-    max: 1,
-    onnotice: () => {},
-    connection: { application_name: APPLICATION_NAME },
-  });
-  const pool = new pg.Pool({
-    connectionString: databaseUrl,
-    max: MAX_QUERIES,
-    application_name: APPLICATION_NAME,
-    keepAlive: true,
-    // Asked all the time: to connect anew for each burst would only cost time.
-    idleTimeoutMillis: 0,
+/**
+ * Opens the control connections; nothing is sent before the first query.
+ * @param maxQueries how many queries may be under way at once
+ */
+export function openControl(databaseUrl: string, maxQueries: number): Control {
+  const listener = new Listener(databaseUrl);
+  const pool = new SessionPool(databaseUrl, 'control', {
+    max: maxQueries,
+    // Some are asked all the time: to connect anew for each burst would only cost time.
+    idleTimeoutMillis: IDLE_MS,
     types: { getTypeParser },
   });
-  logLostConnections(pool, 'control');
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
   return {
     db,
     listener,
     // Not db.destroy(): that ends no connection as long as Kysely itself has not asked for one.
     close: async () => {
-      await Promise.all([pool.end(), listener.end()]);
+      await Promise.all([pool.end(), listener.close()]);
     },
   };
 }

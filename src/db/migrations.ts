@@ -5,22 +5,24 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { runMigrations } from 'graphile-worker';
 import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely';
-import pg from 'pg';
 import { ConnectorError } from '../errors.ts';
 import { log } from '../log.ts';
 import { packageRoot } from '../paths.ts';
+import { passingTrouble } from '../sql_errors.ts';
 import { version } from '../version.ts';
+import { migrateQueue } from '../worker/queue.ts';
 import { applySql, runScript, type SqlFile } from './apply_sql.ts';
+import { openSession, SessionPool } from './connections.ts';
 import { settleIn } from './home.ts';
 import { withSchemaLocked } from './lock_schema.ts';
-import { explainRefusal } from './refusal.ts';
 import type { Database } from './schema.ts';
 import { appliedDigest, appliedMigrations, refuseNewerSchema } from './schema_version.ts';
 
 // Serialises whole migrations (queue, tables, functions) between processes; any constant will do.
 const MIGRATE_LOCK = 1_395_868_504;
+// Serialises the transactions that apply everything.
+const APPLY_LOCK = MIGRATE_LOCK + 100;
 
 /** All that a version applies. */
 interface Scripts {
@@ -34,42 +36,45 @@ interface Scripts {
  * A copy of a database has its connectors paused before anything can work on it. Idempotent, and safe when several processes
  * do it at once.
  * @throws ConnectorError `schema_newer`, with nothing changed, where a newer version has migrated the database;
- *   `migration_edited`, `migration_failed`, `object_in_use`
+ *   `migration_edited`, `migration_failed`, `object_in_use`; `no_connection`; what PostgreSQL says
  */
 export async function migrate(databaseUrl: string): Promise<void> {
-  const lock = new pg.Client({ connectionString: databaseUrl, application_name: 's3_connector migrate' });
-  await lock.connect().catch((error) => {
-    throw explainRefusal(error);
-  });
+  const pool = new SessionPool(databaseUrl, 'migrate', { max: 2 });
+  pool.on('connect', (client) => client.on('notice', logWarning));
   try {
-    const pool = new pg.Pool({ connectionString: databaseUrl, max: 2 });
-    pool.on('connect', (client) => client.on('notice', logWarning));
     const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
-    await migrateAll(db, databaseUrl, lock).finally(() => db.destroy());
+    const scripts = await readScripts();
+    await refuseNewerSchema(db, migrationNames(scripts));
+    if ((await appliedDigest(db)) !== scripts.digest) await applyOnce(db, databaseUrl, scripts);
+    await settleIn(db);
+  } catch (error) {
+    // An error that will not pass keeps its stack.
+    throw passingTrouble(error) ?? error;
+  } finally {
+    await pool.end();
+  }
+}
+
+/** One process at a time; those that waited find it done, or find that a newer version has done more. */
+async function applyOnce(db: Kysely<Database>, databaseUrl: string, scripts: Scripts): Promise<void> {
+  const lock = await openSession(databaseUrl, 'migrate');
+  try {
+    await lock.query('select pg_advisory_lock($1)', [MIGRATE_LOCK]);
+    await migrateQueue(databaseUrl);
+    await withSchemaLocked(db, async (transaction) => {
+      // Again: the lock's session may have been lost, and another process be at work.
+      await sql`select pg_advisory_xact_lock(${APPLY_LOCK})`.execute(transaction);
+      await refuseNewerSchema(transaction, migrationNames(scripts));
+      if ((await appliedDigest(transaction)) === scripts.digest) return;
+      await applyMigrations(transaction, scripts.migrations);
+      await applySql(transaction, scripts.sql);
+      await sql`select s3_connector_private.record_version(${version}, ${scripts.digest})`.execute(
+        transaction,
+      );
+    });
   } finally {
     await lock.end();
   }
-}
-
-async function migrateAll(db: Kysely<Database>, databaseUrl: string, lock: pg.Client): Promise<void> {
-  const scripts = await readScripts();
-  await refuseNewerSchema(db, migrationNames(scripts));
-  if ((await appliedDigest(db)) !== scripts.digest) {
-    await lock.query('select pg_advisory_lock($1)', [MIGRATE_LOCK]);
-    // Another process may have done it, or done more, while this one waited.
-    await refuseNewerSchema(db, migrationNames(scripts));
-    if ((await appliedDigest(db)) !== scripts.digest) await applyAll(db, databaseUrl, scripts);
-  }
-  await settleIn(db);
-}
-
-async function applyAll(db: Kysely<Database>, databaseUrl: string, scripts: Scripts): Promise<void> {
-  await runMigrations({ connectionString: databaseUrl, noHandleSignals: true, preset: {} });
-  await withSchemaLocked(db, async (transaction) => {
-    await applyMigrations(transaction, scripts.migrations);
-    await applySql(transaction, scripts.sql);
-    await sql`select s3_connector_private.record_version(${version}, ${scripts.digest})`.execute(transaction);
-  });
 }
 
 /** The names of the migrations that this version has. */

@@ -39,6 +39,7 @@ export interface ConnectorsTable {
   match_columns_by: Generated<'name' | 'position'>;
   on_unknown_column: Generated<'fail' | 'ignore'>;
   create_table: Generated<boolean>;
+  allow_unlogged: Generated<boolean>;
   time_column: string | null;
   hypertable: boolean | null;
   chunk_interval: Generated<string>;
@@ -47,7 +48,7 @@ export interface ConnectorsTable {
   order_by: string[] | null;
   on_conflict: Generated<'fail' | 'skip' | 'update'>;
   on_bad_row: Generated<'fail' | 'skip'>;
-  max_bad_rows: number | null;
+  max_bad_rows: Generated<number | null>;
   file_id_column: string | null;
   max_file_bytes: Generated<number>;
   max_row_bytes: Generated<number>;
@@ -100,6 +101,7 @@ export interface ProgressTable {
   backlog: Generated<boolean>;
   last_poll_at: Timestamp | null;
   next_poll_at: Generated<Timestamp>;
+  poll_asked_at: Timestamp | null;
   notice: string | null;
   copy_notice: string | null;
 }

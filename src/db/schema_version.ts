@@ -38,7 +38,9 @@ export async function watchSchema(
   onNewer: (error: unknown) => void,
 ): Promise<() => Promise<void>> {
   let looking = Promise.resolve();
+  let closed = false;
   const look = () => {
+    if (closed) return;
     looking = looking
       .then(() => refuseNewerSchema(db, known))
       .catch((error) => {
@@ -46,9 +48,9 @@ export async function watchSchema(
         if (error instanceof ConnectorError) onNewer(error);
       });
   };
-  const { unlisten } = await listener.listen(CHANNEL, look, look);
+  await listener.listen(CHANNEL, look, look);
   return async () => {
-    await unlisten();
+    closed = true;
     await looking;
   };
 }

@@ -3,6 +3,7 @@ import { addAbortSignal, type Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ConnectorError } from '../errors.ts';
 import { faultPoint } from '../fault_points.ts';
+import { anotherSize } from '../sources/object_version.ts';
 import type { Source, SourceObject } from '../sources/source.ts';
 import { passedThrough } from '../young_buffers.ts';
 
@@ -41,7 +42,7 @@ export async function openRange(
  * Writes a range of an object to its place in a file; a body that breaks off is taken up again where it broke.
  * @param arriving `body`: the answer to the range, if it was asked for already; `onBytes` is told, after each write, up
  *   to where the object is there now, and may take its time
- * @throws ConnectorError `source_unavailable`; what the source refuses
+ * @throws ConnectorError `source_unavailable`, `object_changed`; what the source refuses
  */
 export async function receiveRange(
   wanted: Wanted,
@@ -56,7 +57,7 @@ export async function receiveRange(
   const onBytes = async (bytes: number) => {
     // Before anybody takes them for bytes of the object.
     if (received + bytes > range.to)
-      throw anotherSize(object, received + bytes + object.sizeBytes - range.to);
+      throw anotherSize(object, `at least ${received + bytes + object.sizeBytes - range.to}`);
     received += bytes;
     faultPoint('fetching');
     await arriving.onBytes(received);
@@ -97,17 +98,28 @@ async function write(
     await onBytes(written);
   };
   let trouble: unknown;
-  try {
-    for await (const chunk of body) {
-      chunks.push(chunk);
-      bytes += chunk.length;
-      if (bytes >= WRITE_BYTES) await flush();
-    }
-  } catch (error) {
+  const unbroken = untilBroken(body, (error) => {
     trouble = error;
+  });
+  for await (const chunk of unbroken) {
+    chunks.push(chunk);
+    bytes += chunk.length;
+    if (bytes >= WRITE_BYTES) await flush();
   }
   await flush();
   return trouble;
+}
+
+/** The chunks of a body up to its end, or to where it breaks off; errors of who takes them are not the body's. */
+export async function* untilBroken(
+  body: AsyncIterable<Buffer>,
+  onBroken: (error: unknown) => void,
+): AsyncGenerator<Buffer> {
+  try {
+    yield* body;
+  } catch (error) {
+    onBroken(error);
+  }
 }
 
 async function writeAll(handle: FileHandle, chunks: Buffer[], position: number): Promise<void> {
@@ -118,14 +130,6 @@ async function writeAll(handle: FileHandle, chunks: Buffer[], position: number):
   while (all && written < bytes) {
     written += (await handle.write(all, written, bytes - written, position + written)).bytesWritten;
   }
-}
-
-function anotherSize(object: SourceObject, received: number): ConnectorError {
-  return new ConnectorError(
-    'source_unavailable',
-    `the object was listed with ${object.sizeBytes} bytes, but ${received} came`,
-    { passing: true },
-  );
 }
 
 function gaveUp(object: SourceObject, received: number, cause: unknown): ConnectorError {

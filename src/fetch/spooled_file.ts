@@ -2,6 +2,8 @@ import { createReadStream } from 'node:fs';
 import { mkdir, unlink, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { ConnectorError } from '../errors.ts';
+import { lying } from '../lies.ts';
 import { passedThrough } from '../young_buffers.ts';
 
 /** What is read in one go of a file that still grows. */
@@ -172,11 +174,13 @@ export class SpooledFile {
     for (let at = start; at < this.sizeBytes; ) {
       await this.reach(Math.min(at + SEGMENT_BYTES, this.sizeBytes));
       const end = this.#available - 1;
-      for await (const chunk of createReadStream(this.path, { start: at, end, highWaterMark: CHUNK_BYTES })) {
+      const chunks = createReadStream(this.path, { start: at, end, highWaterMark: CHUNK_BYTES });
+      for await (const chunk of lying('bytes', chunks)) {
+        at += chunk.length;
         yield chunk;
         passedThrough(chunk.length);
       }
-      at = end + 1;
+      if (at !== end + 1) throw spoolCut(at, end + 1);
     }
   }
 
@@ -195,6 +199,17 @@ export class SpooledFile {
   #tell(): void {
     for (const listener of [...this.#listeners]) listener();
   }
+}
+
+function spoolCut(actual: number, expected: number): ConnectorError {
+  return new ConnectorError(
+    'spool_damaged',
+    `the downloaded file was read to byte ${actual}, and byte ${expected} was expected`,
+    {
+      passing: true,
+      hint: 'Look at the disk of SPOOL_DIR, and for other programs that delete or change files there.',
+    },
+  );
 }
 
 async function writeNew(path: string, bytes: Buffer): Promise<void> {

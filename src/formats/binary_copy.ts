@@ -1,3 +1,5 @@
+import type { RowBytes } from './row_bytes.ts';
+
 /** COPY's binary format: https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-BINARY-FORMAT */
 
 /** Signature, flags, and the length of a header extension that there is not. */
@@ -5,8 +7,9 @@ export const BINARY_HEADER = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', '
 export const BINARY_TRAILER = Buffer.from([0xff, 0xff]);
 
 /** Rows with what stands before and after them. */
-export async function* asBinaryFile(rows: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+export async function* asBinaryFile(rows: RowBytes): RowBytes {
   yield BINARY_HEADER;
-  yield* rows;
+  const count = yield* rows;
   yield BINARY_TRAILER;
+  return count;
 }

@@ -6,13 +6,13 @@ import { toCopyInputs } from './csv/binary/copies.ts';
 import { planSections } from './csv/binary/plan.ts';
 import type { Section, SectionPlan } from './csv/binary/sections.ts';
 import type { CsvDialect } from './csv/dialect.ts';
-import { decodeRow } from './csv/encoding.ts';
 import { columnName, inferColumns } from './csv/infer.ts';
 import { constantFields, rawInput } from './csv/raw.ts';
 import { type Header, limitRows, rewriteRecords } from './csv/records.ts';
+import type { RewriteOptions } from './csv/rewrite.ts';
+import { type RowRules, toRowBatch } from './csv/row_batch.ts';
 import { openHeader, openRows, type RowsSource } from './csv/rows.ts';
 import type { RowsStart } from './csv/scanner.ts';
-import { lastAtMost } from './csv/search.ts';
 import type {
   CopyInput,
   CopyPlan,
@@ -22,6 +22,7 @@ import type {
   FormatSettings,
   RowBatch,
 } from './format.ts';
+import type { RowBytes } from './row_bytes.ts';
 
 /** How many times larger than max_file_bytes a file may become when it is expanded. */
 const MAX_EXPANSION = 20;
@@ -117,23 +118,16 @@ class CsvPart implements FilePart {
   }
 
   async *batches(plan: CopyPlan): AsyncGenerator<RowBatch> {
-    const options = { maxRowBytes: this.#maxRowBytes, ...this.#rowsStart() };
-    for await (const { bytes, offsets, lines } of readBatches(
-      openRows(this.#source),
-      this.#dialect,
-      options,
-    )) {
-      const slice = (start: number, end: number) => bytes.subarray(offsets[start], offsets[end]);
-      yield {
-        count: offsets.length - 1,
-        refusals: [],
-        copyInput: (start, end) =>
-          this.#inputOf([slice(start, end)], plan, { ...this.#rowsStart(), lineOffset: lines[start]! - 1 }),
-        rowAt: (line) => lastAtMost(lines, line, offsets.length - 2),
-        line: (row) => lines[row]!,
-        raw: (row) => decodeRow(slice(row, row + 1), this.#dialect.encoding),
-      };
-    }
+    const start = this.#rowsStart();
+    const maxRowBytes = this.#maxRowBytes;
+    const expectedFields = this.columnCount;
+    const rewrite: RowRules['rewrite'] = this.#isWhole(plan)
+      ? null
+      : (records, lineOf) => this.#rewrite([records], plan, { newline: start.newline ?? null, lineOf });
+    const rules = { dialect: this.#dialect, newline: start.newline ?? null, maxRowBytes, expectedFields };
+    const options = { ...start, maxRowBytes, expectedFields };
+    for await (const batch of readBatches(openRows(this.#source), this.#dialect, options))
+      yield toRowBatch(batch, { ...rules, rewrite });
   }
 
   #inputOf(rows: AsyncIterable<Buffer> | Iterable<Buffer>, plan: CopyPlan, start: RowsStart): CopyInput {
@@ -143,17 +137,25 @@ class CsvPart implements FilePart {
     });
   }
 
-  #copyData(
+  #copyData(rows: AsyncIterable<Buffer> | Iterable<Buffer>, plan: CopyPlan, start: RowsStart): RowBytes {
+    return this.#isWhole(plan)
+      ? limitRows(rows, this.#dialect, { maxRowBytes: this.#maxRowBytes, ...start })
+      : this.#rewrite(rows, plan, start);
+  }
+
+  /** Whether COPY takes the records as they are. */
+  #isWhole(plan: CopyPlan): boolean {
+    return plan.columns.length === this.columnCount && plan.constants.length === 0;
+  }
+
+  #rewrite(
     rows: AsyncIterable<Buffer> | Iterable<Buffer>,
     plan: CopyPlan,
-    start: RowsStart,
-  ): AsyncIterable<Buffer> {
-    const options = { maxRowBytes: this.#maxRowBytes, ...start };
-    if (plan.columns.length === this.columnCount && plan.constants.length === 0) {
-      return limitRows(rows, this.#dialect, options);
-    }
+    place: Pick<RewriteOptions, 'lineOffset' | 'newline' | 'lineOf'>,
+  ): RowBytes {
     return rewriteRecords(rows, this.#dialect, {
-      ...options,
+      ...place,
+      maxRowBytes: this.#maxRowBytes,
       keep: plan.columns.map((column) => column.position),
       append: constantFields(plan.constants, this.#dialect),
       expectedFields: this.columnCount,

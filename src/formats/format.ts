@@ -4,6 +4,7 @@ import type { WorkerContext } from '../task.ts';
 import type { ConstantColumn } from './constants.ts';
 import { csv } from './csv.ts';
 import { parquet } from './parquet.ts';
+import type { RowBytes } from './row_bytes.ts';
 
 /** A column of a file, with the PostgreSQL type that holds all its values. */
 export interface FileColumn {
@@ -33,7 +34,7 @@ export interface CopyPlan {
 export interface CopyInput {
   /** The list in COPY's WITH clause. */
   options: string;
-  data: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+  data: RowBytes;
   /** The line of the file, or its row, that COPY counts as `line`, from 1. */
   lineOf(line: number): number;
   unit: 'line' | 'row';
@@ -48,19 +49,43 @@ export interface Refusal {
   raw: string;
 }
 
-/** Some rows of a part, held in memory, so that the refused ones can be told from the others. */
-export interface RowBatch {
+/** Rows of a part, held in memory. */
+export interface RowSet {
   count: number;
-  /** COPY's input for the rows from `start` up to, not including, `end`. */
-  copyInput(start: number, end: number): CopyInput;
+  /** COPY's input for the rows from `start` up to, not including, `end`, except those of `without`, which ascend. */
+  copyInput(start: number, end: number, without?: number[]): CopyInput;
   /** The row that a line of the file belongs to. */
   rowAt(line: number): number;
   /** The line at which a row starts. */
   line(row: number): number;
   /** A row as it stands in the file. */
   raw(row: number): string;
-  /** Rows that the reader itself refused; they are not among the `count`. */
-  refusals: Refusal[];
+}
+
+/** A "probe": a COPY that lands nothing. */
+export interface Probe {
+  /** How many of COPY's columns, from the first one, its rows have. */
+  columns: number;
+  input: CopyInput;
+}
+
+/**
+ * Rows with the same wrong number of fields. COPY refuses each of them, but not always for that: it converts the
+ * encoding of a row, and the values before a missing one, first.
+ */
+export interface RaggedRows extends RowSet {
+  fields: number;
+  /** Fails, as COPY would, where one of the rows has such an earlier error. Its lines may say nothing: `rowAt` is -1. */
+  probe(start: number, end: number, without: number[]): Probe;
+}
+
+/** Some rows of a part, so that the refused ones can be told from the others. */
+export interface RowBatch extends RowSet {
+  /** Rows that were read from the file: the `count`, the `refusals` and the `ragged` ones. */
+  rowsRead: number;
+  /** Rows that the reader itself refused; there may be millions, so they are made as they are asked for. */
+  refusals: Iterable<Refusal>;
+  ragged: RaggedRows[];
 }
 
 /** A column of the table to sort by. */

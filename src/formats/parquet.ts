@@ -1,5 +1,5 @@
-import { ConnectorError } from '../errors.ts';
 import type { SpooledFile } from '../fetch/spooled_file.ts';
+import { rowsDoNotAddUp } from '../reconcile.ts';
 import type { WorkerContext } from '../task.ts';
 import { asBinaryFile } from './binary_copy.ts';
 import { toBinaryFields } from './constants.ts';
@@ -16,15 +16,17 @@ import type {
 } from './format.ts';
 import { splitLines, toBatch, wholeLines } from './parquet/batches.ts';
 import { planBinary } from './parquet/binary/kinds.ts';
+import { explain, nulInName, unreadableColumn } from './parquet/errors.ts';
 import type { FileDescription, ReaderColumn, RowGroup } from './parquet/protocol.ts';
 import { quoteName, quoteText } from './parquet/quote.ts';
 import { type Reader, type ReadRequest, readTooEarly } from './parquet/reader_process.ts';
-import { planSorting } from './parquet/sort.ts';
+import { planSorting, type Sorting } from './parquet/sort.ts';
 import { footerThere, type RowRange, stretchesOf } from './parquet/stretches.ts';
-import { RAISED, readRaised, scalarText, type TextColumn, textQuery } from './parquet/text.ts';
-import { transformed } from './parquet/transform.ts';
+import { scalarText, type TextColumn, textQuery } from './parquet/text.ts';
+import { ROW_NUMBER, transformed, withEndRow } from './parquet/transform.ts';
 import { postgresType } from './parquet/types.ts';
 import type { Pool } from './pool.ts';
+import { CountedRows, type RowBytes } from './row_bytes.ts';
 
 /** Enough for the footers of nearly all files: some hundred bytes a column and row group. */
 const TAIL_BYTES = 1 << 20;
@@ -47,6 +49,15 @@ export const parquet: FileFormat = {
     yield new ParquetPart(source, settings, description);
   },
 };
+
+/** The name under which DuckDB numbers the rows of a file. */
+const FILE_ROW_NUMBER = 'file_row_number';
+
+/** Which rows are read: some or all, in the file's order or another. */
+interface Selection {
+  rows?: RowRange | undefined;
+  sorting?: Sorting | undefined;
+}
 
 /** A file, who reads it, and until when. */
 interface ParquetSource {
@@ -79,6 +90,8 @@ class ParquetPart implements FilePart {
   readonly #settings: FormatSettings;
   readonly #columns: ReaderColumn[];
   readonly #rowGroups: RowGroup[];
+  /** As the footer says; null for those of a transform. */
+  readonly #rowCount: number | null;
   readonly #hidden: string[];
 
   constructor(
@@ -90,6 +103,7 @@ class ParquetPart implements FilePart {
     this.#settings = settings;
     this.#columns = columns;
     this.#rowGroups = rowGroups;
+    this.#rowCount = settings.transform === null ? rowGroups.reduce((sum, { rows }) => sum + rows, 0) : null;
     this.#hidden = hidden;
   }
 
@@ -127,8 +141,8 @@ class ParquetPart implements FilePart {
   copyInputs(plan: CopyPlan): CopyInput[] {
     return [
       toInput(
-        this.#copyRequest(plan, this.#from()),
-        this.#read((from) => this.#copyRequest(plan, from)),
+        this.#copyRequest(plan),
+        this.#read((rows) => this.#copyRequest(plan, { rows })),
       ),
     ];
   }
@@ -136,7 +150,8 @@ class ParquetPart implements FilePart {
   async sort(plan: CopyPlan, keys: SortKey[]): Promise<SortedRows | null> {
     const { file, sorters, signal } = this.#source;
     const columns = this.#wanted(plan);
-    const sorting = planSorting(this.#from(), plan, columns, keys);
+    const endRow = this.#rowCount === null ? `${ROW_NUMBER} < 0` : null;
+    const sorting = planSorting(this.#from(), plan, columns, keys, endRow);
     if (sorters === null || sorting === null) return null;
     await file.whole();
     const reader = await sorters.acquire(signal);
@@ -148,63 +163,79 @@ class ParquetPart implements FilePart {
         return column ? await this.#lookAtRange(reader, column) : [null, null];
       },
       copyInputs: () => {
-        const request = { ...this.#copyRequest(plan, this.#from()), sorting };
-        return [toInput(request, this.#readExplained(reader, request))];
+        const request = this.#copyRequest(plan, { sorting });
+        return [toInput(request, this.#checkCount(this.#readExplained(reader, request)))];
       },
       close: () => sorters.release(reader),
     };
   }
 
   async *batches(plan: CopyPlan): AsyncGenerator<RowBatch> {
+    const read = new CountedRows(this.#read((rows) => this.#textRequest(plan, 'mark', { rows })));
     let row = 1;
-    for await (const chunk of wholeLines(this.#read((from) => this.#textRequest(plan, from, 'mark')))) {
+    for await (const chunk of wholeLines(read)) {
       const lines = splitLines(chunk, row);
       yield toBatch(lines);
       row += lines.rows.length + lines.refusals.length;
     }
+    if (row - 1 !== read.count) throw rowsDoNotAddUp(`${read.count} rows were read as ${row - 1} lines`);
   }
 
   /** Binary where every column can be, and text where one cannot. */
-  #copyRequest(plan: CopyPlan, from: string): ReadRequest {
+  #copyRequest(plan: CopyPlan, selection: Selection = {}): ReadRequest {
     const constants = toBinaryFields(plan.constants, this.#settings.time_zone);
-    const binary = planBinary(from, this.#wanted(plan), constants);
+    const source = this.#sourceOf(selection);
+    const binary = planBinary(source, this.#wanted(plan), constants, this.#numberIn(selection));
     return binary === null
-      ? this.#textRequest(plan, from, 'fail')
-      : {
-          type: 'read_binary',
-          plan: binary,
-          maxRowBytes: this.#settings.max_row_bytes,
-          confinedTo: this.#confinedTo,
-        };
+      ? this.#textRequest(plan, 'fail', selection)
+      : { type: 'read_binary', plan: binary, ...this.#howToRead(selection) };
   }
 
-  #textRequest(plan: CopyPlan, from: string, onBadValue: 'fail' | 'mark'): ReadRequest {
+  #textRequest(plan: CopyPlan, onBadValue: 'fail' | 'mark', selection: Selection): ReadRequest {
     const query = textQuery({
-      source: from,
+      source: this.#sourceOf(selection),
       columns: this.#wanted(plan),
       constants: plan.constants,
-      rowNumber: this.#hasRowNumber ? 'file_row_number + 1' : '0',
+      rowNumber: this.#rowNumber,
+      numbered: this.#numberIn(selection) !== null,
       onBadValue,
     });
+    return { type: 'read', query, ...this.#howToRead(selection) };
+  }
+
+  #howToRead(selection: Selection): Omit<ReadRequest, 'type' | 'plan' | 'query'> {
+    const { rows, sorting } = selection;
+    const order = sorting ? 'in any order' : 'in order';
     return {
-      type: 'read',
-      query,
+      rows: {
+        first: rows?.from ?? 0,
+        count: rows ? rows.to - rows.from : this.#rowCount,
+        numbers: this.#numberIn(selection) === null ? 'none' : order,
+      },
       maxRowBytes: this.#settings.max_row_bytes,
       confinedTo: this.#confinedTo,
+      sorting,
     };
   }
 
   #wanted(plan: CopyPlan): TextColumn[] {
     return plan.columns.map(({ position, target }) => {
       const column = this.#columns[position]!;
-      if (column.unreadable !== null) throw unreadable(column);
+      if (column.unreadable !== null) throw unreadableColumn(column);
       return { ...column, targetType: target.baseType };
     });
   }
 
-  /** A file that has a column of that name cannot have its rows numbered. */
-  get #hasRowNumber(): boolean {
-    return !this.#columns.some((column) => column.name.toLowerCase() === 'file_row_number');
+  /** The column with the rows' numbers, from 0; null for a file that has a column of that name. */
+  get #rowNumber(): string | null {
+    if (this.#settings.transform !== null) return ROW_NUMBER;
+    const taken = this.#columns.some((column) => column.name.toLowerCase() === FILE_ROW_NUMBER);
+    return taken ? null : FILE_ROW_NUMBER;
+  }
+
+  /** The column of a query that says which rows it gives. Sorting it costs, so it is only sorted where nothing else says how many. */
+  #numberIn({ sorting }: Selection): string | null {
+    return sorting && this.#rowCount !== null ? null : this.#rowNumber;
   }
 
   get #confinedTo(): string | undefined {
@@ -215,53 +246,68 @@ class ParquetPart implements FilePart {
   #from(rows?: RowRange): string {
     const { transform } = this.#settings;
     if (transform !== null) return transformed(this.#source.file.path, transform, this.#hidden);
-    const all = `read_parquet(${quoteText(this.#source.file.path)}${this.#hasRowNumber ? ', file_row_number = true' : ''})`;
+    const numbered = this.#rowNumber === null ? '' : `, ${FILE_ROW_NUMBER} = true`;
+    const all = `read_parquet(${quoteText(this.#source.file.path)}${numbered})`;
     // DuckDB does not look at row groups that hold none of them.
     return rows
-      ? `(from ${all} where file_row_number >= ${rows.from} and file_row_number < ${rows.to})`
+      ? `(from ${all} where ${FILE_ROW_NUMBER} >= ${rows.from} and ${FILE_ROW_NUMBER} < ${rows.to})`
       : all;
   }
 
+  /** The rows to read. Only DuckDB knows how many a transform makes, so there it marks their end. */
+  #sourceOf({ rows }: Selection): string {
+    const from = this.#from(rows);
+    return this.#rowCount === null ? withEndRow(from, this.#columns.length) : from;
+  }
+
+  #read(requestFor: (rows?: RowRange) => ReadRequest): RowBytes {
+    return this.#checkCount(this.#readStretches(requestFor));
+  }
+
   /** Reads the file as its bytes come. A reader is held only as long as it reads: others need it while this file waits. */
-  async *#read(requestFrom: (from: string) => ReadRequest): AsyncGenerator<Uint8Array> {
+  async *#readStretches(requestFor: (rows?: RowRange) => ReadRequest): RowBytes {
     const { file, readers, signal } = this.#source;
+    let count = 0;
     for await (const rows of this.#stretches(file)) {
       const reader = await readers.acquire(signal);
       try {
-        const request = requestFrom(this.#from(rows));
-        if (rows) yield* this.#readStretch(reader, request, rows);
-        else yield* this.#readExplained(reader, request);
+        const request = requestFor(rows);
+        count += rows
+          ? yield* this.#readStretch(reader, request, rows)
+          : yield* this.#readExplained(reader, request);
       } finally {
         readers.release(reader);
       }
     }
+    return count;
+  }
+
+  /** @throws ConnectorError `rows_do_not_add_up` where the reader did not read as many rows as the footer says */
+  async *#checkCount(rows: RowBytes): RowBytes {
+    const count = yield* rows;
+    if (this.#rowCount !== null && count !== this.#rowCount)
+      throw rowsDoNotAddUp(`the file's footer says ${this.#rowCount}, and ${count} were read`);
+    return count;
   }
 
   async *#stretches(file: SpooledFile): AsyncGenerator<RowRange | undefined> {
-    const inPieces = this.#hasRowNumber && this.#settings.transform === null;
+    const inPieces = this.#rowNumber !== null && this.#rowCount !== null;
     if (inPieces && file.available < file.sizeBytes) return yield* stretchesOf(file, this.#rowGroups);
     await file.whole();
     yield undefined;
   }
 
   /** Reads some rows of a file that is still being fetched, and makes sure that they are those rows, and were there. */
-  async *#readStretch(
-    reader: Reader,
-    request: ReadRequest,
-    { from, to }: RowRange,
-  ): AsyncGenerator<Uint8Array> {
+  async *#readStretch(reader: Reader, request: ReadRequest, { from, to }: RowRange): RowBytes {
     const { available, tailFrom } = this.#source.file;
-    const rows = yield* this.#readExplained(reader, { ...request, extent: { available, tailFrom } }, from);
+    const rows = yield* this.#readExplained(reader, { ...request, extent: { available, tailFrom } });
     if (rows !== to - from) throw readTooEarly(`of its rows ${from + 1} to ${to} there are ${rows}`);
+    return rows;
   }
 
-  async *#readExplained(
-    reader: Reader,
-    request: ReadRequest,
-    rowsBefore = 0,
-  ): AsyncGenerator<Uint8Array, number> {
+  async *#readExplained(reader: Reader, request: ReadRequest): RowBytes {
     try {
-      return yield* reader.read(request, rowsBefore);
+      return yield* reader.read(request);
     } catch (error) {
       throw explain(error, this.#settings.transform);
     }
@@ -282,64 +328,10 @@ class ParquetPart implements FilePart {
   }
 }
 
-function toInput({ type }: ReadRequest, rows: AsyncIterable<Uint8Array>): CopyInput {
+function toInput({ type }: ReadRequest, rows: RowBytes): CopyInput {
   const format =
     type === 'read'
       ? { options: 'format text', data: rows }
       : { options: 'format binary', data: asBinaryFile(rows) };
   return { ...format, lineOf: (line) => line, unit: 'row' };
-}
-
-function unreadable({ name, unreadable: reason }: ReaderColumn): ConnectorError {
-  return new ConnectorError('unsupported_type', `column ${name} cannot be read without loss: ${reason}`, {
-    column: name,
-    hint: 'Write it as text, or leave it out with a row in column_mappings whose target_column is null.',
-  });
-}
-
-function nulInName(name: string): ConnectorError {
-  return new ConnectorError(
-    'nul_character',
-    `the name of column ${name} has a NUL character, which no name in PostgreSQL can hold`,
-    { hint: 'Write the file with another name for the column.' },
-  );
-}
-
-/** What DuckDB, or our own SQL in it, says of a file or its transform, as an error a person can act on. */
-function explain(error: unknown, transform: string | null): unknown {
-  if (!(error instanceof ConnectorError)) return error;
-  if (error.code === 'transform_failed') return transformFailed(error);
-  if (error.code !== 'reader_failed') return error;
-  const raised = error.message.indexOf(RAISED);
-  if (raised !== -1) return raisedError(error.message.slice(raised + RAISED.length));
-  if (error.message.startsWith('Out of Memory')) return outOfMemory(error);
-  if (transform !== null) return transformFailed(error);
-  return new ConnectorError('bad_parquet', `the file cannot be read as Parquet: ${reasonOf(error)}`, {
-    cause: error,
-  });
-}
-
-function transformFailed(cause: ConnectorError): ConnectorError {
-  return new ConnectorError('transform_failed', `the transform cannot be run: ${reasonOf(cause)}`, {
-    hint: 'It is one select of DuckDB over the relation file, which reads no other file. Pause the connector, mend it, and try it with dry_run_file.',
-    cause,
-  });
-}
-
-/** The first line, without the paths of our own disk. */
-function reasonOf({ message }: ConnectorError): string {
-  return message.split('\n')[0]!.replace(/ ?['"]?\/[^'" ]*\/[\w.]+['"]?/g, '');
-}
-
-function outOfMemory(cause: ConnectorError): ConnectorError {
-  return new ConnectorError(
-    'out_of_memory',
-    'reading the file takes more memory than a reader has: a value, or a row group, is too large',
-    { hint: 'Write the file with smaller row groups and pages.', cause },
-  );
-}
-
-function raisedError(text: string): ConnectorError {
-  const { code, row, column, reason, hint } = readRaised(text.split('\n')[0]!);
-  return new ConnectorError(code, `row ${row}, column ${column}: ${reason}`, { hint, line: row, column });
 }

@@ -1,12 +1,12 @@
 import type { File, FileStatus } from '../db/schema.ts';
-import type { RowCounts } from '../record.ts';
+import type { RowCounts } from '../reconcile.ts';
 import { Counter, type Family, Histogram } from './families.ts';
 
 // What this process has counted since it started. As with the log, there is one for all of it.
 
 const attempts = new Counter(
   's3_connector_worker_attempts_total',
-  'Attempts that this worker ended: success, pending_retry (tried again later), failure, paused, or stopped (taken away).',
+  'Attempts that this worker ended: success, pending_retry (tried again later), failure, paused, postponed (the bucket as a whole could not be read), or stopped (taken away).',
 );
 const rowsImported = new Counter(
   's3_connector_worker_rows_imported_total',
@@ -58,9 +58,12 @@ export interface Done {
   seconds: number;
 }
 
-/** @param status what the file is in now; null where the attempt was no longer the file's */
-export function countFailure({ connector_name: connector }: File, status: FileStatus | null): void {
-  attempts.add({ connector, outcome: status ?? 'stopped' });
+/** @param outcome what the file is in now, or that the attempt does not count; null where it was no longer the file's */
+export function countFailure(
+  { connector_name: connector }: File,
+  outcome: FileStatus | 'postponed' | null,
+): void {
+  attempts.add({ connector, outcome: outcome ?? 'stopped' });
 }
 
 export function countPoll(connector: string, outcome: 'success' | 'failure'): void {

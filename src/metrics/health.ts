@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { sql } from 'kysely';
-import { describeError } from '../errors.ts';
+import { openSession } from '../db/connections.ts';
+import { ConnectorError, describeError } from '../errors.ts';
 import type { WorkerContext } from '../task.ts';
 import type { QueueWatch } from './queue_watch.ts';
 
@@ -15,7 +16,7 @@ export interface Health {
 
 const OK = 'ok';
 
-/** Whether this worker works: it reaches the database, holds its lock, so that others know it alive, and its queues run. */
+/** Whether this worker works: it reaches the database and may write there, holds its lock, so that others know it alive, and its queues run. */
 export async function readHealth(worker: WorkerContext, queues: readonly QueueWatch[]): Promise<Health> {
   const trouble =
     queues.length === 0
@@ -27,13 +28,24 @@ export async function readHealth(worker: WorkerContext, queues: readonly QueueWa
 
 async function checkDatabase(worker: WorkerContext): Promise<Pick<Health['checks'], 'database' | 'lock'>> {
   try {
-    const lock = (await withinTime(holdsLock(worker))) ? OK : 'the session with the advisory lock is lost';
-    return { database: OK, lock };
+    const [lock] = await withinTime(Promise.all([holdsLock(worker), refuseReadOnly(worker)]));
+    return { database: OK, lock: lock ? OK : 'the session with the advisory lock is lost' };
   } catch (error) {
     return {
       database: `no answer: ${describeError(error)}`,
       lock: 'not known while the database does not answer',
     };
+  }
+}
+
+/** Older sessions may go on to write where a database was made read-only for new ones. */
+async function refuseReadOnly({ config }: WorkerContext): Promise<void> {
+  try {
+    const session = await openSession(config.databaseUrl, 'health', { openMs: ANSWER_MS });
+    await session.end();
+  } catch (error) {
+    // That the server has no place for another session keeps the worker from nothing.
+    if (error instanceof ConnectorError && error.code === 'database_read_only') throw error;
   }
 }
 

@@ -1,17 +1,19 @@
-import type { Runner } from 'graphile-worker';
+import type { Queue } from '../worker/queue.ts';
 
-/** An idle queue asks for jobs every second; a database that is slow may take some. */
+/** An idle queue asks for jobs every few seconds; a database that is slow may take some. */
 const SILENCE_MS = 30_000;
 
 /** Sees whether a queue works: whether it asks for jobs and gets an answer, or has its hands full. */
 export class QueueWatch {
-  readonly #concurrency: number;
+  readonly #name: string;
+  readonly #places: number;
   #answeredAt = Date.now();
   #busy = 0;
   #trouble: string | undefined;
 
-  constructor({ events, promise }: Runner, concurrency: number) {
-    this.#concurrency = concurrency;
+  constructor(name: string, { events, runner, places }: Queue) {
+    this.#name = name;
+    this.#places = places;
     const answered = () => {
       this.#answeredAt = Date.now();
     };
@@ -28,16 +30,16 @@ export class QueueWatch {
       this.#trouble = 'the worker is stopping and takes no more jobs';
     });
     const ended = () => {
-      this.#trouble = 'the queue has ended';
+      this.#trouble ??= `the queue of ${name} has ended`;
     };
-    promise.then(ended, ended);
+    runner.promise.then(ended, ended);
   }
 
   /** Why the queue does not work; undefined where it does. */
   trouble(): string | undefined {
     const silentMs = Date.now() - this.#answeredAt;
     if (this.#trouble) return this.#trouble;
-    if (this.#busy >= this.#concurrency || silentMs <= SILENCE_MS) return undefined;
-    return `the queue has had no answer for ${Math.round(silentMs / 1000)} s`;
+    if (this.#busy >= this.#places || silentMs <= SILENCE_MS) return undefined;
+    return `the queue of ${this.#name} has had no answer for ${Math.round(silentMs / 1000)} s`;
   }
 }

@@ -1,12 +1,14 @@
 import type { Readable } from 'node:stream';
 import { GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3';
 import { ConnectorError } from '../errors.ts';
-import { MAX_TRIES, S3Clients, type S3Options, type S3Settings } from './s3_clients.ts';
+import { checkVersion, requireEtag } from './object_version.ts';
+import { isAmazon, MAX_TRIES, S3Clients, type S3Options, type S3Settings } from './s3_clients.ts';
 import { describeCredentials } from './s3_credentials.ts';
 import { takeEntries } from './s3_entries.ts';
 import { hasExpired, regionOf, toConnectorError } from './s3_errors.ts';
-import { toPage } from './s3_listing.ts';
-import type { ListPage, Source, SourceObject } from './source.ts';
+import { type S3Page, toPage } from './s3_listing.ts';
+import { type ListRequest, listPages } from './s3_walk.ts';
+import type { ListOptions, ListPage, Source, SourceObject } from './source.ts';
 
 /** Makes the sources of one worker's connectors. */
 export class S3Sources {
@@ -43,6 +45,8 @@ export class S3Sources {
   }
 }
 
+const NOBODYS_ETAG = `"${'0'.repeat(32)}"`;
+
 /** Repetitions of a request that is refused for a reason that the source can mend: one each. */
 const MAX_MENDS = 2;
 
@@ -60,35 +64,41 @@ class S3Source implements Source {
     this.#answerMs = answerMs;
   }
 
-  async *list(options: {
-    prefix: string;
-    delimiter: string | undefined;
-    startAfter: string | null;
-  }): AsyncGenerator<ListPage> {
-    let token: string | undefined;
-    do {
-      const { next, ...page } = await this.#ask(`listing ${options.prefix || 'all keys'}`, async (client) => {
-        const command = new ListObjectsV2Command({
-          Bucket: this.#bucket,
-          Prefix: options.prefix,
-          Delimiter: options.delimiter,
-          StartAfter: options.startAfter ?? undefined,
-          ContinuationToken: token,
-          // Keys may hold characters that XML cannot.
-          EncodingType: 'url',
-        });
-        const entries = takeEntries(command);
-        return toPage(await client.send(command, this.#limit()), entries);
+  list(options: ListOptions): AsyncIterable<ListPage> {
+    // Amazon's own LIST is right, and every request of it has its price.
+    const aroundCrowds = !isAmazon(this.#settings);
+    return listPages((request) => this.#listPage(request), options, { aroundCrowds });
+  }
+
+  async probe({ prefix, delimiter, signal }: Parameters<Source['probe']>[0]): Promise<void> {
+    await this.#listPage({ prefix, delimiter, maxKeys: 1 }, signal);
+  }
+
+  async #listPage(
+    { prefix, delimiter, startAfter, token, maxKeys }: ListRequest,
+    signal?: AbortSignal,
+  ): Promise<S3Page> {
+    return await this.#ask(`listing ${prefix || 'all keys'}`, async (client) => {
+      const command = new ListObjectsV2Command({
+        Bucket: this.#bucket,
+        Prefix: prefix,
+        Delimiter: delimiter,
+        StartAfter: startAfter,
+        ContinuationToken: token,
+        MaxKeys: maxKeys,
+        // Keys may hold characters that XML cannot.
+        EncodingType: 'url',
       });
-      yield page;
-      token = next;
-    } while (token !== undefined);
+      const entries = takeEntries(command);
+      return toPage(await client.send(command, this.#limit(signal)), entries);
+    });
   }
 
   async open(
     object: SourceObject,
     options: { offset: number; length?: number; signal: AbortSignal },
   ): Promise<Readable> {
+    requireEtag(object.etag, object.key);
     const asked = range(options);
     const answer = await this.#ask(object.key, (client) =>
       client.send(
@@ -102,21 +112,48 @@ class S3Source implements Source {
       ),
     );
     const body = answer.Body as Readable;
-    if (asked !== undefined && !answer.ContentRange?.startsWith(`bytes ${options.offset}-`)) {
+    try {
+      if (asked !== undefined && !answer.ContentRange?.startsWith(`bytes ${options.offset}-`))
+        throw notTheRange(asked, answer.ContentRange);
+      checkVersion(object, answer);
+    } catch (error) {
       body.destroy();
-      throw notTheRange(asked, answer.ContentRange);
+      throw error;
     }
     return body;
+  }
+
+  async refusesOtherVersion(object: SourceObject, { signal }: { signal: AbortSignal }): Promise<boolean> {
+    try {
+      const answer = await this.#ask(object.key, (client) =>
+        client.send(
+          new GetObjectCommand({
+            Bucket: this.#bucket,
+            Key: object.key,
+            IfMatch: NOBODYS_ETAG,
+            Range: range({ offset: 0, ...(object.sizeBytes > 0 ? { length: 1 } : {}) }),
+          }),
+          { abortSignal: signal },
+        ),
+      );
+      (answer.Body as Readable).destroy();
+      return false;
+    } catch (error) {
+      if (error instanceof ConnectorError && error.code === 'object_changed') return true;
+      throw error;
+    }
   }
 
   async head(key: string, options: { signal?: AbortSignal } = {}): Promise<SourceObject> {
     const answer = await this.#ask(key, (client) =>
       client.send(new HeadObjectCommand({ Bucket: this.#bucket, Key: key }), this.#limit(options.signal)),
     );
+    requireEtag(answer.ETag, key);
+    if (answer.ContentLength === undefined) throw noSize(key);
     return {
       key,
-      etag: answer.ETag ?? '',
-      sizeBytes: answer.ContentLength ?? 0,
+      etag: answer.ETag,
+      sizeBytes: answer.ContentLength,
       lastModified: answer.LastModified ?? new Date(0),
     };
   }
@@ -180,6 +217,17 @@ function notTheRange(asked: string, got: string | undefined): ConnectorError {
     `the server was asked for ${asked} and sent ${got ?? 'another range'}`,
     {
       hint: 'The S3-compatible server, or a proxy before it, must answer Range requests as S3 does.',
+    },
+  );
+}
+
+/** Without its size it would pass for an empty object, and be a success without rows. */
+function noSize(key: string): ConnectorError {
+  return new ConnectorError(
+    'source_unavailable',
+    `the answer to a HEAD request for ${key} has no Content-Length`,
+    {
+      passing: true,
     },
   );
 }

@@ -110,13 +110,24 @@ export class S3Clients {
   }
 }
 
+/** Whether the bucket is Amazon's, also behind an endpoint of one's own network there. */
+export function isAmazon(settings: Pick<S3Settings, 'endpoint'>): boolean {
+  const endpoint = ownEndpoint(settings);
+  if (!endpoint) return true;
+  return URL.canParse(endpoint) && /\.amazonaws\.com(\.cn)?$/.test(new URL(endpoint).hostname);
+}
+
+/** Where the requests go, unless the SDK finds Amazon's own endpoint. */
+function ownEndpoint({ endpoint }: Pick<S3Settings, 'endpoint'>): string | undefined {
+  return endpoint ?? process.env.AWS_ENDPOINT_URL_S3 ?? process.env.AWS_ENDPOINT_URL;
+}
+
 function clientConfig({ region, endpoint }: S3Settings & { region: string }): S3ClientConfig {
-  const ownEndpoint = endpoint ?? process.env.AWS_ENDPOINT_URL_S3 ?? process.env.AWS_ENDPOINT_URL;
   return {
     region,
     maxAttempts: MAX_TRIES,
     responseChecksumValidation: 'WHEN_REQUIRED',
-    ...(ownEndpoint ? { forcePathStyle: true } : {}),
+    ...(ownEndpoint({ endpoint }) ? { forcePathStyle: true } : {}),
     ...(endpoint ? { endpoint } : {}),
   };
 }

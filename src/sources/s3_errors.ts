@@ -35,6 +35,13 @@ const missingObject: Rule = {
     `the object is no longer in bucket ${bucket}: it was deleted after it had been listed`,
 };
 
+const changed: Rule = {
+  code: 'object_changed',
+  message: () => 'the object was overwritten after it had been listed',
+  hint: 'Its new version is fetched in the next attempt.',
+  passing: true,
+};
+
 /** S3's error codes (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html) and what they mean here. */
 const RULES: Record<string, Rule> = {
   NoSuchBucket: {
@@ -44,12 +51,9 @@ const RULES: Record<string, Rule> = {
   },
   NoSuchKey: missingObject,
   NotFound: missingObject,
-  PreconditionFailed: {
-    code: 'object_changed',
-    message: () => 'the object was overwritten after it had been listed',
-    hint: 'Its new version is fetched in the next attempt.',
-    passing: true,
-  },
+  PreconditionFailed: changed,
+  // Only ranges within the listed size are asked for, so the object has become shorter.
+  InvalidRange: changed,
   AccessDenied: denied,
   Forbidden: denied,
   AllAccessDisabled: denied,
@@ -127,7 +131,7 @@ export function regionOf(error: unknown): string | undefined {
 function byStatus(status: number | undefined): Rule | undefined {
   if (status === 403) return denied;
   if (status === 404) return missingObject;
-  if (status === 412) return RULES.PreconditionFailed;
+  if (status === 412 || status === 416) return changed;
   return undefined;
 }
 

@@ -1,11 +1,14 @@
 import type { ListObjectsV2CommandOutput } from '@aws-sdk/client-s3';
 import { ConnectorError } from '../errors.ts';
-import { laterKey } from '../keys.ts';
 import type { S3Entry } from './s3_entries.ts';
-import type { ListPage, SourceObject } from './source.ts';
+import type { SourceObject } from './source.ts';
 
-/** A page, and the token that asks for the one after it; undefined: it is the last. */
-export interface S3Page extends ListPage {
+/** The answer to one LIST request, as the server gave it: nothing of its order is checked yet. */
+export interface S3Page {
+  objects: SourceObject[];
+  /** What the delimiter rolled up: prefixes that end in it. */
+  folders: string[];
+  /** The token that asks for the page after it; undefined: it is the last. */
   next: string | undefined;
 }
 
@@ -29,18 +32,19 @@ export function toPage(answer: ListObjectsV2CommandOutput, taken: S3Entry[]): S3
     if (!text) throw notUnderstood('an entry has no key');
     return decode(text);
   };
-  const objects = contents.map(
-    (entry): SourceObject => ({
+  const objects = contents.map((entry): SourceObject => {
+    // Without its size it would pass for an empty object, and be a success without rows.
+    if (entry.Size === undefined) throw notUnderstood(`the entry ${entry.Key} has no size`);
+    return {
       key: name(entry.Key),
       etag: entry.ETag ?? '',
-      sizeBytes: entry.Size ?? 0,
+      sizeBytes: entry.Size,
       lastModified: entry.LastModified ?? new Date(0),
-    }),
-  );
-  const lastFolder = prefixes.length > 0 ? name(prefixes.at(-1)!.Prefix) : null;
+    };
+  });
   return {
     objects,
-    lastKey: laterKey(objects.at(-1)?.key ?? null, lastFolder),
+    folders: prefixes.map(({ Prefix }) => name(Prefix)),
     next: answer.IsTruncated ? answer.NextContinuationToken : undefined,
   };
 }

@@ -9,25 +9,37 @@ export interface SourceObject {
   lastModified: Date;
 }
 
-/** The answer to one LIST request. */
+/** What to list. */
+export interface ListOptions {
+  prefix: string;
+  delimiter: string | undefined;
+  startAfter: string | null;
+}
+
+/** A part of a listing. */
 export interface ListPage {
-  /** In key order. */
+  /** In key order, after those of the page before. */
   objects: SourceObject[];
-  /** The last key or folder of the page, in key order: where a later listing may go on; null on an empty page. */
+  /** The last key or folder so far, in key order: where a later listing may go on; null while nothing was listed. */
   lastKey: string | null;
+  /** LIST requests since the page before. */
+  requests: number;
 }
 
 /** Where files come from. A new source is one new file that implements this. */
 export interface Source {
   /**
-   * Lists page after page, one request each, in key order.
-   * @throws ConnectorError `bucket_missing`, `access_denied`, `source_unavailable` ...
+   * Lists page after page, in key order: an answer that is out of order, or leads back, is an error.
+   * @throws ConnectorError `list_out_of_order`, `list_goes_round`, `bucket_missing`, `access_denied`, `source_unavailable` ...
    */
-  list(options: {
-    prefix: string;
-    delimiter: string | undefined;
-    startAfter: string | null;
-  }): AsyncIterable<ListPage>;
+  list(options: ListOptions): AsyncIterable<ListPage>;
+  /**
+   * Asks for one key, to see whether the bucket can be read.
+   * @throws ConnectorError as for list
+   */
+  probe(
+    options: Pick<ListOptions, 'prefix' | 'delimiter'> & { signal?: AbortSignal | undefined },
+  ): Promise<void>;
   /**
    * Opens exactly the listed version of an object, from a byte offset on, to its end or for a length in bytes.
    * @throws ConnectorError `object_changed`, `object_missing`, `access_denied`, `source_unavailable` ...
@@ -36,6 +48,8 @@ export interface Source {
     object: SourceObject,
     options: { offset: number; length?: number; signal: AbortSignal },
   ): Promise<Readable>;
+  /** Asks for a version that the object does not have. Returns whether the source refuses, and does not send another version. */
+  refusesOtherVersion(object: SourceObject, options: { signal: AbortSignal }): Promise<boolean>;
   /** Looks an object up as it is now; errors as for open. */
   head(key: string, options?: { signal?: AbortSignal }): Promise<SourceObject>;
   /**

@@ -21,6 +21,14 @@ export interface TargetTable extends TableName {
   columns: TableColumn[];
   /** Whether nothing sees if a file's rows come in one statement or in several: no trigger, no foreign key to itself. */
   splittable: boolean;
+  /** Whether inserts may leave rows out, without an error: a trigger before a row, a foreign table. */
+  mayLeaveOut: boolean;
+  /** The same of updates. */
+  mayLeaveUpdates: boolean;
+  /** The unlogged one of the table, its partitions and chunks, quoted; null where a crash empties none of them. */
+  unlogged: string | null;
+  /** Whether it is a hypertable with a columnstore. */
+  hasColumnstore: boolean;
 }
 
 /** Splits `connectors.target_table` as SQL would: `schema.table`, or `table` in public. */
@@ -35,34 +43,42 @@ export async function resolveTableName(client: pg.ClientBase, targetTable: strin
 
 /** The table as it is now; null where there is none. */
 export async function describeTable(client: pg.ClientBase, name: TableName): Promise<TargetTable | null> {
-  const { rows } = await client.query<DescribedColumn>(
+  const { rows } = await client.query<DescribedTable>(
     'select * from s3_connector_private.describe_table($1, $2)',
     [name.schema, name.table],
   );
-  return rows.length === 0 ? null : toTable(name, rows);
+  return rows[0] ? toTable(name, rows[0]) : null;
 }
 
-/** A row of describe_table. */
-export interface DescribedColumn {
-  name: string;
-  type: string;
-  base_type: string;
-  is_enum: boolean;
-  insertable: boolean;
-  /** The table's. */
+/** The row of describe_table. */
+export interface DescribedTable {
+  columns: { name: string; type: string; base_type: string; is_enum: boolean; insertable: boolean }[];
   splittable: boolean;
+  may_leave_out: boolean;
+  may_leave_updates: boolean;
+  unlogged: string | null;
+  has_columnstore: boolean;
 }
 
 /** A table of what describe_table says of it. */
-export function toTable(name: TableName, described: DescribedColumn[]): TargetTable {
-  const columns = described.map((column) => ({
+export function toTable(name: TableName, described: DescribedTable): TargetTable {
+  const columns = described.columns.map((column) => ({
     name: column.name,
     type: column.type,
     baseType: column.base_type,
     isEnum: column.is_enum,
     insertable: column.insertable,
   }));
-  return { ...name, columns, splittable: described.every((column) => column.splittable) };
+  const { splittable, unlogged } = described;
+  return {
+    ...name,
+    columns,
+    splittable,
+    mayLeaveOut: described.may_leave_out,
+    mayLeaveUpdates: described.may_leave_updates,
+    unlogged,
+    hasColumnstore: described.has_columnstore,
+  };
 }
 
 /** A column of exactly that name, or else the only one of that name in other capitals. */

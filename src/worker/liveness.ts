@@ -1,9 +1,12 @@
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
-import pg from 'pg';
+import { openSession, type Session } from '../db/connections.ts';
 import { describeError } from '../errors.ts';
 import { log } from '../log.ts';
 import { version } from '../version.ts';
+
+/** Between two tries to register again, in milliseconds. */
+const WAIT_MS = 1000;
 
 /**
  * Keeps a session open that holds this worker's advisory lock: as long as it does, the worker is alive. When the
@@ -13,10 +16,12 @@ import { version } from '../version.ts';
 export class Liveness {
   readonly #databaseUrl: string;
   readonly #concurrency: number;
-  #client: pg.Client | undefined;
+  #session: Session | undefined;
   #workerId = 0;
   readonly #poolIds = new Set<string>();
-  #closing = false;
+  #recorded: Promise<void> = Promise.resolve();
+  readonly #closing = new AbortController();
+  #isReconnecting = false;
 
   constructor(databaseUrl: string, concurrency: number) {
     this.#databaseUrl = databaseUrl;
@@ -34,35 +39,22 @@ export class Liveness {
   }
 
   async start(): Promise<void> {
-    const client = new pg.Client({
-      connectionString: this.#databaseUrl,
-      application_name: 's3_connector worker',
-      keepAlive: true,
-    });
-    client.on('error', (error) => this.#lost(client, error));
-    client.on('end', () => this.#lost(client));
-    await client.connect();
-    // Waiting is this session's whole life.
-    await client.query(
-      "select set_config('idle_session_timeout', '0', false) where current_setting('server_version_num')::int >= 140000",
-    );
-    const { rows } = await client.query<{ id: number }>(
-      'select s3_connector_private.register_worker($1, $2, $3, $4) as id',
-      [hostname(), process.pid, version, this.#concurrency],
-    );
-    this.#client = client;
-    this.#workerId = rows[0]!.id;
-    await this.#recordQueues();
-    await this.#warnOfRole(client);
-  }
-
-  async #warnOfRole(client: pg.Client): Promise<void> {
-    const { rows } = await client.query<{ role: string; notice: string | null }>(
-      'select role, notice from s3_connector_private.workers where id = $1',
-      [this.#workerId],
-    );
-    const { role, notice } = rows[0]!;
-    if (notice !== null) log.warn('worker has too many rights', { worker: this.#workerId, role, notice });
+    const session = await openSession(this.#databaseUrl, 'worker');
+    try {
+      const { rows } = await session.query<{ id: number }>(
+        'select s3_connector_private.register_worker($1, $2, $3, $4) as id',
+        [hostname(), process.pid, version, this.#concurrency],
+      );
+      await warnOfRole(session, rows[0]!.id);
+      this.#closing.signal.throwIfAborted();
+      session.once('end', () => this.#lost(session));
+      this.#session = session;
+      this.#workerId = rows[0]!.id;
+      await this.#recordQueues();
+    } catch (error) {
+      await session.end();
+      throw error;
+    }
   }
 
   /** Notes a name under which graphile-worker locks this worker's jobs, so that they can be freed after its death. */
@@ -72,38 +64,59 @@ export class Liveness {
     await this.#recordQueues();
   }
 
-  async #recordQueues(): Promise<void> {
+  /** One at a time, as a session answers one query at a time. */
+  #recordQueues(): Promise<void> {
+    const recorded = this.#recorded.then(() => this.#writeQueues());
+    this.#recorded = recorded.catch(() => {});
+    return recorded;
+  }
+
+  async #writeQueues(): Promise<void> {
     if (this.#poolIds.size === 0) return;
-    await this.#client?.query('update s3_connector_private.workers set pool_ids = $1 where id = $2', [
+    await this.#session?.query('update s3_connector_private.workers set pool_ids = $1 where id = $2', [
       this.poolIds,
       this.#workerId,
     ]);
   }
 
   async stop(): Promise<void> {
-    this.#closing = true;
-    await this.#client
+    this.#closing.abort();
+    await this.#recorded;
+    await this.#session
       ?.query('update s3_connector_private.workers set stopped_at = now() where id = $1', [this.#workerId])
       .catch(() => {});
-    await this.#client?.end().catch(() => {});
+    await this.#session?.end();
   }
 
-  #lost(client: pg.Client, error?: Error): void {
-    if (this.#closing || this.#client !== client) return;
-    this.#client = undefined;
-    log.warn('worker session lost', { worker: this.#workerId, error: error?.message });
+  #lost(session: Session): void {
+    if (this.#session === session) this.#session = undefined;
+    if (this.#closing.signal.aborted) return;
+    log.warn('worker session lost', { worker: this.#workerId });
     void this.#reconnect();
   }
 
   async #reconnect(): Promise<void> {
-    while (!this.#closing && this.#client === undefined) {
+    if (this.#isReconnecting) return;
+    this.#isReconnecting = true;
+    const { signal } = this.#closing;
+    while (!signal.aborted && this.#session === undefined) {
       try {
         await this.start();
         log.info('worker session back', { worker: this.#workerId });
       } catch (error) {
         log.warn('worker session not back yet', { error: describeError(error) });
-        await delay(1000);
+        await delay(WAIT_MS, undefined, { signal }).catch(() => {});
       }
     }
+    this.#isReconnecting = false;
   }
+}
+
+async function warnOfRole(session: Session, workerId: number): Promise<void> {
+  const { rows } = await session.query<{ role: string; notice: string | null }>(
+    'select role, notice from s3_connector_private.workers where id = $1',
+    [workerId],
+  );
+  const { role, notice } = rows[0]!;
+  if (notice !== null) log.warn('worker has too many rights', { worker: workerId, role, notice });
 }

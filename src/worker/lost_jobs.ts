@@ -1,4 +1,3 @@
-import { EventEmitter } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { WorkerEvents } from 'graphile-worker';
 import { sql } from 'kysely';
@@ -16,8 +15,6 @@ const LATE_ANSWERS_MS = 5000;
  * As long as the worker lives, nobody else would touch them for hours.
  */
 export class LostJobs {
-  /** To be given to graphile-worker, whose jobs are followed by it. */
-  readonly events: WorkerEvents = new EventEmitter();
   readonly #running = new Set<string>();
   readonly #closed = new AbortController();
   readonly #db: Control['db'];
@@ -28,8 +25,12 @@ export class LostJobs {
   constructor({ db }: Control, liveness: Liveness) {
     this.#db = db;
     this.#liveness = liveness;
-    this.events.on('job:start', ({ job }) => this.#running.add(job.id));
-    this.events.on('job:complete', ({ job }) => this.#running.delete(job.id));
+  }
+
+  /** Has the jobs of a queue of this worker followed. */
+  follow(events: WorkerEvents): void {
+    events.on('job:start', ({ job }) => this.#running.add(job.id));
+    events.on('job:complete', ({ job }) => this.#running.delete(job.id));
   }
 
   /** To be called when a job may have been lost; all that is lost while one look waits is left to the next. */

@@ -1,9 +1,7 @@
-import pg from 'pg';
+import type pg from 'pg';
+import { SessionPool } from '../db/connections.ts';
 import { untilAnswered } from '../db/until_answered.ts';
-
-/** How graphile-worker names the queries that take a job, and those that end one. */
-const TAKES = /^get_job/;
-const ENDS = /^(complete|fail)_job/;
+import { endsJob, keepApart, narrow, type Priorities, takesJob } from './queue.ts';
 
 /** A prepared query, as graphile-worker asks them. */
 type Ask = (query: pg.QueryConfig) => Promise<pg.QueryResult>;
@@ -13,17 +11,26 @@ type Ask = (query: pg.QueryConfig) => Promise<pg.QueryResult>;
  * written, it gives up its whole pool. So whatever it asks for waits until the database is back, and the end of
  * a job is written again, which is safe to do twice.
  */
-export class QueuePool extends pg.Pool {
+export class QueuePool extends SessionPool {
   readonly #stopping: AbortSignal;
+  readonly #priorities = new Map<unknown, Priorities>();
 
   /**
    * @param stopping aborted when the worker stops: from then on trouble is no longer waited out
    * @param onLostJob told when a job was asked for and no answer came, so that one may be locked and not known here
    */
-  constructor(config: pg.PoolConfig, stopping: AbortSignal, onLostJob: () => void) {
-    super(config);
+  constructor(databaseUrl: string, max: number, stopping: AbortSignal, onLostJob: () => void) {
+    super(databaseUrl, 'queue', { max });
     this.#stopping = stopping;
-    this.on('connect', (client) => this.#watch(client, onLostJob));
+    this.on('connect', (client) => {
+      keepApart(client);
+      this.#watch(client, onLostJob);
+    });
+  }
+
+  /** Has a queue of this process, by the name under which it locks jobs, look for jobs of these priorities only. */
+  narrow(poolId: string, priorities: Priorities): void {
+    this.#priorities.set(poolId, priorities);
   }
 
   override connect(): Promise<pg.PoolClient>;
@@ -37,14 +44,21 @@ export class QueuePool extends pg.Pool {
   #watch(client: pg.PoolClient, onLostJob: () => void): void {
     const ask = client.query.bind(client) as Ask;
     const watched: Ask = (query) => {
+      if (takesJob(query.name)) return this.#take(query, ask, onLostJob);
       const answer = ask(query);
-      if (TAKES.test(query.name ?? '')) answer.catch(onLostJob);
-      return ENDS.test(query.name ?? '') ? this.#untilWritten(query, answer) : answer;
+      return endsJob(query.name) ? this.#untilWritten(query, answer) : answer;
     };
     client.query = ((query: unknown, ...rest: unknown[]) =>
       rest.length === 0 && typeof query === 'object'
         ? watched(query as pg.QueryConfig)
         : (ask as (...all: unknown[]) => unknown)(query, ...rest)) as pg.PoolClient['query'];
+  }
+
+  #take(query: pg.QueryConfig, ask: Ask, onLostJob: () => void): Promise<pg.QueryResult> {
+    const priorities = this.#priorities.get(query.values?.[0]);
+    const answer = ask(priorities ? narrow(query, priorities) : query);
+    answer.catch(onLostJob);
+    return answer;
   }
 
   async #untilWritten(query: pg.QueryConfig, first: Promise<pg.QueryResult>): Promise<pg.QueryResult> {

@@ -17,11 +17,3 @@ export async function loadTasks(worker: WorkerContext): Promise<TaskList> {
   });
   return Object.fromEntries(await Promise.all(tasks));
 }
-
-export function pickTasks(tasks: TaskList, names: readonly string[]): TaskList {
-  return Object.fromEntries(Object.entries(tasks).filter(([name]) => names.includes(name)));
-}
-
-export function omitTasks(tasks: TaskList, names: readonly string[]): TaskList {
-  return Object.fromEntries(Object.entries(tasks).filter(([name]) => !names.includes(name)));
-}

@@ -44,9 +44,9 @@ test('a request that waits for a dead worker ends within seconds, and another wo
     [{ key: 'asked/1.csv' }],
   );
   // What the crontab does every minute: the dead worker's job is free, and is not answered a second time.
-  await db.query("select graphile_worker.add_job('poll_due')");
+  await db.query("select s3_connector_queue.add_job('poll_due')");
   await db.waitFor(
-    "select from graphile_worker.jobs where task_identifier = 'preview'",
+    "select from s3_connector_queue.jobs where task_identifier = 'preview'",
     (rows) => rows.length === 0,
   );
   await heir.end('SIGTERM');

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
+import { listPage } from '../../embedded/bucket/listing.ts';
+import { ignoringStartAfter, type Lister, unsorted } from '../../embedded/bucket/listing_faults.ts';
 import { type ConnectorColumns, openWorld } from '../support/world.ts';
 import { call } from './support.ts';
 
@@ -23,7 +25,7 @@ async function check(name: string): Promise<Record<string, Step>> {
   );
   assert.deepEqual(
     steps.map(({ step }) => step),
-    ['credentials', 'assume role', 'list', 'get', 'target', 'grants'],
+    ['credentials', 'assume role', 'list', 'get', 'server', 'target', 'grants'],
   );
   return Object.fromEntries(steps.map((step) => [step.step, step]));
 }
@@ -48,8 +50,8 @@ test('where all is well, every step says what it found, in checks and in notices
   assert.match(steps.get!.message, /well\/full.csv/);
   assert.match(steps.target!.message, /"public"."well" is a table; 2 of the 2 columns .* go into n, label/);
   const { notices } = await call(db, "call s3_connector.check('well')");
-  assert.equal(notices.length, 6);
-  assert.match(notices[4]!.message, /^target: ok, "public"."well" is a table/);
+  assert.equal(notices.length, 7);
+  assert.match(notices[5]!.message, /^target: ok, "public"."well" is a table/);
   const all = JSON.stringify([steps, notices]);
   assert.ok(!/reader/.test(all), 'neither key id nor secret');
   assert.ok(
@@ -86,7 +88,7 @@ test('a bucket that cannot be listed says why, and the other steps are tried all
     target_table: 'no_bucket',
   });
   const steps = await check('no-bucket');
-  assert.deepEqual(failed(steps), ['list', 'get']);
+  assert.deepEqual(failed(steps), ['list', 'get', 'server']);
   assert.match(steps.list!.message, /there is no bucket not-there/);
   assert.match(steps.list!.hint!, /endpoint/);
   assert.match(steps.get!.message, /not tried/);
@@ -100,7 +102,7 @@ test('an endpoint that the worker does not allow fails with what to do', async (
     target_table: 'elsewhere',
   });
   const steps = await check('elsewhere');
-  assert.deepEqual(failed(steps), ['credentials', 'list', 'get']);
+  assert.deepEqual(failed(steps), ['credentials', 'list', 'get', 'server']);
   assert.match(steps.credentials!.hint!, /operator of the worker/);
 });
 
@@ -115,9 +117,53 @@ test('an object that may be listed but not read is seen', async () => {
   await insert({ name: 'unreadable', pattern: 'unreadable/*', target_table: 'unreadable' });
   const steps = await check('unreadable');
   fault.cancel();
-  assert.deepEqual(failed(steps), ['get', 'target']);
+  assert.deepEqual(failed(steps), ['get', 'server', 'target']);
   assert.match(steps.get!.hint!, /s3:GetObject/);
 });
+
+test('the server is tried: order, start-after, If-Match and the ETag of ranges', async () => {
+  const { faults } = world.server;
+  await db.query('create table tried (n integer)');
+  for (let n = 0; n < 9; n += 1) world.put(`tried/${n}.csv`, 'n\n1\n');
+  await insert({ name: 'tried', pattern: 'tried/*', target_table: 'tried' });
+  const tried = async (name = 'tried') => (await check(name)).server!;
+  assert.equal(
+    (await tried()).message,
+    '9 keys come in order, and the same from the middle on; ranges come with the ETag; If-Match is honoured',
+  );
+
+  const ignores = faults.order({ operation: 'GetObject', times: 100, ignoreConditions: true });
+  const ignoring = await tried();
+  assert.deepEqual([ignoring.ok, /If-Match is ignored$/.test(ignoring.message)], [true, true]);
+  assert.match(ignoring.hint!, /ETag of every answer is compared/);
+  ignores.cancel();
+
+  const nameless = faults.order({ operation: 'GetObject', times: 100, etag: null });
+  const withoutEtag = await check('tried');
+  assert.deepEqual(failed(withoutEtag), ['get', 'server', 'target']);
+  assert.match(withoutEtag.server!.message, /no ETag/);
+  nameless.cancel();
+
+  for (const [listing, message] of [
+    [ignoringStartAfter, /asked for keys after "tried\/4.csv", it lists "tried\/0.csv"/],
+    [unsorted, /it lists "tried\/3.csv" after "tried\/4.csv"/],
+    [hidingKey6, /starts after tried\/4.csv does not have .* differ at tried\/6.csv/],
+  ] as const) {
+    const fault = faults.order({ operation: 'ListObjectsV2', times: 100, listing });
+    const { ok, message: said } = (await check('tried'))[listing === unsorted ? 'list' : 'server']!;
+    assert.equal(ok, false, said);
+    assert.match(said, message);
+    fault.cancel();
+  }
+
+  world.put('few/1.csv', 'n\n1\n');
+  await insert({ name: 'few', pattern: 'few/*', target_table: 'tried' });
+  assert.match((await tried('few')).message, /^order and start-after not tried: fewer than 3 keys; ranges/);
+});
+
+/** Does not list a key after a start-after. */
+const hidingKey6: Lister = (keys, options) =>
+  listPage(options.after === '' ? keys : keys.filter((key) => key !== 'tried/6.csv'), options);
 
 test('targets that cannot take the files: columns, no table, a view, no schema', async () => {
   world.put('targets/1.csv', 'n,unknown\n1,2\n');

@@ -9,6 +9,7 @@ import {
   PutObjectCommand,
   type S3Client,
 } from '@aws-sdk/client-s3';
+import { countingSiblings, unsorted } from '../../embedded/bucket/listing_faults.ts';
 import { type BucketServer, startBucketServer } from '../../embedded/bucket/server.ts';
 import { sendRaw } from './raw_request.ts';
 import { clientOf, failureOf } from './target.ts';
@@ -185,6 +186,44 @@ describe('faults', () => {
     assert.deepEqual([ignored.ContentRange, ignored.ContentLength], [undefined, BODY.length]);
     assert.deepEqual(Buffer.from((await ignored.Body?.transformToByteArray()) ?? []), BODY);
     assert.equal((await ranged()).ContentLength, 10);
+  });
+
+  test('conditions that are ignored, and an ETag that is another or none', async () => {
+    const wrong = () => client.send(new GetObjectCommand({ Bucket, Key: 'data/b', IfMatch: '"other"' }));
+    assert.equal((await failureOf(wrong())).status, 412);
+    server.faults.order({ operation: 'GetObject', ignoreConditions: true });
+    assert.equal(await (await wrong()).Body?.transformToString(), 'b');
+    for (const etag of ['"other"', null]) {
+      server.faults.order({ operation: 'GetObject', etag });
+      const answer = await get('data/b');
+      assert.equal(answer.ETag, etag ?? undefined);
+      assert.equal(await answer.Body?.transformToString(), 'b');
+    }
+  });
+
+  test('a listing of another making', async () => {
+    server.faults.order({ operation: 'ListObjectsV2', listing: unsorted });
+    const list = async () =>
+      (await client.send(new ListObjectsV2Command({ Bucket }))).Contents?.map(({ Key }) => Key);
+    assert.deepEqual(await list(), ['data/b', 'data/a']);
+    assert.deepEqual(await list(), ['data/a', 'data/b']);
+  });
+
+  test('siblings that are counted before start-after, as MinIO counts them', async () => {
+    const name = 'siblings';
+    server.store.createBucket(name);
+    const keys = ['pump/1', 'pump/2', 'pump0', 'pump1', 'pump2'];
+    for (let n = 0; n < 1100; n += 1) server.store.put(name, `pump-old/${n}`, '');
+    for (const key of keys) server.store.put(name, key, '');
+    server.faults.order({ operation: 'ListObjectsV2', listing: countingSiblings, times: 3 });
+    const list = async (options: { StartAfter?: string; Prefix?: string }) => {
+      const page = await client.send(new ListObjectsV2Command({ Bucket: name, ...options }));
+      return [page.Contents?.map(({ Key }) => Key), page.IsTruncated];
+    };
+    assert.deepEqual(await list({ StartAfter: 'pump/1' }), [['pump0'], false]);
+    assert.deepEqual(await list({ StartAfter: 'pump/1', Prefix: 'pump/' }), [['pump/2'], false]);
+    assert.deepEqual(await list({ StartAfter: 'pump0' }), [['pump1', 'pump2'], false]);
+    assert.deepEqual(await list({ StartAfter: 'pump/1' }), [keys.slice(1), false]);
   });
 
   test('a body that trickles, until the client gives up', async () => {

@@ -109,7 +109,7 @@ export const SETTINGS: Record<string, Setting> = {
         (rows) => {
           const connections = rows.map(({ connections }) => Number(connections));
           // What the page says of a worker of WORKER_CONCURRENCY 4.
-          assert.ok(connections.reduce((sum, n) => sum + n) <= 28);
+          assert.ok(connections.reduce((sum, n) => sum + n) <= 37);
           assert.ok(rows.some(({ application }) => application === 's3_connector worker'));
         },
       ],

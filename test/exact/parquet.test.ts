@@ -65,7 +65,8 @@ async function compare(name: string, file: Held, definitions: string[] | null): 
 
 const describe = (table: string) =>
   db.query<{ name: string; type: string; base_type: string }>(
-    "select * from s3_connector_private.describe_table('public', $1)",
+    `select c.* from s3_connector_private.describe_table('public', $1) d,
+       json_to_recordset(d.columns) c (name text, type text, base_type text)`,
     [table],
   );
 
@@ -103,7 +104,7 @@ test('a table made from a file, and tables of every other type that fits, hold w
   const kinds = new Map<string, string>();
   for (const { name, base_type } of (await describe('by_text')).slice(1)) {
     const column = { name, duckdbType: file.types[name]!, targetType: base_type };
-    const plan = planBinary('t', [column], toBinaryFields([], 'UTC'));
+    const plan = planBinary('t', [column], toBinaryFields([], 'UTC'), null);
     if (plan) kinds.set(name, plan.kinds[0]!);
   }
   const binary = PAIRS.filter(({ name }) => kinds.has(name)).map(({ name, type }) => `${name} ${type}`);

@@ -37,12 +37,12 @@ export async function assertExactlyOnce(
 export async function assertAtRest(db: TestDatabase): Promise<void> {
   // A job may be in its last moments, after its file was recorded; the crontab may have just added its own.
   await db.waitFor(
-    "select task_identifier, key, locked_at, attempts, last_error from graphile_worker.jobs where task_identifier <> 'poll_due'",
+    "select task_identifier, key, locked_at, attempts, last_error from s3_connector_queue.jobs where task_identifier <> 'poll_due'",
     (jobs) => jobs.length === 0,
     { timeoutMs: 20_000 },
   );
   assert.deepEqual(
-    await db.query("select locked_by from graphile_worker.jobs where locked_at < now() - interval '30 s'"),
+    await db.query("select locked_by from s3_connector_queue.jobs where locked_at < now() - interval '30 s'"),
     [],
   );
   await db.waitFor(

@@ -42,7 +42,7 @@ for (const { name, text, arrives, attempts } of CASES) {
       );
       assert.equal(file!.error_code, 'connection_lost');
       await db.query(
-        'select graphile_worker.reschedule_jobs(array(select id from graphile_worker.jobs where run_at > now()), now())',
+        'select s3_connector_queue.reschedule_jobs(array(select id from s3_connector_queue.jobs where run_at > now()), now())',
       );
     }
     const files = await world.settled(name);

@@ -74,15 +74,16 @@ async function dieAt(point: FaultPoint, scene: Scene): Promise<void> {
   // The job that it was at is still its own; that of the poll may be, too, whose end is written while the next one runs.
   const task = ['listed', 'enqueued'].includes(point) ? 'poll' : 'import_file';
   assert.deepEqual(
-    await db.query('select from graphile_worker.jobs where locked_at is not null and task_identifier = $1', [
-      task,
-    ]),
+    await db.query(
+      'select from s3_connector_queue.jobs where locked_at is not null and task_identifier = $1',
+      [task],
+    ),
     [{}],
   );
 
   const heir = await world.startWorker();
   // What the crontab does every minute, now.
-  await db.query("select graphile_worker.add_job('poll_due')");
+  await db.query("select s3_connector_queue.add_job('poll_due')");
   const files = await world.settled('doomed');
   assert.equal(files.length, FILES);
   await assertExactlyOnce(db, { connector: 'doomed', table: 'landed', rowsOf: () => ROWS });

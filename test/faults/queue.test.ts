@@ -33,7 +33,7 @@ before(async () => {
       return old;
     end;
     $$;
-    create trigger make_trouble before delete on graphile_worker._private_jobs
+    create trigger make_trouble before delete on s3_connector_queue._private_jobs
       for each row execute function make_trouble()`);
 });
 

@@ -16,7 +16,9 @@ const ENV = {
   S3_IDLE_TIMEOUT_SECONDS: '1',
 };
 const worker = await world.startWorker(ENV);
-beforeEach(() => {
+beforeEach(async () => {
+  // Nothing of the tests before goes on, as an outage.
+  await db.query("select s3_connector.pause(name) from s3_connector.connectors where state = 'running'");
   server.faults.clear();
   server.requests.reset();
 });
@@ -70,7 +72,8 @@ test('a listing that stands still in its middle is asked for again, a few times'
   await insert({ name: 'half', pattern: 'half/*', target_table: 'half' });
   assert.match(await pollFails('half'), /S3 did not answer as expected/);
   const asked = server.requests.count('ListObjectsV2');
-  assert.ok(asked >= 1 && asked <= 4, `${asked} requests`);
+  // As often for the page as for the question whether the bucket answers at all.
+  assert.ok(asked >= 2 && asked <= 2 * 4, `${asked} requests`);
   server.faults.clear();
   assert.equal((await world.pollAndSettle('half'))[0]!.status, 'success');
 });
@@ -79,7 +82,8 @@ test('a listing that comes a byte at a time ends, and is not asked for again at 
   server.faults.order({ operation: 'ListObjectsV2', trickle: { ms: 300 }, times: 9 });
   await insert({ name: 'drop by drop', pattern: 'drops/*', target_table: 'drops' });
   await pollFails('drop by drop');
-  assert.equal(server.requests.count('ListObjectsV2'), 1);
+  // And once for a single key: neither comes in time.
+  assert.equal(server.requests.count('ListObjectsV2'), 2);
 });
 
 test('a connection that is never made ends', async () => {

@@ -113,7 +113,7 @@ async function arrive(admin: pg.Client, arrivals: Arrivals, ms: number): Promise
 
 async function tick(admin: pg.Client, arrivals: Arrivals): Promise<void> {
   for (const name of arrivals.names) await admin.query('select s3_connector.poll_now($1)', [name]);
-  await admin.query("select graphile_worker.add_job('poll_due', job_key => 'poll_due')");
+  await admin.query("select s3_connector_queue.add_job('poll_due', job_key => 'poll_due')");
 }
 
 /** Waits until all that has arrived has ended, and nothing is under way. */
@@ -121,7 +121,7 @@ async function settle(admin: pg.Client, arrivals: Arrivals): Promise<void> {
   for (const deadline = Date.now() + SETTLE_MS; ; await delay(500)) {
     const { rows } = await admin.query(
       `select (select count(*)::integer from s3_connector.files where status in ('success', 'failure')) as ended,
-        (select count(*)::integer from graphile_worker.jobs where locked_at is not null) as busy`,
+        (select count(*)::integer from s3_connector_queue.jobs where locked_at is not null) as busy`,
     );
     if (rows[0].ended === arrivals.arrived && rows[0].busy === 0) return;
     // Only while something is missing: a look is work under way itself.

@@ -54,7 +54,7 @@ export function makeTrouble(world: World): Trouble {
     },
     async succeeds(name) {
       await db.query(
-        'select graphile_worker.reschedule_jobs(array(select id from graphile_worker.jobs where run_at > now()), now())',
+        'select s3_connector_queue.reschedule_jobs(array(select id from s3_connector_queue.jobs where run_at > now()), now())',
       );
       const [file] = await world.settled(name);
       assert.deepEqual([file!.status, file!.error_message], ['success', null]);

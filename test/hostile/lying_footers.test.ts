@@ -215,11 +215,12 @@ test('what is read of a file before it has come is told from what was there', as
   await writeFile(path, hole);
   const idsOf = async (wanted: number, extent: Extent | null) => {
     const rows = `file_row_number >= ${wanted * GROUP_ROWS} and file_row_number < ${(wanted + 1) * GROUP_ROWS}`;
-    const query = `select encode(id || chr(10)) from (from read_parquet('${path}', file_row_number = true) where ${rows})`;
+    const query = `select encode(id || chr(10)), file_row_number from (from read_parquet('${path}', file_row_number = true) where ${rows})`;
+    const expected = { first: wanted * GROUP_ROWS, count: GROUP_ROWS, numbers: 'in order' } as const;
     const reader = await readers.acquire(AbortSignal.timeout(60_000));
     try {
       const pieces = await Array.fromAsync(
-        reader.read({ type: 'read', query, maxRowBytes: 1000, extent }, 0),
+        reader.read({ type: 'read', query, rows: expected, maxRowBytes: 1000, extent }),
       );
       return Buffer.concat(pieces).toString().trim().split('\n');
     } finally {

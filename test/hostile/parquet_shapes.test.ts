@@ -84,7 +84,7 @@ const FILES: Record<string, () => Buffer | Promise<Buffer>> = {
 const REFUSED: Record<string, string> = {
   'a page of 2 GB': 'bad_parquet',
   '2^62 rows, of as many values': 'bad_parquet',
-  'lists in lists, 60 deep': 'unsupported_type',
+  'lists in lists, 60 deep': 'unsupported_nesting',
   '3,000 columns': 'sql_54011',
   'a column whose name has a NUL': 'nul_character',
   'a column whose name is 1 MB': 'no_column_matches',

@@ -20,6 +20,16 @@ const counts = (connector: string) =>
     [connector],
   );
 
+/** A table that counts the COPYs into it, also those that are rolled back. */
+async function countedTable(table: string, columns: string): Promise<() => Promise<number>> {
+  await db.query(`create table ${table} (${columns}); create sequence ${table}_copies;
+    create function count_${table}() returns trigger language plpgsql security definer as
+      $$ begin perform nextval('${table}_copies'); return null; end $$;
+    create trigger counted before insert on ${table} for each statement execute function count_${table}()`);
+  return async () =>
+    (await db.one<{ last_value: number }>(`select last_value from ${table}_copies`)).last_value;
+}
+
 test('good rows land; each bad one stands in rejected_rows with line, column, reason and raw line', async () => {
   await db.query('create table parents (id integer primary key); insert into parents values (1)');
   await db.query(
@@ -216,6 +226,156 @@ test('more bad rows than max_bad_rows fail the file, and nothing of it stays', a
   assert.match(files[1]!.error_message!, /max_bad_rows \(2\).*line/);
   assert.deepEqual(await db.query('select * from limited'), [{ id: 1 }]);
   assert.equal((await rejected('limited')).length, 2);
+});
+
+test('a file of ragged rows takes a handful of COPYs, and each row is refused as COPY would refuse it', async () => {
+  const many = Array.from({ length: 3000 }, (_, n) => n);
+  const files: Record<string, { rows: string[]; reasons: Record<string, number>; imported: number }> = {
+    'rows with too many fields': {
+      rows: many.map((n) => `${n},x,1,more`),
+      reasons: { 'extra data after last expected column': 3000 },
+      imported: 0,
+    },
+    'rows with too few': {
+      rows: many.map((n) => `${n}${',x'.repeat(n % 2)}`),
+      reasons: { 'missing data for column "b"': 1500, 'missing data for column "c"': 1500 },
+      imported: 0,
+    },
+    'ragged rows among good ones': {
+      rows: many.map((n) => `${n},x${',1'.repeat(n % 3)}`),
+      reasons: { 'missing data for column "c"': 1000, 'extra data after last expected column': 1000 },
+      imported: 1000,
+    },
+  };
+  for (const [i, [what, { rows, reasons, imported }]] of Object.entries(files).entries()) {
+    const table = `ragged_${i}`;
+    const copies = await countedTable(table, 'a integer, b text, c integer');
+    world.put(`${table}/1.csv`, `a,b,c\n${rows.join('\n')}\n`);
+    await world.insertConnector({
+      name: table,
+      pattern: `${table}/*`,
+      target_table: table,
+      on_bad_row: 'skip',
+    });
+    await world.settled(table);
+    assert.deepEqual(
+      await counts(table),
+      [{ status: 'success', rows_imported: imported, rows_rejected: 3000 - imported }],
+      what,
+    );
+    const refused = await rejected(table);
+    assert.deepEqual(
+      refused.map(({ line, raw }) => [line, raw]),
+      rows.flatMap((row, n) => (row.split(',').length === 3 ? [] : [[n + 2, row]])),
+    );
+    const found = Object.fromEntries(Object.keys(reasons).map((reason) => [reason, 0]));
+    for (const { error } of refused) found[error] = (found[error] ?? 0) + 1;
+    assert.deepEqual(found, reasons);
+    assert.ok((await copies()) < 10, `${what}: ${await copies()} COPYs`);
+  }
+});
+
+test('any other bad row costs one failed COPY', async () => {
+  await db.query('create table owners (id integer primary key); insert into owners values (1)');
+  const kinds: Record<string, string> = { value: 'x,1', check: '-1,1', 'foreign key': '1,2' };
+  for (const [i, [what, bad]] of Object.entries(kinds).entries()) {
+    for (const [spread, isBad] of Object.entries({
+      'all rows': () => true,
+      'every second row': (n: number) => n % 2 === 1,
+    })) {
+      const table = `dear_${i}_${spread.slice(0, 1)}`;
+      const copies = await countedTable(table, 'a integer check (a > 0), owner integer references owners');
+      const rows = Array.from({ length: 400 }, (_, n) => (isBad(n) ? bad : '1,1'));
+      world.put(`${table}/1.csv`, `a,owner\n${rows.join('\n')}\n`);
+      await world.insertConnector({
+        name: table,
+        pattern: `${table}/*`,
+        target_table: table,
+        on_bad_row: 'skip',
+      });
+      await world.settled(table);
+      const refused = rows.filter((row) => row === bad).length;
+      assert.deepEqual(await counts(table), [
+        { status: 'success', rows_imported: 400 - refused, rows_rejected: refused },
+      ]);
+      // No error names the row of a foreign key: good rows before it are copied to find it.
+      const most = refused * (what === 'foreign key' && refused < 400 ? 3 : 1.25) + 20;
+      assert.ok((await copies()) < most, `${what}, ${spread}: ${await copies()} COPYs`);
+    }
+  }
+});
+
+test('Parquet rows that do not fit are told from those between them', async () => {
+  await db.query('create table thirds (id integer)');
+  world.put(
+    'thirds/1.parquet',
+    await parquetOf('select case when i % 3 = 1 then 3000000000 + i else i end as id from range(500) r(i)'),
+  );
+  await world.insertConnector({
+    name: 'thirds',
+    pattern: 'thirds/*',
+    file_format: 'parquet',
+    target_table: 'thirds',
+    on_bad_row: 'skip',
+  });
+  await world.settled('thirds');
+  const refused = await rejected('thirds');
+  assert.deepEqual(
+    refused.map(({ line, raw }) => [line, raw]),
+    Array.from({ length: 167 }, (_, n) => [3 * n + 2, String(3_000_000_001 + 3 * n)]),
+  );
+  const { sum } = await db.one<{ sum: number }>('select sum(id) from thirds');
+  assert.equal(
+    sum,
+    Array.from({ length: 500 }, (_, n) => (n % 3 === 1 ? 0 : n)).reduce((a, b) => a + b),
+  );
+});
+
+test('a file with more than 10,000 bad rows fails by default; without a limit it does not', async () => {
+  await db.query('create table default_limit (id integer); create table no_limit (id integer)');
+  world.put('default_limit/1.csv', `id\n1\n${'2,\n'.repeat(10_000)}`);
+  world.put('default_limit/2.csv', `id\n1\n${'2,\n'.repeat(10_001)}`);
+  for (const columns of [{ name: 'default_limit' }, { name: 'no_limit', max_bad_rows: null }])
+    await world.insertConnector({
+      pattern: 'default_limit/*',
+      target_table: columns.name,
+      on_bad_row: 'skip',
+      ...columns,
+    });
+  const limited = await world.settled('default_limit');
+  assert.deepEqual(
+    limited.map((file) => [file.status, file.error_code]),
+    [
+      ['success', null],
+      ['failure', 'too_many_bad_rows'],
+    ],
+  );
+  assert.match(
+    limited[1]!.error_message!,
+    /max_bad_rows \(10000\).*line 10003: extra data.*raise max_bad_rows/,
+  );
+  assert.equal((await rejected('default_limit')).length, 10_000);
+  const unlimited = await world.settled('no_limit');
+  assert.deepEqual(
+    unlimited.map((file) => file.status),
+    ['success', 'success'],
+  );
+  assert.equal((await rejected('no_limit')).length, 20_001);
+});
+
+test('max_bad_rows counts the bad rows of all entries of an archive', async () => {
+  await db.query('create table entries (id integer)');
+  const csv = strToU8('id\n1\nx\ny\n');
+  world.put('entries/1.zip', Buffer.from(zipSync({ 'a.csv': csv, 'b.csv': csv })));
+  await world.insertConnector({
+    name: 'entries',
+    pattern: 'entries/*',
+    target_table: 'entries',
+    on_bad_row: 'skip',
+    max_bad_rows: 3,
+  });
+  const [file] = await world.settled('entries');
+  assert.deepEqual([file!.status, file!.error_code], ['failure', 'too_many_bad_rows']);
 });
 
 test('a quote that is never closed fails the file: where its rows end cannot be known', async () => {

@@ -99,11 +99,13 @@ test('check finds all well where it is', async () => {
     node: 'ok',
     settings: 'ok',
     database: 'ok',
+    connections: 'ok',
     migrations: 'ok',
     workers: 'ok',
     credentials: 'ok',
   });
   assert.deepEqual(Object.keys(states).sort(), [
+    'connections',
     'credentials',
     'database',
     'migrations',

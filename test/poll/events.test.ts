@@ -111,7 +111,7 @@ test('many events bring few polls, and paused connectors none', async () => {
     Array.from({ length: 20 }, () => db.query("select s3_connector_private.poll_for_events('{many}')")),
   );
   const jobs =
-    "select count(*) as n from graphile_worker.jobs where key = 'poll:' || $1 and locked_at is null";
+    "select count(*) as n from s3_connector_queue.jobs where key = 'poll:' || $1 and locked_at is null";
   assert.ok((await db.one<{ n: number }>(jobs, ['many'])).n <= 1);
   await imported('many', 5);
   assert.ok((await polls('many')) <= 1 + 5, `${await polls('many')} polls`);

@@ -12,7 +12,7 @@ const STATES =
 const numbers = async (database: TestDatabase, table: string) =>
   (await database.query<{ n: number }>(`select n from ${table} order by n`)).map(({ n }) => n);
 const waitingJobs = (database: TestDatabase) =>
-  database.query("select key from graphile_worker.jobs where key not like 'poll_due%'");
+  database.query("select key from s3_connector_queue.jobs where key not like 'poll_due%'");
 
 /** Connectors in every state of life, and no worker any more: it was killed in the middle of an import. */
 before(async () => {
@@ -45,9 +45,9 @@ test('a worker on a copy of a database imports nothing until a connector is resu
   const copy = await testDatabase({ copyOf: db });
   server.requests.reset();
   await world.startWorker({ DATABASE_URL: copy.workerUrl });
-  await copy.query("select graphile_worker.add_job('poll_due', job_key => 'poll_due')");
+  await copy.query("select s3_connector_queue.add_job('poll_due', job_key => 'poll_due')");
   await copy.waitFor(
-    "select from graphile_worker.jobs where key = 'poll_due' and run_at <= now()",
+    "select from s3_connector_queue.jobs where key = 'poll_due' and run_at <= now()",
     (rows) => rows.length === 0,
   );
   assert.deepEqual(await copy.query(STATES), [
@@ -138,7 +138,7 @@ test('totals that a restore has brought twice are counted again', async () => {
 
 test('the original goes on as before', async () => {
   await world.startWorker();
-  await db.query("select graphile_worker.add_job('poll_due', job_key => 'poll_due')");
+  await db.query("select s3_connector_queue.add_job('poll_due', job_key => 'poll_due')");
   await world.settled('waiting');
   assert.deepEqual(await db.query(STATES), [
     { name: 'imported', state: 'running', noticed: false },

@@ -102,7 +102,7 @@ describe('pg_dump and a restore into another server', {
       '--disable-triggers',
       '--schema=s3_connector',
       '--schema=s3_connector_private',
-      '--exclude-table-data=s3_connector_private.kysely_*',
+      '--exclude-table-data=s3_connector_private.migrations',
       '--exclude-table-data=s3_connector_private.workers',
       '-f',
       join(directory, 'data.sql'),
@@ -123,10 +123,10 @@ describe('pg_dump and a restore into another server', {
 
   /** The restored database stands still and has lost nothing; what is resumed goes on where it was. */
   const assertStillThenResumed = async (restored: pg.Client) => {
-    await restored.query("select graphile_worker.add_job('poll_due', job_key => 'poll_due')");
+    await restored.query("select s3_connector_queue.add_job('poll_due', job_key => 'poll_due')");
     await until(
       restored,
-      "select count(*) as jobs from graphile_worker.jobs where key = 'poll_due' and run_at <= now()",
+      "select count(*) as jobs from s3_connector_queue.jobs where key = 'poll_due' and run_at <= now()",
       (row) => row.jobs === '0',
     );
     assert.deepEqual(

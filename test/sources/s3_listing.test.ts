@@ -187,6 +187,11 @@ for (const [what, document, says] of [
     /no key/,
   ],
   [
+    'has an entry without a size',
+    page(`<IsTruncated>false</IsTruncated>${entry('a').replace(/<Size>.*<\/Size>/, '')}`),
+    /the entry a has no size/,
+  ],
+  [
     'has a key that is not encoded',
     page(`<EncodingType>url</EncodingType><IsTruncated>false</IsTruncated>${entry('100%')}`),
     /100% is not URL-encoded/,

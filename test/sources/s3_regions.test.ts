@@ -44,8 +44,9 @@ test('a region that the connector says is kept to, and told where it is wrong', 
     (polls) => polls.length > 0,
   );
   assert.match(poll!.error, /in another region than the connector says.*to null/);
+  // The second one asks whether the bucket can be read at all.
   assert.deepEqual(
     server.requests.recent.map(({ status }) => status),
-    [400],
+    [400, 400],
   );
 });

@@ -22,7 +22,7 @@ const insert = (columns: Record<string, unknown>) => {
 const jobs = async () =>
   (
     await db.query<{ key: string }>(
-      'select key from graphile_worker.jobs where attempts < max_attempts order by run_at',
+      'select key from s3_connector_queue.jobs where attempts < max_attempts order by run_at',
     )
   ).map((job) => job.key);
 

@@ -60,8 +60,8 @@ describe('who is in no group', () => {
   });
 
   test('is not let in by way of the queue or of the private tables', async () => {
-    await mayNot('nobody', 'select from graphile_worker.jobs');
-    await mayNot('nobody', "select graphile_worker.add_job('poll')");
+    await mayNot('nobody', 'select from s3_connector_queue.jobs');
+    await mayNot('nobody', "select s3_connector_queue.add_job('poll')");
     await mayNot('nobody', 'select from s3_connector_private.progress');
   });
 });
@@ -134,7 +134,7 @@ describe('an admin', () => {
     await may('admin', "delete from s3_connector.connectors where name = 'still mine'");
     await may('admin', insertOf('mine'));
     await may('admin', "select s3_connector.drop_connector('mine')");
-    assert.deepEqual(await db.query("select from graphile_worker.jobs where key like 'poll:%mine'"), []);
+    assert.deepEqual(await db.query("select from s3_connector_queue.jobs where key like 'poll:%mine'"), []);
   });
 
   test('hears from validation as everybody does', async () => {
@@ -204,7 +204,7 @@ describe('an admin', () => {
     }
     const writable = await db.query(
       `select g, c.relname from unnest($1::text[]) g, pg_class c
-      where c.relnamespace in ('s3_connector'::regnamespace, 's3_connector_private'::regnamespace, 'graphile_worker'::regnamespace)
+      where c.relnamespace in ('s3_connector'::regnamespace, 's3_connector_private'::regnamespace, 's3_connector_queue'::regnamespace)
         and c.relkind in ('r', 'v') and has_table_privilege(g, c.oid, 'insert, update, delete, truncate, references, trigger')
       order by c.relname`,
       [GROUPS],
@@ -231,7 +231,7 @@ describe('an admin', () => {
       'create trigger mine before insert on s3_connector.connectors for each row execute function suppress_redundant_updates_trigger()',
     );
     await mayNot('admin', 'create table s3_connector.mine ()');
-    await mayNot('admin', 'select from graphile_worker.jobs');
+    await mayNot('admin', 'select from s3_connector_queue.jobs');
   });
 });
 

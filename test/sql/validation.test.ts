@@ -37,6 +37,7 @@ const refusals: [columns: Columns, says: RegExp][] = [
   [{ schedule: null }, /schedule must not be null.*default, '\* \* \* \* \*'/],
   [{ csv_null: null }, /csv_null must not be null.*default, ''/],
   [{ create_table: null }, /create_table must not be null.*default, true/],
+  [{ allow_unlogged: null }, /allow_unlogged must not be null.*default, false/],
   [{ min_object_age: null }, /min_object_age must not be null/],
   [{ name: '' }, /name must be 1 to 200/],
   [{ name: ' padded' }, /name must be 1 to 200/],

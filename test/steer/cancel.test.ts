@@ -111,6 +111,31 @@ test('a download that stands still', async () => {
   assert.equal(await count('stalled'), 20);
 });
 
+test('a file of bad rows', async () => {
+  await db.query(`create table spoiled (n integer, pad text); create sequence spoiled_copies;
+    create function count_spoiled() returns trigger language plpgsql security definer as
+      $$ begin perform nextval('spoiled_copies'); return null; end $$;
+    create trigger counted before insert on spoiled for each statement execute function count_spoiled()`);
+  world.put('spoiled/1.csv', `n,pad\n${'bad,x\n'.repeat(200_000)}`);
+  await world.insertConnector({
+    name: 'spoiled',
+    pattern: 'spoiled/*',
+    target_table: 'spoiled',
+    on_bad_row: 'skip',
+    max_bad_rows: null,
+  });
+  await db.waitFor<{ copies: number }>(
+    'select last_value as copies from spoiled_copies',
+    ([row]) => row!.copies > 100,
+  );
+  await cancel('spoiled', 'spoiled/1.csv');
+  await assertCancelled('spoiled', 'spoiled/1.csv');
+  assert.deepEqual(
+    await db.query("select from s3_connector.rejected_rows where connector_name = 'spoiled'"),
+    [],
+  );
+});
+
 test('a request that is not answered', async () => {
   await db.query('create table unanswered (n integer, pad text)');
   world.put('unanswered/1.csv', csv(10));
@@ -247,7 +272,7 @@ test('a file of a connector that is dropped', async () => {
   await until('no backend is left', async () => (await db.query(BACKENDS)).length === 0);
   await until('no spool file is left', async () => (await world.spooled()).length === 0);
   assert.equal(await count('dropped'), 0);
-  await db.waitFor('select * from graphile_worker.jobs', (rows) => rows.length === 0);
+  await db.waitFor('select * from s3_connector_queue.jobs', (rows) => rows.length === 0);
   fault.cancel();
 });
 
@@ -279,7 +304,7 @@ test('a worker that could not hear of a cancel sees it when its listening connec
     "update s3_connector.files set status = 'cancelled', attempt_id = null where connector_name = 'unheard'",
   );
   const ended = await db.query(`select pg_terminate_backend(pid) from pg_stat_activity
-    where datname = current_database() and application_name = 's3_connector control' and query like 'listen %'`);
+    where datname = current_database() and application_name = 's3_connector listen'`);
   assert.equal(ended.length, 1);
   await until('no spool file is left', async () => (await world.spooled()).length === 0);
   await assertCancelled('unheard', 'unheard/1.csv');

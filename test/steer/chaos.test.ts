@@ -117,7 +117,7 @@ async function steer(session: pg.Client, random: () => number): Promise<void> {
     ]);
     try {
       await session.query(`select s3_connector.${text}`, values);
-      if (random() < 0.1) await session.query("select graphile_worker.add_job('poll_due')");
+      if (random() < 0.1) await session.query("select s3_connector_queue.add_job('poll_due')");
     } catch (error) {
       const { code, message } = error as pg.DatabaseError;
       // Not found (42704): the file was not polled yet.
@@ -130,8 +130,8 @@ async function steer(session: pg.Client, random: () => number): Promise<void> {
 
 async function settle(): Promise<void> {
   for (const name of CONNECTORS) await db.query('select s3_connector.resume($1)', [name]);
-  // What the crontab does every minute, now: it frees what the dead worker held.
-  await db.query("select graphile_worker.add_job('poll_due')");
+  // What workers do by the clock, now: free what the dead one held, and wake who waits.
+  await db.query("select s3_connector_private.rescue_files(); select s3_connector_queue.add_job('poll_due')");
   for (const name of CONNECTORS) await world.settled(name);
 }
 
@@ -143,7 +143,7 @@ async function assertConsistent(): Promise<void> {
   assert.deepEqual(odd, []);
   // A job may be in its last moments, after its file was recorded.
   await db.waitFor(
-    'select * from graphile_worker.jobs where locked_at is not null',
+    'select * from s3_connector_queue.jobs where locked_at is not null',
     (rows) => rows.length === 0,
   );
   for (const name of CONNECTORS) {

@@ -91,11 +91,11 @@ for (const [name, max_parallel_files] of [
       select s3_connector.pause('${name}');
       update s3_connector.files set status = 'in_queue' where connector_name = '${name}';
       update s3_connector.connectors set state = 'running' where name = '${name}';
-      select graphile_worker.remove_job(key) from graphile_worker.jobs where key like 'import_file:%';
+      select s3_connector_queue.remove_job(key) from s3_connector_queue.jobs where key like 'import_file:%';
       truncate ${name};
       commit`);
     // What the crontab does every minute, now.
-    await db.query("select graphile_worker.add_job('poll_due')");
+    await db.query("select s3_connector_queue.add_job('poll_due')");
     await world.settled(name);
     assert.deepEqual(await db.query(`select n from ${name} order by n`), [{ n: 1 }, { n: 2 }]);
   });
@@ -112,10 +112,10 @@ test('a second job for a file leaves a live attempt alone', async () => {
   );
   // More jobs than one worker has places: both workers get some.
   await db.query(
-    "select graphile_worker.add_job('import_file', json_build_object('file_id', $1::bigint)) from generate_series(1, 20)",
+    "select s3_connector_queue.add_job('import_file', json_build_object('file_id', $1::bigint)) from generate_series(1, 20)",
     [id],
   );
-  await db.waitFor('select from graphile_worker.jobs', (rows) => rows.length === 1);
+  await db.waitFor('select from s3_connector_queue.jobs', (rows) => rows.length === 1);
   fault.release();
   const [file] = await world.settled('twice');
   assert.deepEqual([file!.status, file!.attempts], ['success', 1]);
@@ -136,7 +136,7 @@ test('an attempt of this worker that nobody makes any more is begun again', asyn
   );
   await db.query('truncate lost');
   await db.waitFor<{ status: string }>(
-    `select status, graphile_worker.add_job('import_file', json_build_object('file_id', ${id}))
+    `select status, s3_connector_queue.add_job('import_file', json_build_object('file_id', ${id}))
       from s3_connector.files where id = ${id}`,
     ([file]) => file!.status === 'success',
   );

@@ -71,9 +71,12 @@ async function inTurn<T>(
   return await waiting;
 }
 
+const noteOutage = (client: pg.ClientBase, name: string) =>
+  client.query("select s3_connector_private.note_outage($1, 'source_unavailable', 'away', true)", [name]);
+
 const states = async (name: string) => {
   const files = await db.query<{ status: string; jobs: number }>(
-    `select f.status, (select count(*) from graphile_worker.jobs j
+    `select f.status, (select count(*) from s3_connector_queue.jobs j
         where j.key = s3_connector_private.import_job_key(f.id) and j.locked_at is null) as jobs
       from s3_connector.files f where f.connector_name = $1 order by f.key`,
     [name],
@@ -85,7 +88,7 @@ const states = async (name: string) => {
 const takeJob = async (file: number) => {
   const key = `import_file:${file}`;
   const taken = await db.query(
-    "update graphile_worker._private_jobs set locked_at = now(), locked_by = 'w', attempts = 1 where key = $1 returning id",
+    "update s3_connector_queue._private_jobs set locked_at = now(), locked_by = 'w', attempts = 1 where key = $1 returning id",
     [key],
   );
   assert.equal(taken.length, 1);
@@ -176,6 +179,82 @@ for (const [what, end] of [
   });
 }
 
+test('a file whose job begins while its connector goes on after an outage has a job, or its attempt', async () => {
+  const [first, second] = await queued('outage');
+  const endOutage = "select s3_connector_private.end_outage('outage')";
+  const jobs = ['in_queue 1', 'in_queue 1', 'in_queue 1'];
+  await noteOutage(worker, 'outage');
+  await takeJob(first!);
+  const left = await inTurn(
+    async () => assert.deepEqual((await start(person, first!)).rows, []),
+    () => worker.query(endOutage).then(() => states('outage')),
+  );
+  assert.deepEqual(left, jobs);
+  await noteOutage(worker, 'outage');
+  const { rows } = await inTurn(
+    () => person.query(endOutage),
+    () => start(worker, second!),
+  );
+  assert.equal(rows.length, 1);
+});
+
+test('a retry that comes due in an outage waits in the queue, and is begun after it', async () => {
+  const [first] = await queued('due_in_outage');
+  await takeJob(first!);
+  const [attempt] = (await start(worker, first!)).rows;
+  await worker.query("select s3_connector_private.fail_attempt($1, $2, 'passing', 'it will pass', true)", [
+    first,
+    attempt.attempt_id,
+  ]);
+  await noteOutage(worker, 'due_in_outage');
+  await takeJob(first!);
+  assert.deepEqual((await start(worker, first!)).rows, []);
+  assert.deepEqual(await states('due_in_outage'), ['in_queue 0', 'in_queue 1', 'in_queue 1']);
+  await worker.query("select s3_connector_private.end_outage('due_in_outage')");
+  assert.deepEqual(await states('due_in_outage'), ['in_queue 1', 'in_queue 1', 'in_queue 1']);
+  assert.equal((await start(worker, first!)).rows.length, 1);
+});
+
+test('an outage that is noted while its connector is being dropped is forgotten', async () => {
+  await queued('dropped');
+  await inTurn(
+    () => person.query("select s3_connector.drop_connector('dropped')"),
+    () => noteOutage(worker, 'dropped'),
+  );
+  assert.deepEqual(await db.query("select from s3_connector_queue.jobs where key = 'poll:dropped'"), []);
+});
+
+test('a poll that began before somebody asked for one does not say that the connector has caught up', async () => {
+  await queued('asked');
+  const caughtUp = () => db.one("select caught_up from s3_connector.connector_status where name = 'asked'");
+  const answer = (startedAt: Date) =>
+    worker.query(
+      `select s3_connector_private.commit_poll('asked', p.marker, p.scan_position, '[]', null, false, now(), $1, 1, 1, 1)
+        from s3_connector_private.progress p where p.connector_name = 'asked'`,
+      [startedAt],
+    );
+  const before = await db.one<{ now: Date }>('select now()');
+  await answer(before.now);
+  assert.deepEqual(await caughtUp(), { caught_up: true });
+  await person.query("select s3_connector.poll_now('asked')");
+  await answer(before.now);
+  assert.deepEqual(await caughtUp(), { caught_up: false });
+  await answer((await db.one<{ now: Date }>('select now()')).now);
+  assert.deepEqual(await caughtUp(), { caught_up: true });
+});
+
+test('a poll that another one has overtaken is made again', async () => {
+  await queued('overtaken');
+  await db.query("select s3_connector_queue.remove_job('poll:overtaken')");
+  await worker.query(
+    "select s3_connector_private.commit_poll('overtaken', '1', null, '[]', null, false, now(), now(), 1, 1, 1)",
+  );
+  assert.equal(
+    (await db.query("select from s3_connector_queue.jobs where key = 'poll:overtaken'")).length,
+    1,
+  );
+});
+
 test('a poll whose marker was set meanwhile does nothing', async () => {
   await queued('marked');
   await inTurn(
@@ -199,6 +278,48 @@ test("what somebody steers is not waited for by the rescue of dead workers' file
   await person.query('commit');
   await worker.query('select s3_connector_private.rescue_files()');
   assert.deepEqual(await states('rescued'), ['in_queue 1', 'in_queue 1', 'in_queue 1']);
+  await worker.query('reset lock_timeout');
+});
+
+test('what somebody holds of one connector is not waited for by the rescue of the others, and freed later', async () => {
+  const [first] = await queued('held', { max_parallel_files: 2 });
+  const [other] = await queued('not_held');
+  for (const file of [first!, other!]) {
+    await takeJob(file);
+    await start(worker, file);
+  }
+  // Holds the connector, the file, its job and the connector's queue.
+  await person.query("begin; select s3_connector.cancel_file('held', '1')");
+  await worker.query(
+    `insert into s3_connector_private.workers (id, host, pid, version, concurrency, pool_ids)
+      overriding system value values ($1, 'gone', 1, '1', 1, '{w}')`,
+    [WORKER_ID],
+  );
+  await worker.query("set lock_timeout = '2s'");
+  await worker.query('select s3_connector_private.rescue_files()');
+  assert.deepEqual(await states('not_held'), ['in_queue 1', 'in_queue 1', 'in_queue 1']);
+  assert.deepEqual(await states('held'), ['running 0', 'in_queue 1', 'in_queue 0']);
+  await person.query('commit');
+  await worker.query('select s3_connector_private.rescue_files()');
+  assert.deepEqual(await states('held'), ['cancelled 0', 'in_queue 1', 'in_queue 1']);
+  assert.deepEqual(await db.query("select from s3_connector_queue.jobs where locked_by = 'w'"), []);
+  assert.deepEqual(await db.query('select from s3_connector_private.workers where stopped_at is null'), []);
+  await worker.query('reset lock_timeout');
+});
+
+test('a pause that is not committed holds up the due polls of no other connector', async () => {
+  await queued('pausing');
+  await queued('due');
+  await db.query(
+    "update s3_connector_private.progress set next_poll_at = now() where connector_name in ('pausing', 'due')",
+  );
+  await worker.query('select s3_connector_private.enqueue_due_polls()');
+  await db.query("select s3_connector_queue.remove_job('poll:due')");
+  await person.query("begin; select s3_connector.pause('pausing')");
+  await worker.query("set lock_timeout = '2s'");
+  await worker.query('select s3_connector_private.enqueue_due_polls()');
+  assert.equal((await db.query("select from s3_connector_queue.jobs where key = 'poll:due'")).length, 1);
+  await person.query('rollback');
   await worker.query('reset lock_timeout');
 });
 
@@ -227,7 +348,7 @@ test('undoing a file holds up neither the recording of others nor their failures
 });
 
 test('a cancel that comes between two statements meets the second', async () => {
-  const control = openControl(db.workerUrl);
+  const control = openControl(db.workerUrl, 4);
   const stop = new AbortController();
   const end = cancelOnAbort(control, (worker as pg.Client & { processID: number }).processID, stop.signal);
   stop.abort();

@@ -94,8 +94,9 @@ class PgliteClient {
   }
 
   async #copy(copy: Told, blob: Blob): Promise<void> {
-    // Of the statement before the COPY.
-    copy.handleCommandComplete({ text: 'SET' });
+    const statements = copy.text.split('; ');
+    const before = statements.findIndex((statement) => statement.startsWith('copy '));
+    for (const text of statements.slice(0, before)) copy.handleCommandComplete({ text });
     try {
       const results = await this.#db.exec(copy.text.replace(' from stdin ', " from '/dev/blob' "), { blob });
       // The last statement's counts those before it, too.

@@ -36,14 +36,19 @@ export interface WorkerProcess {
 
 /** Starts a worker and waits until it is ready. */
 export async function startWorkerProcess(env: Record<string, string>): Promise<WorkerProcess> {
+  const worker = spawnWorkerProcess(env);
+  await worker.logged('ready');
+  return worker;
+}
+
+/** Starts a worker that may never be ready. */
+export function spawnWorkerProcess(env: Record<string, string>): WorkerProcess {
   const child = spawn(process.execPath, [MAIN], {
     // Not this process's environment: a test must not depend on what the machine has set.
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  const worker = follow(child);
-  await worker.logged('ready');
-  return worker;
+  return follow(child);
 }
 
 function follow(child: ChildProcess): WorkerProcess {

@@ -6,7 +6,7 @@ import type { Credentials } from '../../embedded/bucket/authenticate.ts';
 import { type BucketServer, startBucketServer } from '../../embedded/bucket/server.ts';
 import type { Postgres } from '../../embedded/postgres/server.ts';
 import { type TestDatabase, testDatabase } from './database.ts';
-import { startWorkerProcess, type WorkerProcess } from './worker.ts';
+import { spawnWorkerProcess, type WorkerProcess } from './worker.ts';
 
 /** A schedule that does not come due while a test runs: only what it asks for is polled after the first time. */
 export const NEVER_AGAIN = '0 0 1 1 *';
@@ -23,7 +23,10 @@ export interface FileRow {
   key: string;
   status: string;
   attempts: number;
+  rows_read: number | null;
   rows_imported: number | null;
+  rows_rejected: number | null;
+  rows_skipped: number | null;
   error_code: string | null;
   error_message: string | null;
 }
@@ -39,6 +42,8 @@ export interface World {
   readonly spoolDir: string;
   put(key: string, body: Buffer | string): void;
   startWorker(env?: Record<string, string>): Promise<WorkerProcess>;
+  /** As `startWorker`, and does not wait until it is ready. */
+  spawnWorker(env?: Record<string, string>): WorkerProcess;
   /** Inserts a connector as a user would, for this world's bucket. */
   insertConnector(columns: ConnectorColumns): Promise<void>;
   /** Waits until the connector has caught up and all its files have ended; returns them in key order. */
@@ -78,6 +83,12 @@ export async function openWorld(on?: Postgres): Promise<World> {
     ]);
   };
 
+  const spawnWorker = (env: Record<string, string> = {}) => {
+    const worker = spawnWorkerProcess({ ...workerEnv(db, server, spoolDir), ...env });
+    workers.push(worker);
+    return worker;
+  };
+
   return {
     db,
     server,
@@ -86,9 +97,10 @@ export async function openWorld(on?: Postgres): Promise<World> {
     spoolDir,
     settled,
     put: (key, body) => server.store.put(bucket, key, body),
-    async startWorker(env = {}) {
-      const worker = await startWorkerProcess({ ...workerEnv(db, server, spoolDir), ...env });
-      workers.push(worker);
+    spawnWorker,
+    async startWorker(env) {
+      const worker = spawnWorker(env);
+      await worker.logged('ready');
       return worker;
     },
     async insertConnector(columns) {

@@ -3,13 +3,15 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { copyPart } from '../../src/copy.ts';
+import { Trials } from '../../src/copy/trials.ts';
+import { type CopyJob, copyPart } from '../../src/copy.ts';
 import type { Connector } from '../../src/db/schema.ts';
 import { SpooledFile } from '../../src/fetch/spooled_file.ts';
 import { type FilePart, FORMATS } from '../../src/formats/format.ts';
 import { Reader } from '../../src/formats/parquet/reader_process.ts';
 import { Pool } from '../../src/formats/pool.ts';
-import type { RowCounts } from '../../src/record.ts';
+import { rowBytes } from '../../src/formats/row_bytes.ts';
+import type { RowCounts } from '../../src/reconcile.ts';
 import { createTable } from '../../src/target/create.ts';
 import { matchColumns } from '../../src/target/match.ts';
 import { describeTable, type TargetTable } from '../../src/target/table.ts';
@@ -52,6 +54,7 @@ const CONNECTOR = {
 
 test('a hypertable is made from a file and takes its rows in binary form', async () => {
   assert.deepEqual(await importFile('plain', await readings(), {}), {
+    read: ROWS,
     imported: ROWS,
     rejected: 0,
     skipped: 0,
@@ -73,7 +76,7 @@ test('rows that meet others are merged into chunks that are compressed', async (
   await query('create unique index on merged (at, device)');
   await query("select compress_chunk(c, true) from show_chunks('merged') c");
   const again = await importFile('merged', await readings(2), { on_conflict: 'update' }, 2);
-  assert.deepEqual(again, { imported: ROWS, rejected: 0, skipped: 0 });
+  assert.deepEqual(again, { read: ROWS, imported: ROWS, rejected: 0, skipped: 0 });
   assert.deepEqual(
     await query('select file_id::integer as file, count(*)::integer as n from merged group by 1 order by 1'),
     [
@@ -82,7 +85,7 @@ test('rows that meet others are merged into chunks that are compressed', async (
     ],
   );
   const third = await importFile('merged', await readings(), { on_conflict: 'skip' }, 3);
-  assert.deepEqual(third, { imported: 0, rejected: 0, skipped: ROWS });
+  assert.deepEqual(third, { read: ROWS, imported: 0, rejected: 0, skipped: ROWS });
 });
 
 test('a TimescaleDB that is too old for it gets rows as rows', async () => {
@@ -100,7 +103,7 @@ test('files go straight into the columnstore, sorted', async () => {
   for (const id of [1, 2]) {
     const settings = { columnstore: true, segment_by: ['device'] };
     const counts = await importFile('direct', await readings(), settings, id);
-    assert.deepEqual(counts, { imported: ROWS, rejected: 0, skipped: 0 });
+    assert.deepEqual(counts, { read: ROWS, imported: ROWS, rejected: 0, skipped: 0 });
     const [state] = await query<{ states: string[] }>(
       "select array_agg(distinct _timescaledb_functions.chunk_status_text(c)::text) as states from show_chunks('direct') c",
     );
@@ -111,6 +114,30 @@ test('files go straight into the columnstore, sorted', async () => {
     await query('select device, at, value from direct order by device, at desc'),
     await query('select * from (select device, at, value from direct offset 0) d order by device, at desc'),
   );
+});
+
+test('a probe of rows lands nothing in a hypertable, and fails where a row does', async () => {
+  await query(
+    "create table probed (at timestamptz not null, value integer); select create_hypertable('probed', by_range('at'))",
+  );
+  const trials = new Trials({ client, connector: CONNECTOR, signal } as unknown as CopyJob);
+  const columns = [{ name: 'at' }, { name: 'value' }] as TargetTable['columns'];
+  const probe = (rows: string) =>
+    trials.probe(
+      { mayLeaveOut: false, table: 'probed', columns },
+      { options: 'format csv', unit: 'line', lineOf: (line) => line, data: rowBytes(Buffer.from(rows), 0) },
+    );
+  await query('begin');
+  await probe('2026-01-01,1\n2026-01-02,2\n');
+  await assert.rejects(probe('2026-01-01,1\n2026-01-02,two\n'), {
+    code: 'bad_value',
+    line: 2,
+    column: 'value',
+  });
+  await probe('2026-01-01,1\n');
+  await trials.settle();
+  assert.deepEqual(await query('select from probed'), []);
+  await query('commit');
 });
 
 /** A row every so many minutes, for one device and the other in turn. */
@@ -148,6 +175,7 @@ async function importFile(
     table: target,
     part,
     plan,
+    rejectedBefore: 0,
     signal,
   });
   await query('commit');

@@ -125,7 +125,7 @@ test('a retry that is due takes its turn, ahead of nobody and not behind a queue
   );
   // As if the time had come.
   await db.query(
-    'select graphile_worker.reschedule_jobs(array_agg(id), run_at => now()) from graphile_worker.jobs where priority = -1',
+    'select s3_connector_queue.reschedule_jobs(array_agg(id), run_at => now()) from s3_connector_queue.jobs where priority = -1',
   );
   await Promise.all([world.settled('retried'), world.settled('crowd')]);
   const { left } = await db.one<{ left: number }>(

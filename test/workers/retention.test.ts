@@ -27,9 +27,9 @@ async function age(name: string, by: string, keys = '%'): Promise<void> {
 
 /** What the crontab does every minute, now. */
 async function everyMinute(): Promise<void> {
-  await db.query("select graphile_worker.add_job('poll_due', job_key => 'poll_due')");
+  await db.query("select s3_connector_queue.add_job('poll_due', job_key => 'poll_due')");
   await db.waitFor(
-    "select from graphile_worker.jobs where key = 'poll_due' and run_at <= now()",
+    "select from s3_connector_queue.jobs where key = 'poll_due' and run_at <= now()",
     (rows) => rows.length === 0,
   );
 }
@@ -159,11 +159,11 @@ test('old requests, workers that ended long ago, and jobs that the queue gave up
       values ('check', 'kept', now() - interval '2 days'), ('check', 'kept', now());
     insert into s3_connector_private.workers (host, pid, version, concurrency, stopped_at)
       values ('old', 1, '0', 1, now() - interval '8 days'), ('recent', 1, '0', 1, now());
-    select graphile_worker.add_job('check', '{"request_id": 0}', job_key => 'given up', max_attempts => 1, run_at => now() + interval '1 day');
-    select graphile_worker.add_job('check', '{"request_id": 0}', job_key => 'to come', run_at => now() + interval '1 day')`,
+    select s3_connector_queue.add_job('check', '{"request_id": 0}', job_key => 'given up', max_attempts => 1, run_at => now() + interval '1 day');
+    select s3_connector_queue.add_job('check', '{"request_id": 0}', job_key => 'to come', run_at => now() + interval '1 day')`,
   );
   await db.asSuperuser(
-    `update graphile_worker._private_jobs set attempts = 1, updated_at = now() - interval '2 days' where key = 'given up'`,
+    `update s3_connector_queue._private_jobs set attempts = 1, updated_at = now() - interval '2 days' where key = 'given up'`,
   );
   await everyMinute();
   assert.deepEqual(
@@ -174,7 +174,7 @@ test('old requests, workers that ended long ago, and jobs that the queue gave up
     { host: 'recent' },
   ]);
   assert.deepEqual(
-    await db.query("select key from graphile_worker.jobs where key in ('given up', 'to come')"),
+    await db.query("select key from s3_connector_queue.jobs where key in ('given up', 'to come')"),
     [{ key: 'to come' }],
   );
 });

@@ -45,7 +45,7 @@ test("the worker's role has no attribute, inherits nothing, and owns what is the
       'select distinct n.nspname from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.relowner = $1::regrole and n.nspname not like $2 order by 1',
       [db.worker.name, 'pg_%'],
     ),
-    [{ nspname: 'graphile_worker' }, { nspname: 's3_connector' }, { nspname: 's3_connector_private' }],
+    [{ nspname: 's3_connector' }, { nspname: 's3_connector_private' }, { nspname: 's3_connector_queue' }],
   );
   // A copy made from a template has none of the template's grants.
   assert.deepEqual(
@@ -137,7 +137,7 @@ test('a database that a superuser has migrated is handed over to the role, and g
       select relowner as owner, relnamespace as schema from pg_class
       union all select proowner, pronamespace from pg_proc union all select typowner, typnamespace from pg_type
     ) o join pg_namespace n on n.oid = o.schema
-    where n.nspname in ('s3_connector', 's3_connector_private', 'graphile_worker') and o.owner <> $1::regrole`,
+    where n.nspname in ('s3_connector', 's3_connector_private', 's3_connector_queue') and o.owner <> $1::regrole`,
     [old.worker.name],
   );
   assert.deepEqual(rows, [{ n: 0 }]);

@@ -91,7 +91,7 @@ test('a worker killed in the middle leaves nothing half done, and another goes o
   stalled.cancel();
   const heir = await world.startWorker();
   // What the crontab does every minute, now.
-  await db.query("select graphile_worker.add_job('poll_due')");
+  await db.query("select s3_connector_queue.add_job('poll_due')");
   await world.settled('killed');
   await assertExactlyOnce('killed', 'killed');
   assert.ok(
@@ -101,7 +101,7 @@ test('a worker killed in the middle leaves nothing half done, and another goes o
       )
     ).n > 0,
   );
-  assert.deepEqual(await db.query('select from graphile_worker.jobs where locked_at is not null'), []);
+  assert.deepEqual(await db.query('select from s3_connector_queue.jobs where locked_at is not null'), []);
   await heir.end('SIGTERM');
   assert.deepEqual(await world.spooled(), []);
 });

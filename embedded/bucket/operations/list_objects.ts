@@ -10,12 +10,12 @@ import type { Call } from './operation.ts';
 const MAX_KEYS = 1000;
 const MAX_INTEGER = 2 ** 31 - 1;
 
-export function listObjectsV2({ request, store, bucket }: Call): Reply {
+export function listObjectsV2({ request, store, bucket, order }: Call): Reply {
   const { objects, keys, region } = store.bucket(bucket);
   const options = listingOptions(request);
   const token = queryValue(request, 'continuation-token');
   const startAfter = queryValue(request, 'start-after');
-  const page = listPage(keys, options);
+  const page = (order.listing ?? listPage)(keys, options);
   const encoded = encoder(queryValue(request, 'encoding-type'));
   const answer: Elements = [
     ['Name', bucket],
@@ -53,6 +53,7 @@ function listingOptions(request: S3Request): ListingOptions {
     prefix: queryValue(request, 'prefix') ?? '',
     delimiter: queryValue(request, 'delimiter') ?? '',
     after: token === undefined ? (queryValue(request, 'start-after') ?? '') : fromToken(token),
+    byToken: token !== undefined,
     maxKeys: Math.min(parseMaxKeys(queryValue(request, 'max-keys')), MAX_KEYS),
   };
 }

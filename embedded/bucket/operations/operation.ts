@@ -1,4 +1,5 @@
 import type { Body } from '../body.ts';
+import type { FaultOrder } from '../faults.ts';
 import type { Reply } from '../reply.ts';
 import type { S3Request } from '../request.ts';
 import type { ObjectStore } from '../store.ts';
@@ -14,8 +15,8 @@ export interface Call {
   body: Body;
   /** Nobody signed the request. */
   anonymous: boolean;
-  /** The whole object is to be answered, whatever range was asked for. */
-  ignoreRange: boolean;
+  /** How the request is to be misunderstood; empty: it is not. */
+  order: FaultOrder;
 }
 
 export type Handler = (call: Call) => Reply | Promise<Reply>;

@@ -26,12 +26,17 @@ interface Head {
   reply: Reply;
 }
 
-function readHead({ request, store, bucket, key, anonymous, ignoreRange }: Call): Head {
+function readHead({ request, store, bucket, key, anonymous, order }: Call): Head {
   const object = store.get(bucket, key);
   if (!object) throw new S3Error('NoSuchKey', { fields: { Key: key } });
   const whole = { start: 0, end: object.size - 1 };
-  const validators = { etag: object.etag, 'last-modified': object.lastModified.toUTCString() };
-  if (!mayRead(request, object)) return { object, range: whole, reply: { status: 304, headers: validators } };
+  const { etag = object.etag, ignoreConditions, ignoreRange } = order;
+  const validators = {
+    ...(etag === null ? {} : { etag }),
+    'last-modified': object.lastModified.toUTCString(),
+  };
+  if (!ignoreConditions && !mayRead(request, object))
+    return { object, range: whole, reply: { status: 304, headers: validators } };
   const range = ignoreRange ? undefined : parseRange(headerValue(request, 'range'), object.size);
   const { start, end } = range ?? whole;
   const headers: Record<string, string> = {

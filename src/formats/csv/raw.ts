@@ -2,6 +2,7 @@ import pg from 'pg';
 import { ConnectorError } from '../../errors.ts';
 import type { ConstantColumn } from '../constants.ts';
 import type { CopyInput } from '../format.ts';
+import { type RowBytes, rowBytes } from '../row_bytes.ts';
 import { type CsvDialect, copyEncoding } from './dialect.ts';
 import { type Newline, newlineBytes } from './scanner.ts';
 
@@ -16,16 +17,29 @@ export interface RawPlace {
  * Rows of a CSV file for COPY to parse. COPY counts the newlines within quotes of the file's kind, and knows that kind only
  * after the first line: so it is given an empty one, as a header.
  */
-export function rawInput(
-  rows: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-  dialect: CsvDialect,
-  { newline, lineOf }: RawPlace,
-): CopyInput {
+export function rawInput(rows: RowBytes, dialect: CsvDialect, { newline, lineOf }: RawPlace): CopyInput {
   return {
     options: `${copyOptions(dialect)}, header`,
     lineOf: (line) => lineOf(line - 1),
     unit: 'line',
     data: withEmptyLine(rows, newline),
+  };
+}
+
+/**
+ * Bytes of which COPY looks at nothing but the encoding: it reads a header, and takes no fields apart.
+ * @param bytes one line to COPY, without its end
+ */
+export function headerInput(
+  bytes: Uint8Array,
+  dialect: CsvDialect,
+  { newline, lineOf }: RawPlace,
+): CopyInput {
+  return {
+    options: `${copyOptions(dialect)}, header`,
+    lineOf,
+    unit: 'line',
+    data: rowBytes(Buffer.concat([bytes, newlineBytes(newline)]), 0),
   };
 }
 
@@ -61,12 +75,9 @@ function beyondAscii(column: string, value: string, { encoding }: CsvDialect): C
   );
 }
 
-async function* withEmptyLine(
-  rows: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-  newline: Newline | null,
-): AsyncGenerator<Uint8Array> {
+async function* withEmptyLine(rows: RowBytes, newline: Newline | null): RowBytes {
   yield newlineBytes(newline);
-  yield* rows;
+  return yield* rows;
 }
 
 function copyOptions(dialect: CsvDialect): string {

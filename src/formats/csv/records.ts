@@ -99,19 +99,21 @@ export async function* limitRows(
   chunks: AsyncIterable<Buffer> | Iterable<Buffer>,
   dialect: CsvDialect,
   options: RowsStart & { maxRowBytes: number },
-): AsyncGenerator<Buffer> {
+): AsyncGenerator<Buffer, number> {
   const bytes = dialectBytes(dialect);
   const scanner = new RecordScanner(bytes, { ...options, fields: 'ignore' });
   /** Stands where `scanner` stands, but has counted the fields of the record that a chunk cut through. */
   let counter = new RecordScanner(bytes, { ...options, fields: 'count' });
   /** The start of that record; more than the marker is long is not kept. */
   let head = NO_BYTES;
+  let rows = 0;
   for await (const chunk of chunks) {
     if (chunk.includes(0)) scanToError(counter, chunk);
     scanner.load(chunk);
     let ended = false;
     while (scanner.next() === RECORD_END) {
       ended = true;
+      rows++;
       if (scanner.size === END_MARKER.length) {
         const record = Buffer.concat([head, chunk.subarray(scanner.start, scanner.end)]);
         if (record.equals(END_MARKER)) throw endMarkerFound(scanner.line);
@@ -132,7 +134,7 @@ export async function* limitRows(
     counter.next();
     yield chunk;
   }
-  scanner.finish();
+  return scanner.finish() === RECORD_END ? rows + 1 : rows;
 }
 
 /** Scans a chunk with a NUL character in it: the scanner stops there with an error, or before. */

@@ -12,6 +12,8 @@ export interface RewriteOptions extends RowsStart {
   expectedFields: number;
   /** In bytes, the record's end not counted. */
   maxRowBytes: number;
+  /** The file's line that is the given one of these records; default: the same. */
+  lineOf?: (line: number) => number;
 }
 
 /**
@@ -24,7 +26,7 @@ export async function* rewriteRecords(
   chunks: AsyncIterable<Buffer> | Iterable<Buffer>,
   dialect: CsvDialect,
   options: RewriteOptions,
-): AsyncGenerator<Buffer> {
+): AsyncGenerator<Buffer, number> {
   const rewriter = new Rewriter(dialectBytes(dialect), options);
   for await (const chunk of chunks) {
     rewriter.chunk(chunk);
@@ -32,14 +34,17 @@ export async function* rewriteRecords(
   }
   rewriter.finish();
   yield* rewriter.output.rest();
+  return rewriter.rows;
 }
 
 class Rewriter {
   readonly output = new OutputBlocks();
+  rows = 0;
   readonly #scanner: RecordScanner;
   readonly #bytes: DialectBytes;
   readonly #append: Buffer | null;
   readonly #expectedFields: number;
+  readonly #lineOf: (line: number) => number;
   /** 1 at the position of each field that stays. */
   readonly #stays: Uint8Array;
 
@@ -55,6 +60,7 @@ class Rewriter {
     this.#bytes = bytes;
     this.#append = options.append;
     this.#expectedFields = options.expectedFields;
+    this.#lineOf = options.lineOf ?? ((line) => line);
     this.#stays = new Uint8Array(options.expectedFields).fill(options.keep === null ? 1 : 0);
     for (const position of options.keep ?? []) this.#stays[position] = 1;
     this.#scanner = new RecordScanner(bytes, {
@@ -98,15 +104,16 @@ class Rewriter {
 
   #endRecord(): void {
     const { fields, line, newline } = this.#scanner;
-    if (fields !== this.#expectedFields) throw raggedRow(line, this.#expectedFields, fields);
+    if (fields !== this.#expectedFields) throw raggedRow(this.#lineOf(line), this.#expectedFields, fields);
     this.#takeField(fields - 1);
     this.#copyRun();
     if (this.#append !== null) {
       if (this.#started) this.output.byte(this.#bytes.delimiter);
       this.output.write(this.#append, 0, this.#append.length);
     }
-    if (!this.output.endRecord(this.#bytes, newline)) throw endMarkerFound(line);
+    if (!this.output.endRecord(this.#bytes, newline)) throw endMarkerFound(this.#lineOf(line));
     this.#started = false;
+    this.rows++;
   }
 
   #copyRun(): void {
@@ -115,7 +122,7 @@ class Rewriter {
   }
 }
 
-function raggedRow(line: number, expected: number, actual: number): ConnectorError {
+export function raggedRow(line: number, expected: number, actual: number): ConnectorError {
   return new ConnectorError(
     'ragged_row',
     `expected ${expected} fields, got ${actual}, in the row that starts at line ${line}`,

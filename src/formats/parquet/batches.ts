@@ -1,4 +1,5 @@
 import type { Refusal, RowBatch } from '../format.ts';
+import { rowBytes } from '../row_bytes.ts';
 import { RAISED, readRaised } from './text.ts';
 
 const LINE_FEED = 0x0a;
@@ -49,15 +50,19 @@ export function splitLines(chunk: Uint8Array, firstRow: number): TextLines {
 export function toBatch({ bytes, rows, refusals }: TextLines): RowBatch {
   return {
     count: rows.length,
+    rowsRead: rows.length + refusals.length,
     refusals,
-    // Rows that were set apart leave gaps, so that COPY's line is a row of the batch and not of the file.
-    copyInput: (start, end) => ({
-      options: 'format text',
-      lineOf: (line) => start + line - 1,
-      unit: 'row',
-      data: [Buffer.concat(rows.slice(start, end).map((row) => bytes.subarray(row.start, row.end)))],
-    }),
-    rowAt: (line) => line,
+    ragged: [],
+    copyInput: (start, end, without = []) => {
+      const copied = rows.slice(start, end).filter((_, i) => !without.includes(start + i));
+      return {
+        options: 'format text',
+        lineOf: (line) => copied[Math.min(line, copied.length) - 1]!.number,
+        unit: 'row',
+        data: rowBytes(Buffer.concat(copied.map((row) => bytes.subarray(row.start, row.end))), copied.length),
+      };
+    },
+    rowAt: (number) => rows.findIndex((row) => row.number === number),
     line: (row) => rows[row]!.number,
     raw: (row) => bytes.toString('utf8', rows[row]!.start, rows[row]!.end - 1),
   };

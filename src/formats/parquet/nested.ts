@@ -2,7 +2,7 @@ import { quoteText } from './quote.ts';
 import { listElement } from './types.ts';
 
 /** Types whose values are JSON already; inside others DuckDB's to_json would make doubles of their numbers, or one string. */
-const HOLDS_JSON = /\b(JSON|VARIANT)\b/;
+export const HOLDS_JSON = /\b(JSON|VARIANT)\b/;
 
 /** An expression for the JSON of a nested value, as text; null stays null. */
 export function jsonText(value: string, type: string, depth = 0): string {
@@ -62,4 +62,28 @@ function splitTypes(list: string): string[] {
     }
   }
   return [...parts, list.slice(start).trim()];
+}
+
+/** What of a type's text matters to levelsOf. Names, and an enum's values, are in quotes. */
+const TOKENS = /"(?:[^"]|"")*"|'(?:[^']|'')*'|MAP\(|\(|\)|,|\[\d*\]/g;
+
+/** How many lists and maps of a type stand within each other, at most. */
+export function levelsOf(type: string): number {
+  /** Of each parenthesis that is open: its own level, and the most that any type in it has. */
+  const open: { own: number; most: number }[] = [];
+  /** Of the type that has just been read. */
+  let levels = 0;
+  for (const [token] of type.matchAll(TOKENS)) {
+    if (token.startsWith('[')) levels += 1;
+    else if (token.endsWith('(')) {
+      open.push({ own: token === '(' ? 0 : 1, most: 0 });
+      levels = 0;
+    } else if (token === ',' || token === ')') {
+      const group = open.at(-1) ?? { own: 0, most: 0 };
+      group.most = Math.max(group.most, levels);
+      levels = 0;
+      if (token === ')') levels = group.own + (open.pop() ?? group).most;
+    }
+  }
+  return levels;
 }

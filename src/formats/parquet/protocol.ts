@@ -11,6 +11,7 @@ export type ReaderRequest = {
   | {
       type: 'read';
       query: string;
+      rows: ExpectedRows;
       maxRowBytes: number;
       sorting?: Sorting | undefined;
       extent?: Extent | null;
@@ -19,6 +20,7 @@ export type ReaderRequest = {
   | {
       type: 'read_binary';
       plan: BinaryPlan;
+      rows: ExpectedRows;
       maxRowBytes: number;
       sorting?: Sorting | undefined;
       extent?: Extent | null;
@@ -26,6 +28,16 @@ export type ReaderRequest = {
   /** A query with one row of texts. */
   | { type: 'look'; query: string }
 );
+
+/** Which rows a query gives, so that the end of its stream can be told from an error. */
+export interface ExpectedRows {
+  /** The number of the first one, from 0. */
+  first: number;
+  /** How many there are; null where the query says so itself, by a last row with the number -1. */
+  count: number | null;
+  /** Whether the query's last column holds the rows' numbers. */
+  numbers: 'in order' | 'in any order' | 'none';
+}
 
 /** What of a file is there: its bytes up to `available`, and those from `tailFrom` on. */
 export interface Extent {
@@ -44,7 +56,9 @@ export type Outcome =
   | { type: 'looked'; values: (string | null)[] }
   | { type: 'done'; rows: number }
   | { type: 'read_too_early' }
-  | { type: 'failed'; message: string }
+  /** After so many rows, which are written. */
+  | { type: 'failed'; message: string; rows: number }
+  | { type: 'rows_do_not_add_up'; message: string; rows: number }
   | { type: 'transform_refused'; message: string }
   | { type: 'row_too_large'; row: number; bytes: number };
 
@@ -73,8 +87,8 @@ export interface ReaderColumn {
   duckdbType: string;
   /** Whether any row group holds a null, or does not say. */
   nullable: boolean;
-  /** Why its values cannot be read as they are; null where they can. */
-  unreadable: string | null;
+  /** Why its values cannot be read as they are, and the code of that error; null where they can. */
+  unreadable: { code: 'unsupported_type' | 'unsupported_nesting'; reason: string } | null;
 }
 
 /** Where a reader process puts what does not fit into its memory; each has its own, as their files have the same names. */

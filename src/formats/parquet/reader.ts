@@ -6,25 +6,22 @@ import { writeFileSync, writeSync } from 'node:fs';
 import {
   type DuckDBBlobValue,
   type DuckDBConnection,
-  type DuckDBDataChunk,
   DuckDBDecimalType,
   DuckDBInstance,
-  type DuckDBResult,
   type DuckDBType,
 } from '@duckdb/node-api';
 import { ChunkEncoder } from './binary/encode.ts';
 import { makeWriter } from './binary/writers.ts';
-import { describeColumns, listLeaves, listRowGroups } from './describe.ts';
+import { describeColumns, listLeaves, listRowGroups, whyUnreadable } from './describe.ts';
 import { OUTPUT, type Outcome, type ReaderAnswer, type ReaderRequest, spillDirectory } from './protocol.ts';
 import { quoteText } from './quote.ts';
+import { BrokenStream, streamRows } from './row_stream.ts';
 import { withOrder } from './sort.ts';
 import { parseQuery, refusal, transformed } from './transform.ts';
 import { readWithin } from './watch.ts';
 
 /** Bytes that are gathered before they are written. */
 const CHUNK_BYTES = 1 << 18;
-/** Chunks of DuckDB, of 2,048 rows each, after which their memory is freed. */
-const CHUNKS_TO_FREE = 32;
 /** What a sort may put on the spool's disk; beyond, the file goes unsorted. */
 const MAX_SPILLED = '16GB';
 
@@ -91,7 +88,9 @@ async function openDuckDB(allow: string): Promise<OpenedDuckDB> {
 }
 
 function failed(error: Error): Outcome {
-  return { type: 'failed', message: error.message };
+  if (!(error instanceof BrokenStream)) return { type: 'failed', message: error.message, rows: 0 };
+  const { message, rows, explained } = error;
+  return { type: explained ? 'failed' : 'rows_do_not_add_up', message, rows };
 }
 
 async function serve(request: ReaderRequest, output: Output): Promise<Outcome> {
@@ -141,7 +140,7 @@ async function describeTransform(source: string, transform: string, hidden: stri
         name: String(name),
         duckdbType: String(type),
         nullable: true,
-        unreadable: null,
+        unreadable: whyUnreadable(String(type)),
       })),
       hidden,
       rowGroups: [],
@@ -154,15 +153,16 @@ function refused(error: Error): Outcome {
 }
 
 async function read(
-  { query, maxRowBytes }: RequestOf<'read'>,
+  { query, rows: expected, maxRowBytes }: RequestOf<'read'>,
   orderBy: string,
   output: Output,
 ): Promise<Outcome> {
-  const result = await connection.stream(query + orderBy);
+  const ordered = query + orderBy;
+  const result = await connection.stream(ordered);
   let row = 0;
-  for await (const chunk of chunksOf(result)) {
+  for await (const { chunk, rows } of streamRows(connection, ordered, result, expected)) {
     const lines = chunk.getColumnVector(0);
-    for (let i = 0; i < chunk.rowCount; i++) {
+    for (let i = 0; i < rows; i++) {
       const line = (lines.getItem(i) as DuckDBBlobValue).bytes;
       row += 1;
       if (line.length > maxRowBytes) return { type: 'row_too_large', row, bytes: line.length };
@@ -174,34 +174,25 @@ async function read(
 }
 
 async function readBinary(
-  { plan: { query, kinds, scales, constants }, maxRowBytes }: RequestOf<'read_binary'>,
+  { plan: { query, kinds, scales, constants }, rows: expected, maxRowBytes }: RequestOf<'read_binary'>,
   orderBy: string,
   output: Output,
 ): Promise<Outcome> {
-  const result = await connection.stream(query + orderBy);
+  const ordered = query + orderBy;
+  const result = await connection.stream(ordered);
   const writers = kinds.map((kind, i) => makeWriter(kind, scales[i]!, decimalWidth(result.columnType(i))));
   const encoder = new ChunkEncoder(writers, maxRowBytes, constants);
   let row = 0;
-  for await (const chunk of chunksOf(result)) {
-    const encoded = encoder.encode(chunk.chunk, chunk.rowCount);
+  for await (const { chunk, rows } of streamRows(connection, ordered, result, expected)) {
+    const encoded = encoder.encode(chunk.chunk, rows);
     if ('tooLarge' in encoded) {
       return { type: 'row_too_large', row: row + encoded.tooLarge.row + 1, bytes: encoded.tooLarge.bytes };
     }
     output.write(encoded.data);
-    row += chunk.rowCount;
+    row += rows;
   }
   output.flush();
   return { type: 'done', rows: row };
-}
-
-async function* chunksOf(result: DuckDBResult): AsyncGenerator<DuckDBDataChunk> {
-  for (let count = 1; ; count++) {
-    const chunk = await result.fetchChunk();
-    if (chunk === null || chunk.rowCount === 0) return;
-    yield chunk;
-    // A chunk's memory is freed with its object, which is so small that its collection would wait for 100 MB of others.
-    if (count % CHUNKS_TO_FREE === 0) globalThis.gc?.({ type: 'minor' });
-  }
 }
 
 /** Bytes of a decimal in a vector, by its digits; of no meaning for other types. */

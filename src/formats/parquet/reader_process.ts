@@ -4,8 +4,11 @@ import { rm } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { ConnectorError } from '../../errors.ts';
+import { LIES_ENV, lyingCount } from '../../lies.ts';
+import { rowsDoNotAddUp } from '../../reconcile.ts';
 import { Channel } from '../channel.ts';
 import type { PoolMember } from '../pool.ts';
+import type { RowBytes } from '../row_bytes.ts';
 import { Chunks } from './chunks.ts';
 import { Patience } from './patience.ts';
 import {
@@ -15,6 +18,7 @@ import {
   type ReaderRequest,
   spillDirectory,
 } from './protocol.ts';
+import { RAISED } from './text.ts';
 
 const READER = fileURLToPath(
   import.meta.resolve(`./reader${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`),
@@ -49,8 +53,8 @@ export class Reader implements PoolMember {
       // The last is OUTPUT.
       stdio: ['ignore', 'ignore', 'inherit', 'pipe', 'ipc'],
       // Nothing of the worker's environment: no credentials, no connection string.
-      env: {},
-      // For chunksOf in reader.ts.
+      env: LIES_ENV,
+      // For streamRows.
       execArgv: ['--expose-gc'],
     });
     const spilled = spillDirectory(spoolDir, this.#process.pid ?? 0);
@@ -108,19 +112,18 @@ export class Reader implements PoolMember {
 
   /**
    * What a reading request finds, in pieces of any size.
-   * @param rowsBefore rows of the file before those that are read
-   * @returns the number of rows
-   * @throws ConnectorError `read_too_early`, `row_too_large`, `reader_failed`, `reader_crashed`, `reader_stalled`
+   * @throws ConnectorError `read_too_early`, `row_too_large`, `rows_do_not_add_up`, `reader_failed`, `reader_crashed`,
+   *   `reader_stalled`
    */
-  async *read(request: ReadRequest, rowsBefore: number): AsyncGenerator<Uint8Array, number> {
+  async *read(request: ReadRequest): RowBytes {
     this.#reading = true;
     const answered = this.#ask(request);
     const written = answered.then((answer) => answer.written);
     yield* this.#output.read(written, this.#patience);
     this.#reading = false;
     const answer = await answered;
-    if (answer.type === 'done') return answer.rows;
-    throw failure(answer, { rowsBefore, maxRowBytes: request.maxRowBytes });
+    if (answer.type === 'done') return lyingCount('answer', answer.rows);
+    throw failure(answer, request);
   }
 
   /** @throws ConnectorError `reader_crashed`, `reader_stalled` */
@@ -133,24 +136,34 @@ export class Reader implements PoolMember {
   }
 }
 
-function failure(
-  answer: ReaderAnswer,
-  { rowsBefore, maxRowBytes }: { rowsBefore?: number; maxRowBytes?: number } = {},
-): ConnectorError {
-  if (answer.type === 'row_too_large') {
-    return new ConnectorError(
-      'row_too_large',
-      `row ${(rowsBefore ?? 0) + answer.row} has ${answer.bytes} bytes; max_row_bytes is ${maxRowBytes}`,
-    );
+/** @param request where rows were read */
+function failure(answer: ReaderAnswer, request?: ReadRequest): ConnectorError {
+  const rowsBefore = request?.rows.first ?? 0;
+  switch (answer.type) {
+    case 'row_too_large':
+      return new ConnectorError(
+        'row_too_large',
+        `row ${rowsBefore + answer.row} has ${answer.bytes} bytes; max_row_bytes is ${request?.maxRowBytes}`,
+      );
+    case 'read_too_early':
+      return readTooEarly('they could not be read before all of it had come');
+    case 'rows_do_not_add_up':
+      return rowsDoNotAddUp(answer.message);
+    case 'transform_refused':
+      return new ConnectorError('transform_failed', answer.message);
+    case 'failed':
+      return new ConnectorError(
+        'reader_failed',
+        answer.rows === 0 ? answer.message : afterRow(answer.message, rowsBefore + answer.rows),
+      );
+    default:
+      return new ConnectorError('reader_failed', `unexpected answer ${answer.type}`);
   }
-  if (answer.type === 'read_too_early') {
-    return readTooEarly('they could not be read before all of it had come');
-  }
-  if (answer.type === 'transform_refused') return new ConnectorError('transform_failed', answer.message);
-  return new ConnectorError(
-    'reader_failed',
-    answer.type === 'failed' ? answer.message : `unexpected answer ${answer.type}`,
-  );
+}
+
+/** DuckDB's message, which may have several lines, with the last row before the error; our own says which row it was. */
+function afterRow(message: string, row: number): string {
+  return message.includes(RAISED) ? message : message.replace(/$/m, ` (after row ${row})`);
 }
 
 /** The same file is read rightly when all of it is there. */
@@ -168,7 +181,7 @@ function stalled(): ConnectorError {
     'the process that reads Parquet made no progress for too long, and was ended',
     {
       passing: true,
-      hint: 'If it happens with every attempt, the file is damaged; or let the worker wait longer, with READER_STALL_SECONDS.',
+      hint: 'The file is tried once more. If it stalls again, it is damaged, or needs longer: raise READER_STALL_SECONDS of the worker, then retry it.',
     },
   );
 }

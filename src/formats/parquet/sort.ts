@@ -8,6 +8,8 @@ import type { TextColumn } from './text.ts';
 export interface Sorting {
   /** What the query reads from. */
   source: string;
+  /** A condition for a row that comes behind all others, if there is one. */
+  last: string | null;
   keys: {
     /** Of the source, quoted. */
     column: string;
@@ -45,8 +47,9 @@ export function planSorting(
   plan: CopyPlan,
   columns: TextColumn[],
   keys: SortKey[],
+  last: string | null,
 ): Sorting | null {
-  const sorting: Sorting = { source, keys: [] };
+  const sorting: Sorting = { source, last, keys: [] };
   for (const key of keys) {
     // The same in every row, so it does not matter.
     if (plan.constants.some(({ target }) => target.name === key.column)) continue;
@@ -74,14 +77,15 @@ function isSortable(column: TextColumn, key: SortKey): boolean {
  */
 export async function withOrder<T>(
   connection: DuckDBConnection,
-  { source, keys }: Sorting,
+  { source, last, keys }: Sorting,
   run: (orderBy: string) => Promise<T>,
 ): Promise<T> {
   const dictionaries: string[] = [];
   const terms: string[] = [];
+  if (last !== null && keys.length > 0) terms.push(last);
   try {
     for (const { column, dictionary, direction } of keys) {
-      const name = `dictionary_${terms.length}`;
+      const name = `dictionary_${dictionaries.length}`;
       const made = dictionary && (await makeDictionary(connection, name, source, column));
       if (made) dictionaries.push(name);
       terms.push(`${made ? `cast(${column} as ${name})` : column} ${direction}`);

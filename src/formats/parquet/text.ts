@@ -47,8 +47,10 @@ export interface TextQueryOptions {
   columns: TextColumn[];
   /** Last fields, the same in every row. */
   constants: ConstantColumn[];
-  /** An expression that gives the number of a row, from 1. */
-  rowNumber: string;
+  /** The column with the number of a row, from 0, if there is one. */
+  rowNumber: string | null;
+  /** Whether it is a column of the query, too. */
+  numbered: boolean;
   /** At a value that PostgreSQL cannot hold: end with an error, or write a line that begins with RAISED. */
   onBadValue: 'fail' | 'mark';
 }
@@ -57,16 +59,19 @@ export interface TextQueryOptions {
  * Builds the DuckDB query that writes each row of a Parquet file as one line of COPY's text format
  * (https://www.postgresql.org/docs/current/sql-copy.html), as a BLOB. PostgreSQL then parses every value itself.
  */
-export function textQuery({ source, columns, constants, rowNumber, onBadValue }: TextQueryOptions): string {
+export function textQuery(options: TextQueryOptions): string {
+  const { source, columns, constants, rowNumber, numbered, onBadValue } = options;
   const fields = columns.map((column) => `coalesce(${fieldText(column)}, '\\N')`);
   fields.push(...constants.map(({ value }) => quoteText(value === null ? '\\N' : escapeConstant(value))));
   const line = fields.join(' || chr(9) || ');
-  const checks = columns.flatMap((column) => badValueChecks(column, rowNumber));
+  const checks = columns.flatMap((column) =>
+    badValueChecks(column, rowNumber === null ? '0' : `(${rowNumber} + 1)`),
+  );
   const checked = checks.map(
     ({ isBad, mark }) => `when ${isBad} then ${onBadValue === 'fail' ? `error(${mark})` : mark}`,
   );
   const value = checked.length > 0 ? `case ${checked.join(' ')} else ${line} end` : line;
-  return `select encode(${value} || chr(10)) from ${source}`;
+  return `select encode(${value} || chr(10))${numbered ? `, ${rowNumber}` : ''} from ${source}`;
 }
 
 /** One value as COPY's text format wants it, null staying null. */

@@ -1,7 +1,10 @@
 import { quoteName, quoteText } from './quote.ts';
 
+/** The column that holds the numbers of a transform's rows; no column of a person's has the name by chance. */
+export const ROW_NUMBER = '"s3_connector row"';
+
 /**
- * What a query reads from to get the rows of a connector's transform, numbered from 0 as file_row_number. The text is one
+ * What a query reads from to get the rows of a connector's transform, numbered from 0 as ROW_NUMBER. The text is one
  * select: see `refusal`.
  * @param hidden columns that cannot be read without loss
  */
@@ -10,7 +13,15 @@ export function transformed(path: string, transform: string, hidden: string[]): 
   const file = `file as (select *${exclude} from read_parquet(${quoteText(path)}))`;
   // On lines of its own, as it may end in a comment; and a semicolon would be in the way.
   const select = transform.replace(/;\s*$/, '');
-  return `(with ${file} select *, row_number() over () - 1 as file_row_number from (\n${select}\n))`;
+  return `(with ${file} select *, row_number() over () - 1 as ${ROW_NUMBER} from (\n${select}\n))`;
+}
+
+/**
+ * The same rows, and behind them one that marks their end: its number is -1. DuckDB makes it when it has made all others.
+ * @param columns how many there are beside the number
+ */
+export function withEndRow(source: string, columns: number): string {
+  return `(from ${source} union all select ${'null, '.repeat(columns)}-1)`;
 }
 
 /** A query that says what DuckDB's parser finds in a text; `refusal` reads its answer. */

@@ -68,6 +68,24 @@ export const listingSuite = suite('listing', (subject) => {
     assert.deepEqual(await after('z'), [[], []]);
   });
 
+  test('start-after in a folder, beside one whose name goes on with a character before the slash', async () => {
+    const inside = ['dev/pump/1', 'dev/pump/2', 'dev/pump/a/3'];
+    const after = ['dev/pump0', 'dev/q/1'];
+    const beside = Array.from({ length: 20 }, (_, index) => `dev/pump-old/${index}`);
+    await using bucket = await newBucket(subject.client, [...beside, ...inside, ...after]);
+    const listed: (string | undefined)[] = [];
+    let page = await list(subject, bucket.name, { Prefix: 'dev/', StartAfter: 'dev/pump/1', MaxKeys: 2 });
+    for (;;) {
+      listed.push(...page.keys);
+      if (!page.IsTruncated) break;
+      const next = { MaxKeys: 2, ContinuationToken: page.NextContinuationToken };
+      page = await list(subject, bucket.name, { Prefix: 'dev/', ...next });
+    }
+    assert.deepEqual(listed, [...inside.slice(1), ...after]);
+    const narrowed = await list(subject, bucket.name, { Prefix: 'dev/pump/', StartAfter: 'dev/pump/1' });
+    assert.deepEqual([narrowed.keys, narrowed.IsTruncated], [inside.slice(1), false]);
+  });
+
   test('start-after that comes before the prefix changes nothing, one behind it leaves nothing', async () => {
     await using bucket = await newBucket(subject.client, KEYS);
     assert.deepEqual((await list(subject, bucket.name, { Prefix: 'b/', StartAfter: 'a' })).keys, [

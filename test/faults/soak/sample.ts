@@ -58,7 +58,7 @@ async function ofDatabase(client: pg.Client): Promise<Sample> {
     `select
       (select count(*) from pg_stat_activity where datname = current_database() and application_name like 's3_connector%') as connections,
       (select count(*) from pg_stat_activity where datname = current_database() and state like 'idle in transaction%') as idle,
-      (select count(*) from graphile_worker.jobs) as jobs,
+      (select count(*) from s3_connector_queue.jobs) as jobs,
       (select count(*) from pg_locks where locktype = 'advisory') as locks,
       (select count(*) from s3_connector_private.file_history) as history,
       (select count(*) from s3_connector_private.rejected_rows) as rejected,
@@ -97,7 +97,7 @@ async function sizes(client: pg.Client): Promise<Sample> {
   const { rows } = await client.query<{ name: string; size: string }>(
     `select format('%s.%s', n.nspname, c.relname) as name, pg_total_relation_size(c.oid) as size
      from pg_class c join pg_namespace n on n.oid = c.relnamespace
-     where n.nspname in ('graphile_worker', 's3_connector', 's3_connector_private') and c.relkind = 'r'
+     where n.nspname in ('s3_connector_queue', 's3_connector', 's3_connector_private') and c.relkind = 'r'
        and c.relname not in ('files') and pg_total_relation_size(c.oid) > 65536
      order by 1`,
   );

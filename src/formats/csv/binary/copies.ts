@@ -1,5 +1,6 @@
 import { asBinaryFile } from '../../binary_copy.ts';
 import type { CopyInput } from '../../format.ts';
+import type { RowBytes } from '../../row_bytes.ts';
 import { rawInput } from '../raw.ts';
 import { LineMap } from './line_map.ts';
 import type { Section, SectionPlan } from './sections.ts';
@@ -14,12 +15,15 @@ export async function* toCopyInputs(
     while (!next.done) {
       const { kind } = next.value;
       const lines = new LineMap();
-      const data = async function* () {
+      const data = async function* (): RowBytes {
+        let rows = 0;
         while (!next.done && next.value.kind === kind && !lines.full) {
           lines.add(next.value);
+          rows += next.value.rows;
           yield next.value.data;
           next = await sections.next();
         }
+        return rows;
       };
       const lineOf = (line: number) => lines.lineOf(line);
       yield kind === 'raw' ? rawInput(data(), dialect, { newline, lineOf }) : binaryInput(data(), lineOf);
@@ -29,6 +33,6 @@ export async function* toCopyInputs(
   }
 }
 
-function binaryInput(rows: AsyncIterable<Uint8Array>, lineOf: CopyInput['lineOf']): CopyInput {
+function binaryInput(rows: RowBytes, lineOf: CopyInput['lineOf']): CopyInput {
   return { options: 'format binary', data: asBinaryFile(rows), lineOf, unit: 'line' };
 }

@@ -1,6 +1,8 @@
 import { Worker } from 'node:worker_threads';
 import { ConnectorError } from '../../../errors.ts';
 import type { SpooledFile } from '../../../fetch/spooled_file.ts';
+import { LIES_ENV, lying } from '../../../lies.ts';
+import { rowsDoNotAddUp } from '../../../reconcile.ts';
 import { passedThrough } from '../../../young_buffers.ts';
 import { Channel } from '../../channel.ts';
 import type { PoolMember } from '../../pool.ts';
@@ -19,7 +21,7 @@ export class EncoderThread implements PoolMember {
 
   constructor() {
     // Nothing of the worker's own: no credentials, no connection string, nothing that was to be loaded beside it.
-    this.#worker = new Worker(THREAD, { env: {}, execArgv: [], resourceLimits: MAX_HEAP });
+    this.#worker = new Worker(THREAD, { env: LIES_ENV, execArgv: [], resourceLimits: MAX_HEAP });
     const gone = new Promise<void>((resolve) => {
       // What goes wrong in the thread itself ends it: it is seen by that.
       this.#worker.once('error', () => {}).once('exit', () => resolve());
@@ -64,10 +66,15 @@ export class EncoderThread implements PoolMember {
   }
 
   async *#sections(file: SpooledFile, request: ReadRequest): AsyncGenerator<Section> {
-    for await (const answer of this.#channel.ask(request)) {
-      if (answer.type === 'done') return;
+    let rows = 0;
+    for await (const answer of lying('sections', this.#channel.ask(request))) {
+      if (answer.type === 'done') {
+        if (rows === answer.rows) return;
+        throw rowsDoNotAddUp(`${answer.rows} were encoded, and ${rows} of them came`);
+      }
       if (answer.type === 'refused') throw new ConnectorError(answer.code, answer.message, answer.options);
       file.want(answer.wanted);
+      rows += answer.section.rows;
       yield answer.section;
       passedThrough(answer.section.data.length);
       this.#channel.post({ type: 'more' });

@@ -25,5 +25,6 @@ export type ThreadRequest =
 export type ThreadAnswer =
   /** And up to where it has asked for bytes of the file. */
   | { type: 'section'; section: Section; wanted: number }
-  | { type: 'done' }
+  /** After sections of so many rows together. */
+  | { type: 'done'; rows: number }
   | { type: 'refused'; code: string; message: string; options: ErrorOptions };

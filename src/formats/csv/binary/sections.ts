@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { BinaryFields } from '../../constants.ts';
+import { CountedRows, type RowBytes } from '../../row_bytes.ts';
 import { type CsvDialect, dialectBytes } from '../dialect.ts';
 import { limitRows, rewriteRecords } from '../records.ts';
 import { type Newline, RECORD_END, RecordScanner } from '../scanner.ts';
@@ -23,12 +24,14 @@ export interface SectionPlan {
 /** Some rows, in the order of the file. */
 export type Section = RawSection | BinarySection;
 
-/** Whole records as COPY's CSV. */
+/** Records as COPY's CSV. */
 export interface RawSection {
   kind: 'raw';
   data: Uint8Array<ArrayBuffer>;
   /** The physical line of the file at which the first row starts. */
   firstLine: number;
+  /** Records that end here: one may come in several sections. */
+  rows: number;
 }
 
 /** Rows of COPY's binary format, without header and trailer. */
@@ -144,15 +147,19 @@ class SectionCutter {
 
   async *#takeRaw(records: Buffer): AsyncGenerator<Section> {
     const firstLine = this.#lineOffset + 1;
-    for await (const data of this.#asTheyAre(records)) {
+    const counted = new CountedRows(this.#asTheyAre(records));
+    let last: Uint8Array<ArrayBuffer> | undefined;
+    for await (const data of counted) {
+      if (last) yield { kind: 'raw', firstLine, data: last, rows: 0 };
       // A copy, because what is sent to another thread is gone from this one.
-      yield { kind: 'raw', firstLine, data: new Uint8Array(data) };
+      last = new Uint8Array(data);
     }
+    if (last) yield { kind: 'raw', firstLine, data: last, rows: counted.count };
     this.#rawLeft -= records.length;
     this.#lineOffset += this.#rawLines;
   }
 
-  #asTheyAre(records: Buffer): AsyncIterable<Buffer> {
+  #asTheyAre(records: Buffer): RowBytes {
     const { dialect, kinds, constants, newline, maxRowBytes } = this.#plan;
     const start = { lineOffset: this.#lineOffset, newline, maxRowBytes };
     if (constants === null && kinds.every((kind) => kind !== null))

@@ -23,23 +23,29 @@ parentPort!.on('message', (request: ThreadRequest) => {
     file?.grow(request.available);
   } else {
     read(request).then(
-      () => answer({ type: 'done' }),
+      (rows) => answer({ type: 'done', rows }),
       (error) => answer(refusal(error)),
     );
   }
 });
 
-async function read(request: ReadRequest): Promise<void> {
+/** @returns how many rows were sent */
+async function read(request: ReadRequest): Promise<number> {
   const { dialect, maxRowBytes } = request.plan;
   credit = WINDOW;
   file = new SpooledFile(request.file);
   let position = 0;
+  let sent = 0;
   for await (const entry of openEntries(file, request.limits)) {
     if (position++ !== request.entry) continue;
     const rows = openRows({ entry, dialect, maxRowBytes });
-    for await (const section of readSections(rows, request.plan)) await send(section);
-    return;
+    for await (const section of readSections(rows, request.plan)) {
+      sent += section.rows;
+      await send(section);
+    }
+    break;
   }
+  return sent;
 }
 
 async function send(section: Section): Promise<void> {

@@ -62,7 +62,7 @@ const CASTS: Partial<Record<BinaryKind, string>> = {
 /** Types whose values are 64 bits wide as they are, and are no integers to be cast. */
 const UNCAST = ['TIME', 'TIMESTAMP WITH TIME ZONE'];
 
-/** How to read the columns in binary form: a query, and the kind of each of its columns. */
+/** How to read the columns in binary form: a query, and the kind of each of its columns that is the rows'. */
 export interface BinaryPlan {
   query: string;
   kinds: BinaryKind[];
@@ -75,16 +75,19 @@ export interface BinaryPlan {
 /**
  * The binary way for these columns; null where one of them has to go the text way.
  * @param constants null where they have to
+ * @param rowNumber a last column of the query, which is none of the rows'
  */
 export function planBinary(
   source: string,
   columns: TextColumn[],
   constants: BinaryFields | null,
+  rowNumber: string | null,
 ): BinaryPlan | null {
   const kinds = columns.map((column) => kindOf(column));
   const values = columns.map((column, i) => expressionOf(column, kinds[i]));
   const scales = columns.map((column) => Number(/^DECIMAL\(\d+,(\d+)\)$/.exec(column.duckdbType)?.[1] ?? 0));
   if (constants === null || !kinds.every((kind) => kind !== undefined)) return null;
+  if (rowNumber !== null) values.push(rowNumber);
   return { query: `select ${values.join(', ')} from ${source}`, kinds, scales, constants };
 }
 

@@ -1,0 +1,81 @@
+import type { CopyJob } from '../copy.ts';
+import { ConnectorError } from '../errors.ts';
+import type { Refusal } from '../formats/format.ts';
+
+/** Characters of a raw line that are kept; the object itself has the rest. */
+const MAX_RAW = 65_536;
+/** Rows, and characters of them, that are written together. */
+const MAX_ROWS = 5000;
+const MAX_CHARACTERS = 4 << 20;
+/** Refused rows that a dry run tells of. */
+const SHOWN_REFUSALS = 10;
+
+/** The refused rows of a part, on their way to rejected_rows. */
+export class Rejects {
+  /** Rows refused so far, and how many of them PostgreSQL says that it wrote. */
+  count = 0;
+  written = 0;
+  readonly #job: CopyJob;
+  #rows: Refusal[] = [];
+  #characters = 0;
+
+  constructor(job: CopyJob) {
+    this.#job = job;
+  }
+
+  /** Whether so many wait that they are to be written. */
+  get full(): boolean {
+    return this.#rows.length >= MAX_ROWS || this.#characters >= MAX_CHARACTERS;
+  }
+
+  /** @throws ConnectorError `too_many_bad_rows` */
+  add(refusal: Refusal): void {
+    this.count++;
+    // At once: a batch may have a million more.
+    checkLimit(this.#job, this.count, refusal);
+    const raw = clean(refusal.raw).slice(0, MAX_RAW);
+    this.#rows.push({ ...refusal, reason: clean(refusal.reason), raw });
+    this.#characters += raw.length;
+  }
+
+  /** Writes what waits. */
+  async write(): Promise<void> {
+    const { client, file, part, dryRun, signal } = this.#job;
+    const rows = this.#rows;
+    this.#rows = [];
+    this.#characters = 0;
+    signal.throwIfAborted();
+    if (rows.length === 0) return;
+    if (dryRun) {
+      const places = SHOWN_REFUSALS - dryRun.refusals.length;
+      dryRun.refusals.push(...rows.slice(0, places).map((row) => describe(part.unit, row)));
+      this.written += rows.length;
+      return;
+    }
+    const { rows: answer } = await client.query<{ count: number }>(
+      'select s3_connector_private.reject_rows($1, $2)::integer as count',
+      [file.id, JSON.stringify(rows)],
+    );
+    this.written += answer[0]!.count;
+  }
+}
+
+function checkLimit({ connector, part, rejectedBefore }: CopyJob, rejected: number, last: Refusal): void {
+  if (connector.max_bad_rows === null || rejectedBefore + rejected <= connector.max_bad_rows) return;
+  throw new ConnectorError(
+    'too_many_bad_rows',
+    `more than max_bad_rows (${connector.max_bad_rows}) rows are bad; one is ${describe(part.unit, last)}`,
+    {
+      hint: 'Nothing of the file was imported. If most of its rows are bad, check target_table and, for CSV, csv_delimiter, csv_quote and csv_encoding. To import the good rows anyway, pause the connector, raise max_bad_rows (null: no limit), resume it, then retry the file.',
+    },
+  );
+}
+
+function describe(unit: string, { line, column, reason }: Refusal): string {
+  return `${unit} ${line}${column === null ? '' : `, column ${column}`}: ${reason}`;
+}
+
+/** PostgreSQL's text holds no NUL and no half of a surrogate pair. */
+function clean(text: string): string {
+  return text.replaceAll('\0', '\ufffd').toWellFormed();
+}

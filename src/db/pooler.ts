@@ -1,0 +1,109 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { ConnectorError, describeError } from '../errors.ts';
+import { openSession, type Session } from './connections.ts';
+
+/** How long a place in a pooler is waited for, in milliseconds. */
+const PLACE_MS = 5000;
+/** How often two sessions are compared: others may use the same pooler at the same moment. */
+const ROUNDS = 5;
+
+/**
+ * Refuses a pooler that does not give a worker sessions of its own, or not enough of them. Costs one connection where
+ * there is no pooler.
+ * @param needed connections that the worker has at once
+ * @throws ConnectorError `no_connection`, `pooler_mode`, `too_few_connections`
+ */
+export async function refuseUnfitPooler(databaseUrl: string, needed: number): Promise<void> {
+  const session = await open(databaseUrl);
+  const { isDirect } = session;
+  await session.end();
+  if (!isDirect) await tryConnections(databaseUrl, needed);
+}
+
+/**
+ * Tests whether sessions keep their backends, then opens as many connections as a worker needs.
+ * @throws ConnectorError `no_connection`, `pooler_mode`, `too_few_connections`
+ */
+export async function tryConnections(databaseUrl: string, needed: number): Promise<void> {
+  await refuseSharedBackends(databaseUrl);
+  const opened = await Promise.allSettled(Array.from({ length: needed }, () => open(databaseUrl)));
+  const sessions = opened.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  await Promise.all(sessions.map((session) => session.end()));
+  const refused = opened.find((one) => one.status === 'rejected');
+  if (refused) throw tooFew(needed, sessions.length, refused.reason);
+}
+
+/** In transaction mode, a session that is in no transaction loses its backend to another one. */
+async function refuseSharedBackends(databaseUrl: string): Promise<void> {
+  const sessions: Session[] = [];
+  try {
+    const one = await open(databaseUrl);
+    sessions.push(one);
+    const other = await open(databaseUrl);
+    sessions.push(other);
+    for (let round = 0; round < ROUNDS; round++) {
+      const before = await backendOf(one);
+      // It keeps the backend that it gets, which is mostly the one that was used last.
+      await within(other.query('begin'));
+      if ((await backendOf(other)) === before || (await backendOf(one)) !== before) throw sharesBackends();
+      await within(other.query('rollback'));
+    }
+  } catch (error) {
+    throw refusesTransactions(error) ? sharesBackends() : error;
+  } finally {
+    await Promise.all(sessions.map((session) => session.end()));
+  }
+}
+
+async function backendOf(session: Session): Promise<number> {
+  const { rows } = await within(
+    session.query<{ backend: number }>('select pg_catalog.pg_backend_pid() as backend'),
+  );
+  return rows[0]!.backend;
+}
+
+function open(databaseUrl: string): Promise<Session> {
+  return openSession(databaseUrl, 'check', { openMs: PLACE_MS });
+}
+
+/** Waits for an answer, which a pooler gives only when it has a free place. */
+async function within<T>(answer: Promise<T>): Promise<T> {
+  // The loser of the race may fail later, when nobody waits for it.
+  answer.catch(() => {});
+  const over = new AbortController();
+  const late = delay(PLACE_MS, undefined, { signal: over.signal }).then(() => {
+    throw new ConnectorError('no_connection', `no answer from the database within ${PLACE_MS / 1000} s`, {
+      passing: true,
+    });
+  });
+  late.catch(() => {});
+  return await Promise.race([answer, late]).finally(() => over.abort());
+}
+
+/** As PgBouncer does in statement mode. */
+function refusesTransactions(error: unknown): boolean {
+  return (error as { code?: string }).code === '08P01';
+}
+
+function sharesBackends(): ConnectorError {
+  return new ConnectorError(
+    'pooler_mode',
+    'DATABASE_URL leads to a pooler in transaction or statement mode: a connection does not keep its session of the server',
+    {
+      hint: "Name the server's own host and port in DATABASE_URL, or those of a pooler in session mode: a worker's lock, its LISTEN and its settings belong to a session.",
+    },
+  );
+}
+
+function tooFew(needed: number, came: number, reason: unknown): ConnectorError {
+  return new ConnectorError(
+    'too_few_connections',
+    `the worker needs ${needed} connections at once, of which ${came} could be opened: ${describeError(reason)}`,
+    {
+      // Another worker may be trying the same.
+      passing: true,
+      hint: "Raise the pooler's pool size, or the server's max_connections, or lower WORKER_CONCURRENCY: a worker needs 3 x WORKER_CONCURRENCY + 25.",
+      cause: reason,
+    },
+  );
+}

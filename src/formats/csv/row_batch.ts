@@ -1,0 +1,189 @@
+import { ConnectorError } from '../../errors.ts';
+import type { Probe, RaggedRows, Refusal, RowBatch, RowSet } from '../format.ts';
+import { type RowBytes, rowBytes } from '../row_bytes.ts';
+import type { RecordBatch } from './batches.ts';
+import { type CsvDialect, dialectBytes } from './dialect.ts';
+import { decodeRow } from './encoding.ts';
+import { END_MARKER, endMarkerFound } from './end_marker.ts';
+import { headerInput, rawInput } from './raw.ts';
+import { raggedRow } from './rewrite.ts';
+import { type Newline, newlineBytes, RecordScanner } from './scanner.ts';
+import { lastAtMost } from './search.ts';
+
+/** Between records that are probed as one line: no encoding has it within a character. */
+const BETWEEN = Buffer.from(' ');
+
+/** How the records of a part become COPY's rows. */
+export interface RowRules {
+  dialect: CsvDialect;
+  newline: Newline | null;
+  maxRowBytes: number;
+  /** Fields of a record that is not ragged. */
+  expectedFields: number;
+  /** Makes COPY's rows out of whole records; null where they are COPY's rows as they stand. */
+  rewrite: ((records: Buffer, lineOf: (line: number) => number) => RowBytes) | null;
+}
+
+/**
+ * Sorts out of a batch the records that are bad whatever their values: those with a NUL character, and ragged ones.
+ * @throws ConnectorError `end_of_data_marker`
+ */
+export function toRowBatch(batch: RecordBatch, rules: RowRules): RowBatch {
+  if (rules.rewrite === null) refuseEndMarker(batch, rules);
+  const good: number[] = [];
+  const refused: Refused[] = [];
+  const ragged = new Map<number, number[]>();
+  const hasNul = batch.bytes.includes(0);
+  for (let record = 0; record < batch.offsets.length - 1; record++) {
+    const fields = batch.ragged.get(record);
+    const reason =
+      (hasNul ? reasonOfNul(batch, record, rules) : undefined) ??
+      (rules.rewrite && fields !== undefined ? reasonOfRagged(batch, record, rules, fields) : undefined);
+    if (reason !== undefined) refused.push({ record, reason });
+    else if (fields === undefined) good.push(record);
+    else group(ragged, Math.min(fields, rules.expectedFields + 1)).push(record);
+  }
+  const rows = rowSet(batch, good, rules);
+  return {
+    ...rows,
+    rowsRead: batch.offsets.length - 1,
+    refusals: refusalsOf(batch, refused, rules),
+    ragged: [...ragged].map(([fields, records]) => raggedRows(batch, records, rules, fields)),
+  };
+}
+
+interface Refused {
+  record: number;
+  reason: string;
+}
+
+function group(groups: Map<number, number[]>, fields: number): number[] {
+  const records = groups.get(fields) ?? [];
+  groups.set(fields, records);
+  return records;
+}
+
+function* refusalsOf(batch: RecordBatch, refused: Refused[], { dialect }: RowRules): Generator<Refusal> {
+  for (const { record, reason } of refused) {
+    const raw = decodeRow(bytesOf(batch, record), dialect.encoding);
+    yield { line: batch.lines[record]!, column: null, reason, raw };
+  }
+}
+
+function rowSet(batch: RecordBatch, records: number[], rules: RowRules): RowSet {
+  const { dialect, newline, rewrite } = rules;
+  const lines = records.map((record) => batch.lines[record]!);
+  return {
+    count: records.length,
+    copyInput: (start, end, without = []) => {
+      const copied = pick(records, start, end, without);
+      const lineOf = (line: number) => lineIn(batch, copied, line);
+      const bytes = joined(batch, copied);
+      return rawInput(rewrite === null ? rowBytes(bytes, copied.length) : rewrite(bytes, lineOf), dialect, {
+        newline,
+        lineOf,
+      });
+    },
+    rowAt: (line) => lastAtMost(lines, line, lines.length - 1),
+    line: (row) => lines[row]!,
+    raw: (row) => decodeRow(bytesOf(batch, records[row]!), dialect.encoding),
+  };
+}
+
+function raggedRows(batch: RecordBatch, records: number[], rules: RowRules, fields: number): RaggedRows {
+  const rows = rowSet(batch, records, rules);
+  if (fields < rules.expectedFields) {
+    const probe = (start: number, end: number, without: number[]): Probe => ({
+      columns: fields,
+      input: rows.copyInput(start, end, without),
+    });
+    return { ...rows, fields, probe };
+  }
+  const probe = (start: number, end: number, without: number[]): Probe => ({
+    columns: rules.expectedFields,
+    input: encodingProbe(batch, pick(records, start, end, without), rules),
+  });
+  return { ...rows, fields, probe, rowAt: () => -1 };
+}
+
+/** Records that have too many fields, as one line: only their encoding can be wrong before that is noticed. */
+function encodingProbe(batch: RecordBatch, records: number[], { dialect, newline }: RowRules) {
+  const end = newlineBytes(newline);
+  const bytes = records.flatMap((record, i) => {
+    const whole = bytesOf(batch, record);
+    const ended = whole.subarray(-end.length).equals(end);
+    return [...(i === 0 ? [] : [BETWEEN]), ended ? whole.subarray(0, -end.length) : whole];
+  });
+  return headerInput(Buffer.concat(bytes), dialect, { newline, lineOf: (line) => line });
+}
+
+function pick(records: number[], start: number, end: number, without: number[]): number[] {
+  if (without.length === 0) return records.slice(start, end);
+  const left = new Set(without);
+  return records.slice(start, end).filter((_, i) => !left.has(start + i));
+}
+
+function bytesOf({ bytes, offsets }: RecordBatch, record: number): Buffer {
+  return bytes.subarray(offsets[record], offsets[record + 1]);
+}
+
+/** The bytes of some records, in order. */
+function joined({ bytes, offsets }: RecordBatch, records: number[]): Buffer {
+  const runs: Buffer[] = [];
+  for (let at = 0; at < records.length; ) {
+    const first = records[at]!;
+    let next = first;
+    while (records[at] === next) {
+      next++;
+      at++;
+    }
+    runs.push(bytes.subarray(offsets[first], offsets[next]));
+  }
+  return runs.length === 1 ? runs[0]! : Buffer.concat(runs);
+}
+
+/** The file's line that is the given one, from 1, of some records. */
+function lineIn({ lines }: RecordBatch, records: number[], line: number): number {
+  let left = line;
+  for (const record of records) {
+    const height = lines[record + 1]! - lines[record]!;
+    if (left <= height) return lines[record]! + left - 1;
+    left -= height;
+  }
+  // The last line of a file may have no end.
+  return lines[records.at(-1)!]!;
+}
+
+/** Undefined where the record has no NUL character that is one by itself. */
+function reasonOfNul(batch: RecordBatch, record: number, rules: RowRules): string | undefined {
+  const bytes = bytesOf(batch, record);
+  if (!bytes.includes(0)) return undefined;
+  const scanner = new RecordScanner(dialectBytes(rules.dialect), {
+    maxRowBytes: rules.maxRowBytes,
+    lineOffset: batch.lines[record]! - 1,
+    newline: rules.newline,
+    fields: 'count',
+  });
+  scanner.load(bytes);
+  try {
+    scanner.next();
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof ConnectorError && error.code === 'nul_character')) throw error;
+    return error.message;
+  }
+}
+
+function reasonOfRagged(batch: RecordBatch, record: number, rules: RowRules, fields: number): string {
+  return raggedRow(batch.lines[record]!, rules.expectedFields, fields).message;
+}
+
+function refuseEndMarker(batch: RecordBatch, { newline }: RowRules): void {
+  const end = newlineBytes(newline);
+  for (let at = batch.bytes.indexOf(END_MARKER); at >= 0; at = batch.bytes.indexOf(END_MARKER, at + 1)) {
+    const record = lastAtMost(batch.offsets, at, batch.offsets.length - 2);
+    const bytes = bytesOf(batch, record);
+    if (bytes.equals(END_MARKER) || bytes.equals(Buffer.concat([END_MARKER, end])))
+      throw endMarkerFound(batch.lines[record]!);
+  }
+}

@@ -1,0 +1,87 @@
+import { rm } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import type pg from 'pg';
+import type { Config } from '../config.ts';
+import { SessionPool } from '../db/connections.ts';
+import { openControl } from '../db/control.ts';
+import { EncoderThread } from '../formats/csv/binary/encoder_thread.ts';
+import { Reader } from '../formats/parquet/reader_process.ts';
+import { Pool } from '../formats/pool.ts';
+import { S3Sources } from '../sources/s3.ts';
+import type { WorkerContext } from '../task.ts';
+import { Attempts } from './attempts.ts';
+import { EventQueues } from './event_queues.ts';
+import { Liveness } from './liveness.ts';
+import { Refills } from './refills.ts';
+import type { Resources } from './resources.ts';
+import { connectionsOf } from './sessions.ts';
+import { openSpool } from './spool.ts';
+
+/** The process takes some 100 MB more than DuckDB's own limit. */
+const READER = { memory: '192MB', threads: 1 };
+/** It takes some 200 MB more. */
+const SORTER = { memory: '256MB', threads: 2 };
+
+/** Opens what all jobs of this worker share, and registers it as alive. */
+export async function openContext(config: Config, resources: Resources): Promise<WorkerContext> {
+  const spoolDir = await openSpool(config.spoolDir);
+  resources.add(() => rm(spoolDir, { recursive: true, force: true }));
+  const liveness = new Liveness(config.databaseUrl, config.concurrency);
+  resources.add(() => liveness.stop());
+  await liveness.start();
+  const copyPool = openPool(config, 'import_file', resources);
+  const control = openControl(config.databaseUrl, connectionsOf(config.concurrency).control);
+  resources.add(() => control.close());
+  const attempts = new Attempts();
+  await attempts.listen(control);
+  const refills = new Refills(control);
+  resources.add(() => refills.close());
+  const queues = new EventQueues(control, config.allowedEndpoints);
+  resources.add(() => queues.close());
+  queues.start();
+  const sources = new S3Sources(config);
+  resources.add(async () => sources.close());
+  // Reading is work for the processor: more readers than cores would only cost memory.
+  const readers = openReaders(
+    config,
+    spoolDir,
+    Math.min(config.concurrency, availableParallelism()),
+    resources,
+  );
+  // One, however many files are imported side by side: what a sort takes is a multiple of what reading takes.
+  const sorters = new Pool(() => new Reader(spoolDir, { ...SORTER, stallMs: config.readerStallMs }), 1);
+  resources.add(() => sorters.close());
+  return { config, spoolDir, liveness, copyPool, control, sources, attempts, refills, sorters, ...readers };
+}
+
+/** Returns the context of requests: they share sources and spool with imports, but have connections and readers of their own. */
+export function requestContext(context: WorkerContext, resources: Resources): WorkerContext {
+  const { config, spoolDir } = context;
+  return {
+    ...context,
+    ...openReaders(config, spoolDir, 1, resources),
+    // The order of rows does not change what a dry run reports.
+    sorters: null,
+    copyPool: openPool(config, 'request', resources),
+  };
+}
+
+function openReaders(
+  { readerStallMs }: Config,
+  spoolDir: string,
+  size: number,
+  resources: Resources,
+): Pick<WorkerContext, 'readers' | 'encoders'> {
+  const readers = new Pool(() => new Reader(spoolDir, { ...READER, stallMs: readerStallMs }), size);
+  const encoders = new Pool(() => new EncoderThread(), size);
+  resources.add(() => readers.close());
+  resources.add(() => encoders.close());
+  return { readers, encoders };
+}
+
+function openPool(config: Config, purpose: 'import_file' | 'request', resources: Resources): pg.Pool {
+  const max = connectionsOf(config.concurrency)[purpose];
+  const pool = new SessionPool(config.databaseUrl, purpose, { max });
+  resources.add(() => pool.end());
+  return pool;
+}

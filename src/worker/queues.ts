@@ -1,0 +1,83 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseCrontab } from 'graphile-worker';
+import { log } from '../log.ts';
+import { packageRoot } from '../paths.ts';
+import type { WorkerContext } from '../task.ts';
+import { requestContext } from './context.ts';
+import { LostJobs } from './lost_jobs.ts';
+import { type Queue, startQueue } from './queue.ts';
+import { QueuePool } from './queue_pool.ts';
+import type { Resources } from './resources.ts';
+import { connectionsOf } from './sessions.ts';
+import { type Share, sharesOf, tasksOf } from './shares.ts';
+import { loadTasks } from './tasks.ts';
+
+/** A share of the work, and the queue that takes its jobs. */
+export interface RunningShare {
+  readonly share: Share;
+  readonly queue: Queue;
+}
+
+/**
+ * Starts a queue for each share, over one pool of connections.
+ * @param stopping aborted when the worker stops
+ */
+export async function startQueues(
+  context: WorkerContext,
+  stopping: AbortSignal,
+  resources: Resources,
+): Promise<RunningShare[]> {
+  const { config, control, liveness } = context;
+  const shares = sharesOf(config.concurrency);
+  const tasks = await loadTasks(context);
+  const requestTasks = await loadTasks(requestContext(context, resources));
+  const crontab = parseCrontab(await readFile(join(packageRoot, 'crontab'), 'utf8'));
+  const lostJobs = new LostJobs(control, liveness);
+  resources.add(() => lostJobs.close());
+  const { queue: max } = connectionsOf(config.concurrency);
+  const pool = new QueuePool(config.databaseUrl, max, stopping, () => lostJobs.look());
+  resources.add(() => pool.end());
+  const start = async (share: Share): Promise<RunningShare> => {
+    const queue = await startQueue({
+      pool,
+      tasks: tasksOf(share, share.name === 'requests' ? requestTasks : tasks),
+      places: share.places,
+      lookEveryMs: share.lookEveryMs,
+      crontab: share.name === 'housekeeping' ? crontab : [],
+      graceMs: config.graceMs,
+      onPool: async (poolId) => {
+        if (share.priorities) pool.narrow(poolId, share.priorities);
+        await liveness.nameQueue(poolId);
+      },
+      onEvents: (events) => lostJobs.follow(events),
+    });
+    // Whoever waits for its end comes later.
+    queue.runner.promise.catch(() => {});
+    return { share, queue };
+  };
+  return await allOrNone(shares.map(start), resources);
+}
+
+/** Where one cannot be started, the others are stopped with the worker's resources, too. */
+async function allOrNone(
+  starting: readonly Promise<RunningShare>[],
+  resources: Resources,
+): Promise<RunningShare[]> {
+  const settled = await Promise.allSettled(starting);
+  const started = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  resources.add(async () => {
+    await Promise.all(started.map(stop));
+  });
+  const failed = settled.find((one) => one.status === 'rejected');
+  if (failed) throw failed.reason;
+  return started;
+}
+
+async function stop({ share, queue }: RunningShare): Promise<void> {
+  await queue.runner
+    .stop()
+    .catch((error: Error) =>
+      log.warn('queue did not stop cleanly', { share: share.name, error: error.message }),
+    );
+}

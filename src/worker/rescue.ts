@@ -1,0 +1,56 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { sql } from 'kysely';
+import type { Control } from '../db/control.ts';
+import { describeError } from '../errors.ts';
+import { log } from '../log.ts';
+
+/**
+ * How often a worker looks for dead ones, in milliseconds. What a dead worker held must be free within a minute, and the lock of a
+ * machine that is gone goes after 30 seconds (src/db/connections.ts).
+ */
+const LOOK_MS = 10_000;
+
+/**
+ * Frees what dead workers held: when this worker starts, and as long as it lives. It is a timer and not a job, so that no queue can
+ * hold it up. It waits for no lock of a row, and several workers may do it at once.
+ */
+export class Rescue {
+  readonly #db: Control['db'];
+  readonly #end = new AbortController();
+  #looking: Promise<void> | undefined;
+
+  constructor({ db }: Control) {
+    this.#db = db;
+  }
+
+  /** Resolves after the first look. */
+  async start(): Promise<void> {
+    await this.#look();
+    this.#looking = this.#goOn();
+  }
+
+  async close(): Promise<void> {
+    this.#end.abort();
+    await this.#looking;
+  }
+
+  async #goOn(): Promise<void> {
+    const { signal } = this.#end;
+    for (;;) {
+      await delay(LOOK_MS, undefined, { signal }).catch(() => {});
+      if (signal.aborted) return;
+      await this.#look();
+    }
+  }
+
+  async #look(): Promise<void> {
+    try {
+      const { rows } = await sql<{ files: number }>`
+        select s3_connector_private.rescue_files() as files`.execute(this.#db);
+      const { files } = rows[0]!;
+      if (files > 0) log.warn('files of dead workers queued again', { files });
+    } catch (error) {
+      log.warn('rescue failed', { error: describeError(error) });
+    }
+  }
+}

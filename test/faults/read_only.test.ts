@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { SessionPool } from '../../src/db/connections.ts';
+import { runCli } from '../package/run_cli.ts';
+import { openWorld } from '../support/world.ts';
+import { hurried } from './clock.ts';
+
+const world = await openWorld();
+const { db } = world;
+const OURS =
+  "from pg_stat_activity where datname = current_database() and application_name like 's3_connector%'";
+
+/** Makes the database read-only for new sessions of the worker, as a managed service does where the disk is full. */
+async function begin(options: { endSessions: boolean }): Promise<void> {
+  await db.asSuperuser(
+    `alter role ${db.worker.name} in database ${db.name} set default_transaction_read_only = on`,
+  );
+  if (options.endSessions) await db.query(`select pg_terminate_backend(pid) ${OURS}`);
+}
+
+async function end(): Promise<void> {
+  await db.asSuperuser(
+    `alter role ${db.worker.name} in database ${db.name} reset default_transaction_read_only`,
+  );
+}
+
+async function untilHealth(port: unknown, status: number, said = /^/): Promise<void> {
+  for (const deadline = Date.now() + 60_000; ; await delay(50)) {
+    const answer = await fetch(`http://127.0.0.1:${port}/healthz`);
+    const text = await answer.text();
+    if (answer.status === status && said.test(text)) return;
+    assert.ok(Date.now() < deadline, `last answer: ${answer.status} ${text}`);
+  }
+}
+
+test('a worker waits through a read-only spell, says so, and goes on by itself', async (t) => {
+  t.after(end);
+  const worker = await world.startWorker({ METRICS_PORT: '0' });
+  const { port } = await worker.logged('serving metrics');
+  await untilHealth(port, 200);
+  await begin({ endSessions: true });
+  await untilHealth(port, 503, /takes no writes: default_transaction_read_only is on/);
+
+  await db.query('create table spell (n integer)');
+  world.put('spell/1.csv', 'n\n1\n');
+  await world.insertConnector({ name: 'spell', pattern: 'spell/*', target_table: 'spell' });
+  const refusals = () => worker.lines.filter(({ event }) => event === 'worker session not back yet').length;
+  while (refusals() < 3) await delay(50);
+  // Those that were refused are ended, so that none but the next tries are ever there.
+  await db.waitFor(`select application_name ${OURS}`, (sessions) => sessions.length === 0, { intervalMs: 5 });
+
+  await end();
+  await untilHealth(port, 200);
+  // A poll that a session of before the spell has begun may have failed; then the next one comes with the minute.
+  const [file] = await hurried(db, () => world.settled('spell'));
+  assert.deepEqual([file!.status, file!.attempts], ['success', 1], file!.error_message ?? '');
+  assert.deepEqual(await db.query('select from s3_connector.workers where alive'), [{}]);
+  assert.equal((await worker.end('SIGTERM')).code, 0);
+});
+
+test('a worker whose old sessions can still write is not healthy either', async (t) => {
+  t.after(end);
+  const worker = await world.startWorker({ METRICS_PORT: '0' });
+  const { port } = await worker.logged('serving metrics');
+  await begin({ endSessions: false });
+  await untilHealth(port, 503, /takes no writes/);
+  await end();
+  await untilHealth(port, 200);
+  assert.equal((await worker.end('SIGTERM')).code, 0);
+});
+
+test('a worker that is started in such a spell says so, leaves no session, and starts when it is over', async (t) => {
+  t.after(end);
+  await begin({ endSessions: false });
+  const checked = await runCli(['check'], { DATABASE_URL: db.workerUrl, SPOOL_DIR: world.spoolDir });
+  assert.equal(checked.code, 1);
+  assert.match(checked.stdout, /^failed +database .*takes no writes.*\n +Wait until whoever set it/m);
+  const worker = world.spawnWorker();
+  const { code, error } = await worker.logged('not started yet, trying again');
+  assert.equal(code, 'database_read_only');
+  assert.match(String(error), /takes no writes: default_transaction_read_only is on\. Wait until/);
+  await db.waitFor(`select ${OURS}`, (sessions) => sessions.length === 0, { intervalMs: 5 });
+  await end();
+  await worker.logged('ready');
+  assert.equal((await worker.end('SIGTERM')).code, 0);
+});
+
+test('a session that was refused a write does not go back into its pool', async () => {
+  const pool = new SessionPool(db.workerUrl, 'control', { max: 1 });
+  const backend = async () => (await pool.query('select pg_backend_pid() as pid')).rows[0].pid;
+  const first = await backend();
+  assert.equal(await backend(), first);
+  const client = await pool.connect();
+  await client.query('set default_transaction_read_only = on');
+  await assert.rejects(client.query('delete from s3_connector_private.workers'), { code: '25006' });
+  client.release();
+  assert.notEqual(await backend(), first);
+  assert.equal(pool.totalCount, 1);
+  await pool.end();
+});

@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { WorkerProcess } from '../support/worker.ts';
+import { openWorld } from '../support/world.ts';
+import { openProxy } from './proxy.ts';
+
+const world = await openWorld();
+const { db } = world;
+
+/** Asserts that a worker came up, however often it had to start again. */
+async function assertStarts(worker: WorkerProcess): Promise<void> {
+  await worker.logged('ready');
+  assert.deepEqual([(await worker.end('SIGTERM')).code, worker.stderr()], [0, '']);
+}
+
+/** What a worker sends while it starts, in groups that are lost one after the other. */
+const STAGES = [
+  ['pg_backend_pid', 'listen "s3_connector_cancel"'],
+  ['select digest', 's3_connector_queue'],
+  ['register_worker', 'listen "s3_connector_version"'],
+  ['settle_in', 'LISTEN "jobs:insert"'],
+];
+/** The same, of a worker that finds something to apply. */
+const MIGRATING = [
+  'pg_advisory_lock',
+  'in access exclusive mode',
+  'create or replace function',
+  'record_version',
+];
+
+test('a worker that loses its connection at a stage of its start, starts again', async () => {
+  await Promise.all(
+    STAGES.map(async (stages) => {
+      const proxy = await openProxy(db.workerUrl);
+      const lost = stages.map((text) => proxy.lose(text));
+      const worker = world.spawnWorker({ DATABASE_URL: proxy.url });
+      await Promise.all([...lost, assertStarts(worker)]);
+    }),
+  );
+});
+
+/** Sessions that are ended, as soon as they are there. */
+const KILLS = 30;
+
+test('a worker that loses its connection while it migrates, starts again', async () => {
+  for (const text of MIGRATING) {
+    await db.asSuperuser("update s3_connector_private.versions set digest = 'another'");
+    const proxy = await openProxy(db.workerUrl);
+    const lost = proxy.lose(text);
+    const worker = world.spawnWorker({ DATABASE_URL: proxy.url });
+    await Promise.all([lost, assertStarts(worker)]);
+  }
+});
+
+test('workers whose sessions are ended at random while they start, start again', async () => {
+  const workers = Array.from({ length: 4 }, () => world.spawnWorker());
+  let over = false;
+  const ends = workers.map(async (worker) => {
+    await worker.ended();
+    over = true;
+  });
+  for (let kills = 0; kills < KILLS && !over; await delay(5)) {
+    const { killed } = await db.one<{ killed: number }>(
+      `select count(pg_terminate_backend(pid)) as killed from pg_stat_activity
+        where datname = current_database() and application_name like 's3_connector%' and random() < 0.3`,
+    );
+    kills += killed;
+  }
+  await Promise.all([...workers.map(assertStarts), ...ends]);
+});
+
+test('what will not pass ends the start at once, with what to do', async () => {
+  const url = new URL(db.workerUrl);
+  url.password = 'wrong';
+  await assert.rejects(
+    world.startWorker({ DATABASE_URL: url.href }),
+    /password authentication failed.*no_connection\)\nCheck user and password in DATABASE_URL/,
+  );
+});

@@ -1,0 +1,182 @@
+import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
+import { afterEach, test } from 'node:test';
+import { sharesOf } from '../../src/worker/shares.ts';
+import { NEVER_AGAIN, openWorld } from '../support/world.ts';
+
+const world = await openWorld();
+const { db, server } = world;
+const PLACES = { WORKER_CONCURRENCY: '2' };
+
+afterEach(() => server.faults.clear());
+
+/** What the crontab does every minute, now. */
+const housekeep = () => db.query("select s3_connector_queue.add_job('poll_due', job_key => 'poll_due')");
+
+const running = (workerId: unknown, count: number) =>
+  db.waitFor(
+    "select from s3_connector.files where status = 'running' and worker_id = $1",
+    (rows) => rows.length === count,
+    { values: [workerId] },
+  );
+
+/** Tables whose lock this holds, so that every file of theirs that begins takes a place until the release. */
+async function lockTable(table: string): Promise<{ release(): Promise<unknown> }> {
+  await db.query(`create table ${table} (n integer)`);
+  const session = await db.connect();
+  await session.query(`begin; lock table ${table} in access exclusive mode`);
+  return { release: () => session.query('rollback') };
+}
+
+test('every task belongs to exactly one share', async () => {
+  const files = await readdir(new URL('../../tasks', import.meta.url));
+  const tasks = sharesOf(4).flatMap((share) => share.tasks);
+  assert.deepEqual(tasks.toSorted(), files.map((file) => file.replace(/\.ts$/, '')).toSorted());
+});
+
+test('slow files in every place hold up no poll, no request, no housekeeping and no rescue', async () => {
+  const lock = await lockTable('slow');
+  for (let file = 1; file <= 9; file++) world.put(`slow/${file}.csv`, 'n\n1\n');
+  world.put('quick/1.csv', 'n\n1\n');
+  const doomed = await world.startWorker(PLACES);
+  await world.insertConnector({
+    name: 'slow',
+    pattern: 'slow/*',
+    target_table: 'slow',
+    schedule: NEVER_AGAIN,
+  });
+  const { worker: doomedId } = await doomed.logged('ready');
+  await running(doomedId, 2);
+  const living = await world.startWorker(PLACES);
+  const { worker: livingId } = await living.logged('ready');
+  await running(livingId, 2);
+  await doomed.end('SIGKILL');
+
+  // A new connector is polled, and again when its schedule says so.
+  await world.insertConnector({ name: 'quick', pattern: 'quick/*', target_table: 'quick' });
+  const polled = (times: number) =>
+    db.waitFor(
+      "select from s3_connector.polls where connector_name = 'quick'",
+      (rows) => rows.length >= times,
+    );
+  await polled(1);
+  for (const round of [2, 3]) {
+    await db.query(
+      "update s3_connector_private.progress set next_poll_at = now() where connector_name = 'quick'",
+    );
+    await housekeep();
+    await polled(round);
+    await db.waitFor(
+      "select from s3_connector_private.total_changes where connector_name = 'quick'",
+      (rows) => rows.length === 0,
+    );
+  }
+  assert.deepEqual(
+    await db.query("select status, attempts from s3_connector.files where connector_name = 'quick'"),
+    [{ status: 'in_queue', attempts: 0 }],
+  );
+
+  // Requests are answered, and polls that a person asks for are made.
+  await db.query("call s3_connector.check('quick')");
+  await db.query("select s3_connector.poll_now('quick')");
+  await polled(4);
+
+  // What the dead worker held is free, though the living one has no place for it.
+  await running(doomedId, 0);
+  await running(livingId, 2);
+  assert.deepEqual(
+    await db.query(
+      "select distinct status, error_code from s3_connector.files where error_code = 'worker_died'",
+    ),
+    [{ status: 'in_queue', error_code: 'worker_died' }],
+  );
+
+  await lock.release();
+  for (const name of ['slow', 'quick']) {
+    const files = await world.settled(name);
+    assert.ok(files.every((file) => file.status === 'success'));
+  }
+  await living.end('SIGTERM');
+});
+
+test('a worker that starts frees at once what a dead one held', async () => {
+  const lock = await lockTable('inherited');
+  world.put('inherited/1.csv', 'n\n1\n');
+  const doomed = await world.startWorker(PLACES);
+  await world.insertConnector({ name: 'inherited', pattern: 'inherited/*', target_table: 'inherited' });
+  const { worker: doomedId } = await doomed.logged('ready');
+  await running(doomedId, 1);
+  await doomed.end('SIGKILL');
+  const heir = await world.startWorker(PLACES);
+  await heir.logged('ready');
+  const events = heir.lines.map((line) => line.event);
+  const rescued = events.indexOf('files of dead workers queued again');
+  assert.ok(rescued >= 0 && rescued < events.indexOf('ready'), `${events}`);
+  await lock.release();
+  assert.equal((await world.settled('inherited'))[0]!.status, 'success');
+  await heir.end('SIGTERM');
+});
+
+test('a thousand polls of a bucket that hangs hold up no import', async () => {
+  const lock = await lockTable('waiting');
+  const worker = await world.startWorker(PLACES);
+  const { worker: id } = await worker.logged('ready');
+  world.put('waiting/1.csv', 'n\n1\n');
+  await world.insertConnector({
+    name: 'waiting',
+    pattern: 'waiting/*',
+    target_table: 'waiting',
+    schedule: NEVER_AGAIN,
+  });
+  await running(id, 1);
+  await db.query("select s3_connector.cancel_file('waiting', 'waiting/1.csv')");
+  await lock.release();
+  await worker.logged('import stopped');
+
+  const hanging = server.faults.order({ operation: 'ListObjectsV2', stall: { after: 1 }, times: 1000 });
+  await db.query(
+    `insert into s3_connector.connectors (name, bucket, pattern, file_format, target_table, endpoint, schedule)
+      select 'hanging ' || n, $1, 'hanging/' || n || '/*', 'csv', 'hanging', $2, $3 from generate_series(1, 1000) n`,
+    [world.bucket, server.endpoint, NEVER_AGAIN],
+  );
+  await hanging.hit(2);
+  await db.query("select s3_connector.retry_file('waiting', 'waiting/1.csv')");
+  assert.equal((await world.settled('waiting'))[0]!.status, 'success');
+  const { waiting } = await db.one<{ waiting: number }>(
+    "select count(*) as waiting from s3_connector_queue.jobs where task_identifier = 'poll' and locked_at is null",
+  );
+  assert.ok(waiting > 900, `${waiting} polls still wait`);
+  server.faults.clear();
+  await db.query('select s3_connector.drop_connector(name) from s3_connector.connectors');
+  await worker.end('SIGTERM');
+});
+
+test('a share looks for jobs of its own priorities only', async () => {
+  const worker = await world.startWorker(PLACES);
+  for (const priorities of ['-20 and -20', '-10 and -10', '-1 and 0']) {
+    await db.waitFor(
+      'select from pg_stat_activity where datname = current_database() and query ~ $1',
+      (rows) => rows.length > 0,
+      { values: [`is_available = true and jobs.priority between ${priorities}`] },
+    );
+  }
+  await worker.end('SIGTERM');
+});
+
+test('a step of the housekeeping that fails is logged, and holds up none of the others', async () => {
+  const worker = await world.startWorker(PLACES);
+  const session = await db.connect(db.worker);
+  await session.query('alter function s3_connector_private.fold_totals() rename to fold_totals_gone');
+  await db.query(
+    "insert into s3_connector_private.workers (host, pid, version, concurrency, stopped_at) values ('old', 1, '1', 1, now() - interval '8 days')",
+  );
+  await housekeep();
+  await db.waitFor(
+    "select from s3_connector_private.workers where host = 'old'",
+    (rows) => rows.length === 0,
+  );
+  const { step, error } = await worker.logged('housekeeping failed');
+  assert.deepEqual([step, /fold_totals\(\) does not exist/.test(String(error))], ['totals', true]);
+  await session.query('alter function s3_connector_private.fold_totals_gone() rename to fold_totals');
+  await worker.end('SIGTERM');
+});
