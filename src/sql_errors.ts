@@ -144,9 +144,9 @@ function findPlace(context: string | undefined, place: InputPlace): { line?: num
   return found[2] === undefined ? { line } : { line, column: found[2] };
 }
 
-/** What pg says of a connection that is gone; the rest comes from the socket, with a code. */
+/** What pg and Kysely say of a connection that is gone; the rest comes from the socket, with a code. */
 const GONE =
-  /^Connection terminated|^Client (has encountered a connection error|was closed)|^timeout e|^no session within/;
+  /^Connection terminated|^Postgres connection has been discarded|^Client (has encountered a connection error|was closed)|^timeout e|^no session within/;
 
 /** Whether an error is one of the way to a server, and may pass. */
 export function isConnectionError(error: unknown): boolean {

@@ -68,9 +68,9 @@ export function narrow(query: pg.QueryConfig, [lowest, highest]: Priorities): pg
   return { ...query, name: `${query.name} ${lowest}`, text };
 }
 
-/** Whether a query of this name writes how a job ended. */
-export function endsJob(queryName: string | undefined): boolean {
-  return /^(complete|fail)_job/.test(queryName ?? '');
+/** Whether a query may be sent again if its answer is lost: it writes how a job ended, or looks up the ids of tasks. */
+export function isSafeToRepeat({ name, text }: pg.QueryConfig): boolean {
+  return /^(complete|fail)_job/.test(name ?? '') || /\._private_tasks as tasks\b/.test(text);
 }
 
 /** What one queue of this process runs, and how. */

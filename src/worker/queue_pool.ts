@@ -1,15 +1,15 @@
 import type pg from 'pg';
 import { SessionPool } from '../db/connections.ts';
 import { untilAnswered } from '../db/until_answered.ts';
-import { endsJob, keepApart, narrow, type Priorities, takesJob } from './queue.ts';
+import { isSafeToRepeat, keepApart, narrow, type Priorities, takesJob } from './queue.ts';
 
 /** A prepared query, as graphile-worker asks them. */
 type Ask = (query: pg.QueryConfig) => Promise<pg.QueryResult>;
 
 /**
  * The connections of graphile-worker, which looks after a broken one only in part: when the end of a job cannot be
- * written, it gives up its whole pool. So whatever it asks for waits until the database is back, and the end of
- * a job is written again, which is safe to do twice.
+ * written, or the ids of its tasks cannot be read, it gives up its whole pool. So whatever it asks for waits until the
+ * database is back, and what is safe to repeat is sent again.
  */
 export class QueuePool extends SessionPool {
   readonly #stopping: AbortSignal;
@@ -46,7 +46,7 @@ export class QueuePool extends SessionPool {
     const watched: Ask = (query) => {
       if (takesJob(query.name)) return this.#take(query, ask, onLostJob);
       const answer = ask(query);
-      return endsJob(query.name) ? this.#untilWritten(query, answer) : answer;
+      return isSafeToRepeat(query) ? this.#untilAnswered(query, answer) : answer;
     };
     client.query = ((query: unknown, ...rest: unknown[]) =>
       rest.length === 0 && typeof query === 'object'
@@ -61,7 +61,7 @@ export class QueuePool extends SessionPool {
     return answer;
   }
 
-  async #untilWritten(query: pg.QueryConfig, first: Promise<pg.QueryResult>): Promise<pg.QueryResult> {
+  async #untilAnswered(query: pg.QueryConfig, first: Promise<pg.QueryResult>): Promise<pg.QueryResult> {
     let asked: Promise<pg.QueryResult> | undefined = first;
     return await untilAnswered(this.#stopping, () => {
       const answer = asked ?? this.query(query);

@@ -11,7 +11,9 @@ const { db } = world;
 /** Asserts that a worker came up, however often it had to start again. */
 async function assertStarts(worker: WorkerProcess): Promise<void> {
   await worker.logged('ready');
-  assert.deepEqual([(await worker.end('SIGTERM')).code, worker.stderr()], [0, '']);
+  assert.equal((await worker.end('SIGTERM')).code, 0);
+  // graphile-worker prints the trace of a lost connection of its own, which the next try makes good.
+  assert.doesNotMatch(worker.stderr(), /Warning|unhandled|uncaught/i);
 }
 
 /** What a worker sends while it starts, in groups that are lost one after the other. */

@@ -22,7 +22,7 @@ for (const places of [1, 2, 40]) {
 test('a pooler in session mode with enough places will do', async () => {
   const url = await openPooler(db.workerUrl, 'session', 40);
   const { stdout } = await runCli(['check'], { DATABASE_URL: url, SPOOL_DIR: world.spoolDir });
-  assert.match(stdout, /^ok +connections +29 at once/m);
+  assert.match(stdout, /^ok +connections +37 at once/m);
   const worker = await world.startWorker({ DATABASE_URL: url });
   await db.query('create table pooled (n integer)');
   world.put('pooled/1.csv', 'n\n1\n');
@@ -33,7 +33,7 @@ test('a pooler in session mode with enough places will do', async () => {
 });
 
 test('too few places are counted, by check and by a worker', async () => {
-  const told = /the worker needs 29 connections at once, of which 12 could be opened/;
+  const told = /the worker needs 37 connections at once, of which 12 could be opened/;
   const checked = async () => {
     const url = await openPooler(db.workerUrl, 'session', 12);
     const { code, stdout } = await runCli(['check'], { DATABASE_URL: url, SPOOL_DIR: world.spoolDir });
