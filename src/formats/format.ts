@@ -2,8 +2,6 @@ import type { SpooledFile } from '../fetch/spooled_file.ts';
 import type { TableColumn } from '../target/table.ts';
 import type { WorkerContext } from '../task.ts';
 import type { ConstantColumn } from './constants.ts';
-import { csv } from './csv.ts';
-import { parquet } from './parquet.ts';
 import type { RowBytes } from './row_bytes.ts';
 
 /** A column of a file, with the PostgreSQL type that holds all its values. */
@@ -143,7 +141,7 @@ export interface FormatSettings {
   max_row_bytes: number;
 }
 
-/** A file format. A new one is one new file, and its line in FORMATS. */
+/** A file format. A new one is one new file, and its line in registry.ts. */
 export interface FileFormat {
   /** Bytes at the end of a large file that are needed before the others; 0: none. */
   tailBytes: number;
@@ -155,6 +153,3 @@ export interface FileFormat {
     signal: AbortSignal,
   ): AsyncIterable<FilePart>;
 }
-
-/** By `connectors.file_format`. */
-export const FORMATS: Record<'csv' | 'parquet', FileFormat> = { csv, parquet };

@@ -17,11 +17,11 @@ import type {
 import { splitLines, toBatch, wholeLines } from './parquet/batches.ts';
 import { planBinary } from './parquet/binary/kinds.ts';
 import { explain, nulInName, unreadableColumn } from './parquet/errors.ts';
-import type { FileDescription, ReaderColumn, RowGroup } from './parquet/protocol.ts';
+import type { FileDescription, ReaderColumn, RowGroup, Sorting } from './parquet/protocol.ts';
 import { quoteName, quoteText } from './parquet/quote.ts';
 import { type Reader, type ReadRequest, readTooEarly } from './parquet/reader_process.ts';
-import { planSorting, type Sorting } from './parquet/sort.ts';
-import { footerThere, type RowRange, stretchesOf } from './parquet/stretches.ts';
+import { type RowRange, rowRanges, waitForFooter } from './parquet/row_ranges.ts';
+import { planSorting } from './parquet/sort.ts';
 import { scalarText, type TextColumn, textQuery } from './parquet/text.ts';
 import { ROW_NUMBER, transformed, withEndRow } from './parquet/transform.ts';
 import { postgresType } from './parquet/types.ts';
@@ -40,7 +40,7 @@ export const parquet: FileFormat = {
     if (file.sizeBytes === 0) return;
     await file.onDisk();
     // Who knows what a transform reads first.
-    await (settings.transform === null ? footerThere(file) : file.whole());
+    await (settings.transform === null ? waitForFooter(file) : file.whole());
     const { readers, sorters } = worker;
     const source = { file, readers, sorters, signal };
     // Where it is going to be sorted, a reader besides would only cost memory.
@@ -261,19 +261,19 @@ class ParquetPart implements FilePart {
   }
 
   #read(requestFor: (rows?: RowRange) => ReadRequest): RowBytes {
-    return this.#checkCount(this.#readStretches(requestFor));
+    return this.#checkCount(this.#readRanges(requestFor));
   }
 
   /** Reads the file as its bytes come. A reader is held only as long as it reads: others need it while this file waits. */
-  async *#readStretches(requestFor: (rows?: RowRange) => ReadRequest): RowBytes {
+  async *#readRanges(requestFor: (rows?: RowRange) => ReadRequest): RowBytes {
     const { file, readers, signal } = this.#source;
     let count = 0;
-    for await (const rows of this.#stretches(file)) {
+    for await (const rows of this.#rowRanges(file)) {
       const reader = await readers.acquire(signal);
       try {
         const request = requestFor(rows);
         count += rows
-          ? yield* this.#readStretch(reader, request, rows)
+          ? yield* this.#readRange(reader, request, rows)
           : yield* this.#readExplained(reader, request);
       } finally {
         readers.release(reader);
@@ -290,15 +290,15 @@ class ParquetPart implements FilePart {
     return count;
   }
 
-  async *#stretches(file: SpooledFile): AsyncGenerator<RowRange | undefined> {
-    const inPieces = this.#rowNumber !== null && this.#rowCount !== null;
-    if (inPieces && file.available < file.sizeBytes) return yield* stretchesOf(file, this.#rowGroups);
+  async *#rowRanges(file: SpooledFile): AsyncGenerator<RowRange | undefined> {
+    const inRanges = this.#rowNumber !== null && this.#rowCount !== null;
+    if (inRanges && file.available < file.sizeBytes) return yield* rowRanges(file, this.#rowGroups);
     await file.whole();
     yield undefined;
   }
 
   /** Reads some rows of a file that is still being fetched, and makes sure that they are those rows, and were there. */
-  async *#readStretch(reader: Reader, request: ReadRequest, { from, to }: RowRange): RowBytes {
+  async *#readRange(reader: Reader, request: ReadRequest, { from, to }: RowRange): RowBytes {
     const { available, tailFrom } = this.#source.file;
     const rows = yield* this.#readExplained(reader, { ...request, extent: { available, tailFrom } });
     if (rows !== to - from) throw readTooEarly(`of its rows ${from + 1} to ${to} there are ${rows}`);

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { passedThrough } from '../../young_buffers.ts';
-import type { Patience } from './patience.ts';
+import type { StallTimer } from './stall_timer.ts';
 
 /** Bytes that wait to be taken, before the socket is asked to hold back. */
 const MAX_WAITING = 512 * 1024;
@@ -30,10 +30,10 @@ export class Chunks {
 
   /**
    * @param total resolves, when all has been written, with the number of bytes; until then pieces are passed on
-   * @param patience with the process, between two pieces; how long they are taken to be used does not count
+   * @param stallTimer with the process, between two pieces; how long they are taken to be used does not count
    * @throws what `total` rejects with
    */
-  async *read(total: Promise<number>, patience: Patience): AsyncGenerator<Buffer> {
+  async *read(total: Promise<number>, stallTimer: StallTimer): AsyncGenerator<Buffer> {
     const socket = this.#socket.ref();
     let left = Number.POSITIVE_INFINITY;
     let given = 0;
@@ -59,7 +59,7 @@ export class Chunks {
         } else if (failed) {
           await known;
         } else {
-          await patience.during(
+          await stallTimer.during(
             new Promise<void>((resolve) => {
               this.#arrived = resolve;
             }),

@@ -1,5 +1,4 @@
 import type { BinaryPlan } from './binary/kinds.ts';
-import type { Sorting } from './sort.ts';
 
 /** What the worker asks of a reader process. */
 export type ReaderRequest = {
@@ -37,6 +36,21 @@ export interface ExpectedRows {
   count: number | null;
   /** Whether the query's last column holds the rows' numbers. */
   numbers: 'in order' | 'in any order' | 'none';
+}
+
+/** What a query's rows are sorted by, for the reader. */
+export interface Sorting {
+  /** What the query reads from. */
+  source: string;
+  /** A condition for a row that comes behind all others, if there is one. */
+  last: string | null;
+  keys: {
+    /** Of the source, quoted. */
+    column: string;
+    /** Texts that only need to stand together: their numbers in a dictionary are faster to sort. */
+    dictionary: boolean;
+    direction: string;
+  }[];
 }
 
 /** What of a file is there: its bytes up to `available`, and those from `tailFrom` on. */

@@ -15,10 +15,10 @@ import { makeWriter } from './binary/writers.ts';
 import { describeColumns, listLeaves, listRowGroups, whyUnreadable } from './describe.ts';
 import { OUTPUT, type Outcome, type ReaderAnswer, type ReaderRequest, spillDirectory } from './protocol.ts';
 import { quoteText } from './quote.ts';
+import { readWithinExtent } from './read_log.ts';
 import { BrokenStream, streamRows } from './row_stream.ts';
 import { withOrder } from './sort.ts';
 import { parseQuery, refusal, transformed } from './transform.ts';
-import { readWithin } from './watch.ts';
 
 /** Bytes that are gathered before they are written. */
 const CHUNK_BYTES = 1 << 18;
@@ -33,7 +33,7 @@ const shared = await openDuckDB(`set allowed_directories = [${quoteText(spoolDir
 let connection = shared.connection;
 /** A DuckDB that reads one file and no other. */
 let confined: (OpenedDuckDB & { path: string }) | undefined;
-if (process.platform === 'linux') goFirst();
+if (process.platform === 'linux') raiseOomScore();
 
 process.on('message', async (request: ReaderRequest) => {
   const output = new Output();
@@ -46,7 +46,7 @@ process.on('message', async (request: ReaderRequest) => {
 process.on('disconnect', () => process.exit(0));
 
 /** Where the machine runs out of memory, this process is to be ended, and neither the worker nor PostgreSQL. */
-function goFirst(): void {
+function raiseOomScore(): void {
   writeFileSync('/proc/self/oom_score_adj', '1000');
 }
 
@@ -110,7 +110,7 @@ async function readAll(request: RequestOf<'read' | 'read_binary'>, output: Outpu
     request.type === 'read' ? read(request, orderBy, output) : readBinary(request, orderBy, output);
   if (request.sorting) return await withOrder(connection, request.sorting, run);
   return request.extent
-    ? await readWithin(connection, request.extent, () => run('').catch(failed))
+    ? await readWithinExtent(connection, request.extent, () => run('').catch(failed))
     : await run('');
 }
 

@@ -10,7 +10,6 @@ import { Channel } from '../channel.ts';
 import type { PoolMember } from '../pool.ts';
 import type { RowBytes } from '../row_bytes.ts';
 import { Chunks } from './chunks.ts';
-import { Patience } from './patience.ts';
 import {
   type FileDescription,
   OUTPUT,
@@ -18,6 +17,7 @@ import {
   type ReaderRequest,
   spillDirectory,
 } from './protocol.ts';
+import { StallTimer } from './stall_timer.ts';
 import { RAISED } from './text.ts';
 
 const READER = fileURLToPath(
@@ -40,7 +40,7 @@ export class Reader implements PoolMember {
   readonly #exit: Promise<unknown>;
   readonly #channel: Channel<ReaderRequest, ReaderAnswer>;
   readonly #output: Chunks;
-  readonly #patience: Patience;
+  readonly #stallTimer: StallTimer;
   /** Whether a file is being read, or was left before its end: what is on its way belongs to it. */
   #reading = false;
   /** Whether DuckDB has given up its database: it would refuse every file from then on. */
@@ -71,7 +71,7 @@ export class Reader implements PoolMember {
       },
       () => false,
     );
-    this.#patience = new Patience(stallMs, () => this.#process.kill('SIGKILL'));
+    this.#stallTimer = new StallTimer(stallMs, () => this.#process.kill('SIGKILL'));
     this.#output = new Chunks(this.#process.stdio[OUTPUT] as Socket);
   }
 
@@ -98,14 +98,16 @@ export class Reader implements PoolMember {
    */
   async describe(path: string, transform: string | null): Promise<FileDescription> {
     const confinedTo = transform === null ? undefined : path;
-    const answer = await this.#patience.during(this.#ask({ type: 'describe', path, transform, confinedTo }));
+    const answer = await this.#stallTimer.during(
+      this.#ask({ type: 'describe', path, transform, confinedTo }),
+    );
     if (answer.type === 'described') return answer.file;
     throw failure(answer);
   }
 
   /** The texts of a query's one row. */
   async look(query: string, confinedTo: string | undefined): Promise<(string | null)[]> {
-    const answer = await this.#patience.during(this.#ask({ type: 'look', query, confinedTo }));
+    const answer = await this.#stallTimer.during(this.#ask({ type: 'look', query, confinedTo }));
     if (answer.type === 'looked') return answer.values;
     throw failure(answer);
   }
@@ -119,7 +121,7 @@ export class Reader implements PoolMember {
     this.#reading = true;
     const answered = this.#ask(request);
     const written = answered.then((answer) => answer.written);
-    yield* this.#output.read(written, this.#patience);
+    yield* this.#output.read(written, this.#stallTimer);
     this.#reading = false;
     const answer = await answered;
     if (answer.type === 'done') return lyingCount('answer', answer.rows);
@@ -132,7 +134,7 @@ export class Reader implements PoolMember {
       this.#spoiled ||= answer.type === 'failed' && /^(INTERNAL|FATAL) Error/.test(answer.message);
       return answer;
     }
-    throw this.#patience.over ? stalled() : crashed();
+    throw this.#stallTimer.stalled ? stalled() : crashed();
   }
 }
 

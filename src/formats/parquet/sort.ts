@@ -1,23 +1,9 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { CopyPlan, SortKey } from '../format.ts';
 import { type BinaryKind, kindOf } from './binary/kinds.ts';
+import type { Sorting } from './protocol.ts';
 import { quoteName } from './quote.ts';
 import type { TextColumn } from './text.ts';
-
-/** What a query's rows are sorted by, for the reader. */
-export interface Sorting {
-  /** What the query reads from. */
-  source: string;
-  /** A condition for a row that comes behind all others, if there is one. */
-  last: string | null;
-  keys: {
-    /** Of the source, quoted. */
-    column: string;
-    /** Texts that only need to stand together: their numbers in a dictionary are faster to sort. */
-    dictionary: boolean;
-    direction: string;
-  }[];
-}
 
 /** Values of a column beyond which a dictionary would cost more than it saves. */
 const MAX_DICTIONARY = 20_000;

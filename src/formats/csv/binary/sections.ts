@@ -46,9 +46,9 @@ export interface BinarySection {
 
 const LINE_FEED = 0x0a;
 /** Bytes that go to PostgreSQL as they are after one record that only it can judge; twice as many after the next. */
-const FIRST_STRETCH = 64 * 1024;
+const FIRST_RAW_BYTES = 64 * 1024;
 /** A stretch is as short as the first again when this many times its bytes were encoded since. */
-const CALM = 16;
+const RESET_FACTOR = 16;
 
 /**
  * Cuts the records of a CSV part into sections: encoded as long as the encoder is sure of every value, and as they are
@@ -75,7 +75,7 @@ class SectionCutter {
   #lineOffset: number;
   /** Bytes that are still to go as they are, and how many the next such stretch has. */
   #rawLeft = 0;
-  #stretch = FIRST_STRETCH;
+  #nextRawBytes = FIRST_RAW_BYTES;
   #encodedBytes = 0;
 
   constructor(plan: SectionPlan) {
@@ -127,14 +127,15 @@ class SectionCutter {
     this.#encodedBytes += encoder.at - start;
     if (stop === NOT_SURE) {
       yield* this.#takeEncoded();
-      this.#beginStretch();
+      this.#switchToRaw();
     }
     return encoder.at;
   }
 
-  #beginStretch(): void {
-    this.#stretch = this.#encodedBytes > this.#stretch * CALM ? FIRST_STRETCH : this.#stretch * 2;
-    this.#rawLeft = this.#stretch;
+  #switchToRaw(): void {
+    this.#nextRawBytes =
+      this.#encodedBytes > this.#nextRawBytes * RESET_FACTOR ? FIRST_RAW_BYTES : this.#nextRawBytes * 2;
+    this.#rawLeft = this.#nextRawBytes;
     this.#encodedBytes = 0;
   }
 

@@ -1,6 +1,6 @@
+import { type ColumnWriter, putNull, type RowBuffer } from './column_writer.ts';
 import { copyBytes } from './far_strings.ts';
 import { isNull, type Vector } from './vector.ts';
-import { type ColumnWriter, putNull, type RowBuffer } from './writers.ts';
 
 const BASE = 10_000;
 const POSITIVE = 0x0000;

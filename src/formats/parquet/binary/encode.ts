@@ -1,8 +1,8 @@
 import type duckdb from '@duckdb/node-bindings';
 import type { BinaryFields } from '../../constants.ts';
+import type { ColumnWriter, RowBuffer } from './column_writer.ts';
 import { copyBytes } from './far_strings.ts';
 import { readVectors } from './vector.ts';
-import type { ColumnWriter, RowBuffer } from './writers.ts';
 
 /** Rows of a chunk, ready for COPY, or the first that is too long. */
 export type EncodedChunk = { data: Uint8Array } | { tooLarge: { row: number; bytes: number } };

@@ -4,28 +4,11 @@
  * chunk in one loop, with its length before it, at the position that the row has come to. The loops are spelled out by width:
  * V8 keeps one memory of what a loop calls, whichever column runs it, and inlines nothing that differs.
  */
+import { type ColumnWriter, putNull, type RowBuffer } from './column_writer.ts';
 import { DecimalWriter } from './decimal.ts';
 import { FarStrings, INLINE_BYTES } from './far_strings.ts';
 import type { BinaryKind } from './kinds.ts';
 import { isNull, type Vector, words } from './vector.ts';
-
-/** The rows of a chunk while they are written. */
-export interface RowBuffer {
-  bytes: Uint8Array;
-  /** Of the same bytes: words go in at once. */
-  view: DataView;
-  /** Where each row goes on; moved on by what is written. */
-  at: Uint32Array;
-}
-
-/** Writes one column. */
-export interface ColumnWriter {
-  /** Bytes of a value in DuckDB's vector. */
-  readonly width: number;
-  /** Adds the bytes of each row's value, without its length, to `sizes`. */
-  addSizes(vector: Vector, rows: number, sizes: Uint32Array): void;
-  write(vector: Vector, rows: number, to: RowBuffer): void;
-}
 
 /** Makes the writer of a column. */
 export function makeWriter(kind: BinaryKind, scale: number, vectorWidth: number): ColumnWriter {
@@ -205,12 +188,6 @@ function write16(values: Uint32Array, vector: Vector, rows: number, { view, at }
     view.setUint32(to + 16, values[row * 4]!);
     at[row] = to + 20;
   }
-}
-
-/** @returns where the row goes on */
-export function putNull(view: DataView, to: number): number {
-  view.setInt32(to, -1);
-  return to + 4;
 }
 
 /** Text, blobs and JSON: DuckDB's strings are 16 bytes, the length and either the bytes or where they are. */

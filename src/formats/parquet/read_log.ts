@@ -8,7 +8,7 @@ import type { Extent, Outcome } from './protocol.ts';
  * @param extent what of the file was there before
  * @returns what came of it, unless it has read, or may have read, what was not there
  */
-export async function readWithin(
+export async function readWithinExtent(
   connection: DuckDBConnection,
   { available, tailFrom }: Extent,
   run: () => Promise<Outcome>,

@@ -8,7 +8,7 @@ const MAGIC = 'PAR1';
 /** What a reader may read behind a row group, where it looks for the header of a page. */
 const BEHIND_BYTES = 1 << 10;
 /** Fewer bytes than that are not worth a query; at the start, where the database has nothing to do yet, that is fewer. */
-const STRETCH_BYTES = { first: 1 << 20, others: 8 << 20 };
+const RANGE_BYTES = { first: 1 << 20, others: 8 << 20 };
 
 /** Rows of a file, from the first up to, not including, the last, counted from 0. */
 export interface RowRange {
@@ -17,7 +17,7 @@ export interface RowRange {
 }
 
 /** Waits until the footer of a file can be read, which is at its end; in a file that is none, until all of it is there. */
-export async function footerThere(file: SpooledFile): Promise<void> {
+export async function waitForFooter(file: SpooledFile): Promise<void> {
   await file.reachTail(END_BYTES);
   const length = await footerLength(file);
   await (length === null ? file.whole() : file.reachTail(length + END_BYTES));
@@ -39,13 +39,13 @@ async function footerLength({ path, sizeBytes }: SpooledFile): Promise<number | 
  * The rows of a file that is still being fetched, stretch by stretch, as soon as all that is theirs is there.
  * @param groups as the footer lists them
  */
-export async function* stretchesOf(file: SpooledFile, groups: RowGroup[]): AsyncGenerator<RowRange> {
+export async function* rowRanges(file: SpooledFile, groups: RowGroup[]): AsyncGenerator<RowRange> {
   const ends = safeEnds(groups, file.sizeBytes);
   let row = 0;
   for (let next = 0; next < groups.length; ) {
     const start = next > 0 ? ends[next - 1]! : 0;
     // Each as long as all before it together, up to a limit.
-    const bytes = Math.min(Math.max(start, STRETCH_BYTES.first), STRETCH_BYTES.others);
+    const bytes = Math.min(Math.max(start, RANGE_BYTES.first), RANGE_BYTES.others);
     const wanted = ends.findIndex((end, i) => i >= next && end >= start + bytes);
     await file.reach(wanted === -1 ? file.sizeBytes : ends[wanted]!);
     const from = row;
