@@ -1,22 +1,23 @@
+/** Splits a Parquet file that is still being fetched into "row ranges": consecutive row groups that are read together. */
 import { open } from 'node:fs/promises';
 import type { SpooledFile } from '../../fetch/spooled_file.ts';
 import type { RowGroup } from './protocol.ts';
 
-/** The last bytes of a file: the length of its footer, and four letters (https://parquet.apache.org/docs/file-format/). */
+/** A file ends with the length of its footer and MAGIC (https://parquet.apache.org/docs/file-format/). */
 const END_BYTES = 8;
 const MAGIC = 'PAR1';
-/** What a reader may read behind a row group, where it looks for the header of a page. */
-const BEHIND_BYTES = 1 << 10;
-/** Fewer bytes than that are not worth a query; at the start, where the database has nothing to do yet, that is fewer. */
+/** How far a reader may read beyond a row group, looking for the header of a page. */
+const READ_AHEAD_BYTES = 1 << 10;
+/** The least size of a range that is worth a query. The first is smaller, because the database is idle until it arrives. */
 const RANGE_BYTES = { first: 1 << 20, others: 8 << 20 };
 
-/** Rows of a file, from the first up to, not including, the last, counted from 0. */
+/** Rows `from` to `to` (excluded), counted from 0. */
 export interface RowRange {
   from: number;
   to: number;
 }
 
-/** Waits until the footer of a file can be read, which is at its end; in a file that is none, until all of it is there. */
+/** Waits until the footer, at the end of the file, is there. If the file is not Parquet, waits for the whole file. */
 export async function waitForFooter(file: SpooledFile): Promise<void> {
   await file.reachTail(END_BYTES);
   const length = await footerLength(file);
@@ -36,15 +37,15 @@ async function footerLength({ path, sizeBytes }: SpooledFile): Promise<number | 
 }
 
 /**
- * The rows of a file that is still being fetched, stretch by stretch, as soon as all that is theirs is there.
- * @param groups as the footer lists them
+ * Yields row ranges of a file that is still being fetched, each as soon as all its bytes are there.
+ * @param groups in the footer's order
  */
 export async function* rowRanges(file: SpooledFile, groups: RowGroup[]): AsyncGenerator<RowRange> {
   const ends = safeEnds(groups, file.sizeBytes);
   let row = 0;
   for (let next = 0; next < groups.length; ) {
     const start = next > 0 ? ends[next - 1]! : 0;
-    // Each as long as all before it together, up to a limit.
+    // Each range is as long as all before it together, up to a limit.
     const bytes = Math.min(Math.max(start, RANGE_BYTES.first), RANGE_BYTES.others);
     const wanted = ends.findIndex((end, i) => i >= next && end >= start + bytes);
     await file.reach(wanted === -1 ? file.sizeBytes : ends[wanted]!);
@@ -55,15 +56,15 @@ export async function* rowRanges(file: SpooledFile, groups: RowGroup[]): AsyncGe
 }
 
 /**
- * For each row group, up to where the file must be there. Bytes that are not there yet would be read as zeros, and might
- * pass for values: so what writers say of a group's size is not relied on, and the group that lies behind must be there, too.
+ * Returns for each row group up to which byte the file must be there before the group is read. Missing bytes would be read
+ * as zeros, and could be taken for values. Writers may be wrong about a group's size, so the next group must be there too.
  */
 function safeEnds(groups: RowGroup[], sizeBytes: number): number[] {
-  let reached = 0;
+  let needed = 0;
   return groups.map((group, i) => {
-    const behind = groups[i + 1]?.end ?? sizeBytes;
-    reached = Math.max(reached, group.end, behind);
-    const isKnown = Number.isFinite(reached) && group.end > group.start;
-    return isKnown ? Math.min(sizeBytes, reached + BEHIND_BYTES) : sizeBytes;
+    const nextEnd = groups[i + 1]?.end ?? sizeBytes;
+    needed = Math.max(needed, group.end, nextEnd);
+    const isKnown = Number.isFinite(needed) && group.end > group.start;
+    return isKnown ? Math.min(sizeBytes, needed + READ_AHEAD_BYTES) : sizeBytes;
   });
 }

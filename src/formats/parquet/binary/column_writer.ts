@@ -4,22 +4,21 @@ import type { Vector } from './vector.ts';
 /** The rows of a chunk while they are written. */
 export interface RowBuffer {
   bytes: Uint8Array;
-  /** Of the same bytes: words go in at once. */
+  /** A view of the same bytes, to write whole words. */
   view: DataView;
-  /** Where each row goes on; moved on by what is written. */
+  /** Where each row's next field goes; each write advances it. */
   at: Uint32Array;
 }
 
-/** Writes one column. */
 export interface ColumnWriter {
-  /** Bytes of a value in DuckDB's vector. */
+  /** The bytes of one value in DuckDB's vector. */
   readonly width: number;
   /** Adds the bytes of each row's value, without its length, to `sizes`. */
   addSizes(vector: Vector, rows: number, sizes: Uint32Array): void;
   write(vector: Vector, rows: number, to: RowBuffer): void;
 }
 
-/** @returns where the row goes on */
+/** Writes a null; returns where the row's next field goes. */
 export function putNull(view: DataView, to: number): number {
   view.setInt32(to, -1);
   return to + 4;
