@@ -1,4 +1,7 @@
-/** The Parquet format. DuckDB reads the file, or runs the connector's transform on it, in a reader process. A file is one part. */
+/**
+ * The Parquet format. A reader process with DuckDB reads the file, or runs the connector's transform on it. A file is one
+ * part.
+ */
 import type { SpooledFile } from '../fetch/spooled_file.ts';
 import { rowsDoNotAddUp } from '../reconcile.ts';
 import type { WorkerContext } from '../task.ts';

@@ -3,8 +3,8 @@ import { TextDecoder } from 'node:util';
 import { ConnectorError } from '../../errors.ts';
 
 /**
- * An encoding, found by PostgreSQL's name for it (src/common/encnames.c). Names are compared as PostgreSQL does: only letters
- * and digits, in lower case.
+ * An encoding, found by PostgreSQL's name for it (src/common/encnames.c). As in PostgreSQL, only letters and digits of a
+ * name count, in lower case.
  */
 interface Encoding {
   /** The label for TextDecoder, which decodes header names; null if it has none. */

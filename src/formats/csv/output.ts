@@ -31,8 +31,8 @@ export class OutputChunks {
   }
 
   /**
-   * Ends the record with a newline. The last one needs it too: otherwise COPY would ignore it if it is empty. Quotes a record
-   * that equals the end marker.
+   * Ends the record with a newline, and quotes it if it equals the end marker. An empty last record needs the newline:
+   * COPY ignores it otherwise.
    *
    * @returns false if the record equals the end marker and quotes would change its value
    */

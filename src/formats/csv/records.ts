@@ -36,16 +36,16 @@ export async function readHeader(
   const scanner = new RecordScanner(bytes, { maxRowBytes, fields: 'count' });
   const source = chunks[Symbol.asyncIterator]();
   try {
-    const pieces: Buffer[] = [];
+    const recordChunks: Buffer[] = [];
     let rest = NO_BYTES;
     for (let ended = false; !ended; ) {
       const { done, value: chunk } = await source.next();
       if (!done) scanner.load(chunk);
       ended = (done ? scanner.finish() : scanner.next()) === RECORD_END || done === true;
-      if (!done) pieces.push(chunk.subarray(scanner.start, scanner.end));
+      if (!done) recordChunks.push(chunk.subarray(scanner.start, scanner.end));
       if (!done && ended) rest = chunk.subarray(scanner.at);
     }
-    const record = withoutMark(Buffer.concat(pieces), dialect);
+    const record = withoutMark(Buffer.concat(recordChunks), dialect);
     const fields = splitRecord(record, bytes).map((raw) => {
       const value = Buffer.alloc(raw.length);
       const name = value.subarray(0, unquoteInto(value, raw, bytes));
@@ -91,8 +91,8 @@ function resume(first: Buffer, source: AsyncIterator<Buffer>): AsyncIterableIter
 }
 
 /**
- * Passes the bytes through unchanged, and returns the number of rows. Throws before PostgreSQL sees a row that is too long, a
- * NUL character, or the end marker.
+ * Passes the bytes through unchanged, and returns the number of rows. Throws before PostgreSQL sees a row that is too
+ * long, a NUL character, or the end marker.
  *
  * @throws ConnectorError `end_of_data_marker`, and as `RecordScanner`
  */

@@ -18,8 +18,8 @@ export interface RewriteOptions extends RowsStart {
 }
 
 /**
- * Yields the records without the fields that are not kept, and with the constants; returns the number of records. Kept fields
- * and line ends are unchanged, so that COPY counts the same lines. The encoding of dropped fields is not checked.
+ * Yields the records with the kept fields and the constants; returns the number of records. Kept fields and line ends are
+ * unchanged, so that COPY counts the same lines. The encoding of dropped fields is not checked.
  *
  * @throws ConnectorError `ragged_row`, `end_of_data_marker`, and as `RecordScanner`
  */

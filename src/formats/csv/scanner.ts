@@ -61,8 +61,8 @@ const AFTER_ESCAPE = 2;
 const AFTER_LEAD = 3;
 
 /**
- * Scans chunk by chunk, and keeps no bytes. For each chunk call `load`, then `next` until it returns CHUNK_END. Call `finish`
- * after the last chunk.
+ * Scans chunk by chunk, and keeps no bytes. For each chunk call `load`, then `next` until it returns CHUNK_END.
+ * After the last chunk call `finish`.
  *
  * @throws ConnectorError `row_too_large`, `nul_character`, `mixed_newlines`, `unterminated_quote`
  */
@@ -221,7 +221,7 @@ export class RecordScanner {
     }
   }
 
-  /** Call after the last chunk. Returns RECORD_END if a record was open (its bytes were in earlier chunks), else CHUNK_END. */
+  /** Call after the last chunk. Returns RECORD_END if a record was open, whose bytes were in earlier chunks. */
   finish(): Stop {
     this.load(new Uint8Array(0));
     this.start = 0;

@@ -1,4 +1,4 @@
-/** The types that inference knows, and their syntax. Values are ranges of a buffer, never strings, because that is faster. */
+/** The types that inference knows, and their syntax. Values are ranges of a buffer, which is faster than strings. */
 export interface TypeRule {
   /** The name of the value's syntax; several kinds may have the same type. */
   kind: string;

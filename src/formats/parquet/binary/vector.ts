@@ -31,6 +31,3 @@ export function words({ buffer, byteOffset, byteLength }: Uint8Array): Uint32Arr
 export function isNull({ validity }: Vector, row: number): boolean {
   return validity !== null && ((validity[row >> 3]! >> (row & 7)) & 1) === 0;
 }
-
-/** Strings and blobs up to this long stand in the vector itself. */
-export const INLINE_BYTES = 12;
