@@ -6,7 +6,7 @@ import { ConnectorError } from './errors.ts';
 import { type ByteRange, openRange, receiveRange, untilBroken } from './fetch/receive.ts';
 import { SpooledFile } from './fetch/spooled_file.ts';
 import { TimeLimit } from './fetch/time_limit.ts';
-import { FORMATS } from './formats/format.ts';
+import { FORMATS } from './formats/registry.ts';
 import { anotherSize } from './sources/object_version.ts';
 import type { Source, SourceObject } from './sources/source.ts';
 import type { WorkerContext } from './task.ts';

@@ -1,7 +1,8 @@
 import type pg from 'pg';
 import type { Connector } from '../db/schema.ts';
 import { fetchFor } from '../fetch.ts';
-import { type FilePart, FORMATS } from '../formats/format.ts';
+import type { FilePart } from '../formats/format.ts';
+import { FORMATS } from '../formats/registry.ts';
 import { compileGlob } from '../glob.ts';
 import { type Listing, listMatching } from '../list.ts';
 import type { Source, SourceObject } from '../sources/source.ts';

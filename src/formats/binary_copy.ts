@@ -1,12 +1,11 @@
+/** The frame of COPY's binary format: https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-BINARY-FORMAT */
 import type { RowBytes } from './row_bytes.ts';
 
-/** COPY's binary format: https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-BINARY-FORMAT */
-
-/** Signature, flags, and the length of a header extension that there is not. */
+/** The signature, the flags, and a header extension of length 0. */
 export const BINARY_HEADER = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
 export const BINARY_TRAILER = Buffer.from([0xff, 0xff]);
 
-/** Rows with what stands before and after them. */
+/** Adds the header and the trailer to rows. */
 export async function* asBinaryFile(rows: RowBytes): RowBytes {
   yield BINARY_HEADER;
   const count = yield* rows;

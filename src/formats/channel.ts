@@ -1,28 +1,28 @@
+/** A "channel" sends requests to a child process or a thread, its "peer", and receives the answers. */
 import { type EventEmitter, on } from 'node:events';
 
-/** The other side: a child process, or a thread. */
 export interface Peer<Request> {
   /** Emits `message` for each answer. */
   emitter: EventEmitter & { ref(): void; unref(): void };
   post(request: Request): void;
-  /** Settles when it has ended, whatever the reason. */
+  /** Settles when the peer has ended for any reason. */
   gone: Promise<unknown>;
 }
 
-/** Asks a peer, one request at a time; as long as none is open, the peer does not hold up the end of this process. */
+/** Handles one request at a time. An idle peer does not keep this process alive. */
 export class Channel<Request, Answer> {
   readonly #peer: Peer<Request>;
-  /** Whether an answer leaves more to come. */
-  readonly #goesOn: (answer: Answer) => boolean;
+  /** Whether more answers follow this one. */
+  readonly #hasMore: (answer: Answer) => boolean;
   #busy = false;
 
-  constructor(peer: Peer<Request>, goesOn: (answer: Answer) => boolean) {
+  constructor(peer: Peer<Request>, hasMore: (answer: Answer) => boolean) {
     this.#peer = peer;
-    this.#goesOn = goesOn;
+    this.#hasMore = hasMore;
     peer.emitter.unref();
   }
 
-  /** Whether the last answer to the last request is still to come. */
+  /** Whether the current request still has answers to come. */
   get busy(): boolean {
     return this.#busy;
   }
@@ -32,7 +32,7 @@ export class Channel<Request, Answer> {
   }
 
   /**
-   * The answers to a request, up to the last one, or to the peer's end.
+   * Yields the answers to a request until the last one, or until the peer ends.
    * @returns whether the last answer came
    */
   async *ask(request: Request): AsyncGenerator<Answer, boolean> {
@@ -44,8 +44,8 @@ export class Channel<Request, Answer> {
       const messages = on(this.#peer.emitter, 'message', { signal: gone.signal });
       this.#peer.post(request);
       for await (const [answer] of messages as AsyncIterable<[Answer]>) {
-        // It is free again once it has said its last word, not when its listener stops listening.
-        this.#busy = this.#goesOn(answer);
+        // Set before the yield: the peer is free after its last answer, even if nobody resumes this generator.
+        this.#busy = this.#hasMore(answer);
         yield answer;
         if (!this.#busy) return true;
       }

@@ -1,23 +1,23 @@
+/** A "constant" is a column with the same value in every row of a file. It is encoded for binary COPY once a file. */
 import type { TableColumn } from '../target/table.ts';
 import { kindOf, putterOf } from './csv/binary/kinds.ts';
 import { putInt32, UNSURE, VALUE_ROOM } from './csv/binary/values.ts';
 
-/** A column of the table that gets the same value in every row. */
 export interface ConstantColumn {
   /** The part of the key that it comes from; null for the file's id. */
   source: string | null;
   target: TableColumn;
-  /** As PostgreSQL's input function of the column's type reads it; null is null. */
+  /** Text for the input function of the column's type; null for NULL. */
   value: string | null;
 }
 
-/** Fields of COPY's binary format, each with its length, that end every row. */
+/** Fields of COPY's binary format, each with its length, that are appended to every row. */
 export interface BinaryFields {
   count: number;
   bytes: Uint8Array;
 }
 
-/** The constants in binary form; null where only PostgreSQL can tell what it makes of one of them. */
+/** Returns the constants in binary form; null if only PostgreSQL can parse one of them. */
 export function toBinaryFields(constants: ConstantColumn[], timeZone: string): BinaryFields | null {
   const fields = constants.map((constant) => toBinaryField(constant, timeZone));
   if (!fields.every((field) => field !== null)) return null;

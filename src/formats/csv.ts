@@ -1,3 +1,7 @@
+/**
+ * The CSV format. Each entry of an archive is a part. COPY gets the file's own bytes, and PostgreSQL parses every value.
+ * In large files, values whose parsing is certain are encoded as binary, which saves PostgreSQL the parsing.
+ */
 import { type Entry, type Limits, openEntries } from '../compression/entries.ts';
 import type { SpooledFile } from '../fetch/spooled_file.ts';
 import type { WorkerContext } from '../task.ts';
@@ -24,14 +28,9 @@ import type {
 } from './format.ts';
 import type { RowBytes } from './row_bytes.ts';
 
-/** How many times larger than max_file_bytes a file may become when it is expanded. */
+/** The limit for expanded bytes, as a multiple of max_file_bytes. */
 const MAX_EXPANSION = 20;
 
-/**
- * CSV. Each entry of an archive is a part of its own. Its bytes go to COPY as they are, so that PostgreSQL itself parses every
- * value; only of a large file the values of which there is no doubt go as binary, which it need not parse. Columns that
- * have no place are cut out of the records, without touching the others.
- */
 export const csv: FileFormat = {
   tailBytes: 0,
   async *parts(spooled, settings, worker, signal) {
@@ -41,17 +40,17 @@ export const csv: FileFormat = {
     let position = 0;
     for await (const entry of openEntries(spooled, limits)) {
       const part = new CsvPart(file, entry, position++, settings);
-      // An entry without a byte has no rows, and no header to compare either.
+      // An empty entry has no rows, and no header to compare.
       if (await part.readFirst()) yield part;
     }
   },
 };
 
-/** The file that a part is of. */
+/** The file that a part belongs to. */
 interface CsvFile {
   spooled: SpooledFile;
   limits: Limits;
-  /** Who encodes its values; null for a file that is too small. */
+  /** Null for a file that is too small to be worth encoding. */
   encoders: WorkerContext['encoders'] | null;
   signal: AbortSignal;
 }
@@ -62,7 +61,7 @@ class CsvPart implements FilePart {
   columnNames: string[] | null = null;
   columnCount = 0;
   readonly #file: CsvFile;
-  /** The entry's place in the file, from 0. */
+  /** The entry's position in the file, from 0. */
   readonly #position: number;
   readonly #source: RowsSource;
   readonly #dialect: CsvDialect;
@@ -80,7 +79,7 @@ class CsvPart implements FilePart {
     this.#source = { entry, dialect: this.#dialect, maxRowBytes: this.#maxRowBytes, signal: file.signal };
   }
 
-  /** Looks at the first record for columns; false where there is none. */
+  /** Reads the columns from the first record; returns false if the entry is empty. */
   async readFirst(): Promise<boolean> {
     const header = await openHeader(this.#source);
     await close(header.rest);
@@ -143,7 +142,7 @@ class CsvPart implements FilePart {
       : this.#rewrite(rows, plan, start);
   }
 
-  /** Whether COPY takes the records as they are. */
+  /** Whether COPY gets the records unchanged. */
   #isWhole(plan: CopyPlan): boolean {
     return plan.columns.length === this.columnCount && plan.constants.length === 0;
   }

@@ -1,9 +1,8 @@
+/** The interface of a file format: "parts", the COPY input made of them, and batches from which bad rows are sorted out. */
 import type { SpooledFile } from '../fetch/spooled_file.ts';
 import type { TableColumn } from '../target/table.ts';
 import type { WorkerContext } from '../task.ts';
 import type { ConstantColumn } from './constants.ts';
-import { csv } from './csv.ts';
-import { parquet } from './parquet.ts';
 import type { RowBytes } from './row_bytes.ts';
 
 /** A column of a file, with the PostgreSQL type that holds all its values. */
@@ -20,29 +19,29 @@ export interface MatchedColumn {
   target: TableColumn;
 }
 
-/** What of a part goes where. */
+/** Which columns of a part go into which columns of the table. */
 export interface CopyPlan {
-  /** In the order of the file. */
+  /** Ordered as in the file. */
   columns: MatchedColumn[];
-  /** Columns of the table that follow those of the file, in this order. */
+  /** They follow the file's columns in the COPY, in this order. */
   constants: ConstantColumn[];
-  /** Whether the rows may come in more than one COPY: see TargetTable. */
+  /** Whether the rows may be split over several COPY statements: see TargetTable. */
   splittable: boolean;
 }
 
-/** What one COPY is given: its statement's options, and the bytes. */
+/** The options and the bytes of one COPY statement. */
 export interface CopyInput {
   /** The list in COPY's WITH clause. */
   options: string;
   data: RowBytes;
-  /** The line of the file, or its row, that COPY counts as `line`, from 1. */
+  /** Maps COPY's line number to the line or row of the file, both from 1. */
   lineOf(line: number): number;
   unit: 'line' | 'row';
 }
 
-/** A row that was left out, and why. */
+/** A row that was left out, with the reason. */
 export interface Refusal {
-  /** Line of the file where the row starts, or its number, from 1. */
+  /** The line on which the row starts, or the row's number, from 1. */
   line: number;
   column: string | null;
   reason: string;
@@ -52,38 +51,38 @@ export interface Refusal {
 /** Rows of a part, held in memory. */
 export interface RowSet {
   count: number;
-  /** COPY's input for the rows from `start` up to, not including, `end`, except those of `without`, which ascend. */
+  /** Returns the input for rows `start` to `end` (excluded), except those in `without`, which is in ascending order. */
   copyInput(start: number, end: number, without?: number[]): CopyInput;
-  /** The row that a line of the file belongs to. */
+  /** Returns the row that a line of the file belongs to. */
   rowAt(line: number): number;
-  /** The line at which a row starts. */
+  /** Returns the line on which a row starts. */
   line(row: number): number;
-  /** A row as it stands in the file. */
+  /** Returns a row's text, unchanged from the file. */
   raw(row: number): string;
 }
 
-/** A "probe": a COPY that lands nothing. */
+/** A "probe": a COPY that only checks rows and never keeps any. */
 export interface Probe {
-  /** How many of COPY's columns, from the first one, its rows have. */
+  /** The number of columns in the probe's rows, counted from COPY's first column. */
   columns: number;
   input: CopyInput;
 }
 
 /**
- * Rows with the same wrong number of fields. COPY refuses each of them, but not always for that: it converts the
- * encoding of a row, and the values before a missing one, first.
+ * "Ragged" rows: all have the same wrong number of fields. COPY refuses each of them, but may report another error:
+ * it first converts the row's encoding and the values before the missing one.
  */
 export interface RaggedRows extends RowSet {
   fields: number;
-  /** Fails, as COPY would, where one of the rows has such an earlier error. Its lines may say nothing: `rowAt` is -1. */
+  /** Returns a probe that fails if a row has such an earlier error. `rowAt` is -1 if its line numbers mean nothing. */
   probe(start: number, end: number, without: number[]): Probe;
 }
 
-/** Some rows of a part, so that the refused ones can be told from the others. */
+/** Some MB of a part's rows in memory, from which bad rows are sorted out. */
 export interface RowBatch extends RowSet {
-  /** Rows that were read from the file: the `count`, the `refusals` and the `ragged` ones. */
+  /** Rows read from the file: the sum of `count`, `refusals` and the `ragged` rows. */
   rowsRead: number;
-  /** Rows that the reader itself refused; there may be millions, so they are made as they are asked for. */
+  /** Rows that the reader itself refused. Created lazily, because millions are possible. */
   refusals: Iterable<Refusal>;
   ragged: RaggedRows[];
 }
@@ -91,44 +90,44 @@ export interface RowBatch extends RowSet {
 /** A column of the table to sort by. */
 export interface SortKey {
   column: string;
-  /** Its values need only stand together; which come first does not matter. */
+  /** Equal values only need to be adjacent; their order does not matter. */
   segment: boolean;
   descending: boolean;
   nullsFirst: boolean;
-  /** Whether PostgreSQL compares its texts by their bytes. */
+  /** Whether PostgreSQL compares the column's texts by their bytes. */
   byBytes: boolean;
 }
 
-/** The rows of a part in an order that PostgreSQL would have given them. */
+/** A part's rows, sorted as PostgreSQL would sort them. */
 export interface SortedRows {
-  /** The lowest and the highest value of a column of the table, as text that PostgreSQL reads. */
+  /** Returns the lowest and the highest value of a table's column, as text that PostgreSQL reads. */
   range(column: string): Promise<[lowest: string | null, highest: string | null]>;
-  /** As a part's; their lines are not the file's rows. */
+  /** Returns the same as a part's `copyInputs`, but line numbers are not the file's row numbers. */
   copyInputs(): CopyInput[];
-  /** Lets go of what sorts; rows that are not read by then are lost. */
+  /** Releases the sorter; rows that were not read yet are lost. */
   close(): void;
 }
 
-/** What is read as one table: a file, or one entry of an archive. */
+/** A "part" is read as one table: a file, or one entry of an archive. */
 export interface FilePart {
-  /** Name within the archive; null for the file itself. */
+  /** The name within the archive; null for the file itself. */
   name: string | null;
-  /** Column names in order; null where the file names none. */
+  /** Column names in order; null if the file has none. */
   columnNames: string[] | null;
   columnCount: number;
-  /** Types that hold every value of the part; null where it has neither rows nor types. */
+  /** Returns columns whose types hold every value of the part; null if the part has neither rows nor types. */
   inferColumns(): Promise<FileColumn[] | null>;
-  /** The part's rows, in order: one COPY after the other. Each one's data must be read before the next one is asked for. */
+  /** Returns the part's rows in order, as consecutive COPY inputs. Read all data of one before asking for the next. */
   copyInputs(plan: CopyPlan): AsyncIterable<CopyInput> | Iterable<CopyInput>;
-  /** What lines are called in messages. */
+  /** The word for a line number in messages. */
   unit: 'line' | 'row';
-  /** The same rows, sorted; null where PostgreSQL would sort them in another way. Not there: the format cannot sort. */
+  /** Returns the same rows, sorted; null if PostgreSQL would sort them differently. Absent if the format cannot sort. */
   sort?(plan: CopyPlan, keys: SortKey[]): Promise<SortedRows | null>;
-  /** The same rows, some MB at a time. */
+  /** Returns the same rows, some MB at a time. */
   batches(plan: CopyPlan): AsyncIterable<RowBatch>;
 }
 
-/** The columns of a connector that say how its files are written. */
+/** The connector's columns that control how its files are read. */
 export interface FormatSettings {
   csv_delimiter: string;
   csv_quote: string;
@@ -143,11 +142,11 @@ export interface FormatSettings {
   max_row_bytes: number;
 }
 
-/** A file format. A new one is one new file, and its line in FORMATS. */
+/** A file format. A new one is one new file, and its line in registry.ts. */
 export interface FileFormat {
-  /** Bytes at the end of a large file that are needed before the others; 0: none. */
+  /** How many bytes at the end of a large file are fetched first; 0 for none. */
   tailBytes: number;
-  /** The parts of a spooled file that hold rows, in order; whoever reads them waits for what is not there yet. */
+  /** Returns the parts that hold rows, in order. Reading a part waits for bytes that are still being fetched. */
   parts(
     file: SpooledFile,
     settings: FormatSettings,
@@ -155,6 +154,3 @@ export interface FileFormat {
     signal: AbortSignal,
   ): AsyncIterable<FilePart>;
 }
-
-/** By `connectors.file_format`. */
-export const FORMATS: Record<'csv' | 'parquet', FileFormat> = { csv, parquet };

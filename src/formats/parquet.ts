@@ -1,3 +1,7 @@
+/**
+ * The Parquet format. A reader process with DuckDB reads the file, or runs the connector's transform on it. A file is one
+ * part.
+ */
 import type { SpooledFile } from '../fetch/spooled_file.ts';
 import { rowsDoNotAddUp } from '../reconcile.ts';
 import type { WorkerContext } from '../task.ts';
@@ -17,49 +21,48 @@ import type {
 import { splitLines, toBatch, wholeLines } from './parquet/batches.ts';
 import { planBinary } from './parquet/binary/kinds.ts';
 import { explain, nulInName, unreadableColumn } from './parquet/errors.ts';
-import type { FileDescription, ReaderColumn, RowGroup } from './parquet/protocol.ts';
+import type { FileDescription, ReaderColumn, RowGroup, Sorting } from './parquet/protocol.ts';
 import { quoteName, quoteText } from './parquet/quote.ts';
 import { type Reader, type ReadRequest, readTooEarly } from './parquet/reader_process.ts';
-import { planSorting, type Sorting } from './parquet/sort.ts';
-import { footerThere, type RowRange, stretchesOf } from './parquet/stretches.ts';
+import { type RowRange, rowRanges, waitForFooter } from './parquet/row_ranges.ts';
+import { planSorting } from './parquet/sort.ts';
 import { scalarText, type TextColumn, textQuery } from './parquet/text.ts';
 import { ROW_NUMBER, transformed, withEndRow } from './parquet/transform.ts';
 import { postgresType } from './parquet/types.ts';
 import type { Pool } from './pool.ts';
 import { CountedRows, type RowBytes } from './row_bytes.ts';
 
-/** Enough for the footers of nearly all files: some hundred bytes a column and row group. */
+/** Holds the footers of nearly all files: a footer has some hundred bytes per column and row group. */
 const TAIL_BYTES = 1 << 20;
 
-/** Parquet, or what a connector's transform makes of it, read by DuckDB in a process apart. A file is one part. */
 export const parquet: FileFormat = {
-  // What is where stands at its end.
+  // The footer says where everything is, and it is at the end.
   tailBytes: TAIL_BYTES,
   async *parts(file: SpooledFile, settings: FormatSettings, worker: WorkerContext, signal: AbortSignal) {
-    // An empty object is no Parquet file, but it has no rows either.
+    // An empty object is not valid Parquet, but it has no rows, so it does not fail.
     if (file.sizeBytes === 0) return;
     await file.onDisk();
-    // Who knows what a transform reads first.
-    await (settings.transform === null ? footerThere(file) : file.whole());
+    // A transform may read any part of the file first.
+    await (settings.transform === null ? waitForFooter(file) : file.whole());
     const { readers, sorters } = worker;
     const source = { file, readers, sorters, signal };
-    // Where it is going to be sorted, a reader besides would only cost memory.
+    // If the file is going to be sorted, the sorter also describes it: a second process would only cost memory.
     const describers = (settings.columnstore && sorters) || readers;
     const description = await describe({ ...source, readers: describers }, settings.transform);
     yield new ParquetPart(source, settings, description);
   },
 };
 
-/** The name under which DuckDB numbers the rows of a file. */
+/** DuckDB's virtual column with the row numbers of a file. */
 const FILE_ROW_NUMBER = 'file_row_number';
 
-/** Which rows are read: some or all, in the file's order or another. */
+/** Which rows to read (all by default), and in which order (the file's by default). */
 interface Selection {
   rows?: RowRange | undefined;
   sorting?: Sorting | undefined;
 }
 
-/** A file, who reads it, and until when. */
+/** A file, and the pools whose processes read it. */
 interface ParquetSource {
   file: SpooledFile;
   readers: Pool<Reader>;
@@ -90,7 +93,7 @@ class ParquetPart implements FilePart {
   readonly #settings: FormatSettings;
   readonly #columns: ReaderColumn[];
   readonly #rowGroups: RowGroup[];
-  /** As the footer says; null for those of a transform. */
+  /** The footer's row count; null if there is a transform. */
   readonly #rowCount: number | null;
   readonly #hidden: string[];
 
@@ -116,7 +119,7 @@ class ParquetPart implements FilePart {
   }
 
   async inferColumns(): Promise<FileColumn[]> {
-    const nulls = this.#settings.transform === null ? null : await this.#lookForNulls();
+    const nulls = this.#settings.transform === null ? null : await this.#findNulls();
     return this.#columns.map(({ name, duckdbType, nullable }, i) => ({
       name,
       type: postgresType(duckdbType),
@@ -124,8 +127,8 @@ class ParquetPart implements FilePart {
     }));
   }
 
-  /** By column, whether any row that the transform makes holds a null, as text; null where it makes no row. */
-  async #lookForNulls(): Promise<(string | null)[]> {
+  /** Returns for each column, as text, whether any row of the transform is null; null if there are no rows. */
+  async #findNulls(): Promise<(string | null)[]> {
     const { readers, signal } = this.#source;
     const found = this.#columns.map(({ name }) => `cast(bool_or(${quoteName(name)} is null) as varchar)`);
     const reader = await readers.acquire(signal);
@@ -149,7 +152,7 @@ class ParquetPart implements FilePart {
 
   async sort(plan: CopyPlan, keys: SortKey[]): Promise<SortedRows | null> {
     const { file, sorters, signal } = this.#source;
-    const columns = this.#wanted(plan);
+    const columns = this.#matched(plan);
     const endRow = this.#rowCount === null ? `${ROW_NUMBER} < 0` : null;
     const sorting = planSorting(this.#from(), plan, columns, keys, endRow);
     if (sorters === null || sorting === null) return null;
@@ -160,7 +163,7 @@ class ParquetPart implements FilePart {
         const constant = plan.constants.find(({ target }) => target.name === name);
         if (constant) return [constant.value, constant.value];
         const column = columns[plan.columns.findIndex(({ target }) => target.name === name)];
-        return column ? await this.#lookAtRange(reader, column) : [null, null];
+        return column ? await this.#bounds(reader, column) : [null, null];
       },
       copyInputs: () => {
         const request = this.#copyRequest(plan, { sorting });
@@ -181,11 +184,11 @@ class ParquetPart implements FilePart {
     if (row - 1 !== read.count) throw rowsDoNotAddUp(`${read.count} rows were read as ${row - 1} lines`);
   }
 
-  /** Binary where every column can be, and text where one cannot. */
+  /** Asks for binary rows if every column has a binary form, and for text otherwise. */
   #copyRequest(plan: CopyPlan, selection: Selection = {}): ReadRequest {
     const constants = toBinaryFields(plan.constants, this.#settings.time_zone);
     const source = this.#sourceOf(selection);
-    const binary = planBinary(source, this.#wanted(plan), constants, this.#numberIn(selection));
+    const binary = planBinary(source, this.#matched(plan), constants, this.#numberIn(selection));
     return binary === null
       ? this.#textRequest(plan, 'fail', selection)
       : { type: 'read_binary', plan: binary, ...this.#howToRead(selection) };
@@ -194,7 +197,7 @@ class ParquetPart implements FilePart {
   #textRequest(plan: CopyPlan, onBadValue: 'fail' | 'mark', selection: Selection): ReadRequest {
     const query = textQuery({
       source: this.#sourceOf(selection),
-      columns: this.#wanted(plan),
+      columns: this.#matched(plan),
       constants: plan.constants,
       rowNumber: this.#rowNumber,
       numbered: this.#numberIn(selection) !== null,
@@ -218,7 +221,7 @@ class ParquetPart implements FilePart {
     };
   }
 
-  #wanted(plan: CopyPlan): TextColumn[] {
+  #matched(plan: CopyPlan): TextColumn[] {
     return plan.columns.map(({ position, target }) => {
       const column = this.#columns[position]!;
       if (column.unreadable !== null) throw unreadableColumn(column);
@@ -226,14 +229,17 @@ class ParquetPart implements FilePart {
     });
   }
 
-  /** The column with the rows' numbers, from 0; null for a file that has a column of that name. */
+  /** The column with the rows' numbers, from 0; null if the file itself has a column of that name. */
   get #rowNumber(): string | null {
     if (this.#settings.transform !== null) return ROW_NUMBER;
     const taken = this.#columns.some((column) => column.name.toLowerCase() === FILE_ROW_NUMBER);
     return taken ? null : FILE_ROW_NUMBER;
   }
 
-  /** The column of a query that says which rows it gives. Sorting it costs, so it is only sorted where nothing else says how many. */
+  /**
+   * Returns the query's column with row numbers, or null. A sorted query includes it only if the row count is unknown,
+   * because it makes sorting slower.
+   */
   #numberIn({ sorting }: Selection): string | null {
     return sorting && this.#rowCount !== null ? null : this.#rowNumber;
   }
@@ -242,38 +248,38 @@ class ParquetPart implements FilePart {
     return this.#settings.transform === null ? undefined : this.#source.file.path;
   }
 
-  /** All rows, or some. */
+  /** Returns what a query selects from: all rows, or a range of them. */
   #from(rows?: RowRange): string {
     const { transform } = this.#settings;
     if (transform !== null) return transformed(this.#source.file.path, transform, this.#hidden);
     const numbered = this.#rowNumber === null ? '' : `, ${FILE_ROW_NUMBER} = true`;
     const all = `read_parquet(${quoteText(this.#source.file.path)}${numbered})`;
-    // DuckDB does not look at row groups that hold none of them.
+    // DuckDB skips row groups outside of the range.
     return rows
       ? `(from ${all} where ${FILE_ROW_NUMBER} >= ${rows.from} and ${FILE_ROW_NUMBER} < ${rows.to})`
       : all;
   }
 
-  /** The rows to read. Only DuckDB knows how many a transform makes, so there it marks their end. */
+  /** Returns what a query reads from. The row count of a transform is unknown, so an end row marks its end. */
   #sourceOf({ rows }: Selection): string {
     const from = this.#from(rows);
     return this.#rowCount === null ? withEndRow(from, this.#columns.length) : from;
   }
 
   #read(requestFor: (rows?: RowRange) => ReadRequest): RowBytes {
-    return this.#checkCount(this.#readStretches(requestFor));
+    return this.#checkCount(this.#readRanges(requestFor));
   }
 
-  /** Reads the file as its bytes come. A reader is held only as long as it reads: others need it while this file waits. */
-  async *#readStretches(requestFor: (rows?: RowRange) => ReadRequest): RowBytes {
+  /** Reads the file as its bytes come. The reader is released while the file waits for bytes, so that others can use it. */
+  async *#readRanges(requestFor: (rows?: RowRange) => ReadRequest): RowBytes {
     const { file, readers, signal } = this.#source;
     let count = 0;
-    for await (const rows of this.#stretches(file)) {
+    for await (const rows of this.#rowRanges(file)) {
       const reader = await readers.acquire(signal);
       try {
         const request = requestFor(rows);
         count += rows
-          ? yield* this.#readStretch(reader, request, rows)
+          ? yield* this.#readRange(reader, request, rows)
           : yield* this.#readExplained(reader, request);
       } finally {
         readers.release(reader);
@@ -282,7 +288,7 @@ class ParquetPart implements FilePart {
     return count;
   }
 
-  /** @throws ConnectorError `rows_do_not_add_up` where the reader did not read as many rows as the footer says */
+  /** @throws ConnectorError `rows_do_not_add_up` if the number of rows differs from the footer's */
   async *#checkCount(rows: RowBytes): RowBytes {
     const count = yield* rows;
     if (this.#rowCount !== null && count !== this.#rowCount)
@@ -290,18 +296,18 @@ class ParquetPart implements FilePart {
     return count;
   }
 
-  async *#stretches(file: SpooledFile): AsyncGenerator<RowRange | undefined> {
-    const inPieces = this.#rowNumber !== null && this.#rowCount !== null;
-    if (inPieces && file.available < file.sizeBytes) return yield* stretchesOf(file, this.#rowGroups);
+  async *#rowRanges(file: SpooledFile): AsyncGenerator<RowRange | undefined> {
+    const inRanges = this.#rowNumber !== null && this.#rowCount !== null;
+    if (inRanges && file.available < file.sizeBytes) return yield* rowRanges(file, this.#rowGroups);
     await file.whole();
     yield undefined;
   }
 
-  /** Reads some rows of a file that is still being fetched, and makes sure that they are those rows, and were there. */
-  async *#readStretch(reader: Reader, request: ReadRequest, { from, to }: RowRange): RowBytes {
+  /** Reads a row range of a file that is still being fetched. Fails if the reader read bytes that had not arrived. */
+  async *#readRange(reader: Reader, request: ReadRequest, { from, to }: RowRange): RowBytes {
     const { available, tailFrom } = this.#source.file;
     const rows = yield* this.#readExplained(reader, { ...request, extent: { available, tailFrom } });
-    if (rows !== to - from) throw readTooEarly(`of its rows ${from + 1} to ${to} there are ${rows}`);
+    if (rows !== to - from) throw readTooEarly(`rows ${from + 1} to ${to} were read as ${rows} rows`);
     return rows;
   }
 
@@ -313,10 +319,8 @@ class ParquetPart implements FilePart {
     }
   }
 
-  async #lookAtRange(
-    reader: Reader,
-    { name, duckdbType }: TextColumn,
-  ): Promise<[string | null, string | null]> {
+  /** Returns the lowest and the highest value. */
+  async #bounds(reader: Reader, { name, duckdbType }: TextColumn): Promise<[string | null, string | null]> {
     const [lowest, highest] = ['min', 'max'].map((end) =>
       scalarText(`${end}(${quoteName(name)})`, duckdbType),
     );

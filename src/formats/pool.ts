@@ -1,23 +1,23 @@
-/** What reads one file at a time, apart from the worker's own thread. */
+/** A "pool" of readers, sorters or encoders: each reads one file at a time, apart from the worker's own thread. */
 export interface PoolMember {
-  /** Whether it lives and has answered all that it was asked. */
+  /** Whether the member is alive and has answered every request. */
   readonly usable: boolean;
   kill(): Promise<void>;
 }
 
-/** How long a member is kept for the next file, in milliseconds: an idle reader has some 150 MB. */
+/** How long an idle member is kept for the next file, in milliseconds. An idle reader takes about 150 MB. */
 const KEEP_MS = 60_000;
 
-/** Members, made when first needed, kept a while for the next file, and never more than `size`. */
+/** Creates members on demand, at most `size`, and keeps idle ones for a while. */
 export class Pool<Member extends PoolMember> {
   readonly #make: () => Member;
   readonly #size: number;
   readonly #keepMs: number;
-  /** The one that was used last is at the end, and each has the timer that ends it. */
+  /** The most recently used member is last. Each has the timer that ends it. */
   readonly #idle: { member: Member; timer: NodeJS.Timeout }[] = [];
   readonly #all = new Set<Member>();
   readonly #waiting: ((member: Member) => void)[] = [];
-  /** Ends what acquire has set up to kill a member on abort. */
+  /** For each acquired member, removes its abort listener. */
   readonly #held = new Map<Member, () => void>();
 
   constructor(make: () => Member, size: number, keepMs = KEEP_MS) {
@@ -27,8 +27,8 @@ export class Pool<Member extends PoolMember> {
   }
 
   /**
-   * A member of one's own until it is released; waits while all are taken. When the signal is aborted it is killed: in the
-   * midst of a file it does not listen.
+   * Returns a member that nobody else uses until it is released; waits while all are taken. Aborting the signal kills
+   * the member, because it does not read messages while it reads a file.
    * @throws the signal's reason
    */
   async acquire(signal: AbortSignal): Promise<Member> {
@@ -58,7 +58,7 @@ export class Pool<Member extends PoolMember> {
       else this.#keep(member);
       return;
     }
-    // It crashed, or was left in the middle of a file: a new one takes its place when there is need.
+    // It crashed, or its file was not read to the end. A new member replaces it on demand.
     void member.kill();
     this.#all.delete(member);
     if (next) next(this.#add());

@@ -1,16 +1,17 @@
-/** Bytes for a COPY. At their end they say how many rows they were, as COPY itself would count them. */
+/** Rows as bytes for COPY, together with their number, so that no row is lost unnoticed. */
+/** Yields bytes for COPY and returns the number of rows in them, counted as COPY counts. */
 export type RowBytes = AsyncGenerator<Uint8Array, number>;
 
-/** Some rows that are in memory. */
+/** Returns rows that are in memory. */
 export async function* rowBytes(bytes: Uint8Array, rows: number): RowBytes {
   yield bytes;
   return rows;
 }
 
-/** Passes rows on, and keeps their number. */
+/** Passes rows on and keeps their number. */
 export class CountedRows {
   readonly #bytes: RowBytes;
-  /** Known when all have been passed on; until then there are none. */
+  /** 0 until all rows have been passed on. */
   count = 0;
 
   constructor(bytes: RowBytes) {

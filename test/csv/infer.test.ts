@@ -167,7 +167,7 @@ test('columns are named by the header, else by their position', async () => {
   ]);
   assert.throws(() => columnNames(['a', 'b', 'a', 'b', 'c']), {
     code: 'duplicate_column',
-    message: 'expected every column name once, got "a", "b" more than once',
+    message: 'expected unique column names, got "a", "b" more than once',
   });
 });
 

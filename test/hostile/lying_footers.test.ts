@@ -30,10 +30,10 @@ before(async () => {
   worker = await world.startWorker();
 });
 
-/** So that a stretch is read before the end has come. */
+/** So that a row range is read before the end has come. */
 const GROUPS = 12;
 const GROUP_ROWS = 2048;
-/** Bytes of the first groups, enough for a stretch. */
+/** Bytes of the first groups, enough for a row range. */
 const STALL_AFTER = 20_000_000;
 const ROWS = GROUPS * GROUP_ROWS;
 /** A text of 1 KB and two numbers a row, as they are: 2 MB a group. */
@@ -176,7 +176,7 @@ test('wherever a footer says that rows are, none land but those of the whole fil
   const told: string[] = [];
   for (const [name, body] of bodies()) {
     const key = `lies/${String(told.length).padStart(3, '0')}`;
-    // Its end comes first; of the rest what the first stretch needs, and after a while all.
+    // Its end comes first; of the rest what the first row range needs, and after a while all.
     server.faults.order({ operation: 'GetObject', key });
     server.faults.order({ operation: 'GetObject', key, stall: { after: STALL_AFTER, ms: 400 } });
     world.put(key, body);

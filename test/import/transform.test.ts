@@ -139,7 +139,7 @@ test('what cannot be run fails the file, and says what to do', async () => {
       `${name}: ${file!.error_message}`,
     );
     assert.match(file!.error_message!, says);
-    assert.match(file!.error_message!, /the transform cannot be run: .*try it with dry_run_file/s);
+    assert.match(file!.error_message!, /the transform cannot be run: .*test it with dry_run_file/s);
     assert.ok(!file!.error_message!.includes(world.spoolDir), file!.error_message!);
   }
   world.put('odd_file/1.parquet', 'no Parquet');

@@ -1,25 +1,25 @@
+/** Reads CSV records in batches of some MB, from which bad records are sorted out. */
 import { type CsvDialect, dialectBytes } from './dialect.ts';
 import { RECORD_END, RecordScanner, type RowsStart } from './scanner.ts';
 
-/** Bytes after which a batch is full. */
+/** The least size of a batch. */
 const BATCH_BYTES = 4 << 20;
 
-/** Whole records in memory, and where each begins. */
+/** Whole records in memory. */
 export interface RecordBatch {
   bytes: Buffer;
-  /** Offset of each record in `bytes`, and of the end of the last. */
+  /** The offset of each record in `bytes`, and of the end of the last. */
   offsets: number[];
-  /** Physical line at which each record starts, and the one after the last, from 1. */
+  /** The line on which each record starts, and the line after the last record, from 1. */
   lines: number[];
-  /** The number of fields of each record that has another one than it should, by the record's index. */
+  /** The number of fields of each ragged record, by the record's index. */
   ragged: Map<number, number>;
 }
 
 /**
- * Cuts a file into batches of whole records. A record that is bad is one as any other; what makes it doubtful where
- * records end is an error.
+ * Yields batches of whole records, good and bad. Throws if it is not certain where records end.
  *
- * @throws ConnectorError as `RecordScanner`, but for `nul_character`
+ * @throws ConnectorError as `RecordScanner`, except `nul_character`
  */
 export async function* readBatches(
   chunks: AsyncIterable<Buffer>,
@@ -28,11 +28,12 @@ export async function* readBatches(
 ): AsyncGenerator<RecordBatch> {
   const scanner = new RecordScanner(dialectBytes(dialect), { ...options, fields: 'count', passNul: true });
   const firstLine = (options.lineOffset ?? 0) + 1;
-  /** Chunks since the last batch, and how many bytes of them are in whole records. */
-  let pieces: Buffer[] = [];
+  /** The chunks since the last batch. */
+  let pending: Buffer[] = [];
   let offsets = [0];
   let lines = [firstLine];
   let ragged = new Map<number, number>();
+  /** The length of `pending` without the current chunk. */
   let before = 0;
   const addRecord = (end: number) => {
     if (scanner.fields !== options.expectedFields) ragged.set(offsets.length - 1, scanner.fields);
@@ -40,10 +41,10 @@ export async function* readBatches(
     lines.push(firstLine + scanner.lines);
   };
   const takeBatch = (): RecordBatch => {
-    const bytes = Buffer.concat(pieces);
+    const bytes = Buffer.concat(pending);
     const end = offsets.at(-1)!;
     const batch = { bytes: bytes.subarray(0, end), offsets, lines, ragged };
-    pieces = end < bytes.length ? [bytes.subarray(end)] : [];
+    pending = end < bytes.length ? [bytes.subarray(end)] : [];
     before = bytes.length - end;
     offsets = [0];
     lines = [lines.at(-1)!];
@@ -52,7 +53,7 @@ export async function* readBatches(
   };
   for await (const chunk of chunks) {
     scanner.load(chunk);
-    pieces.push(chunk);
+    pending.push(chunk);
     while (scanner.next() === RECORD_END) addRecord(before + scanner.at);
     before += chunk.length;
     if (offsets.at(-1)! >= BATCH_BYTES) yield takeBatch();

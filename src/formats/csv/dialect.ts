@@ -1,34 +1,34 @@
+/** A "dialect" is how a CSV file is written, in the terms of COPY's options. */
 import { ConnectorError } from '../../errors.ts';
 import { copyEncodingOf, leadBytes } from './encoding.ts';
 
-/** How a CSV file is written, in the terms of COPY's options. */
 export interface CsvDialect {
   /** One ASCII character. */
   delimiter: string;
   /** One ASCII character. */
   quote: string;
-  /** One ASCII character; the same as `quote` means that a quote is doubled. */
+  /** One ASCII character. If it equals `quote`, a quote is escaped by doubling it. */
   escape: string;
-  /** What stands, unquoted, for NULL. */
+  /** The unquoted text that means NULL. */
   nullText: string;
-  /** PostgreSQL's name of an encoding, or `utf-16`, `utf-16le`, `utf-16be`. */
+  /** PostgreSQL's name for an encoding, or `utf-16`, `utf-16le`, `utf-16be`. */
   encoding: string;
   /** Whether the first record names the columns. */
   header: boolean;
 }
 
-/** A dialect as the scanner wants it. */
+/** A dialect as bytes, for the scanner. */
 export interface DialectBytes {
   delimiter: number;
   quote: number;
   escape: number;
   nullText: Buffer;
-  /** Bytes that begin a character of which the next byte may look like ASCII. */
+  /** Lead bytes: the byte after one belongs to the same character, even if it looks like ASCII. */
   leads: number[];
 }
 
 /**
- * The dialect's bytes.
+ * Returns the dialect as bytes.
  *
  * @throws ConnectorError `invalid_dialect`
  */
@@ -36,7 +36,7 @@ export function dialectBytes(dialect: CsvDialect): DialectBytes {
   const delimiter = oneByte('delimiter', dialect.delimiter);
   const quote = oneByte('quote', dialect.quote);
   if (delimiter === quote) throw invalidDialect('delimiter and quote must differ', dialect.quote);
-  // COPY before PostgreSQL 18 looks for \. before it looks for quotes, and would drop the rest of the file.
+  // PostgreSQL before 18 looks for \. before quotes, and would drop the rest of the file.
   if (dialect.quote === '\\') throw invalidDialect('the quote cannot be a backslash', dialect.quote);
   return {
     delimiter,
@@ -47,7 +47,7 @@ export function dialectBytes(dialect: CsvDialect): DialectBytes {
   };
 }
 
-/** The name for COPY's ENCODING option; UTF-16 has been turned into UTF-8 by then. */
+/** Returns COPY's ENCODING option; UTF-16 has been converted to UTF-8 before. */
 export function copyEncoding(dialect: CsvDialect): string {
   return copyEncodingOf(dialect.encoding);
 }
@@ -62,6 +62,6 @@ function oneByte(name: string, text: string): number {
 
 function invalidDialect(expected: string, actual: string): ConnectorError {
   return new ConnectorError('invalid_dialect', `${expected}, got ${JSON.stringify(actual)}`, {
-    hint: 'Correct csv_delimiter, csv_quote or csv_escape of the connector.',
+    hint: 'Update csv_delimiter, csv_quote or csv_escape of the connector.',
   });
 }

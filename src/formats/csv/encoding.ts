@@ -1,16 +1,17 @@
+/** What the scanner and the header reader need to know about a CSV file's encoding. PostgreSQL converts the data itself. */
 import { TextDecoder } from 'node:util';
 import { ConnectorError } from '../../errors.ts';
 
 /**
- * What the scanner and the header need to know of an encoding. The names are PostgreSQL's
- * (src/common/encnames.c), compared as PostgreSQL compares them: letters and digits only, in lower case.
+ * An encoding, found by PostgreSQL's name for it (src/common/encnames.c). As in PostgreSQL, only letters and digits of a
+ * name count, in lower case.
  */
 interface Encoding {
-  /** Label for TextDecoder; only header names are decoded here, the data is left to PostgreSQL. */
+  /** The label for TextDecoder, which decodes header names; null if it has none. */
   label: string | null;
-  /** Whether a byte begins a character whose next byte may look like ASCII. */
+  /** Whether a byte is a lead byte: the next one belongs to the same character, even if it looks like ASCII. */
   isLead?: (byte: number) => boolean;
-  /** PostgreSQL does not know it: the bytes are turned into UTF-8 before anything looks at them. */
+  /** Whether the bytes are converted to UTF-8 first, because PostgreSQL does not know the encoding. */
   transcoded?: boolean;
 }
 
@@ -24,7 +25,7 @@ const big5: Encoding = { label: 'big5', isLead: highBit };
 const gbk: Encoding = { label: 'gbk', isLead: highBit };
 const uhc: Encoding = { label: 'windows-949', isLead: highBit };
 
-/** Everything that is not a plain one-byte encoding or EUC, whose bytes over 0x7F are never ASCII. */
+/** Encodings that have lead bytes, or whose label cannot be derived from the name; see `find`. */
 const ENCODINGS: Record<string, Encoding> = {
   utf8,
   unicode: utf8,
@@ -43,7 +44,7 @@ const ENCODINGS: Record<string, Encoding> = {
   gbk,
   win936: gbk,
   windows936: gbk,
-  // A four-byte character is two pairs of lead and trail for a scanner.
+  // For the scanner, a four-byte character is two pairs of a lead byte and another.
   gb18030: { label: 'gb18030', isLead: highBit },
   uhc,
   win949: uhc,
@@ -76,24 +77,24 @@ function find(name: string): Encoding {
   return { label: numbered[1]?.startsWith('win') ? `windows-${numbered[2]}` : `iso-8859-${numbered[2]}` };
 }
 
-/** The name for COPY's ENCODING option of the bytes that come out of `toScannable`. */
+/** Returns COPY's ENCODING option for the output of `toScannable`. */
 export function copyEncodingOf(name: string): string {
   const encoding = find(name);
   return encoding === utf8 || encoding.transcoded ? 'UTF8' : name;
 }
 
-/** Whether a byte order mark EF BB BF may stand at the start. */
+/** Whether the output of `toScannable` is UTF-8, and may begin with the byte order mark EF BB BF. */
 export const isUtf8 = (name: string): boolean => copyEncodingOf(name) === 'UTF8';
 
-/** The bytes after which one more byte belongs to the character, whatever it looks like. */
+/** Returns the lead bytes of an encoding. */
 export function leadBytes(name: string): number[] {
   const { isLead } = find(name);
   return isLead ? Array.from({ length: 256 }, (_, byte) => byte).filter(isLead) : [];
 }
 
 /**
- * Turns UTF-16 into UTF-8; any other encoding passes unchanged, PostgreSQL converts it. `utf-16` goes by
- * the byte order mark, and is little-endian without one (as Windows writes it).
+ * Converts UTF-16 to UTF-8. Other encodings pass unchanged, and PostgreSQL converts them. `utf-16` follows the byte order
+ * mark, and is little-endian without one, as Windows writes it.
  *
  * @throws ConnectorError `invalid_encoding`
  */
@@ -143,7 +144,7 @@ export function decodeName(bytes: Buffer, name: string): string {
   const { label, transcoded } = find(name);
   let decoder: TextDecoder;
   try {
-    // A mark inside a name is part of it: the file's own was taken off before.
+    // The file's own byte order mark was removed before; another one is part of the name.
     decoder = new TextDecoder(transcoded ? 'utf-8' : (label ?? ''), { fatal: true, ignoreBOM: true });
   } catch (cause) {
     throw new ConnectorError('unsupported_encoding', `cannot read a header in the encoding "${name}"`, {
@@ -158,7 +159,7 @@ export function decodeName(bytes: Buffer, name: string): string {
   }
 }
 
-/** A row for a person to read: without its line end, and with a mark where bytes make no character. */
+/** Decodes a row for display, without its line end. Invalid bytes become replacement characters. */
 export function decodeRow(bytes: Buffer, name: string): string {
   const { label, transcoded } = find(name);
   const decoder = new TextDecoder(transcoded ? 'utf-8' : (label ?? 'utf-8'), { ignoreBOM: true });
@@ -167,7 +168,7 @@ export function decodeRow(bytes: Buffer, name: string): string {
 
 function invalidEncoding(name: string, where: string, cause: unknown): ConnectorError {
   return new ConnectorError('invalid_encoding', `the file is not valid ${name}: bad bytes ${where}`, {
-    hint: "Set the connector's csv_encoding to the file's encoding.",
+    hint: "Update the connector's csv_encoding to the file's encoding.",
     cause,
   });
 }

@@ -1,7 +1,8 @@
+/** Splits a CSV record into fields, and unquotes fields. */
 import type { DialectBytes } from './dialect.ts';
 import { CHUNK_END, RecordScanner } from './scanner.ts';
 
-/** The raw bytes of each field of one whole record, the record's end not among them. */
+/** Returns the raw bytes of each field of a record, given without its line end. */
 export function splitRecord(record: Buffer, bytes: DialectBytes): Buffer[] {
   const scanner = new RecordScanner(bytes, { maxRowBytes: record.length, fields: 'stop' });
   const fields: Buffer[] = [];
@@ -15,8 +16,8 @@ export function splitRecord(record: Buffer, bytes: DialectBytes): Buffer[] {
 }
 
 /**
- * A field's value: quotes taken off, also in mid-field, and escapes undone, as CopyReadAttributesCSV does
- * (src/backend/commands/copyfromparse.c). Writes into `target`, which holds at least `raw.length` bytes.
+ * Writes a field's value into `target`, which must hold at least `raw.length` bytes. Removes quotes, also in mid-field,
+ * and escapes, as CopyReadAttributesCSV does (src/backend/commands/copyfromparse.c).
  *
  * @returns the number of bytes written
  */
@@ -33,7 +34,7 @@ export function unquoteInto(target: Uint8Array, raw: Uint8Array, bytes: DialectB
       inQuote = !inQuote;
     } else {
       target[length++] = byte;
-      // What follows a lead byte is no quote, whatever it looks like.
+      // The byte after a lead byte is never a quote.
       if (following !== undefined && bytes.leads.includes(byte)) {
         target[length++] = following;
         at++;

@@ -1,3 +1,4 @@
+/** "Inference": finds the narrowest PostgreSQL type for each column of a CSV part by reading all its rows. */
 import { ConnectorError } from '../../errors.ts';
 import { type CsvDialect, type DialectBytes, dialectBytes } from './dialect.ts';
 import { unquoteInto } from './fields.ts';
@@ -6,30 +7,29 @@ import { LONGEST_TYPED_VALUE, TYPE_RULES } from './types.ts';
 
 export interface InferredColumn {
   name: string;
-  /** PostgreSQL's name of a type that takes every value of the column, with DateStyle ISO. */
+  /** The PostgreSQL type that accepts every value of the column, with DateStyle ISO. */
   type: string;
   nullable: boolean;
 }
 
 export interface InferOptions extends RowsStart {
-  /** The header's fields; null: the first record tells how many columns there are. */
+  /** The header's fields; if null, the first record sets the number of columns. */
   names: string[] | null;
-  /** In bytes, the record's end not counted. */
+  /** In bytes, without the record's line end. */
   maxRowBytes: number;
 }
 
-/** No value yet, only NULLs; widens to every other kind. */
+/** Only NULLs so far; widens to every other kind. */
 const UNKNOWN = 0;
-/** Whatever is of no other kind. */
+/** Values of no other kind. */
 const TEXT = TYPE_RULES.length + 1;
 const KINDS = TEXT + 1;
 const JOINED = joinTable();
 
 /**
- * Reads all rows of a part and finds for each column the narrowest type that holds every value. Rows with
- * another number of fields have no say: COPY is going to refuse them.
+ * Returns for each column the narrowest type that holds every value. Ignores ragged rows, because COPY will refuse them.
  *
- * @param chunks what follows the header, as `readHeader` and `toScannable` give it
+ * @param chunks the bytes after the header, as `readHeader` and `toScannable` return them
  * @throws ConnectorError `duplicate_column`, and as `RecordScanner`
  */
 export async function inferColumns(
@@ -46,7 +46,7 @@ export async function inferColumns(
 }
 
 /**
- * The names of the columns of a header: an empty one is named by its position.
+ * Returns the column names of a header. An empty name is replaced by `columnName`.
  *
  * @throws ConnectorError `duplicate_column`
  */
@@ -56,29 +56,25 @@ export function columnNames(header: string[]): string[] {
   const twice = new Set(names.filter((name) => seen.size === seen.add(name).size));
   if (twice.size > 0) {
     const list = [...twice].map((name) => `"${name}"`).join(', ');
-    throw new ConnectorError(
-      'duplicate_column',
-      `expected every column name once, got ${list} more than once`,
-      {
-        hint: 'Rename the columns in the file, or set csv_skip_header to false and match columns by position.',
-      },
-    );
+    throw new ConnectorError('duplicate_column', `expected unique column names, got ${list} more than once`, {
+      hint: 'Rename the columns in the file, or set csv_skip_header to false and match columns by position.',
+    });
   }
   return names;
 }
 
-/** The name of a column that has none, by its position from 0. */
+/** Returns the name for a column without one, by its position from 0. */
 export const columnName = (position: number): string => `column${position + 1}`;
 
 class Inference {
   readonly #bytes: DialectBytes;
   readonly #scanner: RecordScanner;
-  /** Kind and NULLs of each column so far. */
+  /** Each column's kind so far, and whether it has a NULL. */
   #columns: Uint8Array | null;
   #nulls: Uint8Array;
-  /** Kinds of the values of the record at hand. */
+  /** The kinds of the current record's values. */
   #record: Uint8Array;
-  /** A field that a chunk cut through, as far as a typed value is long. */
+  /** The start of a field that the last chunk did not complete; text beyond a typed value's length is not kept. */
   readonly #cut = Buffer.alloc(4 * LONGEST_TYPED_VALUE);
   #cutLength = 0;
   readonly #value = Buffer.alloc(4 * LONGEST_TYPED_VALUE);
@@ -132,13 +128,13 @@ class Inference {
   #kindOf(bytes: Buffer, start: number, end: number, quoted: boolean, hint: number): number {
     if (!quoted) return this.#isNull(bytes, start, end) ? UNKNOWN : kindOf(bytes, start, end, hint);
     if (this.#onlyAround(bytes, start, end)) return kindOf(bytes, start + 1, end - 1, hint);
-    // Twice as long because every character may have been escaped, and two quotes around.
+    // Every character may be escaped, and there are two quotes around.
     if (end - start > 2 * LONGEST_TYPED_VALUE + 2) return TEXT;
     const length = unquoteInto(this.#value, bytes.subarray(start, end), this.#bytes);
     return kindOf(this.#value, 0, length, hint);
   }
 
-  /** Whether the quotes are where they nearly always are, so that the value can be looked at where it lies. */
+  /** Whether the only quotes are those around the field, as in nearly all fields: then its text needs no copy. */
   #onlyAround(bytes: Buffer, start: number, end: number): boolean {
     const { quote, escape: escapeByte } = this.#bytes;
     if (bytes[start] !== quote || bytes[end - 1] !== quote) return false;
@@ -174,7 +170,7 @@ class Inference {
     this.#cutLength += chunk.copy(this.#cut, this.#cutLength, start, end);
   }
 
-  /** Makes room for a record with more fields than ever; a ragged one cannot take more than a row's bytes. */
+  /** Makes room for a record with more fields than any before; max_row_bytes limits their number. */
   #grow(position: number): void {
     const record = new Uint8Array(2 * position + 2);
     record.set(this.#record);
@@ -182,14 +178,14 @@ class Inference {
   }
 }
 
-/** The kind of a value that is not NULL. Tries the column's own kind first: nearly always it is the one. */
+/** Returns the kind of a value that is not NULL. Tries the column's own kind first, because it nearly always matches. */
 function kindOf(bytes: Uint8Array, start: number, end: number, hint: number): number {
   if (hint === TEXT || end - start > LONGEST_TYPED_VALUE || end === start) return TEXT;
   if (hint !== UNKNOWN && TYPE_RULES[hint - 1]?.matches(bytes, start, end)) return hint;
   return TYPE_RULES.findIndex((rule) => rule.matches(bytes, start, end)) + 1 || TEXT;
 }
 
-/** For each pair of kinds the first one that both widen to. */
+/** Returns for each pair of kinds the first kind that both widen to. */
 function joinTable(): Uint8Array {
   const widens = (from: number, to: number): boolean => {
     if (from === to || from === UNKNOWN || to === TEXT) return true;

@@ -1,3 +1,4 @@
+/** COPY inputs in CSV format, which PostgreSQL parses itself. */
 import pg from 'pg';
 import { ConnectorError } from '../../errors.ts';
 import type { ConstantColumn } from '../constants.ts';
@@ -6,16 +7,16 @@ import { type RowBytes, rowBytes } from '../row_bytes.ts';
 import { type CsvDialect, copyEncoding } from './dialect.ts';
 import { type Newline, newlineBytes } from './scanner.ts';
 
-/** Where the rows stand in the file. */
+/** Where the rows are in the file. */
 export interface RawPlace {
   newline: Newline | null;
-  /** The file's line that is the given one of the rows, from 1. */
+  /** Maps a line of these rows to the file's line, both from 1. */
   lineOf(line: number): number;
 }
 
 /**
- * Rows of a CSV file for COPY to parse. COPY counts the newlines within quotes of the file's kind, and knows that kind only
- * after the first line: so it is given an empty one, as a header.
+ * Returns the input for rows of a CSV file. An empty header line comes first: COPY learns the kind of newline from the first
+ * line, and counts lines within quotes by it.
  */
 export function rawInput(rows: RowBytes, dialect: CsvDialect, { newline, lineOf }: RawPlace): CopyInput {
   return {
@@ -27,8 +28,8 @@ export function rawInput(rows: RowBytes, dialect: CsvDialect, { newline, lineOf 
 }
 
 /**
- * Bytes of which COPY looks at nothing but the encoding: it reads a header, and takes no fields apart.
- * @param bytes one line to COPY, without its end
+ * Returns bytes as a header line. COPY checks a header's encoding, but does not split it into fields.
+ * @param bytes one line for COPY, without its line end
  */
 export function headerInput(
   bytes: Uint8Array,
@@ -44,14 +45,14 @@ export function headerInput(
 }
 
 /**
- * How the constants stand at the end of each record; null where there are none.
- * @throws ConnectorError `unsupported_encoding` for other characters than ASCII's in a file that is not UTF-8
+ * Returns the constants as CSV fields, to append to each record; null if there are none.
+ * @throws ConnectorError `unsupported_encoding` for characters beyond ASCII if the file is not UTF-8
  */
 export function constantFields(constants: ConstantColumn[], dialect: CsvDialect): Buffer | null {
   if (constants.length === 0) return null;
   const fields = constants.map(({ target, value }) => {
     if (value === null) return dialect.nullText;
-    // All of PostgreSQL's encodings share ASCII; we do not encode into the others.
+    // ASCII is the same in all of PostgreSQL's encodings. Other characters would have to be encoded.
     if (Buffer.byteLength(value) !== value.length && copyEncoding(dialect) !== 'UTF8')
       throw beyondAscii(target.name, value, dialect);
     return quoteField(value, dialect);
@@ -59,7 +60,7 @@ export function constantFields(constants: ConstantColumn[], dialect: CsvDialect)
   return Buffer.from(fields.join(dialect.delimiter));
 }
 
-/** In quotes, so that no value passes for null. */
+/** Quotes every value, so that none is read as NULL. */
 function quoteField(value: string, { quote, escape: escapeChar }: CsvDialect): string {
   const escaped = [...value].map((char) =>
     char === quote || char === escapeChar ? escapeChar + char : char,
@@ -71,7 +72,7 @@ function beyondAscii(column: string, value: string, { encoding }: CsvDialect): C
   return new ConnectorError(
     'unsupported_encoding',
     `${JSON.stringify(value)}, for column ${column}, has characters beyond ASCII, and the file is in ${encoding}`,
-    { column, hint: 'Write the file in UTF-8, or take the column out of hive_columns.' },
+    { column, hint: 'Write the file in UTF-8, or remove the column from hive_columns of the connector.' },
   );
 }
 

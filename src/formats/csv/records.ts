@@ -1,3 +1,4 @@
+/** Reads the header of a CSV file, and passes its records on while checking them. */
 import { type CsvDialect, dialectBytes } from './dialect.ts';
 import { decodeName, isUtf8 } from './encoding.ts';
 import { END_MARKER, endMarkerFound } from './end_marker.ts';
@@ -10,20 +11,20 @@ const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 const NO_BYTES: Buffer = Buffer.alloc(0);
 
 export interface Header {
-  /** The names, unquoted and decoded (in a file without a header only their number counts); null if there were no bytes at all. */
+  /** The names, unquoted and decoded; null if there were no bytes. Without a header, only their number is meaningful. */
   fields: string[] | null;
-  /** Physical lines that the header took: the `lineOffset` of what follows. */
+  /** The number of lines in the header: the `lineOffset` of `rest`. */
   lines: number;
-  /** How the header ended: COPY would refuse rows that end otherwise. Null if nothing ended it. */
+  /** How the header ended. COPY refuses rows with another line end. Null if the file ended first. */
   newline: Newline | null;
-  /** The bytes after the header. Must be read, or its iterator returned, to let go of the source. */
+  /** The bytes after the header. To release the source, read them all, or call the iterator's `return`. */
   rest: AsyncIterable<Buffer>;
 }
 
 /**
- * Takes the first record off, and a UTF-8 byte order mark before it if it is a header. Chunks are what
- * `toScannable` gives.
+ * Returns the first record as fields, and the rest. Removes a UTF-8 byte order mark before a header.
  *
+ * @param chunks as `toScannable` returns them
  * @throws ConnectorError as `RecordScanner`, and `invalid_encoding`, `unsupported_encoding`
  */
 export async function readHeader(
@@ -35,16 +36,16 @@ export async function readHeader(
   const scanner = new RecordScanner(bytes, { maxRowBytes, fields: 'count' });
   const source = chunks[Symbol.asyncIterator]();
   try {
-    const pieces: Buffer[] = [];
+    const recordChunks: Buffer[] = [];
     let rest = NO_BYTES;
     for (let ended = false; !ended; ) {
       const { done, value: chunk } = await source.next();
       if (!done) scanner.load(chunk);
       ended = (done ? scanner.finish() : scanner.next()) === RECORD_END || done === true;
-      if (!done) pieces.push(chunk.subarray(scanner.start, scanner.end));
+      if (!done) recordChunks.push(chunk.subarray(scanner.start, scanner.end));
       if (!done && ended) rest = chunk.subarray(scanner.at);
     }
-    const record = withoutMark(Buffer.concat(pieces), dialect);
+    const record = withoutMark(Buffer.concat(recordChunks), dialect);
     const fields = splitRecord(record, bytes).map((raw) => {
       const value = Buffer.alloc(raw.length);
       const name = value.subarray(0, unquoteInto(value, raw, bytes));
@@ -68,7 +69,7 @@ function withoutMark(record: Buffer, dialect: CsvDialect): Buffer {
   return marked ? record.subarray(3) : record;
 }
 
-/** Not a generator: one that was never started would not let go of its source. */
+/** Not a generator, because a generator that was never started would not release its source. */
 function resume(first: Buffer, source: AsyncIterator<Buffer>): AsyncIterableIterator<Buffer> {
   let pending = first;
   return {
@@ -90,8 +91,8 @@ function resume(first: Buffer, source: AsyncIterator<Buffer>): AsyncIterableIter
 }
 
 /**
- * Passes the bytes through unchanged, and stops before PostgreSQL gets to see a row that is too long, a NUL
- * character, or a line of `\.` only, after which PostgreSQL before 18 silently drops the rest of the file.
+ * Passes the bytes through unchanged, and returns the number of rows. Throws before PostgreSQL sees a row that is too
+ * long, a NUL character, or the end marker.
  *
  * @throws ConnectorError `end_of_data_marker`, and as `RecordScanner`
  */
@@ -102,9 +103,9 @@ export async function* limitRows(
 ): AsyncGenerator<Buffer, number> {
   const bytes = dialectBytes(dialect);
   const scanner = new RecordScanner(bytes, { ...options, fields: 'ignore' });
-  /** Stands where `scanner` stands, but has counted the fields of the record that a chunk cut through. */
+  /** Follows `scanner`, but counts fields: only needed in the record that spans two chunks. */
   let counter = new RecordScanner(bytes, { ...options, fields: 'count' });
-  /** The start of that record; more than the marker is long is not kept. */
+  /** The start of that record, no longer than the end marker. */
   let head = NO_BYTES;
   let rows = 0;
   for await (const chunk of chunks) {
@@ -137,7 +138,7 @@ export async function* limitRows(
   return scanner.finish() === RECORD_END ? rows + 1 : rows;
 }
 
-/** Scans a chunk with a NUL character in it: the scanner stops there with an error, or before. */
+/** Scans a chunk that has a NUL character, so that the scanner throws there or before. */
 function scanToError(scanner: RecordScanner, chunk: Buffer): void {
   scanner.load(chunk);
   while (scanner.next() === RECORD_END);

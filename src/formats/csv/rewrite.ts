@@ -1,24 +1,25 @@
+/** Rewrites CSV records for a table that lacks some of the file's columns, or has constants. */
 import { ConnectorError } from '../../errors.ts';
 import { type CsvDialect, type DialectBytes, dialectBytes } from './dialect.ts';
 import { endMarkerFound } from './end_marker.ts';
-import { OutputBlocks } from './output.ts';
+import { OutputChunks } from './output.ts';
 import { CHUNK_END, RECORD_END, RecordScanner, type RowsStart } from './scanner.ts';
 
 export interface RewriteOptions extends RowsStart {
-  /** Positions of the fields that stay, from 0, ascending; null for all. */
+  /** Positions of the fields to keep, from 0, in ascending order; null for all. */
   keep: number[] | null;
-  /** A field as it shall stand in the CSV, to be appended to each record. */
+  /** CSV text to append to each record. */
   append: Buffer | null;
   expectedFields: number;
-  /** In bytes, the record's end not counted. */
+  /** In bytes, without the record's line end. */
   maxRowBytes: number;
-  /** The file's line that is the given one of these records; default: the same. */
+  /** Maps a line of these records to the file's line. Default: the same line. */
   lineOf?: (line: number) => number;
 }
 
 /**
- * Leaves fields out of each record and appends a constant one. Fields stay byte for byte as they were, and records
- * end as they did, so that COPY counts the same lines. PostgreSQL does not see what is left out, so its encoding is not checked.
+ * Yields the records with the kept fields and the constants; returns the number of records. Kept fields and line ends are
+ * unchanged, so that COPY counts the same lines. The encoding of dropped fields is not checked.
  *
  * @throws ConnectorError `ragged_row`, `end_of_data_marker`, and as `RecordScanner`
  */
@@ -38,21 +39,21 @@ export async function* rewriteRecords(
 }
 
 class Rewriter {
-  readonly output = new OutputBlocks();
+  readonly output = new OutputChunks();
   rows = 0;
   readonly #scanner: RecordScanner;
   readonly #bytes: DialectBytes;
   readonly #append: Buffer | null;
   readonly #expectedFields: number;
   readonly #lineOf: (line: number) => number;
-  /** 1 at the position of each field that stays. */
-  readonly #stays: Uint8Array;
+  /** 1 at the position of each field to keep. */
+  readonly #keep: Uint8Array;
 
   #chunk: Uint8Array = new Uint8Array(0);
-  /** Neighbouring fields that stay are copied in one go with their delimiters: a range of the chunk, or -1. */
+  /** Adjacent kept fields, which are copied together with their delimiters: a range of the chunk, or -1. */
   #runStart = -1;
   #runEnd = 0;
-  /** Whether the record has a field in the output, and whether the field at hand began in the chunk before. */
+  /** Whether the record has a field in the output, and whether the current field began in an earlier chunk. */
   #started = false;
   #inField = false;
 
@@ -61,8 +62,8 @@ class Rewriter {
     this.#append = options.append;
     this.#expectedFields = options.expectedFields;
     this.#lineOf = options.lineOf ?? ((line) => line);
-    this.#stays = new Uint8Array(options.expectedFields).fill(options.keep === null ? 1 : 0);
-    for (const position of options.keep ?? []) this.#stays[position] = 1;
+    this.#keep = new Uint8Array(options.expectedFields).fill(options.keep === null ? 1 : 0);
+    for (const position of options.keep ?? []) this.#keep[position] = 1;
     this.#scanner = new RecordScanner(bytes, {
       ...options,
       fields: options.keep === null ? 'count' : 'stop',
@@ -89,7 +90,7 @@ class Rewriter {
   }
 
   #takeField(position: number): void {
-    if (this.#stays[position] === 1) {
+    if (this.#keep[position] === 1) {
       if (this.#runStart < 0) {
         if (this.#started && !this.#inField) this.output.byte(this.#bytes.delimiter);
         this.#runStart = this.#scanner.start;
@@ -126,6 +127,6 @@ export function raggedRow(line: number, expected: number, actual: number): Conne
   return new ConnectorError(
     'ragged_row',
     `expected ${expected} fields, got ${actual}, in the row that starts at line ${line}`,
-    { line, hint: "Correct the row, or the connector's csv_delimiter and csv_quote." },
+    { line, hint: "Fix the row in the file, or update the connector's csv_delimiter or csv_quote." },
   );
 }

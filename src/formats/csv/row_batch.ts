@@ -1,3 +1,4 @@
+/** Turns a batch of CSV records into a row batch: sorts out records that are bad whatever their values. */
 import { ConnectorError } from '../../errors.ts';
 import type { Probe, RaggedRows, Refusal, RowBatch, RowSet } from '../format.ts';
 import { type RowBytes, rowBytes } from '../row_bytes.ts';
@@ -10,7 +11,7 @@ import { raggedRow } from './rewrite.ts';
 import { type Newline, newlineBytes, RecordScanner } from './scanner.ts';
 import { lastAtMost } from './search.ts';
 
-/** Between records that are probed as one line: no encoding has it within a character. */
+/** The separator of records that are probed as one line: in no encoding is it part of another character. */
 const BETWEEN = Buffer.from(' ');
 
 /** How the records of a part become COPY's rows. */
@@ -20,12 +21,12 @@ export interface RowRules {
   maxRowBytes: number;
   /** Fields of a record that is not ragged. */
   expectedFields: number;
-  /** Makes COPY's rows out of whole records; null where they are COPY's rows as they stand. */
+  /** Rewrites whole records for COPY; null if COPY gets them unchanged. */
   rewrite: ((records: Buffer, lineOf: (line: number) => number) => RowBytes) | null;
 }
 
 /**
- * Sorts out of a batch the records that are bad whatever their values: those with a NUL character, and ragged ones.
+ * Returns the row batch. Records with a NUL character become refusals, and ragged records are listed apart.
  * @throws ConnectorError `end_of_data_marker`
  */
 export function toRowBatch(batch: RecordBatch, rules: RowRules): RowBatch {
@@ -106,7 +107,7 @@ function raggedRows(batch: RecordBatch, records: number[], rules: RowRules, fiel
   return { ...rows, fields, probe, rowAt: () => -1 };
 }
 
-/** Records that have too many fields, as one line: only their encoding can be wrong before that is noticed. */
+/** Returns records with too many fields as one header line: only a wrong encoding is an earlier error for these. */
 function encodingProbe(batch: RecordBatch, records: number[], { dialect, newline }: RowRules) {
   const end = newlineBytes(newline);
   const bytes = records.flatMap((record, i) => {
@@ -127,7 +128,7 @@ function bytesOf({ bytes, offsets }: RecordBatch, record: number): Buffer {
   return bytes.subarray(offsets[record], offsets[record + 1]);
 }
 
-/** The bytes of some records, in order. */
+/** Returns the bytes of some records, in order. */
 function joined({ bytes, offsets }: RecordBatch, records: number[]): Buffer {
   const runs: Buffer[] = [];
   for (let at = 0; at < records.length; ) {
@@ -142,7 +143,7 @@ function joined({ bytes, offsets }: RecordBatch, records: number[]): Buffer {
   return runs.length === 1 ? runs[0]! : Buffer.concat(runs);
 }
 
-/** The file's line that is the given one, from 1, of some records. */
+/** Maps a line of some records to the file's line, both from 1. */
 function lineIn({ lines }: RecordBatch, records: number[], line: number): number {
   let left = line;
   for (const record of records) {
@@ -150,11 +151,11 @@ function lineIn({ lines }: RecordBatch, records: number[], line: number): number
     if (left <= height) return lines[record]! + left - 1;
     left -= height;
   }
-  // The last line of a file may have no end.
+  // The last line of a file may have no line end.
   return lines[records.at(-1)!]!;
 }
 
-/** Undefined where the record has no NUL character that is one by itself. */
+/** Returns the refusal's reason; undefined if no NUL byte of the record is a character of its own. */
 function reasonOfNul(batch: RecordBatch, record: number, rules: RowRules): string | undefined {
   const bytes = bytesOf(batch, record);
   if (!bytes.includes(0)) return undefined;

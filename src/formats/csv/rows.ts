@@ -1,10 +1,11 @@
+/** Opens an entry of a CSV file as scannable bytes. */
 import { addAbortSignal } from 'node:stream';
 import type { Entry } from '../../compression/entries.ts';
 import type { CsvDialect } from './dialect.ts';
 import { toScannable } from './encoding.ts';
 import { type Header, readHeader } from './records.ts';
 
-/** How an entry of a file is read. */
+/** An entry of a file, and how to read it. */
 export interface RowsSource {
   entry: Entry;
   dialect: CsvDialect;
@@ -12,12 +13,12 @@ export interface RowsSource {
   signal?: AbortSignal;
 }
 
-/** The entry's first record, and what follows it. */
+/** Returns the entry's first record, and the bytes after it. */
 export function openHeader(source: RowsSource): Promise<Header> {
   return readHeader(scannable(source), source.dialect, source.maxRowBytes);
 }
 
-/** The records after the header, if there is one, from the start. */
+/** Yields the bytes after the header, or all bytes if there is no header. */
 export async function* openRows(source: RowsSource): AsyncGenerator<Buffer> {
   if (source.dialect.header) yield* (await openHeader(source)).rest;
   else yield* scannable(source);

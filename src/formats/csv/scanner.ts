@@ -1,15 +1,19 @@
+/**
+ * The "record scanner" finds records and fields in CSV bytes by the rules of COPY ... (FORMAT csv): CopyReadLineText and
+ * CopyReadAttributesCSV in PostgreSQL's src/backend/commands/copyfromparse.c.
+ */
 import { ConnectorError } from '../../errors.ts';
 import type { DialectBytes } from './dialect.ts';
 
 /** A field ended at a delimiter. */
 export const FIELD_END = 0;
-/** A record, and its last field, ended. */
+/** A record ended, and its last field with it. */
 export const RECORD_END = 1;
-/** The chunk is used up, in the middle of a field, or where the next record may begin. */
+/** The chunk ended, in the middle of a field or between two records. */
 export const CHUNK_END = 2;
 export type Stop = typeof FIELD_END | typeof RECORD_END | typeof CHUNK_END;
 
-/** How the records end. COPY goes by the first record and refuses any other end after it. */
+/** How records end. COPY learns it from the first record, and refuses any other line end after it. */
 export type Newline = 'lf' | 'crlf' | 'cr';
 
 const NEWLINES: Record<Newline, Buffer> = {
@@ -18,30 +22,30 @@ const NEWLINES: Record<Newline, Buffer> = {
   cr: Buffer.from('\r'),
 };
 
-/** How a record is to end; a line feed in a file where nothing tells. */
+/** Returns the bytes of a newline; a line feed if the kind is not known. */
 export const newlineBytes = (newline: Newline | null): Buffer => NEWLINES[newline ?? 'lf'];
 
-/** What is known of the bytes before the first one; `readHeader` gives both. */
+/** What is known about the bytes before the rows; `readHeader` returns both. */
 export interface RowsStart {
-  /** Physical lines, to be counted in errors. Default 0. */
+  /** The number of lines before the rows, which errors add. Default: 0. */
   lineOffset?: number;
-  /** How the header ended. Default: found out from the first record. */
+  /** How the header ended. Default: the first record decides. */
   newline?: Newline | null;
 }
 
 export interface ScanOptions extends RowsStart {
-  /** In bytes, the record's end not counted. */
+  /** In bytes, without the record's line end. */
   maxRowBytes: number;
-  /** `stop`: `next` stops at each; `count` them only, which is faster; `ignore`: do not look for delimiters, faster still. */
+  /** `stop`: `next` stops at each field. `count`: only counts them, which is faster. `ignore`: fastest, no fields at all. */
   fields: 'stop' | 'count' | 'ignore';
-  /** Take a NUL character as any other: somebody else will refuse it. */
+  /** Accepts NUL characters, because the caller handles them. */
   passNul?: boolean;
 }
 
 const LF = 0x0a;
 const CR = 0x0d;
 
-// Classes of bytes. 0: nothing but data.
+// The classes of bytes; 0 is data.
 const DELIMITER = 1;
 const QUOTE = 2;
 const ESCAPE = 3;
@@ -50,30 +54,27 @@ const CARRIAGE_RETURN = 5;
 const NUL = 6;
 const LEAD = 7;
 
-// What the last byte of a chunk left open.
+// The state at the end of a chunk.
 const NOTHING = 0;
 const AFTER_CR = 1;
 const AFTER_ESCAPE = 2;
 const AFTER_LEAD = 3;
 
 /**
- * Finds records and fields in the bytes of a CSV file, chunk by chunk, by the rules of COPY ... (FORMAT csv)
- * (CopyReadLineText and CopyReadAttributesCSV in PostgreSQL's src/backend/commands/copyfromparse.c). It keeps
- * no bytes.
- *
- * `load` a chunk, call `next` until it answers CHUNK_END, and so on; `finish` after the last chunk.
+ * Scans chunk by chunk, and keeps no bytes. For each chunk call `load`, then `next` until it returns CHUNK_END.
+ * After the last chunk call `finish`.
  *
  * @throws ConnectorError `row_too_large`, `nul_character`, `mixed_newlines`, `unterminated_quote`
  */
 export class RecordScanner {
-  /** The bytes that `next` stopped after, as a range of the chunk: of the field, or of the record if fields are no stops. */
+  /** The last field, or the last record if `next` does not stop at fields, as a range of the chunk. */
   start = 0;
   end = 0;
-  /** Whether a quote was seen in the field that just ended. */
+  /** Whether the field that just ended had a quote. */
   quoted = false;
-  /** Index of the field that `next` goes on with. */
+  /** The index of the field that `next` continues with. */
   field = 0;
-  /** Of the record that just ended: number of fields, bytes without the record's end, physical line of its start (from 1). */
+  /** For the record that just ended: the number of fields, its bytes without the line end, and its first line (from 1). */
   fields = 0;
   size = 0;
   line = 1;
@@ -91,7 +92,7 @@ export class RecordScanner {
   #inQuote = false;
   #sawQuote = false;
   #pending = NOTHING;
-  /** Where the record starts in this chunk, and its bytes in the chunks before. */
+  /** Where the record starts in this chunk, and its bytes in earlier chunks. */
   #recordStart = 0;
   #sizeBefore = 0;
   #recordLine: number;
@@ -125,12 +126,12 @@ export class RecordScanner {
     this.#recordStart = 0;
   }
 
-  /** Index of the first byte that is not looked at yet. */
+  /** The index of the first byte that was not scanned yet. */
   get at(): number {
     return this.#at;
   }
 
-  /** Physical lines up to the start of the record that `next` goes on with. */
+  /** The number of lines before the record that `next` continues with. */
   get lines(): number {
     return this.#recordLine - 1 - this.#lineOffset;
   }
@@ -156,7 +157,7 @@ export class RecordScanner {
     }
     let classes = this.#inQuote ? this.#inQuotes : this.#plain;
     for (;;) {
-      // Four at a time: this loop is where nearly all the time goes.
+      // Four bytes at a time: nearly all the time is spent in this loop.
       while (
         at < unrolled &&
         ((classes[chunk[at] as number] as number) |
@@ -180,7 +181,7 @@ export class RecordScanner {
           this.#sawQuote = false;
           return FIELD_END;
         case QUOTE:
-          // With quote = escape a doubled quote closes and opens again, which comes to the same.
+          // If quote and escape are the same, a doubled quote closes and reopens the field, which has the same result.
           this.#inQuote = !this.#inQuote;
           this.#sawQuote = true;
           classes = this.#inQuote ? this.#inQuotes : this.#plain;
@@ -220,7 +221,7 @@ export class RecordScanner {
     }
   }
 
-  /** After the last chunk: RECORD_END if a record was open (its last bytes came with the last CHUNK_END), else CHUNK_END. */
+  /** Call after the last chunk. Returns RECORD_END if a record was open, whose bytes were in earlier chunks. */
   finish(): Stop {
     this.load(new Uint8Array(0));
     this.start = 0;
@@ -269,7 +270,7 @@ export class RecordScanner {
     return CHUNK_END;
   }
 
-  /** As COPY counts: a quoted newline counts too, if it is the file's kind; where rows end with both, the carriage return. */
+  /** Counts as COPY does: quoted newlines of the file's kind count too. If rows end with CRLF, carriage returns count. */
   #physicalLine(): number {
     const ends = this.newline === 'lf' || this.newline === null ? this.#lineFeeds : this.#carriageReturns;
     return this.#lineOffset + ends + 1;
@@ -279,7 +280,7 @@ export class RecordScanner {
     return new ConnectorError(
       'row_too_large',
       `the row that starts at line ${this.#recordLine} is longer than the ${this.#maxRowBytes} bytes allowed: ${size} bytes up to here`,
-      { hint: "Look for a quote that is never closed, or raise the connector's max_row_bytes." },
+      { hint: 'Look for a quote that is never closed, or increase max_row_bytes of the connector.' },
     );
   }
 
@@ -289,7 +290,7 @@ export class RecordScanner {
       `NUL character at line ${this.#physicalLine()}, field ${this.field + 1}: text in PostgreSQL cannot hold it`,
       {
         line: this.#recordLine,
-        hint: 'Take the NUL characters out, or set csv_encoding if the file is UTF-16.',
+        hint: 'Remove the NUL characters from the file, or set csv_encoding of the connector if the file is UTF-16.',
       },
     );
   }
@@ -299,7 +300,7 @@ export class RecordScanner {
     return new ConnectorError(
       'mixed_newlines',
       `expected every row to end with ${names[this.newline ?? found]} as the first does, got ${names[found]} at line ${this.#physicalLine()}`,
-      { hint: 'Quote fields that hold a newline, or write all line ends alike.' },
+      { hint: 'Quote fields that contain a newline, and write all line ends alike.' },
     );
   }
 }

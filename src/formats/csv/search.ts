@@ -1,4 +1,6 @@
-/** The last index, up to `last`, whose value is at most `limit`, in ascending values; 0 where there is none. */
+/** Binary search. */
+
+/** Returns the last index, up to `last`, whose value is at most `limit`; 0 if there is none. The values must ascend. */
 export function lastAtMost(values: number[], limit: number, last: number): number {
   let low = 0;
   let high = last;

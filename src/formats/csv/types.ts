@@ -1,27 +1,25 @@
-/**
- * The types that inference knows. A value is looked at as bytes, never as a string: a range of a buffer.
- */
+/** The types that inference knows, and their syntax. Values are ranges of a buffer, which is faster than strings. */
 export interface TypeRule {
-  /** What a value looks like; several kinds may come to one type. */
+  /** The name of the value's syntax; several kinds may have the same type. */
   kind: string;
-  /** PostgreSQL's type for a column of which every value is of this kind. */
+  /** PostgreSQL's type for a column with only values of this kind. */
   type: string;
-  /** Whether the value is of this kind: the syntax, not every value that the type would take. */
+  /** Whether the value has this syntax; the type itself may accept more. */
   matches: (bytes: Uint8Array, start: number, end: number) => boolean;
-  /** Kinds whose type takes every value of this kind, too. */
+  /** Kinds whose type also accepts every value of this kind. */
   widensTo: string[];
 }
 
-/** No value longer than this is anything but text. */
+/** Longer values are always text. */
 export const LONGEST_TYPED_VALUE = 128;
 
 /**
- * In order of preference: where two kinds meet in a column, it becomes the first kind that both widen to, or
- * text. A new type is one new entry.
+ * In order of preference: a column with two kinds gets the first kind that both widen to, or text. A new type is one new
+ * entry.
  */
 export const TYPE_RULES: TypeRule[] = [
   { kind: 'truth', type: 'boolean', matches: isTruth, widensTo: [] },
-  // NaN alone may be anything; among numbers it is one.
+  // A column with nothing but NaN may be anything. Among numbers, NaN is a number.
   { kind: 'not a number', type: 'text', matches: isNotANumber, widensTo: ['decimal', 'long decimal'] },
   {
     kind: 'integer',
@@ -29,7 +27,7 @@ export const TYPE_RULES: TypeRule[] = [
     matches: isInteger,
     widensTo: ['long integer', 'decimal', 'long decimal'],
   },
-  // More digits than a double holds.
+  // More digits than a double represents exactly.
   { kind: 'long integer', type: 'bigint', matches: isLongInteger, widensTo: ['long decimal'] },
   { kind: 'decimal', type: 'double precision', matches: isDecimal, widensTo: ['long decimal'] },
   { kind: 'long decimal', type: 'numeric', matches: isLongDecimal, widensTo: [] },
@@ -44,11 +42,11 @@ const POINT = 0x2e;
 const COLON = 0x3a;
 const ZERO = 0x30;
 
-/** Decimal digits that every double holds. */
+/** A double represents this many decimal digits exactly. */
 const DOUBLE_DIGITS = 15;
-/** Powers of ten that are safely within a double. */
+/** Powers of ten that are safely in the range of a double. */
 const DOUBLE_EXPONENT = 290;
-/** Powers of ten that are safely within a numeric. */
+/** Powers of ten that are safely in the range of a numeric. */
 const NUMERIC_EXPONENT = 1000;
 const MAX_BIGINT = '9223372036854775807';
 const MIN_BIGINT = '9223372036854775808';
@@ -107,7 +105,7 @@ function integerKind(bytes: Uint8Array, start: number, end: number, negative: bo
   return LONG_INTEGER;
 }
 
-/** From the first digit that is not zero; zeros at the end count. */
+/** Counts the digits from the first that is not zero; trailing zeros count. */
 function significantDigits(bytes: Uint8Array, start: number, end: number): number {
   let at = start;
   while (at < end && (bytes[at] === ZERO || bytes[at] === POINT)) at++;
@@ -116,7 +114,7 @@ function significantDigits(bytes: Uint8Array, start: number, end: number): numbe
   return digits;
 }
 
-/** The number after `e`; NaN if it is none. */
+/** Returns the number after `e`; NaN if it is not an exponent. */
 function exponentOf(bytes: Uint8Array, start: number, end: number): number {
   if (lower(bytes[start]) !== 0x65 || end - start > 6) return Number.NaN;
   const signed = bytes[start + 1] === MINUS || bytes[start + 1] === PLUS;
@@ -142,7 +140,7 @@ function isTruth(bytes: Uint8Array, start: number, end: number): boolean {
   }
 }
 
-/** `YYYY-MM-DD`, a date that the calendar has. */
+/** `YYYY-MM-DD`, if the date exists. */
 function isDate(bytes: Uint8Array, start: number, end: number): boolean {
   return end - start === 10 && isDateAt(bytes, start);
 }
@@ -160,7 +158,7 @@ function daysIn(year: number, month: number): number {
   return month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31;
 }
 
-/** `YYYY-MM-DD[T ]HH:MM[:SS[.fraction]][zone]`; a fraction beyond microseconds is rounded by PostgreSQL. */
+/** `YYYY-MM-DD[T ]HH:MM[:SS[.fraction]][zone]`; PostgreSQL rounds a fraction to microseconds. */
 function isTimestamp(bytes: Uint8Array, start: number, end: number): boolean {
   if (end - start < 16 || !isDateAt(bytes, start)) return false;
   const separator = bytes[start + 10];
@@ -180,7 +178,7 @@ function isTimestamp(bytes: Uint8Array, start: number, end: number): boolean {
   return at === end || isZone(bytes, at, end);
 }
 
-/** `Z`, `+HH`, `+HHMM`, `+HH:MM`, within what PostgreSQL takes for an offset. */
+/** `Z`, `+HH`, `+HHMM` or `+HH:MM`, in the range that PostgreSQL accepts. */
 function isZone(bytes: Uint8Array, start: number, end: number): boolean {
   const sign = bytes[start];
   if (end - start === 1) return lower(sign) === 0x7a;
@@ -211,7 +209,7 @@ function skipDigits(bytes: Uint8Array, start: number, end: number): number {
   return at;
 }
 
-/** The number that `length` digits make; -1 if there is anything but digits. */
+/** Returns the value of `length` digits; -1 if there are other characters. */
 function numberAt(bytes: Uint8Array, start: number, length: number): number {
   let number = 0;
   for (let at = start; at < start + length; at++) {
@@ -222,13 +220,13 @@ function numberAt(bytes: Uint8Array, start: number, length: number): number {
   return number;
 }
 
-/** Whether two digits make a number from 0 to `most`. */
+/** Whether two digits are a number from 0 to `most`. */
 function inRange(bytes: Uint8Array, start: number, most: number): boolean {
   const number = numberAt(bytes, start, 2);
   return number >= 0 && number <= most;
 }
 
-/** Lower case of an ASCII letter; of no use for other bytes. */
+/** Returns the lower case of an ASCII letter; meaningless for other bytes. */
 function lower(byte: number | undefined): number {
   return (byte ?? 0) | 0x20;
 }

@@ -1,3 +1,4 @@
+/** Batches of a Parquet file: rows in COPY's text format, from which values that PostgreSQL cannot hold are sorted out. */
 import type { Refusal, RowBatch } from '../format.ts';
 import { rowBytes } from '../row_bytes.ts';
 import { RAISED, readRaised } from './text.ts';
@@ -5,35 +6,38 @@ import { RAISED, readRaised } from './text.ts';
 const LINE_FEED = 0x0a;
 const MARK = Buffer.from(RAISED);
 
-/** The lines of a chunk of COPY's text format; a line is a row. */
+/** Rows in COPY's text format, one row a line. */
 export interface TextLines {
   bytes: Buffer;
-  /** The lines that COPY is to see: their range in `bytes`, and their number in the file. */
+  /** The good lines: their range in `bytes`, and their row number in the file. */
   rows: { start: number; end: number; number: number }[];
   refusals: Refusal[];
 }
 
-/** Bytes of lines that are made one chunk. */
+/** The least size of a batch. */
 const BATCH_BYTES = 1 << 20;
 
-/** Cuts what comes in pieces at the ends of lines, many lines to a chunk. */
-export async function* wholeLines(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
+/** Regroups chunks into larger ones that end at the end of a line. */
+export async function* wholeLines(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
   let gathered: Uint8Array[] = [];
   let bytes = 0;
-  for await (const piece of pieces) {
-    gathered.push(piece);
-    bytes += piece.length;
+  for await (const chunk of chunks) {
+    gathered.push(chunk);
+    bytes += chunk.length;
     if (bytes < BATCH_BYTES) continue;
-    const chunk = Buffer.concat(gathered);
-    const end = chunk.lastIndexOf(LINE_FEED) + 1;
-    if (end > 0) yield chunk.subarray(0, end);
-    gathered = [chunk.subarray(end)];
-    bytes = chunk.length - end;
+    const all = Buffer.concat(gathered);
+    const end = all.lastIndexOf(LINE_FEED) + 1;
+    if (end > 0) yield all.subarray(0, end);
+    gathered = [all.subarray(end)];
+    bytes = all.length - end;
   }
   if (bytes > 0) yield Buffer.concat(gathered);
 }
 
-/** Cuts a chunk of whole lines, the first of which is the file's row `firstRow`, and sets the marked ones apart. */
+/**
+ * Splits whole lines into rows to copy and refusals, which are the lines that begin with RAISED.
+ * @param firstRow the number of the first row, from 1
+ */
 export function splitLines(chunk: Uint8Array, firstRow: number): TextLines {
   const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
   const lines: TextLines = { bytes, rows: [], refusals: [] };

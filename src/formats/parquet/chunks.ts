@@ -1,13 +1,14 @@
+/** Reads the output of a reader process. */
 import type { Socket } from 'node:net';
 import { passedThrough } from '../../young_buffers.ts';
-import type { Patience } from './patience.ts';
+import type { StallTimer } from './stall_timer.ts';
 
-/** Bytes that wait to be taken, before the socket is asked to hold back. */
+/** How many received bytes may wait before the socket is paused. */
 const MAX_WAITING = 512 * 1024;
 
 /**
- * What comes out of a process, piece by piece as it is received: a stream's own iterator would copy them together. As long
- * as nobody reads, the socket does not hold up the end of this process.
+ * Yields chunks as they are received; a stream's own iterator would copy them together. While nobody reads, the socket
+ * does not keep this process alive.
  */
 export class Chunks {
   readonly #socket: Socket;
@@ -23,17 +24,18 @@ export class Chunks {
       if (this.#waitingBytes >= MAX_WAITING) socket.pause();
       this.#arrived();
     });
-    // A process that is gone is seen by its exit.
+    // The exit of the process reports the failure.
     socket.on('error', () => {});
     socket.unref();
   }
 
   /**
-   * @param total resolves, when all has been written, with the number of bytes; until then pieces are passed on
-   * @param patience with the process, between two pieces; how long they are taken to be used does not count
+   * Yields chunks until `total` bytes were read.
+   * @param total resolves with the number of bytes when the process has written all of them
+   * @param stallTimer runs only while this waits for a chunk, not while the caller uses one
    * @throws what `total` rejects with
    */
-  async *read(total: Promise<number>, patience: Patience): AsyncGenerator<Buffer> {
+  async *read(total: Promise<number>, stallTimer: StallTimer): AsyncGenerator<Buffer> {
     const socket = this.#socket.ref();
     let left = Number.POSITIVE_INFINITY;
     let given = 0;
@@ -41,7 +43,7 @@ export class Chunks {
       left = bytes;
       this.#arrived();
     });
-    // Its failure wakes the loop below, and is thrown there.
+    // A rejection wakes the loop below, which throws it.
     let failed = false;
     known.catch(() => {
       failed = true;
@@ -59,7 +61,7 @@ export class Chunks {
         } else if (failed) {
           await known;
         } else {
-          await patience.during(
+          await stallTimer.during(
             new Promise<void>((resolve) => {
               this.#arrived = resolve;
             }),

@@ -1,10 +1,11 @@
+/** Describes a Parquet file for the worker: its columns, its row groups, and its "leaves". */
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { HOLDS_JSON, levelsOf } from './nested.ts';
 import type { ReaderColumn, RowGroup } from './protocol.ts';
 
 /**
- * The columns of a file.
- * @param file its path, as a literal of SQL
+ * Returns the columns of a file.
+ * @param file its path, as an SQL literal
  * @param leaves see listLeaves
  */
 export async function describeColumns(
@@ -26,10 +27,10 @@ export async function describeColumns(
 }
 
 /**
- * The row groups of a file, in their order.
- * @param file its path, as a literal of SQL
+ * Returns the row groups of a file, in order.
+ * @param file its path, as an SQL literal
  * @param leaves see listLeaves
- * @throws Error where the footer contradicts itself: DuckDB would take bytes for rows that are none, or leave rows out
+ * @throws Error if the footer contradicts itself: DuckDB would read bytes that are not rows, or leave rows out
  */
 export async function listRowGroups(
   connection: DuckDBConnection,
@@ -59,25 +60,25 @@ export async function listRowGroups(
       number,
     ];
     if (id !== i) throw new Error(`row group ${i + 1} has no columns`);
-    // A value a row, null or not; only of lists there are more.
+    // A column has one value or null per row; only lists have more.
     const values = fewest < rows ? fewest : mostFlat;
     if (rows < 0 || fewest < rows || mostFlat > rows) {
-      throw new Error(`row group ${i + 1} has ${rows} rows, and a column of it ${values} values`);
+      throw new Error(`row group ${i + 1} has ${rows} rows, but one of its columns has ${values} values`);
     }
     return { rows, start, end };
   });
   if (listed.length !== groupCount) throw new Error(`row group ${listed.length + 1} has no columns`);
   const rowsOfGroups = listed.reduce((sum, { rows }) => sum + rows, 0);
   if (rowsOfGroups !== rowCount) {
-    throw new Error(`the file has ${rowCount} rows, and its row groups have ${rowsOfGroups}`);
+    throw new Error(`the footer counts ${rowCount} rows, but its row groups have ${rowsOfGroups}`);
   }
   return listed;
 }
 
-/** Why a column of a type cannot be read as it is, or not in a time that anybody would wait; null where it can. */
+/** Returns why a column cannot be read without loss, or not in a reasonable time; null if it can. */
 export function whyUnreadable(type: string, digits = 0): ReaderColumn['unreadable'] {
   if (digits > DECIMAL_DIGITS) {
-    const reason = `it holds decimals of ${digits} digits, of which ${DECIMAL_DIGITS} can be read without loss`;
+    const reason = `its decimals have ${digits} digits; at most ${DECIMAL_DIGITS} can be read without loss`;
     return { code: 'unsupported_type', reason };
   }
   const levels = levelsOf(type);
@@ -88,35 +89,35 @@ export function whyUnreadable(type: string, digits = 0): ReaderColumn['unreadabl
 }
 
 /**
- * DuckDB's to_json takes twice as long with each level of lists and maps, and with structs none: at 16 levels 20 to 40 ms
- * a query, at 30 some minutes.
+ * DuckDB's to_json takes twice as long with each level of lists and maps (structs do not count): 20 to 40 ms per query at
+ * 16 levels, minutes at 30.
  */
 const LEVELS = 16;
-/** The same, where we compose the JSON ourselves: at 8 levels 10,000 rows take a second, at 12 half a minute. */
+/** The limit if we compose the JSON ourselves: 10,000 rows take a second at 8 levels, half a minute at 12. */
 const LEVELS_AROUND_JSON = 8;
-/** The most that DuckDB's decimals have; of longer ones it makes doubles. */
+/** The most digits in DuckDB's decimals; it turns longer ones into doubles. */
 const DECIMAL_DIGITS = 38;
 
-/** A column of the file's own, in the order of its schema: one of DuckDB's may be made of several. */
+/** A "leaf": one physical column of the file, in schema order. A nested column of DuckDB has several leaves. */
 export interface Leaf {
   /** The position of DuckDB's column. */
   column: number;
-  /** Of a decimal; otherwise 0. */
+  /** The precision of a decimal; otherwise 0. */
   digits: number;
-  /** Whether it stands in a list, so that a row may have several of its values. */
+  /** Whether the leaf is inside a list, so that a row may have several values. */
   repeated: boolean;
 }
 
 /**
- * The file's own columns.
- * @param file its path, as a literal of SQL
+ * Returns the leaves of a file.
+ * @param file its path, as an SQL literal
  */
 export async function listLeaves(connection: DuckDBConnection, file: string): Promise<Leaf[]> {
   const schema = await connection.runAndReadAll(
     `select coalesce(num_children, 0), coalesce(precision, 0), coalesce(repetition_type = 'REPEATED', false)
       from parquet_schema(${file})`,
   );
-  // From the root down, each followed by its children.
+  // Depth first: each element is followed by its children.
   const elements = schema.getRows().map((row) => row.map(Number) as [number, number, number]);
   let at = 1;
   const take = (column: number, inList: boolean): Leaf[] => {
@@ -128,7 +129,7 @@ export async function listLeaves(connection: DuckDBConnection, file: string): Pr
   return Array.from({ length: elements[0]?.[0] ?? 0 }, (_, column) => take(column, false)).flat();
 }
 
-/** Of the longest decimal in a column. */
+/** Returns the precision of the longest decimal in a column. */
 function digitsOf(leaves: Leaf[], position: number): number {
   return Math.max(0, ...leaves.filter(({ column }) => column === position).map(({ digits }) => digits));
 }

@@ -1,25 +1,26 @@
+/** Errors of the Parquet format that a person can act on. */
 import { ConnectorError } from '../../errors.ts';
 import type { ReaderColumn } from './protocol.ts';
 import { RAISED, readRaised } from './text.ts';
 
-/** For a column that a table is to get, and that cannot be read. */
+/** Returns the error for a column that the table needs but that cannot be read. */
 export function unreadableColumn({ name, unreadable }: ReaderColumn): ConnectorError {
   const { code, reason } = unreadable!;
   return new ConnectorError(code, `column ${name} cannot be read: ${reason}`, {
     column: name,
-    hint: 'Write it in another way, as text for example, or leave it out with a row in column_mappings whose target_column is null.',
+    hint: 'Write the column as another type (for example as text), or leave it out: add a row to column_mappings with target_column null.',
   });
 }
 
 export function nulInName(name: string): ConnectorError {
   return new ConnectorError(
     'nul_character',
-    `the name of column ${name} has a NUL character, which no name in PostgreSQL can hold`,
+    `the name of column ${name} has a NUL character, which PostgreSQL does not allow in names`,
     { hint: 'Write the file with another name for the column.' },
   );
 }
 
-/** What DuckDB, or our own SQL in it, says of a file or its transform, as an error a person can act on. */
+/** Returns a clear error for one that DuckDB, or our own SQL in it, raised; other errors are unchanged. */
 export function explain(error: unknown, transform: string | null): unknown {
   if (!(error instanceof ConnectorError)) return error;
   if (error.code === 'transform_failed') return transformFailed(error);
@@ -35,12 +36,12 @@ export function explain(error: unknown, transform: string | null): unknown {
 
 function transformFailed(cause: ConnectorError): ConnectorError {
   return new ConnectorError('transform_failed', `the transform cannot be run: ${reasonOf(cause)}`, {
-    hint: 'It is one select of DuckDB over the relation file, which reads no other file. Pause the connector, mend it, and try it with dry_run_file.',
+    hint: 'The transform must be one DuckDB select that reads only the relation "file". Pause the connector, fix its transform, and test it with dry_run_file.',
     cause,
   });
 }
 
-/** The first line, without the paths of our own disk. */
+/** Returns the first line of the message, without local paths. */
 function reasonOf({ message }: ConnectorError): string {
   return message.split('\n')[0]!.replace(/ ?['"]?\/[^'" ]*\/[\w.]+['"]?/g, '');
 }

@@ -1,13 +1,17 @@
+/** SQL expressions that turn nested DuckDB values (lists, structs, maps, variants) into JSON text. */
 import { quoteText } from './quote.ts';
 import { listElement } from './types.ts';
 
-/** Types whose values are JSON already; inside others DuckDB's to_json would make doubles of their numbers, or one string. */
+/**
+ * Types whose values are JSON already. Inside other types, DuckDB's to_json turns their numbers into doubles, or each
+ * value into one string.
+ */
 export const HOLDS_JSON = /\b(JSON|VARIANT)\b/;
 
-/** An expression for the JSON of a nested value, as text; null stays null. */
+/** Returns an expression for a nested value's JSON text; null stays null. */
 export function jsonText(value: string, type: string, depth = 0): string {
   if (type === 'JSON') return `cast(${value} as varchar)`;
-  // A VARIANT that is null is JSON's null to a cast.
+  // A cast would turn an SQL null into JSON's null.
   if (type === 'VARIANT')
     return `case when ${value} is not null then cast(cast(${value} as json) as varchar) end`;
   if (HOLDS_JSON.test(type)) {
@@ -17,7 +21,7 @@ export function jsonText(value: string, type: string, depth = 0): string {
   return `cast(to_json(${value}) as varchar)`;
 }
 
-/** Null for a type that is not understood. */
+/** Returns null for a type that it does not know. */
 function composedText(value: string, type: string, depth: number): string | null {
   const item = `e${depth}`;
   const inner = (inside: string, innerType: string) =>
@@ -44,7 +48,7 @@ function composedText(value: string, type: string, depth: number): string | null
   return `'{' || ${texts.join(" || ',' || ")} || '}'`;
 }
 
-/** Cuts at the commas that are in no quotes and no parentheses. */
+/** Splits at the commas outside of quotes and parentheses. */
 function splitTypes(list: string): string[] {
   const parts: string[] = [];
   let depth = 0;
@@ -64,14 +68,14 @@ function splitTypes(list: string): string[] {
   return [...parts, list.slice(start).trim()];
 }
 
-/** What of a type's text matters to levelsOf. Names, and an enum's values, are in quotes. */
+/** The tokens of a type's text that levelsOf needs. Quoted names and enum values are skipped as one token. */
 const TOKENS = /"(?:[^"]|"")*"|'(?:[^']|'')*'|MAP\(|\(|\)|,|\[\d*\]/g;
 
-/** How many lists and maps of a type stand within each other, at most. */
+/** Returns how deep lists and maps are nested in a type. */
 export function levelsOf(type: string): number {
-  /** Of each parenthesis that is open: its own level, and the most that any type in it has. */
+  /** For each open parenthesis: its own level, and the deepest of the types in it. */
   const open: { own: number; most: number }[] = [];
-  /** Of the type that has just been read. */
+  /** The levels of the type that was read last. */
   let levels = 0;
   for (const [token] of type.matchAll(TOKENS)) {
     if (token.startsWith('[')) levels += 1;

@@ -1,13 +1,12 @@
+/** The messages between the worker and a reader process. */
 import type { BinaryPlan } from './binary/kinds.ts';
-import type { Sorting } from './sort.ts';
 
-/** What the worker asks of a reader process. */
 export type ReaderRequest = {
-  /** The only file that the request may read, because a person's SQL is in it; else any below the spool directory. */
+  /** The only file that the request may read, set if it contains a user's SQL. Default: any below the spool directory. */
   confinedTo?: string | undefined;
 } & (
   | { type: 'describe'; path: string; transform: string | null }
-  /** A query whose one column is a BLOB; its values are written one after the other. */
+  /** A query with one BLOB column, whose values are written one after the other. */
   | {
       type: 'read';
       query: string;
@@ -29,25 +28,40 @@ export type ReaderRequest = {
   | { type: 'look'; query: string }
 );
 
-/** Which rows a query gives, so that the end of its stream can be told from an error. */
+/** The rows that a query must return, so that the end of its stream can be told from an error. */
 export interface ExpectedRows {
-  /** The number of the first one, from 0. */
+  /** The number of the first row, from 0. */
   first: number;
-  /** How many there are; null where the query says so itself, by a last row with the number -1. */
+  /** The number of rows; null if the query marks its end itself, with a last row numbered -1. */
   count: number | null;
   /** Whether the query's last column holds the rows' numbers. */
   numbers: 'in order' | 'in any order' | 'none';
 }
 
-/** What of a file is there: its bytes up to `available`, and those from `tailFrom` on. */
+/** How the reader sorts a query's rows. */
+export interface Sorting {
+  /** What the query reads from. */
+  source: string;
+  /** A condition that is true for a row that must come last, if there is one. */
+  last: string | null;
+  keys: {
+    /** A column of the source, quoted. */
+    column: string;
+    /** Whether equal texts only need to be adjacent: then their dictionary numbers are sorted, which is faster. */
+    dictionary: boolean;
+    direction: string;
+  }[];
+}
+
+/** The "extent" of a file is the part fetched so far: its bytes up to `available`, and those from `tailFrom` on. */
 export interface Extent {
   available: number;
   tailFrom: number;
 }
 
 /**
- * What a reader process answers to each request. What it reads goes another way, through OUTPUT, because the channel of the
- * requests is slow; `written` says how many bytes went there.
+ * The answer of a reader process. The rows do not come through this channel, which is slow, but through OUTPUT; `written`
+ * is the number of bytes sent there.
  */
 export type ReaderAnswer = Outcome & { written: number };
 
@@ -56,28 +70,28 @@ export type Outcome =
   | { type: 'looked'; values: (string | null)[] }
   | { type: 'done'; rows: number }
   | { type: 'read_too_early' }
-  /** After so many rows, which are written. */
+  /** `rows`: how many rows were written before. */
   | { type: 'failed'; message: string; rows: number }
   | { type: 'rows_do_not_add_up'; message: string; rows: number }
   | { type: 'transform_refused'; message: string }
   | { type: 'row_too_large'; row: number; bytes: number };
 
-/** The file descriptor of a reader process to which it writes what it reads; nothing else is ever written there. */
+/** The file descriptor to which a reader process writes rows, and nothing else. */
 export const OUTPUT = 3;
 
 export interface FileDescription {
-  /** Those of its transform, if it has one. */
+  /** The transform's columns, if there is one. */
   columns: ReaderColumn[];
   /** Columns that the transform does not see. */
   hidden: string[];
-  /** In the order of their rows. */
+  /** In file order. */
   rowGroups: RowGroup[];
 }
 
-/** A part of the file that holds all columns of some rows. */
+/** A "row group": the section of a Parquet file that holds all columns of some rows. */
 export interface RowGroup {
   rows: number;
-  /** Where its bytes lie in the file. */
+  /** Its first byte in the file; `end` is the byte after its last. */
   start: number;
   end: number;
 }
@@ -85,13 +99,13 @@ export interface RowGroup {
 export interface ReaderColumn {
   name: string;
   duckdbType: string;
-  /** Whether any row group holds a null, or does not say. */
+  /** Whether any row group has a null, or no statistics. */
   nullable: boolean;
-  /** Why its values cannot be read as they are, and the code of that error; null where they can. */
+  /** Why its values cannot be read without loss, and the error's code; null if they can. */
   unreadable: { code: 'unsupported_type' | 'unsupported_nesting'; reason: string } | null;
 }
 
-/** Where a reader process puts what does not fit into its memory; each has its own, as their files have the same names. */
+/** Returns where a reader process spills to disk. Each process needs its own directory: DuckDB's file names are the same. */
 export function spillDirectory(spoolDir: string, pid: number): string {
   return `${spoolDir}/duckdb.${pid}`;
 }

@@ -1,9 +1,10 @@
-/** A literal for a statement of DuckDB's. */
+/** Quotes literals and names for DuckDB's SQL. */
+/** Returns a quoted literal. */
 export function quoteText(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;
 }
 
-/** A name for a statement of DuckDB's. */
+/** Returns a quoted name. */
 export function quoteName(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }

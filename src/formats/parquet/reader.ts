@@ -1,6 +1,6 @@
 /**
- * The reader process: runs DuckDB apart from the worker, so that a file that brings DuckDB down, or makes it take
- * all the memory, ends one attempt and not the worker. It serves one request at a time and has no secrets.
+ * The reader process. It runs DuckDB apart from the worker: a file that crashes DuckDB, or takes all memory, then ends one
+ * attempt and not the worker. It serves one request at a time and has no secrets.
  */
 import { writeFileSync, writeSync } from 'node:fs';
 import {
@@ -15,25 +15,25 @@ import { makeWriter } from './binary/writers.ts';
 import { describeColumns, listLeaves, listRowGroups, whyUnreadable } from './describe.ts';
 import { OUTPUT, type Outcome, type ReaderAnswer, type ReaderRequest, spillDirectory } from './protocol.ts';
 import { quoteText } from './quote.ts';
+import { readWithinExtent } from './read_log.ts';
 import { BrokenStream, streamRows } from './row_stream.ts';
 import { withOrder } from './sort.ts';
 import { parseQuery, refusal, transformed } from './transform.ts';
-import { readWithin } from './watch.ts';
 
-/** Bytes that are gathered before they are written. */
+/** How many bytes are gathered before they are written. */
 const CHUNK_BYTES = 1 << 18;
-/** What a sort may put on the spool's disk; beyond, the file goes unsorted. */
+/** How much a sort may spill to the spool's disk. A file that needs more is imported unsorted. */
 const MAX_SPILLED = '16GB';
 
 type RequestOf<Type extends ReaderRequest['type']> = Extract<ReaderRequest, { type: Type }>;
 
 const [spoolDir, memoryLimit, threads] = process.argv.slice(2) as [string, string, string];
 const shared = await openDuckDB(`set allowed_directories = [${quoteText(spoolDir)}]`);
-/** What the request at hand goes to. */
+/** The connection that serves the current request. */
 let connection = shared.connection;
-/** A DuckDB that reads one file and no other. */
+/** A DuckDB instance that may read a single file. */
 let confined: (OpenedDuckDB & { path: string }) | undefined;
-if (process.platform === 'linux') goFirst();
+if (process.platform === 'linux') raiseOomScore();
 
 process.on('message', async (request: ReaderRequest) => {
   const output = new Output();
@@ -42,15 +42,15 @@ process.on('message', async (request: ReaderRequest) => {
     .catch(failed);
   answer({ ...outcome, written: output.written });
 });
-// The worker is gone: so is the reason to be.
+// The worker is gone.
 process.on('disconnect', () => process.exit(0));
 
-/** Where the machine runs out of memory, this process is to be ended, and neither the worker nor PostgreSQL. */
-function goFirst(): void {
+/** Makes Linux's OOM killer choose this process, rather than the worker or PostgreSQL. */
+function raiseOomScore(): void {
   writeFileSync('/proc/self/oom_score_adj', '1000');
 }
 
-/** Sees to it that a request reads what it may, and no more: DuckDB itself holds queries to that. */
+/** Connects to a DuckDB instance that reads only the files that the request may read. */
 async function connect({ confinedTo: path }: ReaderRequest): Promise<void> {
   if (path !== confined?.path) {
     confined?.connection.closeSync();
@@ -67,7 +67,7 @@ interface OpenedDuckDB {
   connection: DuckDBConnection;
 }
 
-/** @param allow the statement that says which files may be read */
+/** @param allow the statement that sets which files may be read */
 async function openDuckDB(allow: string): Promise<OpenedDuckDB> {
   const instance = await DuckDBInstance.create(':memory:', {
     threads,
@@ -78,9 +78,9 @@ async function openDuckDB(allow: string): Promise<OpenedDuckDB> {
     autoload_known_extensions: 'false',
   });
   const opened = await instance.connect();
-  // Times with a zone are written in UTC, with the offset: no instant is lost.
+  // Times with a zone are written in UTC with the offset, so that no instant is lost.
   await opened.run("set timezone = 'UTC'");
-  // Those files and nothing else, whatever a query says.
+  // No query can read other files after these statements.
   await opened.run(allow);
   await opened.run('set enable_external_access = false');
   await opened.run('set lock_configuration = true');
@@ -104,13 +104,13 @@ async function look(query: string): Promise<(string | null)[]> {
   return found.getRows()[0] as (string | null)[];
 }
 
-/** Writes what it reads, and returns what is to be said when there is no more. */
+/** Writes the rows to `output`, and returns the outcome. */
 async function readAll(request: RequestOf<'read' | 'read_binary'>, output: Output): Promise<Outcome> {
   const run = (orderBy: string) =>
     request.type === 'read' ? read(request, orderBy, output) : readBinary(request, orderBy, output);
   if (request.sorting) return await withOrder(connection, request.sorting, run);
   return request.extent
-    ? await readWithin(connection, request.extent, () => run('').catch(failed))
+    ? await readWithinExtent(connection, request.extent, () => run('').catch(failed))
     : await run('');
 }
 
@@ -131,7 +131,7 @@ async function describeTransform(source: string, transform: string, hidden: stri
   const reason = refusal(parsed!);
   if (reason !== null) return { type: 'transform_refused', message: reason };
   const described = await connection.runAndReadAll(`describe select * from ${source}`);
-  // The last one is the row's number.
+  // The last column is the row's number.
   const columns = described.getRows().slice(0, -1);
   return {
     type: 'described',
@@ -195,7 +195,7 @@ async function readBinary(
   return { type: 'done', rows: row };
 }
 
-/** Bytes of a decimal in a vector, by its digits; of no meaning for other types. */
+/** Returns the bytes of a decimal in a DuckDB vector; meaningless for other types. */
 function decimalWidth(type: DuckDBType): number {
   const digits = type instanceof DuckDBDecimalType ? type.width : 0;
   if (digits <= 4) return 2;
@@ -203,7 +203,7 @@ function decimalWidth(type: DuckDBType): number {
   return digits <= 18 ? 8 : 16;
 }
 
-/** Gathers bytes and writes them to OUTPUT, waiting until there is room. */
+/** Gathers bytes and writes them to OUTPUT; blocks until there is room. */
 class Output {
   written = 0;
   #buffer: Buffer | undefined;
@@ -212,7 +212,7 @@ class Output {
   write(bytes: Uint8Array): void {
     const large = bytes.length > CHUNK_BYTES / 4;
     if (large || this.#filled + bytes.length > CHUNK_BYTES) this.flush();
-    // To gather it as well would only copy it.
+    // Gathering a large value would only copy it.
     if (large) this.#writeAll(bytes);
     else this.#gather(bytes);
   }
@@ -229,7 +229,7 @@ class Output {
   }
 
   #writeAll(bytes: Uint8Array): void {
-    // Nobody waits for this thread meanwhile: the worker that wants no more kills the process.
+    // Blocking is fine: this thread has nothing else to do, and a worker that wants no more kills the process.
     for (let at = 0; at < bytes.length; ) at += writeSync(OUTPUT, bytes, at);
     this.written += bytes.length;
   }

@@ -1,3 +1,4 @@
+/** The worker's side of a reader process: starts it, sends it requests, and turns its answers into rows or errors. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
@@ -10,7 +11,6 @@ import { Channel } from '../channel.ts';
 import type { PoolMember } from '../pool.ts';
 import type { RowBytes } from '../row_bytes.ts';
 import { Chunks } from './chunks.ts';
-import { Patience } from './patience.ts';
 import {
   type FileDescription,
   OUTPUT,
@@ -18,43 +18,44 @@ import {
   type ReaderRequest,
   spillDirectory,
 } from './protocol.ts';
+import { StallTimer } from './stall_timer.ts';
 import { RAISED } from './text.ts';
 
 const READER = fileURLToPath(
   import.meta.resolve(`./reader${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`),
 );
+
 /** What DuckDB may use in a reader process. */
 export interface ReaderLimits {
-  /** Its own limit, such as `192MB`; the process takes more. */
+  /** DuckDB's memory limit, for example `192MB`; the process takes more. */
   memory: string;
   threads: number;
-  /** How long it may neither answer nor write while it is waited for; then it is killed. */
+  /** How long the worker waits for an answer or output before it kills the process. */
   stallMs: number;
 }
 
 export type ReadRequest = Extract<ReaderRequest, { type: 'read' | 'read_binary' }>;
 
-/** One reader process. */
 export class Reader implements PoolMember {
   readonly #process: ChildProcess;
   readonly #exit: Promise<unknown>;
   readonly #channel: Channel<ReaderRequest, ReaderAnswer>;
   readonly #output: Chunks;
-  readonly #patience: Patience;
-  /** Whether a file is being read, or was left before its end: what is on its way belongs to it. */
+  readonly #stallTimer: StallTimer;
+  /** Whether a file is being read, or was not read to its end: then the pipe still holds its bytes. */
   #reading = false;
-  /** Whether DuckDB has given up its database: it would refuse every file from then on. */
+  /** Whether DuckDB has invalidated its database: it refuses every later file. */
   #spoiled = false;
 
   constructor(spoolDir: string, { memory, threads, stallMs }: ReaderLimits) {
     mkdirSync(spoolDir, { recursive: true, mode: 0o700 });
     this.#process = fork(READER, [spoolDir, memory, String(threads)], {
       serialization: 'advanced',
-      // The last is OUTPUT.
+      // Number 3 is OUTPUT.
       stdio: ['ignore', 'ignore', 'inherit', 'pipe', 'ipc'],
-      // Nothing of the worker's environment: no credentials, no connection string.
+      // The worker's environment is not passed on: no credentials, no connection string.
       env: LIES_ENV,
-      // For streamRows.
+      // streamRows calls gc().
       execArgv: ['--expose-gc'],
     });
     const spilled = spillDirectory(spoolDir, this.#process.pid ?? 0);
@@ -65,13 +66,13 @@ export class Reader implements PoolMember {
     this.#channel = new Channel(
       {
         emitter: this.#process,
-        // A process that is gone cannot be written to; that it is gone is seen by its exit.
+        // A failed send is ignored: the exit of the process reports it.
         post: (request) => this.#process.send(request, () => {}),
         gone: this.#exit,
       },
       () => false,
     );
-    this.#patience = new Patience(stallMs, () => this.#process.kill('SIGKILL'));
+    this.#stallTimer = new StallTimer(stallMs, () => this.#process.kill('SIGKILL'));
     this.#output = new Chunks(this.#process.stdio[OUTPUT] as Socket);
   }
 
@@ -93,25 +94,27 @@ export class Reader implements PoolMember {
   }
 
   /**
-   * The columns of a file, or of its transform.
+   * Returns the columns of a file, or of its transform.
    * @throws ConnectorError `reader_failed`, `transform_failed`, `reader_crashed`, `reader_stalled`
    */
   async describe(path: string, transform: string | null): Promise<FileDescription> {
     const confinedTo = transform === null ? undefined : path;
-    const answer = await this.#patience.during(this.#ask({ type: 'describe', path, transform, confinedTo }));
+    const answer = await this.#stallTimer.during(
+      this.#ask({ type: 'describe', path, transform, confinedTo }),
+    );
     if (answer.type === 'described') return answer.file;
     throw failure(answer);
   }
 
-  /** The texts of a query's one row. */
+  /** Returns the texts of a query's only row. */
   async look(query: string, confinedTo: string | undefined): Promise<(string | null)[]> {
-    const answer = await this.#patience.during(this.#ask({ type: 'look', query, confinedTo }));
+    const answer = await this.#stallTimer.during(this.#ask({ type: 'look', query, confinedTo }));
     if (answer.type === 'looked') return answer.values;
     throw failure(answer);
   }
 
   /**
-   * What a reading request finds, in pieces of any size.
+   * Yields the rows of a reading request, in chunks of any size.
    * @throws ConnectorError `read_too_early`, `row_too_large`, `rows_do_not_add_up`, `reader_failed`, `reader_crashed`,
    *   `reader_stalled`
    */
@@ -119,7 +122,7 @@ export class Reader implements PoolMember {
     this.#reading = true;
     const answered = this.#ask(request);
     const written = answered.then((answer) => answer.written);
-    yield* this.#output.read(written, this.#patience);
+    yield* this.#output.read(written, this.#stallTimer);
     this.#reading = false;
     const answer = await answered;
     if (answer.type === 'done') return lyingCount('answer', answer.rows);
@@ -132,11 +135,11 @@ export class Reader implements PoolMember {
       this.#spoiled ||= answer.type === 'failed' && /^(INTERNAL|FATAL) Error/.test(answer.message);
       return answer;
     }
-    throw this.#patience.over ? stalled() : crashed();
+    throw this.#stallTimer.stalled ? stalled() : crashed();
   }
 }
 
-/** @param request where rows were read */
+/** @param request set if rows were read */
 function failure(answer: ReaderAnswer, request?: ReadRequest): ConnectorError {
   const rowsBefore = request?.rows.first ?? 0;
   switch (answer.type) {
@@ -146,7 +149,7 @@ function failure(answer: ReaderAnswer, request?: ReadRequest): ConnectorError {
         `row ${rowsBefore + answer.row} has ${answer.bytes} bytes; max_row_bytes is ${request?.maxRowBytes}`,
       );
     case 'read_too_early':
-      return readTooEarly('they could not be read before all of it had come');
+      return readTooEarly('they could not be read before the whole file was fetched');
     case 'rows_do_not_add_up':
       return rowsDoNotAddUp(answer.message);
     case 'transform_refused':
@@ -161,12 +164,12 @@ function failure(answer: ReaderAnswer, request?: ReadRequest): ConnectorError {
   }
 }
 
-/** DuckDB's message, which may have several lines, with the last row before the error; our own says which row it was. */
+/** Adds the last row before the error to DuckDB's message, which may have several lines. Our own errors name their row. */
 function afterRow(message: string, row: number): string {
   return message.includes(RAISED) ? message : message.replace(/$/m, ` (after row ${row})`);
 }
 
-/** The same file is read rightly when all of it is there. */
+/** A passing error: the retry reads the file after it was fetched completely. */
 export function readTooEarly(what: string): ConnectorError {
   return new ConnectorError(
     'read_too_early',
@@ -178,10 +181,10 @@ export function readTooEarly(what: string): ConnectorError {
 function stalled(): ConnectorError {
   return new ConnectorError(
     'reader_stalled',
-    'the process that reads Parquet made no progress for too long, and was ended',
+    'the process that reads Parquet made no progress for too long, and was killed',
     {
       passing: true,
-      hint: 'The file is tried once more. If it stalls again, it is damaged, or needs longer: raise READER_STALL_SECONDS of the worker, then retry it.',
+      hint: 'The file is retried. If it stalls again, it is damaged or needs more time: raise READER_STALL_SECONDS of the worker, then retry the file.',
     },
   );
 }
@@ -189,10 +192,10 @@ function stalled(): ConnectorError {
 function crashed(): ConnectorError {
   return new ConnectorError(
     'reader_crashed',
-    'the process that reads Parquet ended in the middle of the file',
+    'the process that reads Parquet crashed in the middle of the file',
     {
       passing: true,
-      hint: 'If it happens with every attempt, the file is damaged or needs more memory than a reader has.',
+      hint: 'If every attempt crashes, the file is damaged or needs more memory than a reader has: write it again, with smaller row groups.',
     },
   );
 }

@@ -1,23 +1,24 @@
+/** Streams a DuckDB query's rows, and checks that the stream ended after its last row. */
 import type { DuckDBConnection, DuckDBDataChunk, DuckDBResult } from '@duckdb/node-api';
 import duckdb from '@duckdb/node-bindings';
 import { lying } from '../../lies.ts';
 import type { ExpectedRows } from './protocol.ts';
 
-/** Chunks of DuckDB, of 2,048 rows each, after which their memory is freed. */
+/** After how many chunks, of up to 2,048 rows each, their memory is freed. */
 const CHUNKS_TO_FREE = 32;
-/** The number of the row that a query puts behind its last one; see ExpectedRows. */
+/** The number of the "end row", which a query returns after its last row; see ExpectedRows. */
 export const END_ROW = -1n;
 
 /** Rows of a query, as DuckDB holds them. */
 export interface RowChunk {
   chunk: DuckDBDataChunk;
-  /** How many of the chunk's rows count: the end row is none. */
+  /** The number of rows, without the end row. */
   rows: number;
 }
 
-/** A stream that ended before its last row, or gave other rows than it should. */
+/** A stream that ended before its last row, or returned other rows than expected. */
 export class BrokenStream extends Error {
-  /** Rows before. */
+  /** Rows before the error. */
   readonly rows: number;
   /** Whether the message is DuckDB's own. */
   readonly explained: boolean;
@@ -30,9 +31,9 @@ export class BrokenStream extends Error {
 }
 
 /**
- * Streams a query's rows. DuckDB's library answers an error in the middle of a stream as it answers its end
- * (docs/duckdb_stream_errors.md), so an end counts only if the rows are those that were expected.
- * @throws BrokenStream with DuckDB's error, where a second run of the query meets one
+ * Yields a query's rows and returns their number. DuckDB's library reports an error in the middle of a stream as the
+ * stream's end (docs/duckdb_stream_errors.md). An end is therefore accepted only if the rows are the expected ones.
+ * @throws BrokenStream with DuckDB's error, if a second run of the query fails as well
  */
 export async function* streamRows(
   connection: DuckDBConnection,
@@ -40,19 +41,19 @@ export async function* streamRows(
   result: DuckDBResult,
   expected: ExpectedRows,
 ): AsyncGenerator<RowChunk, number> {
-  const witness = new Witness(result.columnCount - 1, expected);
+  const check = new RowCheck(result.columnCount - 1, expected);
   let chunks = 0;
   for await (const chunk of lying('chunks', chunksOf(result))) {
-    const rows = witness.take(chunk);
+    const rows = check.accept(chunk);
     if (rows === null) break;
     if (rows > 0) yield { chunk, rows };
-    // A chunk's memory is freed with its object, which is so small that its collection would wait for 100 MB of others.
+    // A chunk's memory is freed with its JavaScript object. The object is tiny, so V8 would collect it too late.
     if (++chunks % CHUNKS_TO_FREE === 0) globalThis.gc?.({ type: 'minor' });
   }
-  const gap = witness.gap();
-  if (gap === null) return witness.rows;
-  const reason = await lookAgain(connection, query);
-  throw new BrokenStream(reason ?? gap, witness.rows, reason !== null);
+  const mismatch = check.mismatch();
+  if (mismatch === null) return check.rows;
+  const reason = await findError(connection, query);
+  throw new BrokenStream(reason ?? mismatch, check.rows, reason !== null);
 }
 
 async function* chunksOf(result: DuckDBResult): AsyncGenerator<DuckDBDataChunk> {
@@ -63,45 +64,45 @@ async function* chunksOf(result: DuckDBResult): AsyncGenerator<DuckDBDataChunk> 
   }
 }
 
-/** Compares the rows that come with those that are expected. */
-class Witness {
+/** Compares the rows that arrive with the expected ones. */
+class RowCheck {
   rows = 0;
   readonly #column: number;
   readonly #expected: ExpectedRows;
   #ended = false;
   #outOfOrder: string | null = null;
 
-  /** @param column the one that holds the rows' numbers, if there is one */
+  /** @param column the column with the rows' numbers, if there is one */
   constructor(column: number, expected: ExpectedRows) {
     this.#column = column;
     this.#expected = expected;
   }
 
-  /** How many of a chunk's rows count; null where the rest is not worth reading. */
-  take(chunk: DuckDBDataChunk): number | null {
+  /** Returns the number of a chunk's rows, without the end row; null if a mismatch makes the rest useless. */
+  accept(chunk: DuckDBDataChunk): number | null {
     const { first, numbers } = this.#expected;
     let rows = chunk.rowCount;
     if (numbers !== 'none') {
       const found = numbersOf(chunk, this.#column, rows);
-      if (this.#ended) this.#outOfOrder = 'rows came behind the last one';
+      if (this.#ended) this.#outOfOrder = 'rows came after the end row';
       this.#ended ||= found[rows - 1] === END_ROW;
       if (this.#ended) rows -= 1;
       const wanted = BigInt(first + this.rows);
       const inOrder = rows <= 0 || (found[0] === wanted && found[rows - 1] === wanted + BigInt(rows - 1));
       if (numbers === 'in order' && !inOrder)
-        this.#outOfOrder = `row ${found[0]! + 1n} came where row ${wanted + 1n} was expected`;
+        this.#outOfOrder = `expected row ${wanted + 1n}, got row ${found[0]! + 1n}`;
       if (this.#outOfOrder !== null) return null;
     }
     this.rows += rows;
     return rows;
   }
 
-  /** What is wrong with the rows now that there are no more; null where nothing is. */
-  gap(): string | null {
+  /** Returns what is wrong after the last chunk; null if the rows are the expected ones. */
+  mismatch(): string | null {
     const { count } = this.#expected;
     if (this.#outOfOrder !== null) return this.#outOfOrder;
     if (count === null)
-      return this.#ended ? null : `the rows ended after row ${this.rows}, and more were to come`;
+      return this.#ended ? null : `the rows ended after row ${this.rows}, without an end row`;
     return this.rows === count ? null : `expected ${count} rows, got ${this.rows}`;
   }
 }
@@ -114,10 +115,10 @@ function numbersOf({ chunk }: DuckDBDataChunk, column: number, rows: number): Bi
   return new BigInt64Array(buffer, byteOffset, rows);
 }
 
-/** Runs a query again so that DuckDB's library throws what stopped it, in little memory; null where it meets no error. */
-async function lookAgain(connection: DuckDBConnection, query: string): Promise<string | null> {
+/** Returns the error of a query by running it again, in little memory; null if the second run succeeds. */
+async function findError(connection: DuckDBConnection, query: string): Promise<string | null> {
   try {
-    // Every value must be made, also of columns of which DuckDB knows that they hold no null.
+    // The hash makes DuckDB compute every value; a mere count would skip columns.
     await connection.run(`select bit_xor(hash(*columns(*))) from (${query})`);
     return null;
   } catch (error) {

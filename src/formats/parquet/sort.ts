@@ -1,28 +1,15 @@
+/** Sorts rows with DuckDB as PostgreSQL would, for tables with a columnstore. */
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { CopyPlan, SortKey } from '../format.ts';
 import { type BinaryKind, kindOf } from './binary/kinds.ts';
+import type { Sorting } from './protocol.ts';
 import { quoteName } from './quote.ts';
 import type { TextColumn } from './text.ts';
 
-/** What a query's rows are sorted by, for the reader. */
-export interface Sorting {
-  /** What the query reads from. */
-  source: string;
-  /** A condition for a row that comes behind all others, if there is one. */
-  last: string | null;
-  keys: {
-    /** Of the source, quoted. */
-    column: string;
-    /** Texts that only need to stand together: their numbers in a dictionary are faster to sort. */
-    dictionary: boolean;
-    direction: string;
-  }[];
-}
-
-/** Values of a column beyond which a dictionary would cost more than it saves. */
+/** A dictionary of more values costs more than it saves. */
 const MAX_DICTIONARY = 20_000;
 
-/** Kinds of values that DuckDB orders, and takes for equal, as PostgreSQL does. Bytes are looked at further. */
+/** Kinds whose values DuckDB orders and compares as PostgreSQL does. Texts need `SortKey.byBytes` as well. */
 const SAME_ORDER: BinaryKind[] = [
   'boolean',
   'int2',
@@ -38,9 +25,9 @@ const SAME_ORDER: BinaryKind[] = [
 ];
 
 /**
- * How DuckDB is to sort by columns of the table.
- * @param columns those of the file, in the order of the plan's
- * @returns null where PostgreSQL may sort in another way, or the file does not fill a column
+ * Returns how DuckDB sorts by columns of the table; null if PostgreSQL may sort differently, or the file lacks a column.
+ * @param columns the file's columns, in the plan's order
+ * @param last a condition that is true for a row that must come last, if there is one
  */
 export function planSorting(
   source: string,
@@ -51,12 +38,12 @@ export function planSorting(
 ): Sorting | null {
   const sorting: Sorting = { source, last, keys: [] };
   for (const key of keys) {
-    // The same in every row, so it does not matter.
+    // A constant does not change the order.
     if (plan.constants.some(({ target }) => target.name === key.column)) continue;
     const index = plan.columns.findIndex(({ target }) => target.name === key.column);
     const target = plan.columns[index]?.target;
     const column = columns[index];
-    // A type with a modifier may change a value on its way in, and a domain's is not looked into.
+    // A type modifier may change a value during COPY, and a domain may have one.
     if (!target || !column || target.type !== target.baseType || !isSortable(column, key)) return null;
     sorting.keys.push({
       column: quoteName(column.name),
@@ -72,9 +59,7 @@ function isSortable(column: TextColumn, key: SortKey): boolean {
   return kind !== undefined && SAME_ORDER.includes(kind) && key.byBytes;
 }
 
-/**
- * Runs something with the `order by` of a sorting, and removes what it needed for it.
- */
+/** Calls `run` with the `order by` clause, and removes the dictionaries afterwards. */
 export async function withOrder<T>(
   connection: DuckDBConnection,
   { source, last, keys }: Sorting,
@@ -96,7 +81,7 @@ export async function withOrder<T>(
   }
 }
 
-/** @returns false where the column has too many values */
+/** Returns false, and creates nothing, if the column has too many values. */
 async function makeDictionary(
   connection: DuckDBConnection,
   name: string,

@@ -1,20 +1,24 @@
+/**
+ * Builds the DuckDB query that writes rows in COPY's text format (https://www.postgresql.org/docs/current/sql-copy.html).
+ * PostgreSQL then parses every value itself.
+ */
 import type { ConstantColumn } from '../constants.ts';
 import { jsonText } from './nested.ts';
 import { quoteName, quoteText } from './quote.ts';
 import { isNested, listElement } from './types.ts';
 
-/** A column of the file on its way into a column of the table. */
+/** A column of the file, with the type of its table column. */
 export interface TextColumn {
   name: string;
   duckdbType: string;
-  /** The target's type without domain and modifiers, such as `jsonb`. */
+  /** The table column's type without domain and modifiers, for example `jsonb`. */
   targetType: string;
 }
 
-/** Marks, in the message of an error that our own SQL raises, where our words begin and how they part. */
+/** The prefix of our own text, in an error that our SQL raises or in a line that it marks. */
 export const RAISED = 's3_connector|';
 
-/** What a row is marked, or an error raised, with: where our own SQL finds a value that PostgreSQL cannot hold. */
+/** A value that PostgreSQL cannot hold, as found by our SQL. */
 export interface Raised {
   code: string;
   row: number;
@@ -30,12 +34,12 @@ const REASONS: Record<string, Pick<Raised, 'code' | 'reason' | 'hint'>> = {
   },
   nanoseconds: {
     code: 'value_out_of_range',
-    reason: "the time has nanoseconds, PostgreSQL's have microseconds",
-    hint: 'Map the column to a column of type text in column_mappings, to keep them.',
+    reason: 'the time has nanoseconds; PostgreSQL only has microseconds',
+    hint: 'To keep nanoseconds, map the column to one of type text in column_mappings.',
   },
 };
 
-/** Reads what follows RAISED: `code|row|column`. */
+/** Parses the text after RAISED: `code|row|column`. */
 export function readRaised(text: string): Raised {
   const [code, row, ...column] = text.split('|');
   return { ...REASONS[code!]!, row: Number(row), column: column.join('|') };
@@ -45,20 +49,17 @@ export interface TextQueryOptions {
   /** What the query reads from. */
   source: string;
   columns: TextColumn[];
-  /** Last fields, the same in every row. */
+  /** Appended to every row. */
   constants: ConstantColumn[];
-  /** The column with the number of a row, from 0, if there is one. */
+  /** The column with the row's number, from 0, if there is one. */
   rowNumber: string | null;
-  /** Whether it is a column of the query, too. */
+  /** Whether the query also returns the row number. */
   numbered: boolean;
-  /** At a value that PostgreSQL cannot hold: end with an error, or write a line that begins with RAISED. */
+  /** For a value that PostgreSQL cannot hold: fail, or write a line that begins with RAISED. */
   onBadValue: 'fail' | 'mark';
 }
 
-/**
- * Builds the DuckDB query that writes each row of a Parquet file as one line of COPY's text format
- * (https://www.postgresql.org/docs/current/sql-copy.html), as a BLOB. PostgreSQL then parses every value itself.
- */
+/** Returns the query. Its first column is a BLOB with one line of COPY's text format per row. */
 export function textQuery(options: TextQueryOptions): string {
   const { source, columns, constants, rowNumber, numbered, onBadValue } = options;
   const fields = columns.map((column) => `coalesce(${fieldText(column)}, '\\N')`);
@@ -74,7 +75,7 @@ export function textQuery(options: TextQueryOptions): string {
   return `select encode(${value} || chr(10))${numbered ? `, ${rowNumber}` : ''} from ${source}`;
 }
 
-/** One value as COPY's text format wants it, null staying null. */
+/** Returns an expression for a value in COPY's text format; null stays null. */
 function fieldText(column: TextColumn): string {
   const text = valueText(quoteName(column.name), column);
   return mayNeedEscaping(column) ? escapeText(text) : text;
@@ -85,12 +86,12 @@ function valueText(value: string, { duckdbType, targetType }: TextColumn): strin
   if (element !== null && !isNested(element) && !/^jsonb?$/.test(targetType))
     return arrayText(value, element);
   if (isNested(duckdbType)) return jsonText(value, duckdbType);
-  // Its text is short for a float, and another number for a double.
+  // The shortest text of a float is another number as a double.
   const widened = duckdbType === 'FLOAT' && targetType === 'double precision';
   return widened ? scalarText(`cast(${value} as double)`, 'DOUBLE') : scalarText(value, duckdbType);
 }
 
-/** A value of a type that is not nested, as PostgreSQL reads it. */
+/** Returns an expression for a value that is not nested, as text that PostgreSQL reads. */
 export function scalarText(value: string, duckdbType: string): string {
   const text = duckdbType === 'TIMESTAMP WITH TIME ZONE' ? utcText(value) : `cast(${value} as varchar)`;
   if (duckdbType === 'BLOB') return `'\\\\x' || lower(hex(${value}))`;
@@ -98,20 +99,20 @@ export function scalarText(value: string, duckdbType: string): string {
   return text;
 }
 
-/** Not DuckDB's own text of a time with a zone: its library for calendars reckons in doubles. */
+/** DuckDB's own text of a time with a zone is inexact: its calendar library computes in doubles. */
 function utcText(value: string): string {
   return `case when isfinite(${value}) then cast(make_timestamp(epoch_us(${value})) as varchar) || '+00' else cast(${value} as varchar) end`;
 }
 
-/** `{"a","b",NULL}`; quotes are allowed around elements of every type. */
+/** Returns an expression for `{"a","b",NULL}`; elements of every type may be quoted. */
 function arrayText(value: string, element: string): string {
-  // A BLOB's \x needs its backslash once more inside an array, which the escaping below gives it.
+  // The backslash of a BLOB's \x must be doubled in an array; the escaping below does that.
   const text = element === 'BLOB' ? `'\\x' || lower(hex(e))` : scalarText('e', element);
   const quoted = `'"' || replace(replace(${text}, '\\', '\\\\'), '"', '\\"') || '"'`;
   return `'{' || array_to_string(list_transform(${value}, lambda e: coalesce(${quoted}, 'NULL')), ',') || '}'`;
 }
 
-/** Conditions under which a column's value cannot be held, each with what a row is then marked with. */
+/** Returns conditions for values that PostgreSQL cannot hold, each with the mark for its row. */
 function badValueChecks(column: TextColumn, row: string): { isBad: string; mark: string }[] {
   const value = quoteName(column.name);
   const mark = (code: string) =>
@@ -130,7 +131,7 @@ function badValueChecks(column: TextColumn, row: string): { isBad: string; mark:
 
 const holdsNanoseconds = (duckdbType: string) => ['TIMESTAMP_NS', 'TIME_NS'].includes(duckdbType);
 
-/** Types of a table that take any text as it is. */
+/** Whether a table's type accepts any text unchanged. */
 const isTextType = (targetType: string) => /^(text|character varying|jsonb?)$/.test(targetType);
 
 function hasNanoseconds(value: string, duckdbType: string): string {

@@ -1,14 +1,12 @@
-/**
- * DuckDB's types (https://duckdb.org/docs/stable/sql/data_types/overview) and what they become in PostgreSQL.
- * A type that is not here has a list or a struct in it; see `postgresType`.
- */
+/** DuckDB's types (https://duckdb.org/docs/stable/sql/data_types/overview) and the PostgreSQL types that hold them. */
+/** Types without a list or a struct in them; for the others see `postgresType`. */
 const TYPES: Record<string, string> = {
   BOOLEAN: 'boolean',
   TINYINT: 'smallint',
   SMALLINT: 'smallint',
   INTEGER: 'integer',
   BIGINT: 'bigint',
-  // PostgreSQL has no unsigned integers: the next wider type holds them all.
+  // PostgreSQL has no unsigned integers; the next wider type holds all values.
   UTINYINT: 'smallint',
   USMALLINT: 'integer',
   UINTEGER: 'bigint',
@@ -35,7 +33,7 @@ const TYPES: Record<string, string> = {
   UUID: 'uuid',
 };
 
-/** The PostgreSQL type that holds a DuckDB type: lists of scalars become arrays, whatever is nested deeper jsonb. */
+/** Returns the PostgreSQL type: lists of scalars become arrays, and anything nested deeper becomes jsonb. */
 export function postgresType(duckdbType: string): string {
   const element = listElement(duckdbType);
   if (element !== null) return isNested(element) ? 'jsonb' : `${postgresType(element)}[]`;
@@ -44,7 +42,7 @@ export function postgresType(duckdbType: string): string {
   return TYPES[duckdbType] ?? 'text';
 }
 
-/** The element's type of a list `T[]` or an array `T[3]`; null for what is neither. */
+/** Returns the element type of a list `T[]` or an array `T[3]`; null for other types. */
 export function listElement(duckdbType: string): string | null {
   const found = /^(.*)\[\d*\]$/s.exec(duckdbType);
   return found ? found[1]! : null;

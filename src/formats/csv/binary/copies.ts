@@ -1,3 +1,4 @@
+/** Joins sections of the same kind into one COPY, because each change of kind needs a COPY of its own. */
 import { asBinaryFile } from '../../binary_copy.ts';
 import type { CopyInput } from '../../format.ts';
 import type { RowBytes } from '../../row_bytes.ts';
@@ -5,7 +6,7 @@ import { rawInput } from '../raw.ts';
 import { LineMap } from './line_map.ts';
 import type { Section, SectionPlan } from './sections.ts';
 
-/** Puts sections of one kind that follow each other into one COPY. */
+/** Yields one input for each run of consecutive sections of the same kind. */
 export async function* toCopyInputs(
   sections: AsyncGenerator<Section>,
   { dialect, newline }: Pick<SectionPlan, 'dialect' | 'newline'>,

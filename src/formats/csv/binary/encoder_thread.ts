@@ -1,3 +1,4 @@
+/** The worker's side of an encoder thread: starts it, sends it requests, and yields its sections. */
 import { Worker } from 'node:worker_threads';
 import { ConnectorError } from '../../../errors.ts';
 import type { SpooledFile } from '../../../fetch/spooled_file.ts';
@@ -10,7 +11,7 @@ import type { ReadRequest, ThreadAnswer, ThreadRequest } from './protocol.ts';
 import type { Section } from './sections.ts';
 
 const THREAD = new URL(`thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
-/** MB of a thread's own objects; the sections are outside of them. */
+/** The heap of a thread, in MB; the sections are not on it. */
 const MAX_HEAP = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 8 };
 
 /** A thread that encodes CSV files, one at a time. */
@@ -20,10 +21,10 @@ export class EncoderThread implements PoolMember {
   #ended = false;
 
   constructor() {
-    // Nothing of the worker's own: no credentials, no connection string, nothing that was to be loaded beside it.
+    // The worker's environment and options are not passed on: no credentials, no connection string, no preloaded modules.
     this.#worker = new Worker(THREAD, { env: LIES_ENV, execArgv: [], resourceLimits: MAX_HEAP });
     const gone = new Promise<void>((resolve) => {
-      // What goes wrong in the thread itself ends it: it is seen by that.
+      // An uncaught error ends the thread, and `exit` reports it.
       this.#worker.once('error', () => {}).once('exit', () => resolve());
     });
     void gone.then(() => {
@@ -44,24 +45,27 @@ export class EncoderThread implements PoolMember {
     await this.#worker.terminate();
   }
 
-  /** @throws ConnectorError as `readSections`, what keeps the file from being whole, and `encoder_crashed` */
+  /**
+   * Yields the sections of one entry of the file.
+   * @throws ConnectorError as `readSections`, the failure of the download, and `encoder_crashed`
+   */
   async *read(
     file: SpooledFile,
     request: Pick<ReadRequest, 'limits' | 'entry' | 'plan'>,
   ): AsyncGenerator<Section> {
-    const tell = () => {
-      // What a thread waits for will not come.
+    const notify = () => {
+      // The bytes that the thread waits for will not come.
       if (file.failure !== undefined) void this.kill();
       else this.#channel.post({ type: 'grown', available: file.available });
     };
     await file.onDisk();
-    const stopTelling = file.onChange(tell);
+    const stopNotifying = file.onChange(notify);
     try {
       yield* this.#sections(file, { type: 'read', file: file.state, ...request });
     } catch (error) {
       throw file.failure ?? error;
     } finally {
-      stopTelling();
+      stopNotifying();
     }
   }
 
@@ -70,7 +74,7 @@ export class EncoderThread implements PoolMember {
     for await (const answer of lying('sections', this.#channel.ask(request))) {
       if (answer.type === 'done') {
         if (rows === answer.rows) return;
-        throw rowsDoNotAddUp(`${answer.rows} were encoded, and ${rows} of them came`);
+        throw rowsDoNotAddUp(`${answer.rows} were encoded, but ${rows} were received`);
       }
       if (answer.type === 'refused') throw new ConnectorError(answer.code, answer.message, answer.options);
       file.want(answer.wanted);
@@ -79,9 +83,13 @@ export class EncoderThread implements PoolMember {
       passedThrough(answer.section.data.length);
       this.#channel.post({ type: 'more' });
     }
-    throw new ConnectorError('encoder_crashed', 'the thread that reads CSV ended in the middle of the file', {
-      passing: true,
-      hint: 'If it happens with every attempt, the rows need more memory than a thread has: lower max_row_bytes.',
-    });
+    throw new ConnectorError(
+      'encoder_crashed',
+      'the thread that encodes CSV crashed in the middle of the file',
+      {
+        passing: true,
+        hint: 'If every attempt crashes, the rows need more memory than a thread has: lower max_row_bytes of the connector.',
+      },
+    );
   }
 }

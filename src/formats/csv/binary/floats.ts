@@ -1,3 +1,4 @@
+/** Encodes real and double precision. */
 import { type PutValue, UNSURE } from './values.ts';
 
 const ZERO = 0x30;
@@ -7,14 +8,14 @@ const POINT = 0x2e;
 const LOWER = 0x20;
 const EXPONENT = 0x65;
 
-/** Digits are added up in two numbers of so many, because one would not hold them exactly. */
+/** Digits are collected in two numbers of this many digits, because one number would not be exact. */
 const HALF_DIGITS = 9;
-/** Significant digits that are taken (17 tell any two numbers apart); more of them are left to PostgreSQL. */
+/** The most significant digits that are parsed here (17 distinguish any two doubles); PostgreSQL parses longer values. */
 const MAX_DIGITS = 2 * HALF_DIGITS;
-/** Powers of ten up to which a number and the power are both exact, and so is the rounding of their quotient. */
+/** The largest power of ten that is an exact double, so that a product or quotient with it is rounded only once. */
 const EXACT_POWER = 22;
 const MAX_POWER = 60;
-/** Farther from 1 than this PostgreSQL may find a value out of range. */
+/** Beyond these, PostgreSQL may report a value out of range. */
 const SMALLEST = 1e-300;
 const LARGEST = 1e300;
 
@@ -25,29 +26,29 @@ const WORDS64 = new Uint32Array(FLOAT64.buffer);
 const BYTES32 = new Uint8Array(FLOAT32.buffer);
 const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
-/** 10^-n to twice the precision: the nearest number, and the nearest to what is left. */
+/** 10^-n in double-double precision: the nearest double, and the nearest double to the remainder. */
 const INVERSE_HIGH = new Float64Array(MAX_POWER + 1);
 const INVERSE_LOW = new Float64Array(MAX_POWER + 1);
 for (let power = 0; power <= MAX_POWER; power++) {
   INVERSE_HIGH[power] = Number(`1e-${power}`);
-  INVERSE_LOW[power] = restOfInverse(power);
+  INVERSE_LOW[power] = remainderOfInverse(power);
 }
 const POWERS = Float64Array.from({ length: EXACT_POWER + 1 }, (_, power) => 10 ** power);
 
-/** double precision: the nearest number to the decimal one, as strtod gives it. */
+/** double precision: the double nearest to the decimal number, as strtod returns it. */
 export const putFloat8: PutValue = (bytes, start, end, to, at) => {
   if (!parseFloat64(bytes, start, end)) return UNSURE;
   for (let i = 0; i < 8; i++) to[at + i] = BYTES64[LITTLE_ENDIAN ? 7 - i : i] as number;
   return at + 8;
 };
 
-/** real: the nearest to the decimal number, which is not always the nearest to the double precision one. */
+/** real: the float nearest to the decimal number, which is not always the one nearest to the double. */
 export const putFloat4: PutValue = (bytes, start, end, to, at) => {
   if (!parseFloat64(bytes, start, end)) return UNSURE;
   const value = FLOAT64[0] as number;
   const size = Math.abs(value);
   if (size !== 0 && size !== Number.POSITIVE_INFINITY && (size < 1e-37 || size > 1e38)) return UNSURE;
-  // Half way between two: the digits that are gone would decide.
+  // Half way between two floats, the digits that the double lost would decide.
   const low = WORDS64[LITTLE_ENDIAN ? 0 : 1] as number;
   if ((low & 0x1fffffff) === 0x10000000) return UNSURE;
   FLOAT32[0] = value;
@@ -55,7 +56,7 @@ export const putFloat4: PutValue = (bytes, start, end, to, at) => {
   return at + 4;
 };
 
-/** Leaves the value in FLOAT64; false where it is not sure. */
+/** Puts the value into FLOAT64; returns false if PostgreSQL must parse it. */
 function parseFloat64(bytes: Uint8Array, start: number, end: number): boolean {
   const negative = bytes[start] === MINUS;
   let at = negative || bytes[start] === PLUS ? start + 1 : start;
@@ -92,7 +93,7 @@ function parseFloat64(bytes: Uint8Array, start: number, end: number): boolean {
   return scale(high, low, Math.max(0, digits - HALF_DIGITS), power, negative);
 }
 
-/** NaN for what is no exponent of one to three digits. */
+/** Returns NaN if the text is not an exponent of one to three digits. */
 function parseExponent(bytes: Uint8Array, start: number, end: number): number {
   if (((bytes[start] as number) | LOWER) !== EXPONENT) return Number.NaN;
   const sign = bytes[start + 1];
@@ -107,21 +108,21 @@ function parseExponent(bytes: Uint8Array, start: number, end: number): number {
   return sign === MINUS ? -value : value;
 }
 
-/** (high * 10^lowDigits + low) * 10^power, rounded once. */
+/** Puts (high * 10^lowDigits + low) * 10^power, rounded once, into FLOAT64; false as parseFloat64. */
 function scale(high: number, low: number, lowDigits: number, power: number, negative: boolean): boolean {
   const mantissa = high * (POWERS[lowDigits] as number) + low;
   let value: number;
   if (mantissa === 0) {
     value = 0;
   } else if (mantissa <= Number.MAX_SAFE_INTEGER && power >= -EXACT_POWER && power <= EXACT_POWER) {
-    // Both exact: one rounding.
+    // Both operands are exact, so there is one rounding.
     value = power < 0 ? mantissa / (POWERS[-power] as number) : mantissa * (POWERS[power] as number);
   } else if (power < 0 && power >= -MAX_POWER) {
     value = scaleDown(high * (POWERS[lowDigits] as number), low, -power);
   } else {
     value = Number(`${BigInt(high) * BigInt(10 ** lowDigits) + BigInt(low)}e${power}`);
   }
-  // NaN fails this, too.
+  // NaN fails this check too.
   if (value !== 0 && !(value > SMALLEST && value < LARGEST)) return false;
   if (value === 0 && mantissa !== 0) return false;
   FLOAT64[0] = negative ? -value : value;
@@ -129,8 +130,8 @@ function scale(high: number, low: number, lowDigits: number, power: number, nega
 }
 
 /**
- * (high + low) / 10^power, in twice the precision; both are exact, and high is the larger or zero.
- * @returns NaN where the error of that might turn the rounding
+ * Returns (high + low) / 10^power, computed in double-double precision. Both are exact, and high is the larger or zero.
+ * @returns NaN if the error of the computation could change the rounding
  */
 function scaleDown(high: number, low: number, power: number): number {
   const sum = high + low;
@@ -139,7 +140,7 @@ function scaleDown(high: number, low: number, power: number): number {
   const product = sum * inverse;
   const error = productError(sum, inverse, product) + (sum * (INVERSE_LOW[power] as number) + rest * inverse);
   const value = product + error;
-  // The error is some 2^-100 of the value: 2^-90 is on the safe side.
+  // The relative error is about 2^-100; 2^-90 is a safe bound.
   const slack = value * 2 ** -90;
   const left = error - (value - product);
   return value + (left + slack) === value + (left - slack) ? value : Number.NaN;
@@ -147,7 +148,7 @@ function scaleDown(high: number, low: number, power: number): number {
 
 const SPLITTER = 2 ** 27 + 1;
 
-/** What a product lost by rounding (Dekker 1971). */
+/** Returns the rounding error of a product (Dekker 1971). */
 function productError(a: number, b: number, product: number): number {
   const scaledA = a * SPLITTER;
   const highA = scaledA - (scaledA - a);
@@ -158,17 +159,17 @@ function productError(a: number, b: number, product: number): number {
   return highA * highB - product + highA * lowB + lowA * highB + lowA * lowB;
 }
 
-/** 10^-power less the number nearest to it, as a number. */
-function restOfInverse(power: number): number {
+/** Returns 10^-power minus the double nearest to it, as a double. */
+function remainderOfInverse(power: number): number {
   FLOAT64[0] = Number(`1e-${power}`);
   const bits = new BigUint64Array(FLOAT64.buffer)[0] as bigint;
   const mantissa = (bits & ((1n << 52n) - 1n)) | (1n << 52n);
-  // The number is mantissa / 2^shift.
+  // The double is mantissa / 2^shift.
   const shift = 1075n - ((bits >> 52n) & 0x7ffn);
   const ten = 10n ** BigInt(power);
-  // Of the rest, 128 bits more than the number's own.
-  const rest = ((1n << (shift + 128n)) - (mantissa << 128n) * ten) / ten;
-  return Number(rest) / 2 ** 128 / 2 ** Number(shift);
+  // The remainder with 128 bits more than the double has.
+  const remainder = ((1n << (shift + 128n)) - (mantissa << 128n) * ten) / ten;
+  return Number(remainder) / 2 ** 128 / 2 ** Number(shift);
 }
 
 const NAN = ['nan'];
@@ -178,7 +179,7 @@ function parseWord(bytes: Uint8Array, start: number, end: number, negative: bool
   if (end - start > 8 || bytes[start] === POINT) return false;
   const word = String.fromCharCode(...bytes.subarray(start, end)).toLowerCase();
   if (INFINITY.includes(word)) FLOAT64[0] = negative ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
-  // A sign before it, which some C libraries take, is left to the server's.
+  // Some C libraries accept a sign before NaN: PostgreSQL decides.
   else if (NAN.includes(word) && !negative) FLOAT64[0] = Number.NaN;
   else return false;
   return true;

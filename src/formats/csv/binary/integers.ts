@@ -1,15 +1,16 @@
+/** Encodes smallint, integer and bigint. */
 import { type PutValue, putInt32, putInt64, putSafeInt64, UNSURE } from './values.ts';
 
 const ZERO = 0x30;
 const PLUS = 0x2b;
 const MINUS = 0x2d;
 
-/** Digits that a JavaScript number surely holds exactly, and that 64 bits surely hold. */
+/** With up to SAFE_DIGITS a JavaScript number is exact, and up to INT64_DIGITS always fit into 64 bits. */
 const SAFE_DIGITS = 15;
 const INT64_DIGITS = 18;
 const NINE_DIGITS = 1_000_000_000;
 
-/** smallint: a sign and digits, as pg_strtoint16 takes them (src/backend/utils/adt/numutils.c). */
+/** smallint: an optional sign and digits, as pg_strtoint16 reads them (src/backend/utils/adt/numutils.c). */
 export const putInt2: PutValue = (bytes, start, end, to, at) => {
   const value = parseSafe(bytes, start, end);
   if (!(value >= -0x8000 && value <= 0x7fff)) return UNSURE;
@@ -37,12 +38,12 @@ export const putInt8: PutValue = (bytes, start, end, to, at) => {
   return putInt64(bytes[start] === MINUS ? -size : size, to, at);
 };
 
-/** NaN for what is no integer of at most SAFE_DIGITS digits. */
+/** Returns NaN if the text is not an integer of at most SAFE_DIGITS digits. */
 function parseSafe(bytes: Uint8Array, start: number, end: number): number {
   const first = afterSign(bytes, start);
   if (end - first > SAFE_DIGITS) return Number.NaN;
   const size = parseDigits(bytes, first, end);
-  // Not -0, which is another number to a float.
+  // The subtraction avoids -0, which is another value as a float.
   return bytes[start] === MINUS ? 0 - size : size;
 }
 
@@ -51,7 +52,7 @@ function afterSign(bytes: Uint8Array, start: number): number {
   return byte === MINUS || byte === PLUS ? start + 1 : start;
 }
 
-/** NaN for no digits, or anything else among them. */
+/** Returns NaN if the text is empty, or has other characters than digits. */
 function parseDigits(bytes: Uint8Array, start: number, end: number): number {
   if (start >= end) return Number.NaN;
   let value = 0;

@@ -1,3 +1,4 @@
+/** A "value kind" names how text is encoded for one PostgreSQL type. */
 import type { TableColumn } from '../../../target/table.ts';
 import { putFloat4, putFloat8 } from './floats.ts';
 import { putInt2, putInt4, putInt8 } from './integers.ts';
@@ -7,8 +8,8 @@ import { putDate, putTime, putTimestamp, putUtcTimestamp, putZonedTimestamp } fr
 import type { PutValue } from './values.ts';
 
 /**
- * What puts the values of a PostgreSQL type, by the type's name without modifiers: the receiving functions apply those as
- * the input functions do. A type that is not here goes to PostgreSQL as text; a new one is one new entry.
+ * The encoders, by the type's name without modifiers, which the type's receive function applies as its input function
+ * does. A type that is not here goes to PostgreSQL as text. A new type is one new entry.
  */
 const KINDS = {
   smallint: putInt2,
@@ -33,10 +34,10 @@ const KINDS = {
   'timestamp with time zone, UTC': putUtcTimestamp,
 } satisfies Record<string, PutValue>;
 
-/** A name in KINDS, which can be sent to another thread. */
+/** A key of KINDS; unlike the function, it can be sent to a thread. */
 export type ValueKind = keyof typeof KINDS;
 
-/** Names under which PostgreSQL knows the zone that is no more than UTC. */
+/** PostgreSQL's names for UTC. */
 const UTC = [
   'utc',
   'etc/utc',
@@ -50,7 +51,7 @@ const UTC = [
   'etc/universal',
 ];
 
-/** How values for a column are put; undefined where only PostgreSQL can parse them. */
+/** Returns the kind of a column; undefined if only PostgreSQL can parse its values. */
 export function kindOf({ baseType, isEnum }: TableColumn, timeZone: string): ValueKind | undefined {
   if (isEnum) return 'enum';
   if (baseType === 'timestamp with time zone' && UTC.includes(timeZone.toLowerCase())) {
@@ -59,7 +60,7 @@ export function kindOf({ baseType, isEnum }: TableColumn, timeZone: string): Val
   return Object.hasOwn(KINDS, baseType) && baseType !== 'enum' ? (baseType as ValueKind) : undefined;
 }
 
-/** The function that puts values of a kind. */
+/** Returns the function that encodes values of a kind. */
 export function putterOf(kind: ValueKind): PutValue {
   return KINDS[kind];
 }

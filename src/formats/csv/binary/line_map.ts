@@ -1,12 +1,15 @@
+/**
+ * A "line map" maps the row number in COPY's error to the file line on which that row ends. For raw CSV it maps COPY's
+ * line number.
+ */
 import { lastAtMost } from '../search.ts';
 import type { Section } from './sections.ts';
 
-/** Rows whose lines are kept, 4 bytes each, before a COPY must end. */
+/** The most line numbers that are kept, 4 bytes each, before a COPY must end. */
 const MAX_KEPT = 4_000_000;
 
-/** Tells from the row that a COPY counts the line of the file at which it ends, as a COPY of the CSV would; of that, from the line. */
 export class LineMap {
-  /** Of each section, the rows before it in this COPY. */
+  /** For each section, the rows before it in this COPY. */
   readonly #rowsBefore: number[] = [];
   readonly #sections: { firstLine: number; lines: Uint32Array | null }[] = [];
   #rows = 0;
@@ -18,7 +21,7 @@ export class LineMap {
   }
 
   add(section: Section): void {
-    // COPY counts the lines of a CSV itself: where it starts is enough.
+    // COPY counts the lines of raw CSV itself, so only the first section's line is needed.
     if (section.kind === 'raw' && this.#sections.length > 0) return;
     const lines = section.kind === 'binary' ? section.lines : null;
     this.#rowsBefore.push(this.#rows);
@@ -27,7 +30,7 @@ export class LineMap {
     this.#kept += lines?.length ?? 0;
   }
 
-  /** @param line as COPY counts it, from 1 */
+  /** @param line COPY's number, from 1 */
   lineOf(line: number): number {
     const index = lastAtMost(this.#rowsBefore, line - 1, this.#rowsBefore.length - 1);
     const { firstLine, lines } = this.#sections[index]!;

@@ -1,3 +1,7 @@
+/**
+ * Encodes numeric (numeric_recv in src/backend/utils/adt/numeric.c): the number of base-10,000 digits, the weight of the
+ * first, the sign, the scale, and the digits. PostgreSQL rounds to the column's scale on receipt.
+ */
 import { type PutValue, UNSURE } from './values.ts';
 
 const ZERO = 0x30;
@@ -5,18 +9,15 @@ const PLUS = 0x2b;
 const MINUS = 0x2d;
 const POINT = 0x2e;
 
-/** More digits than this are left to PostgreSQL. */
+/** PostgreSQL parses values with more digits. */
 const MAX_DIGITS = 1000;
-/** Decimal digits in one digit of base 10,000. */
+/** Decimal digits in one base-10,000 digit. */
 const GROUP = 4;
 const NEGATIVE = 0x40;
 /** Bytes of count, weight, sign and scale. */
 const HEAD = 8;
 
-/**
- * numeric, of plain decimal digits: how many digits of base 10,000, the weight of the first, sign, decimal digits after the
- * point, and the digits (numeric_recv in src/backend/utils/adt/numeric.c, which also rounds to the column's scale).
- */
+/** numeric: an optional sign, decimal digits and an optional point, without an exponent. */
 export const putNumeric: PutValue = (bytes, start, end, to, at) => {
   const sign = bytes[start];
   const first = sign === MINUS || sign === PLUS ? start + 1 : start;
@@ -26,7 +27,7 @@ export const putNumeric: PutValue = (bytes, start, end, to, at) => {
     return UNSURE;
   let next = at + HEAD;
   let weight = Math.ceil((point - first) / GROUP) - 1;
-  // The first group before the point may be shorter, the last one after it is filled up with zeros.
+  // The first group may be shorter, and the last one after the point is padded with zeros.
   let from = first - ((GROUP - ((point - first) % GROUP)) % GROUP);
   while (from < end) {
     const group = from < point ? groupAt(bytes, from, first, point) : groupAt(bytes, from, point + 1, end);
@@ -43,7 +44,7 @@ export const putNumeric: PutValue = (bytes, start, end, to, at) => {
   return next;
 };
 
-/** The point's place, or the end; -1 where there is anything but digits around it. */
+/** Returns the position of the point, or the end; -1 if there are other characters than digits. */
 function findPoint(bytes: Uint8Array, start: number, end: number): number {
   let point = end;
   for (let at = start; at < end; at++) {
@@ -54,7 +55,7 @@ function findPoint(bytes: Uint8Array, start: number, end: number): number {
   return point;
 }
 
-/** Four decimal digits; what lies outside of the range counts as zeros. */
+/** Returns the value of four decimal digits; positions outside of the range count as zeros. */
 function groupAt(bytes: Uint8Array, from: number, start: number, end: number): number {
   let group = 0;
   for (let at = from; at < from + GROUP; at++) {

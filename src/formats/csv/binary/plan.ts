@@ -1,3 +1,4 @@
+/** Decides whether a CSV part's values can be encoded, and plans how. */
 import { toBinaryFields } from '../../constants.ts';
 import type { CopyPlan } from '../../format.ts';
 import { type CsvDialect, copyEncoding } from '../dialect.ts';
@@ -6,7 +7,7 @@ import type { RowsStart } from '../scanner.ts';
 import { kindOf, type ValueKind } from './kinds.ts';
 import type { SectionPlan } from './sections.ts';
 
-/** What of a part decides whether its values can be encoded. */
+/** The properties of a part on which the plan depends. */
 export interface Encodable {
   dialect: CsvDialect;
   columnCount: number;
@@ -15,7 +16,10 @@ export interface Encodable {
   maxRowBytes: number;
 }
 
-/** How to encode a part; null where PostgreSQL must parse all of it: a column of a type that is not known, another encoding. */
+/**
+ * Returns how to encode a part; null if PostgreSQL must parse all of it, for example because the encoding is not UTF-8 or
+ * a column's type has no encoder.
+ */
 export function planSections(plan: CopyPlan, part: Encodable): SectionPlan | null {
   const { dialect, start, timeZone, maxRowBytes } = part;
   const newline = start.newline ?? null;

@@ -1,3 +1,4 @@
+/** The messages between the worker and an encoder thread. */
 import type { Limits } from '../../../compression/entries.ts';
 import type { ErrorOptions } from '../../../errors.ts';
 import type { SpooledState } from '../../../fetch/spooled_file.ts';
@@ -13,18 +14,16 @@ export interface ReadRequest {
   plan: SectionPlan;
 }
 
-/** What the worker asks of an encoder thread. */
 export type ThreadRequest =
   | ReadRequest
-  /** So many bytes of the file are there now. */
+  /** More of the file was fetched: the bytes up to `available`. */
   | { type: 'grown'; available: number }
-  /** The receiver has room for one more section. */
+  /** The worker has room for one more section. */
   | { type: 'more' };
 
-/** What an encoder thread answers. */
 export type ThreadAnswer =
-  /** And up to where it has asked for bytes of the file. */
+  /** `wanted`: up to which byte of the file the thread has asked for. */
   | { type: 'section'; section: Section; wanted: number }
-  /** After sections of so many rows together. */
+  /** `rows`: the sum over all sections. */
   | { type: 'done'; rows: number }
   | { type: 'refused'; code: string; message: string; options: ErrorOptions };

@@ -1,19 +1,20 @@
+/** The "row encoder" turns CSV records into rows of COPY's binary format, and stops at each record that it cannot judge. */
 import type { BinaryFields } from '../../constants.ts';
 import type { DialectBytes } from '../dialect.ts';
 import type { Newline } from '../scanner.ts';
 import { type PutValue, putInt32, UNSURE, VALUE_ROOM } from './values.ts';
 
-/** The bytes are used up, perhaps in the middle of a record. */
+/** All bytes are used, possibly in the middle of a record. */
 export const NEEDS_MORE = 0;
-/** There are enough rows to be taken. */
+/** Enough rows are ready for `take`. */
 export const FULL = 1;
-/** The next record is one that PostgreSQL must see itself: a value in an unusual spelling, or a fault. */
+/** PostgreSQL must parse the next record: it has an unusual value or an error. */
 export const NOT_SURE = 2;
 export type EncoderStop = typeof NEEDS_MORE | typeof FULL | typeof NOT_SURE;
 
-/** Bytes of rows that are gathered before they are taken. */
+/** How many bytes of rows are gathered before FULL. */
 const FULL_BYTES = 256 * 1024;
-/** A buffer holds that many, and the rest of a row of usual size. */
+/** Leaves room for the rest of a row of usual size. */
 const BUFFER_BYTES = FULL_BYTES + 64 * 1024;
 
 const LF = 0x0a;
@@ -22,9 +23,9 @@ const BACKSLASH = 0x5c;
 const POINT = 0x2e;
 
 export interface EncoderOptions {
-  /** For each field of a record what puts its value; null for one that is left out. */
+  /** The encoder of each field; null for a field that is left out. */
   putters: (PutValue | null)[];
-  /** What is the same at the end of each row. */
+  /** Appended to each row. */
   constants: BinaryFields | null;
   newline: Exclude<Newline, 'cr'>;
   /** In bytes, the record's end not counted. */
@@ -35,19 +36,22 @@ export interface EncoderOptions {
 export interface EncodedRows {
   data: Uint8Array<ArrayBuffer>;
   rows: number;
-  /** The physical line at which each row ends, where COPY would say that it is, relative to the line at which the first starts; null where every row is one line. */
+  /**
+   * The line on which each row ends, relative to the line on which the first row starts. COPY reports errors on that line.
+   * Null if every row is one line.
+   */
   lines: Uint32Array<ArrayBuffer> | null;
 }
 
 /**
- * Turns records of a CSV file into COPY's binary rows
- * (https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-BINARY-FORMAT): finds the fields by the rules of COPY's CSV
- * format, and puts the value of each. It never guesses: at a record of which it is not sure in every way it stops.
+ * Finds the fields by the rules of COPY's CSV format and encodes their values
+ * (https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-BINARY-FORMAT). It never guesses: if anything about a
+ * record is uncertain, it stops before it.
  */
 export class RowEncoder {
-  /** Where the next record starts, after `encode`. */
+  /** After `encode`: where the next record starts. */
   at = 0;
-  /** Physical lines of the rows that were encoded since `take`. */
+  /** The lines of the rows that were encoded since the last `take`. */
   lines = 0;
 
   readonly #putters: (PutValue | null)[];
@@ -58,17 +62,17 @@ export class RowEncoder {
   readonly #maxRowBytes: number;
   readonly #dialect: DialectBytes;
   readonly #nullText: Uint8Array;
-  /** 1 for bytes that end a field outside of quotes, or that matter inside of them. */
+  /** 1 for bytes that are special outside of quotes, or inside of them. */
   readonly #outside = new Uint8Array(256);
   readonly #inside = new Uint8Array(256);
 
   #out = allocate(BUFFER_BYTES);
   #filled = 0;
   #rows = 0;
-  /** Of each row, from the first on that is more than one line; see EncodedRows. */
+  /** See EncodedRows.lines; null until a row has several lines. */
   #lineEnds: number[] | null = null;
 
-  /** The field that was read last: its text, in the record or unquoted in `#scratch`. */
+  /** The text of the current field: a range of the input, or of `#scratch` if it had to be unquoted. */
   #text: Uint8Array = Buffer.alloc(0);
   #from = 0;
   #until = 0;
@@ -85,12 +89,12 @@ export class RowEncoder {
     this.#crlf = options.newline === 'crlf';
     this.#maxRowBytes = options.maxRowBytes;
     for (const byte of [dialect.delimiter, dialect.quote, LF, CR]) this.#outside[byte] = 1;
-    // COPY counts one of the two, whatever the other does.
+    // COPY counts only this one of the two bytes.
     this.#newlineByte = this.#crlf ? CR : LF;
     for (const byte of [dialect.quote, dialect.escape, this.#newlineByte]) this.#inside[byte] = 1;
   }
 
-  /** Encodes the records that start at `start`, and those after it. There must be no NUL in the bytes. */
+  /** Encodes the records from `start` on. The bytes must not contain NUL. */
   encode(bytes: Uint8Array, start: number): EncoderStop {
     this.at = start;
     while (this.at < bytes.length) {
@@ -106,7 +110,7 @@ export class RowEncoder {
     return NEEDS_MORE;
   }
 
-  /** The rows that were encoded; the encoder begins anew. Null if there are none. */
+  /** Returns the encoded rows and empties the encoder; null if there are none. */
   take(): EncodedRows | null {
     if (this.#rows === 0) return null;
     const taken: EncodedRows = {
@@ -122,7 +126,7 @@ export class RowEncoder {
     return taken;
   }
 
-  /** Encodes one record: FULL stands for done. */
+  /** Encodes one record; returns FULL if it was encoded. */
   #encodeRecord(bytes: Uint8Array): EncoderStop {
     const putters = this.#putters;
     const outside = this.#outside;
@@ -140,7 +144,7 @@ export class RowEncoder {
       if (at >= length) return NEEDS_MORE;
       let byte = bytes[at] as number;
       this.#quoted = false;
-      // Storing it costs V8 a look at both objects, also where it is the same.
+      // The check is cheaper than V8's write barrier for the assignment.
       if (this.#text !== bytes) this.#text = bytes;
       this.#from = from;
       this.#until = at;
@@ -164,7 +168,7 @@ export class RowEncoder {
     }
   }
 
-  /** @returns where the row goes on, or UNSURE */
+  /** Writes the current field; returns the position after it, or UNSURE. */
   #putField(put: PutValue, to: number): number {
     const from = this.#from;
     const until = this.#until;
@@ -183,17 +187,17 @@ export class RowEncoder {
     return true;
   }
 
-  /** The record's last field has ended at `at`, with a carriage return or a line feed. */
+  /** Ends the record, whose last field ended at `at` with a carriage return or a line feed. */
   #endRecord(bytes: Uint8Array, start: number, at: number, end: number): EncoderStop {
     const crlf = bytes[at] === CR;
     if (crlf && at + 1 >= bytes.length) return NEEDS_MORE;
     if (crlf !== this.#crlf || (crlf && bytes[at + 1] !== LF)) return NOT_SURE;
     if (at - start > this.#maxRowBytes) return NOT_SURE;
-    // Which PostgreSQL before 18 takes for the end of the data.
+    // A line of `\.` only: PostgreSQL before 18 treats it as the end of the data.
     if (at - start === 2 && bytes[start] === BACKSLASH && bytes[start + 1] === POINT) return NOT_SURE;
     this.#filled = end;
     if (this.#constants !== null) this.#putConstants(this.#constants);
-    // So far every row was a line.
+    // Every row before this one had one line.
     if (this.#newlines > 0) this.#lineEnds ??= Array.from({ length: this.#rows }, (_, row) => row);
     this.#lineEnds?.push(this.lines + this.#newlines);
     this.lines += 1 + this.#newlines;
@@ -209,15 +213,15 @@ export class RowEncoder {
   }
 
   /**
-   * Reads a field with a quote in it, the first at `at`.
-   * @returns the byte after the field, or the length of the bytes if they end before it
+   * Reads a field whose first quote is at `at`.
+   * @returns the position after the field, or the length of the bytes if they end before the field does
    */
   #readQuoted(bytes: Uint8Array, from: number, at: number): number {
     const newlines = this.#newlines;
     this.#quoted = true;
     if (at === from) {
       const end = this.#skipQuoted(bytes, at + 1);
-      // Nothing but the quotes around it: the text is there as it is.
+      // If the only quotes are those around the field, its text needs no copy.
       if (end + 1 >= bytes.length) return bytes.length;
       if (bytes[end] === this.#dialect.quote && this.#endsField(bytes[end + 1] as number)) {
         this.#from = at + 1;
@@ -229,7 +233,7 @@ export class RowEncoder {
     return this.#unquote(bytes, from);
   }
 
-  /** To the next quote or escape. */
+  /** Returns the position of the next quote or escape. */
   #skipQuoted(bytes: Uint8Array, start: number): number {
     const inside = this.#inside;
     let at = start;
@@ -246,7 +250,7 @@ export class RowEncoder {
     return byte === this.#dialect.delimiter || byte === LF || byte === CR;
   }
 
-  /** Takes quotes off and undoes escapes, as CopyReadAttributesCSV does (src/backend/commands/copyfromparse.c). */
+  /** Removes quotes and escapes, as CopyReadAttributesCSV does (src/backend/commands/copyfromparse.c). */
   #unquote(bytes: Uint8Array, start: number): number {
     const { delimiter, quote, escape: escapeByte } = this.#dialect;
     let length = 0;
@@ -286,7 +290,7 @@ export class RowEncoder {
   }
 }
 
-/** Not zeroed, and with memory of its own, so that it can be given to another thread. */
+/** Returns an uninitialized buffer outside of Node's shared pool, so that it can be transferred to another thread. */
 function allocate(size: number): Uint8Array<ArrayBuffer> {
   return Buffer.allocUnsafeSlow(size);
 }

@@ -1,3 +1,4 @@
+/** A "section" is a run of CSV records that go into COPY in the same way: encoded ("binary") or unchanged ("raw"). */
 import { isUtf8 } from 'node:buffer';
 import type { BinaryFields } from '../../constants.ts';
 import { CountedRows, type RowBytes } from '../../row_bytes.ts';
@@ -7,30 +8,29 @@ import { type Newline, RECORD_END, RecordScanner } from '../scanner.ts';
 import { putterOf, type ValueKind } from './kinds.ts';
 import { FULL, NOT_SURE, RowEncoder } from './row_encoder.ts';
 
-/** How the records of a part go into COPY, one way or the other. */
+/** How the records of a part are encoded or rewritten. */
 export interface SectionPlan {
   dialect: CsvDialect;
-  /** By field; null for one that is left out. */
+  /** The kind of each field; null for a field that is left out. */
   kinds: (ValueKind | null)[];
-  /** Columns that are the same in each row: their binary fields, and how they stand in a CSV. */
+  /** The constants as binary fields, and as CSV. */
   constants: (BinaryFields & { csv: Uint8Array }) | null;
-  /** Physical lines before the first record. */
+  /** The number of lines before the first record. */
   lineOffset: number;
   newline: Exclude<Newline, 'cr'>;
   /** In bytes, the record's end not counted. */
   maxRowBytes: number;
 }
 
-/** Some rows, in the order of the file. */
 export type Section = RawSection | BinarySection;
 
-/** Records as COPY's CSV. */
+/** Records in CSV format. */
 export interface RawSection {
   kind: 'raw';
   data: Uint8Array<ArrayBuffer>;
-  /** The physical line of the file at which the first row starts. */
+  /** The line of the file on which the first row starts. */
   firstLine: number;
-  /** Records that end here: one may come in several sections. */
+  /** Records that end in this section: one record may span several sections. */
   rows: number;
 }
 
@@ -45,17 +45,16 @@ export interface BinarySection {
 }
 
 const LINE_FEED = 0x0a;
-/** Bytes that go to PostgreSQL as they are after one record that only it can judge; twice as many after the next. */
-const FIRST_STRETCH = 64 * 1024;
-/** A stretch is as short as the first again when this many times its bytes were encoded since. */
-const CALM = 16;
+/** How many bytes go raw after a record that only PostgreSQL can judge. The number doubles with each such record. */
+const FIRST_RAW_BYTES = 64 * 1024;
+/** The number is reset when this many times as many bytes were encoded since the last such record. */
+const RESET_FACTOR = 16;
 
 /**
- * Cuts the records of a CSV part into sections: encoded as long as the encoder is sure of every value, and as they are
- * where it is not. The latter cost PostgreSQL the parsing, and each change a COPY of its own, so they grow where
- * there are many.
+ * Cuts a CSV part into sections: binary while the encoder is certain of every value, and raw otherwise. Each change of
+ * kind needs a COPY of its own, so raw sections grow if uncertain records are frequent.
  *
- * @param chunks the bytes after the header, as `toScannable` gives them
+ * @param chunks the bytes after the header, as `toScannable` returns them
  * @throws ConnectorError as `limitRows` and `rewriteRecords`
  */
 export async function* readSections(
@@ -70,12 +69,12 @@ export async function* readSections(
 class SectionCutter {
   readonly #plan: SectionPlan;
   readonly #encoder: RowEncoder;
-  /** The start of a record that has not ended. */
+  /** The start of a record that the last chunk did not complete. */
   #carry: Buffer = Buffer.alloc(0);
   #lineOffset: number;
-  /** Bytes that are still to go as they are, and how many the next such stretch has. */
+  /** Bytes that still go raw, and how many will after the next uncertain record. */
   #rawLeft = 0;
-  #stretch = FIRST_STRETCH;
+  #nextRawBytes = FIRST_RAW_BYTES;
   #encodedBytes = 0;
 
   constructor(plan: SectionPlan) {
@@ -98,25 +97,25 @@ class SectionCutter {
         at = yield* this.#encode(bytes, at);
         if (this.#rawLeft <= 0) break;
       }
-      // Rows of an earlier chunk come before these, and so do their lines.
+      // Rows of an earlier chunk must come before these.
       yield* this.#takeEncoded();
       const end = at + this.#wholeRecords(bytes.subarray(at));
       if (end === at) break;
       yield* this.#takeRaw(bytes.subarray(at, end));
       at = end;
     }
-    // A record that is too long is refused there, and not kept until it ends.
+    // The raw path refuses a record that is too long before it ends.
     if (bytes.length - at > this.#plan.maxRowBytes) this.#rawLeft = Math.max(this.#rawLeft, 1);
     this.#carry = bytes.subarray(at);
   }
 
   async *finish(): AsyncGenerator<Section> {
     yield* this.#takeEncoded();
-    // A last record without an end: PostgreSQL takes it as it takes the others.
+    // The last record has no line end. PostgreSQL accepts that.
     if (this.#carry.length > 0) yield* this.#takeRaw(this.#carry);
   }
 
-  /** @returns how far it came: to the last whole record, or to one that is not sure */
+  /** Encodes records; returns the position of the first that is incomplete or uncertain. */
   async *#encode(bytes: Buffer, start: number): AsyncGenerator<Section, number> {
     const encoder = this.#encoder;
     let stop = encoder.encode(bytes, start);
@@ -127,14 +126,15 @@ class SectionCutter {
     this.#encodedBytes += encoder.at - start;
     if (stop === NOT_SURE) {
       yield* this.#takeEncoded();
-      this.#beginStretch();
+      this.#switchToRaw();
     }
     return encoder.at;
   }
 
-  #beginStretch(): void {
-    this.#stretch = this.#encodedBytes > this.#stretch * CALM ? FIRST_STRETCH : this.#stretch * 2;
-    this.#rawLeft = this.#stretch;
+  #switchToRaw(): void {
+    this.#nextRawBytes =
+      this.#encodedBytes > this.#nextRawBytes * RESET_FACTOR ? FIRST_RAW_BYTES : this.#nextRawBytes * 2;
+    this.#rawLeft = this.#nextRawBytes;
     this.#encodedBytes = 0;
   }
 
@@ -147,11 +147,11 @@ class SectionCutter {
 
   async *#takeRaw(records: Buffer): AsyncGenerator<Section> {
     const firstLine = this.#lineOffset + 1;
-    const counted = new CountedRows(this.#asTheyAre(records));
+    const counted = new CountedRows(this.#rawRows(records));
     let last: Uint8Array<ArrayBuffer> | undefined;
     for await (const data of counted) {
       if (last) yield { kind: 'raw', firstLine, data: last, rows: 0 };
-      // A copy, because what is sent to another thread is gone from this one.
+      // A copy, because a buffer that is transferred to another thread is lost to this one.
       last = new Uint8Array(data);
     }
     if (last) yield { kind: 'raw', firstLine, data: last, rows: counted.count };
@@ -159,7 +159,7 @@ class SectionCutter {
     this.#lineOffset += this.#rawLines;
   }
 
-  #asTheyAre(records: Buffer): RowBytes {
+  #rawRows(records: Buffer): RowBytes {
     const { dialect, kinds, constants, newline, maxRowBytes } = this.#plan;
     const start = { lineOffset: this.#lineOffset, newline, maxRowBytes };
     if (constants === null && kinds.every((kind) => kind !== null))
@@ -172,10 +172,10 @@ class SectionCutter {
     });
   }
 
-  /** Physical lines of the records that `#wholeRecords` found. */
+  /** The lines of the records that `#wholeRecords` found. */
   #rawLines = 0;
 
-  /** How many of the bytes are in records that have ended, as far as they are to go as they are. */
+  /** Returns the length of the whole records at the start of the bytes, up to the number that still go raw. */
   #wholeRecords(bytes: Buffer): number {
     const { dialect, newline, maxRowBytes } = this.#plan;
     const scanner = new RecordScanner(dialectBytes(dialect), {
@@ -193,7 +193,7 @@ class SectionCutter {
   }
 }
 
-/** Whether the lines that have ended hold neither NUL nor bytes that make no character: PostgreSQL says where they are. */
+/** Whether the complete lines are valid UTF-8 without NUL. If not, PostgreSQL reports where the error is. */
 function isText(bytes: Buffer): boolean {
   return !bytes.includes(0) && isUtf8(bytes.subarray(0, bytes.lastIndexOf(LINE_FEED) + 1));
 }

@@ -1,3 +1,4 @@
+/** Encodes text, and types whose binary form is close to their text: json, jsonb, boolean, uuid, bytea. */
 import { type PutValue, UNSURE } from './values.ts';
 
 const ZERO = 0x30;
@@ -5,14 +6,14 @@ const BACKSLASH = 0x5c;
 const X = 0x78;
 const MINUS = 0x2d;
 const SPACE = 0x20;
-/** The bit that makes an ASCII letter lower case. */
+/** Setting this bit makes an ASCII letter lower case. */
 const LOWER = 0x20;
-/** Above this many bytes a native copy is quicker than a loop. */
+/** Above this many bytes, a native copy is faster than a loop. */
 const LONG = 48;
-/** The version that stands before a jsonb's text (jsonb_recv in src/backend/utils/adt/jsonb.c). */
+/** The version byte before a jsonb's text (jsonb_recv in src/backend/utils/adt/jsonb.c). */
 const JSONB_VERSION = 1;
 
-/** Text, and every type whose receiving function takes the same text as its input function. */
+/** Text, and every type whose receive function reads the same text as its input function. */
 export const putText: PutValue = (bytes, start, end, to, at) => {
   if (end - start > LONG) {
     to.set(bytes.subarray(start, end), at);
@@ -28,13 +29,13 @@ export const putJsonb: PutValue = (bytes, start, end, to, at) => {
   return putText(bytes, start, end, to, at + 1);
 };
 
-/** boolean, in the spellings of one letter and the whole words. */
+/** boolean, as a whole word, one letter, or a digit. */
 export const putBoolean: PutValue = (bytes, start, end, to, at) => {
   if (end - start > 5) return UNSURE;
   let word = 0;
   for (let from = start; from < end; from++) {
     const byte = bytes[from] as number;
-    // A control character would become a digit.
+    // Setting the bit would turn a control character into a digit.
     if (byte < SPACE) return UNSURE;
     word = word * 256 + (byte | LOWER);
   }
@@ -50,7 +51,7 @@ const BOOLEANS = new Map(
   ),
 );
 
-/** Bytes of a uuid after which a hyphen stands. */
+/** A hyphen precedes these bytes of a uuid. */
 const HYPHENS = [4, 6, 8, 10];
 
 /** uuid, in its usual form of 36 characters. */
@@ -67,7 +68,7 @@ export const putUuid: PutValue = (bytes, start, end, to, at) => {
   return at + 16;
 };
 
-/** bytea, in the hexadecimal form, or without any backslash, which is how the escape form writes plain bytes. */
+/** bytea in the hex format, or in the escape format without any backslash. */
 export const putBytea: PutValue = (bytes, start, end, to, at) => {
   if (bytes[start] === BACKSLASH && bytes[start + 1] === X && end - start >= 2) {
     return putHex(bytes, start + 2, end, to, at);
@@ -87,7 +88,7 @@ function putHex(bytes: Uint8Array, start: number, end: number, to: Uint8Array, a
   return next;
 }
 
-/** The byte that two hexadecimal digits stand for, or less than 0. */
+/** Returns the value of two hexadecimal digits; negative if they are none. */
 function hexByte(bytes: Uint8Array, at: number): number {
   const high = hexDigit(bytes[at] as number);
   const low = hexDigit(bytes[at + 1] as number);

@@ -1,4 +1,4 @@
-/** The encoder thread: reads a CSV file beside the worker's own work. It serves one request at a time. */
+/** The encoder thread. It reads and encodes one CSV file at a time, in parallel to the worker's main thread. */
 import { parentPort } from 'node:worker_threads';
 import { openEntries } from '../../../compression/entries.ts';
 import { ConnectorError, locate } from '../../../errors.ts';
@@ -7,10 +7,10 @@ import { openRows } from '../rows.ts';
 import type { ReadRequest, ThreadAnswer, ThreadRequest } from './protocol.ts';
 import { readSections, type Section } from './sections.ts';
 
-/** Sections under way to the worker at once. */
+/** How many sections may be on their way to the worker. */
 const WINDOW = 4;
 
-/** The one that is being read. */
+/** The file that is being read. */
 let file: SpooledFile | undefined;
 let credit = 0;
 let creditGiven: () => void = () => {};
@@ -29,7 +29,7 @@ parentPort!.on('message', (request: ThreadRequest) => {
   }
 });
 
-/** @returns how many rows were sent */
+/** Sends the sections of an entry; returns the number of rows. */
 async function read(request: ReadRequest): Promise<number> {
   const { dialect, maxRowBytes } = request.plan;
   credit = WINDOW;

@@ -1,3 +1,4 @@
+/** Encodes date, time, timestamp and timestamptz, in ISO format only. */
 import { type PutValue, putInt32, putInt64, putSafeInt64, UNSURE } from './values.ts';
 
 const ZERO = 0x30;
@@ -11,20 +12,20 @@ const Z = 0x5a;
 
 const SECONDS_A_DAY = 86_400;
 const MICROSECONDS = 1_000_000;
-/** Seconds from 2000 up to which their microseconds are exact in a JavaScript number. */
+/** Up to this many seconds from 2000, the microseconds are an exact JavaScript number. */
 const EXACT_SECONDS = Math.floor(Number.MAX_SAFE_INTEGER / MICROSECONDS) - 1;
 /** `2024-01-31`, `23:59`. */
 const DATE_LENGTH = 10;
 const TIME_LENGTH = 5;
-/** Larger offsets from UTC are left to PostgreSQL. */
+/** PostgreSQL parses larger offsets from UTC. */
 const MAX_OFFSET_HOURS = 14;
-/** Less than any sum of digits, so that it stays below zero whatever is added. */
+/** So low that a sum of digits with it stays negative. */
 const NO_NUMBER = -1e9;
 
 const DAYS_IN_MONTH = [0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-/** Days before a month in a year that begins in March. */
+/** The days before each month in a year that begins in March. */
 const DAYS_BEFORE = [0, 306, 337, 0, 31, 61, 92, 122, 153, 184, 214, 245, 275];
-/** Days from March of the year 0 to 2000-01-01, where PostgreSQL's dates begin. */
+/** Days from 0000-03-01 to PostgreSQL's epoch, 2000-01-01. */
 const EPOCH = 730_425;
 
 /** date, as `2024-01-31`. */
@@ -39,7 +40,7 @@ export const putTime: PutValue = (bytes, start, end, to, at) => {
   return putSafeInt64(time.seconds * MICROSECONDS + time.microseconds, to, at);
 };
 
-/** timestamp without time zone, as `2024-01-31` or `2024-01-31 23:59:59.999999`, also with a T between. */
+/** timestamp without time zone, as `2024-01-31` or `2024-01-31 23:59:59.999999`; a T may replace the space. */
 export const putTimestamp: PutValue = (bytes, start, end, to, at) => {
   const days = parseStamp(bytes, start, end);
   if (Number.isNaN(days) || time.end !== end) return UNSURE;
@@ -52,7 +53,7 @@ export const putZonedTimestamp: PutValue = zonedTimestamp(Number.NaN);
 /** timestamp with time zone in a session whose zone is UTC; the text may have an offset. */
 export const putUtcTimestamp: PutValue = zonedTimestamp(0);
 
-/** @param preset seconds east of UTC where the text does not say; NaN where only PostgreSQL knows */
+/** @param preset seconds east of UTC if the text has no offset; NaN if only PostgreSQL knows the offset */
 function zonedTimestamp(preset: number): PutValue {
   return (bytes, start, end, to, at) => {
     const days = parseStamp(bytes, start, end);
@@ -63,7 +64,7 @@ function zonedTimestamp(preset: number): PutValue {
   };
 }
 
-/** What parseTime has read: seconds of the day, and where the text goes on. */
+/** The result of parseTime: seconds of the day, and the position after the time. */
 const time = { seconds: 0, microseconds: 0, end: 0 };
 
 function putMoment(seconds: number, microseconds: number, to: Uint8Array, at: number): number {
@@ -73,7 +74,7 @@ function putMoment(seconds: number, microseconds: number, to: Uint8Array, at: nu
   return putInt64(BigInt(seconds) * BigInt(MICROSECONDS) + BigInt(microseconds), to, at);
 }
 
-/** Days since 2000 of the date, and the time after it in `time`; NaN where it is not sure. */
+/** Returns the date as days since 2000, with the time of day in `time`; NaN if PostgreSQL must parse the text. */
 function parseStamp(bytes: Uint8Array, start: number, end: number): number {
   const days = end - start < DATE_LENGTH ? Number.NaN : parseDate(bytes, start);
   if (Number.isNaN(days)) return days;
@@ -86,7 +87,7 @@ function parseStamp(bytes: Uint8Array, start: number, end: number): number {
   return parseTime(bytes, at + 1, end) ? days : Number.NaN;
 }
 
-/** Days since 2000 of the ten characters `YYYY-MM-DD`; NaN for anything else, and for days that there are not. */
+/** Returns ten characters `YYYY-MM-DD` as days since 2000; NaN if they are not an existing date. */
 function parseDate(bytes: Uint8Array, at: number): number {
   const year = twoDigits(bytes, at) * 100 + twoDigits(bytes, at + 2);
   const month = twoDigits(bytes, at + 5);
@@ -98,13 +99,13 @@ function parseDate(bytes: Uint8Array, at: number): number {
   if (month === 2 && day === 29 && !(year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0))) {
     return Number.NaN;
   }
-  // In years that begin in March the day that leap years add is the last.
+  // In a year that begins in March, a leap day is the last day.
   const marchYear = month < 3 ? year - 1 : year;
   const leapDays = ((marchYear / 4) | 0) - ((marchYear / 100) | 0) + ((marchYear / 400) | 0);
   return marchYear * 365 + leapDays + (DAYS_BEFORE[month] as number) + day - 1 - EPOCH;
 }
 
-/** Reads `HH:MM`, `HH:MM:SS` or `HH:MM:SS.ffffff` into `time`. */
+/** Parses `HH:MM`, `HH:MM:SS` or `HH:MM:SS.ffffff` into `time`; returns false for anything else. */
 function parseTime(bytes: Uint8Array, start: number, end: number): boolean {
   let at = start + TIME_LENGTH;
   if (at > end || bytes[start + 2] !== COLON) return false;
@@ -125,7 +126,7 @@ function parseTime(bytes: Uint8Array, start: number, end: number): boolean {
   return hours >= 0 && hours < 24 && minutes >= 0 && minutes < 60 && seconds >= 0 && seconds < 60;
 }
 
-/** One to six digits into `time.microseconds`; more of them would have to be rounded. */
+/** Parses one to six digits into `time.microseconds`; returns the position after them. More digits return -1. */
 function parseFraction(bytes: Uint8Array, start: number, end: number): number {
   let at = start;
   let value = 0;
@@ -140,7 +141,7 @@ function parseFraction(bytes: Uint8Array, start: number, end: number): number {
   return at === start || unit < 1 ? -1 : at;
 }
 
-/** Seconds east of UTC. */
+/** Returns an offset as seconds east of UTC; NaN if PostgreSQL must parse it. */
 function parseOffset(bytes: Uint8Array, at: number, end: number): number {
   const length = end - at;
   if (length === 1 && bytes[at] === Z) return 0;

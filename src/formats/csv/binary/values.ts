@@ -1,20 +1,20 @@
+/** Functions that "put" a CSV field as a value of COPY's binary format. */
 /**
- * Turns the text of a CSV field into the value that COPY's binary format holds for it.
+ * Encodes the text of a CSV field.
  *
- * @param bytes holds the field, unquoted, from `start` up to, not including, `end`
- * @param to is written from `at` on, and has room for the field's length and VALUE_ROOM more
- * @returns where the value ends in `to`, or UNSURE if only PostgreSQL can tell what it makes of this text, or whether it
- *   refuses it
+ * @param bytes has the unquoted field from `start` to `end` (excluded)
+ * @param to is written from `at` on; it needs room for the field's length and VALUE_ROOM more bytes
+ * @returns the end of the value in `to`, or UNSURE if PostgreSQL must parse the text
  */
 export type PutValue = (bytes: Uint8Array, start: number, end: number, to: Uint8Array, at: number) => number;
 
-/** Not a value, or one in a spelling that is left to PostgreSQL. */
+/** The text is invalid, or PostgreSQL must parse it. */
 export const UNSURE = -1;
 
-/** Bytes by which a value may be longer than its text; a numeric of one digit has ten bytes. */
+/** How many bytes longer than its text a value may be; a numeric of one digit has ten bytes. */
 export const VALUE_ROOM = 24;
 
-/** Puts a 32-bit integer, most significant byte first. */
+/** Writes a 32-bit integer, most significant byte first; returns its end. */
 export function putInt32(value: number, to: Uint8Array, at: number): number {
   to[at] = value >>> 24;
   to[at + 1] = value >>> 16;
@@ -25,14 +25,14 @@ export function putInt32(value: number, to: Uint8Array, at: number): number {
 
 const TWO_32 = 2 ** 32;
 
-/** Puts a 64-bit integer that a JavaScript number holds exactly. */
+/** Writes a 64-bit integer that is an exact JavaScript number; returns its end. */
 export function putSafeInt64(value: number, to: Uint8Array, at: number): number {
   const high = Math.floor(value / TWO_32);
   putInt32(high, to, at);
   return putInt32(value - high * TWO_32, to, at + 4);
 }
 
-/** Puts a 64-bit integer. */
+/** Writes a 64-bit integer; returns its end. */
 export function putInt64(value: bigint, to: Uint8Array, at: number): number {
   putInt32(Number(value >> 32n), to, at);
   return putInt32(Number(value & 0xffffffffn), to, at + 4);

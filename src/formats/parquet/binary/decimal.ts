@@ -1,19 +1,20 @@
+/**
+ * Writes DuckDB's decimals as PostgreSQL's numeric (numeric_recv in numeric.c): the number of base-10,000 digits, the
+ * weight of the first, the sign, the scale, and the digits.
+ */
+import { type ColumnWriter, putNull, type RowBuffer } from './column_writer.ts';
 import { copyBytes } from './far_strings.ts';
 import { isNull, type Vector } from './vector.ts';
-import { type ColumnWriter, putNull, type RowBuffer } from './writers.ts';
 
 const BASE = 10_000;
 const POSITIVE = 0x0000;
 const NEGATIVE = 0x4000;
 
-/**
- * numeric (numeric_recv in numeric.c): how many digits of base 10,000, the weight of the first, sign, digits after
- * the point, and the digits. Values are encoded when their sizes are asked for, and copied when they are written.
- */
+/** Encodes the values in `addSizes`, because their sizes depend on it, and copies them in `write`. */
 export class DecimalWriter implements ColumnWriter {
   readonly width: number;
   readonly #scale: number;
-  /** Decimal zeros that fill the last digit of base 10,000. */
+  /** The number of decimal zeros that fill the last base-10,000 digit. */
   readonly #padding: number;
   #encoded = new Uint8Array(64 * 1024);
   #ends = new Uint32Array(2048);
@@ -62,7 +63,7 @@ export class DecimalWriter implements ColumnWriter {
     return (view.getBigInt64(at + 8, true) << 64n) | view.getBigUint64(at, true);
   }
 
-  /** @returns the end of the value in the encoded bytes */
+  /** Encodes a value at `start`; returns its end. */
   #encode(unscaled: bigint, start: number): number {
     const digits = base10000((unscaled < 0n ? -unscaled : unscaled) * 10n ** BigInt(this.#padding));
     const fraction = (this.#scale + this.#padding) / 4;
@@ -93,11 +94,11 @@ export class DecimalWriter implements ColumnWriter {
   }
 }
 
-/** The most significant first; none for zero. */
+/** Returns the base-10,000 digits, most significant first; none for zero. */
 function base10000(value: bigint): number[] {
   const digits: number[] = [];
   let rest = value;
-  // By numbers as soon as they are exact: ten times faster.
+  // Numbers are ten times faster than bigints, as soon as they are exact.
   for (; rest > BigInt(Number.MAX_SAFE_INTEGER); rest /= BigInt(BASE))
     digits.push(Number(rest % BigInt(BASE)));
   for (let small = Number(rest); small > 0; small = Math.floor(small / BASE)) digits.push(small % BASE);

@@ -1,13 +1,14 @@
+/** Turns DuckDB's chunks, column by column, into rows of COPY's binary format. */
 import type duckdb from '@duckdb/node-bindings';
 import type { BinaryFields } from '../../constants.ts';
+import type { ColumnWriter, RowBuffer } from './column_writer.ts';
 import { copyBytes } from './far_strings.ts';
 import { readVectors } from './vector.ts';
-import type { ColumnWriter, RowBuffer } from './writers.ts';
 
-/** Rows of a chunk, ready for COPY, or the first that is too long. */
+/** The rows of a chunk for COPY, or the first row that is too long. */
 export type EncodedChunk = { data: Uint8Array } | { tooLarge: { row: number; bytes: number } };
 
-/** Turns DuckDB's chunks, column by column, into COPY's binary rows. Its buffers are used again for the next chunk. */
+/** Its buffers are reused for the next chunk. */
 export class ChunkEncoder {
   readonly #writers: ColumnWriter[];
   readonly #widths: number[];
@@ -16,7 +17,7 @@ export class ChunkEncoder {
   #sizes = new Uint32Array(2048);
   #buffer = rowBuffer(1 << 20, 2048);
 
-  /** @param constants what ends each row */
+  /** @param constants appended to each row */
   constructor(writers: ColumnWriter[], maxRowBytes: number, constants: BinaryFields) {
     this.#writers = writers;
     this.#widths = writers.map((writer) => writer.width);
@@ -24,7 +25,7 @@ export class ChunkEncoder {
     this.#constants = constants;
   }
 
-  /** The rows as they follow the header; valid until the next call. */
+  /** Returns the rows without the format's header; valid until the next call. */
   encode(chunk: duckdb.DataChunk, rows: number): EncodedChunk {
     const vectors = readVectors(chunk, rows, this.#widths);
     this.#reserveRows(rows);

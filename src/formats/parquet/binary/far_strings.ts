@@ -1,22 +1,23 @@
+/** "Far strings" are those that a DuckDB vector only points to. Copies them with few native calls. */
 import duckdb from '@duckdb/node-bindings';
 
-/** Strings and blobs up to this long stand in the vector itself. */
+/** Strings and blobs up to this length are stored in the vector itself. */
 export const INLINE_BYTES = 12;
-/** Rows of a chunk, at most (STANDARD_VECTOR_SIZE). */
+/** The most rows in a chunk (STANDARD_VECTOR_SIZE). */
 const MAX_ROWS = 2048;
-/** Addresses that lie no farther apart than this, times MAX_ROWS, are numbers that JavaScript holds exactly. */
+/** If addresses are no farther apart than this, their difference times MAX_ROWS is an exact JavaScript number. */
 const MAX_SPAN = Number.MAX_SAFE_INTEGER / MAX_ROWS - 1;
 /**
- * What may lie between two strings that are fetched in one go. A gap smaller than a page of memory ends on the page of
- * one of its neighbours, so that all of it can be read.
+ * The largest gap between two strings that are fetched in one call. It is smaller than a memory page, so every byte of
+ * the gap is on a page of one of the strings and can be read.
  */
 const MAX_GAP = 256;
-/** Bytes fetched in one go, at most, but for one string that is longer. */
+/** The most bytes fetched in one call, except for a single longer string. */
 const MAX_RUN = 1 << 20;
 
 /**
- * The strings of a vector that do not stand in it. To fetch one costs as much as to copy a thousand bytes, so those that
- * lie side by side, or are the same, are fetched in one go.
+ * The far strings of a vector. One fetch costs as much as copying a thousand bytes, so strings that are adjacent, or the
+ * same, are fetched together.
  */
 export class FarStrings {
   readonly #addresses = new Float64Array(MAX_ROWS);
@@ -27,9 +28,9 @@ export class FarStrings {
   #count = 0;
 
   /**
-   * Notes a string.
-   * @param at where its pointer stands in the vector
-   * @param to where its bytes belong
+   * Adds a string to the next `copy`.
+   * @param at the position of its pointer in the vector
+   * @param to the position of its bytes in the output
    */
   add(data: Uint8Array, at: number, length: number, to: number): void {
     const i = this.#count++;
@@ -40,7 +41,7 @@ export class FarStrings {
     this.#targets[i] = to;
   }
 
-  /** Copies the bytes of all noted strings to where they belong, and forgets them. */
+  /** Copies the bytes of all added strings to the output, and forgets the strings. */
   copy(data: Uint8Array, out: Uint8Array): void {
     const count = this.#count;
     this.#count = 0;
@@ -48,7 +49,7 @@ export class FarStrings {
     for (let from = 0; from < count; ) from = this.#copyRun(order, from, count, data, out);
   }
 
-  /** The strings by their addresses, each as its address above the first, times MAX_ROWS, plus its number. */
+  /** Returns the strings sorted by address, each encoded as (address - first address) * MAX_ROWS + index. */
   #sorted(count: number): Float64Array {
     let first = Number.POSITIVE_INFINITY;
     let last = 0;
@@ -62,7 +63,7 @@ export class FarStrings {
     return spread === 1 ? order.sort() : order;
   }
 
-  /** @returns where the next run begins */
+  /** Copies one run of adjacent strings; returns where the next run begins in `order`. */
   #copyRun(order: Float64Array, from: number, count: number, data: Uint8Array, out: Uint8Array): number {
     const first = order[from]! % MAX_ROWS;
     const start = this.#addresses[first]!;
@@ -85,7 +86,7 @@ export class FarStrings {
   }
 }
 
-/** Where a loop over bytes ends to be faster than a view of them. */
+/** Up to this length, a loop over the bytes is faster than `set`. */
 const SHORT = 64;
 
 /** Copies bytes from one array into another. */

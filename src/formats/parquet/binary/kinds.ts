@@ -1,10 +1,11 @@
+/** Decides which Parquet columns can be read in COPY's binary format, and plans the query for them. */
 import type { BinaryFields } from '../../constants.ts';
 import { jsonText } from '../nested.ts';
 import { quoteName } from '../quote.ts';
 import type { TextColumn } from '../text.ts';
 import { isNested } from '../types.ts';
 
-/** How a column's values are written as COPY's binary format wants them; see WRITERS. */
+/** A "kind" names how a column's values are written in COPY's binary format; see `makeWriter`. */
 export type BinaryKind =
   | 'boolean'
   | 'int2'
@@ -24,8 +25,8 @@ const TEXTS = ['text', 'character varying', 'character', 'json'];
 const STAMP = 'timestamp without time zone';
 
 /**
- * By DuckDB's type and PostgreSQL's: only pairs whose binary value is, bit for bit, what PostgreSQL makes of the
- * text. Whatever is not here goes the text way. A new type is one new entry.
+ * Kinds by DuckDB's type and PostgreSQL's type. An entry needs a binary value that equals, bit for bit, the one that
+ * PostgreSQL parses from the text. Other pairs are copied as text. A new type is one new entry.
  */
 const KINDS: Record<string, Record<string, BinaryKind>> = {
   BOOLEAN: { boolean: 'boolean' },
@@ -51,7 +52,7 @@ const KINDS: Record<string, Record<string, BinaryKind>> = {
   JSON: { json: 'bytes', jsonb: 'jsonb' },
 };
 
-/** What DuckDB is to cast a column to, so that its values have the width of the kind. */
+/** The type to which DuckDB casts a column, so that its values have the width of the kind. */
 const CASTS: Partial<Record<BinaryKind, string>> = {
   int2: 'smallint',
   int4: 'integer',
@@ -59,23 +60,23 @@ const CASTS: Partial<Record<BinaryKind, string>> = {
   float8: 'double',
   timestamp: 'timestamp',
 };
-/** Types whose values are 64 bits wide as they are, and are no integers to be cast. */
+/** Types that need no cast: their values already have 64 bits. */
 const UNCAST = ['TIME', 'TIMESTAMP WITH TIME ZONE'];
 
-/** How to read the columns in binary form: a query, and the kind of each of its columns that is the rows'. */
+/** How to read columns in binary form: the query, and the kind of each column except the row number. */
 export interface BinaryPlan {
   query: string;
   kinds: BinaryKind[];
-  /** Digits after the point of each decimal column. */
+  /** The scale of each decimal column. */
   scales: number[];
-  /** What ends each row. */
+  /** Appended to each row. */
   constants: BinaryFields;
 }
 
 /**
- * The binary way for these columns; null where one of them has to go the text way.
- * @param constants null where they have to
- * @param rowNumber a last column of the query, which is none of the rows'
+ * Returns the plan for these columns; null if one of them must be copied as text.
+ * @param constants null if a constant must be copied as text
+ * @param rowNumber the query's last column, which is not part of the rows
  */
 export function planBinary(
   source: string,
@@ -91,7 +92,7 @@ export function planBinary(
   return { query: `select ${values.join(', ')} from ${source}`, kinds, scales, constants };
 }
 
-/** How a column's values are written; undefined where they go the text way. */
+/** Returns the kind of a column; undefined if it must be copied as text. */
 export function kindOf({ duckdbType, targetType }: TextColumn): BinaryKind | undefined {
   if (duckdbType.startsWith('DECIMAL') && targetType === 'numeric') return 'decimal';
   if (isNested(duckdbType) && targetType === 'jsonb') return 'jsonb';

@@ -1,33 +1,15 @@
 /**
- * PostgreSQL's binary values (the *_send functions in src/backend/utils/adt, and
- * https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-BINARY-FORMAT): each is written for all rows of a
- * chunk in one loop, with its length before it, at the position that the row has come to. The loops are spelled out by width:
- * V8 keeps one memory of what a loop calls, whichever column runs it, and inlines nothing that differs.
+ * Writes PostgreSQL's binary values (the *_send functions in src/backend/utils/adt, and
+ * https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-BINARY-FORMAT), one loop over all rows per column.
+ * Each width has its own loop: V8 inlines a call in a loop only if it is the same for every column.
  */
+import { type ColumnWriter, putNull, type RowBuffer } from './column_writer.ts';
 import { DecimalWriter } from './decimal.ts';
 import { FarStrings, INLINE_BYTES } from './far_strings.ts';
 import type { BinaryKind } from './kinds.ts';
 import { isNull, type Vector, words } from './vector.ts';
 
-/** The rows of a chunk while they are written. */
-export interface RowBuffer {
-  bytes: Uint8Array;
-  /** Of the same bytes: words go in at once. */
-  view: DataView;
-  /** Where each row goes on; moved on by what is written. */
-  at: Uint32Array;
-}
-
-/** Writes one column. */
-export interface ColumnWriter {
-  /** Bytes of a value in DuckDB's vector. */
-  readonly width: number;
-  /** Adds the bytes of each row's value, without its length, to `sizes`. */
-  addSizes(vector: Vector, rows: number, sizes: Uint32Array): void;
-  write(vector: Vector, rows: number, to: RowBuffer): void;
-}
-
-/** Makes the writer of a column. */
+/** Returns the writer of a column. */
 export function makeWriter(kind: BinaryKind, scale: number, vectorWidth: number): ColumnWriter {
   if (kind === 'decimal') return new DecimalWriter(vectorWidth, scale);
   if (kind === 'bytes') return new BytesWriter(null);
@@ -36,16 +18,16 @@ export function makeWriter(kind: BinaryKind, scale: number, vectorWidth: number)
   return new FixedWriter(width, convert);
 }
 
-/** The version that stands before a jsonb's text (jsonb_recv in jsonb.c). */
+/** The version byte before a jsonb's text (jsonb_recv in jsonb.c). */
 const JSONB_VERSION = 1;
-/** Days from 1970, where DuckDB's dates begin, to 2000, where PostgreSQL's do. */
+/** Days from DuckDB's epoch, 1970-01-01, to PostgreSQL's, 2000-01-01. */
 const EPOCH_DAYS = 10_957;
-/** The same in microseconds, as two words of 32 bits: JavaScript's numbers do not hold 64. */
+/** The same in microseconds, as two 32-bit words: a JavaScript number does not hold 64 bits. */
 const EPOCH_MICROSECONDS = BigInt(EPOCH_DAYS) * 86_400_000_000n;
 const EPOCH_HIGH = Number(EPOCH_MICROSECONDS >> 32n);
 const EPOCH_LOW = Number(EPOCH_MICROSECONDS & 0xffffffffn);
 
-/** Makes PostgreSQL's values of DuckDB's, both in words of 32 bits, the least significant first. */
+/** Converts DuckDB's values to PostgreSQL's, both as 32-bit words, least significant first. */
 type Convert = (from: Uint32Array, to: Uint32Array) => void;
 
 const FIXED: Record<
@@ -60,7 +42,7 @@ const FIXED: Record<
   float8: { width: 8 },
   date: { width: 4, convert: convertDates },
   timestamp: { width: 8, convert: convertTimestamps },
-  // DuckDB: months, days, microseconds; PostgreSQL the other way round, as are the bytes.
+  // DuckDB stores months, days, microseconds; PostgreSQL the reverse. Reversing all bytes does both.
   interval: { width: 16 },
   uuid: { width: 16, convert: convertUuids },
 };
@@ -90,7 +72,7 @@ function convertTimestamps(from: Uint32Array, to: Uint32Array): void {
   }
 }
 
-/** DuckDB keeps a UUID as a signed number of 128 bits, its first bit turned so that they sort. */
+/** DuckDB stores a UUID as a signed 128-bit number with the first bit inverted, so that it sorts correctly. */
 function convertUuids(from: Uint32Array, to: Uint32Array): void {
   for (let i = 0; i < from.length; i += 4) {
     to[i] = from[i]!;
@@ -102,7 +84,7 @@ function convertUuids(from: Uint32Array, to: Uint32Array): void {
 
 type Width = 1 | 2 | 4 | 8 | 16;
 
-/** Values of one width, of which DuckDB's bytes, the last one first, are PostgreSQL's, once they are converted. */
+/** Values of a fixed width. PostgreSQL's bytes are DuckDB's converted ones in reverse order. */
 class FixedWriter implements ColumnWriter {
   readonly width: Width;
   readonly #convert: Convert | undefined;
@@ -207,13 +189,7 @@ function write16(values: Uint32Array, vector: Vector, rows: number, { view, at }
   }
 }
 
-/** @returns where the row goes on */
-export function putNull(view: DataView, to: number): number {
-  view.setInt32(to, -1);
-  return to + 4;
-}
-
-/** Text, blobs and JSON: DuckDB's strings are 16 bytes, the length and either the bytes or where they are. */
+/** Text, blobs and JSON. DuckDB's string takes 16 bytes: its length, then the bytes themselves or a pointer. */
 class BytesWriter implements ColumnWriter {
   readonly width = 16;
   readonly #prefix: number | null;
@@ -249,7 +225,7 @@ class BytesWriter implements ColumnWriter {
       if (length > INLINE_BYTES) this.#far.add(data, row * 16 + 8, length, to);
       else if (length < 4) for (let i = 0; i < length; i++) bytes[to + i] = data[row * 16 + 4 + i]!;
       else {
-        // In words, of which the last one may lie over the one before it.
+        // Whole words are copied; the last one may overlap the one before it.
         view.setUint32(to, strings[row * 4 + 1]!, true);
         if (length > 8) view.setUint32(to + 4, strings[row * 4 + 2]!, true);
         view.setUint32(to + length - 4, unaligned.getUint32(row * 16 + length, true), true);

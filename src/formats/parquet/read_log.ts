@@ -1,14 +1,15 @@
+/** Checks with DuckDB's own log which bytes of a file it has read. */
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { Extent, Outcome } from './protocol.ts';
 
 /**
- * Reads some rows of a file that is still being fetched. A footer, or a page, that is wrong about where rows are makes
- * DuckDB read bytes that have not come yet: they are zeros, and may pass for values. DuckDB itself says where it read,
- * so that nothing here hangs on how it finds its way through a file.
- * @param extent what of the file was there before
- * @returns what came of it, unless it has read, or may have read, what was not there
+ * Reads a row range of a file that is still being fetched. If the footer or a page is wrong about where rows are, DuckDB
+ * reads bytes that have not arrived yet. These are zeros and could be taken for values. The log of its reads shows this
+ * for every file layout.
+ * @param extent the part of the file that was fetched before
+ * @returns the outcome of `run`, or `read_too_early` if it read, or may have read, bytes outside of the extent
  */
-export async function readWithin(
+export async function readWithinExtent(
   connection: DuckDBConnection,
   { available, tailFrom }: Extent,
   run: () => Promise<Outcome>,
@@ -21,9 +22,9 @@ export async function readWithin(
         from duckdb_logs_parsed('FileSystem') where op = 'READ'`,
     );
     const [reads, beyond] = found.getRows()[0] as [bigint, bigint];
-    // What a query read that failed is not always said. Of one that did not, at least the footer is.
-    if (reads === 0n && outcome.type === 'done') throw new Error('DuckDB does not say what it reads');
-    // A footer that is wrong about its groups may be right about the whole file.
+    // The reads of a failed query may be missing in the log. A successful query has at least read the footer.
+    if (reads === 0n && outcome.type === 'done') throw new Error('DuckDB did not log what it read');
+    // A footer may be wrong about a row group's rows, and right about the file's.
     const tooEarly = reads === 0n || beyond > 0n || outcome.type === 'rows_do_not_add_up';
     return tooEarly ? { type: 'read_too_early' } : outcome;
   } finally {
