@@ -314,7 +314,7 @@ create index recent_totals_since_idx on s3_connector_private.recent_totals (seco
 
 -- Which database the connectors of this one were last seen to run in. A dump takes the row along, and so a restored
 -- copy sees that it came from elsewhere. Its key is random: a restore of the data alone adds a row.
-create table s3_connector_private.homes (
+create table s3_connector_private.database_identity (
   id uuid primary key default gen_random_uuid(),
   system_identifier bigint not null,
   database_oid oid not null,

@@ -117,15 +117,15 @@ comment on function s3_connector_private.columnstore_between(text, text, text, t
 -- What a transaction has written to it holds a lock on until its end, and another one on what it has made. So these tell
 -- what the COPY before them has met, without reading a row.
 
-create or replace function s3_connector_private.has_made(relation regclass)
+create or replace function s3_connector_private.created_in_transaction(relation regclass)
 returns boolean language sql volatile as $$
   select exists (
     select from pg_locks l
-    where l.pid = pg_backend_pid() and l.locktype = 'relation' and l.relation = has_made.relation
+    where l.pid = pg_backend_pid() and l.locktype = 'relation' and l.relation = created_in_transaction.relation
       and l.mode = 'AccessExclusiveLock'
   );
 $$;
-comment on function s3_connector_private.has_made(regclass) is 'Whether this transaction has made a table.';
+comment on function s3_connector_private.created_in_transaction(regclass) is 'Whether this transaction has made a table.';
 
 create or replace function s3_connector_private.written_chunks(schema_name text, table_name text)
 returns setof regclass language plpgsql volatile as $$
@@ -149,7 +149,7 @@ begin
     join timescaledb_information.chunk_columnstore_settings s on s.chunk = w.chunk
     join timescaledb_information.hypertable_columnstore_settings h on h.hypertable = s.hypertable
     where s.orderby is distinct from h.orderby or s.segmentby is distinct from h.segmentby
-      or by_itself and not s3_connector_private.has_made(w.chunk)
+      or by_itself and not s3_connector_private.created_in_transaction(w.chunk)
   );
 end;
 $$;
@@ -166,7 +166,7 @@ begin
     join _timescaledb_catalog.compression_settings s on s.relid = l.relation
     where l.pid = pg_backend_pid() and l.locktype = 'relation' and l.mode = 'RowExclusiveLock'
       -- Asked last, as only chunks have a status.
-      and case when s3_connector_private.has_made(s.compress_relid) and not s3_connector_private.has_made(s.relid)
+      and case when s3_connector_private.created_in_transaction(s.compress_relid) and not s3_connector_private.created_in_transaction(s.relid)
         then _timescaledb_functions.chunk_status(s.relid) & 8 = 0 end
   );
 end;

@@ -42,7 +42,7 @@ declare
   file s3_connector.files;
 begin
   -- In a copy of the database this pauses the file instead.
-  perform s3_connector_private.settle_in();
+  perform s3_connector_private.pause_if_copied();
   -- Whoever changes the status now may add a job, too: waiting for them, either this job sees the change or theirs comes.
   select f.* into file from s3_connector.files f where f.id = start_attempt.file_id for update;
   if file.status = 'running' then

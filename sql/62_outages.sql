@@ -90,13 +90,13 @@ $$;
 comment on function s3_connector_private.waits_for_bucket(text) is
   'Whether the connector''s files wait for their bucket; the answer holds until the end of the transaction.';
 
-create or replace function s3_connector_private.ask_bucket(names text[])
+create or replace function s3_connector_private.retry_buckets(names text[])
 returns void language sql as $$
   select s3_connector_private.add_poll_job(c.name)
   from s3_connector_private.outages o join s3_connector.connectors c on c.name = o.connector_name
   where c.name = any (names) and c.state = 'running';
 $$;
-comment on function s3_connector_private.ask_bucket(text[]) is
+comment on function s3_connector_private.retry_buckets(text[]) is
   'Queues a poll, now, of those connectors that wait for their bucket.';
 
 create or replace function s3_connector_private.end_outage(connector_name text)

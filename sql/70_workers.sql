@@ -1,11 +1,6 @@
 -- Which workers are alive. A worker holds a session advisory lock for as long as its process and its
 -- connection live, so death needs no heartbeat and no clock to be noticed.
 
-create or replace function s3_connector_private.worker_lock_class()
-returns integer language sql immutable parallel safe as $$ select 1395868505 $$;
-comment on function s3_connector_private.worker_lock_class() is
-  'The first key of the workers'' advisory locks; the second is the worker''s id.';
-
 create or replace function s3_connector_private.alive_workers()
 returns setof integer language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select l.objid::integer from pg_locks l

@@ -105,7 +105,7 @@ returns bigint language sql as $$
     delete from s3_connector_private.workers w where w.stopped_at < now() - interval '7 days' returning 1
   )
   select (select count(*) from old_requests) + (select count(*) from old_workers)
-    + s3_connector_private.remove_old_spent_jobs();
+    + s3_connector_private.remove_old_exhausted_jobs();
 $$;
 comment on function s3_connector_private.prune_leftovers() is
   'Deletes requests of more than a day ago, workers that ended more than a week ago, and jobs that the queue gave up; returns how many.';

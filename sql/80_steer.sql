@@ -16,7 +16,7 @@ create or replace function s3_connector.resume(name text)
 returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   -- In a copy of the database, what was running there is paused before it can be resumed here.
-  perform s3_connector_private.settle_in();
+  perform s3_connector_private.pause_if_copied();
   perform s3_connector_private.require_connector(name);
   update s3_connector.connectors c set state = 'running' where c.name = resume.name and c.state <> 'running';
 end;

@@ -1,7 +1,7 @@
 -- Two copies of a database must not import side by side unasked. A copy (a dump restored, a database made from a
 -- template) finds that it is not where its connectors ran last, and pauses them.
 
-create or replace function s3_connector_private.is_at_home()
+create or replace function s3_connector_private.is_original_database()
 returns boolean language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   -- Before every attempt: a session plans the queries of plpgsql once, and those of sql each time.
@@ -10,28 +10,28 @@ begin
       h.system_identifier = (select c.system_identifier from pg_control_system() c)
       and h.database_oid = (select d.oid from pg_database d where d.datname = current_database())
     ), false)
-    from s3_connector_private.homes h
+    from s3_connector_private.database_identity h
   );
 end;
 $$;
-comment on function s3_connector_private.is_at_home() is
+comment on function s3_connector_private.is_original_database() is
   'Whether the connectors last ran in this very database of this very server, and in no other.';
 
-create or replace function s3_connector_private.settle_in()
+create or replace function s3_connector_private.pause_if_copied()
 returns bigint language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   paused_connectors bigint;
   paused_files bigint[];
 begin
-  if s3_connector_private.is_at_home() then
+  if s3_connector_private.is_original_database() then
     return 0;
   end if;
-  lock table s3_connector_private.homes in share row exclusive mode;
-  if s3_connector_private.is_at_home() then
+  lock table s3_connector_private.database_identity in share row exclusive mode;
+  if s3_connector_private.is_original_database() then
     return 0;
   end if;
-  delete from s3_connector_private.homes;
-  insert into s3_connector_private.homes (system_identifier, database_oid)
+  delete from s3_connector_private.database_identity;
+  insert into s3_connector_private.database_identity (system_identifier, database_oid)
   select c.system_identifier, d.oid
   from pg_control_system() c, pg_database d where d.datname = current_database();
 
@@ -59,10 +59,10 @@ begin
   return paused_connectors;
 end;
 $$;
-comment on function s3_connector_private.settle_in() is
+comment on function s3_connector_private.pause_if_copied() is
   'Pauses all connectors, with a notice, where this database is a copy of the one that they ran in; returns how many.';
 
-create or replace function s3_connector_private.forget_copy_notice()
+create or replace function s3_connector_private.clear_copy_notice()
 returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   update s3_connector_private.progress p set copy_notice = null
@@ -70,30 +70,30 @@ begin
   return null;
 end;
 $$;
-comment on function s3_connector_private.forget_copy_notice() is
+comment on function s3_connector_private.clear_copy_notice() is
   'A connector that somebody resumed in a copy runs there on purpose.';
 
-create or replace trigger forget_copy_notice
+create or replace trigger clear_copy_notice
   after update of state on s3_connector.connectors
   for each row when (new.state = 'running' and old.state <> 'running')
-  execute function s3_connector_private.forget_copy_notice();
+  execute function s3_connector_private.clear_copy_notice();
 
-create or replace function s3_connector_private.settle_in_first()
+create or replace function s3_connector_private.pause_copy_first()
 returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
-  perform s3_connector_private.settle_in();
+  perform s3_connector_private.pause_if_copied();
   return null;
 end;
 $$;
-comment on function s3_connector_private.settle_in_first() is
+comment on function s3_connector_private.pause_copy_first() is
   'Pauses what came with a copy before anything new is inserted into it, which is meant to run here.';
 
-create or replace trigger settle_in_first
+create or replace trigger pause_copy_first
   before insert on s3_connector.connectors
-  for each statement execute function s3_connector_private.settle_in_first();
+  for each statement execute function s3_connector_private.pause_copy_first();
 
-comment on table s3_connector_private.homes is
+comment on table s3_connector_private.database_identity is
   'The database that the connectors ran in last: one row, unless a restore has added another.';
-comment on column s3_connector_private.homes.system_identifier is 'The server''s, of pg_control_system().';
-comment on column s3_connector_private.homes.database_oid is 'The database''s oid there.';
+comment on column s3_connector_private.database_identity.system_identifier is 'The server''s, of pg_control_system().';
+comment on column s3_connector_private.database_identity.database_oid is 'The database''s oid there.';
 comment on column s3_connector_private.progress.copy_notice is 'Why the connector is paused in a copy of its database, until it is resumed.';
