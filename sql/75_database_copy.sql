@@ -1,21 +1,21 @@
--- Two copies of a database must not import side by side unasked. A copy (a dump restored, a database made from a
--- template) finds that it is not where its connectors ran last, and pauses them.
+-- Detects a "copy" of a database (a restored dump, a clone, an upgraded server) and pauses its connectors, so that a copy and
+-- its original do not both import unasked. database_identity records the server and database in which the connectors last ran.
 
 create or replace function s3_connector_private.is_original_database()
 returns boolean language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
-  -- Before every attempt: a session plans the queries of plpgsql once, and those of sql each time.
+  -- Called before every attempt. In plpgsql, a session plans the query once; in sql, each time.
   return (
     select count(*) > 0 and coalesce(bool_and(
-      h.system_identifier = (select c.system_identifier from pg_control_system() c)
-      and h.database_oid = (select d.oid from pg_database d where d.datname = current_database())
+      i.system_identifier = (select c.system_identifier from pg_control_system() c)
+      and i.database_oid = (select d.oid from pg_database d where d.datname = current_database())
     ), false)
-    from s3_connector_private.database_identity h
+    from s3_connector_private.database_identity i
   );
 end;
 $$;
 comment on function s3_connector_private.is_original_database() is
-  'Whether the connectors last ran in this very database of this very server, and in no other.';
+  'Returns whether the connectors last ran in this database of this server, and in no other.';
 
 create or replace function s3_connector_private.pause_if_copied()
 returns bigint language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -35,13 +35,13 @@ begin
   select c.system_identifier, d.oid
   from pg_control_system() c, pg_database d where d.datname = current_database();
 
-  -- What a restore of the data alone brought was counted by the triggers too, or by nobody.
+  -- After a restore of only the data, the totals may count files twice or not at all.
   perform s3_connector_private.count_totals();
-  -- What ran in the original is given back first, so that the pause finds it. No attempt has begun here, even if a
-  -- worker that lives here has the id of one that lived there.
+  -- Queues the files that were running in the original, so that they are paused too. No attempt has begun here, even if a
+  -- worker here has the same id as one there. So worker 0, which does not exist, takes their place.
   update s3_connector.files f set worker_id = 0 where f.status = 'running';
   perform s3_connector_private.rescue_files();
-  -- All at once and not connector by connector: each would take a lock, of which a server has some thousands.
+  -- All at once: connector by connector, each would take a lock, and a server has only some thousands.
   with paused as (
     update s3_connector.files f set status = 'paused', next_attempt_at = null
     where f.status in ('in_queue', 'pending_retry') returning f.id
@@ -60,7 +60,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.pause_if_copied() is
-  'Pauses all connectors, with a notice, where this database is a copy of the one that they ran in; returns how many.';
+  'Pauses all connectors, with a notice, if this database is a copy of the one that they last ran in. Returns how many.';
 
 create or replace function s3_connector_private.clear_copy_notice()
 returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -71,7 +71,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.clear_copy_notice() is
-  'A connector that somebody resumed in a copy runs there on purpose.';
+  'Clears the notice of a connector that somebody resumed in a copy.';
 
 create or replace trigger clear_copy_notice
   after update of state on s3_connector.connectors
@@ -86,14 +86,14 @@ begin
 end;
 $$;
 comment on function s3_connector_private.pause_copy_first() is
-  'Pauses what came with a copy before anything new is inserted into it, which is meant to run here.';
+  'Pauses the connectors that came with a copy before a new one is inserted. The new one runs.';
 
 create or replace trigger pause_copy_first
   before insert on s3_connector.connectors
   for each statement execute function s3_connector_private.pause_copy_first();
 
 comment on table s3_connector_private.database_identity is
-  'The database that the connectors ran in last: one row, unless a restore has added another.';
-comment on column s3_connector_private.database_identity.system_identifier is 'The server''s, of pg_control_system().';
-comment on column s3_connector_private.database_identity.database_oid is 'The database''s oid there.';
-comment on column s3_connector_private.progress.copy_notice is 'Why the connector is paused in a copy of its database, until it is resumed.';
+  'The database in which the connectors last ran: one row, unless a restore has added another.';
+comment on column s3_connector_private.database_identity.system_identifier is 'The server''s system_identifier, from pg_control_system().';
+comment on column s3_connector_private.database_identity.database_oid is 'The database''s oid on that server.';
+comment on column s3_connector_private.progress.copy_notice is 'Why the connector is paused in a copy of its database; null once it is resumed.';

@@ -8,11 +8,9 @@ export async function pauseIfCopied(db: Kysely<Database>): Promise<void> {
   const { rows } = await sql<{ paused: string }>`
     select s3_connector_private.pause_if_copied()::text as paused`.execute(db);
   const connectors = Number(rows[0]?.paused);
-  if (connectors > 0)
-    log.warn(
-      'this database is a copy: its connectors are paused; s3_connector.resume(name) starts them here',
-      {
-        connectors,
-      },
-    );
+  if (connectors === 0) return;
+  log.warn('this database is a copy: its connectors are paused', {
+    connectors,
+    hint: 'To import here too: select s3_connector.resume(name);',
+  });
 }
