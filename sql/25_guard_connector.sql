@@ -27,7 +27,7 @@ begin
     and (tg_op = 'DELETE' or to_jsonb(new) - 'state' is distinct from to_jsonb(old) - 'state') then
     raise exception 'cannot % connector %, because it is running: pause it first',
       case tg_op when 'DELETE' then 'delete' else 'change' end, quote_literal(old.name)
-      using errcode = 'object_in_use', hint = format('select s3_connector.pause(%L);', old.name);
+      using errcode = 'object_in_use', hint = format('Pause it: select s3_connector.pause(%L);', old.name);
   end if;
   if tg_op = 'DELETE' then
     return old;

@@ -12,7 +12,7 @@ begin
   -- A connector that this transaction inserted is not being polled yet.
   if connector.state = 'running' and connector.created_at <> now() then
     raise exception 'cannot change the column mappings of connector %, because it is running: pause it first', quote_literal(connector.name)
-      using errcode = 'object_in_use', hint = format('select s3_connector.pause(%L);', connector.name);
+      using errcode = 'object_in_use', hint = format('Pause it: select s3_connector.pause(%L);', connector.name);
   end if;
   if connector.name is not null
     and not exists (select from pg_roles r where r.rolname = connector.owner and pg_has_role(current_user, r.oid, 'member')) then

@@ -77,7 +77,7 @@ returns bigint language plpgsql as $$
 declare
   enqueued bigint[];
 begin
-  -- In a copy of the database this pauses the connector.
+  -- In a copy of the database this pauses the connector, so that the poll enqueues nothing.
   perform s3_connector_private.pause_if_copied();
   -- Reads marker and state again under their locks: the listing happened outside this transaction.
   perform from s3_connector.connectors c

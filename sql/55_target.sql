@@ -130,7 +130,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.describe_table(text, text) is
-  'Returns a table''s columns in order (declared type, type under its domain, whether it is an enum, whether COPY may fill it), its table_traits, its unlogged_part, and whether it has a columnstore. No row if there is no such table.';
+  'Returns a table''s columns in order, its table_traits, its unlogged_part, and whether it has a columnstore. Of each column: its type, the type under its domain, whether it is an enum, and whether COPY may fill it. No row if there is no such table.';
 
 create or replace function s3_connector_private.unique_keys(schema_name text, table_name text)
 returns setof text[] language sql stable as $$

@@ -31,7 +31,7 @@ declare
 begin
   if connector.state = 'paused' then
     raise exception 'connector % is paused and does not poll', quote_literal(connector.name)
-      using errcode = 'object_not_in_prerequisite_state', hint = format('select s3_connector.resume(%L);', connector.name);
+      using errcode = 'object_not_in_prerequisite_state', hint = format('Resume it: select s3_connector.resume(%L);', connector.name);
   end if;
   perform s3_connector_private.ask_poll(connector.name);
 end;
@@ -61,7 +61,7 @@ begin
   if file.status = 'success' then
     raise exception 'file % is imported already', quote_literal(file.key)
       using errcode = 'object_not_in_prerequisite_state',
-        hint = format('select s3_connector.reimport_file(%L, %L); deletes its rows and imports it again.', name, file.key);
+        hint = format('To delete its rows and import it again: select s3_connector.reimport_file(%L, %L);', name, file.key);
   end if;
   -- Waiting and running files stay as they are.
   if file.status in ('failure', 'pending_retry', 'cancelled', 'undone') then
@@ -82,7 +82,7 @@ begin
   if file.status = 'success' then
     raise exception 'file % is imported already and cannot be cancelled', quote_literal(file.key)
       using errcode = 'object_not_in_prerequisite_state',
-        hint = format('select s3_connector.undo_file(%L, %L); deletes its rows.', name, file.key);
+        hint = format('To delete its rows: select s3_connector.undo_file(%L, %L);', name, file.key);
   end if;
   if file.status in ('cancelled', 'undone') then
     return;

@@ -123,7 +123,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.missing_grants(text, text, text, text[]) is
-  'Returns the missing grants, as SQL, that an import needs: for the caller to become the owner, and for the owner to fill these columns or create the table.';
+  'Returns the missing grants that an import needs, as SQL. The caller must be able to set role to the owner, and the owner to fill these columns or create the table.';
 
 create or replace function s3_connector_private.compare_keys(request_id bigint, objects jsonb)
 returns void language sql as $$

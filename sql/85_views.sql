@@ -103,4 +103,4 @@ create or replace view s3_connector.connector_status as
     where q.connector_name = c.name order by q.started_at desc limit 1
   ) last_poll on true;
 comment on view s3_connector.connector_status is
-  'State of each connector: its marker, whether it has caught up, its files by status, rows and bytes in total, in the last hour (to the minute) and day (to ten minutes), and its last error.';
+  'State of each connector: its marker, whether it has caught up, its files by status, and its last error. Rows and bytes are in total, of the last hour (to the minute) and of the last day (to ten minutes).';

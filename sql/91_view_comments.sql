@@ -26,7 +26,7 @@ comment on column s3_connector.connector_status.bytes_last_day is 'Size in bytes
 comment on column s3_connector.connector_status.last_success_at is 'When a file was last imported.';
 comment on column s3_connector.connector_status.last_error is 'Error of the file that failed last, or of the last poll if it failed later. While the bucket cannot be read, the reason.';
 comment on column s3_connector.connector_status.late_files is 'Number of keys in late_files, from the last audit.';
-comment on column s3_connector.connector_status.notice is 'Further information: since when and why the bucket cannot be read, and when the connector retries; that the connector is paused in a copy of its database; that a table was created without a hypertable.';
+comment on column s3_connector.connector_status.notice is 'Further information, separated by semicolons. Examples: why the bucket cannot be read, that the connector is paused in a copy of its database, that a table was created without a hypertable.';
 
 comment on column s3_connector.throughput.connector_name is 'The connector.';
 comment on column s3_connector.throughput.seconds is 'Length of the interval: 60 within the last hour, 600 within the last day.';
@@ -89,7 +89,7 @@ comment on column s3_connector.preview_columns.suggested_time_column is 'Whether
 comment on column s3_connector.checks.connector_name is 'The connector.';
 comment on column s3_connector.checks.position is 'Order of the steps.';
 comment on column s3_connector.checks.step is 'What was tested: credentials, assume role, list, get, server, target, grants.';
-comment on column s3_connector.checks.ok is 'Whether it worked.';
+comment on column s3_connector.checks.ok is 'Whether the step succeeded.';
 comment on column s3_connector.checks.message is 'What the test found.';
 comment on column s3_connector.checks.hint is 'How to fix a failed step. For assume role, always the policies that the role needs.';
 comment on column s3_connector.checks.checked_at is 'When the step was tested.';
