@@ -71,7 +71,8 @@ begin
   ) n;
   raise exception 'connector % has no file with the key %', quote_literal(connector_name), coalesce(quote_literal(key), 'null')
     using errcode = 'undefined_object',
-      hint = coalesce('Nearest keys in key order: ' || nearest || '.', 'This connector has no files yet. Poll its bucket: select s3_connector.poll_now(' || quote_literal(connector_name) || ');');
+      hint = coalesce('Nearest keys in key order: ' || nearest || '.',
+        format('This connector has no files yet. Poll its bucket: select s3_connector.poll_now(%L);', connector_name));
 end;
 $$;
 comment on function s3_connector_private.require_file(text, text) is

@@ -82,7 +82,7 @@ begin
   end if;
   if c.event_queue_url !~* '^https?://([a-z0-9]([a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:\d{1,5})?/[a-z0-9/_.-]+$' then
     perform s3_connector_private.refuse_setting('event_queue_url', 'be the URL of an SQS queue', c.event_queue_url,
-      'Example: https://sqs.eu-central-1.amazonaws.com/123456789012/new-files. The worker''s S3_ALLOWED_ENDPOINTS must contain a host that is not AWS''s.');
+      'Example: https://sqs.eu-central-1.amazonaws.com/123456789012/new-files. The worker''s S3_ALLOWED_ENDPOINTS must contain the URL''s host and port if it is not AWS.');
   end if;
   if c.auth_method = 'iam_role' and c.role_arn is null then
     perform s3_connector_private.refuse_setting('role_arn', 'be given with auth_method iam_role', null,
@@ -142,7 +142,7 @@ begin
     'PostgreSQL stores at most 1 GiB in a value.');
   perform s3_connector_private.refuse_out_of_range('max_tracked_files', c.max_tracked_files, 1, 100000);
   perform s3_connector_private.refuse_out_of_range('max_parallel_files', c.max_parallel_files, 1, 1000,
-    'Null: no limit but the workers'' own. To stop the connector, run: select s3_connector.pause(name);');
+    format('Null: no limit but the workers'' own. To stop the connector: select s3_connector.pause(%L);', c.name));
   perform s3_connector_private.refuse_out_of_range('max_attempts', c.max_attempts, 1, 100);
   perform s3_connector_private.refuse_out_of_range('max_bad_rows', c.max_bad_rows, 0, 1000000000000, 'Null: no limit.');
   -- 10000 is the default, which a person may not have chosen.
