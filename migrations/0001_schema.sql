@@ -1,18 +1,18 @@
--- The tables of version 0.1.0. Every one has a primary key: PostgreSQL refuses to delete from a published table without one. What people type against is in the schema s3_connector; what only the
--- worker touches is in s3_connector_private. Functions, views, triggers and comments are in sql/, which is
--- applied again whole after every migration.
+-- The tables of version 0.1.0. The schema s3_connector has the tables that people use, s3_connector_private those that only the
+-- worker uses. Functions, views, triggers and comments are in sql/, all of which is applied again after every migration.
+-- Every table has a primary key, because PostgreSQL refuses to delete from a published table without one.
 
 create schema s3_connector;
 create schema s3_connector_private;
 
--- The migrations that this database has had, and the digest of each, by which an edited one is refused.
+-- The migrations that were applied, each with its digest. A migration that was edited since is refused.
 create table s3_connector_private.migrations (
   name text primary key,
   digest text not null,
   applied_at timestamptz not null default now()
 );
 
--- The versions that have migrated this database. digest: of all that the version has applied.
+-- The versions that have migrated this database. digest: of everything that the version applies.
 create table s3_connector_private.versions (
   id uuid primary key default gen_random_uuid(),
   version text not null,
@@ -24,8 +24,8 @@ create type s3_connector.file_status as enum (
   'in_queue', 'running', 'pending_retry', 'paused', 'success', 'failure', 'cancelled', 'undone'
 );
 
--- Words, ranges and formats are checked by the trigger validate_connector, which can say what was expected: an enum
--- or a domain would refuse with a bare SQLSTATE before the trigger is asked.
+-- The trigger validate_connector checks words, ranges and formats, because its errors say what was expected. An enum or a domain
+-- would raise a less helpful error before the trigger runs.
 create table s3_connector.connectors (
   name text primary key,
   bucket text not null,
@@ -76,7 +76,7 @@ create table s3_connector.connectors (
   created_at timestamptz not null default now()
 );
 
--- The few that have a queue, which every worker looks for.
+-- For the few connectors with an event queue, which every worker looks for.
 create index connectors_event_queue_idx on s3_connector.connectors (event_queue_url) where event_queue_url is not null;
 
 create table s3_connector.column_mappings (
@@ -87,7 +87,7 @@ create table s3_connector.column_mappings (
   primary key (connector_name, source_column)
 );
 
--- Keys are in collation "C": its order is that of UTF-8 bytes, which is S3's.
+-- Keys have the collation "C", which sorts by UTF-8 bytes, as S3 does.
 create table s3_connector.files (
   id bigint generated always as identity primary key,
   connector_name text not null references s3_connector.connectors (name) on update cascade on delete cascade,
@@ -116,18 +116,18 @@ create table s3_connector.files (
   constraint files_success_has_counts check (status <> 'success' or rows_read is not null)
 ) with (fillfactor = 85);
 
--- attempts is counted from the start again when a person retries a file; an attempt's id never comes twice.
+-- files.attempts restarts when a person retries a file. An attempt's id is never used again.
 create sequence s3_connector_private.attempt_ids;
 
--- By status in one connector; its last success and its last failure.
+-- For files by status in one connector, and for its last success and last failure.
 create index files_connector_status_idx on s3_connector.files (connector_name, status, finished_at desc nulls last);
--- Files not yet ended: what a poll counts against max_tracked_files, and what waits, in key order.
+-- For files that have not ended, in key order. A poll counts them against max_tracked_files.
 create index files_tracked_idx on s3_connector.files (connector_name, status, key)
   where status in ('in_queue', 'running', 'pending_retry', 'paused');
--- The few that people look for over all connectors.
+-- For the few that people look for across all connectors.
 create index files_ended_badly_idx on s3_connector.files (status, finished_at desc nulls last)
   where status in ('failure', 'cancelled', 'undone');
--- Search by name over all connectors.
+-- For a search by key across all connectors.
 create index files_key_idx on s3_connector.files (key);
 create index files_running_idx on s3_connector.files (worker_id) where status = 'running';
 
@@ -188,7 +188,7 @@ create table s3_connector.late_files (
   constraint late_files_reason check (reason in ('late', 'overwritten'))
 );
 
--- How far the polls of a connector have come; apart from connectors, which holds what people configure.
+-- Progress of a connector's polls. Separate from connectors, which holds only settings.
 create table s3_connector_private.progress (
   connector_name text primary key references s3_connector.connectors (name) on update cascade on delete cascade,
   marker text collate "C",
@@ -239,8 +239,7 @@ create table s3_connector_private.workers (
   notice text
 );
 
--- What people ask the workers: check, preview, dry_run_file, audit.
-
+-- Requests to the workers: check, preview, dry_run_file, audit.
 create table s3_connector_private.requests (
   id bigint generated always as identity primary key,
   kind text not null,
@@ -258,7 +257,7 @@ create table s3_connector_private.requests (
 create index requests_asked_at_idx on s3_connector_private.requests (asked_at);
 create index requests_connector_idx on s3_connector_private.requests (connector_name);
 
--- What an audit has found so far; it takes the place of late_files when the audit has seen all keys.
+-- Findings of a running audit. When it has compared all keys, they replace late_files.
 create table s3_connector_private.audit_findings (
   request_id bigint not null references s3_connector_private.requests (id) on delete cascade,
   key text collate "C" not null,
@@ -268,16 +267,15 @@ create table s3_connector_private.audit_findings (
   primary key (request_id, key)
 );
 
--- What connector_status adds up, kept so that nobody has to count files.
-
--- No foreign keys here: what the renaming or deleting of a connector does to its files is counted as it happens to them.
+-- Sums for connector_status, so that nobody has to count files. No foreign keys: when a connector is renamed or deleted, the
+-- changes to its files are added like any others.
 create table s3_connector_private.totals (
   connector_name text not null,
   status s3_connector.file_status not null,
   files bigint not null,
   rows bigint not null,
   bytes bigint not null,
-  -- What recent_totals adds up to.
+  -- Sums of recent_totals.
   rows_last_hour bigint not null,
   bytes_last_hour bigint not null,
   rows_last_day bigint not null,
@@ -286,7 +284,8 @@ create table s3_connector_private.totals (
   primary key (connector_name, status)
 ) with (fillfactor = 70);
 
--- Only ever added to, so that imports that end side by side wait for nobody; fold_totals moves them into the others.
+-- Statements only insert here, so that imports that end at the same time do not wait for each other. fold_totals moves the rows
+-- into totals and recent_totals.
 create table s3_connector_private.total_changes (
   connector_name text not null,
   status s3_connector.file_status not null,
@@ -295,13 +294,13 @@ create table s3_connector_private.total_changes (
   rows bigint not null,
   bytes bigint not null,
   last_finished_at timestamptz,
-  -- The last, as rows are added by position.
+  -- The last column, because rows are inserted by position.
   id uuid not null default gen_random_uuid(),
   primary key (connector_name, id)
 );
 
--- A row per connector and minute (for the last hour), and per connector and ten minutes (for the last day), until it is
--- that long ago and is taken off the totals.
+-- One row per connector and minute of the last hour, and per connector and ten minutes of the last day. Older rows are deleted
+-- and subtracted from totals.
 create table s3_connector_private.recent_totals (
   connector_name text not null,
   seconds integer not null,
@@ -312,16 +311,16 @@ create table s3_connector_private.recent_totals (
 ) with (fillfactor = 70);
 create index recent_totals_since_idx on s3_connector_private.recent_totals (seconds, since);
 
--- Which database the connectors of this one were last seen to run in. A dump takes the row along, and so a restored
--- copy sees that it came from elsewhere. Its key is random: a restore of the data alone adds a row.
-create table s3_connector_private.homes (
+-- The database in which the connectors last ran. A dump contains the row, so a restored copy detects that it is one. The key is
+-- random, so that a restore of only the data adds a row.
+create table s3_connector_private.database_identity (
   id uuid primary key default gen_random_uuid(),
   system_identifier bigint not null,
   database_oid oid not null,
   since timestamptz not null default now()
 );
 
--- A connector whose bucket cannot be read as a whole waits for it, and none of its files spends an attempt on that.
+-- Connectors whose bucket cannot be read at all. They wait for it, and their files use no attempts for that.
 create table s3_connector_private.outages (
   connector_name text primary key references s3_connector.connectors (name) on update cascade on delete cascade,
   since timestamptz not null default now(),

@@ -1,4 +1,4 @@
--- How the product says no: what was expected, what came, what to do.
+-- Errors about a value, a connector's name or a key. Each says what was expected, what came and what to do.
 
 create or replace function s3_connector_private.refuse(expected text, got text, hint text default null)
 returns void language plpgsql as $$
@@ -8,9 +8,9 @@ begin
 end;
 $$;
 comment on function s3_connector_private.refuse(text, text, text) is
-  'Raises invalid_parameter_value (22023) with what was expected, what came and a hint.';
+  'Raises invalid_parameter_value (22023) with the expected value, the value that came and a hint.';
 
-create or replace function s3_connector_private.likeness(a text, b text)
+create or replace function s3_connector_private.name_similarity(a text, b text)
 returns real language sql immutable parallel safe as $$
   with pairs as (
     select
@@ -21,45 +21,45 @@ returns real language sql immutable parallel safe as $$
        / greatest(cardinality(in_a) + cardinality(in_b), 1)
   from pairs;
 $$;
-comment on function s3_connector_private.likeness(text, text) is
-  'How alike two names are, 0 to 1: the Dice coefficient of their letter pairs.';
+comment on function s3_connector_private.name_similarity(text, text) is
+  'Returns how similar two names are, from 0 to 1: the Dice coefficient of their letter pairs.';
 
 create or replace function s3_connector_private.require_connector(connector_name text)
 returns s3_connector.connectors language plpgsql as $$
 declare
   connector s3_connector.connectors;
-  near text;
+  nearest text;
 begin
   select * into connector from s3_connector.connectors c where c.name = connector_name for update;
   if found then
     return connector;
   end if;
-  select string_agg(quote_literal(n.name), ', ' order by n.alike desc, n.name) into near
+  select string_agg(quote_literal(n.name), ', ' order by n.alike desc, n.name) into nearest
   from (
-    select c.name, s3_connector_private.likeness(c.name, connector_name) as alike
+    select c.name, s3_connector_private.name_similarity(c.name, connector_name) as alike
     from s3_connector.connectors c order by alike desc, c.name limit 3
   ) n where n.alike > 0.2;
   raise exception 'there is no connector named %', coalesce(quote_literal(connector_name), 'null')
     using errcode = 'undefined_object',
-      hint = coalesce('Near it: ' || near || '.', 'select name from s3_connector.connectors shows them all.');
+      hint = coalesce('Similar names: ' || nearest || '.', 'List all connectors: select name from s3_connector.connectors;');
 end;
 $$;
 comment on function s3_connector_private.require_connector(text) is
-  'The connector of that name, locked; or an error (42704) that names the nearest ones.';
+  'Locks and returns the connector of that name. Raises undefined_object (42704), with the most similar names, if there is none.';
 
 create or replace function s3_connector_private.require_file(connector_name text, key text)
 returns s3_connector.files language plpgsql as $$
 declare
   file s3_connector.files;
-  near text;
+  nearest text;
 begin
   select * into file from s3_connector.files f
   where f.connector_name = require_file.connector_name and f.key = require_file.key for update;
   if found then
     return file;
   end if;
-  -- The neighbours in key order are found through the index, however many files there are.
-  select string_agg(quote_literal(n.key), ', ') into near
+  -- The index finds the neighbours in key order quickly, however many files there are.
+  select string_agg(quote_literal(n.key), ', ') into nearest
   from (
     (select f.key from s3_connector.files f
       where f.connector_name = require_file.connector_name and f.key < require_file.key
@@ -71,8 +71,9 @@ begin
   ) n;
   raise exception 'connector % has no file with the key %', quote_literal(connector_name), coalesce(quote_literal(key), 'null')
     using errcode = 'undefined_object',
-      hint = coalesce('Near it in key order: ' || near || '.', 'This connector has no files yet.');
+      hint = coalesce('Nearest keys in key order: ' || nearest || '.',
+        format('This connector has no files yet. Poll its bucket: select s3_connector.poll_now(%L);', connector_name));
 end;
 $$;
 comment on function s3_connector_private.require_file(text, text) is
-  'The file of that key, locked; or an error (42704) that names its neighbours in key order.';
+  'Locks and returns the file of that key. Raises undefined_object (42704), with the neighbours in key order, if there is none.';

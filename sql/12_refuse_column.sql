@@ -1,4 +1,5 @@
--- How a column that people fill in is refused: always 22023, with what was expected, what came and a hint.
+-- Errors about the columns that people fill in: always 22023, with what was expected, what came and a hint.
+-- "Setting": a column of connectors.
 
 create or replace function s3_connector_private.refuse_column(
   of_table regclass, column_name text, must text, got text, hint text default null
@@ -8,7 +9,7 @@ begin
   raise exception '% must % (got: %)', column_name, must,
     case when length(got) > 200 then quote_literal(left(got, 200)) || '...' else coalesce(quote_literal(got), 'null') end
     using errcode = 'invalid_parameter_value',
-      -- What the column is for is the next best help.
+      -- Without a hint, the column's comment is the best help.
       hint = coalesce(refuse_column.hint, (
         select format('%s: %s', refuse_column.column_name, col_description(a.attrelid, a.attnum))
         from pg_attribute a where a.attrelid = of_table and a.attname = refuse_column.column_name
@@ -18,7 +19,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.refuse_column(regclass, text, text, text, text) is
-  'Raises invalid_parameter_value (22023) about a column; without a hint of its own, the hint is the column''s comment.';
+  'Raises invalid_parameter_value (22023) about a column. Without a hint, the column''s comment is the hint.';
 
 create or replace function s3_connector_private.refuse_setting(
   column_name text, must text, got text, hint text default null
@@ -27,53 +28,53 @@ returns void language sql stable as $$
   select s3_connector_private.refuse_column('s3_connector.connectors', column_name, must, got, hint);
 $$;
 comment on function s3_connector_private.refuse_setting(text, text, text, text) is
-  'refuse_column for a column of connectors.';
+  'Calls refuse_column for a column of connectors.';
 
 create or replace function s3_connector_private.refuse_nulls(of_table regclass, given jsonb)
 returns void language plpgsql stable as $$
 declare
   missing record;
 begin
-  -- NOT NULL would refuse them too, but only after the triggers, and with the constraint's words.
+  -- NOT NULL would refuse them too, but only after the triggers, and with a less helpful message.
   for missing in
-    select a.attname::text as name, pg_get_expr(d.adbin, d.adrelid) as preset
+    select a.attname::text as name, pg_get_expr(d.adbin, d.adrelid) as default_value
     from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
     where a.attrelid = of_table and a.attnum > 0 and a.attnotnull and given ->> a.attname is null
     order by a.attnum
   loop
-    if missing.preset is null then
+    if missing.default_value is null then
       perform s3_connector_private.refuse_column(of_table, missing.name, 'be given', null);
     end if;
     perform s3_connector_private.refuse_column(of_table, missing.name, 'not be null', null,
-      format('Leave it out of the insert for its default, %s.', regexp_replace(missing.preset, '::[a-z ]+$', '')));
+      format('Leave it out of the insert for its default, %s.', regexp_replace(missing.default_value, '::[a-z ]+$', '')));
   end loop;
 end;
 $$;
 comment on function s3_connector_private.refuse_nulls(regclass, jsonb) is
-  'Refuses a row that lacks a value where there must be one, and says which, and what the default is.';
+  'Refuses a row with a null in a column that must not be null. The error names the column and its default.';
 
-create or replace function s3_connector_private.refuse_other_words(column_name text, got text, words text[])
+create or replace function s3_connector_private.refuse_unless_one_of(column_name text, got text, words text[])
 returns void language plpgsql stable as $$
 declare
-  near text;
+  nearest text;
 begin
   if got = any (words) then
     return;
   end if;
-  select w into near from unnest(words) w
-  where s3_connector_private.likeness(w, got) > 0.3 order by s3_connector_private.likeness(w, got) desc limit 1;
+  select w into nearest from unnest(words) w
+  where s3_connector_private.name_similarity(w, got) > 0.3 order by s3_connector_private.name_similarity(w, got) desc limit 1;
   perform s3_connector_private.refuse_setting(
     column_name,
     'be ' || array_to_string(words[:cardinality(words) - 1], ', ') || ' or ' || words[cardinality(words)],
     got,
-    'Did you mean ' || near || case when lower(got) = any (words) then ', in lower case?' else '?' end
+    'Did you mean ' || nearest || case when lower(got) = any (words) then ', in lower case?' else '?' end
   );
 end;
 $$;
-comment on function s3_connector_private.refuse_other_words(text, text, text[]) is
-  'Refuses a setting that is none of its words, and names the nearest one.';
+comment on function s3_connector_private.refuse_unless_one_of(text, text, text[]) is
+  'Refuses a setting that is not one of the given words. The hint names the most similar one.';
 
-create or replace function s3_connector_private.refuse_outside(
+create or replace function s3_connector_private.refuse_out_of_range(
   column_name text, got bigint, lowest bigint, highest bigint, hint text default null
 )
 returns void language plpgsql stable as $$
@@ -83,13 +84,13 @@ begin
   end if;
 end;
 $$;
-comment on function s3_connector_private.refuse_outside(text, bigint, bigint, bigint, text) is
-  'Refuses a setting outside of its bounds; null is left to refuse_nulls.';
+comment on function s3_connector_private.refuse_out_of_range(text, bigint, bigint, bigint, text) is
+  'Refuses a setting outside its bounds. Accepts null, which refuse_nulls checks.';
 
-create or replace function s3_connector_private.comes_with_on_conflict(context text)
+create or replace function s3_connector_private.has_on_conflict_clause(context text)
 returns boolean language sql stable as $$
-  -- A before trigger cannot see the clause itself, and must not raise what `on conflict` would have dealt with.
+  -- A before trigger cannot see the clause itself. It must not raise an error that `on conflict` would handle.
   select current_query() || coalesce(context, '') ~* '\mon\s+conflict\M';
 $$;
-comment on function s3_connector_private.comes_with_on_conflict(text) is
-  'Whether the insert under way, by its text or by PG_CONTEXT, has an on conflict clause.';
+comment on function s3_connector_private.has_on_conflict_clause(text) is
+  'Returns whether the current insert has an on conflict clause, by its text or by PG_CONTEXT.';

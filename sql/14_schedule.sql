@@ -1,4 +1,5 @@
--- Schedules: five cron fields in UTC, or a word. No less strict than src/schedule.ts, which computes the next run.
+-- Checks of a "schedule": five cron fields in UTC, or the word minute or hour. src/schedule.ts computes the next run; it must
+-- accept everything that passes here.
 
 create or replace function s3_connector_private.cron_number(text_value text, lowest integer, names text[])
 returns integer language sql immutable parallel safe as $$
@@ -8,7 +9,7 @@ returns integer language sql immutable parallel safe as $$
   );
 $$;
 comment on function s3_connector_private.cron_number(text, integer, text[]) is
-  'The number that a part of a cron field stands for; null where it is neither a number nor one of the names.';
+  'Returns the number that a part of a cron field means; null if it is neither a number nor one of the names.';
 
 create or replace function s3_connector_private.cron_values(
   field text, lowest integer, highest integer, names text[] default '{}'
@@ -23,9 +24,9 @@ declare
   found integer[] := '{}';
 begin
   foreach item in array string_to_array(field, ',') loop
-    -- A step goes with * or a range only: 5/10 means different things to different crons.
+    -- A step needs * or a range: 5/10 means different things to different crons.
     part := regexp_match(item, '^(?:(\*)|(\w+)-(\w+)|(\w+)(?!/))(?:/(\d{1,2}))?$');
-    -- Nor does a range go from a number to a name.
+    -- A range from a number to a name is not valid.
     if part is null or (part[2] ~ '^\d+$') <> (part[3] ~ '^\d+$') then
       return null;
     end if;
@@ -33,7 +34,7 @@ begin
     last := case
       when part[1] is not null then highest
       when part[4] is not null then first
-      -- Sunday ends a week as well as it begins one.
+      -- At the end of a range Sunday is 7, at its start 0.
       when lower(part[3]) = 'sun' then 7
       else s3_connector_private.cron_number(part[3], lowest, names)
     end;
@@ -47,13 +48,13 @@ begin
 end;
 $$;
 comment on function s3_connector_private.cron_values(text, integer, integer, text[]) is
-  'The values of one cron field (*, numbers, names, ranges, lists, steps) within its bounds; null where it is none.';
+  'Returns the values of one cron field (*, numbers, names, ranges, lists, steps); null if the field is not valid.';
 
 create or replace function s3_connector_private.cron_months(field text)
 returns integer[] language sql immutable as $$
   select s3_connector_private.cron_values(field, 1, 12, '{jan,feb,mar,apr,may,jun,jul,aug,sep,oct,nov,dec}');
 $$;
-comment on function s3_connector_private.cron_months(text) is 'The values of a cron expression''s fourth field.';
+comment on function s3_connector_private.cron_months(text) is 'Returns the values of a cron expression''s fourth field.';
 
 create or replace function s3_connector_private.is_schedule(schedule text)
 returns boolean language plpgsql immutable as $$
@@ -70,15 +71,15 @@ begin
 end;
 $$;
 comment on function s3_connector_private.is_schedule(text) is
-  'Whether a text is a schedule: minute, hour, or five cron fields.';
+  'Returns whether a text is a schedule: minute, hour, or five cron fields.';
 
-create or replace function s3_connector_private.comes_due(schedule text)
+create or replace function s3_connector_private.is_ever_due(schedule text)
 returns boolean language plpgsql immutable as $$
 declare
   field text[] := regexp_split_to_array(btrim(schedule), '\s+');
 begin
   return cardinality(field) = 1
-    -- With a day of the week, either of the two days is enough.
+    -- With a day of the week, a match of either day field is enough.
     or field[5] <> '*'
     or exists (
       select from unnest(s3_connector_private.cron_months(field[4])) month,
@@ -87,5 +88,5 @@ begin
     );
 end;
 $$;
-comment on function s3_connector_private.comes_due(text) is
-  'Whether a schedule is ever due, which 30 February is not.';
+comment on function s3_connector_private.is_ever_due(text) is
+  'Returns whether a schedule is ever due. One on 30 February never is.';

@@ -1,4 +1,4 @@
--- What a pattern may be. Whatever passes here, src/glob.ts compiles to what the pattern says.
+-- Checks of a "pattern", a glob over keys. src/glob.ts can compile every pattern that passes here.
 
 create or replace function s3_connector_private.class_fault(class text)
 returns text language plpgsql immutable as $$
@@ -20,7 +20,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.class_fault(text) is
-  'What the text between [ and ] would have to do to be a choice of characters; null where it is one.';
+  'Returns what the text between [ and ] must do to be valid, such as "have characters between [ and ]"; null if it is valid.';
 
 create or replace function s3_connector_private.glob_fault(pattern text)
 returns text language plpgsql immutable as $$
@@ -28,7 +28,7 @@ declare
   at integer := 1;
   closing integer;
   fault text;
-  -- How many commas each { that is still open has had.
+  -- The number of commas so far within each open {.
   commas integer[] := '{}';
   depth integer := 0;
 begin
@@ -36,7 +36,7 @@ begin
     case substr(pattern, at, 1)
       when '\' then
         if at = length(pattern) then
-          return 'not end in a backslash, which takes the next character as it is';
+          return 'not end in a backslash, which escapes the next character';
         end if;
         at := at + 1;
       when '[' then
@@ -76,4 +76,4 @@ begin
 end;
 $$;
 comment on function s3_connector_private.glob_fault(text) is
-  'What a text would have to do to be a glob; null where it is one.';
+  'Returns what a text must do to be a glob, such as "close every { and ["; null if it is one.';

@@ -1,4 +1,4 @@
--- Names that a connector gives: tables, columns, time zones, encodings, types.
+-- Checks of the names in a connector: tables, columns, time zones, encodings, types.
 
 create or replace function s3_connector_private.table_parts(target_table text)
 returns text[] language plpgsql immutable as $$
@@ -12,45 +12,45 @@ begin
   end;
   if part is null or cardinality(part) > 2 then
     perform s3_connector_private.refuse('target_table must be a table name: table, or schema.table', target_table,
-      'Quote a name with capitals or odd characters as SQL does: public."My Table".');
+      'Put a name with capitals or special characters in double quotes: public."My Table".');
   end if;
   return case cardinality(part) when 1 then array['public', part[1]] else part end;
 end;
 $$;
 comment on function s3_connector_private.table_parts(text) is
-  'Schema and table of a target_table, unquoted; without a schema it is public.';
+  'Returns the schema and the table of a target_table, unquoted. The schema defaults to public.';
 
 create or replace function s3_connector_private.is_column_name(name text)
 returns boolean language sql immutable parallel safe as $$
-  -- PostgreSQL would cut a longer one off, and then not find it again.
+  -- PostgreSQL would truncate a longer name, and the worker would not find the column.
   select btrim(name) <> '' and octet_length(name) <= 63;
 $$;
 comment on function s3_connector_private.is_column_name(text) is
-  'Whether a text can be a column''s name as it stands, without quotes: 1 to 63 bytes.';
+  'Returns whether a text can be a column''s name, written without quotes: 1 to 63 bytes.';
 
 create or replace function s3_connector_private.order_column(item text)
 returns text language sql immutable parallel safe as $$
   select btrim(regexp_replace(item, '(\s+(asc|desc))?(\s+nulls\s+(first|last))?\s*$', '', 'i'));
 $$;
 comment on function s3_connector_private.order_column(text) is
-  'The column of an order_by item, such as time desc nulls last: its name as it stands, without quotes.';
+  'Returns the column''s name in an order_by item, such as time in "time desc nulls last".';
 
 create or replace function s3_connector_private.is_time_zone(time_zone text)
 returns boolean language plpgsql volatile set timezone = 'UTC' as $$
 begin
-  -- As imports will set it. `at time zone` also takes abbreviations, such as PDT, that the setting does not know.
+  -- Tried as imports set it. `at time zone` also takes abbreviations, such as PDT, which the setting refuses.
   perform set_config('timezone', time_zone, true);
   return true;
 exception when invalid_parameter_value then
   return false;
 end;
 $$;
-comment on function s3_connector_private.is_time_zone(text) is 'Whether a text names a time zone.';
+comment on function s3_connector_private.is_time_zone(text) is 'Returns whether a text names a time zone.';
 
 create or replace function s3_connector_private.is_encoding(encoding text)
 returns boolean language sql stable as $$
   select
-    -- Ours: they are turned into UTF-8 before COPY sees them. Compared as PostgreSQL compares the names of its own.
+    -- The worker converts these to UTF-8 before COPY. Names are compared as PostgreSQL compares its own.
     regexp_replace(lower(encoding), '[^a-z0-9]', '', 'g') in ('utf16', 'utf16le', 'utf16be')
     or pg_char_to_encoding(encoding) in (0, (select d.encoding from pg_database d where d.datname = current_database()))
     or exists (
@@ -60,19 +60,19 @@ returns boolean language sql stable as $$
     );
 $$;
 comment on function s3_connector_private.is_encoding(text) is
-  'Whether COPY can read the encoding in this database, or we can.';
+  'Returns whether COPY in this database, or the worker, can read the encoding.';
 
 create or replace function s3_connector_private.is_type(data_type text)
 returns boolean language plpgsql stable set search_path = pg_catalog, public, pg_temp as $$
 begin
-  -- A pseudo-type, such as record, is no type of a column.
+  -- A column cannot have a pseudo-type, such as record.
   return exists (
     select from pg_catalog.pg_type t where t.oid = pg_catalog.to_regtype(data_type) and t.typtype <> 'p'
   );
--- Not a type's grammar, or a modifier that the type does not take.
+-- Raised if the text is not the syntax of a type, or has a modifier that the type does not take.
 exception when syntax_error_or_access_rule_violation or data_exception or feature_not_supported then
   return false;
 end;
 $$;
 comment on function s3_connector_private.is_type(text) is
-  'Whether a text is a type: one of PostgreSQL''s, one in public, or schema.type.';
+  'Returns whether a text is a type: one of PostgreSQL''s, one in public, or schema.type.';

@@ -1,4 +1,4 @@
--- What a connector may say, checked when it is inserted or changed, with a message a person can act on.
+-- Checks of a connector when it is inserted or changed. Each error says how to fix the value.
 
 create or replace function s3_connector_private.validate_name(c s3_connector.connectors, context text)
 returns void language plpgsql stable as $$
@@ -7,58 +7,58 @@ begin
     perform s3_connector_private.refuse_setting('name', 'be 1 to 200 bytes long, without line breaks or spaces around it', c.name);
   end if;
   if exists (select from s3_connector.connectors other where other.name = c.name)
-    and not s3_connector_private.comes_with_on_conflict(context) then
+    and not s3_connector_private.has_on_conflict_clause(context) then
     raise exception 'there is a connector named % already', quote_literal(c.name)
       using errcode = 'unique_violation', schema = 's3_connector', table = 'connectors', column = 'name',
-        hint = format('Choose another name; or change the one there is, after select s3_connector.pause(%L).', c.name);
+        hint = format('Choose another name. To change the existing connector, first run: select s3_connector.pause(%L);', c.name);
   end if;
 end;
 $$;
 comment on function s3_connector_private.validate_name(s3_connector.connectors, text) is
-  'Refuses a new name that is none, or that another connector has.';
+  'Refuses a new name that is not valid, or that another connector has.';
 
 create or replace function s3_connector_private.validate_words(c s3_connector.connectors)
 returns void language plpgsql stable as $$
 begin
-  perform s3_connector_private.refuse_other_words('file_format', c.file_format, '{csv,parquet}');
-  perform s3_connector_private.refuse_other_words('auth_method', c.auth_method, '{worker,anonymous,iam_role}');
-  perform s3_connector_private.refuse_other_words('match_columns_by', c.match_columns_by, '{name,position}');
-  perform s3_connector_private.refuse_other_words('on_unknown_column', c.on_unknown_column, '{fail,ignore}');
-  perform s3_connector_private.refuse_other_words('on_conflict', c.on_conflict, '{fail,skip,update}');
-  perform s3_connector_private.refuse_other_words('on_bad_row', c.on_bad_row, '{fail,skip}');
-  perform s3_connector_private.refuse_other_words('state', c.state, '{running,paused}');
+  perform s3_connector_private.refuse_unless_one_of('file_format', c.file_format, '{csv,parquet}');
+  perform s3_connector_private.refuse_unless_one_of('auth_method', c.auth_method, '{worker,anonymous,iam_role}');
+  perform s3_connector_private.refuse_unless_one_of('match_columns_by', c.match_columns_by, '{name,position}');
+  perform s3_connector_private.refuse_unless_one_of('on_unknown_column', c.on_unknown_column, '{fail,ignore}');
+  perform s3_connector_private.refuse_unless_one_of('on_conflict', c.on_conflict, '{fail,skip,update}');
+  perform s3_connector_private.refuse_unless_one_of('on_bad_row', c.on_bad_row, '{fail,skip}');
+  perform s3_connector_private.refuse_unless_one_of('state', c.state, '{running,paused}');
 end;
 $$;
 comment on function s3_connector_private.validate_words(s3_connector.connectors) is
-  'Refuses a connector with an unknown word where there is a choice of a few.';
+  'Refuses a connector with an unknown word in a column that takes one of a few words.';
 
 create or replace function s3_connector_private.validate_source(c s3_connector.connectors)
 returns void language plpgsql stable as $$
 begin
   if c.bucket like '%--x-s3' then
     perform s3_connector_private.refuse_setting('bucket', 'be a general purpose bucket', c.bucket,
-      'Directory buckets (S3 Express One Zone) do not list in key order, which the marker rests on.');
+      'Use a general purpose bucket. Directory buckets (S3 Express One Zone) do not list in key order, which the marker needs.');
   end if;
   if c.bucket !~ '^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$' or c.bucket like '%..%' then
     perform s3_connector_private.refuse_setting('bucket', 'be a bucket''s name: 3 to 63 of a-z, 0-9, dot and hyphen', c.bucket,
-      'Give the name alone, without s3:// and without a path; the path belongs in pattern.');
+      'Give only the name, without s3:// and without a path. The path belongs in pattern.');
   end if;
   if c.pattern = '' or c.pattern like '/%' or c.pattern like 's3://%' or octet_length(c.pattern) > 4096 then
     perform s3_connector_private.refuse_setting('pattern', 'be a glob over keys, such as data/**/*.csv, of at most 4096 bytes', c.pattern,
-      'Keys have no leading slash, and the bucket is named in its own column. ** takes all keys.');
+      'Leave out the leading slash and the bucket. ** matches all keys.');
   end if;
   if s3_connector_private.glob_fault(c.pattern) is not null then
     perform s3_connector_private.refuse_setting('pattern', s3_connector_private.glob_fault(c.pattern), c.pattern,
-      'Put a backslash before a character that is meant as it is: \[ \{ \*.');
+      'To match a special character itself, put a backslash before it: \[ \{ \*.');
   end if;
   if c.start_after = '' or octet_length(c.start_after) > 1024 or c.start_after like 's3://%' then
     perform s3_connector_private.refuse_setting('start_after', 'be a key, of at most 1024 bytes', c.start_after,
-      'Such as data/2026/01.csv, without the bucket. Null starts with the first key.');
+      'Example: data/2026/01.csv, without the bucket. Null starts with the first key.');
   end if;
-  if not s3_connector_private.is_schedule(c.schedule) or not s3_connector_private.comes_due(c.schedule) then
+  if not s3_connector_private.is_schedule(c.schedule) or not s3_connector_private.is_ever_due(c.schedule) then
     perform s3_connector_private.refuse_setting('schedule',
-      'be minute, hour, or five cron fields in UTC that come due some day', c.schedule,
-      'Such as */5 * * * * for every five minutes, or 0 6 * * 1 for Mondays at six.');
+      'be minute, hour, or five cron fields in UTC that match some date', c.schedule,
+      'Examples: */5 * * * * (every five minutes), 0 6 * * 1 (Mondays at 06:00).');
   end if;
 end;
 $$;
@@ -73,28 +73,28 @@ begin
   if c.endpoint !~* '^https?://([a-z0-9]([a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:\d{1,5})?/?$' or port::integer not between 1 and 65535 then
     perform s3_connector_private.refuse_setting('endpoint',
       'be a URL of host and port only, such as https://s3.example.com or http://10.0.0.1:9000', c.endpoint,
-      'It must also be among the URLs in the worker''s S3_ALLOWED_ENDPOINTS. Null is AWS.');
+      'The worker''s S3_ALLOWED_ENDPOINTS must also contain it. Null: AWS.');
   end if;
-  -- Servers other than AWS call their regions what they like.
+  -- Other servers than AWS choose their own names for regions.
   if c.region !~ (case when c.endpoint is null then '^[a-z]{2,4}(-[a-z]+)+-\d{1,2}$' else '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$' end) then
     perform s3_connector_private.refuse_setting('region', 'be a region, such as us-east-1 or eu-central-1', c.region,
-      'Null: the bucket''s region is found out and followed.');
+      'Null: the worker asks S3 for the bucket''s region.');
   end if;
   if c.event_queue_url !~* '^https?://([a-z0-9]([a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:\d{1,5})?/[a-z0-9/_.-]+$' then
     perform s3_connector_private.refuse_setting('event_queue_url', 'be the URL of an SQS queue', c.event_queue_url,
-      'Such as https://sqs.eu-central-1.amazonaws.com/123456789012/new-files. Another host than AWS''s must be among the worker''s S3_ALLOWED_ENDPOINTS.');
+      'Example: https://sqs.eu-central-1.amazonaws.com/123456789012/new-files. The worker''s S3_ALLOWED_ENDPOINTS must contain the URL''s host and port if it is not AWS.');
   end if;
   if c.auth_method = 'iam_role' and c.role_arn is null then
     perform s3_connector_private.refuse_setting('role_arn', 'be given with auth_method iam_role', null,
-      'Such as arn:aws:iam::123456789012:role/reader.');
+      'Example: arn:aws:iam::123456789012:role/reader.');
   end if;
   if c.role_arn !~ '^arn:aws[a-z-]*:iam::\d{12}:role/[A-Za-z0-9_+=,.@/-]+$' or length(c.role_arn) > 2048 then
     perform s3_connector_private.refuse_setting('role_arn', 'be the ARN of a role', c.role_arn,
-      'Such as arn:aws:iam::123456789012:role/reader.');
+      'Example: arn:aws:iam::123456789012:role/reader.');
   end if;
   if c.role_arn is not null and c.auth_method <> 'iam_role' then
     perform s3_connector_private.refuse_setting('role_arn', format('be null with auth_method %s', c.auth_method), c.role_arn,
-      'A role is only assumed with auth_method iam_role.');
+      'Set auth_method to iam_role to assume a role, or leave role_arn null.');
   end if;
 end;
 $$;
@@ -107,27 +107,27 @@ begin
   -- COPY's own rules: https://www.postgresql.org/docs/current/sql-copy.html
   if octet_length(c.csv_delimiter) <> 1 or c.csv_delimiter in (e'\n', e'\r') then
     perform s3_connector_private.refuse_setting('csv_delimiter', 'be one single-byte character, and no line break', c.csv_delimiter,
-      'For a tab write e''\t''.');
+      'For a tab, write e''\t''.');
   end if;
   if octet_length(c.csv_quote) <> 1 or c.csv_quote in (c.csv_delimiter, e'\n', e'\r') then
     perform s3_connector_private.refuse_setting('csv_quote', 'be one single-byte character other than csv_delimiter, and no line break', c.csv_quote,
-      'For a file without quotes give a character that it does not hold, such as e''\x01''.');
+      'For a file without quotes, give a character that it does not contain, such as e''\x01''.');
   end if;
   if octet_length(c.csv_escape) <> 1 or c.csv_escape in (e'\n', e'\r') then
     perform s3_connector_private.refuse_setting('csv_escape', 'be one single-byte character, and no line break', c.csv_escape,
-      'The character before a quote within quotes: " where quotes are doubled, \ where they have a backslash.');
+      'Give the character that comes before a quote within quotes: " if quotes are doubled, \ if a backslash escapes them.');
   end if;
   if c.csv_null ~ e'[\n\r]' or position(c.csv_delimiter in c.csv_null) > 0 or position(c.csv_quote in c.csv_null) > 0 then
-    perform s3_connector_private.refuse_setting('csv_null', 'not hold a line break, csv_delimiter or csv_quote', c.csv_null,
-      'Such as \N or NULL; the empty default takes an unquoted empty field for null.');
+    perform s3_connector_private.refuse_setting('csv_null', 'not contain a line break, csv_delimiter or csv_quote', c.csv_null,
+      'Examples: \N, NULL. With the default, an empty text, an unquoted empty field is null.');
   end if;
   if not s3_connector_private.is_encoding(c.csv_encoding) then
-    perform s3_connector_private.refuse_setting('csv_encoding', format('be an encoding that can become %s', getdatabaseencoding()), c.csv_encoding,
-      'Such as utf-8, utf-16, latin1, win1252 or sjis; PostgreSQL''s manual lists them under character set support.');
+    perform s3_connector_private.refuse_setting('csv_encoding', format('be an encoding that PostgreSQL can convert to %s', getdatabaseencoding()), c.csv_encoding,
+      'Examples: utf-8, utf-16, latin1, win1252, sjis. PostgreSQL''s manual lists all under "Character Set Support".');
   end if;
   if not s3_connector_private.is_time_zone(c.time_zone) then
     perform s3_connector_private.refuse_setting('time_zone', 'be a time zone''s name, such as UTC or Europe/Berlin', c.time_zone,
-      'select name from pg_timezone_names shows them all.');
+      'List all time zones: select name from pg_timezone_names;');
   end if;
 end;
 $$;
@@ -137,32 +137,32 @@ comment on function s3_connector_private.validate_format(s3_connector.connectors
 create or replace function s3_connector_private.validate_limits(c s3_connector.connectors)
 returns void language plpgsql stable as $$
 begin
-  perform s3_connector_private.refuse_outside('max_file_bytes', c.max_file_bytes, 1, 1125899906842624);
-  perform s3_connector_private.refuse_outside('max_row_bytes', c.max_row_bytes, 1, 1073741823,
-    'A value in PostgreSQL holds no more than 1 GiB.');
-  perform s3_connector_private.refuse_outside('max_tracked_files', c.max_tracked_files, 1, 100000);
-  perform s3_connector_private.refuse_outside('max_parallel_files', c.max_parallel_files, 1, 1000,
-    'Null: as many as the workers run. To stop the connector, pause it.');
-  perform s3_connector_private.refuse_outside('max_attempts', c.max_attempts, 1, 100);
-  perform s3_connector_private.refuse_outside('max_bad_rows', c.max_bad_rows, 0, 1000000000000, 'Null: no limit.');
-  -- 10000 is the column's default, which says nothing.
+  perform s3_connector_private.refuse_out_of_range('max_file_bytes', c.max_file_bytes, 1, 1125899906842624);
+  perform s3_connector_private.refuse_out_of_range('max_row_bytes', c.max_row_bytes, 1, 1073741823,
+    'PostgreSQL stores at most 1 GiB in a value.');
+  perform s3_connector_private.refuse_out_of_range('max_tracked_files', c.max_tracked_files, 1, 100000);
+  perform s3_connector_private.refuse_out_of_range('max_parallel_files', c.max_parallel_files, 1, 1000,
+    format('Null: no limit but the workers'' own. To stop the connector: select s3_connector.pause(%L);', c.name));
+  perform s3_connector_private.refuse_out_of_range('max_attempts', c.max_attempts, 1, 100);
+  perform s3_connector_private.refuse_out_of_range('max_bad_rows', c.max_bad_rows, 0, 1000000000000, 'Null: no limit.');
+  -- 10000 is the default, which a person may not have chosen.
   if c.max_bad_rows <> 10000 and c.on_bad_row <> 'skip' then
     perform s3_connector_private.refuse_setting('max_bad_rows', 'be null unless on_bad_row is skip', c.max_bad_rows::text,
-      'With on_bad_row fail the first bad row fails the file.');
+      'Set on_bad_row to skip, or leave max_bad_rows out. With on_bad_row fail the first bad row fails the file.');
   end if;
-  -- No further back than timestamps go.
+  -- A longer age could lead before the earliest timestamp.
   if not c.min_object_age between interval '0' and interval '100 years' then
     perform s3_connector_private.refuse_setting('min_object_age', 'be between 0 and 100 years', c.min_object_age::text,
-      'Such as 10 minutes, where files that are written side by side may finish out of order within so long.');
+      'Example: 10 minutes, if files that are written at the same time may finish out of order within 10 minutes.');
   end if;
   if not (c.retention > interval '0' and c.retention <= interval '100 years') then
     perform s3_connector_private.refuse_setting('retention', 'be above 0 and at most 100 years', c.retention::text,
-      'Such as 90 days; null keeps history for ever. Which keys were imported is kept in any case.');
+      'Example: 90 days. Null keeps history for ever. The rows in files always stay.');
   end if;
 end;
 $$;
 comment on function s3_connector_private.validate_limits(s3_connector.connectors) is
-  'Refuses a connector with a limit out of its bounds.';
+  'Refuses a connector with a limit outside its bounds.';
 
 create or replace function s3_connector_private.validate_connector()
 returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -172,7 +172,7 @@ begin
   get diagnostics context = pg_context;
   perform s3_connector_private.refuse_nulls(tg_relid, to_jsonb(new));
   perform s3_connector_private.validate_words(new);
-  -- Pausing must work even where a setting is no longer valid, as after an upgrade.
+  -- Pausing must work even if a setting is no longer valid, for example after an upgrade.
   if tg_op = 'UPDATE' and to_jsonb(new) - 'state' = to_jsonb(old) - 'state' then
     return new;
   end if;
@@ -191,7 +191,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.validate_connector() is
-  'Checks every column of a connector, with the product''s rights: the inserting role needs none of its own.';
+  'Checks every column of a connector. Runs with the installation''s rights: the inserting role needs none of its own.';
 
 create or replace trigger validate_connector
   before insert or update on s3_connector.connectors

@@ -1,4 +1,4 @@
--- What a connector may say about its target table.
+-- Checks of a connector's settings for its target table.
 
 create or replace function s3_connector_private.validate_table(target_table text)
 returns void language plpgsql immutable as $$
@@ -7,16 +7,16 @@ declare
 begin
   if octet_length(part[1]) > 63 or octet_length(part[2]) > 63 then
     perform s3_connector_private.refuse_setting('target_table', 'have names of at most 63 bytes', target_table,
-      'PostgreSQL cuts longer ones off.');
+      'Shorten the name: PostgreSQL truncates longer ones.');
   end if;
   if part[1] ~ '^pg_' or part[1] in ('information_schema', 's3_connector', 's3_connector_private', 's3_connector_queue') then
     perform s3_connector_private.refuse_setting('target_table', 'be a table of your own', target_table,
-      format('The schema %s belongs to PostgreSQL or to the connector.', part[1]));
+      format('Choose another schema: %s belongs to PostgreSQL or to the connector.', part[1]));
   end if;
 end;
 $$;
 comment on function s3_connector_private.validate_table(text) is
-  'Refuses a target_table that is no table''s name, or is nobody''s to import into.';
+  'Refuses a target_table that is not a table''s name, or that is in a system schema.';
 
 create or replace function s3_connector_private.validate_columnstore(c s3_connector.connectors)
 returns void language plpgsql stable as $$
@@ -25,8 +25,8 @@ declare
   ordered text[] := array(select s3_connector_private.order_column(i) from unnest(c.order_by) i);
 begin
   if c.columnstore and c.hypertable is false then
-    perform s3_connector_private.refuse_setting('columnstore', 'be false where hypertable is false', 'true',
-      'Only a hypertable has a columnstore.');
+    perform s3_connector_private.refuse_setting('columnstore', 'be false if hypertable is false', 'true',
+      'Set hypertable to true or null: only a hypertable has a columnstore.');
   end if;
   if not c.columnstore and coalesce(c.segment_by, c.order_by) is not null then
     perform s3_connector_private.refuse_setting(
@@ -37,19 +37,19 @@ begin
     select from unnest(c.segment_by) s where s3_connector_private.is_column_name(s) is not true
   ) then
     perform s3_connector_private.refuse_setting('segment_by', 'be a list of column names', c.segment_by::text,
-      'Such as array[''device''] or ''{device,site}''; null for none.');
+      'Examples: array[''device''], ''{device,site}''. Null: none.');
   end if;
   if c.order_by = '{}' or array_ndims(c.order_by) > 1 or exists (
     select from unnest(ordered) o where (s3_connector_private.is_column_name(o) and o !~ '"|,') is not true
   ) then
-    perform s3_connector_private.refuse_setting('order_by', 'be a list of columns, each with asc or desc and nulls first or last if need be', c.order_by::text,
-      'Such as array[''time desc'', ''Site nulls last'']: one column an item, its name without quotes. Null: TimescaleDB''s choice.');
+    perform s3_connector_private.refuse_setting('order_by', 'be a list of columns, each optionally with asc or desc and nulls first or last', c.order_by::text,
+      'Example: array[''time desc'', ''Site nulls last'']. Give one column an item, without quotes. Null: TimescaleDB''s choice.');
   end if;
   foreach item in array coalesce(c.segment_by, '{}') || ordered loop
     if (select count(*) from unnest(c.segment_by || ordered) i where i = item) > 1 then
       perform s3_connector_private.refuse_setting(
         case when item = any (ordered) then 'order_by' else 'segment_by' end,
-        'name each column once, and none that segment_by has', item);
+        'name each column once, and no column of segment_by', item);
     end if;
   end loop;
 end;
@@ -63,19 +63,19 @@ begin
   perform s3_connector_private.validate_table(c.target_table);
   if not s3_connector_private.is_column_name(c.time_column) then
     perform s3_connector_private.refuse_setting('time_column', 'be a column''s name of 1 to 63 bytes', c.time_column,
-      'Without quotes, as in the table. Null: the suggested one.');
+      'Write it without quotes. Null: the worker suggests one.');
   end if;
   if not s3_connector_private.is_column_name(c.file_id_column) or c.file_id_column = c.time_column then
     perform s3_connector_private.refuse_setting('file_id_column', 'be a column''s name of 1 to 63 bytes other than time_column', c.file_id_column,
-      'Without quotes, as in the table; a bigint of its own. Null: rows do not say which file they came from.');
+      'Name a separate bigint column, without quotes. Null: rows do not record their file.');
   end if;
-  -- The upper bound is where a chunk's end would leave the range of timestamps.
+  -- The end of a longer chunk could lie beyond the last timestamp.
   if not (c.chunk_interval > interval '0' and c.chunk_interval <= interval '100 years') then
     perform s3_connector_private.refuse_setting('chunk_interval', 'be above zero and at most 100 years', c.chunk_interval::text,
-      'Such as 1 day: best when the chunks that are written to fit into memory.');
+      'Example: 1 day. Choose it so that the chunks that are being written fit into memory.');
   end if;
   perform s3_connector_private.validate_columnstore(c);
 end;
 $$;
 comment on function s3_connector_private.validate_target(s3_connector.connectors) is
-  'Refuses a connector whose target table cannot be what it says.';
+  'Refuses a connector whose settings for its target table cannot work.';

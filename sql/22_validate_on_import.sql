@@ -1,25 +1,25 @@
--- What on_import may be: one statement, which runs with the rights of the connector's owner.
+-- Checks of on_import: one statement, which runs with the rights of the connector's owner.
 
 create or replace function s3_connector_private.validate_on_import(c s3_connector.connectors)
 returns void language plpgsql immutable as $$
 begin
   if octet_length(c.on_import) > 65536 then
     perform s3_connector_private.refuse_setting('on_import', 'have at most 65536 bytes', c.on_import,
-      'Put a longer one into a function or procedure, and call that.');
+      'Put a longer statement into a function or procedure, and call that.');
   end if;
-  -- What begins, ends or leaves a transaction, or a role, is none of these.
+  -- None of these can begin, end or leave a transaction or a role.
   if c.on_import !~* '^\s*\(*\s*(select|insert|update|delete|merge|with|call|refresh)\M' then
     perform s3_connector_private.refuse_setting('on_import',
       'be one statement that begins with select, insert, update, delete, merge, with, call or refresh', c.on_import,
-      'Such as call roll_up($1), where $1 is the file''s id, a bigint.');
+      'Example: call roll_up($1). $1 is the file''s id, a bigint.');
   end if;
 end;
 $$;
 comment on function s3_connector_private.validate_on_import(s3_connector.connectors) is
-  'Refuses an on_import that is too long, or no statement of a kind that can run within an import.';
+  'Refuses an on_import that is too long, or of a kind that cannot run within an import.';
 
--- As set_owner, it runs as the role that inserts or changes: what it names is found, and planned, with that role's own
--- rights. So it uses nothing but pg_catalog.
+-- Like set_owner, it runs as the role that inserts or changes, so the statement is planned with that role's rights. For that
+-- reason it uses nothing but pg_catalog.
 create or replace function s3_connector_private.parse_on_import()
 returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -27,8 +27,8 @@ declare
   fault text;
 begin
   begin
-    -- Parses all of it and runs none: of what is no query, and of several statements, there is no cursor. Those that
-    -- cannot be told apart yet, because they name what is not there, no import runs either: it takes one.
+    -- Opening a cursor parses the text and runs nothing. It fails for several statements. If an object is missing, several
+    -- statements may pass here; the import then fails, because it takes one only.
     open opened for execute new.on_import using 0::bigint;
     close opened;
   exception
@@ -37,7 +37,7 @@ begin
     when invalid_cursor_definition then
       fault := case when sqlerrm like '%multi-query%'
         then 'Put several statements into a function or procedure, and call that: call roll_up($1), where $1 is the file''s id.' end;
-    -- What it names may be made later, as the target table is. The import will tell.
+    -- An object that it names may be created later, like the target table. The import reports it if not.
     when others then
       null;
   end;

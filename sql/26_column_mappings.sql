@@ -1,31 +1,31 @@
--- What a mapping may say, and when it may be changed. As with connectors: the guard runs as the role that changes it, and
--- the validation with the product's rights.
+-- Checks of a "mapping", a row of column_mappings, and rules about when it may change. As with connectors, the guard runs as the
+-- role that changes it, and the validation with the installation's rights.
 
 create or replace function s3_connector_private.guard_column_mapping()
 returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   connector s3_connector.connectors;
 begin
-  -- Where the connector has been deleted or renamed, this is the cascade of that.
+  -- No connector is found if it was deleted or renamed: the cascade of that fires this trigger.
   select * into connector from s3_connector.connectors c
   where c.name = case tg_op when 'INSERT' then new.connector_name else old.connector_name end;
-  -- A connector that this very transaction has inserted is not at work yet.
+  -- A connector that this transaction inserted is not being polled yet.
   if connector.state = 'running' and connector.created_at <> now() then
     raise exception 'cannot change the column mappings of connector %, because it is running: pause it first', quote_literal(connector.name)
-      using errcode = 'object_in_use', hint = format('select s3_connector.pause(%L);', connector.name);
+      using errcode = 'object_in_use', hint = format('Pause it: select s3_connector.pause(%L);', connector.name);
   end if;
   if connector.name is not null
     and not exists (select from pg_roles r where r.rolname = connector.owner and pg_has_role(current_user, r.oid, 'member')) then
     raise exception 'cannot change the column mappings of connector %: it imports with the rights of its owner %, which % does not have',
       quote_literal(connector.name), quote_ident(connector.owner), quote_ident(current_user)
       using errcode = 'insufficient_privilege',
-        hint = format('Change them as %I or a member of it.', connector.owner);
+        hint = format('Change them as %I or a member of that role.', connector.owner);
   end if;
   return case tg_op when 'DELETE' then old else new end;
 end;
 $$;
 comment on function s3_connector_private.guard_column_mapping() is
-  'Mappings are changed while their connector is paused, and by its owner.';
+  'Lets only the owner change mappings, and only while the connector is paused.';
 
 create or replace trigger guard_column_mapping
   before insert or update or delete on s3_connector.column_mappings
@@ -36,7 +36,7 @@ returns void language sql stable as $$
   select s3_connector_private.refuse_column('s3_connector.column_mappings', column_name, must, got, hint);
 $$;
 comment on function s3_connector_private.refuse_mapping(text, text, text, text) is
-  'refuse_column for a column of column_mappings.';
+  'Calls refuse_column for a column of column_mappings.';
 
 create or replace function s3_connector_private.validate_column_mapping()
 returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -49,13 +49,13 @@ begin
   connector := s3_connector_private.require_connector(new.connector_name);
   if tg_op = 'UPDATE' and new.connector_name <> old.connector_name
     and exists (select from s3_connector.connectors c where c.name = old.connector_name) then
-    perform s3_connector_private.refuse_mapping('connector_name', 'stay as it is', new.connector_name,
-      'Delete the mapping, and insert it for the other connector.');
+    perform s3_connector_private.refuse_mapping('connector_name', 'not change', new.connector_name,
+      'Delete the mapping and insert it for the other connector.');
   end if;
   if new.source_column = '' then
     perform s3_connector_private.refuse_mapping('source_column', 'name a column of the file', new.source_column);
   end if;
-  if tg_op = 'INSERT' and not s3_connector_private.comes_with_on_conflict(context) and exists (
+  if tg_op = 'INSERT' and not s3_connector_private.has_on_conflict_clause(context) and exists (
     select from s3_connector.column_mappings m
     where m.connector_name = new.connector_name and m.source_column = new.source_column
   ) then
@@ -65,15 +65,15 @@ begin
   end if;
   if not s3_connector_private.is_column_name(new.target_column) or new.target_column = connector.file_id_column then
     perform s3_connector_private.refuse_mapping('target_column', 'be a column''s name of 1 to 63 bytes, and not the connector''s file_id_column',
-      new.target_column, 'Without quotes, as in the table. Null leaves the file''s column out.');
+      new.target_column, 'Write it without quotes. Null leaves the file''s column out.');
   end if;
   if new.data_type is not null and new.target_column is null then
-    perform s3_connector_private.refuse_mapping('data_type', 'be null where target_column is null, which leaves the column out', new.data_type,
-      'To keep the column''s name and set its type, give target_column the same name as source_column.');
+    perform s3_connector_private.refuse_mapping('data_type', 'be null if target_column is null, which leaves the column out', new.data_type,
+      'To set the type only, give target_column the same name as source_column.');
   end if;
   if new.data_type is not null and not s3_connector_private.is_type(new.data_type) then
     perform s3_connector_private.refuse_mapping('data_type', 'be a PostgreSQL type', new.data_type,
-      'Such as bigint, numeric(12,2) or timestamptz; a type that is not in public with its schema.');
+      'Examples: bigint, numeric(12,2), timestamptz. Name the schema of a type that is not in public.');
   end if;
   return new;
 end;
@@ -94,13 +94,13 @@ begin
   where m.connector_name = new.connector_name and m.target_column = new.target_column and m.source_column <> new.source_column;
   if found then
     perform s3_connector_private.refuse_mapping('target_column', 'be the target of one source column only', new.target_column,
-      format('Column %s goes there already. Leave one of the two out: target_column null.', quote_literal(other)));
+      format('Column %s goes there already. Set target_column of one of the two to null to leave it out.', quote_literal(other)));
   end if;
   return null;
 end;
 $$;
 comment on function s3_connector_private.refuse_shared_target() is
-  'Refuses two source columns for one target; after the statement, so that one update may swap two targets.';
+  'Refuses two source columns for one target. Checks after the statement, so that one update can swap two targets.';
 
 create or replace trigger refuse_shared_target
   after insert or update on s3_connector.column_mappings

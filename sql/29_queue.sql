@@ -1,19 +1,19 @@
--- The queue: graphile-worker's tables, in the schema s3_connector_queue. Another application of this database may run its
--- own graphile-worker, of another version. Only this file and src/worker/queue.ts know the queue's private parts.
--- This file has functions only. A view, or an argument of one of graphile-worker's types, would depend on its tables and
--- block its migrations.
+-- Access to the "queue": graphile-worker's tables, in the schema s3_connector_queue. A "job" is one entry. Another application
+-- may run its own graphile-worker, of another version, in this database. Only this file and src/worker/queue.ts use the queue's
+-- private parts. This file has functions only: a view, or an argument of one of graphile-worker's types, would depend on its
+-- tables and block its migrations.
 --
--- Each share of a worker's places looks for jobs of its own priorities (src/worker/shares.ts), so that it reads only its part
--- of the one index; the lowest number runs first:
+-- Each share of a worker's places takes jobs of its own priorities (src/worker/shares.ts), so that it reads only its part of the
+-- index. The lowest number runs first:
 --   -30 housekeeping (in the crontab), -20 requests, -10 polls, -1 retries of imports, 0 imports
 
 create or replace function s3_connector_private.poll_job_key(connector_name text)
 returns text language sql immutable parallel safe as $$ select 'poll:' || connector_name $$;
-comment on function s3_connector_private.poll_job_key(text) is 'The job key of a connector''s poll: never two in the queue.';
+comment on function s3_connector_private.poll_job_key(text) is 'Returns the job key of a connector''s poll. The queue holds at most one job with it.';
 
 create or replace function s3_connector_private.import_job_key(file_id bigint)
 returns text language sql immutable parallel safe as $$ select 'import_file:' || file_id $$;
-comment on function s3_connector_private.import_job_key(bigint) is 'The job key of a file''s import: never two in the queue.';
+comment on function s3_connector_private.import_job_key(bigint) is 'Returns the job key of a file''s import. The queue holds at most one job with it.';
 
 -- A single select, so that PostgreSQL inlines it and uses the indexes.
 create or replace function s3_connector_private.jobs()
@@ -21,7 +21,7 @@ returns table (key text, priority smallint, run_at timestamptz, waits boolean, b
   select j.key, j.priority, j.run_at, j.is_available, j.locked_at is not null from s3_connector_queue._private_jobs j;
 $$;
 comment on function s3_connector_private.jobs() is
-  'The jobs in the queue. One that waits has not begun and may run; one that has neither begun nor waits was interrupted and may not run again.';
+  'Returns the jobs in the queue. waits: not begun, and may run. begun: a worker has taken it. A job with neither was interrupted and has no attempts left.';
 
 create or replace function s3_connector_private.queue_polls(
   connector_names text[], run_at timestamptz default now(), keep_earlier boolean default false
@@ -35,20 +35,20 @@ returns void language sql as $$
   having count(*) > 0;
 $$;
 comment on function s3_connector_private.queue_polls(text[], timestamptz, boolean) is
-  'Queues a poll of each of these connectors, in place of one that waits. With keep_earlier, one that waits keeps its time.';
+  'Queues a poll of each of these connectors, and replaces a waiting one. With keep_earlier, a waiting one keeps its time.';
 
 create or replace function s3_connector_private.remove_poll_job(connector_name text)
 returns void language sql as $$
   select s3_connector_queue.remove_job(s3_connector_private.poll_job_key(connector_name));
 $$;
 comment on function s3_connector_private.remove_poll_job(text) is
-  'Takes the connector''s poll out of the queue; one that has begun goes on, but not a second time.';
+  'Removes the connector''s poll from the queue. A poll that has begun continues, but does not run again.';
 
 create or replace function s3_connector_private.queue_imports(
   file_ids bigint[], run_at timestamptz[], priority integer default 0
 )
 returns void language sql as $$
-  -- Retries are ours and not the queue's, so a job has no limit of its own.
+  -- The connector counts attempts, not the queue. So the job gets the highest limit, 32,767.
   select s3_connector_queue.add_jobs(array_agg((
     'import_file', json_build_object('file_id', f.id), null, f.run_at, 32767,
     s3_connector_private.import_job_key(f.id), queue_imports.priority, null
@@ -57,7 +57,7 @@ returns void language sql as $$
   having count(*) > 0;
 $$;
 comment on function s3_connector_private.queue_imports(bigint[], timestamptz[], integer) is
-  'Queues the imports of files, each with the run_at of the same index, in place of those that wait.';
+  'Queues the imports of files, each with the run_at of the same index, and replaces waiting ones.';
 
 create or replace function s3_connector_private.remove_jobs_of_files(file_ids bigint[])
 returns void language plpgsql as $$
@@ -66,7 +66,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.remove_jobs_of_files(bigint[]) is
-  'Takes imports out of the queue; those that have begun go on, but not a second time.';
+  'Removes imports from the queue. Imports that have begun continue, but do not run again.';
 
 create or replace function s3_connector_private.queue_request(kind text, request_id bigint)
 returns void language sql as $$
@@ -74,7 +74,7 @@ returns void language sql as $$
     kind, json_build_object('request_id', request_id), max_attempts => 3, priority => -20
   );
 $$;
-comment on function s3_connector_private.queue_request(text, bigint) is 'Queues the answer to a request.';
+comment on function s3_connector_private.queue_request(text, bigint) is 'Queues the job that answers a request.';
 
 create or replace function s3_connector_private.imports_wait()
 returns boolean language sql as $$
@@ -82,7 +82,7 @@ returns boolean language sql as $$
     select from s3_connector_private.jobs() j where j.waits and j.priority = 0 and j.run_at <= now()
   );
 $$;
-comment on function s3_connector_private.imports_wait() is 'Whether any file waits for a worker.';
+comment on function s3_connector_private.imports_wait() is 'Returns whether any file waits for a worker.';
 
 create or replace function s3_connector_private.queue_head()
 returns timestamptz language sql as $$
@@ -93,11 +93,11 @@ returns timestamptz language sql as $$
   );
 $$;
 comment on function s3_connector_private.queue_head() is
-  'The run_at of the import that is next in the queue; now, where none waits.';
+  'Returns the run_at of the next import in the queue; now if none waits.';
 
-create or replace function s3_connector_private.remove_spent_jobs()
+create or replace function s3_connector_private.remove_exhausted_jobs()
 returns void language sql as $$
-  -- A job that had begun when it was given a successor may not run again, and would stay in the queue for good.
+  -- A job that had begun when another replaced it may not run again, and would stay in the queue forever.
   delete from s3_connector_queue._private_jobs j
   where j.id = any (array(
     select s.id from s3_connector_queue._private_jobs s
@@ -105,8 +105,8 @@ returns void language sql as $$
     for update skip locked
   ));
 $$;
-comment on function s3_connector_private.remove_spent_jobs() is
-  'Removes jobs that were interrupted and are not to run again. Reads the whole queue, so it is only for the time after a trouble.';
+comment on function s3_connector_private.remove_exhausted_jobs() is
+  'Removes jobs that were interrupted and have no attempts left. Reads the whole queue, so call it only after a failure.';
 
 create or replace function s3_connector_private.free_jobs(pool_ids text[], running_jobs bigint[], locked_before timestamptz)
 returns bigint language plpgsql as $$
@@ -114,40 +114,40 @@ declare
   freed bigint;
 begin
   update s3_connector_queue._private_jobs j
-  -- A new id: whoever runs it after all will delete the job of the old one when it ends, and not one that is new by then.
+  -- A new id: if the old worker still finishes the job, it deletes the old id, and not a job that was queued since.
   set id = default, locked_at = null, locked_by = null
   where j.id = any (array(
     select h.id from s3_connector_queue._private_jobs h
     where h.locked_by = any (pool_ids) and h.id <> all (running_jobs) and h.locked_at < locked_before
-    -- A person's open transaction may hold some, for as long as it likes.
+    -- A person's open transaction may hold some jobs for any time.
     for update skip locked
   ));
   get diagnostics freed = row_count;
-  perform s3_connector_private.remove_spent_jobs();
+  perform s3_connector_private.remove_exhausted_jobs();
   return freed;
 end;
 $$;
 comment on function s3_connector_private.free_jobs(text[], bigint[], timestamptz) is
-  'Frees the jobs that these pools of graphile-worker have held since before a time, except running_jobs and those that another transaction has locked; returns how many.';
+  'Unlocks the jobs that these pools of graphile-worker have held since before a time. Skips running_jobs, and jobs that another transaction has locked. Returns how many.';
 
 create or replace function s3_connector_private.free_lost_jobs(pool_ids text[], running_jobs bigint[])
 returns bigint language sql as $$
-  -- A younger one may be in an answer that is on its way.
+  -- The answer with a younger job may still be on its way to the worker.
   select s3_connector_private.free_jobs(pool_ids, running_jobs, now() - interval '3 seconds');
 $$;
 comment on function s3_connector_private.free_lost_jobs(text[], bigint[]) is
-  'Frees jobs that a living worker holds and does not run, because the answer that gave it the job was lost; returns how many.';
+  'Unlocks jobs that a live worker holds but does not run, because the answer with the job was lost. Returns how many.';
 
 create or replace function s3_connector_private.busy_pools(pool_ids text[])
 returns text[] language sql as $$
   select array(select distinct j.locked_by from s3_connector_queue._private_jobs j where j.locked_by = any (pool_ids));
 $$;
 comment on function s3_connector_private.busy_pools(text[]) is
-  'Those of these pools of graphile-worker that hold jobs. Reads the whole queue.';
+  'Returns which of these pools of graphile-worker hold jobs. Reads the whole queue.';
 
-create or replace function s3_connector_private.remove_old_spent_jobs()
+create or replace function s3_connector_private.remove_old_exhausted_jobs()
 returns bigint language sql as $$
-  -- Given up by the queue for good: a request that nobody could answer.
+  -- These are requests that no worker could answer.
   with removed as (
     select s3_connector_queue.complete_jobs(array_agg(j.id)) from s3_connector_queue.jobs j
     where j.attempts >= j.max_attempts and j.locked_at is null and j.updated_at < now() - interval '1 day'
@@ -155,5 +155,5 @@ returns bigint language sql as $$
   )
   select count(*) from removed;
 $$;
-comment on function s3_connector_private.remove_old_spent_jobs() is
-  'Removes jobs that the queue gave up more than a day ago; returns how many.';
+comment on function s3_connector_private.remove_old_exhausted_jobs() is
+  'Removes jobs that have had no attempts left for more than a day. Returns how many.';

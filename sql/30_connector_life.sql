@@ -1,24 +1,24 @@
--- What follows when a connector is inserted, paused, resumed, changed or deleted: always one transaction
--- with the jobs that it adds and removes.
+-- Effects of inserting, pausing, resuming, changing or deleting a connector. The jobs change in the same transaction.
+-- "Slot": room for one more running import under max_parallel_files.
 
 create or replace function s3_connector_private.add_poll_job(connector_name text, run_at timestamptz default now())
 returns void language sql as $$
   select s3_connector_private.queue_polls(array[connector_name], run_at);
 $$;
 comment on function s3_connector_private.add_poll_job(text, timestamptz) is
-  'Queues a poll of the connector, at once or for a time to come; one that is queued already then comes at that time.';
+  'Queues a poll of the connector, for now or a later time. A poll that is already queued moves to that time.';
 
-create or replace function s3_connector_private.expect_poll(connector_name text)
+create or replace function s3_connector_private.mark_poll_pending(connector_name text)
 returns void language sql as $$
   update s3_connector_private.progress p set backlog = true, poll_asked_at = clock_timestamp()
-  where p.connector_name = expect_poll.connector_name;
+  where p.connector_name = mark_poll_pending.connector_name;
 $$;
-comment on function s3_connector_private.expect_poll(text) is
-  'Notes that somebody asked for a poll. Until one that began after that has answered, nobody can say that the connector has caught up.';
+comment on function s3_connector_private.mark_poll_pending(text) is
+  'Records that somebody asked for a poll. Until a poll that began later finishes, the connector does not count as caught up.';
 
 create or replace function s3_connector_private.ask_poll(connector_name text)
 returns void language sql as $$
-  select s3_connector_private.expect_poll(connector_name);
+  select s3_connector_private.mark_poll_pending(connector_name);
   select s3_connector_private.add_poll_job(connector_name);
 $$;
 comment on function s3_connector_private.ask_poll(text) is 'Queues a poll that a person asked for.';
@@ -28,7 +28,7 @@ returns bigint language plpgsql as $$
 declare
   slots integer;
 begin
-  -- Until the table exists files go one at a time, so that the first in key order makes it.
+  -- Until the table exists, files run one at a time, so that the first in key order creates it.
   select case when p.table_ready then c.max_parallel_files else 1 end into slots
   from s3_connector.connectors c
   join s3_connector_private.progress p on p.connector_name = c.name
@@ -43,7 +43,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.free_slots(text) is
-  'How many more files of the connector may be imported now; null where nothing but the workers sets a limit.';
+  'Returns how many more files of the connector may run now; null if only the workers set a limit.';
 
 create or replace function s3_connector_private.table_exists(target_table text)
 returns boolean language sql stable as $$
@@ -52,22 +52,22 @@ returns boolean language sql stable as $$
     where array[n.nspname, c.relname]::text[] = s3_connector_private.table_parts(target_table)
   );
 $$;
-comment on function s3_connector_private.table_exists(text) is 'Whether a connector''s target table is there.';
+comment on function s3_connector_private.table_exists(text) is 'Returns whether a connector''s target table exists.';
 
 create or replace function s3_connector_private.lock_queue(connector_name text)
 returns void language sql as $$
-  -- Always taken after the connector's, its files' and its progress' rows, and before any job.
-  select pg_advisory_xact_lock(1395868506, hashtext(connector_name));
+  -- Lock order: connector, files, progress, this lock, jobs.
+  select pg_advisory_xact_lock(s3_connector_private.queue_lock_class(), hashtext(connector_name));
 $$;
 comment on function s3_connector_private.lock_queue(text) is
-  'Until the end of the transaction, nobody else may look for a free slot of the connector or move several of its jobs.';
+  'Takes the lock on the connector''s jobs until the end of the transaction. Only its holder may look for a free slot or move several jobs.';
 
 create or replace function s3_connector_private.try_lock_queue(connector_name text)
 returns boolean language sql as $$
-  select pg_try_advisory_xact_lock(1395868506, hashtext(connector_name));
+  select pg_try_advisory_xact_lock(s3_connector_private.queue_lock_class(), hashtext(connector_name));
 $$;
 comment on function s3_connector_private.try_lock_queue(text) is
-  'As lock_queue, for who must not wait: false where somebody else holds it.';
+  'Takes the lock of lock_queue without waiting. Returns false if another transaction holds it.';
 
 create or replace function s3_connector_private.queue_place(connector_name text, key text)
 returns timestamptz language sql as $$
@@ -81,7 +81,7 @@ returns timestamptz language sql as $$
   ));
 $$;
 comment on function s3_connector_private.queue_place(text, text) is
-  'The run_at after which a file is to be imported: behind its connector''s files of lower keys, but not behind those of others.';
+  'Returns the run_at after which a file is queued: behind its connector''s lower keys, but not behind other connectors'' files.';
 
 create or replace function s3_connector_private.dispatch(connector_name text)
 returns void language plpgsql as $$
@@ -90,8 +90,8 @@ declare
 begin
   perform s3_connector_private.lock_queue(connector_name);
   place := s3_connector_private.queue_head();
-  -- A job that waits is left as it is. One that has begun may have looked at its file too early, so it does not count:
-  -- should it have the file after all, the second job finds it taken.
+  -- A waiting job stays unchanged. A job that has begun does not count, because it may have read its file's status too early.
+  -- If it has taken the file after all, the second job does nothing.
   perform s3_connector_private.queue_imports(
     array_agg(f.id order by f.nr), array_agg(place + f.nr * interval '1 microsecond' order by f.nr)
   )
@@ -112,22 +112,22 @@ begin
 end;
 $$;
 comment on function s3_connector_private.dispatch(text) is
-  'Gives the first waiting files of a connector a job, as many as may run now; those that have one keep it.';
+  'Queues jobs for the first waiting files of a connector, as many as may run now. Files that have a job keep it.';
 
 create or replace function s3_connector_private.add_import_jobs(file_ids bigint[])
 returns void language plpgsql as $$
 declare
   limited text[];
 begin
-  -- Not by graphile-worker's named queues: whoever looks for a job locks them all, and the others go away idle.
+  -- graphile-worker's named queues would not do: each look for a job locks all of them, so that other workers find none.
   select coalesce(array_agg(c.connector_name order by c.connector_name), '{}') into limited
   from (select distinct f.connector_name from s3_connector.files f where f.id = any (file_ids)) c
   where s3_connector_private.free_slots(c.connector_name) is not null;
 
   perform s3_connector_private.queue_imports(
     array_agg(f.id order by f.place, f.nr),
-    -- Jobs run in the order of run_at, which is a place in the queue here and no time: a microsecond apart keeps a
-    -- connector's files in key order, and from the head on, not from now, they take turns with those of others.
+    -- Jobs run in the order of run_at, which is used as a position here. One microsecond apart keeps a connector's files in
+    -- key order. Starting at the queue's head, not at now, makes connectors take turns.
     array_agg(f.place + f.nr * interval '1 microsecond' order by f.place, f.nr)
   )
   from (
@@ -144,15 +144,15 @@ begin
 end;
 $$;
 comment on function s3_connector_private.add_import_jobs(bigint[]) is
-  'Queues the imports of files, in key order, within max_parallel_files, and in turns with other connectors.';
+  'Queues the imports of files, in key order, within max_parallel_files, and in turn with other connectors.';
 
 create or replace function s3_connector_private.add_retry_job(file_id bigint, run_at timestamptz)
 returns void language sql as $$
-  -- Ahead of what waits, whose run_at is a place and lies before: start_attempt gives it its place then.
+  -- Priority -1 runs before waiting files. start_attempt then gives the retry a position among them.
   select s3_connector_private.queue_imports(array[file_id], array[run_at], -1);
 $$;
 comment on function s3_connector_private.add_retry_job(bigint, timestamptz) is
-  'Queues the next attempt at a file, for a time to come.';
+  'Queues the next attempt at a file, for a later time.';
 
 create or replace function s3_connector_private.start_connector()
 returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -165,7 +165,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.start_connector() is
-  'Gives a new connector its place to start from and its first poll, in the inserting transaction.';
+  'Gives a new connector its marker and its first poll, in the inserting transaction.';
 
 create or replace trigger start_connector
   after insert on s3_connector.connectors
@@ -179,14 +179,14 @@ begin
 end;
 $$;
 comment on function s3_connector_private.remove_import_jobs(text, bigint[]) is
-  'Takes imports of a connector out of the queue; those that have begun go on, but not a second time.';
+  'Removes imports of a connector from the queue. Imports that have begun continue, but do not run again.';
 
 create or replace function s3_connector_private.stop_attempt(attempt_id bigint)
 returns void language sql as $$
   select pg_notify('s3_connector_cancel', attempt_id::text) where attempt_id is not null;
 $$;
 comment on function s3_connector_private.stop_attempt(bigint) is
-  'Tells the workers, once the transaction commits, that an attempt is no longer its file''s: whoever makes it stops and rolls back.';
+  'Notifies the workers, when the transaction commits, that an attempt no longer owns its file. The worker that runs it stops and rolls back.';
 
 create or replace function s3_connector_private.change_state()
 returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -209,8 +209,8 @@ begin
       where f.connector_name = new.name and f.status = 'paused' returning f.id
     )
     select array_agg(id) into changed from queued;
-    -- Locks the connector's progress, which goes before its jobs.
-    perform s3_connector_private.expect_poll(new.name);
+    -- Locks the connector's progress, which must be locked before its jobs.
+    perform s3_connector_private.mark_poll_pending(new.name);
     perform s3_connector_private.add_import_jobs(changed);
     perform s3_connector_private.add_poll_job(new.name);
   end if;
@@ -218,14 +218,14 @@ begin
 end;
 $$;
 comment on function s3_connector_private.change_state() is
-  'Pausing takes waiting files out of the queue and leaves running ones be; resuming puts them back in key order.';
+  'On pause, removes waiting files from the queue; running ones continue. On resume, queues them again in key order.';
 
 create or replace trigger change_state
   after update of state on s3_connector.connectors
   for each row when (old.state is distinct from new.state)
   execute function s3_connector_private.change_state();
 
-create or replace function s3_connector_private.forget_connector()
+create or replace function s3_connector_private.remove_connector_jobs()
 returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   perform s3_connector_private.stop_attempt(f.attempt_id) from s3_connector.files f
@@ -238,9 +238,9 @@ begin
   return old;
 end;
 $$;
-comment on function s3_connector_private.forget_connector() is
-  'Takes a deleted connector''s jobs out of the queue, and stops its running imports.';
+comment on function s3_connector_private.remove_connector_jobs() is
+  'Removes a deleted connector''s jobs from the queue, and stops its running imports.';
 
 create or replace trigger remove_jobs
   before delete on s3_connector.connectors
-  for each row execute function s3_connector_private.forget_connector();
+  for each row execute function s3_connector_private.remove_connector_jobs();

@@ -1,9 +1,9 @@
--- start_after may be changed while paused, as between two previews.
+-- Changing start_after of a paused connector, for example between two previews.
 
 create or replace function s3_connector_private.move_start()
 returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
-  -- Where the marker has moved on since, it stays: keys between the two are late_files to audit, for import_late.
+  -- A marker that files have moved stays. audit reports the keys in between as late, and import_late imports them.
   update s3_connector_private.progress p set marker = new.start_after, scan_position = null, backlog = true
   where p.connector_name = new.name
     and (p.marker is not distinct from old.start_after or p.marker < new.start_after);
@@ -11,7 +11,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.move_start() is
-  'Moves the marker along with start_after, as long as nothing was enqueued since; otherwise forward only.';
+  'Moves the marker to the new start_after. If files were enqueued since, it moves it forward only.';
 
 create or replace trigger move_start
   after update of start_after on s3_connector.connectors

@@ -1,4 +1,4 @@
--- The life of a file. Every change of status, whoever makes it, is a row of file_history.
+-- Changes of a file's status: each is a row of file_history and a notification on the channel s3_connector.
 
 create or replace function s3_connector_private.record_history()
 returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -21,7 +21,7 @@ comment on function s3_connector_private.record_history() is 'Writes a file''s c
 create or replace function s3_connector_private.stamp_status()
 returns trigger language plpgsql as $$
 begin
-  -- The clock and not the transaction's start: a status may last less than the transaction that ends it.
+  -- Not now(): a status may begin after the start of the transaction that ends it.
   new.status_since := clock_timestamp();
   new.finished_at := case
     when new.status in ('success', 'failure', 'cancelled', 'undone') then new.status_since
@@ -29,7 +29,7 @@ begin
   return new;
 end;
 $$;
-comment on function s3_connector_private.stamp_status() is 'Notes when a file came into its status, and when it ended.';
+comment on function s3_connector_private.stamp_status() is 'Sets when a file entered its status, and when it ended.';
 
 create or replace trigger stamp_status
   before update of status on s3_connector.files
@@ -39,25 +39,23 @@ create or replace trigger record_history
   after insert or update of status on s3_connector.files
   for each row execute function s3_connector_private.record_history();
 
--- Whoever listens to the channel s3_connector hears of each change of status when it is committed.
-
 create or replace function s3_connector_private.status_payload(connector_name text, key text, status s3_connector.file_status)
 returns text language sql stable as $$
-  -- A notification has less than 8,000 bytes. Escaped, a character takes up to 6: 7,200 for the longest name and key.
+  -- A notification must be shorter than 8,000 bytes. Escaped, the longest name and key take 7,200.
   select json_build_object('connector', connector_name, 'key', left(key, 1024), 'status', status)::text;
 $$;
 comment on function s3_connector_private.status_payload(text, text, s3_connector.file_status) is
-  'What a notification says: {"connector", "key", "status"}.';
+  'Returns the payload of a notification: {"connector", "key", "status"}.';
 
 create or replace function s3_connector_private.has_room_to_notify()
 returns boolean language sql volatile as $$
-  -- When the queue is full, whoever notifies cannot commit: an import must not fail because a listener is stuck.
+  -- A transaction that notifies cannot commit when the queue is full. An import must not fail because a listener is stuck.
   select pg_notification_queue_usage() < 0.5;
 $$;
 comment on function s3_connector_private.has_room_to_notify() is
-  'Whether PostgreSQL''s queue of notifications is no more than half full, as it only gets where a session listens and stays in a transaction.';
+  'Returns whether PostgreSQL''s notification queue is less than half full. It only fills up if a listening session stays in a transaction.';
 
--- Files come many at a time, and change one at a time: for each of the two the cheaper kind of trigger.
+-- Many files are inserted at once, but they change one at a time. So inserts use a statement trigger, updates a row trigger.
 create or replace function s3_connector_private.announce_new_files()
 returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -70,7 +68,7 @@ begin
   return null;
 end;
 $$;
-comment on function s3_connector_private.announce_new_files() is 'Notifies of files that are new, at the end of the statement.';
+comment on function s3_connector_private.announce_new_files() is 'Notifies listeners of new files, at the end of the statement.';
 
 create or replace function s3_connector_private.announce_status()
 returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -82,7 +80,7 @@ begin
   return null;
 end;
 $$;
-comment on function s3_connector_private.announce_status() is 'Notifies of a file''s change of status.';
+comment on function s3_connector_private.announce_status() is 'Notifies listeners of a file''s change of status.';
 
 create or replace trigger announce_new_files
   after insert on s3_connector.files referencing new table as added
@@ -100,7 +98,7 @@ returns bigint language sql stable as $$
     and f.status in ('in_queue', 'running', 'pending_retry', 'paused');
 $$;
 comment on function s3_connector_private.tracked_files(text) is
-  'How many files of the connector have not ended, which max_tracked_files bounds.';
+  'Returns how many files of the connector have not ended. max_tracked_files limits it.';
 
 create or replace function s3_connector_private.queue_files(file_ids bigint[])
 returns bigint language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -117,17 +115,17 @@ begin
     returning f.id
   )
   select array_agg(id) into queued from queued_files;
-  -- A retry that was to come later comes now.
+  -- A retry that was due later is due now.
   perform s3_connector_private.remove_import_jobs(c.connector_name, queued)
   from (select distinct f.connector_name from s3_connector.files f where f.id = any (queued)) c;
   perform s3_connector_private.add_import_jobs(array(
     select f.id from s3_connector.files f where f.id = any (queued) and f.status = 'in_queue'
   ));
-  perform s3_connector_private.ask_bucket(array(
+  perform s3_connector_private.retry_buckets(array(
     select distinct f.connector_name from s3_connector.files f where f.id = any (queued)
   ));
   return coalesce(cardinality(queued), 0);
 end;
 $$;
 comment on function s3_connector_private.queue_files(bigint[]) is
-  'Puts files into the queue as if new (paused, where their connector is); returns how many.';
+  'Queues files as if they were new (status paused if their connector is). Returns how many.';

@@ -1,31 +1,31 @@
--- Totals per connector and status, kept instead of counted. Every statement that changes files adds what it changed
--- to total_changes, where nobody waits for anybody; fold_totals sums that up once a minute, and the view
--- current_totals adds up both, so that it is exact at any moment.
+-- "Totals": files, rows and bytes per connector and status, kept up to date so that nobody counts millions of files.
+-- Every statement that changes files adds the difference to total_changes, where transactions do not wait for each other.
+-- fold_totals sums it up once a minute. The view current_totals adds up both, so it is always exact.
 
-create or replace function s3_connector_private.minute_of(status s3_connector.file_status, finished_at timestamptz)
+create or replace function s3_connector_private.recent_minute(status s3_connector.file_status, finished_at timestamptz)
 returns timestamptz language sql stable as $$
   select case when status = 'success' and finished_at > now() - interval '25 hours'
     then date_bin('1 minute', finished_at, 'epoch') end;
 $$;
-comment on function s3_connector_private.minute_of(s3_connector.file_status, timestamptz) is
-  'The minute that an import counts for in what came in lately; null where that is too long ago, or it was none.';
+comment on function s3_connector_private.recent_minute(s3_connector.file_status, timestamptz) is
+  'Returns the minute that an import counts for in the totals of the last hour and day; null if it is older, or not a success.';
 
-create or replace function s3_connector_private.note_totals()
+create or replace function s3_connector_private.record_total_changes()
 returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   if tg_op = 'INSERT' then
     insert into s3_connector_private.total_changes
-    select f.connector_name, f.status, s3_connector_private.minute_of(f.status, f.finished_at), count(*),
+    select f.connector_name, f.status, s3_connector_private.recent_minute(f.status, f.finished_at), count(*),
       coalesce(sum(f.rows_imported) filter (where f.status = 'success'), 0), sum(f.size_bytes), max(f.finished_at)
     from added f group by 1, 2, 3;
   elsif tg_op = 'DELETE' then
     insert into s3_connector_private.total_changes (connector_name, status, minute, files, rows, bytes)
-    select f.connector_name, f.status, s3_connector_private.minute_of(f.status, f.finished_at), -count(*),
+    select f.connector_name, f.status, s3_connector_private.recent_minute(f.status, f.finished_at), -count(*),
       coalesce(-sum(f.rows_imported) filter (where f.status = 'success'), 0), -sum(f.size_bytes)
     from removed f group by 1, 2, 3;
   else
     insert into s3_connector_private.total_changes
-    select f.connector_name, f.status, s3_connector_private.minute_of(f.status, f.finished_at), sum(f.sign),
+    select f.connector_name, f.status, s3_connector_private.recent_minute(f.status, f.finished_at), sum(f.sign),
       coalesce(sum(f.sign * f.rows_imported) filter (where f.status = 'success'), 0), sum(f.sign * f.size_bytes),
       max(f.finished_at) filter (where f.sign = 1)
     from (
@@ -39,18 +39,18 @@ begin
   return null;
 end;
 $$;
-comment on function s3_connector_private.note_totals() is
-  'Adds what a statement changed in files to total_changes.';
+comment on function s3_connector_private.record_total_changes() is
+  'Adds the difference that a statement made in files to total_changes.';
 
 create or replace trigger note_added_files
   after insert on s3_connector.files referencing new table as added
-  for each statement execute function s3_connector_private.note_totals();
+  for each statement execute function s3_connector_private.record_total_changes();
 create or replace trigger note_changed_files
   after update on s3_connector.files referencing new table as added old table as removed
-  for each statement execute function s3_connector_private.note_totals();
+  for each statement execute function s3_connector_private.record_total_changes();
 create or replace trigger note_removed_files
   after delete on s3_connector.files referencing old table as removed
-  for each statement execute function s3_connector_private.note_totals();
+  for each statement execute function s3_connector_private.record_total_changes();
 
 create or replace function s3_connector_private.recent_start(seconds integer)
 returns timestamptz language sql stable as $$
@@ -60,15 +60,15 @@ returns timestamptz language sql stable as $$
   end;
 $$;
 comment on function s3_connector_private.recent_start(integer) is
-  'Where the last hour (in minutes) and the last day (in ten minutes) begin; what is older is forgotten.';
+  'Returns when the last hour (seconds = 60) or the last day (seconds = 600) begins. Older rows are removed.';
 
 create or replace function s3_connector_private.fold_totals()
 returns bigint language plpgsql as $$
 declare
   folded_changes bigint;
 begin
-  if not pg_try_advisory_xact_lock(1395868507) then
-    -- Somebody else is at it.
+  if not pg_try_advisory_xact_lock(s3_connector_private.totals_lock()) then
+    -- Another session is doing it.
     return 0;
   end if;
   with folded as (
@@ -126,7 +126,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.fold_totals() is
-  'Sums up total_changes into totals and recent_totals, and forgets what is no longer recent; returns how many changes there were.';
+  'Moves total_changes into totals and recent_totals, and removes rows older than a day. Returns how many changes it moved.';
 
 create or replace function s3_connector_private.count_totals()
 returns void language sql as $$
@@ -135,25 +135,25 @@ returns void language sql as $$
   delete from s3_connector_private.recent_totals;
   delete from s3_connector_private.total_changes;
   insert into s3_connector_private.total_changes
-  select f.connector_name, f.status, s3_connector_private.minute_of(f.status, f.finished_at), count(*),
+  select f.connector_name, f.status, s3_connector_private.recent_minute(f.status, f.finished_at), count(*),
     coalesce(sum(f.rows_imported) filter (where f.status = 'success'), 0), sum(f.size_bytes), max(f.finished_at)
   from s3_connector.files f group by 1, 2, 3;
 $$;
 comment on function s3_connector_private.count_totals() is
-  'Makes the totals anew by counting all files; nobody can change a file meanwhile.';
+  'Recomputes the totals by counting all files. Locks files against changes meanwhile.';
 
-create or replace function s3_connector_private.forget_totals()
+create or replace function s3_connector_private.reset_totals()
 returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   perform s3_connector_private.count_totals();
   return null;
 end;
 $$;
-comment on function s3_connector_private.forget_totals() is 'After a truncate of files there is nothing left to add up.';
+comment on function s3_connector_private.reset_totals() is 'Resets the totals after a truncate of files.';
 
-create or replace trigger forget_totals
+create or replace trigger reset_totals
   after truncate on s3_connector.files
-  for each statement execute function s3_connector_private.forget_totals();
+  for each statement execute function s3_connector_private.reset_totals();
 
 create or replace view s3_connector_private.current_totals as
   select t.connector_name, t.status, t.files, t.rows, t.bytes,
@@ -168,7 +168,7 @@ create or replace view s3_connector_private.current_totals as
     d.last_finished_at
   from s3_connector_private.total_changes d
   union all
-  -- What is no longer recent, and is not yet taken off; little, but where no worker has run for a while.
+  -- Subtracts rows that are no longer recent and that fold_totals has not removed yet. Few, unless no worker has run for a while.
   select r.connector_name, 'success', 0, 0, 0, -r.rows, -r.bytes, 0, 0, null
   from s3_connector_private.recent_totals r
   where r.seconds = 60 and r.since < s3_connector_private.recent_start(60)
@@ -177,7 +177,7 @@ create or replace view s3_connector_private.current_totals as
   from s3_connector_private.recent_totals r
   where r.seconds = 600 and r.since < s3_connector_private.recent_start(600);
 comment on view s3_connector_private.current_totals is
-  'What sums up to the totals of a connector by status: what is folded and what is not yet.';
+  'Rows that sum up to the totals per connector and status: totals, plus total_changes, minus rows that are no longer recent.';
 
 create or replace function s3_connector_private.wrong_totals()
 returns table (connector_name text, status s3_connector.file_status, counted bigint[], kept bigint[])
@@ -205,4 +205,4 @@ language sql stable as $$
   where coalesce(c.sums, array_fill(0, array[7])::bigint[]) <> coalesce(k.sums, array_fill(0, array[7])::bigint[]);
 $$;
 comment on function s3_connector_private.wrong_totals() is
-  'Where the totals differ from what counting all files says (files, rows, bytes; rows and bytes of the last hour and day): always nothing.';
+  'Returns the totals that differ from a count of all files (files, rows, bytes; rows and bytes of the last hour and day). It should return no row.';

@@ -1,4 +1,4 @@
--- list -> enqueue: what the task poll does in the database.
+-- The database part of a "poll": one look at a bucket, which lists its keys and enqueues new files.
 
 create or replace function s3_connector_private.enqueue_due_polls()
 returns bigint language plpgsql as $$
@@ -12,13 +12,13 @@ begin
     join s3_connector.connectors c on c.name = p.connector_name
     left join s3_connector_private.outages o on o.connector_name = c.name
     where c.state = 'running'
-      -- A backlog waits for its bucket, as its files do.
+      -- During an outage of the bucket, a backlog waits too.
       and (p.next_poll_at <= now() or case when o.since is null then p.backlog else o.next_try_at <= now() end)
-      -- A poll that runs now is not queued again behind itself.
+      -- A running poll is not queued again.
       and not exists (
         select from s3_connector_private.jobs() j where j.key = s3_connector_private.poll_job_key(c.name) and j.begun
       )
-    -- Never waits for somebody who steers several connectors, and who may wait for us.
+    -- Waiting for a session that changes several connectors could end in a deadlock.
     for update of p skip locked for share of c skip locked
   ) d;
   perform s3_connector_private.queue_polls(due);
@@ -26,30 +26,30 @@ begin
 end;
 $$;
 comment on function s3_connector_private.enqueue_due_polls() is
-  'Queues a poll for each running connector whose schedule or backlog asks for one; returns how many.';
+  'Queues a poll of each running connector that is due by schedule or has a backlog. Returns how many.';
 
 create or replace function s3_connector_private.poll_for_events(names text[])
 returns void language sql as $$
-  select s3_connector_private.expect_poll(c.name) from (
+  select s3_connector_private.mark_poll_pending(c.name) from (
     select c.name from s3_connector.connectors c where c.name = any (names) and c.state = 'running' order by c.name
   ) c;
-  -- In a second, and no later for what comes meanwhile: one poll finds the objects of all those events.
+  -- In one second, and further events do not delay it: one poll finds the objects of all these events.
   select s3_connector_private.queue_polls(
     array(
       select c.name from s3_connector.connectors c
       where c.name = any (names) and c.state = 'running'
-        -- A connector whose bucket cannot be read has its next poll in the queue, which finds the objects of these events, too.
+        -- During an outage the next poll is already in the queue. It finds the objects of these events too.
         and not exists (select from s3_connector_private.outages o where o.connector_name = c.name)
     ),
     now() + interval '1 second', keep_earlier => true
   );
 $$;
 comment on function s3_connector_private.poll_for_events(text[]) is
-  'Queues a poll of each of these connectors that is running, because S3 told of an object that it wants: one a second, however many there are.';
+  'Queues a poll of each of these connectors that is running, after S3 sent events about matching objects. At most one poll a second, for any number of events.';
 
 create or replace function s3_connector_private.refill(connector_name text)
 returns void language sql as $$
-  -- Half the places free, and not one: a LIST request finds up to 1,000 keys, so asking for one file is waste.
+  -- Half the places, not one: a LIST request returns up to 1,000 keys, so one request per file would be a waste.
   select s3_connector_private.add_poll_job(c.name)
   from s3_connector.connectors c
   join s3_connector_private.progress p on p.connector_name = c.name
@@ -58,7 +58,7 @@ returns void language sql as $$
     and s3_connector_private.tracked_files(c.name) <= c.max_tracked_files / 2;
 $$;
 comment on function s3_connector_private.refill(text) is
-  'Queues a poll when the connector has a backlog and half its places are free.';
+  'Queues a poll if the connector has a backlog and half its places are free.';
 
 create or replace function s3_connector_private.commit_poll(
   connector_name text,
@@ -77,9 +77,9 @@ returns bigint language plpgsql as $$
 declare
   enqueued bigint[];
 begin
-  -- In a copy of the database this pauses the connector.
-  perform s3_connector_private.settle_in();
-  -- Marker and state are looked at again under their locks: the listing was made outside of this transaction.
+  -- In a copy of the database this pauses the connector, so that the poll enqueues nothing.
+  perform s3_connector_private.pause_if_copied();
+  -- Reads marker and state again under their locks: the listing happened outside this transaction.
   perform from s3_connector.connectors c
   where c.name = commit_poll.connector_name and c.state = 'running' for share;
   if not found then
@@ -91,7 +91,7 @@ begin
     and p.scan_position is not distinct from expected_scan_position
   for update;
   if not found then
-    -- Another poll was faster, and may have listed before what this one has seen.
+    -- Another poll finished first, and may have listed before objects arrived that this poll saw.
     perform s3_connector_private.add_poll_job(connector_name);
     return null;
   end if;
@@ -129,7 +129,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.commit_poll(text, text, text, jsonb, text, boolean, timestamptz, timestamptz, bigint, bigint, integer) is
-  'The one transaction of a poll: file rows, their jobs, the marker and the polls row. Returns how many files were enqueued; null where the connector was paused meanwhile, or the marker moved: then it is polled again.';
+  'Commits a poll in one transaction: file rows, their jobs, the marker and the polls row. Returns how many files were enqueued. Null if the connector was paused meanwhile, or the marker moved; after a move it queues another poll.';
 
 create or replace function s3_connector_private.fail_poll(
   connector_name text,
@@ -140,7 +140,7 @@ create or replace function s3_connector_private.fail_poll(
   new_error text
 )
 returns void language sql as $$
-  -- The polls row would lock the connector after its progress; everybody else does it before.
+  -- Inserting the polls row locks the connector. The lock order needs that before its progress.
   select from s3_connector.connectors c where c.name = fail_poll.connector_name for key share;
   update s3_connector_private.progress p
   set last_poll_at = coalesce(poll_started_at, now()), next_poll_at = coalesce(new_next_poll_at, p.next_poll_at)
@@ -151,4 +151,4 @@ returns void language sql as $$
   from s3_connector.connectors c where c.name = fail_poll.connector_name;
 $$;
 comment on function s3_connector_private.fail_poll(text, timestamptz, timestamptz, integer, text, text) is
-  'Records a failed poll; the marker stays, and the next poll comes by schedule. One that failed before it knew its connector has no times: the connector stays due.';
+  'Records a failed poll. The marker stays, and the next poll follows the schedule. With null times, for a poll that failed before it read its connector, the connector stays due.';

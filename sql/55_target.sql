@@ -1,13 +1,13 @@
--- What the worker asks about a target table.
+-- Facts about a target table that the worker needs before an import.
 
 create or replace function s3_connector_private.table_traits(
   target regclass, out splittable boolean, out may_leave_out boolean, out may_leave_updates boolean
 )
 language plpgsql stable as $$
 begin
-  -- Before every import: a session plans the queries of plpgsql once, and those of sql each time.
+  -- Called before every import. In plpgsql, a session plans the query once; in sql, each time.
   select
-    -- For inserts, and not before each row. A key to the table itself is checked at the end of the statement.
+    -- Insert triggers other than those before each row. A foreign key to the table itself is checked at the end of the statement.
     not coalesce(bool_or(t.tgtype & 4 <> 0 and t.tgtype & 3 <> 3 and (not t.tgisinternal or k.confrelid = k.conrelid)), false),
     coalesce(bool_or(t.tgtype & 4 <> 0 and t.before_row), false) or bool_or(c.relkind = 'f'),
     coalesce(bool_or(t.tgtype & 16 <> 0 and t.before_row), false) or bool_or(c.relkind = 'f')
@@ -17,23 +17,23 @@ begin
   left join (
     select t.*, t.tgtype & 3 = 3 and not t.tgisinternal and t.tgenabled <> 'D' as before_row
     from pg_trigger t join pg_proc p on p.oid = t.tgfoid
-    -- TimescaleDB's own ones look at one row at a time, and leave none out.
+    -- TimescaleDB's own triggers look at one row at a time, and suppress none.
     join pg_namespace n on n.oid = p.pronamespace and n.nspname not like '\_timescaledb%'
   ) t on t.tgrelid = r.oid
   left join pg_constraint k on k.oid = t.tgconstraint;
 end;
 $$;
 comment on function s3_connector_private.table_traits(regclass) is
-  'Of a table and its partitions: whether nothing sees which rows come in one statement (a trigger of the statement or after a row, a foreign key to the table itself), and whether inserts, and updates, may leave rows out without an error (a trigger before a row, a foreign table).';
+  'Returns facts about a table with its partitions. splittable: its rows may come in several statements, because no statement trigger, after-row trigger or foreign key to itself sees the difference. may_leave_out, may_leave_updates: a before-row trigger or a foreign table may suppress inserts, or updates, without an error.';
 
 create or replace function s3_connector_private.relation_oid(schema_name text, relation_name text)
 returns oid language sql stable as $$
-  -- Not by to_regclass: the worker need not be allowed to use the schema, as its owners are.
+  -- Not by to_regclass, which needs usage on the schema. The connectors' owners have that; the worker may lack it.
   select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace
   where n.nspname = schema_name and c.relname = relation_name;
 $$;
 comment on function s3_connector_private.relation_oid(text, text) is
-  'The oid of what has that name; null where there is nothing.';
+  'Returns the oid of the relation with that name; null if there is none.';
 
 create or replace function s3_connector_private.unlogged_part(target oid)
 returns text language plpgsql stable as $$
@@ -41,14 +41,14 @@ declare
   relation pg_class;
 begin
   select c.* into relation from pg_class c where c.oid = target;
-  -- A partitioned table has no rows of its own, and its own mark means nothing.
+  -- A partitioned table has no rows of its own, so its own persistence does not matter.
   if relation.relpersistence = 'u' and relation.relkind = 'r' then
     return format('%s.%I', relation.relnamespace::regnamespace, relation.relname);
   elsif not relation.relhassubclass then
     return null;
   end if;
-  -- A chunk or a partition may be unlogged alone. 1 to 2 ms for a thousand of them: offset 0 keeps PostgreSQL from reading
-  -- all of pg_class instead.
+  -- One chunk or partition may be unlogged. A thousand of them take 1 to 2 ms, because offset 0 keeps PostgreSQL from reading
+  -- all of pg_class.
   return (
     with recursive family (relid) as (
       select target
@@ -65,7 +65,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.unlogged_part(oid) is
-  'The unlogged one among a table, its partitions, chunks and other children, quoted; null where there is none. A crash of the server empties it.';
+  'Returns the quoted name of an unlogged table among a table, its partitions, chunks and other children; null if there is none. A crash of the server empties such a table.';
 
 create or replace function s3_connector_private.unlogged_notice(target_table text)
 returns text language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
@@ -77,7 +77,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.unlogged_notice(text) is
-  'What connector_status says of an unlogged target table; null where it is logged.';
+  'Returns the notice of connector_status about an unlogged target table; null if it is logged.';
 
 create or replace function s3_connector_private.has_columnstore(target oid)
 returns boolean language plpgsql stable as $$
@@ -88,13 +88,13 @@ begin
   return exists (select from _timescaledb_catalog.compression_settings s where s.relid = target);
 end;
 $$;
-comment on function s3_connector_private.has_columnstore(oid) is 'Whether a table is a hypertable with a columnstore.';
+comment on function s3_connector_private.has_columnstore(oid) is 'Returns whether a table is a hypertable with a columnstore.';
 
 create or replace function s3_connector_private.describe_table(schema_name text, table_name text)
 returns table (
   columns json, splittable boolean, may_leave_out boolean, may_leave_updates boolean, unlogged text, has_columnstore boolean
 )
--- One plan for all tables: PostgreSQL takes it for dearer than planning anew each time, which costs more than the query.
+-- One plan for all tables. PostgreSQL would plan each time, which costs more than the query itself.
 language plpgsql stable set plan_cache_mode = force_generic_plan as $$
 declare
   target oid;
@@ -130,7 +130,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.describe_table(text, text) is
-  'A table''s columns in order (declared type, type under its domain, whether it is an enum, whether COPY may fill it), whether its rows may come in several statements, whether it may leave out rows that are inserted or updated, which part of it is unlogged, and whether it has a columnstore. No row where there is no such table.';
+  'Returns a table''s columns in order, its table_traits, its unlogged_part, and whether it has a columnstore. Of each column: its type, the type under its domain, whether it is an enum, and whether COPY may fill it. No row if there is no such table.';
 
 create or replace function s3_connector_private.unique_keys(schema_name text, table_name text)
 returns setof text[] language sql stable as $$
@@ -141,14 +141,14 @@ returns setof text[] language sql stable as $$
   cross join lateral unnest(i.indkey::smallint[]) with ordinality as k (attnum, position)
   join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
   where n.nspname = schema_name and c.relname = table_name
-    -- What ON CONFLICT can name: no expression, no condition, checked at once.
+    -- ON CONFLICT can only name an index without expressions and conditions that is checked immediately.
     and i.indisunique and i.indisvalid and i.indimmediate and i.indpred is null and i.indexprs is null
     and k.position <= i.indnkeyatts
   group by i.indexrelid, i.indisprimary
   order by i.indisprimary desc, count(*), i.indexrelid;
 $$;
 comment on function s3_connector_private.unique_keys(text, text) is
-  'The columns of a table''s primary key and unique indexes, primary key first.';
+  'Returns the columns of a table''s primary key and unique indexes, primary key first.';
 
 create or replace function s3_connector_private.timescaledb_schema()
 returns text language sql stable as $$
@@ -156,11 +156,11 @@ returns text language sql stable as $$
   where e.extname = 'timescaledb';
 $$;
 comment on function s3_connector_private.timescaledb_schema() is
-  'The schema that holds TimescaleDB''s functions; null where the extension is not installed.';
+  'Returns the schema that holds TimescaleDB''s functions; null if the extension is not installed.';
 
 create or replace function s3_connector_private.set_notice(connector_name text, new_notice text)
 returns void language sql as $$
   update s3_connector_private.progress p set notice = new_notice
   where p.connector_name = set_notice.connector_name and p.notice is distinct from new_notice;
 $$;
-comment on function s3_connector_private.set_notice(text, text) is 'Sets what connector_status shows as notice.';
+comment on function s3_connector_private.set_notice(text, text) is 'Sets the notice that connector_status shows.';

@@ -1,9 +1,9 @@
--- What the worker asks about a target's columnstore, before and after it copies straight into it. How TimescaleDB goes
--- about it, and what it relies on, is in docs/design.md.
+-- Facts about a target's columnstore that the worker needs before and after it copies directly into it ("direct compress").
+-- docs/design.md explains how TimescaleDB does that and which guarantees it needs.
 
 create or replace function s3_connector_private.can_compress_directly()
 returns boolean language sql stable as $$
-  -- Before 2.25.2 generated columns came out null, before 2.27.2 segment_by values were freed too early.
+  -- Before 2.25.2 TimescaleDB wrote null into generated columns. Before 2.27.2 it freed segment_by values too early.
   select coalesce((
       select string_to_array(substring(e.extversion from '^\d+(?:\.\d+)*'), '.')::integer[] >= array[2, 27, 2]
       from pg_extension e where e.extname = 'timescaledb'
@@ -13,12 +13,12 @@ returns boolean language sql stable as $$
     and current_setting('timescaledb.enable_direct_compress_copy_client_sorted', true) is not null;
 $$;
 comment on function s3_connector_private.can_compress_directly() is
-  'Whether this server''s TimescaleDB is one whose COPY can write into the columnstore.';
+  'Returns whether COPY of this server''s TimescaleDB can write into the columnstore.';
 
 create or replace function s3_connector_private.sorts_by_bytes(collation_oid oid)
 returns boolean language sql stable as $$
   select collation_oid = 0 or pg_encoding_to_char(d.encoding) = 'UTF8' and case
-    -- The column has the database's collation. PostgreSQL 14 knows one provider only, and has no column for it.
+    -- The column has the database's collation. PostgreSQL 14 has only one provider, and no column for it.
     when c.collname = 'default' and c.collnamespace = 'pg_catalog'::regnamespace
       then case coalesce(to_jsonb(d) ->> 'datlocprovider', 'c') when 'c' then d.datcollate in ('C', 'POSIX') when 'b' then true else false end
     else case c.collprovider when 'c' then c.collcollate in ('C', 'POSIX') when 'b' then true else false end
@@ -27,7 +27,7 @@ returns boolean language sql stable as $$
   where d.datname = current_database();
 $$;
 comment on function s3_connector_private.sorts_by_bytes(oid) is
-  'Whether a collation sorts texts by their UTF-8 bytes; 0, which is none, is that of types that are no text.';
+  'Returns whether a collation sorts texts by their UTF-8 bytes. 0 means a type without a collation.';
 
 create or replace function s3_connector_private.describe_columnstore(schema_name text, table_name text)
 returns jsonb language plpgsql stable as $$
@@ -41,8 +41,8 @@ begin
   ) then
     return null;
   end if;
-  -- TimescaleDB itself goes the plain way where there are unique indexes, and for most triggers (foreign keys are such);
-  -- before 2.29 it does not look at exclusion constraints. The one trigger is TimescaleDB's own, of older versions.
+  -- With unique indexes and most triggers (foreign keys are triggers), TimescaleDB itself writes plain rows. Before 2.29 it
+  -- ignores exclusion constraints. ts_insert_blocker is TimescaleDB's own trigger, in older versions.
   if exists (select from pg_index i where i.indrelid = target and (i.indisunique or i.indisexclusion))
     or exists (select from pg_trigger t where t.tgrelid = target and t.tgname <> 'ts_insert_blocker')
   then
@@ -53,7 +53,7 @@ begin
       select d.column_name from timescaledb_information.dimensions d
       where d.hypertable_schema = schema_name and d.hypertable_name = table_name and d.dimension_number = 1
     ),
-    -- Where there is no order, TimescaleDB finds one for each chunk, and may choose what to segment by.
+    -- Without an order, TimescaleDB chooses one for each chunk, and may choose the segment-by columns.
     'keys', case when bool_or(s.orderby_column_index is not null) then jsonb_agg(
       jsonb_build_object(
         'column', s.attname,
@@ -61,7 +61,7 @@ begin
         'descending', coalesce(not s.orderby_asc, false),
         'nulls_first', coalesce(s.orderby_nullsfirst, false),
         'by_bytes', case when s.segmentby_column_index is not null
-          -- To keep segments apart, what is the same must be the same bytes.
+          -- Segments can only be told apart if equal values have equal bytes.
           then a.attcollation = 0 or c.collisdeterministic and getdatabaseencoding() = 'UTF8'
           else s3_connector_private.sorts_by_bytes(a.attcollation)
         end
@@ -76,7 +76,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.describe_columnstore(text, text) is
-  'How a hypertable''s columnstore is sorted: its time column, and keys (null: as TimescaleDB sees fit). Null where COPY cannot write into it.';
+  'Returns how a hypertable''s columnstore is sorted: its time column, and its keys (null: TimescaleDB chooses). Null if COPY cannot write into it.';
 
 create or replace function s3_connector_private.overlaps(
   range_start timestamptz, range_end timestamptz, range_start_integer bigint, range_end_integer bigint, first_time text, last_time text
@@ -86,12 +86,12 @@ begin
   if range_start is null then
     return range_start_integer <= last_time::numeric and range_end_integer > first_time::numeric;
   end if;
-  -- The reader writes times in UTC, with an offset or without.
+  -- The reader writes times in UTC, with or without an offset.
   return range_start <= last_time::timestamp at time zone 'UTC' and range_end > first_time::timestamp at time zone 'UTC';
 end;
 $$;
 comment on function s3_connector_private.overlaps(timestamptz, timestamptz, bigint, bigint, text, text) is
-  'Whether a chunk''s range, of times or of integers, has a part in common with that from the first to the last time.';
+  'Returns whether a chunk''s range, of times or of integers, overlaps the range from first_time to last_time.';
 
 create or replace function s3_connector_private.columnstore_between(schema_name text, table_name text, first_time text, last_time text)
 returns text language plpgsql stable as $$
@@ -112,20 +112,20 @@ begin
 end;
 $$;
 comment on function s3_connector_private.columnstore_between(text, text, text, text) is
-  'Whether there are chunks between two times: empty, none; alike, they are sorted as the hypertable''s settings say now; unlike, one is not.';
+  'Compares the chunks between two times with the hypertable''s present settings. Returns empty if there are none, alike if all are sorted that way, unlike if one is not.';
 
--- What a transaction has written to it holds a lock on until its end, and another one on what it has made. So these tell
--- what the COPY before them has met, without reading a row.
+-- A transaction keeps a lock on each table that it wrote to, and a stronger one on each table that it created. From these locks
+-- the following functions tell what an earlier COPY in the transaction wrote to, without reading rows.
 
-create or replace function s3_connector_private.has_made(relation regclass)
+create or replace function s3_connector_private.created_in_transaction(relation regclass)
 returns boolean language sql volatile as $$
   select exists (
     select from pg_locks l
-    where l.pid = pg_backend_pid() and l.locktype = 'relation' and l.relation = has_made.relation
+    where l.pid = pg_backend_pid() and l.locktype = 'relation' and l.relation = created_in_transaction.relation
       and l.mode = 'AccessExclusiveLock'
   );
 $$;
-comment on function s3_connector_private.has_made(regclass) is 'Whether this transaction has made a table.';
+comment on function s3_connector_private.created_in_transaction(regclass) is 'Returns whether this transaction created the table.';
 
 create or replace function s3_connector_private.written_chunks(schema_name text, table_name text)
 returns setof regclass language plpgsql volatile as $$
@@ -139,7 +139,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.written_chunks(text, text) is
-  'The chunks with a columnstore that this transaction has written to.';
+  'Returns the chunks with a columnstore that this transaction wrote to.';
 
 create or replace function s3_connector_private.is_sorted_as_declared(schema_name text, table_name text, by_itself boolean)
 returns boolean language plpgsql volatile as $$
@@ -149,30 +149,30 @@ begin
     join timescaledb_information.chunk_columnstore_settings s on s.chunk = w.chunk
     join timescaledb_information.hypertable_columnstore_settings h on h.hypertable = s.hypertable
     where s.orderby is distinct from h.orderby or s.segmentby is distinct from h.segmentby
-      or by_itself and not s3_connector_private.has_made(w.chunk)
+      or by_itself and not s3_connector_private.created_in_transaction(w.chunk)
   );
 end;
 $$;
 comment on function s3_connector_private.is_sorted_as_declared(text, text, boolean) is
-  'Whether all chunks that this transaction wrote to are sorted as the hypertable''s settings say, and (by_itself) were made by it, so that no other rows overlap with its own.';
+  'Returns whether all chunks that this transaction wrote to are sorted as the hypertable''s settings say. With by_itself, it must also have created them, so that no other rows overlap with its own.';
 
 create or replace function s3_connector_private.hides_rows()
 returns boolean language plpgsql volatile as $$
 begin
-  -- TimescaleDB (2.28.3, 2.29.2) takes a chunk that it waited for another transaction to make for one that it made itself,
-  -- and does not mark it as one with rows outside its columnstore.
+  -- A bug of TimescaleDB (2.28.3, 2.29.2): after waiting for another transaction to create a chunk, it treats the chunk as its
+  -- own, and does not mark it as one with rows outside its columnstore.
   return exists (
     select from pg_locks l
     join _timescaledb_catalog.compression_settings s on s.relid = l.relation
     where l.pid = pg_backend_pid() and l.locktype = 'relation' and l.mode = 'RowExclusiveLock'
-      -- Asked last, as only chunks have a status.
-      and case when s3_connector_private.has_made(s.compress_relid) and not s3_connector_private.has_made(s.relid)
+      -- Evaluated last, because only chunks have a status.
+      and case when s3_connector_private.created_in_transaction(s.compress_relid) and not s3_connector_private.created_in_transaction(s.relid)
         then _timescaledb_functions.chunk_status(s.relid) & 8 = 0 end
   );
 end;
 $$;
 comment on function s3_connector_private.hides_rows() is
-  'Whether this transaction made a columnstore for a chunk that was there before, and queries would see that alone.';
+  'Returns whether this transaction created a columnstore for an existing chunk in a way that would hide the chunk''s other rows from queries.';
 
 create or replace function s3_connector_private.set_auto_segmentby(value text)
 returns void language plpgsql as $$
@@ -187,4 +187,4 @@ begin
 end;
 $$;
 comment on function s3_connector_private.set_auto_segmentby(text) is
-  'Sets, for this transaction, whether COPY chooses what a columnstore is segmented by (TimescaleDB 2.27.2 or newer); null sets it back.';
+  'Sets, for this transaction, whether COPY chooses the segment-by columns (TimescaleDB 2.27.2 or newer). Null resets it.';

@@ -1,4 +1,4 @@
--- fetch -> read -> copy -> record: what the task import_file does in the database.
+-- The database part of an "import" (fetch, read, copy, record). "Attempt": one try at it, with an id that is never used again.
 
 create or replace function s3_connector_private.dispatch_next(connector_name text)
 returns void language plpgsql as $$
@@ -11,14 +11,14 @@ begin
   if not was_ready and s3_connector_private.table_exists(connector.target_table) then
     update s3_connector_private.progress p set table_ready = true where p.connector_name = connector.name;
   end if;
-  -- Otherwise every waiting file has had its job from the start.
+  -- Otherwise every waiting file already has a job.
   if not was_ready or connector.max_parallel_files is not null then
     perform s3_connector_private.dispatch(connector.name);
   end if;
 end;
 $$;
 comment on function s3_connector_private.dispatch_next(text) is
-  'After a file has ended: queues those that waited for its slot, or for the table that it made.';
+  'Queues the files that waited for the slot of a file that ended, or for the table that it created.';
 
 create or replace function s3_connector_private.has_free_slot(connector_name text)
 returns boolean language plpgsql as $$
@@ -26,13 +26,13 @@ begin
   if s3_connector_private.free_slots(connector_name) is null then
     return true;
   end if;
-  -- One at a time may look, and take what it finds.
+  -- The lock is held until the attempt takes the slot.
   perform s3_connector_private.lock_queue(connector_name);
   return coalesce(s3_connector_private.free_slots(connector_name) > 0, true);
 end;
 $$;
 comment on function s3_connector_private.has_free_slot(text) is
-  'Whether one more file of the connector may be imported now; the answer holds until the end of the transaction.';
+  'Returns whether one more file of the connector may run now. The answer is valid until the end of the transaction.';
 
 create or replace function s3_connector_private.start_attempt(
   file_id bigint, new_worker_id integer, live_attempts bigint[] default '{}'
@@ -41,13 +41,13 @@ returns setof s3_connector.files language plpgsql as $$
 declare
   file s3_connector.files;
 begin
-  -- In a copy of the database this pauses the file instead.
-  perform s3_connector_private.settle_in();
-  -- Whoever changes the status now may add a job, too: waiting for them, either this job sees the change or theirs comes.
+  -- In a copy of the database this pauses the file.
+  perform s3_connector_private.pause_if_copied();
+  -- Waits for a session that is changing the status. Either this job then sees the new status, or that session has queued a job.
   select f.* into file from s3_connector.files f where f.id = start_attempt.file_id for update;
   if file.status = 'running' then
-    -- There may be two jobs for one file. What a dead worker left running is up to rescue_files, what a live one is
-    -- at is its own; this worker's own is begun again only where it was lost, as with an answer that never came.
+    -- A file may have two jobs. rescue_files frees the files of dead workers, and a live worker keeps its own. This worker
+    -- restarts its own attempt only if it was lost, for example with an answer that never arrived.
     if file.worker_id is distinct from new_worker_id or file.attempt_id = any (live_attempts) then
       return;
     end if;
@@ -55,12 +55,12 @@ begin
     return;
   elsif s3_connector_private.waits_for_bucket(file.connector_name)
     or not s3_connector_private.has_free_slot(file.connector_name) then
-    -- A retry that comes meanwhile waits in the queue, and is the first to be dispatched.
+    -- A retry without a slot waits in the queue, and is dispatched first.
     update s3_connector.files f set status = 'in_queue', next_attempt_at = null
     where f.id = file.id and f.status = 'pending_retry';
     return;
   elsif file.status = 'pending_retry' and s3_connector_private.imports_wait() then
-    -- It takes turns as every other file: many retries of one connector must not hold up the rest.
+    -- A retry takes turns like other files: many retries of one connector must not delay the rest.
     update s3_connector.files f set status = 'in_queue', next_attempt_at = null where f.id = file.id;
     perform s3_connector_private.add_import_jobs(array[file.id]);
     return;
@@ -79,7 +79,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.start_attempt(bigint, integer, bigint[]) is
-  'Begins an attempt and returns the file; no row where there is nothing to do now (imported, being imported, paused, cancelled, deleted, waiting for its bucket, or all of max_parallel_files taken). live_attempts: those that the worker is making.';
+  'Begins an attempt and returns the file. No row if the file cannot run now: imported, running, paused, cancelled, deleted, waiting for its bucket, or without a free slot. live_attempts: the attempts that the worker is running.';
 
 create or replace function s3_connector_private.begin_import(
   file_id bigint, new_worker_id integer, live_attempts bigint[] default '{}'
@@ -92,7 +92,7 @@ begin
   if not found then
     return;
   end if;
-  -- A statement of its own: it sees what was committed while start_attempt waited for the file.
+  -- A separate statement, so that it sees changes that were committed while start_attempt waited for the file.
   return query
     select row_to_json(started), row_to_json(c), (
       select coalesce(json_agg(m), '[]') from s3_connector.column_mappings m where m.connector_name = c.name
@@ -101,7 +101,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.begin_import(bigint, integer, bigint[]) is
-  'start_attempt, and with the file all that its import must know: its connector and the column mappings, as they are now.';
+  'Calls start_attempt, and returns the file with its connector and column mappings.';
 
 create or replace function s3_connector_private.enter_import(target_table text, time_zone text, application_name text)
 returns table (backend integer, target text[], described json) language plpgsql as $$
@@ -116,7 +116,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.enter_import(text, text, text) is
-  'Makes a transaction one of an import, in one round trip: sets what values depend on and what it is seen by, and describes the target table (null where there is none).';
+  'Prepares an import''s transaction in one round trip: sets time zone, date style and application name, and describes the target table (null if there is none).';
 
 create or replace function s3_connector_private.finish_attempt(
   file_id bigint,
@@ -143,7 +143,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.finish_attempt(bigint, bigint, bigint, bigint, bigint, bigint) is
-  'Records the success of an attempt, in the transaction of its rows. False where the attempt is no longer the file''s: the caller must roll back.';
+  'Records the success of an attempt, in the transaction of its rows. Returns false if the attempt no longer owns the file: the caller must roll back.';
 
 create or replace function s3_connector_private.record_success(
   file_id bigint,
@@ -169,14 +169,14 @@ begin
 end;
 $$;
 comment on function s3_connector_private.record_success(bigint, bigint, bigint, bigint, bigint, bigint) is
-  'finish_attempt for a transaction whose commit is already on its way: fails where the attempt is no longer the file''s. Returns whether the connector has a backlog.';
+  'Calls finish_attempt, and raises S3C01 if the attempt no longer owns the file, because the client has already sent the commit. Returns whether the connector has a backlog.';
 
 create or replace function s3_connector_private.retry_delay(attempt integer)
 returns interval language sql volatile as $$
-  -- 5 s, 10 s, 20 s ... 10 min, spread by a quarter each way, so that many files do not come back at once.
+  -- 5 s, 10 s, 20 s ... 10 min, each plus or minus 25 %, so that many files do not retry at once.
   select least(5 * 2 ^ least(attempt - 1, 10), 600) * (0.75 + 0.5 * random()) * interval '1 second';
 $$;
-comment on function s3_connector_private.retry_delay(integer) is 'How long to wait before the attempt after this one.';
+comment on function s3_connector_private.retry_delay(integer) is 'Returns the backoff after this attempt.';
 
 create or replace function s3_connector_private.has_stalled(file_id bigint)
 returns boolean language sql stable as $$
@@ -187,7 +187,7 @@ returns boolean language sql stable as $$
   );
 $$;
 comment on function s3_connector_private.has_stalled(bigint) is
-  'Whether a reader has stalled on the file since it was queued, by a poll or a person.';
+  'Returns whether a reader has stalled on the file since a poll or a person queued it.';
 
 create or replace function s3_connector_private.fail_attempt(
   file_id bigint,
@@ -200,10 +200,10 @@ returns s3_connector.file_status language plpgsql as $$
 declare
   failed s3_connector.files;
 begin
-  -- Whether it is paused must not change until the file is either paused or has a job.
+  -- The connector must not be paused or resumed until the file is either paused or has a job.
   perform from s3_connector.connectors c
   where c.name = (select f.connector_name from s3_connector.files f where f.id = fail_attempt.file_id) for share;
-  -- Each stall takes a reader, and a place, from all others for READER_STALL_SECONDS.
+  -- Each stall blocks a reader and a place for READER_STALL_SECONDS, so a second one is a lasting error.
   passing := passing and not (new_error_code = 'reader_stalled' and s3_connector_private.has_stalled(file_id));
   update s3_connector.files f
   set status = case
@@ -229,7 +229,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.fail_attempt(bigint, bigint, text, text, boolean) is
-  'Records a failed attempt: pending_retry with its next job for a passing trouble, failure for a lasting one, such as a reader that stalls again. Null where the attempt is no longer the file''s.';
+  'Records a failed attempt: pending_retry with its next job after a passing error, failure after a lasting one or a second stall of a reader. Returns the new status; null if the attempt no longer owns the file.';
 
 create or replace function s3_connector_private.reject_rows(file_id bigint, refusals jsonb)
 returns bigint language sql as $$
@@ -242,7 +242,7 @@ returns bigint language sql as $$
   select count(*) from written;
 $$;
 comment on function s3_connector_private.reject_rows(bigint, jsonb) is
-  'Notes the rows that an import leaves out, in the transaction of those that it lands. Returns how many were written.';
+  'Records the rows that an import leaves out, in the transaction of the imported rows. Returns how many.';
 
 create or replace function s3_connector_private.refresh_object(
   file_id bigint, new_etag text, new_size_bytes bigint, new_last_modified timestamptz
@@ -252,4 +252,4 @@ returns void language sql as $$
   set etag = new_etag, size_bytes = new_size_bytes, last_modified = new_last_modified where f.id = file_id;
 $$;
 comment on function s3_connector_private.refresh_object(bigint, text, bigint, timestamptz) is
-  'Notes that an object was overwritten between listing and fetching, so that the next attempt fetches what is there now.';
+  'Records the new version of an object that was overwritten between listing and fetching. The next attempt fetches it.';

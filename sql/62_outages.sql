@@ -1,13 +1,13 @@
--- An outage: the bucket as a whole cannot be read, so no LIST of it is answered. The connector's files wait in the queue
--- without a job and without an attempt, and polls ask for the bucket, with backoff, until one is answered.
+-- "Outage": a bucket cannot be read at all, so that every LIST fails. The connector's files wait in the queue, without a job and
+-- without an attempt. Polls retry the bucket, with backoff, until one succeeds.
 
 create or replace function s3_connector_private.outage_delay(failed_tries integer)
 returns interval language sql volatile as $$
-  -- 5 s, 10 s, 20 s ... 5 min, spread by a quarter each way: many connectors may wait for one server.
+  -- 5 s, 10 s, 20 s ... 5 min, each plus or minus 25 %, because many connectors may wait for one server.
   select least(5 * 2 ^ least(failed_tries - 1, 10), 300) * (0.75 + 0.5 * random()) * interval '1 second';
 $$;
 comment on function s3_connector_private.outage_delay(integer) is
-  'How long a connector waits until it asks for its bucket again.';
+  'Returns the backoff until a connector retries its bucket.';
 
 create or replace function s3_connector_private.note_outage(
   connector_name text, new_error_code text, new_error text, import_failed boolean
@@ -16,12 +16,12 @@ returns void language plpgsql as $$
 declare
   try_at timestamptz;
 begin
-  -- Locked before what hangs on it, as everywhere. Nothing to wait for where it was dropped.
+  -- The lock order needs the connector first. A connector that was dropped has nothing to wait for.
   perform from s3_connector.connectors c where c.name = note_outage.connector_name for key share;
   if not found then
     return;
   end if;
-  -- However many files fail in one wait, it grows once.
+  -- The backoff grows once per wait, even if many files fail within it.
   insert into s3_connector_private.outages as o (connector_name, error_code, error, next_try_at, imports_wait)
   values (
     note_outage.connector_name, new_error_code, new_error, now() + s3_connector_private.outage_delay(1), import_failed
@@ -41,7 +41,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.note_outage(text, text, text, boolean) is
-  'Notes that the connector''s bucket was asked and could not be read, and queues the poll that asks again. import_failed: its files wait for that, too.';
+  'Records that the connector''s bucket could not be read, and queues the poll that retries it. import_failed: an import failed, so files wait too.';
 
 create or replace function s3_connector_private.postpone_attempt(
   file_id bigint,
@@ -55,7 +55,7 @@ returns s3_connector.file_status language plpgsql as $$
 declare
   postponed s3_connector.files;
 begin
-  -- Whether it is paused must not change until the file is either paused or waits.
+  -- The connector must not be paused or resumed until the file is either paused or waits.
   perform from s3_connector.connectors c
   where c.name = (select f.connector_name from s3_connector.files f where f.id = postpone_attempt.file_id) for share;
   update s3_connector.files f
@@ -76,28 +76,29 @@ begin
 end;
 $$;
 comment on function s3_connector_private.postpone_attempt(bigint, bigint, text, text, text, text) is
-  'Takes back an attempt that failed because the bucket as a whole cannot be read: it does not count, and the file waits in the queue. Null where the attempt is no longer the file''s.';
+  'Takes back an attempt that failed because of an outage: it does not count, and the file waits in the queue. Returns the new status; null if the attempt no longer owns the file.';
 
 create or replace function s3_connector_private.waits_for_bucket(connector_name text)
 returns boolean language plpgsql as $$
 begin
-  -- Locked: end_outage, which queues what waits, then sees that the caller leaves its file waiting, or the caller that it has ended.
+  -- The lock orders this with end_outage: either end_outage sees the caller's file waiting and queues it, or the caller sees that
+  -- the outage has ended.
   perform from s3_connector_private.outages o
   where o.connector_name = waits_for_bucket.connector_name and o.imports_wait for key share;
   return found;
 end;
 $$;
 comment on function s3_connector_private.waits_for_bucket(text) is
-  'Whether the connector''s files wait for their bucket; the answer holds until the end of the transaction.';
+  'Returns whether the connector''s files wait for their bucket. The answer is valid until the end of the transaction.';
 
-create or replace function s3_connector_private.ask_bucket(names text[])
+create or replace function s3_connector_private.retry_buckets(names text[])
 returns void language sql as $$
   select s3_connector_private.add_poll_job(c.name)
   from s3_connector_private.outages o join s3_connector.connectors c on c.name = o.connector_name
   where c.name = any (names) and c.state = 'running';
 $$;
-comment on function s3_connector_private.ask_bucket(text[]) is
-  'Queues a poll, now, of those connectors that wait for their bucket.';
+comment on function s3_connector_private.retry_buckets(text[]) is
+  'Queues a poll, for now, of those of these connectors that wait for their bucket.';
 
 create or replace function s3_connector_private.end_outage(connector_name text)
 returns void language plpgsql as $$
@@ -110,12 +111,12 @@ begin
 end;
 $$;
 comment on function s3_connector_private.end_outage(text) is
-  'The bucket has answered: the files that waited for it get their jobs again.';
+  'Ends a connector''s outage, and queues jobs for the files that waited.';
 
-comment on table s3_connector_private.outages is 'The connectors whose bucket as a whole cannot be read; the row goes when the bucket has answered.';
-comment on column s3_connector_private.outages.since is 'When the bucket was asked in vain for the first time.';
-comment on column s3_connector_private.outages.error_code is 'What the bucket answered last, or what kept it from answering.';
-comment on column s3_connector_private.outages.error is 'The same in words.';
-comment on column s3_connector_private.outages.failed_tries is 'How many waits there have been; what happens within one of them does not count.';
-comment on column s3_connector_private.outages.next_try_at is 'When a poll asks again; a scheduled one, or one that a person asks for, may come earlier.';
-comment on column s3_connector_private.outages.imports_wait is 'Whether an import failed, too. While only polls do, files that were found before are imported.';
+comment on table s3_connector_private.outages is 'Connectors whose bucket cannot be read at all. A row is deleted when the bucket answers.';
+comment on column s3_connector_private.outages.since is 'When the first request to the bucket failed.';
+comment on column s3_connector_private.outages.error_code is 'Code of the last error.';
+comment on column s3_connector_private.outages.error is 'Text of the last error.';
+comment on column s3_connector_private.outages.failed_tries is 'How many waits there have been. Failures within one wait do not count.';
+comment on column s3_connector_private.outages.next_try_at is 'When a poll retries the bucket. A poll by schedule or by a person may come earlier.';
+comment on column s3_connector_private.outages.imports_wait is 'Whether an import failed too. While only polls fail, files that were found before are imported.';

@@ -1,10 +1,5 @@
--- Which workers are alive. A worker holds a session advisory lock for as long as its process and its
--- connection live, so death needs no heartbeat and no clock to be noticed.
-
-create or replace function s3_connector_private.worker_lock_class()
-returns integer language sql immutable parallel safe as $$ select 1395868505 $$;
-comment on function s3_connector_private.worker_lock_class() is
-  'The first key of the workers'' advisory locks; the second is the worker''s id.';
+-- Workers, and the files and jobs of those that died. "Alive": the worker holds its session advisory lock. PostgreSQL releases
+-- the lock when the connection ends, so no heartbeat and no clock are needed. "Rescue": freeing what a dead worker held.
 
 create or replace function s3_connector_private.alive_workers()
 returns setof integer language sql stable security definer set search_path = pg_catalog, pg_temp as $$
@@ -13,23 +8,23 @@ returns setof integer language sql stable security definer set search_path = pg_
     and l.database = (select d.oid from pg_database d where d.datname = current_database())
     and l.classid = s3_connector_private.worker_lock_class()::oid;
 $$;
-comment on function s3_connector_private.alive_workers() is 'The ids of the workers that hold their lock.';
+comment on function s3_connector_private.alive_workers() is 'Returns the ids of the workers that are alive.';
 
 create or replace function s3_connector_private.worker_role_notice()
 returns text language sql stable as $$
   select case
     when s.role is not null then format(
-      'the worker''s role %I %s: what runs in a target table''s triggers can use that. Give the worker a role as sql/setup/worker_role.sql makes it',
+      'the worker''s role %I %s: code in a target table''s triggers can use that. Give the worker a role that sql/setup/worker_role.sql creates',
       session_user, case s.role when session_user then 'is a superuser' else format('may become the superuser %I', s.role) end)
   end
   from (
-    -- A superuser may become anybody.
+    -- A superuser may become any role.
     select case when (select r.rolsuper from pg_roles r where r.rolname = session_user) then session_user
       else (select min(r.rolname) from pg_roles r where r.rolsuper and pg_has_role(session_user, r.oid, 'member')) end as role
   ) s;
 $$;
 comment on function s3_connector_private.worker_role_notice() is
-  'What is wrong with the role that the session logged in as, for a worker; null where nothing is.';
+  'Returns why the session''s login role is unsafe for a worker; null if it is safe.';
 
 create or replace function s3_connector_private.register_worker(
   new_host text, new_pid integer, new_version text, new_concurrency integer
@@ -41,13 +36,13 @@ begin
   insert into s3_connector_private.workers (host, pid, version, concurrency, role, notice)
   values (new_host, new_pid, new_version, new_concurrency, session_user, s3_connector_private.worker_role_notice())
   returning id into new_id;
-  -- Held before the row is seen by anyone: no moment in which the worker looks dead.
+  -- Taken before the row is visible to others, so that the worker never looks dead.
   perform pg_advisory_lock(s3_connector_private.worker_lock_class(), new_id);
   return new_id;
 end;
 $$;
 comment on function s3_connector_private.register_worker(text, integer, text, integer) is
-  'Adds a worker and takes its lock on the calling session; returns its id.';
+  'Adds a worker and takes its lock in the calling session. Returns its id.';
 
 create or replace function s3_connector_private.free_dead_workers()
 returns void language plpgsql as $$
@@ -61,21 +56,21 @@ begin
   if dead_workers = '{}' then
     return;
   end if;
-  -- A worker that only lost its session goes on with its jobs. It has registered again, under another id.
+  -- A worker that only lost its session continues its jobs. It has registered again, under another id.
   select array(
     select unnest(w.pool_ids) from s3_connector_private.workers w where w.id = any (dead_workers)
     except
     select unnest(w.pool_ids) from s3_connector_private.workers w where w.id in (select s3_connector_private.alive_workers())
   ) into dead_pools;
   perform s3_connector_private.free_jobs(dead_pools, '{}', 'infinity');
-  -- A job that another transaction has locked is freed by a later call, so its worker is not marked as ended yet.
+  -- A later call frees a job that another transaction has locked. Until then its worker is not marked as stopped.
   dead_pools := s3_connector_private.busy_pools(dead_pools);
   update s3_connector_private.workers w set stopped_at = now()
   where w.id = any (dead_workers) and w.stopped_at is null and not w.pool_ids && dead_pools;
 end;
 $$;
 comment on function s3_connector_private.free_dead_workers() is
-  'Unlocks the jobs of workers that died, and notes that they have ended.';
+  'Unlocks the jobs of dead workers, and marks the workers as stopped.';
 
 create or replace function s3_connector_private.rescue_files()
 returns bigint language plpgsql as $$
@@ -88,7 +83,7 @@ begin
     from s3_connector.files f
     join s3_connector.connectors c on c.name = f.connector_name
     where f.status = 'running' and f.worker_id not in (select s3_connector_private.alive_workers())
-    -- A file that a person steers now is freed by a later call: they may be waiting for what is held here.
+    -- A later call frees a file that another session has locked. Waiting for it could end in a deadlock.
     for update of f skip locked for share of c skip locked
   ), freed as (
     update s3_connector.files f
@@ -101,7 +96,7 @@ begin
       error_message = format('the worker ended in the middle of attempt %s; nothing of the attempt was kept', f.attempts)
     from stuck s
     where f.id = s.id
-    -- A worker that lost its session, but lives, stops at once.
+    -- A worker that lost its session, but still runs, stops the attempt at once.
     returning f.id, f.connector_name, f.status, s3_connector_private.stop_attempt(s.attempt_id)
   )
   select array_agg(id) filter (where status = 'in_queue'), array_agg(distinct connector_name)
@@ -112,14 +107,14 @@ begin
     select f.id from s3_connector.files f
     where f.id = any (freed_files) and s3_connector_private.free_slots(f.connector_name) is null
   ));
-  -- Where another transaction holds the connector's queue, wake_connectors dispatches later.
+  -- If another transaction holds the connector's queue lock, wake_connectors dispatches later.
   perform s3_connector_private.dispatch(c.name) from unnest(freed_connectors) as c (name)
   where s3_connector_private.free_slots(c.name) is not null and s3_connector_private.try_lock_queue(c.name);
   return coalesce(cardinality(freed_files), 0);
 end;
 $$;
 comment on function s3_connector_private.rescue_files() is
-  'Frees what dead workers held, and waits for no transaction: their jobs are unlocked and their files queued again, or failed once max_attempts is spent. Returns how many are in the queue again.';
+  'Frees the files and jobs of dead workers, without waiting for other transactions. Files are queued again, or fail after max_attempts. Returns how many are queued again.';
 
 create or replace function s3_connector_private.wake_connectors()
 returns void language sql as $$
@@ -131,7 +126,7 @@ returns void language sql as $$
     cross join lateral (
       select f.id from s3_connector.files f where f.connector_name = c.name and f.status = 'in_queue' order by f.key limit 1
     ) first_file
-    -- Where nothing limits them, every file has a job of its own, which the worker that has just taken it may not have begun.
+    -- Without a limit every file has its own job, which a worker may have taken but not begun.
     cross join lateral (select c.max_parallel_files is null and p.table_ready as unlimited) queue
     where c.state = 'running'
       and not exists (
@@ -143,10 +138,10 @@ returns void language sql as $$
         select from s3_connector_private.jobs() j
         where j.key = s3_connector_private.import_job_key(first_file.id) and (j.waits or queue.unlimited)
       )
-    -- Each takes a lock, of which a server has some thousands.
+    -- Each takes a lock, and a server has only some thousands.
     limit 1000
   ) stalled
   where s3_connector_private.try_lock_queue(stalled.name);
 $$;
 comment on function s3_connector_private.wake_connectors() is
-  'Gives waiting files of connectors whose first one has no job, and waits neither for another to end nor for the bucket, a job again: a safeguard, such as after somebody has deleted jobs.';
+  'Queues jobs for connectors whose first waiting file has no job, unless it waits for another file to end or for the bucket. A safeguard, for example after somebody deleted jobs.';

@@ -1,5 +1,5 @@
--- How far the COPY of each running import is. PostgreSQL shows other roles' sessions to superusers and the like only, and
--- who reads running_files need not be one.
+-- Progress of the COPY of each running import. PostgreSQL shows other roles' sessions only to superusers and pg_read_all_stats.
+-- This function shows it to readers of running_files.
 
 create or replace function s3_connector_private.copy_progress()
 returns table (file_id bigint, since timestamptz, bytes bigint, row_count bigint)
@@ -12,4 +12,4 @@ language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   where a.datname = current_database() and a.application_name ~ '^s3_connector import_file \d{1,18}$';
 $$;
 comment on function s3_connector_private.copy_progress() is
-  'The files that a session imports now, since when, and what its COPY has taken so far (null before it starts).';
+  'Returns the files that sessions are importing now, since when, and the bytes and rows that COPY has taken (null before it starts).';

@@ -1,5 +1,5 @@
--- History is forgotten when it is older than the connector's retention: of each file that ended before that its status changes
--- and rejected rows, and the polls. The rows in files stay: they are the memory of which keys were imported.
+-- "Pruning": deleting history that is older than the connector's retention. History is the polls, and the status changes and
+-- rejected rows of files that ended. The rows in files stay, because they record which keys were imported.
 
 create or replace function s3_connector_private.prune_polls(connector_name text, older_than timestamptz, batch integer)
 returns bigint language plpgsql as $$
@@ -10,7 +10,7 @@ begin
   where p.id = any (array(
     select q.id from s3_connector.polls q
     where q.connector_name = prune_polls.connector_name and q.started_at < older_than
-      -- The last one says whether the connector has caught up, however long ago it was.
+      -- The last poll stays, however old: it says whether the connector has caught up.
       and q.started_at < (select max(l.started_at) from s3_connector.polls l where l.connector_name = q.connector_name)
     order by q.started_at limit batch
   ));
@@ -19,7 +19,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.prune_polls(text, timestamptz, integer) is
-  'Deletes so many of a connector''s polls that began before a time, but never its last one; returns how many.';
+  'Deletes up to batch of a connector''s polls that began before older_than, but never its last one. Returns how many.';
 
 create or replace function s3_connector_private.ended_until(
   connector_name text, since timestamptz, older_than timestamptz, batch integer
@@ -38,7 +38,7 @@ returns timestamptz language sql stable as $$
   ) f;
 $$;
 comment on function s3_connector_private.ended_until(text, timestamptz, timestamptz, integer) is
-  'When the last of the next so many files ended that ended after one time and before another; null where none did.';
+  'Returns when the last of the next batch of files ended, among those that ended between since and older_than; null if none did.';
 
 create or replace function s3_connector_private.prune_files(
   connector_name text, since timestamptz, until timestamptz, batch integer
@@ -53,7 +53,7 @@ declare
   pruned_rows bigint;
   pruned_changes bigint;
 begin
-  -- A file may have any number of them.
+  -- Also in batches, because one file may have any number of rejected rows.
   delete from s3_connector_private.rejected_rows r
   where r.id = any (array(
     select q.id from s3_connector_private.rejected_rows q where q.file_id = any (ended) limit batch
@@ -68,7 +68,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.prune_files(text, timestamptz, timestamptz, integer) is
-  'Deletes so many status changes, and so many rejected rows, of the files that ended between two times; returns how many.';
+  'Deletes up to batch status changes, and up to batch rejected rows, of the files that ended between two times. Returns how many.';
 
 create or replace function s3_connector_private.prune_connector(connector s3_connector.connectors, pruned_until timestamptz, batch integer)
 returns bigint language plpgsql as $$
@@ -84,7 +84,7 @@ begin
     left_over := pruned;
   end if;
   pruned := pruned + s3_connector_private.prune_polls(connector.name, older_than, batch);
-  -- On to later files once those up to here have nothing left; and to the end, once nothing is left at all.
+  -- Continues with later files when those up to here have nothing left, and moves to the end when nothing is left at all.
   if left_over = 0 then
     update s3_connector_private.progress p
     set pruned_until = case when until is null and pruned = 0 then older_than else coalesce(until, p.pruned_until) end
@@ -95,7 +95,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.prune_connector(s3_connector.connectors, timestamptz, integer) is
-  'Forgets one batch of what is older than a connector''s retention; 0 where there is nothing left.';
+  'Deletes one batch of history that is older than a connector''s retention. Returns 0 if nothing is left.';
 
 create or replace function s3_connector_private.prune_leftovers()
 returns bigint language sql as $$
@@ -105,10 +105,10 @@ returns bigint language sql as $$
     delete from s3_connector_private.workers w where w.stopped_at < now() - interval '7 days' returning 1
   )
   select (select count(*) from old_requests) + (select count(*) from old_workers)
-    + s3_connector_private.remove_old_spent_jobs();
+    + s3_connector_private.remove_old_exhausted_jobs();
 $$;
 comment on function s3_connector_private.prune_leftovers() is
-  'Deletes requests of more than a day ago, workers that ended more than a week ago, and jobs that the queue gave up; returns how many.';
+  'Deletes requests older than a day, workers that stopped more than a week ago, and old jobs with no attempts left. Returns how many.';
 
 create or replace function s3_connector_private.prune_history(batch integer default 1000)
 returns bigint language plpgsql as $$
@@ -121,10 +121,10 @@ begin
     from s3_connector.connectors c
     join s3_connector_private.progress p on p.connector_name = c.name
     where c.retention is not null
-      -- A little more than what is old enough by now, so that not every minute looks for a minute's worth.
+      -- Waits until a larger amount is due, so that not every minute searches for one minute of history.
       and (p.pruned_until is null or p.pruned_until < now() - c.retention - least(c.retention / 20, interval '1 hour'))
     order by c.name
-    -- Never waits for somebody who steers several connectors, and who may wait for us.
+    -- Waiting for a session that changes several connectors could end in a deadlock.
     for key share of c skip locked for update of p skip locked
   loop
     pruned := pruned + s3_connector_private.prune_connector(due.connector, due.pruned_until, batch);
@@ -133,4 +133,4 @@ begin
 end;
 $$;
 comment on function s3_connector_private.prune_history(integer) is
-  'Forgets one batch of each connector''s history that is older than its retention; 0 where there is nothing left to forget.';
+  'Deletes one batch of each connector''s history that is older than its retention. Returns 0 if nothing is left.';

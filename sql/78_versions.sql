@@ -1,4 +1,5 @@
--- An older worker must not work on what a newer one has migrated, nor put its own functions in place of the newer ones.
+-- Versions that have migrated the database. An older worker must not use a schema that a newer version has migrated, or replace
+-- its functions with older ones.
 
 create or replace function s3_connector_private.record_version(new_version text, new_digest text)
 returns void language sql as $$
@@ -7,4 +8,4 @@ returns void language sql as $$
   select pg_notify('s3_connector_version', new_version);
 $$;
 comment on function s3_connector_private.record_version(text, text) is
-  'Notes that a version has migrated this database, and with what, and tells the workers once the transaction commits.';
+  'Records that a version has migrated this database, with the digest of its scripts. Notifies the workers when the transaction commits.';

@@ -1,6 +1,6 @@
--- What people call. Each function is one transaction with the jobs that it adds and removes, and is safe to
--- call twice and from several sessions at once: everybody locks a connector, then its files, its progress, its queue
--- (lock_queue), its jobs, in this order.
+-- The functions that people call: pause, resume, retry and others. Each is one transaction with the jobs that it adds and
+-- removes, and is safe to call twice and from several sessions at once. "Lock order": everything locks a connector, then its
+-- files, its progress, its queue (lock_queue), its jobs.
 
 create or replace function s3_connector.pause(name text)
 returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -10,19 +10,19 @@ begin
 end;
 $$;
 comment on function s3_connector.pause(text) is
-  'Stops polling and takes the waiting files out of the queue (status paused); files that are being imported finish.';
+  'Stops polling and removes the waiting files from the queue (status paused). Running imports finish.';
 
 create or replace function s3_connector.resume(name text)
 returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
-  -- In a copy of the database, what was running there is paused before it can be resumed here.
-  perform s3_connector_private.settle_in();
+  -- In a copy of the database, connectors are first paused, so that this resumes only the named one.
+  perform s3_connector_private.pause_if_copied();
   perform s3_connector_private.require_connector(name);
   update s3_connector.connectors c set state = 'running' where c.name = resume.name and c.state <> 'running';
 end;
 $$;
 comment on function s3_connector.resume(text) is
-  'Goes on after a pause: the paused files are queued again in key order, and the bucket is polled at once.';
+  'Ends a pause: queues the paused files again in key order, and polls the bucket at once.';
 
 create or replace function s3_connector.poll_now(name text)
 returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -31,12 +31,12 @@ declare
 begin
   if connector.state = 'paused' then
     raise exception 'connector % is paused and does not poll', quote_literal(connector.name)
-      using errcode = 'object_not_in_prerequisite_state', hint = format('select s3_connector.resume(%L);', connector.name);
+      using errcode = 'object_not_in_prerequisite_state', hint = format('Resume it: select s3_connector.resume(%L);', connector.name);
   end if;
   perform s3_connector_private.ask_poll(connector.name);
 end;
 $$;
-comment on function s3_connector.poll_now(text) is 'Looks at the bucket now instead of at the scheduled time.';
+comment on function s3_connector.poll_now(text) is 'Polls the bucket now instead of at the scheduled time.';
 
 create or replace function s3_connector.retry(name text)
 returns bigint language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -49,7 +49,7 @@ begin
 end;
 $$;
 comment on function s3_connector.retry(text) is
-  'Queues every file of the connector that is in failure again, with all its attempts; returns how many.';
+  'Queues every file of the connector in status failure again, with max_attempts new attempts. Returns how many.';
 
 create or replace function s3_connector.retry_file(name text, key text)
 returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -61,16 +61,16 @@ begin
   if file.status = 'success' then
     raise exception 'file % is imported already', quote_literal(file.key)
       using errcode = 'object_not_in_prerequisite_state',
-        hint = format('select s3_connector.reimport_file(%L, %L); takes its rows out and imports it again.', name, file.key);
+        hint = format('To delete its rows and import it again: select s3_connector.reimport_file(%L, %L);', name, file.key);
   end if;
-  -- Waiting and running files need no second push.
+  -- Waiting and running files stay as they are.
   if file.status in ('failure', 'pending_retry', 'cancelled', 'undone') then
     perform s3_connector_private.queue_files(array[file.id]);
   end if;
 end;
 $$;
 comment on function s3_connector.retry_file(text, text) is
-  'Queues one file again that failed, waits for its next attempt, or was cancelled or undone.';
+  'Queues one file again that failed, waits for a retry, or was cancelled or undone.';
 
 create or replace function s3_connector.cancel_file(name text, key text)
 returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -82,12 +82,12 @@ begin
   if file.status = 'success' then
     raise exception 'file % is imported already and cannot be cancelled', quote_literal(file.key)
       using errcode = 'object_not_in_prerequisite_state',
-        hint = format('select s3_connector.undo_file(%L, %L); takes its rows out again.', name, file.key);
+        hint = format('To delete its rows: select s3_connector.undo_file(%L, %L);', name, file.key);
   end if;
   if file.status in ('cancelled', 'undone') then
     return;
   end if;
-  -- A worker that does not hear of it finds at its record step that the attempt is no longer its own, and rolls back.
+  -- A worker that misses the notification sees before its commit that it no longer owns the attempt, and rolls back.
   perform s3_connector_private.stop_attempt(file.attempt_id);
   update s3_connector.files f
   set status = 'cancelled', worker_id = null, attempt_id = null, next_attempt_at = null where f.id = file.id;
@@ -98,7 +98,7 @@ begin
 end;
 $$;
 comment on function s3_connector.cancel_file(text, text) is
-  'Takes a file out of the queue for good, or stops its running import, which rolls back; a failed one is left out of retry. retry_file brings it back.';
+  'Removes a file from the queue for good, or stops and rolls back its running import. retry then skips the file; retry_file queues it again.';
 
 create or replace function s3_connector.set_marker(name text, key text)
 returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -113,7 +113,7 @@ begin
 end;
 $$;
 comment on function s3_connector.set_marker(text, text) is
-  'Lists from after this key on (null: from the start). Keys that are tracked already are not imported a second time.';
+  'Sets the marker: polls list keys after this one (null: from the start). Keys that are tracked already are not imported again.';
 
 create or replace function s3_connector.drop_connector(name text)
 returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -123,4 +123,4 @@ begin
 end;
 $$;
 comment on function s3_connector.drop_connector(text) is
-  'Deletes the connector with its jobs, files and history; the target table and its rows stay.';
+  'Deletes the connector with its jobs, files and history. The target table and its rows stay.';

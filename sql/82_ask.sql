@@ -1,5 +1,5 @@
--- What people ask the workers, and wait for: check, preview, dry_run_file, audit. A request is a row with a job
--- of its own. The procedures commit, so that a worker sees the request, and look for its answer.
+-- The procedures that ask a worker and wait for its answer: check, preview, dry_run_file, audit. "Request": a row of requests
+-- with its own job. The procedures commit, so that a worker sees the request, and then poll for the answer.
 
 create or replace function s3_connector._refused_commit()
 returns text language plpgsql as $$
@@ -11,7 +11,7 @@ exception when invalid_transaction_termination then
 end;
 $$;
 comment on function s3_connector._refused_commit() is
-  'What PostgreSQL says, in its language of the moment, to a commit inside a transaction block.';
+  'Returns PostgreSQL''s error for a commit inside a transaction block, in the session''s language.';
 
 create or replace function s3_connector_private.refuse_without_worker()
 returns void language plpgsql as $$
@@ -19,11 +19,11 @@ begin
   if not exists (select from s3_connector_private.alive_workers()) then
     raise exception 'no worker is alive to answer'
       using errcode = 'object_not_in_prerequisite_state',
-        hint = 'Start one with npm start. s3_connector.workers shows when the last ones ended.';
+        hint = 'Start a worker: pg-s3-connector start. See when earlier workers stopped: select id, host, stopped_at from s3_connector.workers order by id;';
   end if;
 end;
 $$;
-comment on function s3_connector_private.refuse_without_worker() is 'Raises 55000 where no worker is alive.';
+comment on function s3_connector_private.refuse_without_worker() is 'Raises 55000 if no worker is alive.';
 
 create or replace function s3_connector._add_request(new_kind text, name text, new_argument text default null)
 returns bigint language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -40,24 +40,24 @@ begin
 end;
 $$;
 comment on function s3_connector._add_request(text, text, text) is
-  'Adds a request and its job, and removes requests older than a day; returns its id.';
+  'Adds a request and its job, and deletes requests older than a day. Returns its id.';
 
 create or replace function s3_connector_private.start_request(request_id bigint, new_worker_id integer)
 returns table (id bigint, connector_name text, argument text) language sql as $$
-  -- One that was begun is not begun again: whoever asked was told that its worker died.
+  -- A request is begun only once: if its worker died, the caller has already got that error.
   update s3_connector_private.requests r set worker_id = new_worker_id
   where r.id = request_id and r.worker_id is null
   returning r.id, r.connector_name, r.argument;
 $$;
 comment on function s3_connector_private.start_request(bigint, integer) is
-  'Takes a request for a worker; no row where there is nothing to answer any more.';
+  'Assigns a request to a worker and returns it. No row if it no longer needs an answer.';
 
 create or replace function s3_connector_private.answer(request_id bigint, new_result jsonb)
 returns void language sql as $$
   update s3_connector_private.requests r set answered_at = now(), result = new_result where r.id = request_id;
 $$;
 comment on function s3_connector_private.answer(bigint, jsonb) is
-  'Answers a request. notices in the result are shown to whoever asked: [{"message": ..., "hint": ...}].';
+  'Stores the answer to a request. The caller sees the notices in the result: [{"message": ..., "hint": ...}].';
 
 create or replace function s3_connector_private.answer_with_error(
   request_id bigint, new_error_code text, new_error_message text, new_error_hint text
@@ -68,7 +68,7 @@ returns void language sql as $$
   where r.id = request_id;
 $$;
 comment on function s3_connector_private.answer_with_error(bigint, text, text, text) is
-  'Answers a request with the error that whoever asked is to get.';
+  'Stores an error as the answer to a request. The caller gets it.';
 
 create or replace function s3_connector_private.refuse_unanswerable(request s3_connector_private.requests)
 returns void language plpgsql as $$
@@ -79,14 +79,14 @@ begin
   if request.worker_id is null then
     perform s3_connector_private.refuse_without_worker();
   elsif request.worker_id not in (select s3_connector_private.alive_workers()) then
-    raise exception 'worker % ended before it had answered', request.worker_id
+    raise exception 'worker % stopped before it answered', request.worker_id
       using errcode = 'object_not_in_prerequisite_state',
-        hint = 'Ask again; if no worker is left, start one with npm start. s3_connector.workers shows which are alive.';
+        hint = 'Call it again. If no worker is alive, start one: pg-s3-connector start. See which are alive: select id, host, alive from s3_connector.workers;';
   end if;
 end;
 $$;
 comment on function s3_connector_private.refuse_unanswerable(s3_connector_private.requests) is
-  'Raises an error where no answer to the request can come any more.';
+  'Raises an error if the request can no longer be answered.';
 
 create or replace function s3_connector_private.raise_answered_error(request s3_connector_private.requests)
 returns void language plpgsql as $$
@@ -97,7 +97,7 @@ begin
   raise exception using
     message = request.error_message,
     detail = 'error_code ' || request.error_code,
-    hint = coalesce(request.error_hint, 'The worker''s log says more.'),
+    hint = coalesce(request.error_hint, 'Look in the worker''s log for details.'),
     errcode = case request.error_code
       when 'worker_stopped' then 'object_not_in_prerequisite_state'
       else 'external_routine_exception'
@@ -105,7 +105,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.raise_answered_error(s3_connector_private.requests) is
-  'Raises the error that a worker answered a request with.';
+  'Raises the error that a worker stored as the answer to a request.';
 
 create or replace function s3_connector._read_answer(request_id bigint)
 returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -124,7 +124,7 @@ begin
 end;
 $$;
 comment on function s3_connector._read_answer(bigint) is
-  'The answer to a request; null while there is none. Raises the worker''s error, or that no answer can come any more.';
+  'Returns the answer to a request; null while there is none. Raises the worker''s error, or an error if no answer can come.';
 
 create or replace procedure s3_connector._raise_notices(notices jsonb)
 language plpgsql as $$
@@ -142,7 +142,7 @@ end;
 $$;
 comment on procedure s3_connector._raise_notices(jsonb) is 'Raises each {"message": ..., "hint": ...} as a notice.';
 
--- Neither security definer nor with a fixed search_path, because such a procedure cannot commit.
+-- Not security definer and without a fixed search_path: a procedure with either cannot commit.
 create or replace procedure s3_connector._ask(kind text, name text, argument text, inout answer jsonb)
 language plpgsql as $$
 declare
@@ -151,16 +151,16 @@ begin
   begin
     commit;
   exception when invalid_transaction_termination then
-    -- Here a commit is refused in any case; what differs is the reason.
+    -- A commit is refused in this block in any case. Only the message tells whether the caller is in a transaction.
     if sqlerrm = s3_connector._refused_commit() then
       raise exception 's3_connector.% cannot be called inside a transaction', kind
         using errcode = 'active_sql_transaction',
-          hint = 'It waits for a worker, which must see the request committed: call it on its own, outside begin and commit, with autocommit on.';
+          hint = 'Call it as a single statement, outside begin and commit, with autocommit on. It waits for a worker, which must see the request committed.';
     end if;
   end;
   request_id := s3_connector._add_request(kind, name, argument);
   loop
-    -- Each look is a transaction of its own, so that waiting holds no snapshot and no lock.
+    -- Each check is its own transaction, so that waiting holds no snapshot and no lock.
     commit;
     answer := s3_connector._read_answer(request_id);
     exit when answer is not null;
@@ -170,7 +170,7 @@ begin
 end;
 $$;
 comment on procedure s3_connector._ask(text, text, text, jsonb) is
-  'Asks the workers, waits for the answer and raises its notices or its error.';
+  'Sends a request to the workers, waits for the answer, and raises its notices or its error.';
 
 create or replace procedure s3_connector.check(name text)
 language plpgsql as $$
@@ -181,7 +181,7 @@ begin
 end;
 $$;
 comment on procedure s3_connector.check(text) is
-  'Tries step by step what the connector needs (credentials, role, list, get, target, grants); the answer is in checks, and in notices.';
+  'Tests step by step what the connector needs (credentials, role, list, get, target, grants). The results are in checks, and in notices.';
 
 create or replace procedure s3_connector.preview(name text)
 language plpgsql as $$
@@ -218,7 +218,7 @@ begin
 end;
 $$;
 comment on procedure s3_connector.dry_run_file(text, text, bigint, bigint, bigint, bigint, text, text) is
-  'Imports one file of the bucket, tracked or not, and rolls back: returns the counts or the error that an import would have, and changes nothing.';
+  'Imports one file of the bucket, tracked or not, and rolls back. Returns the counts or the error of the import. Changes nothing.';
 
 create or replace procedure s3_connector.audit(name text)
 language plpgsql as $$
@@ -229,4 +229,4 @@ begin
 end;
 $$;
 comment on procedure s3_connector.audit(text) is
-  'Lists all that matches up to the marker and fills late_files: keys that were never tracked (late), and imported ones that were overwritten since.';
+  'Lists all matching keys up to the marker and fills late_files with keys that were never tracked (late) and imported ones that were overwritten since.';

@@ -1,16 +1,16 @@
--- Taking a file's rows out again. The rows are deleted with the connector owner's rights or the caller's own, never
--- with the installation's, so undo_file and reimport_file run as their caller; what they must write besides is done by
--- functions that nobody can call by name. Their bodies are parsed when they are made, which is why a caller needs no
--- rights on the schema of those functions.
+-- "Undo": deleting the rows that came from a file. The rows are deleted with the connector owner's rights or the caller's own,
+-- never with the installation's, so undo_file and reimport_file run as their caller. They write to the connector's own tables
+-- through functions that callers cannot name, because they have no usage on that schema. This works because PostgreSQL parses
+-- the bodies of undo_file and reimport_file when they are created.
 
-create or replace function s3_connector_private.begin_undo(name text, key text, again boolean)
+create or replace function s3_connector_private.begin_undo(name text, key text, for_reimport boolean)
 returns table (file_id bigint, lineage text[], owner name)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   connector s3_connector.connectors;
   file s3_connector.files;
 begin
-  -- Shared: other files of the connector are recorded while the rows of this one are being deleted.
+  -- A shared lock: imports of other files can commit while the rows of this file are being deleted.
   select * into connector from s3_connector.connectors c where c.name = begin_undo.name for share;
   if not found then
     perform s3_connector_private.require_connector(name);
@@ -18,28 +18,28 @@ begin
   file := s3_connector_private.require_file(name, key);
   if file.status = 'success' then
     if file.lineage is null then
-      raise exception 'nobody knows which rows came from file %: it was imported without file_id_column', quote_literal(file.key)
+      raise exception 'cannot tell which rows came from file %: it was imported without file_id_column', quote_literal(file.key)
         using errcode = 'object_not_in_prerequisite_state',
-          hint = 'Pause the connector and set file_id_column to a column of the table; files imported from then on can be undone.';
+          hint = 'Pause the connector and set file_id_column to a column of the table. Files that are imported after that can be undone.';
     end if;
     return query select file.id, file.lineage, connector.owner;
-  elsif again and file.status = 'running' then
+  elsif for_reimport and file.status = 'running' then
     raise exception 'file % is being imported now', quote_literal(file.key)
       using errcode = 'object_in_use',
-        hint = format('Wait until it is done, or select s3_connector.cancel_file(%L, %L); first.', name, file.key);
-  elsif not again and file.status <> 'undone' then
+        hint = format('Wait until it is done, or first run: select s3_connector.cancel_file(%L, %L);', name, file.key);
+  elsif not for_reimport and file.status <> 'undone' then
     raise exception 'file % is not imported, so there is nothing to undo (status: %)', quote_literal(file.key), file.status
       using errcode = 'object_not_in_prerequisite_state',
-        hint = format('select s3_connector.cancel_file(%L, %L); keeps it from being imported.', name, file.key);
+        hint = format('To keep it from being imported: select s3_connector.cancel_file(%L, %L);', name, file.key);
   end if;
 end;
 $$;
 comment on function s3_connector_private.begin_undo(text, text, boolean) is
-  'Locks a file and says where its rows are and whose they are; no row where there are none to delete (again: which is no error where the file is to be imported again).';
+  'Locks a file and returns its id, its lineage (schema, table and column with that id) and the connector''s owner. No row if there is nothing to delete; for_reimport: this is not an error.';
 
 create or replace function s3_connector_private.may_become(owner name)
 returns boolean language sql stable as $$
-  -- Inside a security definer function PostgreSQL changes no role, and current_user is nobody that the session is.
+  -- Inside a security definer function PostgreSQL does not change roles, and current_user is not one of the session's roles.
   select case current_setting('role') when 'none' then session_user else current_setting('role') end = current_user
     and exists (
       select from pg_catalog.pg_roles r
@@ -48,7 +48,7 @@ returns boolean language sql stable as $$
       )
     );
 $$;
-comment on function s3_connector_private.may_become(name) is 'Whether the session may set role to that role.';
+comment on function s3_connector_private.may_become(name) is 'Returns whether the session may set role to that role.';
 
 create or replace function s3_connector_private.delete_rows(file_id bigint, lineage text[], owner name, may_become boolean)
 returns bigint language plpgsql as $$
@@ -64,34 +64,34 @@ begin
       if may_become then
         perform set_config('role', owner, true);
       end if;
-      -- By default TimescaleDB refuses to delete where it would decompress more than 100,000 rows for it.
+      -- By default TimescaleDB refuses a delete that decompresses more than 100,000 rows.
       if own_limit is not null then
         perform set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true);
       end if;
-      -- The operator is named in full, and the value has no type: the column may have any that took the id.
+      -- The operator is fully qualified. The value has no type, because the column may have any type that holds the id.
       execute format('delete from %s where %I operator(pg_catalog.=) %L', target, lineage[3], file_id);
       get diagnostics deleted = row_count;
     exception
       when serialization_failure then
         -- TimescaleDB moved rows to another batch or table meanwhile (compaction, recompression). The next statement finds
-        -- them there, unless the transaction keeps to one snapshot.
+        -- them there, unless the transaction uses one snapshot for all statements.
         tries_left := tries_left - 1;
         if tries_left = 0 or current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
           raise exception 'the file''s rows in % are being moved by another session (%)', target, sqlerrm
-            using errcode = 'serialization_failure', hint = 'Nothing was deleted. Run the same statement again, in a new transaction.';
+            using errcode = 'serialization_failure', hint = 'Run the same statement again, in a new transaction. Nothing was deleted.';
         end if;
       when insufficient_privilege then
         raise exception 'deleting the file''s rows from % was refused to % (%)', target,
             case when may_become then owner else current_user end, sqlerrm
           using errcode = 'insufficient_privilege', hint = format(
-            'Rows are deleted as %I, the connector''s owner, by whoever may become it, and else by the caller. Either grant %1$I to %I, or grant select, delete on %s to %2$I.',
+            'Run: grant %1$I to %2$I; or: grant select, delete on %3$s to %2$I; The first lets %2$I delete as %1$I, the connector''s owner.',
             owner, current_user, target);
       when undefined_table or invalid_schema_name then
         if to_regclass(target) is not null then
           raise;
         end if;
-        raise exception 'there is no table % any more, which the file was imported into', target
-          using errcode = 'undefined_table', hint = 'Make it again, with that column, or drop the connector.';
+        raise exception 'there is no table % any more; the file was imported into it', target
+          using errcode = 'undefined_table', hint = 'Create it again, with the column for the file''s id, or drop the connector.';
       when undefined_column then
         if exists (
           select from pg_catalog.pg_attribute a
@@ -99,11 +99,11 @@ begin
         ) then
           raise;
         end if;
-        raise exception 'table % has no column % any more, which held the file''s id', target, quote_ident(lineage[3])
-          using errcode = 'undefined_column', hint = 'Add the column again, or delete the rows and the connector by hand.';
+        raise exception 'table % has no column % any more; it held the file''s id', target, quote_ident(lineage[3])
+          using errcode = 'undefined_column', hint = 'Add the column again, or delete the rows yourself and drop the connector.';
     end;
   end loop;
-  -- After an error the role goes back with all that it did.
+  -- After an error the rollback also resets the role.
   if may_become then
     perform set_config('role', own_role, true);
   end if;
@@ -114,7 +114,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.delete_rows(bigint, text[], name, boolean) is
-  'Deletes a file''s rows as the owner, if the caller may become it, and else as the caller; returns how many.';
+  'Deletes a file''s rows as the owner, if the caller may set role to it, and otherwise as the caller. Returns how many.';
 
 create or replace function s3_connector_private.end_undo(file_id bigint, deleted bigint)
 returns bigint language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -129,7 +129,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.end_undo(bigint, bigint) is
-  'Records that a file''s rows are deleted; returns how many they were.';
+  'Records that a file''s rows are deleted. Returns how many they were.';
 
 create or replace function s3_connector_private.queue_again(name text, key text, deleted bigint)
 returns bigint language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -142,7 +142,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.queue_again(text, text, bigint) is
-  'Queues a file whose rows are deleted, or that never had any; one that waits already goes on waiting.';
+  'Queues a file whose rows are deleted, or that never had any. A waiting file stays as it is. Returns the count that it is given.';
 
 create or replace function s3_connector.undo_file(name text, key text)
 returns bigint language sql security invoker
@@ -152,11 +152,11 @@ begin atomic
       u.file_id,
       s3_connector_private.delete_rows(u.file_id, u.lineage, u.owner, s3_connector_private.may_become(u.owner))
     )
-    from s3_connector_private.begin_undo(name, key, again => false) u
+    from s3_connector_private.begin_undo(name, key, for_reimport => false) u
   ), 0);
 end;
 comment on function s3_connector.undo_file(text, text) is
-  'Deletes the rows that came from a file, found by file_id_column, and returns how many; the file is then undone, and its counts are empty. Deletes as the connector''s owner if the caller may become it, and else with the caller''s own rights.';
+  'Deletes the rows that came from a file, found by file_id_column, and returns how many. The file''s status becomes undone and its counts null. Deletes as the connector''s owner if the caller may set role to it, and otherwise as the caller.';
 
 create or replace function s3_connector.reimport_file(name text, key text)
 returns bigint language sql security invoker
@@ -166,8 +166,8 @@ begin atomic
       u.file_id,
       s3_connector_private.delete_rows(u.file_id, u.lineage, u.owner, s3_connector_private.may_become(u.owner))
     )
-    from s3_connector_private.begin_undo(name, key, again => true) u
+    from s3_connector_private.begin_undo(name, key, for_reimport => true) u
   ), 0));
 end;
 comment on function s3_connector.reimport_file(text, text) is
-  'Takes a file''s rows out, as undo_file, if it is imported, and queues it again, in one transaction; returns how many rows were deleted. If the object was overwritten since, what it holds now is imported.';
+  'Deletes a file''s rows, like undo_file, if it is imported, and queues it again, in one transaction. Returns how many rows were deleted. If the object was overwritten since, the new version is imported.';

@@ -1,14 +1,14 @@
--- What the workers answer: each function replaces the last answer and answers the request, in one transaction.
+-- Answers of the workers to requests. Each function replaces the previous results and stores the answer, in one transaction.
 
 create or replace function s3_connector_private.lock_answers(request_id bigint)
 returns text language sql as $$
-  -- Two answers for one connector come one after the other.
+  -- Two answers for one connector wait for each other.
   select c.name from s3_connector.connectors c
   where c.name = (select r.connector_name from s3_connector_private.requests r where r.id = request_id)
   for no key update;
 $$;
 comment on function s3_connector_private.lock_answers(bigint) is
-  'The connector that a request is about, locked; null where it was deleted.';
+  'Locks a request''s connector and returns its name; null if it was deleted.';
 
 create or replace function s3_connector_private.answer_check(request_id bigint, steps jsonb)
 returns void language plpgsql as $$
@@ -30,7 +30,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.answer_check(bigint, jsonb) is
-  'Puts the steps of a check, [{"step", "ok", "message", "hint"}], into checks.';
+  'Stores the steps of a check, [{"step", "ok", "message", "hint"}], in checks.';
 
 create or replace function s3_connector_private.answer_preview(request_id bigint, files jsonb, columns jsonb, notices jsonb)
 returns void language plpgsql as $$
@@ -55,7 +55,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.answer_preview(bigint, jsonb, jsonb, jsonb) is
-  'Puts a preview into preview_files and preview_columns.';
+  'Stores a preview in preview_files and preview_columns.';
 
 create or replace function s3_connector_private.target_kind(schema_name text, table_name text)
 returns text language plpgsql stable as $$
@@ -63,7 +63,7 @@ declare
   relation oid := s3_connector_private.relation_oid(schema_name, table_name);
   is_hypertable boolean := false;
 begin
-  -- Not a query over timescaledb_information where there is no such schema.
+  -- Executed as text, because the schema timescaledb_information may not exist.
   if relation is not null and s3_connector_private.timescaledb_schema() is not null then
     execute 'select exists (
       select from timescaledb_information.hypertables h where h.hypertable_schema = $1 and h.hypertable_name = $2
@@ -82,7 +82,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.target_kind(text, text) is
-  'What a name stands for: hypertable, table, partitioned table, foreign table, view ...; null where there is nothing of that name.';
+  'Returns the kind of a relation: hypertable, table, partitioned table, foreign table, view ...; null if there is none of that name.';
 
 create or replace function s3_connector_private.missing_grants(connector_name text, schema_name text, table_name text, columns text[])
 returns text[] language plpgsql stable as $$
@@ -92,7 +92,7 @@ declare
   relation oid := s3_connector_private.relation_oid(schema_name, table_name);
   missing text[] := '{}';
   privilege text;
-  -- Before version 16 every member of a role may become it.
+  -- Before PostgreSQL 16 every member of a role may set role to it.
   become text := case when current_setting('server_version_num')::integer >= 160000 then 'SET' else 'MEMBER' end;
 begin
   select * into c from s3_connector.connectors x where x.name = connector_name;
@@ -112,7 +112,7 @@ begin
       missing := missing || format('grant %s on %s to %I;', lower(privilege), target, c.owner);
     end if;
   end loop;
-  -- A conflict sends the file through a temporary table like the target.
+  -- With on_conflict skip or update, the file goes through a temporary table with the columns of the target.
   if c.on_conflict <> 'fail' and not has_table_privilege(c.owner, relation, 'SELECT') then
     missing := missing || format('grant select on %s to %I;', target, c.owner);
   end if;
@@ -123,7 +123,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.missing_grants(text, text, text, text[]) is
-  'The grants that an import of the connector lacks: for the caller to become its owner, and for the owner to fill these columns, or to make the table.';
+  'Returns the missing grants that an import needs, as SQL. The caller must be able to set role to the owner, and the owner to fill these columns or create the table.';
 
 create or replace function s3_connector_private.compare_keys(request_id bigint, objects jsonb)
 returns void language sql as $$
@@ -136,7 +136,7 @@ returns void language sql as $$
   on conflict do nothing;
 $$;
 comment on function s3_connector_private.compare_keys(bigint, jsonb) is
-  'Notes which of these objects were never tracked, or are not the version that was imported.';
+  'Records which of these objects were never tracked, or are not the version that was imported.';
 
 create or replace function s3_connector_private.answer_audit(request_id bigint, keys_listed bigint, keys_matched bigint)
 returns void language plpgsql as $$
@@ -146,7 +146,7 @@ declare
   overwritten bigint;
 begin
   delete from s3_connector.late_files l where l.connector_name = connector;
-  -- Looked at again: a file may have been imported since its page was listed.
+  -- Compared again: a file may have been imported since its page was listed.
   with found as (
     insert into s3_connector.late_files (connector_name, key, etag, size_bytes, last_modified, reason)
     select connector, a.key, a.etag, a.size_bytes, a.last_modified,
@@ -161,9 +161,9 @@ begin
   delete from s3_connector_private.audit_findings a where a.request_id = answer_audit.request_id;
   perform s3_connector_private.answer(request_id, jsonb_build_object('notices', jsonb_build_array(jsonb_build_object(
     'message', format('%s keys listed up to the marker, %s match: %s late, %s overwritten', keys_listed, keys_matched, late, overwritten),
-    'hint', case when late + overwritten > 0 then format('See s3_connector.late_files; select s3_connector.import_late(%L) imports them.', connector) end
+    'hint', case when late + overwritten > 0 then format('See them: select * from s3_connector.late_files; Import them: select s3_connector.import_late(%L);', connector) end
   ))));
 end;
 $$;
 comment on function s3_connector_private.answer_audit(bigint, bigint, bigint) is
-  'Puts what an audit found in place of the connector''s late_files.';
+  'Replaces the connector''s late_files with the findings of an audit.';

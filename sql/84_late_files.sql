@@ -1,4 +1,4 @@
--- What becomes of the keys that an audit found.
+-- Importing the late and overwritten keys that an audit found. Contains the glob matcher of SQL, glob_regex.
 
 create or replace function s3_connector_private.closing_brace(pattern text, opening integer)
 returns integer language plpgsql immutable parallel safe as $$
@@ -25,14 +25,14 @@ begin
 end;
 $$;
 comment on function s3_connector_private.closing_brace(text, integer) is
-  'Where the choice ends that begins with the brace at this place of a glob; null where it is no choice, as {a}.';
+  'Returns the position of the } that closes the { at this position of a glob; null if it is not a choice, such as {a}.';
 
 create or replace function s3_connector_private.glob_regex(pattern text)
 returns text language plpgsql immutable parallel safe as $$
 declare
   glob text := pattern || case when pattern like '%/' then '*' else '' end;
   regex text := '';
-  -- Places of the braces that end the choices we are in, innermost last.
+  -- Positions of the closing braces of all open choices, innermost last.
   closing integer[] := '{}';
   part text[];
   i integer := 1;
@@ -43,7 +43,7 @@ begin
     part := null;
     if c = '*' then
       part := regexp_match(substr(glob, i), '^\*+');
-      -- Two stars cross folders only where they are all of a folder's name.
+      -- Two stars match across folders only if they are a whole folder name.
       if part[1] = '**'
         and (i = 1 or substr(glob, i - 1, 1) = '/' or (closing <> '{}' and substr(glob, i - 1, 1) in ('{', ',')))
         and (substr(glob, i + 2, 1) in ('', '/', '{') or (closing <> '{}' and substr(glob, i + 2, 1) in ('}', ','))) then
@@ -83,7 +83,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.glob_regex(text) is
-  'A glob as the regular expression that matches the same keys, in the way that the workers read globs (src/glob.ts).';
+  'Returns the regular expression that matches the same keys as a glob. It must agree with the workers'' matcher (src/glob.ts).';
 
 create or replace function s3_connector_private.take_overwritten(name text, pattern text)
 returns setof text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -105,18 +105,18 @@ begin
         and (f.lineage is not null or f.status <> 'success')
       returning l.key, f.status = 'success' and f.etag <> l.etag as is_still
     )
-    -- What somebody has imported again since the audit, or put into the queue, is only forgotten.
+    -- A file that was imported or queued again since the audit is only removed from late_files.
     select t.key from taken t where t.is_still order by t.key;
   select count(*) into left_alone from s3_connector.late_files l
   where l.connector_name = connector.name and l.reason = 'overwritten' and l.key ~ regex;
   if left_alone > 0 then
-    raise notice '% overwritten files are left as they are: nobody knows which rows came from them', left_alone
-      using hint = 'Only files that were imported with file_id_column set can be imported again in place of their old rows.';
+    raise notice '% overwritten files are left as they are: the rows that came from them are not known', left_alone
+      using hint = 'Set file_id_column. Only files that were imported with it can be imported again in place of their old rows.';
   end if;
 end;
 $$;
 comment on function s3_connector_private.take_overwritten(text, text) is
-  'Takes overwritten keys that match out of late_files, as far as their old rows can be told from others, and returns those that are to be imported again.';
+  'Removes matching overwritten keys from late_files, if their old rows are known, and returns those to import again.';
 
 create or replace function s3_connector_private.admit_late(name text, pattern text)
 returns bigint language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -136,7 +136,7 @@ begin
       case connector.state when 'running' then 'in_queue' else 'paused' end::s3_connector.file_status
     from late l
     order by l.key
-    -- Somebody else has tracked it since the audit.
+    -- A key may have been tracked since the audit.
     on conflict do nothing
     returning id
   )
@@ -148,13 +148,13 @@ begin
 end;
 $$;
 comment on function s3_connector_private.admit_late(text, text) is
-  'Makes files of late keys that match and queues them (paused, where the connector is); returns how many are new.';
+  'Adds matching late keys to files and queues them (status paused if the connector is). Returns how many are new.';
 
--- Runs as its caller, as reimport_file does: the old rows are deleted with the owner's rights or the caller's own.
+-- Runs as its caller, like reimport_file: the old rows are deleted with the owner's rights or the caller's own.
 create or replace function s3_connector.import_late(name text, pattern text default '**')
 returns bigint language sql security invoker
 begin atomic
-  -- The overwritten ones first: their rows are locked before any job is.
+  -- Overwritten files first, because the lock order needs their rows before any job.
   select again.files + s3_connector_private.admit_late(name, pattern)
   from (
     select count(s3_connector.reimport_file(name, o.key)) as files
@@ -162,4 +162,4 @@ begin atomic
   ) again;
 end;
 comment on function s3_connector.import_late(text, text) is
-  'Imports what audit found and the pattern matches: late keys, and overwritten ones in place of their old rows where those are known (file_id_column). Returns how many files it queued.';
+  'Imports the keys that audit found and the pattern matches: late ones, and overwritten ones in place of their old rows if those are known (file_id_column). Returns how many files it queued.';

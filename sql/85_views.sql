@@ -1,18 +1,18 @@
--- What people look at.
+-- The views that people read.
 
 create or replace view s3_connector.file_history as
   select f.connector_name, f.key, h.from_status, h.to_status, h.at, h.seconds, h.attempt, h.message
   from s3_connector_private.file_history h
   join s3_connector.files f on f.id = h.file_id;
 comment on view s3_connector.file_history is
-  'Every change of a file''s status: from what to what, when, and how many seconds it had been in the earlier one.';
+  'One row per change of a file''s status: the earlier and the new status, when, and how many seconds the earlier one lasted.';
 
 create or replace view s3_connector.rejected_rows as
   select f.connector_name, f.key, r.line, r.column_name, r.error, r.raw
   from s3_connector_private.rejected_rows r
   join s3_connector.files f on f.id = r.file_id;
 comment on view s3_connector.rejected_rows is
-  'The rows that an import refused and left out: line number in the file, column, reason, and the raw line.';
+  'Rows that an import refused and left out: line number in the file, column, reason, and the raw line.';
 
 create or replace view s3_connector.workers as
   select
@@ -26,7 +26,7 @@ create or replace view s3_connector.workers as
     w.role, w.notice
   from s3_connector_private.workers w;
 comment on view s3_connector.workers is
-  'The worker processes: whether each is alive (it holds its lock), since when, and which files it imports now.';
+  'Worker processes: whether each is alive (holds its lock), when it started, and which files it is importing.';
 
 create or replace view s3_connector.running_files as
   select
@@ -37,7 +37,7 @@ create or replace view s3_connector.running_files as
   left join s3_connector_private.copy_progress() p on p.file_id = f.id
   where f.status = 'running';
 comment on view s3_connector.running_files is
-  'The files that are being imported now, with the bytes and rows that their COPY has taken so far (null before it starts).';
+  'Files that are being imported now, with the bytes and rows that COPY has taken so far (null before it starts).';
 
 create or replace view s3_connector.connector_status as
   select
@@ -55,7 +55,7 @@ create or replace view s3_connector.connector_status as
     end as last_error,
     (select count(*) from s3_connector.late_files l where l.connector_name = c.name) as late_files,
     nullif(concat_ws('; ', p.copy_notice, outage.notice, p.notice,
-      -- Others fail with the first file for such a table.
+      -- Without allow_unlogged, files for such a table fail.
       case when c.allow_unlogged then s3_connector_private.unlogged_notice(c.target_table) end), '') as notice
   from s3_connector.connectors c
   join s3_connector_private.progress p on p.connector_name = c.name
@@ -88,7 +88,7 @@ create or replace view s3_connector.connector_status as
     from s3_connector_private.current_totals t where t.connector_name = c.name
   ) t
   left join lateral (
-    -- Each by its own index, and not looked for where there is none.
+    -- One index scan each, and only if there are such files.
     (select f.status_since as at, f.error_message as message from s3_connector.files f
       where f.connector_name = c.name and f.status = 'failure' and t.failure > 0
       order by f.finished_at desc nulls last limit 1)
@@ -103,4 +103,4 @@ create or replace view s3_connector.connector_status as
     where q.connector_name = c.name order by q.started_at desc limit 1
   ) last_poll on true;
 comment on view s3_connector.connector_status is
-  'How each connector is doing: where its marker is, whether it has caught up, its files by status, what it brought in total, in the last hour (to the minute) and day (to ten minutes), and its last error.';
+  'State of each connector: its marker, whether it has caught up, its files by status, and its last error. Rows and bytes are in total, of the last hour (to the minute) and of the last day (to ten minutes).';

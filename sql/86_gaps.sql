@@ -1,9 +1,9 @@
--- Which hour or day is missing where keys have the time in their names.
+-- Finds missing hours or days in keys that contain a time. "Dated pattern": a glob with units of time, such as {YYYY}/{MM}.
 
 create or replace function s3_connector_private.dated_pattern(pattern text)
 returns table (head text, dated text, tail text, shortest interval) language plpgsql immutable as $$
 declare
-  -- As in to_char, from the longest on.
+  -- Names as in to_char, longest unit first.
   units text[] := '{YYYY,MM,DD,HH,MI,SS}';
   lengths interval[] := '{1 year,1 month,1 day,1 hour,1 minute,1 second}';
   found text[] := array(select m[1] from regexp_matches(pattern, '\{(YYYY|MM|DD|HH|MI|SS)\}', 'g') m);
@@ -11,21 +11,21 @@ begin
   if pattern is null or found = '{}' or found <> units[:cardinality(found)] then
     perform s3_connector_private.refuse(
       'pattern must have {YYYY}, and then may have {MM}, {DD}, {HH}, {MI}, {SS}, each once and in this order', pattern,
-      'Such as logs/{YYYY}/{MM}/{DD}/{HH}/*. Keys sort by time only where the longer unit stands first.');
+      'Example: logs/{YYYY}/{MM}/{DD}/{HH}/*. Keys sort by time only if longer units come first.');
   end if;
   head := (regexp_match(pattern, '^(.*?)\{YYYY\}'))[1];
   tail := (regexp_match(pattern, '^.*\{(?:YYYY|MM|DD|HH|MI|SS)\}(.*)$'))[1];
   dated := substr(pattern, length(head) + 1, length(pattern) - length(head) - length(tail));
   if head || regexp_replace(dated, '\{(YYYY|MM|DD|HH|MI|SS)\}', '', 'g') ~ '[*?[{\\]' then
     perform s3_connector_private.refuse('pattern must have no wildcards before the last unit of time', pattern,
-      'Such as logs/{YYYY}/{MM}/{DD}/{HH}/*: what stands before must be the same in every key.');
+      'Example: logs/{YYYY}/{MM}/{DD}/{HH}/*. The text before the last unit must be the same in every key.');
   end if;
   shortest := lengths[cardinality(found)];
   return next;
 end;
 $$;
 comment on function s3_connector_private.dated_pattern(text) is
-  'The parts of a pattern with units of time: before the first, up to the last, after it; and how long the last one is. Refuses one whose keys do not sort by time.';
+  'Returns the parts of a dated pattern: before the first unit (head), the units (dated), after the last unit (tail), and the length of the last unit. Refuses a pattern whose keys do not sort by time.';
 
 create or replace function s3_connector_private.dated_text(dated text, at timestamptz)
 returns text language sql stable as $$
@@ -35,7 +35,7 @@ returns text language sql stable as $$
     '{MI}', to_char(at at time zone 'UTC', 'MI')), '{SS}', to_char(at at time zone 'UTC', 'SS'));
 $$;
 comment on function s3_connector_private.dated_text(text, timestamptz) is
-  'The part of a pattern with the units of time, for a time in UTC.';
+  'Returns the dated part of a pattern with its units replaced by a time, in UTC.';
 
 create or replace function s3_connector_private.time_in_key(key text, head text, dated text)
 returns timestamptz language plpgsql immutable set timezone = 'UTC' as $$
@@ -47,13 +47,13 @@ begin
   regex := regexp_replace(replace(regex, '{YYYY}', '(\d{4})'), '\{(MM|DD|HH|MI|SS)\}', '(\d\d)', 'g');
   part := regexp_match(substr(key, length(head) + 1), regex);
   return make_timestamptz(part[1], coalesce(part[2], 1), coalesce(part[3], 1), coalesce(part[4], 0), coalesce(part[5], 0), coalesce(part[6], 0));
--- No time, as month 13.
+-- Not a valid time, such as month 13.
 exception when data_exception then
   return null;
 end;
 $$;
 comment on function s3_connector_private.time_in_key(text, text, text) is
-  'The time that a key has in the place of a pattern''s units of time; null where it has none.';
+  'Returns the time in a key, at the position of a pattern''s units; null if there is none.';
 
 create or replace function s3_connector_private.dated_bounds(connector_name text, pattern text)
 returns table (first timestamptz, last timestamptz) language plpgsql stable as $$
@@ -63,7 +63,7 @@ declare
 begin
   select * into p from s3_connector_private.dated_pattern(pattern);
   regex := s3_connector_private.glob_regex(s3_connector_private.dated_glob(pattern));
-  -- By the index, from both ends: what is no date is passed over.
+  -- Scans the index from both ends, and skips keys without a valid time.
   select s3_connector_private.time_in_key(f.key, p.head, p.dated) into first from s3_connector.files f
   where f.connector_name = dated_bounds.connector_name and f.key >= p.head || '0' and f.key < p.head || ':'
     and f.key ~ regex and s3_connector_private.time_in_key(f.key, p.head, p.dated) is not null
@@ -76,7 +76,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.dated_bounds(text, text) is
-  'The times of the first and the last key of a connector that a dated pattern matches.';
+  'Returns the times of the first and the last key of a connector that a dated pattern matches.';
 
 create or replace function s3_connector_private.dated_glob(pattern text)
 returns text language sql immutable parallel safe as $$
@@ -84,7 +84,7 @@ returns text language sql immutable parallel safe as $$
     replace(pattern, '{YYYY}', '[0-9][0-9][0-9][0-9]'), '\{(MM|DD|HH|MI|SS)\}', '[0-9][0-9]', 'g'
   );
 $$;
-comment on function s3_connector_private.dated_glob(text) is 'A pattern with units of time as a glob.';
+comment on function s3_connector_private.dated_glob(text) is 'Returns a dated pattern as a glob.';
 
 create or replace function s3_connector.find_gaps(
   name text, pattern text, step interval default null, since timestamptz default null, until timestamptz default null
@@ -106,11 +106,11 @@ begin
   every := coalesce(step, p.shortest);
   if every < p.shortest then
     perform s3_connector_private.refuse(format('step must be at least the last unit in the pattern, %s', p.shortest), step::text,
-      'With a shorter one several files would be expected under one prefix. Null: that unit.');
+      'Give a longer step, or null for that unit. With a shorter one, several steps would have the same prefix.');
   end if;
   select * into bounds from s3_connector_private.dated_bounds(name, pattern);
   regex := s3_connector_private.glob_regex(s3_connector_private.dated_glob(pattern));
-  -- What begins in the midst of a unit begins with that unit.
+  -- A start within a unit is moved back to the start of that unit.
   start := coalesce(s3_connector_private.time_in_key(p.head || s3_connector_private.dated_text(p.dated, since), p.head, p.dated), bounds.first);
   literal_tail := (regexp_match(p.tail, '^[^*?[{\\]*'))[1];
 
@@ -122,7 +122,7 @@ begin
       where until is null or g.at + every <= until
     ) s
     where (
-      -- One look into the index for each.
+      -- One index lookup per step.
       select f.key from s3_connector.files f
       where f.connector_name = find_gaps.name
         and f.key >= p.head || s.dated and f.key < p.head || s.next and f.key ~ regex
@@ -132,4 +132,4 @@ begin
 end;
 $$;
 comment on function s3_connector.find_gaps(text, text, interval, timestamptz, timestamptz) is
-  'The hours, days or whatever the pattern''s last unit is, for which the connector has no file, in whatever status: pattern is a glob with {YYYY}, {MM}, {DD}, {HH}, {MI}, {SS} in UTC, such as logs/{YYYY}/{MM}/{DD}/{HH}/*. step: how often files come, if less often than that unit. since and until: from the first to the last key, if null.';
+  'Returns the hours, days or other units for which the connector has no file in any status. pattern: a glob with {YYYY}, {MM}, {DD}, {HH}, {MI}, {SS} in UTC, such as logs/{YYYY}/{MM}/{DD}/{HH}/*; its last unit counts. step: how often files come, if less often than that unit. since, until: the range; null: from the first to the last key.';

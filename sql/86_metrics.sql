@@ -1,5 +1,4 @@
--- The figures that a monitoring system keeps. Every worker serves them at /metrics, the same from each; an exporter that
--- only knows SQL can read them here.
+-- Metrics for a monitoring system. Every worker serves the same ones at /metrics. An exporter that reads SQL can read them here.
 
 create or replace view s3_connector.metrics as
   with families (name, help) as (
@@ -7,17 +6,17 @@ create or replace view s3_connector.metrics as
       ('s3_connector_connector_running', '1 while the connector is running, 0 while it is paused.'),
       ('s3_connector_files', 'Files of the connector, by status.'),
       ('s3_connector_imported_rows', 'Rows imported, of the files in success.'),
-      ('s3_connector_imported_bytes', 'Size of the imported objects as they are in the bucket, of the files in success.'),
-      ('s3_connector_caught_up', '1 where the last poll reached the end of the bucket without an error, else 0.'),
-      ('s3_connector_last_poll_failed', '1 where the last poll ended with an error, else 0.'),
-      ('s3_connector_bucket_unavailable_seconds', 'For how long the connector has waited for its bucket, which as a whole cannot be read; 0 where it can.'),
+      ('s3_connector_imported_bytes', 'Size in the bucket of the imported objects, of the files in success.'),
+      ('s3_connector_caught_up', '1 if the last poll reached the end of the bucket without an error, else 0.'),
+      ('s3_connector_last_poll_failed', '1 if the last poll failed, else 0.'),
+      ('s3_connector_bucket_unavailable_seconds', 'How long the connector has waited for a bucket that cannot be read at all; 0 if it can be read.'),
       ('s3_connector_last_poll_timestamp_seconds', 'When the last poll began, in Unix time.'),
-      ('s3_connector_poll_lag_seconds', 'For how long the next poll of a running connector has been due; 0 where none is.'),
-      ('s3_connector_behind_seconds', 'How long ago the next object that is known and not imported yet was written to the bucket; 0 where all are. The table is that far behind the newest object.'),
-      ('s3_connector_longest_import_seconds', 'For how long the longest of the imports that run now has been running; 0 where none does.'),
-      ('s3_connector_last_success_timestamp_seconds', 'When a file last came in, in Unix time.'),
+      ('s3_connector_poll_lag_seconds', 'How long the next poll of a running connector has been overdue; 0 if it is not.'),
+      ('s3_connector_behind_seconds', 'Age of the next object that is known and not imported yet; 0 if there is none. The table is that far behind the bucket.'),
+      ('s3_connector_longest_import_seconds', 'How long the longest running import has been running; 0 if none is.'),
+      ('s3_connector_last_success_timestamp_seconds', 'When a file was last imported, in Unix time.'),
       ('s3_connector_late_files', 'Keys in late_files, as the last audit found them.'),
-      ('s3_connector_workers_alive', 'Worker processes that hold their lock.')
+      ('s3_connector_workers_alive', 'Worker processes that are alive.')
   ), per_connector as (
     select c.name as connector, figure.name, figure.status, figure.value
     from s3_connector.connector_status c
@@ -28,8 +27,8 @@ create or replace view s3_connector.metrics as
       where q.connector_name = c.name order by q.started_at desc limit 1
     ) last_poll on true
     cross join lateral (
-      -- The first in key order of each status, by its index: all of them could be a million. Where nothing waits but more
-      -- is known to be there, the last one enqueued is the nearest that is known of it.
+      -- Only the first in key order of each status, by its index, because there may be a million. If nothing waits but there is
+      -- a backlog, the last object that was enqueued is the nearest known one.
       select min(f.last_modified) as last_modified from (
         (select f.last_modified from s3_connector.files f
           where f.connector_name = c.name and f.status = 'in_queue' and c.in_queue > 0 order by f.key limit 1)
@@ -69,7 +68,7 @@ create or replace view s3_connector.metrics as
         ('s3_connector_bucket_unavailable_seconds', null,
           greatest(0, coalesce(extract(epoch from now() - o.since), 0))),
         ('s3_connector_last_poll_timestamp_seconds', null, extract(epoch from c.last_poll_at)),
-        -- A schedule that never comes is due at infinity, from which nothing can be subtracted.
+        -- A schedule without a next time is due at infinity, which cannot be subtracted.
         ('s3_connector_poll_lag_seconds', null,
           case when c.next_poll_at < now() then extract(epoch from now() - c.next_poll_at) else 0 end),
         ('s3_connector_behind_seconds', null,
@@ -85,13 +84,13 @@ create or replace view s3_connector.metrics as
     union all
     select 's3_connector_workers_alive', '{}', (select count(*) from s3_connector_private.alive_workers())
   )
-  -- All are gauges: even totals fall, when a file is undone or a connector dropped.
+  -- All are gauges: even totals decrease when a file is undone or a connector dropped.
   select name, 'gauge'::text as type, families.help, figures.labels, figures.value::double precision as value
   from families join figures using (name);
 comment on view s3_connector.metrics is
-  'What a monitoring system keeps of the connectors: a row per figure and its labels. Every worker serves the same at /metrics, so sum no figure over workers.';
-comment on column s3_connector.metrics.name is 'The metric, as Prometheus names it, with its unit.';
-comment on column s3_connector.metrics.type is 'As Prometheus means it: gauge.';
+  'Metrics of the connectors for a monitoring system, one row per metric and labels. Every worker serves the same values at /metrics, so do not sum them over workers.';
+comment on column s3_connector.metrics.name is 'The metric''s name with its unit, in the style of Prometheus.';
+comment on column s3_connector.metrics.type is 'The metric''s type in Prometheus: gauge.';
 comment on column s3_connector.metrics.help is 'What the metric says.';
-comment on column s3_connector.metrics.labels is 'What the figure is of: connector, and status for files.';
-comment on column s3_connector.metrics.value is 'The figure, as of now.';
+comment on column s3_connector.metrics.labels is 'The labels: connector, and status for s3_connector_files.';
+comment on column s3_connector.metrics.value is 'The present value.';

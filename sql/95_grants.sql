@@ -1,6 +1,6 @@
--- Who may do what: s3_connector_reader sees, s3_connector_operator also steers, s3_connector_admin also configures.
--- Granted again at every migrate, after whatever it has made anew; roles are made once per server. Each role is granted
--- what it needs by itself rather than through the others, so that who may migrate need not be their admin.
+-- Privileges of the "group roles": s3_connector_reader reads, s3_connector_operator also calls functions, s3_connector_admin also
+-- configures connectors. Roles are created once per server; the grants are repeated whenever sql/ is applied. Each role gets its
+-- grants directly, and not through the other roles, so that the migrating role needs no admin option on them.
 
 do $$
 declare
@@ -13,8 +13,8 @@ begin
       exception
         when insufficient_privilege then
           raise warning 'role % does not exist, and % may not create roles: nobody but % can use the connector', group_role, current_user, current_user
-            using hint = format('Have an administrator run: create role %I nologin; and migrate again.', group_role);
-        -- Another database of this server is being migrated as well, and was first.
+            using hint = format('Have an administrator run: create role %I nologin; and migrate again with: pg-s3-connector migrate', group_role);
+        -- Another database of this server is being migrated, and created the role first.
         when duplicate_object or unique_violation then
           null;
       end;
@@ -23,8 +23,8 @@ begin
 end;
 $$;
 
--- PostgreSQL lets everybody execute every new function. Default privileges could only change that for the migrating
--- role's functions everywhere, so it is taken back here, in the transaction that made them.
+-- PostgreSQL lets every role execute new functions. This revokes it, in the transaction that creates them. Default privileges
+-- would also change it for the migrating role's functions in other schemas.
 revoke all on schema s3_connector, s3_connector_private from public;
 revoke all on all tables in schema s3_connector, s3_connector_private from public;
 revoke all on all routines in schema s3_connector, s3_connector_private from public;
@@ -43,30 +43,30 @@ begin
 end;
 $$;
 comment on function s3_connector_private.grant_to_groups(text, text) is
-  'Grants to that group role and those above it, as far as they exist.';
+  'Grants a privilege to a group role and those above it, if they exist.';
 revoke all on function s3_connector_private.grant_to_groups(text, text) from public;
 
 select s3_connector_private.grant_to_groups('usage on schema s3_connector', 's3_connector_reader');
 select s3_connector_private.grant_to_groups('select on all tables in schema s3_connector', 's3_connector_reader');
--- PostgreSQL checks the functions in a view against whoever reads it. Without usage on the schema they cannot be called otherwise.
+-- The reader of a view needs execute on the functions in it. Without usage on the schema, nobody can call them directly.
 select s3_connector_private.grant_to_groups(format('execute on function %s', f.oid::regprocedure), 's3_connector_reader')
 from pg_proc f
 where f.pronamespace = 's3_connector_private'::regnamespace and exists (
   select from pg_depend d
   join pg_rewrite r on r.oid = d.objid and d.classid = 'pg_rewrite'::regclass
-  -- Private ones too: others are made of them.
+  -- Private views too, because public ones use them.
   join pg_class v on v.oid = r.ev_class
     and v.relnamespace in ('s3_connector'::regnamespace, 's3_connector_private'::regnamespace)
   where d.refclassid = 'pg_proc'::regclass and d.refobjid = f.oid
 );
 select s3_connector_private.grant_to_groups('execute on all routines in schema s3_connector', 's3_connector_operator');
--- What it says, a reader could find out in files.
+-- It shows nothing that a reader cannot read in files.
 select s3_connector_private.grant_to_groups(
   'execute on function s3_connector.find_gaps(text, text, interval, timestamptz, timestamptz)', 's3_connector_reader');
 select s3_connector_private.grant_to_groups(
   'insert, update, delete on s3_connector.connectors, s3_connector.column_mappings', 's3_connector_admin');
--- What deletes rows does so with its caller's rights or the owner's, and writes the rest by functions that its caller must be
--- allowed to execute, but cannot name: its body was parsed when it was made. This is why nobody gets usage on the schema.
+-- Functions that delete rows run with the caller's or the owner's rights (sql/82_undo.sql). The caller needs execute on the private
+-- functions in them, but must not be able to call those directly. So nobody gets usage on the schema.
 select s3_connector_private.grant_to_groups(format('execute on function %s', f.oid::regprocedure), 's3_connector_operator')
 from pg_proc f
 where f.pronamespace = 's3_connector_private'::regnamespace and exists (
@@ -74,5 +74,5 @@ where f.pronamespace = 's3_connector_private'::regnamespace and exists (
   join pg_proc p on p.oid = d.objid and d.classid = 'pg_proc'::regclass and p.pronamespace = 's3_connector'::regnamespace
   where d.refclassid = 'pg_proc'::regclass and d.refobjid = f.oid
 );
--- Procedures that wait for a worker commit as they go, so they are parsed as they run, with their caller's rights: what they
--- call is in the public schema, with an underscore before its name.
+-- Procedures that wait for a worker commit, so PostgreSQL parses them at run time with their caller's rights. The functions that
+-- they call are therefore in the schema s3_connector, and their names begin with an underscore.

@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely';
-import { settleIn } from '../src/db/home.ts';
+import { pauseIfCopied } from '../src/db/database_copy.ts';
 import type { Database } from '../src/db/schema.ts';
 import { describeError } from '../src/errors.ts';
 import { log } from '../src/log.ts';
@@ -23,7 +23,7 @@ const STEPS: [name: string, run: (db: Db, shutdown: AbortSignal) => Promise<unkn
  * and forgets what is old.
  */
 export default defineTask(async (_payload, { control: { db } }, { abortSignal }) => {
-  await settleIn(db);
+  await pauseIfCopied(db);
   for (const [step, run] of STEPS) {
     await run(db, abortSignal).catch((error) =>
       log.error('housekeeping failed', { step, error: describeError(error) }),

@@ -1,20 +1,21 @@
--- The role that the worker logs in as: no superuser, and with no right on anybody's table but by `set role`.
--- An administrator runs this file with psql, once a database, before the first `npm run migrate`; again does no harm:
+-- Creates the "worker role", which the worker logs in as. It is not a superuser, and it can use other roles' tables only by
+-- `set role`. An administrator runs this file with psql once per database, before the first `pg-s3-connector migrate` or
+-- `pg-s3-connector start`. Running it again is safe:
 --
 --   psql -v worker=s3_connector_worker -d the_database -f sql/setup/worker_role.sql
 --   psql -c '\password s3_connector_worker'
 --
--- Then, for every role that is to insert connectors, because files are imported with its rights:
+-- Then run this for every role that will insert connectors, here app. Files are imported with its rights:
 --
 --   grant s3_connector_admin to app;
 --   grant app to s3_connector_worker;
 --
--- The second one lets the worker become app, and nothing else (it inherits nothing). Never grant it a superuser: what a
--- trigger on a target table does, it does as app, but it may `reset role` to the worker, and so become whatever the worker
--- may become. That is why owners of connectors in one database must trust each other as far as their target tables go.
+-- The second grant lets the worker `set role` to app; it inherits no rights. Never grant a superuser to the worker role. A
+-- trigger on a target table runs as app, but it can `reset role` to the worker role, and then use every role that the worker
+-- can use. So all owners of connectors in one database must trust each other.
 --
--- Needs a superuser, or a role with createrole that owns the database. What an earlier worker made under another role
--- is handed over to this one; that needs a superuser, or a member of both.
+-- Run it as a superuser, or as a role with createrole that owns the database. Objects that an earlier worker created under
+-- another role get this role as their owner; that needs a superuser, or a member of both roles.
 
 \set ON_ERROR_STOP on
 \if :{?worker}
@@ -28,27 +29,27 @@ select set_config('s3_connector.worker', :'worker', true);
 do $$
 declare
   worker text := current_setting('s3_connector.worker');
-  too_much text;
+  excess text;
 begin
   if not exists (select from pg_roles where rolname = worker) then
-    -- Inheriting nothing, it has what the roles that it may become have only while it is one of them.
+    -- noinherit: it has the rights of a role that it is a member of only after `set role`.
     execute format('create role %I login noinherit', worker);
   end if;
-  select string_agg(a.attribute, ', ') into too_much
+  select string_agg(a.attribute, ', ') into excess
   from pg_roles r
   cross join lateral (values
     (r.rolsuper, 'superuser'), (r.rolcreaterole, 'createrole'), (r.rolcreatedb, 'createdb'),
     (r.rolreplication, 'replication'), (r.rolbypassrls, 'bypassrls'), (r.rolinherit, 'inherit')
   ) as a (has, attribute)
   where r.rolname = worker and a.has;
-  if too_much is not null then
-    raise exception 'role % has more than the worker needs: %', worker, too_much
-      using hint = format('Give the worker a role of its own, or: alter role %I no%s;', worker, replace(too_much, ', ', ' no'));
+  if excess is not null then
+    raise exception 'role % has more than the worker needs: %', worker, excess
+      using hint = format('Choose a separate role for the worker, or run: alter role %I no%s;', worker, replace(excess, ', ', ' no'));
   end if;
 end;
 $$;
 
--- Those who read, steer and configure (sql/95_grants.sql gives them their rights): the worker may make no roles.
+-- The group roles, which sql/95_grants.sql grants privileges to. They are created here because the worker may not create roles.
 do $$
 declare
   group_role text;
@@ -61,9 +62,9 @@ begin
 end;
 $$;
 
--- Create: for its schemas s3_connector, s3_connector_private and s3_connector_queue. Once they are there it may be taken back:
+-- create: for its schemas s3_connector, s3_connector_private and s3_connector_queue. Once they exist, you can revoke it:
 --   revoke create on database the_database from s3_connector_worker;
--- Temporary: an import may put rows into a temporary table before they go into the target.
+-- temporary: an import may put rows into a temporary table before they go into the target.
 do $$
 begin
   execute format('grant connect, create, temporary on database %I to %I',
@@ -71,7 +72,7 @@ begin
 end;
 $$;
 
--- What is there already under another owner, as where the worker ran as a superuser before.
+-- Objects that already have another owner, for example because the worker ran as a superuser before.
 do $$
 declare
   schemas name[] := '{s3_connector,s3_connector_private,s3_connector_queue}';
@@ -87,7 +88,7 @@ begin
       c.oid::regclass, worker)
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where n.nspname = any (schemas) and c.relowner <> worker_oid and c.relkind in ('r', 'v', 'S')
-      -- The sequence of an identity column goes with its table.
+      -- The sequence of an identity column changes its owner with its table.
       and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype in ('i', 'a'))
     union all
     select format('alter type %s owner to %I', t.oid::regtype, worker)

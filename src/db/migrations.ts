@@ -14,7 +14,7 @@ import { version } from '../version.ts';
 import { migrateQueue } from '../worker/queue.ts';
 import { applySql, runScript, type SqlFile } from './apply_sql.ts';
 import { openSession, SessionPool } from './connections.ts';
-import { settleIn } from './home.ts';
+import { pauseIfCopied } from './database_copy.ts';
 import { withSchemaLocked } from './lock_schema.ts';
 import type { Database } from './schema.ts';
 import { appliedDigest, appliedMigrations, refuseNewerSchema } from './schema_version.ts';
@@ -46,7 +46,7 @@ export async function migrate(databaseUrl: string): Promise<void> {
     const scripts = await readScripts();
     await refuseNewerSchema(db, migrationNames(scripts));
     if ((await appliedDigest(db)) !== scripts.digest) await applyOnce(db, databaseUrl, scripts);
-    await settleIn(db);
+    await pauseIfCopied(db);
   } catch (error) {
     // An error that will not pass keeps its stack.
     throw passingTrouble(error) ?? error;

@@ -12,7 +12,7 @@ test('with no worker alive, asking fails at once and says how to start one', asy
   await assert.rejects(call(db, "call s3_connector.check('asked')"), {
     code: '55000',
     message: /no worker is alive/,
-    hint: /npm start/,
+    hint: /pg-s3-connector start/,
   });
   assert.deepEqual(await db.query('select from s3_connector_private.requests'), []);
 });
@@ -24,8 +24,8 @@ test('a request that waits for a dead worker ends within seconds, and another wo
   const asked = call(db, "call s3_connector.preview('asked')");
   const outcome = assert.rejects(asked, {
     code: '55000',
-    message: /ended before it had answered/,
-    hint: /Ask again/,
+    message: /stopped before it answered/,
+    hint: /Call it again/,
   });
   await db.waitFor(
     'select from s3_connector_private.requests where worker_id is not null',

@@ -19,7 +19,7 @@ let keys: string[];
 before(async () => {
   const client = new pg.Client({ connectionString: testDb.superuserUrl });
   await client.connect();
-  await client.query('select s3_connector_private.settle_in()');
+  await client.query('select s3_connector_private.pause_if_copied()');
   await makeFiles(client, { connectors: 20, big: FILES, small: 50 });
   await client.query('select s3_connector_private.count_totals()');
   await client.query('vacuum analyze');

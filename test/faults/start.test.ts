@@ -21,7 +21,7 @@ const STAGES = [
   ['pg_backend_pid', 'listen "s3_connector_cancel"'],
   ['select digest', 's3_connector_queue'],
   ['register_worker', 'listen "s3_connector_version"'],
-  ['settle_in', 'LISTEN "jobs:insert"'],
+  ['pause_if_copied', 'LISTEN "jobs:insert"'],
 ];
 /** The same, of a worker that finds something to apply. */
 const MIGRATING = [

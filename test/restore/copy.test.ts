@@ -132,7 +132,7 @@ test('totals that a restore has brought twice are counted again', async () => {
   const copy = await testDatabase({ copyOf: db });
   await copy.query('select s3_connector_private.fold_totals()');
   await copy.query('update s3_connector_private.totals set files = files * 2, rows = rows * 2');
-  await copy.query('select s3_connector_private.settle_in()');
+  await copy.query('select s3_connector_private.pause_if_copied()');
   assert.deepEqual(await copy.query('select * from s3_connector_private.wrong_totals()'), []);
 });
 

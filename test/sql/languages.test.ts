@@ -108,7 +108,7 @@ test('every schedule that SQL lets pass has a next run', async () => {
     for (const month of ['*', '2', 'feb,4', '4,6', '*/2'])
       schedules.push(`0 0 ${day} ${month} *`, `0 0 ${day} ${month} 1`);
   const rows = await db.query<{ schedule: string; valid: boolean; due: boolean | null }>(
-    `select schedule, valid, case when valid then s3_connector_private.comes_due(schedule) end as due
+    `select schedule, valid, case when valid then s3_connector_private.is_ever_due(schedule) end as due
     from unnest($1::text[]) schedule, s3_connector_private.is_schedule(schedule) valid`,
     [schedules],
   );

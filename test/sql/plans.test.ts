@@ -15,7 +15,7 @@ before(async () => {
   const client = new pg.Client({ connectionString: db.superuserUrl });
   await client.connect();
   // Files that come without triggers look like those of a copy, unless the database is known before.
-  await client.query('select s3_connector_private.settle_in()');
+  await client.query('select s3_connector_private.pause_if_copied()');
   await makeFiles(client, { connectors: 300, big: 30_000, small: 200 });
   await client.query('select s3_connector_private.count_totals()');
   await client.query('vacuum analyze');

@@ -47,7 +47,7 @@ test('a connector lives its whole life where all tables are published', async ()
   await db.waitFor('select from s3_connector.file_history', (rows) => rows.length === 0);
 
   // A copy of the database deletes its home and counts all totals anew.
-  await db.asSuperuser('update s3_connector_private.homes set database_oid = 1');
+  await db.asSuperuser('update s3_connector_private.database_identity set database_oid = 1');
   await housekeep();
   await db.waitFor<{ state: string }>(
     'select state from s3_connector.connectors',

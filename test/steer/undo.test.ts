@@ -234,7 +234,7 @@ describe('rows are deleted', () => {
       assert.match(
         error.hint!,
         new RegExp(
-          `grant ${owner.name} to ${caller.name}, or grant select, delete on public.owned to ${caller.name}`,
+          `grant ${owner.name} to ${caller.name}; or: grant select, delete on public.owned to ${caller.name}`,
         ),
       );
       return true;
