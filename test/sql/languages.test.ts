@@ -68,7 +68,7 @@ test('what is meant as a glob passes, and what cannot be one says why', async ()
     'data/',
     '**',
     'a/{b,c/{d,e}}/*.csv',
-    '[a-z][!0-9][^x]',
+    '[a-z][!0-9][^x][😀]',
     'a\\{b',
     'x/[-a]/[a-]',
     '{,a}b',
