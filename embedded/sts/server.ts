@@ -12,7 +12,7 @@ import { type AssumedRole, type AssumeRoleRequest, assumeRole, type Role, StsErr
 const NAMESPACE = 'https://sts.amazonaws.com/doc/2011-06-15/';
 
 export interface StsServerOptions {
-  /** The credentials that may sign requests. Issued ones are added, so that a bucket server with the same list accepts them. */
+  /** The credentials that may sign requests. Issued ones are added: a bucket server with the same list accepts them. */
   credentials: Credentials[];
   roles: Role[];
 }
