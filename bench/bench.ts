@@ -1,6 +1,6 @@
 /**
- * `npm run bench`: measures what README claims, each way against the tools that people use today, on servers of its
- * own. Every figure is of one run on one machine, so read the ratios. See bench/README.md.
+ * `npm run bench`: compares the connector with other tools, on its own servers. Figures are of one run on one machine,
+ * so read the ratios. See bench/README.md.
  */
 import { bigFiles } from './big_files.ts';
 import { listing } from './listing.ts';
@@ -19,14 +19,16 @@ const BENCHES: Record<string, (options: Options) => Promise<void>> = {
   scale,
 };
 
-// So that what must not outlive this process goes at its exit; see scratch.ts.
+// A signal must run the exit handlers, which delete temporary files; see scratch.ts.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1));
 
 try {
   const { names, options } = readArguments(process.argv.slice(2));
   const unknown = names.filter((name) => !(name in BENCHES));
   if (unknown.length > 0)
-    throw new Error(`there is no bench ${unknown.join(', ')}; there are ${Object.keys(BENCHES).join(', ')}`);
+    throw new Error(
+      `unknown benchmark: ${unknown.join(', ')}; expected one of: ${Object.keys(BENCHES).join(', ')}`,
+    );
   for (const name of names.length > 0 ? names : Object.keys(BENCHES)) await BENCHES[name]!(options);
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);

@@ -1,14 +1,14 @@
+/** The benchmark `big_files`: duration and memory of imports of big files, alone and several at once. */
 import { stat } from 'node:fs/promises';
 import type { BucketServer } from '../embedded/bucket/server.ts';
 import { type Dataset, describeDataset } from './data/dataset.ts';
 import { runInDuckDB } from './data/duckdb.ts';
 import { readings } from './data/readings.ts';
-import { BUCKET, type Ground, onGround, QUIET } from './ground.ts';
 import { type Content, checkRows, multiply, readContent } from './load/content.ts';
+import { plainTable, TABLE } from './load/loader.ts';
 import { installTimescaledb, NO_TIMESCALEDB } from './load/timescaledb.ts';
-import { plainTable, TABLE } from './load/way.ts';
+import { printEnvironment } from './measure/environment.ts';
 import { type Cost, Meter } from './measure/meter.ts';
-import { printSetting } from './measure/setting.ts';
 import type { Options } from './options.ts';
 import {
   type Goal,
@@ -20,16 +20,17 @@ import {
   progress,
   seconds,
 } from './report.ts';
+import { BUCKET, QUIET, type Testbed, withTestbed } from './testbed.ts';
 
-/** With the preset of 5 million rows, about 1 GB in either format. */
+/** With the default of 5 million rows, a file has about 1 GB in either format. */
 const NOTE_LENGTH = 160;
-/** Rows; other tools make them that large. DuckDB writes pages of up to 100 MB into them. */
+/** In rows. Other tools write row groups of this size. DuckDB writes pages of up to 100 MB into them. */
 const LARGE_ROW_GROUP = 1_048_576;
 const MAX_FILE_BYTES = 4 * 1024 ** 3;
 const MANY = 3;
 const HIGH_CONCURRENCY = 16;
 
-/** Files that one worker, fresh from its start, imports at once. */
+/** Files that one newly started worker imports at once. */
 interface Case {
   name: string;
   /** Paths. */
@@ -43,30 +44,30 @@ interface Measured {
   case: Case;
   cost: Cost;
   bytes: number;
-  /** What kept the files from being imported. */
+  /** Why the import failed. */
   error: string | undefined;
 }
 
-/** Big files, alone and several at once: seconds, and the memory of worker and children together. */
+/** Runs all cases and prints seconds, CPU, and the memory of the worker and its children. */
 export async function bigFiles({ rows }: Options): Promise<void> {
   progress('big_files: making the files');
   const data = await readings({ rows, noteLength: NOTE_LENGTH });
   const runs: Measured[] = [];
   let content: Content | undefined;
   for (const each of await listCases(data)) {
-    await onGround(
+    await withTestbed(
       (server) => putAll(server, each),
-      async (ground) => {
-        const timescaledb = await installTimescaledb(ground.client);
-        if (runs.length === 0) await printHead(ground, data, timescaledb);
+      async (testbed) => {
+        const timescaledb = await installTimescaledb(testbed.client);
+        if (runs.length === 0) await printHead(testbed, data, timescaledb);
         if (each.columnstore && !timescaledb) return;
-        const run = await tryCase(ground, data, each);
+        const run = await tryCase(testbed, data, each);
         runs.push(run);
         progress(
           `big_files: ${each.name}: ${seconds(run.cost.seconds)}, ${optional(run.cost.peakBytes, megabytes) ?? '-'}${run.error ? `, ${run.error}` : ''}`,
         );
         if (run.error) return;
-        const loaded = await readContent(ground.client, data.columns);
+        const loaded = await readContent(testbed.client, data.columns);
         const files = each.csv.length + each.parquet.length;
         content ??= loaded;
         checkRows(each.name, loaded, { ...multiply(content, files), rows: String(rows * files) });
@@ -119,16 +120,16 @@ async function putAll({ store }: BucketServer, { csv, parquet }: Case): Promise<
   for (const [n, path] of parquet.entries()) await store.putFile(BUCKET, `parquet/${n}.parquet`, path);
 }
 
-/** A case that fails has its cost so far, and does not keep the others from being measured. */
-async function tryCase(ground: Ground, data: Dataset, each: Case): Promise<Measured> {
-  if (!each.columnstore) await ground.client.query(plainTable(data.columns));
+/** Returns the cost of a case. If its import fails, it returns the cost so far with the error. */
+async function tryCase(testbed: Testbed, data: Dataset, each: Case): Promise<Measured> {
+  if (!each.columnstore) await testbed.client.query(plainTable(data.columns));
   const settings = each.columnstore ? { columnstore: true, segment_by: ['device'], order_by: ['at'] } : {};
   const types = Object.fromEntries(data.columns.map(({ name, type }) => [name, type]));
   const formats = (['csv', 'parquet'] as const).filter((format) => each[format].length > 0);
-  const meter = new Meter(ground.postgres.pid, ground.worker.pid);
+  const meter = new Meter(testbed.postgres.pid, testbed.worker.pid);
   const imports = Promise.all(
     formats.map((format) =>
-      ground.importAll(
+      testbed.importAll(
         format,
         {
           pattern: `${format}/*`,
@@ -152,11 +153,11 @@ async function tryCase(ground: Ground, data: Dataset, each: Case): Promise<Measu
   return { case: each, cost, bytes: sizes.reduce((sum, size) => sum + size, 0), error };
 }
 
-async function printHead({ client }: Ground, data: Dataset, timescaledb: boolean): Promise<void> {
-  console.log('## big_files: big files, each run with a worker fresh from its start\n');
-  await printSetting(client);
+async function printHead({ client }: Testbed, data: Dataset, timescaledb: boolean): Promise<void> {
+  console.log('## big_files: big files, each case with a newly started worker\n');
+  await printEnvironment(client);
   if (!timescaledb) console.log(`${NO_TIMESCALEDB}: no columnstore.`);
-  console.log(`\nMade readings, ${await describeDataset(data)}:\n`);
+  console.log(`\nGenerated readings, ${await describeDataset(data)}:\n`);
 }
 
 function printRuns(runs: Measured[]): void {
@@ -175,7 +176,7 @@ function printRuns(runs: Measured[]): void {
   printGoals(runs.map(memoryGoal));
 }
 
-/** Where DuckDB sorts, it takes more than its own limit. */
+/** The limit is higher for the columnstore: when DuckDB sorts, it exceeds its own memory limit. */
 function memoryGoal({ case: { name, columnstore }, cost, error }: Measured): Goal {
   const atMost = columnstore ? 800e6 : 400e6;
   return {

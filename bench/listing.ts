@@ -1,32 +1,33 @@
+/** The benchmark `listing`: polls of a bucket with a million keys. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { PutEntry } from '../embedded/bucket/store.ts';
-import { BUCKET, type Ground, onGround } from './ground.ts';
+import { BUCKET, type Testbed, withTestbed } from './testbed.ts';
 
 const KEYS = 1_000_000;
-/** How many of the keys the first scan looks for, the last of all among them. */
-const WANTED = 10;
-/** So that no poll comes between. */
+/** The number of keys that match the pattern of the first scan. The last key is one of them. */
+const MATCHING = 10;
+/** A schedule that does not run during the benchmark. */
 const NEVER = '0 0 29 2 *';
-/** How many files a connector that all keys match takes in one poll. */
-const PLACES = 10_000;
+/** The max_tracked_files of the second connector, whose pattern matches all keys. */
+const MAX_TRACKED = 10_000;
 
-/** A bucket of a million keys: its first scan, a steady poll afterwards, and a poll that fills all its places. */
+/** Measures the first scan, then a poll without new keys, then a poll that enqueues max_tracked_files files. */
 export async function listing(): Promise<void> {
-  await onGround(
+  await withTestbed(
     ({ store }) => store.putMany(BUCKET, entries()),
-    async (ground) => {
-      await ground.client.query('create table listed (n integer)');
-      const seconds = await ground.importAll('scan', {
+    async (testbed) => {
+      await testbed.client.query('create table listed (n integer)');
+      const seconds = await testbed.importAll('scan', {
         pattern: 'data/**/*.wanted.csv',
         file_format: 'csv',
         target_table: 'listed',
         schedule: NEVER,
       });
-      const { keys, requests } = await sum(ground, 'scan');
-      report(`first scan, ${WANTED} keys match`, keys, requests, seconds);
+      const { keys, requests } = await sum(testbed, 'scan');
+      report(`first scan, ${MATCHING} keys match`, keys, requests, seconds);
       if (keys !== KEYS) throw new Error(`${keys} of ${KEYS} keys were listed`);
-      await steadyPoll(ground);
-      await fillPlaces(ground);
+      await steadyPoll(testbed);
+      await fullPoll(testbed);
     },
   );
 }
@@ -35,28 +36,28 @@ function* entries(): Generator<PutEntry> {
   const body = Buffer.from('n\n1\n');
   for (let n = 1; n <= KEYS; n++) {
     const digits = String(n).padStart(7, '0');
-    const wanted = n % (KEYS / WANTED) === 0 ? '.wanted' : '';
+    const wanted = n % (KEYS / MATCHING) === 0 ? '.wanted' : '';
     yield { key: `data/${digits.slice(0, 3)}/sensor-${digits}${wanted}.csv`, body };
   }
 }
 
-/** One more look at the bucket that the scan has gone through. */
-async function steadyPoll(ground: Ground): Promise<void> {
-  const before = await sum(ground, 'scan');
-  await ground.client.query("select s3_connector.poll_now('scan')");
-  const after = await polled(ground, 'scan', before.polls + 1);
+/** Measures a poll after the scan is complete. */
+async function steadyPoll(testbed: Testbed): Promise<void> {
+  const before = await sum(testbed, 'scan');
+  await testbed.client.query("select s3_connector.poll_now('scan')");
+  const after = await polled(testbed, 'scan', before.polls + 1);
   console.log(`  steady poll: ${after.requests - before.requests} LIST request (goal: exactly 1)`);
 }
 
-async function fillPlaces(ground: Ground): Promise<void> {
-  await ground.client.query(
+async function fullPoll(testbed: Testbed): Promise<void> {
+  await testbed.client.query(
     `insert into s3_connector.connectors (name, bucket, endpoint, auth_method, schedule, max_tracked_files, pattern, file_format, target_table)
-      values ('places', $1, $2, 'anonymous', $3, $4, 'data/**', 'csv', 'listed')`,
-    [BUCKET, ground.server.endpoint, NEVER, PLACES],
+      values ('full', $1, $2, 'anonymous', $3, $4, 'data/**', 'csv', 'listed')`,
+    [BUCKET, testbed.server.endpoint, NEVER, MAX_TRACKED],
   );
-  const { keys, requests, seconds } = await polled(ground, 'places', 1);
-  report(`a poll that enqueues ${PLACES} files`, keys, requests, seconds);
-  await ground.drop('places');
+  const { keys, requests, seconds } = await polled(testbed, 'full', 1);
+  report(`a poll that enqueues ${MAX_TRACKED} files`, keys, requests, seconds);
+  await testbed.drop('full');
 }
 
 interface Polls {
@@ -66,15 +67,15 @@ interface Polls {
   seconds: number;
 }
 
-async function polled(ground: Ground, name: string, polls: number): Promise<Polls> {
+async function polled(testbed: Testbed, name: string, polls: number): Promise<Polls> {
   for (;;) {
-    const found = await sum(ground, name);
+    const found = await sum(testbed, name);
     if (found.polls >= polls) return found;
     await delay(20);
   }
 }
 
-async function sum({ client }: Ground, name: string): Promise<Polls> {
+async function sum({ client }: Testbed, name: string): Promise<Polls> {
   const { rows } = await client.query(
     `select count(*)::integer as polls, coalesce(sum(keys_listed), 0)::integer as keys,
       coalesce(sum(list_requests), 0)::integer as requests, coalesce(sum(seconds), 0)::float8 as seconds

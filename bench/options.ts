@@ -1,20 +1,20 @@
+/** The command line of the benchmarks. */
 import { parseArgs } from 'node:util';
 import type { PostgresOptions } from '../embedded/postgres/server.ts';
 
-/** How much is measured, and how often. */
 export interface Options {
-  /** Of the made data: a quick run has less; what goals say is meant for the preset. */
+  /** The size of generated data. Goals apply to the default. */
   rows: number;
-  /** How often each way is run; what is printed are medians. */
+  /** How often each loader runs. Medians are printed. */
   rounds: number;
 }
 
-/** The server of every bench: TEST_POSTGRES_BIN_DIR names an installed one, as for the tests. */
+/** The options of all servers. TEST_POSTGRES_BIN_DIR selects an installed PostgreSQL, as for the tests. */
 export const serverOptions: PostgresOptions = process.env.TEST_POSTGRES_BIN_DIR
   ? { binDir: process.env.TEST_POSTGRES_BIN_DIR }
   : {};
 
-/** The benches that are asked for (none: all), and the options. */
+/** Returns the names of the benchmarks to run (empty: all), and the options. */
 export function readArguments(args: string[]): { names: string[]; options: Options } {
   const { values, positionals } = parseArgs({
     args,

@@ -1,6 +1,8 @@
-/** What a goal asks of a figure, and what this run had; undefined: it could not be measured. */
+/** Prints tables and goals in Markdown. */
+/** A goal for a figure. */
 export interface Goal {
   text: string;
+  /** The figure of this run. Undefined: not measured. */
   value: number | undefined;
   met: (value: number) => boolean;
   show: (value: number) => string;
@@ -10,17 +12,17 @@ export const seconds = (value: number) => `${value.toFixed(2)} s`;
 export const times = (value: number) => `${value.toFixed(2)}x`;
 export const megabytes = (bytes: number) => `${Math.round(bytes / 1e6)} MB`;
 
-/** What could not be measured stays undefined. */
+/** Formats a value, unless it is undefined (not measured). */
 export function optional(value: number | undefined, format: (value: number) => string): string | undefined {
   return value === undefined ? undefined : format(value);
 }
 
-/** While it runs: not part of what is printed in the end. */
+/** Prints progress to stderr, so that stdout has only the results. */
 export function progress(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
-/** @param rows cells by row; undefined is what could not be measured */
+/** Prints a table. Undefined cells (not measured) become dashes. */
 export function printTable(head: string[], rows: (string | undefined)[][]): void {
   const cells = [head, head.map(() => ''), ...rows.map((row) => row.map((cell) => cell ?? '-'))];
   const widths = head.map((_, column) => Math.max(...cells.map((row) => row[column]!.length)));
@@ -43,20 +45,20 @@ export function printGoals(goals: Goal[]): void {
   console.log();
 }
 
-/** Undefined if any is. */
+/** Returns the highest value, or undefined if any value is. */
 export function highest(values: (number | undefined)[]): number | undefined {
   return values.reduce((a, b) => (a === undefined || b === undefined ? undefined : Math.max(a, b)));
 }
 
-/** Says how much other programs disturbed what was measured. */
+/** Prints how much CPU time other programs used, and warns if it was too much. */
 export function printOthers(shares: (number | undefined)[]): void {
   const most = highest(shares);
   if (most === undefined) return;
-  const warning = most > 0.1 ? ', SO THE SECONDS ARE NOT TO BE TRUSTED' : '';
+  const warning = most > 0.1 ? ': DO NOT TRUST THE SECONDS' : '';
   console.log(`Other programs took up to ${Math.round(most * 100)} % of the machine's CPU time${warning}.\n`);
 }
 
-/** Of an even number, the upper of the two in the middle; undefined if any is. */
+/** Returns the median (of an even number, the upper middle one), or undefined if any value is. */
 export function median(values: (number | undefined)[]): number | undefined {
   const known = values.filter((value) => value !== undefined);
   if (known.length < values.length) return undefined;

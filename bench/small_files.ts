@@ -1,58 +1,59 @@
+/** The benchmark `small_files`: many small CSV files. */
 import { spawnSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { BUCKET, type Ground, onGround } from './ground.ts';
 import type { Options } from './options.ts';
 import { type Goal, median, printGoals } from './report.ts';
+import { BUCKET, type Testbed, withTestbed } from './testbed.ts';
 
 const FILES = 2000;
-/** About 10 KB. */
+/** Rows per file, about 10 KB. */
 const ROWS = 190;
-/** Of the same files; a call of psql takes so long that all would only cost time. */
+/** The number of files that psql loads: fewer, because one call of psql takes long. */
 const BY_PSQL = 200;
 
-/** 2,000 CSV files of 10 KB through the connector, against calls of psql's \copy, a call a file. */
+/** Compares imports of 2,000 files with one call of psql's \copy per file. */
 export async function smallFiles({ rounds }: Options): Promise<void> {
   const files = Array.from({ length: FILES }, (_, file) => ({
     name: `${String(file).padStart(4, '0')}.csv`,
     body: csv(file),
   }));
-  await onGround(
+  await withTestbed(
     ({ store }) => {
       for (const { name, body } of files) store.put(BUCKET, `small/${name}`, body);
     },
-    async (ground) => {
-      await ground.client.query(
+    async (testbed) => {
+      await testbed.client.query(
         'create table by_connector (file integer, n integer, at timestamptz, label text, value float8)',
       );
-      await ground.client.query('create table by_psql (like by_connector)');
+      await testbed.client.query('create table by_psql (like by_connector)');
       const times: number[] = [];
       for (let round = 1; round <= rounds; round++) {
-        times.push(await importFiles(ground));
+        times.push(await importFiles(testbed));
         report(`connector, round ${round}`, FILES, times.at(-1)!);
       }
       const ours = median(times)!;
-      const psql = await copyWithPsql(ground, files.slice(0, BY_PSQL));
+      const psql = await copyWithPsql(testbed, files.slice(0, BY_PSQL));
       if (psql === undefined) return console.log('  psql is not on PATH: no comparison');
-      await assertCount(ground, 'by_psql', BY_PSQL);
-      report('psql \\copy, a call a file', BY_PSQL, psql);
-      console.log(`  connector / psql: ${(ours / FILES / (psql / BY_PSQL)).toFixed(2)} of the time a file`);
+      await assertCount(testbed, 'by_psql', BY_PSQL);
+      report('psql \\copy, one call per file', BY_PSQL, psql);
+      console.log(`  connector / psql: ${(ours / FILES / (psql / BY_PSQL)).toFixed(2)} of the time per file`);
       printGoals([goal(FILES / ours)]);
     },
   );
 }
 
-/** @returns seconds */
-async function importFiles(ground: Ground): Promise<number> {
-  await ground.client.query('truncate by_connector');
-  await ground.client.query('checkpoint');
-  const seconds = await ground.importAll('small', {
+/** Imports all files. Returns seconds. */
+async function importFiles(testbed: Testbed): Promise<number> {
+  await testbed.client.query('truncate by_connector');
+  await testbed.client.query('checkpoint');
+  const seconds = await testbed.importAll('small', {
     pattern: 'small/*',
     file_format: 'csv',
     target_table: 'by_connector',
   });
-  await assertCount(ground, 'by_connector', FILES);
-  await ground.drop('small');
+  await assertCount(testbed, 'by_connector', FILES);
+  await testbed.drop('small');
   return seconds;
 }
 
@@ -74,23 +75,23 @@ function csv(file: number): string {
 }
 
 async function copyWithPsql(
-  ground: Ground,
+  testbed: Testbed,
   files: { name: string; body: string }[],
 ): Promise<number | undefined> {
   if (spawnSync('psql', ['--version']).status !== 0) return undefined;
-  const directory = join(ground.directory, 'small');
+  const directory = join(testbed.directory, 'small');
   await mkdir(directory);
   for (const { name, body } of files) await writeFile(join(directory, name), body);
   const start = performance.now();
   for (const { name } of files) {
     const command = `\\copy by_psql from '${join(directory, name)}' with (format csv, header true)`;
-    const { status, stderr } = spawnSync('psql', ['-qX', ground.postgres.url(), '-c', command]);
+    const { status, stderr } = spawnSync('psql', ['-qX', testbed.postgres.url(), '-c', command]);
     if (status !== 0) throw new Error(String(stderr));
   }
   return (performance.now() - start) / 1000;
 }
 
-async function assertCount({ client }: Ground, table: string, files: number): Promise<void> {
+async function assertCount({ client }: Testbed, table: string, files: number): Promise<void> {
   const { rows } = await client.query(
     `select count(*) as rows, count(distinct (file, n)) as different from ${table}`,
   );
@@ -99,8 +100,8 @@ async function assertCount({ client }: Ground, table: string, files: number): Pr
     throw new Error(`${table}: ${JSON.stringify(rows[0])}`);
 }
 
-function report(way: string, files: number, seconds: number): void {
+function report(loader: string, files: number, seconds: number): void {
   console.log(
-    `small_files: ${files} files of ${ROWS} rows, ${way}: ${seconds.toFixed(1)} s, ${Math.round(files / seconds)} files/s`,
+    `small_files: ${files} files of ${ROWS} rows, ${loader}: ${seconds.toFixed(1)} s, ${Math.round(files / seconds)} files/s`,
   );
 }

@@ -1,3 +1,4 @@
+/** Starts a worker in a process of its own. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
@@ -7,15 +8,14 @@ const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 const END_WITH_PARENT = new URL('../embedded/end_with_parent.ts', import.meta.url).href;
 const KEPT_LINES = 20;
 
-/** A worker in a process of its own, as `npm start` runs it. */
 export interface BenchWorker {
   readonly pid: number;
-  /** Rejects, with the end of its log, if it ends without having been told to. */
+  /** Rejects with the last lines of its log if it ends unexpectedly. */
   readonly lost: Promise<never>;
   stop(): Promise<void>;
 }
 
-/** Starts a worker; resolves when it takes work. */
+/** Starts a worker and waits until it is ready. */
 export async function startWorker(env: Record<string, string>): Promise<BenchWorker> {
   const worker = spawn(process.execPath, ['--import', END_WITH_PARENT, MAIN], {
     env: { ...process.env, ...env },
@@ -30,9 +30,9 @@ export async function startWorker(env: Record<string, string>): Promise<BenchWor
     if (line.includes('"ready"')) ready.resolve();
   });
   const lost = exit.then(([code, signal]) => {
-    throw new Error(`the worker ended by itself (${signal ?? `exit code ${code}`}):\n${lines.join('\n')}`);
+    throw new Error(`the worker ended unexpectedly (${signal ?? `exit code ${code}`}):\n${lines.join('\n')}`);
   });
-  // Once it is told to stop, nobody waits for that.
+  // After `stop` nobody handles this rejection.
   lost.catch(() => {});
   await Promise.race([ready.promise, lost]);
   return {

@@ -1,9 +1,10 @@
+/** The form of every action button. */
 import { ACTIONS, isActionName } from './actions.ts';
 import { ownAddress } from './address.ts';
 import { RequestError } from './request.ts';
 import type { FormReply, FormRequest } from './routes.ts';
 
-/** Runs the action that a form names, and leads back to the page that it was on. */
+/** Runs the action that the form names, and redirects to the page that it came from. */
 export async function act({ db, fields }: FormRequest): Promise<FormReply> {
   const action = fields.get('action') ?? undefined;
   if (!isActionName(action)) throw new RequestError(400, 'The form names no action.');

@@ -1,12 +1,12 @@
+/** The "actions": what people can do to a connector or a file by a button, each with its SQL. */
 import { type Statement, sql } from './sql.ts';
 
-/** What a person may do to a connector or to a file, and the statement that does it. */
 export interface Action {
   label: string;
   statement(name: string, key: string): Statement;
 }
 
-/** Each is one of the functions and procedures that anybody may call from SQL; the role's grants decide. */
+/** Each calls a public function or procedure of the schema. The privileges of the console's role decide which work. */
 export const ACTIONS = {
   pause: { label: 'Pause', statement: (name) => sql`select s3_connector.pause(${name})` },
   resume: { label: 'Resume', statement: (name) => sql`select s3_connector.resume(${name})` },
@@ -48,7 +48,7 @@ export function isActionName(name: string | undefined): name is ActionName {
   return name !== undefined && Object.hasOwn(ACTIONS, name);
 }
 
-/** Which actions make sense for a file in that status; what else may be forbidden, PostgreSQL says. */
+/** Returns the actions that make sense for a file in that status. PostgreSQL may still refuse one. */
 export function fileActions(status: string, hasLineage: boolean): ActionName[] {
   switch (status) {
     case 'in_queue':

@@ -1,10 +1,9 @@
-/** The files that pages load: our own, and those of the packages that the browser uses. */
+/** The "assets": files that pages load, from the console and from npm packages that run in the browser. */
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { packageRoot } from '../src/paths.ts';
 
-/** A file that pages load. */
 export interface Asset {
   type: string;
   content: Buffer;
@@ -24,14 +23,14 @@ const FILES: Record<string, { type: string; path: string }> = {
   '/assets/uplot.js': { type: SCRIPT, path: join(distOf('uplot'), 'uPlot.esm.js') },
 };
 
-/** The folder of a package's main file, which is its dist/. */
+/** Returns the directory of a package's main file, which is its dist/. */
 function distOf(name: string): string {
   return dirname(fileURLToPath(import.meta.resolve(name)));
 }
 
 const loaded = new Map<string, Asset>();
 
-/** The file of that address, read once; undefined where there is none. */
+/** Returns the asset at that path, or undefined. Each file is read once. */
 export function findAsset(path: string): Asset | undefined {
   if (!Object.hasOwn(FILES, path)) return undefined;
   const file = FILES[path]!;

@@ -1,17 +1,18 @@
+/** The console's connections to the database. They have the privileges of the console's role. */
 import pg from 'pg';
 import { groups, type Statement, show } from './sql.ts';
 
-/** What became of statements that a person had run. */
+/** The result of statements that a person ran. */
 export interface Outcome {
   /** The statements, as a person would type them. */
   shown: string;
-  /** Values that came back, a line each. */
+  /** The returned rows, one line each. */
   results: string[];
   notices: { message: string; hint: string | undefined }[];
   error?: SqlError;
 }
 
-/** What PostgreSQL said no with. */
+/** An error of PostgreSQL. */
 export interface SqlError {
   /** SQLSTATE. */
   code: string;
@@ -20,29 +21,27 @@ export interface SqlError {
   hint: string | undefined;
 }
 
-/** The database as the role that the console logs in as may use it. */
 export interface ConsoleDatabase {
   /** Runs one query for a page. @throws pg.DatabaseError */
   rows<T extends object>(statement: Statement): Promise<T[]>;
-  /** Runs what a person asked for; an error of PostgreSQL's is part of the outcome, another is thrown. */
+  /** Runs statements for a person. An error of PostgreSQL is part of the outcome; other errors are thrown. */
   run(statements: readonly Statement[]): Promise<Outcome>;
-  /** The name of the role. */
+  /** Returns the name of the console's role. */
   role(): Promise<string>;
   close(): Promise<void>;
 }
 
-/** A page that takes longer is of no use to anybody. */
 const READ_TIMEOUT_MS = 30_000;
-/** SQLSTATE of who was chosen to give way. */
+/** SQLSTATE of deadlock_detected. */
 const DEADLOCK = '40P01';
-/** A worker may be long at answering: audit lists a whole bucket. */
+/** Long, because a worker may take minutes: audit lists a whole bucket. */
 const RUN_TIMEOUT_MS = 15 * 60_000;
 
-/** Connects when first used. */
+/** Returns the database. It connects when it is first used. */
 export function openConsoleDatabase(databaseUrl: string): ConsoleDatabase {
   const options = { connectionString: databaseUrl, application_name: 's3_connector console' };
   const pool = new pg.Pool({ ...options, max: 6, statement_timeout: READ_TIMEOUT_MS });
-  // An idle connection that breaks is replaced by the next query.
+  // The next query replaces an idle connection that breaks.
   pool.on('error', () => {});
 
   let role: string | undefined;
@@ -56,7 +55,7 @@ export function openConsoleDatabase(databaseUrl: string): ConsoleDatabase {
       try {
         return await read<T>(pool, statement);
       } catch (error) {
-        // A worker that starts applies the views anew; who reads them meanwhile may deadlock with it.
+        // A starting worker replaces the views, and readers may deadlock with it.
         if ((error as { code?: string }).code === DEADLOCK) return await read<T>(pool, statement);
         throw error;
       }
@@ -109,7 +108,7 @@ function describeRow(row: Record<string, unknown>): string[] {
   return values.length === 0 ? [] : [values.map(([name, value]) => `${name}: ${value}`).join(', ')];
 }
 
-/** @throws what is no error of PostgreSQL's */
+/** Converts an error of PostgreSQL, and throws any other error. */
 async function toSqlError(client: pg.Client, error: unknown): Promise<SqlError> {
   if (!(error instanceof pg.DatabaseError)) throw error;
   const code = error.code ?? 'XX000';
@@ -117,9 +116,9 @@ async function toSqlError(client: pg.Client, error: unknown): Promise<SqlError> 
   return { code, message: error.message, detail: error.detail, hint };
 }
 
-/** PostgreSQL says what is not permitted, but not how it would be. */
+/** Returns the grants that the role lacks: the error of PostgreSQL does not name them. */
 async function grantHint(client: pg.Client): Promise<string> {
   const { rows } = await client.query<{ role: string }>('select quote_ident(current_user) as role');
   const role = rows[0]!.role;
-  return `To steer: grant s3_connector_operator to ${role}; to configure as well: grant s3_connector_admin to ${role}; which an administrator of the database can do.`;
+  return `Ask an administrator of the database to run one of these. For actions: grant s3_connector_operator to ${role}; for actions and configuration: grant s3_connector_admin to ${role};`;
 }

@@ -1,14 +1,15 @@
-/** PostgreSQL's bigint comes as text. */
+/** Formats numbers, sizes, durations and times for pages. */
+/** The driver returns a bigint as text. */
 export type Bigint = string;
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
 
-/** 1234567 as 1,234,567; a dash for what is not known. */
+/** Formats 1234567 as 1,234,567, and an unknown number as a dash. */
 export function count(value: Bigint | number | null | undefined): string {
   return value === null || value === undefined ? '–' : BigInt(value).toLocaleString('en-US');
 }
 
-/** Bytes, to three digits. */
+/** Formats bytes with three significant digits. */
 export function bytes(value: Bigint | number | null | undefined): string {
   if (value === null || value === undefined) return '–';
   let size = Number(value);
@@ -20,7 +21,7 @@ export function bytes(value: Bigint | number | null | undefined): string {
   return `${unit === 0 ? size : size.toPrecision(size < 1000 ? 3 : 4)} ${UNITS[unit]}`;
 }
 
-/** Seconds, in the units that a person would use. */
+/** Formats seconds in the units that a person would use. */
 export function duration(seconds: number | null | undefined): string {
   if (seconds === null || seconds === undefined) return '–';
   if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
@@ -31,12 +32,12 @@ export function duration(seconds: number | null | undefined): string {
   return `${Math.floor(whole / 86_400)} d ${Math.floor((whole % 86_400) / 3600)} h`;
 }
 
-/** A time in UTC, to the second. */
+/** Formats a time in UTC, to the second. */
 export function utc(time: Date): string {
   return time.toISOString().slice(0, 19).replace('T', ' ');
 }
 
-/** How long ago, or until when, roughly. */
+/** Formats the rough distance of a time from now. */
 export function relative(time: Date, now = Date.now()): string {
   const seconds = (now - time.getTime()) / 1000;
   const size = Math.abs(seconds);
@@ -52,7 +53,7 @@ export function relative(time: Date, now = Date.now()): string {
   return seconds > 0 ? `${text} ago` : `in ${text}`;
 }
 
-/** Which words people see for a status. */
+/** Returns the words that people see for a status. */
 export function statusLabel(status: string): string {
   return status.replaceAll('_', ' ');
 }

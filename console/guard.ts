@@ -1,65 +1,65 @@
+/** The "guard" decides which requests the console accepts: host name, sign-in, and origin of forms. */
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { isLoopback } from './config.ts';
 
-/** Who may come in, and which requests are meant. */
 export interface Guard {
-  /** Stands in every form, which a page of another origin cannot know. */
+  /** A secret in every form. A page of another origin cannot know it. */
   readonly formToken: string;
-  /** Why a request is not answered at all; undefined: it is. */
-  refuses(request: IncomingMessage): string | undefined;
-  /** Whether whoever asks has shown the token, where there is one. */
-  isLoggedIn(request: IncomingMessage): boolean;
-  /** The cookie for who knows the token; undefined: it is the wrong one. */
-  logIn(token: string, request: IncomingMessage): string | undefined;
-  /** Whether a POST comes from a form of ours. */
-  isOurForm(request: IncomingMessage, formToken: string | undefined): boolean;
+  /** Returns why a request is refused before anything else, or undefined. */
+  refusalReason(request: IncomingMessage): string | undefined;
+  /** Returns whether the request is signed in. Without a token, every request is. */
+  isSignedIn(request: IncomingMessage): boolean;
+  /** Returns the session cookie, or undefined if the token is wrong. */
+  signIn(token: string, request: IncomingMessage): string | undefined;
+  /** Returns whether a POST comes from a form of this console. */
+  isOwnForm(request: IncomingMessage, formToken: string | undefined): boolean;
 }
 
 const COOKIE = 's3_connector_console';
 const SESSION_SECONDS = 12 * 3600;
 
-/** For every answer: nothing inline, nothing from elsewhere, in nobody's frame. */
+/** For every response: no inline scripts or styles, nothing from other origins, no frames. */
 export const SECURITY_HEADERS: OutgoingHttpHeaders = {
   'content-security-policy':
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
   'x-content-type-options': 'nosniff',
-  // Not no-referrer: with it browsers send "Origin: null" with forms.
+  // Not no-referrer: browsers would then send "Origin: null" with forms.
   'referrer-policy': 'same-origin',
   'cross-origin-opener-policy': 'same-origin',
   'cross-origin-resource-policy': 'same-origin',
 };
 
-/** With a token, people log in with it; without one, only names of this machine are answered. */
+/** With a token, people must sign in. Without one, only requests to host names of this machine are accepted. */
 export function makeGuard(token: string | undefined): Guard {
-  // From the token, so that several consoles, and one that was started anew, know each other's forms and cookies.
+  // Derived from the token, so that forms and cookies stay valid after a restart and in other consoles.
   const secret = token === undefined ? randomBytes(32) : hash(token);
   const formToken = sign(secret, 'form');
 
   return {
     formToken,
-    refuses(request) {
-      // A name of somebody's that resolves to 127.0.0.1 (DNS rebinding) would make their page one of this origin. With a
-      // token it has no cookie.
+    refusalReason(request) {
+      // Against DNS rebinding: a foreign name that resolves to 127.0.0.1 would make a foreign page same-origin. With a
+      // token this check is not needed, because that page has no cookie.
       if (token === undefined && !isLoopback(hostName(request.headers.host ?? ''))) {
-        return 'The console answers to names of this machine only, such as localhost; with CONSOLE_TOKEN to any.';
+        return 'Without CONSOLE_TOKEN the console accepts only names of this machine, such as localhost.';
       }
       return undefined;
     },
-    isLoggedIn(request) {
+    isSignedIn(request) {
       if (token === undefined) return true;
       const [until, signature] = (readCookie(request) ?? '').split('.');
       return (
         Number(until) > Date.now() / 1000 && equal(signature ?? '', sign(secret, `session ${until}`)) === true
       );
     },
-    logIn(given, request) {
+    signIn(given, request) {
       if (token === undefined || !equal(given, token)) return undefined;
       const until = Math.floor(Date.now() / 1000) + SESSION_SECONDS;
       const secure = request.headers['x-forwarded-proto'] === 'https' ? '; Secure' : '';
       return `${COOKIE}=${until}.${sign(secret, `session ${until}`)}; Path=/; Max-Age=${SESSION_SECONDS}; HttpOnly; SameSite=Strict${secure}`;
     },
-    isOurForm(request, given) {
+    isOwnForm(request, given) {
       const { origin, host } = request.headers;
       const site = request.headers['sec-fetch-site'];
       if (origin !== undefined && (!URL.canParse(origin) || new URL(origin).host !== host)) return false;
@@ -77,7 +77,7 @@ function hash(text: string): Buffer {
   return createHash('sha256').update(text).digest();
 }
 
-/** In a time that says nothing about either. */
+/** Compares in constant time. */
 function equal(a: string, b: string): boolean {
   return timingSafeEqual(hash(a), hash(b));
 }

@@ -1,4 +1,5 @@
-/** Text that is HTML already, made by `html` alone. */
+/** HTML templates that escape their values. */
+/** Text that is already HTML. Only `html` makes it. */
 export class Html {
   readonly text: string;
   constructor(text: string) {
@@ -6,7 +7,7 @@ export class Html {
   }
 }
 
-/** What may stand in a template: text is escaped, null, undefined and false are nothing. */
+/** A value in a template. Text is escaped; null, undefined and false are empty. */
 export type HtmlValue = Html | string | number | null | undefined | false | readonly HtmlValue[];
 
 const ESCAPES: Record<string, string> = {
@@ -17,7 +18,7 @@ const ESCAPES: Record<string, string> = {
   "'": '&#39;',
 };
 
-/** Tagged template: the only way to make Html, so that whatever comes from elsewhere is escaped. Attributes are to be quoted. */
+/** Tagged template that escapes its values. Attributes must be quoted. */
 export function html(strings: TemplateStringsArray, ...values: HtmlValue[]): Html {
   return new Html(String.raw({ raw: strings }, ...values.map(toText)));
 }
@@ -29,13 +30,13 @@ function toText(value: HtmlValue): string {
   return String(value).replace(/[&<>"']/g, (character) => ESCAPES[character]!);
 }
 
-/** A link within the console; parameters that are undefined or empty are left out. */
+/** Returns an address within the console. Undefined and empty parameters are omitted. */
 export function link(path: string, parameters: Record<string, string | undefined> = {}): string {
   const given = Object.entries(parameters).filter((entry): entry is [string, string] => Boolean(entry[1]));
   return given.length === 0 ? path : `${path}?${new URLSearchParams(given)}`;
 }
 
-/** The id of an element that stands for one thing, by which a refreshed page finds it again. */
+/** Returns the id of a connector's or file's element. A refresh matches elements by their ids. */
 export function elementId(kind: 'connector' | 'file', name: string): string {
   return `${kind}:${encodeURIComponent(name)}`;
 }

@@ -1,21 +1,24 @@
+/**
+ * Live updates: tells open pages when files change, by LISTEN and server-sent events.
+ * A "follower" is a page that waits for changes. Without LISTEN, pages refresh every minute.
+ */
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 
-/** Tells open pages that files changed, as soon as the database does (LISTEN). Pages do without it, too: they refresh each minute. */
 export interface Live {
-  /** Keeps the response open and writes a server-sent event to it after changes of that connector, or of any. */
+  /** Keeps the response open, and writes an event to it after changes of that connector. Undefined: of any. */
   follow(response: ServerResponse, connector: string | undefined): void;
   close(): Promise<void>;
 }
 
 const CHANNEL = 's3_connector';
-/** Changes that come closer together than this make one event. */
-const GATHER_MS = 500;
-/** How long to wait before the next try, of the console to listen, and of a page to follow. */
+/** Changes within this time become one event. */
+const DEBOUNCE_MS = 500;
+/** The pause before the console tries to LISTEN again, and before a page reconnects. */
 const RETRY_MS = 5_000;
-/** Something must be sent now and then, or proxies take the connection for a dead one. */
+/** Proxies close connections on which nothing is sent. */
 const KEEP_ALIVE_MS = 25_000;
 
 interface Follower {
@@ -24,7 +27,7 @@ interface Follower {
   timer?: NodeJS.Timeout;
 }
 
-/** Begins to listen, and does so again whenever the database can be reached. */
+/** Starts to listen, and reconnects after errors. */
 export function startLive(databaseUrl: string): Live {
   const followers = new Set<Follower>();
   const closing = new AbortController();
@@ -34,7 +37,7 @@ export function startLive(databaseUrl: string): Live {
       isListening = value;
       for (const { response } of followers) response.write(stateEvent(value));
     },
-    onPayload: (payload) => tell(followers, connectorIn(payload)),
+    onPayload: (payload) => notifyFollowers(followers, connectorIn(payload)),
   });
   const keepAlive = setInterval(() => {
     for (const { response } of followers) response.write(': still here\n\n');
@@ -61,21 +64,21 @@ export function startLive(databaseUrl: string): Live {
 }
 
 interface Listener {
-  /** Called when it begins to hear, and when it no longer does. */
+  /** Called when listening starts and when it ends. */
   onState(isListening: boolean): void;
   onPayload(payload: string): void;
 }
 
-/** Listens until told to stop. Not by the control connections' driver, which keeps a lost session to itself. */
+/** Listens until `closing`. It has its own client, because the driver of the control connections hides a lost session. */
 async function listen(databaseUrl: string, closing: AbortSignal, listener: Listener): Promise<void> {
   while (!closing.aborted) {
-    // Pages say themselves that the database is not there.
+    // Pages themselves report that the database cannot be reached.
     await listenOnce(databaseUrl, closing, listener).catch(() => {});
     await delay(RETRY_MS, undefined, { signal: closing }).catch(() => {});
   }
 }
 
-/** Listens for as long as the session lasts. @throws whatever ends it */
+/** Listens until the session ends. @throws the error that ended it */
 async function listenOnce(databaseUrl: string, closing: AbortSignal, listener: Listener): Promise<void> {
   const client = new pg.Client({
     connectionString: databaseUrl,
@@ -97,12 +100,12 @@ async function listenOnce(databaseUrl: string, closing: AbortSignal, listener: L
   }
 }
 
-/** Whether changes will be told, or pages must do with looking each minute. */
+/** Returns the event that tells pages whether live updates work: `live`, or `on` for a refresh every minute. */
 function stateEvent(isListening: boolean): string {
   return `event: state\ndata: ${isListening ? 'live' : 'on'}\n\n`;
 }
 
-/** The connector that a notification is about; undefined where it does not say. */
+/** Returns the connector of a notification, or undefined if it names none. */
 function connectorIn(payload: string): string | undefined {
   try {
     const { connector } = JSON.parse(payload) as { connector?: unknown };
@@ -112,13 +115,13 @@ function connectorIn(payload: string): string | undefined {
   }
 }
 
-function tell(followers: Set<Follower>, connector: string | undefined): void {
+function notifyFollowers(followers: Set<Follower>, connector: string | undefined): void {
   for (const follower of followers) {
     if (follower.connector !== undefined && connector !== undefined && follower.connector !== connector)
       continue;
     follower.timer ??= setTimeout(() => {
       delete follower.timer;
       follower.response.write('event: change\ndata: {}\n\n');
-    }, GATHER_MS);
+    }, DEBOUNCE_MS);
   }
 }

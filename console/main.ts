@@ -1,3 +1,4 @@
+/** Starts the console as a process of its own. */
 import 'dotenv/config';
 import { readLogSettings } from '../src/config.ts';
 import { exitWithError } from '../src/exit.ts';

@@ -1,32 +1,32 @@
+/** Requests for pages and forms, and the pages that answer them. */
 import type { IncomingMessage } from 'node:http';
 import type { ConsoleDatabase, Outcome } from './database.ts';
 import type { Html } from './html.ts';
 
-/** What a page is made from. */
 export interface PageRequest {
   db: ConsoleDatabase;
-  /** A parameter of the address; undefined where it is not there or empty. */
+  /** Returns a parameter of the address. Undefined if it is missing or empty. */
   parameter(name: string): string | undefined;
-  /** The page's own address, to come back to after an action. */
+  /** The address of the page. Actions redirect to it. */
   here: string;
-  /** Stands in every form of the page. */
+  /** The token that every form of the page must have; see guard.ts. */
   formToken: string;
-  /** What became of the action that led here, if one did. */
+  /** The outcome of the action that led here, if any. */
   outcome: Outcome | undefined;
 }
 
-/** What a page consists of; the rest is the same for all. */
+/** The content of one page; layout.ts adds the frame. */
 export interface Page {
   title: string;
   section?: 'connectors' | 'workers' | 'new' | undefined;
-  /** The connector whose changes the page follows; undefined: all. */
+  /** The connector whose changes refresh the page. Undefined: all connectors. */
   connector?: string | undefined;
-  /** Whether the page changes by itself; a form that somebody fills in does not. */
+  /** Whether the page refreshes itself. A form that a person fills in does not. */
   live: boolean;
   body: Html;
 }
 
-/** A request that cannot be answered as it is. */
+/** An error of the request, with its HTTP status. */
 export class RequestError extends Error {
   readonly status: number;
   constructor(status: number, message: string) {
@@ -35,16 +35,16 @@ export class RequestError extends Error {
   }
 }
 
-/** A parameter that the page cannot be without. @throws RequestError */
+/** Returns a required parameter. @throws RequestError */
 export function required(request: PageRequest, name: string): string {
   const value = request.parameter(name);
-  if (value === undefined) throw new RequestError(404, `The address lacks ${name}.`);
+  if (value === undefined) throw new RequestError(404, `The address has no parameter ${name}.`);
   return value;
 }
 
 const FORM_MAX_BYTES = 1 << 20;
 
-/** The fields of a form. @throws RequestError where it is too large, or no form */
+/** Returns the fields of a form. @throws RequestError if it is not a form, or too large */
 export async function readForm(request: IncomingMessage): Promise<URLSearchParams> {
   if (!/^application\/x-www-form-urlencoded\b/i.test(request.headers['content-type'] ?? '')) {
     throw new RequestError(415, 'Expected a form.');

@@ -1,3 +1,4 @@
+/** The routes: which function serves each page and form. */
 import { act } from './act.ts';
 import type { ConsoleDatabase, Outcome } from './database.ts';
 import { connectorPage } from './pages/connector.ts';
@@ -8,21 +9,20 @@ import type { Page, PageRequest } from './request.ts';
 import { saveStep, showStepSql } from './setup/save.ts';
 import { setupPage } from './setup/setup.ts';
 
-/** What a form was sent with. */
 export interface FormRequest {
   db: ConsoleDatabase;
   fields: URLSearchParams;
-  /** Stands in the form again, where it is shown again. */
+  /** The token for the form, if it is shown again; see guard.ts. */
   formToken: string;
 }
 
-/** Where a form leads to, with what became of it; or a page, where the form must be mended; or a text. */
+/** The response to a form: a redirect with an outcome, the form again with an error, or a text. */
 export type FormReply =
   | { to: string; outcome?: Outcome }
   | { page: Page; outcome: Outcome }
   | { text: string };
 
-/** Pages by their path. */
+/** Pages by path. */
 export const PAGES: Record<string, (request: PageRequest) => Promise<Page>> = {
   '/': overviewPage,
   '/connector': connectorPage,
@@ -31,7 +31,7 @@ export const PAGES: Record<string, (request: PageRequest) => Promise<Page>> = {
   '/setup': setupPage,
 };
 
-/** What each form's path does. */
+/** Forms by path. */
 export const FORMS: Record<string, (request: FormRequest) => Promise<FormReply>> = {
   '/act': act,
   '/setup': saveStep,

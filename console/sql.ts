@@ -1,12 +1,15 @@
+/** SQL statements that can be run, with bound values, and shown to people. */
 import pg from 'pg';
 
-/** What may be bound: PostgreSQL gives each parameter the type that its place asks for. */
+/** A value to bind. PostgreSQL infers its type from the statement. */
 export type SqlValue = string | number | boolean | null | readonly string[];
 
-/** One statement, to be run with its values bound, and to be shown to a person with the values in their places. */
+/** One statement. */
 export class Statement {
+  /** With placeholders for the values. */
   readonly text: string;
   readonly values: readonly SqlValue[];
+  /** As a person would type it, with the values as literals. */
   readonly shown: string;
 
   constructor(text: string, values: readonly SqlValue[], shown: string) {
@@ -15,13 +18,13 @@ export class Statement {
     this.shown = shown;
   }
 
-  /** Whether it commits by itself, so that it may not stand in a transaction. */
+  /** Whether it is a `call`. Our procedures commit, so they must not run in a transaction block. */
   get isCall(): boolean {
     return /^call\b/.test(this.text);
   }
 }
 
-/** Tagged template: values are bound, statements in it become a part of it. */
+/** Tagged template that makes a statement. Values are bound, and statements are inserted. */
 export function sql(strings: TemplateStringsArray, ...parts: (SqlValue | Statement)[]): Statement {
   let text = strings[0]!;
   let shown = strings[0]!;
@@ -42,13 +45,13 @@ export function sql(strings: TemplateStringsArray, ...parts: (SqlValue | Stateme
   return new Statement(text, values, shown);
 }
 
-/** A name, quoted where it must be. */
+/** Returns an identifier, quoted if necessary. */
 export function identifier(name: string): Statement {
   const quoted = /^[a-z_][a-z0-9_]*$/.test(name) ? name : pg.escapeIdentifier(name);
   return new Statement(quoted, [], quoted);
 }
 
-/** Statements side by side, with a text between them. */
+/** Joins statements with a separator. */
 export function joined(statements: readonly Statement[], separator: string): Statement {
   const [first, ...others] = statements;
   return others.reduce(
@@ -64,7 +67,7 @@ function literal(value: SqlValue): string {
   return String(value);
 }
 
-/** Statements as a person would type them; what is run in one transaction is shown as one. */
+/** Returns statements as a person would type them, with `begin` and `commit` around each transaction. */
 export function show(statements: readonly Statement[]): string {
   return groups(statements)
     .map((group) => {
@@ -74,7 +77,7 @@ export function show(statements: readonly Statement[]): string {
     .join('\n');
 }
 
-/** Statements that go together into one transaction; a call goes alone. */
+/** Groups statements into transactions. Each call is alone. */
 export function groups(statements: readonly Statement[]): Statement[][] {
   const found: Statement[][] = [];
   for (const statement of statements) {

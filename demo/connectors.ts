@@ -1,11 +1,11 @@
-/** How the demo's connectors reach the bucket. */
+/** The connectors of the demo. */
 export interface DemoBucket {
   bucket: string;
   endpoint: string;
   auth: 'anonymous' | 'worker';
 }
 
-/** The statement that a user types to start the demo's connectors. */
+/** Returns the statement that inserts the connectors. */
 export function insertStatement({ bucket, endpoint, auth }: DemoBucket): string {
   return `\
 insert into s3_connector.connectors (name, bucket, pattern, file_format, target_table, endpoint, auth_method) values

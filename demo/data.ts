@@ -1,10 +1,11 @@
+/** The files of the demo: public data from the package vega-datasets. */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { strToU8, zipSync } from 'fflate';
 
-// The package's main file lies in its folder build/.
+// The package's main file is in its directory build/.
 const DATA = join(dirname(createRequire(import.meta.url).resolve('vega-datasets')), '..', 'data');
 
 /** An object for the bucket. */
@@ -13,15 +14,15 @@ export interface DemoObject {
   body: Buffer | string;
 }
 
-/** Three million flights, one Parquet file, by its path: it is served from the disk. */
+/** The path of a Parquet file with three million flights. */
 export const flightsPath = join(DATA, 'flights-3m.parquet');
 
-/** Months of weather in Seattle, oldest first: plain, gzip and zip in turn. */
+/** Returns files with one month of weather in Seattle each, oldest first. They are plain, gzip and zip in turn. */
 export function weatherFiles(): DemoObject[] {
   return byMonth('seattle-weather.csv').map(({ month, csv }, i) => pack(`weather/${month}.csv`, csv, i % 3));
 }
 
-/** The same months again, four years later at each round: weather without end, as plain CSV. */
+/** Yields endless later months: the same data, moved by four more years in each round, as plain CSV. */
 export function* laterWeather(): Generator<DemoObject> {
   for (let years = 4; ; years += 4) {
     for (const { month, csv } of byMonth('seattle-weather.csv')) {
@@ -31,12 +32,12 @@ export function* laterWeather(): Generator<DemoObject> {
   }
 }
 
-/** Months of the S&P 500 from 2000 on, gzipped. */
+/** Returns files with one month of the S&P 500 each, from 2000 on, gzipped. */
 export function stockFiles(): DemoObject[] {
   return byMonth('sp500-2000.csv').map(({ month, csv }) => pack(`stocks/${month}.csv`, csv, 1));
 }
 
-/** Airports as they are, zip codes (some begin with a zero) as a zip archive. */
+/** Returns airports as plain CSV, and zip codes as a zip archive. Some zip codes begin with a zero. */
 export function placeFiles(): { airports: DemoObject; zipcodes: DemoObject } {
   return {
     airports: { key: 'places/airports.csv', body: readData('airports.csv') },
@@ -44,7 +45,7 @@ export function placeFiles(): { airports: DemoObject; zipcodes: DemoObject } {
   };
 }
 
-/** The same month with one value that is no number, as a hasty hand would leave it. */
+/** Returns a copy of the file with one value that is not a number. */
 export function breakFile(file: DemoObject): DemoObject {
   const lines = String(file.body).split('\n');
   lines[12] = lines[12]!.replace(/^([^,]*),[^,]*/, '$1,n/a');

@@ -1,6 +1,6 @@
 /**
- * The product on a machine that has nothing: a PostgreSQL and a bucket of its own, real files, connectors typed as
- * a user types them, a worker, files that go on arriving, and one that is broken. `--once` ends when all is in.
+ * `npm run demo`: shows the connector with a temporary PostgreSQL and bucket. It inserts connectors for real files, starts a
+ * worker, adds more files, and breaks and fixes one of them. `--once` exits when all files are imported.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { on, once } from 'node:events';
@@ -31,11 +31,11 @@ import { Screen, type StatusRow, table } from './screen.ts';
 const BUCKET = 'demo';
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 const END_WITH_PARENT = new URL('../embedded/end_with_parent.ts', import.meta.url).href;
-/** Months of weather that arrive while the demo runs; the first of them is plain CSV, to be broken and mended. */
+/** The number of months of weather that arrive during the demo. The first plain CSV of them is broken, then fixed. */
 const LATE_MONTHS = 6;
 const TIME_LIMIT_MS = 10 * 60_000;
 
-/** Dates and times as PostgreSQL writes them, which is how a person wants to see them. */
+/** Keeps dates and times as PostgreSQL writes them. */
 const datesAsText: pg.CustomTypesConfig = {
   getTypeParser: (oid, format) =>
     [pg.types.builtins.DATE, pg.types.builtins.TIMESTAMP, pg.types.builtins.TIMESTAMPTZ].includes(oid)
@@ -64,10 +64,10 @@ try {
     `PostgreSQL ${postgres.version} and an S3 bucket are up, with months of weather and stocks, and 3 million flights.\n`,
   );
   worker = startWorker(databaseUrl, server, directory);
-  // It applies the views anew, which whoever reads them meanwhile may deadlock with.
-  await isReady(worker);
+  // A starting worker may replace the views, and readers could deadlock with it.
+  await untilReady(worker);
   console = await startConsole({ databaseUrl, host: '127.0.0.1', port: 0, token: undefined });
-  screen.say(`The console, to watch it in a browser: ${console.url}\n`);
+  screen.say(`The console for your browser: ${console.url}\n`);
   await insertConnectors(screen, server);
   await untilDone(screen);
   await lateFilesArrive(screen, server, late);
@@ -85,7 +85,7 @@ try {
   await rm(directory, { recursive: true, force: true });
 }
 
-/** @returns the files that are to arrive later */
+/** Fills the bucket. Returns the files that arrive later. */
 async function fillBucket({ store }: BucketServer): Promise<DemoObject[]> {
   store.createBucket(BUCKET);
   const weather = weatherFiles();
@@ -105,7 +105,7 @@ function startWorker(databaseUrl: string, { endpoint }: BucketServer, directory:
       SPOOL_DIR: join(directory, 'spool'),
     },
     stdio: ['pipe', 'pipe', 'inherit'],
-    // Ctrl-C is for the demo, which then stops the worker.
+    // Ctrl-C must reach only the demo, which then stops the worker.
     detached: true,
   });
   child.stdout!.pipe(createWriteStream(join(directory, 'worker.log')));
@@ -115,8 +115,8 @@ function startWorker(databaseUrl: string, { endpoint }: BucketServer, directory:
   return child;
 }
 
-/** Waits for the worker's first word, by which it is ready; one that ends before has its own way of telling. */
-async function isReady(child: ChildProcess): Promise<void> {
+/** Waits until the worker is ready. If it ends before, `ended` aborts the wait. */
+async function untilReady(child: ChildProcess): Promise<void> {
   for await (const [line] of on(createInterface({ input: child.stdout! }), 'line', {
     signal: ended.signal,
   })) {
@@ -131,14 +131,14 @@ async function stopWorker(child: ChildProcess | undefined): Promise<void> {
 }
 
 async function insertConnectors(screen: Screen, { endpoint }: BucketServer): Promise<void> {
-  screen.say('Five rows, and their files are on the way into five tables that do not exist yet:\n');
+  screen.say('Five rows start five connectors. Their tables do not exist yet:\n');
   await screen.run(`${insertStatement({ bucket: BUCKET, endpoint, auth: 'anonymous' })};`);
   screen.say();
 }
 
-/** New months arrive, one of them broken; it is looked at, mended and retried. */
+/** Adds new months, one of them broken. Shows its error, fixes it and retries it. */
 async function lateFilesArrive(screen: Screen, { store }: BucketServer, late: DemoObject[]): Promise<void> {
-  screen.say('\nMore months arrive. (poll_now only spares us waiting for the next minute.)\n');
+  screen.say('\nMore months arrive. (poll_now saves waiting for the next minute.)\n');
   const plain = late.find((file) => file.key.endsWith('.csv'))!;
   for (const file of late) {
     const { key, body } = file === plain ? breakFile(file) : file;
@@ -149,7 +149,7 @@ async function lateFilesArrive(screen: Screen, { store }: BucketServer, late: De
   await screen.run("select s3_connector.poll_now('weather');");
   await untilDone(screen);
 
-  screen.say('\nOne of them is broken. The others are in; this one says what is wrong with it:\n');
+  screen.say('\nOne of them is broken. The others are imported. The broken one has an error:\n');
   const failed = await screen.run(
     "select key, status, error_message from s3_connector.files where status = 'failure';",
   );
@@ -157,12 +157,12 @@ async function lateFilesArrive(screen: Screen, { store }: BucketServer, late: De
     `\n${failed.rows.map((row) => `  ${row.key}: ${row.status}\n  ${row.error_message}`).join('\n')}\n`,
   );
   store.put(BUCKET, plain.key, plain.body);
-  screen.say('Its sender mends it, and we say:\n');
+  screen.say('The file is fixed and uploaded again. Retry it:\n');
   await screen.run("select s3_connector.retry('weather');");
   await untilDone(screen);
 }
 
-/** Draws until every connector has caught up and no file is under way. */
+/** Draws until every connector has caught up and all files are done. */
 async function untilDone(screen: Screen): Promise<StatusRow[]> {
   const limit = AbortSignal.any([ended.signal, AbortSignal.timeout(TIME_LIMIT_MS)]);
   for (;;) {
@@ -197,7 +197,7 @@ async function allImported(client: pg.Client): Promise<boolean> {
   return rows[0]!.missing === '0' && idle.length === 0;
 }
 
-/** Goes on as a bucket does, with a new month every ten seconds, which the connector finds within the minute. */
+/** Adds a new month every ten seconds until Ctrl-C. The connector finds each within a minute. */
 async function stayOpen(
   screen: Screen,
   url: string,
@@ -205,7 +205,7 @@ async function stayOpen(
   { store, endpoint }: BucketServer,
 ): Promise<void> {
   screen.say(`
-All is in, and a new month of weather lands in the bucket every ten seconds. Look around; Ctrl-C ends it and leaves nothing behind.
+All files are imported. A new month of weather arrives every ten seconds. Look around; Ctrl-C stops the demo and deletes everything.
 
   ${consoleUrl}   the console
   psql ${url}

@@ -1,7 +1,7 @@
 /**
- * The demo on a database, a bucket and workers that are there already, as docker-compose.yml starts them: puts real files
- * into the bucket, starts the connectors, and lets a new month of weather arrive every ten seconds, until it is stopped.
- * What an earlier run did stays, so that it may be started again. `--once` ends when the first files are all in.
+ * The demo for docker-compose.yml, with an existing database, bucket and workers. It uploads real files, inserts the
+ * connectors, and then uploads a new month of weather every ten seconds. It can be run again and continues where it stopped.
+ * `--once` exits when the first files are imported.
  */
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -19,15 +19,15 @@ const STATUS = `
 const ended = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ended.abort());
 
-const place: DemoBucket = { bucket: need('DEMO_BUCKET'), endpoint: need('DEMO_ENDPOINT'), auth: 'worker' };
-const s3 = new S3Client({ endpoint: place.endpoint, forcePathStyle: true });
+const target: DemoBucket = { bucket: need('DEMO_BUCKET'), endpoint: need('DEMO_ENDPOINT'), auth: 'worker' };
+const s3 = new S3Client({ endpoint: target.endpoint, forcePathStyle: true });
 const client = new pg.Client({ connectionString: need('DATABASE_URL') });
 try {
   await client.connect();
   await fillBucket();
   await startConnectors();
   await untilDone();
-  if (!process.argv.includes('--once')) await goOn();
+  if (!process.argv.includes('--once')) await addMonths();
 } catch (error) {
   if (!ended.signal.aborted) throw error;
 } finally {
@@ -38,7 +38,7 @@ try {
 function need(name: string): string {
   const value = process.env[name];
   if (value) return value;
-  throw new Error(`${name} must be set; docker-compose.yml sets it`);
+  throw new Error(`${name} is not set; docker-compose.yml sets it`);
 }
 
 async function fillBucket(): Promise<void> {
@@ -46,16 +46,16 @@ async function fillBucket(): Promise<void> {
   const files = [...weatherFiles(), ...stockFiles(), airports, zipcodes];
   for (const file of files) await put(file);
   await put({ key: 'flights/2001-q1.parquet', body: await readFile(flightsPath) });
-  console.log(`${files.length + 1} files are in the bucket ${place.bucket}.`);
+  console.log(`${files.length + 1} files are in the bucket ${target.bucket}.`);
 }
 
 async function put({ key, body }: DemoObject): Promise<void> {
-  const request = new PutObjectCommand({ Bucket: place.bucket, Key: key, Body: body });
+  const request = new PutObjectCommand({ Bucket: target.bucket, Key: key, Body: body });
   await s3.send(request, { abortSignal: ended.signal });
 }
 
 async function startConnectors(): Promise<void> {
-  const statement = `${insertStatement(place)}\non conflict (name) do nothing;`;
+  const statement = `${insertStatement(target)}\non conflict (name) do nothing;`;
   console.log(`\n${statement}\n`);
   await client.query(statement);
 }
@@ -71,9 +71,9 @@ async function untilDone(): Promise<void> {
   }
 }
 
-/** Goes on behind the marker of an earlier run: what is there already is put again, and nothing comes of it. */
-async function goOn(): Promise<void> {
-  console.log('All is in, and a new month of weather lands in the bucket every ten seconds.');
+/** Uploads a new month every ten seconds. It starts after the marker, so that a later run continues. */
+async function addMonths(): Promise<void> {
+  console.log('All files are imported. A new month of weather arrives every ten seconds.');
   const { rows } = await client.query<{ marker: string | null }>(
     "select marker from s3_connector.connector_status where name = 'weather'",
   );

@@ -1,10 +1,11 @@
+/** Prints the demo: a live table of the connectors, and SQL with its results. */
 import type pg from 'pg';
 
 const STATUS = `
   select name, state, in_queue + running + pending_retry as under_way, caught_up, success, failure, rows_total, last_error
   from s3_connector.connector_status order by name`;
 
-/** What the live table shows of a connector. */
+/** One row of the live table. */
 export interface StatusRow {
   name: string;
   state: string;
@@ -16,7 +17,7 @@ export interface StatusRow {
   last_error: string | null;
 }
 
-/** Shows connector_status live: redrawn in place on a terminal, a line a change elsewhere. */
+/** A live view of connector_status. A terminal is redrawn in place; other outputs get one line per change. */
 export class Screen {
   readonly #client: pg.Client;
   #drawn = 0;
@@ -26,14 +27,14 @@ export class Screen {
     this.#client = client;
   }
 
-  /** Says something above the live table. */
+  /** Prints a text. The live table is drawn below it. */
   say(text = ''): void {
     this.#drawn = 0;
     this.#last = '';
     process.stdout.write(`${text}\n`);
   }
 
-  /** Runs a statement as a user would, and shows it as typed. */
+  /** Prints a statement and runs it. */
   async run(sql: string): Promise<pg.QueryResult> {
     this.say(sql.trim().replace(/^/gm, '  '));
     return await this.#client.query(sql);
@@ -65,7 +66,7 @@ export class Screen {
   }
 }
 
-/** Rows as aligned columns under their names. */
+/** Returns the lines of a table with aligned columns. */
 export function table(rows: Record<string, unknown>[]): string[] {
   const names = Object.keys(rows[0] ?? {});
   const cells = [names, ...rows.map((row) => names.map((name) => show(row[name])))];

@@ -1,10 +1,11 @@
+/** Makes docs/sql.md from the comments in the database. */
 import type pg from 'pg';
 import { CONNECTOR_GROUPS, grouped, RELATION_GROUPS } from './sql_groups.ts';
 
 interface Column {
   name: string;
   type: string;
-  preset: string | null;
+  default: string | null;
   required: boolean;
   comment: string;
 }
@@ -17,15 +18,15 @@ interface Relation {
 }
 
 interface Routine {
-  /** As it is called, with what must and may be given: `retry(name text)`. */
+  /** The call with its arguments: `retry(name text)`. */
   call: string;
-  /** Procedures ask a worker. */
+  /** Whether it is a procedure, which asks a worker. */
   asks: boolean;
   result: string;
   comment: string;
 }
 
-/** What a person can look at and call in the schema `s3_connector`, in Markdown, from the comments in the database. */
+/** Returns the reference of the tables, views, functions and procedures of the schema `s3_connector`, in Markdown. */
 export async function describeSchema(client: pg.ClientBase): Promise<string> {
   const found = await relations(client);
   const routines = await routinesOf(client);
@@ -41,14 +42,14 @@ export async function describeSchema(client: pg.ClientBase): Promise<string> {
       entries: members.map((relation) => ({ title: relation.name, text: describeRelation(relation) })),
     })),
     describeRoutines(
-      'To steer',
-      'Functions, each one transaction; the first argument is the connector.',
+      'Control connectors and files',
+      'Functions. The first argument is the name of the connector.',
       routines,
       false,
     ),
     describeRoutines(
-      'To ask a worker',
-      'Procedures, called outside a transaction; they wait for a worker, and raise its error.',
+      'Ask a worker',
+      'Procedures. Call them outside a transaction block. They wait for a worker, and raise its error.',
       routines,
       true,
     ),
@@ -57,7 +58,7 @@ export async function describeSchema(client: pg.ClientBase): Promise<string> {
     '# SQL reference',
     '<!-- Generated from the comments in sql/ by `npm run docs`. -->',
     `Everything is in the schema \`s3_connector\`. ${schema!.comment}`,
-    'Names stand as they are in SQL: `select * from s3_connector.files`. "required" must be given at the insert; another default holds where the column is left out; an empty one is null.',
+    'Use the names with the schema: `select * from s3_connector.files`. In the column "default", "required" means that an insert must give a value. Empty means null.',
     sections.map(describeContents).join('\n'),
     ...sections.flatMap(({ title, intro, entries }) => [
       `## ${title}`,
@@ -94,7 +95,7 @@ function describeTableColumns(columns: Column[]): string {
   const rows = columns.map((column) => [
     `\`${column.name}\``,
     column.type,
-    column.preset ? `\`${column.preset}\`` : column.required ? 'required' : '',
+    column.default ? `\`${column.default}\`` : column.required ? 'required' : '',
     column.comment,
   ]);
   return table(['column', 'type', 'default', ''], rows);
@@ -122,7 +123,7 @@ function table(head: string[], rows: string[][]): string {
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
 }
 
-/** Outside of code, stars, brackets and backslashes would be Markdown's; a bar would end the cell even inside. */
+/** Escapes Markdown in a cell. Code needs only an escaped `|`, which would end the cell. */
 function escapeCell(cell: string): string {
   return (cell.startsWith('`') ? cell : cell.replaceAll(/[\\*<>[\]]/g, '\\$&')).replaceAll('|', '\\|');
 }
@@ -133,7 +134,7 @@ async function relations(client: pg.ClientBase): Promise<Relation[]> {
       obj_description(c.oid, 'pg_class') as comment, (
       select json_agg(json_build_object(
         'name', a.attname, 'type', replace(format_type(a.atttypid, a.atttypmod), 's3_connector.', ''),
-        'preset', regexp_replace(pg_get_expr(d.adbin, d.adrelid), '::[a-z_0-9. ]+$', ''),
+        'default', regexp_replace(pg_get_expr(d.adbin, d.adrelid), '::[a-z_0-9. ]+$', ''),
         'required', a.attnotnull and a.attidentity = '',
         'comment', col_description(c.oid, a.attnum)
       ) order by a.attnum)
@@ -163,14 +164,15 @@ async function routinesOf(client: pg.ClientBase): Promise<Routine[]> {
   );
   return rows.map(({ name, asks, arguments: text, returns, comment }) => {
     const all = text.split(', ').map((argument) => argument.replace(/^IN /, ''));
-    // What a procedure gives back is not given to it: `INOUT rows_read bigint DEFAULT NULL::bigint`.
-    const given = all.filter((argument) => !argument.startsWith('INOUT '));
-    const back = all
+    // INOUT arguments are results only: `INOUT rows_read bigint DEFAULT NULL::bigint`.
+    const inputs = all.filter((argument) => !argument.startsWith('INOUT '));
+    const outputs = all
       .filter((argument) => argument.startsWith('INOUT '))
       .map((argument) => argument.split(' ')[1]!);
-    const result = back.length > 0 ? `a row of ${back.map((column) => `\`${column}\``).join(', ')}` : returns;
+    const result =
+      outputs.length > 0 ? `a row of ${outputs.map((column) => `\`${column}\``).join(', ')}` : returns;
     return {
-      call: `${asks ? 'call ' : ''}${name}(${given.map(preset).join(', ')})`,
+      call: `${asks ? 'call ' : ''}${name}(${inputs.map(writeDefault).join(', ')})`,
       asks,
       result: result ? `Returns ${result}. ` : '',
       comment,
@@ -178,5 +180,5 @@ async function routinesOf(client: pg.ClientBase): Promise<Routine[]> {
   });
 }
 
-/** `pattern text DEFAULT '**'::text` as people write it: `pattern text default '**'`. */
-const preset = (argument: string) => argument.replace(/ DEFAULT (.*?)(::[a-z ]+)?$/, ' default $1');
+/** Converts `pattern text DEFAULT '**'::text` to `pattern text default '**'`. */
+const writeDefault = (argument: string) => argument.replace(/ DEFAULT (.*?)(::[a-z ]+)?$/, ' default $1');

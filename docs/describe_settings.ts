@@ -1,4 +1,4 @@
-/** The page of the settings, docs/settings.md, from their table in the source. */
+/** Makes docs/settings.md from the table in src/settings.ts. */
 import {
   CONSOLE_SETTINGS,
   DATABASE_SETTINGS,

@@ -1,4 +1,4 @@
-/** `npm run docs`: writes docs/settings.md, and docs/sql.md from the comments in a database that is migrated for it. */
+/** `npm run docs`: writes docs/settings.md, and docs/sql.md from the comments in a temporary database. */
 import { writeFile } from 'node:fs/promises';
 import pg from 'pg';
 import { startPostgres } from '../embedded/postgres/server.ts';

@@ -1,21 +1,20 @@
-/** What belongs together on the page, in its order. */
+/** The groups of docs/sql.md: which tables and views, and which columns, belong together. */
 export interface Group {
   title: string;
   intro?: string;
   names: string[];
 }
 
-/** What a person does with tables and views; one that is named nowhere comes in a group of its own, at the end. */
+/** Tables and views by their use. Those in no group come last. */
 export const RELATION_GROUPS: Group[] = [
   {
-    title: 'To configure',
-    intro: 'Insert, update and delete here; a bad value is refused with a hint.',
+    title: 'Configure',
+    intro: 'Insert, update and delete here. A bad value is refused with a hint.',
     names: ['connectors', 'column_mappings'],
   },
   {
-    title: 'To watch',
-    intro:
-      'Read only. All of them name the connector in `connector_name`, but for `connector_status` (`name`).',
+    title: 'Monitor',
+    intro: 'Read only. The name of the connector is in `connector_name`, in `connector_status` in `name`.',
     names: [
       'connector_status',
       'files',
@@ -28,16 +27,16 @@ export const RELATION_GROUPS: Group[] = [
     ],
   },
   {
-    title: 'Answers',
-    intro: 'What a worker answered last, by connector; see [To ask a worker](#to-ask-a-worker).',
+    title: 'Answers of workers',
+    intro: 'The last answer by connector; see [Ask a worker](#ask-a-worker).',
     names: ['checks', 'preview_files', 'preview_columns', 'late_files'],
   },
 ];
 
-/** Columns of `connectors` by what they are about; one that is named nowhere comes at the end. */
+/** Columns of `connectors` by topic. Those in no group come last. */
 export const CONNECTOR_GROUPS: Group[] = [
   {
-    title: 'Which files',
+    title: 'Files',
     names: [
       'name',
       'bucket',
@@ -51,7 +50,7 @@ export const CONNECTOR_GROUPS: Group[] = [
     ],
   },
   {
-    title: 'Into which table',
+    title: 'Table',
     names: [
       'target_table',
       'create_table',
@@ -62,11 +61,11 @@ export const CONNECTOR_GROUPS: Group[] = [
     ],
   },
   {
-    title: 'How a table is made',
+    title: 'Created tables',
     names: ['time_column', 'hypertable', 'chunk_interval', 'columnstore', 'segment_by', 'order_by'],
   },
   {
-    title: 'How a CSV is read',
+    title: 'CSV',
     names: [
       'csv_skip_header',
       'csv_delimiter',
@@ -78,17 +77,17 @@ export const CONNECTOR_GROUPS: Group[] = [
     ],
   },
   {
-    title: 'What may go wrong, and how far',
+    title: 'Errors and limits',
     names: ['on_conflict', 'on_bad_row', 'max_bad_rows', 'max_attempts', 'max_file_bytes', 'max_row_bytes'],
   },
   {
-    title: 'When, and how many at once',
+    title: 'Schedule and concurrency',
     names: ['schedule', 'state', 'min_object_age', 'max_tracked_files', 'max_parallel_files', 'retention'],
   },
   { title: 'Set by the database', names: ['owner', 'created_at'] },
 ];
 
-/** The members of each group, and in a last one, More, those that are in none. */
+/** Returns the members by group. Members in no group are in a last group, "More". */
 export function grouped<Member extends { name: string }>(
   members: Member[],
   groups: Group[],
@@ -96,7 +95,7 @@ export function grouped<Member extends { name: string }>(
   const left = new Map(members.map((member) => [member.name, member]));
   const take = (name: string): Member => {
     const member = left.get(name);
-    if (!member) throw new Error(`docs/sql_groups.ts names ${name}, which is not there`);
+    if (!member) throw new Error(`docs/sql_groups.ts names ${name}, which does not exist`);
     left.delete(name);
     return member;
   };

@@ -1,9 +1,10 @@
+/** Preloaded into a worker process (`node --import`) to stop it when its parent process ends, however that ends. */
 import { isMainThread } from 'node:worker_threads';
 
-/** Loaded before a worker: when the program that started it is gone, however it went, stdin closes, and the worker stops. */
-// It is loaded before each of the worker's threads, too; theirs is closed from the beginning.
+// The worker's threads load this too. Their stdin is closed from the start.
 if (isMainThread) {
+  // Stdin is a pipe from the parent, so it closes when the parent ends.
   process.stdin.resume().once('close', () => process.kill(process.pid, 'SIGTERM'));
-  // Waiting for that end is no reason to live on.
+  // Do not keep the process alive just for this.
   (process.stdin as NodeJS.ReadStream & { unref?: () => void }).unref?.();
 }

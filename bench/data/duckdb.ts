@@ -1,6 +1,7 @@
+/** Runs SQL in DuckDB. */
 import { DuckDBInstance } from '@duckdb/node-api';
 
-/** Runs statements in a DuckDB of their own; the last one's first row. */
+/** Runs statements in a new database in memory. Returns the first row of the last one. */
 export async function runInDuckDB(...statements: string[]): Promise<Record<string, unknown>> {
   const instance = await DuckDBInstance.create(':memory:', {
     memory_limit: '2GB',

@@ -1,10 +1,11 @@
+/** The dataset "flights": three million real flights, from the package vega-datasets. */
 import { join } from 'node:path';
 import { flightsPath } from '../../demo/data.ts';
 import { scratchDirectory } from '../scratch.ts';
 import type { Dataset } from './dataset.ts';
 import { runInDuckDB } from './duckdb.ts';
 
-/** A real file, as vega-datasets ships it: three million flights, in Parquet; and the same as CSV. */
+/** Returns the dataset. The Parquet file is that of the package; the CSV file is made from it. */
 export async function flights(): Promise<Dataset> {
   const csv = join(scratchDirectory('data'), 'flights.csv');
   const { rows } = await runInDuckDB(

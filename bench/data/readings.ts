@@ -1,9 +1,10 @@
+/** The dataset "readings": generated measurements of 100 devices. */
 import { join } from 'node:path';
 import { scratchDirectory } from '../scratch.ts';
 import type { Column, Dataset } from './dataset.ts';
 import { runInDuckDB } from './duckdb.ts';
 
-/** What a device measured: one reading a second, of one of 100 devices. */
+/** One row is one reading of one device. There is one row per second. */
 export const READING_COLUMNS: Column[] = [
   { name: 'at', type: 'timestamptz' },
   { name: 'device', type: 'text' },
@@ -15,13 +16,13 @@ export const READING_COLUMNS: Column[] = [
 
 export interface ReadingsOptions {
   rows: number;
-  /** Of `note`, which is random hexadecimal digits; by itself 8. */
+  /** The length of `note`, which has random hexadecimal digits. Default: 8. */
   noteLength?: number;
 }
 
 const made = new Map<string, Promise<Dataset>>();
 
-/** Made when first asked for: the same numbers make the same rows, wherever and whenever. */
+/** Returns the dataset, and makes it at the first call. The same options always make the same rows. */
 export function readings({ rows, noteLength = 8 }: ReadingsOptions): Promise<Dataset> {
   const name = `readings_${rows}_${noteLength}`;
   const dataset = made.get(name) ?? make(name, { rows, noteLength });
@@ -42,7 +43,7 @@ async function make(name: string, { rows, noteLength }: Required<ReadingsOptions
 
 function selectReadings(rows: number, noteLength: number): string {
   const digits = Array.from({ length: Math.ceil(noteLength / 32) }, (_, n) => `md5(i || ' ${n}')`);
-  // Divided by 2^64, a hash is a number from 0 to 1.
+  // A hash divided by 2^64 is a number from 0 to 1.
   const fraction = (salt: string) => `(hash(i, '${salt}')::double / 18446744073709551616.0::double)`;
   return `select
       timestamptz '2026-01-01 00:00:00Z' + to_seconds(i) as at,

@@ -1,14 +1,15 @@
+/** The loaders that use our connector. */
 import { basename } from 'node:path';
 import { Meter } from '../measure/meter.ts';
-import { plainTable, TABLE, type Way } from './way.ts';
+import { type Loader, plainTable, TABLE } from './loader.ts';
 
 const CONNECTOR = 'bench';
 
 export type Format = 'csv' | 'parquet';
 const FORMAT_NAMES: Record<Format, string> = { csv: 'CSV', parquet: 'Parquet' };
 
-/** Our connector, from its insert to its file's success; the object's key is the file's name. */
-export function connector(format: Format, makeTable = plainTable): Way {
+/** Returns a loader into a plain table. It measures from the insert of the connector to the success of its file. */
+export function connector(format: Format, makeTable = plainTable): Loader {
   return {
     name: `our connector, ${FORMAT_NAMES[format]}`,
     makeTable,
@@ -16,11 +17,11 @@ export function connector(format: Format, makeTable = plainTable): Way {
   };
 }
 
-/** Our connector, which makes the hypertable with its columnstore on, and loads into that. */
+/** Returns a loader into a columnstore. The connector makes the hypertable. */
 export function columnstoreConnector(
   format: Format,
   settings: { segment_by: string[]; order_by: string[] },
-): Way {
+): Loader {
   return {
     name: `our connector, ${FORMAT_NAMES[format]}, columnstore`,
     makeTable: null,
@@ -28,15 +29,15 @@ export function columnstoreConnector(
   };
 }
 
-async function load({ ground, data }: Parameters<Way['load']>[0], format: Format, columns: object) {
+async function load({ testbed, data }: Parameters<Loader['load']>[0], format: Format, columns: object) {
   const types = Object.fromEntries(data.columns.map(({ name, type }) => [name, type]));
-  const meter = new Meter(ground.postgres.pid, ground.worker.pid);
-  await ground.importAll(
+  const meter = new Meter(testbed.postgres.pid, testbed.worker.pid);
+  await testbed.importAll(
     CONNECTOR,
     { pattern: basename(data[format]), file_format: format, target_table: TABLE, ...columns },
     'columnstore' in columns ? types : {},
   );
   const cost = meter.stop();
-  await ground.drop(CONNECTOR);
+  await testbed.drop(CONNECTOR);
   return cost;
 }

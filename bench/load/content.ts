@@ -1,8 +1,9 @@
+/** Compares the contents of tables, to verify that all loaders load the same rows. */
 import type pg from 'pg';
 import type { Column } from '../data/dataset.ts';
-import { TABLE } from './way.ts';
+import { TABLE } from './loader.ts';
 
-/** What a table holds, whatever the order of its rows. */
+/** The content of a table, independent of the order of its rows. */
 export interface Content {
   rows: string;
   /** The sum of the hashes of all rows. */
@@ -17,15 +18,15 @@ export async function readContent(client: pg.Client, columns: Column[]): Promise
   return rows[0]!;
 }
 
-/** @throws if they differ */
-export function checkRows(way: string, content: Content, expected: Content): void {
+/** Compares two contents. @throws if they differ */
+export function checkRows(loader: string, content: Content, expected: Content): void {
   if (content.rows === expected.rows && content.hash === expected.hash) return;
   throw new Error(
-    `${way}: expected ${expected.rows} rows with the hash ${expected.hash}, got ${content.rows} with ${content.hash}`,
+    `${loader}: expected ${expected.rows} rows with the hash ${expected.hash}, got ${content.rows} with ${content.hash}`,
   );
 }
 
-/** As if the same rows had been loaded so often. */
+/** Returns the content of a table into which the same rows were loaded `files` times. */
 export function multiply({ rows, hash }: Content, files: number): Content {
   const by = BigInt(files);
   return { rows: String(BigInt(rows) * by), hash: String(BigInt(hash) * by) };

@@ -1,12 +1,13 @@
+/** The benchmark `load`: one file into a plain table. */
 import { basename } from 'node:path';
 import type { BucketServer } from '../../embedded/bucket/server.ts';
 import { type Dataset, describeDataset } from '../data/dataset.ts';
 import { flights } from '../data/flights.ts';
 import { readings } from '../data/readings.ts';
-import { BUCKET, onGround, QUIET } from '../ground.ts';
-import { printSetting } from '../measure/setting.ts';
+import { printEnvironment } from '../measure/environment.ts';
 import type { Options } from '../options.ts';
 import { printGoals, progress } from '../report.ts';
+import { BUCKET, QUIET, withTestbed } from '../testbed.ts';
 import { connector } from './connector.ts';
 import { missingPrograms, parallelCopies, psqlCopy, rawCopy, serverCopy } from './programs.ts';
 import { copyCpuGoal, printResults, speedGoal } from './report.ts';
@@ -15,24 +16,24 @@ import { runRounds } from './rounds.ts';
 const CSV = connector('csv');
 const PARQUET = connector('parquet');
 
-/** One file into a plain table: our connector against the tools that people use today. */
+/** Compares our connector with other loaders. */
 export async function load({ rows, rounds }: Options): Promise<void> {
   progress('load: making the files');
   const made = await readings({ rows });
   const real = await flights();
-  await onGround(
+  await withTestbed(
     (server) => putAll(server, [made, real]),
-    async (ground) => {
+    async (testbed) => {
       const baseline = psqlCopy() ?? rawCopy();
       const peers = psqlCopy() ? [rawCopy()] : [];
       const all = [baseline, ...peers, serverCopy(), CSV, PARQUET, ...parallelCopies([1, 2])];
-      const results = await runRounds(ground, made, all, rounds);
-      const flightResults = await runRounds(ground, real, [baseline, CSV, PARQUET], rounds);
+      const results = await runRounds(testbed, made, all, rounds);
+      const flightResults = await runRounds(testbed, real, [baseline, CSV, PARQUET], rounds);
 
       console.log(`## load: one file into a plain table, medians of ${rounds}\n`);
-      await printSetting(ground.client);
+      await printEnvironment(testbed.client);
       for (const line of missingPrograms()) console.log(line);
-      console.log(`\nMade readings, ${await describeDataset(made)}:\n`);
+      console.log(`\nGenerated readings, ${await describeDataset(made)}:\n`);
       printResults(results);
       printGoals([
         speedGoal(PARQUET.name, 2, results),
@@ -47,7 +48,7 @@ export async function load({ rows, rounds }: Options): Promise<void> {
   );
 }
 
-/** Serves each dataset's files under their own names. */
+/** Puts the files of each dataset into the bucket, with their names as keys. */
 export async function putAll({ store }: BucketServer, datasets: Dataset[]): Promise<void> {
   for (const path of datasets.flatMap(({ csv, parquet }) => [csv, parquet])) {
     await store.putFile(BUCKET, basename(path), path);

@@ -1,36 +1,37 @@
+/** The benchmark `hypertable`: one file into a hypertable. */
 import pg from 'pg';
 import type { Column } from '../data/dataset.ts';
 import { describeDataset } from '../data/dataset.ts';
 import { readings } from '../data/readings.ts';
-import { onGround, QUIET } from '../ground.ts';
-import { printSetting } from '../measure/setting.ts';
+import { printEnvironment } from '../measure/environment.ts';
 import type { Options } from '../options.ts';
 import { printGoals, progress } from '../report.ts';
+import { QUIET, withTestbed } from '../testbed.ts';
 import { columnstoreConnector, connector } from './connector.ts';
 import { putAll } from './load.ts';
+import { type Loader, plainTable, TABLE } from './loader.ts';
 import { missingPrograms, parallelCopies, psqlCopy, rawCopy } from './programs.ts';
 import { printResults, speedGoal } from './report.ts';
 import { runRounds } from './rounds.ts';
 import { installTimescaledb, NO_TIMESCALEDB } from './timescaledb.ts';
-import { plainTable, TABLE, type Way } from './way.ts';
 
 const SEGMENT_BY = 'device';
 const ORDER_BY = 'at';
 
-/** One file into a hypertable, as rows and straight into the columnstore. Only where the server has TimescaleDB. */
+/** Compares loaders into rows and into the columnstore. Does nothing if the server has no TimescaleDB. */
 export async function loadHypertable({ rows, rounds }: Options): Promise<void> {
   progress('hypertable: making the files');
   const data = await readings({ rows });
-  await onGround(
+  await withTestbed(
     (server) => putAll(server, [data]),
-    async (ground) => {
+    async (testbed) => {
       console.log(`## hypertable: one file into a hypertable with its own index, medians of ${rounds}\n`);
-      if (!(await installTimescaledb(ground.client))) {
+      if (!(await installTimescaledb(testbed.client))) {
         return console.log(`${NO_TIMESCALEDB}: not measured.\n`);
       }
       const fromCsv = columnstoreConnector('csv', { segment_by: [SEGMENT_BY], order_by: [ORDER_BY] });
       const fromParquet = columnstoreConnector('parquet', { segment_by: [SEGMENT_BY], order_by: [ORDER_BY] });
-      const ways: Way[] = [
+      const loaders: Loader[] = [
         psqlCopy(hypertable) ?? rawCopy(hypertable),
         connector('csv', hypertable),
         connector('parquet', hypertable),
@@ -39,10 +40,10 @@ export async function loadHypertable({ rows, rounds }: Options): Promise<void> {
         ...parallelCopies([1, 2], hypertable),
         ...parallelCopies([1, 2], columnstore).map(intoColumnstore),
       ];
-      const results = await runRounds(ground, data, ways, rounds);
-      await printSetting(ground.client);
+      const results = await runRounds(testbed, data, loaders, rounds);
+      await printEnvironment(testbed.client);
       for (const line of missingPrograms()) console.log(line);
-      console.log(`\nMade readings, ${await describeDataset(data)}:\n`);
+      console.log(`\nGenerated readings, ${await describeDataset(data)}:\n`);
       printResults(results);
       printGoals([speedGoal(fromParquet.name, 2.5, results), speedGoal(fromCsv.name, 2.5, results)]);
     },
@@ -59,6 +60,6 @@ function columnstore(columns: Column[]): string {
     timescaledb.segmentby = ${pg.escapeLiteral(SEGMENT_BY)}, timescaledb.orderby = ${pg.escapeLiteral(ORDER_BY)})`;
 }
 
-function intoColumnstore(way: Way): Way {
-  return { ...way, name: `${way.name}, columnstore` };
+function intoColumnstore(loader: Loader): Loader {
+  return { ...loader, name: `${loader.name}, columnstore` };
 }

@@ -1,5 +1,7 @@
-// A process of its own, as psql is: arguments are a database's URL, a table and a CSV file. Says when it is
-// connected, and copies when it is told to.
+/**
+ * A process that copies a CSV file into a table. Its arguments are the URL of the database, the table and the file.
+ * It sends a message when it has connected, and copies when it receives one.
+ */
 import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
@@ -9,9 +11,9 @@ import { from as copyFrom } from 'pg-copy-streams';
 const [connectionString, table, file] = process.argv.slice(2) as [string, string, string];
 const client = new pg.Client({ connectionString });
 await client.connect();
-const told = once(process, 'message');
+const start = once(process, 'message');
 process.send!('connected');
-await told;
+await start;
 await pipeline(
   createReadStream(file, { highWaterMark: 1024 * 1024 }),
   client.query(copyFrom(`copy ${table} from stdin with (format csv, header true)`)),

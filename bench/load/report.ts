@@ -1,11 +1,12 @@
+/** Prints the results and goals of loaders. */
 import { type Goal, megabytes, optional, printOthers, printTable, seconds, times } from '../report.ts';
 import type { Result } from './rounds.ts';
 
-/** All ways beside the first one, which is the baseline. */
+/** Prints a table of all results. The first one is the baseline. */
 export function printResults(results: Result[]): void {
   const baseline = results[0]!;
   const head = [
-    'way',
+    'loader',
     'seconds',
     'speed',
     'client CPU',
@@ -18,7 +19,7 @@ export function printResults(results: Result[]): void {
   printTable(
     head,
     results.map((result) => [
-      result.way,
+      result.loader,
       seconds(result.seconds),
       times(speed(result, baseline)),
       optional(result.clientCpu, seconds),
@@ -32,7 +33,7 @@ export function printResults(results: Result[]): void {
   printOthers(results.map((result) => result.othersShare));
 }
 
-/** How many times as fast. */
+/** Returns how many times as fast as the baseline a result is. */
 export function speed(result: Result, baseline: Result): number {
   return baseline.seconds / result.seconds;
 }
@@ -42,23 +43,23 @@ export function copyCpuRatio(result: Result, baseline: Result): number | undefin
   return result.copyCpu / baseline.copyCpu;
 }
 
-/** A goal for the speed of a way, against the baseline. */
-export function speedGoal(way: string, atLeast: number, results: Result[]): Goal {
+/** Returns a goal for the speed of a loader, relative to the baseline. */
+export function speedGoal(loader: string, atLeast: number, results: Result[]): Goal {
   const baseline = results[0]!;
   return {
-    text: `${way}: at least ${times(atLeast)} as fast as ${baseline.way}`,
-    value: speed(results.find((result) => result.way === way)!, baseline),
+    text: `${loader}: at least ${times(atLeast)} as fast as ${baseline.loader}`,
+    value: speed(results.find((result) => result.loader === loader)!, baseline),
     met: (value) => value >= atLeast,
     show: times,
   };
 }
 
-/** A goal for the CPU time of the COPY's backend, against the baseline. */
-export function copyCpuGoal(way: string, atMost: number, results: Result[]): Goal {
+/** Returns a goal for the CPU time of the backend that runs COPY, relative to the baseline. */
+export function copyCpuGoal(loader: string, atMost: number, results: Result[]): Goal {
   const baseline = results[0]!;
   return {
-    text: `${way}: at most ${times(atMost)} of the COPY CPU of ${baseline.way}`,
-    value: copyCpuRatio(results.find((result) => result.way === way)!, baseline),
+    text: `${loader}: at most ${times(atMost)} of the COPY CPU of ${baseline.loader}`,
+    value: copyCpuRatio(results.find((result) => result.loader === loader)!, baseline),
     met: (value) => value <= atMost,
     show: times,
   };

@@ -1,53 +1,57 @@
+/** Runs all loaders in several rounds. */
 import type { Dataset } from '../data/dataset.ts';
-import type { Ground } from '../ground.ts';
 import type { Cost } from '../measure/meter.ts';
 import { highest, median, progress } from '../report.ts';
+import type { Testbed } from '../testbed.ts';
 import { type Content, checkRows, readContent } from './content.ts';
-import { TABLE, type Way } from './way.ts';
+import { type Loader, TABLE } from './loader.ts';
 
-/** Medians of one way over all rounds; of what others took, the most. */
+/** The medians of one loader over all rounds, but the maximum of `othersShare`. */
 export interface Result extends Cost {
-  way: string;
-  /** Of the table with its indexes. */
+  loader: string;
+  /** The size of the table with its indexes. */
   bytesOnDisk: number;
 }
 
 /**
- * Loads the rows by each way in turn, and again in each round; the server writes out what one way left behind
- * before the next one begins.
- * @throws if a way's rows are not those of the first way
+ * Runs all loaders in turn, in each round. A checkpoint before each run keeps earlier runs from slowing it down.
+ * @throws if the rows of a loader differ from those of the first one
  */
 export async function runRounds(
-  ground: Ground,
+  testbed: Testbed,
   data: Dataset,
-  ways: Way[],
+  loaders: Loader[],
   rounds: number,
 ): Promise<Result[]> {
-  const runs = ways.map((way) => ({ way, costs: [] as Cost[], bytesOnDisk: 0 }));
+  const runs = loaders.map((loader) => ({ loader, costs: [] as Cost[], bytesOnDisk: 0 }));
   let baseline: Content | undefined;
   for (let round = 1; round <= rounds; round++) {
     for (const run of runs) {
-      await prepare(ground, data, run.way);
-      const cost = await run.way.load({ ground, data });
+      await prepare(testbed, data, run.loader);
+      const cost = await run.loader.load({ testbed, data });
       run.costs.push(cost);
-      run.bytesOnDisk = await tableBytes(ground);
-      const content = await readContent(ground.client, data.columns);
+      run.bytesOnDisk = await tableBytes(testbed);
+      const content = await readContent(testbed.client, data.columns);
       baseline ??= content;
-      checkRows(run.way.name, content, { ...baseline, rows: String(data.rows) });
-      progress(`${data.name}, round ${round} of ${rounds}: ${run.way.name}: ${cost.seconds.toFixed(2)} s`);
+      checkRows(run.loader.name, content, { ...baseline, rows: String(data.rows) });
+      progress(`${data.name}, round ${round} of ${rounds}: ${run.loader.name}: ${cost.seconds.toFixed(2)} s`);
     }
   }
-  await ground.client.query(`drop table if exists ${TABLE}`);
-  return runs.map(({ way, costs, bytesOnDisk }) => ({ way: way.name, ...medians(costs), bytesOnDisk }));
+  await testbed.client.query(`drop table if exists ${TABLE}`);
+  return runs.map(({ loader, costs, bytesOnDisk }) => ({
+    loader: loader.name,
+    ...medians(costs),
+    bytesOnDisk,
+  }));
 }
 
-async function prepare({ client }: Ground, data: Dataset, way: Way): Promise<void> {
+async function prepare({ client }: Testbed, data: Dataset, loader: Loader): Promise<void> {
   await client.query(`drop table if exists ${TABLE}`);
-  if (way.makeTable) await client.query(way.makeTable(data.columns));
+  if (loader.makeTable) await client.query(loader.makeTable(data.columns));
   await client.query('checkpoint');
 }
 
-async function tableBytes({ client }: Ground): Promise<number> {
+async function tableBytes({ client }: Testbed): Promise<number> {
   const { rows: extensions } = await client.query("select from pg_extension where extname = 'timescaledb'");
   const total = `pg_total_relation_size('${TABLE}')`;
   const size = extensions.length > 0 ? `coalesce(hypertable_size('${TABLE}'), ${total})` : total;

@@ -1,28 +1,29 @@
+/** Measures the time, CPU and memory of one run. */
 import { availableParallelism } from 'node:os';
 import {
   canMeasure,
   children,
   cpuTime,
-  family,
-  familyCpu,
   machineCpu,
   memoryBytes,
+  processTree,
+  processTreeCpu,
   residentPages,
   title,
 } from './processes.ts';
 
-/** Of one run of one way. CPU is in seconds; what the operating system cannot be asked is undefined. */
+/** The cost of one run. CPU times are in seconds. Values that the operating system does not provide are undefined. */
 export interface Cost {
   seconds: number;
-  /** Of the program that loads, and its children: our worker, or psql, or its like. */
+  /** CPU of the loading program and its children. */
   clientCpu: number | undefined;
-  /** Of the backends that ran COPY. */
+  /** CPU of the backends that ran COPY. */
   copyCpu: number | undefined;
-  /** Of the server's processes, all of them: other backends and those that write WAL and pages too. */
+  /** CPU of all processes of the server, including those that write WAL and pages. */
   serverCpu: number | undefined;
-  /** Highest sum of the memory of the loading program and its children; see memoryBytes. */
+  /** Peak memory of the loading program and its children together; see memoryBytes. */
   peakBytes: number | undefined;
-  /** How much of the machine's CPU time went to programs that the bench has not started: from 0 to 1. */
+  /** The share (0 to 1) of the machine's CPU time that other programs used. */
   othersShare: number | undefined;
 }
 
@@ -33,12 +34,12 @@ interface Backend {
 }
 
 const SAMPLE_MS = 50;
-/** What asks for memory takes CPU time from what it measures, so it is asked for only where there is so much more than before. */
-const MORE_PAGES = 1.02;
+/** Reading the memory exactly costs CPU time. It is read only when the resident pages grow by this factor. */
+const GROWTH = 1.02;
 
 /**
- * Measures from `new` to `stop`: CPU times as differences; what is known of processes that end on the way by looking every
- * 50 ms; memory, to 2 %, in the same way.
+ * Measures from `new` to `stop`. CPU times are differences. Backends and memory are sampled every 50 ms; the peak memory
+ * is accurate to 2 %.
  */
 export class Meter {
   readonly #postmaster: number;
@@ -53,13 +54,13 @@ export class Meter {
   #peak = 0;
   #mostPages = 0;
 
-  /** @param worker lives before and after; a program that only lives meanwhile is told to `follow` */
+  /** @param worker a process that already runs. For a program that starts later, call `follow`. */
   constructor(postmaster: number, worker?: number) {
     this.#postmaster = postmaster;
     this.#worker = worker;
     this.#followed = worker === undefined ? [] : [worker];
     this.#clientCpu = this.#readClientCpu();
-    this.#serverCpu = familyCpu(postmaster);
+    this.#serverCpu = processTreeCpu(postmaster);
     this.#othersCpu = this.#readOthersCpu();
     for (const pid of children(postmaster)) {
       const { own } = cpuTime(pid) ?? { own: 0 };
@@ -68,7 +69,7 @@ export class Meter {
     if (canMeasure) this.#timer = setInterval(() => this.#sample(), SAMPLE_MS);
   }
 
-  /** A child of this process: counted from now to its end, if that is before `stop`. */
+  /** Measures a child of this process too, from now on. It must end before `stop`. */
   follow(pid: number): void {
     this.#followed.push(pid);
     this.#clientCpu += cpuTime(pid)?.own ?? 0;
@@ -84,22 +85,22 @@ export class Meter {
       seconds: elapsed,
       clientCpu: known(this.#readClientCpu() - this.#clientCpu),
       copyCpu: known(copying.reduce((sum, { first, last }) => sum + last - first, 0)),
-      serverCpu: known(familyCpu(this.#postmaster) - this.#serverCpu),
+      serverCpu: known(processTreeCpu(this.#postmaster) - this.#serverCpu),
       peakBytes: known(this.#peak),
       othersShare: known((this.#readOthersCpu() - this.#othersCpu) / (elapsed * availableParallelism())),
     };
   }
 
-  /** A child's CPU time is in that of its parent, this process, once it has ended. */
+  /** The CPU time of a child that has ended is counted in its parent, which is this process. */
   #readClientCpu(): number {
-    return this.#worker === undefined ? (cpuTime(process.pid)?.ended ?? 0) : familyCpu(this.#worker);
+    return this.#worker === undefined ? (cpuTime(process.pid)?.ended ?? 0) : processTreeCpu(this.#worker);
   }
 
-  /** What neither the server nor the client took, nor this process, which is the bucket too. */
+  /** The CPU time of all processes except the server, the client and this process, which is also the bucket. */
   #readOthersCpu(): number {
     if (!canMeasure) return 0;
     const { user, system } = process.cpuUsage();
-    return machineCpu() - familyCpu(this.#postmaster) - this.#readClientCpu() - (user + system) / 1e6;
+    return machineCpu() - processTreeCpu(this.#postmaster) - this.#readClientCpu() - (user + system) / 1e6;
   }
 
   #sample(): void {
@@ -108,10 +109,10 @@ export class Meter {
   }
 
   #sampleMemory(): void {
-    const pids = this.#followed.flatMap(family);
+    const pids = this.#followed.flatMap(processTree);
     const sumOf = (measure: (pid: number) => number) => pids.reduce((sum, pid) => sum + measure(pid), 0);
     const pages = sumOf(residentPages);
-    if (pages < this.#mostPages * MORE_PAGES) return;
+    if (pages < this.#mostPages * GROWTH) return;
     this.#mostPages = pages;
     this.#peak = Math.max(this.#peak, sumOf(memoryBytes));
   }
@@ -122,7 +123,7 @@ export class Meter {
     const backend = this.#backends.get(pid) ?? { first: 0, last: 0, copies: false };
     this.#backends.set(pid, backend);
     backend.last = time.own;
-    // As in `postgres: user database 127.0.0.1(40404) COPY`.
+    // For example `postgres: user database 127.0.0.1(40404) COPY`.
     backend.copies ||= / COPY\b/.test(title(pid));
   }
 }

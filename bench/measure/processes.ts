@@ -1,22 +1,22 @@
-// What Linux says of processes: https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html
+/** Reads CPU and memory of processes from Linux: https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html */
 import { existsSync, readFileSync } from 'node:fs';
 
-/** Whether the operating system can be asked; it is Linux that can. */
+/** Whether processes can be measured: only on Linux. */
 export const canMeasure = existsSync(childrenFile(process.pid));
 
 /** USER_HZ, the unit of CPU times in /proc: 100 on every platform that Node runs on. */
 const TICKS_PER_SECOND = 100;
 
-/** CPU seconds, user and system together. */
+/** CPU seconds, user plus system. */
 export interface CpuTime {
   own: number;
-  /** Of its children that have ended, and of theirs. */
+  /** The time of all its descendants that have ended. */
   ended: number;
 }
 
-/** Undefined once the process has ended. */
+/** Returns the CPU time of a process, or undefined if it has ended. */
 export function cpuTime(pid: number): CpuTime | undefined {
-  // The name in parentheses before may hold spaces.
+  // The name in parentheses can contain spaces.
   const fields = readProc(`${pid}/stat`).split(') ').at(-1)!.split(' ').map(Number);
   if (fields.length < 15) return undefined;
   const [user, system, endedUser, endedSystem] = fields.slice(11, 15) as [number, number, number, number];
@@ -27,25 +27,25 @@ export function children(pid: number): number[] {
   return readProc(childrenFile(pid).slice('/proc/'.length)).split(' ').filter(Boolean).map(Number);
 }
 
-/** The process and all below it. */
-export function family(pid: number): number[] {
-  return [pid, ...children(pid).flatMap(family)];
+/** Returns the pids of a process and all its descendants. */
+export function processTree(pid: number): number[] {
+  return [pid, ...children(pid).flatMap(processTree)];
 }
 
-/** CPU seconds of a process and all below it, those that have ended too. */
-export function familyCpu(pid: number): number {
+/** Returns the CPU seconds of a process and all its descendants, including those that have ended. */
+export function processTreeCpu(pid: number): number {
   for (;;) {
     const before = cpuTime(pid);
-    const below = children(pid).reduce((sum, child) => sum + familyCpu(child), 0);
+    const below = children(pid).reduce((sum, child) => sum + processTreeCpu(child), 0);
     const after = cpuTime(pid);
-    // A child that ended in between is in neither sum, or in both.
+    // If a child ended in between, it is counted twice or not at all: try again.
     if (before?.ended === after?.ended) return below + (after ? after.own + after.ended : 0);
   }
 }
 
-/** CPU seconds that all processes took since the machine started. */
+/** Returns the CPU seconds of all processes since the machine started. */
 export function machineCpu(): number {
-  // The first line: user, nice, system, idle, waiting for the disk, interrupts (two kinds), stolen by other machines.
+  // The first line has: user, nice, system, idle, iowait, irq, softirq, steal.
   const [user, nice, system, , , ...rest] = readProc('stat')
     .split('\n', 1)[0]!
     .split(/\s+/)
@@ -56,17 +56,17 @@ export function machineCpu(): number {
   );
 }
 
-/** Resident memory. Of a page that several processes share, each has its part: so sums count it once. Linux looks at every page for it. */
+/** Returns the proportional set size: shared pages are divided among processes, so sums count them once. It is slow. */
 export function memoryBytes(pid: number): number {
   return Number(/^Pss:\s+(\d+) kB/m.exec(readProc(`${pid}/smaps_rollup`))?.[1] ?? 0) * 1024;
 }
 
-/** Resident pages, those that it shares with others too: cheap to ask for. */
+/** Returns the number of resident pages, including shared ones. It is fast. */
 export function residentPages(pid: number): number {
   return Number(readProc(`${pid}/statm`).split(' ')[1] ?? 0);
 }
 
-/** What it says it is, or does. */
+/** Returns the command line, which is the title of a PostgreSQL process. */
 export function title(pid: number): string {
   return readProc(`${pid}/cmdline`);
 }
@@ -79,7 +79,7 @@ function readProc(path: string): string {
   try {
     return readFileSync(`/proc/${path}`, 'utf8');
   } catch {
-    // It has ended.
+    // The process has ended.
     return '';
   }
 }

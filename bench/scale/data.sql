@@ -1,6 +1,5 @@
--- Many connectors and files: the first connector with scale.big files, the others with scale.small each, of
--- scale.connectors. Made with the triggers off, because what they write is made here too; the totals are counted as
--- after a restore.
+-- Makes scale.connectors connectors with files: scale.big for the first connector, scale.small for each other one.
+-- Triggers are off, because this script also makes the rows that they would write. Count the totals afterwards.
 set session_replication_role = replica;
 
 insert into s3_connector.connectors (name, bucket, pattern, file_format, target_table, max_parallel_files)
@@ -13,7 +12,7 @@ select name, 'data/z', false, true, now(), now() + interval '1 hour' from s3_con
 insert into s3_connector_private.workers (host, pid, version, concurrency, stopped_at)
 select 'host', n, '0.1.0', 4, case when n > 2 then now() end from generate_series(1, 1000) n;
 
--- Of each connector's files the last three wait, each 1,000th failed, and each 5,000th was cancelled.
+-- The last three files of each connector are queued. Every 1,000th file failed; every 5,000th was cancelled.
 insert into s3_connector.files
   (connector_name, key, etag, size_bytes, last_modified, status, attempts, rows_read, rows_imported, rows_rejected,
    rows_skipped, error_code, error_message, started_at, finished_at, status_since, worker_id)

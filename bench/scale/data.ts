@@ -1,9 +1,10 @@
+/** Makes the data of the benchmark `scale`. Tests use it too. */
 import { readFile } from 'node:fs/promises';
 import type pg from 'pg';
 
 const SCRIPT = new URL('data.sql', import.meta.url);
 
-/** Fills a database, as a superuser, with connectors and files in all states; see data.sql. */
+/** Fills a database with connectors and files in all states; see data.sql. The role must be a superuser. */
 export async function makeFiles(
   client: pg.Client,
   { connectors, big, small }: { connectors: number; big: number; small: number },
@@ -15,7 +16,7 @@ export async function makeFiles(
   await client.query(await readFile(SCRIPT, 'utf8'));
 }
 
-/** A file of the biggest connector that waits for its import. */
+/** Returns a queued file of the biggest connector. */
 export async function waitingFile(client: pg.Client): Promise<{ id: number; key: string }> {
   const { rows } = await client.query(
     "select id::integer, key from s3_connector.files where connector_name = 'connector 1' and status = 'in_queue' order by key limit 1",

@@ -1,19 +1,19 @@
-/** What is asked of a database with millions of files: a statement, and what it may take. */
+/** The queries of the benchmark `scale`, each with its time limit. Tests use them too, to check their plans. */
 export interface ScaleQuery {
   name: string;
   text: string;
   values?: unknown[];
-  /** Run before each time, in the same transaction; its time does not count. */
+  /** Runs before the query in the same transaction. Its time does not count. */
   before?: string;
   /** Milliseconds. */
   limit: number;
 }
 
-/** The connectors of data.sql: the one with most files, one of the others, one with max_parallel_files. */
+/** Connectors of data.sql: the one with the most files, one of the others, and one with max_parallel_files. */
 const BIG = 'connector 1';
 const SMALL = 'connector 77';
 const LIMITED = 'connector 10';
-/** As many as a poll may enqueue at once with the default of max_tracked_files. */
+/** The default of max_tracked_files: a poll enqueues at most this many files. */
 const NEW_FILES = 100;
 
 const query = (name: string, text: string, values: unknown[] = [], more: Partial<ScaleQuery> = {}) => ({
@@ -27,7 +27,7 @@ const query = (name: string, text: string, values: unknown[] = [], more: Partial
 const STATUS = 'select * from s3_connector.connector_status';
 const FILES = 'select * from s3_connector.files';
 
-/** @param file a file of the connector with most files that waits for its import */
+/** Returns all queries. @param file a queued file of the connector with the most files */
 export function scaleQueries(file: { id: number; key: string }): ScaleQuery[] {
   return [...watching(file), ...polling(), ...importing(file.id)];
 }

@@ -1,3 +1,4 @@
+/** The benchmark `scale`: queries on 5 million files and 10,000 connectors. */
 import pg from 'pg';
 import { startPostgres } from '../../embedded/postgres/server.ts';
 import { migrate } from '../../src/db/migrations.ts';
@@ -8,7 +9,7 @@ import { type ScaleQuery, scaleQueries } from './queries.ts';
 
 const RUNS = 7;
 
-/** 5 million files and 10,000 connectors: what watching and polling take, and how they read `files`. */
+/** Measures all queries. @throws if one is too slow, or scans the table `files` */
 export async function scale(): Promise<void> {
   const postgres = await startPostgres(serverOptions);
   const client = new pg.Client({ connectionString: postgres.url() });
@@ -17,7 +18,8 @@ export async function scale(): Promise<void> {
     await client.connect();
     await makeData(client);
     const failed = await measureAll(client, await Planner.open(postgres.url()));
-    if (failed.length > 0) throw new Error(`too slow, or by a scan of files: ${failed.join('; ')}`);
+    if (failed.length > 0)
+      throw new Error(`too slow, or with a sequential scan of files: ${failed.join('; ')}`);
   } finally {
     await client.end();
     await postgres.stop();
@@ -39,13 +41,13 @@ async function timed(what: string, work: () => Promise<unknown>): Promise<void> 
   console.log(`${what}: ${((performance.now() - start) / 1000).toFixed(1)} s`);
 }
 
-/** @returns those that took longer than they may, or scanned files */
+/** Returns the names of queries that were too slow, or scanned `files` sequentially. */
 async function measureAll(client: pg.Client, planner: Planner): Promise<string[]> {
   const failed: string[] = [];
   for (const query of scaleQueries(await waitingFile(client))) {
     const ms = await median(client, query);
-    const ways = await planner.scans('files', query.text, query.values, query.before);
-    const by = ways.map((scan) => scan.by);
+    const scans = await planner.scans('files', query.text, query.values, query.before);
+    const by = scans.map((scan) => scan.by);
     if (ms > query.limit || by.includes('seq')) failed.push(query.name);
     console.log(`  ${query.name.padEnd(48)} ${ms.toFixed(1).padStart(8)} ms  ${by.join(', ') || '-'}`);
   }
@@ -55,7 +57,7 @@ async function measureAll(client: pg.Client, planner: Planner): Promise<string[]
 
 async function median(client: pg.Client, { text, values, before }: ScaleQuery): Promise<number> {
   const times: number[] = [];
-  // The first one only warms.
+  // The first run warms the caches.
   for (let run = 0; run <= RUNS; run++) {
     await client.query('begin');
     if (before) await client.query(before);

@@ -1,4 +1,5 @@
-/** Draws rows and bytes over time into each element with data-series, and again when the server has sent others. */
+/** Draws the throughput charts. */
+/** Draws a chart into each element with `data-series`. It redraws after a change of data, size or colour scheme. */
 export async function drawCharts() {
   for (const place of document.querySelectorAll('[data-series]')) {
     const state = `${place.dataset.series} ${place.clientWidth} ${isDark.matches}`;
@@ -23,16 +24,16 @@ function options(uPlot, place) {
     ticks: { show: false },
     font: '12px system-ui',
   };
-  const stretch = Number(place.dataset.stretch);
+  const interval = Number(place.dataset.interval);
   return {
     width: place.clientWidth,
     height: 200,
     // Times are UTC everywhere in the console.
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), 'UTC'),
     cursor: { points: { show: false }, drag: { setScale: false } },
-    // The last stretch of time is as wide as the others.
+    // The last interval is as wide as the others.
     scales: {
-      x: { range: (_, first, last) => [first, last + stretch] },
+      x: { range: (_, first, last) => [first, last + interval] },
       rows: { range: fromZero },
       bytes: { range: fromZero },
     },

@@ -1,16 +1,19 @@
-// What the pages do beyond links and forms, all of which work without it: they refresh, draw charts, and show the SQL of a form.
+/**
+ * Progressive enhancement: pages refresh, draw charts, and show the SQL of a form while it is filled in.
+ * All links and forms work without this script.
+ */
 import { drawCharts } from './charts.js';
 import { Idiomorph } from './idiomorph.js';
 
 const REFRESH_MS = 60_000;
-const LEAST_BETWEEN_MS = 1000;
+const MIN_INTERVAL_MS = 1000;
 
-/** How the page changes in place: focus, scrolling, and what a person has opened or typed stay. Rows are told apart by their id. */
+/** Morphing keeps focus, scroll position, open details and typed text. Elements are matched by their ids. */
 const MORPHING = {
   callbacks: {
     beforeNodeMorphed(from, to) {
       if (from.dataset?.series === undefined) return true;
-      // A chart draws what is in it by itself.
+      // The script draws the content of a chart; only its data changes.
       from.dataset.series = to.dataset.series;
       return false;
     },
@@ -35,16 +38,16 @@ addEventListener('pageshow', () => {
   for (const form of document.querySelectorAll('form[aria-busy]')) form.removeAttribute('aria-busy');
 });
 
-/** Each minute, and at once after a change; not while the page is hidden, or a person has switched it off. */
+/** Refreshes the page every minute and after each change, unless the page is hidden or auto-refresh is off. */
 function startRefreshing() {
   const box = document.getElementById('auto-refresh');
   const pulse = document.querySelector('.pulse');
   let events;
   let timer;
   let last = 0;
-  let isUnderWay = false;
-  /** What the server says: live, where it hears of changes, or on. */
-  let told = 'on';
+  let isRefreshing = false;
+  /** The state that the server sent: `live` if it listens to changes, else `on`. */
+  let serverState = 'on';
 
   box.closest('label').hidden = false;
   box.checked = localStorage.getItem('auto-refresh') !== 'off';
@@ -69,16 +72,16 @@ function startRefreshing() {
     refreshIn(REFRESH_MS);
     events = new EventSource(document.body.dataset.events);
     events.addEventListener('state', ({ data }) => {
-      told = data;
-      show(told);
-      // What happened while nobody told.
-      if (told === 'live' && Date.now() - last > 2 * LEAST_BETWEEN_MS) refreshIn(0);
+      serverState = data;
+      show(serverState);
+      // Changes may have been missed before.
+      if (serverState === 'live' && Date.now() - last > 2 * MIN_INTERVAL_MS) refreshIn(0);
     });
     events.addEventListener('error', () => {
-      told = 'on';
-      show(told);
+      serverState = 'on';
+      show(serverState);
     });
-    events.addEventListener('change', () => refreshIn(Math.max(LEAST_BETWEEN_MS - (Date.now() - last), 0)));
+    events.addEventListener('change', () => refreshIn(Math.max(MIN_INTERVAL_MS - (Date.now() - last), 0)));
   }
 
   function refreshIn(ms) {
@@ -87,10 +90,10 @@ function startRefreshing() {
   }
 
   async function refresh() {
-    // Nothing moves away under a finger that is about to press.
-    if (isUnderWay || main.querySelector('button:hover, button:active, form[aria-busy]'))
-      return refreshIn(LEAST_BETWEEN_MS);
-    isUnderWay = true;
+    // Do not move a button that a person is about to press.
+    if (isRefreshing || main.querySelector('button:hover, button:active, form[aria-busy]'))
+      return refreshIn(MIN_INTERVAL_MS);
+    isRefreshing = true;
     try {
       const response = await fetch(location.href);
       if (!response.ok) throw new Error(`answered ${response.status}`);
@@ -98,24 +101,24 @@ function startRefreshing() {
       if (box.checked) Idiomorph.morph(main, page.querySelector('main'), MORPHING);
       drawCharts();
       for (const form of main.querySelectorAll('form.act')) form.addEventListener('submit', markBusy);
-      show(box.checked ? told : 'off');
+      show(box.checked ? serverState : 'off');
     } catch (error) {
       show('stale', error.message);
     } finally {
-      isUnderWay = false;
+      isRefreshing = false;
       last = Date.now();
       if (box.checked && !document.hidden) refreshIn(REFRESH_MS);
     }
   }
 
   function show(state, why) {
-    const words = { live: 'live', on: 'each minute', off: 'off', stale: 'the page could not be refreshed' };
+    const words = { live: 'live', on: 'every minute', off: 'off', stale: 'the page could not be refreshed' };
     pulse.dataset.state = state;
     pulse.textContent = why ? `${words[state]}: ${why}` : words[state];
   }
 }
 
-/** Keeps the SQL under a form as the form is filled in. */
+/** Updates the SQL under a form while the form is filled in. */
 function showSqlOf(form) {
   const place = form.querySelector('#sql code');
   let timer;
@@ -135,7 +138,7 @@ function showSqlOf(form) {
   }
 }
 
-/** A second press does nothing while the first is under way. */
+/** Ignores a second submit while the first is being processed. */
 function markBusy(event) {
   const form = event.currentTarget;
   if (form.hasAttribute('aria-busy')) event.preventDefault();

@@ -1,11 +1,12 @@
+/** The throughput chart of a connector. */
 import { count } from '../format.ts';
 import { type Html, html, link } from '../html.ts';
 import type { PageRequest } from '../request.ts';
 import { sql } from '../sql.ts';
 
 const SPANS = {
-  hour: { label: 'last hour', seconds: 60, stretch: 'minute' },
-  day: { label: 'last day', seconds: 600, stretch: 'ten minutes' },
+  hour: { label: 'last hour', seconds: 60, interval: 'minute' },
+  day: { label: 'last day', seconds: 600, interval: 'ten minutes' },
 } as const;
 
 interface Point {
@@ -14,10 +15,10 @@ interface Point {
   bytes: string;
 }
 
-/** What came in over time: rows and bytes, by the minute or by ten. Drawn by the page's script. */
+/** Returns the chart: rows and bytes per minute, or per ten minutes. The page's script (assets/charts.js) draws it. */
 export async function chartPart(request: PageRequest, name: string): Promise<Html> {
   const span = request.parameter('span') === 'day' ? 'day' : 'hour';
-  const { seconds, stretch, label } = SPANS[span];
+  const { seconds, interval, label } = SPANS[span];
   const points = await request.db.rows<Point>(sql`
     select extract(epoch from slot)::double precision as since, coalesce(t.rows, 0) as rows, coalesce(t.bytes, 0) as bytes
     from (
@@ -40,5 +41,5 @@ export async function chartPart(request: PageRequest, name: string): Promise<Htm
     (other) =>
       html`<a href="${link('/connector', { name, span: other })}#chart-title"${other === span && html` aria-current="true"`}>${SPANS[other].label}</a>`,
   )}</nav></div>
-${isEmpty ? html`<p class="empty">Nothing came in within the ${label}.</p>` : html`<div class="chart" id="chart" role="img" aria-label="Rows and bytes per ${stretch} in the ${label}; ${count(peak)} rows at most" data-series="${JSON.stringify(data)}" data-stretch="${seconds}"></div>`}</section>`;
+${isEmpty ? html`<p class="empty">No files were imported in the ${label}.</p>` : html`<div class="chart" id="chart" role="img" aria-label="Rows and bytes per ${interval} in the ${label}; ${count(peak)} rows at most" data-series="${JSON.stringify(data)}" data-interval="${seconds}"></div>`}</section>`;
 }

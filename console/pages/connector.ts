@@ -1,3 +1,4 @@
+/** The page of one connector. */
 import { type Html, html, link } from '../html.ts';
 import { actionWithSql } from '../parts/button.ts';
 import { type FlowRow, flow } from '../parts/flow.ts';
@@ -9,7 +10,6 @@ import { checksPart, latePart, pollsPart, runningPart, settingsPart } from './co
 import { flowRows, rowsPerMinute } from './connectors.ts';
 import { filesPart } from './files_part.ts';
 
-/** Everything about one connector. */
 export async function connectorPage(request: PageRequest): Promise<Page> {
   const name = required(request, 'name');
   const [[row], perMinute, chart, running, files, polls, late, checks, settings] = await Promise.all([
@@ -32,7 +32,7 @@ export async function connectorPage(request: PageRequest): Promise<Page> {
     body: html`
 <p class="crumbs"><a href="/">Connectors</a></p>
 ${flow(row, perMinute.get(name)!, 'h1')}
-<div class="columns"><section aria-labelledby="steer-title"><h2 id="steer-title">Steer</h2>${steer(request, row)}</section>${facts(row)}</div>
+<div class="columns"><section aria-labelledby="actions-title"><h2 id="actions-title">Actions</h2>${actions(request, row)}</section>${facts(row)}</div>
 ${checks}
 ${late}
 ${chart}
@@ -43,7 +43,7 @@ ${settings}`,
   };
 }
 
-function steer(request: PageRequest, row: FlowRow): Html {
+function actions(request: PageRequest, row: FlowRow): Html {
   const { name } = row;
   const isPaused = row.state === 'paused';
   return html`<ul class="actions">
@@ -54,7 +54,7 @@ ${actionWithSql(request, 'check', { name })}
 ${actionWithSql(request, 'audit', { name })}
 </ul>
 ${isPaused && html`<p><a href="${link('/setup', { name, step: 'pattern' })}">Change its settings</a></p>`}
-<details><summary>Drop this connector</summary><ul class="actions">${actionWithSql(request, 'drop_connector', { name }, 'Its files and their history go; the table and its rows stay.')}</ul></details>`;
+<details><summary>Drop this connector</summary><ul class="actions">${actionWithSql(request, 'drop_connector', { name }, 'Deletes the connector with its files and their history. The table and its rows stay.')}</ul></details>`;
 }
 
 function facts(row: FlowRow & { marker?: string | null; last_success_at?: Date | null }): Html {

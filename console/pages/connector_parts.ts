@@ -1,3 +1,4 @@
+/** Parts of the page of a connector: running files, polls, late files, check, settings. */
 import { bytes, count, duration } from '../format.ts';
 import { type Html, html, link } from '../html.ts';
 import { actionWithSql } from '../parts/button.ts';
@@ -5,7 +6,7 @@ import { ago, at } from '../parts/time.ts';
 import type { PageRequest } from '../request.ts';
 import { sql } from '../sql.ts';
 
-/** What is being imported now, with the rows so far. */
+/** Returns the files that are being imported, with their rows so far. */
 export async function runningPart({ db }: PageRequest, name: string): Promise<Html> {
   const files = await db.rows<{
     key: string;
@@ -20,14 +21,14 @@ export async function runningPart({ db }: PageRequest, name: string): Promise<Ht
   if (files.length === 0) return html``;
   return html`<section aria-labelledby="running-title"><h2 id="running-title">Importing now</h2><ul class="plain lines">${files.map(
     (file) =>
-      html`<li><a class="key" href="${link('/file', { name, key: file.key })}">${file.key}</a> <span class="note">${bytes(file.size_bytes)}, worker ${file.worker_id}, begun ${ago(file.started_at)}${
+      html`<li><a class="key" href="${link('/file', { name, key: file.key })}">${file.key}</a> <span class="note">${bytes(file.size_bytes)}, worker ${file.worker_id}, started ${ago(file.started_at)}${
         file.rows_copied &&
         html`, ${count(file.rows_copied)} rows so far, ${count(file.rows_per_second)} rows/s`
       }</span></li>`,
   )}</ul></section>`;
 }
 
-/** The last looks at the bucket. */
+/** Returns the last polls. */
 export async function pollsPart({ db }: PageRequest, name: string): Promise<Html> {
   const polls = await db.rows<{
     started_at: Date;
@@ -43,15 +44,15 @@ export async function pollsPart({ db }: PageRequest, name: string): Promise<Html
   return html`<section aria-labelledby="polls-title"><h2 id="polls-title">Last polls</h2>${
     polls.length === 0
       ? html`<p class="empty">None yet.</p>`
-      : html`<div class="wide" tabindex="0" role="region" aria-labelledby="polls-title"><table class="stacks"><thead><tr><th>Began</th><th class="num">Took</th><th class="num">Listed</th><th class="num">Matched</th><th class="num">Enqueued</th><th class="num">Requests</th></tr></thead>
+      : html`<div class="wide" tabindex="0" role="region" aria-labelledby="polls-title"><table class="stacks"><thead><tr><th>Started</th><th class="num">Duration</th><th class="num">Listed</th><th class="num">Matched</th><th class="num">Enqueued</th><th class="num">Requests</th></tr></thead>
 <tbody>${polls.map(
           (poll) =>
-            html`<tr><th scope="row" data-label="Began">${at(poll.started_at)}${poll.error && html`<span class="error">${poll.error}</span>`}</th><td data-label="Took" class="num">${duration(poll.seconds)}</td><td data-label="Listed" class="num">${count(poll.keys_listed)}</td><td data-label="Matched" class="num">${count(poll.keys_matched)}</td><td data-label="Enqueued" class="num">${count(poll.files_enqueued)}</td><td data-label="Requests" class="num">${count(poll.list_requests)}</td></tr>`,
+            html`<tr><th scope="row" data-label="Started">${at(poll.started_at)}${poll.error && html`<span class="error">${poll.error}</span>`}</th><td data-label="Duration" class="num">${duration(poll.seconds)}</td><td data-label="Listed" class="num">${count(poll.keys_listed)}</td><td data-label="Matched" class="num">${count(poll.keys_matched)}</td><td data-label="Enqueued" class="num">${count(poll.files_enqueued)}</td><td data-label="Requests" class="num">${count(poll.list_requests)}</td></tr>`,
         )}</tbody></table></div>`
   }</section>`;
 }
 
-/** Keys behind the marker that the last audit found. */
+/** Returns the late and overwritten keys that the last audit found. */
 export async function latePart(request: PageRequest, name: string): Promise<Html> {
   const files = await request.db.rows<{
     key: string;
@@ -64,13 +65,13 @@ export async function latePart(request: PageRequest, name: string): Promise<Html
     from s3_connector.late_files where connector_name = ${name} order by key limit 21`);
   if (files.length === 0) return html``;
   return html`<section aria-labelledby="late-title"><h2 id="late-title">Late files</h2>
-<p class="note">Found by the last audit, ${ago(files[0]!.found_at)}: late ones came behind the marker and were never imported; overwritten ones changed after their import.</p>
+<p class="note">Found by the last audit, ${ago(files[0]!.found_at)}: late keys arrived behind the marker and were not imported; overwritten keys changed after their import.</p>
 <ul class="plain lines">${files.slice(0, 20).map((file) => html`<li><span class="key">${file.key}</span> <span class="note">${file.reason}, ${bytes(file.size_bytes)}, written ${at(file.last_modified)}</span></li>`)}</ul>
-${files.length > 20 && html`<p class="note">And more: s3_connector.late_files has them all.</p>`}
+${files.length > 20 && html`<p class="note">The view s3_connector.late_files has the rest.</p>`}
 <ul class="actions">${actionWithSql(request, 'import_late', { name })}</ul></section>`;
 }
 
-/** What the last check found. */
+/** Returns the steps of the last check. */
 export async function checksPart({ db }: Pick<PageRequest, 'db'>, name: string): Promise<Html> {
   const steps = await db.rows<{
     step: string;
@@ -86,7 +87,7 @@ export async function checksPart({ db }: Pick<PageRequest, 'db'>, name: string):
 <ul class="plain lines">${steps.map(({ step, ok, message, hint }) => html`<li><span class="badge s-${ok ? 'success' : 'failure'}">${ok ? 'ok' : 'not ok'}</span> <b>${step}</b> ${message}${hint && html` <span class="hint">${hint}</span>`}</li>`)}</ul></section>`;
 }
 
-/** How the connector is configured, as its row says. */
+/** Returns all columns of the connector's row. */
 export async function settingsPart({ db }: PageRequest, name: string): Promise<Html> {
   const settings = await db.rows<{ key: string; value: string | null }>(sql`
     select s.key, s.value from s3_connector.connectors c cross join lateral json_each_text(row_to_json(c)) s

@@ -1,15 +1,16 @@
+/** Queries on connectors that several pages use. */
 import type { ConsoleDatabase } from '../database.ts';
 import type { FlowRow } from '../parts/flow.ts';
 import { type Statement, sql } from '../sql.ts';
 
-/** What `flow` shows, of connectors that the rest of the query picks. */
+/** Returns the rows for `flow`. `rest` is the end of the query, from `where` on. */
 export function flowRows(db: ConsoleDatabase, rest: Statement): Promise<FlowRow[]> {
   return db.rows<FlowRow>(sql`
     select s.*, c.bucket, c.pattern, c.target_table
     from s3_connector.connector_status s join s3_connector.connectors c using (name) ${rest}`);
 }
 
-/** Rows in each of the last hour's minutes, oldest first, by connector; the minute that runs is the last one. */
+/** Returns the rows per minute of the last hour by connector, oldest first. The current minute is the last. */
 export async function rowsPerMinute(db: ConsoleDatabase, names: string[]): Promise<Map<string, number[]>> {
   const rows = await db.rows<{ connector_name: string; ago: number; rows: string }>(sql`
     select connector_name, rows, (extract(epoch from date_bin('1 minute', now(), 'epoch') - since) / 60)::integer as ago

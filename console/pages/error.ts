@@ -1,12 +1,13 @@
+/** The error page. */
 import pg from 'pg';
 import { log } from '../../src/log.ts';
 import { html } from '../html.ts';
 import { type Page, RequestError } from '../request.ts';
 
-/** An error as a page: what went wrong, and what to do. */
+/** Returns the page for an error: what went wrong, and what to do. */
 export function errorPage(error: unknown): { status: number; page: Page } {
   const { status, title, message, hint } = describe(error);
-  const body = html`<div class="card"><h1>${title}</h1><p class="trouble" role="alert">${message}</p>${hint && html`<p class="hint">${hint}</p>`}<p><a href="/">To the connectors</a></p></div>`;
+  const body = html`<div class="card"><h1>${title}</h1><p class="trouble" role="alert">${message}</p>${hint && html`<p class="hint">${hint}</p>`}<p><a href="/">Back to the connectors</a></p></div>`;
   return { status, page: { title, live: false, body } };
 }
 
@@ -19,13 +20,17 @@ interface Description {
 
 function describe(error: unknown): Description {
   if (error instanceof RequestError) {
-    return { status: error.status, title: 'Not possible', message: error.message };
+    return {
+      status: error.status,
+      title: error.status === 404 ? 'Not found' : 'Request refused',
+      message: error.message,
+    };
   }
   if (error instanceof pg.DatabaseError) {
     const { message, code } = error;
     return {
       status: code === '42501' ? 403 : 500,
-      title: 'PostgreSQL says no',
+      title: 'PostgreSQL returned an error',
       message: `${message} (${code})`,
       hint: error.hint ?? HINTS[code ?? ''],
     };
@@ -35,11 +40,11 @@ function describe(error: unknown): Description {
       status: 503,
       title: 'The database cannot be reached',
       message: error instanceof Error ? error.message || error.name : String(error),
-      hint: 'The console tries again with the next page. See CONSOLE_DATABASE_URL or DATABASE_URL.',
+      hint: 'Check CONSOLE_DATABASE_URL or DATABASE_URL. The console reconnects with the next page.',
     };
   }
   log.error('page_failed', { message: error instanceof Error ? error.stack : String(error) });
-  return { status: 500, title: 'This is a mistake of ours', message: 'The log of the console says more.' };
+  return { status: 500, title: 'Internal error', message: 'The log of the console has the details.' };
 }
 
 function isUnreachable(error: unknown): boolean {
@@ -49,7 +54,7 @@ function isUnreachable(error: unknown): boolean {
 
 const HINTS: Record<string, string> = {
   '42501':
-    'To look: a role needs grant s3_connector_reader; to steer, s3_connector_operator; to configure, s3_connector_admin.',
-  '3F000': 'The database has no connector yet: npm run migrate.',
-  '42P01': 'The database is not migrated to this version: npm run migrate.',
+    'Ask an administrator of the database to grant a role: s3_connector_reader to view, s3_connector_operator for actions, s3_connector_admin to configure.',
+  '3F000': 'The schema s3_connector does not exist. Run: pg-s3-connector migrate',
+  '42P01': 'The database is not migrated to this version. Run: pg-s3-connector migrate',
 };

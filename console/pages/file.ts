@@ -1,3 +1,4 @@
+/** The page of one file: its history, its counts and its rejected rows. */
 import type { FileStatus } from '../../src/db/schema.ts';
 import { fileActions } from '../actions.ts';
 import { bytes, count } from '../format.ts';
@@ -35,7 +36,6 @@ interface RejectedRow {
 
 const REJECTED_PER_PAGE = 50;
 
-/** One file: its life, its counts, what it was refused for. */
 export async function filePage(request: PageRequest): Promise<Page> {
   const name = required(request, 'name');
   const key = required(request, 'key');
@@ -58,8 +58,8 @@ export async function filePage(request: PageRequest): Promise<Page> {
 <div class="head"><h1 class="key">${key}</h1>${badge(file.status)}</div>
 ${file.error_message && html`<p class="trouble"><strong>${file.error_code}</strong> ${file.error_message}</p>`}
 ${counts(file)}
-<section aria-labelledby="steer-title"><h2 id="steer-title">Steer</h2>${actions(request, name, file)}</section>
-<section aria-labelledby="life-title"><h2 id="life-title">Its life</h2>${timeline(changes.reverse(), file.next_attempt_at)}</section>
+<section aria-labelledby="actions-title"><h2 id="actions-title">Actions</h2>${actions(request, name, file)}</section>
+<section aria-labelledby="history-title"><h2 id="history-title">History</h2>${timeline(changes.reverse(), file.next_attempt_at)}</section>
 ${rejected}`,
   };
 }
@@ -79,7 +79,7 @@ function counts(file: File): Html {
 function actions(request: PageRequest, name: string, file: File): Html {
   const possible = fileActions(file.status, file.undoable);
   if (possible.length === 0) {
-    return html`<p class="note">Its rows are in the table. To be able to take them out again, or to import them again, a connector needs <code>file_id_column</code>.</p>`;
+    return html`<p class="note">No action is possible. To undo an import or to import a file again, the connector needs a <code>file_id_column</code>.</p>`;
   }
   return html`<ul class="actions">${possible.map((action) => actionWithSql(request, action, { name, key: file.key }))}</ul>`;
 }
@@ -93,8 +93,8 @@ async function rejectedPart(request: PageRequest, name: string, key: string): Pr
   if (rows.length === 0) return html``;
   const shown = rows.slice(0, REJECTED_PER_PAGE);
   return html`<section id="rejected" aria-labelledby="rejected-title"><h2 id="rejected-title">Rejected rows</h2>
-<div class="wide" tabindex="0" role="region" aria-labelledby="rejected-title"><table class="stacks"><thead><tr><th class="num">Line</th><th>Column</th><th>Reason</th><th>The row as it stands in the file</th></tr></thead>
-<tbody>${shown.map((row) => html`<tr><th scope="row" data-label="Line" class="num">${count(row.line)}</th><td data-label="Column">${row.column_name ?? 'the row'}</td><td data-label="Reason">${row.error}</td><td data-label="Row"><code class="raw">${row.raw}</code></td></tr>`)}</tbody></table></div>
+<div class="wide" tabindex="0" role="region" aria-labelledby="rejected-title"><table class="stacks"><thead><tr><th class="num">Line</th><th>Column</th><th>Reason</th><th>Row in the file</th></tr></thead>
+<tbody>${shown.map((row) => html`<tr><th scope="row" data-label="Line" class="num">${count(row.line)}</th><td data-label="Column">${row.column_name ?? 'whole row'}</td><td data-label="Reason">${row.error}</td><td data-label="Row"><code class="raw">${row.raw}</code></td></tr>`)}</tbody></table></div>
 <nav class="pager" aria-label="Pages of rejected rows">${after !== '-1' && html`<a href="${link('/file', { name, key })}#rejected">First</a>`}
 ${rows.length > shown.length && html`<a rel="next" href="${link('/file', { name, key, line: shown.at(-1)!.line })}#rejected">Next</a>`}</nav></section>`;
 }

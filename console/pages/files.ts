@@ -1,9 +1,9 @@
+/** Finds the files of a connector, one page at a time. */
 import type { FileStatus } from '../../src/db/schema.ts';
 import type { ConsoleDatabase } from '../database.ts';
 import { containing } from '../parts/search.ts';
 import { joined, type Statement, sql } from '../sql.ts';
 
-/** A file as the list shows it. */
 export interface FileRow {
   key: string;
   status: FileStatus;
@@ -17,27 +17,26 @@ export interface FileRow {
   undoable: boolean;
 }
 
-/** Which files of a connector are looked for. */
 export interface FileSearch {
   name: string;
   status?: FileStatus | undefined;
   search?: string | undefined;
-  /** The page of keys below this one, or above; at most one of them. */
+  /** Only keys below this one, or above. At most one of the two is set. */
   below?: string | undefined;
   above?: string | undefined;
 }
 
-/** One page of files, last keys first. */
+/** One page of files, in descending order of keys. */
 export interface FilePage {
   files: FileRow[];
-  /** Keys to go on from; undefined: there are no more. */
+  /** Where the next and the previous page start. Undefined: there is none. */
   below: string | undefined;
   above: string | undefined;
 }
 
 export const FILES_PER_PAGE = 50;
 
-/** Reads one page by its keys, so that the last one costs no more than the first. */
+/** Returns one page. Pages are read by their keys (not by offset), so all pages cost the same. */
 export async function findFiles(db: ConsoleDatabase, search: FileSearch): Promise<FilePage> {
   const backwards = search.above !== undefined;
   const found = await db.rows<FileRow>(filesQuery(search));
@@ -53,7 +52,7 @@ export async function findFiles(db: ConsoleDatabase, search: FileSearch): Promis
   };
 }
 
-/** One file more than a page holds, which says whether there are others; those above a key come in ascending order. */
+/** Reads one file more than a page has, to know whether more exist. With `above`, the order is ascending. */
 export function filesQuery(search: FileSearch): Statement {
   const direction = search.above === undefined ? sql`desc` : sql`asc`;
   return sql`

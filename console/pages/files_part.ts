@@ -1,3 +1,4 @@
+/** The list of files on the page of a connector. */
 import { FILE_STATUSES, type FileStatus } from '../../src/db/schema.ts';
 import { fileActions } from '../actions.ts';
 import { bytes, count, duration, statusLabel } from '../format.ts';
@@ -8,7 +9,7 @@ import { at } from '../parts/time.ts';
 import type { PageRequest } from '../request.ts';
 import { type FilePage, type FileRow, findFiles } from './files.ts';
 
-/** The connector's imports: searched by name, filtered by status, a page at a time. */
+/** Returns the list, with search by name, filter by status, and paging. */
 export async function filesPart(request: PageRequest, name: string): Promise<Html> {
   const given = request.parameter('status');
   const status = isStatus(given) ? given : undefined;
@@ -18,7 +19,7 @@ export async function filesPart(request: PageRequest, name: string): Promise<Htm
   const page = await findFiles(request.db, { name, status, search, below, above });
   return html`<section id="files" aria-labelledby="files-title"><h2 id="files-title">Files</h2>
 ${searchForm(name, status, search)}
-<p class="note">Last names first. In a search * stands for any text and ? for any character; a text without them may stand anywhere in the name.</p>
+<p class="note">Sorted by name, last first. In a search, * matches any text and ? any character. Without them, the text may be anywhere in the name.</p>
 ${page.files.length > 0 ? filesTable(request, name, page.files) : html`<p class="empty">No such files.</p>`}
 ${pager(page, { name, status, search })}</section>`;
 }
@@ -37,7 +38,7 @@ ${(status || search) && html`<a href="${link('/connector', { name })}#files">All
 
 function filesTable(request: PageRequest, name: string, files: FileRow[]): Html {
   return html`<div class="wide" tabindex="0" role="region" aria-labelledby="files-title"><table class="stacks files">
-<thead><tr><th>File</th><th>Status</th><th class="num">Rows</th><th class="num">Rejected</th><th class="num">Size</th><th class="num">Took</th><th>Since</th><th><span class="hidden">Actions</span></th></tr></thead>
+<thead><tr><th>File</th><th>Status</th><th class="num">Rows</th><th class="num">Rejected</th><th class="num">Size</th><th class="num">Duration</th><th>Since</th><th><span class="hidden">Actions</span></th></tr></thead>
 <tbody>${files.map(
     (file) => html`<tr id="${elementId('file', file.key)}">
 <th scope="row" data-label="File"><a class="key" href="${link('/file', { name, key: file.key })}">${file.key}</a>${file.error && html`<span class="error">${file.error}</span>`}</th>
@@ -45,14 +46,14 @@ function filesTable(request: PageRequest, name: string, files: FileRow[]): Html 
 <td data-label="Rows" class="num">${count(file.rows_imported)}</td>
 <td data-label="Rejected" class="num">${Number(file.rows_rejected) > 0 ? html`<b>${count(file.rows_rejected)}</b>` : count(file.rows_rejected)}</td>
 <td data-label="Size" class="num">${bytes(file.size_bytes)}</td>
-<td data-label="Took" class="num">${duration(file.seconds)}</td>
+<td data-label="Duration" class="num">${duration(file.seconds)}</td>
 <td data-label="Since">${at(file.since)}</td>
 <td class="buttons">${rowActions(file).map((action) => actionButton(request, action, { name, key: file.key }))}</td>
 </tr>`,
   )}</tbody></table></div>`;
 }
 
-/** In the list only what is not thought about twice; the rest is on the file's page. */
+/** Returns the actions that are safe enough for the list. The others are on the file's page. */
 function rowActions(file: FileRow) {
   return fileActions(file.status, file.undoable).filter(
     (action) => action === 'retry_file' || (action === 'cancel_file' && file.status !== 'failure'),

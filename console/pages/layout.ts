@@ -1,3 +1,4 @@
+/** The frame around every page: head, navigation, outcome, footer. */
 import type { Outcome } from '../database.ts';
 import { type Html, html, link } from '../html.ts';
 import { outcomePanel } from '../parts/outcome.ts';
@@ -9,14 +10,15 @@ const SECTIONS = [
   { name: 'new', href: '/setup', label: 'New connector' },
 ] as const;
 
-/** What a page shows besides its own: what became of the last action, and whose rights it has. */
-export interface Surroundings {
+export interface LayoutOptions {
+  /** The outcome of the action that led to the page. */
   outcome?: Outcome | undefined;
+  /** The console's role in the database. */
   role?: string;
 }
 
-/** The whole page around what is its own. */
-export function layout(page: Page, { outcome, role }: Surroundings): Html {
+/** Returns the complete HTML of a page. */
+export function layout(page: Page, { outcome, role }: LayoutOptions): Html {
   const events = page.live ? link('/events', { connector: page.connector }) : '';
   return html`<!doctype html>
 <html lang="en">
@@ -38,13 +40,13 @@ export function layout(page: Page, { outcome, role }: Surroundings): Html {
     ({ name, href, label }) =>
       html`<a href="${href}"${name === page.section && html` aria-current="page"`}>${label}</a>`,
   )}</nav>
-  ${page.live && html`<label class="refresh" hidden title="Every minute, and at once when a file changes its status"><input type="checkbox" id="auto-refresh" checked> Auto-refresh <span class="pulse" data-state="off"></span></label>`}
+  ${page.live && html`<label class="refresh" hidden title="Refreshes every minute, and when a file changes its status"><input type="checkbox" id="auto-refresh" checked> Auto-refresh <span class="pulse" data-state="off"></span></label>`}
 </header>
 <main id="main" tabindex="-1">
 ${outcome && outcomePanel(outcome)}
 ${page.body}
 </main>
-<footer>Times are in UTC.${role && html` What can be seen and done here is what the role <code>${role}</code> may.`}</footer>
+<footer>Times are in UTC.${role && html` The console has the privileges of the role <code>${role}</code>.`}</footer>
 </body>
 </html>`;
 }

@@ -1,3 +1,4 @@
+/** The overview of all connectors. */
 import { type Html, html, link } from '../html.ts';
 import { flow } from '../parts/flow.ts';
 import { containing } from '../parts/search.ts';
@@ -7,7 +8,7 @@ import { flowRows, rowsPerMinute } from './connectors.ts';
 
 const PER_PAGE = 25;
 
-/** Which connectors to look at. */
+/** The choices of connectors to show. */
 const SHOWN: Record<string, { label: string; condition: Statement }> = {
   all: { label: 'all', condition: sql`true` },
   failing: { label: 'with failed files', condition: sql`failure > 0` },
@@ -15,7 +16,6 @@ const SHOWN: Record<string, { label: string; condition: Statement }> = {
   paused: { label: 'paused', condition: sql`s.state = 'paused'` },
 };
 
-/** All connectors as the way of their data. */
 export async function overviewPage(request: PageRequest): Promise<Page> {
   const search = request.parameter('search') ?? '';
   const after = request.parameter('after') ?? '';
@@ -30,18 +30,18 @@ export async function overviewPage(request: PageRequest): Promise<Page> {
     request.db,
     rows.map(({ name }) => name),
   );
-  const isAlone = rows.length === 0 && !search && !after && shown === 'all';
+  const isEmpty = rows.length === 0 && !search && !after && shown === 'all';
   return {
     title: 'Connectors',
     section: 'connectors',
     live: true,
     body: html`
 <div class="head"><h1>Connectors</h1>
-${!isAlone && searchForm(search, shown)}
+${!isEmpty && searchForm(search, shown)}
 <a class="button primary" href="/setup">New connector</a></div>
 <div id="flows" class="flows">${rows.map((row) => flow(row, perMinute.get(row.name)!, 'h2'))}</div>
-${isAlone && welcome()}
-${rows.length === 0 && !isAlone && html`<p class="empty">No such connector.</p>`}
+${isEmpty && welcome()}
+${rows.length === 0 && !isEmpty && html`<p class="empty">No such connector.</p>`}
 <nav class="pager" aria-label="Pages">
 ${after && html`<a href="${link('/', { search, show: shown })}">First</a>`}
 ${found.length > PER_PAGE && html`<a rel="next" href="${link('/', { search, show: shown, after: rows.at(-1)!.name })}">Next</a>`}
@@ -59,5 +59,5 @@ function searchForm(search: string, shown: string): Html {
 }
 
 function welcome(): Html {
-  return html`<div class="empty"><p>There is no connector yet. One row starts one: every CSV and Parquet file under a glob comes into a table, once.</p></div>`;
+  return html`<div class="empty"><p>There is no connector yet. A connector imports every CSV and Parquet file that matches its pattern into a table, exactly once.</p></div>`;
 }

@@ -1,22 +1,23 @@
+/** Buttons that run actions. */
 import { ACTIONS, type ActionName } from '../actions.ts';
 import { type Html, html } from '../html.ts';
 import type { PageRequest } from '../request.ts';
 
-type FormPlace = Pick<PageRequest, 'formToken' | 'here'>;
+type FormContext = Pick<PageRequest, 'formToken' | 'here'>;
 
-/** What an action is done to. */
+/** The connector, or the file, of an action. */
 export interface Target {
   name: string;
   key?: string;
 }
 
-/** A button, with the SQL that it runs beside it. */
-export function actionWithSql(request: FormPlace, action: ActionName, target: Target, note?: string): Html {
+/** Returns a button with its SQL next to it. */
+export function actionWithSql(request: FormContext, action: ActionName, target: Target, note?: string): Html {
   return html`<li>${actionButton(request, action, target)}<code class="says">${shownSql(action, target)}</code>${note && html`<span class="note">${note}</span>`}</li>`;
 }
 
-/** A button alone; the SQL that it runs is its title. */
-export function actionButton(request: FormPlace, action: ActionName, target: Target): Html {
+/** Returns a button alone. Its SQL is the tooltip. */
+export function actionButton(request: FormContext, action: ActionName, target: Target): Html {
   const { label } = ACTIONS[action];
   return html`<form method="post" action="/act" class="act">
 <input type="hidden" name="token" value="${request.formToken}">

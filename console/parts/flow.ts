@@ -1,3 +1,4 @@
+/** The "flow" of a connector: a picture of bucket, connector and table, with their numbers. */
 import { bytes, count } from '../format.ts';
 import { elementId, type Html, html, link } from '../html.ts';
 import { sparkline } from './sparkline.ts';
@@ -5,7 +6,6 @@ import { badge } from './status.ts';
 import { type StatusCounts, statusBar } from './status_bar.ts';
 import { ago } from './time.ts';
 
-/** A connector as the picture shows it. */
 export interface FlowRow extends StatusCounts {
   name: string;
   bucket: string;
@@ -23,13 +23,13 @@ export interface FlowRow extends StatusCounts {
   notice: string | null;
 }
 
-/** The way of the data through one connector: bucket -> connector -> table. */
+/** Returns the flow. `perMinute` has the rows per minute of the last hour. */
 export function flow(row: FlowRow, perMinute: readonly number[], heading: 'h1' | 'h2'): Html {
   const peak = Math.max(...perMinute, 0);
   return html`<article id="${elementId('connector', row.name)}" class="flow ${row.state === 'paused' ? 'is-paused' : ''}" aria-label="${row.name}">
 <div class="node from"><span class="kind">bucket</span><span class="what">${row.bucket}</span><code>${row.pattern}</code></div>
 <div class="pipe">
-<div class="title">${title(row.name, heading)} ${badge(row.state)}<span class="note">${whatNow(row)}</span>${peak > 0 && html`<span class="note peak">last hour, at most ${count(peak)} rows a minute</span>`}</div>
+<div class="title">${title(row.name, heading)} ${badge(row.state)}<span class="note">${activity(row)}</span>${peak > 0 && html`<span class="note peak">peak of the last hour: ${count(peak)} rows per minute</span>`}</div>
 ${sparkline(perMinute)}
 ${statusBar(row.name, row)}
 ${row.last_error && html`<p class="trouble"><strong>Last error</strong> ${row.last_error}</p>`}
@@ -45,7 +45,7 @@ function title(name: string, heading: 'h1' | 'h2'): Html {
   return html`<h2><a href="${link('/connector', { name })}">${name}</a></h2>`;
 }
 
-function whatNow(row: FlowRow): Html {
+function activity(row: FlowRow): Html {
   if (row.state === 'paused') return html`does not poll`;
   if (!row.last_poll_at) return html`not yet polled`;
   return html`${row.caught_up ? 'caught up' : 'behind'}, polled ${ago(row.last_poll_at)}`;

@@ -1,4 +1,5 @@
-/** A pattern for `like`: * is any text and ? any character; a text without them may stand anywhere. */
+/** Search texts. */
+/** Returns a pattern for `like`: * matches any text, ? any character. Without them, the text may be anywhere. */
 export function containing(search: string): string {
   const escaped = search.replace(/[\\%_]/g, '\\$&');
   if (!/[*?]/.test(search)) return `%${escaped}%`;

@@ -1,10 +1,11 @@
+/** A small bar chart of the last hour. */
 import { count } from '../format.ts';
 import { type Html, html } from '../html.ts';
 
 const WIDTH = 180;
 const HEIGHT = 36;
 
-/** Rows per minute of the last hour, oldest first, as bars; it says its peak. */
+/** Returns the chart of rows per minute, oldest first. Its label has the peak. */
 export function sparkline(values: readonly number[]): Html {
   const peak = Math.max(...values, 0);
   const step = WIDTH / values.length;
@@ -17,7 +18,7 @@ ${peak > 0 && html`<path class="bars" d="${values.map((value, i) => bar(i * step
 
 function bar(x: number, width: number, share: number): string {
   if (share <= 0) return '';
-  // What came is seen, however little.
+  // Even a single row must be visible.
   const height = Math.max(share * (HEIGHT - 2), 1.5);
   return `M${x.toFixed(2)} ${HEIGHT}v${(-height).toFixed(2)}h${(width - 0.6).toFixed(2)}V${HEIGHT}z`;
 }

@@ -1,15 +1,16 @@
+/** A bar of the files of a connector by status. */
 import { FILE_STATUSES, type FileStatus } from '../../src/db/schema.ts';
 import { count, statusLabel } from '../format.ts';
 import { type Html, html, link } from '../html.ts';
 
 const WIDTH = 1000;
-/** A single failed file among a million must be seen. */
+/** A single failed file among a million must be visible. */
 const MIN_WIDTH = 12;
 
-/** Files by status, as text (PostgreSQL's bigint). */
+/** The number of files by status, as text (bigint). */
 export type StatusCounts = Record<FileStatus, string>;
 
-/** Files by status: one bar, and the numbers as links to these files. */
+/** Returns the bar, with the numbers as links to these files. */
 export function statusBar(name: string, counts: StatusCounts): Html {
   const present = FILE_STATUSES.filter((status) => counts[status] !== '0');
   if (present.length === 0) return html`<p class="note">No files yet.</p>`;

@@ -1,3 +1,4 @@
+/** The step "Columns" of the setup: the table, and the mapping of columns. */
 import type { PreviewColumn } from '../../src/ask/preview.ts';
 import { type Html, html } from '../html.ts';
 import { joined, type Statement, sql } from '../sql.ts';
@@ -8,10 +9,10 @@ const TABLE: Setting[] = [
   { column: 'target_table', label: 'Table', placeholder: 'public.sensor_readings' },
   {
     column: 'on_unknown_column',
-    label: 'A column that the table lacks',
+    label: 'If the table lacks a column',
     options: [
-      ['fail', 'fails the file'],
-      ['ignore', 'is left out'],
+      ['fail', 'fail the file'],
+      ['ignore', 'ignore the column'],
     ],
   },
 ];
@@ -21,7 +22,7 @@ const HYPERTABLE: Setting[] = [
     column: 'hypertable',
     label: 'Hypertable',
     options: [
-      ['', 'if TimescaleDB and a time column are there'],
+      ['', 'yes, if TimescaleDB and a time column exist'],
       ['true', 'yes'],
       ['false', 'no'],
     ],
@@ -33,14 +34,13 @@ const HYPERTABLE: Setting[] = [
 const TIME_COLUMN: Setting = { column: 'time_column', label: 'Time column' };
 const SETTINGS = [...TABLE, TIME_COLUMN, ...HYPERTABLE];
 
-/** A column of the last preview, and what column_mappings say of it. */
+/** A column of the last preview, with its row of column_mappings. */
 interface MappedColumn extends PreviewColumn {
   mapped: boolean;
   mapped_to: string | null;
   data_type: string | null;
 }
 
-/** The table, and what becomes of each column of the files. */
 export const columnsStep: Step = {
   name: 'columns',
   title: 'Columns',
@@ -52,9 +52,9 @@ export const columnsStep: Step = {
   },
   async form(values, context) {
     const columns = await previewColumns(context);
-    return html`<p>Which table, and which of its columns each column of the files goes into. A table that is not there is made from the first file.</p>
+    return html`<p>Choose the table, and map the columns of the files to its columns. If the table does not exist, the first import creates it.</p>
 ${settingFields(TABLE, values, context.columns)}
-${columns.length === 0 ? html`<p class="empty">No columns to show: the last preview found none. Rows go by the names in the files.</p>` : columnTable(columns, values)}
+${columns.length === 0 ? html`<p class="empty">The last preview found no columns. Columns are matched by their names.</p>` : columnTable(columns, values)}
 ${settingFields([timeColumnSetting(columns, values), ...HYPERTABLE], values, context.columns)}`;
   },
   statements(values, { columns, draft }) {
@@ -76,26 +76,26 @@ function previewColumns({ db, draft }: StepContext): Promise<MappedColumn[]> {
 }
 
 function loadColumn(values: URLSearchParams, i: number, column: MappedColumn): void {
-  // Where it would go without a mapping, which is then not needed.
-  const preset = column.mapped ? column.source_column : (column.target_column ?? column.source_column);
+  // The target without a mapping. If a person keeps it, no mapping is needed.
+  const defaultTarget = column.mapped ? column.source_column : (column.target_column ?? column.source_column);
   values.set(`column.${i}.source`, column.source_column);
-  values.set(`column.${i}.preset`, preset);
-  values.set(`column.${i}.target`, column.mapped_to ?? preset);
+  values.set(`column.${i}.default`, defaultTarget);
+  values.set(`column.${i}.target`, column.mapped_to ?? defaultTarget);
   values.set(`column.${i}.type`, column.data_type ?? '');
-  if (!column.mapped || column.mapped_to !== null) values.set(`column.${i}.take`, 'true');
+  if (!column.mapped || column.mapped_to !== null) values.set(`column.${i}.import`, 'true');
 }
 
 function columnTable(columns: MappedColumn[], values: URLSearchParams): Html {
   const field = (i: number, name: string) => values.get(`column.${i}.${name}`) ?? '';
   return html`<div class="wide" tabindex="0" role="region" aria-label="Columns"><table class="stacks mapping">
-<thead><tr><th>Take</th><th>In the files</th><th>Type found</th><th>Column of the table</th><th>Type</th></tr></thead>
+<thead><tr><th>Import</th><th>Column of the files</th><th>Inferred type</th><th>Column of the table</th><th>Type</th></tr></thead>
 <tbody>${columns.map(
     ({ source_column, inferred_type, nullable, target_type }, i) => html`<tr>
-<td data-label="Take"><input type="checkbox" name="column.${i}.take" value="true"${field(i, 'take') && html` checked`} aria-label="Take ${source_column}"></td>
-<th scope="row" data-label="In the files"><code>${source_column}</code></th>
-<td data-label="Type found">${inferred_type}${nullable && html` <span class="note">some null</span>`}</td>
+<td data-label="Import"><input type="checkbox" name="column.${i}.import" value="true"${field(i, 'import') && html` checked`} aria-label="Import ${source_column}"></td>
+<th scope="row" data-label="Column of the files"><code>${source_column}</code></th>
+<td data-label="Inferred type">${inferred_type}${nullable && html` <span class="note">has nulls</span>`}</td>
 <td data-label="Column of the table"><input name="column.${i}.target" value="${field(i, 'target')}" aria-label="Column for ${source_column}" autocomplete="off" spellcheck="false">
-<input type="hidden" name="column.${i}.source" value="${source_column}"><input type="hidden" name="column.${i}.preset" value="${field(i, 'preset')}"></td>
+<input type="hidden" name="column.${i}.source" value="${source_column}"><input type="hidden" name="column.${i}.default" value="${field(i, 'default')}"></td>
 <td data-label="Type"><input name="column.${i}.type" value="${field(i, 'type')}" placeholder="${target_type ?? inferred_type}" aria-label="Type of ${source_column}" autocomplete="off" spellcheck="false"></td>
 </tr>`,
   )}</tbody></table></div>`;
@@ -107,21 +107,21 @@ function timeColumnSetting(columns: MappedColumn[], values: URLSearchParams): Se
   return {
     ...TIME_COLUMN,
     options: [
-      ['', suggested ? `the suggested one (${suggested})` : 'the suggested one, if there is any'],
+      ['', suggested ? `the suggested one (${suggested})` : 'the suggested one, if any'],
       ...[...new Set(targets)].map((target) => [target, target] as const),
     ],
   };
 }
 
-/** All mappings anew: one for each column that is left out, renamed or given a type. */
+/** Returns statements that replace all mappings. Only columns that are ignored, renamed or typed need one. */
 function mappingStatements(name: string, values: URLSearchParams): Statement[] {
   const rows: Statement[] = [];
   let count = 0;
   for (; values.has(`column.${count}.source`); count++) {
     const field = (part: string) => values.get(`column.${count}.${part}`) ?? '';
-    const target = field('take') ? field('target') : null;
+    const target = field('import') ? field('target') : null;
     const type = target === null ? null : field('type') || null;
-    if (target !== field('preset') || type !== null) {
+    if (target !== field('default') || type !== null) {
       rows.push(sql`(${name}, ${field('source')}, ${target}, ${type})`);
     }
   }

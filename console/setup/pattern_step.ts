@@ -1,3 +1,4 @@
+/** The step "Files" of the setup: which files, and how to read them. */
 import { bytes, count } from '../format.ts';
 import { type Html, html } from '../html.ts';
 import { at } from '../parts/time.ts';
@@ -18,7 +19,7 @@ const PATTERN: Setting[] = [
 ];
 
 const CSV: Setting[] = [
-  { column: 'csv_skip_header', label: 'The first line names the columns', isCheckbox: true },
+  { column: 'csv_skip_header', label: 'The first line has the column names', isCheckbox: true },
   {
     column: 'csv_delimiter',
     label: 'Delimiter',
@@ -26,7 +27,7 @@ const CSV: Setting[] = [
       [',', 'comma ,'],
       [';', 'semicolon ;'],
       ['\t', 'tab'],
-      ['|', 'bar |'],
+      ['|', 'pipe |'],
     ],
   },
   { column: 'csv_quote', label: 'Quote' },
@@ -39,16 +40,15 @@ const CSV: Setting[] = [
 const SETTINGS = [...PATTERN, ...CSV];
 const SHOWN_FILES = 12;
 
-/** Which files, and how they are to be read; with those that match. */
 export const patternStep: Step = {
   name: 'pattern',
   title: 'Files',
   submit: 'Save and preview',
   load: async ({ columns, draft }) => loadSettings(SETTINGS, columns, draft),
   async form(values, context) {
-    return html`<p>Which files of the bucket. A worker lists it, and shows what matches.</p>
+    return html`<p>Choose the files of the bucket. A worker lists the bucket and shows the files that match.</p>
 ${settingFields(PATTERN, values, context.columns)}
-<details><summary>How CSV files are written</summary>${settingFields(CSV, values, context.columns)}</details>
+<details><summary>CSV format</summary>${settingFields(CSV, values, context.columns)}</details>
 ${await matchingFiles(context)}`;
   },
   statements: (values, { columns, draft }) => [
@@ -62,6 +62,6 @@ async function matchingFiles({ db, draft }: StepContext): Promise<Html> {
     select key, size_bytes, last_modified, count(*) over () as total
     from s3_connector.preview_files where connector_name = ${draft!.name} order by key limit ${SHOWN_FILES}`);
   if (files.length === 0) return html`<p class="empty">No preview yet, or nothing matches.</p>`;
-  return html`<h3>Matching files</h3><p class="note">${count(files[0]!.total)} of the last preview, which looks at 1,000 at most; the first of them, in the order in which they would be imported:</p>
+  return html`<h3>Matching files</h3><p class="note">${count(files[0]!.total)} in the last preview, which has at most 1,000. These are imported first:</p>
 <ul class="plain lines">${files.map((file) => html`<li><span class="key">${file.key}</span> <span class="note">${bytes(file.size_bytes)}, ${at(file.last_modified)}</span></li>`)}</ul>`;
 }

@@ -1,3 +1,4 @@
+/** The step "Rules" of the setup: conflicts, bad rows, and when to poll. */
 import { html } from '../html.ts';
 import { changedSettings, loadSettings, type Setting, settingFields, updateSettings } from './settings.ts';
 import type { Step } from './step.ts';
@@ -5,42 +6,45 @@ import type { Step } from './step.ts';
 const ROWS: Setting[] = [
   {
     column: 'on_conflict',
-    label: 'A row that the table has already',
+    label: 'If a row already exists',
     options: [
-      ['fail', 'fails the file'],
-      ['skip', 'is skipped'],
-      ['update', 'takes its place'],
+      ['fail', 'fail the file'],
+      ['skip', 'skip the row'],
+      ['update', 'update the existing row'],
     ],
   },
   {
     column: 'on_bad_row',
-    label: 'A bad row',
+    label: 'If a row is bad',
     options: [
-      ['fail', 'fails the file'],
-      ['skip', 'is left out, and kept in rejected_rows'],
+      ['fail', 'fail the file'],
+      ['skip', 'skip the row, and record it in rejected_rows'],
     ],
   },
-  { column: 'max_bad_rows', label: 'Bad rows at most', placeholder: 'no limit' },
-  { column: 'file_id_column', label: 'Column for the file’s id', placeholder: 'none' },
+  { column: 'max_bad_rows', label: 'Maximum bad rows', placeholder: 'no limit' },
+  { column: 'file_id_column', label: 'Column for the file id', placeholder: 'none' },
 ];
 
-const PACE: Setting[] = [
+const POLLING: Setting[] = [
   { column: 'schedule', label: 'Schedule', placeholder: '*/5 * * * *' },
-  { column: 'min_object_age', label: 'Objects at least this old' },
+  { column: 'min_object_age', label: 'Minimum object age' },
   { column: 'start_after', label: 'Start after', placeholder: 'the first key' },
-  { column: 'max_parallel_files', label: 'Files side by side', placeholder: 'as many as the workers run' },
+  {
+    column: 'max_parallel_files',
+    label: 'Maximum parallel files',
+    placeholder: 'as many as the workers can run',
+  },
 ];
 
-const SETTINGS = [...ROWS, ...PACE];
+const SETTINGS = [...ROWS, ...POLLING];
 
-/** What becomes of conflicts and bad rows, and when the bucket is looked at. */
 export const rulesStep: Step = {
   name: 'rules',
   title: 'Rules',
   submit: 'Save',
   load: async ({ columns, draft }) => loadSettings(SETTINGS, columns, draft),
   form: async (values, { columns }) => html`<h3>Rows</h3>${settingFields(ROWS, values, columns)}
-<h3>Pace</h3>${settingFields(PACE, values, columns)}`,
+<h3>Polling</h3>${settingFields(POLLING, values, columns)}`,
   statements: (values, { columns, draft }) =>
     updateSettings(draft!.name, changedSettings(SETTINGS, values, columns, draft)),
 };

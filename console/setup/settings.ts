@@ -1,18 +1,18 @@
+/** Form fields that edit columns of `connectors`. */
 import { type Html, html } from '../html.ts';
 import { identifier, joined, type SqlValue, type Statement, sql } from '../sql.ts';
 import type { Column, Draft } from './draft.ts';
 
-/** A column of `connectors` as a field of a form. */
 export interface Setting {
   column: string;
   label: string;
-  /** What can be chosen, value and label; none: a text. */
+  /** The choices. Undefined: a text field. */
   options?: readonly (readonly [value: string, label: string])[];
   isCheckbox?: boolean;
   placeholder?: string;
 }
 
-/** The columns of a form's settings as they stand in a draft, or by default. */
+/** Returns the values of a form: the draft's, or the defaults. */
 export function loadSettings(
   settings: readonly Setting[],
   columns: ReadonlyMap<string, Column>,
@@ -20,30 +20,30 @@ export function loadSettings(
 ): URLSearchParams {
   const values = new URLSearchParams();
   for (const { column, isCheckbox } of settings) {
-    const value = draft ? draft.values[column] : columns.get(column)?.preset;
+    const value = draft ? draft.values[column] : columns.get(column)?.default;
     if (!isCheckbox) values.set(column, value ?? '');
     else if (value === 'true') values.set(column, 'true');
   }
   return values;
 }
 
-/** What a form says of its settings, where that differs from the draft, or from the default. */
+/** Returns the settings of a form that differ from the draft, or from the defaults. */
 export function changedSettings(
   settings: readonly Setting[],
   values: URLSearchParams,
   columns: ReadonlyMap<string, Column>,
   draft?: Draft,
 ): [column: string, value: SqlValue][] {
-  const presets = (column: string) => columns.get(column)?.preset ?? null;
+  const defaultOf = (column: string) => columns.get(column)?.default ?? null;
   return settings.flatMap((setting): [string, SqlValue][] => {
     const { column } = setting;
     const value = settingValue(setting, values, columns.get(column));
-    const before = draft ? (draft.values[column] ?? null) : presets(column);
+    const before = draft ? (draft.values[column] ?? null) : defaultOf(column);
     return value === before ? [] : [[column, asBoolean(setting, value)]];
   });
 }
 
-/** The update that brings the draft's columns to what the form says; none where nothing differs. */
+/** Returns the update that saves the changes. Empty if there are none. */
 export function updateSettings(name: string, changes: [column: string, value: SqlValue][]): Statement[] {
   if (changes.length === 0) return [];
   const assignments = changes.map(([column, value]) => sql`${identifier(column)} = ${value}`);
@@ -62,7 +62,7 @@ function asBoolean({ isCheckbox, options }: Setting, value: string | null): SqlV
   return isBoolean && value !== null ? value === 'true' : value;
 }
 
-/** The fields of a form, each with what the database says about its column. */
+/** Returns the fields of a form, each with the comment of its column as help. */
 export function settingFields(
   settings: readonly Setting[],
   values: URLSearchParams,

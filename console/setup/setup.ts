@@ -1,3 +1,4 @@
+/** The setup: pages that make or change a connector step by step. */
 import { type Html, html, link } from '../html.ts';
 import { actionWithSql } from '../parts/button.ts';
 import { sqlText } from '../parts/sql_text.ts';
@@ -11,17 +12,17 @@ import { sourceStep } from './source_step.ts';
 import { startStep } from './start_step.ts';
 import type { Step, StepContext } from './step.ts';
 
-/** The steps in their order; each but the first needs the draft that the first makes. */
+/** The steps in order. All except the first need the draft that the first makes. */
 export const STEPS: readonly Step[] = [sourceStep, patternStep, columnsStep, rulesStep, startStep];
 
-/** The page of one step. */
+/** Returns the page of one step. */
 export async function setupPage(request: PageRequest): Promise<Page> {
   const name = request.parameter('name');
   const { step, context } = await openStep(request.db, name, request.parameter('step'));
   return stepPage(request, step, context, await step.load(context));
 }
 
-/** A step with what it needs to know. @throws RequestError where there is no such step, or no such draft */
+/** Returns a step and its context. @throws RequestError if the step or the draft does not exist */
 export async function openStep(
   db: StepContext['db'],
   name: string | undefined,
@@ -36,7 +37,7 @@ export async function openStep(
   return { step, context: { db, columns, draft } };
 }
 
-/** A step's page with these values in its form. */
+/** Returns the page of a step with these values in its form. */
 export async function stepPage(
   request: Pick<PageRequest, 'formToken' | 'here'>,
   step: Step,
@@ -51,7 +52,7 @@ export async function stepPage(
     live: false,
     body: html`
 <div class="head"><h1>${draft ? draft.name : 'New connector'}</h1></div>
-${draft?.values.state === 'running' && mustPause(request, draft)}
+${draft?.values.state === 'running' && pauseNotice(request, draft)}
 <nav aria-label="Steps"><ol class="steps">${STEPS.map((other, i) => stepLink(other, i, step, draft))}</ol></nav>
 <form class="setup card" method="post" action="/setup" data-sql-from="/setup/sql" aria-labelledby="step-title">
 <h2 id="step-title">${at + 1}. ${step.title}</h2>
@@ -63,15 +64,15 @@ ${await step.form(values, context)}
 <div aria-live="off">${sqlText(sqlOf(step, values, context), 'sql')}</div>
 <div class="submit"><button class="primary" name="then" value="${step === startStep || step === sourceStep || step === rulesStep ? 'next' : 'stay'}">${step.submit}</button>
 ${(step === patternStep || step === columnsStep) && html`<button name="then" value="next">${step.submit}, then ${STEPS[at + 1]!.title.toLowerCase()}</button>`}
-${draft && at < STEPS.length - 1 && html`<a href="${link('/setup', { name: draft.name, step: STEPS[at + 1]!.name })}">Go on without saving</a>`}</div>
+${draft && at < STEPS.length - 1 && html`<a href="${link('/setup', { name: draft.name, step: STEPS[at + 1]!.name })}">Continue without saving</a>`}</div>
 </form>
-${draft && leave(request, draft)}`,
+${draft && leaveSetup(request, draft)}`,
   };
 }
 
-/** What a step's form would run. */
+/** Returns the SQL of a step's form. */
 export function sqlOf(step: Step, values: URLSearchParams, context: StepContext): string {
-  return show(step.statements(values, context)) || '-- nothing: no setting has been changed';
+  return show(step.statements(values, context)) || '-- nothing: no setting was changed';
 }
 
 function stepLink(other: Step, i: number, step: Step, draft: Draft | undefined): Html {
@@ -80,13 +81,13 @@ function stepLink(other: Step, i: number, step: Step, draft: Draft | undefined):
   return html`<li><a href="${link('/setup', { name: draft.name, step: other.name })}">${i + 1}. ${other.title}</a></li>`;
 }
 
-function mustPause(request: Pick<PageRequest, 'formToken' | 'here'>, { name }: Draft): Html {
-  return html`<div class="notice"><strong>It is running</strong> To be changed, it must be paused first.<ul class="actions">${actionWithSql(request, 'pause', { name })}</ul></div>`;
+function pauseNotice(request: Pick<PageRequest, 'formToken' | 'here'>, { name }: Draft): Html {
+  return html`<div class="notice"><strong>The connector is running</strong> Pause it before you change it.<ul class="actions">${actionWithSql(request, 'pause', { name })}</ul></div>`;
 }
 
-function leave(request: Pick<PageRequest, 'formToken' | 'here'>, draft: Draft): Html {
+function leaveSetup(request: Pick<PageRequest, 'formToken' | 'here'>, draft: Draft): Html {
   if (!draft.isNew) {
     return html`<p><a href="${link('/connector', { name: draft.name })}">Back to ${draft.name}</a></p>`;
   }
-  return html`<details><summary>Cancel</summary><ul class="actions">${actionWithSql(request, 'drop_connector', { name: draft.name }, 'The draft goes; nothing was imported.')}</ul></details>`;
+  return html`<details><summary>Cancel</summary><ul class="actions">${actionWithSql(request, 'drop_connector', { name: draft.name }, 'Deletes the draft. Nothing was imported.')}</ul></details>`;
 }

@@ -1,3 +1,4 @@
+/** The step "Bucket" of the setup. Its form makes the draft and asks a worker to check the bucket. */
 import { html } from '../html.ts';
 import { checksPart } from '../pages/connector_parts.ts';
 import { identifier, joined, type SqlValue, type Statement, sql } from '../sql.ts';
@@ -13,15 +14,14 @@ const SETTINGS: Setting[] = [
     options: [
       ['worker', "the worker's own"],
       ['anonymous', 'none (a public bucket)'],
-      ['iam_role', 'a role that the worker assumes'],
+      ['iam_role', 'an IAM role that the worker assumes'],
     ],
   },
   { column: 'role_arn', label: 'Role to assume', placeholder: 'arn:aws:iam::123456789012:role/reader' },
-  { column: 'region', label: 'Region', placeholder: 'found out' },
+  { column: 'region', label: 'Region', placeholder: 'detected' },
   { column: 'endpoint', label: 'Endpoint', placeholder: 'AWS' },
 ];
 
-/** Bucket and credentials. Its form makes the draft, a paused connector, and has a worker try the bucket. */
 export const sourceStep: Step = {
   name: 'source',
   title: 'Bucket',
@@ -29,7 +29,7 @@ export const sourceStep: Step = {
   load: async ({ columns, draft }) => loadSettings(SETTINGS, columns, draft),
   async form(values, { db, columns, draft }) {
     const settings = draft ? SETTINGS.filter(({ column }) => column !== 'name') : SETTINGS;
-    return html`<p>Which bucket, and who may read it. Secrets are never stored here: workers have their credentials from their own environment. The connector is made paused: nothing is imported before the last step.</p>
+    return html`<p>Choose the bucket and the credentials. The database stores no secrets: workers have credentials in their own environment. The connector is created paused, and imports nothing before the last step.</p>
 ${settingFields(settings, values, columns)}
 ${draft && (await checksPart({ db }, draft.name))}`;
   },
@@ -47,7 +47,7 @@ ${draft && (await checksPart({ db }, draft.name))}`;
   },
 };
 
-/** What a connector cannot be without, until its own step has asked for it. */
+/** Returns placeholders for required columns that later steps ask for. */
 function provisional(name: string): [string, SqlValue][] {
   return [
     ['pattern', '**'],
@@ -65,7 +65,7 @@ function tableName(name: string): string {
   return plain.slice(0, 63) || 'new_table';
 }
 
-/** An insert of one connector. */
+/** Returns the insert of one connector. */
 export function insert(row: [column: string, value: SqlValue][]): Statement {
   const names = joined(
     row.map(([column]) => identifier(column)),

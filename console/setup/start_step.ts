@@ -1,29 +1,29 @@
+/** The step "Start" of the setup: the complete SQL of the connector, and its start. */
 import { html } from '../html.ts';
 import { sqlText } from '../parts/sql_text.ts';
 import { joined, type SqlValue, type Statement, show, sql } from '../sql.ts';
 import { insert } from './source_step.ts';
 import type { Step, StepContext } from './step.ts';
 
-const NOT_WRITTEN = ['owner', 'created_at', 'state'];
+const OMITTED = ['owner', 'created_at', 'state'];
 
-/** The whole connector as the SQL that would have made it, and its start. */
 export const startStep: Step = {
   name: 'start',
   title: 'Start',
   submit: 'Start',
   load: async () => new URLSearchParams(),
   async form(_, context) {
-    return html`<p>All is set. Without these pages, the same connector would have been made by:</p>
-${sqlText(show(await wholeSql(context)))}
-<p>The one that is here is paused; to start it is to resume it.</p>`;
+    return html`<p>The connector is complete. This SQL makes the same connector:</p>
+${sqlText(show(await connectorSql(context)))}
+<p>The connector is paused. Start resumes it.</p>`;
   },
   statements: (_, { draft }) => [sql`select s3_connector.resume(${draft!.name})`],
 };
 
-async function wholeSql({ db, columns, draft }: StepContext): Promise<Statement[]> {
+async function connectorSql({ db, columns, draft }: StepContext): Promise<Statement[]> {
   const { name, values } = draft!;
   const given = [...columns.values()].filter(
-    (column) => !NOT_WRITTEN.includes(column.name) && (values[column.name] ?? undefined) !== column.preset,
+    (column) => !OMITTED.includes(column.name) && (values[column.name] ?? undefined) !== column.default,
   );
   const mappings = await db.rows<{
     source_column: string;

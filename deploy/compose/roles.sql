@@ -1,5 +1,6 @@
--- Who works in the database of docker-compose.yml: the worker, which may make its schemas and become app, but inherits
--- nothing; and app, which inserts connectors and owns the tables that files go into. Neither is a superuser.
+-- The roles of docker-compose.yml. None is a superuser.
+-- s3_connector_worker: can create its schemas and `set role app`, but inherits nothing.
+-- app: inserts connectors, and owns the tables that files go into.
 
 create role s3_connector_worker login noinherit password :'worker_password';
 create role app login password :'app_password';

@@ -1,3 +1,7 @@
+/**
+ * Verifies who signed a request, by AWS Signature Version 4 in headers or in a presigned URL.
+ * A "claim" is what the request says about its signer; a "signer" is a verified claim.
+ */
 import { S3Error } from './errors.ts';
 import { headerValue, queryValue, type S3Request } from './request.ts';
 import { ALGORITHM, formatScope, type Scope, sameSignature, signingKey, signRequest } from './sigv4.ts';
@@ -8,13 +12,12 @@ const MAX_EXPIRES_SECONDS = 7 * 24 * 60 * 60;
 export interface Credentials {
   accessKeyId: string;
   secretAccessKey: string;
-  /** Of temporary credentials; then requests must carry it. */
+  /** Only for temporary credentials. Their requests must carry it. */
   sessionToken?: string;
-  /** Of temporary credentials; requests that are signed with them later are refused. */
+  /** Only for temporary credentials. Requests that they sign after this time are refused. */
   expiresAt?: Date;
 }
 
-/** What a request claims about who signed it, before it is verified. */
 export interface Claim {
   accessKeyId: string;
   scope: Scope;
@@ -24,16 +27,16 @@ export interface Claim {
   timestamp: string;
   /** As in `x-amz-content-sha256`. */
   payloadHash: string;
-  /** Only of a presigned URL. */
+  /** Only in a presigned URL. */
   expiresSeconds?: number;
 }
 
-/** A verified claim, and the key that signs the chunks of its body. */
 export interface Signer extends Claim {
+  /** Signs the chunks of the body. */
   key: Buffer;
 }
 
-/** Undefined if the request is not signed. @throws S3Error if it is signed in no way that the service takes */
+/** Returns the claim of a request, or undefined if it is not signed. @throws S3Error if the signature cannot be parsed */
 export function readClaim(request: S3Request, service: 's3' | 'sts' = 's3'): Claim | undefined {
   if (headerValue(request, 'authorization') !== undefined) return claimOfHeaders(request, service);
   if (queryValue(request, 'X-Amz-Algorithm') !== undefined) return claimOfQuery(request);
@@ -123,7 +126,7 @@ function parseCredential(
   return { accessKeyId, scope: { date, region, service, terminator } };
 }
 
-/** @throws S3Error InvalidAccessKeyId, RequestTimeTooSkewed, SignatureDoesNotMatch, … */
+/** Returns the claim as a signer if its signature is right. @throws S3Error InvalidAccessKeyId, RequestTimeTooSkewed, SignatureDoesNotMatch, … */
 export function verifyClaim(request: S3Request, claim: Claim, credentials: readonly Credentials[]): Signer {
   const known = credentials.find((one) => one.accessKeyId === claim.accessKeyId);
   if (!known) throw new S3Error('InvalidAccessKeyId', { fields: { AWSAccessKeyId: claim.accessKeyId } });

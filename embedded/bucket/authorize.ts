@@ -1,3 +1,4 @@
+/** Decides whether a request is allowed: it checks the signature, the region, the bucket and anonymous access. */
 import { type Credentials, readClaim, type Signer, verifyClaim } from './authenticate.ts';
 import { checkBucketName } from './bucket_name.ts';
 import { S3Error } from './errors.ts';
@@ -5,9 +6,8 @@ import type { S3Request } from './request.ts';
 import type { Operation } from './route.ts';
 import type { ObjectStore } from './store.ts';
 
-/** Who may do what. */
 export interface Access {
-  /** Undefined: everybody may do everything, and signatures are not looked at. */
+  /** Undefined: everything is allowed, and signatures are not verified. */
   credentials: readonly Credentials[] | undefined;
   /** Buckets that unsigned requests may list and read. */
   anonymousBuckets: ReadonlySet<string>;
@@ -20,7 +20,7 @@ const ANONYMOUS: ReadonlySet<Operation> = new Set<Operation>([
   'HeadBucket',
 ]);
 
-/** Who signed the request, undefined if nobody had to. @throws S3Error if it may not go on */
+/** Returns the signer of the request, or undefined if none is needed. @throws S3Error if the request is not allowed */
 export function authorize(
   request: S3Request,
   operation: Operation | S3Error,
@@ -45,8 +45,8 @@ function findBucket(name: string, store: ObjectStore): void {
   throw new S3Error('NoSuchBucket', { fields: { BucketName: name } });
 }
 
-// The one endpoint stands for that of the store's region; it also takes requests signed for the bucket's own
-// region, since a client of a custom endpoint that is told the region comes back to the same endpoint.
+// The single endpoint has the store's region. It also accepts requests signed for the bucket's own region: a client
+// with a custom endpoint that learns the bucket's region retries at the same endpoint.
 function checkSigningRegion(signed: string, bucket: string | undefined, store: ObjectStore): void {
   const expected = regionOf(bucket, store);
   if (signed === expected || signed === store.region) return;

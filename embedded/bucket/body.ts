@@ -1,3 +1,4 @@
+/** Reads a request's body into memory. */
 import type { IncomingMessage } from 'node:http';
 import type { Signer } from './authenticate.ts';
 import { verifyChecksums } from './checksums.ts';
@@ -8,13 +9,13 @@ import { sha256 } from './sigv4.ts';
 
 export interface Body {
   bytes: Buffer;
-  /** Base64 by algorithm, as the client sent them, all of them right. */
+  /** Base64 by algorithm, as the client sent them. All are verified. */
   checksums: Record<string, string>;
-  /** That some digest of the body came with it. */
+  /** Whether the request had a checksum or an MD5 of the body. */
   digested: boolean;
 }
 
-/** Reads a request's body into memory, unwraps it, and verifies every hash, checksum and signature it came with. */
+/** Returns the decoded body. It verifies every hash, checksum and signature in the request. @throws S3Error */
 export async function readBody(request: S3Request, signer: Signer | undefined): Promise<Body> {
   const raw = await readAll(request.message);
   const hash = headerValue(request, 'x-amz-content-sha256') ?? 'UNSIGNED-PAYLOAD';

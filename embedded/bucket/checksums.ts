@@ -1,3 +1,4 @@
+/** Verifies the checksums that a client sends with a body. */
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { S3Error } from './errors.ts';
@@ -11,7 +12,7 @@ const COMPUTE: Record<string, (body: Buffer) => Buffer> = {
 };
 
 /**
- * Compares a body with the checksums that came with it, as headers or trailers, and gives them back by algorithm.
+ * Compares a body with the checksums in its headers or trailers, and returns these checksums by algorithm.
  *
  * @throws S3Error BadDigest, InvalidDigest, InvalidRequest; NotImplemented for crc32c and crc64nvme
  */

@@ -1,26 +1,27 @@
+/** Decodes bodies in `Content-Encoding: aws-chunked`, whose chunks may each carry a signature. */
 import type { Signer } from './authenticate.ts';
 import { S3Error } from './errors.ts';
 import { formatScope, hmac, sameSignature, sha256 } from './sigv4.ts';
 
 const EMPTY_HASH = sha256('');
-/** Of every chunk but the last. */
+/** The smallest size of every chunk except the last. */
 const MIN_CHUNK_BYTES = 8192;
 const LINE_END = '\r\n';
 
 export interface Decoded {
   body: Buffer;
-  /** What came after the last chunk, as `x-amz-checksum-crc32`. */
+  /** The fields after the last chunk, such as `x-amz-checksum-crc32`. */
   trailers: Map<string, string>;
 }
 
-/** How a body is framed; with a signer, every chunk carries a signature that is verified. */
 export interface Framing {
+  /** If it is set, every chunk must carry a valid signature. */
   signer: Signer | undefined;
   trailer: boolean;
 }
 
 /**
- * Unwraps a body in `Content-Encoding: aws-chunked`:
+ * Returns the decoded body and its trailers:
  * https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming-trailers.html
  *
  * @throws S3Error IncompleteBody, InvalidChunkSizeError, MalformedTrailerError, SignatureDoesNotMatch
@@ -77,7 +78,7 @@ class LineReader {
   }
 }
 
-/** Each chunk's signature covers the one before it; the first covers the request's. */
+/** Verifies signatures of chunks. Each covers the previous one; the first covers the request's signature. */
 class SignatureChain {
   readonly #signer: Signer;
   #previous: string;

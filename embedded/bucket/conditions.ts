@@ -1,10 +1,11 @@
+/** Evaluates the conditional headers of reads and writes, such as If-Match. */
 import { S3Error } from './errors.ts';
 import { headerValue, type S3Request } from './request.ts';
 import type { StoredObject } from './store.ts';
 
 /**
- * Judges a read's conditions: false is 304, not modified. If-Match decides over If-Unmodified-Since, and
- * If-None-Match over If-Modified-Since (https://www.rfc-editor.org/rfc/rfc7232#section-6).
+ * Returns whether to send the object; false means 304 (not modified). If-Match takes precedence over
+ * If-Unmodified-Since, and If-None-Match over If-Modified-Since (https://www.rfc-editor.org/rfc/rfc7232#section-6).
  *
  * @throws S3Error PreconditionFailed
  */
@@ -22,7 +23,7 @@ export function mayRead(request: S3Request, object: StoredObject): boolean {
   return modifiedSince === undefined || object.lastModified.getTime() > modifiedSince;
 }
 
-/** @throws S3Error PreconditionFailed, NoSuchKey, NotImplemented */
+/** Refuses a write whose conditions do not hold. @throws S3Error PreconditionFailed, NoSuchKey, NotImplemented */
 export function checkWrite(request: S3Request, current: StoredObject | undefined): void {
   const ifNoneMatch = headerValue(request, 'if-none-match');
   if (ifNoneMatch !== undefined) {

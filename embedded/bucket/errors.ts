@@ -1,3 +1,4 @@
+/** S3's error codes, with their status and message. */
 const RESPONSES = {
   AccessDenied: [403, 'Access Denied'],
   AuthorizationHeaderMalformed: [400, 'The authorization header is malformed.'],
@@ -56,17 +57,17 @@ const RESPONSES = {
   ],
 } as const satisfies Record<string, readonly [number, string]>;
 
-/** The codes that the server itself answers: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html */
+/** The codes that the server itself returns: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html */
 export type ErrorCode = keyof typeof RESPONSES;
 
 export interface ErrorDetails {
   message?: string;
-  /** More elements of the XML body, as `Region`. */
+  /** More elements of the XML body, such as `Region`. */
   fields?: Record<string, string>;
   headers?: Record<string, string>;
 }
 
-/** An answer of S3 that is an error. */
+/** An error response of S3. */
 export class S3Error extends Error {
   readonly code: string;
   readonly status: number;
@@ -84,7 +85,7 @@ export class S3Error extends Error {
   }
 }
 
-/** The message that S3 gives with a code, if the code is among those known here. */
+/** Returns S3's message for a code, or undefined if this server does not know the code. */
 export function messageOf(code: string): string | undefined {
   return (RESPONSES as Record<string, readonly [number, string]>)[code]?.[1];
 }

@@ -1,62 +1,68 @@
+/**
+ * Faults that tests inject into the server.
+ * An "order" says what to do wrong and for which requests; a "fault" is the test's handle on an order.
+ */
 import type { Lister } from './listing_faults.ts';
 import type { Operation } from './route.ts';
 
-/** Which requests an order is for; what is left out matches all. */
+/** Selects the requests that an order applies to. An omitted field matches every request. */
 export interface FaultMatch {
   operation?: Operation;
   bucket?: string;
-  /** Requests that are not on an object match only if this is left out. */
+  /** Requests that are not for an object match only if this is omitted. */
   key?: string | RegExp;
 }
 
-/** A request, as far as faults look at it. */
+/** The fields of a request that orders match. */
 export interface FaultRequest {
   operation: Operation | undefined;
   bucket: string | undefined;
   key: string | undefined;
 }
 
-/** An order to misbehave. Several of the things it may say are done in the order they stand here. */
+/** An order. If it has several actions, the server does them in the order of these fields. */
 export interface FaultOrder extends FaultMatch {
-  /** How many requests it is for; 1 if not given. */
+  /** The number of requests that it applies to. Default: 1. */
   times?: number;
-  /** Run first, as to overwrite or delete an object between a client's listing and its reading. */
+  /** Runs first, for example to overwrite an object between a client's LIST and its GET. */
   before?: (request: FaultRequest) => unknown;
-  /** Milliseconds to wait before anything is answered. */
+  /** Milliseconds to wait before the response. */
   delay?: number;
-  /** Close the connection (with RST) instead of answering. */
+  /** Reset the connection (RST) instead of responding. */
   reset?: boolean;
-  /** Answer this error; the message is S3's own for the code unless given, `retryAfter` is in seconds. */
+  /** Respond with this error. Default message: S3's for the code. `retryAfter` is in seconds. */
   error?: { status: number; code: string; message?: string; retryAfter?: number };
-  /** Answer with the whole object, as a server that does not know Range. */
+  /** Send the whole object, as a server that does not support Range does. */
   ignoreRange?: boolean;
-  /** Answer a read whatever its If-Match and the like ask for. */
+  /** Ignore If-Match and the other conditions of a read. */
   ignoreConditions?: boolean;
-  /** Give this ETag with a read; null: none. */
+  /** Send this ETag with a read. Null: none. */
   etag?: string | null;
-  /** Make the page of a LIST so. */
+  /** Make the pages of a LIST with this function. */
   listing?: Lister;
-  /** Send the body byte by byte, each after so many milliseconds. */
+  /** Send the body byte by byte, with this pause (in milliseconds) before each byte. */
   trickle?: { ms: number };
-  /** Send this many bytes of the body (it must have as many), then nothing for `ms` milliseconds or, without it, until `release()`. */
+  /**
+   * Send this many bytes of the body, then nothing for `ms` milliseconds or, without `ms`, until `release()`.
+   * The body must have at least that many bytes.
+   */
   stall?: { after: number; ms?: number };
-  /** Send this many bytes of the body (all, if there are fewer), then close the connection. */
+  /** Send this many bytes of the body (or all, if it has fewer), then close the connection. */
   cut?: number;
 }
 
-/** What a test holds of an order it gave. */
 export interface Fault {
-  /** How often it has been carried out; a stall counts from when it stands still. */
+  /** How often the order was applied. A stall counts as soon as the sending stops. */
   readonly hits: number;
   /** Resolves once `hits` has reached the count. */
   hit(count?: number): Promise<void>;
-  /** Lets what it has stalled go on, now and from now on. */
+  /** Resumes all stalled responses of this order. It does not stall later ones. */
   release(): void;
-  /** No more requests for it; those that it has stalled go on. */
+  /** Applies the order to no more requests, and resumes stalled responses. */
   cancel(): void;
 }
 
-/** The orders to misbehave. Each request obeys the first that matches and is not used up. */
+/** The orders of one server. The first order that matches a request and has uses left applies to it. */
 export class Faults {
   readonly #faults: LiveFault[] = [];
 
@@ -66,12 +72,12 @@ export class Faults {
     return fault;
   }
 
-  /** Cancels all orders, and lets all that is stalled go on. */
+  /** Cancels all orders, and resumes all stalled responses. */
   clear(): void {
     for (const fault of this.#faults.splice(0)) fault.cancel();
   }
 
-  /** The order that a request is to obey, which uses it once. */
+  /** Returns the order that applies to a request, and counts one use of it. */
   take(request: FaultRequest): LiveFault | undefined {
     const fault = this.#faults.find((one) => one.matches(request));
     fault?.use();
@@ -79,10 +85,10 @@ export class Faults {
   }
 }
 
-/** An order and how far it has been carried out. */
+/** An order, the uses that it has left, and the tests that wait for it. */
 export class LiveFault implements Fault {
   readonly order: FaultOrder;
-  /** Resolves when what it has stalled is to go on. */
+  /** Resolves when stalled responses resume. */
   readonly released: Promise<void>;
   readonly #release: () => void;
   #left: number;
@@ -131,8 +137,8 @@ export class LiveFault implements Fault {
     this.#left -= 1;
   }
 
-  /** Counts one time that it was carried out. */
-  carriedOut(): void {
+  /** Counts one application of the order. */
+  wasApplied(): void {
     this.#hits += 1;
     for (const { count, resolve } of this.#waiting) if (this.#hits >= count) resolve();
     this.#waiting = this.#waiting.filter(({ count }) => this.#hits < count);

@@ -1,8 +1,9 @@
+/** S3's order of keys. */
 const SURROGATE = /[\ud800-\udfff]/;
 
 /**
- * S3's order of keys: by UTF-8 bytes, which is the order of code points. JavaScript's own order is by UTF-16
- * units and puts U+10000 and up before U+E000.
+ * Compares two keys in S3's order: by UTF-8 bytes, which is the order of code points. JavaScript's own order is by
+ * UTF-16 units, and puts U+10000 and up before U+E000.
  */
 export function compareKeys(a: string, b: string): number {
   const length = Math.min(a.length, b.length);
@@ -19,14 +20,14 @@ function rank(unit: number): number {
   return unit >= 0xd800 ? unit + 0x2000 : unit;
 }
 
-/** Sorts in place, in S3's order. */
+/** Sorts keys in place, in S3's order. */
 export function sortKeys(keys: string[]): void {
   // Without surrogates both orders are the same, and the built-in comparison is several times faster.
   if (keys.some((key) => SURROGATE.test(key))) keys.sort(compareKeys);
   else keys.sort();
 }
 
-/** The first index at or after `from` whose key passes; once one passes, all later ones must. */
+/** Returns the first index at or after `from` whose key passes. All keys after a passing one must pass too. */
 export function firstIndex(keys: readonly string[], passes: (key: string) => boolean, from = 0): number {
   let low = from;
   let high = keys.length;

@@ -1,12 +1,13 @@
+/** Selects one page of a LIST from the sorted keys of a bucket. */
 import { compareKeys, firstIndex } from './keys.ts';
 
 export interface ListingOptions {
   prefix: string;
-  /** Empty: none. */
+  /** Empty: no delimiter. */
   delimiter: string;
-  /** Only keys and common prefixes that come after this. */
+  /** List only keys and common prefixes that sort after this. */
   after: string;
-  /** `after` is from a continuation token, and not start-after. */
+  /** Whether `after` is from a continuation token; else it is start-after. */
   byToken: boolean;
   maxKeys: number;
 }
@@ -14,13 +15,13 @@ export interface ListingOptions {
 export interface Page {
   keys: string[];
   commonPrefixes: string[];
-  /** Where the next page goes on, in `after`; undefined on the last page. */
+  /** The `after` of the next page. Undefined: this is the last page. */
   next: string | undefined;
 }
 
 /**
- * One page of a listing of sorted keys. A common prefix counts as one entry and, like a key, is listed only if it
- * comes after `after`; so with `after` inside a common prefix, the rest of that prefix is passed over:
+ * Returns one page. A common prefix counts as one entry and, like a key, is listed only if it sorts after `after`.
+ * If `after` is inside a common prefix, the rest of that prefix is skipped:
  * "CommonPrefixes is filtered out from results if it is not lexicographically greater than the StartAfter value"
  * (https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html).
  */

@@ -1,16 +1,17 @@
+/** Wrong ways to list a bucket, as some S3-compatible servers do it. Tests order them as faults. */
 import { compareKeys, firstIndex } from './keys.ts';
 import { type ListingOptions, listPage, type Page } from './listing.ts';
 
-/** Makes one page of a listing, rightly or not. */
+/** Makes one page of a LIST, correct or not. */
 export type Lister = (sortedKeys: readonly string[], options: ListingOptions) => Page;
 
-/** Sorts, and starts, by UTF-16 units, as a server in JavaScript or Java may: U+10000 and up come before U+E000. */
+/** Sorts by UTF-16 units, as a server in JavaScript or Java may: U+10000 and up come before U+E000. */
 export const byUtf16Units: Lister = (sortedKeys, { prefix, after, maxKeys }) => {
   const keys = sortedKeys.filter((key) => key.startsWith(prefix) && key > after).sort();
   return pageOf(keys, maxKeys);
 };
 
-/** Leaves two neighbours in the wrong order. */
+/** Swaps two adjacent keys. */
 export const unsorted: Lister = (sortedKeys, options) => {
   const page = listPage(sortedKeys, options);
   const middle = page.keys.length >> 1;
@@ -18,33 +19,33 @@ export const unsorted: Lister = (sortedKeys, options) => {
   return { ...page, keys: page.keys.toSpliced(Math.max(middle - 1, 0), pair.length, ...pair) };
 };
 
-/** Does not know start-after. */
+/** Ignores start-after. */
 export const ignoringStartAfter: Lister = (sortedKeys, options) =>
   listPage(sortedKeys, options.byToken ? options : { ...options, after: '' });
 
-/** Its tokens lead to the first page. */
+/** Returns the first page for every token. */
 export const leadingBack: Lister = (sortedKeys, options) =>
   listPage(sortedKeys, options.byToken ? { ...options, after: '' } : options);
 
-/** Its tokens leave out the page that they should lead to. */
+/** Skips the next page at every token. */
 export const droppingPages: Lister = (sortedKeys, options) => {
   const page = listPage(sortedKeys, options);
   if (page.next === undefined) return page;
   return { ...page, next: listPage(sortedKeys, { ...options, after: page.next }).next ?? page.next };
 };
 
-/** A page without entries, and a token to go on from where it was. */
+/** Returns a page without entries, with a token that continues at the same place. */
 export const emptyPage: Lister = (_, { after }) => ({ keys: [], commonPrefixes: [], next: `${after}\u0001` });
 
-/** Ends after half a page, and says that it was all. */
+/** Returns half a page, and reports that the listing is complete. */
 export const endingEarly: Lister = (sortedKeys, options) => {
   const page = listPage(sortedKeys, options);
   return { ...page, keys: page.keys.slice(0, Math.ceil(page.keys.length / 2)), next: undefined };
 };
 
 /**
- * Begins after `after` as MinIO does without a listing that it kept: it walks the folders that lead to it, counts what its
- * siblings hold (`a/b-old/*` for `a/b/1`) against a limit, and passes over folders once that is reached.
+ * Starts after `after` as MinIO does without a cached listing: it walks the folders on the path to `after`. Keys in
+ * sibling folders (`a/b-old/*` for `a/b/1`) count towards a limit, and MinIO skips folders once it reaches the limit.
  */
 export const countingSiblings: Lister = (sortedKeys, options) => {
   const { prefix, delimiter, after, maxKeys } = options;
@@ -59,7 +60,7 @@ export const countingSiblings: Lister = (sortedKeys, options) => {
   );
 };
 
-/** The names that MinIO's walk comes to: keys and, with a delimiter, folders. */
+/** Returns the names that MinIO's walk visits: keys and, with a delimiter, folders. */
 function walk(
   sortedKeys: readonly string[],
   { prefix, delimiter, after }: ListingOptions,
@@ -96,7 +97,7 @@ interface Child {
   isFolder: boolean;
 }
 
-/** What is in a folder, from the name on that leads to `after`. */
+/** Returns the entries of a folder, from the entry on the path to `after` onwards. */
 function childrenOf(sortedKeys: readonly string[], folder: string, after: string): Child[] {
   const children = new Map<string, Child>();
   const start = firstIndex(sortedKeys, (key) => compareKeys(key, folder) >= 0);

@@ -1,13 +1,14 @@
+/** Parses the Range header. */
 import { S3Error } from './errors.ts';
 
-/** Bytes of an object, both ends included. */
+/** A range of bytes. Both ends are included. */
 export interface ByteRange {
   start: number;
   end: number;
 }
 
 /**
- * Undefined: the whole object. So it is also for a header that is no single range of bytes, as S3 does.
+ * Returns the range, or undefined for the whole object. Like S3, it ignores a header that is not a single range of bytes.
  *
  * @throws S3Error InvalidRange
  */

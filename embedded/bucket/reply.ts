@@ -1,13 +1,14 @@
+/** Responses: with an XML body, with a streamed body, or with an error document. */
 import { S3Error } from './errors.ts';
 import { errorDocument } from './xml.ts';
 
-/** A body that is read as it is sent. */
+/** A body that is read while it is sent. */
 export interface StreamedBody {
   length: number;
   chunks: AsyncIterable<Buffer>;
 }
 
-/** An answer that is ready to be sent. */
+/** A response that is ready to send. */
 export interface Reply {
   status: number;
   headers?: Record<string, string>;
@@ -18,7 +19,6 @@ export function xmlReply(text: string, headers: Record<string, string> = {}): Re
   return { status: 200, headers: { 'content-type': 'application/xml', ...headers }, body: Buffer.from(text) };
 }
 
-/** What an error document says. */
 export interface ErrorReply {
   code: string;
   message: string;
@@ -27,7 +27,7 @@ export interface ErrorReply {
   headers?: Record<string, string>;
 }
 
-/** S3's error document. */
+/** Returns a response with S3's error document. */
 export function errorReply(
   { code, message, status, fields = {}, headers = {} }: ErrorReply,
   requestId: string,
@@ -42,7 +42,7 @@ export function errorReply(
   return { ...xmlReply(body, headers), status };
 }
 
-/** An error that the server did not foresee is InternalError, as a bug of S3's own would be. */
+/** Returns the error as an S3Error. An unexpected error becomes InternalError. */
 export function asS3Error(error: unknown): S3Error {
   if (error instanceof S3Error) return error;
   return new S3Error('InternalError', { message: `the server failed: ${error}` });

@@ -1,12 +1,13 @@
+/** Parses requests to S3. */
 import type { IncomingMessage } from 'node:http';
 import { S3Error } from './errors.ts';
 
-/** A request to S3, in path style: `/bucket/key?query`. */
+/** A request in path style: `/bucket/key?query`. */
 export interface S3Request {
   readonly method: string;
-  /** As sent, still encoded. */
+  /** As sent, not decoded. */
   readonly path: string;
-  /** Undefined: the service itself. */
+  /** Undefined: the request is for the service itself. */
   readonly bucket: string | undefined;
   readonly key: string | undefined;
   /** Decoded, in the order sent. */
@@ -14,7 +15,10 @@ export interface S3Request {
   readonly message: IncomingMessage;
 }
 
-/** Takes the target apart by itself, since URL parsers fold `//` and `..`, which S3 keeps. @throws S3Error InvalidURI */
+/**
+ * Parses a request. It does not use a URL parser: these normalize `//` and `..`, and S3 does not.
+ * @throws S3Error InvalidURI
+ */
 export function parseRequest(message: IncomingMessage): S3Request {
   const target = message.url ?? '/';
   if (!target.startsWith('/')) throw new S3Error('InvalidURI');
@@ -33,17 +37,17 @@ export function parseRequest(message: IncomingMessage): S3Request {
   };
 }
 
-/** The first value of a query parameter; `?acl` and `?acl=` are both the empty string. */
+/** Returns the first value of a query parameter. It is an empty string for both `?acl` and `?acl=`. */
 export function queryValue(request: S3Request, name: string): string | undefined {
   return request.query.find(([other]) => other === name)?.[1];
 }
 
-/** A header's value; several of one name are joined by a comma. */
+/** Returns a header's value. Several headers of one name are joined with commas. */
 export function headerValue(request: S3Request, name: string): string | undefined {
   return request.message.headersDistinct[name]?.join(',');
 }
 
-/** @throws S3Error InvalidURI, if it is not encoded UTF-8 */
+/** Decodes percent-encoded UTF-8. @throws S3Error InvalidURI */
 export function decode(text: string): string {
   try {
     return decodeURIComponent(text);
@@ -52,7 +56,7 @@ export function decode(text: string): string {
   }
 }
 
-// S3 takes a bare + for a space in the path too, not only in the query; clients send a plus as %2B.
+// S3 reads a bare + as a space in the path too, not only in the query. Clients send a plus as %2B.
 function decodePlus(text: string): string {
   return decode(text.replaceAll('+', ' '));
 }

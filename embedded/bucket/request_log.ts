@@ -1,34 +1,35 @@
+/** Records the requests that the server received, so that tests can count and inspect them. */
 import type { Operation } from './route.ts';
 
 const KEPT = 1000;
 
 export interface LoggedRequest {
-  /** Undefined: one that the server does not know. */
+  /** Undefined: the server does not know the operation. */
   operation: Operation | undefined;
   method: string;
   bucket: string | undefined;
   key: string | undefined;
   query: Record<string, string>;
-  /** As `range` and `if-match`; the signature is left out. */
+  /** All headers except the signature. */
   headers: Record<string, string>;
-  /** Undefined while it is not answered, and if the connection was closed instead. */
+  /** Undefined before the response, or if the connection was closed instead. */
   status: number | undefined;
-  /** Of S3's error document. */
+  /** The code in S3's error document. */
   errorCode: string | undefined;
 }
 
-/** What was asked of the server since it started or since the last `reset`. */
+/** The requests since the start of the server or the last `reset`. */
 export class RequestLog {
   #counts = new Map<Operation, number>();
   #recent: LoggedRequest[] = [];
 
-  /** How many requests there were, of one operation or of all that the server knows. */
+  /** Returns the number of requests, for one operation or for all known ones. */
   count(operation?: Operation): number {
     if (operation !== undefined) return this.#counts.get(operation) ?? 0;
     return [...this.#counts.values()].reduce((sum, count) => sum + count, 0);
   }
 
-  /** The last 1000 requests, the latest last. */
+  /** The last 1,000 requests, oldest first. */
   get recent(): readonly LoggedRequest[] {
     return this.#recent;
   }

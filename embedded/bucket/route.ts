@@ -1,7 +1,8 @@
+/** Maps a request to the operation that it asks for. */
 import { S3Error } from './errors.ts';
 import { queryValue, type S3Request } from './request.ts';
 
-/** S3's names of what the server can do. */
+/** S3's names of the operations that the server supports. */
 export type Operation =
   | 'ListBuckets'
   | 'CreateBucket'
@@ -15,11 +16,11 @@ export type Operation =
   | 'DeleteObject'
   | 'DeleteObjects';
 
-/** Query parameters that ask for another operation than the method alone. */
+/** Query parameters that select another operation than the method alone does. */
 const SUBRESOURCES =
   /^(accelerate|acl|analytics|append|attributes|cors|delete|encryption|intelligent-tiering|inventory|legal-hold|lifecycle|location|logging|metadata.*|metrics|notification|object-lock|ownershipControls|partNumber|policy|policyStatus|publicAccessBlock|renameObject|replication|requestPayment|restore|retention|select|select-type|session|tagging|torrent|uploadId|uploads|versionId|versioning|versions|website|write-offset-bytes)$/;
 
-/** The operation that a request asks for; one that the server does not know is the error to answer. */
+/** Returns the operation of a request, or the error to respond with if the server does not support it. */
 export function routeRequest(request: S3Request): Operation | S3Error {
   const { method, bucket, key } = request;
   const subresource = request.query.find(([name]) => SUBRESOURCES.test(name))?.[0];

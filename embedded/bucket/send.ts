@@ -1,3 +1,4 @@
+/** Sends responses, and applies the faults that cut, stall or slow the body. */
 import type { ServerResponse } from 'node:http';
 import { setTimeout } from 'node:timers/promises';
 import type { LiveFault } from './faults.ts';
@@ -5,14 +6,14 @@ import type { Reply, StreamedBody } from './reply.ts';
 
 const CHUNK_BYTES = 256 * 1024;
 
-/** Sends an answer, cut or stalled as the fault orders. */
+/** Sends a response. */
 export async function send(
   response: ServerResponse,
   reply: Reply,
   options: { fault?: LiveFault; withBody: boolean },
 ) {
   const body = reply.body ?? Buffer.alloc(0);
-  // The length of a HEAD's body is that of the object; 204 and 304 must have none.
+  // A HEAD response has the object's length; 204 and 304 must have no length.
   const length =
     reply.status === 204 || reply.status === 304 ? {} : { 'content-length': String(body.length) };
   response.strictContentLength = true;
@@ -41,55 +42,55 @@ async function sendChunks(
     sent += chunk.length;
   };
   response.flushHeaders();
-  for await (const piece of split(body, [stall?.after, cut])) {
-    if (sent === stall?.after) await standStill(fault, closed);
+  for await (const slice of split(body, [stall?.after, cut])) {
+    if (sent === stall?.after) await stallUntilReleased(fault, closed);
     if (response.destroyed || sent === cut) break;
-    if (trickle) await dripInto(response, piece, trickle.ms, write);
-    else await write(piece);
+    if (trickle) await trickleInto(response, slice, trickle.ms, write);
+    else await write(slice);
   }
-  if (sent === stall?.after && sent === body.length) await standStill(fault, closed);
+  if (sent === stall?.after && sent === body.length) await stallUntilReleased(fault, closed);
   if (cut === undefined) return void response.end();
-  fault?.carriedOut();
+  fault?.wasApplied();
   response.destroy();
 }
 
-/** A byte at a time, until the client gives up. */
-async function dripInto(
+/** Sends one byte at a time, until the client closes the connection. */
+async function trickleInto(
   response: ServerResponse,
-  piece: Buffer,
+  slice: Buffer,
   ms: number,
   write: (chunk: Buffer) => Promise<void>,
 ): Promise<void> {
-  for (let at = 0; at < piece.length && !response.destroyed; at += 1) {
+  for (let at = 0; at < slice.length && !response.destroyed; at += 1) {
     await setTimeout(ms);
-    await write(piece.subarray(at, at + 1));
+    await write(slice.subarray(at, at + 1));
   }
 }
 
-async function standStill(fault: LiveFault | undefined, closed: Promise<unknown>): Promise<void> {
+async function stallUntilReleased(fault: LiveFault | undefined, closed: Promise<unknown>): Promise<void> {
   const ms = fault?.order.stall?.ms;
-  fault?.carriedOut();
+  fault?.wasApplied();
   const timer = new AbortController();
   const over = ms === undefined ? [] : [setTimeout(ms, undefined, { signal: timer.signal }).catch(() => {})];
   await Promise.race([fault?.released, closed, ...over]);
   timer.abort();
 }
 
-/** The body in pieces that end at each of the offsets. */
+/** Yields the body in slices, so that one ends at each offset. */
 async function* split(body: Buffer | StreamedBody, offsets: (number | undefined)[]): AsyncGenerator<Buffer> {
   let position = 0;
-  for await (let chunk of Buffer.isBuffer(body) ? slices(body) : body.chunks) {
+  for await (let chunk of Buffer.isBuffer(body) ? chunksOf(body) : body.chunks) {
     while (chunk.length > 0) {
       const next = offsets.filter((offset) => offset !== undefined && offset > position) as number[];
-      const piece = chunk.subarray(0, Math.min(chunk.length, ...next.map((offset) => offset - position)));
-      yield piece;
-      position += piece.length;
-      chunk = chunk.subarray(piece.length);
+      const slice = chunk.subarray(0, Math.min(chunk.length, ...next.map((offset) => offset - position)));
+      yield slice;
+      position += slice.length;
+      chunk = chunk.subarray(slice.length);
     }
   }
 }
 
-function* slices(buffer: Buffer): Generator<Buffer> {
+function* chunksOf(buffer: Buffer): Generator<Buffer> {
   for (let start = 0; start < buffer.length; start += CHUNK_BYTES)
     yield buffer.subarray(start, start + CHUNK_BYTES);
 }

@@ -1,13 +1,14 @@
+/** An S3 server in memory, for tests, the demo and the benchmarks. Tests can order faults. */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { applyFault } from './apply_fault.ts';
 import type { Credentials } from './authenticate.ts';
 import { type Access, authorize } from './authorize.ts';
 import { readBody } from './body.ts';
 import { S3Error } from './errors.ts';
 import { Faults, type LiveFault } from './faults.ts';
-import { obey } from './obey.ts';
 import { HANDLERS } from './operations/index.ts';
 import { asS3Error, errorReply, type Reply } from './reply.ts';
 import { parseRequest, type S3Request } from './request.ts';
@@ -17,32 +18,32 @@ import { send } from './send.ts';
 import { ObjectStore } from './store.ts';
 
 export interface BucketServerOptions {
-  /** 127.0.0.1, if not given. */
+  /** Default: 127.0.0.1. */
   host?: string;
-  /** Any free one, if not given. */
+  /** Default: any free port. */
   port?: number;
-  /** Who may sign requests; if not given, everybody may do everything, unsigned too. */
+  /** The credentials that may sign requests. Default: everything is allowed, also unsigned. */
   credentials?: Credentials[];
-  /** Of the endpoint and of buckets created without one: us-east-1, if not given. */
+  /** The region of the endpoint, and of buckets that are created without one. Default: us-east-1. */
   region?: string;
   /** Names of buckets that unsigned requests may list and read. */
   anonymousBuckets?: string[];
 }
 
-/** A running S3 server with its buckets in memory. */
+/** A running server. */
 export interface BucketServer {
-  /** As in `http://127.0.0.1:34567`, for clients in path style. */
+  /** For example `http://127.0.0.1:34567`. Clients must use path style. */
   readonly endpoint: string;
   readonly store: ObjectStore;
   readonly faults: Faults;
   readonly requests: RequestLog;
-  /** Ends all connections, stalled ones too, and accepts no more. */
+  /** Closes all connections, also stalled ones, and accepts no new ones. */
   close(): Promise<void>;
-  /** Accepts connections again after `close`, on the same port. */
+  /** Accepts connections again, on the same port. */
   open(): Promise<void>;
 }
 
-/** Starts a server that answers as Amazon S3 does, except where a fault is ordered. */
+/** Starts a server that responds as Amazon S3 does, except where a fault is ordered. */
 export async function startBucketServer(options: BucketServerOptions = {}): Promise<BucketServer> {
   const { host = '127.0.0.1', port = 0, credentials, region = 'us-east-1', anonymousBuckets = [] } = options;
   const store = new ObjectStore(region);
@@ -52,7 +53,7 @@ export async function startBucketServer(options: BucketServerOptions = {}): Prom
   const server = createServer((message, response) => {
     serve(message, response, { store, faults, requests, access }).catch(() => response.destroy());
   });
-  // A kept connection that the server closes just as its client uses it again would look like a fault.
+  // If the server closed an idle connection just as its client reuses it, that would look like a fault.
   server.keepAliveTimeout = 0;
   server.requestTimeout = 0;
   server.headersTimeout = 0;
@@ -106,7 +107,7 @@ async function serve(message: IncomingMessage, response: ServerResponse, context
   const logged = logEntry(request, operation);
   context.requests.add(logged);
   const fault = context.faults.take(logged);
-  const reply = await obeyOrAnswer(request, operation, { ...context, fault, logged, response, requestId });
+  const reply = await respond(request, operation, { ...context, fault, logged, response, requestId });
   if (!reply || response.destroyed) return;
   logged.status = reply.status;
   await send(response, reply, { withBody, ...(fault ? { fault } : {}) });
@@ -119,14 +120,14 @@ interface Exchange extends Context {
   requestId: string;
 }
 
-/** Undefined if the connection was closed instead. */
-async function obeyOrAnswer(
+/** Returns the response, or undefined if the connection was closed instead. */
+async function respond(
   request: S3Request,
   operation: Operation | S3Error,
   { fault, logged, response, requestId, ...context }: Exchange,
 ): Promise<Reply | undefined> {
   try {
-    const ordered = await obey(fault, logged, response, requestId);
+    const ordered = await applyFault(fault, logged, response, requestId);
     if (ordered || response.destroyed) return ordered;
     return await answer(request, operation, { ...context, fault });
   } catch (error) {

@@ -1,13 +1,14 @@
+/**
+ * AWS Signature Version 4 as S3 uses it, with each path encoded once:
+ * https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
+ */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { compareKeys } from './keys.ts';
 import { decode, type S3Request } from './request.ts';
 
-// The parts of Signature Version 4 as S3 uses it, each path encoded once:
-// https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
-
 export const ALGORITHM = 'AWS4-HMAC-SHA256';
 
-/** What a client signed with: `20260131/us-east-1/s3/aws4_request`. */
+/** The scope of a signing key: `20260131/us-east-1/s3/aws4_request`. */
 export interface Scope {
   date: string;
   region: string;
@@ -32,7 +33,7 @@ export function signingKey(secretAccessKey: string, scope: Scope): Buffer {
   return steps.reduce<Buffer>((key, step) => hmac(key, step), Buffer.from(`AWS4${secretAccessKey}`));
 }
 
-/** The signature of a whole request; `payloadHash` as in `x-amz-content-sha256`. */
+/** Returns the signature of a request. `payloadHash` is the value of `x-amz-content-sha256`. */
 export function signRequest(
   request: S3Request,
   signed: {

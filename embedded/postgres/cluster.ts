@@ -1,3 +1,4 @@
+/** A "cluster": a data directory and the PostgreSQL server on it. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -16,11 +17,11 @@ const run = promisify(execFile);
 const READY_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 30_000;
 const PORT_ATTEMPTS = 5;
-// A socket's address holds 104 bytes on macOS and 108 on Linux.
+// The path of a socket can have 104 bytes on macOS and 108 on Linux.
 const SOCKET_PATH_BYTES = 100;
 const SIGNALS: Record<StopMode, NodeJS.Signals> = { fast: 'SIGINT', immediate: 'SIGQUIT' };
 
-/** A data directory and the server on it. Made, used and removed by the watchdog process only. */
+/** Only the watchdog process makes, uses and removes it. */
 export class Cluster {
   readonly directory: string;
   readonly dataDir: string;
@@ -30,7 +31,7 @@ export class Cluster {
   readonly #onLog: (text: string) => void;
   #binaries: Binaries | undefined;
   #server: ChildProcess | undefined;
-  /** Resolves when the server and every process it started have ended: they share the pipe of its log. */
+  /** Resolves when the server and all its child processes have ended: they share the pipe of its log. */
   #ended: Promise<unknown> = Promise.resolve();
 
   private constructor(directory: string, options: StartOptions, onLog: (text: string) => void) {
@@ -41,7 +42,7 @@ export class Cluster {
     this.#onLog = onLog;
   }
 
-  /** Makes the directory that will hold everything; `remove` takes it away. */
+  /** Makes the directory for all files of the cluster. `remove` deletes it. */
   static async make(options: StartOptions, onLog: (text: string) => void): Promise<Cluster> {
     const directory = await mkdtemp(join(await scratchRoot(), 'pg-embedded-'));
     const cluster = new Cluster(directory, options, onLog);
@@ -65,7 +66,7 @@ export class Cluster {
     const passwordFile = join(this.directory, 'password');
     await writeFile(passwordFile, this.#options.password, { mode: 0o600 });
     await handOver(passwordFile);
-    // macOS does not have the C library's C.UTF-8.
+    // The C library of macOS has no C.UTF-8.
     const locale = process.platform === 'darwin' ? 'C' : 'C.UTF-8';
     const args = [
       `--pgdata=${this.dataDir}`,
@@ -84,7 +85,7 @@ export class Cluster {
     await appendFile(join(this.dataDir, 'postgresql.conf'), this.#settings());
   }
 
-  /** Starts the server, the first time on a port that is free; resolves when it takes connections. */
+  /** Starts the server and waits until it accepts connections. The first start chooses a free port; later ones reuse it. */
   async start(): Promise<void> {
     if (this.port || this.#options.port) {
       this.port ||= this.#options.port ?? 0;
@@ -97,14 +98,14 @@ export class Cluster {
         this.port = port;
         return;
       } catch (error) {
-        // Between the look and the start somebody else may have taken it.
+        // Another program may have taken the port since it was checked.
         const taken = error instanceof StartError && error.log.includes('could not bind');
         if (!taken || attempt === PORT_ATTEMPTS) throw error;
       }
     }
   }
 
-  /** Ends the server; does nothing if it has ended. */
+  /** Stops the server. Does nothing if it has ended. */
   async stop(mode: StopMode): Promise<void> {
     for (const signal of [SIGNALS[mode], 'SIGQUIT', 'SIGKILL'] as const) {
       this.#server?.kill(signal);
@@ -118,7 +119,7 @@ export class Cluster {
     }
   }
 
-  /** Removes everything this cluster has put on the disk. */
+  /** Deletes all files of the cluster. */
   async remove(): Promise<void> {
     await rm(this.directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   }
@@ -154,7 +155,7 @@ export class Cluster {
     try {
       await this.#ready(port);
     } catch (error) {
-      const why = this.#server ? `it takes no connections, ${(error as Error).message}` : outcome;
+      const why = this.#server ? `it accepts no connections, ${(error as Error).message}` : outcome;
       await this.stop('immediate');
       throw new StartError(`PostgreSQL ${this.version} did not start on port ${port}: ${why}`, log, error);
     }
@@ -164,7 +165,7 @@ export class Cluster {
     const deadline = Date.now() + READY_TIMEOUT_MS;
     while (this.#server) {
       const client = new pg.Client({
-        // Not over TCP: on a port that was taken meanwhile, another server would answer.
+        // Not over TCP: if another server has taken the port, that one would answer.
         host: this.socketDir,
         port,
         user: 'postgres',
@@ -197,7 +198,7 @@ export class Cluster {
         ? {
             shared_preload_libraries: 'timescaledb',
             'timescaledb.telemetry_level': 'off',
-            // Its workers are a launcher, and a scheduler and jobs for each database.
+            // TimescaleDB needs a launcher, and a scheduler and job workers for each database.
             max_worker_processes: '32',
           }
         : {}),
@@ -211,12 +212,12 @@ export class Cluster {
   }
 }
 
-/** The server was run and did not come up. */
+/** The server ran, but did not accept connections. */
 class StartError extends Error {
   readonly log: string;
 
   constructor(message: string, log: string, cause: unknown) {
-    super(`${message}. The end of its log:\n${log.split('\n').slice(-30).join('\n')}`, { cause });
+    super(`${message}. The last lines of its log:\n${log.split('\n').slice(-30).join('\n')}`, { cause });
     this.log = log;
   }
 }
@@ -227,13 +228,13 @@ function isStartingUp(error: unknown): boolean {
   return ['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE', '57P03', ''].includes(code);
 }
 
-/** Nothing of ours that would change what the server does: LC_ALL, PGOPTIONS and their like. */
+/** Returns a minimal environment, without variables such as LC_ALL and PGOPTIONS that change how the server runs. */
 function serverEnv(): NodeJS.ProcessEnv {
   const { PATH, LD_LIBRARY_PATH } = process.env;
   return { PATH, TZ: 'UTC', ...(LD_LIBRARY_PATH ? { LD_LIBRARY_PATH } : {}) };
 }
 
-/** A directory for temporary files that the server's user can enter and whose path is short enough for a socket. */
+/** Returns a directory for temporary files that the server's user can enter. Its path is short enough for a socket. */
 async function scratchRoot(): Promise<string> {
   const socketPath = '/pg-embedded-XXXXXX/socket/.s.PGSQL.65535';
   for (const root of [tmpdir(), '/tmp']) {

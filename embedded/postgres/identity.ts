@@ -1,16 +1,17 @@
+/** The operating system user that runs the server. */
 import { lchown, lstat, readdir, realpath, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
-/** Who runs the server: empty for ourselves. */
+/** A user of the operating system. Empty: the current user. */
 export interface Identity {
   uid?: number;
   gid?: number;
 }
 
-/** PostgreSQL refuses to run as root; root runs it as `nobody`, by number, so that no user has to be made. */
+/** PostgreSQL refuses to run as root, so root runs it as `nobody`. A number is used so that no user must exist. */
 export const serverIdentity: Identity = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
 
-/** Whether the server's user can enter every directory on the way to this path, and read what is there. */
+/** Returns whether the server's user can enter every directory on this path and read the file there. */
 export async function isReachable(path: string, identity = serverIdentity): Promise<boolean> {
   if (identity.uid === undefined) return true;
   const real = await realpath(path);
@@ -21,7 +22,7 @@ export async function isReachable(path: string, identity = serverIdentity): Prom
   }
 }
 
-/** Gives a path, and all that is below it, to the server's user. */
+/** Changes the owner of a path, and of everything below it, to the server's user. */
 export async function handOver(path: string, identity = serverIdentity): Promise<void> {
   if (identity.uid === undefined || identity.gid === undefined) return;
   const below = (await lstat(path)).isDirectory() ? await readdir(path, { recursive: true }) : [];

@@ -1,14 +1,14 @@
+/** Finds a free port. */
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 
-// Below the ports that systems give to outgoing connections (Linux: from 32768). While a server on one of
-// those restarts, a client's attempt to reconnect can be given that very port, connect to itself, and keep
-// the server out.
+// Below the ephemeral ports (Linux: from 32768). While a server on an ephemeral port restarts, a client that reconnects
+// may get that port as its own, connect to itself, and block the server.
 const FIRST = 15_432;
 const LAST = 32_000;
 
-/** A port of 127.0.0.1 that nobody listens on. */
+/** Returns a port of 127.0.0.1 on which no program listens. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = randomInt(FIRST, LAST);

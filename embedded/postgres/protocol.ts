@@ -1,7 +1,7 @@
-/** How a server ends: `fast` rolls back and writes a checkpoint, `immediate` is a crash without a kill -9. */
+/** The messages between a program and its watchdog. */
+/** `fast` rolls back transactions and writes a checkpoint. `immediate` stops at once, like a crash. */
 export type StopMode = 'fast' | 'immediate';
 
-/** What the watchdog must know to start a server. */
 export interface StartOptions {
   binDir?: string;
   settings?: Record<string, string>;
@@ -10,7 +10,7 @@ export interface StartOptions {
   password: string;
 }
 
-/** What a started server is. */
+/** A server that has started. */
 export interface ServerInfo {
   pid: number;
   dataDir: string;
@@ -19,11 +19,11 @@ export interface ServerInfo {
   version: string;
 }
 
-/** From the program to its watchdog; each gets one answer. */
+/** From the program to its watchdog. Each request gets one reply. */
 export type Request =
   | { command: 'start'; options: StartOptions }
   | { command: 'restart'; mode: StopMode }
   | { command: 'stop'; mode: StopMode };
 
-/** From the watchdog to its program: answers, in the order of the requests, and log text in between. */
+/** From the watchdog to its program: replies in the order of the requests, with log text in between. */
 export type Reply = { log: string } | { done: ServerInfo } | { failed: string };

@@ -1,3 +1,4 @@
+/** Starts a temporary PostgreSQL server. A "watchdog" process owns it, and removes it when this process ends. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -8,40 +9,40 @@ const WATCHDOG = fileURLToPath(new URL('./watchdog.ts', import.meta.url));
 const LOG_TAIL_CHARACTERS = 64 * 1024;
 
 export interface PostgresOptions {
-  /** Where `initdb` and `postgres` are, as in /usr/lib/postgresql/15/bin; else the npm package's are used. */
+  /** The directory of `initdb` and `postgres`, such as /usr/lib/postgresql/15/bin. Default: the npm package's. */
   binDir?: string;
-  /** Settings as in postgresql.conf; they win over the defaults. */
+  /** Settings as in postgresql.conf. They override the defaults. */
   settings?: Record<string, string>;
-  /** Else one that is free. */
+  /** Default: a free port. */
   port?: number;
-  /** Survive a crash of the machine (fsync); off by default, because the data is thrown away anyway. */
+  /** Survive a crash of the machine (fsync). Default: false, because the data is temporary. */
   durable?: boolean;
-  /** Gets the server's log as it comes. */
+  /** Receives the server's log as it is written. */
   onLog?: (text: string) => void;
 }
 
-/** A running PostgreSQL server of one's own, gone with its data when this process ends, however it ends. */
+/** A running server. It ends, and its data is deleted, when this process ends in any way. */
 export interface Postgres {
-  /** The postmaster's; another one after a restart. */
+  /** The pid of the postmaster. It changes with a restart. */
   readonly pid: number;
   readonly dataDir: string;
   readonly socketDir: string;
   readonly port: number;
-  /** As in `18.4`. */
+  /** For example `18.4`. */
   readonly version: string;
-  /** The superuser's password; a role made with the same one can be used with `url`. */
+  /** The superuser's password. `url` works for other roles only if they have the same password. */
   readonly password: string;
-  /** A connection URL over TCP, for the superuser `postgres` unless another user is named. */
+  /** Returns a connection URL over TCP. Default user: the superuser `postgres`. */
   url(database?: string, user?: string): string;
-  /** Ends the server and removes all its files; once it is stopped, does nothing. */
+  /** Stops the server and deletes all its files. Later calls do nothing. */
   stop(mode?: StopMode): Promise<void>;
-  /** Ends the server and starts it again with the same data on the same port. */
+  /** Restarts the server with the same data on the same port. */
   restart(mode?: StopMode): Promise<void>;
-  /** The last 64 Ki characters of the server's log. */
+  /** Returns the last 64 Ki characters of the server's log. */
   logTail(): string;
 }
 
-/** Starts a server; resolves when it takes connections, or rejects with the end of its log in the message. */
+/** Starts a server and waits until it accepts connections. If it fails, the error has the last lines of its log. */
 export async function startPostgres(options: PostgresOptions = {}): Promise<Postgres> {
   const { onLog, ...rest } = options;
   const password = randomBytes(16).toString('hex');
@@ -84,14 +85,14 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   };
 }
 
-/** The program's end of the channel to its watchdog. An idle one does not keep the program running. */
+/** The program's side of the channel to its watchdog. It does not keep the program running while it is idle. */
 class Watchdog {
   readonly #process: ChildProcess;
   readonly #exit: Promise<unknown>;
   readonly #waiting: PromiseWithResolvers<ServerInfo>[] = [];
 
   constructor(onLog: (text: string) => void) {
-    // PGSSLMODE and its like would change how the watchdog connects.
+    // Variables such as PGSSLMODE would change how the watchdog connects.
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('PG')));
     this.#process = fork(WATCHDOG, {
       cwd: '/',

@@ -1,6 +1,8 @@
-// The process between a program and its server. It owns everything that must not outlive the program: the
-// server is its child, the directory is its own to remove. The channel to the program closes when that ends,
-// in whatever way, SIGKILL included. It runs in a session of its own, where no Ctrl-C reaches it.
+/**
+ * The "watchdog": a process between a program and its PostgreSQL server, which removes the server when the program ends.
+ * The server is its child process, and it deletes the directory. The channel closes when the program ends in any way,
+ * SIGKILL included. The watchdog runs in its own session, so that Ctrl-C does not reach it.
+ */
 import { Cluster } from './cluster.ts';
 import type { Reply, Request, ServerInfo, StartOptions } from './protocol.ts';
 
@@ -21,7 +23,7 @@ for (const event of ['disconnect', 'SIGINT', 'SIGTERM', 'SIGHUP']) process.on(ev
 
 async function handle(request: Request): Promise<ServerInfo> {
   if (request.command === 'start') return start(request.options);
-  if (!cluster) throw new Error('there is no server: it was stopped, or did not start');
+  if (!cluster) throw new Error('the server is not running: it was stopped, or did not start');
   await cluster.stop(request.mode);
   if (request.command === 'restart') await cluster.start();
   const info = describe(cluster);
@@ -47,7 +49,7 @@ async function remove(): Promise<void> {
   cluster = undefined;
 }
 
-/** Ends what is under way, then the server, then this process. */
+/** Interrupts the current request, then stops the server and exits. */
 function abandon(): void {
   if (abandoned) return;
   abandoned = true;
@@ -63,6 +65,6 @@ function describe({ pid, dataDir, socketDir, port, version }: Cluster): ServerIn
 }
 
 function reply(message: Reply): void {
-  // The program may be gone; then nobody waits for it.
+  // The program may have ended already.
   if (process.connected) process.send?.(message, undefined, undefined, () => {});
 }

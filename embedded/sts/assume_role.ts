@@ -1,23 +1,24 @@
+/** The STS operation AssumeRole: it checks a role's trust policy and issues temporary credentials. */
 import { randomBytes } from 'node:crypto';
 import { type Credentials, readClaim, verifyClaim } from '../bucket/authenticate.ts';
 import { S3Error } from '../bucket/errors.ts';
 import type { S3Request } from '../bucket/request.ts';
 import { sha256 } from '../bucket/sigv4.ts';
 
-/** A role, as its trust policy has it. */
+/** A role and its trust policy. */
 export interface Role {
-  /** As in `arn:aws:iam::123456789012:role/reader`. */
+  /** For example `arn:aws:iam::123456789012:role/reader`. */
   arn: string;
-  /** The access key ids that may assume it. */
+  /** The access key ids that may assume the role. */
   trusts: string[];
-  /** With which external id alone. */
+  /** The external id that a request must have. */
   externalId: string;
 }
 
 export interface AssumeRoleRequest {
-  /** As `RoleArn`, `ExternalId`, `RoleSessionName`. */
+  /** `RoleArn`, `ExternalId`, `RoleSessionName` and others. */
   params: Record<string, string>;
-  /** Undefined: it was granted. */
+  /** Undefined: the request succeeded. */
   errorCode: string | undefined;
 }
 
@@ -27,7 +28,7 @@ export interface AssumedRole {
   credentials: Required<Credentials>;
 }
 
-/** An answer of STS that is an error. */
+/** An error response of STS. */
 export class StsError extends Error {
   readonly status: number;
   readonly code: string;
@@ -47,7 +48,7 @@ export interface Context {
   lifetimeMs: number;
 }
 
-/** @throws StsError, S3Error */
+/** Returns temporary credentials for the role, and logs the request. @throws StsError, S3Error */
 export function assumeRole(request: S3Request, body: string, context: Context): AssumedRole {
   const entry: AssumeRoleRequest = {
     params: Object.fromEntries(new URLSearchParams(body)),
@@ -62,7 +63,7 @@ export function assumeRole(request: S3Request, body: string, context: Context): 
   }
 }
 
-/** @returns the access key id of who signed the request */
+/** Returns the access key id that signed the request. @throws StsError, S3Error */
 function verifySigner(request: S3Request, body: string, credentials: readonly Credentials[]): string {
   const claim = readClaim(request, 'sts');
   if (!claim)
@@ -75,7 +76,7 @@ function verifySigner(request: S3Request, body: string, credentials: readonly Cr
   }
 }
 
-/** What STS calls by another name than S3. */
+/** Maps the S3 errors that have another code in STS. */
 function toStsError(error: unknown): unknown {
   if (!(error instanceof S3Error)) return error;
   if (error.code === 'InvalidAccessKeyId' || error.code === 'InvalidToken') {
@@ -100,7 +101,7 @@ function grant(params: AssumeRoleRequest['params'], signer: string, context: Con
     if (!pattern.test(value)) throw invalid(name, value);
   }
   const role = context.roles.find(({ arn }) => arn === RoleArn);
-  // As AWS does, whatever the reason: whoever asks must not learn which roles there are.
+  // One error for all reasons, as in AWS: a caller must not learn which roles exist.
   if (!role?.trusts.includes(signer) || role.externalId !== ExternalId) throw denied(signer, RoleArn);
   return {
     arn: `${RoleArn.replace(':iam:', ':sts:').replace(':role/', ':assumed-role/')}/${session}`,

@@ -1,3 +1,4 @@
+/** An STS server in memory, for tests. It supports AssumeRole. */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -11,29 +12,27 @@ import { type AssumedRole, type AssumeRoleRequest, assumeRole, type Role, StsErr
 const NAMESPACE = 'https://sts.amazonaws.com/doc/2011-06-15/';
 
 export interface StsServerOptions {
-  /**
-   * Who may ask. What is issued is added here: a bucket server that was started with the same list takes it from then on.
-   */
+  /** The credentials that may sign requests. Issued ones are added: a bucket server with the same list accepts them. */
   credentials: Credentials[];
   roles: Role[];
 }
 
-/** A running STS that knows AssumeRole. */
+/** A running server. */
 export interface StsServer {
-  /** As in `http://127.0.0.1:34567`, for AWS_ENDPOINT_URL_STS. */
+  /** For AWS_ENDPOINT_URL_STS. For example `http://127.0.0.1:34567`. */
   readonly endpoint: string;
-  /** Every AssumeRole so far, the latest last. */
+  /** All AssumeRole requests, oldest first. */
   readonly requests: AssumeRoleRequest[];
-  /** Errors to answer the next requests with, the first one first. */
+  /** Errors to respond to the next requests with, in this order. */
   readonly errors: StsError[];
-  /** How long what is issued from now on is good for, in milliseconds; an hour, if not set. */
+  /** The lifetime of credentials that are issued from now on, in milliseconds. Default: one hour. */
   lifetimeMs: number;
-  /** Ends, before their time, all credentials that were issued. */
+  /** Expires all issued credentials now. */
   revokeAll(): void;
   close(): Promise<void>;
 }
 
-/** Starts an STS on a loopback port: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html */
+/** Starts a server on a loopback port: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html */
 export async function startStsServer({ credentials, roles }: StsServerOptions): Promise<StsServer> {
   const issued: Credentials[] = [];
   const server = createServer((message, response) => {

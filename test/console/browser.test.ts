@@ -184,12 +184,12 @@ test('a connector is made step by step, each with the SQL that it runs', options
   await page.getByLabel('Table', { exact: true }).fill('air_quality');
   await page.getByLabel('Column for site').fill('station');
   await page.getByLabel('Type of pm25').fill('numeric(6,2)');
-  await page.getByLabel('Take note').uncheck();
+  await page.getByLabel('Import note').uncheck();
   await sql.getByText("('air', 'note', null, null)").waitFor();
   await keep(page, 'setup-columns');
   await page.getByRole('button', { name: 'then rules' }).click();
 
-  await page.getByLabel('A bad row').selectOption('skip');
+  await page.getByLabel('If a row is bad').selectOption('skip');
   await page.getByLabel('Schedule').fill('*/5 * * * *');
   await sql.getByText("set on_bad_row = 'skip', schedule = '*/5 * * * *' where name = 'air'").waitFor();
   await keep(page, 'setup-rules');

@@ -117,14 +117,14 @@ test('with a token, nothing is shown or done without it', async () => {
 test('a cookie is good for twelve hours', (context) => {
   const guard = makeGuard(TOKEN);
   const empty = { headers: {} } as IncomingMessage;
-  const cookie = guard.logIn(TOKEN, empty)!.split(';')[0];
+  const cookie = guard.signIn(TOKEN, empty)!.split(';')[0];
   const request = { headers: { cookie } } as IncomingMessage;
   const hours = (count: number) => Date.now() + count * 3600_000;
-  assert.equal(guard.isLoggedIn(request), true);
+  assert.equal(guard.isSignedIn(request), true);
   context.mock.timers.enable({ apis: ['Date'], now: hours(11.9) });
-  assert.equal(guard.isLoggedIn(request), true);
+  assert.equal(guard.isSignedIn(request), true);
   context.mock.timers.setTime(hours(0.2));
-  assert.equal(guard.isLoggedIn(request), false);
+  assert.equal(guard.isSignedIn(request), false);
 });
 
 test('an address that others can reach needs a token', () => {

@@ -78,7 +78,7 @@ test('npm run console says where it is, and ends when told to', async () => {
 test('what it lacks it says in words', async () => {
   for (const [env, words] of [
     [{}, /DATABASE_URL must be set/],
-    [{ DATABASE_URL: db.url, CONSOLE_HOST: '0.0.0.0' }, /CONSOLE_TOKEN must be set/],
+    [{ DATABASE_URL: db.url, CONSOLE_HOST: '0.0.0.0' }, /CONSOLE_TOKEN is not set/],
   ] as const) {
     const child = start(env);
     let said = '';

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { startQueueServer } from '../../embedded/queue/server.ts';
+import { startSqsServer } from '../../embedded/sqs/server.ts';
 import { writtenObjects } from '../../src/events/s3_event.ts';
 import type { WorkerProcess } from '../support/worker.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 const { db, bucket } = world;
-const queue = await startQueueServer();
+const queue = await startSqsServer();
 let worker: WorkerProcess;
 before(async () => {
   worker = await world.startWorker({ S3_ALLOWED_ENDPOINTS: `${world.server.endpoint},${queue.endpoint}` });

@@ -1,3 +1,4 @@
+/** The operations on buckets. */
 import { S3Error } from '../errors.ts';
 import { type Reply, xmlReply } from '../reply.ts';
 import { queryValue } from '../request.ts';

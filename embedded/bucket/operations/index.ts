@@ -1,3 +1,4 @@
+/** The handler of each operation. */
 import type { Operation } from '../route.ts';
 import { createBucket, deleteBucket, getBucketLocation, headBucket, listBuckets } from './buckets.ts';
 import { listObjectsV2 } from './list_objects.ts';

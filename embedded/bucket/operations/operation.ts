@@ -1,21 +1,22 @@
+/** The types that all operations share. */
 import type { Body } from '../body.ts';
 import type { FaultOrder } from '../faults.ts';
 import type { Reply } from '../reply.ts';
 import type { S3Request } from '../request.ts';
 import type { ObjectStore } from '../store.ts';
 
-/** What an operation works with, once the request is authorized and its body verified. */
+/** The input of an operation. The request is authorized, and its body is verified. */
 export interface Call {
   request: S3Request;
   store: ObjectStore;
-  /** Empty if the operation is on the service. */
+  /** Empty if the operation is not for a bucket. */
   bucket: string;
-  /** Empty if the operation is not on an object. */
+  /** Empty if the operation is not for an object. */
   key: string;
   body: Body;
-  /** Nobody signed the request. */
+  /** Whether the request is unsigned. */
   anonymous: boolean;
-  /** How the request is to be misunderstood; empty: it is not. */
+  /** The fault that applies to the request. Empty: none. */
   order: FaultOrder;
 }
 

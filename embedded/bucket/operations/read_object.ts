@@ -1,3 +1,4 @@
+/** The operations GetObject and HeadObject. */
 import { type FileHandle, open } from 'node:fs/promises';
 import { mayRead } from '../conditions.ts';
 import { S3Error } from '../errors.ts';
@@ -15,7 +16,7 @@ export async function getObject(call: Call): Promise<Reply> {
   return { ...reply, body: await openBody(object, range) };
 }
 
-/** As GetObject; the body of its errors is dropped where the answer is sent. */
+/** Returns GetObject's response without the body. `send` drops the body of errors. */
 export function headObject(call: Call): Reply {
   return readHead(call).reply;
 }
@@ -82,14 +83,14 @@ async function openBody({ body }: StoredObject, { start, end }: ByteRange): Prom
   return { length, chunks: readChunks(await open(body.path), { start, end }) };
 }
 
-/** Each chunk is gone when the next one is asked for: one buffer for all of them costs no collection of garbage. */
+/** Yields chunks in one shared buffer, to avoid garbage collection: each is valid until the next is requested. */
 async function* readChunks(file: FileHandle, { start, end }: ByteRange): AsyncGenerator<Buffer> {
   const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
   try {
     for (let position = start; position <= end; ) {
       const wanted = Math.min(CHUNK_BYTES, end + 1 - position);
       const { bytesRead } = await file.read(buffer, 0, wanted, position);
-      if (bytesRead === 0) throw new Error('the file has become shorter since it was put here');
+      if (bytesRead === 0) throw new Error('the file is shorter than when it was added to the bucket');
       yield buffer.subarray(0, bytesRead);
       position += bytesRead;
     }

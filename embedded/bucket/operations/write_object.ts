@@ -1,3 +1,4 @@
+/** The operations PutObject, DeleteObject and DeleteObjects. */
 import { checkWrite } from '../conditions.ts';
 import { S3Error } from '../errors.ts';
 import { type Reply, xmlReply } from '../reply.ts';

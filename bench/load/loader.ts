@@ -1,22 +1,22 @@
+/** A "loader": one method to load the rows of a file into a table. */
 import type { Column, Dataset } from '../data/dataset.ts';
-import type { Ground } from '../ground.ts';
 import type { Cost } from '../measure/meter.ts';
+import type { Testbed } from '../testbed.ts';
 
-/** One way to get the rows of a file into a table. */
-export interface Way {
-  /** As the report shows it. */
+export interface Loader {
+  /** Its name in the report. */
   name: string;
-  /** SQL that makes the empty table; null: the way makes it itself. */
+  /** Returns SQL that makes the empty table. Null: the loader makes it itself. */
   makeTable: ((columns: Column[]) => string) | null;
   load(job: Job): Promise<Cost>;
 }
 
 export interface Job {
-  ground: Ground;
+  testbed: Testbed;
   data: Dataset;
 }
 
-/** The table that every way loads into, in its turn. */
+/** The table that all loaders load into. */
 export const TABLE = 'target';
 
 export function plainTable(columns: Column[]): string {

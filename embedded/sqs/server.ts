@@ -1,33 +1,34 @@
+/** An SQS queue in memory, for tests. It speaks the JSON protocol, and does not verify signatures. */
 import { createHash, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** A queue in memory, which answers as SQS does, in its JSON protocol; signatures are not looked at. */
-export interface QueueServer {
-  /** As in `http://127.0.0.1:34567`. */
+/** A running server with one queue. */
+export interface SqsServer {
+  /** For example `http://127.0.0.1:34567`. */
   readonly endpoint: string;
   readonly url: string;
-  /** Messages that are neither being handled nor deleted. */
+  /** The number of messages that were neither received nor deleted. */
   readonly waiting: number;
-  /** All that were not deleted. */
+  /** The number of messages that were not deleted. */
   readonly kept: number;
   send(body: string): void;
-  /** Answers that many requests with an error of the server's. */
+  /** Responds to that many requests with status 503. */
   fail(requests: number): void;
   close(): Promise<void>;
 }
 
 interface Message {
   body: string;
-  /** Given where somebody handles it. */
+  /** Null until the message is received. */
   receipt: string | null;
 }
 
 type Action = (request: Record<string, unknown>) => unknown;
 
-/** Starts a server with one queue. A message that was received and not deleted does not come again. */
-export async function startQueueServer(): Promise<QueueServer> {
+/** Starts a server with one queue. There is no visibility timeout: a received message is not delivered again. */
+export async function startSqsServer(): Promise<SqsServer> {
   const messages: Message[] = [];
   let failures = 0;
   const arrived: (() => void)[] = [];
@@ -75,7 +76,11 @@ export async function startQueueServer(): Promise<QueueServer> {
       failures--;
       answer(503, { __type: 'com.amazonaws.sqs#ServiceUnavailable', message: 'ordered' });
     } else if (action) answer(200, await action(body));
-    else answer(400, { __type: 'com.amazonaws.sqs#InvalidAction', message: 'not known here' });
+    else
+      answer(400, {
+        __type: 'com.amazonaws.sqs#InvalidAction',
+        message: 'the test server does not support this action',
+      });
   };
   const server = createServer((request, response) => {
     serve(request, response).catch(() => response.destroy());

@@ -1,3 +1,4 @@
+/** The "testbed": the servers and the worker that a benchmark runs on. */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -10,50 +11,50 @@ import { scratchDirectory } from './scratch.ts';
 import { type BenchWorker, startWorker } from './worker.ts';
 
 export const BUCKET = 'bench';
-/** How often, in milliseconds, it is looked whether all is imported: at least, and at most. */
-const LOOK_MS = 500;
-const PAUSE_MS = 50;
+/** The longest and the shortest pause between two checks whether all files are imported. */
+const MAX_PAUSE_MS = 500;
+const MIN_PAUSE_MS = 50;
 
-/** Columns of the connector; the rest has its preset. */
+/** Columns of the connector. Omitted ones have their defaults. */
 export type ConnectorColumns = { pattern: string; file_format: string; target_table: string } & Record<
   string,
   unknown
 >;
 
-/** What a bench runs on: servers and a worker, each in a process of its own but for the bucket. */
-export interface Ground {
+/** The server and the worker are separate processes. The bucket is in this process. */
+export interface Testbed {
   postgres: Postgres;
   server: BucketServer;
   client: pg.Client;
   worker: BenchWorker;
   directory: string;
   /**
-   * Inserts a connector and waits until all that it found is imported; throws if anything is not. A table that the
-   * connector is to make gets the types given.
-   * @returns seconds from the insert to the last file's success
+   * Inserts a connector and waits until all its files are imported. Returns the seconds from the insert to the last
+   * success. If the connector makes the table, `types` are the types of its columns.
+   * @throws if a file fails
    */
   importAll(name: string, columns: ConnectorColumns, types?: Record<string, string>): Promise<number>;
-  /** Drops a connector; the table and its rows stay. */
+  /** Drops a connector. The table and its rows stay. */
   drop(name: string): Promise<void>;
 }
 
-export interface GroundOptions {
-  /** Of the worker, besides its presets. */
+export interface TestbedOptions {
+  /** More environment variables for the worker. */
   env?: Record<string, string>;
-  /** Of the server, besides those that it has for throw-away data. */
+  /** More settings for the PostgreSQL server. */
   settings?: Record<string, string>;
 }
 
-/** Settings of a server that nothing but what is measured keeps busy. */
+/** Settings that keep background work out of the measurement. */
 export const QUIET = { autovacuum: 'off' };
 
-/** Runs a bench on servers of its own, which are gone afterwards. */
-export async function onGround(
+/** Runs a benchmark on a new testbed, and removes the testbed afterwards. */
+export async function withTestbed(
   fill: (server: BucketServer) => unknown,
-  run: (ground: Ground) => Promise<void>,
-  { env = {}, settings = {} }: GroundOptions = {},
+  run: (testbed: Testbed) => Promise<void>,
+  { env = {}, settings = {} }: TestbedOptions = {},
 ): Promise<void> {
-  const directory = scratchDirectory('ground');
+  const directory = scratchDirectory('testbed');
   const postgres = await startPostgres({ ...serverOptions, settings });
   const server = await startBucketServer({ anonymousBuckets: [BUCKET] });
   server.store.createBucket(BUCKET);
@@ -90,7 +91,7 @@ export async function onGround(
   }
 }
 
-/** On a connection of its own, so that several can be under way. */
+/** Uses its own connection, so that several imports can run at once. */
 async function importAll(
   postgres: Postgres,
   server: BucketServer,
@@ -104,32 +105,32 @@ async function importAll(
   try {
     await client.query('listen s3_connector');
     await insertConnector(client, { name, endpoint: server.endpoint, ...columns }, types);
-    await settled(client, name);
+    await untilImported(client, name);
     return (performance.now() - start) / 1000;
   } finally {
     await client.end();
   }
 }
 
-/** Looks when a file has come to another status, and now and then: to ask all the time would cost what is measured. */
-async function settled(client: pg.Client, name: string): Promise<void> {
+/** Waits until all files are imported. It checks after notifications and rarely otherwise: each check costs CPU time. */
+async function untilImported(client: pg.Client, name: string): Promise<void> {
   let wake = () => {};
   client.on('notification', () => wake());
   for (;;) {
     const changed = new Promise<void>((resolve) => {
       wake = resolve;
     });
-    const pause = delay(PAUSE_MS);
-    if (!(await underWay(client, name)) && (await caughtUp(client, name))) return;
-    await Promise.race([changed, delay(LOOK_MS)]);
+    const pause = delay(MIN_PAUSE_MS);
+    if (!(await hasActiveFiles(client, name)) && (await isCaughtUp(client, name))) return;
+    await Promise.race([changed, delay(MAX_PAUSE_MS)]);
     await pause;
   }
 }
 
-/** Asked again and again, so it is cheap. */
-async function underWay(client: pg.Client, name: string): Promise<boolean> {
+/** A cheap query, because it runs often. */
+async function hasActiveFiles(client: pg.Client, name: string): Promise<boolean> {
   const { rows } = await client.query({
-    name: 'under way',
+    name: 'active files',
     text: `select exists (select from s3_connector.files
       where connector_name = $1 and status in ('in_queue', 'running', 'pending_retry')) as some`,
     values: [name],
@@ -137,7 +138,7 @@ async function underWay(client: pg.Client, name: string): Promise<boolean> {
   return rows[0].some;
 }
 
-async function caughtUp(client: pg.Client, name: string): Promise<boolean> {
+async function isCaughtUp(client: pg.Client, name: string): Promise<boolean> {
   const { rows } = await client.query(
     'select caught_up and in_queue + running + pending_retry = 0 as done, failure, last_error from s3_connector.connector_status where name = $1',
     [name],

@@ -1,11 +1,12 @@
+/** The environment of a measurement: versions, settings, machine. */
 import { availableParallelism, totalmem } from 'node:os';
 import type pg from 'pg';
 import { canMeasure } from './processes.ts';
 
 const SETTINGS = ['shared_buffers', 'max_wal_size', 'fsync', 'full_page_writes', 'autovacuum', 'wal_level'];
 
-/** Prints what the figures were measured on. */
-export async function printSetting(client: pg.Client): Promise<void> {
+/** Prints the environment. */
+export async function printEnvironment(client: pg.Client): Promise<void> {
   const { rows } = await client.query<{ version: string; timescaledb: string | null; settings: string }>(
     `select split_part(current_setting('server_version'), ' ', 1) as version,
        (select extversion from pg_extension where extname = 'timescaledb') as timescaledb,

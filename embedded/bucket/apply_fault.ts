@@ -1,3 +1,4 @@
+/** Applies the part of a fault that comes before the response: hook, delay, reset, error. */
 import type { ServerResponse } from 'node:http';
 import { setTimeout } from 'node:timers/promises';
 import { messageOf } from './errors.ts';
@@ -5,8 +6,8 @@ import type { LiveFault } from './faults.ts';
 import { errorReply, type Reply } from './reply.ts';
 import type { LoggedRequest } from './request_log.ts';
 
-/** Does what a fault orders to be done before a request is served; undefined: it is to be served. */
-export async function obey(
+/** Returns the response that a fault orders. Undefined: serve the request, unless the connection was reset. */
+export async function applyFault(
   fault: LiveFault | undefined,
   request: LoggedRequest,
   response: ServerResponse,
@@ -16,7 +17,7 @@ export async function obey(
   const { before, delay, reset, error, stall, cut } = fault.order;
   await before?.(request);
   if (delay !== undefined) await pause(delay, fault, response);
-  if (stall === undefined && cut === undefined) fault.carriedOut();
+  if (stall === undefined && cut === undefined) fault.wasApplied();
   if (reset) {
     response.socket?.resetAndDestroy();
     response.destroy();
