@@ -9,8 +9,8 @@ import type { Connector, File } from './db/schema.ts';
 import type { CopyPlan, FilePart } from './formats/format.ts';
 import type { RowCounts } from './reconcile.ts';
 import { isBadRow, isConflict } from './sql_errors.ts';
-import { type Columnstore, describeColumnstore } from './target/columnstore.ts';
-import { quoteTable, type TargetTable } from './target/table.ts';
+import { type Columnstore, describeColumnstore } from './table/columnstore.ts';
+import { quoteTable, type TargetTable } from './table/table.ts';
 
 /** One part on its way into the target table, on a connection that is in the import's transaction. */
 export interface CopyJob {

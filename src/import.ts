@@ -12,8 +12,8 @@ import { runOnImport } from './on_import.ts';
 import { addCounts, checkCounts, NO_ROWS, type RowCounts } from './reconcile.ts';
 import { commitSuccess } from './record.ts';
 import { toImportError } from './sql_errors.ts';
-import { type CreatedTable, createTable } from './target/create.ts';
-import { matchColumns } from './target/match.ts';
+import { type CreatedTable, createTable } from './table/create.ts';
+import { matchColumns } from './table/match.ts';
 import {
   type DescribedTable,
   describeTable,
@@ -21,8 +21,8 @@ import {
   type TableName,
   type TargetTable,
   toTable,
-} from './target/table.ts';
-import { refuseUnlogged } from './target/unlogged.ts';
+} from './table/table.ts';
+import { refuseUnlogged } from './table/unlogged.ts';
 import type { WorkerContext } from './task.ts';
 
 /** One attempt at one file, with all that it needs to know. */

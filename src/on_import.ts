@@ -3,7 +3,7 @@ import pg from 'pg';
 import type { Connector, File } from './db/schema.ts';
 import { ConnectorError } from './errors.ts';
 import { toDatabaseError } from './sql_errors.ts';
-import { asRole } from './target/role.ts';
+import { asRole } from './table/role.ts';
 
 /**
  * Runs what the connector says is to follow a file's rows, with its owner's rights, in the caller's transaction.

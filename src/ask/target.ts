@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { FilePart } from '../formats/format.ts';
 import { makeTable } from '../import.ts';
-import { describeTable, resolveTableName, type TableName, type TargetTable } from '../target/table.ts';
+import { describeTable, resolveTableName, type TableName, type TargetTable } from '../table/table.ts';
 import type { Request } from './request.ts';
 
 /** What the connector's target_table stands for now. */

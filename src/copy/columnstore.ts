@@ -4,8 +4,8 @@ import { ConnectorError } from '../errors.ts';
 import type { FilePart, SortedRows } from '../formats/format.ts';
 import { log } from '../log.ts';
 import type { RowCounts } from '../reconcile.ts';
-import type { Columnstore } from '../target/columnstore.ts';
-import { quoteTable, type TargetTable } from '../target/table.ts';
+import type { Columnstore } from '../table/columnstore.ts';
+import { quoteTable, type TargetTable } from '../table/table.ts';
 import { copyInto, type Destination } from './into.ts';
 import { inSavepoint } from './savepoint.ts';
 

@@ -2,7 +2,7 @@ import type pg from 'pg';
 import type { CopyJob } from '../copy.ts';
 import { ConnectorError } from '../errors.ts';
 import { log } from '../log.ts';
-import { quoteTable } from '../target/table.ts';
+import { quoteTable } from '../table/table.ts';
 import { inSavepoint } from './savepoint.ts';
 
 const CHUNK_MADE_MEANWHILE = 'chunk_made_meanwhile';

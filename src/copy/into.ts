@@ -9,8 +9,8 @@ import { CountedRows } from '../formats/row_bytes.ts';
 import { lyingCount } from '../lies.ts';
 import { addCounts, NO_ROWS, type RowCounts, reconcile } from '../reconcile.ts';
 import { isTableChange, tableChanged, toImportError } from '../sql_errors.ts';
-import { explainDenial, explainRefusedRole, RESET_ROLE, takeRole } from '../target/role.ts';
-import type { TableColumn } from '../target/table.ts';
+import { explainDenial, explainRefusedRole, RESET_ROLE, takeRole } from '../table/role.ts';
+import type { TableColumn } from '../table/table.ts';
 
 /** Bytes that are read ahead of the connection. */
 const READ_AHEAD = 1 << 20;

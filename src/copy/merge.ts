@@ -4,8 +4,8 @@ import { ConnectorError } from '../errors.ts';
 import { lyingCount } from '../lies.ts';
 import { type RowCounts, reconcile } from '../reconcile.ts';
 import { toImportError } from '../sql_errors.ts';
-import { asRole } from '../target/role.ts';
-import { quoteTable } from '../target/table.ts';
+import { asRole } from '../table/role.ts';
+import { quoteTable } from '../table/table.ts';
 import { type Destination, filledColumns, quoteColumns } from './into.ts';
 
 const STAGING = 'pg_temp.s3_connector_staging';

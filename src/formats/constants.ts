@@ -1,4 +1,4 @@
-import type { TableColumn } from '../target/table.ts';
+import type { TableColumn } from '../table/table.ts';
 import { kindOf, putterOf } from './csv/binary/kinds.ts';
 import { putInt32, UNSURE, VALUE_ROOM } from './csv/binary/values.ts';
 

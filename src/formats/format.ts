@@ -1,5 +1,5 @@
 import type { SpooledFile } from '../fetch/spooled_file.ts';
-import type { TableColumn } from '../target/table.ts';
+import type { TableColumn } from '../table/table.ts';
 import type { WorkerContext } from '../task.ts';
 import type { ConstantColumn } from './constants.ts';
 import { csv } from './csv.ts';
