@@ -19,7 +19,7 @@ begin
   if not exists (select from s3_connector_private.alive_workers()) then
     raise exception 'no worker is alive to answer'
       using errcode = 'object_not_in_prerequisite_state',
-        hint = 'Start one with npm start. s3_connector.workers shows when the last ones ended.';
+        hint = 'Start one with pg-s3-connector start. s3_connector.workers shows when the last ones ended.';
   end if;
 end;
 $$;
@@ -81,7 +81,7 @@ begin
   elsif request.worker_id not in (select s3_connector_private.alive_workers()) then
     raise exception 'worker % ended before it had answered', request.worker_id
       using errcode = 'object_not_in_prerequisite_state',
-        hint = 'Ask again; if no worker is left, start one with npm start. s3_connector.workers shows which are alive.';
+        hint = 'Ask again; if no worker is left, start one with pg-s3-connector start. s3_connector.workers shows which are alive.';
   end if;
 end;
 $$;

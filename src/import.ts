@@ -1,8 +1,8 @@
 import pg from 'pg';
+import type { Attempt } from './attempt.ts';
 import { cancelOnAbort } from './copy/cancel.ts';
-import { copyPart, type DryRun } from './copy.ts';
+import { copyPart } from './copy.ts';
 import { queryAll } from './db/query_all.ts';
-import type { ColumnMapping, Connector, File } from './db/schema.ts';
 import { ConnectorError, locate } from './errors.ts';
 import { faultPoint } from './fault_points.ts';
 import type { SpooledFile } from './fetch/spooled_file.ts';
@@ -24,16 +24,6 @@ import {
 } from './table/table.ts';
 import { refuseUnlogged } from './table/unlogged.ts';
 import type { WorkerContext } from './task.ts';
-
-/** One attempt at one file, with all that it needs to know. */
-export interface Attempt {
-  file: File;
-  connector: Connector;
-  mappings: ColumnMapping[];
-  signal: AbortSignal;
-  /** Given: everything is done as in an import and then rolled back, and what it refused is put here. */
-  dryRun?: DryRun | undefined;
-}
 
 /** What an import did, and whether its connector has a backlog. */
 export interface Imported {

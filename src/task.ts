@@ -7,8 +7,8 @@ import type { Reader } from './formats/parquet/reader_process.ts';
 import type { Pool } from './formats/pool.ts';
 import type { S3Sources } from './sources/s3.ts';
 import type { Attempts } from './worker/attempts.ts';
+import type { BacklogPolls } from './worker/backlog_polls.ts';
 import type { Liveness } from './worker/liveness.ts';
-import type { Refills } from './worker/refills.ts';
 
 /** What a task works with: everything that one worker process shares between its jobs. */
 export interface WorkerContext {
@@ -27,7 +27,7 @@ export interface WorkerContext {
   readonly encoders: Pool<EncoderThread>;
   readonly liveness: Liveness;
   readonly attempts: Attempts;
-  readonly refills: Refills;
+  readonly backlogPolls: BacklogPolls;
 }
 
 export type TaskFunction<Payload> = (

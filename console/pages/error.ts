@@ -50,6 +50,6 @@ function isUnreachable(error: unknown): boolean {
 const HINTS: Record<string, string> = {
   '42501':
     'To look: a role needs grant s3_connector_reader; to steer, s3_connector_operator; to configure, s3_connector_admin.',
-  '3F000': 'The database has no connector yet: npm run migrate.',
-  '42P01': 'The database is not migrated to this version: npm run migrate.',
+  '3F000': 'The database has no connector yet: pg-s3-connector migrate.',
+  '42P01': 'The database is not migrated to this version: pg-s3-connector migrate.',
 };

@@ -28,7 +28,7 @@ export async function workersPage({ db }: PageRequest): Promise<Page> {
     live: true,
     body: html`
 <div class="head"><h1>Workers</h1><p class="note">${count(alive)} alive</p></div>
-${alive === 0 && html`<p class="trouble"><strong>No worker is alive</strong> Nothing is imported until one is started: <code>npm start</code>.</p>`}
+${alive === 0 && html`<p class="trouble"><strong>No worker is alive</strong> Nothing is imported until one is started: <code>pg-s3-connector start</code>.</p>`}
 <div class="wide" tabindex="0" role="region" aria-label="Workers"><table class="stacks">
 <thead><tr><th>Worker</th><th>State</th><th>Host</th><th>Process</th><th>Version</th><th>Side by side</th><th>Started</th><th>Ended</th><th>Imports now</th></tr></thead>
 <tbody>${workers.map(

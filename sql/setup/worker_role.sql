@@ -1,5 +1,5 @@
 -- The role that the worker logs in as: no superuser, and with no right on anybody's table but by `set role`.
--- An administrator runs this file with psql, once a database, before the first `npm run migrate`; again does no harm:
+-- An administrator runs this file with psql, once a database, before the first `pg-s3-connector migrate`; again does no harm:
 --
 --   psql -v worker=s3_connector_worker -d the_database -f sql/setup/worker_role.sql
 --   psql -c '\password s3_connector_worker'

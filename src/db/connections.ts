@@ -5,12 +5,12 @@ import { explainRefusal, TOO_LATE } from './refusal.ts';
 
 /** What a session is for; in `pg_stat_activity` it is named `s3_connector <purpose>`. */
 export type Purpose =
-  | 'check'
   | 'control'
   | 'health'
   | 'import_file'
   | 'listen'
   | 'migrate'
+  | 'probe'
   | 'queue'
   | 'request'
   | 'worker';
@@ -56,7 +56,7 @@ const UNLIMITED: Settings = {
 /** By purpose, what a session sets before anything else. */
 const SETTINGS: Readonly<Record<Purpose, Settings>> = {
   // In a pooler that shares sessions, what it sets would be somebody else's.
-  check: {},
+  probe: {},
   control: { ...RELIED_ON, ...UNLIMITED },
   health: {},
   import_file: RELIED_ON,
@@ -158,7 +158,7 @@ export class Session extends pg.Client {
     const { rows } = await super.query<Settled>(settle(this.#purpose));
     const { backend, read_only, standby } = rows[0]!;
     this.#backend = backend;
-    if (read_only && this.#purpose !== 'check') throw takesNoWrites(standby);
+    if (read_only && this.#purpose !== 'probe') throw takesNoWrites(standby);
   }
 
   #destroy(): void {
@@ -196,13 +196,13 @@ function takesNoWrites(standby: boolean): ConnectorError {
   return new ConnectorError(
     'database_read_only',
     standby
-      ? 'the database takes no writes: the server is a standby'
-      : 'the database takes no writes: default_transaction_read_only is on',
+      ? 'the database is read-only: the server is a standby'
+      : 'the database is read-only: default_transaction_read_only is on',
     {
       passing: true,
       hint: standby
         ? 'Name the primary in DATABASE_URL, or wait until the server is promoted.'
-        : 'Wait until whoever set it takes it back; a managed service sets it where the disk is full.',
+        : 'Turn it off. A managed service turns it on when the disk is full: then free space first.',
     },
   );
 }

@@ -63,7 +63,7 @@ async function backendOf(session: Session): Promise<number> {
 }
 
 function open(databaseUrl: string): Promise<Session> {
-  return openSession(databaseUrl, 'check', { openMs: PLACE_MS });
+  return openSession(databaseUrl, 'probe', { openMs: PLACE_MS });
 }
 
 /** Waits for an answer, which a pooler gives only when it has a free place. */

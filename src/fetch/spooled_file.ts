@@ -2,9 +2,9 @@ import { createReadStream } from 'node:fs';
 import { mkdir, unlink, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { countDiscardedBytes } from '../buffer_gc.ts';
 import { ConnectorError } from '../errors.ts';
 import { lying } from '../lies.ts';
-import { passedThrough } from '../young_buffers.ts';
 
 /** What is read in one go of a file that still grows. */
 const SEGMENT_BYTES = 1 << 20;
@@ -178,7 +178,7 @@ export class SpooledFile {
       for await (const chunk of lying('bytes', chunks)) {
         at += chunk.length;
         yield chunk;
-        passedThrough(chunk.length);
+        countDiscardedBytes(chunk.length);
       }
       if (at !== end + 1) throw spoolCut(at, end + 1);
     }

@@ -10,9 +10,9 @@ import { Pool } from '../formats/pool.ts';
 import { S3Sources } from '../sources/s3.ts';
 import type { WorkerContext } from '../task.ts';
 import { Attempts } from './attempts.ts';
+import { BacklogPolls } from './backlog_polls.ts';
 import { EventQueues } from './event_queues.ts';
 import { Liveness } from './liveness.ts';
-import { Refills } from './refills.ts';
 import type { Resources } from './resources.ts';
 import { connectionsOf } from './sessions.ts';
 import { openSpool } from './spool.ts';
@@ -34,8 +34,8 @@ export async function openContext(config: Config, resources: Resources): Promise
   resources.add(() => control.close());
   const attempts = new Attempts();
   await attempts.listen(control);
-  const refills = new Refills(control);
-  resources.add(() => refills.close());
+  const backlogPolls = new BacklogPolls(control);
+  resources.add(() => backlogPolls.close());
   const queues = new EventQueues(control, config.allowedEndpoints);
   resources.add(() => queues.close());
   queues.start();
@@ -51,7 +51,18 @@ export async function openContext(config: Config, resources: Resources): Promise
   // One, however many files are imported side by side: what a sort takes is a multiple of what reading takes.
   const sorters = new Pool(() => new Reader(spoolDir, { ...SORTER, stallMs: config.readerStallMs }), 1);
   resources.add(() => sorters.close());
-  return { config, spoolDir, liveness, copyPool, control, sources, attempts, refills, sorters, ...readers };
+  return {
+    config,
+    spoolDir,
+    liveness,
+    copyPool,
+    control,
+    sources,
+    attempts,
+    backlogPolls,
+    sorters,
+    ...readers,
+  };
 }
 
 /** Returns the context of requests: they share sources and spool with imports, but have connections and readers of their own. */

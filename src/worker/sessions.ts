@@ -1,7 +1,7 @@
 import type { Purpose } from '../db/connections.ts';
 import { POLL_PLACES, REQUEST_PLACES, SHARES } from './shares.ts';
 
-type WorkerPurpose = Exclude<Purpose, 'check' | 'migrate'>;
+type WorkerPurpose = Exclude<Purpose, 'migrate' | 'probe'>;
 
 /** The most connections that a worker has at once. */
 export function connectionsOf(concurrency: number): Readonly<Record<WorkerPurpose, number>> {

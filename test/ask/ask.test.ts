@@ -12,7 +12,7 @@ test('with no worker alive, asking fails at once and says how to start one', asy
   await assert.rejects(call(db, "call s3_connector.check('asked')"), {
     code: '55000',
     message: /no worker is alive/,
-    hint: /npm start/,
+    hint: /pg-s3-connector start/,
   });
   assert.deepEqual(await db.query('select from s3_connector_private.requests'), []);
 });

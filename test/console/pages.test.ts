@@ -139,5 +139,5 @@ test('a database that is not there is said so, and that it is not migrated', asy
   assert.equal((await getPage(await openConsole(url.href), '/')).status, 503);
   const empty = await testDatabase({ empty: true });
   const unmigrated = await getPage(await openConsole(empty.url), '/');
-  shows(unmigrated.text, /npm run migrate/);
+  shows(unmigrated.text, /pg-s3-connector migrate/);
 });

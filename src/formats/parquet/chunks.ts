@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { passedThrough } from '../../young_buffers.ts';
+import { countDiscardedBytes } from '../../buffer_gc.ts';
 import type { Patience } from './patience.ts';
 
 /** Bytes that wait to be taken, before the socket is asked to hold back. */
@@ -55,7 +55,7 @@ export class Chunks {
           this.#waitingBytes -= chunk.length;
           if (socket.isPaused() && this.#waitingBytes < MAX_WAITING) socket.resume();
           yield chunk;
-          passedThrough(chunk.length);
+          countDiscardedBytes(chunk.length);
         } else if (failed) {
           await known;
         } else {

@@ -1,9 +1,9 @@
 import { Worker } from 'node:worker_threads';
+import { countDiscardedBytes } from '../../../buffer_gc.ts';
 import { ConnectorError } from '../../../errors.ts';
 import type { SpooledFile } from '../../../fetch/spooled_file.ts';
 import { LIES_ENV, lying } from '../../../lies.ts';
 import { rowsDoNotAddUp } from '../../../reconcile.ts';
-import { passedThrough } from '../../../young_buffers.ts';
 import { Channel } from '../../channel.ts';
 import type { PoolMember } from '../../pool.ts';
 import type { ReadRequest, ThreadAnswer, ThreadRequest } from './protocol.ts';
@@ -76,7 +76,7 @@ export class EncoderThread implements PoolMember {
       file.want(answer.wanted);
       rows += answer.section.rows;
       yield answer.section;
-      passedThrough(answer.section.data.length);
+      countDiscardedBytes(answer.section.data.length);
       this.#channel.post({ type: 'more' });
     }
     throw new ConnectorError('encoder_crashed', 'the thread that reads CSV ended in the middle of the file', {
