@@ -1,42 +1,42 @@
+/** For tests only: "lies", faults in the data between programs, threads and libraries. LIES_FILE names a file with one, as JSON. */
 import { readFileSync } from 'node:fs';
 
-/** A place at which rows pass from one program, thread or library to another. */
+/** The places at which data can be changed. */
 export type LiePlace =
   /** DuckDB's chunks, in the reader process. */
   | 'chunks'
-  /** Rows that a reader process says it has read. */
+  /** The number of rows that a reader process reports. */
   | 'answer'
-  /** A CSV's bytes, before its records are found. */
+  /** The bytes of a CSV, before its records are found. */
   | 'bytes'
-  /** Encoded parts of a CSV, on their way from the thread. */
+  /** Encoded sections of a CSV, from the encoder. */
   | 'sections'
-  /** Rows that a format says it has given to a COPY. */
+  /** The number of rows that a format gave to a COPY. */
   | 'given'
-  /** Rows that a COPY says it has taken. */
+  /** The number of rows that a COPY reports. */
   | 'taken'
-  /** Rows that a merge says it has written. */
+  /** The number of rows that a merge reports. */
   | 'merged';
 
-/** A lie that a test orders: a stream lies about its item `at`, from 0; a count is wrong by `at`. */
+/** One fault: a stream changes its item `at`, from 0; a count is wrong by `at`. */
 export interface Lie {
   place: LiePlace;
   kind: 'cut' | 'drop' | 'repeat' | 'swap' | 'count';
   at: number;
 }
 
-/** Names a file that holds a Lie as JSON: for tests only, and off unless the environment names one. */
 const ordersFile = process.env.LIES_FILE;
-/** The environment with which a child process lies, too. */
+/** Passes the fault on to a child process. */
 export const LIES_ENV: Record<string, string> = ordersFile === undefined ? {} : { LIES_FILE: ordersFile };
 
-/** The same stream; where a test orders it, one that lacks items, or has them twice or in another order. */
+/** Returns the same stream; if a test orders it, one that lacks an item, repeats it or moves it. */
 export function lying<Stream extends AsyncIterable<unknown>>(place: LiePlace, stream: Stream): Stream {
   if (ordersFile === undefined) return stream;
   const lie = orderFor(place);
   return lie === null ? stream : (retold(stream, lie) as unknown as Stream);
 }
 
-/** The same count; where a test orders it, another one. */
+/** Returns the same count; if a test orders it, a wrong one. */
 export function lyingCount(place: LiePlace, count: number): number {
   if (ordersFile === undefined) return count;
   const lie = orderFor(place);
