@@ -87,7 +87,7 @@ test("a person's view over ours is kept, and where it is in the way the error na
   const before = await transactionIds(db);
   await assert.rejects(migrate(db.workerUrl), {
     code: 'object_in_use',
-    message: /view s3_connector\.of_old again, and these use it: view public\.mine_too/,
+    message: /view s3_connector\.of_old again, and these objects use it: view public\.mine_too/,
   });
   assert.deepEqual(await transactionIds(db), before);
 });
