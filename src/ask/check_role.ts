@@ -1,3 +1,4 @@
+/** The steps of `check` about an assumed role. */
 import { ConnectorError, locate } from '../errors.ts';
 import { compileGlob } from '../glob.ts';
 import { describePolicies, principalOf } from '../sources/s3_policies.ts';
@@ -6,7 +7,7 @@ import type { WorkerContext } from '../task.ts';
 import type { StepResult } from './check.ts';
 import type { Request } from './request.ts';
 
-/** Assumes the connector's role; well or not, the hint says what the role needs, to be pasted. */
+/** Assumes the connector's role. In any case the hint has the policies that the role needs, to paste. */
 export async function checkRole(
   { connector }: Request,
   { config: { externalId } }: WorkerContext,

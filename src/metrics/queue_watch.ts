@@ -1,9 +1,10 @@
+/** Watches whether a queue works. */
 import type { Queue } from '../worker/queue.ts';
 
-/** An idle queue asks for jobs every few seconds; a database that is slow may take some. */
+/** How long an idle queue may have no answer, in milliseconds. It asks every few seconds, and a slow database takes some. */
 const SILENCE_MS = 30_000;
 
-/** Sees whether a queue works: whether it asks for jobs and gets an answer, or has its hands full. */
+/** A queue works if it gets answers when it asks for jobs, or if all its places are busy. */
 export class QueueWatch {
   readonly #name: string;
   readonly #places: number;
@@ -35,7 +36,7 @@ export class QueueWatch {
     runner.promise.then(ended, ended);
   }
 
-  /** Why the queue does not work; undefined where it does. */
+  /** Returns why the queue does not work; undefined if it does. */
   trouble(): string | undefined {
     const silentMs = Date.now() - this.#answeredAt;
     if (this.#trouble) return this.#trouble;

@@ -1,3 +1,4 @@
+/** Opens what all jobs of a worker share. */
 import { rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import type pg from 'pg';
@@ -17,12 +18,12 @@ import type { Resources } from './resources.ts';
 import { connectionsOf } from './sessions.ts';
 import { openSpool } from './spool.ts';
 
-/** The process takes some 100 MB more than DuckDB's own limit. */
+/** Limits for DuckDB in a reader. The process takes some 100 MB more. */
 const READER = { memory: '192MB', threads: 1 };
-/** It takes some 200 MB more. */
+/** Limits for DuckDB in a sorter. The process takes some 200 MB more. */
 const SORTER = { memory: '256MB', threads: 2 };
 
-/** Opens what all jobs of this worker share, and registers it as alive. */
+/** Opens everything, and registers the worker as alive. */
 export async function openContext(config: Config, resources: Resources): Promise<WorkerContext> {
   const spoolDir = await openSpool(config.spoolDir);
   resources.add(() => rm(spoolDir, { recursive: true, force: true }));
@@ -41,14 +42,14 @@ export async function openContext(config: Config, resources: Resources): Promise
   queues.start();
   const sources = new S3Sources(config);
   resources.add(async () => sources.close());
-  // Reading is work for the processor: more readers than cores would only cost memory.
+  // Reading needs the CPU: more readers than cores would only cost memory.
   const readers = openReaders(
     config,
     spoolDir,
     Math.min(config.concurrency, availableParallelism()),
     resources,
   );
-  // One, however many files are imported side by side: what a sort takes is a multiple of what reading takes.
+  // Only one, because sorting takes several times the memory of reading.
   const sorters = new Pool(() => new Reader(spoolDir, { ...SORTER, stallMs: config.readerStallMs }), 1);
   resources.add(() => sorters.close());
   return {
@@ -65,7 +66,7 @@ export async function openContext(config: Config, resources: Resources): Promise
   };
 }
 
-/** Returns the context of requests: they share sources and spool with imports, but have connections and readers of their own. */
+/** Returns the context of requests. They share sources and spool with imports, but have their own connections and readers. */
 export function requestContext(context: WorkerContext, resources: Resources): WorkerContext {
   const { config, spoolDir } = context;
   return {
