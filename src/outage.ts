@@ -28,16 +28,16 @@ const MAY_MEAN_THE_BUCKET = new Set([
 
 /**
  * Asks the bucket itself, if an error may mean the whole bucket.
- * @param trouble the error
+ * @param cause the error
  * @returns the bucket's error; undefined if it can be read, or the error is not one of the source
  */
 export async function findOutage(
   worker: WorkerContext,
   connector: Connector,
-  trouble: unknown,
+  cause: unknown,
   signal?: AbortSignal,
 ): Promise<ConnectorError | undefined> {
-  return mayMeanTheBucket(trouble) ? await askBucket(worker, connector, signal) : undefined;
+  return mayMeanTheBucket(cause) ? await askBucket(worker, connector, signal) : undefined;
 }
 
 /**

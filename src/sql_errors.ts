@@ -64,9 +64,9 @@ export function toDatabaseError(error: unknown): unknown {
 }
 
 /** Returns a passing error of PostgreSQL, or of the connection to it, as ConnectorError; undefined for any other error. */
-export function passingTrouble(error: unknown): ConnectorError | undefined {
-  const trouble = toDatabaseError(error);
-  return trouble instanceof ConnectorError && trouble.passing ? trouble : undefined;
+export function passingError(error: unknown): ConnectorError | undefined {
+  const known = toDatabaseError(error);
+  return known instanceof ConnectorError && known.passing ? known : undefined;
 }
 
 /** Like `toDatabaseError`, for a COPY: names line and column if they are known. */

@@ -86,11 +86,11 @@ async function importObject(
 async function fail(
   worker: WorkerContext,
   { file, connector, signal }: Attempt,
-  trouble: unknown,
+  cause: unknown,
   shutdown: AbortSignal,
 ): Promise<void> {
-  const outage = signal.aborted ? undefined : await findOutage(worker, connector, trouble, signal);
-  const error = locate(signal.aborted ? whyStopped(signal.reason) : trouble, `${file.key}: `);
+  const outage = signal.aborted ? undefined : await findOutage(worker, connector, cause, signal);
+  const error = locate(signal.aborted ? whyStopped(signal.reason) : cause, `${file.key}: `);
   const { db } = worker.control;
   const status = await untilAnswered(shutdown, () =>
     outage ? postponeAttempt(db, file, error, outage) : recordFailure(db, file, error),
@@ -99,7 +99,7 @@ async function fail(
   countFailure(file, outage && status ? 'postponed' : status);
   if (status === null) return log.info('import stopped', { ...fields(file), code: error.code });
   // Only unexpected errors are for developers.
-  const stack = error.code === 'unexpected' && trouble instanceof Error ? trouble.stack : undefined;
+  const stack = error.code === 'unexpected' && cause instanceof Error ? cause.stack : undefined;
   log.warn(outage ? 'import postponed' : 'import failed', {
     ...fields(file),
     status,

@@ -24,9 +24,9 @@ export default defineTask<{ connector_name: string }>(async ({ connector_name },
     if (poll?.inOutage) outage = await lookForEndOfOutage(worker, poll.start.connector);
     if (outage) throw outage;
     if (poll && poll.places > 0) await listAndEnqueue(worker, poll);
-  } catch (trouble) {
-    outage ??= poll && (await findOutage(worker, poll.start.connector, trouble));
-    await fail(worker, connector_name, poll?.start, { trouble, outage }, abortSignal);
+  } catch (cause) {
+    outage ??= poll && (await findOutage(worker, poll.start.connector, cause));
+    await fail(worker, connector_name, poll?.start, { cause, outage }, abortSignal);
   }
 });
 
@@ -63,13 +63,13 @@ async function fail(
   worker: WorkerContext,
   name: string,
   start: PollStart | undefined,
-  { trouble, outage }: { trouble: unknown; outage: ConnectorError | undefined },
+  { cause, outage }: { cause: unknown; outage: ConnectorError | undefined },
   shutdown: AbortSignal,
 ): Promise<void> {
-  const error = locate(toDatabaseError(trouble), '');
+  const error = locate(toDatabaseError(cause), '');
   countPoll(name, 'failure');
   // Only unexpected errors are for developers.
-  const stack = error.code === 'unexpected' && trouble instanceof Error ? trouble.stack : undefined;
+  const stack = error.code === 'unexpected' && cause instanceof Error ? cause.stack : undefined;
   log.error('poll failed', { connector: name, code: error.code, error: describeError(error), stack });
   await untilAnswered(shutdown, () =>
     worker.control.db.transaction().execute(async (db) => {

@@ -51,8 +51,8 @@ async function tryStep<T extends StepResult>(
   try {
     const result = await run();
     return { result, row: { step, ok: true, message: result.message, hint: result.hint ?? null } };
-  } catch (trouble) {
-    const error = locate(trouble, '');
+  } catch (cause) {
+    const error = locate(cause, '');
     return { row: { step, ok: false, message: error.message, hint: error.hint ?? null } };
   }
 }

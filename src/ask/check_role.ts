@@ -28,12 +28,12 @@ export async function checkRole(
         });
   try {
     await source().assumeRole();
-  } catch (trouble) {
-    const error = locate(trouble, '');
+  } catch (cause) {
+    const error = locate(cause, '');
     const known = externalId === null ? '' : ` (external id ${externalId})`;
     throw new ConnectorError(error.code, `${error.message}${known}`, {
       hint: [error.hint, policies(principalOf(error.message))].filter(Boolean).join('\n'),
-      cause: trouble,
+      cause,
     });
   }
   return { message: `assumed ${role_arn} with external id ${externalId}`, hint: policies(null) };

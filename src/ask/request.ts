@@ -28,8 +28,8 @@ export function defineAnswer(
     try {
       await answer(request, worker);
       log.info('answered', fields);
-    } catch (trouble) {
-      const error = abortSignal.aborted ? workerStopped(trouble) : locate(trouble, '');
+    } catch (cause) {
+      const error = abortSignal.aborted ? workerStopped(cause) : locate(cause, '');
       log.warn('request failed', { ...fields, code: error.code, error: error.message });
       await answerWithError(worker.control.db, request_id, error);
     }

@@ -4,10 +4,10 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
 import { type CopyStreamQuery, from as copyFrom } from 'pg-copy-streams';
+import { injectCountFault } from '../data_faults.ts';
 import { faultPointAmid } from '../fault_points.ts';
 import type { CopyInput, CopyPlan } from '../formats/format.ts';
 import { CountedRows } from '../formats/row_bytes.ts';
-import { lyingCount } from '../lies.ts';
 import { addCounts, NO_ROWS, type RowCounts, reconcile } from '../reconcile.ts';
 import { isTableChange, tableChanged, toImportError } from '../sql_errors.ts';
 import { explainDenial, explainRefusedRole, RESET_ROLE, takeRole } from '../table/role.ts';
@@ -88,7 +88,11 @@ export async function copyOnce(
     throw explainDenial(toImportError(error, input), role);
   }
   const mayLeaveOut = destination.mayLeaveOut || insertsNothing === true;
-  return reconcile(lyingCount('given', rows.count), lyingCount('taken', copy.rowCount), mayLeaveOut);
+  return reconcile(
+    injectCountFault('given', rows.count),
+    injectCountFault('taken', copy.rowCount),
+    mayLeaveOut,
+  );
 }
 
 /** Handlers of pg-copy-streams that pg calls, and that its types do not declare. */

@@ -1,8 +1,8 @@
 /** Merges rows into a table that has some of their keys already: by a staging table and `on conflict`. */
 import pg from 'pg';
 import type { CopyJob } from '../copy.ts';
+import { injectCountFault } from '../data_faults.ts';
 import { ConnectorError } from '../errors.ts';
-import { lyingCount } from '../lies.ts';
 import { type RowCounts, reconcile } from '../reconcile.ts';
 import { toImportError } from '../sql_errors.ts';
 import { asRole } from '../table/role.ts';
@@ -110,7 +110,7 @@ async function deleteSuperseded(job: CopyJob, key: string[]): Promise<number> {
 async function countRows({ client, connector }: CopyJob, statement: string): Promise<number> {
   try {
     const { rowCount } = await asRole(client, connector.owner, () => client.query(statement));
-    return lyingCount('merged', rowCount ?? 0);
+    return injectCountFault('merged', rowCount ?? 0);
   } catch (error) {
     throw toImportError(error);
   }

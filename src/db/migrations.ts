@@ -9,7 +9,7 @@ import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely';
 import { ConnectorError } from '../errors.ts';
 import { log } from '../log.ts';
 import { packageRoot } from '../paths.ts';
-import { passingTrouble } from '../sql_errors.ts';
+import { passingError } from '../sql_errors.ts';
 import { version } from '../version.ts';
 import { migrateQueue } from '../worker/queue.ts';
 import { applySql, runScript, type SqlFile } from './apply_sql.ts';
@@ -49,7 +49,7 @@ export async function migrate(databaseUrl: string): Promise<void> {
     await settleIn(db);
   } catch (error) {
     // A lasting error keeps its stack.
-    throw passingTrouble(error) ?? error;
+    throw passingError(error) ?? error;
   } finally {
     await pool.end();
   }

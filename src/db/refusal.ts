@@ -1,6 +1,6 @@
 /** Explains why the database refused a connection. */
 import { ConnectorError } from '../errors.ts';
-import { passingTrouble } from '../sql_errors.ts';
+import { passingError } from '../sql_errors.ts';
 
 /** The code of an error: a session was not opened in time. */
 export const TOO_LATE = 'SESSION_TIMEOUT';
@@ -22,7 +22,7 @@ export function explainRefusal(error: Error & { code?: string }): ConnectorError
   // If a host has several addresses and all refuse, the error has no message.
   const message = `no connection to the database: ${error.message || error.code}`;
   return new ConnectorError('no_connection', message, {
-    passing: passingTrouble(error) !== undefined,
+    passing: passingError(error) !== undefined,
     hint: HINTS[error.code ?? ''],
     cause: error,
   });

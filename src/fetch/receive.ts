@@ -68,12 +68,12 @@ export async function receiveRange(
     // Errors of `openRange` are thrown: the source has retried already. Only a body that breaks off is resumed.
     body ??= await openRange(wanted, { from: received, to: range.to });
     const before = received;
-    const trouble = await write(addAbortSignal(signal, body), handle, received, onBytes);
+    const cause = await write(addAbortSignal(signal, body), handle, received, onBytes);
     signal.throwIfAborted();
     body = null;
     if (received === range.to) return;
     fruitless = received - before >= PROGRESS_BYTES ? 0 : fruitless + 1;
-    if (fruitless > MAX_FRUITLESS) throw gaveUp(object, received, trouble);
+    if (fruitless > MAX_FRUITLESS) throw gaveUp(object, received, cause);
     await delay(backoffMs(BACKOFF, fruitless), undefined, { signal });
   }
 }
@@ -98,9 +98,9 @@ async function write(
     countDiscardedBytes(written);
     await onBytes(written);
   };
-  let trouble: unknown;
+  let cause: unknown;
   const unbroken = untilBroken(body, (error) => {
-    trouble = error;
+    cause = error;
   });
   for await (const chunk of unbroken) {
     chunks.push(chunk);
@@ -108,7 +108,7 @@ async function write(
     if (bytes >= WRITE_BYTES) await flush();
   }
   await flush();
-  return trouble;
+  return cause;
 }
 
 /** Yields the chunks of a body up to its end or its error, which goes to `onBroken`. The consumer's errors do not. */

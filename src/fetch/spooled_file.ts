@@ -4,8 +4,8 @@ import { mkdir, unlink, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { countDiscardedBytes } from '../buffer_gc.ts';
+import { injectFault } from '../data_faults.ts';
 import { ConnectorError } from '../errors.ts';
-import { lying } from '../lies.ts';
 
 /** How much of a growing file is read at a time. */
 const READ_BYTES = 1 << 20;
@@ -176,7 +176,7 @@ export class SpooledFile {
       await this.reach(Math.min(at + READ_BYTES, this.sizeBytes));
       const end = this.#available - 1;
       const chunks = createReadStream(this.path, { start: at, end, highWaterMark: CHUNK_BYTES });
-      for await (const chunk of lying('bytes', chunks)) {
+      for await (const chunk of injectFault('bytes', chunks)) {
         at += chunk.length;
         yield chunk;
         countDiscardedBytes(chunk.length);

@@ -19,11 +19,11 @@ const OK = 'ok';
 
 /** Returns whether the worker reaches the database and can write there, holds its advisory lock, and runs its queues. */
 export async function readHealth(worker: WorkerContext, queues: readonly QueueWatch[]): Promise<Health> {
-  const trouble =
+  const problem =
     queues.length === 0
       ? 'the queue has not started yet'
-      : queues.map((watch) => watch.trouble()).find((found) => found !== undefined);
-  const checks = { ...(await checkDatabase(worker)), queue: trouble ?? OK };
+      : queues.map((watch) => watch.problem()).find((found) => found !== undefined);
+  const checks = { ...(await checkDatabase(worker)), queue: problem ?? OK };
   return { healthy: Object.values(checks).every((check) => check === OK), checks };
 }
 

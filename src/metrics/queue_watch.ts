@@ -10,7 +10,7 @@ export class QueueWatch {
   readonly #places: number;
   #answeredAt = Date.now();
   #busy = 0;
-  #trouble: string | undefined;
+  #problem: string | undefined;
 
   constructor(name: string, { events, runner, places }: Queue) {
     this.#name = name;
@@ -28,18 +28,18 @@ export class QueueWatch {
       this.#busy -= 1;
     });
     events.on('pool:gracefulShutdown', () => {
-      this.#trouble = 'the worker is stopping and takes no more jobs';
+      this.#problem = 'the worker is stopping and takes no more jobs';
     });
     const ended = () => {
-      this.#trouble ??= `the queue of ${name} has ended`;
+      this.#problem ??= `the queue of ${name} has ended`;
     };
     runner.promise.then(ended, ended);
   }
 
   /** Returns why the queue does not work; undefined if it does. */
-  trouble(): string | undefined {
+  problem(): string | undefined {
     const silentMs = Date.now() - this.#answeredAt;
-    if (this.#trouble) return this.#trouble;
+    if (this.#problem) return this.#problem;
     if (this.#busy >= this.#places || silentMs <= SILENCE_MS) return undefined;
     return `the queue of ${this.#name} has had no answer for ${Math.round(silentMs / 1000)} s`;
   }

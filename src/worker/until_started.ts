@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { backoffMs } from '../backoff.ts';
 import { describeError } from '../errors.ts';
 import { log } from '../log.ts';
-import { passingTrouble } from '../sql_errors.ts';
+import { passingError } from '../sql_errors.ts';
 
 const GIVE_UP_AFTER_MS = 60_000;
 const BACKOFF = { firstMs: 200, longestMs: 5000 };
@@ -20,9 +20,9 @@ export async function untilStarted<T>(start: () => Promise<T>): Promise<T> {
     try {
       return await start();
     } catch (error) {
-      const trouble = passingTrouble(error);
-      if (!trouble || Date.now() + wait > deadline) throw trouble ?? error;
-      log.warn('not started yet, trying again', { code: trouble.code, error: describeError(trouble) });
+      const passing = passingError(error);
+      if (!passing || Date.now() + wait > deadline) throw passing ?? error;
+      log.warn('not started yet, trying again', { code: passing.code, error: describeError(passing) });
     }
     await delay(wait);
   }

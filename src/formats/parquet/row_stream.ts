@@ -1,6 +1,6 @@
 import type { DuckDBConnection, DuckDBDataChunk, DuckDBResult } from '@duckdb/node-api';
 import duckdb from '@duckdb/node-bindings';
-import { lying } from '../../lies.ts';
+import { injectFault } from '../../data_faults.ts';
 import type { ExpectedRows } from './protocol.ts';
 
 /** Chunks of DuckDB, of 2,048 rows each, after which their memory is freed. */
@@ -42,7 +42,7 @@ export async function* streamRows(
 ): AsyncGenerator<RowChunk, number> {
   const witness = new Witness(result.columnCount - 1, expected);
   let chunks = 0;
-  for await (const chunk of lying('chunks', chunksOf(result))) {
+  for await (const chunk of injectFault('chunks', chunksOf(result))) {
     const rows = witness.take(chunk);
     if (rows === null) break;
     if (rows > 0) yield { chunk, rows };

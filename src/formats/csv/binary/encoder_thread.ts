@@ -1,8 +1,8 @@
 import { Worker } from 'node:worker_threads';
 import { countDiscardedBytes } from '../../../buffer_gc.ts';
+import { DATA_FAULT_ENV, injectFault } from '../../../data_faults.ts';
 import { ConnectorError } from '../../../errors.ts';
 import type { SpooledFile } from '../../../fetch/spooled_file.ts';
-import { LIES_ENV, lying } from '../../../lies.ts';
 import { rowsDoNotAddUp } from '../../../reconcile.ts';
 import { Channel } from '../../channel.ts';
 import type { PoolMember } from '../../pool.ts';
@@ -21,7 +21,7 @@ export class EncoderThread implements PoolMember {
 
   constructor() {
     // Nothing of the worker's own: no credentials, no connection string, nothing that was to be loaded beside it.
-    this.#worker = new Worker(THREAD, { env: LIES_ENV, execArgv: [], resourceLimits: MAX_HEAP });
+    this.#worker = new Worker(THREAD, { env: DATA_FAULT_ENV, execArgv: [], resourceLimits: MAX_HEAP });
     const gone = new Promise<void>((resolve) => {
       // What goes wrong in the thread itself ends it: it is seen by that.
       this.#worker.once('error', () => {}).once('exit', () => resolve());
@@ -67,7 +67,7 @@ export class EncoderThread implements PoolMember {
 
   async *#sections(file: SpooledFile, request: ReadRequest): AsyncGenerator<Section> {
     let rows = 0;
-    for await (const answer of lying('sections', this.#channel.ask(request))) {
+    for await (const answer of injectFault('sections', this.#channel.ask(request))) {
       if (answer.type === 'done') {
         if (rows === answer.rows) return;
         throw rowsDoNotAddUp(`${answer.rows} were encoded, and ${rows} of them came`);
