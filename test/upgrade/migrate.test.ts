@@ -99,7 +99,7 @@ test('an edited migration is refused, and the error says which', async () => {
   );
   await assert.rejects(migrate(db.workerUrl), {
     code: 'migration_edited',
-    message: /^migrations\/0001_\w+\.sql is not/,
+    message: /^migrations\/0001_\w+\.sql differs/,
   });
 });
 
