@@ -1,11 +1,12 @@
 #!/usr/bin/env node
+/** The entry point of `pg-s3-connector`: finds the command, and prints help. */
 import { COMMANDS, type Command } from './cli/commands.ts';
 import { commandHelp, generalHelp } from './cli/help.ts';
 import { nearest } from './cli/nearest.ts';
 import { exitWithError } from './exit.ts';
 import { version } from './version.ts';
 
-/** Exit status for what was typed wrong; 1 is for what went wrong. */
+/** Exit status for a wrong command line; 1 is for other errors. */
 const WRONG_USAGE = 2;
 const HELP = ['--help', '-h', 'help'];
 
@@ -19,7 +20,7 @@ async function main([first, ...rest]: string[]): Promise<void> {
   if (first === undefined) return refuse(generalHelp());
   if (first === '--version' || first === '-v') return say(`${version}\n`);
   if (HELP.includes(first) && rest.length === 0) return say(generalHelp());
-  // `help start` is `start --help`.
+  // `help start` means `start --help`.
   const [name, options] = HELP.includes(first) ? [rest[0]!, ['--help']] : [first, rest];
   const command = COMMANDS.find((one) => one.name === name);
   if (!command) return refuse(unknownCommand(name));
@@ -31,12 +32,12 @@ async function main([first, ...rest]: string[]): Promise<void> {
 function unknownCommand(name: string): string {
   const names = COMMANDS.map((command) => command.name);
   const guess = nearest(name, names);
-  const suggestion = guess ? `Did you mean ${guess}?` : `There are ${names.join(', ')}.`;
-  return `There is no command ${JSON.stringify(name)}. ${suggestion} pg-s3-connector --help explains them.\n`;
+  const suggestion = guess ? `Did you mean ${guess}?` : `The commands are ${names.join(', ')}.`;
+  return `There is no command ${JSON.stringify(name)}. ${suggestion} Run pg-s3-connector --help to see what they do.\n`;
 }
 
 function unknownOption({ name }: Command, option: string): string {
-  return `${name} takes no arguments, but got ${JSON.stringify(option)}. Its settings come from the environment: pg-s3-connector ${name} --help\n`;
+  return `${name} takes no arguments, but got ${JSON.stringify(option)}. Its settings are environment variables. Run pg-s3-connector ${name} --help to see them.\n`;
 }
 
 function say(text: string): void {

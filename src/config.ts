@@ -7,34 +7,37 @@ export interface Config {
   databaseUrl: string;
   /** Files that this process imports at the same time. */
   concurrency: number;
-  /** Directory for files that are being imported; each worker makes one of its own below it. */
+  /** Directory for files that are being imported; each worker creates its own below it. */
   spoolDir: string;
   /** Endpoints that connectors may name, as origins (`https://host:port`). */
   allowedEndpoints: readonly string[];
-  /** What roles are assumed with, `<PROJECT_ID>/<SERVICE_ID>`; null where either is not set. */
+  /** The external id with which roles are assumed, `<PROJECT_ID>/<SERVICE_ID>`; null if either is not set. */
   externalId: string | null;
   timeouts: Timeouts;
   /** How long running imports may take to finish after SIGTERM, in milliseconds; then they roll back. */
   graceMs: number;
   /** CSV objects of this size or larger are encoded before PostgreSQL gets them. */
   encodeCsvFromBytes: number;
-  /** Where `/metrics` and `/healthz` are served; null: nowhere. */
+  /** The address that serves `/metrics` and `/healthz`; null: not served. */
   metrics: { host: string; port: number } | null;
   /** How long a process that reads Parquet may make no progress, in milliseconds. */
   readerStallMs: number;
 }
 
-/** How long the source may keep a worker waiting, in milliseconds. */
+/** Timeouts of requests to S3, in milliseconds. */
 export interface Timeouts {
-  /** Until a connection stands. */
+  /** For opening a connection. */
   connectMs: number;
-  /** Without a byte, on a connection that stands. */
+  /** How long an open connection may be idle. */
   idleMs: number;
-  /** For one object of up to 1 GiB, however fast its bytes come; a larger one has proportionally longer. */
+  /** For fetching one object of up to 1 GiB; a larger one has proportionally longer. */
   fetchMs: number;
 }
 
-/** @throws ConnectorError `no_database_url`, `bad_setting` */
+/**
+ * Reads the configuration of a worker.
+ * @throws ConnectorError `no_database_url`, `bad_setting`
+ */
 export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   const databaseUrl = requireDatabaseUrl(env);
   const given = readSettings(WORKER_SETTINGS, env);
@@ -59,20 +62,22 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   };
 }
 
-/** @throws ConnectorError `no_database_url` */
+/**
+ * Returns DATABASE_URL.
+ * @throws ConnectorError `no_database_url`
+ */
 export function requireDatabaseUrl(env: NodeJS.ProcessEnv = process.env): string {
   const { DATABASE_URL: url } = readSettings(DATABASE_SETTINGS, env);
   if (url !== null) return url;
-  throw new ConnectorError(
-    'no_database_url',
-    'DATABASE_URL must be set, in the environment or in .env; it is not',
-    {
-      hint: 'Set it, such as DATABASE_URL=postgres://user:password@host:5432/database. To only try the program, without a database: npm run demo, in a checkout.',
-    },
-  );
+  throw new ConnectorError('no_database_url', 'DATABASE_URL must be set, in the environment or in .env', {
+    hint: 'Set it, for example DATABASE_URL=postgres://user:password@host:5432/database. To try the program without a database, run npm run demo in a checkout.',
+  });
 }
 
-/** @throws ConnectorError `bad_setting` */
+/**
+ * Reads how to log.
+ * @throws ConnectorError `bad_setting`
+ */
 export function readLogSettings(env: NodeJS.ProcessEnv = process.env): LogSettings {
   const { LOG_FORMAT: format, LOG_LEVEL: level } = readSettings(LOG_SETTINGS, env);
   return { format, level };

@@ -1,3 +1,4 @@
+/** Chooses how COPY writes a part into the target table: straight, by a staging table (conflicts), or around bad rows. */
 import type pg from 'pg';
 import { copyIntoColumnstore } from './copy/columnstore.ts';
 import { guardChunks } from './copy/guard.ts';
@@ -9,10 +10,10 @@ import type { Connector, File } from './db/schema.ts';
 import type { CopyPlan, FilePart } from './formats/format.ts';
 import type { RowCounts } from './reconcile.ts';
 import { isBadRow, isConflict } from './sql_errors.ts';
-import { type Columnstore, describeColumnstore } from './target/columnstore.ts';
-import { quoteTable, type TargetTable } from './target/table.ts';
+import { type Columnstore, describeColumnstore } from './table/columnstore.ts';
+import { quoteTable, type TargetTable } from './table/table.ts';
 
-/** One part on its way into the target table, on a connection that is in the import's transaction. */
+/** One part to copy, on a connection that is in the import's transaction. */
 export interface CopyJob {
   client: pg.ClientBase;
   file: File;
@@ -21,21 +22,21 @@ export interface CopyJob {
   part: FilePart;
   plan: CopyPlan;
   signal: AbortSignal;
-  /** Rows of the file's earlier parts that were refused. */
+  /** Refused rows of the file's earlier parts. */
   rejectedBefore: number;
   dryRun?: DryRun | undefined;
 }
 
-/** What an import that is going to be rolled back leaves behind. */
+/** What a dry run keeps of an import that is rolled back. */
 export interface DryRun {
-  /** The first rows that were refused, as `line 3, column n: reason`. */
+  /** The first refused rows, as `line 3, column n: reason`. */
   refusals: string[];
 }
 
 /**
- * Copies a part with the owner's rights. COPY goes straight into the table; only a conflict or a bad row, where the
- * connector says what to do about it, sends the part the slower way.
- * @throws ConnectorError what PostgreSQL refused, with line and column; what the reader refused; `no_unique_key`,
+ * Copies a part with the owner's rights. COPY writes straight into the table first. A conflict or a bad row repeats the part
+ * in a slower way, if the connector says what to do about it.
+ * @throws ConnectorError PostgreSQL's errors, with line and column; the reader's errors; `no_unique_key`,
  *   `too_many_bad_rows`, `rows_do_not_add_up`, `chunk_made_meanwhile`
  */
 export function copyPart(job: CopyJob): Promise<RowCounts> {
@@ -68,7 +69,7 @@ async function copyUnguarded(job: CopyJob): Promise<RowCounts> {
   return { ...staged, ...merged };
 }
 
-/** Fills the target or a staging table; bad rows go to rejected_rows, if the connector says so. */
+/** Copies the part into the target or a staging table. Bad rows go to rejected_rows, if the connector says so. */
 async function fill(
   job: CopyJob,
   destination: Destination,

@@ -1,10 +1,11 @@
+/** Commits the result of a poll: the new files and their jobs, or the poll's failure. */
 import { type Kysely, sql } from 'kysely';
 import type { Connector, Database, Progress } from './db/schema.ts';
 import { type ConnectorError, describeError } from './errors.ts';
 import type { Listing } from './list.ts';
 import { nextRun } from './schedule.ts';
 
-/** What a poll set out from, and must still be so when it is committed. */
+/** The state in which a poll began. It must be unchanged when the poll is committed. */
 export interface PollStart {
   connector: Connector;
   progress: Progress;
@@ -12,8 +13,8 @@ export interface PollStart {
 }
 
 /**
- * Commits a listing in one transaction: the file rows, a job each, the marker and the `polls` row.
- * @returns how many files were enqueued; null, with nothing done, where the marker moved meanwhile
+ * Commits a listing in one transaction: the rows of files, a job for each, the marker and the `polls` row.
+ * @returns how many files were enqueued; null, with nothing done, if the marker moved meanwhile
  */
 export async function enqueue(
   db: Kysely<Database>,
@@ -38,8 +39,8 @@ export async function enqueue(
 }
 
 /**
- * Records a failed poll; the marker stays.
- * @param start undefined where the poll failed before it was known: then the connector stays due
+ * Records a failed poll. The marker does not move.
+ * @param start undefined if the poll failed before it was read: then the connector stays due
  */
 export async function recordFailedPoll(
   db: Kysely<Database>,

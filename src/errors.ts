@@ -1,4 +1,4 @@
-/** What an error says besides its code and message. */
+/** "Errors" that a person can act on: a stable code, a message, a hint, and whether they are passing. */
 export interface ErrorOptions {
   passing?: boolean | undefined;
   hint?: string | undefined;
@@ -8,17 +8,17 @@ export interface ErrorOptions {
 }
 
 /**
- * An error that a person can act on. `code` is stable and stands in `files.error_code`; `passing` says
- * whether the same attempt may succeed later without anybody changing anything (network, SlowDown,
- * deadlock) or not (parse, type, missing column, AccessDenied).
+ * An error that a person can act on. `code` is stable and is stored in `files.error_code`. A "passing" error may be over by
+ * itself (network, SlowDown, deadlock). A "lasting" one stays until somebody changes something (a bad value, a missing
+ * column, AccessDenied).
  */
 export class ConnectorError extends Error {
   readonly code: string;
   readonly passing: boolean;
   readonly hint: string | undefined;
-  /** The line, or row, of the file that alone is to blame; undefined where there is no such one. */
+  /** The line, or row, of the file that caused the error; undefined if no single line did. */
   readonly line: number | undefined;
-  /** The column of that line, where one is to blame. */
+  /** The column of that line, if one caused the error. */
   readonly column: string | undefined;
 
   constructor(code: string, message: string, options: ErrorOptions = {}) {
@@ -32,7 +32,7 @@ export class ConnectorError extends Error {
   }
 }
 
-/** An error whose message is led by where it happened; one that nobody foresaw counts as passing, and is `unexpected`. */
+/** Returns the error with its place before the message. An error of any other class becomes a passing `unexpected`. */
 export function locate(error: unknown, where: string): ConnectorError {
   if (!(error instanceof ConnectorError)) {
     return new ConnectorError('unexpected', `${where}${describeError(error)}`, {
@@ -49,10 +49,10 @@ export function locate(error: unknown, where: string): ConnectorError {
   });
 }
 
-/** Characters of a message, and of a hint, that are shown: they may list all columns of a file, or quote a value. */
-const SHOWN = 3000;
+/** Longer messages and hints are cut, in characters: they may list all columns of a file, or quote a value. */
+const MAX_LENGTH = 3000;
 
-/** Message and hint in one text, as it stands in `files.error_message` and in the log. */
+/** Returns message and hint in one text, for `files.error_message` and the log. */
 export function describeError(error: unknown): string {
   const message = shorten(error instanceof Error ? error.message : String(error));
   const hint = error instanceof ConnectorError && error.hint;
@@ -60,6 +60,6 @@ export function describeError(error: unknown): string {
 }
 
 function shorten(text: string): string {
-  // Not in the middle of a character.
-  return text.length <= SHOWN ? text : `${text.slice(0, SHOWN).toWellFormed()} ...`;
+  // The cut may split a surrogate pair.
+  return text.length <= MAX_LENGTH ? text : `${text.slice(0, MAX_LENGTH).toWellFormed()} ...`;
 }

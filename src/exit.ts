@@ -1,9 +1,10 @@
+/** Ends a process with an error for the person who started it. */
 import { ConnectorError } from './errors.ts';
 
-/** 78 is EX_CONFIG of sysexits.h: to start the same program again would be in vain. */
+/** 78 is EX_CONFIG of sysexits.h: the same program would fail again. */
 const EXIT_STATUS: Record<string, number> = { schema_newer: 78 };
 
-/** Ends the process with what a person needs to read: message and hint for a known error, else the stack. */
+/** Ends the process. Prints message and hint of a ConnectorError, and the stack of any other error. */
 export function exitWithError(error: unknown): never {
   if (error instanceof ConnectorError) {
     process.stderr.write(`${error.message} (${error.code})\n${error.hint ? `${error.hint}\n` : ''}`);

@@ -1,6 +1,7 @@
+/** For tests only: "fault points", moments at which a worker kills itself if the environment variable FAULT_POINT names one. */
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Moments of a worker's life at which it is worst to die. */
+/** The moments at which it is worst to die. */
 export type FaultPoint =
   | 'attempt_begun'
   | 'fetching'
@@ -11,18 +12,17 @@ export type FaultPoint =
   | 'listed'
   | 'enqueued';
 
-/** The one at which this process is to kill itself: for tests only, and off unless the environment names one. */
 const armed = process.env.FAULT_POINT;
 
-/** How long what was handed out has to reach PostgreSQL, in milliseconds. */
-const ON_ITS_WAY_MS = 100;
+/** How long the data before the kill has to reach PostgreSQL, in milliseconds. */
+const FLUSH_MS = 100;
 
-/** Kills this process where the environment says so. SIGKILL, because nothing may be tidied up. */
+/** Kills this process if FAULT_POINT names the point. With SIGKILL, so that no cleanup runs. */
 export function faultPoint(point: FaultPoint): void {
   if (armed === point) process.kill(process.pid, 'SIGKILL');
 }
 
-/** The same data; where the environment says so, this process kills itself once the first of it is gone. */
+/** Returns the same data. If FAULT_POINT names the point, this process kills itself after the first chunk. */
 export function faultPointAmid(
   point: FaultPoint,
   data: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
@@ -36,7 +36,7 @@ async function* cutOff(
 ): AsyncGenerator<Uint8Array> {
   for await (const chunk of data) {
     yield chunk;
-    await delay(ON_ITS_WAY_MS);
+    await delay(FLUSH_MS);
     faultPoint(point);
   }
 }

@@ -1,3 +1,4 @@
+/** Fetches an object into a spool file, which can be read while it grows. */
 import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { addAbortSignal, type Readable } from 'node:stream';
@@ -11,31 +12,31 @@ import { anotherSize } from './sources/object_version.ts';
 import type { Source, SourceObject } from './sources/source.ts';
 import type { WorkerContext } from './task.ts';
 
-/** Up to this size an object is kept in memory, as much as a chunk of a larger one: the disk would cost more than the rest. */
+/** Objects up to this size are kept in memory: writing them to disk would cost more than the rest of the import. */
 const IN_MEMORY_BYTES = 64 * 1024;
-/** A tail is fetched by itself where it is less than this part of the object: it takes a request more. */
+/** A tail is fetched first, by a request of its own, if it is less than this share of the object. */
 const MAX_TAIL = 1 / 4;
 
-/** An object on its way to the worker's disk. */
+/** An object that is being fetched, or was. */
 export interface Fetched {
   file: SpooledFile;
-  /** Ends the fetch, if it has not ended, and deletes the file. */
+  /** Stops the fetch, if it still runs, and deletes the file. */
   remove(): Promise<void>;
 }
 
 export interface FetchOptions {
   spoolDir: string;
-  /** Name of the spool file; the object's key is never used in a path. */
+  /** The name of the spool file. The object's key is never used in a path. */
   name: string;
   maxFileBytes: number;
-  /** Bytes at the end of a large object that are to be there before the others; 0: none. */
+  /** How many bytes at the end of a large object are fetched first; 0: none. */
   tailBytes: number;
-  /** Milliseconds that an object of up to 1 GiB may take, whatever comes meanwhile. */
+  /** How long an object of up to 1 GiB may take, in milliseconds. */
   fetchMs: number;
   signal: AbortSignal;
 }
 
-/** Fetches an object of a connector, as its format wants it; see fetchObject. */
+/** Fetches an object of a connector, in the order that its format needs; see fetchObject. */
 export async function fetchFor(
   { config, sources, spoolDir }: WorkerContext,
   connector: Connector,
@@ -53,9 +54,10 @@ export async function fetchFor(
 }
 
 /**
- * Begins to fetch exactly the listed version of an object into a spool file, and resolves with the source's first answer.
- * A broken connection is taken up again where it broke; the ETag makes sure that both parts are of one version. What keeps
- * the rest from coming fails who waits for it.
+ * Begins to fetch exactly the listed version of an object into a spool file. Resolves with the source's first answer.
+ *
+ * A transfer that breaks off resumes where it broke; the ETag ensures that both ranges are of one version. If the rest
+ * cannot be downloaded, every waiting reader gets that error.
  * @throws ConnectorError `file_too_large`, `object_changed`, `object_missing`, `source_unavailable` ...
  */
 export async function fetchObject(
@@ -76,7 +78,7 @@ export async function fetchObject(
   }
 }
 
-/** Undefined where the object is not small, or did not come as it should. */
+/** Returns undefined if the object is not small, or its transfer broke off. */
 async function fetchToMemory(
   source: Source,
   object: SourceObject,
@@ -97,7 +99,7 @@ async function fetchToDisk(
   limit: TimeLimit,
   options: FetchOptions,
 ): Promise<Fetched> {
-  // Again and again, because what cleans up temporary directories does not know whose they are.
+  // For every file, because a cleaner of temporary directories may have deleted it.
   await mkdir(options.spoolDir, { recursive: true, mode: 0o700 });
   const path = join(options.spoolDir, options.name);
   const file = new SpooledFile({ path, sizeBytes: object.sizeBytes, available: 0 });
@@ -119,7 +121,7 @@ async function fetchToDisk(
   };
 }
 
-/** The whole object; undefined where it breaks off, which is left to `receiveAll`. */
+/** Returns the whole object; undefined if the transfer breaks off, which `receiveAll` can resume. */
 async function fetchSmall(
   source: Source,
   object: SourceObject,
@@ -142,7 +144,7 @@ interface Download {
   object: SourceObject;
   file: SpooledFile;
   signal: AbortSignal;
-  /** Where the part of the object begins that is fetched first; its size: nowhere. */
+  /** The offset of the tail, which is fetched first; the object's size if there is none. */
   tailFrom: number;
 }
 

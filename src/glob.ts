@@ -1,12 +1,12 @@
-/** Globs: the patterns over keys that connectors have. */
+/** "Globs": the patterns that keys must match. */
 import { Automaton } from './glob/automaton.ts';
 import { parseGlob } from './glob/parse.ts';
 
-/** A glob over keys, ready for listing. */
+/** A compiled glob. */
 export interface Glob {
-  /** The longest literal start of the pattern: what S3 is asked for. */
+  /** The literal start of the pattern, up to its first wildcard. S3 is asked for keys with this prefix. */
   readonly prefix: string;
-  /** `/` where no match can lie in a subfolder, so that S3 leaves those out of the listing. */
+  /** `/` if no match can be in a subfolder: S3 then leaves subfolders out of the listing. */
   readonly delimiter: '/' | undefined;
   /** Takes time linear in the key's length. */
   matches(key: string): boolean;
@@ -16,7 +16,7 @@ const WILDCARD = /[*?[{\\]/;
 
 /**
  * Compiles a pattern: `*` and `?` stay within a folder, `**` crosses folders, `[a-z]` and `{a,b}` are choices,
- * a backslash takes the next character as it is. `data/` is the same as `data/*`.
+ * and a backslash makes the next character literal. `data/` is the same as `data/*`.
  * @param pattern one that s3_connector_private.glob_fault has accepted
  */
 export function compileGlob(pattern: string): Glob {

@@ -1,8 +1,9 @@
+/** Imports a spooled file in one transaction: read -> copy -> on_import -> record. */
 import pg from 'pg';
+import type { Attempt } from './attempt.ts';
 import { cancelOnAbort } from './copy/cancel.ts';
-import { copyPart, type DryRun } from './copy.ts';
+import { copyPart } from './copy.ts';
 import { queryAll } from './db/query_all.ts';
-import type { ColumnMapping, Connector, File } from './db/schema.ts';
 import { ConnectorError, locate } from './errors.ts';
 import { faultPoint } from './fault_points.ts';
 import type { SpooledFile } from './fetch/spooled_file.ts';
@@ -13,8 +14,8 @@ import { runOnImport } from './on_import.ts';
 import { addCounts, checkCounts, NO_ROWS, type RowCounts } from './reconcile.ts';
 import { commitSuccess } from './record.ts';
 import { toImportError } from './sql_errors.ts';
-import { type CreatedTable, createTable } from './target/create.ts';
-import { matchColumns } from './target/match.ts';
+import { type CreatedTable, createTable } from './table/create.ts';
+import { matchColumns } from './table/match.ts';
 import {
   type DescribedTable,
   describeTable,
@@ -22,30 +23,19 @@ import {
   type TableName,
   type TargetTable,
   toTable,
-} from './target/table.ts';
-import { refuseUnlogged } from './target/unlogged.ts';
+} from './table/table.ts';
+import { refuseUnlogged } from './table/unlogged.ts';
 import type { WorkerContext } from './task.ts';
 
-/** One attempt at one file, with all that it needs to know. */
-export interface Attempt {
-  file: File;
-  connector: Connector;
-  mappings: ColumnMapping[];
-  signal: AbortSignal;
-  /** Given: everything is done as in an import and then rolled back, and what it refused is put here. */
-  dryRun?: DryRun | undefined;
-}
-
-/** What an import did, and whether its connector has a backlog. */
+/** The result of an import, and whether its connector has a backlog. */
 export interface Imported {
   counts: RowCounts;
   backlog: boolean;
 }
 
 /**
- * read -> copy -> on_import -> record of a spooled file, which may still be growing, in ONE transaction: its rows, what
- * follows from them, and its success are committed together, or none is. A file that cannot be read while it grows is read
- * again when it has all come.
+ * Imports a spooled file, which may still be growing. Its rows, the effects of on_import, and its success are committed
+ * together, or not at all. A file that cannot be read while it grows is read again when all of it is there.
  */
 export async function importSpooled(
   worker: WorkerContext,
@@ -73,7 +63,7 @@ async function importOnce(worker: WorkerContext, attempt: Attempt, spooled: Spoo
     endCancelling = cancelOnAbort(worker.control, backend, attempt.signal);
     const counts = await copyParts(client, worker, attempt, target, spooled);
     faultPoint('copied');
-    // Before there is a table, a file that brings no rows has nothing to be followed up.
+    // Without a table, the file had no rows for on_import to follow up.
     if (target.table !== null) await runOnImport(client, attempt.connector, attempt.file);
     const backlog = await finish(client, attempt, counts, target.notice);
     faultPoint('committed');
@@ -86,7 +76,7 @@ async function importOnce(worker: WorkerContext, attempt: Attempt, spooled: Spoo
     throw toImportError(error);
   } finally {
     await endCancelling();
-    // A cancel that was sent too late must not meet the next import.
+    // After a cancel the connection is closed: a late cancel must not hit the next import.
     client.release(broken ?? attempt.signal.aborted);
   }
 }
@@ -98,13 +88,13 @@ async function finish(
   notice: string | null | undefined,
 ): Promise<boolean> {
   if (!attempt.dryRun) return await commitSuccess(client, attempt.file, counts, notice);
-  // What a commit would check.
+  // A commit would check them.
   await client.query('set constraints all immediate');
   await client.query('rollback');
   return false;
 }
 
-/** @returns the backend's process id, and the target table as it is now */
+/** Begins the transaction. Returns the backend's process id and the current target table. */
 async function begin(
   client: pg.ClientBase,
   { file, connector, dryRun, signal }: Attempt,
@@ -142,13 +132,13 @@ async function copyParts(
     });
     counts = addCounts(counts, copied);
   }
-  // What nobody had to read must have come, too.
+  // The reader may not have needed all bytes, but the whole file must be there.
   await spooled.whole();
   checkCounts(counts);
   return counts;
 }
 
-/** The target table; null until it is made. Its notice, where it is made by this import. */
+/** The target table; null until it is made. `notice` is set if this import makes it. */
 interface Target extends Partial<Pick<CreatedTable, 'notice'>> {
   name: TableName;
   table: TargetTable | null;
@@ -163,7 +153,7 @@ async function copyOne(
 ): Promise<RowCounts> {
   const { connector, file, mappings, signal, dryRun } = attempt;
   if (target.table === null) Object.assign(target, await makeTable(client, attempt, target.name, part));
-  // Nothing to make a table from, so nothing to import either: a header and no rows.
+  // A header without rows gives no column types to make a table from, and nothing to import.
   if (target.table === null) return NO_ROWS;
   refuseUnlogged(target.table, connector);
   const plan = matchColumns(part, target.table, connector, mappings, file);
@@ -171,7 +161,7 @@ async function copyOne(
   return await copyPart({ client, file, connector, table, part, plan, signal, rejectedBefore, dryRun });
 }
 
-/** Makes the table from its first file; of files that come at once, one makes it and the others wait and find it. */
+/** Makes the table from its first file. Of files that run at the same time one makes it, and the others wait for it. */
 export async function makeTable(
   client: pg.ClientBase,
   { connector, mappings }: Pick<Attempt, 'connector' | 'mappings'>,

@@ -1,6 +1,7 @@
+/** The order of "keys": S3's, by their UTF-8 bytes. */
 /**
- * Orders keys as S3 does: by their UTF-8 bytes, which is the order of code points. JavaScript's `<` goes by UTF-16 units, which
- * puts U+10000 and up before U+E000. Compares units and encodes nothing: every key of a listing comes through here.
+ * Compares keys by their UTF-8 bytes, which is the order of code points. JavaScript's `<` compares UTF-16 units, which puts
+ * U+10000 and up before U+E000. Compares without encoding, because every key of a listing passes here.
  */
 export function compareKeys(a: string, b: string): number {
   const length = Math.min(a.length, b.length);
@@ -12,13 +13,13 @@ export function compareKeys(a: string, b: string): number {
   return a.length - b.length;
 }
 
-/** Surrogates come after all other units, because they stand for U+10000 and up. */
+/** Returns the rank of a UTF-16 unit. Surrogates rank after all others, because they encode U+10000 and up. */
 function rank(unit: number): number {
   if (unit < 0xd800) return unit;
   return unit < 0xe000 ? unit + 0x10000 : unit;
 }
 
-/** The later of two keys in S3's order; null stands before every key. */
+/** Returns the later of two keys in S3's order. Null is before every key. */
 export function laterKey(a: string | null, b: string | null): string | null {
   if (a === null || b === null) return a ?? b;
   return compareKeys(a, b) > 0 ? a : b;

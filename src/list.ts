@@ -1,17 +1,18 @@
+/** Lists the keys of a bucket after the marker that match the pattern. */
 import type { Glob } from './glob.ts';
 import { laterKey } from './keys.ts';
 import type { Source, SourceObject } from './sources/source.ts';
 
-/** Where a listing starts: after the later of the two. */
+/** A listing starts after the later of the two. */
 export interface ListStart {
   marker: string | null;
   scanPosition: string | null;
 }
 
 export interface ListLimits {
-  /** How many matching objects there is room for. */
+  /** The most matching objects to return. */
   places: number;
-  /** Objects modified after this are too young to be passed. */
+  /** Objects that were modified later than this are too young. */
   youngerThan: Date;
   maxRequests: number;
 }
@@ -22,13 +23,16 @@ export interface Listing {
   keysListed: number;
   keysMatched: number;
   requests: number;
-  /** `end`: nothing left; `full`: more than places; `young`: an object that must age first; `budget`: enough requests for one go. */
+  /**
+   * `end`: the end of the bucket; `full`: more objects than places; `young`: an object that must age first; `budget`:
+   * all `maxRequests` are used.
+   */
   stoppedBy: 'end' | 'full' | 'young' | 'budget';
-  /** Where to go on after `budget`: the last key that was looked at. */
+  /** After `budget`, the last key that was looked at. The next listing continues there. */
   scanPosition: string | null;
 }
 
-/** Lists a bucket after the marker until the places are full, the end is reached, or the requests are used up. */
+/** Lists until the places are full, an object is too young, the bucket ends, or the requests are used. */
 export async function listMatching(
   source: Source,
   glob: Glob,
@@ -54,7 +58,7 @@ export async function listMatching(
       listing.keysMatched += 1;
       listing.objects.push(object);
     }
-    // Not before something was listed: from the same place the next go would come no further.
+    // Only after a key was listed: otherwise the next listing would start at the same place and stop there again.
     if (listing.requests >= limits.maxRequests && page.lastKey !== null) {
       return { ...listing, stoppedBy: 'budget', scanPosition: page.lastKey };
     }

@@ -1,6 +1,7 @@
+/** Logs one event a line to stdout, as JSON or as text. */
 import { toText } from './log_text.ts';
 
-/** A log line's fields besides its time, level and event. Never a secret, never a row's content. */
+/** The other fields of a log line. Never a secret, never the content of a row. */
 export type LogFields = Record<string, unknown>;
 
 export type LogLevel = 'info' | 'warn' | 'error';
@@ -11,7 +12,6 @@ export interface Log {
   error(event: string, fields?: LogFields): void;
 }
 
-/** One event. */
 export interface LogLine extends LogFields {
   time: string;
   level: LogLevel;
@@ -19,24 +19,23 @@ export interface LogLine extends LogFields {
 }
 
 export interface LogSettings {
-  /** `json`: an object a line, for machines; `text`: for people. */
+  /** `json`: one object a line, for machines; `text`: for people. */
   format: 'json' | 'text';
-  /** What is less grave is left out. */
+  /** Less severe events are not logged. */
   level: LogLevel;
 }
 
-/** From the least grave on. */
+/** The least severe first. */
 export const LOG_LEVELS: readonly LogLevel[] = ['info', 'warn', 'error'];
 export const LOG_FORMATS = ['json', 'text'] as const;
 
 let settings: LogSettings = { format: 'json', level: 'info' };
 
-/** Sets how this process logs, for all that comes after. */
+/** Sets how this process logs from now on. */
 export function setLog(next: LogSettings): void {
   settings = next;
 }
 
-/** Logs one line an event to stdout. */
 export const log: Log = {
   info: (event, fields) => write('info', event, fields),
   warn: (event, fields) => write('warn', event, fields),

@@ -1,11 +1,12 @@
+/** Formats log lines for people. */
 import type { LogLine } from './log.ts';
 
 const DIM = '2';
 const COLORS = { info: '0', warn: '33', error: '31' };
-/** What needs no quotes. A key may hold anything, and what a terminal takes for a command must not reach it. */
+/** Values that need no quotes. A key may contain anything, and escape sequences must not reach the terminal. */
 const PLAIN = /^[\p{L}\p{N}\p{P}\p{S}]+$/u;
 
-/** A log line as a person reads it: `12:00:01 warn  import failed  connector=sensors key=a.csv`. */
+/** Returns a log line as text: `12:00:01 warn  import failed  connector=sensors key=a.csv`. */
 export function toText({ time, level, event, ...fields }: LogLine, colors: boolean): string {
   const paint = (color: string, text: string) => (colors ? `\x1b[${color}m${text}\x1b[0m` : text);
   const pairs = Object.entries(fields)
@@ -18,7 +19,7 @@ export function toText({ time, level, event, ...fields }: LogLine, colors: boole
 function show(value: unknown): string {
   if (typeof value !== 'string') return JSON.stringify(value);
   if (PLAIN.test(value) && !value.includes('"')) return value;
-  // JSON leaves these as they are.
+  // JSON does not escape these.
   return JSON.stringify(value).replaceAll(/[\x7f-\x9f\p{Cf}\u2028\u2029]/gu, (character) =>
     [...Array(character.length).keys()]
       .map((i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`)

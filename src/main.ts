@@ -1,3 +1,4 @@
+/** The command `start`: runs a worker until a signal stops it. */
 import 'dotenv/config';
 import { constants, getPriority, setPriority } from 'node:os';
 import { readConfig, readLogSettings } from './config.ts';
@@ -12,19 +13,19 @@ try {
   const config = readConfig();
   const worker = await startWorker(config);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void worker.stop());
-  // Not before: whoever reads it may stop the worker at once.
+  // Logged after the signal handlers are set: a reader of `ready` may stop the worker at once.
   log.info('ready', { worker: worker.workerId, concurrency: config.concurrency });
-  // What ends it by itself lets running imports finish, too.
+  // Running imports may finish, also if the worker ends by itself.
   await worker.ended.finally(() => worker.stop());
 } catch (error) {
   exitWithError(error);
 }
 
-/** Where the database is on the same machine, its backends are what all others wait for. Children inherit it. */
+/** Lowers this process's priority, so that PostgreSQL comes first if it is on the same machine. Children inherit it. */
 function yieldToPostgres(): void {
   const { PRIORITY_BELOW_NORMAL } = constants.priority;
   try {
-    // Nobody but root may raise the priority of who was started with a lower one.
+    // Only root may raise a priority that is already lower.
     if (getPriority() < PRIORITY_BELOW_NORMAL) setPriority(PRIORITY_BELOW_NORMAL);
   } catch (error) {
     log.warn('priority not lowered', { error: describeError(error) });

@@ -1,3 +1,4 @@
+/** The command `migrate`: creates or upgrades the schema. */
 import 'dotenv/config';
 import { readLogSettings, requireDatabaseUrl } from './config.ts';
 import { migrate } from './db/migrations.ts';

@@ -1,14 +1,15 @@
+/** Runs the statement `on_import` of a connector after the rows of a file. */
 import { once } from 'node:events';
 import pg from 'pg';
 import type { Connector, File } from './db/schema.ts';
 import { ConnectorError } from './errors.ts';
 import { toDatabaseError } from './sql_errors.ts';
-import { asRole } from './target/role.ts';
+import { asRole } from './table/role.ts';
 
 /**
- * Runs what the connector says is to follow a file's rows, with its owner's rights, in the caller's transaction.
- * @throws ConnectorError `on_import_failed`, passing where what PostgreSQL says may pass; `connection_lost`;
- *   `permission_denied` and `owner_missing`, where the worker may not take the owner's role
+ * Runs the statement with the owner's rights, in the caller's transaction.
+ * @throws ConnectorError `on_import_failed`, passing if PostgreSQL's error is; `connection_lost`; `permission_denied` or
+ *   `owner_missing` if the worker cannot take the owner's role
  */
 export async function runOnImport(
   client: pg.ClientBase,
@@ -23,16 +24,16 @@ export async function runOnImport(
   );
 }
 
-/** One statement, of whatever kind: the extended protocol takes no more. What it returns is not kept. */
+/** Runs one statement of any kind; the extended protocol accepts no second one. Discards the rows that it returns. */
 async function runStatement(client: pg.ClientBase, text: string, fileId: number): Promise<void> {
   const config = {
     text,
     values: [fileId],
-    // pg takes them for the parameters' types, and asks them for parsers. A parameter of a given type may be left out.
+    // pg reads the parameters' types from it, and asks it for parsers. With a given type, the statement need not use $1.
     types: Object.assign([pg.types.builtins.INT8], { getTypeParser: () => String }),
   };
   const query = client.query(new pg.Query(config));
-  // With a listener, rows are not gathered.
+  // With a listener, pg does not collect the rows.
   query.on('row', () => {});
   await once(query, 'end');
 }
@@ -40,12 +41,13 @@ async function runStatement(client: pg.ClientBase, text: string, fileId: number)
 function explain(error: unknown): unknown {
   const failed = toDatabaseError(error);
   if (!(failed instanceof ConnectorError && failed.cause instanceof pg.DatabaseError)) return failed;
-  // Not the statement's doing.
+  // The statement did not cause it.
   if (failed.code === 'connection_lost') return failed;
   return new ConnectorError('on_import_failed', `on_import: ${failed.message}`, {
     passing: failed.passing,
     hint:
-      failed.hint ?? 'Mend what on_import calls, or pause the connector and change it; then retry the file.',
+      failed.hint ??
+      'Fix what on_import calls, or pause the connector and change on_import. Then retry the file.',
     cause: failed.cause,
   });
 }

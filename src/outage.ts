@@ -1,3 +1,4 @@
+/** Tells an "outage", an error of the bucket as a whole, from an error of one object or one page. */
 import { type Kysely, sql } from 'kysely';
 import type { Connector, Database } from './db/schema.ts';
 import { ConnectorError, describeError } from './errors.ts';
@@ -5,8 +6,8 @@ import { compileGlob } from './glob.ts';
 import type { WorkerContext } from './task.ts';
 
 /**
- * What a source says where it may mean all of the bucket. `object_missing` is among them: a proxy with nothing behind it
- * answers 404 to whatever it is asked.
+ * Codes that may mean the whole bucket. `object_missing` is one of them: a proxy without a server behind it answers 404 to
+ * every request.
  */
 const MAY_MEAN_THE_BUCKET = new Set([
   'access_denied',
@@ -26,22 +27,22 @@ const MAY_MEAN_THE_BUCKET = new Set([
 ]);
 
 /**
- * Tells an outage, trouble of the bucket as a whole, from trouble of one object or one page: asks the bucket itself.
- * @param trouble what failed
- * @returns what the bucket answers; undefined: it can be read, or the trouble is none of the source
+ * Asks the bucket itself, if an error may mean the whole bucket.
+ * @param cause the error
+ * @returns the bucket's error; undefined if it can be read, or the error is not one of the source
  */
 export async function findOutage(
   worker: WorkerContext,
   connector: Connector,
-  trouble: unknown,
+  cause: unknown,
   signal?: AbortSignal,
 ): Promise<ConnectorError | undefined> {
-  return mayMeanTheBucket(trouble) ? await askBucket(worker, connector, signal) : undefined;
+  return mayMeanTheBucket(cause) ? await askBucket(worker, connector, signal) : undefined;
 }
 
 /**
  * Asks the bucket for one key that the connector may list.
- * @returns what is wrong with the bucket as a whole; undefined: it can be read, or nobody waits for the answer any more
+ * @returns the bucket's error; undefined if it can be read, or the signal was aborted
  */
 export async function askBucket(
   { sources }: WorkerContext,
@@ -61,7 +62,7 @@ function mayMeanTheBucket(error: unknown): error is ConnectorError {
   return error instanceof ConnectorError && MAY_MEAN_THE_BUCKET.has(error.code);
 }
 
-/** Notes that a poll met an outage. */
+/** Records that a poll found an outage. */
 export async function noteOutage(
   db: Kysely<Database>,
   connectorName: string,
@@ -73,7 +74,7 @@ export async function noteOutage(
   );
 }
 
-/** Lets the connector's files go on. */
+/** Ends the outage: the connector's files are imported again. */
 export async function endOutage(db: Kysely<Database>, connectorName: string): Promise<void> {
   await sql`select s3_connector_private.end_outage(${connectorName})`.execute(db);
 }

@@ -1,14 +1,15 @@
+/** Counts rows, and "reconciles" the counts: every row that was read is imported, rejected or skipped. */
 import { ConnectorError } from './errors.ts';
 
-/** Rows of a file. */
+/** Numbers of rows of a file. */
 export interface RowCounts {
   /** Rows that the reader found in the file. */
   read: number;
-  /** Rows that the table took, as COPY or a merge says. */
+  /** Rows that the table took, as COPY or a merge reports. */
   imported: number;
   /** Rows that were written to rejected_rows. */
   rejected: number;
-  /** Conflicts that were skipped, and rows that a trigger of the table left out. */
+  /** Rows whose key was in the table already, and rows that a trigger suppressed. */
   skipped: number;
 }
 
@@ -24,8 +25,10 @@ export function addCounts(one: RowCounts, other: RowCounts): RowCounts {
 }
 
 /**
- * The counts of rows that were given to PostgreSQL, and of which it says that it took some.
- * @param mayLeaveOut whether the table may leave rows out, as by a trigger: then the others count as skipped
+ * Returns the counts after a COPY.
+ * @param given rows that were sent to PostgreSQL
+ * @param taken rows that PostgreSQL reports
+ * @param mayLeaveOut whether the table may leave rows out, for example by a trigger: then the rest counts as skipped
  * @throws ConnectorError `rows_do_not_add_up`
  */
 export function reconcile(given: number, taken: number, mayLeaveOut: boolean): RowCounts {
@@ -35,7 +38,7 @@ export function reconcile(given: number, taken: number, mayLeaveOut: boolean): R
 }
 
 /**
- * Makes sure that every row that was read is counted exactly once among the others.
+ * Checks that every row that was read is counted exactly once as imported, rejected or skipped.
  * @throws ConnectorError `rows_do_not_add_up`
  */
 export function checkCounts(counts: RowCounts): void {
@@ -51,7 +54,7 @@ export function rowsDoNotAddUp(what: string): ConnectorError {
     'rows_do_not_add_up',
     `the file's rows do not add up: ${what}; nothing was imported`,
     {
-      hint: 'Retry the file. If it fails again, look for a rule or an extension that takes rows away from the target table, and report it.',
+      hint: 'Retry the file. If it fails again, look for a rule or an extension that removes rows of the target table, and report it.',
     },
   );
 }

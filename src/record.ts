@@ -1,45 +1,40 @@
+/** Writes the begin and the result of an attempt to the database. */
 import { type Kysely, sql } from 'kysely';
 import pg from 'pg';
+import type { Attempt } from './attempt.ts';
 import { queryAll } from './db/query_all.ts';
-import type { ColumnMapping, Connector, Database, File, FileStatus } from './db/schema.ts';
+import type { Database, File, FileStatus } from './db/schema.ts';
 import { type ConnectorError, describeError } from './errors.ts';
 import type { RowCounts } from './reconcile.ts';
 import type { SourceObject } from './sources/source.ts';
 
-/** A file whose attempt has begun, and what its connector says about importing it. */
-export interface StartedFile {
-  file: File;
-  connector: Connector;
-  mappings: ColumnMapping[];
-}
-
 /**
- * Begins an attempt; undefined where there is nothing to do (imported, being imported, paused, cancelled, dropped).
- * @param liveAttempts ids of the attempts at the file that this worker is making
+ * Begins an attempt. Returns undefined if there is nothing to do (imported, being imported, paused, cancelled, dropped).
+ * @param runningAttempts ids of the attempts at the file that this worker runs
  */
 export async function startAttempt(
   db: Kysely<Database>,
   fileId: number,
   workerId: number,
-  liveAttempts: number[],
-): Promise<StartedFile | undefined> {
-  const { rows } = await sql<StartedFile>`
-    select * from s3_connector_private.begin_import(${fileId}, ${workerId}, ${liveAttempts}::bigint[])`.execute(
+  runningAttempts: number[],
+): Promise<Omit<Attempt, 'signal'> | undefined> {
+  const { rows } = await sql<Omit<Attempt, 'signal'>>`
+    select * from s3_connector_private.begin_import(${fileId}, ${workerId}, ${runningAttempts}::bigint[])`.execute(
     db,
   );
   const [started] = rows;
   if (!started) return undefined;
   const { file } = started;
-  // JSON has no times.
+  // JSON has no type for times.
   return { ...started, file: { ...file, last_modified: new Date(file.last_modified) } };
 }
 
 /**
- * Records the success of an attempt and commits, on the connection that holds its rows: one message, as nobody needs
- * an answer between the two.
- * @param notice what connector_status is to show; undefined: what it shows
+ * Records the success of an attempt and commits, on the connection that holds its rows. One message does both, which
+ * saves a round trip.
+ * @param notice what `connector_status` shows from now on; undefined leaves it unchanged
  * @returns whether the connector has a backlog
- * @throws what PostgreSQL refuses, with SQLSTATE S3C01 where the file was cancelled, dropped or taken over meanwhile
+ * @throws PostgreSQL's errors; SQLSTATE S3C01 if the file was cancelled, dropped or taken over meanwhile
  */
 export async function commitSuccess(
   client: pg.ClientBase,
@@ -51,7 +46,7 @@ export async function commitSuccess(
   const values = [file.id, file.attempt_id, read, imported, rejected, skipped];
   const statements = [
     `select s3_connector_private.record_success(${values.map(Number).join(', ')}) as backlog`,
-    // As late as may be: polls, and people who steer the connector, wait for its row until the end.
+    // Last, because it locks the connector's row: polls and people's commands wait for that lock until the commit.
     ...(notice === undefined ? [] : [setNotice(file.connector_name, notice)]),
     'commit',
   ];
@@ -64,7 +59,7 @@ function setNotice(connectorName: string, notice: string | null): string {
   return `select s3_connector_private.set_notice(${pg.escapeLiteral(connectorName)}, ${value})`;
 }
 
-/** Records a failed attempt; null where it is no longer the file's, as after a commit whose answer was lost. */
+/** Records a failed attempt. Returns null if the attempt has lost its file, for example by a commit whose answer was lost. */
 export async function recordFailure(
   db: Kysely<Database>,
   file: File,
@@ -78,8 +73,9 @@ export async function recordFailure(
 }
 
 /**
- * Takes back an attempt that failed because the bucket as a whole cannot be read; null where it is no longer the file's.
- * @param outage what the bucket itself answered
+ * Postpones an attempt that failed because the whole bucket cannot be read, so that it does not count. Returns null if the
+ * attempt has lost its file.
+ * @param outage the error of the bucket itself
  */
 export async function postponeAttempt(
   db: Kysely<Database>,
@@ -94,12 +90,12 @@ export async function postponeAttempt(
   return rows[0]?.status ?? null;
 }
 
-/** A message may quote what PostgreSQL's text cannot hold. */
+/** Replaces NUL bytes, which PostgreSQL's `text` cannot hold and a message may quote. */
 function toText(message: string): string {
   return message.replaceAll('\0', '\\0');
 }
 
-/** Notes the version of an object that took the listed one's place, for the next attempt to fetch. */
+/** Records the version of an object that replaced the listed one, so that the next attempt fetches it. */
 export async function recordNewVersion(
   db: Kysely<Database>,
   file: File,
@@ -111,7 +107,7 @@ export async function recordNewVersion(
     )`.execute(db);
 }
 
-/** Queues a poll where the connector has a backlog and enough free places. */
-export async function refill(db: Kysely<Database>, connectorName: string): Promise<void> {
+/** Queues a poll if the connector has a backlog and enough free places in the queue. */
+export async function pollBacklog(db: Kysely<Database>, connectorName: string): Promise<void> {
   await sql`select s3_connector_private.refill(${connectorName})`.execute(db);
 }

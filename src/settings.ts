@@ -10,7 +10,7 @@ import { LOG_FORMATS, LOG_LEVELS, type LogLevel } from './log.ts';
 
 /** What a setting's value may be, and how its text is read. */
 interface Kind<Value> {
-  /** The value where the variable is not set, or is empty. */
+  /** Returns the value for a variable that is not set, or is empty. */
   preset(): Value;
   /** @throws ConnectorError `bad_setting` */
   read(name: string, text: string): Value;
@@ -18,17 +18,17 @@ interface Kind<Value> {
 
 /** One environment variable. */
 export interface Setting<Value = unknown> extends Kind<Value> {
-  /** What the value says, and what happens without it; one or two sentences, without its default. */
+  /** What the value is for, and what happens without it: one or two sentences, without its default. */
   purpose: string;
   /** The default in words; undefined: the default itself, or "none". */
   presetText?: string;
 }
 
-/** Of `migrate`, and of all commands that use a database. */
+/** For `migrate`, and for all other commands. */
 export const DATABASE_SETTINGS = {
   DATABASE_URL: setting(text(null), {
     purpose:
-      'The database, such as postgres://user:password@host:5432/database: PostgreSQL, with or without TimescaleDB.',
+      'The database, for example postgres://user:password@host:5432/database: PostgreSQL, with or without TimescaleDB.',
     presetText: 'required',
   }),
 };
@@ -75,7 +75,8 @@ export const WORKER_SETTINGS = {
     purpose: 'How long a connection to S3 may be idle. Then the transfer resumes on a new one.',
   }),
   S3_FETCH_TIMEOUT_SECONDS: setting(integer(3600, 1, 86_400), {
-    purpose: 'How long fetching an object of up to 1 GiB may take; a larger one has proportionally longer.',
+    purpose:
+      'How long fetching an object of up to 1 GiB may take. A larger object has proportionally longer.',
   }),
   ENCODE_CSV_FROM_BYTES: setting(integer(1 << 20, 0, Number.MAX_SAFE_INTEGER), {
     purpose:
@@ -135,7 +136,7 @@ export function readSettings<Table extends SettingsTable>(
   return Object.fromEntries(values) as Values<Table>;
 }
 
-/** The default of a setting, in words. */
+/** Returns the default of a setting, in words. */
 export function describePreset({ preset, presetText }: Setting): string {
   return presetText ?? (String(preset() ?? '') || 'none');
 }
@@ -183,10 +184,10 @@ function urlOrigins(): Kind<string[]> {
   return { preset: () => [], read };
 }
 
-/** With a slash in a part, two installations could have the same external id. */
+/** A part without a slash: with one, two installations could have the same external id. */
 function externalIdPart(): Kind<string | null> {
   const read = (name: string, given: string) => {
-    // The characters that AWS allows in external ids, but for slash and colon.
+    // The characters that AWS allows in external ids, except slash and colon.
     if (/^[\w+=,.@-]{1,600}$/.test(given)) return given;
     throw badSetting(name, 'up to 600 letters, digits and _+=,.@-', given);
   };

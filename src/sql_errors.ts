@@ -1,19 +1,20 @@
+/** Turns errors of PostgreSQL into ConnectorErrors with stable codes. */
 import pg from 'pg';
 import { ConnectorError } from './errors.ts';
 
-/** How COPY's lines are found in the file. */
+/** Maps the lines that COPY counts to the file. */
 export interface InputPlace {
-  /** The line of the file, or its row, that COPY counts as `line`, from 1. */
+  /** Returns the line, or row, of the file for the line that COPY counts. Both start at 1. */
   lineOf(line: number): number;
   unit: 'line' | 'row';
 }
 
-/** SQLSTATEs (https://www.postgresql.org/docs/current/errcodes-appendix.html), whole or by class, that may pass by themselves. */
+/** SQLSTATEs (https://www.postgresql.org/docs/current/errcodes-appendix.html), whole or by class, of passing errors. */
 const PASSING = [
   '08',
-  // Read only, as a server is that was the primary until a moment ago.
+  // Read-only: the server may have just stopped being the primary.
   '25006',
-  // Waited for too long within a transaction.
+  // Idle for too long within a transaction, or a transaction that took too long.
   '25P03',
   '25P04',
   '40',
@@ -23,7 +24,7 @@ const PASSING = [
   '58',
 ];
 
-/** Stable codes for what a file or a target table does wrong; any other SQLSTATE is `sql_<SQLSTATE>`. */
+/** Stable codes by SQLSTATE. Any other SQLSTATE is `sql_<SQLSTATE>`. */
 const CODES: Record<string, string> = {
   '22P04': 'bad_row',
   '22021': 'invalid_encoding',
@@ -57,18 +58,18 @@ const CODES: Record<string, string> = {
   S3C01: 'attempt_superseded',
 };
 
-/** Turns an error from PostgreSQL, or of the connection to it, into one with a stable code. Others are returned as they are. */
+/** Turns an error of PostgreSQL, or of the connection to it, into a ConnectorError. Returns others unchanged. */
 export function toDatabaseError(error: unknown): unknown {
   return toImportError(error);
 }
 
-/** The trouble of an error from PostgreSQL, or of the connection to it, that may pass; undefined for any other error. */
-export function passingTrouble(error: unknown): ConnectorError | undefined {
-  const trouble = toDatabaseError(error);
-  return trouble instanceof ConnectorError && trouble.passing ? trouble : undefined;
+/** Returns a passing error of PostgreSQL, or of the connection to it, as ConnectorError; undefined for any other error. */
+export function passingError(error: unknown): ConnectorError | undefined {
+  const known = toDatabaseError(error);
+  return known instanceof ConnectorError && known.passing ? known : undefined;
 }
 
-/** As `toDatabaseError`, of a COPY: names line and column where they are known. */
+/** Like `toDatabaseError`, for a COPY: names line and column if they are known. */
 export function toImportError(error: unknown, place?: InputPlace): unknown {
   if (!(error instanceof pg.DatabaseError)) return isConnectionError(error) ? connectionLost(error) : error;
   const sqlstate = error.code ?? 'XX000';
@@ -83,15 +84,15 @@ export function toImportError(error: unknown, place?: InputPlace): unknown {
   });
 }
 
-/** What a statement about a table is refused with that was right when the table was described: table, schema, column. */
+/** Errors of a statement about a table that was changed after it was described: no such table, schema, column. */
 const CHANGED = ['42P01', '3F000', '42703'];
 
-/** Whether a statement was refused because its table is another one by now; what a trigger does has a context. */
+/** Returns whether a statement failed because its table was changed. An error in a trigger has a context, and is not one. */
 export function isTableChange(error: unknown): error is pg.DatabaseError {
   return error instanceof pg.DatabaseError && CHANGED.includes(error.code ?? '') && !error.where;
 }
 
-/** The next attempt finds the table as it is then, and says what is wrong with it, if anything is. */
+/** Returns a passing error: the next attempt describes the table again. */
 export function tableChanged(error: pg.DatabaseError): ConnectorError {
   return new ConnectorError(
     'table_changed',
@@ -101,30 +102,32 @@ export function tableChanged(error: pg.DatabaseError): ConnectorError {
 }
 
 function codeOf(error: pg.DatabaseError, sqlstate: string): string {
-  // PostgreSQL sees a NUL as a byte sequence that no text may have.
+  // PostgreSQL reports a NUL as an invalid byte sequence.
   if (sqlstate === '22021' && error.message.endsWith('0x00')) return 'nul_character';
   return CODES[sqlstate] ?? `sql_${sqlstate}`;
 }
 
-/** What PostgreSQL says is wrong, without the place. */
+/** Returns PostgreSQL's message and detail, without the place. */
 export function reasonOf(error: pg.DatabaseError): string {
   return error.detail ? `${error.message} (${error.detail})` : error.message;
 }
 
-/** Whether the trouble that a SQLSTATE stands for may pass by itself. */
+/** Returns whether errors with the SQLSTATE are passing. */
 export function isPassingSqlstate(sqlstate: string): boolean {
   return PASSING.some((prefix) => sqlstate.startsWith(prefix));
 }
 
-/** Whether a row met another with the same key. */
+/** Returns whether the key of a row was in the table already. */
 export function isConflict(error: unknown): error is ConnectorError {
   return error instanceof ConnectorError && error.code === 'conflict';
 }
 
 /**
- * Whether the content of a row is to blame: data exceptions, broken constraints, what a trigger raises, limits that
- * one row breaks, values that a type refuses in words of its own (hstore's are syntax errors), and rows that our
- * own reader refuses.
+ * Returns whether the content of a row caused the error:
+ * - data exceptions, violated constraints, errors that a trigger raises
+ * - limits that one row exceeds
+ * - values that a type refuses with another SQLSTATE (hstore's are syntax errors)
+ * - rows that our own reader refuses
  */
 export function isBadRow(error: unknown): error is ConnectorError {
   if (!(error instanceof ConnectorError) || error.code === 'conflict' || error.passing) return false;
@@ -136,7 +139,7 @@ export function isBadRow(error: unknown): error is ConnectorError {
   return error.column !== undefined && sqlstate !== '42501';
 }
 
-/** Line and column from COPY's context: `COPY t, line 2, column temp: "x"`. */
+/** Returns line and column from COPY's context: `COPY t, line 2, column temp: "x"`. */
 function findPlace(context: string | undefined, place: InputPlace): { line?: number; column?: string } {
   const found = /COPY .+?, line (\d+)(?:, column ((?:[^:"]|"[^"]*")+))?/s.exec(context ?? '');
   if (!found) return {};
@@ -144,11 +147,11 @@ function findPlace(context: string | undefined, place: InputPlace): { line?: num
   return found[2] === undefined ? { line } : { line, column: found[2] };
 }
 
-/** What pg and Kysely say of a connection that is gone; the rest comes from the socket, with a code. */
+/** Messages of pg and Kysely for a lost connection. Errors of the socket have a code instead. */
 const GONE =
   /^Connection terminated|^Postgres connection has been discarded|^Client (has encountered a connection error|was closed)|^timeout e|^no session within/;
 
-/** Whether an error is one of the way to a server, and may pass. */
+/** Returns whether the error is one of the connection, and so passing. */
 export function isConnectionError(error: unknown): boolean {
   const { code, message } = (error ?? {}) as { code?: string; message?: string };
   return (

@@ -1,3 +1,4 @@
+/** Defines "tasks", the functions that run jobs, and the context that they share. */
 import type { JobHelpers, Task } from 'graphile-worker';
 import type pg from 'pg';
 import type { Config } from './config.ts';
@@ -7,27 +8,27 @@ import type { Reader } from './formats/parquet/reader_process.ts';
 import type { Pool } from './formats/pool.ts';
 import type { S3Sources } from './sources/s3.ts';
 import type { Attempts } from './worker/attempts.ts';
+import type { BacklogPolls } from './worker/backlog_polls.ts';
 import type { Liveness } from './worker/liveness.ts';
-import type { Refills } from './worker/refills.ts';
 
-/** What a task works with: everything that one worker process shares between its jobs. */
+/** Everything that one worker process shares between its jobs. */
 export interface WorkerContext {
   readonly config: Config;
   /** This worker's own spool directory. */
   readonly spoolDir: string;
   readonly control: Control;
-  /** Connections that COPY; as many as imports run side by side. */
+  /** Connections for COPY, one for each import that runs. */
   readonly copyPool: pg.Pool;
   readonly sources: S3Sources;
   /** Processes that read Parquet. */
   readonly readers: Pool<Reader>;
-  /** Such as sort what they read; null where nothing is to be sorted. */
+  /** Readers that also sort; null for requests, which need no order. */
   readonly sorters: Pool<Reader> | null;
   /** Threads that encode large CSV files. */
   readonly encoders: Pool<EncoderThread>;
   readonly liveness: Liveness;
   readonly attempts: Attempts;
-  readonly refills: Refills;
+  readonly backlogPolls: BacklogPolls;
 }
 
 export type TaskFunction<Payload> = (
@@ -36,10 +37,10 @@ export type TaskFunction<Payload> = (
   helpers: JobHelpers,
 ) => Promise<void>;
 
-/** A task, as the files in tasks/ export it: it is given the worker's context when the worker starts. */
+/** The export of a file in tasks/. The worker calls it with its context when it starts. */
 export type TaskDefinition = (worker: WorkerContext) => Task;
 
-/** Defines a task; its identifier is the name of its file. */
+/** Defines a task. Its identifier is the name of its file. */
 export function defineTask<Payload>(run: TaskFunction<Payload>): TaskDefinition {
   return (worker) => (payload, helpers) => run(payload as Payload, worker, helpers);
 }

@@ -1,29 +1,29 @@
+/** The task that makes one attempt at one file: fetch -> read -> copy -> record. */
+import type { Attempt } from '../src/attempt.ts';
 import type { File } from '../src/db/schema.ts';
 import { untilAnswered } from '../src/db/until_answered.ts';
 import { ConnectorError, describeError, locate } from '../src/errors.ts';
 import { faultPoint } from '../src/fault_points.ts';
 import { fetchFor } from '../src/fetch.ts';
-import { type Attempt, type Imported, importSpooled } from '../src/import.ts';
+import { type Imported, importSpooled } from '../src/import.ts';
 import { log } from '../src/log.ts';
 import { countFailure, countImport } from '../src/metrics/counters.ts';
 import { findOutage } from '../src/outage.ts';
 import { postponeAttempt, recordFailure, recordNewVersion, startAttempt } from '../src/record.ts';
 import type { SourceObject } from '../src/sources/source.ts';
 import { defineTask, type WorkerContext } from '../src/task.ts';
-import type { LiveAttempt } from '../src/worker/attempts.ts';
 
-/** From this size on an object is read while it is fetched. */
+/** Objects of at least this size are read while they are fetched. */
 const READ_AHEAD_FROM_BYTES = 8 << 20;
 
-/** One attempt at one file: fetch -> read -> copy -> record. */
 export default defineTask<{ file_id: number }>(async ({ file_id }, worker, { abortSignal }) => {
-  const live = await begin(worker, file_id, abortSignal);
-  if (!live) return;
+  const attempt = await begin(worker, file_id, abortSignal);
+  if (!attempt) return;
   faultPoint('attempt_begun');
   try {
-    await make(worker, live, abortSignal);
+    await runAttempt(worker, attempt, abortSignal);
   } finally {
-    live.end();
+    worker.attempts.end(attempt);
   }
 });
 
@@ -31,23 +31,23 @@ async function begin(
   { attempts, control, liveness }: WorkerContext,
   fileId: number,
   shutdown: AbortSignal,
-): Promise<LiveAttempt | undefined> {
-  const start = (liveAttempts: number[]) =>
-    untilAnswered(shutdown, () => startAttempt(control.db, fileId, liveness.workerId, liveAttempts));
+): Promise<Attempt | undefined> {
+  const start = (running: number[]) =>
+    untilAnswered(shutdown, () => startAttempt(control.db, fileId, liveness.workerId, running));
   return await attempts.begin(fileId, start, shutdown);
 }
 
-async function make(worker: WorkerContext, live: LiveAttempt, shutdown: AbortSignal): Promise<void> {
+async function runAttempt(worker: WorkerContext, attempt: Attempt, shutdown: AbortSignal): Promise<void> {
   const startedAt = performance.now();
   try {
-    const { counts, backlog } = await importFile(worker, live);
+    const { counts, backlog } = await importFile(worker, attempt);
     const seconds = (performance.now() - startedAt) / 1000;
-    countImport(live.file, live.connector.file_format, { counts, seconds });
-    log.info('imported', { ...fields(live.file), rows: counts.imported });
-    if (backlog) worker.refills.ask(live.file.connector_name);
+    countImport(attempt.file, attempt.connector.file_format, { counts, seconds });
+    log.info('imported', { ...fields(attempt.file), rows: counts.imported });
+    if (backlog) worker.backlogPolls.request(attempt.file.connector_name);
   } catch (error) {
-    await fail(worker, live, error, shutdown);
-    worker.refills.ask(live.file.connector_name);
+    await fail(worker, attempt, error, shutdown);
+    worker.backlogPolls.request(attempt.file.connector_name);
   }
 }
 
@@ -57,7 +57,7 @@ async function importFile(worker: WorkerContext, attempt: Attempt): Promise<Impo
     return await importObject(worker, attempt, toObject(file));
   } catch (error) {
     if (!(error instanceof ConnectorError && error.code === 'object_changed')) throw error;
-    // An object that was overwritten after it had been listed was never imported: its new version takes its place.
+    // The object was overwritten after it was listed. The listed version was never imported, so import the new one.
     const current = await worker.sources.open(connector).head(file.key, { signal });
     await recordNewVersion(worker.control.db, file, current);
     return await importObject(worker, attempt, current);
@@ -75,7 +75,7 @@ async function importObject(
     signal,
   });
   try {
-    // No transaction waits for the network where there is not much to gain by it.
+    // A small file gains little from reading ahead, so its transaction does not wait for the network.
     if (object.sizeBytes < READ_AHEAD_FROM_BYTES) await fetched.file.whole();
     return await importSpooled(worker, attempt, fetched.file);
   } finally {
@@ -85,12 +85,12 @@ async function importObject(
 
 async function fail(
   worker: WorkerContext,
-  { file, connector, signal }: LiveAttempt,
-  trouble: unknown,
+  { file, connector, signal }: Attempt,
+  cause: unknown,
   shutdown: AbortSignal,
 ): Promise<void> {
-  const outage = signal.aborted ? undefined : await findOutage(worker, connector, trouble, signal);
-  const error = locate(signal.aborted ? whyStopped(signal.reason) : trouble, `${file.key}: `);
+  const outage = signal.aborted ? undefined : await findOutage(worker, connector, cause, signal);
+  const error = locate(signal.aborted ? whyStopped(signal.reason) : cause, `${file.key}: `);
   const { db } = worker.control;
   const status = await untilAnswered(shutdown, () =>
     outage ? postponeAttempt(db, file, error, outage) : recordFailure(db, file, error),
@@ -98,8 +98,8 @@ async function fail(
   faultPoint('failure_recorded');
   countFailure(file, outage && status ? 'postponed' : status);
   if (status === null) return log.info('import stopped', { ...fields(file), code: error.code });
-  // Only what nobody foresaw needs a developer's eyes.
-  const stack = error.code === 'unexpected' && trouble instanceof Error ? trouble.stack : undefined;
+  // Only unexpected errors are for developers.
+  const stack = error.code === 'unexpected' && cause instanceof Error ? cause.stack : undefined;
   log.warn(outage ? 'import postponed' : 'import failed', {
     ...fields(file),
     status,
@@ -109,7 +109,7 @@ async function fail(
   });
 }
 
-/** An attempt is stopped because it was taken away, with that as the reason, or because the worker must end. */
+/** Returns why an attempt was stopped: it lost its file (that error is the reason), or the worker stops. */
 function whyStopped(reason: unknown): ConnectorError {
   return reason instanceof ConnectorError ? reason : workerStopped(reason);
 }

@@ -1,3 +1,4 @@
+/** The task of a "poll": one look at a connector's bucket, list -> enqueue. */
 import { sql } from 'kysely';
 import type { Connector } from '../src/db/schema.ts';
 import { untilAnswered } from '../src/db/until_answered.ts';
@@ -12,10 +13,9 @@ import { askBucket, endOutage, findOutage, noteOutage } from '../src/outage.ts';
 import { toDatabaseError } from '../src/sql_errors.ts';
 import { defineTask, type WorkerContext } from '../src/task.ts';
 
-/** LIST requests in one go (1,000 keys each); a longer scan goes on in the next poll, from its scan position. */
+/** LIST requests of one poll, 1,000 keys each. The next poll continues from the scan position. */
 const MAX_REQUESTS = 100;
 
-/** One look at one connector's bucket: list -> enqueue. */
 export default defineTask<{ connector_name: string }>(async ({ connector_name }, worker, { abortSignal }) => {
   let poll: Poll | undefined;
   let outage: ConnectorError | undefined;
@@ -24,9 +24,9 @@ export default defineTask<{ connector_name: string }>(async ({ connector_name },
     if (poll?.inOutage) outage = await lookForEndOfOutage(worker, poll.start.connector);
     if (outage) throw outage;
     if (poll && poll.places > 0) await listAndEnqueue(worker, poll);
-  } catch (trouble) {
-    outage ??= poll && (await findOutage(worker, poll.start.connector, trouble));
-    await fail(worker, connector_name, poll?.start, { trouble, outage }, abortSignal);
+  } catch (cause) {
+    outage ??= poll && (await findOutage(worker, poll.start.connector, cause));
+    await fail(worker, connector_name, poll?.start, { cause, outage }, abortSignal);
   }
 });
 
@@ -47,7 +47,7 @@ async function listAndEnqueue(worker: WorkerContext, poll: Poll): Promise<void> 
   });
 }
 
-/** @returns what the bucket answers, where it still cannot be read */
+/** Returns the bucket's error if it still cannot be read. Otherwise ends the outage. */
 async function lookForEndOfOutage(
   worker: WorkerContext,
   connector: Connector,
@@ -63,13 +63,13 @@ async function fail(
   worker: WorkerContext,
   name: string,
   start: PollStart | undefined,
-  { trouble, outage }: { trouble: unknown; outage: ConnectorError | undefined },
+  { cause, outage }: { cause: unknown; outage: ConnectorError | undefined },
   shutdown: AbortSignal,
 ): Promise<void> {
-  const error = locate(toDatabaseError(trouble), '');
+  const error = locate(toDatabaseError(cause), '');
   countPoll(name, 'failure');
-  // Only what nobody foresaw needs a developer's eyes.
-  const stack = error.code === 'unexpected' && trouble instanceof Error ? trouble.stack : undefined;
+  // Only unexpected errors are for developers.
+  const stack = error.code === 'unexpected' && cause instanceof Error ? cause.stack : undefined;
   log.error('poll failed', { connector: name, code: error.code, error: describeError(error), stack });
   await untilAnswered(shutdown, () =>
     worker.control.db.transaction().execute(async (db) => {
@@ -83,11 +83,11 @@ interface Poll {
   start: PollStart;
   places: number;
   youngerThan: Date;
-  /** Whether the bucket could not be read when it was last asked. */
+  /** Whether the bucket could not be read last time. */
   inOutage: boolean;
 }
 
-/** Undefined where there is nothing to do: the connector is gone or paused, or all its places are taken. */
+/** Returns undefined if there is nothing to do: the connector is deleted or paused, or all its places are taken. */
 async function startPoll({ control: { db } }: WorkerContext, name: string): Promise<Poll | undefined> {
   const connector = await db
     .selectFrom('s3_connector.connectors')

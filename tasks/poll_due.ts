@@ -1,3 +1,4 @@
+/** The housekeeping task, which runs every minute. */
 import { type Kysely, sql } from 'kysely';
 import { pauseIfCopied } from '../src/db/database_copy.ts';
 import type { Database } from '../src/db/schema.ts';
@@ -5,12 +6,12 @@ import { describeError } from '../src/errors.ts';
 import { log } from '../src/log.ts';
 import { defineTask } from '../src/task.ts';
 
-/** How long one run forgets history; what is left is up to the next ones. */
+/** How long one run deletes old history, in milliseconds. The next runs continue. */
 const PRUNE_MS = 20_000;
 
 type Db = Kysely<Database>;
 
-/** Each comes again in a minute, so one that fails holds up none of the others. */
+/** Each runs again in a minute, so a failing one does not stop the others. */
 const STEPS: [name: string, run: (db: Db, shutdown: AbortSignal) => Promise<unknown>][] = [
   ['due polls', (db) => sql`select s3_connector_private.enqueue_due_polls()`.execute(db)],
   ['waking connectors', (db) => sql`select s3_connector_private.wake_connectors()`.execute(db)],
@@ -19,8 +20,8 @@ const STEPS: [name: string, run: (db: Db, shutdown: AbortSignal) => Promise<unkn
 ];
 
 /**
- * Every minute: queues a poll for each connector that is due, gives jobs to files that have lost theirs, sums up the totals,
- * and forgets what is old.
+ * Queues a poll for each connector that is due, adds jobs for files that have lost theirs, sums up the totals, and deletes old
+ * history.
  */
 export default defineTask(async (_payload, { control: { db } }, { abortSignal }) => {
   await pauseIfCopied(db);
@@ -31,7 +32,7 @@ export default defineTask(async (_payload, { control: { db } }, { abortSignal })
   }
 });
 
-/** A transaction a batch, so that nobody waits for long. */
+/** Deletes in batches, each in its own transaction, so that nobody waits for long. */
 async function prune(db: Db, shutdown: AbortSignal): Promise<void> {
   const deadline = Date.now() + PRUNE_MS;
   await sql`select s3_connector_private.prune_leftovers()`.execute(db);

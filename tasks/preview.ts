@@ -1,12 +1,12 @@
+/** The task that answers `call s3_connector.preview(name)`: list -> fetch the first file -> describe its columns. */
 import { sql } from 'kysely';
 import { noticeOfFiles, previewColumns } from '../src/ask/preview.ts';
 import { defineAnswer, jsonb } from '../src/ask/request.ts';
 import { listFirst, sampleOf } from '../src/ask/sample.ts';
 
-/** Keys that preview_files shows, and LIST requests (1,000 keys each) made to find them. */
+/** `places`: keys in preview_files. `maxRequests`: LIST requests to find them, 1,000 keys each. */
 const LIMITS = { places: 1000, maxRequests: 100 };
 
-/** What `call s3_connector.preview(name)` waits for: list -> fetch the first file -> describe its columns. */
 export default defineAnswer(async (request, worker) => {
   const listing = await listFirst(worker.sources.open(request.connector), request.connector, LIMITS);
   const sample = sampleOf(listing);

@@ -1,3 +1,4 @@
+/** The "audit": compares the keys behind the marker with the tracked files. */
 import { sql } from 'kysely';
 import { ConnectorError } from '../errors.ts';
 import { compileGlob, type Glob } from '../glob.ts';
@@ -6,16 +7,16 @@ import type { Source, SourceObject } from '../sources/source.ts';
 import type { WorkerContext } from '../task.ts';
 import { jsonb, type Request } from './request.ts';
 
-/** How much an audit has looked at. */
+/** How many keys an audit has read. */
 export interface Audited {
   keysListed: number;
   keysMatched: number;
 }
 
 /**
- * Compares all that matches, from start_after up to the marker, with the files: a page of the listing at a time. Then makes
- * sure that a listing that starts after the marker, as a poll's does, begins with what follows the marker in this one.
- * @throws ConnectorError `list_incomplete`; what the listing throws
+ * Compares all matching keys, from start_after up to the marker, with the files, one page at a time. Then checks that a listing
+ * that starts after the marker, like a poll's, begins with the same key that follows the marker in this one.
+ * @throws ConnectorError `list_incomplete`; the listing's errors
  */
 export async function auditKeys(request: Request, worker: WorkerContext): Promise<Audited> {
   const audited = { keysListed: 0, keysMatched: 0 };
@@ -40,7 +41,7 @@ export async function auditKeys(request: Request, worker: WorkerContext): Promis
   return audited;
 }
 
-/** A key that a listing from the marker leaves out would never be imported, and the connector would say that it has caught up. */
+/** Checks that a listing from the marker has the key. Otherwise it would never be imported, while the connector seems caught up. */
 async function requireListed(source: Source, glob: Glob, marker: string, key: string): Promise<void> {
   const listing = { prefix: glob.prefix, delimiter: glob.delimiter, startAfter: marker };
   for await (const page of source.list(listing)) {
@@ -65,7 +66,7 @@ function incomplete(marker: string, key: string): ConnectorError {
     'list_incomplete',
     `the server's LIST answers leave keys out: ${key} comes after the marker ${marker}, and a LIST that starts after the marker does not have it`,
     {
-      hint: "Polls will not find it either. Report it to those who run the server; until then, a pattern whose literal start is the key's own folder may list it.",
+      hint: "Polls will not find it either. Report it to the server's operator. Until it is fixed, try a pattern whose literal start is the key's own folder.",
     },
   );
 }

@@ -1,3 +1,4 @@
+/** Answers `call s3_connector.check(name)`: tries everything that an import needs. */
 import { ConnectorError, locate } from '../errors.ts';
 import type { Listing } from '../list.ts';
 import type { Source, SourceObject } from '../sources/source.ts';
@@ -16,10 +17,10 @@ export interface Step {
   hint: string | null;
 }
 
-/** What a step says when it is well; what it throws is what it says when it is not. */
+/** The result of a step that succeeds. An error that it throws is its result if it fails. */
 export type StepResult = { message: string; hint?: string };
 
-/** Tries all that an import needs, one step after the other. A step that fails does not keep the others from being tried. */
+/** Runs all steps in order, also after one fails. */
 export async function checkConnector(request: Request, worker: WorkerContext): Promise<Step[]> {
   const steps: Step[] = [];
   const attempt = async <T extends StepResult>(
@@ -50,8 +51,8 @@ async function tryStep<T extends StepResult>(
   try {
     const result = await run();
     return { result, row: { step, ok: true, message: result.message, hint: result.hint ?? null } };
-  } catch (trouble) {
-    const error = locate(trouble, '');
+  } catch (cause) {
+    const error = locate(cause, '');
     return { row: { step, ok: false, message: error.message, hint: error.hint ?? null } };
   }
 }
@@ -66,7 +67,7 @@ async function checkList(source: Source, { connector }: Request): Promise<StepRe
     listing,
     message: `${listing.keysMatched} of the first ${listing.keysListed} keys match ${connector.pattern}`,
     ...(listing.keysMatched === 0
-      ? { hint: 'Where files should match by now, compare the pattern with the keys in the bucket.' }
+      ? { hint: 'If there should be files by now, compare the pattern with the keys in the bucket.' }
       : {}),
   };
 }

@@ -1,3 +1,4 @@
+/** The steps of `check` about an assumed role. */
 import { ConnectorError, locate } from '../errors.ts';
 import { compileGlob } from '../glob.ts';
 import { describePolicies, principalOf } from '../sources/s3_policies.ts';
@@ -6,7 +7,7 @@ import type { WorkerContext } from '../task.ts';
 import type { StepResult } from './check.ts';
 import type { Request } from './request.ts';
 
-/** Assumes the connector's role; well or not, the hint says what the role needs, to be pasted. */
+/** Assumes the connector's role. In any case the hint has the policies that the role needs, to paste. */
 export async function checkRole(
   { connector }: Request,
   { config: { externalId } }: WorkerContext,
@@ -27,12 +28,12 @@ export async function checkRole(
         });
   try {
     await source().assumeRole();
-  } catch (trouble) {
-    const error = locate(trouble, '');
+  } catch (cause) {
+    const error = locate(cause, '');
     const known = externalId === null ? '' : ` (external id ${externalId})`;
     throw new ConnectorError(error.code, `${error.message}${known}`, {
       hint: [error.hint, policies(principalOf(error.message))].filter(Boolean).join('\n'),
-      cause: trouble,
+      cause,
     });
   }
   return { message: `assumed ${role_arn} with external id ${externalId}`, hint: policies(null) };

@@ -1,3 +1,4 @@
+/** The step of `check` that tests an S3 server: whether polls and imports can rely on it. */
 import { ConnectorError } from '../errors.ts';
 import { compileGlob } from '../glob.ts';
 import { compareKeys } from '../keys.ts';
@@ -7,12 +8,12 @@ import type { StepResult } from './check.ts';
 import type { Request } from './request.ts';
 import { sampleOf } from './sample.ts';
 
-/** With fewer there is no middle to list from. */
+/** The fewest keys that have a middle to list from. */
 const ENOUGH_KEYS = 3;
-/** Keys may come and go between two listings; so often in a row they do not. */
+/** Keys may change between two listings, but not so many times in a row. */
 const TRIES = 3;
 
-/** Tries on the bucket itself what polls and imports rely on: order, start-after, If-Match, and the ETag of ranges. */
+/** Tests order, start-after, If-Match, and the ETag of ranges on the bucket itself. */
 export async function checkServer(source: Source, request: Request, listing: Listing): Promise<StepResult> {
   const listed = await tryListing(source, request);
   const object = sampleOf(listing);
@@ -23,11 +24,13 @@ export async function checkServer(source: Source, request: Request, listing: Lis
     message: `${listed}; ranges come with the ETag; If-Match is ${refuses ? 'honoured' : 'ignored'}`,
     ...(refuses
       ? {}
-      : { hint: 'Nothing to do: the ETag of every answer is compared, so no file mixes two versions.' }),
+      : {
+          hint: 'Nothing to do: the worker compares the ETag of every answer, so no file mixes two versions.',
+        }),
   };
 }
 
-/** Lists from the middle of the first page: it must be as the end of that page. */
+/** Lists from the middle of the first page. The result must equal the second half of that page. */
 async function tryListing(source: Source, { connector, signal }: Request): Promise<string> {
   const { prefix, delimiter } = compileGlob(connector.pattern);
   const listAfter = (startAfter: string | null) => source.list({ prefix, delimiter, startAfter });
@@ -68,7 +71,7 @@ function unlike(startAfter: string, key: string): ConnectorError {
     'list_incomplete',
     `a LIST that starts after ${startAfter} does not have the keys that a LIST from the start has there; they differ at ${key}`,
     {
-      hint: 'Polls would lose keys on this server. Report it to those who run it; LIST must honour start-after.',
+      hint: "Polls would lose keys on this server. Report it to the server's operator: LIST must honour start-after.",
     },
   );
 }

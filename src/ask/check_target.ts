@@ -1,24 +1,25 @@
+/** The steps of `check` about the target table and its grants. */
 import type pg from 'pg';
 import { chooseKey } from '../copy/merge.ts';
 import { ConnectorError } from '../errors.ts';
 import type { FilePart } from '../formats/format.ts';
 import type { SourceObject } from '../sources/source.ts';
-import { matchColumns } from '../target/match.ts';
-import { quoteTable, resolveTableName, type TargetTable } from '../target/table.ts';
-import { describeUnlogged, refuseUnlogged } from '../target/unlogged.ts';
+import { matchColumns } from '../table/match.ts';
+import { quoteTable, resolveTableName, type TargetTable } from '../table/table.ts';
+import { describeUnlogged, refuseUnlogged } from '../table/unlogged.ts';
 import type { WorkerContext } from '../task.ts';
 import type { StepResult } from './check.ts';
 import type { Request } from './request.ts';
 import { rolledBack, withFirstPart } from './sample.ts';
 import { findTarget, planTarget, type Target } from './target.ts';
 
-/** A larger first file is not fetched only to compare its columns; in bytes. */
+/** A first file that is larger is not fetched to compare its columns; in bytes. */
 const SAMPLE_BYTES = 64 * 1024 * 1024;
 
-/** `columns`: those of an existing table that the first file fills. */
+/** `columns`: the columns of an existing table that the first file fills. */
 type TargetResult = StepResult & { columns: string[] };
 
-/** Whether the target can take files, and the columns of the first one, if there is one. */
+/** Finds whether the target can take files, and the columns of the first file, if there is one. */
 export async function checkTarget(
   worker: WorkerContext,
   request: Request,
@@ -45,7 +46,7 @@ export async function checkTarget(
   );
 }
 
-/** Which grants the worker and the owner lack. */
+/** Finds the grants that the worker and the owner lack. */
 export async function checkGrants(
   worker: WorkerContext,
   { connector }: Request,
@@ -84,7 +85,7 @@ async function refuseUnusable(client: pg.ClientBase, { connector }: Request, tar
   const { rows } = await client.query('select from pg_namespace where nspname = $1', [target.name.schema]);
   if (rows.length === 0) {
     throw new ConnectorError('schema_missing', `there is no schema ${target.name.schema}`, {
-      hint: `create schema ${target.name.schema};`,
+      hint: `Run: create schema ${target.name.schema};`,
     });
   }
 }
@@ -98,7 +99,7 @@ function describeTarget({ name, kind, table }: Target): StepResult {
   };
 }
 
-/** What is wrong with a table that the connector accepts. */
+/** Returns a warning about a table that the connector accepts. */
 function warning(table: TargetTable | null): Pick<StepResult, 'hint'> {
   return table?.unlogged ? { hint: `${describeUnlogged(table.unlogged)}.` } : {};
 }

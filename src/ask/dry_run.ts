@@ -1,3 +1,4 @@
+/** Answers `call s3_connector.dry_run_file(name, key)`: imports a file and rolls back. */
 import type { DryRun } from '../copy.ts';
 import type { File } from '../db/schema.ts';
 import { ConnectorError, describeError, locate } from '../errors.ts';
@@ -8,7 +9,7 @@ import type { SourceObject } from '../sources/source.ts';
 import type { WorkerContext } from '../task.ts';
 import type { Request } from './request.ts';
 
-/** What an import would have put into `files`, and the first rows that it would have refused. */
+/** The columns of `files` that an import would have set, and the first rows that it would have refused. */
 export interface DryRunResult {
   rows_read?: number;
   rows_imported?: number;
@@ -20,8 +21,8 @@ export interface DryRunResult {
 }
 
 /**
- * Imports a file as its bucket has it now, and rolls back.
- * @throws ConnectorError `object_missing` where the key is neither tracked nor in the bucket
+ * Imports the current version of a file, and rolls back.
+ * @throws ConnectorError `object_missing` if the key is neither tracked nor in the bucket
  */
 export async function dryRunFile(request: Request, worker: WorkerContext): Promise<DryRunResult> {
   const key = request.argument ?? '';
@@ -68,7 +69,7 @@ async function importAndRollBack(
   }
 }
 
-/** The file's row as an import would see it; one that is not tracked has no id yet, and goes by 0. */
+/** Returns the file's row for the import. An untracked file has no id yet, and gets 0. */
 function toFile({ connector }: Request, object: SourceObject, tracked: File | undefined): File {
   return {
     id: tracked?.id ?? 0,

@@ -1,12 +1,13 @@
+/** Answers `call s3_connector.preview(name)`: the columns of the first file, and where an import would put them. */
 import type pg from 'pg';
 import { ConnectorError, describeError } from '../errors.ts';
 import type { FilePart } from '../formats/format.ts';
 import type { Listing } from '../list.ts';
 import type { SourceObject } from '../sources/source.ts';
-import { keyColumns } from '../target/key_columns.ts';
-import { matchColumns } from '../target/match.ts';
-import type { TableColumn } from '../target/table.ts';
-import { suggestTimeColumn } from '../target/time_column.ts';
+import { keyColumns } from '../table/key_columns.ts';
+import { matchColumns } from '../table/match.ts';
+import type { TableColumn } from '../table/table.ts';
+import { suggestTimeColumn } from '../table/time_column.ts';
 import type { WorkerContext } from '../task.ts';
 import type { Request } from './request.ts';
 import { rolledBack, withFirstPart } from './sample.ts';
@@ -28,26 +29,25 @@ export interface Notice {
   hint?: string | undefined;
 }
 
-/** What the columns of a file are, and where an import would put them. */
 export interface ColumnPreview {
   columns: PreviewColumn[];
   notices: Notice[];
 }
 
-/** The columns of an object, by its first part, and those of its key after them. */
+/** Returns the columns of an object's first part, then those of its key. */
 export async function previewColumns(
   worker: WorkerContext,
   request: Request,
   object: SourceObject,
 ): Promise<ColumnPreview> {
   return await withFirstPart(worker, request, object, async (part) => {
-    if (part === null) return { columns: [], notices: [{ message: `${object.key} holds no rows` }] };
+    if (part === null) return { columns: [], notices: [{ message: `${object.key} has no rows` }] };
     const { targets, notices } = await findTargets(worker, request, part, object.key);
     return { columns: await describeColumns(request, part, targets), notices };
   });
 }
 
-/** What was listed, in words. */
+/** Returns a notice about the listing. */
 export function noticeOfFiles(listing: Listing): Notice {
   const seen = `${listing.keysListed} keys listed`;
   switch (listing.stoppedBy) {
@@ -56,7 +56,7 @@ export function noticeOfFiles(listing: Listing): Notice {
     case 'budget':
       return {
         message: `${listing.objects.length} matching keys; ${seen}, and there are more`,
-        hint: 'A pattern with a longer literal start is listed sooner.',
+        hint: 'A pattern with a longer literal start is listed faster.',
       };
     default:
       return { message: `${listing.objects.length} matching keys, which are all; ${seen}` };
@@ -65,7 +65,7 @@ export function noticeOfFiles(listing: Listing): Notice {
 
 type Targets = Map<number, TableColumn>;
 
-/** Where each column would go; a notice where an import would fail. */
+/** Returns where each column would go, and a notice if an import would fail. */
 async function findTargets(
   worker: WorkerContext,
   request: Request,
@@ -95,7 +95,7 @@ async function fillTargets(
   if (!table) return;
   const match = (onUnknown: 'fail' | 'ignore') =>
     matchColumns(part, table, { ...connector, on_unknown_column: onUnknown }, mappings, { id: 0, key });
-  // First as far as it goes, to show it; then as the connector says, which may fail.
+  // First without failing, to show the columns that match; then by the connector's setting, which may fail.
   const { columns, constants } = match('ignore');
   for (const { position, target } of columns) targets.set(position, target);
   for (const [i, { name }] of keyColumns(connector).entries()) {
@@ -128,7 +128,7 @@ async function describeColumns(
   return columns;
 }
 
-/** A header without rows says nothing about types. */
+/** Returns the columns of a header without rows, which has no types. */
 function namesOnly(part: FilePart) {
   return (part.columnNames ?? []).map((name) => ({ name, type: 'text', nullable: true }));
 }

@@ -1,23 +1,23 @@
+/** "Requests": calls of SQL procedures that a worker answers while the caller waits. */
 import { type Kysely, sql } from 'kysely';
 import type { ColumnMapping, Connector, Database } from '../db/schema.ts';
 import { ConnectorError, locate } from '../errors.ts';
 import { log } from '../log.ts';
 import { defineTask, type TaskDefinition, type WorkerContext } from '../task.ts';
 
-/** The tasks that answer requests; their jobs have slots of their own, apart from imports and polls. */
+/** The tasks that answer requests. */
 export const REQUEST_KINDS = ['check', 'preview', 'dry_run_file', 'audit'];
 
-/** What somebody asked about a connector and waits for. */
 export interface Request {
   id: number;
   connector: Connector;
   mappings: ColumnMapping[];
-  /** What was asked besides the connector: the key of dry_run_file. */
+  /** The second argument of the procedure: the key of dry_run_file. */
   argument: string | null;
   signal: AbortSignal;
 }
 
-/** Defines a task that answers requests. An error that it throws is what whoever asked gets. */
+/** Defines a task that answers requests. The caller gets an error that it throws. */
 export function defineAnswer(
   answer: (request: Request, worker: WorkerContext) => Promise<void>,
 ): TaskDefinition {
@@ -28,15 +28,15 @@ export function defineAnswer(
     try {
       await answer(request, worker);
       log.info('answered', fields);
-    } catch (trouble) {
-      const error = abortSignal.aborted ? workerStopped(trouble) : locate(trouble, '');
+    } catch (cause) {
+      const error = abortSignal.aborted ? workerStopped(cause) : locate(cause, '');
       log.warn('request failed', { ...fields, code: error.code, error: error.message });
       await answerWithError(worker.control.db, request_id, error);
     }
   });
 }
 
-/** Undefined where nobody waits any more, or the connector is gone. */
+/** Returns undefined if the caller no longer waits, or the connector was deleted. */
 async function start(worker: WorkerContext, id: number, signal: AbortSignal): Promise<Request | undefined> {
   const { db } = worker.control;
   const { rows } = await sql<{ connector_name: string; argument: string | null }>`
@@ -65,13 +65,13 @@ async function answerWithError(db: Kysely<Database>, id: number, error: Connecto
 }
 
 function workerStopped(cause: unknown): ConnectorError {
-  return new ConnectorError('worker_stopped', 'the worker was stopped before it had answered', {
-    hint: 'Ask again when a worker is alive.',
+  return new ConnectorError('worker_stopped', 'the worker was stopped before it answered', {
+    hint: 'Call it again when a worker is alive.',
     cause,
   });
 }
 
-/** Sent as text, because the driver would take a text for jsonb as a JSON string. */
+/** Returns a jsonb value. It is sent as text, because the driver would send a string for jsonb as a JSON string. */
 export function jsonb(value: unknown) {
   return sql`${JSON.stringify(value)}::text::jsonb`;
 }

@@ -1,3 +1,4 @@
+/** Finds and reads a sample: the first file that a connector would import. */
 import type pg from 'pg';
 import type { Connector } from '../db/schema.ts';
 import { fetchFor } from '../fetch.ts';
@@ -10,10 +11,10 @@ import { toImportError } from '../sql_errors.ts';
 import type { WorkerContext } from '../task.ts';
 import type { Request } from './request.ts';
 
-/** No object is too young to be looked at. */
+/** For requests, no object is too young. */
 const NEVER = new Date(8.64e15);
 
-/** The first keys that match, from start_after on; the marker does not matter. */
+/** Returns the first matching keys after start_after, whatever the marker is. */
 export async function listFirst(
   source: Source,
   connector: Connector,
@@ -23,12 +24,12 @@ export async function listFirst(
   return await listMatching(source, compileGlob(connector.pattern), start, { ...limits, youngerThan: NEVER });
 }
 
-/** The file that says which columns there are: the first that is not empty. */
+/** Returns the first file that is not empty. */
 export function sampleOf(listing: Listing): SourceObject | undefined {
   return listing.objects.find((object) => object.sizeBytes > 0);
 }
 
-/** Fetches an object as an import does and reads its first part; null where it holds no rows. */
+/** Fetches an object like an import, and runs a function with its first part; null if it has no rows. */
 export async function withFirstPart<T>(
   worker: WorkerContext,
   { id, connector, signal }: Request,
@@ -46,7 +47,7 @@ export async function withFirstPart<T>(
   }
 }
 
-/** Runs something in a transaction that is rolled back, whatever comes of it. */
+/** Runs a function in a transaction that is always rolled back. */
 export async function rolledBack<T>(pool: pg.Pool, run: (client: pg.ClientBase) => Promise<T>): Promise<T> {
   const client = await pool.connect();
   let broken: Error | undefined;

@@ -1,15 +1,16 @@
+/** Describes a connector's target for requests. */
 import type pg from 'pg';
 import type { FilePart } from '../formats/format.ts';
 import { makeTable } from '../import.ts';
-import { describeTable, resolveTableName, type TableName, type TargetTable } from '../target/table.ts';
+import { describeTable, resolveTableName, type TableName, type TargetTable } from '../table/table.ts';
 import type { Request } from './request.ts';
 
-/** What the connector's target_table stands for now. */
+/** The relation that target_table names now. */
 export interface Target {
   name: TableName;
-  /** As s3_connector_private.target_kind says; null where there is nothing of that name. */
+  /** From s3_connector_private.target_kind; null if there is no relation of that name. */
   kind: string | null;
-  /** Null where there is no table of that name. */
+  /** Null if there is no table of that name. */
   table: TargetTable | null;
 }
 
@@ -18,7 +19,7 @@ export async function findTarget(client: pg.ClientBase, { connector }: Request):
   return { name, kind: await targetKind(client, name), table: await describeTable(client, name) };
 }
 
-/** The table as the import of a part would find or make it, in a transaction that the caller rolls back. */
+/** Returns the target after an import of the part, which may create it. The caller rolls the transaction back. */
 export async function planTarget(
   client: pg.ClientBase,
   request: Request,

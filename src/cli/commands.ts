@@ -1,3 +1,4 @@
+/** The list of commands of `pg-s3-connector`. */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { ConnectorError } from '../errors.ts';
@@ -9,12 +10,12 @@ import {
   WORKER_SETTINGS,
 } from '../settings.ts';
 
-/** One command of `pg-s3-connector`. Its module is loaded when it is run, as each reads the environment as it loads. */
+/** One command. `run` loads its module, because modules read the environment when they load. */
 export interface Command {
   name: string;
   /** One line for the list of commands. */
   summary: string;
-  /** What a person should know before running it. */
+  /** For `--help` of the command. */
   details: string;
   settings: SettingsTable;
   run(): Promise<void>;
@@ -23,9 +24,9 @@ export interface Command {
 export const COMMANDS: readonly Command[] = [
   {
     name: 'migrate',
-    summary: 'make the schema s3_connector in the database, or bring it to this version',
+    summary: 'create the schema s3_connector in the database, or upgrade it to this version',
     details:
-      'Safe to repeat, and safe while workers run. start does it, too: run it by itself to see that it works, or where\nworkers are started by a role that may not change the schema.',
+      'Safe to repeat, and safe while workers run. start migrates, too. Run it by itself to see that it works, or if the\nrole of the workers may not change the schema.',
     settings: { ...DATABASE_SETTINGS, ...LOG_SETTINGS },
     run: async () => void (await import('../migrate.ts')),
   },
@@ -33,35 +34,35 @@ export const COMMANDS: readonly Command[] = [
     name: 'start',
     summary: 'migrate, then run a worker until it gets SIGTERM or Ctrl-C',
     details:
-      'Says ready when it takes work. Run as many as you like, on one machine or many, on one database: each file is\nimported once. What a worker that died had is taken over by the others within a minute.',
+      'Logs ready when it takes jobs. Run as many workers as you like, on one machine or many, on one database: each file\nis imported once. Other workers take over the files of a worker that died within a minute.',
     settings: { ...DATABASE_SETTINGS, ...WORKER_SETTINGS, ...LOG_SETTINGS },
     run: async () => void (await import('../main.ts')),
   },
   {
     name: 'console',
-    summary: 'serve the web page on which connectors are watched and steered',
+    summary: 'serve the web page to watch and control connectors',
     details:
-      "It acts with the rights of the role in CONSOLE_DATABASE_URL, or else DATABASE_URL. On other addresses than this machine's own it needs a token.",
+      "It acts with the rights of the role in CONSOLE_DATABASE_URL, or else DATABASE_URL. It needs a token to listen on any\naddress that is not this machine's own.",
     settings: { ...DATABASE_SETTINGS, ...CONSOLE_SETTINGS },
     run: startConsole,
   },
   {
-    name: 'check',
-    summary: 'say whether this machine and the database are ready for a worker, and what to do if not',
+    name: 'doctor',
+    summary: 'find out whether this machine and the database are ready for a worker, and what to do if not',
     details:
-      'Reads the same settings as start, and changes nothing in the database. Status 0: a worker can start; 1: something must be mended first.\nWhether a certain bucket can be read is asked in SQL: call s3_connector.check(name)',
+      'Reads the same settings as start, and changes nothing in the database. Status 0: a worker can start; 1: something must be fixed first.\nTo find out whether a bucket can be read, run in SQL: call s3_connector.check(name)',
     settings: { ...DATABASE_SETTINGS, ...WORKER_SETTINGS },
-    run: async () => await (await import('./check.ts')).check(),
+    run: async () => await (await import('./doctor.ts')).doctor(),
   },
 ];
 
-/** The console is beside src/, and as the rest of the program it is TypeScript, or JavaScript where that was built. */
+/** Loads the console, which is beside src/: as TypeScript from a checkout, as JavaScript from a package. */
 async function startConsole(): Promise<void> {
   const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
   const main = new URL(`../../console/main${extension}`, import.meta.url);
   if (!existsSync(fileURLToPath(main)))
     throw new ConnectorError('no_console', 'this installation has no console', {
-      hint: 'Everything that it shows is in SQL, in the views of the schema s3_connector.',
+      hint: 'Query the views of the schema s3_connector instead: they have everything that the console shows.',
     });
   await import(main.href);
 }

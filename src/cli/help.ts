@@ -2,7 +2,7 @@
 import { describePreset, type SettingsTable } from '../settings.ts';
 import { COMMANDS, type Command } from './commands.ts';
 
-/** What `pg-s3-connector --help` says. */
+/** Returns the text of `pg-s3-connector --help`. */
 export function generalHelp(): string {
   return `pg-s3-connector imports the CSV and Parquet files of S3 buckets into PostgreSQL and TimescaleDB, each exactly once.
 
@@ -10,10 +10,10 @@ Usage: pg-s3-connector <command>
 
 ${columns(COMMANDS.map(({ name, summary }) => [name, summary]))}
 
-Settings are environment variables; a file .env in the working directory is read, too. First steps:
+Settings are environment variables; the file .env in the working directory is read, too. First steps:
 
   export DATABASE_URL=postgres://user:password@host:5432/database
-  pg-s3-connector check
+  pg-s3-connector doctor
   pg-s3-connector start
 
 With a worker running, the rest is SQL. This starts a connector:
@@ -21,11 +21,11 @@ With a worker running, the rest is SQL. This starts a connector:
   insert into s3_connector.connectors (name, bucket, pattern, file_format, target_table)
   values ('sensors', 'my-bucket', 'sensors/**/*.csv', 'csv', 'sensor_readings');
 
-pg-s3-connector <command> --help explains one command and its settings; pg-s3-connector --version says which this is.
+pg-s3-connector <command> --help explains one command and its settings; pg-s3-connector --version prints the version.
 `;
 }
 
-/** What `pg-s3-connector <command> --help` says. */
+/** Returns the text of `pg-s3-connector <command> --help`. */
 export function commandHelp({ name, summary, details, settings }: Command): string {
   return `pg-s3-connector ${name}: ${summary}
 

@@ -1,16 +1,17 @@
-/** More letters that differ, and it is another word. */
-const FAR = 2;
+/** Suggests the command for a mistyped one. */
+/** Words that differ in more letters are not suggested. */
+const MAX_DISTANCE = 2;
 
-/** Of the words, the one that was probably meant; undefined where none is near. */
+/** Returns the word that was probably meant, or undefined if none is near. */
 export function nearest(typed: string, words: readonly string[]): string | undefined {
   const near = words
     .map((word) => ({ word, distance: word.startsWith(typed) ? 0 : distance(typed, word) }))
-    .filter((one) => one.distance <= FAR)
+    .filter((one) => one.distance <= MAX_DISTANCE)
     .sort((a, b) => a.distance - b.distance);
   return near[0]?.word;
 }
 
-/** How many letters must be put in, taken out or changed to make one word of the other. */
+/** Returns the Levenshtein distance. */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {

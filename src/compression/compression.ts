@@ -1,32 +1,33 @@
+/** The interface of a "compression": how files are expanded to "entries". */
 import type { Readable } from 'node:stream';
 import type { SpooledFile } from '../fetch/spooled_file.ts';
 
-/** What an archive, or a file that is no archive, gives to be read. */
+/** A file of an archive, or a whole file that is not an archive. */
 export interface Entry {
-  /** Name inside an archive: data, never a path to use. Null for the file itself. */
+  /** The name in the archive. Never use it as a path. Null for the file itself. */
   name: string | null;
   /**
-   * A fresh stream of the expanded bytes from the start; may be called more than once, also after the iteration
-   * has ended. It opens the file when it is first read and closes it when it ends or is destroyed.
+   * Returns a new stream of the expanded bytes. It may be called more than once, also after the iteration has ended. The
+   * stream opens the file when it is first read, and closes it when it ends or is destroyed.
    */
   open(): Readable;
 }
 
 export interface Limits {
-  /** Of all entries together. */
+  /** For all entries together. */
   maxExpandedBytes: number;
 }
 
-/** One way in which files are compressed. A new one is one new file, and its line in COMPRESSIONS. */
+/** A new compression is one new file, and a line in COMPRESSIONS. */
 export interface Compression {
   name: string;
-  /** Whether a file is of this kind, by its first bytes; `MAGIC_BYTES` of them, fewer in a shorter file. */
+  /** Returns whether a file has this compression, by its first `MAGIC_BYTES` bytes, or all bytes of a shorter file. */
   detect(start: Buffer): boolean;
   entries(file: SpooledFile, limits: Limits): AsyncIterable<Entry>;
 }
 
-/** How many first bytes of a file `detect` sees. */
+/** How many bytes `detect` gets. */
 export const MAGIC_BYTES = 10;
 
-/** Of expanded chunks: as large as the chunks of a file that is not compressed; zlib's own 16 KiB cost more turns. */
+/** The size of expanded chunks, the same as those of an uncompressed file. zlib's default of 16 KiB costs more turns. */
 export const CHUNK_BYTES = 64 * 1024;

@@ -1,3 +1,4 @@
+/** Opens the entries of a file. Its content, not its name, decides how it is compressed. */
 import { Readable } from 'node:stream';
 import { ConnectorError } from '../errors.ts';
 import type { SpooledFile } from '../fetch/spooled_file.ts';
@@ -10,15 +11,14 @@ import { zstd } from './zstd.ts';
 
 export type { Entry, Limits };
 
-/** The first that knows a file's first bytes has it; `plain` takes the rest. */
+/** The first that detects a file reads it. `plain` detects any file. */
 const COMPRESSIONS: Compression[] = [gzip, zip, zstd, ...unsupported, plain];
 
 /**
- * What there is to read in a file, found out by its content and not by its name.
- *
+ * Yields the entries of a file.
  * @throws ConnectorError `expanded_too_large`, `truncated_gzip`, `corrupt_gzip`, `encrypted_zip`,
  *   `unsupported_zip`, `corrupt_zip`, `truncated_zstd`, `corrupt_zstd`, `unsupported_zstd`,
- *   `unsupported_compression`, `nested_compression`; here, or from the streams of the entries
+ *   `unsupported_compression`, `nested_compression`; from this function, or from the streams of the entries
  */
 export async function* openEntries(file: SpooledFile, limits: Limits): AsyncGenerator<Entry> {
   const compression = find(await firstBytes(file));
@@ -31,7 +31,7 @@ function find(start: Buffer): Compression {
   return COMPRESSIONS.find(({ detect }) => detect(start)) ?? plain;
 }
 
-/** What comes out is not expanded again, and would make a strange CSV. */
+/** Opens an entry, and refuses one that is compressed again: it would be read as a strange CSV. */
 function openOnce(entry: Entry, outer: Compression): Readable {
   const check = async function* () {
     let first = true;
@@ -47,9 +47,9 @@ function openOnce(entry: Entry, outer: Compression): Readable {
 
 function nested({ name }: Entry, outer: Compression, inner: Compression): ConnectorError {
   const what =
-    name === null ? `what the ${outer.name} file holds` : `entry "${name}" of the ${outer.name} file`;
-  return new ConnectorError('nested_compression', `${what} is compressed once more, with ${inner.name}`, {
-    hint: 'Compress it once.',
+    name === null ? `the content of the ${outer.name} file` : `entry "${name}" of the ${outer.name} file`;
+  return new ConnectorError('nested_compression', `${what} is compressed again, with ${inner.name}`, {
+    hint: 'Compress it only once.',
   });
 }
 

@@ -1,3 +1,4 @@
+/** Expands gzip (RFC 1952). */
 import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { ConnectorError } from '../errors.ts';
@@ -5,7 +6,7 @@ import type { SpooledFile } from '../fetch/spooled_file.ts';
 import { CHUNK_BYTES, type Compression, type Limits } from './compression.ts';
 import { checkExpanded } from './limits.ts';
 
-/** gzip (RFC 1952): one or more members, zeros may follow (tape padding); anything else after them is an error. */
+/** One or more members. Zeros may follow (tape padding); anything else after them is an error. */
 export const gzip: Compression = {
   name: 'gzip',
   detect: (start) => start[0] === 0x1f && start[1] === 0x8b,
@@ -16,7 +17,7 @@ export const gzip: Compression = {
 
 async function* expand(file: SpooledFile, limits: Limits): AsyncGenerator<Buffer> {
   const gunzip = createGunzip({ chunkSize: CHUNK_BYTES });
-  // Only pipeline closes the file when the reader goes away; errors arrive through gunzip.
+  // Only pipeline closes the file when the reader stops; errors arrive through gunzip.
   pipeline(Readable.from(file.read(), { objectMode: false }), gunzip, () => {});
   let size = 0;
   try {
@@ -28,7 +29,7 @@ async function* expand(file: SpooledFile, limits: Limits): AsyncGenerator<Buffer
   } catch (error) {
     throw translate(error);
   }
-  // Node ends quietly at the first zero after a member, whatever follows it.
+  // Node ends without an error at the first zero after a member, whatever follows.
   await expectZeros(file, gunzip.bytesWritten);
 }
 
@@ -38,7 +39,7 @@ async function expectZeros(file: SpooledFile, from: number): Promise<void> {
       throw new ConnectorError(
         'corrupt_gzip',
         `expected the gzip file to end at byte ${from}, got other data after it`,
-        { hint: 'Write the file again; what follows a gzip member must be another member.' },
+        { hint: 'Write the file again. Only another gzip member may follow a member.' },
       );
     }
   }

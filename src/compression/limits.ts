@@ -1,7 +1,11 @@
+/** Limits the size of expanded files. */
 import { ConnectorError } from '../errors.ts';
 import type { Limits } from './compression.ts';
 
-/** @throws ConnectorError `expanded_too_large` if `size` bytes are more than allowed. */
+/**
+ * Checks the expanded size so far, in bytes.
+ * @throws ConnectorError `expanded_too_large`
+ */
 export function checkExpanded(size: number, limits: Limits): void {
   if (size <= limits.maxExpandedBytes) return;
   throw new ConnectorError(

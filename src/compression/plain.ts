@@ -1,8 +1,9 @@
+/** Reads files that are not compressed. */
 import { Readable } from 'node:stream';
 import type { Compression } from './compression.ts';
 import { checkExpanded } from './limits.ts';
 
-/** A file that is not compressed: whatever no other one knows. */
+/** Detects any file, so it must be the last in COMPRESSIONS. */
 export const plain: Compression = {
   name: 'plain',
   detect: () => true,

@@ -1,7 +1,8 @@
+/** Refuses compressions that are known but not supported. */
 import { ConnectorError } from '../errors.ts';
 import type { Compression } from './compression.ts';
 
-/** First bytes of what is not read, and would otherwise be taken for a CSV with strange characters in it. */
+/** The first bytes of such files, which would otherwise be read as CSV. */
 const MAGICS: Record<string, string[]> = {
   bzip2: ['BZh[1-9]1AY&SY', 'BZh[1-9]\x17rE8P\x90'],
   xz: ['\xfd7zXZ\0'],
@@ -13,18 +14,18 @@ const MAGICS: Record<string, string[]> = {
   RAR: ['Rar!\x1a\x07'],
 };
 
-/** Compressions that are known well enough to say that they are not read. */
+/** Compressions that throw when they are read. */
 export const unsupported: Compression[] = Object.entries(MAGICS).map(([name, magics]) => {
   const pattern = new RegExp(`^(${magics.join('|')})`, 's');
   return {
     name,
     detect: (start) => pattern.test(start.toString('latin1')),
-    // biome-ignore lint/correctness/useYield: it gives no entry, and says why
+    // biome-ignore lint/correctness/useYield: it only throws
     async *entries() {
       throw new ConnectorError(
         'unsupported_compression',
-        `the file is compressed with ${name}; gzip, zip and zstd are read`,
-        { hint: 'Compress it in one of these ways, or not at all.' },
+        `the file is compressed with ${name}; only gzip, zip and zstd are supported`,
+        { hint: 'Compress it with one of these, or not at all.' },
       );
     },
   };

@@ -1,3 +1,4 @@
+/** Expands zip archives, also zip64. */
 import { createReadStream } from 'node:fs';
 import { pipeline, Readable } from 'node:stream';
 import { crc32, createInflateRaw } from 'node:zlib';
@@ -6,17 +7,17 @@ import { ConnectorError } from '../errors.ts';
 import { CHUNK_BYTES, type Compression, type Limits } from './compression.ts';
 import { checkExpanded } from './limits.ts';
 
-/** Each is a COPY of its own. */
+/** A limit, because each entry is a COPY of its own. */
 const MAX_ENTRIES = 100_000;
-/** Of an entry's own header, without the name, which is there once more. */
+/** The size of an entry's local header, without its name. */
 const LOCAL_HEADER_BYTES = 30;
-/** The kind of a file, in the upper half of its attributes where Unix wrote them (APPNOTE.TXT 4.4.2, 4.4.15). */
+/** If an archive was written on Unix, the upper half of the attributes has the type of the file (APPNOTE.TXT 4.4.2, 4.4.15). */
 const UNIX = 3;
-const KIND = 0o170000;
+const FILE_TYPE = 0o170000;
 const SYMBOLIC_LINK = 0o120000;
 const STORED = 0;
 const DEFLATED = 8;
-/** Names of other methods that zip programs offer (APPNOTE.TXT 4.4.5). */
+/** Names of other methods of zip programs (APPNOTE.TXT 4.4.5). */
 const METHODS: Record<number, string> = {
   9: 'Deflate64',
   12: 'bzip2',
@@ -26,7 +27,7 @@ const METHODS: Record<number, string> = {
   98: 'PPMd',
 };
 
-/** Where an entry's bytes lie in the archive, and what they must come to. */
+/** The place of an entry in the archive, and its size and checksum. */
 interface Member {
   name: string;
   start: number;
@@ -34,21 +35,21 @@ interface Member {
   size: number;
   crc32: number;
   deflated: boolean;
-  /** Up to where the entry reaches in the archive, with its header, at least. */
   headerStart: number;
+  /** The least possible end of the entry in the archive. */
   end: number;
 }
 
-/** Zip, also zip64, read by its central directory: each file of it is an entry, in the directory's order. */
+/** Reads the central directory. Each file is an entry, in the directory's order. */
 export const zip: Compression = {
   name: 'zip',
   detect: (start) => ['PK\x03\x04', 'PK\x05\x06', 'PK\x07\x08'].includes(start.toString('latin1', 0, 4)),
   async *entries(file, limits) {
     const { path } = file;
-    // Its directory is at its end.
+    // The directory is at the end of the file.
     await file.whole();
     await file.onDisk();
-    // The whole directory is looked at first: no entry is loaded of an archive that cannot be.
+    // Check the whole directory first, so that no entry of a bad archive is read.
     checkApart(await listMembers(path, limits));
     for await (const { member, archive, entry } of members(path)) {
       member.start = await dataStart(archive, entry, member.name);
@@ -68,7 +69,7 @@ async function listMembers(path: string, limits: Limits): Promise<Member[]> {
   return listed;
 }
 
-/** Entries that share bytes make much of little; of two with one name, nobody knows which is meant. */
+/** Refuses entries that share bytes (a zip bomb), and two entries with the same name. */
 function checkApart(listed: Member[]): void {
   const names = new Set<string>();
   let before: Member | undefined;
@@ -98,7 +99,7 @@ async function* members(path: string) {
   }
 }
 
-/** Null for what is no data: folders, and what macOS adds. */
+/** Returns null for entries without data: folders, and files that macOS adds. */
 function toMember(entry: yauzl.Entry): Member | null {
   const { generalPurposeBitFlag, fileNameRaw, extraFields, compressionMethod } = entry;
   const name = yauzl.getFileNameLowLevel(generalPurposeBitFlag, fileNameRaw, extraFields, false);
@@ -130,7 +131,7 @@ function toMember(entry: yauzl.Entry): Member | null {
 }
 
 function isSymbolicLink({ versionMadeBy, externalFileAttributes }: yauzl.Entry): boolean {
-  return versionMadeBy >> 8 === UNIX && ((externalFileAttributes >>> 16) & KIND) === SYMBOLIC_LINK;
+  return versionMadeBy >> 8 === UNIX && ((externalFileAttributes >>> 16) & FILE_TYPE) === SYMBOLIC_LINK;
 }
 
 async function dataStart(archive: yauzl.ZipFile, entry: yauzl.Entry, name: string): Promise<number> {
@@ -160,7 +161,7 @@ async function* expand(path: string, member: Member): AsyncGenerator<Buffer> {
     throw corrupt(`expected ${member.size} bytes in entry "${member.name}", got ${actual}`);
   }
   if (checksum !== member.crc32)
-    throw corrupt(`entry "${member.name}" has another CRC-32 than its directory says`);
+    throw corrupt(`entry "${member.name}" has another CRC-32 than the directory says`);
 }
 
 function memberBytes(path: string, { start, compressedSize, deflated }: Member): AsyncIterable<Buffer> {
@@ -168,7 +169,7 @@ function memberBytes(path: string, { start, compressedSize, deflated }: Member):
   const file = createReadStream(path, { start, end: start + compressedSize - 1 });
   if (!deflated) return file;
   const inflate = createInflateRaw({ chunkSize: CHUNK_BYTES });
-  // Only pipeline closes the file when the reader goes away; errors arrive through inflate.
+  // Only pipeline closes the file when the reader stops; errors arrive through inflate.
   pipeline(file, inflate, () => {});
   return inflate;
 }
@@ -176,14 +177,18 @@ function memberBytes(path: string, { start, compressedSize, deflated }: Member):
 function translate(error: unknown, entryName?: string): unknown {
   if (error instanceof ConnectorError) return error;
   const { code, message } = error as NodeJS.ErrnoException;
-  // yauzl's own errors have no code, the file system's and zlib's do.
+  // yauzl's own errors have no code; those of the file system and zlib do.
   if (code !== undefined && (!code.startsWith('Z_') || code === 'Z_MEM_ERROR')) return error;
   if (message.includes('strong encryption')) return encrypted('the zip file is encrypted', error);
   if (message.includes('multi-disk')) {
-    return new ConnectorError('unsupported_zip', 'expected a zip file of one piece, got a part of several', {
-      hint: 'Upload the archive as one file.',
-      cause: error,
-    });
+    return new ConnectorError(
+      'unsupported_zip',
+      'expected a whole zip file, got one part of a split archive',
+      {
+        hint: 'Upload the archive as one file.',
+        cause: error,
+      },
+    );
   }
   return corrupt(entryName === undefined ? message : `entry "${entryName}": ${message}`, error);
 }
@@ -191,7 +196,7 @@ function translate(error: unknown, entryName?: string): unknown {
 function tooManyEntries(count: number): ConnectorError {
   return new ConnectorError(
     'unsupported_zip',
-    `the zip file has ${count} entries; ${MAX_ENTRIES} are read at most`,
+    `the zip file has ${count} entries; at most ${MAX_ENTRIES} are supported`,
     { hint: 'Write fewer, larger files.' },
   );
 }

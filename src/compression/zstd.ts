@@ -1,4 +1,4 @@
-/** Expands Zstandard files (RFC 8878). A "frame" is what one run of a compressor writes; a file holds one or more. */
+/** Expands Zstandard files (RFC 8878). A file has one or more "frames": one run of a compressor writes one. */
 import { pipeline, Readable } from 'node:stream';
 import { constants, createZstdDecompress } from 'node:zlib';
 import { ConnectorError } from '../errors.ts';
@@ -9,7 +9,7 @@ import { checkExpanded } from './limits.ts';
 const MAGIC = 0xfd2fb528;
 /** A frame for other programs, which a decompressor skips. The last four bits may be anything. */
 const SKIPPABLE = 0x184d2a50;
-/** The largest window that the zstd program expands without an option that allows more memory. */
+/** The largest window that the zstd program accepts by default. */
 const MAX_WINDOW_LOG = 27;
 
 /** One or more frames, also skippable ones; anything else is an error. */
@@ -25,8 +25,8 @@ export const zstd: Compression = {
 };
 
 /**
- * Frame by frame, each by a decompressor of its own that starts where the one before it stopped: Node's stream ends without
- * an error after the first frame of a chunk, and would lose what follows (nodejs/node#64741).
+ * Yields the expanded bytes. Each frame has its own decompressor, which starts where the one before it stopped: Node's stream
+ * ends without an error after the first frame of a chunk, and would lose the rest (nodejs/node#64741).
  */
 async function* expand(file: SpooledFile, limits: Limits): AsyncGenerator<Buffer> {
   let size = 0;
@@ -35,7 +35,7 @@ async function* expand(file: SpooledFile, limits: Limits): AsyncGenerator<Buffer
       chunkSize: CHUNK_BYTES,
       params: { [constants.ZSTD_d_windowLogMax]: MAX_WINDOW_LOG },
     });
-    // Only pipeline closes the file when the reader goes away; errors arrive through the frame.
+    // Only pipeline closes the file when the reader stops; errors arrive through the frame.
     pipeline(Readable.from(file.read(start), { objectMode: false }), frame, () => {});
     try {
       for await (const chunk of frame) {
@@ -60,7 +60,7 @@ function translate(error: unknown): unknown {
       });
     case 'ZSTD_error_frameParameter_windowTooLarge':
       return unsupported(
-        `it takes a window of more than ${2 ** (MAX_WINDOW_LOG - 20)} MiB of memory`,
+        `it needs a window of more than ${2 ** (MAX_WINDOW_LOG - 20)} MiB of memory`,
         `Compress it with --long=${MAX_WINDOW_LOG} at most.`,
         error,
       );

@@ -1,3 +1,4 @@
+/** Cancels the statements of an import when its signal is aborted. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { sql } from 'kysely';
 import type { Control } from '../db/control.ts';
@@ -7,10 +8,11 @@ import { log } from '../log.ts';
 const REPEAT_MS = 200;
 
 /**
- * From the moment the signal is aborted, cancels what a backend does, until the returned function is called. From
- * outside, because a backend that waits for a lock does not look at its connection; and again and again, because a
- * cancel that comes between two statements does nothing.
- * @returns ends it; resolves when no cancel is on its way any more
+ * Cancels a backend's statements from when the signal is aborted until the returned function is called.
+ *
+ * The cancel goes over another connection, because a backend that waits for a lock does not read from its own. It is
+ * repeated, because a cancel between two statements does nothing.
+ * @returns a function that stops it, and resolves when no cancel is under way
  */
 export function cancelOnAbort({ db }: Control, backend: number, signal: AbortSignal): () => Promise<void> {
   let cancelling: { ended: AbortController; done: Promise<void> } | undefined;

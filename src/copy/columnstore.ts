@@ -1,17 +1,20 @@
+/** Copies a part straight into a columnstore, sorted if its format can sort. */
 import type pg from 'pg';
 import type { CopyJob } from '../copy.ts';
 import { ConnectorError } from '../errors.ts';
 import type { FilePart, SortedRows } from '../formats/format.ts';
 import { log } from '../log.ts';
 import type { RowCounts } from '../reconcile.ts';
-import type { Columnstore } from '../target/columnstore.ts';
-import { quoteTable, type TargetTable } from '../target/table.ts';
+import type { Columnstore } from '../table/columnstore.ts';
+import { quoteTable, type TargetTable } from '../table/table.ts';
 import { copyInto, type Destination } from './into.ts';
 import { inSavepoint } from './savepoint.ts';
 
 /**
- * Who sees to the order that a columnstore's rows are to have: `server` sorts some 100,000 rows at a time;
- * `batches` are sorted already, but may overlap with others; of `all` rows, none does.
+ * Which side guarantees the row order that the columnstore needs:
+ * - `server`: TimescaleDB sorts some 100,000 rows at a time
+ * - `batches`: our rows are sorted, but may overlap with other rows of the table
+ * - `all`: our rows are sorted, and overlap with none
  */
 type SortedBy = 'server' | 'batches' | 'all';
 
@@ -21,12 +24,12 @@ const SWITCHES: Record<SortedBy, string> = {
   all: switches('on', 'off', 'on'),
 };
 
-/** Which of a table's chunks lie between two times; see columnstore_between. */
+/** The state of the table's chunks between two times; see columnstore_between. */
 type Between = 'empty' | 'alike' | 'unlike';
 
 /**
- * Copies a part straight into the columnstore, sorted if its format can sort as PostgreSQL does, and else with the
- * server sorting.
+ * Copies a part straight into the columnstore. Sorts it first, if its format can sort as PostgreSQL does; otherwise the
+ * server sorts.
  */
 export async function copyIntoColumnstore(
   job: CopyJob,
@@ -39,7 +42,7 @@ export async function copyIntoColumnstore(
   );
 }
 
-/** Null where the rows could not be sorted, or not be kept as they were. */
+/** Returns null if the rows could not be sorted, or the sorted copy failed. */
 async function trySorted(
   job: CopyJob,
   destination: Destination,
@@ -50,7 +53,7 @@ async function trySorted(
   try {
     return await inSavepoint(job.client, () => copySorted(job, destination, rows, timeColumn));
   } catch (error) {
-    // Rows of a sorted file are not counted as the file counts them: a bad one is looked for in the file's own order.
+    // Row numbers of sorted rows are not the file's. The caller copies again in the file's order, to name a bad row.
     if (
       !(error instanceof ConnectorError) ||
       (error.passing && !/^reader_(crashed|stalled)$/.test(error.code))
@@ -94,8 +97,8 @@ async function lookBetween(
 }
 
 /**
- * Whether no other import is about to make the same chunks. That none has made them is checked after the COPY; this
- * only keeps most of those from copying twice.
+ * Returns whether no other import is about to create the same chunks. A check after the COPY finds those that were created;
+ * this one saves most imports from copying twice.
  */
 async function isAlone(client: pg.ClientBase, table: TargetTable): Promise<boolean> {
   const { rows } = await client.query<{ alone: boolean }>(
@@ -117,7 +120,7 @@ async function copyCompressed(
   return counts;
 }
 
-/** Sets TimescaleDB's settings until they are set back, or until an error sets back everything. */
+/** Returns the statement for TimescaleDB's settings. They last until they are reset, or until the rollback. */
 function switches(copy: string, sortBatches: string, clientSorted: string): string {
   const setting = 'timescaledb.enable_direct_compress_copy';
   return `set local ${setting} to ${copy};
@@ -128,6 +131,6 @@ function switches(copy: string, sortBatches: string, clientSorted: string): stri
 function unlike(table: TargetTable): ConnectorError {
   return new ConnectorError(
     'sorted_otherwise',
-    `chunks of ${quoteTable(table)} are sorted in another way than its columnstore settings say, or were made meanwhile`,
+    `chunks of ${quoteTable(table)} are not sorted as its columnstore settings say, or were made meanwhile`,
   );
 }

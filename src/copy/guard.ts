@@ -1,18 +1,19 @@
+/** Guards against a race of TimescaleDB that hides rows of a columnstore. */
 import type pg from 'pg';
 import type { CopyJob } from '../copy.ts';
 import { ConnectorError } from '../errors.ts';
 import { log } from '../log.ts';
-import { quoteTable } from '../target/table.ts';
+import { quoteTable } from '../table/table.ts';
 import { inSavepoint } from './savepoint.ts';
 
 const CHUNK_MADE_MEANWHILE = 'chunk_made_meanwhile';
 const TRIES = 3;
 
 /**
- * Runs what writes a part into its table, and again where it would hide rows that others have committed meanwhile:
- * TimescaleDB takes a chunk that it waited for another session to make for its own, and compresses into it as if it
- * were empty. Any COPY may compress, whatever its connector says: by the table's option, or the session's settings.
- * Costs messages on tables with a columnstore only.
+ * Writes a part into its table, and repeats it if that would hide rows that others have committed meanwhile.
+ *
+ * If TimescaleDB waits for another session to create a chunk, it then compresses into that chunk as if it were empty. Any
+ * COPY may compress: by the connector, the table's option, or the session's settings. Without a columnstore it costs nothing.
  * @throws ConnectorError `chunk_made_meanwhile`, passing, after the last try
  */
 export async function guardChunks<T>(job: CopyJob, write: () => Promise<T>): Promise<T> {
@@ -32,7 +33,7 @@ export async function guardChunks<T>(job: CopyJob, write: () => Promise<T>): Pro
 
 async function writeOnce<T>(job: CopyJob, write: () => Promise<T>): Promise<T> {
   const { client, table, plan } = job;
-  // What is the same in all rows of a file would be found to be the best to segment by.
+  // TimescaleDB would choose a constant of the file as the best column to segment by.
   if (plan.constants.length > 0) await setAutoSegmentBy(client, 'off');
   const result = await write();
   if (plan.constants.length > 0) await setAutoSegmentBy(client, null);
@@ -42,12 +43,12 @@ async function writeOnce<T>(job: CopyJob, write: () => Promise<T>): Promise<T> {
   if (!rows[0]!.hides) return result;
   throw new ConnectorError(
     CHUNK_MADE_MEANWHILE,
-    `another session made chunks of ${quoteTable(table)} while the file waited to make them, and its rows there would no longer be seen`,
+    `another session made chunks of ${quoteTable(table)} while this import waited to make them, and its rows there would be hidden`,
     { passing: true },
   );
 }
 
-/** Sets TimescaleDB's setting, where its version has it; null sets it back. */
+/** Sets TimescaleDB's setting, if its version has it. Null resets it. */
 async function setAutoSegmentBy(client: pg.ClientBase, value: 'off' | null): Promise<void> {
   await client.query('select s3_connector_private.set_auto_segmentby($1)', [value]);
 }

@@ -1,51 +1,52 @@
+/** Runs COPYs into a table, with the owner's rights. */
 import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
 import { type CopyStreamQuery, from as copyFrom } from 'pg-copy-streams';
+import { injectCountFault } from '../data_faults.ts';
 import { faultPointAmid } from '../fault_points.ts';
 import type { CopyInput, CopyPlan } from '../formats/format.ts';
 import { CountedRows } from '../formats/row_bytes.ts';
-import { lyingCount } from '../lies.ts';
 import { addCounts, NO_ROWS, type RowCounts, reconcile } from '../reconcile.ts';
 import { isTableChange, tableChanged, toImportError } from '../sql_errors.ts';
-import { explainDenial, explainRefusedRole, RESET_ROLE, takeRole } from '../target/role.ts';
-import type { TableColumn } from '../target/table.ts';
+import { explainDenial, explainRefusedRole, RESET_ROLE, takeRole } from '../table/role.ts';
+import type { TableColumn } from '../table/table.ts';
 
-/** Bytes that are read ahead of the connection. */
+/** How much is read ahead of the connection, in bytes. */
 const READ_AHEAD = 1 << 20;
 
-/** Where COPY puts rows: the target table, or a staging table with the same columns. */
+/** The table of a COPY: the target, or a staging table with the same columns. */
 export interface Destination {
-  /** Quoted, as it stands in a statement. */
+  /** Quoted, for a statement. */
   table: string;
   columns: TableColumn[];
-  /** Whether it may take fewer rows than it is given, without an error: see TargetTable. */
+  /** Whether it may leave rows out without an error: see TargetTable. */
   mayLeaveOut: boolean;
-  /** COPY reads and converts the rows, and lands none. */
-  landsNothing?: boolean;
+  /** COPY reads and converts the rows, and inserts none. */
+  insertsNothing?: boolean;
 }
 
-/** Statements that go with a COPY as one message. */
+/** Statements that are sent in one message with a COPY. */
 export interface Around {
   before: string[];
   after: string[];
 }
 
-/** The columns that a plan fills, in the order of COPY's input. */
+/** Returns the columns that a plan fills, in the order of COPY's input. */
 export function filledColumns(plan: CopyPlan): TableColumn[] {
   return [...plan.columns, ...plan.constants].map((column) => column.target);
 }
 
-/** A list of columns for a statement, quoted. */
+/** Returns a list of columns, quoted for a statement. */
 export function quoteColumns(columns: { name: string }[]): string {
   return columns.map((column) => pg.escapeIdentifier(column.name)).join(', ');
 }
 
 /**
- * Runs one COPY after the other with a role's rights, on a connection that is in a transaction. Taking the role, the
- * COPY, and giving the role back go as one message.
- * @throws ConnectorError what PostgreSQL refused, with line and column; what the reader refused; `permission_denied`,
+ * Runs one COPY for each input with a role's rights, on a connection that is in a transaction. `set role`, COPY and
+ * `reset role` are sent in one message.
+ * @throws ConnectorError PostgreSQL's errors, with line and column; the reader's errors; `permission_denied`,
  *   `owner_missing`, `rows_do_not_add_up`
  */
 export async function copyInto(
@@ -61,9 +62,7 @@ export async function copyInto(
   return counts;
 }
 
-/**
- * One COPY of `copyInto`.
- */
+/** Runs one COPY of `copyInto`. */
 export async function copyOnce(
   client: pg.ClientBase,
   role: string,
@@ -72,8 +71,8 @@ export async function copyOnce(
   signal: AbortSignal,
   { before, after }: Around = { before: [], after: [] },
 ): Promise<RowCounts> {
-  const { table, columns, landsNothing } = destination;
-  const where = landsNothing ? ' where false' : '';
+  const { table, columns, insertsNothing } = destination;
+  const where = insertsNothing ? ' where false' : '';
   const copyStatement = `copy ${table} (${quoteColumns(columns)}) from stdin with (${input.options})${where}`;
   const first = [...before, takeRole(role)];
   const copy = copyFrom([...first, copyStatement, RESET_ROLE, ...after].join('; '));
@@ -88,21 +87,25 @@ export async function copyOnce(
     if (isTableChange(error)) throw tableChanged(error);
     throw explainDenial(toImportError(error, input), role);
   }
-  const mayLeaveOut = destination.mayLeaveOut || landsNothing === true;
-  return reconcile(lyingCount('given', rows.count), lyingCount('taken', copy.rowCount), mayLeaveOut);
+  const mayLeaveOut = destination.mayLeaveOut || insertsNothing === true;
+  return reconcile(
+    injectCountFault('given', rows.count),
+    injectCountFault('taken', copy.rowCount),
+    mayLeaveOut,
+  );
 }
 
-/** What pg-copy-streams is told by pg, beyond its types. */
-interface Followed extends CopyStreamQuery {
+/** Handlers of pg-copy-streams that pg calls, and that its types do not declare. */
+interface WithHandlers extends CopyStreamQuery {
   handleCommandComplete(message: { text: string }, connection: unknown): void;
   handleCopyInResponse(connection: { stream: Socket }): void;
 }
 
-/** Notes that the statements before the COPY were done; and sends what there is of a short input as one packet. */
+/** Notes when the statements before the COPY are done, and sends a short input as one packet. */
 function follow(copy: CopyStreamQuery, statementsBefore: number): { roleTaken: boolean } {
   const progress = { roleTaken: false };
   let done = 0;
-  const followed = copy as Followed;
+  const followed = copy as WithHandlers;
   const { handleCommandComplete, handleCopyInResponse } = followed;
   followed.handleCommandComplete = (message, connection) => {
     progress.roleTaken = ++done >= statementsBefore;

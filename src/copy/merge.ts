@@ -1,20 +1,20 @@
+/** Merges rows into a table that has some of their keys already: by a staging table and `on conflict`. */
 import pg from 'pg';
 import type { CopyJob } from '../copy.ts';
+import { injectCountFault } from '../data_faults.ts';
 import { ConnectorError } from '../errors.ts';
-import { lyingCount } from '../lies.ts';
 import { type RowCounts, reconcile } from '../reconcile.ts';
 import { toImportError } from '../sql_errors.ts';
-import { asRole } from '../target/role.ts';
-import { quoteTable } from '../target/table.ts';
+import { asRole } from '../table/role.ts';
+import { quoteTable } from '../table/table.ts';
 import { type Destination, filledColumns, quoteColumns } from './into.ts';
 
 const STAGING = 'pg_temp.s3_connector_staging';
-/** The order of rows in the file; the name is one that no file column has by chance. */
+/** The column with the row's position in the file. No file has a column of this name by chance. */
 const ROW = '"s3_connector row"';
 
 /**
- * The columns by which a row is the same as another: the primary key's, or those of the first unique index, that
- * the file fills.
+ * Returns the columns of the primary key, or of the first unique index, that the file fills.
  * @throws ConnectorError `no_unique_key`
  */
 export async function chooseKey({
@@ -29,7 +29,7 @@ export async function chooseKey({
   );
   const filled = new Set(filledColumns(plan).map((column) => column.name));
   const key = rows.find(({ columns }) => columns.every((column) => filled.has(column)));
-  // To skip a conflict it need not be known which key it is about, as long as there is one.
+  // `do nothing` needs no key columns, only some key.
   const found = key ?? (connector.on_conflict === 'skip' ? rows[0] : undefined);
   if (found) return found.columns;
   const has = rows.map(({ columns }) => `(${columns.join(', ')})`).join(', ') || 'none';
@@ -40,7 +40,7 @@ export async function chooseKey({
   );
 }
 
-/** Makes a temporary table like the target, with its defaults and checks and without its indexes. */
+/** Creates a temporary table like the target, with its defaults and checks, without its indexes. */
 export async function makeStaging({ client, connector, table, plan }: CopyJob): Promise<Destination> {
   const like = `like ${quoteTable(table)} including defaults including constraints including generated including identity`;
   await asRole(client, connector.owner, async () => {
@@ -55,11 +55,11 @@ export async function dropStaging({ client, connector }: CopyJob): Promise<void>
 }
 
 /**
- * Brings the staged rows into the target. Of rows of the file with the same key, `update` takes the last and `skip`
- * the first, as if they had come one after the other.
- * @param staged how many they are
- * @returns how many were inserted or updated, and how many were not because of others
- * @throws ConnectorError `rows_do_not_add_up`, and what PostgreSQL refused
+ * Merges the staged rows into the target. If rows of the file have the same key, `update` keeps the last and `skip` the
+ * first, as if they were inserted one by one.
+ * @param staged the number of staged rows
+ * @returns how many rows were inserted or updated, and how many were skipped
+ * @throws ConnectorError `rows_do_not_add_up`, PostgreSQL's errors
  */
 export async function mergeStaging(
   job: CopyJob,
@@ -82,7 +82,7 @@ export async function mergeStaging(
   return { imported, skipped: skipped + superseded };
 }
 
-/** @param values the columns that are not the key's; a row without any is the same as the one that is there */
+/** @param values the columns that are not in the key; without any, the row in the table is the same already */
 function updateOf(key: string[], values: { name: string }[]): string {
   const set = values.map(
     ({ name }) => `${pg.escapeIdentifier(name)} = excluded.${pg.escapeIdentifier(name)}`,
@@ -91,7 +91,7 @@ function updateOf(key: string[], values: { name: string }[]): string {
   return `${conflict} ${set.length > 0 ? `do update set ${set.join(', ')}` : 'do nothing'}`;
 }
 
-/** Deletes all staged rows of a key but the last. Rows with a null in the key are the same as no other. */
+/** Deletes all staged rows of a key except the last. Rows with a null in the key equal no other row. */
 async function deleteSuperseded(job: CopyJob, key: string[]): Promise<number> {
   const columns = key.map((name) => pg.escapeIdentifier(name));
   return await countRows(
@@ -106,11 +106,11 @@ async function deleteSuperseded(job: CopyJob, key: string[]): Promise<number> {
   );
 }
 
-/** Runs a statement with the owner's rights; returns how many rows PostgreSQL says that it wrote. */
+/** Runs a statement with the owner's rights. Returns how many rows PostgreSQL reports. */
 async function countRows({ client, connector }: CopyJob, statement: string): Promise<number> {
   try {
     const { rowCount } = await asRole(client, connector.owner, () => client.query(statement));
-    return lyingCount('merged', rowCount ?? 0);
+    return injectCountFault('merged', rowCount ?? 0);
   } catch (error) {
     throw toImportError(error);
   }

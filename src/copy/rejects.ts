@@ -1,18 +1,19 @@
+/** Writes refused rows to rejected_rows, and enforces max_bad_rows. */
 import type { CopyJob } from '../copy.ts';
 import { ConnectorError } from '../errors.ts';
 import type { Refusal } from '../formats/format.ts';
 
-/** Characters of a raw line that are kept; the object itself has the rest. */
+/** How much of a raw line is stored, in characters. */
 const MAX_RAW = 65_536;
-/** Rows, and characters of them, that are written together. */
+/** So many rows, or characters of them, are written together. */
 const MAX_ROWS = 5000;
 const MAX_CHARACTERS = 4 << 20;
-/** Refused rows that a dry run tells of. */
+/** How many refused rows a dry run reports. */
 const SHOWN_REFUSALS = 10;
 
-/** The refused rows of a part, on their way to rejected_rows. */
+/** Collects the refused rows of a part, and writes them. */
 export class Rejects {
-  /** Rows refused so far, and how many of them PostgreSQL says that it wrote. */
+  /** Rows refused so far, and how many of them PostgreSQL reports as written. */
   count = 0;
   written = 0;
   readonly #job: CopyJob;
@@ -23,22 +24,25 @@ export class Rejects {
     this.#job = job;
   }
 
-  /** Whether so many wait that they are to be written. */
+  /** Whether it is time to write. */
   get full(): boolean {
     return this.#rows.length >= MAX_ROWS || this.#characters >= MAX_CHARACTERS;
   }
 
-  /** @throws ConnectorError `too_many_bad_rows` */
+  /**
+   * Adds a refused row.
+   * @throws ConnectorError `too_many_bad_rows`
+   */
   add(refusal: Refusal): void {
     this.count++;
-    // At once: a batch may have a million more.
+    // Checked for each row: a batch may have a million more.
     checkLimit(this.#job, this.count, refusal);
     const raw = clean(refusal.raw).slice(0, MAX_RAW);
     this.#rows.push({ ...refusal, reason: clean(refusal.reason), raw });
     this.#characters += raw.length;
   }
 
-  /** Writes what waits. */
+  /** Writes the collected rows. */
   async write(): Promise<void> {
     const { client, file, part, dryRun, signal } = this.#job;
     const rows = this.#rows;
@@ -75,7 +79,7 @@ function describe(unit: string, { line, column, reason }: Refusal): string {
   return `${unit} ${line}${column === null ? '' : `, column ${column}`}: ${reason}`;
 }
 
-/** PostgreSQL's text holds no NUL and no half of a surrogate pair. */
+/** Replaces NUL and lone surrogates, which PostgreSQL's `text` cannot hold. */
 function clean(text: string): string {
   return text.replaceAll('\0', '\ufffd').toWellFormed();
 }

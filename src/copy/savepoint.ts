@@ -1,6 +1,7 @@
+/** Runs a function in a savepoint. */
 import type pg from 'pg';
 
-/** Runs something so that its failure undoes it alone, and not the transaction. Savepoints may nest. */
+/** Runs a function. If it fails, only its own changes are rolled back. Savepoints may nest. */
 export async function inSavepoint<T>(client: pg.ClientBase, run: () => Promise<T>): Promise<T> {
   await client.query('savepoint s3_connector');
   try {
@@ -8,7 +9,7 @@ export async function inSavepoint<T>(client: pg.ClientBase, run: () => Promise<T
     await client.query('release savepoint s3_connector');
     return result;
   } catch (error) {
-    // Where the connection is lost, what went wrong first is what matters.
+    // If the connection is lost, the first error matters.
     await client.query('rollback to savepoint s3_connector; release savepoint s3_connector').catch(() => {});
     throw error;
   }

@@ -1,3 +1,4 @@
+/** Copies the good rows of a part, and writes the bad ones to rejected_rows. */
 import pg from 'pg';
 import type { CopyJob } from '../copy.ts';
 import type { ConnectorError } from '../errors.ts';
@@ -10,10 +11,9 @@ import { sift } from './sift.ts';
 import { Trials } from './trials.ts';
 
 /**
- * Copies what PostgreSQL takes, and writes what it refuses to rejected_rows. PostgreSQL is the only judge of values: rows
- * are copied many at a time, and again without the one that it refuses. Rows that are bad whatever their values are,
- * the reader sets apart.
- * @throws ConnectorError `too_many_bad_rows`, and whatever is not a row's fault
+ * Copies the rows that PostgreSQL accepts, and writes the others to rejected_rows. Only PostgreSQL judges values: rows are
+ * copied many at a time, and again without the one that it refuses. The reader sorts out rows with a wrong structure.
+ * @throws ConnectorError `too_many_bad_rows`, and errors that no row caused
  */
 export async function copyTolerantly(job: CopyJob, destination: Destination): Promise<RowCounts> {
   const copier = new TolerantCopier(job, destination);
@@ -31,12 +31,12 @@ class TolerantCopier {
   readonly #destination: Destination;
   readonly #trials: Trials;
   readonly #rejects: Rejects;
-  /** What PostgreSQL says of ragged rows, by their number of fields. */
+  /** PostgreSQL's reasons for ragged rows, by their number of fields. */
   readonly #raggedReasons = new Map<number, string>();
   /** Rows that the reader found in the batches. */
   read = 0;
-  /** Of the rows that COPY was given and did not refuse. */
-  #landed: RowCounts = NO_ROWS;
+  /** The counts of COPYs that succeeded. */
+  #copied: RowCounts = NO_ROWS;
 
   constructor(job: CopyJob, destination: Destination) {
     this.#destination = destination;
@@ -45,17 +45,17 @@ class TolerantCopier {
   }
 
   get counts(): RowCounts {
-    return { ...this.#landed, read: this.read, rejected: this.#rejects.written };
+    return { ...this.#copied, read: this.read, rejected: this.#rejects.written };
   }
 
   async copy(rows: RowSet): Promise<void> {
-    const land = async (start: number, end: number, without: number[]) => {
-      await this.#land(rows.copyInput(start, end, without));
+    const tryRows = async (start: number, end: number, without: number[]) => {
+      await this.#copyOnce(rows.copyInput(start, end, without));
     };
-    await sift(rows, land, (row, error) => this.#refuseRow(rows, row, error));
+    await sift(rows, tryRows, (row, error) => this.#refuseRow(rows, row, error));
   }
 
-  /** Refuses rows as COPY would refuse each, without showing it each: a probe takes many. */
+  /** Refuses rows with COPY's own reason, without a COPY for each: one probe tests many. */
   async refuseRagged(rows: RaggedRows): Promise<void> {
     const { columns } = this.#destination;
     const probe = async (start: number, end: number, without: number[]) => {
@@ -73,11 +73,11 @@ class TolerantCopier {
   }
 
   async writeRefused(): Promise<void> {
-    await this.#trials.settle();
+    await this.#trials.undoFailed();
     await this.#rejects.write();
   }
 
-  /** PostgreSQL says what is wrong with the first row of each number of fields, in its own language. */
+  /** Refuses a ragged row. PostgreSQL gives the reason for the first row of each number of fields, in the server's language. */
   async #refuseRaggedRow(rows: RaggedRows, row: number): Promise<void> {
     const reason = this.#raggedReasons.get(rows.fields);
     if (reason !== undefined) {
@@ -85,7 +85,7 @@ class TolerantCopier {
       return;
     }
     try {
-      await this.#land(rows.copyInput(row, row + 1));
+      await this.#copyOnce(rows.copyInput(row, row + 1));
     } catch (error) {
       if (!isBadRow(error)) throw error;
       if (error.code === 'bad_row') this.#raggedReasons.set(rows.fields, toReason(error));
@@ -93,8 +93,8 @@ class TolerantCopier {
     }
   }
 
-  async #land(input: CopyInput): Promise<void> {
-    this.#landed = addCounts(this.#landed, await this.#trials.land(this.#destination, input));
+  async #copyOnce(input: CopyInput): Promise<void> {
+    this.#copied = addCounts(this.#copied, await this.#trials.copy(this.#destination, input));
   }
 
   async #refuseRow(rows: RowSet, row: number, error: ConnectorError): Promise<void> {

@@ -1,16 +1,17 @@
+/** "Trials": COPYs that may fail in a transaction that continues. */
 import type { CopyJob } from '../copy.ts';
 import type { CopyInput } from '../formats/format.ts';
 import type { RowCounts } from '../reconcile.ts';
 import { type Around, copyOnce, type Destination } from './into.ts';
 
-// A name of its own: where a trial's error ends the part, an outer savepoint takes this one along.
+// Not the name of inSavepoint: if a trial's error ends the part, the outer savepoint also removes this one.
 const SET = 'savepoint s3_connector_trial';
 const GO_BACK = 'rollback to savepoint s3_connector_trial';
 const RELEASE = 'release savepoint s3_connector_trial';
 
 /**
- * COPYs that may fail, in a transaction that goes on. The statements for the savepoint go with each COPY's own
- * message: with a round trip for each of them a failed COPY would cost twice as much.
+ * Runs COPYs in a savepoint, whose statements are sent in the COPY's own message: with a round trip for each, a failed COPY
+ * would cost twice as much.
  */
 export class Trials {
   readonly #job: CopyJob;
@@ -20,18 +21,18 @@ export class Trials {
     this.#job = job;
   }
 
-  /** Keeps the rows, unless COPY fails. */
-  async land(destination: Destination, input: CopyInput): Promise<RowCounts> {
+  /** Copies rows. */
+  async copy(destination: Destination, input: CopyInput): Promise<RowCounts> {
     return await this.#copy(destination, input, [RELEASE]);
   }
 
-  /** Fails where COPY would fail to read the rows, and leaves nothing behind. */
+  /** Fails if COPY cannot read the rows, and inserts none. */
   async probe(destination: Destination, input: CopyInput): Promise<void> {
-    await this.#copy({ ...destination, landsNothing: true }, input, [GO_BACK, RELEASE]);
+    await this.#copy({ ...destination, insertsNothing: true }, input, [GO_BACK, RELEASE]);
   }
 
-  /** Must come before any other statement: a failed trial is undone with the next one. */
-  async settle(): Promise<void> {
+  /** Rolls back a failed trial. Call it before any other statement; the next trial does it by itself. */
+  async undoFailed(): Promise<void> {
     if (this.#failed) await this.#job.client.query(`${GO_BACK}; ${RELEASE}`);
     this.#failed = false;
   }

@@ -1,6 +1,6 @@
 /**
- * Applies sql/: functions, views, triggers, comments and grants, all of them again. What a statement cannot replace in place,
- * such as a function that returns something else now, is dropped and made again; what sql/ no longer has is dropped.
+ * Applies sql/: all functions, views, triggers, comments and grants, every time. An object that a statement cannot replace in
+ * place (a function with another result type) is dropped and created again. Objects that sql/ no longer has are dropped.
  */
 import { type RawBuilder, sql, type Transaction } from 'kysely';
 import pg from 'pg';
@@ -10,20 +10,23 @@ import { describeStatement, splitStatements } from './statements.ts';
 
 /** A file of SQL. */
 export interface SqlFile {
-  /** As it is seen from the project's directory, such as `sql/50_poll.sql`. */
+  /** Relative to the project's directory: `sql/50_poll.sql`. */
   path: string;
   text: string;
 }
 
 const OWN_SCHEMAS = ['s3_connector', 's3_connector_private'];
 
-/** SQLSTATEs of a `create or replace` that cannot replace what is there: a function's result, a view's columns. */
+/** SQLSTATEs of a `create or replace` that cannot replace an object: a function's result type, a view's columns. */
 const IRREPLACEABLE = ['42P13', '42P16'];
 
-/** Grants are for all functions at once, so these files touch what no other one does. */
+/** These files grant on all functions at once, so they run after leftovers are dropped. */
 const GRANTS = /grants\.sql$/;
 
-/** @throws ConnectorError `migration_failed`, with the file and the statement; `object_in_use` */
+/**
+ * Applies the files.
+ * @throws ConnectorError `migration_failed`, with the file and the statement; `object_in_use`
+ */
 export async function applySql(transaction: Transaction<Database>, files: readonly SqlFile[]): Promise<void> {
   const isGrants = ({ path }: SqlFile) => GRANTS.test(path);
   for (const file of files.filter((one) => !isGrants(one))) await applyFile(transaction, file);
@@ -39,7 +42,7 @@ async function applyFile(transaction: Transaction<Database>, { path, text }: Sql
   }
 }
 
-/** Runs a migration's script; its errors are as those of applySql. */
+/** Runs the script of a migration. Throws the errors of applySql. */
 export async function runScript(transaction: Transaction<Database>, { path, text }: SqlFile): Promise<void> {
   for (const statement of splitStatements(text)) {
     await sql
@@ -64,7 +67,7 @@ async function apply(transaction: Transaction<Database>, statement: string): Pro
   await sql`release savepoint apply_sql`.execute(transaction);
 }
 
-/** The kind and the name at the start of a `create or replace`. */
+/** Captures the kind and the name of a `create or replace`. */
 const CREATES = /^create or replace (function|procedure|view) ([\w.]+)/;
 
 async function dropOld(transaction: Transaction<Database>, statement: string): Promise<void> {
@@ -82,16 +85,15 @@ async function dropOld(transaction: Transaction<Database>, statement: string): P
 
 interface DatabaseObject {
   kind: string;
-  /** Quoted, as it stands in `drop`. */
+  /** Quoted, for `drop`. */
   name: string;
   class: number;
   oid: number;
 }
 
 /**
- * Drops objects of ours with what depends on them, as far as that is ours, too: sql/ makes it again. What a person has made
- * over it is not dropped.
- * @throws ConnectorError `object_in_use` where something of a person's depends on it
+ * Drops our objects, and our objects that depend on them, which sql/ creates again. Never drops a person's objects.
+ * @throws ConnectorError `object_in_use` if a person's object depends on one
  */
 async function dropAll(transaction: Transaction<Database>, query: RawBuilder<unknown>): Promise<void> {
   const { rows } = await (query as RawBuilder<DatabaseObject>).execute(transaction);
@@ -125,14 +127,14 @@ async function refuseForeignDependents(
   if (!dependents) return;
   throw new ConnectorError(
     'object_in_use',
-    `this version must make ${object.kind} ${object.name} again, and these use it: ${dependents}`,
+    `this version must create ${object.kind} ${object.name} again, and these objects use it: ${dependents}`,
     { hint: 'Drop them, start again, then create them again. Nothing was changed.' },
   );
 }
 
-/** Drops what an earlier version has made and this one does not: what the transaction has not touched. */
+/** Drops objects of an earlier version that this one does not have: those that the transaction has not touched. */
 async function dropLeftovers(transaction: Transaction<Database>): Promise<void> {
-  // A savepoint's changes have later numbers than the transaction's own; what is older, another transaction has made.
+  // A savepoint's changes have later transaction ids than the transaction itself. Older ids are of other transactions.
   const isOlder = (xmin: string) => sql`age(${sql.ref(xmin)}) > age(pg_current_xact_id()::xid)`;
   await dropAll(
     transaction,

@@ -1,50 +1,51 @@
+/** Opens sessions of PostgreSQL, one at a time or in a pool, with the settings that the program relies on. */
 import pg from 'pg';
 import { ConnectorError } from '../errors.ts';
 import { log } from '../log.ts';
 import { explainRefusal, TOO_LATE } from './refusal.ts';
 
-/** What a session is for; in `pg_stat_activity` it is named `s3_connector <purpose>`. */
+/** What a session is for. Its name in `pg_stat_activity` is `s3_connector <purpose>`. */
 export type Purpose =
-  | 'check'
   | 'control'
   | 'health'
   | 'import_file'
   | 'listen'
   | 'migrate'
+  | 'probe'
   | 'queue'
   | 'request'
   | 'worker';
 
 /**
- * Settings that our code relies on; a role and a database may have others.
- * `default_transaction_read_only` is never among them: it protects a database, and we must not write into it.
+ * Settings that our code relies on. The role or the database may have others.
+ * Never `default_transaction_read_only`: it protects a database, and we must not write into it.
  */
 const RELIED_ON: Settings = {
-  // pg reads times in this style alone, and times in our SQL are written in it.
+  // pg parses only this style, and our SQL writes times in it.
   datestyle: 'ISO, MDY',
-  // In sql_standard a file's '-1 2:03' would be another interval.
+  // With sql_standard, '-1 2:03' in a file is another interval.
   intervalstyle: 'postgres',
-  // Times in messages. An import sets its connector's time zone.
+  // For times in messages. An import sets its connector's time zone.
   timezone: 'UTC',
-  // A float that is read must be the one that PostgreSQL has.
+  // Floats must be read exactly.
   extra_float_digits: '1',
-  // Off, a null within an array of a file would be the text NULL.
+  // With off, a null in an array of a file becomes the text NULL.
   array_nulls: 'on',
-  // The bodies of our functions are parsed in each session; their patterns have backslashes.
+  // Each session parses the bodies of our functions, which contain patterns with backslashes.
   standard_conforming_strings: 'on',
-  // Our functions look again at what was committed while they waited for a lock.
+  // Our functions must see what was committed while they waited for a lock.
   default_transaction_isolation: 'read committed',
   // Sessions wait for work, or for a notification.
   idle_session_timeout: '0',
-  // The server ends the session of a machine that is gone after 30 seconds: until then the session keeps its locks.
+  // The server ends the session of a lost machine after 30 seconds. Until then the session keeps its locks.
   tcp_keepalives_idle: '10',
   tcp_keepalives_interval: '5',
   tcp_keepalives_count: '4',
 };
 
 /**
- * Limits that are meant for people's statements. They hold for imports and requests, which run what people wrote. The
- * bookkeeping would be stopped by them every time.
+ * Limits that are meant for people's statements. Imports and requests keep them, because they run what people wrote. The
+ * bookkeeping must not be stopped by them.
  */
 const UNLIMITED: Settings = {
   statement_timeout: '0',
@@ -53,10 +54,10 @@ const UNLIMITED: Settings = {
   transaction_timeout: '0',
 };
 
-/** By purpose, what a session sets before anything else. */
+/** By purpose, the settings of a session. */
 const SETTINGS: Readonly<Record<Purpose, Settings>> = {
-  // In a pooler that shares sessions, what it sets would be somebody else's.
-  check: {},
+  // In a pooler that shares sessions, its settings would be another client's.
+  probe: {},
   control: { ...RELIED_ON, ...UNLIMITED },
   health: {},
   import_file: RELIED_ON,
@@ -70,22 +71,21 @@ const SETTINGS: Readonly<Record<Purpose, Settings>> = {
 
 type Settings = Readonly<Record<string, string>>;
 
-/** How long a session may take to be opened, in milliseconds. A pooler without a free place answers the login, and then nothing. */
+/** How long opening a session may take, in milliseconds. A full pooler answers the login, and then nothing. */
 const OPEN_MS = 30_000;
-/** Silence after which TCP probes the other side, in milliseconds; the system's default is two hours. */
+/** The idle time after which TCP probes the other side, in milliseconds. The system's default is two hours. */
 const KEEP_ALIVE_MS = 30_000;
 
-/** What a session is opened with, besides its purpose. */
 export type SessionOptions = pg.ClientConfig & {
-  /** How long it may take to be opened, in milliseconds. */
+  /** How long opening it may take, in milliseconds. */
   openMs?: number;
 };
 
 type SessionConfig = SessionOptions & { purpose: Purpose };
 
 /**
- * One connection to PostgreSQL. It sets its settings before anything else is asked, and always has a listener for errors. It
- * refuses a database that takes no writes, because a session keeps that setting from its login.
+ * One connection to PostgreSQL. It applies its settings before the first query, and always has a listener for errors. It
+ * refuses a read-only database, because a session keeps that setting from its login.
  */
 export class Session extends pg.Client {
   readonly #purpose: Purpose;
@@ -98,14 +98,14 @@ export class Session extends pg.Client {
     super({ ...config, keepAlive: true, keepAliveInitialDelayMillis: KEEP_ALIVE_MS });
     this.#purpose = config.purpose;
     this.#openMs = config.openMs ?? OPEN_MS;
-    // An error event without a listener would end the process. What was under way fails by itself.
+    // An error event without a listener would end the process. Running queries fail by themselves.
     this.on('error', (error) => this.#lost(error));
     this.connection.on('errorMessage', ({ code }: pg.DatabaseError) => {
       if (code === READ_ONLY) this.#isReadOnly = true;
     });
   }
 
-  /** The process id of its backend. Behind a pooler, the answer to the login has another one. */
+  /** The process id of its backend, queried because a pooler sends another one at login. */
   get backend(): number {
     return this.#backend;
   }
@@ -115,7 +115,7 @@ export class Session extends pg.Client {
     return this.#backend === (this as unknown as { processID: number }).processID;
   }
 
-  /** Whether a write was refused because the database takes none. Such a session is of no more use. */
+  /** Whether a write was refused because the database is read-only. Such a session is not used again. */
   get isReadOnly(): boolean {
     return this.#isReadOnly;
   }
@@ -142,7 +142,7 @@ export class Session extends pg.Client {
     }, this.#openMs);
     try {
       await super.connect();
-      await this.#settle();
+      await this.#applySettings();
       this.#isOpen = true;
       return this;
     } catch (error) {
@@ -154,11 +154,11 @@ export class Session extends pg.Client {
     }
   }
 
-  async #settle(): Promise<void> {
-    const { rows } = await super.query<Settled>(settle(this.#purpose));
+  async #applySettings(): Promise<void> {
+    const { rows } = await super.query<SessionState>(applySettings(this.#purpose));
     const { backend, read_only, standby } = rows[0]!;
     this.#backend = backend;
-    if (read_only && this.#purpose !== 'check') throw takesNoWrites(standby);
+    if (read_only && this.#purpose !== 'probe') throw readOnly(standby);
   }
 
   #destroy(): void {
@@ -167,23 +167,23 @@ export class Session extends pg.Client {
 
   #lost(error: Error): void {
     if (!this.#isOpen) return;
-    // Only the first error is logged: the server's reason, which the end of the connection follows.
+    // Only the first error is logged: it is the server's reason, and the end of the connection follows.
     this.#isOpen = false;
     log.warn('connection lost', { purpose: this.#purpose, error: error.message });
   }
 }
 
-/** SQLSTATE of what is refused because it would write. */
+/** The SQLSTATE of a write that a read-only database refuses. */
 const READ_ONLY = '25006';
 
-interface Settled {
+interface SessionState {
   backend: number;
   read_only: boolean;
   standby: boolean;
 }
 
-/** One statement, for one round trip; settings that the server does not know yet are left out. */
-function settle(purpose: Purpose): string {
+/** Returns one statement, for one round trip. It skips settings that this version of the server does not have. */
+function applySettings(purpose: Purpose): string {
   return `select pg_catalog.pg_backend_pid() as backend,
     pg_catalog.current_setting('transaction_read_only') = 'on' as read_only, pg_catalog.pg_is_in_recovery() as standby,
     (select pg_catalog.count(pg_catalog.set_config(s.name, s.value, false))
@@ -191,37 +191,39 @@ function settle(purpose: Purpose): string {
       where pg_catalog.current_setting(s.name, true) is not null) as settings`;
 }
 
-/** The trouble of a session that takes no writes. */
-function takesNoWrites(standby: boolean): ConnectorError {
+function readOnly(standby: boolean): ConnectorError {
   return new ConnectorError(
     'database_read_only',
     standby
-      ? 'the database takes no writes: the server is a standby'
-      : 'the database takes no writes: default_transaction_read_only is on',
+      ? 'the database is read-only: the server is a standby'
+      : 'the database is read-only: default_transaction_read_only is on',
     {
       passing: true,
       hint: standby
         ? 'Name the primary in DATABASE_URL, or wait until the server is promoted.'
-        : 'Wait until whoever set it takes it back; a managed service sets it where the disk is full.',
+        : 'Turn it off. A managed service turns it on when the disk is full: then free space first.',
     },
   );
 }
 
-/** A pool of sessions. One that is lost is replaced; one that may not write any more is not used again. */
+/** A pool of sessions. It replaces lost ones, and ends those that became read-only. */
 export class SessionPool extends pg.Pool {
   constructor(databaseUrl: string, purpose: Purpose, options: Omit<pg.PoolConfig, 'Client'> = {}) {
     super({ ...sessionConfig(databaseUrl, purpose, options), Client: Session } as unknown as pg.PoolConfig);
-    // The session logs it. graphile-worker wants a listener for 'connect', too.
+    // The session logs errors. graphile-worker requires a listener for 'connect', too.
     this.on('error', () => {});
     this.on('connect', () => {});
     this.on('release', (_error, client) => {
-      // A client that is ending does not go back into its pool.
+      // An ending client does not go back into its pool.
       if ((client as unknown as Session).isReadOnly) void client.end();
     });
   }
 }
 
-/** Opens a session of its own; the caller ends it. @throws ConnectorError `no_connection`, `database_read_only` */
+/**
+ * Opens a session, which the caller ends.
+ * @throws ConnectorError `no_connection`, `database_read_only`
+ */
 export async function openSession(
   databaseUrl: string,
   purpose: Purpose,

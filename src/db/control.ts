@@ -1,13 +1,13 @@
+/** The "control" connections: typed queries for the bookkeeping, and LISTEN. */
 import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
 import { SessionPool } from './connections.ts';
 import { Listener } from './listener.ts';
 import type { Database } from './schema.ts';
 
-/** One that has not been asked for so long is ended, in milliseconds. */
+/** A connection that is idle for so long is closed, in milliseconds. */
 const IDLE_MS = 60_000;
 
-/** The control connections: typed queries, and LISTEN. */
 export interface Control {
   readonly db: Kysely<Database>;
   readonly listener: Listener;
@@ -15,14 +15,14 @@ export interface Control {
 }
 
 /**
- * Opens the control connections; nothing is sent before the first query.
- * @param maxQueries how many queries may be under way at once
+ * Opens the control connections. Nothing is sent before the first query.
+ * @param maxQueries how many queries may run at the same time
  */
 export function openControl(databaseUrl: string, maxQueries: number): Control {
   const listener = new Listener(databaseUrl);
   const pool = new SessionPool(databaseUrl, 'control', {
     max: maxQueries,
-    // Some are asked all the time: to connect anew for each burst would only cost time.
+    // Queries come all the time: reconnecting for each burst would only cost time.
     idleTimeoutMillis: IDLE_MS,
     types: { getTypeParser },
   });
@@ -30,14 +30,14 @@ export function openControl(databaseUrl: string, maxQueries: number): Control {
   return {
     db,
     listener,
-    // Not db.destroy(): that ends no connection as long as Kysely itself has not asked for one.
+    // Not db.destroy(): before Kysely's first query it ends no connection.
     close: async () => {
       await Promise.all([pool.end(), listener.close()]);
     },
   };
 }
 
-/** bigint as a number: row counts, ids and byte sizes stay far below 2^53. */
+/** Reads bigint as a number: row counts, ids and byte sizes stay far below 2^53. */
 const getTypeParser: typeof pg.types.getTypeParser = (oid: number, format?: 'text' | 'binary') => {
   if (oid === pg.types.builtins.INT8 && format !== 'binary') return Number;
   return pg.types.getTypeParser(oid, format as 'text');

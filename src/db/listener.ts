@@ -1,34 +1,37 @@
+/** Listens to PostgreSQL's notifications (LISTEN) on one session, and opens a new one whenever it is lost. */
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
+import { backoffMs } from '../backoff.ts';
 import { describeError } from '../errors.ts';
 import { log } from '../log.ts';
 import { openSession, type Session } from './connections.ts';
 
-/** Between two tries to open a session: the first pause and the longest, in milliseconds. */
-const FIRST_WAIT_MS = 100;
-const LONGEST_WAIT_MS = 5000;
+const BACKOFF = { firstMs: 100, longestMs: 5000 };
 
 interface Channel {
-  hear(payload: string): void;
-  /** Called whenever the channel is listened to: what was said before that was not heard. */
+  onNotification(payload: string): void;
+  /** Called after each LISTEN, because earlier notifications are lost. */
   catchUp(): void;
 }
 
-/** Hears notifications (LISTEN) on one session, which is opened again whenever it is lost. */
 export class Listener {
   readonly #databaseUrl: string;
   readonly #channels = new Map<string, Channel>();
   readonly #closed = new AbortController();
   #session: Promise<Session> | undefined;
-  #comingBack: Promise<void> | undefined;
+  #reconnecting: Promise<void> | undefined;
 
   constructor(databaseUrl: string) {
     this.#databaseUrl = databaseUrl;
   }
 
-  /** Resolves when the channel is listened to; from then on it is, until `close`. */
-  async listen(name: string, hear: Channel['hear'], catchUp: Channel['catchUp']): Promise<void> {
-    this.#channels.set(name, { hear, catchUp });
+  /** Resolves after LISTEN. The channel is listened to until `close`, also on new sessions. */
+  async listen(
+    name: string,
+    onNotification: Channel['onNotification'],
+    catchUp: Channel['catchUp'],
+  ): Promise<void> {
+    this.#channels.set(name, { onNotification, catchUp });
     await this.#listenTo(name);
   }
 
@@ -36,7 +39,7 @@ export class Listener {
     this.#closed.abort();
     const session = await this.#session?.catch(() => undefined);
     await session?.end();
-    await this.#comingBack;
+    await this.#reconnecting;
   }
 
   async #listenTo(name: string): Promise<void> {
@@ -55,26 +58,28 @@ export class Listener {
 
   async #begin(): Promise<Session> {
     const session = await openSession(this.#databaseUrl, 'listen');
-    session.on('notification', ({ channel, payload = '' }) => this.#channels.get(channel)?.hear(payload));
+    session.on('notification', ({ channel, payload = '' }) =>
+      this.#channels.get(channel)?.onNotification(payload),
+    );
     session.once('end', () => {
       this.#session = undefined;
-      this.#comingBack ??= this.#comeBack().finally(() => {
-        this.#comingBack = undefined;
+      this.#reconnecting ??= this.#reconnect().finally(() => {
+        this.#reconnecting = undefined;
       });
     });
     return session;
   }
 
-  async #comeBack(): Promise<void> {
+  async #reconnect(): Promise<void> {
     const { signal } = this.#closed;
-    for (let wait = FIRST_WAIT_MS; !signal.aborted; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
+    for (let failures = 0; !signal.aborted; failures++) {
       try {
         for (const name of this.#channels.keys()) await this.#listenTo(name);
         if (this.#session) return log.info('listening again');
       } catch (error) {
         log.warn('not listening yet', { error: describeError(error) });
       }
-      await delay(wait, undefined, { signal }).catch(() => {});
+      await delay(backoffMs(BACKOFF, failures), undefined, { signal }).catch(() => {});
     }
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Locks all tables and views of ours before they are changed, so that no session that reads them can end in a deadlock: one
- * that holds a view and asks for another would wait for us, while we wait for it.
+ * Locks all our tables and views before they are changed, so that no session that reads them can end in a deadlock: a session
+ * that holds one view and needs another would wait for us, while we wait for it.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Kysely, sql, type Transaction } from 'kysely';
@@ -8,11 +8,11 @@ import pg from 'pg';
 import { log } from '../log.ts';
 import type { Database } from './schema.ts';
 
-/** How long to wait for a relation while no other is held, in milliseconds. */
+/** How long to wait for the first relation, in milliseconds. */
 const WAIT_MS = 500;
-/** And while others are: far less than PostgreSQL's deadlock_timeout of a second, after which it would look for a victim. */
+/** How long to wait while others are held: far below PostgreSQL's deadlock_timeout of a second, after which it picks a victim. */
 const HOLD_AND_WAIT_MS = 10;
-/** How long other sessions may use a relation before the log names them, and then again, in milliseconds. */
+/** The interval at which the log names the sessions that use a relation, in milliseconds. */
 const REPORT_MS = 5000;
 const LOCK_NOT_AVAILABLE = '55P03';
 
@@ -26,8 +26,8 @@ class Busy extends Error {
 }
 
 /**
- * Runs a change in a transaction that has locked everything of ours. While anything is in use it lets go of all, and waits for
- * that relation alone before it tries again.
+ * Runs a change in a transaction that has locked all our relations. If one is in use, it releases all locks, and waits for
+ * that relation first in the next try.
  */
 export async function withSchemaLocked<T>(
   db: Kysely<Database>,
@@ -60,8 +60,8 @@ interface Relation {
 }
 
 async function lockAll(transaction: Transaction<Database>, busy: string | undefined): Promise<void> {
-  // `lock table` of a view locks what is below it, too, also PostgreSQL's own catalogs. To give it the owner that it has
-  // locks the view alone.
+  // `lock table` of a view also locks the tables below it, and PostgreSQL's own catalogs. Setting its owner to the same owner
+  // locks only the view.
   const { rows } = await sql<Relation>`
     select r.name, case c.relkind
         when 'v' then format('alter view %s owner to %I', r.name, pg_get_userbyid(c.relowner))

@@ -1,6 +1,6 @@
 /**
  * Brings a database to this version: the queue's schema, then migrations/ (tables, forward only), then sql/ (functions, views,
- * comments), whole. What was applied is remembered by its digest, so that a start that has nothing to change locks nothing.
+ * comments), whole. The database stores the digest of what was applied, so that a start without changes locks nothing.
  */
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
@@ -9,7 +9,7 @@ import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely';
 import { ConnectorError } from '../errors.ts';
 import { log } from '../log.ts';
 import { packageRoot } from '../paths.ts';
-import { passingTrouble } from '../sql_errors.ts';
+import { passingError } from '../sql_errors.ts';
 import { version } from '../version.ts';
 import { migrateQueue } from '../worker/queue.ts';
 import { applySql, runScript, type SqlFile } from './apply_sql.ts';
@@ -19,24 +19,24 @@ import { withSchemaLocked } from './lock_schema.ts';
 import type { Database } from './schema.ts';
 import { appliedDigest, appliedMigrations, refuseNewerSchema } from './schema_version.ts';
 
-// Serialises whole migrations (queue, tables, functions) between processes; any constant will do.
+// Serialises whole migrations (queue, tables, functions) between processes. Any constant works.
 const MIGRATE_LOCK = 1_395_868_504;
-// Serialises the transactions that apply everything.
+// Serialises the transactions that apply migrations/ and sql/.
 const APPLY_LOCK = MIGRATE_LOCK + 100;
 
-/** All that a version applies. */
+/** The scripts of a version. */
 interface Scripts {
   migrations: SqlFile[];
   sql: SqlFile[];
-  /** Of both, and of the queue's version. */
+  /** The digest of both, and of the queue's version. */
   digest: string;
 }
 
 /**
- * A copy of a database has its connectors paused before anything can work on it. Idempotent, and safe when several processes
- * do it at once.
- * @throws ConnectorError `schema_newer`, with nothing changed, where a newer version has migrated the database;
- *   `migration_edited`, `migration_failed`, `object_in_use`; `no_connection`; what PostgreSQL says
+ * Migrates a database. If it is a copy of another, its connectors are paused before anything can work on it. Idempotent, and
+ * safe when several processes do it at once.
+ * @throws ConnectorError `schema_newer`, with nothing changed, if a newer version has migrated the database;
+ *   `migration_edited`, `migration_failed`, `object_in_use`; `no_connection`; PostgreSQL's errors
  */
 export async function migrate(databaseUrl: string): Promise<void> {
   const pool = new SessionPool(databaseUrl, 'migrate', { max: 2 });
@@ -48,21 +48,21 @@ export async function migrate(databaseUrl: string): Promise<void> {
     if ((await appliedDigest(db)) !== scripts.digest) await applyOnce(db, databaseUrl, scripts);
     await pauseIfCopied(db);
   } catch (error) {
-    // An error that will not pass keeps its stack.
-    throw passingTrouble(error) ?? error;
+    // A lasting error keeps its stack.
+    throw passingError(error) ?? error;
   } finally {
     await pool.end();
   }
 }
 
-/** One process at a time; those that waited find it done, or find that a newer version has done more. */
+/** Applies everything, one process at a time. The others then find it done, or find a newer version. */
 async function applyOnce(db: Kysely<Database>, databaseUrl: string, scripts: Scripts): Promise<void> {
   const lock = await openSession(databaseUrl, 'migrate');
   try {
     await lock.query('select pg_advisory_lock($1)', [MIGRATE_LOCK]);
     await migrateQueue(databaseUrl);
     await withSchemaLocked(db, async (transaction) => {
-      // Again: the lock's session may have been lost, and another process be at work.
+      // A second lock: if the first one's session was lost, another process may be migrating.
       await sql`select pg_advisory_xact_lock(${APPLY_LOCK})`.execute(transaction);
       await refuseNewerSchema(transaction, migrationNames(scripts));
       if ((await appliedDigest(transaction)) === scripts.digest) return;
@@ -77,7 +77,7 @@ async function applyOnce(db: Kysely<Database>, databaseUrl: string, scripts: Scr
   }
 }
 
-/** The names of the migrations that this version has. */
+/** Returns the names of this version's migrations. */
 export async function knownMigrations(): Promise<string[]> {
   return migrationNames(await readScripts());
 }
@@ -86,7 +86,7 @@ function migrationNames({ migrations }: Scripts): string[] {
   return migrations.map(({ path }) => path);
 }
 
-/** Runs the migrations that the database has not had; they are frozen once it has had them. */
+/** Runs the migrations that the database does not have yet. Applied ones must not have changed. */
 async function applyMigrations(
   transaction: Transaction<Database>,
   migrations: readonly SqlFile[],
@@ -107,14 +107,14 @@ async function applyMigrations(
 function edited(path: string): ConnectorError {
   return new ConnectorError(
     'migration_edited',
-    `${path} is not the migration that this database has had under that name`,
+    `${path} differs from the migration that was applied to this database under that name`,
     {
-      hint: 'Migrations are frozen once they are released: restore the file, and put the change into a new one.',
+      hint: 'Released migrations are frozen. Restore the file, and put the change into a new one.',
     },
   );
 }
 
-/** What a person must know of, such as roles that could not be made; PostgreSQL's own notices are not. */
+/** Logs warnings of our SQL (a role could not be created), and not PostgreSQL's own notices. */
 function logWarning(notice: Record<'severity' | 'message' | 'hint', string | undefined>): void {
   if (notice.severity === 'WARNING') log.warn('migrating', { warning: notice.message, hint: notice.hint });
 }

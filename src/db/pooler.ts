@@ -1,16 +1,17 @@
+/** Detects a connection pooler that does not fit a worker. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { ConnectorError, describeError } from '../errors.ts';
 import { openSession, type Session } from './connections.ts';
 
-/** How long a place in a pooler is waited for, in milliseconds. */
+/** How long to wait for a place in a pooler, in milliseconds. */
 const PLACE_MS = 5000;
-/** How often two sessions are compared: others may use the same pooler at the same moment. */
+/** How often two sessions are compared. Several times, because other clients use the pooler at the same time. */
 const ROUNDS = 5;
 
 /**
- * Refuses a pooler that does not give a worker sessions of its own, or not enough of them. Costs one connection where
- * there is no pooler.
- * @param needed connections that the worker has at once
+ * Refuses a pooler that does not give a worker its own sessions, or not enough of them. Without a pooler it costs one
+ * connection.
+ * @param needed how many connections the worker opens
  * @throws ConnectorError `no_connection`, `pooler_mode`, `too_few_connections`
  */
 export async function refuseUnfitPooler(databaseUrl: string, needed: number): Promise<void> {
@@ -33,7 +34,7 @@ export async function tryConnections(databaseUrl: string, needed: number): Promi
   if (refused) throw tooFew(needed, sessions.length, refused.reason);
 }
 
-/** In transaction mode, a session that is in no transaction loses its backend to another one. */
+/** Refuses transaction mode, in which a session outside of a transaction loses its backend to another one. */
 async function refuseSharedBackends(databaseUrl: string): Promise<void> {
   const sessions: Session[] = [];
   try {
@@ -43,7 +44,7 @@ async function refuseSharedBackends(databaseUrl: string): Promise<void> {
     sessions.push(other);
     for (let round = 0; round < ROUNDS; round++) {
       const before = await backendOf(one);
-      // It keeps the backend that it gets, which is mostly the one that was used last.
+      // The transaction keeps its backend, which is mostly the one that was used last.
       await within(other.query('begin'));
       if ((await backendOf(other)) === before || (await backendOf(one)) !== before) throw sharesBackends();
       await within(other.query('rollback'));
@@ -63,12 +64,12 @@ async function backendOf(session: Session): Promise<number> {
 }
 
 function open(databaseUrl: string): Promise<Session> {
-  return openSession(databaseUrl, 'check', { openMs: PLACE_MS });
+  return openSession(databaseUrl, 'probe', { openMs: PLACE_MS });
 }
 
-/** Waits for an answer, which a pooler gives only when it has a free place. */
+/** Returns the answer, or fails after PLACE_MS: a full pooler does not answer. */
 async function within<T>(answer: Promise<T>): Promise<T> {
-  // The loser of the race may fail later, when nobody waits for it.
+  // The loser of the race may fail later, which must not end the process.
   answer.catch(() => {});
   const over = new AbortController();
   const late = delay(PLACE_MS, undefined, { signal: over.signal }).then(() => {
@@ -80,7 +81,7 @@ async function within<T>(answer: Promise<T>): Promise<T> {
   return await Promise.race([answer, late]).finally(() => over.abort());
 }
 
-/** As PgBouncer does in statement mode. */
+/** Returns whether the error is PgBouncer's in statement mode. */
 function refusesTransactions(error: unknown): boolean {
   return (error as { code?: string }).code === '08P01';
 }
@@ -88,19 +89,19 @@ function refusesTransactions(error: unknown): boolean {
 function sharesBackends(): ConnectorError {
   return new ConnectorError(
     'pooler_mode',
-    'DATABASE_URL leads to a pooler in transaction or statement mode: a connection does not keep its session of the server',
+    'DATABASE_URL leads to a pooler in transaction or statement mode: a connection does not keep its server session',
     {
-      hint: "Name the server's own host and port in DATABASE_URL, or those of a pooler in session mode: a worker's lock, its LISTEN and its settings belong to a session.",
+      hint: "Name the server's own host and port in DATABASE_URL, or those of a pooler in session mode. A worker's lock, LISTEN and settings need their own session.",
     },
   );
 }
 
-function tooFew(needed: number, came: number, reason: unknown): ConnectorError {
+function tooFew(needed: number, opened: number, reason: unknown): ConnectorError {
   return new ConnectorError(
     'too_few_connections',
-    `the worker needs ${needed} connections at once, of which ${came} could be opened: ${describeError(reason)}`,
+    `the worker needs ${needed} connections at once, of which ${opened} could be opened: ${describeError(reason)}`,
     {
-      // Another worker may be trying the same.
+      // Another worker may be doing the same at this moment.
       passing: true,
       hint: "Raise the pooler's pool size, or the server's max_connections, or lower WORKER_CONCURRENCY: a worker needs 3 x WORKER_CONCURRENCY + 25.",
       cause: reason,

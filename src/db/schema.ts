@@ -1,9 +1,10 @@
+/** The types of the tables that the program queries. */
 import type { ColumnType, Generated, Selectable } from 'kysely';
 
-/** A timestamptz: read as Date, written as Date or text. */
+/** A timestamptz. It is read as Date, and written as Date or text. */
 type Timestamp = ColumnType<Date, Date | string, Date | string>;
 
-/** All statuses of a file, those under way first. */
+/** All statuses of a file. Those of files that are not done come first. */
 export const FILE_STATUSES = [
   'in_queue',
   'running',

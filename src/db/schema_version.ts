@@ -1,15 +1,17 @@
+/** Compares the version of the database's schema with this program, and notices when a "newer" one migrates it. */
 import { type Kysely, sql } from 'kysely';
 import { ConnectorError } from '../errors.ts';
 import { version } from '../version.ts';
 import type { Control } from './control.ts';
 import type { Database } from './schema.ts';
 
-/** Where record_version tells that a database has been migrated. */
+/** On this channel `record_version` notifies workers of a migration. */
 const CHANNEL = 's3_connector_version';
 
 /**
- * @param known names of the migrations that this version has
- * @throws ConnectorError `schema_newer` where a newer version has migrated the database
+ * Refuses a database that a newer version has migrated.
+ * @param known names of this version's migrations
+ * @throws ConnectorError `schema_newer`
  */
 export async function refuseNewerSchema(db: Kysely<Database>, known: readonly string[]): Promise<void> {
   const newer = (await appliedVersions(db)).find((other) => isNewer(other, version));
@@ -22,40 +24,40 @@ export async function refuseNewerSchema(db: Kysely<Database>, known: readonly st
     'schema_newer',
     `the database was migrated ${by}, which is newer than this worker's version ${version}`,
     {
-      hint: 'Run the newer version; nothing was changed, and its workers go on with what this one has left.',
+      hint: 'Run the newer version. Nothing was changed, and the newer workers take over the files of this one.',
     },
   );
 }
 
 /**
- * Looks again whenever somebody has migrated the database, and when the connection was lost meanwhile.
- * @param onNewer is told where a newer version has done it
- * @returns resolves when no look is under way, which the connections must not be closed in the midst of
+ * Watches the schema: compares again after each migration, and after each lost connection.
+ * @param onNewer called with `schema_newer` when a newer version has migrated the database
+ * @returns a function that stops watching; it resolves when no comparison runs, so that connections can be closed
  */
 export async function watchSchema(
   { listener, db }: Control,
   known: readonly string[],
   onNewer: (error: unknown) => void,
 ): Promise<() => Promise<void>> {
-  let looking = Promise.resolve();
+  let comparing = Promise.resolve();
   let closed = false;
-  const look = () => {
+  const compare = () => {
     if (closed) return;
-    looking = looking
+    comparing = comparing
       .then(() => refuseNewerSchema(db, known))
       .catch((error) => {
-        // Trouble with the connection shows elsewhere, and passes.
+        // Errors of the connection are handled elsewhere.
         if (error instanceof ConnectorError) onNewer(error);
       });
   };
-  await listener.listen(CHANNEL, look, look);
+  await listener.listen(CHANNEL, compare, compare);
   return async () => {
     closed = true;
-    await looking;
+    await comparing;
   };
 }
 
-/** The digest of what was applied last; null in a database that was never migrated. */
+/** Returns the digest of the last migration; null in a database that was never migrated. */
 export async function appliedDigest(db: Kysely<Database>): Promise<string | null> {
   if (!(await exists(db, 's3_connector_private.versions'))) return null;
   const { rows } = await sql<{ digest: string }>`
@@ -63,7 +65,7 @@ export async function appliedDigest(db: Kysely<Database>): Promise<string | null
   return rows[0]?.digest ?? null;
 }
 
-/** The migrations that a database has had; none in an empty one. */
+/** Returns the migrations that were applied to the database. */
 export async function appliedMigrations(db: Kysely<Database>): Promise<{ name: string; digest: string }[]> {
   if (!(await exists(db, 's3_connector_private.migrations'))) return [];
   const { rows } = await sql<{ name: string; digest: string }>`
@@ -86,7 +88,7 @@ async function exists(db: Kysely<Database>, table: string): Promise<boolean> {
   return rows[0]!.exists;
 }
 
-/** By the numbers of the versions, as in 1.10.0 after 1.9.3. */
+/** Returns whether one version is newer, by its numbers: 1.10.0 is newer than 1.9.3. */
 export function isNewer(one: string, other: string): boolean {
   const [a, b] = [numbers(one), numbers(other)];
   const first = a.findIndex((number, i) => number !== b[i]);

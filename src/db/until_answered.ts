@@ -1,17 +1,19 @@
+/** Retries a query of the bookkeeping until the database answers. */
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
+import { backoffMs } from '../backoff.ts';
 import { describeError } from '../errors.ts';
 import { log } from '../log.ts';
 import { isPassingSqlstate } from '../sql_errors.ts';
 
-const LONGEST_WAIT_MS = 5000;
+const BACKOFF = { firstMs: 100, longestMs: 5000 };
 
 /**
- * Asks the database until it answers. What it is asked to do must be safe to do twice, as an answer may be lost.
- * @throws what is wrong for good; any trouble once the signal is aborted
+ * Returns what `ask` returns, and retries passing errors. `ask` must be safe to repeat, because an answer may be lost.
+ * @throws lasting errors; any error once the signal is aborted
  */
 export async function untilAnswered<T>(signal: AbortSignal, ask: () => Promise<T>): Promise<T> {
-  for (let wait = 100; ; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
+  for (let failures = 0; ; failures++) {
     const over = signal.aborted;
     try {
       return await ask();
@@ -19,11 +21,11 @@ export async function untilAnswered<T>(signal: AbortSignal, ask: () => Promise<T
       if (over || !mayPass(error)) throw error;
       log.warn('the database did not answer, asking again', { error: describeError(error) });
     }
-    await delay(wait, undefined, { signal }).catch(() => {});
+    await delay(backoffMs(BACKOFF, failures), undefined, { signal }).catch(() => {});
   }
 }
 
-/** An error that does not come from the server is one of the connection. */
+/** Returns whether the error may be over by itself. An error that the server did not send is one of the connection. */
 function mayPass(error: unknown): boolean {
   return !(error instanceof pg.DatabaseError) || isPassingSqlstate(error.code ?? '');
 }

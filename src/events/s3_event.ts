@@ -1,19 +1,20 @@
-/** An object that S3 says was written. */
+/** Reads S3's "events": messages about new objects. */
+/** An object that an event announces. */
 export interface WrittenObject {
   bucket: string;
   key: string;
 }
 
 /**
- * The objects that a message names: one of S3's own (https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html),
- * the same within one of SNS, or one of EventBridge. Of any other, such as S3's test of a new notification, there are none.
+ * Returns the objects that a message announces. It may be an event of S3 (https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html),
+ * the same within a message of SNS, or an event of EventBridge. Other messages, for example S3's test event, announce none.
  */
 export function writtenObjects(body: string): WrittenObject[] {
   const message = parse(body);
   if (typeof message.Message === 'string') return writtenObjects(message.Message);
   if (message.detail !== undefined) return [toObject(message.detail, (key) => key)].flat();
   if (!Array.isArray(message.Records)) return [];
-  // Here keys are encoded as in a form.
+  // In these events, keys are form-encoded.
   return message.Records.flatMap((record) =>
     toObject(record?.s3, (key) => decodeURIComponent(key.replaceAll('+', ' '))),
   );
@@ -30,8 +31,8 @@ function parse(body: string): Json {
   }
 }
 
-function toObject(told: unknown, decode: (key: string) => string): WrittenObject[] {
-  const { bucket, object } = (told ?? {}) as { bucket?: { name?: unknown }; object?: { key?: unknown } };
+function toObject(event: unknown, decode: (key: string) => string): WrittenObject[] {
+  const { bucket, object } = (event ?? {}) as { bucket?: { name?: unknown }; object?: { key?: unknown } };
   if (typeof bucket?.name !== 'string' || typeof object?.key !== 'string') return [];
   try {
     return [{ bucket: bucket.name, key: decode(object.key) }];

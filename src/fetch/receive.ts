@@ -1,35 +1,37 @@
+/** Receives a range of an object into a file, and resumes a transfer that breaks off. */
 import type { FileHandle } from 'node:fs/promises';
 import { addAbortSignal, type Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
+import { backoffMs } from '../backoff.ts';
+import { countDiscardedBytes } from '../buffer_gc.ts';
 import { ConnectorError } from '../errors.ts';
 import { faultPoint } from '../fault_points.ts';
 import { anotherSize } from '../sources/object_version.ts';
 import type { Source, SourceObject } from '../sources/source.ts';
-import { passedThrough } from '../young_buffers.ts';
 
-/** Broken connections in a row, with no progress between them, after which the attempt is given up. */
+/** Broken connections in a row, without progress between them, before the attempt fails. */
 const MAX_FRUITLESS = 4;
-/** What counts as progress: a server that breaks off after each byte must not be asked for every one of them. */
+/** The least that counts as progress, so that a server that breaks off after each byte is not asked for every byte. */
 const PROGRESS_BYTES = 1 << 20;
-/** Before a body is taken up again; doubled with each time without progress. */
-const PAUSE_MS = 200;
-/** Bytes that are gathered before they are written. */
+/** Before a transfer is resumed. */
+const BACKOFF = { firstMs: 200, longestMs: 3200 };
+/** Bytes that are collected before they are written. */
 const WRITE_BYTES = 256 * 1024;
 
-/** Bytes of an object, from the first up to, not including, the last. */
+/** Bytes of an object, from `from` up to, not including, `to`. */
 export interface ByteRange {
   from: number;
   to: number;
 }
 
-/** The version of an object that is wanted, and where from. */
+/** The version of an object to fetch, and its source. */
 export interface Wanted {
   source: Source;
   object: SourceObject;
   signal: AbortSignal;
 }
 
-/** Asks for a range of an object. */
+/** Requests a range of an object. */
 export async function openRange(
   { source, object, signal }: Wanted,
   { from, to }: ByteRange,
@@ -39,10 +41,10 @@ export async function openRange(
 }
 
 /**
- * Writes a range of an object to its place in a file; a body that breaks off is taken up again where it broke.
- * @param arriving `body`: the answer to the range, if it was asked for already; `onBytes` is told, after each write, up
- *   to where the object is there now, and may take its time
- * @throws ConnectorError `source_unavailable`, `object_changed`; what the source refuses
+ * Writes a range of an object to its place in a file. A transfer that breaks off resumes where it broke.
+ * @param arriving `body`: the answer to the range, if it was requested already. `onBytes` is called after each write with
+ *   the offset that the transfer has reached, and is awaited.
+ * @throws ConnectorError `source_unavailable`, `object_changed`, or the source's own
  */
 export async function receiveRange(
   wanted: Wanted,
@@ -55,7 +57,7 @@ export async function receiveRange(
   let received = range.from;
   let fruitless = 0;
   const onBytes = async (bytes: number) => {
-    // Before anybody takes them for bytes of the object.
+    // Before anybody reads them as bytes of the object.
     if (received + bytes > range.to)
       throw anotherSize(object, `at least ${received + bytes + object.sizeBytes - range.to}`);
     received += bytes;
@@ -63,21 +65,20 @@ export async function receiveRange(
     await arriving.onBytes(received);
   };
   while (received < range.to) {
-    // What the source refuses it has refused several times already; only a body that breaks off is taken up again.
+    // Errors of `openRange` are thrown: the source has retried already. Only a body that breaks off is resumed.
     body ??= await openRange(wanted, { from: received, to: range.to });
     const before = received;
-    const trouble = await write(addAbortSignal(signal, body), handle, received, onBytes);
+    const cause = await write(addAbortSignal(signal, body), handle, received, onBytes);
     signal.throwIfAborted();
     body = null;
     if (received === range.to) return;
     fruitless = received - before >= PROGRESS_BYTES ? 0 : fruitless + 1;
-    if (fruitless > MAX_FRUITLESS) throw gaveUp(object, received, trouble);
-    // Random, so that connections that broke together do not come back together.
-    await delay(PAUSE_MS * 2 ** fruitless * (0.5 + Math.random()), undefined, { signal });
+    if (fruitless > MAX_FRUITLESS) throw gaveUp(object, received, cause);
+    await delay(backoffMs(BACKOFF, fruitless), undefined, { signal });
   }
 }
 
-/** @returns what ended the body before its end, if anything */
+/** @returns the error that broke the body off, if any */
 async function write(
   body: Readable,
   handle: FileHandle,
@@ -94,12 +95,12 @@ async function write(
     position += written;
     chunks = [];
     bytes = 0;
-    passedThrough(written);
+    countDiscardedBytes(written);
     await onBytes(written);
   };
-  let trouble: unknown;
+  let cause: unknown;
   const unbroken = untilBroken(body, (error) => {
-    trouble = error;
+    cause = error;
   });
   for await (const chunk of unbroken) {
     chunks.push(chunk);
@@ -107,10 +108,10 @@ async function write(
     if (bytes >= WRITE_BYTES) await flush();
   }
   await flush();
-  return trouble;
+  return cause;
 }
 
-/** The chunks of a body up to its end, or to where it breaks off; errors of who takes them are not the body's. */
+/** Yields the chunks of a body up to its end or its error, which goes to `onBroken`. The consumer's errors do not. */
 export async function* untilBroken(
   body: AsyncIterable<Buffer>,
   onBroken: (error: unknown) => void,
@@ -125,7 +126,7 @@ export async function* untilBroken(
 async function writeAll(handle: FileHandle, chunks: Buffer[], position: number): Promise<void> {
   const bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
   let { bytesWritten: written } = await handle.writev(chunks, position);
-  // A disk that is nearly full takes only a part; trying to write the rest says why.
+  // A disk that is nearly full takes only a part. Writing the rest gives the error.
   const all = written < bytes ? Buffer.concat(chunks) : undefined;
   while (all && written < bytes) {
     written += (await handle.write(all, written, bytes - written, position + written)).bytesWritten;

@@ -1,22 +1,23 @@
+/** The "spooled file": an object on the worker's disk, which can be read while it grows. */
 import { createReadStream } from 'node:fs';
 import { mkdir, unlink, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { countDiscardedBytes } from '../buffer_gc.ts';
+import { injectFault } from '../data_faults.ts';
 import { ConnectorError } from '../errors.ts';
-import { lying } from '../lies.ts';
-import { passedThrough } from '../young_buffers.ts';
 
-/** What is read in one go of a file that still grows. */
-const SEGMENT_BYTES = 1 << 20;
-/** As the object's own chunks: the larger they are, the fewer turns, and the more memory. */
+/** How much of a growing file is read at a time. */
+const READ_BYTES = 1 << 20;
+/** The same as the chunks of S3's answers. Larger chunks cost fewer turns and more memory. */
 const CHUNK_BYTES = 64 * 1024;
 
-/** So many bytes before those that are asked for next are no use yet. */
+/** A fetch that is further ahead of its readers than this yields to them. */
 const AHEAD_BYTES = 16 << 20;
-/** What a fetch that is so far ahead leaves to those who read, after each piece, in milliseconds; some 50 MB come a second. */
+/** The pause of such a fetch after each write, in milliseconds. It still fetches some 50 MB a second. */
 const CATCH_UP_MS = 5;
 
-/** What another thread needs to know to read the same file. */
+/** The state that another thread needs to read the same file. */
 export interface SpooledState {
   path: string;
   sizeBytes: number;
@@ -24,20 +25,20 @@ export interface SpooledState {
 }
 
 /**
- * An object on the worker's disk, of which more bytes may still be on their way: who reads on waits for them. A small one
- * stays in memory until somebody needs a path.
+ * An object on the worker's disk. While it is being fetched, readers wait for the bytes that they need. A small one stays in
+ * memory until a reader needs a path.
  */
 export class SpooledFile {
   readonly path: string;
-  /** When all of it is there. */
+  /** The size of the whole object. */
   readonly sizeBytes: number;
   #available: number;
-  /** Where what is there of its end begins. */
+  /** The offset of the tail, if that is there already; the size if not. */
   #tailFrom: number;
   #failure: unknown;
   #wanted = 0;
   readonly #listeners = new Set<() => void>();
-  /** All of it, where it is not on the disk from the start. */
+  /** The whole object, if it is in memory. */
   readonly #bytes: Buffer | null;
   #written: Promise<void> | undefined;
 
@@ -53,22 +54,22 @@ export class SpooledFile {
     return new SpooledFile({ path, sizeBytes: bytes.length, available: bytes.length }, bytes);
   }
 
-  /** Bytes that can be read now, from the start on. */
+  /** How many bytes can be read now, from the start. */
   get available(): number {
     return this.#available;
   }
 
-  /** Up to where somebody has asked for bytes. */
+  /** The offset up to which readers have asked for bytes. */
   get wanted(): number {
     return this.#wanted;
   }
 
-  /** From where on the bytes up to its end can be read now, which may have come before those in between. */
+  /** The offset from which the bytes up to the end can be read now. The tail may come before the bytes in between. */
   get tailFrom(): number {
     return this.#tailFrom;
   }
 
-  /** What keeps the rest from coming, if anything. */
+  /** The error of the download, if it failed. */
   get failure(): unknown {
     return this.#failure;
   }
@@ -77,45 +78,45 @@ export class SpooledFile {
     return { path: this.path, sizeBytes: this.sizeBytes, available: this.#available };
   }
 
-  /** Tells the readers that the file has so many bytes now. */
+  /** Notifies readers that so many bytes are there. */
   grow(available: number): void {
     this.#available = available < this.#tailFrom ? available : this.sizeBytes;
-    this.#tell();
+    this.#notify();
   }
 
-  /** Tells the readers that the bytes from there to the end are there, before those in between. */
+  /** Notifies readers that the bytes from an offset to the end are there, before those in between. */
   setTail(from: number): void {
     this.#tailFrom = from;
-    this.#tell();
+    this.#notify();
   }
 
-  /** Notes that somebody has asked for the first so many bytes. */
+  /** Notes that a reader needs the first so many bytes. */
   want(bytes: number): void {
     this.#wanted = Math.max(this.#wanted, bytes);
   }
 
-  /** Whether it has grown far beyond what was asked for. */
+  /** Whether the fetch is far ahead of the readers. */
   get farAhead(): boolean {
     return this.#available > this.#wanted + AHEAD_BYTES;
   }
 
   /**
-   * Waits a moment where the file is far ahead: the processor is for those who read. Never for long, as a connection that
-   * nobody reads from is closed.
+   * Waits a moment if the fetch is far ahead, to leave the processor to the readers. Never for long, because S3 closes a
+   * connection that nobody reads from.
    */
   async letCatchUp(): Promise<void> {
     if (this.farAhead) await delay(CATCH_UP_MS);
   }
 
-  /** Tells the readers that no more will come: whatever they wait for fails with this. */
+  /** Notifies readers that the download failed. Every waiting reader gets the error. */
   fail(error: unknown): void {
     this.#failure ??= error;
-    this.#tell();
+    this.#notify();
   }
 
   /**
-   * Calls whenever the file has grown, or has failed.
-   * @returns ends it
+   * Calls the listener whenever the file has grown, or has failed.
+   * @returns a function that removes the listener
    */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
@@ -124,15 +125,15 @@ export class SpooledFile {
 
   /**
    * Waits until all bytes are there.
-   * @throws what kept them from coming
+   * @throws the error of the download
    */
   async whole(): Promise<void> {
     await this.reach(this.sizeBytes);
   }
 
   /**
-   * Waits until the first so many bytes are there.
-   * @throws what kept them from coming
+   * Waits until the first `bytes` bytes are there.
+   * @throws the error of the download
    */
   async reach(bytes: number): Promise<void> {
     this.want(bytes);
@@ -140,45 +141,45 @@ export class SpooledFile {
   }
 
   /**
-   * Waits until its last so many bytes are there, which may be before those in between.
-   * @throws what kept them from coming
+   * Waits until the last `bytes` bytes are there, which may come before those in between.
+   * @throws the error of the download
    */
   async reachTail(bytes: number): Promise<void> {
     await this.#until(() => this.#tailFrom < this.sizeBytes || this.#available === this.sizeBytes);
     if (this.#tailFrom > this.sizeBytes - bytes) await this.whole();
   }
 
-  /** Makes sure that `path` can be opened. */
+  /** Writes a file in memory to `path`, so that it can be opened. */
   async onDisk(): Promise<void> {
     if (this.#bytes === null) return;
     this.#written ??= writeNew(this.path, this.#bytes);
     await this.#written;
   }
 
-  /** Deletes the file, as far as there is one. */
+  /** Deletes the file, if it is on disk. */
   async remove(): Promise<void> {
     if (this.#bytes !== null && this.#written === undefined) return;
     await this.#written?.catch(() => {});
-    // Not rm, which looks at the file first.
+    // Not rm, which costs a stat more.
     await unlink(this.path).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOENT') throw error;
     });
   }
 
-  /** The bytes from `start` on, as they come; a file that is not read to its end is closed. */
+  /** Yields the bytes from `start`, as they arrive. The file is closed, also if it is not read to its end. */
   async *read(start = 0): AsyncGenerator<Buffer> {
     if (this.#bytes !== null) {
       if (start < this.#bytes.length) yield this.#bytes.subarray(start);
       return;
     }
     for (let at = start; at < this.sizeBytes; ) {
-      await this.reach(Math.min(at + SEGMENT_BYTES, this.sizeBytes));
+      await this.reach(Math.min(at + READ_BYTES, this.sizeBytes));
       const end = this.#available - 1;
       const chunks = createReadStream(this.path, { start: at, end, highWaterMark: CHUNK_BYTES });
-      for await (const chunk of lying('bytes', chunks)) {
+      for await (const chunk of injectFault('bytes', chunks)) {
         at += chunk.length;
         yield chunk;
-        passedThrough(chunk.length);
+        countDiscardedBytes(chunk.length);
       }
       if (at !== end + 1) throw spoolCut(at, end + 1);
     }
@@ -196,7 +197,7 @@ export class SpooledFile {
     }
   }
 
-  #tell(): void {
+  #notify(): void {
     for (const listener of [...this.#listeners]) listener();
   }
 }

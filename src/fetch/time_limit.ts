@@ -1,14 +1,15 @@
+/** Limits the time that fetching one object may take. */
 import { ConnectorError } from '../errors.ts';
 import type { SourceObject } from '../sources/source.ts';
 
-/** What a fetch's limit is given for; a larger object has as much more time as it is larger. */
+/** The size that the limit is for. A larger object has proportionally longer. */
 const TIMED_BYTES = 1 << 30;
-/** Node's timers go no further: some 24 days. */
+/** The longest delay of Node's timers: some 24 days. */
 const LONGEST_MS = 2 ** 31 - 1;
 
-/** Ends the fetch of an object that comes too slowly ever to end. A timer of its own, not one of AbortSignal's: those run on. */
+/** Aborts a fetch at the limit. Uses its own timer, because one of AbortSignal.timeout cannot be cleared. */
 export class TimeLimit {
-  /** Aborted by the limit, or by who wanted the object. */
+  /** Aborted by the limit, or by the caller's signal. */
   readonly signal: AbortSignal;
   readonly #object: SourceObject;
   readonly #wanted: AbortSignal;
@@ -26,18 +27,18 @@ export class TimeLimit {
     this.#timer = setTimeout(() => this.#over.abort(), ms);
   }
 
-  /** No more limit: the fetch has ended. */
+  /** Clears the limit when the fetch has ended. */
   end(): void {
     clearTimeout(this.#timer);
   }
 
   /**
-   * Waits for a part of the fetch.
-   * @throws ConnectorError `fetch_timeout` where the limit is what ended it; else what it throws
+   * Waits for a step of the fetch.
+   * @throws ConnectorError `fetch_timeout` if the limit ended it; otherwise the step's error
    */
-  async hold<T>(part: Promise<T>): Promise<T> {
+  async hold<T>(step: Promise<T>): Promise<T> {
     try {
-      return await part;
+      return await step;
     } catch (error) {
       throw this.#over.signal.aborted && !this.#wanted.aborted ? this.#tookTooLong(error) : error;
     }
@@ -46,10 +47,10 @@ export class TimeLimit {
   #tookTooLong(cause: unknown): ConnectorError {
     return new ConnectorError(
       'fetch_timeout',
-      `the object of ${this.#object.sizeBytes} bytes had not come within ${this.#seconds} seconds`,
+      `the object of ${this.#object.sizeBytes} bytes was not fetched within ${this.#seconds} seconds`,
       {
         passing: true,
-        hint: "Raise S3_FETCH_TIMEOUT_SECONDS in the worker's environment where the way to the bucket is that slow.",
+        hint: "If the connection to the bucket is that slow, raise S3_FETCH_TIMEOUT_SECONDS in the worker's environment.",
         cause,
       },
     );

@@ -1,5 +1,5 @@
 /** A "constant" is a column with the same value in every row of a file. It is encoded for binary COPY once a file. */
-import type { TableColumn } from '../target/table.ts';
+import type { TableColumn } from '../table/table.ts';
 import { kindOf, putterOf } from './csv/binary/kinds.ts';
 import { putInt32, UNSURE, VALUE_ROOM } from './csv/binary/values.ts';
 

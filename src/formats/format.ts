@@ -1,6 +1,6 @@
 /** The interface of a file format: "parts", the COPY input made of them, and batches from which bad rows are sorted out. */
 import type { SpooledFile } from '../fetch/spooled_file.ts';
-import type { TableColumn } from '../target/table.ts';
+import type { TableColumn } from '../table/table.ts';
 import type { WorkerContext } from '../task.ts';
 import type { ConstantColumn } from './constants.ts';
 import type { RowBytes } from './row_bytes.ts';

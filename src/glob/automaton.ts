@@ -2,8 +2,8 @@
  * Matches keys against a glob's program in time linear in the key's length, whatever the glob. A regular expression
  * backtracks: one key of 900 dashes held `*-*-*-*.csv` for half a minute.
  *
- * The automaton is in all instructions at once that the key so far may have led to. Such a set is a "state"; states and the
- * steps between them are kept, so that most keys cost one table look-up a character.
+ * The automaton follows all instructions at once that the key so far may lead to. Such a set of instructions is a "state".
+ * States and the steps between them are cached, so that most keys cost one table look-up for each character.
  */
 import type { Instruction } from './parse.ts';
 
@@ -12,16 +12,16 @@ interface State {
   waiting: number[];
   /** Whether a key that ends here matches. */
   matches: boolean;
-  /** The next state by an ASCII character, where it is known. */
+  /** The next state for each ASCII character; undefined if it is not known yet. */
   ascii: (State | undefined)[];
-  /** The next state by any other character. */
+  /** The next state for other characters. */
   others: Map<number, State>;
 }
 
 const ASCII = 128;
-/** States that are kept, about 1 kB each; some globs have a number of them that doubles with each character. */
+/** States in the cache, about 1 kB each. The states of some globs double with each character. */
 const MAX_STATES = 500;
-/** Other characters that are kept a state. */
+/** Other characters in the cache of each state. */
 const MAX_OTHERS = 200;
 
 export class Automaton {
@@ -62,7 +62,7 @@ export class Automaton {
     return next;
   }
 
-  /** The state of being at these instructions, and at all that they fork to. */
+  /** Returns the state of these instructions and of all that they fork to. */
   #stateOf(reached: number[]): State {
     const seen = new Set<number>();
     const waiting: number[] = [];
@@ -90,7 +90,7 @@ export class Automaton {
     return state;
   }
 
-  /** Lets go of all states and of the steps to them. */
+  /** Empties the cache. */
   #forget(): void {
     this.#states.clear();
     this.#start.ascii.fill(undefined);

@@ -5,9 +5,9 @@
 
 /** One instruction. `one` consumes a character of the key; `fork` and `end` consume none. */
 export type Instruction =
-  /** Goes on to the next instruction if it accepts the character. */
+  /** Continues at the next instruction if it accepts the character. */
   | { op: 'one'; accepts: (codePoint: number) => boolean }
-  /** Goes on at each of these instructions. */
+  /** Continues at each of these instructions. */
   | { op: 'fork'; to: number[] }
   /** The whole key matches if it ends here. */
   | { op: 'end' };
@@ -16,14 +16,17 @@ const SLASH = 0x2f;
 const anything = () => true;
 const notSlash = (codePoint: number) => codePoint !== SLASH;
 
-/** @param glob a pattern that s3_connector_private.glob_fault has accepted */
+/**
+ * Returns the program of a glob.
+ * @param glob a pattern that s3_connector_private.glob_fault has accepted
+ */
 export function parseGlob(glob: string): Instruction[] {
   const parser = new Parser([...glob]);
   parser.readAll();
   return parser.program;
 }
 
-/** Braces that are open: where each choice jumps to its end, once the end is known. */
+/** Open braces. Their forks get their targets when the closing brace is known. */
 interface OpenBraces {
   /** The fork to the choices. */
   choices: number[];
@@ -60,7 +63,7 @@ class Parser {
     else this.#literal(character);
   }
 
-  /** Two stars cross folders only where they are the whole name of a folder. */
+  /** Two stars cross folders only if they are the whole name of a folder. */
   #readStars(): void {
     const start = this.#at - 1;
     while (this.#characters[this.#at] === '*') this.#at += 1;
@@ -76,7 +79,7 @@ class Parser {
     else this.#repeat(anything);
   }
 
-  /** The two stars and the slash behind them stand for any number of folders, also for none. */
+  /** Two stars and the slash after them match any number of folders, also none. */
   #foldersOrNone(): void {
     this.#at += 1;
     const fork = this.#fork();
@@ -141,7 +144,7 @@ class Parser {
   }
 }
 
-/** `a-z` is a range; a minus sign that has no character on one of its sides is itself. */
+/** Returns the ranges of a class. A minus sign at its start or end is a literal. */
 function readRanges(members: number[]): [from: number, to: number][] {
   const MINUS = 0x2d;
   const ranges: [number, number][] = [];

@@ -1,24 +1,23 @@
+/** The counters of this process since it started. Like the log, they are global. */
 import type { File, FileStatus } from '../db/schema.ts';
 import type { RowCounts } from '../reconcile.ts';
 import { Counter, type Family, Histogram } from './families.ts';
 
-// What this process has counted since it started. As with the log, there is one for all of it.
-
 const attempts = new Counter(
   's3_connector_worker_attempts_total',
-  'Attempts that this worker ended: success, pending_retry (tried again later), failure, paused, postponed (the bucket as a whole could not be read), or stopped (taken away).',
+  'Attempts that this worker ended: success, pending_retry (retried later), failure, paused, postponed (the whole bucket could not be read), or stopped (the attempt lost its file).',
 );
 const rowsImported = new Counter(
   's3_connector_worker_rows_imported_total',
-  'Rows that this worker has imported; counted once they are committed.',
+  'Rows that this worker has imported and committed.',
 );
 const rowsRejected = new Counter(
   's3_connector_worker_rows_rejected_total',
-  'Rows that this worker has put into rejected_rows.',
+  'Rows that this worker has written to rejected_rows.',
 );
 const bytesImported = new Counter(
   's3_connector_worker_bytes_imported_total',
-  'Size of the objects that this worker has imported, as they are in the bucket.',
+  'Size of the objects that this worker has imported, as stored in the bucket.',
 );
 const importSeconds = new Histogram(
   's3_connector_worker_import_seconds',
@@ -27,11 +26,11 @@ const importSeconds = new Histogram(
 );
 const polls = new Counter(
   's3_connector_worker_polls_total',
-  'Polls that this worker made, by how they ended: success or failure.',
+  'Polls that this worker ran, by outcome: success or failure.',
 );
 const s3Requests = new Counter(
   's3_connector_worker_s3_requests_total',
-  'Requests that this worker sent to S3, by operation (LIST, GET, HEAD) and by what came of them: success, or error; each try of the SDK counts.',
+  'Requests that this worker sent to S3, by operation (LIST, GET, HEAD) and outcome: success or error. Each try of the SDK counts.',
 );
 const s3Retries = new Counter(
   's3_connector_worker_s3_retries_total',
@@ -48,17 +47,20 @@ export function countImport(
   rowsImported.add({ connector }, done.counts.imported);
   rowsRejected.add({ connector }, done.counts.rejected);
   bytesImported.add({ connector }, size_bytes);
-  // Not by connector: each is a line a bucket, and a worker may serve thousands of connectors.
+  // Not by connector: a worker may serve thousands, and each would add a line for every bucket of the histogram.
   importSeconds.observe({ format }, done.seconds);
 }
 
-/** What an import did, and how long it took. */
+/** The result of an import. */
 export interface Done {
   counts: RowCounts;
   seconds: number;
 }
 
-/** @param outcome what the file is in now, or that the attempt does not count; null where it was no longer the file's */
+/**
+ * Counts a failed attempt.
+ * @param outcome the file's status, or `postponed`; null if the attempt has lost its file
+ */
 export function countFailure(
   { connector_name: connector }: File,
   outcome: FileStatus | 'postponed' | null,
@@ -78,7 +80,7 @@ export function countS3Retry(operation: string): void {
   s3Retries.add({ operation });
 }
 
-/** All that was counted so far. */
+/** Returns all counters. */
 export function countedFamilies(): Family[] {
   return [
     attempts,

@@ -1,3 +1,4 @@
+/** Reads the metrics of the database. */
 import { type Kysely, sql } from 'kysely';
 import type { Database } from '../db/schema.ts';
 import type { Family, Labels } from './families.ts';
@@ -10,7 +11,7 @@ interface MetricRow {
   value: number;
 }
 
-/** The view `s3_connector.metrics`: the same from every worker. */
+/** Returns the view `s3_connector.metrics`, which is the same for every worker. */
 export async function readDatabaseFamilies(db: Kysely<Database>): Promise<Family[]> {
   const { rows } =
     await sql<MetricRow>`select name, type, help, labels, value from s3_connector.metrics`.execute(db);

@@ -1,14 +1,15 @@
-/** What a figure is of, such as `{ connector: 'sensors' }`. */
+/** "Families" of metrics: a name, its help, and a "sample" for each set of labels. */
+/** `{ connector: 'sensors' }` */
 export type Labels = Readonly<Record<string, string>>;
 
-/** One line of a metric: its name may have an ending, as histograms have. */
+/** One line of a metric. Its name may have a suffix, for histograms. */
 export interface Sample {
   name: string;
   labels: Labels;
   value: number;
 }
 
-/** A metric with all its figures. */
+/** A metric with all its samples. */
 export interface Family {
   name: string;
   type: 'counter' | 'gauge' | 'histogram';
@@ -16,12 +17,12 @@ export interface Family {
   samples: Sample[];
 }
 
-/** A gauge that is looked up when somebody asks for it. */
+/** Returns a gauge with its current value. */
 export function gauge(name: string, help: string, value: number, labels: Labels = {}): Family {
   return { name, type: 'gauge', help, samples: [{ name, labels, value }] };
 }
 
-/** Counts up, from the start of the process. */
+/** Counts up from the start of the process. */
 export class Counter {
   readonly #name: string;
   readonly #help: string;
@@ -44,14 +45,14 @@ export class Counter {
   }
 }
 
-/** Counts values by the bucket that they fall into, from the start of the process. */
+/** Counts values by bucket from the start of the process. */
 export class Histogram {
   readonly #name: string;
   readonly #help: string;
   readonly #bounds: readonly number[];
   readonly #values = new Map<string, { labels: Labels; counts: number[]; sum: number }>();
 
-  /** @param bounds upper ends of the buckets, ascending; the last one, of all values, is added */
+  /** @param bounds upper bounds of the buckets, ascending, without +Inf */
   constructor(name: string, help: string, bounds: readonly number[]) {
     this.#name = name;
     this.#help = help;
@@ -71,7 +72,7 @@ export class Histogram {
     return { name: this.#name, type: 'histogram', help: this.#help, samples };
   }
 
-  /** In the text, a bucket counts what is in those before it, too. */
+  /** Returns cumulative counts: in the text format, a bucket includes those before it. */
   #samples({ labels, counts, sum }: { labels: Labels; counts: number[]; sum: number }): Sample[] {
     let below = 0;
     const buckets = counts.map((count, i) => {
@@ -87,7 +88,7 @@ export class Histogram {
   }
 }
 
-/** A number in Prometheus' spelling. */
+/** Returns a number as Prometheus writes it. */
 export function formatValue(value: number): string {
   if (value === Number.POSITIVE_INFINITY) return '+Inf';
   if (value === Number.NEGATIVE_INFINITY) return '-Inf';

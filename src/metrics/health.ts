@@ -1,3 +1,4 @@
+/** The "health" of a worker, for `/healthz`. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { openSession } from '../db/connections.ts';
@@ -5,10 +6,10 @@ import { ConnectorError, describeError } from '../errors.ts';
 import type { WorkerContext } from '../task.ts';
 import type { QueueWatch } from './queue_watch.ts';
 
-/** How long a probe may wait for the database. */
+/** How long a check may wait for the database, in milliseconds. */
 const ANSWER_MS = 5000;
 
-/** What is looked at: `ok`, or why not. */
+/** Each check is `ok`, or says what is wrong. */
 export interface Health {
   healthy: boolean;
   checks: { database: string; lock: string; queue: string };
@@ -16,13 +17,13 @@ export interface Health {
 
 const OK = 'ok';
 
-/** Whether this worker works: it reaches the database and may write there, holds its lock, so that others know it alive, and its queues run. */
+/** Returns whether the worker reaches the database and can write there, holds its advisory lock, and runs its queues. */
 export async function readHealth(worker: WorkerContext, queues: readonly QueueWatch[]): Promise<Health> {
-  const trouble =
+  const problem =
     queues.length === 0
       ? 'the queue has not started yet'
-      : queues.map((watch) => watch.trouble()).find((found) => found !== undefined);
-  const checks = { ...(await checkDatabase(worker)), queue: trouble ?? OK };
+      : queues.map((watch) => watch.problem()).find((found) => found !== undefined);
+  const checks = { ...(await checkDatabase(worker)), queue: problem ?? OK };
   return { healthy: Object.values(checks).every((check) => check === OK), checks };
 }
 
@@ -38,13 +39,13 @@ async function checkDatabase(worker: WorkerContext): Promise<Pick<Health['checks
   }
 }
 
-/** Older sessions may go on to write where a database was made read-only for new ones. */
+/** Throws if the database is read-only. Opens a new session, because older ones keep an earlier setting. */
 async function refuseReadOnly({ config }: WorkerContext): Promise<void> {
   try {
     const session = await openSession(config.databaseUrl, 'health', { openMs: ANSWER_MS });
     await session.end();
   } catch (error) {
-    // That the server has no place for another session keeps the worker from nothing.
+    // The worker still works if the server has no place for one more session.
     if (error instanceof ConnectorError && error.code === 'database_read_only') throw error;
   }
 }
@@ -58,7 +59,7 @@ async function holdsLock({ control, liveness }: WorkerContext): Promise<boolean>
 }
 
 async function withinTime<T>(answer: Promise<T>): Promise<T> {
-  // Whoever lost the race must not be an error that nobody waits for.
+  // The loser of the race may fail later, which must not end the process.
   answer.catch(() => {});
   const ended = new AbortController();
   const timeout = delay(ANSWER_MS, undefined, { signal: ended.signal }).then(() => {

@@ -1,3 +1,4 @@
+/** Reads the metrics of this process. */
 import { statfs } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
 import type { WorkerContext } from '../task.ts';
@@ -5,7 +6,7 @@ import { version } from '../version.ts';
 import { countedFamilies } from './counters.ts';
 import { type Family, gauge } from './families.ts';
 
-/** What is of this process alone: what it is, what it uses, and what it has counted. */
+/** Returns the metrics of this process: its identity, its resources, and its counters. */
 export async function readProcessFamilies(worker: WorkerContext): Promise<Family[]> {
   const { config, liveness, attempts, spoolDir } = worker;
   const { bsize, blocks, bavail } = await statfs(spoolDir);
@@ -23,14 +24,14 @@ export async function readProcessFamilies(worker: WorkerContext): Promise<Family
     ),
     gauge(
       's3_connector_worker_concurrency',
-      'How many files this worker imports side by side.',
+      'How many files this worker imports at the same time.',
       config.concurrency,
     ),
     gauge('s3_connector_worker_running_imports', 'Files that this worker imports now.', attempts.count),
     gauge('s3_connector_worker_spool_size_bytes', 'Size of the disk that the spool is on.', blocks * bsize),
     gauge(
       's3_connector_worker_spool_free_bytes',
-      'What is free for the worker on the disk that the spool is on.',
+      'Space that is free for the worker on the disk that the spool is on.',
       bavail * bsize,
     ),
     gauge(

@@ -1,15 +1,16 @@
+/** Watches whether a queue works. */
 import type { Queue } from '../worker/queue.ts';
 
-/** An idle queue asks for jobs every few seconds; a database that is slow may take some. */
+/** How long an idle queue may have no answer, in milliseconds. It asks every few seconds, and a slow database takes some. */
 const SILENCE_MS = 30_000;
 
-/** Sees whether a queue works: whether it asks for jobs and gets an answer, or has its hands full. */
+/** A queue works if it gets answers when it asks for jobs, or if all its places are busy. */
 export class QueueWatch {
   readonly #name: string;
   readonly #places: number;
   #answeredAt = Date.now();
   #busy = 0;
-  #trouble: string | undefined;
+  #problem: string | undefined;
 
   constructor(name: string, { events, runner, places }: Queue) {
     this.#name = name;
@@ -27,18 +28,18 @@ export class QueueWatch {
       this.#busy -= 1;
     });
     events.on('pool:gracefulShutdown', () => {
-      this.#trouble = 'the worker is stopping and takes no more jobs';
+      this.#problem = 'the worker is stopping and takes no more jobs';
     });
     const ended = () => {
-      this.#trouble ??= `the queue of ${name} has ended`;
+      this.#problem ??= `the queue of ${name} has ended`;
     };
     runner.promise.then(ended, ended);
   }
 
-  /** Why the queue does not work; undefined where it does. */
-  trouble(): string | undefined {
+  /** Returns why the queue does not work; undefined if it does. */
+  problem(): string | undefined {
     const silentMs = Date.now() - this.#answeredAt;
-    if (this.#trouble) return this.#trouble;
+    if (this.#problem) return this.#problem;
     if (this.#busy >= this.#places || silentMs <= SILENCE_MS) return undefined;
     return `the queue of ${this.#name} has had no answer for ${Math.round(silentMs / 1000)} s`;
   }

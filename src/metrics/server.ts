@@ -1,3 +1,4 @@
+/** Serves `/metrics` and `/healthz` of a worker. */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { ConnectorError, describeError } from '../errors.ts';
@@ -10,7 +11,6 @@ import { readProcessFamilies } from './process.ts';
 import type { QueueWatch } from './queue_watch.ts';
 import { CONTENT_TYPE, toText } from './text.ts';
 
-/** Where `/metrics` and `/healthz` are served, and how to end it. */
 export interface MetricsServer {
   readonly port: number;
   close(): Promise<void>;
@@ -23,8 +23,8 @@ interface Answer {
 }
 
 /**
- * Serves `/metrics` and `/healthz` of a worker.
- * @throws ConnectorError `metrics_port` where it cannot listen there
+ * Starts the server.
+ * @throws ConnectorError `metrics_port` if it cannot listen
  */
 export async function openMetricsServer(
   worker: WorkerContext,
@@ -52,10 +52,10 @@ export async function openMetricsServer(
   return { port: address.port, close: () => closeServer(server) };
 }
 
-/** Those of the process are served without the database, too. */
+/** Returns the database's metrics, or only that it is down: the process's metrics are served without it. */
 async function databaseFamilies(read: () => Promise<Family[]>): Promise<Family[]> {
   const up = (value: number) =>
-    gauge('s3_connector_worker_database_up', '1 where the database answered this scrape, else 0.', value);
+    gauge('s3_connector_worker_database_up', '1 if the database answered this scrape, otherwise 0.', value);
   try {
     return [...(await read()), up(1)];
   } catch (error) {
@@ -64,7 +64,7 @@ async function databaseFamilies(read: () => Promise<Family[]>): Promise<Family[]
   }
 }
 
-/** Several scrapes at once are one question to the database. */
+/** Returns a function that shares one query among concurrent calls. */
 function shareAnswer<T>(ask: () => Promise<T>): () => Promise<T> {
   let asking: Promise<T> | undefined;
   return () => {
@@ -91,13 +91,13 @@ async function findAnswer(
 ): Promise<Answer> {
   const path = (request.url ?? '').split('?')[0]!;
   const plain = (status: number, body: string) => ({ status, type: 'text/plain; charset=utf-8', body });
-  if (!Object.hasOwn(pages, path)) return plain(404, 'Here are /metrics and /healthz.\n');
+  if (!Object.hasOwn(pages, path)) return plain(404, 'The pages are /metrics and /healthz.\n');
   if (request.method !== 'GET' && request.method !== 'HEAD') return plain(405, 'Only GET.\n');
   try {
     return await pages[path]!();
   } catch (error) {
     log.error('request to the metrics server failed', { path, error: describeError(error) });
-    return plain(500, 'It failed; the log says why.\n');
+    return plain(500, 'Internal error. See the log of the worker.\n');
   }
 }
 
@@ -110,7 +110,7 @@ async function listen(server: Server, host: string, port: number): Promise<void>
       'metrics_port',
       `cannot serve metrics at ${host}:${port}: ${describeError(error)}`,
       {
-        hint: 'Set METRICS_PORT to a port that is free, or leave it out; each worker of a machine needs its own.',
+        hint: 'Set METRICS_PORT to a free port, or unset it. Each worker of a machine needs its own.',
         cause: error,
       },
     );

@@ -1,9 +1,10 @@
+/** Writes metrics in Prometheus' text format. */
 import { type Family, formatValue, type Labels } from './families.ts';
 
-/** What the text is, as a server must say it. */
+/** The content type of the text. */
 export const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
-/** Metrics in Prometheus' text format: https://prometheus.io/docs/instrumenting/exposition_formats/ */
+/** Returns the text: https://prometheus.io/docs/instrumenting/exposition_formats/ */
 export function toText(families: readonly Family[]): string {
   return families.map(familyText).join('');
 }

@@ -1,7 +1,8 @@
+/** Checks that S3's answers are of the listed version of an object. */
 import { ConnectorError } from '../errors.ts';
 import type { SourceObject } from './source.ts';
 
-/** What the answer to a GET says of the object that its bytes are of. */
+/** The headers of an answer to GET that describe the object. */
 export interface Answered {
   ETag?: string | undefined;
   ContentLength?: number | undefined;
@@ -9,48 +10,51 @@ export interface Answered {
 }
 
 /**
- * Checks that an answer is of the listed version. A server, or a proxy before it, may ignore If-Match; a download that is
- * resumed would then be one file of two versions.
+ * Checks that an answer is of the listed version. A server, or a proxy in front of it, may ignore If-Match. A resumed download
+ * could then mix two versions.
  * @throws ConnectorError `object_changed`, `no_etag`
  */
 export function checkVersion(object: SourceObject, answer: Answered): void {
   requireEtag(answer.ETag, object.key);
   if (bareEtag(answer.ETag) !== bareEtag(object.etag))
-    throw changed(`it was listed with the ETag ${object.etag}, and came with ${answer.ETag}`);
+    throw changed(`it was listed with the ETag ${object.etag}, and fetched with ${answer.ETag}`);
   const size = sizeIn(answer);
   if (size !== undefined && size !== object.sizeBytes) throw anotherSize(object, size);
 }
 
-/** @throws ConnectorError `no_etag` */
+/**
+ * Requires an ETag.
+ * @throws ConnectorError `no_etag`
+ */
 export function requireEtag(etag: string | undefined, key: string): asserts etag is string {
   if (etag !== undefined && bareEtag(etag) !== '') return;
   throw new ConnectorError(
     'no_etag',
-    `the server gives no ETag for ${key}, so two versions of it cannot be told apart`,
+    `the server gives no ETag for ${key}, so its versions cannot be distinguished`,
     {
-      hint: 'The S3-compatible server, or a proxy before it, must send the ETag in LIST, HEAD and GET answers.',
+      hint: 'Configure the S3-compatible server, or the proxy in front of it, to send the ETag in LIST, HEAD and GET answers.',
     },
   );
 }
 
-/** The object has other bytes than were listed, whatever its ETag says. */
+/** Returns the error for an object that has another size than listed, whatever its ETag is. */
 export function anotherSize(object: SourceObject, size: number | string): ConnectorError {
   return changed(`it was listed with ${object.sizeBytes} bytes, and has ${size}`);
 }
 
 function changed(how: string): ConnectorError {
-  return new ConnectorError('object_changed', `the object was overwritten after it had been listed: ${how}`, {
+  return new ConnectorError('object_changed', `the object was overwritten after it was listed: ${how}`, {
     passing: true,
-    hint: 'Its new version is fetched in the next attempt.',
+    hint: 'Nothing to do: the next attempt fetches the new version.',
   });
 }
 
-/** Proxies that compress weaken an ETag, and servers write it with or without quotes. */
+/** Returns an ETag without quotes and `W/`: proxies that compress weaken ETags, and some servers omit the quotes. */
 function bareEtag(etag = ''): string {
   return etag.replace(/^W\//, '').replace(/^"(.*)"$/, '$1');
 }
 
-/** The size of the whole object; undefined where the answer does not say. */
+/** Returns the size of the whole object; undefined if the answer does not have it. */
 function sizeIn({ ContentRange, ContentLength }: Answered): number | undefined {
   if (ContentRange === undefined) return ContentLength;
   const total = /\/(\d+)$/.exec(ContentRange)?.[1];

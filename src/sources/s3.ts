@@ -1,3 +1,4 @@
+/** S3 as a source of files. */
 import type { Readable } from 'node:stream';
 import { GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3';
 import { ConnectorError } from '../errors.ts';
@@ -10,7 +11,7 @@ import { type S3Page, toPage } from './s3_listing.ts';
 import { type ListRequest, listPages } from './s3_walk.ts';
 import type { ListOptions, ListPage, Source, SourceObject } from './source.ts';
 
-/** Makes the sources of one worker's connectors. */
+/** Opens the sources of one worker's connectors. */
 export class S3Sources {
   readonly #options: S3Options;
   readonly #clients: S3Clients;
@@ -20,7 +21,10 @@ export class S3Sources {
     this.#clients = new S3Clients(options);
   }
 
-  /** @throws ConnectorError `endpoint_not_allowed`, `no_external_id` */
+  /**
+   * Opens the source of a connector.
+   * @throws ConnectorError `endpoint_not_allowed`, `no_external_id`
+   */
   open(settings: S3Settings): Source {
     this.#checkEndpoint(settings.endpoint);
     const { connectMs, idleMs } = this.#options.timeouts;
@@ -39,22 +43,22 @@ export class S3Sources {
       'endpoint_not_allowed',
       `endpoint ${endpoint} is not among the worker's S3_ALLOWED_ENDPOINTS`,
       {
-        hint: 'Ask the operator of the worker to add it there; the list keeps connectors away from internal addresses.',
+        hint: 'Ask the operator of the worker to add it there. The list keeps connectors away from internal addresses.',
       },
     );
   }
 }
 
-const NOBODYS_ETAG = `"${'0'.repeat(32)}"`;
+const UNUSED_ETAG = `"${'0'.repeat(32)}"`;
 
-/** Repetitions of a request that is refused for a reason that the source can mend: one each. */
-const MAX_MENDS = 2;
+/** How often a refused request is repeated: once with another region, once with new credentials. */
+const MAX_REPAIRS = 2;
 
 class S3Source implements Source {
   readonly #clients: S3Clients;
   readonly #settings: S3Settings;
   readonly #bucket: string;
-  /** Milliseconds that an answer without an object's bytes may take: as long as all its tries, each silent to its end. */
+  /** How long an answer without an object's bytes may take, in milliseconds: the timeouts of all its tries. */
   readonly #answerMs: number;
 
   constructor(clients: S3Clients, settings: S3Settings, { answerMs }: { answerMs: number }) {
@@ -65,7 +69,7 @@ class S3Source implements Source {
   }
 
   list(options: ListOptions): AsyncIterable<ListPage> {
-    // Amazon's own LIST is right, and every request of it has its price.
+    // Amazon's own LIST needs no workaround, and each of its requests costs money.
     const aroundCrowds = !isAmazon(this.#settings);
     return listPages((request) => this.#listPage(request), options, { aroundCrowds });
   }
@@ -86,7 +90,7 @@ class S3Source implements Source {
         StartAfter: startAfter,
         ContinuationToken: token,
         MaxKeys: maxKeys,
-        // Keys may hold characters that XML cannot.
+        // Keys may have characters that XML cannot represent.
         EncodingType: 'url',
       });
       const entries = takeEntries(command);
@@ -130,7 +134,7 @@ class S3Source implements Source {
           new GetObjectCommand({
             Bucket: this.#bucket,
             Key: object.key,
-            IfMatch: NOBODYS_ETAG,
+            IfMatch: UNUSED_ETAG,
             Range: range({ offset: 0, ...(object.sizeBytes > 0 ? { length: 1 } : {}) }),
           }),
           { abortSignal: signal },
@@ -171,7 +175,7 @@ class S3Source implements Source {
     return this.#clients.get(this.#settings);
   }
 
-  /** Ends what takes too long although bytes come, or what nobody waits for any more. */
+  /** Returns a signal that ends a request that takes too long, even if bytes arrive, or whose caller stopped. */
   #limit(signal?: AbortSignal): { abortSignal: AbortSignal } {
     const timeout = AbortSignal.timeout(this.#answerMs);
     return { abortSignal: signal ? AbortSignal.any([timeout, signal]) : timeout };
@@ -179,12 +183,12 @@ class S3Source implements Source {
 
   async #ask<T>(what: string, request: (client: S3Client) => Promise<T>): Promise<T> {
     try {
-      for (let mends = 0; ; mends += 1) {
+      for (let repairs = 0; ; repairs += 1) {
         const client = this.#client;
         try {
           return await request(client);
         } catch (error) {
-          if (mends === MAX_MENDS || !(await this.#mend(client, error))) throw error;
+          if (repairs === MAX_REPAIRS || !(await this.#repair(client, error))) throw error;
         }
       }
     } catch (error) {
@@ -192,8 +196,8 @@ class S3Source implements Source {
     }
   }
 
-  /** Whether the request may be made again: to the bucket's own region, or with other credentials. */
-  async #mend(client: S3Client, error: unknown): Promise<boolean> {
+  /** Switches to the bucket's region, or renews credentials. Returns whether the request can be repeated. */
+  async #repair(client: S3Client, error: unknown): Promise<boolean> {
     const region = regionOf(error);
     if (region !== undefined && region !== (await client.config.region())) {
       if (this.#settings.region !== null) return false;
@@ -210,18 +214,18 @@ async function renewCredentials(client: S3Client): Promise<void> {
   await client.config.credentials({ forceRefresh: true });
 }
 
-/** Bytes from elsewhere would land in the middle of the file, without anybody seeing it. */
+/** Returns the error for an answer with another range: its bytes would be written to the wrong place in the file. */
 function notTheRange(asked: string, got: string | undefined): ConnectorError {
   return new ConnectorError(
     'bad_range',
     `the server was asked for ${asked} and sent ${got ?? 'another range'}`,
     {
-      hint: 'The S3-compatible server, or a proxy before it, must answer Range requests as S3 does.',
+      hint: 'Configure the S3-compatible server, or the proxy in front of it, to answer Range requests as S3 does.',
     },
   );
 }
 
-/** Without its size it would pass for an empty object, and be a success without rows. */
+/** Returns the error for an answer without a size: the object would look empty, and succeed without rows. */
 function noSize(key: string): ConnectorError {
   return new ConnectorError(
     'source_unavailable',
@@ -232,7 +236,7 @@ function noSize(key: string): ConnectorError {
   );
 }
 
-/** Undefined for the whole object: S3 refuses a range of an empty one. */
+/** Returns the Range header; undefined for the whole object, because S3 refuses a range of an empty one. */
 function range({ offset, length }: { offset: number; length?: number }): string | undefined {
   if (length !== undefined) return `bytes=${offset}-${offset + length - 1}`;
   return offset > 0 ? `bytes=${offset}-` : undefined;

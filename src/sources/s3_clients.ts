@@ -1,3 +1,4 @@
+/** Creates and caches clients of the AWS SDK. */
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
 import type { Config } from '../config.ts';
@@ -5,9 +6,9 @@ import { ConnectorError } from '../errors.ts';
 import { countRequests } from './s3_requests.ts';
 import { type CredentialProvider, roleCredentials, sessionName } from './s3_role.ts';
 
-/** What of a connector decides how its bucket is reached. */
+/** The settings of a connector for access to its bucket. */
 export interface S3Settings {
-  /** Names the sessions of its role. */
+  /** The connector's name, which names the sessions of its role. */
   name: string;
   bucket: string;
   region: string | null;
@@ -16,23 +17,23 @@ export interface S3Settings {
   role_arn: string | null;
 }
 
-/** What of the worker's settings decides it. */
+/** The settings of the worker for access to S3. */
 export type S3Options = Pick<Config, 'allowedEndpoints' | 'externalId' | 'timeouts'>;
 
-/** Tries of one request, by the SDK, with growing random pauses between them. */
+/** How often the SDK tries one request, with its own backoff. */
 export const MAX_TRIES = 4;
-/** The one that was not used for longest makes room; nothing of it is lost but its role's session. */
+/** The size of the cache. Evicting the least recently used client only costs a new session of its role. */
 const MAX_CLIENTS = 1000;
 const MAX_SOCKETS = 200;
 
 /**
- * Clients of the AWS SDK: one for all connectors that reach S3 the same way, and all of them over the same connections.
- * A role has a client for each connector, so that its sessions say which one it was.
+ * Connectors with the same access share a client, and all clients share connections. With a role, each connector has its own
+ * client, so that the session's name has the connector.
  */
 export class S3Clients {
   readonly #options: S3Options;
   readonly #clients = new Map<string, S3Client>();
-  /** The worker's own credentials, from wherever AWS tools look for them. */
+  /** The worker's own credentials, from the default chain of AWS tools. */
   readonly worker: CredentialProvider = fromNodeProviderChain();
   readonly #regions = new Map<string, string>();
   #requestHandler: S3ClientConfig['requestHandler'];
@@ -41,21 +42,24 @@ export class S3Clients {
     this.#options = options;
   }
 
-  /** @throws ConnectorError `no_external_id` */
+  /**
+   * Returns the client for a connector.
+   * @throws ConnectorError `no_external_id`
+   */
   get(settings: S3Settings): S3Client {
     const { endpoint, auth_method, role_arn } = settings;
     const region = settings.region ?? this.#regions.get(placeOf(settings)) ?? workerRegion();
     const session = auth_method === 'iam_role' ? sessionName(settings.name) : null;
     const key = JSON.stringify([region, endpoint, auth_method, role_arn, session]);
     const client = this.#clients.get(key) ?? this.#make({ ...settings, region });
-    // The last again, in a map's order.
+    // Move it to the end of the map: the first entry is the least recently used.
     this.#clients.delete(key);
     this.#clients.set(key, client);
     if (this.#clients.size > MAX_CLIENTS) this.#clients.delete(this.#clients.keys().next().value!);
     return client;
   }
 
-  /** Notes where a bucket is, for all connectors that do not say: else each of their requests would be redirected. */
+  /** Notes a bucket's region, for connectors without one. Otherwise each of their requests would be redirected. */
   noteRegion(settings: S3Settings, region: string): void {
     this.#regions.set(placeOf(settings), region);
   }
@@ -104,20 +108,20 @@ export class S3Clients {
       'no_external_id',
       'auth_method iam_role needs the external id PROJECT_ID/SERVICE_ID, which this worker does not have',
       {
-        hint: "Set both PROJECT_ID and SERVICE_ID in the worker's environment; a role is never assumed without an external id.",
+        hint: "Set both PROJECT_ID and SERVICE_ID in the worker's environment. A role is never assumed without an external id.",
       },
     );
   }
 }
 
-/** Whether the bucket is Amazon's, also behind an endpoint of one's own network there. */
+/** Returns whether the bucket is Amazon's. Its endpoint may be a VPC endpoint. */
 export function isAmazon(settings: Pick<S3Settings, 'endpoint'>): boolean {
   const endpoint = ownEndpoint(settings);
   if (!endpoint) return true;
   return URL.canParse(endpoint) && /\.amazonaws\.com(\.cn)?$/.test(new URL(endpoint).hostname);
 }
 
-/** Where the requests go, unless the SDK finds Amazon's own endpoint. */
+/** Returns the endpoint of requests; undefined for Amazon's default one. */
 function ownEndpoint({ endpoint }: Pick<S3Settings, 'endpoint'>): string | undefined {
   return endpoint ?? process.env.AWS_ENDPOINT_URL_S3 ?? process.env.AWS_ENDPOINT_URL;
 }
@@ -143,7 +147,7 @@ function workerRegion(): string {
 function handlerConfig({ timeouts }: S3Options) {
   return {
     connectionTimeout: timeouts.connectMs,
-    // One of silence, so a long download is not cut while bytes come.
+    // An idle timeout, so that it does not cut a long download while bytes arrive.
     socketTimeout: timeouts.idleMs,
     httpsAgent: { maxSockets: MAX_SOCKETS },
     httpAgent: { maxSockets: MAX_SOCKETS },

@@ -1,8 +1,9 @@
+/** Turns errors of S3 into ConnectorErrors with a hint. */
 import { ConnectorError } from '../errors.ts';
 
 interface Context {
   bucket: string;
-  /** The key, or what was being listed. */
+  /** The key, or the listing. */
   what: string;
 }
 
@@ -16,7 +17,7 @@ interface Rule {
 const denied: Rule = {
   code: 'access_denied',
   message: ({ bucket, what }) => `S3 denied access to bucket ${bucket} (${what})`,
-  hint: 'The credentials need s3:ListBucket on the bucket and s3:GetObject on its objects. S3 also says so of an object that was deleted, where they may not list the whole bucket.',
+  hint: 'The credentials need s3:ListBucket on the bucket and s3:GetObject on its objects. If they cannot list the whole bucket, S3 gives the same answer for a deleted object.',
 };
 const badCredentials: Rule = {
   code: 'bad_credentials',
@@ -26,23 +27,22 @@ const badCredentials: Rule = {
 const expired: Rule = {
   code: 'credentials_expired',
   message: ({ bucket }) => `the credentials for bucket ${bucket} have expired`,
-  hint: 'Those of a role are renewed by themselves; others must be renewed where the worker finds them.',
+  hint: "Renew them in the worker's environment. Those of a role are renewed automatically.",
   passing: true,
 };
 const missingObject: Rule = {
   code: 'object_missing',
-  message: ({ bucket }) =>
-    `the object is no longer in bucket ${bucket}: it was deleted after it had been listed`,
+  message: ({ bucket }) => `the object is no longer in bucket ${bucket}: it was deleted after it was listed`,
 };
 
 const changed: Rule = {
   code: 'object_changed',
-  message: () => 'the object was overwritten after it had been listed',
-  hint: 'Its new version is fetched in the next attempt.',
+  message: () => 'the object was overwritten after it was listed',
+  hint: 'Nothing to do: the next attempt fetches the new version.',
   passing: true,
 };
 
-/** S3's error codes (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html) and what they mean here. */
+/** S3's error codes (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html) and our errors for them. */
 const RULES: Record<string, Rule> = {
   NoSuchBucket: {
     code: 'bucket_missing',
@@ -52,7 +52,7 @@ const RULES: Record<string, Rule> = {
   NoSuchKey: missingObject,
   NotFound: missingObject,
   PreconditionFailed: changed,
-  // Only ranges within the listed size are asked for, so the object has become shorter.
+  // We request only ranges within the listed size, so the object has become shorter.
   InvalidRange: changed,
   AccessDenied: denied,
   Forbidden: denied,
@@ -68,13 +68,13 @@ const RULES: Record<string, Rule> = {
   CredentialsProviderError: {
     code: 'no_credentials',
     message: () => 'the worker finds no AWS credentials',
-    hint: "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, in the worker's environment; or set auth_method to anonymous for a public bucket.",
+    hint: "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, in the worker's environment. Or set auth_method to anonymous for a public bucket.",
   },
   ExpiredToken: expired,
   ExpiredTokenException: expired,
   InvalidBucketName: {
     code: 'bucket_missing',
-    message: ({ bucket }) => `${bucket} cannot be a bucket's name`,
+    message: ({ bucket }) => `${bucket} is not a valid bucket name`,
   },
   PermanentRedirect: wrongRegion(),
   AuthorizationHeaderMalformed: wrongRegion(),
@@ -85,11 +85,11 @@ function wrongRegion(): Rule {
   return {
     code: 'wrong_region',
     message: ({ bucket }) => `bucket ${bucket} is in another region than the connector says`,
-    hint: "Set the connector's region to null, so that it is found out.",
+    hint: "Set the connector's region to null. The worker then finds the region.",
   };
 }
 
-/** Turns an error of the AWS SDK into one that says what to do; what is unknown is taken as passing. */
+/** Returns a ConnectorError for an error of the AWS SDK. An unknown one is passing. */
 export function toConnectorError(error: unknown, context: Context): ConnectorError {
   if (error instanceof ConnectorError) return error;
   const { name, message, status } = describe(error);
@@ -108,16 +108,16 @@ export function toConnectorError(error: unknown, context: Context): ConnectorErr
   );
 }
 
-/** What the SDK calls an answer that does not give its reason, as the answer to a HEAD never does. */
+/** The SDK's name for an answer without a reason. Answers to HEAD never have one. */
 const NO_REASON = 'Unknown';
 
-/** Whether S3 says, or may mean, that the credentials have expired. */
+/** Returns whether the credentials have expired, or may have. */
 export function hasExpired(error: unknown): boolean {
   const { name, status } = describe(error);
   return RULES[name] === expired || (status === 400 && name === NO_REASON);
 }
 
-/** The bucket's region, where S3 refuses a request and says it. Only a region's name: it becomes a part of a host's. */
+/** Returns the bucket's region, if S3 refuses a request and names it. Checks the name, because it becomes part of a host name. */
 export function regionOf(error: unknown): string | undefined {
   const { $metadata, $response } = error as {
     $metadata?: { httpStatusCode?: number };

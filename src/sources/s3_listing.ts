@@ -1,21 +1,22 @@
+/** Parses S3's answers to LIST requests. */
 import type { ListObjectsV2CommandOutput } from '@aws-sdk/client-s3';
 import { ConnectorError } from '../errors.ts';
 import type { S3Entry } from './s3_entries.ts';
 import type { SourceObject } from './source.ts';
 
-/** The answer to one LIST request, as the server gave it: nothing of its order is checked yet. */
+/** The answer to one LIST request. Its order is not checked yet. */
 export interface S3Page {
   objects: SourceObject[];
-  /** What the delimiter rolled up: prefixes that end in it. */
+  /** The common prefixes, which end in the delimiter. */
   folders: string[];
-  /** The token that asks for the page after it; undefined: it is the last. */
+  /** The token for the next page; undefined for the last page. */
   next: string | undefined;
 }
 
 /**
- * Reads S3's answer to a LIST request. What looks like the last page, or an empty one, only because something of it
- * is missing is refused: keys that are skipped once are never seen again.
- * @param taken the entries, where they are not in the answer
+ * Converts an answer. Refuses one that looks like the last page, or an empty one, only because a field is missing: keys that
+ * are skipped once are never imported.
+ * @param taken the entries, if they were removed from the answer
  * @throws ConnectorError `source_unavailable`
  */
 export function toPage(answer: ListObjectsV2CommandOutput, taken: S3Entry[]): S3Page {
@@ -24,7 +25,7 @@ export function toPage(answer: ListObjectsV2CommandOutput, taken: S3Entry[]): S3
   if (answer.IsTruncated && !answer.NextContinuationToken)
     throw notUnderstood('more keys follow, but it has no token to ask for them');
   const found = contents.length + prefixes.length;
-  // Fewer is a habit of servers that do not count folders.
+  // A smaller count is allowed: some servers do not count folders.
   if (count !== undefined && count > found)
     throw notUnderstood(`it announces ${count} keys and folders, and has ${found}`);
   const decode = answer.EncodingType === 'url' ? decodeKey : (text: string) => text;
@@ -33,7 +34,7 @@ export function toPage(answer: ListObjectsV2CommandOutput, taken: S3Entry[]): S3
     return decode(text);
   };
   const objects = contents.map((entry): SourceObject => {
-    // Without its size it would pass for an empty object, and be a success without rows.
+    // Without its size, the object would look empty, and succeed without rows.
     if (entry.Size === undefined) throw notUnderstood(`the entry ${entry.Key} has no size`);
     return {
       key: name(entry.Key),
@@ -49,7 +50,7 @@ export function toPage(answer: ListObjectsV2CommandOutput, taken: S3Entry[]): S3
   };
 }
 
-/** S3 writes a space as +, and a plus as %2B: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html */
+/** Decodes a key. S3 encodes a space as +, and a plus as %2B: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html */
 function decodeKey(text: string): string {
   if (!/[%+]/.test(text)) return text;
   try {

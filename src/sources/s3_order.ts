@@ -1,23 +1,24 @@
+/** Checks the order of listings. */
 import { ConnectorError } from '../errors.ts';
 import { compareKeys, laterKey } from '../keys.ts';
 import type { S3Page } from './s3_listing.ts';
 
-/** How a page was asked for. */
+/** The request for a page. */
 export interface Asked {
   prefix: string;
-  /** The continuation token; undefined where the page was asked for with start-after, or from the start. */
+  /** The continuation token; undefined for a request with start-after, or from the start. */
   token?: string | undefined;
 }
 
-/** Pages in a row with a token and no entry, after which a listing is taken for endless. */
+/** After so many pages in a row without a new key, a listing counts as endless. */
 const MAX_EMPTY_PAGES = 1000;
 
 /**
- * Checks that the pages of one listing only go forward. The marker moves to the last key of what was listed, so a key that
- * comes out of order would be behind the marker, and never seen again.
+ * Checks that the keys of one listing only rise. The marker moves to the last listed key, so a key out of order would be behind
+ * the marker, and never imported.
  */
 export class ListingOrder {
-  /** Every entry from now on must come after it. */
+  /** All further entries must come after it. */
   #position: string | null;
   #emptyPages = 0;
 
@@ -29,14 +30,14 @@ export class ListingOrder {
     return this.#position;
   }
 
-  /** The next page is asked for with this start-after. */
+  /** Notes the start-after of the next request. */
   startAfter(key: string | null): void {
     this.#position = laterKey(this.#position, key);
   }
 
   /**
-   * Checks a page, and moves on to its last entry.
-   * @returns that entry, a key or a folder; null where the page brings nothing new
+   * Checks a page, and moves the position to its last entry.
+   * @returns that entry, a key or a folder; null if the page has nothing new
    * @throws ConnectorError `list_out_of_order`, `list_goes_round`
    */
   pass(page: S3Page, asked: Asked): string | null {
@@ -45,7 +46,7 @@ export class ListingOrder {
       page.objects.map(({ key }) => key),
       { ...asked, start },
     );
-    // A folder that is listed again for the keys of it that follow brings nothing new, and hides nothing.
+    // A folder may be listed again for its later keys. It is not new, and hides nothing.
     const folders = page.folders.filter((folder) => start === null || !start.startsWith(folder));
     const last = laterKey(lastKey, checkRising(folders, { ...asked, start }));
     this.#noteProgress(last !== null, page.next, asked);
@@ -56,9 +57,9 @@ export class ListingOrder {
   #noteProgress(isNew: boolean, next: string | undefined, asked: Asked): void {
     this.#emptyPages = isNew || next === undefined ? 0 : this.#emptyPages + 1;
     if (this.#emptyPages === 0) return;
-    if (next === asked.token) throw goesRound('a page without new keys has the token that asked for it');
+    if (next === asked.token) throw goesRound('a page without new keys has the same token as its request');
     if (this.#emptyPages >= MAX_EMPTY_PAGES)
-      throw goesRound(`${MAX_EMPTY_PAGES} pages in a row bring no new keys, and each has a token for more`);
+      throw goesRound(`${MAX_EMPTY_PAGES} pages in a row have no new keys, and each has a token for more`);
   }
 }
 
@@ -66,7 +67,7 @@ interface Start extends Asked {
   start: string | null;
 }
 
-/** Returns the last of the names; null where there are none. */
+/** Returns the last of the names; null if there are none. */
 function checkRising(names: string[], asked: Start): string | null {
   let last = asked.start;
   for (const [index, name] of names.entries()) {
@@ -100,14 +101,14 @@ function outOfOrder(what: string): ConnectorError {
 }
 
 function goesRound(what: string): ConnectorError {
-  return new ConnectorError('list_goes_round', `the server's LIST answers do not come to an end: ${what}`, {
-    hint: 'Nothing was imported from this listing. Report it to those who run the server, or a proxy in front of it; continuation tokens must lead forward.',
+  return new ConnectorError('list_goes_round', `the server's LIST answers do not end: ${what}`, {
+    hint: 'Nothing was imported from this listing. Report it to the operator of the server, or of the proxy in front of it: continuation tokens must lead forward.',
   });
 }
 
-/** Characters of a key that a message shows. */
-const SHOWN = 200;
+/** Longer keys are cut in messages, in characters. */
+const MAX_LENGTH = 200;
 
 function quote(key: string): string {
-  return JSON.stringify(key.length <= SHOWN ? key : `${key.slice(0, SHOWN).toWellFormed()} ...`);
+  return JSON.stringify(key.length <= MAX_LENGTH ? key : `${key.slice(0, MAX_LENGTH).toWellFormed()} ...`);
 }

@@ -1,15 +1,15 @@
-/** What the policies of a role are written for. */
+/** Writes the IAM policies that a connector's role needs. */
 export interface PolicySettings {
   roleArn: string;
   externalId: string;
   bucket: string;
-  /** What all keys that the connector lists begin with. */
+  /** The prefix of all keys that the connector lists. */
   prefix: string;
-  /** ARN of the worker's own identity; null: not known. */
+  /** The ARN of the worker's own identity; null if it is not known. */
   principal: string | null;
 }
 
-/** The two policies that a role needs for a connector, as JSON to be pasted. */
+/** Returns the two policies of the role, as JSON to paste. */
 export function describePolicies(settings: PolicySettings): string {
   return [
     'Trust policy of the role:',
@@ -30,7 +30,7 @@ function trustPolicy({ externalId, principal }: PolicySettings) {
   ]);
 }
 
-/** Listing and getting, below the prefix; nothing else is ever asked for. */
+/** Returns a policy that allows LIST and GET below the prefix, which is all that the worker needs. */
 function permissionPolicy({ roleArn, bucket, prefix }: PolicySettings) {
   const bucketArn = `${roleArn.split(':', 2).join(':')}:s3:::${bucket}`;
   const keys = `${escapePattern(prefix)}*`;
@@ -49,12 +49,12 @@ function policy(statements: object[]) {
   return { Version: '2012-10-17', Statement: statements };
 }
 
-/** https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html#policy-vars-specialchars */
+/** Escapes a literal text (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html#policy-vars-specialchars). */
 function escapePattern(text: string): string {
   return text.replaceAll(/[*?$]/g, (character) => `\${${character}}`);
 }
 
-/** The identity that a denial of STS names, as a trust policy takes it: of a role's session, the role; null: it names none. */
+/** Returns the identity in an error of STS, for a trust policy: the role, if it is a role's session. Null if there is none. */
 export function principalOf(denial: string): string | null {
   const arn = /\b(arn:aws[a-z-]*:(?:iam|sts)::\d{12}:\S+) is not authorized/.exec(denial)?.[1];
   if (arn === undefined) return null;

@@ -1,3 +1,4 @@
+/** Counts requests to S3. */
 import type { S3Client } from '@aws-sdk/client-s3';
 import { countS3Request, countS3Retry } from '../metrics/counters.ts';
 
@@ -7,7 +8,7 @@ const OPERATIONS: Record<string, string> = {
   HeadObjectCommand: 'HEAD',
 };
 
-/** Has every request of a client counted, repeated ones too: they are what S3 bills. */
+/** Makes a client count every request, also each retry, because S3 bills them. */
 export function countRequests(client: S3Client): S3Client {
   client.middlewareStack.add(
     (next, context) => {

@@ -1,24 +1,24 @@
+/** Assumes the role of a connector by STS. */
 import { fromTemporaryCredentials } from '@aws-sdk/credential-providers';
 import { ConnectorError } from '../errors.ts';
 
-/** Finds credentials, and finds them anew before they expire; of the AWS SDK. */
+/** Returns credentials, and renews them before they expire. A type of the AWS SDK. */
 export type CredentialProvider = ReturnType<typeof fromTemporaryCredentials>;
 
-/** What a role is assumed with. */
 export interface RoleSettings {
   roleArn: string;
-  /** The installation's, never a user's choice: else one could have the worker assume the role of somebody else's. */
+  /** The installation's, never a user's: otherwise a user could make the worker assume another customer's role. */
   externalId: string;
-  /** As `sessionName` makes it. */
+  /** From `sessionName`. */
   session: string;
-  /** Whose principal the role trusts: the worker's own. */
+  /** The worker's own credentials, whose principal the role trusts. */
   worker: CredentialProvider;
-  /** Of the STS endpoint: the worker's, as a bucket's may be one that the worker's account has not enabled. */
+  /** The region of the STS endpoint: the worker's, because its account may not have enabled the bucket's. */
   region: string;
 }
 
 /**
- * Credentials of a role, by STS AssumeRole.
+ * Returns the credentials of a role, by STS AssumeRole.
  * @throws ConnectorError `assume_role_denied`, `no_credentials`, `bad_credentials`, `sts_unavailable` ...
  */
 export function roleCredentials({
@@ -42,7 +42,7 @@ export function roleCredentials({
   };
 }
 
-/** The session's name in the AWS account's CloudTrail: it says which connector it was, in the letters that STS allows. */
+/** Returns the session's name for CloudTrail: the connector's name, in the characters that STS allows. */
 export function sessionName(connectorName: string): string {
   return `s3-connector-${connectorName.replaceAll(/[^\w+=,.@-]/g, '-')}`.slice(0, 64);
 }
@@ -61,10 +61,10 @@ const BAD_CREDENTIALS: Rule = {
 const EXPIRED: Rule = {
   code: 'credentials_expired',
   message: "the worker's own credentials have expired",
-  hint: "Renew them in the worker's environment; a role of the machine, or a profile, is renewed by itself.",
+  hint: "Renew them in the worker's environment. A role of the machine, or a profile, is renewed automatically.",
 };
 
-/** STS's error codes, of which no more may be repeated: the messages of some quote the request with its token. */
+/** By STS's error code. STS's messages are not shown, because some quote the request with its token. */
 const RULES: Record<string, Rule> = {
   CredentialsProviderError: {
     code: 'no_credentials',
@@ -94,13 +94,13 @@ function toRoleError(error: unknown, roleArn: string): ConnectorError {
       'assume_role_denied',
       `AWS did not let the worker assume ${roleArn}: ${message}`,
       {
-        hint: "The role must trust the worker's identity with the installation's external id; call s3_connector.check(name) shows the policies to paste.",
+        hint: "The role must trust the worker's identity with the installation's external id. Run call s3_connector.check(name) to get the policies to paste.",
         cause: error,
       },
     );
   }
   if (/^Validation/.test(name)) {
-    return new ConnectorError('bad_role', `STS does not take ${roleArn} for a role: ${message}`, {
+    return new ConnectorError('bad_role', `STS does not accept ${roleArn} as a role: ${message}`, {
       hint: "Correct the connector's role_arn.",
       cause: error,
     });

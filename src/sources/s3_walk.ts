@@ -1,3 +1,4 @@
+/** Lists a bucket page by page, also on servers that leave keys out near a "crowded" folder. */
 import { compareKeys } from '../keys.ts';
 import type { S3Page } from './s3_listing.ts';
 import { ListingOrder } from './s3_order.ts';
@@ -14,24 +15,25 @@ export interface ListRequest {
 
 export type AskForPage = (request: ListRequest) => Promise<S3Page>;
 
-/** A part of a listing: one LIST request and what its tokens lead to. */
-interface Stretch {
+/** A part of a listing: one LIST request and the pages that follow by its tokens. */
+interface Span {
   prefix: string;
   startAfter: string | null;
-  /** The stretch is the key of this name alone. */
+  /** The span is only the key of this name. */
   only?: true;
 }
 
 /**
- * Lists page after page, in key order.
+ * Yields the pages of a listing, in key order.
  *
- * With `aroundCrowds` as from a server that may leave keys out of a page that starts in a crowded folder. A folder is "crowded"
- * if keys that begin with its name sort before it: `a/b-old/1` before `a/b/`. To begin after `a/b/1`, MinIO walks over all of
- * `a/b-old/`, counts it against the size of the page, passes over the rest of `a/b/`, and may say that the page is the last
- * one. It does so for start-after, and for its own tokens once it has lost the listing that they belong to. It is right where
- * the prefix is the folder itself. So a crowded folder is listed by itself, before what follows it. Whether the folders of
- * start-after are crowded takes a request each.
- * @throws ConnectorError `list_out_of_order`, `list_goes_round`; what `ask` throws
+ * `aroundCrowds` works around servers that may leave keys out of a page that starts in a crowded folder. A folder is "crowded"
+ * if keys that begin with its name sort before it: `a/b-old/1` before `a/b/`. To start after `a/b/1`, MinIO walks over all of
+ * `a/b-old/`, counts it against the size of the page, skips the rest of `a/b/`, and may end the listing there. It does so for
+ * start-after, and for its own tokens once it has lost their listing. It is correct if the prefix is the folder itself.
+ *
+ * So a crowded folder is listed by itself, before the keys after it. Finding out whether the folders of start-after are
+ * crowded costs one request each.
+ * @throws ConnectorError `list_out_of_order`, `list_goes_round`; the errors of `ask`
  */
 export async function* listPages(
   ask: AskForPage,
@@ -48,25 +50,25 @@ export async function* listPages(
   };
   let crowded = await findCrowded(countingAsk, folders);
   let lastKey: string | null = null;
-  const stretches = stretchesOf(options, crowded);
-  for (let stretch = stretches.shift(); stretch; stretch = stretches.shift()) {
-    order.startAfter(stretch.startAfter);
+  const spans = spansOf(options, crowded);
+  for (let span = spans.shift(); span; span = spans.shift()) {
+    order.startAfter(span.startAfter);
     let token: string | undefined;
     do {
-      const page = await askFor(countingAsk, stretch, delimiter, token);
+      const page = await askFor(countingAsk, span, delimiter, token);
       const before = { position: order.position, crowded };
-      lastKey = order.pass(page, { prefix: stretch.prefix, token }) ?? lastKey;
+      lastKey = order.pass(page, { prefix: span.prefix, token }) ?? lastKey;
       yield { objects: page.objects, lastKey, requests };
       requests = 0;
       token = page.next;
       if (!aroundCrowds) continue;
       crowded = crowdedAt(prefix, order.position, page.objects, before);
-      const within = foldersBetween(stretch.prefix, order.position ?? '').filter((folder) =>
+      const within = foldersBetween(span.prefix, order.position ?? '').filter((folder) =>
         crowded.includes(folder),
       );
       if (token === undefined || within.length === 0) continue;
-      const rest = { prefix: stretch.prefix, delimiter, startAfter: order.position };
-      stretches.unshift(...stretchesOf(rest, within));
+      const rest = { prefix: span.prefix, delimiter, startAfter: order.position };
+      spans.unshift(...spansOf(rest, within));
       token = undefined;
     } while (token !== undefined);
   }
@@ -74,7 +76,7 @@ export async function* listPages(
 
 async function askFor(
   ask: AskForPage,
-  { prefix, startAfter, only }: Stretch,
+  { prefix, startAfter, only }: Span,
   delimiter: string | undefined,
   token: string | undefined,
 ): Promise<S3Page> {
@@ -88,7 +90,7 @@ async function askFor(
   };
 }
 
-/** The folders that a key is in, below the prefix, the outermost first. */
+/** Returns the folders of a key below the prefix, the outermost first. */
 function foldersBetween(prefix: string, key: string): string[] {
   if (!key.startsWith(prefix)) return [];
   const folders: string[] = [];
@@ -98,7 +100,7 @@ function foldersBetween(prefix: string, key: string): string[] {
   return folders;
 }
 
-/** Asks which of these folders are crowded. */
+/** Returns which of these folders are crowded. */
 async function findCrowded(ask: AskForPage, folders: string[]): Promise<string[]> {
   const isCrowded = await Promise.all(
     folders.map(async (folder) => {
@@ -121,7 +123,7 @@ async function findFirst(ask: AskForPage, prefix: string): Promise<string | unde
   return undefined;
 }
 
-/** Which of the folders of the last key of a page are crowded: what was listed before the first key in each says so. */
+/** Returns which folders of a page's last key are crowded. It depends on the key before the first key in each. */
 function crowdedAt(
   prefix: string,
   position: string | null,
@@ -136,19 +138,19 @@ function crowdedAt(
   });
 }
 
-/** A listing in stretches, none of which starts in a crowded folder below its own prefix. */
-function stretchesOf({ prefix, delimiter, startAfter }: ListOptions, crowded: string[]): Stretch[] {
-  const stretches: Stretch[] = [];
+/** Splits a listing into spans, none of which starts in a crowded folder below its own prefix. */
+function spansOf({ prefix, delimiter, startAfter }: ListOptions, crowded: string[]): Span[] {
+  const spans: Span[] = [];
   let after = startAfter;
   for (const folder of crowded.toReversed()) {
-    // With a delimiter nothing in the folder is listed.
-    if (delimiter === undefined) stretches.push({ prefix: folder, startAfter: after });
-    // The first name after all keys of the folder, as `0` is the next character after `/`. start-after would leave out its key.
+    // With a delimiter, nothing in the folder is listed.
+    if (delimiter === undefined) spans.push({ prefix: folder, startAfter: after });
+    // The first name after all keys of the folder: `0` is the next character after `/`. start-after would skip a key of this name.
     after = `${nameOf(folder)}0`;
-    stretches.push({ prefix: after, startAfter: null, only: true });
+    spans.push({ prefix: after, startAfter: null, only: true });
   }
-  stretches.push({ prefix, startAfter: after });
-  return stretches;
+  spans.push({ prefix, startAfter: after });
+  return spans;
 }
 
 function nameOf(folder: string): string {

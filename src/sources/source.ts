@@ -1,3 +1,4 @@
+/** The interface of a "source": where files come from. A new source is one new file that implements it. */
 import type { Readable } from 'node:stream';
 
 /** One object of a bucket, as listed. */
@@ -9,57 +10,55 @@ export interface SourceObject {
   lastModified: Date;
 }
 
-/** What to list. */
 export interface ListOptions {
   prefix: string;
   delimiter: string | undefined;
   startAfter: string | null;
 }
 
-/** A part of a listing. */
+/** A page of a listing. */
 export interface ListPage {
   /** In key order, after those of the page before. */
   objects: SourceObject[];
-  /** The last key or folder so far, in key order: where a later listing may go on; null while nothing was listed. */
+  /** The last key or folder so far, where a later listing can continue; null while nothing was listed. */
   lastKey: string | null;
   /** LIST requests since the page before. */
   requests: number;
 }
 
-/** Where files come from. A new source is one new file that implements this. */
 export interface Source {
   /**
-   * Lists page after page, in key order: an answer that is out of order, or leads back, is an error.
+   * Lists the pages in key order. An answer that is out of order, or leads back, is an error.
    * @throws ConnectorError `list_out_of_order`, `list_goes_round`, `bucket_missing`, `access_denied`, `source_unavailable` ...
    */
   list(options: ListOptions): AsyncIterable<ListPage>;
   /**
-   * Asks for one key, to see whether the bucket can be read.
-   * @throws ConnectorError as for list
+   * Lists one key, to find out whether the bucket can be read.
+   * @throws ConnectorError the errors of list
    */
   probe(
     options: Pick<ListOptions, 'prefix' | 'delimiter'> & { signal?: AbortSignal | undefined },
   ): Promise<void>;
   /**
-   * Opens exactly the listed version of an object, from a byte offset on, to its end or for a length in bytes.
+   * Opens exactly the listed version of an object, from a byte offset to its end, or for a length in bytes.
    * @throws ConnectorError `object_changed`, `object_missing`, `access_denied`, `source_unavailable` ...
    */
   open(
     object: SourceObject,
     options: { offset: number; length?: number; signal: AbortSignal },
   ): Promise<Readable>;
-  /** Asks for a version that the object does not have. Returns whether the source refuses, and does not send another version. */
+  /** Asks for a version that the object does not have. Returns whether the source refuses it. */
   refusesOtherVersion(object: SourceObject, options: { signal: AbortSignal }): Promise<boolean>;
-  /** Looks an object up as it is now; errors as for open. */
+  /** Returns the current version of an object. Throws the errors of open. */
   head(key: string, options?: { signal?: AbortSignal }): Promise<SourceObject>;
   /**
    * Finds the worker's credentials, without using them.
-   * @returns what kind they are, in words; never a part of them
+   * @returns where they come from, in words; never a part of them
    * @throws ConnectorError `no_credentials`
    */
   credentials(): Promise<string>;
   /**
-   * Assumes the connector's role now, whether it is assumed already or not; does nothing where it has none.
+   * Assumes the connector's role now, even if it is assumed already. Does nothing if the connector has none.
    * @throws ConnectorError `no_external_id`, `assume_role_denied`, `no_credentials`, `sts_unavailable` ...
    */
   assumeRole(): Promise<void>;

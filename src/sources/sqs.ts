@@ -1,3 +1,4 @@
+/** Reads messages of an SQS queue. */
 import {
   DeleteMessageBatchCommand,
   type DeleteMessageBatchRequestEntry,
@@ -7,10 +8,10 @@ import {
 import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
 import { ConnectorError } from '../errors.ts';
 
-/** The most that SQS lets one request wait for a message, in seconds, and gives or takes with one. */
+/** The limits of SQS for one request: seconds to wait, and messages. */
 const WAIT_SECONDS = 20;
 const MAX_MESSAGES = 10;
-/** AWS's own hosts of queues; their names hold the region. */
+/** AWS's own hosts of queues, whose names have the region. */
 const AWS_ORIGIN = /^https:\/\/sqs(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?$/;
 
 export interface QueueMessage {
@@ -18,7 +19,7 @@ export interface QueueMessage {
   receiptHandle: string;
 }
 
-/** A queue of SQS, read with the worker's own credentials. */
+/** A queue, read with the worker's own credentials. */
 export class EventQueue {
   readonly #client: SQSClient;
   readonly #url: string;
@@ -32,12 +33,12 @@ export class EventQueue {
     this.#client = new SQSClient({
       region: region ?? process.env.AWS_REGION ?? process.env.AWS_DEFAULT_REGION ?? 'us-east-1',
       credentials: fromNodeProviderChain(),
-      // Milliseconds; a request is silent for as long as it waits.
+      // In milliseconds. A request is idle for as long as it waits.
       requestHandler: { connectionTimeout: 10_000, socketTimeout: (WAIT_SECONDS + 20) * 1000 },
     });
   }
 
-  /** Waits for messages; none where none came for a while. */
+  /** Returns the next messages, or none after WAIT_SECONDS. */
   async receive(signal: AbortSignal): Promise<QueueMessage[]> {
     const { Messages = [] } = await this.#client.send(
       new ReceiveMessageCommand({
@@ -53,7 +54,7 @@ export class EventQueue {
     }));
   }
 
-  /** A message that is not deleted after all comes again, and is no worse for it. */
+  /** Deletes messages. If that fails, SQS delivers them again, which does no harm. */
   async delete(messages: QueueMessage[]): Promise<void> {
     const entries = messages.map(
       ({ receiptHandle }, i): DeleteMessageBatchRequestEntry => ({
@@ -74,7 +75,7 @@ function notAllowed(url: string): ConnectorError {
     'event_queue_not_allowed',
     `event_queue_url ${url} is neither at AWS nor at one of the worker's S3_ALLOWED_ENDPOINTS`,
     {
-      hint: 'Ask the operator of the worker to add it there; the list keeps connectors away from internal addresses.',
+      hint: 'Ask the operator of the worker to add it there. The list keeps connectors away from internal addresses.',
     },
   );
 }

@@ -1,45 +1,47 @@
+/** The attempts that this worker runs now, and the way to stop each. */
 import { sql } from 'kysely';
+import type { Attempt } from '../attempt.ts';
 import type { Control } from '../db/control.ts';
 import { ConnectorError, describeError } from '../errors.ts';
 import { log } from '../log.ts';
-import type { StartedFile } from '../record.ts';
 
-/** Where stop_attempt tells the workers that an attempt is no longer its file's; the payload is the attempt's id. */
+/** On this channel `stop_attempt` notifies workers that an attempt has lost its file. The payload is the attempt's id. */
 const CHANNEL = 's3_connector_cancel';
 
-/** An attempt that this worker makes, until `end`. */
-export interface LiveAttempt extends StartedFile {
-  /** Aborted when the attempt was taken away, with the reason, or when the worker must end. */
-  signal: AbortSignal;
-  end(): void;
+/** A running attempt. */
+interface Running {
+  fileId: number;
+  controller: AbortController;
+  /** Removes the listener on the worker's signal. */
+  unlink(): void;
 }
 
-/** The attempts that this worker makes now, and the way to stop each. */
 export class Attempts {
-  readonly #live = new Map<number, { fileId: number; controller: AbortController }>();
-  /** By file: a second job for a file looks at it once the first one has its answer. */
+  /** By the attempt's id. */
+  readonly #running = new Map<number, Running>();
+  /** By file. A second job for the same file waits until the first one's `start` has answered. */
   readonly #beginning = new Map<number, Promise<unknown>>();
-  /** What was stopped while answers were under way, which may name it. */
+  /** Attempts that were stopped while a `start` was waiting for its answer, which may name them. */
   readonly #stoppedEarly = new Set<number>();
 
-  /** How many there are. */
+  /** Returns how many attempts are running. */
   get count(): number {
-    return this.#live.size;
+    return this.#running.size;
   }
 
   /**
-   * @param start Begins an attempt in the database; it is given the ids of the file's attempts that are live here.
-   * @param shutdown aborted when the worker must end
+   * Begins an attempt. Call `end` after it.
+   * @param start begins the attempt in the database, given the ids of the attempts at the file that run here
+   * @param shutdown aborted when the worker must stop
+   * @returns undefined if `start` returns undefined: there is nothing to do
    */
   async begin(
     fileId: number,
-    start: (liveAttempts: number[]) => Promise<StartedFile | undefined>,
+    start: (running: number[]) => Promise<Omit<Attempt, 'signal'> | undefined>,
     shutdown: AbortSignal,
-  ): Promise<LiveAttempt | undefined> {
+  ): Promise<Attempt | undefined> {
     while (this.#beginning.has(fileId)) await this.#beginning.get(fileId);
-    const answer = start(this.#liveAttempts(fileId)).then(
-      (started) => started && this.#add(started, shutdown),
-    );
+    const answer = start(this.#runningIds(fileId)).then((started) => started && this.#add(started, shutdown));
     this.#beginning.set(
       fileId,
       answer.catch(() => {}),
@@ -52,18 +54,25 @@ export class Attempts {
     }
   }
 
-  /** Stops an attempt, if it is made here. */
-  stop(attemptId: number): void {
-    if (this.#beginning.size > 0) this.#stoppedEarly.add(attemptId);
-    this.#live.get(attemptId)?.controller.abort(takenAway());
+  /** Forgets an attempt, which has succeeded or failed. */
+  end({ file }: Attempt): void {
+    const id = file.attempt_id!;
+    this.#running.get(id)?.unlink();
+    this.#running.delete(id);
   }
 
-  /** Hears from the database what is to be stopped. */
+  /** Stops an attempt, if it runs here. */
+  stop(attemptId: number): void {
+    if (this.#beginning.size > 0) this.#stoppedEarly.add(attemptId);
+    this.#running.get(attemptId)?.controller.abort(takenAway());
+  }
+
+  /** Starts to listen to the database for attempts that must stop. */
   async listen({ listener, db }: Control): Promise<void> {
     await listener.listen(
       CHANNEL,
       (attemptId) => this.stop(Number(attemptId)),
-      // Also whenever the connection is back: what was said meanwhile was not heard.
+      // Also after each reconnect: notifications that were sent meanwhile are lost.
       () =>
         void this.#stopLost(db).catch((error) =>
           log.warn('attempts not checked', { error: describeError(error) }),
@@ -72,7 +81,7 @@ export class Attempts {
   }
 
   async #stopLost(db: Control['db']): Promise<void> {
-    const ids = [...this.#live.keys()];
+    const ids = [...this.#running.keys()];
     if (ids.length === 0) return;
     const { rows } = await sql<{ attempt_id: number }>`
       select attempt_id from s3_connector.files where status = 'running' and attempt_id = any (${ids}::bigint[])`.execute(
@@ -82,28 +91,22 @@ export class Attempts {
     for (const id of ids) if (!kept.has(id)) this.stop(id);
   }
 
-  #liveAttempts(fileId: number): number[] {
-    return [...this.#live].flatMap(([id, live]) => (live.fileId === fileId ? [id] : []));
+  #runningIds(fileId: number): number[] {
+    return [...this.#running].flatMap(([id, running]) => (running.fileId === fileId ? [id] : []));
   }
 
-  #add(started: StartedFile, shutdown: AbortSignal): LiveAttempt {
+  #add(started: Omit<Attempt, 'signal'>, shutdown: AbortSignal): Attempt {
     const { file } = started;
     const id = file.attempt_id!;
     const controller = new AbortController();
-    // Not AbortSignal.any: what it makes would hang on the worker's signal for as long as the worker lives.
+    // Not AbortSignal.any: its signal would stay linked to the worker's for as long as the worker lives.
     const onShutdown = () => controller.abort(shutdown.reason);
     shutdown.addEventListener('abort', onShutdown);
-    this.#live.set(id, { fileId: file.id, controller });
+    const unlink = () => shutdown.removeEventListener('abort', onShutdown);
+    this.#running.set(id, { fileId: file.id, controller, unlink });
     if (shutdown.aborted) onShutdown();
     if (this.#stoppedEarly.has(id)) this.stop(id);
-    return {
-      ...started,
-      signal: controller.signal,
-      end: () => {
-        shutdown.removeEventListener('abort', onShutdown);
-        this.#live.delete(id);
-      },
-    };
+    return { ...started, signal: controller.signal };
   }
 }
 
@@ -111,7 +114,7 @@ function takenAway(): ConnectorError {
   return new ConnectorError(
     'attempt_superseded',
     'the file was cancelled, dropped, or taken over by another worker; nothing was kept',
-    // Only an attempt that is still the file's can fail with it, and then nobody meant it to stop.
+    // A failure is recorded only if the attempt still has its file. Then nobody meant it to stop, so it is retried.
     { passing: true },
   );
 }

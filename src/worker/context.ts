@@ -1,3 +1,4 @@
+/** Opens what all jobs of a worker share. */
 import { rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import type pg from 'pg';
@@ -10,19 +11,19 @@ import { Pool } from '../formats/pool.ts';
 import { S3Sources } from '../sources/s3.ts';
 import type { WorkerContext } from '../task.ts';
 import { Attempts } from './attempts.ts';
+import { BacklogPolls } from './backlog_polls.ts';
 import { EventQueues } from './event_queues.ts';
 import { Liveness } from './liveness.ts';
-import { Refills } from './refills.ts';
 import type { Resources } from './resources.ts';
 import { connectionsOf } from './sessions.ts';
 import { openSpool } from './spool.ts';
 
-/** The process takes some 100 MB more than DuckDB's own limit. */
+/** Limits for DuckDB in a reader. The process takes some 100 MB more. */
 const READER = { memory: '192MB', threads: 1 };
-/** It takes some 200 MB more. */
+/** Limits for DuckDB in a sorter. The process takes some 200 MB more. */
 const SORTER = { memory: '256MB', threads: 2 };
 
-/** Opens what all jobs of this worker share, and registers it as alive. */
+/** Opens everything, and registers the worker as alive. */
 export async function openContext(config: Config, resources: Resources): Promise<WorkerContext> {
   const spoolDir = await openSpool(config.spoolDir);
   resources.add(() => rm(spoolDir, { recursive: true, force: true }));
@@ -34,27 +35,38 @@ export async function openContext(config: Config, resources: Resources): Promise
   resources.add(() => control.close());
   const attempts = new Attempts();
   await attempts.listen(control);
-  const refills = new Refills(control);
-  resources.add(() => refills.close());
+  const backlogPolls = new BacklogPolls(control);
+  resources.add(() => backlogPolls.close());
   const queues = new EventQueues(control, config.allowedEndpoints);
   resources.add(() => queues.close());
   queues.start();
   const sources = new S3Sources(config);
   resources.add(async () => sources.close());
-  // Reading is work for the processor: more readers than cores would only cost memory.
+  // Reading needs the CPU: more readers than cores would only cost memory.
   const readers = openReaders(
     config,
     spoolDir,
     Math.min(config.concurrency, availableParallelism()),
     resources,
   );
-  // One, however many files are imported side by side: what a sort takes is a multiple of what reading takes.
+  // Only one, because sorting takes several times the memory of reading.
   const sorters = new Pool(() => new Reader(spoolDir, { ...SORTER, stallMs: config.readerStallMs }), 1);
   resources.add(() => sorters.close());
-  return { config, spoolDir, liveness, copyPool, control, sources, attempts, refills, sorters, ...readers };
+  return {
+    config,
+    spoolDir,
+    liveness,
+    copyPool,
+    control,
+    sources,
+    attempts,
+    backlogPolls,
+    sorters,
+    ...readers,
+  };
 }
 
-/** Returns the context of requests: they share sources and spool with imports, but have connections and readers of their own. */
+/** Returns the context of requests. They share sources and spool with imports, but have their own connections and readers. */
 export function requestContext(context: WorkerContext, resources: Resources): WorkerContext {
   const { config, spoolDir } = context;
   return {

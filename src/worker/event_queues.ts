@@ -1,5 +1,7 @@
+/** Receives S3's events from the SQS queues that connectors name, and polls the connectors that want the new objects. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { sql } from 'kysely';
+import { backoffMs } from '../backoff.ts';
 import type { Control } from '../db/control.ts';
 import { describeError } from '../errors.ts';
 import { writtenObjects } from '../events/s3_event.ts';
@@ -7,13 +9,12 @@ import { compileGlob } from '../glob.ts';
 import { log } from '../log.ts';
 import { EventQueue } from '../sources/sqs.ts';
 
-/** How often it is looked which queues there are, in milliseconds. */
-const LOOK_MS = 5000;
-/** After trouble with a queue: the first pause and the longest, in milliseconds. */
-const FIRST_WAIT_MS = 1000;
-const LONGEST_WAIT_MS = 60_000;
+/** The interval at which the connectors' queues are looked up, in milliseconds. */
+const LOOK_UP_MS = 5000;
+/** After an error of a queue. */
+const BACKOFF = { firstMs: 1000, longestMs: 60_000 };
 
-/** A connector that is polled when its queue tells of a key. */
+/** A connector that is polled when its queue announces a key that it wants. */
 interface Listening {
   name: string;
   bucket: string;
@@ -21,16 +22,15 @@ interface Listening {
 }
 
 /**
- * Listens to the queues that connectors name, and has a connector polled when S3 tells of an object that it wants. What
- * there is says LIST alone: whatever goes wrong here, a connector is polled by its schedule.
+ * Only LIST decides which objects exist. If events fail, scheduled polling continues.
  */
 export class EventQueues {
   readonly #db: Control['db'];
   readonly #allowedEndpoints: readonly string[];
   readonly #end = new AbortController();
-  /** By URL: each ends by its controller. */
+  /** By URL. Aborting the controller stops listening. */
   readonly #listening = new Map<string, { controller: AbortController; ended: Promise<void> }>();
-  #looking: Promise<void> | undefined;
+  #lookingUp: Promise<void> | undefined;
 
   constructor({ db }: Control, allowedEndpoints: readonly string[]) {
     this.#db = db;
@@ -38,23 +38,23 @@ export class EventQueues {
   }
 
   start(): void {
-    this.#looking = this.#look();
+    this.#lookingUp = this.#lookUp();
   }
 
   async close(): Promise<void> {
     this.#end.abort();
     for (const { controller } of this.#listening.values()) controller.abort();
-    await this.#looking;
+    await this.#lookingUp;
     await Promise.all([...this.#listening.values()].map(({ ended }) => ended));
   }
 
-  async #look(): Promise<void> {
+  async #lookUp(): Promise<void> {
     const { signal } = this.#end;
     while (!signal.aborted) {
       await this.#findQueues().catch((error) =>
         log.warn('event queues not looked for', { error: describeError(error) }),
       );
-      await delay(LOOK_MS, undefined, { signal }).catch(() => {});
+      await delay(LOOK_UP_MS, undefined, { signal }).catch(() => {});
     }
   }
 
@@ -80,16 +80,16 @@ export class EventQueues {
 
   async #listen(url: string, signal: AbortSignal): Promise<void> {
     let queue: EventQueue | undefined;
-    for (let wait = FIRST_WAIT_MS; !signal.aborted; ) {
+    for (let failures = 0; !signal.aborted; ) {
       try {
         queue ??= new EventQueue(url, this.#allowedEndpoints);
         await this.#receive(queue, url, signal);
-        wait = FIRST_WAIT_MS;
+        failures = 0;
       } catch (error) {
         if (signal.aborted) break;
         log.warn('event queue failed', { queue: url, error: describeError(error) });
-        await delay(wait, undefined, { signal }).catch(() => {});
-        wait = Math.min(wait * 2, LONGEST_WAIT_MS);
+        await delay(backoffMs(BACKOFF, failures), undefined, { signal }).catch(() => {});
+        failures++;
       }
     }
     queue?.close();
@@ -109,7 +109,7 @@ export class EventQueues {
       await sql`select s3_connector_private.poll_for_events(${names}::text[])`.execute(this.#db);
       log.info('told of new objects', { queue: url, connectors: names });
     }
-    // Also those that nobody wants: they would come again and again.
+    // Also messages that no connector wants: the queue would deliver them again and again.
     await queue.delete(messages);
   }
 

@@ -1,3 +1,4 @@
+/** Keeps a worker "alive": it holds an advisory lock in a session. */
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { openSession, type Session } from '../db/connections.ts';
@@ -5,13 +6,12 @@ import { describeError } from '../errors.ts';
 import { log } from '../log.ts';
 import { version } from '../version.ts';
 
-/** Between two tries to register again, in milliseconds. */
-const WAIT_MS = 1000;
+/** The pause between two tries to register again, in milliseconds. */
+const RETRY_MS = 1000;
 
 /**
- * Keeps a session open that holds this worker's advisory lock: as long as it does, the worker is alive. When the
- * connection breaks, the worker registers again under a new id; what it had under the old one may be taken over,
- * and the attempt numbers of the files keep the two apart.
+ * Keeps a session open that holds this worker's advisory lock. If the session is lost, the worker registers again under a new
+ * id. Other workers may then take over the files of the old id; attempt ids keep the two apart.
  */
 export class Liveness {
   readonly #databaseUrl: string;
@@ -28,12 +28,12 @@ export class Liveness {
     this.#concurrency = concurrency;
   }
 
-  /** The id under which the worker stands in the view `workers`. */
+  /** The worker's id in the view `workers`. */
   get workerId(): number {
     return this.#workerId;
   }
 
-  /** The names under which graphile-worker locks this worker's jobs. */
+  /** The names with which graphile-worker locks this worker's jobs. */
   get poolIds(): string[] {
     return [...this.#poolIds];
   }
@@ -57,14 +57,14 @@ export class Liveness {
     }
   }
 
-  /** Notes a name under which graphile-worker locks this worker's jobs, so that they can be freed after its death. */
+  /** Records a name with which graphile-worker locks this worker's jobs, so that they can be freed after its death. */
   async nameQueue(poolId: string): Promise<void> {
     if (this.#poolIds.has(poolId)) return;
     this.#poolIds.add(poolId);
     await this.#recordQueues();
   }
 
-  /** One at a time, as a session answers one query at a time. */
+  /** Writes the names, one query at a time, because a session runs only one. */
   #recordQueues(): Promise<void> {
     const recorded = this.#recorded.then(() => this.#writeQueues());
     this.#recorded = recorded.catch(() => {});
@@ -105,7 +105,7 @@ export class Liveness {
         log.info('worker session back', { worker: this.#workerId });
       } catch (error) {
         log.warn('worker session not back yet', { error: describeError(error) });
-        await delay(WAIT_MS, undefined, { signal }).catch(() => {});
+        await delay(RETRY_MS, undefined, { signal }).catch(() => {});
       }
     }
     this.#isReconnecting = false;

@@ -1,3 +1,4 @@
+/** Frees "lost jobs": the database locked them for this worker, but its answer was lost. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { WorkerEvents } from 'graphile-worker';
 import { sql } from 'kysely';
@@ -7,12 +8,12 @@ import { describeError } from '../errors.ts';
 import { log } from '../log.ts';
 import type { Liveness } from './liveness.ts';
 
-/** Answers that are still under way have come by then, in milliseconds. */
+/** How long to wait for answers that may still arrive, in milliseconds. */
 const LATE_ANSWERS_MS = 5000;
 
 /**
- * Frees jobs that the database has given this worker in an answer that never came: locked in its name, run by nobody.
- * As long as the worker lives, nobody else would touch them for hours.
+ * Frees jobs that are locked in this worker's name, but do not run. While the worker lives, nobody else would free them for
+ * hours.
  */
 export class LostJobs {
   readonly #running = new Set<string>();
@@ -27,13 +28,13 @@ export class LostJobs {
     this.#liveness = liveness;
   }
 
-  /** Has the jobs of a queue of this worker followed. */
+  /** Follows which jobs of a queue run. */
   follow(events: WorkerEvents): void {
     events.on('job:start', ({ job }) => this.#running.add(job.id));
     events.on('job:complete', ({ job }) => this.#running.delete(job.id));
   }
 
-  /** To be called when a job may have been lost; all that is lost while one look waits is left to the next. */
+  /** Call it when a job may have been lost. Calls during a look share the next one. */
   look(): void {
     this.#lookAgain = true;
     this.#looking ??= this.#lookUntilDone().finally(() => {

@@ -1,3 +1,4 @@
+/** Runs graphile-worker. Everything that depends on its private parts is here, and in sql/29_queue.sql. */
 import { EventEmitter } from 'node:events';
 import {
   type ParsedCronItem,
@@ -11,12 +12,10 @@ import type pg from 'pg';
 import { SessionPool } from '../db/connections.ts';
 import { queueLogger } from './queue_log.ts';
 
-// All that the worker knows of graphile-worker's private parts; sql/29_queue.sql is the same in SQL.
-
-/** The schema of the queue's tables. Another application of the database may have its queue in graphile_worker. */
+/** The schema of the queue's tables. Not graphile_worker, which another application of the database may use. */
 export const QUEUE_SCHEMA = 's3_connector_queue';
 
-/** The channel on which graphile-worker announces migrations; older workers end at a breaking one. It names no schema. */
+/** The channel on which graphile-worker announces migrations. A breaking one ends older workers, of any schema. */
 const MIGRATIONS = 'worker:migrate';
 const LISTENS_FOR_MIGRATIONS = new RegExp(`\\bLISTEN "${MIGRATIONS}";`);
 
@@ -32,8 +31,8 @@ export async function migrateQueue(databaseUrl: string): Promise<void> {
 }
 
 /**
- * Keeps a connection of graphile-worker from announcing migrations and from listening for them. Otherwise our migrations would end
- * the workers of another application's queue, and theirs would end ours. src/db/schema_version.ts tells our workers of ours.
+ * Stops a connection of graphile-worker from announcing migrations and from listening for them. Otherwise our migrations would
+ * end the workers of another application's queue, and theirs would end ours. Our workers use src/db/schema_version.ts.
  */
 export function keepApart(client: pg.PoolClient): void {
   const ask = client.query.bind(client) as (...query: unknown[]) => unknown;
@@ -44,7 +43,7 @@ export function keepApart(client: pg.PoolClient): void {
   }) as pg.PoolClient['query'];
 }
 
-/** Whether a query of this name takes a job. */
+/** Returns whether a query of this name takes a job. */
 export function takesJob(queryName: string | undefined): boolean {
   return /^get_job/.test(queryName ?? '');
 }
@@ -52,45 +51,44 @@ export function takesJob(queryName: string | undefined): boolean {
 /** The lowest and the highest priority of some jobs. */
 export type Priorities = readonly [lowest: number, highest: number];
 
-/** What graphile-worker's look for a job has in it, and no other part of it. */
+/** A condition of graphile-worker's query for a job, which occurs there once. */
 const AVAILABLE = 'jobs.is_available = true';
 
 /**
- * Returns a look for a job that reads only the jobs of these priorities. The index is ordered by priority, so it would otherwise read
- * past the jobs of all other shares: 34 ms where 100,000 wait.
+ * Returns the query for a job, limited to jobs of these priorities. The index is ordered by priority, so the query would
+ * otherwise read past the jobs of all other shares: 34 ms if 100,000 wait.
  */
 export function narrow(query: pg.QueryConfig, [lowest, highest]: Priorities): pg.QueryConfig {
   const text = query.text.replace(
     AVAILABLE,
     `${AVAILABLE} and jobs.priority between ${lowest} and ${highest}`,
   );
-  // A connection prepares a text once under its name, and is lent to all shares.
+  // A name for each text: a connection prepares a query once by its name, and all shares use it.
   return { ...query, name: `${query.name} ${lowest}`, text };
 }
 
-/** Whether a query may be sent again if its answer is lost: it writes how a job ended, or looks up the ids of tasks. */
+/** Returns whether a query may be sent again if its answer is lost: it writes how a job ended, or looks up the ids of tasks. */
 export function isSafeToRepeat({ name, text }: pg.QueryConfig): boolean {
   return /^(complete|fail)_job/.test(name ?? '') || /\._private_tasks as tasks\b/.test(text);
 }
 
-/** What one queue of this process runs, and how. */
 export interface QueueOptions {
   pool: pg.Pool;
   tasks: TaskList;
-  /** Jobs side by side. */
+  /** How many jobs run at the same time. */
   places: number;
-  /** How often each idle place looks for a job that no notification told of, in milliseconds. */
+  /** How often each idle place looks for jobs without a notification, in milliseconds. */
   lookEveryMs: number;
   crontab: ParsedCronItem[];
   /** How long running jobs may take to finish after the stop, in milliseconds. */
   graceMs: number;
-  /** Told, before the first job is taken, the name under which jobs will be locked. */
+  /** Called before the first job is taken, with the name with which jobs will be locked. */
   onPool: (poolId: string) => Promise<void>;
-  /** Given the queue's events before the first one comes. */
+  /** Called with the queue's emitter of events before the first event. */
   onEvents: (events: WorkerEvents) => void;
 }
 
-/** A queue at work, with events of its own. */
+/** A running queue, with its own events. */
 export interface Queue {
   readonly runner: Runner;
   readonly events: WorkerEvents;
@@ -102,7 +100,7 @@ export async function startQueue(options: QueueOptions): Promise<Queue> {
   const { pool, tasks, places, lookEveryMs, crontab, graceMs, onPool, onEvents } = options;
   const events: WorkerEvents = new EventEmitter();
   onEvents(events);
-  // No place takes a job before the name is known: what is locked under another could not be freed after a death.
+  // No place takes a job before the name is recorded: without it, the job could not be freed after a death.
   let named: Promise<void> | undefined;
   const nameOnce = (poolId: string) => {
     named ??= onPool(poolId);
@@ -120,7 +118,7 @@ export async function startQueue(options: QueueOptions): Promise<Queue> {
     logger: queueLogger,
     noHandleSignals: true,
     preset: {
-      // No time is won by it, but a batch that cannot be written is an error that is caught; a single job's is not.
+      // Delays of 0 gain no time, but graphile-worker catches the error of a batch, and not that of a single job.
       worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 },
       plugins: [
         {

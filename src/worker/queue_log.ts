@@ -1,7 +1,8 @@
+/** Writes graphile-worker's log as our log. */
 import { Logger } from 'graphile-worker';
 import { log } from '../log.ts';
 
-/** graphile-worker's log, as our lines: its warnings and errors; the rest is said by our own events. */
+/** Logs graphile-worker's warnings and errors. Our own events cover the rest. */
 export const queueLogger = new Logger(() => (level, message, meta) => {
   if (level === 'error') log.error('queue', { message, ...pick(meta) });
   else if (level === 'warning') log.warn('queue', { message, ...pick(meta) });

@@ -1,23 +1,23 @@
+/** The connections of graphile-worker, made to survive a database that is away for a while. */
 import type pg from 'pg';
 import { SessionPool } from '../db/connections.ts';
 import { untilAnswered } from '../db/until_answered.ts';
 import { isSafeToRepeat, keepApart, narrow, type Priorities, takesJob } from './queue.ts';
 
-/** A prepared query, as graphile-worker asks them. */
+/** Sends one of graphile-worker's prepared queries. */
 type Ask = (query: pg.QueryConfig) => Promise<pg.QueryResult>;
 
 /**
- * The connections of graphile-worker, which looks after a broken one only in part: when the end of a job cannot be
- * written, or the ids of its tasks cannot be read, it gives up its whole pool. So whatever it asks for waits until the
- * database is back, and what is safe to repeat is sent again.
+ * If graphile-worker cannot write the result of a job, or look up its tasks, it ends its whole pool. So a request for a
+ * connection waits here until the database is back, and these queries are retried: they are safe to repeat.
  */
 export class QueuePool extends SessionPool {
   readonly #stopping: AbortSignal;
   readonly #priorities = new Map<unknown, Priorities>();
 
   /**
-   * @param stopping aborted when the worker stops: from then on trouble is no longer waited out
-   * @param onLostJob told when a job was asked for and no answer came, so that one may be locked and not known here
+   * @param stopping aborted when the worker stops: then nothing is retried any more
+   * @param onLostJob called when a query for a job failed: a job may be locked and not known here
    */
   constructor(databaseUrl: string, max: number, stopping: AbortSignal, onLostJob: () => void) {
     super(databaseUrl, 'queue', { max });
@@ -28,7 +28,7 @@ export class QueuePool extends SessionPool {
     });
   }
 
-  /** Has a queue of this process, by the name under which it locks jobs, look for jobs of these priorities only. */
+  /** Limits a queue of this process, by the name with which it locks jobs, to jobs of these priorities. */
   narrow(poolId: string, priorities: Priorities): void {
     this.#priorities.set(poolId, priorities);
   }
@@ -36,7 +36,7 @@ export class QueuePool extends SessionPool {
   override connect(): Promise<pg.PoolClient>;
   override connect(callback: Parameters<pg.Pool['connect']>[0]): void;
   override connect(callback?: Parameters<pg.Pool['connect']>[0]): unknown {
-    // Only who LISTENs asks in this form, and it tries again by itself.
+    // Only graphile-worker's LISTEN uses the callback, and it retries by itself.
     if (callback) return super.connect(callback);
     return untilAnswered(this.#stopping, () => super.connect());
   }

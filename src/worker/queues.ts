@@ -1,3 +1,4 @@
+/** Starts and stops the queues of a worker, one for each share. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseCrontab } from 'graphile-worker';
@@ -13,14 +14,14 @@ import { connectionsOf } from './sessions.ts';
 import { type Share, sharesOf, tasksOf } from './shares.ts';
 import { loadTasks } from './tasks.ts';
 
-/** A share of the work, and the queue that takes its jobs. */
+/** A share, and the queue that runs its jobs. */
 export interface RunningShare {
   readonly share: Share;
   readonly queue: Queue;
 }
 
 /**
- * Starts a queue for each share, over one pool of connections.
+ * Starts a queue for each share. All use one pool of connections.
  * @param stopping aborted when the worker stops
  */
 export async function startQueues(
@@ -52,14 +53,14 @@ export async function startQueues(
       },
       onEvents: (events) => lostJobs.follow(events),
     });
-    // Whoever waits for its end comes later.
+    // An early rejection must not end the process before the worker waits for the queue.
     queue.runner.promise.catch(() => {});
     return { share, queue };
   };
   return await allOrNone(shares.map(start), resources);
 }
 
-/** Where one cannot be started, the others are stopped with the worker's resources, too. */
+/** Waits for all queues. If one cannot start, the others are stopped with the worker's resources. */
 async function allOrNone(
   starting: readonly Promise<RunningShare>[],
   resources: Resources,

@@ -1,3 +1,4 @@
+/** The "rescue": frees the files and jobs of dead workers. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { sql } from 'kysely';
 import type { Control } from '../db/control.ts';
@@ -5,14 +6,14 @@ import { describeError } from '../errors.ts';
 import { log } from '../log.ts';
 
 /**
- * How often a worker looks for dead ones, in milliseconds. What a dead worker held must be free within a minute, and the lock of a
- * machine that is gone goes after 30 seconds (src/db/connections.ts).
+ * How often a worker looks for dead ones, in milliseconds. Their files must be free within a minute, and the lock of a lost
+ * machine is released after 30 seconds (src/db/connections.ts).
  */
 const LOOK_MS = 10_000;
 
 /**
- * Frees what dead workers held: when this worker starts, and as long as it lives. It is a timer and not a job, so that no queue can
- * hold it up. It waits for no lock of a row, and several workers may do it at once.
+ * Frees files and jobs when this worker starts, then at an interval. It is a timer and not a job, so that no queue can delay
+ * it. It waits for no row lock, and several workers may do it at once.
  */
 export class Rescue {
   readonly #db: Control['db'];
@@ -26,7 +27,7 @@ export class Rescue {
   /** Resolves after the first look. */
   async start(): Promise<void> {
     await this.#look();
-    this.#looking = this.#goOn();
+    this.#looking = this.#repeat();
   }
 
   async close(): Promise<void> {
@@ -34,7 +35,7 @@ export class Rescue {
     await this.#looking;
   }
 
-  async #goOn(): Promise<void> {
+  async #repeat(): Promise<void> {
     const { signal } = this.#end;
     for (;;) {
       await delay(LOOK_MS, undefined, { signal }).catch(() => {});

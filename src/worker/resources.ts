@@ -1,7 +1,8 @@
+/** Closes resources in the reverse order in which they were opened. */
 import { describeError } from '../errors.ts';
 import { log } from '../log.ts';
 
-/** What must be closed at the end, last opened first; trouble with one does not keep the others open. */
+/** A list of resources. An error while closing one does not keep the others open. */
 export class Resources {
   readonly #closers: (() => Promise<void>)[] = [];
 

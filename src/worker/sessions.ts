@@ -1,9 +1,10 @@
+/** Counts the connections of a worker. */
 import type { Purpose } from '../db/connections.ts';
 import { POLL_PLACES, REQUEST_PLACES, SHARES } from './shares.ts';
 
-type WorkerPurpose = Exclude<Purpose, 'check' | 'migrate'>;
+type WorkerPurpose = Exclude<Purpose, 'migrate' | 'probe'>;
 
-/** The most connections that a worker has at once. */
+/** Returns, by purpose, the most connections that a worker has at once. */
 export function connectionsOf(concurrency: number): Readonly<Record<WorkerPurpose, number>> {
   return {
     // Each import and poll has one, because it may wait for a person's transaction. The rest share four.
@@ -19,7 +20,7 @@ export function connectionsOf(concurrency: number): Readonly<Record<WorkerPurpos
   };
 }
 
-/** How many those are together. */
+/** Returns the sum of them. */
 export function totalOf(concurrency: number): number {
   return Object.values(connectionsOf(concurrency)).reduce((sum, connections) => sum + connections, 0);
 }

@@ -1,28 +1,28 @@
+/** Divides a worker's jobs into "shares": kinds of jobs with "places" of their own, which no other kind can take. */
 import type { TaskList } from 'graphile-worker';
 import { REQUEST_KINDS } from '../ask/request.ts';
 import type { Priorities } from './queue.ts';
 
-/** Polls that one worker makes side by side. */
+/** How many polls one worker runs at the same time. */
 export const POLL_PLACES = 4;
-/** Requests that one worker answers side by side. */
+/** How many requests one worker answers at the same time. */
 export const REQUEST_PLACES = 4;
 
-/** A "share": a kind of work with "places" of its own, which no other kind of work can take. */
 export interface Share {
   name: 'housekeeping' | 'polls' | 'imports' | 'requests';
   tasks: readonly string[];
-  /** Jobs side by side in one worker. */
+  /** How many of its jobs run at the same time in one worker. */
   places: number;
   /**
-   * How often each idle place asks for a job, in milliseconds. A notification tells of a new job at once. This is for jobs with a
-   * later time (retries, polls for events), and for when notifications are lost.
+   * How often each idle place asks for a job, in milliseconds. New jobs are notified at once. This is for jobs with a later
+   * time (retries, polls for events), and for lost notifications.
    */
   lookEveryMs: number;
-  /** The priorities that sql/29_queue.sql gives its jobs. Null: those of any; for few looks, and jobs that a person may add. */
+  /** The priorities of its jobs, from sql/29_queue.sql. Null: any. That is for shares that look rarely, or whose jobs a person may add. */
   priorities: Priorities | null;
 }
 
-/** The shares of one worker. */
+/** Returns the shares of one worker. */
 export function sharesOf(concurrency: number): readonly Share[] {
   return [
     { name: 'housekeeping', tasks: ['poll_due'], places: 1, lookEveryMs: 5000, priorities: null },
@@ -41,7 +41,7 @@ export function sharesOf(concurrency: number): readonly Share[] {
 /** How many shares a worker has. */
 export const SHARES = sharesOf(1).length;
 
-/** The share's tasks. */
+/** Returns the share's tasks. */
 export function tasksOf(share: Share, all: TaskList): TaskList {
   return Object.fromEntries(share.tasks.map((name) => [name, all[name]!]));
 }

@@ -1,10 +1,11 @@
+/** The "spool": the directory of a worker for objects that are being imported. */
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { log } from '../log.ts';
 
 /**
- * Makes a spool directory for this process alone, and removes those of processes of this machine that are gone.
+ * Creates a spool directory for this process, and removes those of dead processes of this machine.
  * @returns its path
  */
 export async function openSpool(spoolDir: string): Promise<string> {
@@ -17,7 +18,7 @@ export async function openSpool(spoolDir: string): Promise<string> {
 
 async function removeLeftBehind(spoolDir: string): Promise<void> {
   for (const name of await readdir(spoolDir)) {
-    // The host's name keeps apart machines, or containers, that share a directory.
+    // The host's name distinguishes machines, or containers, that share a directory.
     const pid = name.startsWith(`${hostname()}.`) ? Number(name.slice(hostname().length + 1)) : Number.NaN;
     if (!Number.isInteger(pid) || (pid !== process.pid && isAlive(pid))) continue;
     await rm(join(spoolDir, name), { recursive: true, force: true });

@@ -1,3 +1,4 @@
+/** Loads the tasks of a worker. */
 import { readdir } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -6,7 +7,7 @@ import type { TaskDefinition, WorkerContext } from '../task.ts';
 
 const TASKS = fileURLToPath(new URL('../../tasks', import.meta.url));
 
-/** Loads tasks/: a file a task, named as its identifier. */
+/** Loads tasks/. Each file is one task, named after its identifier. */
 export async function loadTasks(worker: WorkerContext): Promise<TaskList> {
   const files = (await readdir(TASKS)).filter((name) => /(?<!\.d)\.(ts|js)$/.test(name));
   const tasks = files.map(async (name) => {

@@ -1,27 +1,28 @@
+/** Retries a worker's start while the database is unavailable. */
 import { setTimeout as delay } from 'node:timers/promises';
+import { backoffMs } from '../backoff.ts';
 import { describeError } from '../errors.ts';
 import { log } from '../log.ts';
-import { passingTrouble } from '../sql_errors.ts';
+import { passingError } from '../sql_errors.ts';
 
-/** How long trouble is waited out, and between two tries the first pause and the longest, in milliseconds. */
-const PATIENCE_MS = 60_000;
-const FIRST_WAIT_MS = 200;
-const LONGEST_WAIT_MS = 5000;
+const GIVE_UP_AFTER_MS = 60_000;
+const BACKOFF = { firstMs: 200, longestMs: 5000 };
 
 /**
- * Starts something that needs the database. Trouble with it that may pass is logged, and the start is tried again: a server
- * that restarts is no reason to end.
- * @throws what will not pass, and what has not passed within a minute
+ * Returns what `start` returns. Passing errors of the database are logged, and `start` is retried: a server that restarts
+ * does not end the worker.
+ * @throws lasting errors; a passing error after a minute
  */
 export async function untilStarted<T>(start: () => Promise<T>): Promise<T> {
-  const deadline = Date.now() + PATIENCE_MS;
-  for (let wait = FIRST_WAIT_MS; ; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
+  const deadline = Date.now() + GIVE_UP_AFTER_MS;
+  for (let failures = 0; ; failures++) {
+    const wait = backoffMs(BACKOFF, failures);
     try {
       return await start();
     } catch (error) {
-      const trouble = passingTrouble(error);
-      if (!trouble || Date.now() + wait > deadline) throw trouble ?? error;
-      log.warn('not started yet, trying again', { code: trouble.code, error: describeError(trouble) });
+      const passing = passingError(error);
+      if (!passing || Date.now() + wait > deadline) throw passing ?? error;
+      log.warn('not started yet, trying again', { code: passing.code, error: describeError(passing) });
     }
     await delay(wait);
   }

@@ -1,3 +1,4 @@
+/** Starts and stops a worker. */
 import type { Config } from '../config.ts';
 import { knownMigrations, migrate } from '../db/migrations.ts';
 import { refuseUnfitPooler } from '../db/pooler.ts';
@@ -16,13 +17,13 @@ import { untilStarted } from './until_started.ts';
 /** A running worker. */
 export interface Worker {
   readonly workerId: number;
-  /** Settles when the worker has ended, by stop or by a lasting trouble. */
+  /** Settles when the worker has ended: by `stop`, or with a lasting error. */
   readonly ended: Promise<void>;
-  /** Takes no more jobs; running imports finish within the grace time, or roll back. */
+  /** Takes no more jobs. Running imports finish within the grace time, or roll back. */
   stop(): Promise<void>;
 }
 
-/** Migrates the database, then works until it is stopped; resolves when it takes work. Passing trouble is waited out for a while. */
+/** Migrates the database, then runs jobs until it is stopped. Resolves when it takes jobs. Retries passing errors for a while. */
 export async function startWorker(config: Config): Promise<Worker> {
   return await untilStarted(() => startOnce(config));
 }
@@ -39,12 +40,12 @@ async function startOnce(config: Config): Promise<Worker> {
     await startRescue(context, resources);
     const shares = await startQueues(context, stopping.signal, resources);
     watches.push(...shares.map(({ share, queue }) => new QueueWatch(share.name, queue)));
-    const overtaken = Promise.withResolvers<never>();
-    // A worker that is being stopped anyway has nobody left who would ask.
-    overtaken.promise.catch(() => {});
-    const endWatch = await watchSchema(context.control, await knownMigrations(), overtaken.reject);
+    const newerSchema = Promise.withResolvers<never>();
+    // If the worker is being stopped, nobody waits for it, and the rejection must not end the process.
+    newerSchema.promise.catch(() => {});
+    const endWatch = await watchSchema(context.control, await knownMigrations(), newerSchema.reject);
     resources.add(endWatch);
-    return toWorker(context, shares, { stopping, overtaken: overtaken.promise }, resources);
+    return toWorker(context, shares, { stopping, newerSchema: newerSchema.promise }, resources);
   } catch (error) {
     stopping.abort();
     await resources.close();
@@ -52,11 +53,11 @@ async function startOnce(config: Config): Promise<Worker> {
   }
 }
 
-/** @param ends `stopping` is aborted by stop; `overtaken` rejects when a newer version has migrated the database */
+/** @param ends `stopping` is aborted by stop; `newerSchema` rejects when a newer version has migrated the database */
 function toWorker(
   { liveness }: WorkerContext,
   shares: readonly RunningShare[],
-  { stopping, overtaken }: { stopping: AbortController; overtaken: Promise<never> },
+  { stopping, newerSchema }: { stopping: AbortController; newerSchema: Promise<never> },
   resources: Resources,
 ): Worker {
   let stopped: Promise<void> | undefined;
@@ -68,7 +69,7 @@ function toWorker(
   };
   return {
     workerId: liveness.workerId,
-    ended: Promise.race([...shares.map(({ queue }) => queue.runner.promise), overtaken]),
+    ended: Promise.race([...shares.map(({ queue }) => queue.runner.promise), newerSchema]),
     stop: () => {
       stopped ??= stop();
       return stopped;
@@ -76,7 +77,7 @@ function toWorker(
   };
 }
 
-/** Before there are queues to watch, so that a port that is taken is found before there is work to be given up. */
+/** Starts the metrics server before the queues, so that a port conflict is reported before any job is taken. */
 async function serveMetrics(
   context: WorkerContext,
   watches: readonly QueueWatch[],

@@ -275,7 +275,7 @@ describe('what is not read', () => {
 
   test('is compressed once more', async () => {
     const packed = gzipSync('a,b\n');
-    const twice = { code: 'nested_compression', message: /once more, with gzip/ };
+    const twice = { code: 'nested_compression', message: /again, with gzip/ };
     await assert.rejects(read(gzipSync(packed)), twice);
     await assert.rejects(read(zstdCompressSync(packed)), twice);
     await assert.rejects(read(writeZip([{ name: 'a.csv.gz', data: packed }])), {

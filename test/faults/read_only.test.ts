@@ -40,7 +40,7 @@ test('a worker waits through a read-only spell, says so, and goes on by itself',
   const { port } = await worker.logged('serving metrics');
   await untilHealth(port, 200);
   await begin({ endSessions: true });
-  await untilHealth(port, 503, /takes no writes: default_transaction_read_only is on/);
+  await untilHealth(port, 503, /is read-only: default_transaction_read_only is on/);
 
   await db.query('create table spell (n integer)');
   world.put('spell/1.csv', 'n\n1\n');
@@ -64,7 +64,7 @@ test('a worker whose old sessions can still write is not healthy either', async 
   const worker = await world.startWorker({ METRICS_PORT: '0' });
   const { port } = await worker.logged('serving metrics');
   await begin({ endSessions: false });
-  await untilHealth(port, 503, /takes no writes/);
+  await untilHealth(port, 503, /is read-only/);
   await end();
   await untilHealth(port, 200);
   assert.equal((await worker.end('SIGTERM')).code, 0);
@@ -73,13 +73,13 @@ test('a worker whose old sessions can still write is not healthy either', async 
 test('a worker that is started in such a spell says so, leaves no session, and starts when it is over', async (t) => {
   t.after(end);
   await begin({ endSessions: false });
-  const checked = await runCli(['check'], { DATABASE_URL: db.workerUrl, SPOOL_DIR: world.spoolDir });
+  const checked = await runCli(['doctor'], { DATABASE_URL: db.workerUrl, SPOOL_DIR: world.spoolDir });
   assert.equal(checked.code, 1);
-  assert.match(checked.stdout, /^failed +database .*takes no writes.*\n +Wait until whoever set it/m);
+  assert.match(checked.stdout, /^failed +database .*is read-only.*\n +Turn it off/m);
   const worker = world.spawnWorker();
   const { code, error } = await worker.logged('not started yet, trying again');
   assert.equal(code, 'database_read_only');
-  assert.match(String(error), /takes no writes: default_transaction_read_only is on\. Wait until/);
+  assert.match(String(error), /is read-only: default_transaction_read_only is on\. Turn it off/);
   await db.waitFor(`select ${OURS}`, (sessions) => sessions.length === 0, { intervalMs: 5 });
   await end();
   await worker.logged('ready');

@@ -133,7 +133,7 @@ test('an answer with the ETag of another version, again and again, ends in objec
   });
   const file = await insert('other', { max_attempts: 1 });
   assert.deepEqual([file.status, file.error_code], ['failure', 'object_changed']);
-  assert.match(file.error_message!, /listed with the ETag "[0-9a-f]{32}", and came with "0+1"/);
+  assert.match(file.error_message!, /listed with the ETag "[0-9a-f]{32}", and fetched with "0+1"/);
   assert.deepEqual(await versions('other'), []);
 });
 

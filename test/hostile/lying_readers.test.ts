@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
-import type { Lie } from '../../src/lies.ts';
+import type { DataFault } from '../../src/data_faults.ts';
 import { parquetOf } from '../support/parquet.ts';
 import { type FileRow, openWorld } from '../support/world.ts';
 
@@ -17,7 +17,7 @@ const { db } = world;
 const directory = await mkdtemp(join(tmpdir(), 'lies-'));
 after(() => rm(directory, { recursive: true, force: true }));
 const ordersFile = join(directory, 'lie.json');
-const order = (lie: Lie | { place: null }) => writeFile(ordersFile, JSON.stringify(lie));
+const order = (lie: DataFault | { place: null }) => writeFile(ordersFile, JSON.stringify(lie));
 
 const ENCODED_FROM = 1_000_000;
 /** Twenty of DuckDB's chunks, and more than one of everything else. */
@@ -72,7 +72,7 @@ const WAYS: Record<string, Way> = {
 
 before(async () => {
   await order({ place: null });
-  await world.startWorker({ LIES_FILE: ordersFile, ENCODE_CSV_FROM_BYTES: String(ENCODED_FROM) });
+  await world.startWorker({ DATA_FAULT_FILE: ordersFile, ENCODE_CSV_FROM_BYTES: String(ENCODED_FROM) });
   for (const [name, { columns, table, body }] of Object.entries(WAYS)) {
     await db.query(`create table ${name} (${table ?? 'id bigint, t text'}, file_id bigint)`);
     await world.insertConnector({
@@ -109,15 +109,15 @@ async function assertTrue(name: string, file: FileRow): Promise<void> {
   else assert.deepEqual({ ...landed }, { rows: 0, ids: 0, sum: 0 }, file.error_message ?? '');
 }
 
-const streams = (place: Lie['place'], kinds: Lie['kind'][], items: number) => ({
+const streams = (place: DataFault['place'], kinds: DataFault['kind'][], items: number) => ({
   weight: 3,
   arbitrary: fc.record({ place: fc.constant(place), kind: fc.constantFrom(...kinds), at: fc.nat(items - 1) }),
 });
-const counts = (place: Lie['place']) => ({
+const counts = (place: DataFault['place']) => ({
   weight: 1,
   arbitrary: fc.record({
     place: fc.constant(place),
-    kind: fc.constant<Lie['kind']>('count'),
+    kind: fc.constant<DataFault['kind']>('count'),
     at: fc.integer({ min: -3, max: 3 }).filter((by) => by !== 0),
   }),
 });
@@ -133,7 +133,7 @@ const LIES = {
   csv_skip: ofCsv,
   csv_encoded: [streams('sections', ['cut', 'drop', 'repeat', 'swap'], 5), ...ofCsv],
   csv_merged: [counts('merged'), ...ofCsv],
-} as Record<string, fc.WeightedArbitrary<Lie>[]>;
+} as Record<string, fc.WeightedArbitrary<DataFault>[]>;
 const lies = fc
   .constantFrom(...Object.keys(LIES))
   .chain((way) => fc.oneof(...LIES[way]!).map((lie) => ({ way, lie })));

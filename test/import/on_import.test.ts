@@ -171,7 +171,7 @@ test('a deadlock, and what else may pass, is tried again', async () => {
       {
         to_status: 'pending_retry',
         message:
-          'on_import_failed: passing/1.csv: on_import: once. Mend what on_import calls, or pause the connector and change it; then retry the file.',
+          'on_import_failed: passing/1.csv: on_import: once. Fix what on_import calls, or pause the connector and change on_import. Then retry the file.',
       },
       { to_status: 'running', message: null },
       { to_status: 'success', message: null },

@@ -43,7 +43,7 @@ test('an owner without rights on the table imports nothing, until he is granted 
   await db.query('create table closed (n integer, s text)');
   assertDenied(
     await importAs(admin, 'closed', 'closed'),
-    /permission denied for table closed.*Grant .* what it lacks/,
+    /permission denied for table closed.*Grant .* the missing privilege/,
   );
   assert.deepEqual(await db.query('select from closed'), []);
   await db.query(`grant insert on closed to ${name}`);

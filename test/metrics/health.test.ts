@@ -95,7 +95,7 @@ test('a port that is taken ends the worker before it takes work, with what to do
   const { port } = other.address() as { port: number };
   await assert.rejects(
     world.startWorker({ METRICS_PORT: String(port) }),
-    /cannot serve metrics at 127\.0\.0\.1:\d+.*EADDRINUSE[\s\S]*METRICS_PORT to a port that is free/,
+    /cannot serve metrics at 127\.0\.0\.1:\d+.*EADDRINUSE[\s\S]*METRICS_PORT to a free port/,
   );
   other.close();
   await assert.rejects(world.startWorker({ METRICS_PORT: 'http' }), /METRICS_PORT must be a whole number/);

@@ -38,7 +38,7 @@ test('no part of the program reads an environment variable that the help does no
       read.push((a ?? b)!);
   }
   // The AWS SDK's own, a convention of terminals, and what only tests set.
-  const others = /^(AWS_\w+|NO_COLOR|FAULT_POINT)$/;
+  const others = /^(AWS_\w+|NO_COLOR|FAULT_POINT|DATA_FAULT_FILE)$/;
   assert.deepEqual(
     read.filter((name) => !known.has(name) && !others.test(name)),
     [],
@@ -51,7 +51,7 @@ test('what was typed wrong ends with status 2, and a guess at what was meant', a
   assert.match(typo.stderr, /There is no command "strat"\. Did you mean start\?/);
   const other = await runCli(['frobnicate']);
   assert.equal(other.code, 2);
-  assert.match(other.stderr, /There are migrate, start, console, check\./);
+  assert.match(other.stderr, /The commands are migrate, start, console, doctor\./);
   const option = await runCli(['migrate', '--force']);
   assert.equal(option.code, 2);
   assert.match(option.stderr, /migrate takes no arguments, but got "--force"/);
@@ -59,8 +59,8 @@ test('what was typed wrong ends with status 2, and a guess at what was meant', a
   assert.equal(none.code, 2);
   assert.match(none.stderr, /Usage: pg-s3-connector <command>/);
   assert.equal(nearest('mig', ['start', 'migrate']), 'migrate');
-  assert.equal(nearest('chekc', ['start', 'check']), 'check');
-  assert.equal(nearest('x', ['start', 'check']), undefined);
+  assert.equal(nearest('docter', ['start', 'doctor']), 'doctor');
+  assert.equal(nearest('x', ['start', 'doctor']), undefined);
 });
 
 test('migrate says what is missing with status 1, and migrates', async () => {
@@ -88,10 +88,14 @@ function findings(stdout: string): { states: Record<string, string>; text: strin
 
 const KEYS = { AWS_ACCESS_KEY_ID: 'key', AWS_SECRET_ACCESS_KEY: 'secret-of-s3' };
 
-test('check finds all well where it is', async () => {
+test('doctor finds a ready machine and database ready', async () => {
   const role = await migrated.createRole();
   const url = new URL(migrated.workerUrl);
-  const { code, stdout } = await runCli(['check'], { ...KEYS, DATABASE_URL: url.href, SPOOL_DIR: directory });
+  const { code, stdout } = await runCli(['doctor'], {
+    ...KEYS,
+    DATABASE_URL: url.href,
+    SPOOL_DIR: directory,
+  });
   const { states, text } = findings(stdout);
   assert.equal(code, 0, text);
   assert.deepEqual(states, {
@@ -121,18 +125,18 @@ test('check finds all well where it is', async () => {
 
   url.username = role.name;
   url.password = role.password;
-  const stranger = findings((await runCli(['check'], { ...KEYS, DATABASE_URL: url.href })).stdout);
+  const stranger = findings((await runCli(['doctor'], { ...KEYS, DATABASE_URL: url.href })).stdout);
   assert.equal(stranger.states.role, 'failed', stranger.text);
   assert.match(stranger.text, /does not own the schemas .*s3_connector/);
 });
 
-test('check says what to do about each thing that is not well, with status 1, and no secret', async () => {
+test('doctor says what to do about each failed step, with status 1, and no secret', async () => {
   const blank = await testDatabase({ empty: true });
-  const fresh = await runCli(['check'], { DATABASE_URL: blank.url, SPOOL_DIR: directory });
+  const fresh = await runCli(['doctor'], { DATABASE_URL: blank.url, SPOOL_DIR: directory });
   assert.equal(fresh.code, 0, fresh.stdout);
   assert.match(
     fresh.stdout,
-    /^note +migrations +(\d+) of \1 are not done yet\n +pg-s3-connector migrate does them/m,
+    /^note +migrations +(\d+) of \1 are not done yet\n +Run pg-s3-connector migrate/m,
   );
   assert.match(fresh.stdout, /^note +credentials .*\n +Set AWS_ACCESS_KEY_ID/m);
   assert.deepEqual(await blank.query("select from pg_namespace where nspname ~ 's3_connector'"), []);
@@ -141,17 +145,17 @@ test('check says what to do about each thing that is not well, with status 1, an
   await writeFile(occupied, '');
   const wrong = new URL(migrated.workerUrl);
   wrong.password = 'wrong-password';
-  const bad = await runCli(['check'], { ...KEYS, DATABASE_URL: wrong.href, SPOOL_DIR: occupied });
+  const bad = await runCli(['doctor'], { ...KEYS, DATABASE_URL: wrong.href, SPOOL_DIR: occupied });
   assert.equal(bad.code, 1);
   assert.match(bad.stdout, /^failed +database .*\n +Check user and password/m);
   assert.match(bad.stdout, /^failed +spool .*\n +Set SPOOL_DIR to a directory/m);
-  assert.match(bad.stdout, /2 of \d must be mended/);
+  assert.match(bad.stdout, /2 of \d must be fixed/);
   assert.doesNotMatch(bad.stdout + bad.stderr, /wrong-password|secret-of-s3/);
   await rm(occupied);
 
-  const nowhere = await runCli(['check'], { DATABASE_URL: 'postgres://x:y@127.0.0.1:1/z' });
+  const nowhere = await runCli(['doctor'], { DATABASE_URL: 'postgres://x:y@127.0.0.1:1/z' });
   assert.match(nowhere.stdout, /^failed +database .*ECONNREFUSED.*\n +No server listens there/m);
-  const unset = await runCli(['check']);
+  const unset = await runCli(['doctor']);
   assert.equal(unset.code, 1);
   assert.match(unset.stdout, /^failed +settings +DATABASE_URL must be set.*\n +Set it/m);
 
@@ -159,7 +163,7 @@ test('check says what to do about each thing that is not well, with status 1, an
     'create schema s3_connector_private; create table s3_connector_private.migrations (name text, digest text)',
   );
   await blank.query("insert into s3_connector_private.migrations values ('9999_future', '')");
-  const newer = await runCli(['check'], { DATABASE_URL: blank.url });
+  const newer = await runCli(['doctor'], { DATABASE_URL: blank.url });
   assert.equal(newer.code, 1);
   assert.match(newer.stdout, /^failed +migrations .*9999_future.*\n +A newer version/m);
 });

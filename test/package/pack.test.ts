@@ -85,7 +85,7 @@ test('what was installed from it migrates a database, starts, and imports every 
   const migrated = await runCli(['migrate'], env, cli);
   assert.equal(migrated.code, 0, migrated.stderr);
   assert.match(migrated.stdout, /"event":"migrated"/);
-  const checked = await runCli(['check'], env, cli);
+  const checked = await runCli(['doctor'], env, cli);
   assert.equal(checked.code, 0, checked.stdout);
 
   world.put('csv/1.csv', 'a,b\n1,one\n2,two\n');

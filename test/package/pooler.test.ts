@@ -9,9 +9,9 @@ const { db } = world;
 const REMEDY = /Name the server's own host and port in DATABASE_URL, or those of a pooler in session mode/;
 
 for (const places of [1, 2, 40]) {
-  test(`a pooler in transaction mode is refused by check and by a worker, with ${places} places`, async () => {
+  test(`a pooler in transaction mode is refused by doctor and by a worker, with ${places} places`, async () => {
     const url = await openPooler(db.workerUrl, 'transaction', places);
-    const { code, stdout } = await runCli(['check'], { DATABASE_URL: url, SPOOL_DIR: world.spoolDir });
+    const { code, stdout } = await runCli(['doctor'], { DATABASE_URL: url, SPOOL_DIR: world.spoolDir });
     assert.equal(code, 1);
     assert.match(stdout, /^failed +connections +DATABASE_URL leads to a pooler in transaction/m);
     assert.match(stdout, REMEDY);
@@ -21,7 +21,7 @@ for (const places of [1, 2, 40]) {
 
 test('a pooler in session mode with enough places will do', async () => {
   const url = await openPooler(db.workerUrl, 'session', 40);
-  const { stdout } = await runCli(['check'], { DATABASE_URL: url, SPOOL_DIR: world.spoolDir });
+  const { stdout } = await runCli(['doctor'], { DATABASE_URL: url, SPOOL_DIR: world.spoolDir });
   assert.match(stdout, /^ok +connections +37 at once/m);
   const worker = await world.startWorker({ DATABASE_URL: url });
   await db.query('create table pooled (n integer)');
@@ -32,11 +32,11 @@ test('a pooler in session mode with enough places will do', async () => {
   assert.equal((await worker.end('SIGTERM')).code, 0);
 });
 
-test('too few places are counted, by check and by a worker', async () => {
+test('too few places are counted, by doctor and by a worker', async () => {
   const told = /the worker needs 37 connections at once, of which 12 could be opened/;
   const checked = async () => {
     const url = await openPooler(db.workerUrl, 'session', 12);
-    const { code, stdout } = await runCli(['check'], { DATABASE_URL: url, SPOOL_DIR: world.spoolDir });
+    const { code, stdout } = await runCli(['doctor'], { DATABASE_URL: url, SPOOL_DIR: world.spoolDir });
     assert.equal(code, 1);
     assert.match(stdout, told);
     assert.match(stdout, /Raise the pooler's pool size/);

@@ -205,7 +205,7 @@ for (const [what, keys, lister, startAfter, code, says] of [
     ofTokens((_, { after }) => ({ keys: [], commonPrefixes: [], next: after })),
     null,
     'list_goes_round',
-    /has the token that asked for it/,
+    /has the same token as its request/,
   ],
   [
     'has no end of empty pages',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
-import { createTable } from '../../src/target/create.ts';
-import { describeTable } from '../../src/target/table.ts';
+import { createTable } from '../../src/table/create.ts';
+import { describeTable } from '../../src/table/table.ts';
 import { parquetOf } from '../support/parquet.ts';
 import { type ConnectorColumns, openWorld } from '../support/world.ts';
 

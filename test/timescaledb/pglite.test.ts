@@ -13,9 +13,9 @@ import { Pool } from '../../src/formats/pool.ts';
 import { FORMATS } from '../../src/formats/registry.ts';
 import { rowBytes } from '../../src/formats/row_bytes.ts';
 import type { RowCounts } from '../../src/reconcile.ts';
-import { createTable } from '../../src/target/create.ts';
-import { matchColumns } from '../../src/target/match.ts';
-import { describeTable, type TargetTable } from '../../src/target/table.ts';
+import { createTable } from '../../src/table/create.ts';
+import { matchColumns } from '../../src/table/match.ts';
+import { describeTable, type TargetTable } from '../../src/table/table.ts';
 import type { WorkerContext } from '../../src/task.ts';
 import { parquetOf } from '../support/parquet.ts';
 import { openPglite } from '../support/pglite.ts';
@@ -136,7 +136,7 @@ test('a probe of rows lands nothing in a hypertable, and fails where a row does'
     column: 'value',
   });
   await probe('2026-01-01,1\n');
-  await trials.settle();
+  await trials.undoFailed();
   assert.deepEqual(await query('select from probed'), []);
   await query('commit');
 });

@@ -1,6 +1,6 @@
 /** Reads the output of a reader process. */
 import type { Socket } from 'node:net';
-import { passedThrough } from '../../young_buffers.ts';
+import { countDiscardedBytes } from '../../buffer_gc.ts';
 import type { StallTimer } from './stall_timer.ts';
 
 /** How many received bytes may wait before the socket is paused. */
@@ -57,7 +57,7 @@ export class Chunks {
           this.#waitingBytes -= chunk.length;
           if (socket.isPaused() && this.#waitingBytes < MAX_WAITING) socket.resume();
           yield chunk;
-          passedThrough(chunk.length);
+          countDiscardedBytes(chunk.length);
         } else if (failed) {
           await known;
         } else {

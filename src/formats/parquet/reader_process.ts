@@ -4,8 +4,8 @@ import { mkdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { DATA_FAULT_ENV, injectCountFault } from '../../data_faults.ts';
 import { ConnectorError } from '../../errors.ts';
-import { LIES_ENV, lyingCount } from '../../lies.ts';
 import { rowsDoNotAddUp } from '../../reconcile.ts';
 import { Channel } from '../channel.ts';
 import type { PoolMember } from '../pool.ts';
@@ -54,7 +54,7 @@ export class Reader implements PoolMember {
       // Number 3 is OUTPUT.
       stdio: ['ignore', 'ignore', 'inherit', 'pipe', 'ipc'],
       // The worker's environment is not passed on: no credentials, no connection string.
-      env: LIES_ENV,
+      env: DATA_FAULT_ENV,
       // streamRows calls gc().
       execArgv: ['--expose-gc'],
     });
@@ -125,7 +125,7 @@ export class Reader implements PoolMember {
     yield* this.#output.read(written, this.#stallTimer);
     this.#reading = false;
     const answer = await answered;
-    if (answer.type === 'done') return lyingCount('answer', answer.rows);
+    if (answer.type === 'done') return injectCountFault('answer', answer.rows);
     throw failure(answer, request);
   }
 

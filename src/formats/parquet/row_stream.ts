@@ -1,7 +1,7 @@
 /** Streams a DuckDB query's rows, and checks that the stream ended after its last row. */
 import type { DuckDBConnection, DuckDBDataChunk, DuckDBResult } from '@duckdb/node-api';
 import duckdb from '@duckdb/node-bindings';
-import { lying } from '../../lies.ts';
+import { injectFault } from '../../data_faults.ts';
 import type { ExpectedRows } from './protocol.ts';
 
 /** After how many chunks, of up to 2,048 rows each, their memory is freed. */
@@ -43,7 +43,7 @@ export async function* streamRows(
 ): AsyncGenerator<RowChunk, number> {
   const check = new RowCheck(result.columnCount - 1, expected);
   let chunks = 0;
-  for await (const chunk of lying('chunks', chunksOf(result))) {
+  for await (const chunk of injectFault('chunks', chunksOf(result))) {
     const rows = check.accept(chunk);
     if (rows === null) break;
     if (rows > 0) yield { chunk, rows };

@@ -1,10 +1,10 @@
 /** The worker's side of an encoder thread: starts it, sends it requests, and yields its sections. */
 import { Worker } from 'node:worker_threads';
+import { countDiscardedBytes } from '../../../buffer_gc.ts';
+import { DATA_FAULT_ENV, injectFault } from '../../../data_faults.ts';
 import { ConnectorError } from '../../../errors.ts';
 import type { SpooledFile } from '../../../fetch/spooled_file.ts';
-import { LIES_ENV, lying } from '../../../lies.ts';
 import { rowsDoNotAddUp } from '../../../reconcile.ts';
-import { passedThrough } from '../../../young_buffers.ts';
 import { Channel } from '../../channel.ts';
 import type { PoolMember } from '../../pool.ts';
 import type { ReadRequest, ThreadAnswer, ThreadRequest } from './protocol.ts';
@@ -22,7 +22,7 @@ export class EncoderThread implements PoolMember {
 
   constructor() {
     // The worker's environment and options are not passed on: no credentials, no connection string, no preloaded modules.
-    this.#worker = new Worker(THREAD, { env: LIES_ENV, execArgv: [], resourceLimits: MAX_HEAP });
+    this.#worker = new Worker(THREAD, { env: DATA_FAULT_ENV, execArgv: [], resourceLimits: MAX_HEAP });
     const gone = new Promise<void>((resolve) => {
       // An uncaught error ends the thread, and `exit` reports it.
       this.#worker.once('error', () => {}).once('exit', () => resolve());
@@ -71,7 +71,7 @@ export class EncoderThread implements PoolMember {
 
   async *#sections(file: SpooledFile, request: ReadRequest): AsyncGenerator<Section> {
     let rows = 0;
-    for await (const answer of lying('sections', this.#channel.ask(request))) {
+    for await (const answer of injectFault('sections', this.#channel.ask(request))) {
       if (answer.type === 'done') {
         if (rows === answer.rows) return;
         throw rowsDoNotAddUp(`${answer.rows} were encoded, but ${rows} were received`);
@@ -80,7 +80,7 @@ export class EncoderThread implements PoolMember {
       file.want(answer.wanted);
       rows += answer.section.rows;
       yield answer.section;
-      passedThrough(answer.section.data.length);
+      countDiscardedBytes(answer.section.data.length);
       this.#channel.post({ type: 'more' });
     }
     throw new ConnectorError(

@@ -1,11 +1,12 @@
+/** Describes the "columnstore" of a hypertable: how TimescaleDB compresses and sorts its rows. */
 import type pg from 'pg';
 import type { SortKey } from '../formats/format.ts';
 import type { TableName } from './table.ts';
 
-/** The columnstore of a hypertable that COPY can write into. */
+/** A columnstore that COPY can write into. */
 export interface Columnstore {
   timeColumn: string;
-  /** How its rows are sorted: by segment_by, then by order_by. Null where TimescaleDB finds an order itself. */
+  /** The order of its rows: segment_by, then order_by. Null if TimescaleDB chooses an order itself. */
   keys: SortKey[] | null;
 }
 
@@ -16,7 +17,7 @@ interface DescribedColumnstore {
     | null;
 }
 
-/** Null where the table has no columnstore, or COPY cannot write straight into it. */
+/** Returns null if the table has no columnstore, or COPY cannot write straight into it. */
 export async function describeColumnstore(
   client: pg.ClientBase,
   { schema, table }: TableName,

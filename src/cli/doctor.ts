@@ -1,20 +1,20 @@
+/** The command `doctor`: looks whether this machine and the database have all that a worker needs. */
 import 'dotenv/config';
 import { type Config, readConfig, readLogSettings } from '../config.ts';
 import { locate } from '../errors.ts';
-import { checkDatabase } from './check_database.ts';
-import { checkCredentials, checkNode, checkSpool } from './check_machine.ts';
+import { checkDatabase } from './doctor_database.ts';
+import { checkCredentials, checkNode, checkSpool } from './doctor_machine.ts';
 
-/** What one step found. `note`: a worker can start, but one should know. */
+/** The result of one step. `note`: a worker can start, but the message matters. */
 export interface Finding {
   step: string;
   state: 'ok' | 'note' | 'failed';
   message: string;
-  /** What to do. */
   hint?: string | undefined;
 }
 
-/** Says for each thing that a worker needs whether it is there; the exit status is 1 where one is not. */
-export async function check(): Promise<void> {
+/** Prints the result of each step. The exit status is 1 if one failed. */
+export async function doctor(): Promise<void> {
   const findings: Finding[] = [];
   for await (const finding of findAll()) {
     findings.push(finding);
@@ -24,7 +24,7 @@ export async function check(): Promise<void> {
   process.stdout.write(
     failed === 0
       ? '\nA worker can start: pg-s3-connector start\n'
-      : `\n${failed} of ${findings.length} must be mended before a worker can start.\n`,
+      : `\n${failed} of ${findings.length} must be fixed before a worker can start.\n`,
   );
   process.exitCode = failed === 0 ? 0 : 1;
 }
@@ -43,7 +43,7 @@ function checkSettings(): { config?: Config; finding: Finding } {
   try {
     readLogSettings();
     const config = readConfig();
-    const message = `${config.concurrency} files side by side, ${config.allowedEndpoints.length} S3-compatible servers allowed`;
+    const message = `${config.concurrency} files at a time, ${config.allowedEndpoints.length} S3-compatible servers allowed`;
     return { config, finding: { step: 'settings', state: 'ok', message } };
   } catch (error) {
     const { message, hint } = locate(error, '');
@@ -52,8 +52,8 @@ function checkSettings(): { config?: Config; finding: Finding } {
 }
 
 /**
- * What a step finds; what it throws is what it says when all is not well.
- * @param hint what to do about an error that does not say so itself
+ * Returns what a step finds. An error of the step becomes a failed finding.
+ * @param hint for errors without a hint of their own
  */
 export async function tryStep(
   step: string,

@@ -1,11 +1,12 @@
+/** The steps of `doctor` that look at this machine: Node, the spool, credentials. */
 import { mkdir, mkdtemp, rm, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../config.ts';
 import { ConnectorError } from '../errors.ts';
 import { S3Sources } from '../sources/s3.ts';
-import { type Finding, tryStep } from './check.ts';
+import { type Finding, tryStep } from './doctor.ts';
 
-/** As `engines` of package.json says. */
+/** The same as `engines` in package.json. */
 const OLDEST_NODE = [22, 18] as const;
 /** The default of max_file_bytes. */
 const FILE_BYTES = 1 << 30;
@@ -19,17 +20,17 @@ export function checkNode(): Finding {
     step: 'node',
     state: 'failed',
     message,
-    hint: `Node ${OLDEST_NODE.join('.')} or newer is needed.`,
+    hint: `Use Node ${OLDEST_NODE.join('.')} or newer.`,
   };
 }
 
-/** Whether files can be written on their way, and whether there is room for as many as are imported side by side. */
+/** Finds whether the spool can be written, and has room for as many files as are imported at a time. */
 export async function checkSpool({ spoolDir, concurrency }: Config): Promise<Finding> {
   return await tryStep(
     'spool',
     async () => {
       await mkdir(spoolDir, { recursive: true, mode: 0o700 });
-      const tried = await mkdtemp(join(spoolDir, 'check-'));
+      const tried = await mkdtemp(join(spoolDir, 'doctor-'));
       await writeFile(join(tried, 'file'), 'x').finally(() => rm(tried, { recursive: true }));
       const { bavail, bsize } = await statfs(spoolDir);
       const free = bavail * bsize;
@@ -38,14 +39,14 @@ export async function checkSpool({ spoolDir, concurrency }: Config): Promise<Fin
       return {
         state: 'note',
         message,
-        hint: `${concurrency} files of up to max_file_bytes (${gibibytes(FILE_BYTES)}) may be on it at once; a file that finds no room is tried again later.`,
+        hint: `${concurrency} files of up to max_file_bytes (${gibibytes(FILE_BYTES)}) may be on it at once. A file that finds no room is retried later.`,
       };
     },
     'Set SPOOL_DIR to a directory that this user can write.',
   );
 }
 
-/** Whether AWS credentials are found; a worker of public buckets alone needs none. */
+/** Finds whether there are AWS credentials. A worker that reads only public buckets needs none. */
 export async function checkCredentials(config: Config): Promise<Finding> {
   const sources = new S3Sources(config);
   try {

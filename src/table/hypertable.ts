@@ -1,3 +1,4 @@
+/** Turns a table into a hypertable of TimescaleDB. */
 import pg from 'pg';
 import type { Connector } from '../db/schema.ts';
 import { ConnectorError } from '../errors.ts';
@@ -10,7 +11,7 @@ export type HypertableSettings = Pick<
 >;
 
 /**
- * Makes a table a hypertable, with its columnstore if that is asked for
+ * Makes a table a hypertable, with a columnstore if the connector has one
  * (https://docs.tigerdata.com/api/latest/hypertable/create_hypertable/, .../hypercore/alter_table/).
  * @param timescaledb the schema that holds TimescaleDB's functions
  * @throws ConnectorError `bad_time_column`, `bad_columnstore`
@@ -45,14 +46,14 @@ async function enableColumnstore(
   const options = ['timescaledb.enable_columnstore'];
   if (settings.segment_by)
     options.push(`timescaledb.segmentby = ${listLiteral(settings.segment_by, quoteColumn)}`);
-  // TimescaleDB's own choice, but said beforehand, so that files can be sorted so. Without segments it is left to
-  // TimescaleDB, which then finds some in the first rows of a chunk.
+  // The default order is also TimescaleDB's, but files can be sorted only by a declared one. Without segments TimescaleDB
+  // chooses, because it finds segments in the first rows of a chunk.
   const bySegments = settings.segment_by !== null && !settings.segment_by.includes(time.name);
   const orderBy = settings.order_by ?? (bySegments ? [`${time.name} desc`] : null);
   if (orderBy) options.push(`timescaledb.orderby = ${listLiteral(orderBy, quoteOrder)}`);
   try {
     await client.query(`alter table ${quoteTable(name)} set (${options.join(', ')})`);
-    // Chunks that are no longer written to are turned into columns a chunk's length after their end.
+    // Compresses chunks that are no longer written to, one chunk_interval after their end.
     await client.query(
       `call ${schema}.add_columnstore_policy(${pg.escapeLiteral(quoteTable(name))}, after => interval ${pg.escapeLiteral(settings.chunk_interval)})`,
     );
@@ -69,13 +70,13 @@ function quoteColumn(name: string): string {
   return pg.escapeIdentifier(name);
 }
 
-/** `time desc nulls last`: a column, and how it is sorted. */
+/** Quotes the column of an item of order_by: `time desc nulls last`. */
 function quoteOrder(item: string): string {
   const [, name, direction] = /^(.*?)((?:\s+(?:asc|desc))?(?:\s+nulls\s+(?:first|last))?)\s*$/is.exec(item)!;
   return `${pg.escapeIdentifier(name!.trim())}${direction}`;
 }
 
-/** 42809, wrong_object_type: the column's type; 22023, invalid_parameter_value: the interval for that type. */
+/** Returns whether the column's type (42809, wrong_object_type) or the interval for it (22023) was refused. */
 function isRefusedDimension(error: unknown): error is pg.DatabaseError {
   return error instanceof pg.DatabaseError && ['42809', '22023'].includes(error.code ?? '');
 }
@@ -85,7 +86,7 @@ function badTimeColumn(error: pg.DatabaseError, time: FileColumn, chunkInterval:
     'bad_time_column',
     `column ${time.name} (${time.type}) cannot be a hypertable's time column with chunk_interval ${chunkInterval}: ${error.message}`,
     {
-      hint: 'It must be a timestamptz, a timestamp or, with a chunk_interval of whole days, a date. Name another one in time_column, or give it such a type in column_mappings.',
+      hint: 'It must be a timestamptz, a timestamp or, with a chunk_interval of whole days, a date. Name another column in time_column, or give it such a type in column_mappings.',
       cause: error,
     },
   );
@@ -93,7 +94,7 @@ function badTimeColumn(error: pg.DatabaseError, time: FileColumn, chunkInterval:
 
 function badColumnstore(error: pg.DatabaseError): ConnectorError {
   return new ConnectorError('bad_columnstore', `the columnstore cannot be set up: ${error.message}`, {
-    hint: 'It needs TimescaleDB 2.18 or newer, and columns of the file in segment_by and order_by.',
+    hint: 'Use TimescaleDB 2.18 or newer, and name only columns of the file in segment_by and order_by.',
     cause: error,
   });
 }

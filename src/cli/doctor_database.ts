@@ -1,3 +1,4 @@
+/** The steps of `doctor` that look at the database. */
 import type pg from 'pg';
 import type { Config } from '../config.ts';
 import { openSession } from '../db/connections.ts';
@@ -5,13 +6,13 @@ import { knownMigrations } from '../db/migrations.ts';
 import { tryConnections } from '../db/pooler.ts';
 import { QUEUE_SCHEMA } from '../worker/queue.ts';
 import { totalOf } from '../worker/sessions.ts';
-import { type Finding, tryStep } from './check.ts';
+import { type Finding, tryStep } from './doctor.ts';
 
 const OLDEST_SERVER = 140_000;
 const CONNECT_MS = 10_000;
 const SCHEMAS = ['s3_connector', 's3_connector_private', QUEUE_SCHEMA];
 
-/** Whether the database is there and fit, and as new as this program. Changes nothing. */
+/** Yields findings about the server, the role, the migrations and the connections. Changes nothing. */
 export async function* checkDatabase({ databaseUrl, concurrency }: Config): AsyncGenerator<Finding> {
   const { client, finding } = await connect(databaseUrl);
   yield finding;
@@ -30,7 +31,7 @@ export async function* checkDatabase({ databaseUrl, concurrency }: Config): Asyn
 async function connect(databaseUrl: string): Promise<{ client?: pg.Client; finding: Finding }> {
   let client: pg.Client | undefined;
   const finding = await tryStep('database', async () => {
-    client = await openSession(databaseUrl, 'check', { openMs: CONNECT_MS });
+    client = await openSession(databaseUrl, 'probe', { openMs: CONNECT_MS });
     return await checkServer(client);
   });
   if (finding.state !== 'failed') return { client: client!, finding };
@@ -54,14 +55,18 @@ async function checkServer(client: pg.Client): Promise<Found> {
   );
   const { version, number, place, standby, read_only } = rows[0]!;
   const message = `PostgreSQL ${version}, ${place}`;
-  if (number < OLDEST_SERVER) return { state: 'failed', message, hint: 'PostgreSQL 14 or newer is needed.' };
+  if (number < OLDEST_SERVER) return { state: 'failed', message, hint: 'Use PostgreSQL 14 or newer.' };
   if (standby)
-    return { state: 'failed', message, hint: 'This is a standby, which takes no rows: name the primary.' };
+    return {
+      state: 'failed',
+      message,
+      hint: 'This is a standby, which is read-only. Name the primary in DATABASE_URL.',
+    };
   if (read_only) {
     return {
       state: 'failed',
-      message: `${message}: it takes no writes, as default_transaction_read_only is on`,
-      hint: 'Wait until whoever set it takes it back; a managed service sets it where the disk is full.',
+      message: `${message}: it is read-only, because default_transaction_read_only is on`,
+      hint: 'Turn it off. A managed service turns it on when the disk is full: then free space first.',
     };
   }
   return { state: 'ok', message };
@@ -74,12 +79,12 @@ async function checkTimescaledb(client: pg.Client): Promise<Found> {
   const { installed, available } = rows[0] ?? {};
   if (installed) return { state: 'ok', message: `TimescaleDB ${installed}` };
   if (available === undefined) {
-    return { state: 'note', message: 'not on this server: tables that the worker makes are plain ones' };
+    return { state: 'note', message: 'not on this server: the worker makes plain tables' };
   }
   return {
     state: 'note',
     message: `TimescaleDB ${available} is on this server, but not in this database`,
-    hint: 'For hypertables: create extension timescaledb;',
+    hint: 'To use hypertables, run: create extension timescaledb;',
   };
 }
 
@@ -101,41 +106,41 @@ async function checkRole(client: pg.Client): Promise<Found> {
     return {
       state: 'failed',
       message: `role ${role} does not own the schemas ${foreign}`,
-      hint: 'Log in as the role that migrated first, or have their owner changed.',
+      hint: 'Connect as their owner, or have an administrator change the owner.',
     };
   }
   if (!creates && !(await hasSchema(client))) {
     return {
       state: 'failed',
       message: `role ${role} may not create schemas in this database`,
-      hint: 'Have an administrator: grant create on database ... to it.',
+      hint: 'Have an administrator run: grant create on database ... to it.',
     };
   }
-  if (!superuser) return { state: 'ok', message: `role ${role} can migrate and work, and is no superuser` };
+  if (!superuser) return { state: 'ok', message: `role ${role} can migrate and import, and is no superuser` };
   return {
     state: 'note',
     message: `role ${role} is a superuser`,
-    hint: 'Better, give the worker a role of its own: what runs in triggers of target tables could use its rights.',
+    hint: 'Give the worker a role of its own. Triggers of target tables could use the rights of this one.',
   };
 }
 
 async function checkMigrations(client: pg.Client): Promise<Found> {
-  const mine = await knownMigrations();
+  const known = await knownMigrations();
   const done = (await hasSchema(client)) ? await doneMigrations(client) : [];
-  const missing = mine.filter((name) => !done.includes(name));
-  const unknown = done.filter((name) => !mine.includes(name));
+  const missing = known.filter((name) => !done.includes(name));
+  const unknown = done.filter((name) => !known.includes(name));
   if (unknown.length > 0) {
     return {
       state: 'failed',
       message: `the database has ${unknown.join(', ')}, which this version does not know`,
-      hint: 'A newer version migrated it: run that one.',
+      hint: 'A newer version migrated it. Run that version.',
     };
   }
-  if (missing.length === 0) return { state: 'ok', message: `all ${mine.length} are done` };
+  if (missing.length === 0) return { state: 'ok', message: `all ${known.length} are done` };
   return {
     state: 'note',
-    message: `${missing.length} of ${mine.length} are not done yet`,
-    hint: 'pg-s3-connector migrate does them; start does so, too.',
+    message: `${missing.length} of ${known.length} are not done yet`,
+    hint: 'Run pg-s3-connector migrate, or just start, which migrates first.',
   };
 }
 
@@ -149,7 +154,10 @@ async function checkWorkers(client: pg.Client): Promise<Found> {
 
 async function checkConnections(databaseUrl: string, needed: number): Promise<Found> {
   await tryConnections(databaseUrl, needed);
-  return { state: 'ok', message: `${needed} at once, as a worker may need, each with its own session` };
+  return {
+    state: 'ok',
+    message: `${needed} at once, as many as a worker may open, each with its own session`,
+  };
 }
 
 async function hasSchema(client: pg.Client): Promise<boolean> {

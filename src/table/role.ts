@@ -1,10 +1,11 @@
+/** Runs statements with the rights of a connector's owner. */
 import pg from 'pg';
 import { ConnectorError } from '../errors.ts';
 import { toImportError } from '../sql_errors.ts';
 
 /**
- * Runs something with another role's rights, inside the caller's transaction, and takes the worker's own again.
- * After an error the transaction is lost anyway, and its rollback takes the role back.
+ * Runs a function with another role's rights, inside the caller's transaction, then resets the role. After an error it does
+ * not: the rollback resets the role, too.
  * @throws ConnectorError `permission_denied`, `owner_missing`
  */
 export async function asRole<T>(client: pg.ClientBase, role: string, run: () => Promise<T>): Promise<T> {
@@ -18,30 +19,30 @@ export async function asRole<T>(client: pg.ClientBase, role: string, run: () => 
   return result;
 }
 
-/** The statement that takes a role's rights until RESET_ROLE, or the end of the transaction. */
+/** Returns the statement that takes a role's rights until RESET_ROLE, or until the end of the transaction. */
 export function takeRole(role: string): string {
   return `set local role ${pg.escapeIdentifier(role)}`;
 }
 
 export const RESET_ROLE = 'reset role';
 
-/** Of a table's missing rights PostgreSQL does not say whose they would have to be. */
+/** Adds the role to a `permission_denied` error, because PostgreSQL does not name it. */
 export function explainDenial(error: unknown, role: string): unknown {
   const denial = toImportError(error);
   if (!(denial instanceof ConnectorError && denial.code === 'permission_denied')) return error;
   return new ConnectorError(
     denial.code,
-    `${denial.message} for role ${role}, the connector's owner, with whose rights it imports`,
+    `${denial.message} for role ${role}, the connector's owner, whose rights imports use`,
     {
       line: denial.line,
       column: denial.column,
       cause: denial.cause,
-      hint: `Grant ${pg.escapeIdentifier(role)} what it lacks, then retry.`,
+      hint: `Grant ${pg.escapeIdentifier(role)} the missing privilege, then retry.`,
     },
   );
 }
 
-/** What to do where the worker may not take the role, or the role is gone. */
+/** Explains why the worker cannot take a role: a grant is missing, or the role was dropped. */
 export function explainRefusedRole(error: unknown, role: string): unknown {
   if (!(error instanceof pg.DatabaseError)) return error;
   if (error.code === '42501') {
@@ -60,7 +61,7 @@ export function explainRefusedRole(error: unknown, role: string): unknown {
     `the connector's owner, the role ${role}, does not exist any more`,
     {
       cause: error,
-      hint: 'Delete the connector, and insert it again as the role that is to own it.',
+      hint: 'Delete the connector, and insert it again as its new owner.',
     },
   );
 }

@@ -1,3 +1,4 @@
+/** Creates the target table from the columns of the first file. */
 import pg from 'pg';
 import type { ColumnMapping, Connector } from '../db/schema.ts';
 import { ConnectorError } from '../errors.ts';
@@ -8,22 +9,22 @@ import { asRole } from './role.ts';
 import { describeTable, quoteTable, type TableName, type TargetTable } from './table.ts';
 import { suggestTimeColumn } from './time_column.ts';
 
-/** What a connector says about the table that is made for it. */
+/** The settings of a connector for the table that is created. */
 export type CreateSettings = Pick<
   Connector,
   'owner' | 'target_table' | 'time_column' | 'hypertable' | 'file_id_column' | 'hive_columns'
 > &
   HypertableSettings;
 
-/** A table that was made, and what its connector is to show as notice; null: nothing. */
+/** A created table, and the notice for its connector; null: none. */
 export interface CreatedTable {
   table: TargetTable;
   notice: string | null;
 }
 
 /**
- * Makes the target table from the columns of its first file and of its key, with the owner's rights, inside the caller's
- * transaction: a file that fails takes its table with it.
+ * Creates the target table from the columns of its first file and of its key, with the owner's rights. It is in the caller's
+ * transaction: if the file fails, the table is rolled back.
  * @throws ConnectorError `no_time_column`, `no_timescaledb`, `bad_time_column`
  */
 export async function createTable(
@@ -33,7 +34,7 @@ export async function createTable(
   fileColumns: FileColumn[],
   mappings: ColumnMapping[],
 ): Promise<CreatedTable> {
-  const columns = mapColumns([...fileColumns, ...furtherColumns(settings, fileColumns)], mappings);
+  const columns = mapColumns([...fileColumns, ...columnsOfKey(settings, fileColumns)], mappings);
   const timescaledb = await timescaledbSchema(client);
   const time = chooseTimeColumn(settings, columns);
   const makeHypertable = decideHypertable(settings, time, timescaledb);
@@ -52,18 +53,18 @@ export async function createTable(
   };
 }
 
-/** A time column that nobody named binds all files to come. */
+/** Returns a notice if the time column was chosen for the user, because it binds all later files. */
 function suggested(
   settings: CreateSettings,
   hypertable: boolean,
   time: FileColumn | undefined,
 ): string | null {
   if (!hypertable || settings.time_column !== null) return null;
-  return `${settings.target_table} was made a hypertable along ${time?.name}, which no row may lack; name another in time_column, or set hypertable to false, before the table is made`;
+  return `${settings.target_table} was made a hypertable along ${time?.name}, which no row may lack; for another column, drop the table, then set time_column, or set hypertable to false`;
 }
 
-/** What the key has, but for what the file has as well: that is refused when it is matched. */
-function furtherColumns(settings: CreateSettings, fileColumns: FileColumn[]): FileColumn[] {
+/** Returns the columns of the key, without those that the file has, too: matching refuses those. */
+function columnsOfKey(settings: CreateSettings, fileColumns: FileColumn[]): FileColumn[] {
   return keyColumns(settings).filter(({ name }) => !fileColumns.some((column) => column.name === name));
 }
 
@@ -92,7 +93,7 @@ function decideHypertable(
   time: FileColumn | undefined,
   timescaledb: string | null,
 ): boolean {
-  // A columnstore is asked of a hypertable only.
+  // Only a hypertable has a columnstore.
   const asked = settings.hypertable === true || settings.columnstore;
   if (!asked) return settings.hypertable === null && time !== undefined && timescaledb !== null;
   if (timescaledb === null) {

@@ -1,19 +1,20 @@
+/** Takes column values from the key: the parts `name=value` that Hive and Spark write. */
 import type { ColumnMapping, Connector } from '../db/schema.ts';
 import { ConnectorError } from '../errors.ts';
 import type { ConstantColumn } from '../formats/constants.ts';
 import type { FileColumn } from '../formats/format.ts';
 import { findColumn, quoteTable, type TargetTable } from './table.ts';
 
-/** What Hive, Spark and their like write for null. */
+/** Null, as Hive and Spark write it. */
 const NULL_PART = '__HIVE_DEFAULT_PARTITION__';
 
-/** The columns that a connector takes from the key, as if a file had them: they are text until a mapping says more. */
+/** Returns the columns that a connector takes from the key. They are text, unless a mapping gives another type. */
 export function keyColumns({ hive_columns: names }: Pick<Connector, 'hive_columns'>): FileColumn[] {
   return (names ?? []).map((name) => ({ name, type: 'text', nullable: true }));
 }
 
 /**
- * The values of a key's parts `name=value`, and which column of the table each goes into.
+ * Returns the values of a key's parts `name=value`, each with the column of the table that it goes into.
  * @throws ConnectorError `hive_part_missing`, `hive_part_repeated`, `bad_hive_value`, `no_hive_column`
  */
 export function keyConstants(
@@ -32,9 +33,9 @@ export function keyConstants(
   });
 }
 
-/** The value of a key's part, without the escapes of URLs; null for what stands for null. */
+/** Returns the URL-decoded value of a key's part; null for Hive's null. */
 function keyValue(key: string, name: string): string | null {
-  // The last is the file's own name.
+  // The last part is the file's own name.
   const parts = key.split('/').slice(0, -1);
   const values = parts.flatMap((part) => {
     const at = part.indexOf('=');
@@ -46,7 +47,7 @@ function keyValue(key: string, name: string): string | null {
   return value === NULL_PART ? null : value;
 }
 
-/** A percent sign that no two digits follow stands for itself. Null where the bytes make no characters. */
+/** Decodes URL escapes. Other percent signs are literal. Returns null if the bytes are not UTF-8. */
 function unescapeUrl(text: string): string | null {
   try {
     return text.replace(/(?:%[0-9A-Fa-f]{2})+/g, (escaped) => decodeURIComponent(escaped));
@@ -61,7 +62,7 @@ function partMissing(key: string, name: string): ConnectorError {
     `the key has no part ${name}=..., which hive_columns names`,
     {
       column: name,
-      hint: `Between two slashes of ${key} there should be one; or pause the connector and take ${name} out of hive_columns.`,
+      hint: `Rename the object ${key} so that it has the part, or pause the connector and remove ${name} from hive_columns.`,
     },
   );
 }
@@ -69,7 +70,7 @@ function partMissing(key: string, name: string): ConnectorError {
 function partRepeated(key: string, name: string): ConnectorError {
   return new ConnectorError('hive_part_repeated', `the key has more than one part ${name}=...`, {
     column: name,
-    hint: `Give one of them in ${key} another name, or take ${name} out of hive_columns.`,
+    hint: `Rename one of them in ${key}, or remove ${name} from hive_columns.`,
   });
 }
 
@@ -77,7 +78,7 @@ function badValue(key: string, name: string): ConnectorError {
   return new ConnectorError(
     'bad_hive_value',
     `the key's part ${name}=... must be UTF-8, without line breaks and NUL characters`,
-    { column: name, hint: `Rename the object ${key}, or take ${name} out of hive_columns.` },
+    { column: name, hint: `Rename the object ${key}, or remove ${name} from hive_columns.` },
   );
 }
 
@@ -87,7 +88,7 @@ function noHiveColumn(name: string, wanted: string, table: TargetTable): Connect
     `${wanted}, for the key's part ${name}=..., is not a column of ${quoteTable(table)}`,
     {
       column: name,
-      hint: `Add it to the table, map ${name} to another in column_mappings, or take it out of hive_columns.`,
+      hint: `Add it to the table, map ${name} to another column in column_mappings, or remove it from hive_columns.`,
     },
   );
 }

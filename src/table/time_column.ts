@@ -1,3 +1,4 @@
+/** Suggests the "time column": the column along which a hypertable is partitioned. */
 import type { FileColumn } from '../formats/format.ts';
 
 /** Better types first. */
@@ -13,8 +14,8 @@ const TIME_TYPES = [
 const TIME_NAMES = ['time', 'timestamp', 'ts', 'datetime', 'date', 'created_at', 'at'];
 
 /**
- * Suggests the column that time runs along: one with a time's type and never null; of several, the one with the
- * better type, then with the better name, then the first.
+ * Returns the column with a time's type that is never null. Of several, the one with the better type, then the better name,
+ * then the first.
  */
 export function suggestTimeColumn(columns: FileColumn[]): FileColumn | undefined {
   const candidates = columns.filter((column) => !column.nullable && TIME_TYPES.includes(plainType(column)));
@@ -31,7 +32,7 @@ function nameRank(column: FileColumn): number {
   return rank === -1 ? TIME_NAMES.length : rank;
 }
 
-/** Without precision and capitals: a mapping's type is as its author wrote it. */
+/** Returns the type in lower case, without precision: a mapping's type is as its author wrote it. */
 function plainType(column: FileColumn): string {
   return column.type.toLowerCase().replace(/\s*\(\s*\d+\s*\)/, '');
 }

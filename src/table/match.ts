@@ -1,3 +1,4 @@
+/** Matches the columns of a file with the columns of its table. */
 import type { ColumnMapping, Connector, File } from '../db/schema.ts';
 import { ConnectorError } from '../errors.ts';
 import type { ConstantColumn } from '../formats/constants.ts';
@@ -11,9 +12,9 @@ export type MatchSettings = Pick<
 >;
 
 /**
- * Decides which column of the file goes into which column of the table, and what goes into others in every row.
+ * Returns which column of the file goes into which column of the table, and the constants that fill other columns.
  * @throws ConnectorError `unknown_column`, `no_column_matches`, `duplicate_column`, `column_not_writable`,
- *   `no_file_id_column`, and as `keyConstants`
+ *   `no_file_id_column`, and the errors of `keyConstants`
  */
 export function matchColumns(
   part: Pick<FilePart, 'columnNames' | 'columnCount'>,
@@ -81,7 +82,7 @@ function matchByPosition(count: number, table: TargetTable, settings: MatchSetti
   return insertable.slice(0, count).map((target, position) => ({ position, target }));
 }
 
-/** A file that has, besides its key, a column for the same place. */
+/** Refuses a column of the file that goes into the same column of the table as a part of its key. */
 function refuseTwice(name: string, wanted: string, constants: ConstantColumn[]): void {
   const fromKey = constants.filter(({ source }) => source !== null);
   const target = findColumn(
@@ -93,7 +94,7 @@ function refuseTwice(name: string, wanted: string, constants: ConstantColumn[]):
   throw new ConnectorError(
     'duplicate_column',
     `the file's column ${name} and the key's part ${source}=... both go into column ${target.name}`,
-    { hint: `Take ${source} out of hive_columns, or leave the file's column out in column_mappings.` },
+    { hint: `Remove ${source} from hive_columns, or leave the file's column out in column_mappings.` },
   );
 }
 
@@ -111,7 +112,7 @@ function checkConstants(constants: ConstantColumn[]): void {
       throw new ConnectorError(
         'column_not_writable',
         `column ${target.name} is generated and cannot be filled from the key`,
-        { hint: `Take ${source} out of hive_columns.` },
+        { hint: `Remove ${source} from hive_columns.` },
       );
     }
   }
@@ -151,7 +152,7 @@ function fileIdConstant(table: TargetTable, name: string | null, fileId: number)
     'no_file_id_column',
     `file_id_column ${name} is not a column of ${quoteTable(table)}`,
     {
-      hint: `alter table ${quoteTable(table)} add column ${name} bigint;`,
+      hint: `Run: alter table ${quoteTable(table)} add column ${name} bigint;`,
     },
   );
 }

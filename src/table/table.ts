@@ -1,3 +1,4 @@
+/** Describes the target table. */
 import pg from 'pg';
 
 /** A column of the target table. */
@@ -19,19 +20,19 @@ export interface TableName {
 
 export interface TargetTable extends TableName {
   columns: TableColumn[];
-  /** Whether nothing sees if a file's rows come in one statement or in several: no trigger, no foreign key to itself. */
+  /** Whether a file's rows may be copied in several statements. A trigger, or a foreign key to itself, could see the difference. */
   splittable: boolean;
-  /** Whether inserts may leave rows out, without an error: a trigger before a row, a foreign table. */
+  /** Whether an insert may leave rows out without an error: row triggers, foreign tables. */
   mayLeaveOut: boolean;
-  /** The same of updates. */
+  /** The same for updates. */
   mayLeaveUpdates: boolean;
-  /** The unlogged one of the table, its partitions and chunks, quoted; null where a crash empties none of them. */
+  /** The first unlogged table among the table, its partitions and chunks, quoted; null if none is. */
   unlogged: string | null;
-  /** Whether it is a hypertable with a columnstore. */
+  /** Whether the table is a hypertable with a columnstore. */
   hasColumnstore: boolean;
 }
 
-/** Splits `connectors.target_table` as SQL would: `schema.table`, or `table` in public. */
+/** Returns schema and table of `connectors.target_table`: `schema.table`, or `table` in public. */
 export async function resolveTableName(client: pg.ClientBase, targetTable: string): Promise<TableName> {
   const { rows } = await client.query<{ parts: [string, string] }>(
     'select s3_connector_private.table_parts($1) as parts',
@@ -41,7 +42,7 @@ export async function resolveTableName(client: pg.ClientBase, targetTable: strin
   return { schema, table };
 }
 
-/** The table as it is now; null where there is none. */
+/** Returns the table as it is now; null if it does not exist. */
 export async function describeTable(client: pg.ClientBase, name: TableName): Promise<TargetTable | null> {
   const { rows } = await client.query<DescribedTable>(
     'select * from s3_connector_private.describe_table($1, $2)',
@@ -50,7 +51,7 @@ export async function describeTable(client: pg.ClientBase, name: TableName): Pro
   return rows[0] ? toTable(name, rows[0]) : null;
 }
 
-/** The row of describe_table. */
+/** A row of describe_table. */
 export interface DescribedTable {
   columns: { name: string; type: string; base_type: string; is_enum: boolean; insertable: boolean }[];
   splittable: boolean;
@@ -60,7 +61,7 @@ export interface DescribedTable {
   has_columnstore: boolean;
 }
 
-/** A table of what describe_table says of it. */
+/** Converts a row of describe_table. */
 export function toTable(name: TableName, described: DescribedTable): TargetTable {
   const columns = described.columns.map((column) => ({
     name: column.name,
@@ -81,7 +82,7 @@ export function toTable(name: TableName, described: DescribedTable): TargetTable
   };
 }
 
-/** A column of exactly that name, or else the only one of that name in other capitals. */
+/** Returns the column of exactly that name, or the only one that differs just in upper and lower case. */
 export function findColumn(columns: TableColumn[], name: string): TableColumn | undefined {
   const exact = columns.find((column) => column.name === name);
   if (exact) return exact;
@@ -89,7 +90,7 @@ export function findColumn(columns: TableColumn[], name: string): TableColumn | 
   return alike.length === 1 ? alike[0] : undefined;
 }
 
-/** The table's name for a statement, quoted. */
+/** Returns the table's name, quoted for a statement. */
 export function quoteTable({ schema, table }: TableName): string {
   return `${pg.escapeIdentifier(schema)}.${pg.escapeIdentifier(table)}`;
 }
