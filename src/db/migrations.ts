@@ -13,7 +13,7 @@ import { passingError } from '../sql_errors.ts';
 import { version } from '../version.ts';
 import { migrateQueue } from '../worker/queue.ts';
 import { applySql, runScript, type SqlFile } from './apply_sql.ts';
-import { openSession, SessionPool } from './connections.ts';
+import { openSession, type Session, SessionPool } from './connections.ts';
 import { pauseIfCopied } from './database_copy.ts';
 import { withSchemaLocked } from './lock_schema.ts';
 import type { Database } from './schema.ts';
@@ -39,42 +39,40 @@ interface Scripts {
  *   `migration_edited`, `migration_failed`, `object_in_use`; `no_connection`; PostgreSQL's errors
  */
 export async function migrate(databaseUrl: string): Promise<void> {
+  // Its errors say what to do about a database that cannot be reached.
+  const lock = await openSession(databaseUrl, 'migrate');
   const pool = new SessionPool(databaseUrl, 'migrate', { max: 2 });
   pool.on('connect', (client) => client.on('notice', logWarning));
   try {
     const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
     const scripts = await readScripts();
     await refuseNewerSchema(db, migrationNames(scripts));
-    if ((await appliedDigest(db)) !== scripts.digest) await applyOnce(db, databaseUrl, scripts);
+    if ((await appliedDigest(db)) !== scripts.digest) await applyOnce(db, { databaseUrl, lock, scripts });
     await pauseIfCopied(db);
   } catch (error) {
     // A lasting error keeps its stack.
     throw passingError(error) ?? error;
   } finally {
-    await pool.end();
+    await Promise.all([pool.end(), lock.end()]);
   }
 }
 
 /** Applies everything, one process at a time. The others then find it done, or find a newer version. */
-async function applyOnce(db: Kysely<Database>, databaseUrl: string, scripts: Scripts): Promise<void> {
-  const lock = await openSession(databaseUrl, 'migrate');
-  try {
-    await lock.query('select pg_advisory_lock($1)', [MIGRATE_LOCK]);
-    await migrateQueue(databaseUrl);
-    await withSchemaLocked(db, async (transaction) => {
-      // A second lock: if the first one's session was lost, another process may be migrating.
-      await sql`select pg_advisory_xact_lock(${APPLY_LOCK})`.execute(transaction);
-      await refuseNewerSchema(transaction, migrationNames(scripts));
-      if ((await appliedDigest(transaction)) === scripts.digest) return;
-      await applyMigrations(transaction, scripts.migrations);
-      await applySql(transaction, scripts.sql);
-      await sql`select s3_connector_private.record_version(${version}, ${scripts.digest})`.execute(
-        transaction,
-      );
-    });
-  } finally {
-    await lock.end();
-  }
+async function applyOnce(
+  db: Kysely<Database>,
+  { databaseUrl, lock, scripts }: { databaseUrl: string; lock: Session; scripts: Scripts },
+): Promise<void> {
+  await lock.query('select pg_advisory_lock($1)', [MIGRATE_LOCK]);
+  await migrateQueue(databaseUrl);
+  await withSchemaLocked(db, async (transaction) => {
+    // A second lock: if the first one's session was lost, another process may be migrating.
+    await sql`select pg_advisory_xact_lock(${APPLY_LOCK})`.execute(transaction);
+    await refuseNewerSchema(transaction, migrationNames(scripts));
+    if ((await appliedDigest(transaction)) === scripts.digest) return;
+    await applyMigrations(transaction, scripts.migrations);
+    await applySql(transaction, scripts.sql);
+    await sql`select s3_connector_private.record_version(${version}, ${scripts.digest})`.execute(transaction);
+  });
 }
 
 /** Returns the names of this version's migrations. */
