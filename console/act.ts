@@ -1,8 +1,8 @@
 /** The form of every action button. */
 import { ACTIONS, isActionName } from './actions.ts';
 import { ownAddress } from './address.ts';
+import type { FormReply, FormRequest } from './form.ts';
 import { RequestError } from './request.ts';
-import type { FormReply, FormRequest } from './routes.ts';
 
 /** Runs the action that the form names, and redirects to the page that it came from. */
 export async function act({ db, fields }: FormRequest): Promise<FormReply> {

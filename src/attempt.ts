@@ -1,5 +1,5 @@
 /** The type of one "attempt": one try at importing one file. */
-import type { DryRun } from './copy.ts';
+import type { DryRun } from './copy/job.ts';
 import type { ColumnMapping, Connector, File } from './db/schema.ts';
 
 export interface Attempt {

@@ -1,37 +1,15 @@
 /** Chooses how COPY writes a part into the target table: straight, by a staging table (conflicts), or around bad rows. */
-import type pg from 'pg';
 import { copyIntoColumnstore } from './copy/columnstore.ts';
 import { guardChunks } from './copy/guard.ts';
 import { copyInto, type Destination, filledColumns } from './copy/into.ts';
+import type { CopyJob } from './copy/job.ts';
 import { chooseKey, dropStaging, makeStaging, mergeStaging } from './copy/merge.ts';
 import { inSavepoint } from './copy/savepoint.ts';
 import { copyTolerantly } from './copy/tolerant.ts';
-import type { Connector, File } from './db/schema.ts';
-import type { CopyPlan, FilePart } from './formats/format.ts';
 import type { RowCounts } from './reconcile.ts';
 import { isBadRow, isConflict } from './sql_errors.ts';
 import { type Columnstore, describeColumnstore } from './table/columnstore.ts';
-import { quoteTable, type TargetTable } from './table/table.ts';
-
-/** One part to copy, on a connection that is in the import's transaction. */
-export interface CopyJob {
-  client: pg.ClientBase;
-  file: File;
-  connector: Connector;
-  table: TargetTable;
-  part: FilePart;
-  plan: CopyPlan;
-  signal: AbortSignal;
-  /** Refused rows of the file's earlier parts. */
-  rejectedBefore: number;
-  dryRun?: DryRun | undefined;
-}
-
-/** What a dry run keeps of an import that is rolled back. */
-export interface DryRun {
-  /** The first refused rows, as `line 3, column n: reason`. */
-  refusals: string[];
-}
+import { quoteTable } from './table/table.ts';
 
 /**
  * Copies a part with the owner's rights. COPY writes straight into the table first. A conflict or a bad row repeats the part

@@ -1,21 +1,11 @@
 /** Logs one event a line to stdout, as JSON or as text. */
+import type { LogFields, LogLevel } from './log_line.ts';
 import { toText } from './log_text.ts';
-
-/** The other fields of a log line. Never a secret, never the content of a row. */
-export type LogFields = Record<string, unknown>;
-
-export type LogLevel = 'info' | 'warn' | 'error';
 
 export interface Log {
   info(event: string, fields?: LogFields): void;
   warn(event: string, fields?: LogFields): void;
   error(event: string, fields?: LogFields): void;
-}
-
-export interface LogLine extends LogFields {
-  time: string;
-  level: LogLevel;
-  event: string;
 }
 
 export interface LogSettings {

@@ -1,5 +1,5 @@
 /** Formats log lines for people. */
-import type { LogLine } from './log.ts';
+import type { LogLine } from './log_line.ts';
 
 const DIM = '2';
 const COLORS = { info: '0', warn: '33', error: '31' };

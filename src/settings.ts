@@ -6,7 +6,8 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ConnectorError } from './errors.ts';
-import { LOG_FORMATS, LOG_LEVELS, type LogLevel } from './log.ts';
+import { LOG_FORMATS, LOG_LEVELS } from './log.ts';
+import type { LogLevel } from './log_line.ts';
 
 /** What a setting's value may be, and how its text is read. */
 interface Kind<Value> {

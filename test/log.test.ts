@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { readLogSettings } from '../src/config.ts';
-import type { LogLine } from '../src/log.ts';
+import type { LogLine } from '../src/log_line.ts';
 import { toText } from '../src/log_text.ts';
 import { openWorld } from './support/world.ts';
 

@@ -1,7 +1,7 @@
 /** Handles the forms of the setup. */
 import type { ConsoleDatabase, Outcome } from '../database.ts';
+import type { FormReply, FormRequest } from '../form.ts';
 import { link } from '../html.ts';
-import type { FormReply, FormRequest } from '../routes.ts';
 import { sql } from '../sql.ts';
 import { readDraft } from './draft.ts';
 import { openStep, STEPS, sqlOf, stepPage } from './setup.ts';

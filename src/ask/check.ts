@@ -8,17 +8,7 @@ import { checkServer } from './check_server.ts';
 import { checkGrants, checkTarget } from './check_target.ts';
 import type { Request } from './request.ts';
 import { listFirst, sampleOf } from './sample.ts';
-
-/** One row of `checks`. */
-export interface Step {
-  step: string;
-  ok: boolean;
-  message: string;
-  hint: string | null;
-}
-
-/** The result of a step that succeeds. An error that it throws is its result if it fails. */
-export type StepResult = { message: string; hint?: string };
+import type { Step, StepResult } from './step.ts';
 
 /** Runs all steps in order, also after one fails. */
 export async function checkConnector(request: Request, worker: WorkerContext): Promise<Step[]> {

@@ -4,8 +4,8 @@ import { compileGlob } from '../glob.ts';
 import { describePolicies, principalOf } from '../sources/s3_policies.ts';
 import type { Source } from '../sources/source.ts';
 import type { WorkerContext } from '../task.ts';
-import type { StepResult } from './check.ts';
 import type { Request } from './request.ts';
+import type { StepResult } from './step.ts';
 
 /** Assumes the connector's role. In any case the hint has the policies that the role needs, to paste. */
 export async function checkRole(

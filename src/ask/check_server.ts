@@ -4,9 +4,9 @@ import { compileGlob } from '../glob.ts';
 import { compareKeys } from '../keys.ts';
 import type { Listing } from '../list.ts';
 import type { Source, SourceObject } from '../sources/source.ts';
-import type { StepResult } from './check.ts';
 import type { Request } from './request.ts';
 import { sampleOf } from './sample.ts';
+import type { StepResult } from './step.ts';
 
 /** The fewest keys that have a middle to list from. */
 const ENOUGH_KEYS = 3;

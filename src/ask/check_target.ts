@@ -8,9 +8,9 @@ import { matchColumns } from '../table/match.ts';
 import { quoteTable, resolveTableName, type TargetTable } from '../table/table.ts';
 import { describeUnlogged, refuseUnlogged } from '../table/unlogged.ts';
 import type { WorkerContext } from '../task.ts';
-import type { StepResult } from './check.ts';
 import type { Request } from './request.ts';
 import { rolledBack, withFirstPart } from './sample.ts';
+import type { StepResult } from './step.ts';
 import { findTarget, planTarget, type Target } from './target.ts';
 
 /** A first file that is larger is not fetched to compare its columns; in bytes. */

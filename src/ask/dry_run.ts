@@ -1,5 +1,5 @@
 /** Answers `call s3_connector.dry_run_file(name, key)`: imports a file and rolls back. */
-import type { DryRun } from '../copy.ts';
+import type { DryRun } from '../copy/job.ts';
 import type { File } from '../db/schema.ts';
 import { ConnectorError, describeError, locate } from '../errors.ts';
 import { fetchFor } from '../fetch.ts';

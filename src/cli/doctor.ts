@@ -4,14 +4,7 @@ import { type Config, readConfig, readLogSettings } from '../config.ts';
 import { locate } from '../errors.ts';
 import { checkDatabase } from './doctor_database.ts';
 import { checkCredentials, checkNode, checkSpool } from './doctor_machine.ts';
-
-/** The result of one step. `note`: a worker can start, but the message matters. */
-export interface Finding {
-  step: string;
-  state: 'ok' | 'note' | 'failed';
-  message: string;
-  hint?: string | undefined;
-}
+import type { Finding } from './finding.ts';
 
 /** Prints the result of each step. The exit status is 1 if one failed. */
 export async function doctor(): Promise<void> {
@@ -48,23 +41,6 @@ function checkSettings(): { config?: Config; finding: Finding } {
   } catch (error) {
     const { message, hint } = locate(error, '');
     return { finding: { step: 'settings', state: 'failed', message, hint } };
-  }
-}
-
-/**
- * Returns what a step finds. An error of the step becomes a failed finding.
- * @param hint for errors without a hint of their own
- */
-export async function tryStep(
-  step: string,
-  run: () => Promise<Omit<Finding, 'step'>>,
-  hint?: string,
-): Promise<Finding> {
-  try {
-    return { step, ...(await run()) };
-  } catch (error) {
-    const located = locate(error, '');
-    return { step, state: 'failed', message: located.message, hint: located.hint ?? hint };
   }
 }
 

@@ -6,7 +6,7 @@ import { knownMigrations } from '../db/migrations.ts';
 import { tryConnections } from '../db/pooler.ts';
 import { QUEUE_SCHEMA } from '../worker/queue.ts';
 import { totalOf } from '../worker/sessions.ts';
-import { type Finding, tryStep } from './doctor.ts';
+import { type Finding, tryStep } from './finding.ts';
 
 const OLDEST_SERVER = 140_000;
 const CONNECT_MS = 10_000;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Config } from '../config.ts';
 import { ConnectorError } from '../errors.ts';
 import { S3Sources } from '../sources/s3.ts';
-import { type Finding, tryStep } from './doctor.ts';
+import { type Finding, tryStep } from './finding.ts';
 
 /** The same as `engines` in package.json. */
 const OLDEST_NODE = [22, 18] as const;

@@ -1,6 +1,5 @@
 /** Copies a part straight into a columnstore, sorted if its format can sort. */
 import type pg from 'pg';
-import type { CopyJob } from '../copy.ts';
 import { ConnectorError } from '../errors.ts';
 import type { FilePart, SortedRows } from '../formats/format.ts';
 import { log } from '../log.ts';
@@ -8,6 +7,7 @@ import type { RowCounts } from '../reconcile.ts';
 import type { Columnstore } from '../table/columnstore.ts';
 import { quoteTable, type TargetTable } from '../table/table.ts';
 import { copyInto, type Destination } from './into.ts';
+import type { CopyJob } from './job.ts';
 import { inSavepoint } from './savepoint.ts';
 
 /**

@@ -1,9 +1,9 @@
 /** Guards against a race of TimescaleDB that hides rows of a columnstore. */
 import type pg from 'pg';
-import type { CopyJob } from '../copy.ts';
 import { ConnectorError } from '../errors.ts';
 import { log } from '../log.ts';
 import { quoteTable } from '../table/table.ts';
+import type { CopyJob } from './job.ts';
 import { inSavepoint } from './savepoint.ts';
 
 const CHUNK_MADE_MEANWHILE = 'chunk_made_meanwhile';

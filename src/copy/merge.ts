@@ -1,6 +1,5 @@
 /** Merges rows into a table that has some of their keys already: by a staging table and `on conflict`. */
 import pg from 'pg';
-import type { CopyJob } from '../copy.ts';
 import { injectCountFault } from '../data_faults.ts';
 import { ConnectorError } from '../errors.ts';
 import { type RowCounts, reconcile } from '../reconcile.ts';
@@ -8,6 +7,7 @@ import { toImportError } from '../sql_errors.ts';
 import { asRole } from '../table/role.ts';
 import { quoteTable } from '../table/table.ts';
 import { type Destination, filledColumns, quoteColumns } from './into.ts';
+import type { CopyJob } from './job.ts';
 
 const STAGING = 'pg_temp.s3_connector_staging';
 /** The column with the row's position in the file. No file has a column of this name by chance. */

@@ -1,7 +1,8 @@
 /** Writes refused rows to rejected_rows, and enforces max_bad_rows. */
-import type { CopyJob } from '../copy.ts';
+
 import { ConnectorError } from '../errors.ts';
 import type { Refusal } from '../formats/format.ts';
+import type { CopyJob } from './job.ts';
 
 /** How much of a raw line is stored, in characters. */
 const MAX_RAW = 65_536;

@@ -1,11 +1,11 @@
 /** Copies the good rows of a part, and writes the bad ones to rejected_rows. */
 import pg from 'pg';
-import type { CopyJob } from '../copy.ts';
 import type { ConnectorError } from '../errors.ts';
 import type { CopyInput, RaggedRows, Refusal, RowSet } from '../formats/format.ts';
 import { addCounts, NO_ROWS, type RowCounts } from '../reconcile.ts';
 import { isBadRow, reasonOf } from '../sql_errors.ts';
 import type { Destination } from './into.ts';
+import type { CopyJob } from './job.ts';
 import { Rejects } from './rejects.ts';
 import { sift } from './sift.ts';
 import { Trials } from './trials.ts';

@@ -1,8 +1,9 @@
 /** "Trials": COPYs that may fail in a transaction that continues. */
-import type { CopyJob } from '../copy.ts';
+
 import type { CopyInput } from '../formats/format.ts';
 import type { RowCounts } from '../reconcile.ts';
 import { type Around, copyOnce, type Destination } from './into.ts';
+import type { CopyJob } from './job.ts';
 
 // Not the name of inSavepoint: if a trial's error ends the part, the outer savepoint also removes this one.
 const SET = 'savepoint s3_connector_trial';

@@ -4,7 +4,6 @@
  */
 import { type Entry, type Limits, openEntries } from '../compression/entries.ts';
 import type { SpooledFile } from '../fetch/spooled_file.ts';
-import type { WorkerContext } from '../task.ts';
 import { readBatches } from './csv/batches.ts';
 import { toCopyInputs } from './csv/binary/copies.ts';
 import { planSections } from './csv/binary/plan.ts';
@@ -24,6 +23,7 @@ import type {
   FileFormat,
   FilePart,
   FormatSettings,
+  FormatTools,
   RowBatch,
 } from './format.ts';
 import type { RowBytes } from './row_bytes.ts';
@@ -51,7 +51,7 @@ interface CsvFile {
   spooled: SpooledFile;
   limits: Limits;
   /** Null for a file that is too small to be worth encoding. */
-  encoders: WorkerContext['encoders'] | null;
+  encoders: FormatTools['encoders'] | null;
   signal: AbortSignal;
 }
 

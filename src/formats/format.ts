@@ -1,8 +1,10 @@
 /** The interface of a file format: "parts", the COPY input made of them, and batches from which bad rows are sorted out. */
 import type { SpooledFile } from '../fetch/spooled_file.ts';
 import type { TableColumn } from '../table/table.ts';
-import type { WorkerContext } from '../task.ts';
 import type { ConstantColumn } from './constants.ts';
+import type { EncoderThread } from './csv/binary/encoder_thread.ts';
+import type { Reader } from './parquet/reader_process.ts';
+import type { Pool } from './pool.ts';
 import type { RowBytes } from './row_bytes.ts';
 
 /** A column of a file, with the PostgreSQL type that holds all its values. */
@@ -127,6 +129,17 @@ export interface FilePart {
   batches(plan: CopyPlan): AsyncIterable<RowBatch>;
 }
 
+/** What the worker lends a format. */
+export interface FormatTools {
+  readonly config: { encodeCsvFromBytes: number };
+  /** Processes that read Parquet. */
+  readonly readers: Pool<Reader>;
+  /** Readers that also sort; null where nothing is to be sorted. */
+  readonly sorters: Pool<Reader> | null;
+  /** Threads that encode large CSV files. */
+  readonly encoders: Pool<EncoderThread>;
+}
+
 /** The connector's columns that control how its files are read. */
 export interface FormatSettings {
   csv_delimiter: string;
@@ -150,7 +163,7 @@ export interface FileFormat {
   parts(
     file: SpooledFile,
     settings: FormatSettings,
-    worker: WorkerContext,
+    tools: FormatTools,
     signal: AbortSignal,
   ): AsyncIterable<FilePart>;
 }

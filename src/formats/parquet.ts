@@ -4,7 +4,6 @@
  */
 import type { SpooledFile } from '../fetch/spooled_file.ts';
 import { rowsDoNotAddUp } from '../reconcile.ts';
-import type { WorkerContext } from '../task.ts';
 import { asBinaryFile } from './binary_copy.ts';
 import { toBinaryFields } from './constants.ts';
 import type {
@@ -14,6 +13,7 @@ import type {
   FileFormat,
   FilePart,
   FormatSettings,
+  FormatTools,
   RowBatch,
   SortedRows,
   SortKey,
@@ -38,13 +38,13 @@ const TAIL_BYTES = 1 << 20;
 export const parquet: FileFormat = {
   // The footer says where everything is, and it is at the end.
   tailBytes: TAIL_BYTES,
-  async *parts(file: SpooledFile, settings: FormatSettings, worker: WorkerContext, signal: AbortSignal) {
+  async *parts(file: SpooledFile, settings: FormatSettings, tools: FormatTools, signal: AbortSignal) {
     // An empty object is not valid Parquet, but it has no rows, so it does not fail.
     if (file.sizeBytes === 0) return;
     await file.onDisk();
     // A transform may read any part of the file first.
     await (settings.transform === null ? waitForFooter(file) : file.whole());
-    const { readers, sorters } = worker;
+    const { readers, sorters } = tools;
     const source = { file, readers, sorters, signal };
     // If the file is going to be sorted, the sorter also describes it: a second process would only cost memory.
     const describers = (settings.columnstore && sorters) || readers;

@@ -1,0 +1,16 @@
+/** What a form sends, and what it is answered with. */
+import type { ConsoleDatabase, Outcome } from './database.ts';
+import type { Page } from './request.ts';
+
+export interface FormRequest {
+  db: ConsoleDatabase;
+  fields: URLSearchParams;
+  /** The token for the form, if it is shown again; see guard.ts. */
+  formToken: string;
+}
+
+/** The response to a form: a redirect with an outcome, the form again with an error, or a text. */
+export type FormReply =
+  | { to: string; outcome?: Outcome }
+  | { page: Page; outcome: Outcome }
+  | { text: string };
