@@ -72,7 +72,7 @@ test('an action shows its SQL before and after, and what came of it', async () =
   const refused = await act(console, 'poll_now', NAME);
   shows(refused, /role="alert"/);
   shows(refused, /is paused and does not poll/);
-  shows(refused, /class="hint">select s3_connector\.resume\(/);
+  shows(refused, /class="hint">Resume it: select s3_connector\.resume\(/);
   shows(await act(console, 'resume', NAME), /<strong>Done/);
   await world.settled(NAME);
 });

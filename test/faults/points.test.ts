@@ -10,13 +10,15 @@ interface Scene {
   files: number;
   rows: number;
   spooled: boolean;
+  /** The first file's import may have begun in its own share by then. */
+  orRunning?: true;
 }
 
 const FILES = 3;
 const ROWS = 4000;
 const SCENES: Record<FaultPoint, Scene> = {
   listed: { status: null, files: 0, rows: 0, spooled: false },
-  enqueued: { status: 'in_queue', files: FILES, rows: 0, spooled: false },
+  enqueued: { status: 'in_queue', files: FILES, rows: 0, spooled: false, orRunning: true },
   attempt_begun: { status: 'running', files: FILES, rows: 0, spooled: false },
   fetching: { status: 'running', files: FILES, rows: 0, spooled: true },
   copying: { status: 'running', files: FILES, rows: 0, spooled: true },
@@ -63,14 +65,14 @@ async function dieAt(point: FaultPoint, scene: Scene): Promise<void> {
     "select from pg_stat_activity where datname = current_database() and application_name like 's3_connector %'",
     (sessions) => sessions.length === 0,
   );
-  assert.deepEqual(
-    await db.one(
-      `select (select status from s3_connector.files order by key limit 1) as status,
-        (select count(*) from s3_connector.files) as files, (select count(*) from landed) as rows`,
-    ),
-    { status: scene.status, files: scene.files, rows: scene.rows },
+  const { status, ...counts } = await db.one<{ status: string | null }>(
+    `select (select status from s3_connector.files order by key limit 1) as status,
+      (select count(*) from s3_connector.files) as files, (select count(*) from landed) as rows`,
   );
-  assert.equal((await world.spooled()).length > 0, scene.spooled);
+  const begun = scene.orRunning && status === 'running';
+  assert.equal(begun ? scene.status : status, scene.status);
+  assert.deepEqual(counts, { files: scene.files, rows: scene.rows });
+  if (!begun) assert.equal((await world.spooled()).length > 0, scene.spooled);
   // The job that it was at is still its own; that of the poll may be, too, whose end is written while the next one runs.
   const task = ['listed', 'enqueued'].includes(point) ? 'poll' : 'import_file';
   assert.deepEqual(

@@ -75,7 +75,7 @@ const ARCHIVES: Record<string, [body: Buffer, becomes: number | [code: string, s
     ['unsupported_zip', /"link.csv" .* symbolic link/],
   ],
   'entries that share bytes': [overlapping(3), ['corrupt_zip', /share bytes/]],
-  'a million entries': [manyEntries(1_000_000), ['unsupported_zip', /1000000 entries; 100000/]],
+  'a million entries': [manyEntries(1_000_000), ['unsupported_zip', /1000000 entries; at most 100000/]],
   'a zip in a zip': [
     Buffer.from(zipSync({ 'a.csv': writeZip([entry('a.csv')]) })),
     ['nested_compression', /"a.csv"/],
