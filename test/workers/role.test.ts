@@ -148,7 +148,7 @@ test('the setup refuses to make a worker of a role that has more', async () => {
   const role = await db.createRole('createdb');
   await assert.rejects(runWorkerSetup(admin, role.name), {
     message: `role ${role.name} has more than the worker needs: createdb, inherit`,
-    hint: `Give the worker a role of its own, or: alter role ${role.name} nocreatedb noinherit;`,
+    hint: `Choose a separate role for the worker, or run: alter role ${role.name} nocreatedb noinherit;`,
   });
   await admin.query('rollback');
 });
