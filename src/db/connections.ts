@@ -218,7 +218,29 @@ export class SessionPool extends pg.Pool {
       if ((client as unknown as Session).isReadOnly) void client.end();
     });
   }
+
+  override connect(): Promise<pg.PoolClient>;
+  override connect(callback: OnSession): void;
+  override connect(callback?: OnSession): Promise<pg.PoolClient> | undefined {
+    if (callback === undefined) return super.connect();
+    // graphile-worker releases the session that it listens with twice when it is lost while it starts to listen. The pool
+    // throws then, and nobody catches it.
+    super.connect((error, client, release) => {
+      let released = false;
+      callback(error, client, (reason) => {
+        if (!released) release(reason);
+        released = true;
+      });
+    });
+    return undefined;
+  }
 }
+
+type OnSession = (
+  error: Error | undefined,
+  client: pg.PoolClient | undefined,
+  release: (reason?: unknown) => void,
+) => void;
 
 /**
  * Opens a session, which the caller ends.
