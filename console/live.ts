@@ -4,8 +4,8 @@
  */
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
-import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
+import { waitOrAbort } from '../src/waiting.ts';
 
 export interface Live {
   /** Keeps the response open, and writes an event to it after changes of that connector. Undefined: of any. */
@@ -74,7 +74,7 @@ async function listen(databaseUrl: string, closing: AbortSignal, listener: Liste
   while (!closing.aborted) {
     // Pages themselves report that the database cannot be reached.
     await listenOnce(databaseUrl, closing, listener).catch(() => {});
-    await delay(RETRY_MS, undefined, { signal: closing }).catch(() => {});
+    await waitOrAbort(RETRY_MS, closing);
   }
 }
 

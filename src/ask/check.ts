@@ -1,13 +1,13 @@
 /** Answers `call s3_connector.check(name)`: tries everything that an import needs. */
 import { ConnectorError, locate } from '../errors.ts';
 import type { Listing } from '../list.ts';
-import type { Source, SourceObject } from '../sources/source.ts';
+import type { Source } from '../sources/source.ts';
 import type { WorkerContext } from '../task.ts';
 import { checkRole } from './check_role.ts';
 import { checkServer } from './check_server.ts';
 import { checkGrants, checkTarget } from './check_target.ts';
 import type { Request } from './request.ts';
-import { listFirst, sampleOf } from './sample.ts';
+import { listFirst, readByte, sampleOf } from './sample.ts';
 import type { Step, StepResult } from './step.ts';
 
 /** Runs all steps in order, also after one fails. */
@@ -65,7 +65,7 @@ async function checkList(source: Source, { connector }: Request): Promise<StepRe
 async function checkGet(source: Source, listing: Listing, signal: AbortSignal): Promise<StepResult> {
   const object = sampleOf(listing) ?? listing.objects[0];
   if (!object) return { message: 'nothing to get yet: no key matches' };
-  await readFirstByte(source, object, signal);
+  await readByte(source, object, { offset: 0, signal });
   return { message: `got the first byte of ${object.key}` };
 }
 
@@ -74,13 +74,4 @@ function requireListing(listed: { listing: Listing } | undefined): Listing {
   throw new ConnectorError('not_tried', 'not tried, because the bucket could not be listed', {
     hint: 'Fix what the step list says first.',
   });
-}
-
-async function readFirstByte(source: Source, object: SourceObject, signal: AbortSignal): Promise<void> {
-  const body = await source.open(object, {
-    offset: 0,
-    signal,
-    ...(object.sizeBytes > 0 ? { length: 1 } : {}),
-  });
-  for await (const _ of body);
 }

@@ -3,9 +3,9 @@ import { ConnectorError } from '../errors.ts';
 import { compileGlob } from '../glob.ts';
 import { compareKeys } from '../keys.ts';
 import type { Listing } from '../list.ts';
-import type { Source, SourceObject } from '../sources/source.ts';
+import type { Source } from '../sources/source.ts';
 import type { Request } from './request.ts';
-import { sampleOf } from './sample.ts';
+import { readByte, sampleOf } from './sample.ts';
 import type { StepResult } from './step.ts';
 
 /** The fewest keys that have a middle to list from. */
@@ -18,7 +18,7 @@ export async function checkServer(source: Source, request: Request, listing: Lis
   const listed = await tryListing(source, request);
   const object = sampleOf(listing);
   if (!object) return { message: `${listed}; GET not tried: no object that matches has bytes` };
-  await readLastByte(source, object, request.signal);
+  await readByte(source, object, { offset: object.sizeBytes - 1, signal: request.signal });
   const refuses = await source.refusesOtherVersion(object, { signal: request.signal });
   return {
     message: `${listed}; ranges come with the ETag; If-Match is ${refuses ? 'honoured' : 'ignored'}`,
@@ -74,9 +74,4 @@ function unlike(startAfter: string, key: string): ConnectorError {
       hint: "Polls would lose keys on this server. Report it to the server's operator: LIST must honour start-after.",
     },
   );
-}
-
-async function readLastByte(source: Source, object: SourceObject, signal: AbortSignal): Promise<void> {
-  const body = await source.open(object, { offset: object.sizeBytes - 1, length: 1, signal });
-  for await (const _ of body);
 }

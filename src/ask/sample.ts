@@ -29,6 +29,16 @@ export function sampleOf(listing: Listing): SourceObject | undefined {
   return listing.objects.find((object) => object.sizeBytes > 0);
 }
 
+/** Fetches one byte of an object; nothing if it is empty. */
+export async function readByte(
+  source: Source,
+  object: SourceObject,
+  { offset, signal }: { offset: number; signal: AbortSignal },
+): Promise<void> {
+  const body = await source.open(object, { offset, signal, ...(object.sizeBytes > 0 ? { length: 1 } : {}) });
+  for await (const _ of body);
+}
+
 /** Fetches an object like an import, and runs a function with its first part; null if it has no rows. */
 export async function withFirstPart<T>(
   worker: WorkerContext,

@@ -1,9 +1,9 @@
 /** Cancels the statements of an import when its signal is aborted. */
-import { setTimeout as delay } from 'node:timers/promises';
 import { sql } from 'kysely';
 import type { Control } from '../db/control.ts';
 import { describeError } from '../errors.ts';
 import { log } from '../log.ts';
+import { waitOrAbort } from '../waiting.ts';
 
 const REPEAT_MS = 200;
 
@@ -25,7 +25,7 @@ export function cancelOnAbort({ db }: Control, backend: number, signal: AbortSig
       await sql`select pg_cancel_backend(${backend}::integer)`
         .execute(db)
         .catch((error) => log.warn('cancelling failed', { backend, error: describeError(error) }));
-      await delay(REPEAT_MS, undefined, { signal: ended }).catch(() => {});
+      await waitOrAbort(REPEAT_MS, ended);
     }
   };
   if (signal.aborted) start();

@@ -34,23 +34,24 @@ export async function applySql(transaction: Transaction<Database>, files: readon
   for (const file of files.filter(isGrants)) await applyFile(transaction, file);
 }
 
-async function applyFile(transaction: Transaction<Database>, { path, text }: SqlFile): Promise<void> {
-  for (const statement of splitStatements(text)) {
-    await apply(transaction, statement).catch((error) => {
-      throw explain(error, path, statement);
-    });
-  }
+async function applyFile(transaction: Transaction<Database>, file: SqlFile): Promise<void> {
+  await forEachStatement(file, (statement) => apply(transaction, statement));
 }
 
 /** Runs the script of a migration. Throws the errors of applySql. */
-export async function runScript(transaction: Transaction<Database>, { path, text }: SqlFile): Promise<void> {
+export async function runScript(transaction: Transaction<Database>, file: SqlFile): Promise<void> {
+  await forEachStatement(file, (statement) => sql.raw(statement).execute(transaction));
+}
+
+/** Runs each statement of a file. An error names the file and the statement. */
+async function forEachStatement(
+  { path, text }: SqlFile,
+  run: (statement: string) => Promise<unknown>,
+): Promise<void> {
   for (const statement of splitStatements(text)) {
-    await sql
-      .raw(statement)
-      .execute(transaction)
-      .catch((error) => {
-        throw explain(error, path, statement);
-      });
+    await run(statement).catch((error) => {
+      throw explain(error, path, statement);
+    });
   }
 }
 

@@ -1,9 +1,9 @@
 /** Listens to PostgreSQL's notifications (LISTEN) on one session, and opens a new one whenever it is lost. */
-import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { backoffMs } from '../backoff.ts';
 import { describeError } from '../errors.ts';
 import { log } from '../log.ts';
+import { waitOrAbort } from '../waiting.ts';
 import { openSession, type Session } from './connections.ts';
 
 const BACKOFF = { firstMs: 100, longestMs: 5000 };
@@ -79,7 +79,7 @@ export class Listener {
       } catch (error) {
         log.warn('not listening yet', { error: describeError(error) });
       }
-      await delay(backoffMs(BACKOFF, failures), undefined, { signal }).catch(() => {});
+      await waitOrAbort(backoffMs(BACKOFF, failures), signal);
     }
   }
 }

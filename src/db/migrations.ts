@@ -77,7 +77,7 @@ async function applyOnce(
 
 /** Returns the names of this version's migrations. */
 export async function knownMigrations(): Promise<string[]> {
-  return migrationNames(await readScripts());
+  return await sqlPaths('migrations');
 }
 
 function migrationNames({ migrations }: Scripts): string[] {
@@ -125,13 +125,16 @@ async function readScripts(): Promise<Scripts> {
 }
 
 async function readSqlFiles(folder: string): Promise<SqlFile[]> {
-  const names = (await readdir(join(packageRoot, folder))).filter((name) => name.endsWith('.sql')).sort();
+  const paths = await sqlPaths(folder);
   return Promise.all(
-    names.map(async (name) => ({
-      path: `${folder}/${name}`,
-      text: await readFile(join(packageRoot, folder, name), 'utf8'),
-    })),
+    paths.map(async (path) => ({ path, text: await readFile(join(packageRoot, path), 'utf8') })),
   );
+}
+
+/** Returns the paths of a folder's scripts below the package's root, in the order in which they are applied. */
+async function sqlPaths(folder: string): Promise<string[]> {
+  const names = (await readdir(join(packageRoot, folder))).filter((name) => name.endsWith('.sql'));
+  return names.sort().map((name) => `${folder}/${name}`);
 }
 
 function digestOf(files: readonly SqlFile[]): string {

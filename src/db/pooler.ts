@@ -1,6 +1,6 @@
 /** Detects a connection pooler that does not fit a worker. */
-import { setTimeout as delay } from 'node:timers/promises';
 import { ConnectorError, describeError } from '../errors.ts';
+import { withinTime } from '../waiting.ts';
 import { openSession, type Session } from './connections.ts';
 
 /** How long to wait for a place in a pooler, in milliseconds. */
@@ -68,17 +68,14 @@ function open(databaseUrl: string): Promise<Session> {
 }
 
 /** Returns the answer, or fails after PLACE_MS: a full pooler does not answer. */
-async function within<T>(answer: Promise<T>): Promise<T> {
-  // The loser of the race may fail later, which must not end the process.
-  answer.catch(() => {});
-  const over = new AbortController();
-  const late = delay(PLACE_MS, undefined, { signal: over.signal }).then(() => {
-    throw new ConnectorError('no_connection', `no answer from the database within ${PLACE_MS / 1000} s`, {
-      passing: true,
-    });
+function within<T>(answer: Promise<T>): Promise<T> {
+  return withinTime(PLACE_MS, answer, noAnswer);
+}
+
+function noAnswer(): ConnectorError {
+  return new ConnectorError('no_connection', `no answer from the database within ${PLACE_MS / 1000} s`, {
+    passing: true,
   });
-  late.catch(() => {});
-  return await Promise.race([answer, late]).finally(() => over.abort());
 }
 
 /** Returns whether the error is PgBouncer's in statement mode. */

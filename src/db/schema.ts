@@ -107,32 +107,11 @@ export interface ProgressTable {
   copy_notice: string | null;
 }
 
-export interface WorkersTable {
-  id: Generated<number>;
-  host: string;
-  pid: number;
-  version: string;
-  concurrency: number;
-  pool_ids: Generated<string[]>;
-  started_at: Generated<Timestamp>;
-  role: string | null;
-  notice: string | null;
-  stopped_at: Timestamp | null;
-}
-
-export interface VersionsTable {
-  version: string;
-  digest: string;
-  since: Generated<Timestamp>;
-}
-
 export interface Database {
   's3_connector.connectors': ConnectorsTable;
   's3_connector.column_mappings': ColumnMappingsTable;
   's3_connector.files': FilesTable;
   's3_connector_private.progress': ProgressTable;
-  's3_connector_private.workers': WorkersTable;
-  's3_connector_private.versions': VersionsTable;
 }
 
 export type Connector = Selectable<ConnectorsTable>;

@@ -1,10 +1,10 @@
 /** Retries a query of the bookkeeping until the database answers. */
-import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { backoffMs } from '../backoff.ts';
 import { describeError } from '../errors.ts';
 import { log } from '../log.ts';
 import { isPassingSqlstate } from '../sql_errors.ts';
+import { waitOrAbort } from '../waiting.ts';
 
 const BACKOFF = { firstMs: 100, longestMs: 5000 };
 
@@ -21,7 +21,7 @@ export async function untilAnswered<T>(signal: AbortSignal, ask: () => Promise<T
       if (over || !mayPass(error)) throw error;
       log.warn('the database did not answer, asking again', { error: describeError(error) });
     }
-    await delay(backoffMs(BACKOFF, failures), undefined, { signal }).catch(() => {});
+    await waitOrAbort(backoffMs(BACKOFF, failures), signal);
   }
 }
 

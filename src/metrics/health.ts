@@ -1,9 +1,9 @@
 /** The "health" of a worker, for `/healthz`. */
-import { setTimeout as delay } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { openSession } from '../db/connections.ts';
 import { ConnectorError, describeError } from '../errors.ts';
 import type { WorkerContext } from '../task.ts';
+import { withinTime } from '../waiting.ts';
 import type { QueueWatch } from './queue_watch.ts';
 
 /** How long a check may wait for the database, in milliseconds. */
@@ -29,7 +29,11 @@ export async function readHealth(worker: WorkerContext, queues: readonly QueueWa
 
 async function checkDatabase(worker: WorkerContext): Promise<Pick<Health['checks'], 'database' | 'lock'>> {
   try {
-    const [lock] = await withinTime(Promise.all([holdsLock(worker), refuseReadOnly(worker)]));
+    const [lock] = await withinTime(
+      ANSWER_MS,
+      Promise.all([holdsLock(worker), refuseReadOnly(worker)]),
+      late,
+    );
     return { database: OK, lock: lock ? OK : 'the session with the advisory lock is lost' };
   } catch (error) {
     return {
@@ -58,13 +62,6 @@ async function holdsLock({ control, liveness }: WorkerContext): Promise<boolean>
   return rows[0]!.alive;
 }
 
-async function withinTime<T>(answer: Promise<T>): Promise<T> {
-  // The loser of the race may fail later, which must not end the process.
-  answer.catch(() => {});
-  const ended = new AbortController();
-  const timeout = delay(ANSWER_MS, undefined, { signal: ended.signal }).then(() => {
-    throw new Error(`none within ${ANSWER_MS / 1000} s`);
-  });
-  timeout.catch(() => {});
-  return await Promise.race([answer, timeout]).finally(() => ended.abort());
+function late(): Error {
+  return new Error(`none within ${ANSWER_MS / 1000} s`);
 }

@@ -1,5 +1,6 @@
 /** Watches whether a queue works. */
 import type { Queue } from '../worker/queue.ts';
+import type { Share } from '../worker/shares.ts';
 
 /** How long an idle queue may have no answer, in milliseconds. It asks every few seconds, and a slow database takes some. */
 const SILENCE_MS = 30_000;
@@ -12,7 +13,7 @@ export class QueueWatch {
   #busy = 0;
   #problem: string | undefined;
 
-  constructor(name: string, { events, runner, places }: Queue) {
+  constructor({ name, places }: Share, { events, runner }: Queue) {
     this.#name = name;
     this.#places = places;
     const answered = () => {

@@ -2,6 +2,14 @@
 import { ConnectorError } from '../errors.ts';
 import type { SourceObject } from './source.ts';
 
+/** The error for an object that is no longer of the listed version. */
+export const OBJECT_CHANGED = {
+  code: 'object_changed',
+  message: 'the object was overwritten after it was listed',
+  hint: 'Nothing to do: the next attempt fetches the new version.',
+  passing: true,
+};
+
 /** The headers of an answer to GET that describe the object. */
 export interface Answered {
   ETag?: string | undefined;
@@ -37,16 +45,14 @@ export function requireEtag(etag: string | undefined, key: string): asserts etag
   );
 }
 
-/** Returns the error for an object that has another size than listed, whatever its ETag is. */
+/** Returns the error for an object that has another size than listed. Its ETag does not matter. */
 export function anotherSize(object: SourceObject, size: number | string): ConnectorError {
   return changed(`it was listed with ${object.sizeBytes} bytes, and has ${size}`);
 }
 
 function changed(how: string): ConnectorError {
-  return new ConnectorError('object_changed', `the object was overwritten after it was listed: ${how}`, {
-    passing: true,
-    hint: 'Nothing to do: the next attempt fetches the new version.',
-  });
+  const { code, message, hint, passing } = OBJECT_CHANGED;
+  return new ConnectorError(code, `${message}: ${how}`, { hint, passing });
 }
 
 /** Returns an ETag without quotes and `W/`: proxies that compress weaken ETags, and some servers omit the quotes. */

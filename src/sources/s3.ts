@@ -1,6 +1,12 @@
 /** S3 as a source of files. */
 import type { Readable } from 'node:stream';
-import { GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3';
+import {
+  GetObjectCommand,
+  type GetObjectCommandOutput,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  type S3Client,
+} from '@aws-sdk/client-s3';
 import { ConnectorError } from '../errors.ts';
 import { checkVersion, requireEtag } from './object_version.ts';
 import { isAmazon, MAX_TRIES, S3Clients, type S3Options, type S3Settings } from './s3_clients.ts';
@@ -104,17 +110,7 @@ class S3Source implements Source {
   ): Promise<Readable> {
     requireEtag(object.etag, object.key);
     const asked = range(options);
-    const answer = await this.#ask(object.key, (client) =>
-      client.send(
-        new GetObjectCommand({
-          Bucket: this.#bucket,
-          Key: object.key,
-          IfMatch: object.etag,
-          Range: asked,
-        }),
-        { abortSignal: options.signal },
-      ),
-    );
+    const answer = await this.#get(object.key, { ifMatch: object.etag, asked, signal: options.signal });
     const body = answer.Body as Readable;
     try {
       if (asked !== undefined && !answer.ContentRange?.startsWith(`bytes ${options.offset}-`))
@@ -127,19 +123,21 @@ class S3Source implements Source {
     return body;
   }
 
+  async #get(
+    key: string,
+    { ifMatch, asked, signal }: { ifMatch: string; asked: string | undefined; signal: AbortSignal },
+  ): Promise<GetObjectCommandOutput> {
+    return await this.#ask(key, (client) =>
+      client.send(new GetObjectCommand({ Bucket: this.#bucket, Key: key, IfMatch: ifMatch, Range: asked }), {
+        abortSignal: signal,
+      }),
+    );
+  }
+
   async refusesOtherVersion(object: SourceObject, { signal }: { signal: AbortSignal }): Promise<boolean> {
     try {
-      const answer = await this.#ask(object.key, (client) =>
-        client.send(
-          new GetObjectCommand({
-            Bucket: this.#bucket,
-            Key: object.key,
-            IfMatch: UNUSED_ETAG,
-            Range: range({ offset: 0, ...(object.sizeBytes > 0 ? { length: 1 } : {}) }),
-          }),
-          { abortSignal: signal },
-        ),
-      );
+      const asked = range({ offset: 0, ...(object.sizeBytes > 0 ? { length: 1 } : {}) });
+      const answer = await this.#get(object.key, { ifMatch: UNUSED_ETAG, asked, signal });
       (answer.Body as Readable).destroy();
       return false;
     } catch (error) {

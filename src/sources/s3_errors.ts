@@ -1,5 +1,6 @@
 /** Turns errors of S3 into ConnectorErrors with a hint. */
 import { ConnectorError } from '../errors.ts';
+import { OBJECT_CHANGED } from './object_version.ts';
 
 interface Context {
   bucket: string;
@@ -35,12 +36,7 @@ const missingObject: Rule = {
   message: ({ bucket }) => `the object is no longer in bucket ${bucket}: it was deleted after it was listed`,
 };
 
-const changed: Rule = {
-  code: 'object_changed',
-  message: () => 'the object was overwritten after it was listed',
-  hint: 'Nothing to do: the next attempt fetches the new version.',
-  passing: true,
-};
+const changed: Rule = { ...OBJECT_CHANGED, message: () => OBJECT_CHANGED.message };
 
 /** S3's error codes (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html) and our errors for them. */
 const RULES: Record<string, Rule> = {

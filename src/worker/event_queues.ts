@@ -1,5 +1,4 @@
 /** Receives S3's events from the SQS queues that connectors name, and polls the connectors that want the new objects. */
-import { setTimeout as delay } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { backoffMs } from '../backoff.ts';
 import type { Control } from '../db/control.ts';
@@ -8,6 +7,7 @@ import { writtenObjects } from '../events/s3_event.ts';
 import { compileGlob } from '../glob.ts';
 import { log } from '../log.ts';
 import { EventQueue } from '../sources/sqs.ts';
+import { waitOrAbort } from '../waiting.ts';
 
 /** The interval at which the connectors' queues are looked up, in milliseconds. */
 const LOOK_UP_MS = 5000;
@@ -54,7 +54,7 @@ export class EventQueues {
       await this.#findQueues().catch((error) =>
         log.warn('event queues not looked for', { error: describeError(error) }),
       );
-      await delay(LOOK_UP_MS, undefined, { signal }).catch(() => {});
+      await waitOrAbort(LOOK_UP_MS, signal);
     }
   }
 
@@ -88,7 +88,7 @@ export class EventQueues {
       } catch (error) {
         if (signal.aborted) break;
         log.warn('event queue failed', { queue: url, error: describeError(error) });
-        await delay(backoffMs(BACKOFF, failures), undefined, { signal }).catch(() => {});
+        await waitOrAbort(backoffMs(BACKOFF, failures), signal);
         failures++;
       }
     }

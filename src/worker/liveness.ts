@@ -1,10 +1,10 @@
 /** Keeps a worker "alive": it holds an advisory lock in a session. */
 import { hostname } from 'node:os';
-import { setTimeout as delay } from 'node:timers/promises';
 import { openSession, type Session } from '../db/connections.ts';
 import { describeError } from '../errors.ts';
 import { log } from '../log.ts';
 import { version } from '../version.ts';
+import { waitOrAbort } from '../waiting.ts';
 
 /** The pause between two tries to register again, in milliseconds. */
 const RETRY_MS = 1000;
@@ -59,7 +59,6 @@ export class Liveness {
 
   /** Records a name with which graphile-worker locks this worker's jobs, so that they can be freed after its death. */
   async nameQueue(poolId: string): Promise<void> {
-    if (this.#poolIds.has(poolId)) return;
     this.#poolIds.add(poolId);
     await this.#recordQueues();
   }
@@ -105,7 +104,7 @@ export class Liveness {
         log.info('worker session back', { worker: this.#workerId });
       } catch (error) {
         log.warn('worker session not back yet', { error: describeError(error) });
-        await delay(RETRY_MS, undefined, { signal }).catch(() => {});
+        await waitOrAbort(RETRY_MS, signal);
       }
     }
     this.#isReconnecting = false;

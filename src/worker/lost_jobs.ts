@@ -1,11 +1,11 @@
 /** Frees "lost jobs": the database locked them for this worker, but its answer was lost. */
-import { setTimeout as delay } from 'node:timers/promises';
 import type { WorkerEvents } from 'graphile-worker';
 import { sql } from 'kysely';
 import type { Control } from '../db/control.ts';
 import { untilAnswered } from '../db/until_answered.ts';
 import { describeError } from '../errors.ts';
 import { log } from '../log.ts';
+import { waitOrAbort } from '../waiting.ts';
 import type { Liveness } from './liveness.ts';
 
 /** How long to wait for answers that may still arrive, in milliseconds. */
@@ -56,7 +56,7 @@ export class LostJobs {
 
   async #look(): Promise<void> {
     const { signal } = this.#closed;
-    await delay(LATE_ANSWERS_MS, undefined, { signal }).catch(() => {});
+    await waitOrAbort(LATE_ANSWERS_MS, signal);
     if (signal.aborted) return;
     await untilAnswered(signal, async () => {
       const { rows } = await sql<{ freed: number }>`

@@ -92,7 +92,6 @@ export interface QueueOptions {
 export interface Queue {
   readonly runner: Runner;
   readonly events: WorkerEvents;
-  readonly places: number;
 }
 
 /** Starts to take jobs. */
@@ -128,5 +127,5 @@ export async function startQueue(options: QueueOptions): Promise<Queue> {
       ],
     },
   });
-  return { runner, events, places };
+  return { runner, events };
 }

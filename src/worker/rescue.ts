@@ -1,9 +1,9 @@
 /** The "rescue": frees the files and jobs of dead workers. */
-import { setTimeout as delay } from 'node:timers/promises';
 import { sql } from 'kysely';
 import type { Control } from '../db/control.ts';
 import { describeError } from '../errors.ts';
 import { log } from '../log.ts';
+import { waitOrAbort } from '../waiting.ts';
 
 /**
  * How often a worker looks for dead ones, in milliseconds. Their files must be free within a minute, and the lock of a lost
@@ -38,7 +38,7 @@ export class Rescue {
   async #repeat(): Promise<void> {
     const { signal } = this.#end;
     for (;;) {
-      await delay(LOOK_MS, undefined, { signal }).catch(() => {});
+      await waitOrAbort(LOOK_MS, signal);
       if (signal.aborted) return;
       await this.#look();
     }

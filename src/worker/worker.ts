@@ -39,7 +39,7 @@ async function startOnce(config: Config): Promise<Worker> {
     await serveMetrics(context, watches, resources);
     await startRescue(context, resources);
     const shares = await startQueues(context, stopping.signal, resources);
-    watches.push(...shares.map(({ share, queue }) => new QueueWatch(share.name, queue)));
+    watches.push(...shares.map(({ share, queue }) => new QueueWatch(share, queue)));
     const newerSchema = Promise.withResolvers<never>();
     // If the worker is being stopped, nobody waits for it, and the rejection must not end the process.
     newerSchema.promise.catch(() => {});

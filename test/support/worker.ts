@@ -34,13 +34,6 @@ export interface WorkerProcess {
   end(signal: NodeJS.Signals): Promise<WorkerEnd>;
 }
 
-/** Starts a worker and waits until it is ready. */
-export async function startWorkerProcess(env: Record<string, string>): Promise<WorkerProcess> {
-  const worker = spawnWorkerProcess(env);
-  await worker.logged('ready');
-  return worker;
-}
-
 /** Starts a worker that may never be ready. */
 export function spawnWorkerProcess(env: Record<string, string>): WorkerProcess {
   const child = spawn(process.execPath, [MAIN], {

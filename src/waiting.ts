@@ -1,0 +1,19 @@
+/** Waits that end early: with an abort, or with a limit of time. */
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** Waits for this time, in milliseconds, or until the signal is aborted. */
+export async function waitOrAbort(ms: number, signal: AbortSignal): Promise<void> {
+  await delay(ms, undefined, { signal }).catch(() => {});
+}
+
+/** Returns the answer, or throws the error of `late` after this time, in milliseconds. */
+export async function withinTime<T>(ms: number, answer: Promise<T>, late: () => Error): Promise<T> {
+  // The loser of the race may fail later, which must not end the process.
+  answer.catch(() => {});
+  const over = new AbortController();
+  const timeout = delay(ms, undefined, { signal: over.signal }).then(() => {
+    throw late();
+  });
+  timeout.catch(() => {});
+  return await Promise.race([answer, timeout]).finally(() => over.abort());
+}
