@@ -171,12 +171,13 @@ $$;
 comment on function s3_connector_private.record_success(bigint, bigint, bigint, bigint, bigint, bigint) is
   'Calls finish_attempt, and raises S3C01 if the attempt no longer owns the file, because the client has already sent the commit. Returns whether the connector has a backlog.';
 
-create or replace function s3_connector_private.retry_delay(attempt integer)
+create or replace function s3_connector_private.backoff(failures integer, longest_seconds integer)
 returns interval language sql volatile as $$
-  -- 5 s, 10 s, 20 s ... 10 min, each plus or minus 25 %, so that many files do not retry at once.
-  select least(5 * 2 ^ least(attempt - 1, 10), 600) * (0.75 + 0.5 * random()) * interval '1 second';
+  -- 5 s, 10 s, 20 s ..., each plus or minus 25 %, so that many files or connectors do not retry at once.
+  select least(5 * 2 ^ least(failures - 1, 10), longest_seconds) * (0.75 + 0.5 * random()) * interval '1 second';
 $$;
-comment on function s3_connector_private.retry_delay(integer) is 'Returns the backoff after this attempt.';
+comment on function s3_connector_private.backoff(integer, integer) is
+  'Returns the wait after this many failures in a row. longest_seconds limits it, before jitter.';
 
 create or replace function s3_connector_private.has_stalled(file_id bigint)
 returns boolean language sql stable as $$
@@ -212,7 +213,7 @@ begin
       else 'pending_retry'
     end::s3_connector.file_status,
     next_attempt_at = case when passing and f.attempts < c.max_attempts and c.state = 'running'
-      then now() + s3_connector_private.retry_delay(f.attempts) end,
+      then now() + s3_connector_private.backoff(f.attempts, 600) end,
     worker_id = null, attempt_id = null, error_code = new_error_code, error_message = new_error_message
   from s3_connector.connectors c
   where f.id = fail_attempt.file_id and c.name = f.connector_name

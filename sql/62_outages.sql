@@ -3,8 +3,7 @@
 
 create or replace function s3_connector_private.outage_delay(failed_tries integer)
 returns interval language sql volatile as $$
-  -- 5 s, 10 s, 20 s ... 5 min, each plus or minus 25 %, because many connectors may wait for one server.
-  select least(5 * 2 ^ least(failed_tries - 1, 10), 300) * (0.75 + 0.5 * random()) * interval '1 second';
+  select s3_connector_private.backoff(failed_tries, 300);
 $$;
 comment on function s3_connector_private.outage_delay(integer) is
   'Returns the backoff until a connector retries its bucket.';

@@ -6,7 +6,7 @@ returns boolean language plpgsql security definer set search_path = pg_catalog, 
 begin
   -- Called before every attempt. In plpgsql, a session plans the query once; in sql, each time.
   return (
-    select count(*) > 0 and coalesce(bool_and(
+    select coalesce(bool_and(
       i.system_identifier = (select c.system_identifier from pg_control_system() c)
       and i.database_oid = (select d.oid from pg_database d where d.datname = current_database())
     ), false)

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import pg from 'pg';
 import type { Connector, File } from './db/schema.ts';
 import { ConnectorError } from './errors.ts';
-import { toDatabaseError } from './sql_errors.ts';
+import { toImportError } from './sql_errors.ts';
 import { asRole } from './table/role.ts';
 
 /**
@@ -39,7 +39,7 @@ async function runStatement(client: pg.ClientBase, text: string, fileId: number)
 }
 
 function explain(error: unknown): unknown {
-  const failed = toDatabaseError(error);
+  const failed = toImportError(error);
   if (!(failed instanceof ConnectorError && failed.cause instanceof pg.DatabaseError)) return failed;
   // The statement did not cause it.
   if (failed.code === 'connection_lost') return failed;

@@ -58,18 +58,16 @@ const CODES: Record<string, string> = {
   S3C01: 'attempt_superseded',
 };
 
-/** Turns an error of PostgreSQL, or of the connection to it, into a ConnectorError. Returns others unchanged. */
-export function toDatabaseError(error: unknown): unknown {
-  return toImportError(error);
-}
-
 /** Returns a passing error of PostgreSQL, or of the connection to it, as ConnectorError; undefined for any other error. */
 export function passingError(error: unknown): ConnectorError | undefined {
-  const known = toDatabaseError(error);
+  const known = toImportError(error);
   return known instanceof ConnectorError && known.passing ? known : undefined;
 }
 
-/** Like `toDatabaseError`, for a COPY: names line and column if they are known. */
+/**
+ * Turns an error of PostgreSQL, or of the connection to it, into a ConnectorError. Returns others unchanged. With the place of a
+ * COPY's input, names line and column if they are known.
+ */
 export function toImportError(error: unknown, place?: InputPlace): unknown {
   if (!(error instanceof pg.DatabaseError)) return isConnectionError(error) ? connectionLost(error) : error;
   const sqlstate = error.code ?? 'XX000';
@@ -152,7 +150,7 @@ const GONE =
   /^Connection terminated|^Postgres connection has been discarded|^Client (has encountered a connection error|was closed)|^timeout e|^no session within/;
 
 /** Returns whether the error is one of the connection, and so passing. */
-export function isConnectionError(error: unknown): boolean {
+function isConnectionError(error: unknown): boolean {
   const { code, message } = (error ?? {}) as { code?: string; message?: string };
   return (
     /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOST|ENET)/.test(code ?? '') || GONE.test(message ?? '')

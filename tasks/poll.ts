@@ -10,7 +10,7 @@ import { type Listing, listMatching } from '../src/list.ts';
 import { log } from '../src/log.ts';
 import { countPoll } from '../src/metrics/counters.ts';
 import { askBucket, endOutage, findOutage, noteOutage } from '../src/outage.ts';
-import { toDatabaseError } from '../src/sql_errors.ts';
+import { toImportError } from '../src/sql_errors.ts';
 import { defineTask, type WorkerContext } from '../src/task.ts';
 
 /** LIST requests of one poll, 1,000 keys each. The next poll continues from the scan position. */
@@ -66,7 +66,7 @@ async function fail(
   { cause, outage }: { cause: unknown; outage: ConnectorError | undefined },
   shutdown: AbortSignal,
 ): Promise<void> {
-  const error = locate(toDatabaseError(cause), '');
+  const error = locate(toImportError(cause), '');
   countPoll(name, 'failure');
   // Only unexpected errors are for developers.
   const stack = error.code === 'unexpected' && cause instanceof Error ? cause.stack : undefined;

@@ -177,9 +177,9 @@ class ParquetPart implements FilePart {
     const read = new CountedRows(this.#read((rows) => this.#textRequest(plan, 'mark', { rows })));
     let row = 1;
     for await (const chunk of wholeLines(read)) {
-      const lines = splitLines(chunk, row);
-      yield toBatch(lines);
-      row += lines.rows.length + lines.refusals.length;
+      const batch = toBatch(splitLines(chunk, row));
+      yield batch;
+      row += batch.rowsRead;
     }
     if (row - 1 !== read.count) throw rowsDoNotAddUp(`${read.count} rows were read as ${row - 1} lines`);
   }

@@ -1,6 +1,7 @@
-/** Turns a batch of CSV records into a row batch: sorts out records that are bad whatever their values. */
+/** Turns a batch of CSV records into a row batch: sorts out records that are bad with any values. */
 import { ConnectorError } from '../../errors.ts';
 import type { Probe, RaggedRows, Refusal, RowBatch, RowSet } from '../format.ts';
+import { pick } from '../pick.ts';
 import { type RowBytes, rowBytes } from '../row_bytes.ts';
 import type { RecordBatch } from './batches.ts';
 import { type CsvDialect, dialectBytes } from './dialect.ts';
@@ -116,12 +117,6 @@ function encodingProbe(batch: RecordBatch, records: number[], { dialect, newline
     return [...(i === 0 ? [] : [BETWEEN]), ended ? whole.subarray(0, -end.length) : whole];
   });
   return headerInput(Buffer.concat(bytes), dialect, { newline, lineOf: (line) => line });
-}
-
-function pick(records: number[], start: number, end: number, without: number[]): number[] {
-  if (without.length === 0) return records.slice(start, end);
-  const left = new Set(without);
-  return records.slice(start, end).filter((_, i) => !left.has(start + i));
 }
 
 function bytesOf({ bytes, offsets }: RecordBatch, record: number): Buffer {

@@ -1,5 +1,6 @@
 /** Batches of a Parquet file: rows in COPY's text format, from which values that PostgreSQL cannot hold are sorted out. */
 import type { Refusal, RowBatch } from '../format.ts';
+import { pick } from '../pick.ts';
 import { rowBytes } from '../row_bytes.ts';
 import { RAISED, readRaised } from './text.ts';
 
@@ -7,7 +8,7 @@ const LINE_FEED = 0x0a;
 const MARK = Buffer.from(RAISED);
 
 /** Rows in COPY's text format, one row a line. */
-export interface TextLines {
+interface TextLines {
   bytes: Buffer;
   /** The good lines: their range in `bytes`, and their row number in the file. */
   rows: { start: number; end: number; number: number }[];
@@ -24,10 +25,11 @@ export async function* wholeLines(chunks: AsyncIterable<Uint8Array>): AsyncGener
   for await (const chunk of chunks) {
     gathered.push(chunk);
     bytes += chunk.length;
-    if (bytes < BATCH_BYTES) continue;
+    // Joining is left until a line ends: a row may be as large as many chunks.
+    if (bytes < BATCH_BYTES || !chunk.includes(LINE_FEED)) continue;
     const all = Buffer.concat(gathered);
     const end = all.lastIndexOf(LINE_FEED) + 1;
-    if (end > 0) yield all.subarray(0, end);
+    yield all.subarray(0, end);
     gathered = [all.subarray(end)];
     bytes = all.length - end;
   }
@@ -38,8 +40,7 @@ export async function* wholeLines(chunks: AsyncIterable<Uint8Array>): AsyncGener
  * Splits whole lines into rows to copy and refusals, which are the lines that begin with RAISED.
  * @param firstRow the number of the first row, from 1
  */
-export function splitLines(chunk: Uint8Array, firstRow: number): TextLines {
-  const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+export function splitLines(bytes: Buffer, firstRow: number): TextLines {
   const lines: TextLines = { bytes, rows: [], refusals: [] };
   for (let start = 0, number = firstRow; start < bytes.length; number++) {
     const end = bytes.indexOf(LINE_FEED, start) + 1;
@@ -58,7 +59,7 @@ export function toBatch({ bytes, rows, refusals }: TextLines): RowBatch {
     refusals,
     ragged: [],
     copyInput: (start, end, without = []) => {
-      const copied = rows.slice(start, end).filter((_, i) => !without.includes(start + i));
+      const copied = pick(rows, start, end, without);
       return {
         options: 'format text',
         lineOf: (line) => copied[Math.min(line, copied.length) - 1]!.number,

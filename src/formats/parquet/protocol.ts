@@ -72,7 +72,7 @@ export type Outcome =
   | { type: 'read_too_early' }
   /** `rows`: how many rows were written before. */
   | { type: 'failed'; message: string; rows: number }
-  | { type: 'rows_do_not_add_up'; message: string; rows: number }
+  | { type: 'rows_do_not_add_up'; message: string }
   | { type: 'transform_refused'; message: string }
   | { type: 'row_too_large'; row: number; bytes: number };
 

@@ -90,7 +90,7 @@ async function openDuckDB(allow: string): Promise<OpenedDuckDB> {
 function failed(error: Error): Outcome {
   if (!(error instanceof BrokenStream)) return { type: 'failed', message: error.message, rows: 0 };
   const { message, rows, explained } = error;
-  return { type: explained ? 'failed' : 'rows_do_not_add_up', message, rows };
+  return explained ? { type: 'failed', message, rows } : { type: 'rows_do_not_add_up', message };
 }
 
 async function serve(request: ReaderRequest, output: Output): Promise<Outcome> {

@@ -31,7 +31,7 @@ export class BrokenStream extends Error {
 }
 
 /**
- * Yields a query's rows and returns their number. DuckDB's library reports an error in the middle of a stream as the
+ * Yields a query's rows. DuckDB's library reports an error in the middle of a stream as the
  * stream's end (docs/duckdb_stream_errors.md). An end is therefore accepted only if the rows are the expected ones.
  * @throws BrokenStream with DuckDB's error, if a second run of the query fails as well
  */
@@ -40,7 +40,7 @@ export async function* streamRows(
   query: string,
   result: DuckDBResult,
   expected: ExpectedRows,
-): AsyncGenerator<RowChunk, number> {
+): AsyncGenerator<RowChunk> {
   const check = new RowCheck(result.columnCount - 1, expected);
   let chunks = 0;
   for await (const chunk of injectFault('chunks', chunksOf(result))) {
@@ -51,7 +51,7 @@ export async function* streamRows(
     if (++chunks % CHUNKS_TO_FREE === 0) globalThis.gc?.({ type: 'minor' });
   }
   const mismatch = check.mismatch();
-  if (mismatch === null) return check.rows;
+  if (mismatch === null) return;
   const reason = await findError(connection, query);
   throw new BrokenStream(reason ?? mismatch, check.rows, reason !== null);
 }
