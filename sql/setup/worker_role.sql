@@ -49,7 +49,7 @@ begin
 end;
 $$;
 
--- The group roles, which sql/95_grants.sql grants privileges to. They are created here because the worker may not create roles.
+-- The group roles, which sql/6_grants/group_roles.sql grants privileges to. They are created here because the worker may not create roles.
 do $$
 declare
   group_role text;

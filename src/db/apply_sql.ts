@@ -10,7 +10,7 @@ import { describeStatement, splitStatements } from './statements.ts';
 
 /** A file of SQL. */
 export interface SqlFile {
-  /** Relative to the project's directory: `sql/50_poll.sql`. */
+  /** Relative to the project's directory: `sql/3_worker/polls.sql`. */
   path: string;
   text: string;
 }
@@ -21,7 +21,7 @@ const OWN_SCHEMAS = ['s3_connector', 's3_connector_private'];
 const IRREPLACEABLE = ['42P13', '42P16'];
 
 /** These files grant on all functions at once, so they run after leftovers are dropped. */
-const GRANTS = /grants\.sql$/;
+const GRANTS = /^sql\/6_grants\//;
 
 /**
  * Applies the files.

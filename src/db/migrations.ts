@@ -3,8 +3,8 @@
  * comments), whole. The database stores the digest of what was applied, so that a start without changes locks nothing.
  */
 import { createHash } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { glob, readFile } from 'node:fs/promises';
+import { join, sep } from 'node:path';
 import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely';
 import { ConnectorError } from '../errors.ts';
 import { log } from '../log.ts';
@@ -23,6 +23,10 @@ import { appliedDigest, appliedMigrations, refuseNewerSchema } from './schema_ve
 const MIGRATE_LOCK = 1_395_868_504;
 // Serialises the transactions that apply migrations/ and sql/.
 const APPLY_LOCK = MIGRATE_LOCK + 100;
+
+const MIGRATIONS = 'migrations/*.sql';
+/** The folders of sql/ are layers, applied in this order. The names of other folders begin with no number: they are never applied. */
+const LAYERS = 'sql/[0-9]_*/**/*.sql';
 
 /** The scripts of a version. */
 interface Scripts {
@@ -77,7 +81,7 @@ async function applyOnce(
 
 /** Returns the names of this version's migrations. */
 export async function knownMigrations(): Promise<string[]> {
-  return await sqlPaths('migrations');
+  return await sqlPaths(MIGRATIONS);
 }
 
 function migrationNames({ migrations }: Scripts): string[] {
@@ -118,23 +122,23 @@ function logWarning(notice: Record<'severity' | 'message' | 'hint', string | und
 }
 
 async function readScripts(): Promise<Scripts> {
-  const [migrations, files] = await Promise.all([readSqlFiles('migrations'), readSqlFiles('sql')]);
+  const [migrations, files] = await Promise.all([readSqlFiles(MIGRATIONS), readSqlFiles(LAYERS)]);
   const queue = await readFile(new URL('../package.json', import.meta.resolve('graphile-worker')), 'utf8');
   const queueVersion = { path: 'graphile-worker', text: (JSON.parse(queue) as { version: string }).version };
   return { migrations, sql: files, digest: digestOf([...migrations, ...files, queueVersion]) };
 }
 
-async function readSqlFiles(folder: string): Promise<SqlFile[]> {
-  const paths = await sqlPaths(folder);
+async function readSqlFiles(pattern: string): Promise<SqlFile[]> {
+  const paths = await sqlPaths(pattern);
   return Promise.all(
     paths.map(async (path) => ({ path, text: await readFile(join(packageRoot, path), 'utf8') })),
   );
 }
 
-/** Returns the paths of a folder's scripts below the package's root, in the order in which they are applied. */
-async function sqlPaths(folder: string): Promise<string[]> {
-  const names = (await readdir(join(packageRoot, folder))).filter((name) => name.endsWith('.sql'));
-  return names.sort().map((name) => `${folder}/${name}`);
+/** Returns the paths of scripts, relative to the package's root, in the order in which they are applied: sorted by code units. */
+async function sqlPaths(pattern: string): Promise<string[]> {
+  const paths = await Array.fromAsync(glob(pattern, { cwd: packageRoot }));
+  return paths.map((path) => path.replaceAll(sep, '/')).sort();
 }
 
 function digestOf(files: readonly SqlFile[]): string {

@@ -18,7 +18,7 @@ export const FILE_STATUSES = [
 
 export type FileStatus = (typeof FILE_STATUSES)[number];
 
-/** `s3_connector.connectors`; the columns are explained in sql/90_table_comments.sql. */
+/** `s3_connector.connectors`; the columns are explained in sql/5_comments/tables.sql. */
 export interface ConnectorsTable {
   name: string;
   bucket: string;

@@ -1,5 +1,5 @@
 /**
- * Reads a glob into a "program": instructions that an automaton (automaton.ts) follows along a key. sql/84_late_files.sql
+ * Reads a glob into a "program": instructions that an automaton (automaton.ts) follows along a key. sql/1_checks/glob_regex.sql
  * translates the same globs into regular expressions for SQL; test/ask/glob_regex.test.ts compares the two.
  */
 

@@ -1,4 +1,4 @@
-/** Runs graphile-worker. Everything that depends on its private parts is here, and in sql/29_queue.sql. */
+/** Runs graphile-worker. Everything that depends on its private parts is here, and in sql/2_lifecycle/02_queue.sql. */
 import { EventEmitter } from 'node:events';
 import {
   type ParsedCronItem,

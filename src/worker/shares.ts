@@ -18,7 +18,7 @@ export interface Share {
    * time (retries, polls for events), and for lost notifications.
    */
   lookEveryMs: number;
-  /** The priorities of its jobs, from sql/29_queue.sql. Null: any. That is for shares that look rarely, or whose jobs a person may add. */
+  /** The priorities of its jobs, from sql/2_lifecycle/02_queue.sql. Null: any. That is for shares that look rarely, or whose jobs a person may add. */
   priorities: Priorities | null;
 }
 

@@ -45,7 +45,7 @@ test('the package holds only what runs, and all of it', async () => {
     'dist/tasks/import_file.js',
     'crontab',
     'README.md',
-    'sql/95_grants.sql',
+    'sql/6_grants/group_roles.sql',
   ])
     assert.ok(paths.includes(path), path);
   await run('tar', ['-xzf', join(directory, packed!.filename), '-C', directory]);

@@ -297,7 +297,7 @@ describe('migrating', () => {
     const warnings: { message?: string | undefined; hint?: string | undefined }[] = [];
     client.on('notice', (notice) => warnings.push(notice));
     // The groups are there, made by other databases of this server; in a copy of the script they have other names.
-    const grants = await readFile(new URL('../../sql/95_grants.sql', import.meta.url), 'utf8');
+    const grants = await readFile(new URL('../../sql/6_grants/group_roles.sql', import.meta.url), 'utf8');
     const renamed = grants.replaceAll(/s3_connector_(reader|operator|admin)/g, `${owner.name}_$1`);
     await client.query(`begin; ${renamed}; rollback`);
     assert.equal(warnings.length, 3);

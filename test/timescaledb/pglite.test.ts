@@ -23,7 +23,11 @@ import { openPglite } from '../support/pglite.ts';
 
 // The SQL that makes and feeds hypertables, where no server has TimescaleDB: our own functions against PGlite, which
 // runs in this process. The whole of an import runs on a server with TimescaleDB only (the other files here).
-const { client, query, close } = await openPglite(['55_target.sql', '56_columnstore.sql']);
+const { client, query, close } = await openPglite([
+  '1_checks/names.sql',
+  '3_worker/target.sql',
+  '3_worker/columnstore.sql',
+]);
 const directory = await mkdtemp(join(tmpdir(), 's3-connector-pglite-'));
 const limits = { memory: '192MB', threads: 1, stallMs: 60_000 };
 const readers = new Pool(() => new Reader(directory, limits), 1);

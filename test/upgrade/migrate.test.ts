@@ -39,6 +39,14 @@ test('migrating is idempotent, and safe when several do it at once', async () =>
   assert.deepEqual(await db.query('select * from s3_connector.connector_status'), []);
 });
 
+test('sql/ has only layers, which are applied, and setup, which is not', async () => {
+  const names = await readdir(new URL('../../sql', import.meta.url));
+  assert.deepEqual(
+    names.filter((name) => !/^[1-9]_[a-z]+$/.test(name)),
+    ['setup'],
+  );
+});
+
 test('a start with nothing to change replaces nothing and waits for no lock', async () => {
   const db = await testDatabase();
   // A copy of another database, as this one is, has its connectors paused first.
@@ -111,7 +119,7 @@ test('a statement that fails is named with its file', async () => {
   await assert.rejects(migrate(db.workerUrl), {
     code: 'migration_failed',
     message:
-      /^sql\/\w+\.sql: create or replace function s3_connector_private\.poll_job_key\(connector_name text\): must be owner/,
+      /^sql\/2_lifecycle\/\w+\.sql: create or replace function s3_connector_private\.poll_job_key\(connector_name text\): must be owner/,
   });
 });
 

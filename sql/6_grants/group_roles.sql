@@ -65,7 +65,7 @@ select s3_connector_private.grant_to_groups(
   'execute on function s3_connector.find_gaps(text, text, interval, timestamptz, timestamptz)', 's3_connector_reader');
 select s3_connector_private.grant_to_groups(
   'insert, update, delete on s3_connector.connectors, s3_connector.column_mappings', 's3_connector_admin');
--- Functions that delete rows run with the caller's or the owner's rights (sql/82_undo.sql). The caller needs execute on the private
+-- Functions that delete rows run with the caller's or the owner's rights (sql/2_lifecycle/undo.sql). The caller needs execute on the private
 -- functions in them, but must not be able to call those directly. So nobody gets usage on the schema.
 select s3_connector_private.grant_to_groups(format('execute on function %s', f.oid::regprocedure), 's3_connector_operator')
 from pg_proc f

@@ -1,4 +1,4 @@
--- The views that people read.
+-- The views that people read. First in this folder, because metrics reads one of them.
 
 create or replace view s3_connector.file_history as
   select f.connector_name, f.key, h.from_status, h.to_status, h.at, h.seconds, h.attempt, h.message

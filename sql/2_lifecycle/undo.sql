@@ -143,31 +143,3 @@ end;
 $$;
 comment on function s3_connector_private.queue_again(text, text, bigint) is
   'Queues a file whose rows are deleted, or that never had any. A waiting file stays as it is. Returns the count that it is given.';
-
-create or replace function s3_connector.undo_file(name text, key text)
-returns bigint language sql security invoker
-begin atomic
-  select coalesce((
-    select s3_connector_private.end_undo(
-      u.file_id,
-      s3_connector_private.delete_rows(u.file_id, u.lineage, u.owner, s3_connector_private.may_become(u.owner))
-    )
-    from s3_connector_private.begin_undo(name, key, for_reimport => false) u
-  ), 0);
-end;
-comment on function s3_connector.undo_file(text, text) is
-  'Deletes the rows that came from a file, found by file_id_column, and returns how many. The file''s status becomes undone and its counts null. Deletes as the connector''s owner if the caller may set role to it, and otherwise as the caller.';
-
-create or replace function s3_connector.reimport_file(name text, key text)
-returns bigint language sql security invoker
-begin atomic
-  select s3_connector_private.queue_again(name, key, coalesce((
-    select s3_connector_private.end_undo(
-      u.file_id,
-      s3_connector_private.delete_rows(u.file_id, u.lineage, u.owner, s3_connector_private.may_become(u.owner))
-    )
-    from s3_connector_private.begin_undo(name, key, for_reimport => true) u
-  ), 0));
-end;
-comment on function s3_connector.reimport_file(text, text) is
-  'Deletes a file''s rows, like undo_file, if it is imported, and queues it again, in one transaction. Returns how many rows were deleted. If the object was overwritten since, the new version is imported.';

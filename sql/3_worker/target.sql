@@ -26,15 +26,6 @@ $$;
 comment on function s3_connector_private.table_traits(regclass) is
   'Returns facts about a table with its partitions. splittable: its rows may come in several statements, because no statement trigger, after-row trigger or foreign key to itself sees the difference. may_leave_out, may_leave_updates: a before-row trigger or a foreign table may suppress inserts, or updates, without an error.';
 
-create or replace function s3_connector_private.relation_oid(schema_name text, relation_name text)
-returns oid language sql stable as $$
-  -- Not by to_regclass, which needs usage on the schema. The connectors' owners have that; the worker may lack it.
-  select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace
-  where n.nspname = schema_name and c.relname = relation_name;
-$$;
-comment on function s3_connector_private.relation_oid(text, text) is
-  'Returns the oid of the relation with that name; null if there is none.';
-
 create or replace function s3_connector_private.unlogged_part(target oid)
 returns text language plpgsql stable as $$
 declare

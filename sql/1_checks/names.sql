@@ -76,3 +76,12 @@ end;
 $$;
 comment on function s3_connector_private.is_type(text) is
   'Returns whether a text is a type: one of PostgreSQL''s, one in public, or schema.type.';
+
+create or replace function s3_connector_private.relation_oid(schema_name text, relation_name text)
+returns oid language sql stable as $$
+  -- Not by to_regclass, which needs usage on the schema. The connectors' owners have that; the worker may lack it.
+  select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace
+  where n.nspname = schema_name and c.relname = relation_name;
+$$;
+comment on function s3_connector_private.relation_oid(text, text) is
+  'Returns the oid of the relation with that name; null if there is none.';

@@ -1,6 +1,6 @@
--- The functions that people call: pause, resume, retry and others. Each is one transaction with the jobs that it adds and
--- removes, and is safe to call twice and from several sessions at once. "Lock order": everything locks a connector, then its
--- files, its progress, its queue (lock_queue), its jobs.
+-- Functions that control connectors and files: pause, resume, retry and others. Each is one transaction with the jobs that it
+-- adds and removes, and is safe to call twice and from several sessions at once. "Lock order": everything locks a connector,
+-- then its files, its progress, its queue (lock_queue), its jobs.
 
 create or replace function s3_connector.pause(name text)
 returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

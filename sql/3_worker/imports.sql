@@ -171,14 +171,6 @@ $$;
 comment on function s3_connector_private.record_success(bigint, bigint, bigint, bigint, bigint, bigint) is
   'Calls finish_attempt, and raises S3C01 if the attempt no longer owns the file, because the client has already sent the commit. Returns whether the connector has a backlog.';
 
-create or replace function s3_connector_private.backoff(failures integer, longest_seconds integer)
-returns interval language sql volatile as $$
-  -- 5 s, 10 s, 20 s ..., each plus or minus 25 %, so that many files or connectors do not retry at once.
-  select least(5 * 2 ^ least(failures - 1, 10), longest_seconds) * (0.75 + 0.5 * random()) * interval '1 second';
-$$;
-comment on function s3_connector_private.backoff(integer, integer) is
-  'Returns the wait after this many failures in a row. longest_seconds limits it, before jitter.';
-
 create or replace function s3_connector_private.has_stalled(file_id bigint)
 returns boolean language sql stable as $$
   select exists (

@@ -1,0 +1,60 @@
+-- The procedures that ask a worker and wait for its answer (sql/3_worker/requests.sql).
+
+create or replace procedure s3_connector.check(name text)
+language plpgsql as $$
+declare
+  answer jsonb;
+begin
+  call s3_connector._ask('check', name, null, answer);
+end;
+$$;
+comment on procedure s3_connector.check(text) is
+  'Tests step by step what the connector needs (credentials, role, list, get, target, grants). The results are in checks, and in notices.';
+
+create or replace procedure s3_connector.preview(name text)
+language plpgsql as $$
+declare
+  answer jsonb;
+begin
+  call s3_connector._ask('preview', name, null, answer);
+end;
+$$;
+comment on procedure s3_connector.preview(text) is
+  'Fills preview_files with the first 1,000 keys that match, and preview_columns with the columns of the first file that is not empty.';
+
+create or replace procedure s3_connector.dry_run_file(
+  name text,
+  key text,
+  inout rows_read bigint default null,
+  inout rows_imported bigint default null,
+  inout rows_rejected bigint default null,
+  inout rows_skipped bigint default null,
+  inout error_code text default null,
+  inout error_message text default null
+)
+language plpgsql as $$
+declare
+  answer jsonb;
+begin
+  call s3_connector._ask('dry_run_file', name, key, answer);
+  rows_read := answer ->> 'rows_read';
+  rows_imported := answer ->> 'rows_imported';
+  rows_rejected := answer ->> 'rows_rejected';
+  rows_skipped := answer ->> 'rows_skipped';
+  error_code := answer ->> 'error_code';
+  error_message := answer ->> 'error_message';
+end;
+$$;
+comment on procedure s3_connector.dry_run_file(text, text, bigint, bigint, bigint, bigint, text, text) is
+  'Imports one file of the bucket, tracked or not, and rolls back. Returns the counts or the error of the import. Changes nothing.';
+
+create or replace procedure s3_connector.audit(name text)
+language plpgsql as $$
+declare
+  answer jsonb;
+begin
+  call s3_connector._ask('audit', name, null, answer);
+end;
+$$;
+comment on procedure s3_connector.audit(text) is
+  'Lists all matching keys up to the marker and fills late_files with keys that were never tracked (late) and imported ones that were overwritten since.';
