@@ -1,4 +1,6 @@
 /** "Errors" that a person can act on: a stable code, a message, a hint, and whether they are passing. */
+import { storable } from './db/storable.ts';
+
 export interface ErrorOptions {
   passing?: boolean | undefined;
   hint?: string | undefined;
@@ -10,7 +12,7 @@ export interface ErrorOptions {
 /**
  * An error that a person can act on. `code` is stable and is stored in `files.error_code`. A "passing" error may be over by
  * itself (network, SlowDown, deadlock). A "lasting" one stays until somebody changes something (a bad value, a missing
- * column, AccessDenied).
+ * column, AccessDenied). Message and hint can go into the database as they are.
  */
 export class ConnectorError extends Error {
   readonly code: string;
@@ -22,11 +24,11 @@ export class ConnectorError extends Error {
   readonly column: string | undefined;
 
   constructor(code: string, message: string, options: ErrorOptions = {}) {
-    super(message, { cause: options.cause });
+    super(storable(message), { cause: options.cause });
     this.name = 'ConnectorError';
     this.code = code;
     this.passing = options.passing ?? false;
-    this.hint = options.hint;
+    this.hint = options.hint === undefined ? undefined : storable(options.hint);
     this.line = options.line;
     this.column = options.column;
   }
@@ -54,7 +56,7 @@ const MAX_LENGTH = 3000;
 
 /** Returns message and hint in one text, for `files.error_message` and the log. */
 export function describeError(error: unknown): string {
-  const message = shorten(error instanceof Error ? error.message : String(error));
+  const message = shorten(storable(error instanceof Error ? error.message : String(error)));
   const hint = error instanceof ConnectorError && error.hint;
   return hint ? `${message}. ${shorten(hint)}` : message;
 }

@@ -67,7 +67,7 @@ export async function recordFailure(
 ): Promise<FileStatus | null> {
   const { rows } = await sql<{ status: FileStatus | null }>`
     select s3_connector_private.fail_attempt(
-      ${file.id}, ${file.attempt_id}, ${error.code}, ${toText(describeError(error))}, ${error.passing}
+      ${file.id}, ${file.attempt_id}, ${error.code}, ${describeError(error)}, ${error.passing}
     ) as status`.execute(db);
   return rows[0]?.status ?? null;
 }
@@ -85,14 +85,9 @@ export async function postponeAttempt(
 ): Promise<FileStatus | null> {
   const { rows } = await sql<{ status: FileStatus | null }>`
     select s3_connector_private.postpone_attempt(
-      ${file.id}, ${file.attempt_id}, ${error.code}, ${toText(describeError(error))}, ${outage.code}, ${toText(describeError(outage))}
+      ${file.id}, ${file.attempt_id}, ${error.code}, ${describeError(error)}, ${outage.code}, ${describeError(outage)}
     ) as status`.execute(db);
   return rows[0]?.status ?? null;
-}
-
-/** Replaces NUL bytes, which PostgreSQL's `text` cannot hold and a message may quote. */
-function toText(message: string): string {
-  return message.replaceAll('\0', '\\0');
 }
 
 /** Records the version of an object that replaced the listed one, so that the next attempt fetches it. */

@@ -1,5 +1,6 @@
 /** Writes refused rows to rejected_rows, and enforces max_bad_rows. */
 
+import { storable } from '../db/storable.ts';
 import { ConnectorError } from '../errors.ts';
 import type { Refusal } from '../formats/format.ts';
 import type { CopyJob } from './job.ts';
@@ -38,8 +39,8 @@ export class Rejects {
     this.count++;
     // Checked for each row: a batch may have a million more.
     checkLimit(this.#job, this.count, refusal);
-    const raw = clean(refusal.raw).slice(0, MAX_RAW);
-    this.#rows.push({ ...refusal, reason: clean(refusal.reason), raw });
+    const raw = storable(refusal.raw.slice(0, MAX_RAW));
+    this.#rows.push({ ...refusal, reason: storable(refusal.reason), raw });
     this.#characters += raw.length;
   }
 
@@ -78,9 +79,4 @@ function checkLimit({ connector, part, rejectedBefore }: CopyJob, rejected: numb
 
 function describe(unit: string, { line, column, reason }: Refusal): string {
   return `${unit} ${line}${column === null ? '' : `, column ${column}`}: ${reason}`;
-}
-
-/** Replaces NUL and lone surrogates, which PostgreSQL's `text` cannot hold. */
-function clean(text: string): string {
-  return text.replaceAll('\0', '\ufffd').toWellFormed();
 }

@@ -326,3 +326,24 @@ test('files that fail together make a connector wait once, and each wait is long
   await note();
   assert.equal(await tries(), 2);
 });
+
+test('an outage whose error has NUL characters is recorded', async () => {
+  server.faults.order({
+    operation: 'ListObjectsV2',
+    times: ALWAYS,
+    error: { status: 418, code: 'Nul', message: 'a\0b' },
+  });
+  await insert('nul');
+  assert.match((await quiet('nul')).last_error!, /Nul: a\ufffdb/);
+  const [poll] = await failedPolls('nul', 1);
+  assert.equal(poll!.error_code, 'source_unavailable');
+  await assert.rejects(db.query("call s3_connector.preview('nul')"), {
+    message: /a\ufffdb/,
+    detail: 'error_code source_unavailable',
+  });
+  await db.query("call s3_connector.check('nul')");
+  const checks = await db.query<{ message: string }>(
+    "select message from s3_connector.checks where connector_name = 'nul' and step = 'list'",
+  );
+  assert.match(checks[0]!.message, /a\ufffdb/);
+});

@@ -88,6 +88,19 @@ test('good rows land; each bad one stands in rejected_rows with line, column, re
   for (const [i, reason] of reasons.entries()) assert.match(rows[i]!.error, reason);
 });
 
+test('a raw line that is cut within a surrogate pair is kept', async () => {
+  await db.query('create table cut (id integer, label text)');
+  const start = `bad,${'x'.repeat(65_531)}`;
+  world.put('cut/1.csv', `id,label\n${start}\u{1f600} end\n1,good\n`);
+  await world.insertConnector({ name: 'cut', pattern: 'cut/*', target_table: 'cut', on_bad_row: 'skip' });
+  const [file] = await world.settled('cut');
+  assert.equal(file!.status, 'success', file!.error_message ?? '');
+  assert.deepEqual(
+    (await rejected('cut')).map(({ line, raw }) => ({ line, raw })),
+    [{ line: 2, raw: `${start}\ufffd` }],
+  );
+});
+
 test('the bad row is the one that is left out, whatever lines the rows before it have', async () => {
   await db.query('create table lines (id integer, label text)');
   const files: Record<string, { body: string; line: number }> = {
