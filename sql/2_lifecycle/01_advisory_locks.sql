@@ -6,6 +6,8 @@
 --   (1395868505, workers.id)    session      register_worker                 nothing: the worker is alive while it holds it
 --   (1395868506, hash of name)  transaction  lock_queue, try_lock_queue      moving several jobs of one connector
 --   1395868507                  transaction  fold_totals                     summing up total_changes
+--   hash of table, seed 0       transaction  the import that creates it      creating one target table
+--   hash of table, seed 1       transaction  src/copy/columnstore.ts         nothing: the import with it may create chunks
 
 create or replace function s3_connector_private.worker_lock_class()
 returns integer language sql immutable parallel safe as $$ select 1395868505 $$;

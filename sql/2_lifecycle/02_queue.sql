@@ -95,18 +95,23 @@ $$;
 comment on function s3_connector_private.queue_head() is
   'Returns the run_at of the next import in the queue; now if none waits.';
 
-create or replace function s3_connector_private.remove_exhausted_jobs()
-returns void language sql as $$
-  -- A job that had begun when another replaced it may not run again, and would stay in the queue forever.
-  delete from s3_connector_queue._private_jobs j
-  where j.id = any (array(
-    select s.id from s3_connector_queue._private_jobs s
-    where s.attempts >= s.max_attempts and s.locked_at is null
-    for update skip locked
-  ));
+create or replace function s3_connector_private.remove_exhausted_jobs(changed_before timestamptz default 'infinity')
+returns bigint language sql as $$
+  -- A job that had begun when another replaced it may not run again, and would stay in the queue forever. So would a request
+  -- that no worker could answer.
+  with removed as (
+    delete from s3_connector_queue._private_jobs j
+    where j.id = any (array(
+      select s.id from s3_connector_queue._private_jobs s
+      where s.attempts >= s.max_attempts and s.locked_at is null and s.updated_at < changed_before
+      for update skip locked
+    ))
+    returning 1
+  )
+  select count(*) from removed;
 $$;
-comment on function s3_connector_private.remove_exhausted_jobs() is
-  'Removes jobs that were interrupted and have no attempts left. Reads the whole queue, so call it only after a failure.';
+comment on function s3_connector_private.remove_exhausted_jobs(timestamptz) is
+  'Removes jobs that do not run and have no attempts left. Reads the whole queue, so call it seldom. Returns how many.';
 
 create or replace function s3_connector_private.free_jobs(pool_ids text[], running_jobs bigint[], locked_before timestamptz)
 returns bigint language plpgsql as $$
@@ -144,16 +149,3 @@ returns text[] language sql as $$
 $$;
 comment on function s3_connector_private.busy_pools(text[]) is
   'Returns which of these pools of graphile-worker hold jobs. Reads the whole queue.';
-
-create or replace function s3_connector_private.remove_old_exhausted_jobs()
-returns bigint language sql as $$
-  -- These are requests that no worker could answer.
-  with removed as (
-    select s3_connector_queue.complete_jobs(array_agg(j.id)) from s3_connector_queue.jobs j
-    where j.attempts >= j.max_attempts and j.locked_at is null and j.updated_at < now() - interval '1 day'
-    having count(*) > 0
-  )
-  select count(*) from removed;
-$$;
-comment on function s3_connector_private.remove_old_exhausted_jobs() is
-  'Removes jobs that have had no attempts left for more than a day. Returns how many.';

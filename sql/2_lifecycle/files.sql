@@ -100,32 +100,24 @@ $$;
 comment on function s3_connector_private.tracked_files(text) is
   'Returns how many files of the connector have not ended. max_tracked_files limits it.';
 
-create or replace function s3_connector_private.queue_files(file_ids bigint[])
-returns bigint language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare
-  queued bigint[];
+create or replace function s3_connector_private.queue_files(connector s3_connector.connectors, file_ids bigint[])
+returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
-  with queued_files as (
-    update s3_connector.files f
-    set status = case c.state when 'running' then 'in_queue' else 'paused' end::s3_connector.file_status,
-      attempts = 0, attempt_id = null, queued_at = now(), next_attempt_at = null,
-      error_code = null, error_message = null, rows_read = null, rows_imported = null, rows_rejected = null, rows_skipped = null
-    from s3_connector.connectors c
-    where f.id = any (file_ids) and c.name = f.connector_name
-    returning f.id
-  )
-  select array_agg(id) into queued from queued_files;
+  if file_ids = '{}' then
+    return;
+  end if;
+  update s3_connector.files f
+  set status = case connector.state when 'running' then 'in_queue' else 'paused' end::s3_connector.file_status,
+    attempts = 0, attempt_id = null, queued_at = now(), next_attempt_at = null,
+    error_code = null, error_message = null, rows_read = null, rows_imported = null, rows_rejected = null, rows_skipped = null
+  where f.id = any (file_ids);
   -- A retry that was due later is due now.
-  perform s3_connector_private.remove_import_jobs(c.connector_name, queued)
-  from (select distinct f.connector_name from s3_connector.files f where f.id = any (queued)) c;
-  perform s3_connector_private.add_import_jobs(array(
-    select f.id from s3_connector.files f where f.id = any (queued) and f.status = 'in_queue'
-  ));
-  perform s3_connector_private.retry_buckets(array(
-    select distinct f.connector_name from s3_connector.files f where f.id = any (queued)
-  ));
-  return coalesce(cardinality(queued), 0);
+  perform s3_connector_private.remove_import_jobs(connector.name, file_ids);
+  if connector.state = 'running' then
+    perform s3_connector_private.add_import_jobs(file_ids);
+    perform s3_connector_private.retry_bucket(connector.name);
+  end if;
 end;
 $$;
-comment on function s3_connector_private.queue_files(bigint[]) is
-  'Queues files as if they were new (status paused if their connector is). Returns how many.';
+comment on function s3_connector_private.queue_files(s3_connector.connectors, bigint[]) is
+  'Queues files of a connector as if they were new (status paused if it is). The caller has locked both.';

@@ -134,8 +134,8 @@ comment on function s3_connector_private.end_undo(bigint, bigint) is
 create or replace function s3_connector_private.queue_again(name text, key text, deleted bigint)
 returns bigint language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
-  perform s3_connector_private.queue_files(array[f.id])
-  from s3_connector.files f
+  perform s3_connector_private.queue_files(c, array[f.id])
+  from s3_connector.files f join s3_connector.connectors c on c.name = f.connector_name
   where f.connector_name = queue_again.name and f.key = queue_again.key
     and f.status in ('failure', 'pending_retry', 'cancelled', 'undone');
   return deleted;

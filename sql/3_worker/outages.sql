@@ -90,14 +90,13 @@ $$;
 comment on function s3_connector_private.waits_for_bucket(text) is
   'Returns whether the connector''s files wait for their bucket. The answer is valid until the end of the transaction.';
 
-create or replace function s3_connector_private.retry_buckets(names text[])
+create or replace function s3_connector_private.retry_bucket(connector_name text)
 returns void language sql as $$
-  select s3_connector_private.add_poll_job(c.name)
-  from s3_connector_private.outages o join s3_connector.connectors c on c.name = o.connector_name
-  where c.name = any (names) and c.state = 'running';
+  select s3_connector_private.add_poll_job(o.connector_name)
+  from s3_connector_private.outages o where o.connector_name = retry_bucket.connector_name;
 $$;
-comment on function s3_connector_private.retry_buckets(text[]) is
-  'Queues a poll, for now, of those of these connectors that wait for their bucket.';
+comment on function s3_connector_private.retry_bucket(text) is
+  'Queues a poll, for now, of a running connector if it waits for its bucket.';
 
 create or replace function s3_connector_private.end_outage(connector_name text)
 returns void language plpgsql as $$

@@ -105,7 +105,7 @@ returns bigint language sql as $$
     delete from s3_connector_private.workers w where w.stopped_at < now() - interval '7 days' returning 1
   )
   select (select count(*) from old_requests) + (select count(*) from old_workers)
-    + s3_connector_private.remove_old_exhausted_jobs();
+    + s3_connector_private.remove_exhausted_jobs(now() - interval '1 day');
 $$;
 comment on function s3_connector_private.prune_leftovers() is
   'Deletes requests older than a day, workers that stopped more than a week ago, and old jobs with no attempts left. Returns how many.';

@@ -40,12 +40,15 @@ comment on function s3_connector.poll_now(text) is 'Polls the bucket now instead
 
 create or replace function s3_connector.retry(name text)
 returns bigint language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-begin
-  perform s3_connector_private.require_connector(name);
-  return s3_connector_private.queue_files(array(
+declare
+  connector s3_connector.connectors := s3_connector_private.require_connector(name);
+  failed bigint[] := array(
     select f.id from s3_connector.files f
     where f.connector_name = retry.name and f.status = 'failure' order by f.key for update
-  ));
+  );
+begin
+  perform s3_connector_private.queue_files(connector, failed);
+  return cardinality(failed);
 end;
 $$;
 comment on function s3_connector.retry(text) is
@@ -54,10 +57,9 @@ comment on function s3_connector.retry(text) is
 create or replace function s3_connector.retry_file(name text, key text)
 returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  file s3_connector.files;
+  connector s3_connector.connectors := s3_connector_private.require_connector(name);
+  file s3_connector.files := s3_connector_private.require_file(name, key);
 begin
-  perform s3_connector_private.require_connector(name);
-  file := s3_connector_private.require_file(name, key);
   if file.status = 'success' then
     raise exception 'file % is imported already', quote_literal(file.key)
       using errcode = 'object_not_in_prerequisite_state',
@@ -65,7 +67,7 @@ begin
   end if;
   -- Waiting and running files stay as they are.
   if file.status in ('failure', 'pending_retry', 'cancelled', 'undone') then
-    perform s3_connector_private.queue_files(array[file.id]);
+    perform s3_connector_private.queue_files(connector, array[file.id]);
   end if;
 end;
 $$;

@@ -78,10 +78,15 @@ async function dropOld(transaction: Transaction<Database>, statement: string): P
     transaction,
     kind === 'view'
       ? sql`select 'view' as kind, ${name}::regclass::text as name, 'pg_class'::regclass::oid as class, ${name}::regclass::oid as oid`
-      : sql`select case prokind when 'p' then 'procedure' else 'function' end as kind, oid::regprocedure::text as name,
-          'pg_proc'::regclass::oid as class, oid
-        from pg_proc where pronamespace = ${schema}::regnamespace and proname = ${object}`,
+      : functionsWhere(sql`p.pronamespace = ${schema}::regnamespace and p.proname = ${object}`),
   );
+}
+
+function functionsWhere(condition: RawBuilder<unknown>): RawBuilder<unknown> {
+  return sql`
+    select case p.prokind when 'p' then 'procedure' else 'function' end as kind, p.oid::regprocedure::text as name,
+      'pg_proc'::regclass::oid as class, p.oid
+    from pg_proc p where ${condition}`;
 }
 
 interface DatabaseObject {
@@ -152,10 +157,7 @@ async function dropLeftovers(transaction: Transaction<Database>): Promise<void> 
   for (const { statement } of triggers) await sql.raw(statement).execute(transaction);
   await dropAll(
     transaction,
-    sql`select case p.prokind when 'p' then 'procedure' else 'function' end as kind, p.oid::regprocedure::text as name,
-        'pg_proc'::regclass::oid as class, p.oid
-      from pg_proc p
-      where p.pronamespace = any (${OWN_SCHEMAS}::regnamespace[]) and ${isOlder('p.xmin')}`,
+    functionsWhere(sql`p.pronamespace = any (${OWN_SCHEMAS}::regnamespace[]) and ${isOlder('p.xmin')}`),
   );
 }
 

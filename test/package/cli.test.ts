@@ -165,5 +165,14 @@ test('doctor says what to do about each failed step, with status 1, and no secre
   await blank.query("insert into s3_connector_private.migrations values ('9999_future', '')");
   const newer = await runCli(['doctor'], { DATABASE_URL: blank.url });
   assert.equal(newer.code, 1);
-  assert.match(newer.stdout, /^failed +migrations .*9999_future.*\n +A newer version/m);
+  assert.match(newer.stdout, /^failed +migrations .*9999_future.*\n +Run the newer version\./m);
+  // A newer version may have no migration of its own.
+  await blank.query(
+    `delete from s3_connector_private.migrations;
+      create table s3_connector_private.versions (version text, digest text);
+      insert into s3_connector_private.versions values ('99.0.0', '')`,
+  );
+  const later = await runCli(['doctor'], { DATABASE_URL: blank.url });
+  assert.equal(later.code, 1);
+  assert.match(later.stdout, /^failed +migrations .*by version 99\.0\.0.*\n +Run the newer version\./m);
 });
