@@ -12,7 +12,8 @@ import { sift } from './sift.ts';
 import { Trials } from './trials.ts';
 
 /**
- * Returns a way that also copies a part with bad rows. It costs a savepoint; only a bad row makes it read the part again.
+ * Returns a way of copying that also takes a part with bad rows. It costs a savepoint; only a bad row makes it read the part
+ * again.
  * @param copyRows the way that is tried first
  */
 export function withBadRows(copyRows: CopyRows): CopyRows {

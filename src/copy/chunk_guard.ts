@@ -10,7 +10,7 @@ const CHUNK_MADE_MEANWHILE = 'chunk_made_meanwhile';
 const TRIES = 3;
 
 /**
- * Returns a way that writes a part again if it would hide rows that others have committed meanwhile.
+ * Returns a way of copying that copies a part again if it would hide rows that others have committed meanwhile.
  *
  * If TimescaleDB waits for another session to create a chunk, it then compresses into that chunk as if it were empty. Any
  * COPY may compress: by the connector, the table's option, or the session's settings.

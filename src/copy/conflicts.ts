@@ -12,8 +12,8 @@ import { inSavepoint } from './savepoint.ts';
 import { dropStaging, makeStaging, ROW, STAGING } from './staging.ts';
 
 /**
- * Returns a way that also copies rows whose keys the table has already. It costs a savepoint; only a conflict makes it read
- * the part again, into a staging table.
+ * Returns a way of copying that also takes rows whose keys the table has already. It costs a savepoint; only a conflict
+ * makes it read the part again, into a staging table.
  * @param copyRows the way that is tried first, and that fills the staging table
  * @throws ConnectorError `no_unique_key`, `rows_do_not_add_up`, PostgreSQL's errors
  */

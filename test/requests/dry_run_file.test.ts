@@ -125,7 +125,7 @@ test('bad rows are counted and told, and stand in no table; conflicts are counte
   assert.deepEqual(await db.query('select n from mixed'), [{ n: 1 }]);
 });
 
-test('a bad row is told once if a conflict makes the import start again', async () => {
+test('a bad row is reported once if a conflict makes the import copy the file again', async () => {
   await db.query('create table restarted (n integer primary key, pad text)');
   await db.query("insert into restarted values (100000, '')");
   // Bad rows are written batch by batch, so the conflict must be in a later batch.
