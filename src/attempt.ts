@@ -1,5 +1,4 @@
 /** The type of one "attempt": one try at importing one file. */
-import type { DryRun } from './copy/job.ts';
 import type { ColumnMapping, Connector, File } from './db/schema.ts';
 
 export interface Attempt {
@@ -8,6 +7,14 @@ export interface Attempt {
   mappings: ColumnMapping[];
   /** Aborted when the attempt must stop: the file was taken away from it, or the worker stops. */
   signal: AbortSignal;
-  /** If given, the import is rolled back at the end, and the rows that it refused are put here. */
+  /** If given, the import is rolled back at the end. */
   dryRun?: DryRun | undefined;
+}
+
+/** What an attempt of `dry_run_file` has. */
+export interface DryRun {
+  /** The request that it answers. */
+  requestId: number;
+  /** The first rows that the import refused, as `line 3, column n: reason`. */
+  refusals: string[];
 }

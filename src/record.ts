@@ -5,6 +5,7 @@ import type { Attempt } from './attempt.ts';
 import { queryAll } from './db/query_all.ts';
 import type { Database, File, FileStatus } from './db/schema.ts';
 import { type ConnectorError, describeError } from './errors.ts';
+import type { ImportTransaction } from './import/transaction.ts';
 import type { RowCounts } from './reconcile.ts';
 import type { SourceObject } from './sources/source.ts';
 
@@ -30,18 +31,16 @@ export async function startAttempt(
 }
 
 /**
- * Records the success of an attempt and commits, on the connection that holds its rows. One message does both, which
- * saves a round trip.
- * @param notice what `connector_status` shows from now on; undefined leaves it unchanged
+ * Ends the transaction of an import: records the success of its attempt and commits. A dry run rolls back instead.
  * @returns whether the connector has a backlog
  * @throws PostgreSQL's errors; SQLSTATE S3C01 if the file was cancelled, dropped or taken over meanwhile
  */
-export async function commitSuccess(
-  client: pg.ClientBase,
-  file: File,
+export async function recordSuccess(
+  { client, notice }: ImportTransaction,
+  { file, dryRun }: Attempt,
   counts: RowCounts,
-  notice: string | null | undefined,
 ): Promise<boolean> {
+  if (dryRun) return await rollBack(client);
   const { read, imported, rejected, skipped } = counts;
   const values = [file.id, file.attempt_id, read, imported, rejected, skipped];
   const statements = [
@@ -50,10 +49,19 @@ export async function commitSuccess(
     ...(notice === undefined ? [] : [setNotice(file.connector_name, notice)]),
     'commit',
   ];
+  // One message saves a round trip.
   const [recorded] = await queryAll<{ backlog: boolean }>(client, statements);
   return recorded!.rows[0]!.backlog;
 }
 
+/** Rolls back after the checks of deferred constraints, which a commit would make. */
+async function rollBack(client: pg.ClientBase): Promise<false> {
+  await client.query('set constraints all immediate');
+  await client.query('rollback');
+  return false;
+}
+
+/** @param notice what `connector_status` shows from now on */
 function setNotice(connectorName: string, notice: string | null): string {
   const value = notice === null ? 'null' : pg.escapeLiteral(notice);
   return `select s3_connector_private.set_notice(${pg.escapeLiteral(connectorName)}, ${value})`;
@@ -100,9 +108,4 @@ export async function recordNewVersion(
     select s3_connector_private.refresh_object(
       ${file.id}, ${object.etag}, ${object.sizeBytes}, ${object.lastModified.toISOString()}::timestamptz
     )`.execute(db);
-}
-
-/** Queues a poll if the connector has a backlog and enough free places in the queue. */
-export async function pollBacklog(db: Kysely<Database>, connectorName: string): Promise<void> {
-  await sql`select s3_connector_private.refill(${connectorName})`.execute(db);
 }

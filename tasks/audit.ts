@@ -1,7 +1,7 @@
 /** The task that answers `call s3_connector.audit(name)`. */
 import { sql } from 'kysely';
-import { auditKeys } from '../src/ask/audit.ts';
-import { defineAnswer } from '../src/ask/request.ts';
+import { auditKeys } from '../src/requests/audit.ts';
+import { defineAnswer } from '../src/requests/request.ts';
 
 export default defineAnswer(async (request, worker) => {
   const { keysListed, keysMatched } = await auditKeys(request, worker);

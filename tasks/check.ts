@@ -1,7 +1,7 @@
 /** The task that answers `call s3_connector.check(name)`. */
 import { sql } from 'kysely';
-import { checkConnector } from '../src/ask/check.ts';
-import { defineAnswer, jsonb } from '../src/ask/request.ts';
+import { checkConnector } from '../src/requests/check.ts';
+import { defineAnswer, jsonb } from '../src/requests/request.ts';
 
 export default defineAnswer(async (request, worker) => {
   const steps = await checkConnector(request, worker);

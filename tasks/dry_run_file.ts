@@ -1,8 +1,8 @@
 /** The task that answers `call s3_connector.dry_run_file(name, key)`. */
 import { sql } from 'kysely';
-import { dryRunFile } from '../src/ask/dry_run.ts';
-import { defineAnswer, jsonb, type Request } from '../src/ask/request.ts';
 import { compileGlob } from '../src/glob.ts';
+import { dryRunFile } from '../src/requests/dry_run.ts';
+import { defineAnswer, jsonb, type Request } from '../src/requests/request.ts';
 
 export default defineAnswer(async (request, worker) => {
   const { refusals, ...result } = await dryRunFile(request, worker);

@@ -4,8 +4,7 @@ import type { File } from '../src/db/schema.ts';
 import { untilAnswered } from '../src/db/until_answered.ts';
 import { ConnectorError, describeError, locate } from '../src/errors.ts';
 import { faultPoint } from '../src/fault_points.ts';
-import { fetchFor } from '../src/fetch.ts';
-import { type Imported, importSpooled } from '../src/import.ts';
+import { fetchAndImport, type Imported } from '../src/import.ts';
 import { log } from '../src/log.ts';
 import { countFailure, countImport } from '../src/metrics/counters.ts';
 import { findOutage } from '../src/outage.ts';
@@ -13,11 +12,8 @@ import { postponeAttempt, recordFailure, recordNewVersion, startAttempt } from '
 import type { SourceObject } from '../src/sources/source.ts';
 import { defineTask, type WorkerContext } from '../src/task.ts';
 
-/** Objects of at least this size are read while they are fetched. */
-const READ_AHEAD_FROM_BYTES = 8 << 20;
-
 export default defineTask<{ file_id: number }>(async ({ file_id }, worker, { abortSignal }) => {
-  const attempt = await begin(worker, file_id, abortSignal);
+  const attempt = await beginAttempt(worker, file_id, abortSignal);
   if (!attempt) return;
   faultPoint('attempt_begun');
   try {
@@ -27,7 +23,8 @@ export default defineTask<{ file_id: number }>(async ({ file_id }, worker, { abo
   }
 });
 
-async function begin(
+/** Returns undefined if there is nothing to do: see startAttempt. */
+async function beginAttempt(
   { attempts, control, liveness }: WorkerContext,
   fileId: number,
   shutdown: AbortSignal,
@@ -38,52 +35,35 @@ async function begin(
 }
 
 async function runAttempt(worker: WorkerContext, attempt: Attempt, shutdown: AbortSignal): Promise<void> {
+  const { file, connector } = attempt;
   const startedAt = performance.now();
   try {
-    const { counts, backlog } = await importFile(worker, attempt);
+    const { counts, backlog } = await importCurrentVersion(worker, attempt);
     const seconds = (performance.now() - startedAt) / 1000;
-    countImport(attempt.file, attempt.connector.file_format, { counts, seconds });
-    log.info('imported', { ...fields(attempt.file), rows: counts.imported });
-    if (backlog) worker.backlogPolls.request(attempt.file.connector_name);
+    countImport(file, connector.file_format, { counts, seconds });
+    log.info('imported', { ...fields(file), rows: counts.imported });
+    if (backlog) worker.backlogPolls.request(file.connector_name);
   } catch (error) {
-    await fail(worker, attempt, error, shutdown);
-    worker.backlogPolls.request(attempt.file.connector_name);
+    await recordEnd(worker, attempt, error, shutdown);
+    worker.backlogPolls.request(file.connector_name);
   }
 }
 
-async function importFile(worker: WorkerContext, attempt: Attempt): Promise<Imported> {
+/** Imports the listed version of the object; if that was overwritten and so never imported, the new one. */
+async function importCurrentVersion(worker: WorkerContext, attempt: Attempt): Promise<Imported> {
   const { file, connector, signal } = attempt;
   try {
-    return await importObject(worker, attempt, toObject(file));
+    return await fetchAndImport(worker, attempt, toObject(file));
   } catch (error) {
     if (!(error instanceof ConnectorError && error.code === 'object_changed')) throw error;
-    // The object was overwritten after it was listed. The listed version was never imported, so import the new one.
-    const current = await worker.sources.open(connector).head(file.key, { signal });
-    await recordNewVersion(worker.control.db, file, current);
-    return await importObject(worker, attempt, current);
   }
+  const current = await worker.sources.open(connector).head(file.key, { signal });
+  await recordNewVersion(worker.control.db, file, current);
+  return await fetchAndImport(worker, attempt, current);
 }
 
-async function importObject(
-  worker: WorkerContext,
-  attempt: Attempt,
-  object: SourceObject,
-): Promise<Imported> {
-  const { file, connector, signal } = attempt;
-  const fetched = await fetchFor(worker, connector, object, {
-    name: `${file.id}.${file.attempt_id}`,
-    signal,
-  });
-  try {
-    // A small file gains little from reading ahead, so its transaction does not wait for the network.
-    if (object.sizeBytes < READ_AHEAD_FROM_BYTES) await fetched.file.whole();
-    return await importSpooled(worker, attempt, fetched.file);
-  } finally {
-    await fetched.remove();
-  }
-}
-
-async function fail(
+/** Records that an attempt failed, was postponed because of an outage, or was stopped. */
+async function recordEnd(
   worker: WorkerContext,
   { file, connector, signal }: Attempt,
   cause: unknown,

@@ -1,8 +1,8 @@
 /** The task that answers `call s3_connector.preview(name)`: list -> fetch the first file -> describe its columns. */
 import { sql } from 'kysely';
-import { noticeOfFiles, previewColumns } from '../src/ask/preview.ts';
-import { defineAnswer, jsonb } from '../src/ask/request.ts';
-import { listFirst, sampleOf } from '../src/ask/sample.ts';
+import { noticeOfFiles, previewColumns } from '../src/requests/preview.ts';
+import { defineAnswer, jsonb } from '../src/requests/request.ts';
+import { listFirst, sampleOf } from '../src/requests/sample.ts';
 
 /** `places`: keys in preview_files. `maxRequests`: LIST requests to find them, 1,000 keys each. */
 const LIMITS = { places: 1000, maxRequests: 100 };

@@ -1,5 +1,5 @@
 /** The step "Columns" of the setup: the table, and the mapping of columns. */
-import type { PreviewColumn } from '../../src/ask/preview.ts';
+import type { PreviewColumn } from '../../src/requests/preview.ts';
 import { type Html, html } from '../html.ts';
 import { joined, type Statement, sql } from '../sql.ts';
 import { changedSettings, loadSettings, type Setting, settingFields, updateSettings } from './settings.ts';

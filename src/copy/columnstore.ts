@@ -4,10 +4,11 @@ import { ConnectorError } from '../errors.ts';
 import type { FilePart, SortedRows } from '../formats/format.ts';
 import { log } from '../log.ts';
 import type { RowCounts } from '../reconcile.ts';
-import type { Columnstore } from '../table/columnstore.ts';
+import { type Columnstore, describeColumnstore } from '../table/columnstore.ts';
 import { quoteTable, type TargetTable } from '../table/table.ts';
-import { copyInto, type Destination } from './into.ts';
-import type { CopyJob } from './job.ts';
+import type { Destination } from './destination.ts';
+import type { PartCopy } from './part_copy.ts';
+import { copyInputs, copyPlain } from './plain.ts';
 import { inSavepoint } from './savepoint.ts';
 
 /**
@@ -29,29 +30,27 @@ type Between = 'empty' | 'alike' | 'unlike';
 
 /**
  * Copies a part straight into the columnstore. Sorts it first, if its format can sort as PostgreSQL does; otherwise the
- * server sorts.
+ * server sorts. If the table's columnstore takes no COPY, the rows go as rows.
  */
-export async function copyIntoColumnstore(
-  job: CopyJob,
-  destination: Destination,
-  columnstore: Columnstore,
-): Promise<RowCounts> {
+export async function copyIntoColumnstore(copy: PartCopy, destination: Destination): Promise<RowCounts> {
+  const columnstore = await describeColumnstore(copy.client, copy.table);
+  if (columnstore === null) return await copyPlain(copy, destination);
   return (
-    (await trySorted(job, destination, columnstore)) ??
-    (await copyCompressed(job, destination, job.part.copyInputs(job.plan), 'server'))
+    (await trySorted(copy, destination, columnstore)) ??
+    (await copyCompressed(copy, destination, copy.part.copyInputs(copy.plan), 'server'))
   );
 }
 
 /** Returns null if the rows could not be sorted, or the sorted copy failed. */
 async function trySorted(
-  job: CopyJob,
+  copy: PartCopy,
   destination: Destination,
   { keys, timeColumn }: Columnstore,
 ): Promise<RowCounts | null> {
-  const rows = keys && ((await job.part.sort?.(job.plan, keys)) ?? null);
+  const rows = keys && ((await copy.part.sort?.(copy.plan, keys)) ?? null);
   if (rows === null) return null;
   try {
-    return await inSavepoint(job.client, () => copySorted(job, destination, rows, timeColumn));
+    return await inSavepoint(copy.client, () => copySorted(copy, destination, rows, timeColumn));
   } catch (error) {
     // Row numbers of sorted rows are not the file's. The caller copies again in the file's order, to name a bad row.
     if (
@@ -67,20 +66,20 @@ async function trySorted(
 }
 
 async function copySorted(
-  job: CopyJob,
+  copy: PartCopy,
   destination: Destination,
   rows: SortedRows,
   timeColumn: string,
 ): Promise<RowCounts> {
-  const between = await lookBetween(job.client, job.table, await rows.range(timeColumn));
-  if (between === 'unlike') throw unlike(job.table);
-  const alone = between === 'empty' && (await isAlone(job.client, job.table));
-  const counts = await copyCompressed(job, destination, rows.copyInputs(), alone ? 'all' : 'batches');
-  const { rows: found } = await job.client.query<{ sorted: boolean }>(
+  const between = await lookBetween(copy.client, copy.table, await rows.range(timeColumn));
+  if (between === 'unlike') throw unlike(copy.table);
+  const alone = between === 'empty' && (await isAlone(copy.client, copy.table));
+  const counts = await copyCompressed(copy, destination, rows.copyInputs(), alone ? 'all' : 'batches');
+  const { rows: found } = await copy.client.query<{ sorted: boolean }>(
     'select s3_connector_private.is_sorted_as_declared($1, $2, $3) as sorted',
-    [job.table.schema, job.table.table, alone],
+    [copy.table.schema, copy.table.table, alone],
   );
-  if (!found[0]!.sorted) throw unlike(job.table);
+  if (!found[0]!.sorted) throw unlike(copy.table);
   return counts;
 }
 
@@ -109,13 +108,14 @@ async function isAlone(client: pg.ClientBase, table: TargetTable): Promise<boole
 }
 
 async function copyCompressed(
-  { client, connector, signal }: CopyJob,
+  copy: PartCopy,
   destination: Destination,
   inputs: ReturnType<FilePart['copyInputs']>,
   sortedBy: SortedBy,
 ): Promise<RowCounts> {
+  const { client } = copy;
   await client.query(SWITCHES[sortedBy]);
-  const counts = await copyInto(client, connector.owner, destination, inputs, signal);
+  const counts = await copyInputs(copy, destination, inputs);
   await client.query(switches('default', 'default', 'default'));
   return counts;
 }

@@ -3,7 +3,7 @@
 import { storable } from '../db/storable.ts';
 import { ConnectorError } from '../errors.ts';
 import type { Refusal } from '../formats/format.ts';
-import type { CopyJob } from './job.ts';
+import type { PartCopy } from './part_copy.ts';
 
 /** How much of a raw line is stored, in characters. */
 const MAX_RAW = 65_536;
@@ -18,12 +18,12 @@ export class Rejects {
   /** Rows refused so far, and how many of them PostgreSQL reports as written. */
   count = 0;
   written = 0;
-  readonly #job: CopyJob;
+  readonly #copy: PartCopy;
   #rows: Refusal[] = [];
   #characters = 0;
 
-  constructor(job: CopyJob) {
-    this.#job = job;
+  constructor(copy: PartCopy) {
+    this.#copy = copy;
   }
 
   /** Whether it is time to write. */
@@ -38,7 +38,7 @@ export class Rejects {
   add(refusal: Refusal): void {
     this.count++;
     // Checked for each row: a batch may have a million more.
-    checkLimit(this.#job, this.count, refusal);
+    checkLimit(this.#copy, this.count, refusal);
     const raw = storable(refusal.raw.slice(0, MAX_RAW));
     this.#rows.push({ ...refusal, reason: storable(refusal.reason), raw });
     this.#characters += raw.length;
@@ -46,7 +46,7 @@ export class Rejects {
 
   /** Writes the collected rows. */
   async write(): Promise<void> {
-    const { client, file, part, dryRun, signal } = this.#job;
+    const { client, file, part, dryRun, signal } = this.#copy;
     const rows = this.#rows;
     this.#rows = [];
     this.#characters = 0;
@@ -66,7 +66,12 @@ export class Rejects {
   }
 }
 
-function checkLimit({ connector, part, rejectedBefore }: CopyJob, rejected: number, last: Refusal): void {
+/** Forgets what a dry run reports of an earlier try at the part, which was rolled back. */
+export function forgetRefusals({ dryRun, rejectedBefore }: PartCopy): void {
+  if (dryRun) dryRun.refusals.length = Math.min(dryRun.refusals.length, rejectedBefore);
+}
+
+function checkLimit({ connector, part, rejectedBefore }: PartCopy, rejected: number, last: Refusal): void {
   if (connector.max_bad_rows === null || rejectedBefore + rejected <= connector.max_bad_rows) return;
   throw new ConnectorError(
     'too_many_bad_rows',

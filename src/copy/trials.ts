@@ -2,8 +2,9 @@
 
 import type { CopyInput } from '../formats/format.ts';
 import type { RowCounts } from '../reconcile.ts';
-import { type Around, copyOnce, type Destination } from './into.ts';
-import type { CopyJob } from './job.ts';
+import type { Destination } from './destination.ts';
+import type { CopyContext } from './part_copy.ts';
+import { type Around, runCopy } from './statement.ts';
 
 // Not the name of inSavepoint: if a trial's error ends the part, the outer savepoint also removes this one.
 const SET = 'savepoint s3_connector_trial';
@@ -15,11 +16,11 @@ const RELEASE = 'release savepoint s3_connector_trial';
  * would cost twice as much.
  */
 export class Trials {
-  readonly #job: CopyJob;
+  readonly #context: CopyContext;
   #failed = false;
 
-  constructor(job: CopyJob) {
-    this.#job = job;
+  constructor(context: CopyContext) {
+    this.#context = context;
   }
 
   /** Copies rows. */
@@ -34,15 +35,14 @@ export class Trials {
 
   /** Rolls back a failed trial. Call it before any other statement; the next trial does it by itself. */
   async undoFailed(): Promise<void> {
-    if (this.#failed) await this.#job.client.query(`${GO_BACK}; ${RELEASE}`);
+    if (this.#failed) await this.#context.client.query(`${GO_BACK}; ${RELEASE}`);
     this.#failed = false;
   }
 
   async #copy(destination: Destination, input: CopyInput, after: string[]): Promise<RowCounts> {
-    const { client, connector, signal } = this.#job;
     const around: Around = { before: [this.#failed ? GO_BACK : SET], after };
     this.#failed = true;
-    const counts = await copyOnce(client, connector.owner, destination, input, signal, around);
+    const counts = await runCopy(this.#context, destination, input, around);
     this.#failed = false;
     return counts;
   }

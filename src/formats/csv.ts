@@ -113,7 +113,17 @@ class CsvPart implements FilePart {
     const sections = this.#file.encoders && this.#planSections(plan);
     return sections
       ? toCopyInputs(this.#encode(sections, this.#file.encoders!), sections)
-      : [this.#inputOf(openRows(this.#source), plan, this.#rowsStart())];
+      : [this.#rawInput(plan)];
+  }
+
+  /** Returns the whole part in CSV format. */
+  #rawInput(plan: CopyPlan): CopyInput {
+    const rows = openRows(this.#source);
+    const { newline, lineOffset } = this.#rowsStart();
+    const data = this.#isWhole(plan)
+      ? limitRows(rows, this.#dialect, { maxRowBytes: this.#maxRowBytes, newline, lineOffset })
+      : this.#rewrite(rows, plan, { newline, lineOffset });
+    return rawInput(data, this.#dialect, { newline, lineOf: (line) => lineOffset + line });
   }
 
   async *batches(plan: CopyPlan): AsyncGenerator<RowBatch> {
@@ -122,24 +132,11 @@ class CsvPart implements FilePart {
     const expectedFields = this.columnCount;
     const rewrite: RowRules['rewrite'] = this.#isWhole(plan)
       ? null
-      : (records, lineOf) => this.#rewrite([records], plan, { newline: start.newline ?? null, lineOf });
-    const rules = { dialect: this.#dialect, newline: start.newline ?? null, maxRowBytes, expectedFields };
+      : (records, lineOf) => this.#rewrite([records], plan, { newline: start.newline, lineOf });
+    const rules = { dialect: this.#dialect, newline: start.newline, maxRowBytes, expectedFields };
     const options = { ...start, maxRowBytes, expectedFields };
     for await (const batch of readBatches(openRows(this.#source), this.#dialect, options))
       yield toRowBatch(batch, { ...rules, rewrite });
-  }
-
-  #inputOf(rows: AsyncIterable<Buffer> | Iterable<Buffer>, plan: CopyPlan, start: RowsStart): CopyInput {
-    return rawInput(this.#copyData(rows, plan, start), this.#dialect, {
-      newline: start.newline ?? null,
-      lineOf: (line) => (start.lineOffset ?? 0) + line,
-    });
-  }
-
-  #copyData(rows: AsyncIterable<Buffer> | Iterable<Buffer>, plan: CopyPlan, start: RowsStart): RowBytes {
-    return this.#isWhole(plan)
-      ? limitRows(rows, this.#dialect, { maxRowBytes: this.#maxRowBytes, ...start })
-      : this.#rewrite(rows, plan, start);
   }
 
   /** Whether COPY gets the records unchanged. */
@@ -184,7 +181,7 @@ class CsvPart implements FilePart {
     }
   }
 
-  #rowsStart(): RowsStart {
+  #rowsStart(): Required<RowsStart> {
     const lineOffset = this.#dialect.header ? (this.#header?.lines ?? 0) : 0;
     return { lineOffset, newline: this.#header?.newline ?? null };
   }

@@ -1,6 +1,6 @@
 /**
  * Reads a glob into a "program": instructions that an automaton (automaton.ts) follows along a key. sql/1_checks/glob_regex.sql
- * translates the same globs into regular expressions for SQL; test/ask/glob_regex.test.ts compares the two.
+ * translates the same globs into regular expressions for SQL; test/requests/glob_regex.test.ts compares the two.
  */
 
 /** One instruction. `one` consumes a character of the key; `fork` and `end` consume none. */

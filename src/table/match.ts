@@ -11,6 +11,13 @@ export type MatchSettings = Pick<
   'match_columns_by' | 'on_unknown_column' | 'file_id_column' | 'hive_columns'
 >;
 
+/** The file that a part is of, with the settings of its connector: an attempt has them. */
+export interface MatchSource {
+  connector: MatchSettings;
+  mappings: ColumnMapping[];
+  file: Pick<File, 'id' | 'key'>;
+}
+
 /**
  * Returns which column of the file goes into which column of the table, and the constants that fill other columns.
  * @throws ConnectorError `unknown_column`, `no_column_matches`, `duplicate_column`, `column_not_writable`,
@@ -19,9 +26,7 @@ export type MatchSettings = Pick<
 export function matchColumns(
   part: Pick<FilePart, 'columnNames' | 'columnCount'>,
   table: TargetTable,
-  settings: MatchSettings,
-  mappings: ColumnMapping[],
-  file: Pick<File, 'id' | 'key'>,
+  { connector: settings, mappings, file }: MatchSource,
 ): CopyPlan {
   const constants = [
     ...keyConstants(file.key, table, settings, mappings),

@@ -1,9 +1,9 @@
 /** Polls connectors that have a backlog as soon as places in their queue become free. */
 import { setTimeout as delay } from 'node:timers/promises';
+import { sql } from 'kysely';
 import type { Control } from '../db/control.ts';
 import { describeError } from '../errors.ts';
 import { log } from '../log.ts';
-import { pollBacklog } from '../record.ts';
 
 /** Requests within this time share one query, in milliseconds. The query costs more the more files are queued. */
 const TOGETHER_MS = 20;
@@ -32,7 +32,7 @@ export class BacklogPolls {
   async #run(connectorName: string): Promise<void> {
     do {
       this.#requestedAgain.delete(connectorName);
-      await pollBacklog(this.#db, connectorName).catch((error) =>
+      await queuePoll(this.#db, connectorName).catch((error) =>
         // The schedule polls the connector within a minute anyway.
         log.warn('backlog poll failed', { connector: connectorName, error: describeError(error) }),
       );
@@ -40,4 +40,9 @@ export class BacklogPolls {
     } while (this.#requestedAgain.has(connectorName));
     this.#running.delete(connectorName);
   }
+}
+
+/** Queues a poll if the connector has a backlog and enough free places in the queue. */
+async function queuePoll(db: Control['db'], connectorName: string): Promise<void> {
+  await sql`select s3_connector_private.refill(${connectorName})`.execute(db);
 }

@@ -1,6 +1,6 @@
 /** Divides a worker's jobs into "shares": kinds of jobs with "places" of their own, which no other kind can take. */
 import type { TaskList } from 'graphile-worker';
-import { REQUEST_KINDS } from '../ask/request.ts';
+import { REQUEST_KINDS } from '../requests/request.ts';
 import type { Priorities } from './queue.ts';
 
 /** How many polls one worker runs at the same time. */

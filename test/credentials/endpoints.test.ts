@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
-import { call } from '../ask/support.ts';
+import { call } from '../requests/support.ts';
 import { openWorld } from '../support/world.ts';
 
 // A connector's endpoint reaches nothing but what S3_ALLOWED_ENDPOINTS lists: no metadata service, nothing internal.

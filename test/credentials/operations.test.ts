@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { startStsServer } from '../../embedded/sts/server.ts';
-import { call } from '../ask/support.ts';
+import { call } from '../requests/support.ts';
 import { parquetOf } from '../support/parquet.ts';
 import { openWorld } from '../support/world.ts';
 

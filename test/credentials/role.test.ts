@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
 import { StsError } from '../../embedded/sts/assume_role.ts';
 import { startStsServer } from '../../embedded/sts/server.ts';
-import { call } from '../ask/support.ts';
+import { call } from '../requests/support.ts';
 import { type ConnectorColumns, NEVER_AGAIN, openWorld } from '../support/world.ts';
 
 // auth_method iam_role: the worker's own credentials assume the connector's role, with the installation's external id.

@@ -7,7 +7,7 @@ import { after, test } from 'node:test';
 import { promisify } from 'node:util';
 import { StsError } from '../../embedded/sts/assume_role.ts';
 import { startStsServer } from '../../embedded/sts/server.ts';
-import { call } from '../ask/support.ts';
+import { call } from '../requests/support.ts';
 import { parquetOf } from '../support/parquet.ts';
 import { openWorld } from '../support/world.ts';
 

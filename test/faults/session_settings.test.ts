@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type pg from 'pg';
-import { call } from '../ask/support.ts';
+import { call } from '../requests/support.ts';
 import { parquetOf } from '../support/parquet.ts';
 import { type FileRow, openWorld, type World } from '../support/world.ts';
 import { hurried } from './clock.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { before, beforeEach, test } from 'node:test';
 import { listPage } from '../../embedded/bucket/listing.ts';
 import * as faults from '../../embedded/bucket/listing_faults.ts';
-import { call } from '../ask/support.ts';
+import { call } from '../requests/support.ts';
 import { pick, seeded } from '../support/random.ts';
 import { NEVER_AGAIN, openWorld } from '../support/world.ts';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type pg from 'pg';
-import { cancelOnAbort } from '../../src/copy/cancel.ts';
 import { openControl } from '../../src/db/control.ts';
+import { cancelOnAbort } from '../../src/import/cancel.ts';
 import { testDatabase } from '../support/database.ts';
 
 // No worker runs here: what it does in the database is done by hand, step by step between what people do.

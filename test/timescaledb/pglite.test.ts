@@ -3,7 +3,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import type { CopyJob } from '../../src/copy/job.ts';
 import { Trials } from '../../src/copy/trials.ts';
 import { copyPart } from '../../src/copy.ts';
 import type { Connector } from '../../src/db/schema.ts';
@@ -126,7 +125,7 @@ test('a probe of rows lands nothing in a hypertable, and fails where a row does'
   await query(
     "create table probed (at timestamptz not null, value integer); select create_hypertable('probed', by_range('at'))",
   );
-  const trials = new Trials({ client, connector: CONNECTOR, signal } as unknown as CopyJob);
+  const trials = new Trials({ client, connector: CONNECTOR as unknown as Connector, signal });
   const columns = [{ name: 'at' }, { name: 'value' }] as TargetTable['columns'];
   const probe = (rows: string) =>
     trials.probe(
@@ -172,12 +171,13 @@ async function importFile(
   );
   const { value: part } = await parts[Symbol.asyncIterator]().next();
   const target = await findTable(table, connector, part);
-  const plan = matchColumns(part, target, connector, [], { id, key: table });
+  const plan = matchColumns(part, target, { connector, mappings: [], file: { id, key: table } });
   await query('begin');
   const counts = await copyPart({
     client,
     file: { id } as never,
     connector,
+    mappings: [],
     table: target,
     part,
     plan,

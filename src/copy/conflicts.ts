@@ -3,15 +3,34 @@ import pg from 'pg';
 import { injectCountFault } from '../data_faults.ts';
 import { ConnectorError } from '../errors.ts';
 import { type RowCounts, reconcile } from '../reconcile.ts';
-import { toImportError } from '../sql_errors.ts';
+import { isConflict, toImportError } from '../sql_errors.ts';
 import { asRole } from '../table/role.ts';
 import { quoteTable } from '../table/table.ts';
-import { type Destination, filledColumns, quoteColumns } from './into.ts';
-import type { CopyJob } from './job.ts';
+import { filledColumns, quoteColumns } from './destination.ts';
+import type { CopyRows, PartCopy } from './part_copy.ts';
+import { inSavepoint } from './savepoint.ts';
+import { dropStaging, makeStaging, ROW, STAGING } from './staging.ts';
 
-const STAGING = 'pg_temp.s3_connector_staging';
-/** The column with the row's position in the file. No file has a column of this name by chance. */
-const ROW = '"s3_connector row"';
+/**
+ * Returns a way of copying that also takes rows whose keys the table has already. It costs a savepoint; only a conflict
+ * makes it read the part again, into a staging table.
+ * @param copyRows the way that is tried first, and that fills the staging table
+ * @throws ConnectorError `no_unique_key`, `rows_do_not_add_up`, PostgreSQL's errors
+ */
+export function withConflicts(copyRows: CopyRows): CopyRows {
+  return async function copyWithConflicts(copy, destination) {
+    const key = await chooseKey(copy);
+    try {
+      return await inSavepoint(copy.client, () => copyRows(copy, destination));
+    } catch (error) {
+      if (!isConflict(error)) throw error;
+    }
+    const staged = await copyRows(copy, await makeStaging(copy));
+    const merged = await mergeStaging(copy, key, staged.imported);
+    await dropStaging(copy);
+    return { ...staged, ...merged };
+  };
+}
 
 /**
  * Returns the columns of the primary key, or of the first unique index, that the file fills.
@@ -22,7 +41,7 @@ export async function chooseKey({
   table,
   plan,
   connector,
-}: Pick<CopyJob, 'client' | 'table' | 'plan' | 'connector'>): Promise<string[]> {
+}: Pick<PartCopy, 'client' | 'table' | 'plan' | 'connector'>): Promise<string[]> {
   const { rows } = await client.query<{ columns: string[] }>(
     'select s3_connector_private.unique_keys($1, $2) as columns',
     [table.schema, table.table],
@@ -40,20 +59,6 @@ export async function chooseKey({
   );
 }
 
-/** Creates a temporary table like the target, with its defaults and checks, without its indexes. */
-export async function makeStaging({ client, connector, table, plan }: CopyJob): Promise<Destination> {
-  const like = `like ${quoteTable(table)} including defaults including constraints including generated including identity`;
-  await asRole(client, connector.owner, async () => {
-    await client.query(`create temp table s3_connector_staging (${like}) on commit drop`);
-    await client.query(`alter table ${STAGING} add column ${ROW} bigint generated always as identity`);
-  });
-  return { table: STAGING, columns: filledColumns(plan), mayLeaveOut: false };
-}
-
-export async function dropStaging({ client, connector }: CopyJob): Promise<void> {
-  await asRole(client, connector.owner, () => client.query(`drop table ${STAGING}`));
-}
-
 /**
  * Merges the staged rows into the target. If rows of the file have the same key, `update` keeps the last and `skip` the
  * first, as if they were inserted one by one.
@@ -61,19 +66,19 @@ export async function dropStaging({ client, connector }: CopyJob): Promise<void>
  * @returns how many rows were inserted or updated, and how many were skipped
  * @throws ConnectorError `rows_do_not_add_up`, PostgreSQL's errors
  */
-export async function mergeStaging(
-  job: CopyJob,
+async function mergeStaging(
+  copy: PartCopy,
   key: string[],
   staged: number,
 ): Promise<Pick<RowCounts, 'imported' | 'skipped'>> {
-  const { connector, table, plan } = job;
+  const { connector, table, plan } = copy;
   const skips = connector.on_conflict === 'skip';
-  const superseded = skips ? 0 : await deleteSuperseded(job, key);
+  const superseded = skips ? 0 : await deleteSuperseded(copy, key);
   const columns = filledColumns(plan);
   const values = columns.filter(({ name }) => !key.includes(name));
   const list = quoteColumns(columns);
   const merged = await countRows(
-    job,
+    copy,
     `insert into ${quoteTable(table)} (${list}) select ${list} from ${STAGING} order by ${ROW}
       on conflict ${skips ? 'do nothing' : updateOf(key, values)}`,
   );
@@ -92,10 +97,10 @@ function updateOf(key: string[], values: { name: string }[]): string {
 }
 
 /** Deletes all staged rows of a key except the last. Rows with a null in the key equal no other row. */
-async function deleteSuperseded(job: CopyJob, key: string[]): Promise<number> {
+async function deleteSuperseded(copy: PartCopy, key: string[]): Promise<number> {
   const columns = key.map((name) => pg.escapeIdentifier(name));
   return await countRows(
-    job,
+    copy,
     `delete from ${STAGING} using (
         select ${ROW} as "s3_connector superseded", row_number() over (
           partition by ${columns.join(', ')} order by ${ROW} desc
@@ -107,7 +112,7 @@ async function deleteSuperseded(job: CopyJob, key: string[]): Promise<number> {
 }
 
 /** Runs a statement with the owner's rights. Returns how many rows PostgreSQL reports. */
-async function countRows({ client, connector }: CopyJob, statement: string): Promise<number> {
+async function countRows({ client, connector }: PartCopy, statement: string): Promise<number> {
   try {
     const { rowCount } = await asRole(client, connector.owner, () => client.query(statement));
     return injectCountFault('merged', rowCount ?? 0);

@@ -94,7 +94,11 @@ async function fillTargets(
   const { table } = await planTarget(client, request, await findTarget(client, request), part);
   if (!table) return;
   const match = (onUnknown: 'fail' | 'ignore') =>
-    matchColumns(part, table, { ...connector, on_unknown_column: onUnknown }, mappings, { id: 0, key });
+    matchColumns(part, table, {
+      connector: { ...connector, on_unknown_column: onUnknown },
+      mappings,
+      file: { id: 0, key },
+    });
   // First without failing, to show the columns that match; then by the connector's setting, which may fail.
   const { columns, constants } = match('ignore');
   for (const { position, target } of columns) targets.set(position, target);

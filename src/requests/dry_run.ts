@@ -1,9 +1,7 @@
 /** Answers `call s3_connector.dry_run_file(name, key)`: imports a file and rolls back. */
-import type { DryRun } from '../copy/job.ts';
 import type { File } from '../db/schema.ts';
 import { ConnectorError, describeError, locate } from '../errors.ts';
-import { fetchFor } from '../fetch.ts';
-import { importSpooled } from '../import.ts';
+import { fetchAndImport } from '../import.ts';
 import type { RowCounts } from '../reconcile.ts';
 import type { SourceObject } from '../sources/source.ts';
 import type { WorkerContext } from '../task.ts';
@@ -27,17 +25,18 @@ export interface DryRunResult {
 export async function dryRunFile(request: Request, worker: WorkerContext): Promise<DryRunResult> {
   const key = request.argument ?? '';
   const tracked = await findTracked(worker, request, key);
-  const dryRun: DryRun = { refusals: [] };
+  const refusals: string[] = [];
   try {
     const object = await worker.sources.open(request.connector).head(key);
     const file = toFile(request, object, tracked);
-    const counts = await importAndRollBack(request, worker, file, dryRun);
-    return { ...toColumns(counts), ...dryRun };
+    const dryRun = { requestId: request.id, refusals };
+    const { counts } = await fetchAndImport(worker, { ...request, file, dryRun }, object);
+    return { ...toColumns(counts), refusals };
   } catch (error) {
     const missing = error instanceof ConnectorError && error.code === 'object_missing';
     if (request.signal.aborted || (missing && !tracked)) throw error;
     const located = locate(error, `${key}: `);
-    return { error_code: located.code, error_message: describeError(located), ...dryRun };
+    return { error_code: located.code, error_message: describeError(located), refusals };
   }
 }
 
@@ -52,21 +51,6 @@ async function findTracked(
     .where('connector_name', '=', connector.name)
     .where('key', '=', key)
     .executeTakeFirst();
-}
-
-async function importAndRollBack(
-  { id, connector, mappings, signal }: Request,
-  worker: WorkerContext,
-  file: File,
-  dryRun: DryRun,
-): Promise<RowCounts> {
-  const fetched = await fetchFor(worker, connector, toObject(file), { name: `request.${id}`, signal });
-  try {
-    const attempt = { file, connector, mappings, signal, dryRun };
-    return (await importSpooled(worker, attempt, fetched.file)).counts;
-  } finally {
-    await fetched.remove();
-  }
 }
 
 /** Returns the file's row for the import. An untracked file has no id yet, and gets 0. */
@@ -89,10 +73,6 @@ function toFile({ connector }: Request, object: SourceObject, tracked: File | un
     worker_id: null,
     attempt_id: null,
   };
-}
-
-function toObject(file: File): SourceObject {
-  return { key: file.key, etag: file.etag, sizeBytes: file.size_bytes, lastModified: file.last_modified };
 }
 
 function toColumns({ read, imported, rejected, skipped }: RowCounts) {

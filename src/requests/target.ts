@@ -1,7 +1,7 @@
 /** Describes a connector's target for requests. */
 import type pg from 'pg';
 import type { FilePart } from '../formats/format.ts';
-import { makeTable } from '../import.ts';
+import { ensureTable } from '../table/ensure.ts';
 import { describeTable, resolveTableName, type TableName, type TargetTable } from '../table/table.ts';
 import type { Request } from './request.ts';
 
@@ -27,7 +27,7 @@ export async function planTarget(
   part: FilePart,
 ): Promise<Target> {
   if (target.table) return target;
-  const { table = null } = await makeTable(client, request, target.name, part);
+  const { table = null } = await ensureTable(client, target.name, request, part);
   return { name: target.name, kind: table && (await targetKind(client, target.name)), table };
 }
 

@@ -1,6 +1,6 @@
 /** The steps of `check` about the target table and its grants. */
 import type pg from 'pg';
-import { chooseKey } from '../copy/merge.ts';
+import { chooseKey } from '../copy/conflicts.ts';
 import { ConnectorError } from '../errors.ts';
 import type { FilePart } from '../formats/format.ts';
 import type { SourceObject } from '../sources/source.ts';
@@ -111,11 +111,11 @@ async function comparePart(
   sample: SourceObject,
   part: FilePart,
 ): Promise<TargetResult> {
-  const { connector, mappings } = request;
+  const { connector } = request;
   const target = await planTarget(client, request, found, part);
   if (!target.table)
     return { message: `${describeTarget(found).message}; ${sample.key} has no rows yet`, columns: [] };
-  const plan = matchColumns(part, target.table, connector, mappings, { id: 0, key: sample.key });
+  const plan = matchColumns(part, target.table, { ...request, file: { id: 0, key: sample.key } });
   if (connector.on_conflict !== 'fail') await chooseKey({ client, table: target.table, plan, connector });
   const filled = plan.columns.map((column) => column.target.name);
   const constants = plan.constants.map((column) => column.target.name);

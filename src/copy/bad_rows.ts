@@ -4,20 +4,38 @@ import type { ConnectorError } from '../errors.ts';
 import type { CopyInput, RaggedRows, Refusal, RowSet } from '../formats/format.ts';
 import { addCounts, NO_ROWS, type RowCounts } from '../reconcile.ts';
 import { isBadRow, reasonOf } from '../sql_errors.ts';
-import type { Destination } from './into.ts';
-import type { CopyJob } from './job.ts';
-import { Rejects } from './rejects.ts';
+import type { Destination } from './destination.ts';
+import type { CopyRows, PartCopy } from './part_copy.ts';
+import { forgetRefusals, Rejects } from './rejects.ts';
+import { inSavepoint } from './savepoint.ts';
 import { sift } from './sift.ts';
 import { Trials } from './trials.ts';
+
+/**
+ * Returns a way of copying that also takes a part with bad rows. It costs a savepoint; only a bad row makes it read the part
+ * again.
+ * @param copyRows the way that is tried first
+ */
+export function withBadRows(copyRows: CopyRows): CopyRows {
+  return async function copyWithBadRows(copy, destination) {
+    forgetRefusals(copy);
+    try {
+      return await inSavepoint(copy.client, () => copyRows(copy, destination));
+    } catch (error) {
+      if (!isBadRow(error)) throw error;
+    }
+    return await copyGoodRows(copy, destination);
+  };
+}
 
 /**
  * Copies the rows that PostgreSQL accepts, and writes the others to rejected_rows. Only PostgreSQL judges values: rows are
  * copied many at a time, and again without the one that it refuses. The reader sorts out rows with a wrong structure.
  * @throws ConnectorError `too_many_bad_rows`, and errors that no row caused
  */
-export async function copyTolerantly(job: CopyJob, destination: Destination): Promise<RowCounts> {
-  const copier = new TolerantCopier(job, destination);
-  for await (const batch of job.part.batches(job.plan)) {
+async function copyGoodRows(copy: PartCopy, destination: Destination): Promise<RowCounts> {
+  const copier = new GoodRowsCopier(copy, destination);
+  for await (const batch of copy.part.batches(copy.plan)) {
     copier.read += batch.rowsRead;
     for (const refusal of batch.refusals) await copier.refuse(refusal);
     for (const rows of batch.ragged) await copier.refuseRagged(rows);
@@ -27,7 +45,7 @@ export async function copyTolerantly(job: CopyJob, destination: Destination): Pr
   return copier.counts;
 }
 
-class TolerantCopier {
+class GoodRowsCopier {
   readonly #destination: Destination;
   readonly #trials: Trials;
   readonly #rejects: Rejects;
@@ -38,10 +56,10 @@ class TolerantCopier {
   /** The counts of COPYs that succeeded. */
   #copied: RowCounts = NO_ROWS;
 
-  constructor(job: CopyJob, destination: Destination) {
+  constructor(copy: PartCopy, destination: Destination) {
     this.#destination = destination;
-    this.#trials = new Trials(job);
-    this.#rejects = new Rejects(job);
+    this.#trials = new Trials(copy);
+    this.#rejects = new Rejects(copy);
   }
 
   get counts(): RowCounts {

@@ -124,3 +124,24 @@ test('bad rows are counted and told, and stand in no table; conflicts are counte
   assert.deepEqual(await db.query('select from s3_connector.rejected_rows'), []);
   assert.deepEqual(await db.query('select n from mixed'), [{ n: 1 }]);
 });
+
+test('a bad row is reported once if a conflict makes the import copy the file again', async () => {
+  await db.query('create table restarted (n integer primary key, pad text)');
+  await db.query("insert into restarted values (100000, '')");
+  // Bad rows are written batch by batch, so the conflict must be in a later batch.
+  const rows = Array.from({ length: 60_000 }, (_, i) => `${i === 1 ? 'x' : i},${'p'.repeat(100)}`);
+  world.put('restarted/1.csv', `n,pad\n${rows.join('\n')}\n100000,again\n`);
+  await insertPaused({
+    name: 'restarted',
+    pattern: 'restarted/*',
+    target_table: 'restarted',
+    on_bad_row: 'skip',
+    on_conflict: 'skip',
+  });
+  const { row, notices } = await dryRun('restarted', 'restarted/1.csv');
+  assert.deepEqual(row, { ...counts(60_001), rows_imported: 59_999, rows_rejected: 1, rows_skipped: 1 });
+  assert.deepEqual(
+    notices.map(({ message }) => message.split(':')[0]),
+    ['line 3, column n'],
+  );
+});

@@ -3,36 +3,35 @@ import type pg from 'pg';
 import { ConnectorError } from '../errors.ts';
 import { log } from '../log.ts';
 import { quoteTable } from '../table/table.ts';
-import type { CopyJob } from './job.ts';
+import type { CopyRows, PartCopy } from './part_copy.ts';
 import { inSavepoint } from './savepoint.ts';
 
 const CHUNK_MADE_MEANWHILE = 'chunk_made_meanwhile';
 const TRIES = 3;
 
 /**
- * Writes a part into its table, and repeats it if that would hide rows that others have committed meanwhile.
+ * Returns a way of copying that copies a part again if it would hide rows that others have committed meanwhile.
  *
  * If TimescaleDB waits for another session to create a chunk, it then compresses into that chunk as if it were empty. Any
- * COPY may compress: by the connector, the table's option, or the session's settings. Without a columnstore it costs nothing.
+ * COPY may compress: by the connector, the table's option, or the session's settings.
  * @throws ConnectorError `chunk_made_meanwhile`, passing, after the last try
  */
-export async function guardChunks<T>(job: CopyJob, write: () => Promise<T>): Promise<T> {
-  if (!job.table.hasColumnstore) return await write();
-  const refusals = job.dryRun?.refusals.length;
-  for (let left = TRIES; ; ) {
-    try {
-      return await inSavepoint(job.client, () => writeOnce(job, write));
-    } catch (error) {
-      if (--left === 0 || !(error instanceof ConnectorError && error.code === CHUNK_MADE_MEANWHILE))
-        throw error;
-      log.info('copied again', { key: job.file.key, error: error.message });
-      if (job.dryRun) job.dryRun.refusals.length = refusals!;
+export function withChunkGuard(copyRows: CopyRows): CopyRows {
+  return async function copyGuarded(copy, destination) {
+    for (let left = TRIES; ; ) {
+      try {
+        return await inSavepoint(copy.client, () => refuseHiding(copy, () => copyRows(copy, destination)));
+      } catch (error) {
+        if (--left === 0 || !(error instanceof ConnectorError && error.code === CHUNK_MADE_MEANWHILE))
+          throw error;
+        log.info('copied again', { key: copy.file.key, error: error.message });
+      }
     }
-  }
+  };
 }
 
-async function writeOnce<T>(job: CopyJob, write: () => Promise<T>): Promise<T> {
-  const { client, table, plan } = job;
+/** Runs a function, and fails if what it has written hides rows of others. */
+async function refuseHiding<T>({ client, table, plan }: PartCopy, write: () => Promise<T>): Promise<T> {
   // TimescaleDB would choose a constant of the file as the best column to segment by.
   if (plan.constants.length > 0) await setAutoSegmentBy(client, 'off');
   const result = await write();

@@ -1,31 +1,20 @@
-/** Runs COPYs into a table, with the owner's rights. */
+/** Runs one COPY statement with the owner's rights. */
 import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import pg from 'pg';
 import { type CopyStreamQuery, from as copyFrom } from 'pg-copy-streams';
 import { injectCountFault } from '../data_faults.ts';
 import { faultPointAmid } from '../fault_points.ts';
-import type { CopyInput, CopyPlan } from '../formats/format.ts';
+import type { CopyInput } from '../formats/format.ts';
 import { CountedRows } from '../formats/row_bytes.ts';
-import { addCounts, NO_ROWS, type RowCounts, reconcile } from '../reconcile.ts';
+import { type RowCounts, reconcile } from '../reconcile.ts';
 import { isTableChange, tableChanged, toImportError } from '../sql_errors.ts';
 import { explainDenial, explainRefusedRole, RESET_ROLE, takeRole } from '../table/role.ts';
-import type { TableColumn } from '../table/table.ts';
+import { type Destination, quoteColumns } from './destination.ts';
+import type { CopyContext } from './part_copy.ts';
 
 /** How much is read ahead of the connection, in bytes. */
 const READ_AHEAD = 1 << 20;
-
-/** The table of a COPY: the target, or a staging table with the same columns. */
-export interface Destination {
-  /** Quoted, for a statement. */
-  table: string;
-  columns: TableColumn[];
-  /** Whether it may leave rows out without an error: see TargetTable. */
-  mayLeaveOut: boolean;
-  /** COPY reads and converts the rows, and inserts none. */
-  insertsNothing?: boolean;
-}
 
 /** Statements that are sent in one message with a COPY. */
 export interface Around {
@@ -33,48 +22,22 @@ export interface Around {
   after: string[];
 }
 
-/** Returns the columns that a plan fills, in the order of COPY's input. */
-export function filledColumns(plan: CopyPlan): TableColumn[] {
-  return [...plan.columns, ...plan.constants].map((column) => column.target);
-}
-
-/** Returns a list of columns, quoted for a statement. */
-export function quoteColumns(columns: { name: string }[]): string {
-  return columns.map((column) => pg.escapeIdentifier(column.name)).join(', ');
-}
-
 /**
- * Runs one COPY for each input with a role's rights, on a connection that is in a transaction. `set role`, COPY and
- * `reset role` are sent in one message.
+ * Runs one COPY with the owner's rights, on a connection that is in a transaction. `set role`, COPY and `reset role` are sent
+ * in one message.
  * @throws ConnectorError PostgreSQL's errors, with line and column; the reader's errors; `permission_denied`,
  *   `owner_missing`, `rows_do_not_add_up`
  */
-export async function copyInto(
-  client: pg.ClientBase,
-  role: string,
-  destination: Destination,
-  inputs: AsyncIterable<CopyInput> | Iterable<CopyInput>,
-  signal: AbortSignal,
-): Promise<RowCounts> {
-  let counts: RowCounts = NO_ROWS;
-  for await (const input of inputs)
-    counts = addCounts(counts, await copyOnce(client, role, destination, input, signal));
-  return counts;
-}
-
-/** Runs one COPY of `copyInto`. */
-export async function copyOnce(
-  client: pg.ClientBase,
-  role: string,
+export async function runCopy(
+  { client, connector: { owner }, signal }: CopyContext,
   destination: Destination,
   input: CopyInput,
-  signal: AbortSignal,
   { before, after }: Around = { before: [], after: [] },
 ): Promise<RowCounts> {
   const { table, columns, insertsNothing } = destination;
   const where = insertsNothing ? ' where false' : '';
   const copyStatement = `copy ${table} (${quoteColumns(columns)}) from stdin with (${input.options})${where}`;
-  const first = [...before, takeRole(role)];
+  const first = [...before, takeRole(owner)];
   const copy = copyFrom([...first, copyStatement, RESET_ROLE, ...after].join('; '));
   const progress = follow(copy, first.length);
   const rows = new CountedRows(input.data);
@@ -83,9 +46,9 @@ export async function copyOnce(
     const data = faultPointAmid('copying', rows);
     await pipeline(Readable.from(data, { objectMode: false, highWaterMark: READ_AHEAD }), copy, { signal });
   } catch (error) {
-    if (!progress.roleTaken) throw explainRefusedRole(error, role);
+    if (!progress.roleTaken) throw explainRefusedRole(error, owner);
     if (isTableChange(error)) throw tableChanged(error);
-    throw explainDenial(toImportError(error, input), role);
+    throw explainDenial(toImportError(error, input), owner);
   }
   const mayLeaveOut = destination.mayLeaveOut || insertsNothing === true;
   return reconcile(

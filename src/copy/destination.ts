@@ -1,0 +1,29 @@
+/** The "destination" of a COPY: the target table, or a staging table with the same columns. */
+import pg from 'pg';
+import type { CopyPlan } from '../formats/format.ts';
+import { quoteTable, type TableColumn, type TargetTable } from '../table/table.ts';
+
+export interface Destination {
+  /** Quoted, for a statement. */
+  table: string;
+  columns: TableColumn[];
+  /** Whether it may leave rows out without an error: see TargetTable. */
+  mayLeaveOut: boolean;
+  /** COPY reads and converts the rows, and inserts none. */
+  insertsNothing?: boolean;
+}
+
+/** Returns the target table. */
+export function targetOf(table: TargetTable, plan: CopyPlan): Destination {
+  return { table: quoteTable(table), columns: filledColumns(plan), mayLeaveOut: table.mayLeaveOut };
+}
+
+/** Returns the columns that a plan fills, in the order of COPY's input. */
+export function filledColumns(plan: CopyPlan): TableColumn[] {
+  return [...plan.columns, ...plan.constants].map((column) => column.target);
+}
+
+/** Returns a list of columns, quoted for a statement. */
+export function quoteColumns(columns: { name: string }[]): string {
+  return columns.map((column) => pg.escapeIdentifier(column.name)).join(', ');
+}

@@ -1,0 +1,73 @@
+/** The transaction of an import, on a connection of its own. */
+import pg from 'pg';
+import type { Attempt } from '../attempt.ts';
+import { queryAll } from '../db/query_all.ts';
+import { toImportError } from '../sql_errors.ts';
+import type { CreatedTable } from '../table/create.ts';
+import { type DescribedTable, type TableName, type TargetTable, toTable } from '../table/table.ts';
+import type { WorkerContext } from '../task.ts';
+import { cancelOnAbort } from './cancel.ts';
+
+/** `notice` is set if this import makes the table. */
+export interface ImportTransaction extends Partial<Pick<CreatedTable, 'notice'>> {
+  readonly client: pg.ClientBase;
+  readonly tableName: TableName;
+  /** The target table; null until it is made. */
+  table: TargetTable | null;
+}
+
+/**
+ * Runs an import in a transaction, which it must end by `recordSuccess`. If it fails, the transaction is rolled back. If the
+ * attempt is aborted, its statement is cancelled.
+ * @throws ConnectorError PostgreSQL's errors; the errors of `run`
+ */
+export async function inTransaction<T>(
+  worker: WorkerContext,
+  attempt: Attempt,
+  run: (transaction: ImportTransaction) => Promise<T>,
+): Promise<T> {
+  const client = await worker.copyPool.connect().catch((error) => {
+    throw toImportError(error);
+  });
+  let broken: Error | undefined;
+  let endCancelling = async () => {};
+  try {
+    const { backend, transaction } = await begin(client, attempt);
+    endCancelling = cancelOnAbort(worker.control, backend, attempt.signal);
+    return await run(transaction);
+  } catch (error) {
+    broken = await client.query('rollback').then(
+      () => undefined,
+      (rollbackError: Error) => rollbackError,
+    );
+    throw toImportError(error);
+  } finally {
+    await endCancelling();
+    // After a cancel the connection is closed: a late cancel must not hit the next import.
+    client.release(broken ?? attempt.signal.aborted);
+  }
+}
+
+/** Begins the transaction. Returns the backend's process id, and the transaction with the target table as it is now. */
+async function begin(
+  client: pg.ClientBase,
+  { file, connector, dryRun, signal }: Attempt,
+): Promise<{ backend: number; transaction: ImportTransaction }> {
+  signal.throwIfAborted();
+  const name = `s3_connector ${dryRun ? 'dry_run_file' : 'import_file'} ${file.id}`;
+  const values = [connector.target_table, connector.time_zone, name].map((value) => pg.escapeLiteral(value));
+  const [, entered] = await queryAll<EnteredImport>(client, [
+    'begin',
+    `select * from s3_connector_private.enter_import(${values.join(', ')})`,
+  ]);
+  const { backend, target, described } = entered!.rows[0]!;
+  const tableName = { schema: target[0], table: target[1] };
+  const table = described && toTable(tableName, described);
+  return { backend, transaction: { client, tableName, table } };
+}
+
+interface EnteredImport {
+  backend: number;
+  target: [schema: string, table: string];
+  described: DescribedTable | null;
+}
