@@ -32,7 +32,7 @@ async function run(kinds: Kind[]) {
   return { taken, refused, attempts };
 }
 
-test('every row is taken once or refused once, in order, however the bad ones lie', async () => {
+test('every row is accepted once or refused once, in order, wherever the bad ones are', async () => {
   const random = seeded(20260101);
   for (let round = 0; round < 800; round++) {
     const [bad, named] = [random(101), random(101)];
@@ -48,7 +48,7 @@ test('every row is taken once or refused once, in order, however the bad ones li
   }
 });
 
-test('a bad row costs one attempt where all are bad, whether or not the error names it', async () => {
+test('a bad row costs one attempt if all are bad, whether or not the error names it', async () => {
   for (const kind of ['named', 'unnamed'] as const) {
     const { attempts } = await run(new Array(5000).fill(kind));
     assert.ok(attempts < 5050, `${attempts} attempts`);

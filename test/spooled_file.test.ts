@@ -8,7 +8,7 @@ const MB = 1 << 20;
 /** A file of 100 MB of which nothing is there yet. */
 const spooled = () => new SpooledFile({ path: '-', sizeBytes: 100 * MB, available: 0 });
 
-test('a fetch that is far ahead of who reads waits a moment, and never for good', async () => {
+test('a fetch that is far ahead of its reader waits a moment, and never for ever', async () => {
   const file = spooled();
   file.grow(16 * MB);
   assert.equal(file.farAhead, false);
@@ -26,7 +26,7 @@ test('a fetch that is far ahead of who reads waits a moment, and never for good'
   await whole;
 });
 
-test('the end of a file is there when it has come, or when all has', async () => {
+test('the end of a file can be read when it has arrived, or when all has', async () => {
   const file = spooled();
   const [small, large] = [file.reachTail(MB), file.reachTail(2 * MB)];
   file.setTail(99 * MB);

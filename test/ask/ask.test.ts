@@ -52,7 +52,7 @@ test('a request that waits for a dead worker ends within seconds, and another wo
   await heir.end('SIGTERM');
 });
 
-test('a stopped worker says so to whoever waits', async () => {
+test('a worker that is stopped answers every waiting request with an error that says so', async () => {
   const worker = await world.startWorker({ SHUTDOWN_GRACE_SECONDS: '1' });
   const stalled = server.faults.order({ operation: 'GetObject', stall: { after: 1 } });
   const outcome = assert.rejects(call(db, "call s3_connector.dry_run_file('asked', 'asked/1.csv')"), {
@@ -79,7 +79,7 @@ test('requests are answered while every import slot is taken', async () => {
   await worker.end('SIGTERM');
 });
 
-test('inside a transaction block the error says to call it on its own', async () => {
+test('a call inside a transaction block fails and says to call it on its own', async () => {
   const worker = await world.startWorker();
   const client = await db.connect();
   await client.query('begin');
@@ -94,7 +94,7 @@ test('inside a transaction block the error says to call it on its own', async ()
   await worker.end('SIGTERM');
 });
 
-test('an unknown connector names what is near; a paused one can be asked', async () => {
+test('an error about an unknown connector suggests similar names; a paused connector can be asked', async () => {
   const worker = await world.startWorker();
   await assert.rejects(call(db, "call s3_connector.check('askd')"), { code: '42704', hint: /'asked'/ });
   await db.query("select s3_connector.pause('asked')");
@@ -103,7 +103,7 @@ test('an unknown connector names what is near; a paused one can be asked', async
   await worker.end('SIGTERM');
 });
 
-test("the worker's error comes with SQLSTATE and hint, and waiting holds no snapshot", async () => {
+test("the worker's error has its SQLSTATE and hint, and a waiting call holds no snapshot", async () => {
   const worker = await world.startWorker();
   await world.insertConnector({
     name: 'no-bucket',

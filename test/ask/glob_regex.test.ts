@@ -21,7 +21,7 @@ const differences = (pairs: Pair[]) =>
     [JSON.stringify(pairs)],
   );
 
-test('SQL reads globs as TypeScript does: the cases', async () => {
+test('SQL matches globs as TypeScript does: fixed cases', async () => {
   const pairs = GLOB_CASES.flatMap(([pattern, , , yes, no]) => [
     ...yes.map((key) => ({ pattern, key, matches: true })),
     ...no.map((key) => ({ pattern, key, matches: false })),
@@ -29,7 +29,7 @@ test('SQL reads globs as TypeScript does: the cases', async () => {
   assert.deepEqual(await differences(pairs), []);
 });
 
-test('SQL reads globs as TypeScript does: random ones', async () => {
+test('SQL matches globs as TypeScript does: random cases', async () => {
   const pick = random(20_260_101);
   const words = (from: string[], most: number) =>
     Array.from({ length: 1 + pick(most) }, () => from[pick(from.length)]).join('');

@@ -63,7 +63,7 @@ const FOCUSED = `(() => {
   return isOutlined ? focused.textContent.trim() : 'no outline: ' + focused.outerHTML;
 })()`;
 
-test('every page fits at 1280 and 390 pixels, in light and dark, without an error', options, async () => {
+test('every page fits at 1280 and 390 pixels, light and dark, without any error', options, async () => {
   const pages = {
     overview: '/',
     connector: WEATHER,
@@ -89,7 +89,7 @@ test('every page fits at 1280 and 390 pixels, in light and dark, without an erro
   assert.deepEqual(errors, []);
 });
 
-test('the keyboard reaches every control, and shows where it is', options, async () => {
+test('the keyboard reaches every control, and the focus is visible', options, async () => {
   const page = await open(WEATHER);
   await page.keyboard.press('Tab');
   assert.equal(await page.evaluate('document.activeElement.textContent'), 'Skip to the content');
@@ -105,7 +105,7 @@ test('the keyboard reaches every control, and shows where it is', options, async
   await page.close();
 });
 
-test('a failed file is found, looked at, and retried by its button', options, async () => {
+test('a failed file can be found, opened and retried with its button', options, async () => {
   const page = await open('/');
   await page.getByRole('link', { name: '1 failure' }).click();
   await page.getByRole('link', { name: 'weather/2026-01-30.csv' }).click();
@@ -121,7 +121,7 @@ test('a failed file is found, looked at, and retried by its button', options, as
 });
 
 test(
-  'the page follows what happens, keeps what is typed, and stands still when told to',
+  'the page updates itself, keeps typed input, and does not change while auto-refresh is off',
   options,
   async () => {
     const page = await open(WEATHER);
@@ -156,7 +156,7 @@ test(
   },
 );
 
-test('a connector is made step by step, each with the SQL that it runs', options, async () => {
+test('a connector is created step by step, and each step shows the SQL that it runs', options, async () => {
   world.put('air/1.csv', 'time,site,pm25,note\n2026-01-01 00:00:00Z,a,4.5,x\n2026-01-01 01:00:00Z,b,5.5,y\n');
   const page = await open('/setup');
   const sql = page.locator('#sql');
@@ -219,7 +219,7 @@ test('a connector is made step by step, each with the SQL that it runs', options
   assert.deepEqual(await row(), made);
 });
 
-test('a draft that is cancelled is gone', options, async () => {
+test('a cancelled draft is deleted', options, async () => {
   const page = await open('/setup');
   await page.getByLabel('Name', { exact: true }).fill('draft');
   await page.getByLabel('Bucket', { exact: true }).fill(world.bucket);

@@ -65,7 +65,7 @@ for (const endpoint of [
   `https://127.0.0.1:${sender.port}`,
   'http://127.0.0.1',
 ]) {
-  test(`${endpoint.replace(/:\d{4,5}\b/, '')} is refused before anything is asked of it`, async () => {
+  test(`${endpoint.replace(/:\d{4,5}\b/, '')} is refused before any request to it`, async () => {
     const [list] = await steps(endpoint, endpoint);
     assert.equal(list!.ok, false);
     assert.match(list!.message, /is not among the worker's S3_ALLOWED_ENDPOINTS$/);
@@ -81,7 +81,7 @@ for (const endpoint of [
   });
 }
 
-test('a server that sends its clients elsewhere is not followed', async () => {
+test('redirects to another server are not followed', async () => {
   for (const redirect of [301, 302, 303, 307, 308]) {
     for (const to of ['eu-west-1', `x@127.0.0.1:${internal.port}/`]) {
       status = redirect;

@@ -19,7 +19,7 @@ before(() => world.startWorker({ AWS_ENDPOINT_URL_STS: sts.endpoint, PROJECT_ID:
 
 for (const access of [{ auth_method: 'worker' }, { auth_method: 'iam_role', role_arn: ROLE }] as const) {
   const name = access.auth_method;
-  test(`the whole life of a connector: ${name}`, async () => {
+  test(`a connector works from insert to drop: ${name}`, async () => {
     const prefix = `${name}/data/`;
     const put = (file: string, body: Buffer | string) => world.put(`${prefix}${file}`, body);
     put('2026/1.csv', 'n\n1\n');

@@ -76,7 +76,7 @@ async function databaseUrl(): Promise<string> {
   return url.href;
 }
 
-test('no secret is where people look, whatever goes wrong', async () => {
+test('no secret appears in tables, logs or errors, whatever fails', async () => {
   world.put('life/1.csv', 'n,m\n1,2\n');
   world.put('life/2.csv', 'n,m\nnot a number,2\n');
   world.put('life/3.csv', 'n,m\n3,4\n');
@@ -155,7 +155,7 @@ test('no secret is where people look, whatever goes wrong', async () => {
   assertNone(process.output, "the worker's log");
 });
 
-test('a database that cannot be reached is told without its password', async () => {
+test('the error about an unreachable database does not contain its password', async () => {
   const closed = `postgres://somebody:${encodeURIComponent(PASSWORD)}@127.0.0.1:1/none`;
   const malformed = `postgres://somebody:${PASSWORD} @127.0.0.1:no_port/none`;
   for (const url of [closed, malformed]) {

@@ -75,7 +75,7 @@ const files = (header: boolean) =>
     ({ text }) => markerIsData || !/(^|[\r\n])\\\.([\r\n]|$)/.test(text),
   );
 
-test('rewritten records give the same rows, or are refused as the file is', async () => {
+test('rewritten records give the same rows as the file, or are refused as the file is', async () => {
   const rewrites = files(false).chain((file) =>
     fc.tuple(
       fc.constant(file),
@@ -111,7 +111,7 @@ test('rewritten records give the same rows, or are refused as the file is', asyn
   assert.ok(refused > 0, 'the random files are too good');
 });
 
-test('a file without its header gives the same rows as with it', async () => {
+test('a file without its header line gives the same rows as with it', async () => {
   await check(400, fc.tuple(files(true), chunkSizes), async ([{ text, dialect, columns: count }, sizes]) => {
     const csv = Buffer.from(text);
     const columns = NAMES.slice(0, count);
@@ -134,7 +134,7 @@ test('a file without its header gives the same rows as with it', async () => {
   });
 });
 
-test('in encodings whose characters hold ASCII bytes, too', async () => {
+test('both hold in encodings whose characters contain ASCII bytes', async () => {
   const cases: [string, string][] = [
     ['SJIS', '835c,955c\n"8e94835c",61\n'],
     ['BIG5', 'a55c,a57c\n"a540",61\n'],
@@ -164,7 +164,7 @@ test('in encodings whose characters hold ASCII bytes, too', async () => {
   }
 });
 
-test('PostgreSQL takes every value of a column for its inferred type', async () => {
+test('PostgreSQL accepts every value of a column as its inferred type', async () => {
   await client.query("set datestyle = 'ISO'; set timezone = 'UTC'");
   await check(400, fc.tuple(typedRows, chunkSizes), async ([records, sizes]) => {
     const columns = NAMES.slice(0, records[0]!.length);

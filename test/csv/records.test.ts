@@ -42,7 +42,7 @@ describe('limitRows', () => {
   const limit = (maxRowBytes: number, ...chunks: (string | Buffer)[]) =>
     collect(limitRows(once(...chunks), dialectOf(), { maxRowBytes, lineOffset: 10 }));
 
-  test('refuses a row over the limit at its line, before it has ended', async () => {
+  test('refuses a row over the limit with its line, before the row has ended', async () => {
     assert.equal((await limit(5, 'a,b\n12345\n', '1', '2345')).length, 15);
     await assert.rejects(limit(5, 'a,b\n"1\n2"\n123', '456\n'), {
       code: 'row_too_large',
@@ -60,7 +60,7 @@ describe('limitRows', () => {
     assert.equal(read, 17);
   });
 
-  test('refuses a NUL with its line and field, whatever the chunks', async () => {
+  test('refuses a NUL with its line and field, however the file is split into chunks', async () => {
     const text = 'a,b,c\r\n"x\r\n",y\r\n"p,q","r""',
       csv = Buffer.from(`${text}\0",z\r\n`);
     await check(50, chunkSizes, async (sizes) => {
@@ -72,7 +72,7 @@ describe('limitRows', () => {
     });
   });
 
-  test('refuses a line that PostgreSQL takes for the end of the data', async () => {
+  test('refuses a line that PostgreSQL reads as the end of the data', async () => {
     const expected = (line: number) => ({ code: 'end_of_data_marker', message: RegExp(`^line ${line} is`) });
     await assert.rejects(limit(99, 'a\n\\.\nb\n'), expected(12));
     await assert.rejects(limit(99, 'a\n\\', '.', '\nb\n'), expected(12));
@@ -84,7 +84,7 @@ describe('limitRows', () => {
     }
   });
 
-  test('knows of characters whose second byte looks like ASCII', async () => {
+  test('reads characters whose second byte looks like ASCII', async () => {
     const cases: [string, number[]][] = [
       ['SJIS', [0x83, 0x5c]],
       ['shift_jis', [0x95, 0x22]],
@@ -107,7 +107,7 @@ describe('limitRows', () => {
 });
 
 describe('rewriteRecords', () => {
-  test('keeps the bytes of the fields that stay, appends the constant, refuses what COPY refuses', async () => {
+  test('keeps the bytes of the selected fields, appends the constant, refuses what COPY refuses', async () => {
     const rewrites = nastyFiles(5).chain((file) =>
       fc.tuple(
         fc.constant(file),
@@ -174,14 +174,14 @@ describe('rewriteRecords', () => {
     await assert.rejects(collect(rows), { code: 'ragged_row', message: /line 3$/ });
   });
 
-  test('never writes what COPY takes for the end of the data', async () => {
+  test('never writes a line that COPY reads as the end of the data', async () => {
     assert.equal(await rewrite('x,\\.\ny,z', [1], 2), '"\\."\nz\n');
     await assert.rejects(rewrite('x,\\.\n', [1], 2, dialectOf({ nullText: '\\.' })), {
       code: 'end_of_data_marker',
     });
   });
 
-  test('writes big chunks, and keeps a record that is longer than one', async () => {
+  test('writes large chunks, and keeps a record that is longer than a chunk', async () => {
     const long = 'y'.repeat(300_000);
     const csv = Buffer.from(`${'aa,bb\n'.repeat(100_000)}${long},bb\n`);
     const options = { keep: [0], append: Buffer.from('7'), expectedFields: 2, maxRowBytes: 1e6 };
@@ -238,14 +238,14 @@ describe('readHeader', () => {
     }
   });
 
-  test('knows a file without a byte from one with an empty line', async () => {
+  test('distinguishes an empty file from a file with an empty line', async () => {
     assert.equal((await readHeader(once(), dialectOf(), 99)).fields, null);
     assert.equal((await readHeader(once('\ufeff'), dialectOf({ header: true }), 99)).fields, null);
     assert.equal((await readHeader(once('\ufeff'), dialectOf(), 99)).fields?.length, 1);
     assert.deepEqual((await readHeader(once('\n'), dialectOf(), 99)).fields, ['']);
   });
 
-  test('decodes the names and takes the mark off', async () => {
+  test('decodes the names and removes the byte order mark', async () => {
     const fields = async (bytes: string | Buffer, encoding: string) =>
       (await readHeader(once(bytes), dialectOf({ encoding, header: true }), 99)).fields;
     assert.deepEqual(await fields('\ufeff"näme",b\n', 'UTF8'), ['näme', 'b']);
@@ -257,7 +257,7 @@ describe('readHeader', () => {
     });
   });
 
-  test('lets go of the source when it fails, and when the rest is not read', async () => {
+  test('closes the source when it fails, and when the rest is not read', async () => {
     let closed = 0;
     async function* source() {
       try {

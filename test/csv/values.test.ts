@@ -184,7 +184,7 @@ const mangled = (texts: fc.Arbitrary<string>) =>
 
 for (const [type, texts] of TYPES) {
   for (const timeZone of type === 'timestamptz' ? ['UTC', 'America/St_Johns'] : ['UTC']) {
-    test(`${type} in ${timeZone}`, async () => {
+    test(`values of ${type} are parsed as PostgreSQL parses them, in ${timeZone}`, async () => {
       const sample = fc.sample(
         fc.oneof({ arbitrary: texts, weight: 3 }, { arbitrary: mangled(texts), weight: 1 }),
         {

@@ -37,7 +37,7 @@ function fillIn(sql: string): string {
   return filled;
 }
 
-test('every query of the dashboard runs as a reader, and shows what there is', async () => {
+test('every query of the dashboard runs as a reader, and returns data', async () => {
   const world = await openWorld();
   const { db } = world;
   world.put('dash/1.csv', 'a\n1\n2\n');
@@ -83,7 +83,7 @@ test('every query of the dashboard runs as a reader, and shows what there is', a
   stalled.cancel();
 });
 
-test('panels have ids of their own, say what they show, and do not overlap', () => {
+test('panels have unique ids and descriptions, and do not overlap', () => {
   const { panels } = dashboard;
   assert.equal(new Set(panels.map(({ id }) => id)).size, panels.length);
   for (const [i, { gridPos: a, title }] of panels.entries()) {

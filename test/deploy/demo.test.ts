@@ -10,7 +10,7 @@ import { openWorld } from '../support/world.ts';
 const DEMO = fileURLToPath(new URL('../../demo/deployed.ts', import.meta.url));
 const ROLES = new URL('../../deploy/compose/roles.sql', import.meta.url);
 
-test("docker compose's demo, with its roles: all files come in, and none of its roles is a superuser", async () => {
+test("docker compose's demo, with its roles, imports all files, and none of its roles is a superuser", async () => {
   const world = await openWorld();
   const db = await testDatabase({ empty: true });
   const names = await makeRoles(db);

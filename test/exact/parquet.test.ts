@@ -82,7 +82,7 @@ const PAIRS = Object.entries(COLUMNS).flatMap(([name, column]: [string, ParquetC
   [column.made, ...column.others].map((type, i) => ({ ...column, name: `${name}_${i}`, type })),
 );
 
-test('a table made from a file, and tables of every other type that fits, hold what the file holds', async (t) => {
+test("a table created from a file, and tables of every other suitable type, hold the file's values", async (t) => {
   t.diagnostic(`PARQUET_SEED=${SEED}`);
   // A few nulls in every column.
   const selected = PAIRS.map(

@@ -42,7 +42,7 @@ async function landed(body: Buffer, type?: string): Promise<{ type: string; valu
   return { type: column.type, values: rows.map(({ v }) => v) };
 }
 
-test('every codec', async () => {
+test('files of every codec are read', async () => {
   const query = "select i as v, repeat('word ', 20) || i as w from range(5000) r(i)";
   for (const codec of ['uncompressed', 'snappy', 'gzip', 'zstd', 'brotli', 'lz4_raw']) {
     const { file, table } = await importInto(await parquetOf(query, `, codec '${codec}'`));
@@ -57,7 +57,7 @@ test('every codec', async () => {
   }
 });
 
-test('types that DuckDB reads and does not write', async () => {
+test('types that DuckDB reads but does not write are imported', async () => {
   for (const [what, [column, type, values]] of Object.entries(WRITTEN)) {
     assert.deepEqual(await landed(writeParquet(column)), { type, values }, what);
   }
@@ -102,7 +102,7 @@ const queried: Record<string, [query: string, type: string, values: (string | nu
   ],
 };
 
-test('types that need a word', async () => {
+test('types with a conversion of their own are imported', async () => {
   for (const [what, [query, type, values]] of Object.entries(queried)) {
     assert.deepEqual(await landed(await parquetOf(query)), { type, values }, what);
   }
@@ -256,7 +256,7 @@ const refused: Record<
   ],
 };
 
-test('what PostgreSQL cannot hold is told by row and column', async () => {
+test('the error about a value that PostgreSQL cannot hold names row and column', async () => {
   await db.query("create type letter as enum ('a'); create domain positive as integer check (value > 0)");
   for (const [what, [body, code, says, type]] of Object.entries(refused)) {
     const { file, table } = await importInto(await body(), type);

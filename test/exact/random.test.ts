@@ -9,7 +9,7 @@ import { randomGroups } from './random_files.ts';
 const world = await openWorld();
 
 for (const [way, env] of Object.entries(WAYS)) {
-  test(`random tables and files: as COPY takes them, ${way}`, async (t) => {
+  test(`random tables and files are imported as COPY imports them, ${way}`, async (t) => {
     const worker = await world.startWorker(env);
     let taken = 0;
     let refused = 0;

@@ -165,7 +165,7 @@ async function refusedOf(each: Case, body: Buffer, settings = {}, columns = TABL
 }
 
 for (const [way, env] of Object.entries(WAYS)) {
-  test(`rows that are left out are refused in COPY's words, ${way}`, async (t) => {
+  test(`rows that are left out have COPY's error messages, ${way}`, async (t) => {
     const worker = await world.startWorker(env);
     for (const each of CASES)
       await t.test(each.name, async () => {
@@ -176,7 +176,7 @@ for (const [way, env] of Object.entries(WAYS)) {
   });
 }
 
-test('where the reader changes the rows, it says what is ragged, and COPY the rest', async (t) => {
+test('where the reader rewrites rows, it refuses ragged rows itself and leaves the others to COPY', async (t) => {
   const worker = await world.startWorker();
   const each = CASES[0]!;
   const { refused, taken } = expected.get(each)!;
@@ -206,7 +206,7 @@ test('where the reader changes the rows, it says what is ragged, and COPY the re
   await worker.end('SIGTERM');
 });
 
-test('entries of an archive are judged one by one', async () => {
+test('entries of an archive are checked one by one', async () => {
   const worker = await world.startWorker();
   const list = CASES.slice(0, 3).filter(({ settings }) => settings === headed);
   const zip = Buffer.from(zipSync(Object.fromEntries(list.map((each, i) => [`${i}.csv`, fileOf(each)]))));

@@ -90,7 +90,7 @@ function groupsOf({ spellings, taken, refused }: Kind, every: number): Group[] {
 }
 
 for (const [way, env] of Object.entries(WAYS)) {
-  test(`every spelling of every type: as COPY takes it, ${way}`, async () => {
+  test(`every spelling of every type is imported as COPY imports it, ${way}`, async () => {
     const worker = await world.startWorker(env);
     // As bytes, whatever is refused is refused by COPY.
     const every = way === 'encoded' ? 1 : 8;

@@ -14,7 +14,7 @@ const GROUPS = [
 ];
 
 for (const [way, env] of Object.entries(WAYS)) {
-  test(`files that are traps: as COPY takes them, ${way}`, async () => {
+  test(`files with difficult syntax are imported as COPY imports them, ${way}`, async () => {
     const worker = await world.startWorker(env);
     const results = await importAndCopy(world, GROUPS);
     assert.deepEqual(differences(results), []);

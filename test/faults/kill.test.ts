@@ -30,7 +30,7 @@ const server = await ownServer();
 const world = await openWorld(server);
 const { db } = world;
 
-test('300 files while workers are killed, the server crashes and connections are cut', async (t) => {
+test('300 files are imported once each while workers are killed, the server crashes and connections are cut', async (t) => {
   t.diagnostic(`FAULTS_SEED=${seed} FAULTS_BLOWS=${BLOWS}`);
   await prepare();
   const workers = await Promise.all(Array.from({ length: WORKERS }, () => world.startWorker()));

@@ -22,7 +22,7 @@ const CASES = [
 ];
 
 for (const { name, text, arrives, attempts } of CASES) {
-  test(`${name} is lost: what became of it is looked up, and everything is there once`, async () => {
+  test(`if ${name} is lost, the worker looks up the result, and everything is imported once`, async () => {
     await db.query(`create table ${name} (file integer, n integer, file_id bigint)`);
     for (let file = 0; file < FILES; file++)
       world.put(`${name}/${file}.csv`, `file,n\n${file},1\n${file},2\n`);
@@ -57,7 +57,7 @@ for (const [name, text] of [
   ['poll', 'commit_poll'],
 ] as const) {
   for (const arrives of [true, false]) {
-    test(`${name} is lost, ${arrives ? 'its answer' : 'as a whole'}: it is asked again, and everything is there once`, async () => {
+    test(`if ${name} is lost, ${arrives ? 'its answer only' : 'with its request'}, the worker repeats it, and everything is imported once`, async () => {
       const table = `${name}_${arrives ? 'answer' : 'whole'}`;
       await db.query(`create table ${table} (file integer, n integer, file_id bigint)`);
       for (let file = 0; file < FILES; file++)
@@ -89,7 +89,7 @@ async function nextPollIsDue(connector: string): Promise<void> {
   await db.query('select s3_connector.poll_now($1)', [connector]);
 }
 
-test('the worker has lived through it', async () => {
+test('the worker has survived all of it', async () => {
   assert.deepEqual(await db.query('select alive from s3_connector.workers'), [{ alive: true }]);
   assert.equal((await worker.end('SIGTERM')).code, 0);
   assert.deepEqual(await world.spooled(), []);

@@ -94,7 +94,7 @@ async function importedAll(name: string): Promise<void> {
   assert.equal(await notice(name), null);
 }
 
-test('files that are under way when the bucket goes away are imported when it is back, and nobody does anything', async () => {
+test('files that are being imported when the bucket becomes unreachable are imported after it, without any action', async () => {
   await wait('300 ms');
   await goAwayUnder('away');
   const status = await quiet('away');
@@ -113,7 +113,7 @@ test('files that are under way when the bucket goes away are imported when it is
   await importedAll('away');
 });
 
-test('an outage costs a file its change back to the queue, however long it lasts', async () => {
+test('an outage costs a file one change back to the queue, however long it lasts', async () => {
   await wait('100 ms');
   await goAwayUnder('long');
   await quiet('long');
@@ -136,7 +136,7 @@ test('an outage costs a file its change back to the queue, however long it lasts
   await importedAll('long');
 });
 
-test('while a connector waits, its files have no jobs, and what runs by the clock gives them none', async () => {
+test('the files of a connector that waits have no jobs, and scheduled tasks give them none', async () => {
   await goAwayUnder('patient');
   await quiet('patient');
   const jobs = () =>
@@ -167,7 +167,7 @@ for (const [what, ask] of [
   ['retry_file of another file', "select s3_connector.retry_file('asked', 'asked/9.csv')"],
   ['resume', "select s3_connector.pause('asked'); select s3_connector.resume('asked')"],
 ] as const) {
-  test(`${what} has the bucket asked at once`, async () => {
+  test(`${what} makes the worker ask the bucket at once`, async () => {
     await goAwayUnder('asked');
     await db.query("select s3_connector.cancel_file('asked', 'asked/9.csv')");
     await quiet('asked');
@@ -179,7 +179,7 @@ for (const [what, ask] of [
   });
 }
 
-test('a bucket that is away before anything is found is waited for, too', async () => {
+test('an outage that begins before any file is found also makes the connector wait', async () => {
   await wait('300 ms');
   await server.close();
   await insert('early');
@@ -188,7 +188,7 @@ test('a bucket that is away before anything is found is waited for, too', async 
   await importedAll('early');
 });
 
-test('credentials that are refused for a while are no attempt of any file', async () => {
+test('credentials that are refused for a while use up no attempt of any file', async () => {
   await wait('300 ms');
   const [right] = world.credentials;
   const stalled = server.faults.order({
@@ -207,7 +207,7 @@ test('credentials that are refused for a while are no attempt of any file', asyn
   await importedAll('refused');
 });
 
-test('a server that answers nothing but 503 is waited for', async () => {
+test('a connector waits while the server answers only 503', async () => {
   await wait('300 ms');
   server.faults.order({ operation: 'ListObjectsV2' });
   server.faults.order({ times: ALWAYS, error: { status: 503, code: 'SlowDown' } });
@@ -219,7 +219,7 @@ test('a server that answers nothing but 503 is waited for', async () => {
   await importedAll('slow');
 });
 
-test('an object that alone cannot be read fails by its own attempts, and the others go on', async () => {
+test('an object that alone cannot be read uses up its own attempts, and the others are imported', async () => {
   server.faults.order({
     operation: 'GetObject',
     key: 'single/3.csv',
@@ -237,7 +237,7 @@ test('an object that alone cannot be read fails by its own attempts, and the oth
   assert.equal(server.requests.count('ListObjectsV2'), 2);
 });
 
-test('while only LIST is refused, files that were found before are imported', async () => {
+test('files that were found before are imported while only LIST is refused', async () => {
   const stalled = server.faults.order({ operation: 'GetObject', stall: { after: 1 } });
   await insert('unlisted', { max_parallel_files: 1 });
   await stalled.hit();
@@ -261,7 +261,7 @@ test('while only LIST is refused, files that were found before are imported', as
   await importedAll('unlisted');
 });
 
-test('a connector that waits can be paused, and its files cancelled', async () => {
+test('a waiting connector can be paused, and its files cancelled', async () => {
   await goAwayUnder('steered');
   await quiet('steered');
   await db.query("select s3_connector.cancel_file('steered', 'steered/0.csv')");
@@ -279,7 +279,7 @@ test('a connector that waits can be paused, and its files cancelled', async () =
   assert.equal(await notice('steered'), null);
 });
 
-test('a connector that is paused while its bucket is away keeps its files paused', async () => {
+test('the files of a connector that is paused during an outage stay paused', async () => {
   const stalled = server.faults.order({ operation: 'GetObject', times: ALWAYS, stall: { after: 1 } });
   await insert('halted');
   await stalled.hit(CONCURRENCY);
@@ -297,7 +297,7 @@ test('a connector that is paused while its bucket is away keeps its files paused
   await importedAll('halted');
 });
 
-test('a worker that is killed in an outage leaves nothing that the next one must be told', async () => {
+test('after a worker is killed in an outage, the next worker continues with what the database holds', async () => {
   await wait('300 ms');
   await goAwayUnder('killed');
   await quiet('killed');
@@ -307,7 +307,7 @@ test('a worker that is killed in an outage leaves nothing that the next one must
   await importedAll('killed');
 });
 
-test('files that fail together make a connector wait once, and each wait is longer', async () => {
+test('files that fail together start one wait of the connector, and each wait is longer', async () => {
   await wait('1 hour');
   await insert('waits', { state: 'paused' });
   const note = () =>

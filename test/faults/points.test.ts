@@ -32,9 +32,9 @@ const csv = (file: number) =>
   `file,n,pad\n${Array.from({ length: ROWS }, (_, n) => `${file},${n},${'x'.repeat(100)}`).join('\n')}\n`;
 
 // Each in a world of its own: a worker that is to die at a point dies of any connector's file there.
-describe('a worker dies', { concurrency: 2 }, () => {
+describe('a worker is killed', { concurrency: 2 }, () => {
   for (const [point, scene] of Object.entries(SCENES) as [FaultPoint, Scene][]) {
-    test(`at ${point}: the next one finishes, everything once`, () => dieAt(point, scene));
+    test(`at ${point}, and the next one imports everything once`, () => dieAt(point, scene));
   }
 });
 

@@ -22,7 +22,7 @@ before(async () => {
   worker = await world.startWorker();
 });
 
-test('a full disk passes', async () => {
+test('a full disk is a passing error', async () => {
   await db.query('create table disk_full (n integer, file_id bigint)');
   const { path } = await db.one<{ path: string }>("select pg_relation_filepath('disk_full') as path");
   const file = join(server.dataDir, path);
@@ -40,7 +40,7 @@ test('a full disk passes', async () => {
   await trouble.succeeds('disk_full');
 });
 
-test('statement_timeout passes, and is named', async () => {
+test('statement_timeout is a passing error, and the error names it', async () => {
   await db.query(`
     create table timed_out (n integer, file_id bigint);
     create function sleep() returns trigger language plpgsql as 'begin perform pg_sleep(30); return new; end';
@@ -55,7 +55,7 @@ test('statement_timeout passes, and is named', async () => {
   await trouble.succeeds('timed_out');
 });
 
-test('a lock on the target is waited for, and the files of others go on', async () => {
+test('an import waits for a lock on its table, and other files are imported meanwhile', async () => {
   await db.query('create table locked (n integer, file_id bigint)');
   const holder = await db.connect();
   await holder.query('begin; lock table locked in access exclusive mode');
@@ -67,7 +67,7 @@ test('a lock on the target is waited for, and the files of others go on', async 
   assert.equal((await trouble.succeeds('locked')).attempts, 1);
 });
 
-test('lock_timeout passes', async () => {
+test('lock_timeout is a passing error', async () => {
   await db.query('create table lock_timeout (n integer, file_id bigint)');
   await trouble.set("lock_timeout = '200ms'");
   const holder = await db.connect();
@@ -80,7 +80,7 @@ test('lock_timeout passes', async () => {
   await trouble.succeeds('lock_timeout');
 });
 
-test('a deadlock passes', async () => {
+test('a deadlock is a passing error', async () => {
   await db.query('create table deadlocked (n integer primary key, file_id bigint)');
   // It must be the import that finds the deadlock.
   await db.asSuperuser(`alter role ${db.person.name} set deadlock_timeout = '1h'`);
@@ -101,7 +101,7 @@ test('a deadlock passes', async () => {
   await trouble.succeeds('deadlocked');
 });
 
-test('a serialization failure passes', async () => {
+test('a serialization failure is a passing error', async () => {
   // Imports run at read committed, whatever the database says, so only what a trigger calls can fail so.
   await db.query(`
     create table serialized (n integer, file_id bigint);
@@ -121,7 +121,7 @@ test('a serialization failure passes', async () => {
   await trouble.succeeds('serialized');
 });
 
-test('a server that takes no writes passes, as one that is no longer the primary', async () => {
+test('a server that is read-only, as after a failover, is a passing error', async () => {
   await trouble.set('default_transaction_read_only = on');
   await trouble.insert('read_only');
   const failed = await trouble.file('read_only', 'pending_retry');
@@ -150,7 +150,7 @@ async function insertLarge(name: string, after: number): Promise<{ stalled: Faul
   return { stalled, rows };
 }
 
-test('idle_in_transaction_session_timeout passes', async () => {
+test('idle_in_transaction_session_timeout is a passing error', async () => {
   await trouble.set("idle_in_transaction_session_timeout = '300ms'");
   // How many sessions the server has ended by an error.
   const fatally = '(select sessions_fatal from pg_stat_database where datname = current_database())';
@@ -165,7 +165,7 @@ test('idle_in_transaction_session_timeout passes', async () => {
   assert.equal((await trouble.succeeds('idle')).rows_imported, rows);
 });
 
-test('a full server passes', async () => {
+test('a server without free connections is a passing error', async () => {
   await db.query('create table crowded (n integer, file_id bigint)');
   await trouble.set();
   const fetched = world.server.faults.order({
@@ -211,7 +211,7 @@ async function fillServer(): Promise<{ leave(): Promise<void> }> {
   };
 }
 
-test('a table that is dropped is a lasting trouble where it is not ours to make', async () => {
+test('a dropped table is a lasting error if the connector may not create it', async () => {
   await db.query('create table dropped (n integer, file_id bigint)');
   await trouble.insert('dropped', { create_table: false });
   await trouble.succeeds('dropped');
@@ -225,7 +225,7 @@ test('a table that is dropped is a lasting trouble where it is not ours to make'
   assert.deepEqual(await db.query('select n from dropped'), [{ n: 3 }]);
 });
 
-test('a table that is dropped while an import waits for it is made again', async () => {
+test('a table that is dropped while an import waits for it is created again', async () => {
   await db.query('create table vanished (n integer, file_id bigint)');
   const holder = await db.connect();
   await holder.query('begin; lock table vanished in access exclusive mode');
@@ -237,7 +237,7 @@ test('a table that is dropped while an import waits for it is made again', async
   await trouble.succeeds('vanished');
 });
 
-test('a column that is dropped while an import waits is looked at again, and named', async () => {
+test('if a column is dropped while an import waits, the columns are read again and the error names it', async () => {
   await db.query('create table altered (n integer, m integer, file_id bigint)');
   world.put('altered/0.csv', 'n,m\n1,1\n');
   const holder = await db.connect();
@@ -256,7 +256,7 @@ test('a column that is dropped while an import waits is looked at again, and nam
   await trouble.succeeds('altered');
 });
 
-test('a server that restarts passes, in the middle of a COPY', async () => {
+test('a server restart in the middle of a COPY is a passing error', async () => {
   const { stalled, rows } = await insertLarge('restarted', 6_000_000);
   await stalled.hit();
   await db.waitFor(
@@ -270,7 +270,7 @@ test('a server that restarts passes, in the middle of a COPY', async () => {
   assert.equal((await trouble.succeeds('restarted')).rows_imported, rows);
 });
 
-test('the worker has lived through all of it, and nothing is left', async () => {
+test('the worker has survived all of it, and no jobs or sessions are left', async () => {
   await assertAtRest(db);
   assert.equal((await worker.end('SIGTERM')).code, 0);
   assert.deepEqual(await world.spooled(), []);

@@ -43,7 +43,7 @@ for (const [name, sqlstate] of [
   ['it is cancelled', '57014'],
   ['the disk is full', '53100'],
 ] as const) {
-  test(`the end of a job is written when ${name} at first`, async () => {
+  test(`the end of a job is written although ${name} at first`, async () => {
     const connector = `ends-${sqlstate.toLowerCase()}`;
     const table = `ends_${sqlstate.toLowerCase()}`;
     for (let file = 0; file < FILES; file++) world.put(`${connector}/${file}.csv`, `file,n\n${file},1\n`);
@@ -66,7 +66,7 @@ for (const [name, sqlstate] of [
   });
 }
 
-test('a job whose answer was lost is run within a minute, though its worker lives', async () => {
+test('a job whose answer was lost runs within a minute, although its worker is alive', async () => {
   await db.query('create table lost (file integer, n integer, file_id bigint)');
   for (let file = 0; file < FILES; file++) world.put(`lost/${file}.csv`, `file,n\n${file},1\n`);
   await world.insertConnector({
@@ -90,7 +90,7 @@ test('a job whose answer was lost is run within a minute, though its worker live
   assert.equal((await worker.end('SIGTERM')).code, 0);
 });
 
-test('a worker that loses its session and lives, and is taken for dead meanwhile, leaves no file without a job', async () => {
+test('a worker that lost its session and is declared dead while it runs leaves no file without a job', async () => {
   await db.query('create table taken (file integer, n integer, file_id bigint)');
   for (let file = 0; file < FILES; file++) world.put(`taken/${file}.csv`, `file,n\n${file},1\n`);
   const stalled = world.server.faults.order({

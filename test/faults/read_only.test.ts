@@ -34,7 +34,7 @@ async function untilHealth(port: unknown, status: number, said = /^/): Promise<v
   }
 }
 
-test('a worker waits through a read-only spell, says so, and goes on by itself', async (t) => {
+test('a worker waits while the database is read-only, reports it, and continues by itself', async (t) => {
   t.after(end);
   const worker = await world.startWorker({ METRICS_PORT: '0' });
   const { port } = await worker.logged('serving metrics');
@@ -59,7 +59,7 @@ test('a worker waits through a read-only spell, says so, and goes on by itself',
   assert.equal((await worker.end('SIGTERM')).code, 0);
 });
 
-test('a worker whose old sessions can still write is not healthy either', async (t) => {
+test('a worker whose old sessions can still write is unhealthy, too', async (t) => {
   t.after(end);
   const worker = await world.startWorker({ METRICS_PORT: '0' });
   const { port } = await worker.logged('serving metrics');
@@ -70,7 +70,7 @@ test('a worker whose old sessions can still write is not healthy either', async 
   assert.equal((await worker.end('SIGTERM')).code, 0);
 });
 
-test('a worker that is started in such a spell says so, leaves no session, and starts when it is over', async (t) => {
+test('a worker that is started while the database is read-only says so, keeps no session, and starts afterwards', async (t) => {
   t.after(end);
   await begin({ endSessions: false });
   const checked = await runCli(['doctor'], { DATABASE_URL: db.workerUrl, SPOOL_DIR: world.spoolDir });
@@ -86,7 +86,7 @@ test('a worker that is started in such a spell says so, leaves no session, and s
   assert.equal((await worker.end('SIGTERM')).code, 0);
 });
 
-test('a session that was refused a write does not go back into its pool', async () => {
+test('a session whose write was refused is not returned to its pool', async () => {
   const pool = new SessionPool(db.workerUrl, 'control', { max: 1 });
   const backend = async () => (await pool.query('select pg_backend_pid() as pid')).rows[0].pid;
   const first = await backend();

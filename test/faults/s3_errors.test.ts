@@ -50,7 +50,7 @@ for (const [what, table, fault] of [
   ['503', 'slow_down', { error: SLOW_DOWN }],
   ['by closing the connection', 'reset', { reset: true }],
 ] as const) {
-  test(`an object that answers ${what} for ever costs as many requests as there are tries`, async () => {
+  test(`an object that always answers ${what} costs as many requests as there are tries`, async () => {
     world.put(`${table}/1.csv`, csv(1));
     world.put(`${table}/2.csv`, csv(2));
     server.faults.order({ operation: 'GetObject', key: `${table}/1.csv`, times: ALWAYS, ...fault });
@@ -68,7 +68,7 @@ for (const [what, table, fault] of [
   });
 }
 
-test('files that fail together are tried again apart from each other', async () => {
+test('files that fail together are retried at different times', async () => {
   // As many as the worker imports side by side.
   const FILES = 4;
   for (let n = 0; n < FILES; n++) world.put(`together/${n}.csv`, csv(1));
@@ -89,7 +89,7 @@ test('files that fail together are tried again apart from each other', async () 
   assert.equal(new Set(delays.map((seconds) => seconds.toFixed(3))).size, FILES, `${delays}`);
 });
 
-test('a body that breaks off after every byte is given up, and not asked for byte by byte', async () => {
+test('a body that breaks off after every byte fails, and is not requested byte by byte', async () => {
   world.put('byte/1.csv', csv(100_000));
   server.faults.order({ operation: 'GetObject', key: 'byte/1.csv', times: ALWAYS, cut: 1 });
   await insert({
@@ -104,7 +104,7 @@ test('a body that breaks off after every byte is given up, and not asked for byt
   assert.equal(requests('GetObject').length, 5);
 });
 
-test('an object that is overwritten whenever it is read is left for later, after two reads', async () => {
+test('an object that is overwritten at every read is retried later, after two reads', async () => {
   world.put('restless/1.csv', csv(1));
   let version = 1;
   server.faults.order({
@@ -133,7 +133,7 @@ test('an object that is overwritten whenever it is read is left for later, after
   assert.deepEqual([file!.status, file!.rows_imported], ['success', version], file!.error_message ?? '');
 });
 
-test('a 403 that comes and goes costs two requests, and no key', async () => {
+test('an intermittent 403 costs two requests, and no key', async () => {
   world.put('moody/1.csv', csv(1));
   const denied = { error: { status: 403, code: 'AccessDenied' } };
   server.faults.order({ operation: 'ListObjectsV2', ...denied });
@@ -150,7 +150,7 @@ test('a 403 that comes and goes costs two requests, and no key', async () => {
   assert.deepEqual([requests('ListObjectsV2').length, requests('GetObject').length], [4, 2]);
 });
 
-test('of a listing whose second page fails nothing is enqueued, and nothing is skipped', async () => {
+test('a listing whose second page fails enqueues nothing, and skips nothing', async () => {
   const KEYS = 2500;
   const hits = [0, 500, 999, 1000, 1001, 1999, 2000, 2499];
   const keys = Array.from(

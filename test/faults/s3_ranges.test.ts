@@ -57,7 +57,7 @@ function assertResumed(range: { from: number } | undefined, start: number, cut: 
   assert.ok(range && range.from > start + cut / 2 && range.from <= start + cut, JSON.stringify(range));
 }
 
-test('a Parquet file whose tail breaks off', async () => {
+test('a Parquet file is imported although its tail breaks off', async () => {
   const cut = 700_000;
   server.faults.order({ operation: 'GetObject', cut });
   await insert('in_tail', 'parquet', parquet);
@@ -68,7 +68,7 @@ test('a Parquet file whose tail breaks off', async () => {
   assert.deepEqual(body, { from: 0, to: middle - 1 });
 });
 
-test('a Parquet file whose middle breaks off, twice', async () => {
+test('a Parquet file is imported although its middle breaks off, twice', async () => {
   const cut = 3_000_000;
   server.faults.order({ operation: 'GetObject' });
   server.faults.order({ operation: 'GetObject', cut, times: 2 });
@@ -86,7 +86,7 @@ for (const [what, name, answersBefore, requests] of [
   ['for the tail', 'no_tail', 0, 1],
   ['for the middle', 'no_middle', 1, 2],
 ] as const) {
-  test(`a Parquet file of a server that does not know Range, asked ${what}`, async () => {
+  test(`a Parquet file of a server that ignores Range is imported, requested ${what}`, async () => {
     for (let n = 0; n < answersBefore; n++) server.faults.order({ operation: 'GetObject' });
     server.faults.order({ operation: 'GetObject', ignoreRange: true, times: 9 });
     await insert(name, 'parquet', parquet);
@@ -99,7 +99,7 @@ for (const [what, name, answersBefore, requests] of [
   });
 }
 
-test('a CSV file of a server that does not know Range lands whole, or not at all', async () => {
+test('a CSV file of a server that ignores Range is imported whole, or not at all', async () => {
   server.faults.order({ operation: 'GetObject', ignoreRange: true, times: 9 });
   await insert('whole', 'csv', csv);
   await landed('whole', 600_000);

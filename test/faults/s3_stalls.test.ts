@@ -36,7 +36,7 @@ async function pollFails(name: string): Promise<string> {
   return poll!.error;
 }
 
-test('a body that stands still is taken up where it stood', async () => {
+test('a body that stalls is resumed where it stopped', async () => {
   const body = csv(200_000);
   world.put('body/1.csv', body);
   const stall = server.faults.order({ operation: 'GetObject', key: 'body/1.csv', stall: { after: 600_000 } });
@@ -56,7 +56,7 @@ test('a body that stands still is taken up where it stood', async () => {
   assert.ok(Number(from) > 300_000 && Number(from) <= 600_000, ranges[1]);
 });
 
-test('an answer that does not come is asked for again', async () => {
+test('a request without an answer is repeated', async () => {
   world.put('silent/1.csv', csv(3));
   server.faults.order({ operation: 'ListObjectsV2', delay: FOR_EVER });
   server.faults.order({ operation: 'GetObject', delay: FOR_EVER });
@@ -66,7 +66,7 @@ test('an answer that does not come is asked for again', async () => {
   assert.deepEqual([server.requests.count('ListObjectsV2'), server.requests.count('GetObject')], [2, 2]);
 });
 
-test('a listing that stands still in its middle is asked for again, a few times', async () => {
+test('a listing that stalls in its middle is repeated, a few times', async () => {
   world.put('half/1.csv', csv(3));
   server.faults.order({ operation: 'ListObjectsV2', stall: { after: 100 }, times: 9 });
   await insert({ name: 'half', pattern: 'half/*', target_table: 'half' });
@@ -78,7 +78,7 @@ test('a listing that stands still in its middle is asked for again, a few times'
   assert.equal((await world.pollAndSettle('half'))[0]!.status, 'success');
 });
 
-test('a listing that comes a byte at a time ends, and is not asked for again at once', async () => {
+test('a listing that arrives a byte at a time ends, and is not repeated at once', async () => {
   server.faults.order({ operation: 'ListObjectsV2', trickle: { ms: 300 }, times: 9 });
   await insert({ name: 'drop by drop', pattern: 'drops/*', target_table: 'drops' });
   await pollFails('drop by drop');
@@ -86,12 +86,12 @@ test('a listing that comes a byte at a time ends, and is not asked for again at 
   assert.equal(server.requests.count('ListObjectsV2'), 2);
 });
 
-test('a connection that is never made ends', async () => {
+test('a connection attempt that never completes times out', async () => {
   await insert({ name: 'deaf', endpoint: deaf, pattern: '*', target_table: 'deaf' });
   assert.match(await pollFails('deaf'), /TimeoutError|ETIMEDOUT/);
 });
 
-test('an object that comes too slowly to end in time is given up, whatever its size', async () => {
+test('an object that is too slow to finish in time fails, whatever its size', async () => {
   await worker.end('SIGTERM');
   await world.startWorker({ ...ENV, S3_FETCH_TIMEOUT_SECONDS: '2' });
   world.put('slow/small.csv', csv(1000));

@@ -141,7 +141,7 @@ for (const [how, env] of [
   ['as they stand in the file', {}],
   ['encoded', { ENCODE_CSV_FROM_BYTES: '0' }],
 ] as const) {
-  test(`a worker does the same whatever settings its role and database have, with values ${how}`, async () => {
+  test(`a worker works the same with other settings of its role and database, with values ${how}`, async () => {
     const [plain, odd] = [await openWorld(), await openWorld()];
     const { db } = odd;
     for (const [name, value] of Object.entries(ODD)) {

@@ -37,7 +37,7 @@ const MIGRATING = [
   'record_version',
 ];
 
-test('a worker that loses its connection at a stage of its start, starts again', async () => {
+test('a worker that loses its connection at a stage of its start starts again', async () => {
   await Promise.all(
     STAGES.map(async (stages) => {
       const proxy = await openProxy(db.workerUrl);
@@ -52,7 +52,7 @@ test('a worker that loses its connection at a stage of its start, starts again',
 /** Sessions that are ended, as soon as they are there. */
 const KILLS = 30;
 
-test('a worker that loses its connection while it migrates, starts again', async () => {
+test('a worker that loses its connection while it migrates starts again', async () => {
   for (const text of MIGRATING) {
     await db.asSuperuser("update s3_connector_private.versions set digest = 'another'");
     const proxy = await openProxy(db.workerUrl);
@@ -63,7 +63,7 @@ test('a worker that loses its connection while it migrates, starts again', async
   }
 });
 
-test('workers whose sessions are ended at random while they start, start again', async () => {
+test('workers whose sessions are ended at random during their start start again', async () => {
   const workers = Array.from({ length: 4 }, () => world.spawnWorker());
   let over = false;
   const ends = workers.map(async (worker) => {
@@ -80,7 +80,7 @@ test('workers whose sessions are ended at random while they start, start again',
   await Promise.all([...workers.map(assertStarts), ...ends]);
 });
 
-test('a session that graphile-worker releases twice goes back into its pool once', async () => {
+test('a session that graphile-worker releases twice is returned to its pool once', async () => {
   const pool = new SessionPool(db.workerUrl, 'queue', { max: 1 });
   await new Promise<void>((resolve, reject) => {
     pool.connect((error, _client, release) => {
@@ -94,7 +94,7 @@ test('a session that graphile-worker releases twice goes back into its pool once
   await pool.end();
 });
 
-test('what will not pass ends the start at once, with what to do', async () => {
+test('a lasting error ends the start at once, with what to do', async () => {
   const url = new URL(db.workerUrl);
   url.password = 'wrong';
   await assert.rejects(

@@ -92,7 +92,7 @@ const ARCHIVES: Record<string, [body: Buffer, becomes: number | [code: string, s
   ],
 };
 
-test('archives that were made to do harm', async () => {
+test('malicious archives are refused as a whole, or imported as their directory says, and write no file', async () => {
   await db.query('create table archived (n bigint)');
   const cases = Object.entries(ARCHIVES);
   for (const [i, [, [body]]] of cases.entries()) world.put(`archives/${String(i).padStart(2, '0')}`, body);

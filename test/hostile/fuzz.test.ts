@@ -34,7 +34,7 @@ const VARIATIONS: Record<string, Record<string, unknown>> = {
   counted: { file_id_column: 'file_id', on_unknown_column: 'ignore', csv_null: 'a' },
 };
 
-test(`${CSV_FILES} fuzzed CSV files`, async (t) => {
+test(`a worker survives ${CSV_FILES} fuzzed CSV files`, async (t) => {
   const random = seeded(SEED);
   const names = Object.keys(VARIATIONS).map((variation) => `csv_${variation}`);
   for (let i = 0; i < CSV_FILES; i++) {
@@ -51,7 +51,7 @@ test(`${CSV_FILES} fuzzed CSV files`, async (t) => {
   await survive(t, names);
 });
 
-test(`${PARQUET_FILES} mutated Parquet files`, async (t) => {
+test(`a worker survives ${PARQUET_FILES} mutated Parquet files`, async (t) => {
   const random = seeded(SEED + 1);
   const clean = new Map<string, Buffer>();
   for (const shape of PARQUET_SHAPES) clean.set(shape, await cleanParquet(shape));

@@ -115,12 +115,12 @@ async function assertRefused(name: string, { code, message, ...file }: Case, opt
 }
 
 for (const [name, file] of Object.entries(CASES)) {
-  test(`an error late in a file fails it, and none of its rows lands: ${name}`, async () => {
+  test(`an error late in a file fails it, and no row of it is kept: ${name}`, async () => {
     await assertRefused(name, file);
   });
 }
 
-test('with on_bad_row skip, a bad value late in a file is left out, and no row after it is lost', async () => {
+test('with on_bad_row skip, a bad value late in a file is left out, and no later row is lost', async () => {
   for (const name of ['nul', 'nanoseconds']) {
     const { file, landed } = await importCase(`skip_${name}`, CASES[name]!, { on_bad_row: 'skip' });
     assert.deepEqual(
@@ -162,7 +162,7 @@ test('an error late in the rows of a transform fails the file', async () => {
   );
 });
 
-test('a transform whose rows are not the same each time is read to its end', async () => {
+test('a transform whose rows differ each time is read to its end', async () => {
   const { file, landed } = await importCase(
     'sampled',
     { body: await parquetOf(rowsWith('1 as one')), columns: 'id bigint' },
@@ -172,7 +172,7 @@ test('a transform whose rows are not the same each time is read to its end', asy
   assert.ok(landed > 0 && landed < ROWS);
 });
 
-test('a table is not made of a transform that fails', async () => {
+test('no table is created from a transform that fails', async () => {
   world.put('made/1.parquet', CASES.damage!.body);
   await world.insertConnector({
     name: 'made',
@@ -194,7 +194,7 @@ test('a table is not made of a transform that fails', async () => {
   );
 });
 
-test('a dry run tells of an error late in a file', async () => {
+test('a dry run reports an error late in a file', async () => {
   await db.query('create table dry (id bigint, t text)');
   world.put('dry/1.parquet', CASES.damage!.body);
   await world.insertConnector({
@@ -210,7 +210,7 @@ test('a dry run tells of an error late in a file', async () => {
   assert.deepEqual([told.error_code, told.rows_read], ['bad_parquet', null], told.error_message);
 });
 
-test('an error late in a file that is read while it is fetched fails it', async () => {
+test('an error late in a file that is read during its fetch fails the file', async () => {
   const body = withDamage(
     await parquetOf(
       rowsWith('md5(i::varchar) as t, md5((i + 1)::varchar) as u'),
@@ -230,7 +230,7 @@ test('an error late in a file that is read while it is fetched fails it', async 
   server.faults.clear();
 });
 
-test('the end of a sorted transform is its last row', async () => {
+test('a sorted transform ends with its last row', async () => {
   const path = join(world.spoolDir, 'sorted.parquet');
   await writeFile(path, await parquetOf('select (i * 7919) % 50000 as id from range(50000) r(i)'));
   const reader = new Reader(world.spoolDir, { memory: '192MB', threads: 1, stallMs: 60_000 });
@@ -264,7 +264,7 @@ test('the end of a sorted transform is its last row', async () => {
   }
 });
 
-test("DuckDB's library does not tell an error in the middle of a stream from its end", async () => {
+test("DuckDB's library does not distinguish an error in the middle of a stream from its end", async () => {
   const instance = await DuckDBInstance.create(':memory:', { threads: '1' });
   const connection = await instance.connect();
   const result = await connection.stream(

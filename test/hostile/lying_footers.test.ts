@@ -163,7 +163,7 @@ async function wholeRead(body: Buffer): Promise<string | null> {
   }
 }
 
-test('wherever a footer says that rows are, none land but those of the whole file', async (t) => {
+test('wherever a footer says that rows are, only the rows of the whole file are imported', async (t) => {
   await db.query('create table lies (id bigint, t text, c bigint, file_id bigint)');
   await world.insertConnector({
     name: 'lies',
@@ -207,7 +207,7 @@ test('wherever a footer says that rows are, none land but those of the whole fil
   );
 });
 
-test('what is read of a file before it has come is told from what was there', async () => {
+test('data that is read before the file has arrived is checked against the bytes that were present', async () => {
   const group = GROUPS - 2;
   const available = offsetOf(group) + 1000;
   const hole = Buffer.from(FILE_OF_GROUPS).fill(0, available, offsetOf(GROUPS - 1));

@@ -69,7 +69,7 @@ for (const [name, listing, start_after, code, says] of [
   ],
   ['back', faults.leadingBack, null, 'list_goes_round', /leads back/],
 ] as const) {
-  test(`a poll that meets the lie ${name} fails as ${code}, and imports nothing`, async () => {
+  test(`a poll that gets the false listing ${name} fails as ${code}, and imports nothing`, async () => {
     for (let n = 0; n < 1100; n += 1) world.put(`${name}/d${String(n).padStart(4, '0')}`, '');
     for (const character of ['\uff5e', '\u{1f600}']) world.put(`${name}/c${character}`, '');
     lie(listing);
@@ -105,7 +105,7 @@ test('siblings that the server counts before the marker hide no key', async () =
   assert.ok(list_requests <= 4, `${list_requests} requests`);
 });
 
-test('an empty page with a token is not the end', async () => {
+test('an empty page with a token does not end the listing', async () => {
   for (const n of [1, 2, 3]) world.put(`gap/${n}`, '');
   const fault = lie(faults.emptyPage, 3);
   await insert('gap');
@@ -114,7 +114,7 @@ test('an empty page with a token is not the end', async () => {
   assert.deepEqual(await keysOf('gap'), ['gap/1', 'gap/2', 'gap/3']);
 });
 
-test('an audit names a key that a listing from the marker leaves out', async () => {
+test('an audit names a key that a listing from the marker omits', async () => {
   for (const n of [1, 2, 3, 4]) world.put(`hidden/${n}`, '');
   lie((keys, options) =>
     listPage(
@@ -153,7 +153,7 @@ for (const [seed, lies, how] of [
   [6, [...VISIBLE, ...OMISSIONS], 'of every kind'],
   [7, [...VISIBLE, ...OMISSIONS], 'of every kind'],
 ] as const) {
-  test(`nothing is lost in silence to a server that tells lies ${how}, at random (seed ${seed})`, async () => {
+  test(`no file is lost silently with a server that returns false listings ${how}, at random (seed ${seed})`, async () => {
     const random = seeded(seed);
     const name = `lies${seed}`;
     const keys = new Set<string>();

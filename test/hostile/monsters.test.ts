@@ -48,7 +48,7 @@ const WAYS = [
 ];
 
 for (const { way, from, on_bad_row } of WAYS) {
-  test(`monsters fail at their first bytes: ${way}, on_bad_row ${on_bad_row}`, async () => {
+  test(`CSV files of 3 GB without a valid row fail at their first bytes: ${way}, on_bad_row ${on_bad_row}`, async () => {
     const name = `monsters_${way.slice(0, 2)}_${on_bad_row}`;
     const worker = await world.startWorker({ ENCODE_CSV_FROM_BYTES: String(from) });
     const cases = Object.entries(MONSTERS);

@@ -71,7 +71,7 @@ async function assertUnharmed(): Promise<void> {
   assert.ok(!(await readdir(dirname(world.spoolDir))).some((name) => name.startsWith('escaped')));
 }
 
-test('keys of every kind, also as long as S3 has them', async () => {
+test('keys of every kind work, also at the maximum length in S3', async () => {
   await db.query('create table keyed (n bigint, file_id bigint)');
   const long = (unit: string) => unit.repeat(Math.floor((1024 - 'keys/'.length) / Buffer.byteLength(unit)));
   const keys = [...NAMES, long('x'), `${long('../')}x`, long('\u{1f600}'), long("'")].map(
@@ -106,7 +106,7 @@ test('keys of every kind, also as long as S3 has them', async () => {
   await assertUnharmed();
 });
 
-test('names of connectors, tables, columns and mappings', async () => {
+test('names of connectors, tables, columns and mappings may have every kind of character', async () => {
   let made = 0;
   for (const name of NAMES) {
     const table = `t${made++} ${name}`;
@@ -136,7 +136,7 @@ test('names of connectors, tables, columns and mappings', async () => {
   await assertUnharmed();
 });
 
-test('columns of files, of a table that is made and of one that is there, and cells', async () => {
+test('columns of files, of created and of existing tables, and cells may have every kind of character', async () => {
   // A name that PostgreSQL would cut off is a matter of its own.
   const names = NAMES.filter((name) => name.trim() !== '');
   const quoted = (text: string) => `"${text.replaceAll('"', '""')}"`;
@@ -164,7 +164,7 @@ test('columns of files, of a table that is made and of one that is there, and ce
   await assertUnharmed();
 });
 
-test('columns that are mapped from and to such names', async () => {
+test('columns can be mapped from and to such names', async () => {
   const names = NAMES.filter((name) => name.trim() !== '');
   await db.query(
     `create table mapped (${names.map((name, i) => `${pg.escapeIdentifier(`${i} ${name}`)} text`).join(', ')})`,

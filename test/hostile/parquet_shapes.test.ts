@@ -90,7 +90,7 @@ const REFUSED: Record<string, string> = {
   'a column whose name is 1 MB': 'no_column_matches',
 };
 
-test('Parquet files that say too much of themselves', async (t) => {
+test('Parquet files with excessive sizes, depths or column numbers affect no other file', async (t) => {
   const names = Object.keys(FILES);
   for (const [i, name] of names.entries()) {
     const folder = `shapes_${i}`;

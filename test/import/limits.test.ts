@@ -49,7 +49,7 @@ async function mostSpooled(run: () => Promise<void>): Promise<number> {
   return most;
 }
 
-test('a file larger than max_file_bytes is not fetched, in any format, nor in a later version', async () => {
+test('a file larger than max_file_bytes is not fetched, in any format or later version', async () => {
   const csv = `n\n${'1\n'.repeat(1000)}`;
   world.put('large/1.csv', csv);
   world.put('large/2.csv', 'n\n1\n');
@@ -81,7 +81,7 @@ test('a file larger than max_file_bytes is not fetched, in any format, nor in a 
   assert.deepEqual(await db.query("select from pg_class where relname in ('large', 'large_parquet')"), []);
 });
 
-test('a bomb fails by its expanded size: neither the spool nor the table grows with it', async () => {
+test('an archive bomb fails by its expanded size, and neither the spool nor the table grows with it', async () => {
   await db.query('create table bombed (line text)');
   const csv = `line\n${`${'x'.repeat(999)}\n`.repeat(100_000)}`;
   const bombs: Record<string, Buffer> = {
@@ -117,7 +117,7 @@ test('a bomb fails by its expanded size: neither the spool nor the table grows w
   assert.deepEqual(await db.query('select count(*) from bombed'), [{ count: 0 }]);
 });
 
-test('a row larger than max_row_bytes fails the file, with its number and size, before it is all read', async () => {
+test('a row larger than max_row_bytes fails the file, with its number and size, before the row is read whole', async () => {
   await db.query('create table long_rows (id bigint, label text)');
   const long = 'x'.repeat(30 * MB);
   world.put('long/1.csv', `id,label\n1,a\n2,"${long}"\n`);
@@ -167,7 +167,7 @@ test('a Parquet row larger than max_row_bytes fails the file, with its number an
   }
 });
 
-test('a Parquet value that a reader has no memory for fails the file, not the worker', async () => {
+test("a Parquet value that exceeds a reader's memory fails the file, not the worker", async () => {
   world.put('huge/1.parquet', await parquetOf(`select repeat('x', 150 * ${MB}) as label`, ", codec 'zstd'"));
   world.put('huge/2.parquet', await parquetOf("select 'x' as label"));
   await db.query('create table huge (label text)');

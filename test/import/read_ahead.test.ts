@@ -63,7 +63,7 @@ for (const [name, type] of [
   });
 }
 
-test('gzip, too', async () => {
+test('rows of a gzip are copied before the last bytes have come', async () => {
   const body = Array.from({ length: ROWS * 2 }, (_, n) => `${n},${Math.sin(n)}\n`).join('');
   const stall = putAndStall('gz/1.csv.gz', gzipSync(`n,filler\n${body}`, { level: 1 }));
   await insert('gz', 'integer');
@@ -74,7 +74,7 @@ test('gzip, too', async () => {
   assert.deepEqual([file!.status, file!.rows_imported], ['success', ROWS * 2], file!.error_message ?? '');
 });
 
-test('an object that is overwritten while it is read is imported once, as it is then', async () => {
+test('an object that is overwritten during a read is imported once, in its new version', async () => {
   world.put('changed/1.csv', csvOf(ROWS));
   server.faults.order({ operation: 'GetObject', key: 'changed/1.csv', cut: 9_000_000 });
   server.faults.order({
@@ -92,7 +92,7 @@ test('an object that is overwritten while it is read is imported once, as it is 
   assert.equal((await db.one<{ n: number }>('select count(*)::int as n from changed')).n, ROWS + 1);
 });
 
-test('a fetch that fails in the middle fails the attempt, with its own reason, and leaves nothing', async () => {
+test("a fetch that fails in the middle fails the attempt, with the fetch's error, and keeps nothing", async () => {
   world.put('broken/1.csv', csvOf(ROWS));
   server.faults.order({ operation: 'GetObject', key: 'broken/1.csv', cut: 9_000_000 });
   server.faults.order({
@@ -108,7 +108,7 @@ test('a fetch that fails in the middle fails the attempt, with its own reason, a
   assert.deepEqual(await world.spooled(), []);
 });
 
-test('a row that is refused ends the fetch, too', async () => {
+test('a refused row ends the fetch, too', async () => {
   const stall = putAndStall('refused/1.csv', csvOf(ROWS, 'no number'));
   await insert('refused', 'integer');
   await stall.hit();

@@ -6,7 +6,7 @@ const world = await openWorld();
 const { db } = world;
 before(() => world.startWorker());
 
-test('a file for an unlogged table fails before a row is copied, and says what to run', async () => {
+test('a file for an unlogged table fails before a row is copied, with what to run', async () => {
   await db.query('create unlogged table lost (n integer)');
   world.put('lost/1.csv', 'n\n1\n');
   await world.insertConnector(connector('lost'));
@@ -21,7 +21,7 @@ test('a file for an unlogged table fails before a row is copied, and says what t
   assert.deepEqual(await db.query('select n from lost'), [{ n: 1 }]);
 });
 
-test('with allow_unlogged files go into an unlogged table, and connector_status says what a crash does', async () => {
+test('with allow_unlogged, files are imported into an unlogged table, and connector_status warns about a crash', async () => {
   await db.query('create unlogged table "Loss" (n integer)');
   world.put('allowed/1.csv', 'n\n1\n');
   await world.insertConnector({ ...connector('allowed'), target_table: '"Loss"', allow_unlogged: true });
@@ -34,7 +34,7 @@ test('with allow_unlogged files go into an unlogged table, and connector_status 
   assert.equal(await notice('allowed'), null);
 });
 
-test('a table that is made unlogged after files came in takes no more', async () => {
+test('a table that is made unlogged after files came in takes no more files', async () => {
   world.put('later/1.csv', 'n\n1\n');
   await world.insertConnector(connector('later'));
   assert.equal((await world.settled('later'))[0]!.status, 'success');

@@ -32,13 +32,13 @@ async function untilHealth(
   }
 }
 
-test('a worker without METRICS_PORT listens nowhere', async () => {
+test('a worker without METRICS_PORT opens no port', async () => {
   const worker = await world.startWorker();
   assert.ok(!worker.lines.some((line) => line.event === 'serving metrics'));
   await worker.end('SIGTERM');
 });
 
-test('a worker is healthy, loses its lock, has it back, and stops', async () => {
+test('a worker is healthy, loses its lock, gets it back, and stops', async () => {
   const worker = await world.startWorker({ METRICS_PORT: '0' });
   const { port } = await worker.logged('serving metrics');
   assert.deepEqual(await healthOf(port), { status: 200, health: HEALTHY });
@@ -69,7 +69,7 @@ test('a worker is healthy, loses its lock, has it back, and stops', async () => 
   assert.equal((await ending).code, 0);
 });
 
-test('a worker that cannot reach its database says so, and still serves what is its own', async () => {
+test('a worker that cannot reach its database reports it, and still serves its own metrics', async () => {
   const worker = await world.startWorker({ METRICS_PORT: '0' });
   const { port } = await worker.logged('serving metrics');
   // Not even a superuser gets in, and it cannot be said from within.
@@ -89,7 +89,7 @@ test('a worker that cannot reach its database says so, and still serves what is 
   await worker.end('SIGTERM');
 });
 
-test('a port that is taken ends the worker before it takes work, with what to do', async () => {
+test('a port that is in use ends the worker before it takes work, with what to do', async () => {
   const other = createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => other.once('listening', resolve));
   const { port } = other.address() as { port: number };

@@ -28,7 +28,7 @@ const RUNS = [
   /^(crontab|package\.json|README\.md|CHANGELOG\.md|LICENSE)$/,
 ];
 
-test('the package holds only what runs, and all of it', async () => {
+test('the package holds only the files that run, and all of them', async () => {
   // Builds dist first, as whoever publishes it does.
   const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', directory], { cwd: ROOT });
   const [packed] = JSON.parse(stdout.slice(stdout.indexOf('[\n'))) as {
@@ -65,7 +65,7 @@ async function linkDependencies(): Promise<void> {
   }
 }
 
-test('what was installed from it migrates a database, starts, and imports every kind of file', async () => {
+test('the installed package migrates a database, starts, and imports every kind of file', async () => {
   const cli = join(
     installed,
     JSON.parse(await readFile(join(installed, 'package.json'), 'utf8')).bin['pg-s3-connector'],

@@ -27,7 +27,7 @@ const KEPT = {
     from s3_connector.connector_status order by name`,
 };
 
-describe('pg_dump and a restore into another server', {
+describe('pg_dump and restore to another server work', {
   skip: binDir === undefined && 'no PostgreSQL with pg_dump is installed (TEST_POSTGRES_BIN_DIR names one)',
 }, () => {
   let source: Postgres;
@@ -165,7 +165,7 @@ describe('pg_dump and a restore into another server', {
     assert.deepEqual((await restored.query('select * from s3_connector_private.wrong_totals()')).rows, []);
   };
 
-  test('a whole dump, restored before a worker starts there', async () => {
+  test('with a whole dump, restored before a worker starts there', async () => {
     const restored = await createDatabase(target, 'whole');
     await program('pg_restore', '--exit-on-error', '-d', target.url('whole'), join(directory, 'whole'));
     server.requests.reset();
@@ -174,7 +174,7 @@ describe('pg_dump and a restore into another server', {
     await worker.end('SIGTERM');
   });
 
-  test('the data alone, restored under a worker that is at work already', async () => {
+  test('with data alone, restored while a worker runs', async () => {
     const restored = await createDatabase(target, 'data');
     await migrate(target.url('data'));
     await restored.query('create table imported (n integer); create table waiting (n integer)');

@@ -71,7 +71,7 @@ const bucket = fc.record({
   startAfter: fc.oneof(fc.constant(null), key, folder),
 });
 
-test('a listing is whole and in order, whatever siblings a server like MinIO counts', async () => {
+test('a listing is complete and in order, whatever siblings a server like MinIO counts', async () => {
   let wrong = 0;
   await fc.assert(
     fc.asyncProperty(bucket, async ({ keys, pageSize, ...options }) => {
@@ -86,7 +86,7 @@ test('a listing is whole and in order, whatever siblings a server like MinIO cou
   assert.ok(wrong > 20, `a plain listing was wrong ${wrong} times`);
 });
 
-test('a server that is right is listed the same with and without regard to crowds', async () => {
+test('a correct server is listed the same with and without the handling of counted siblings', async () => {
   await fc.assert(
     fc.asyncProperty(bucket, async ({ keys, pageSize, ...options }) => {
       const right = () => server(keys, pageSize, () => listPage);
@@ -109,7 +109,7 @@ const LIES: faults.Lister[] = [
   faults.countingSiblings,
 ];
 
-test('whatever a server lies, a listing fails or has no key out of order, and misses only what no answer shows', async () => {
+test('with any false answer, a listing fails or keeps its order, and misses only keys that no answer shows', async () => {
   const outcomes = { whole: 0, failed: 0, missed: 0 };
   const lies = fc.array(fc.tuple(fc.nat({ max: 3 }), fc.constantFrom(...LIES)), {
     minLength: 1,
@@ -225,14 +225,14 @@ for (const [what, keys, lister, startAfter, code, says] of [
   });
 }
 
-test('an empty page with a token is no end', async () => {
+test('an empty page with a token does not end the listing', async () => {
   let asked = 0;
   const nowAndThen = server(KEYS, 10, () => (asked++ % 2 === 0 ? faults.emptyPage : listPage));
   const listed = await listAll(nowAndThen, { prefix: 'k/', delimiter: undefined, startAfter: null }, false);
   assert.deepEqual(listed, KEYS);
 });
 
-test('a folder that is listed again on the next page, or at start-after within it, is no error', async () => {
+test('a folder that is listed again on the next page, or with start-after inside it, is not an error', async () => {
   const pages: S3Page[] = [
     { objects: [], folders: ['a/'], next: '1' },
     { objects: [], folders: ['a/'], next: '2' },
@@ -250,7 +250,7 @@ test('a folder that is listed again on the next page, or at start-after within i
   }
 });
 
-test("only what is not Amazon's own is listed around crowds", () => {
+test("counted siblings are handled for every server but Amazon's own", () => {
   const endpoints = {
     'https://s3.eu-west-1.amazonaws.com': true,
     'https://bucket.vpce-1a2b-x.s3.us-east-1.vpce.amazonaws.com': true,

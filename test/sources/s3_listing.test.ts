@@ -60,7 +60,7 @@ const ODD_NAMES = [
   '..',
 ];
 
-test('keys of all characters come as they are, with and without folders', async () => {
+test('keys with all characters are decoded, with and without folders', async () => {
   const odd = ODD_NAMES.map((name) => `odd/${name}`);
   const inside = ODD_NAMES.map((name) => `odd/f ${name}/x`);
   for (const key of [...odd, ...inside]) server.store.put(BUCKET, key, 'x');
@@ -85,7 +85,7 @@ test('keys of all characters come as they are, with and without folders', async 
   }
 });
 
-test('several pages are one listing, with and without folders', async () => {
+test('several pages form one listing, with and without folders', async () => {
   const name = (n: number) => String(n).padStart(4, '0');
   const keys = Array.from({ length: 2100 }, (_, n) => `pages/${name(n)}${n % 3 === 0 ? '/x' : ''}`);
   for (const key of keys) server.store.put(BUCKET, key, 'x');
@@ -145,7 +145,7 @@ for (const [how, write] of Object.entries(WRITINGS)) {
   });
 }
 
-test('what S3 writes is not left to the SDK, and what may mean something else is', () => {
+test("entries in S3's usual form are read here, and the SDK parses everything ambiguous", () => {
   const plain = page(`<IsTruncated>false</IsTruncated>${entry('a')}${entry('b')}`);
   const taken = readEntries(plain);
   assert.deepEqual(
@@ -197,7 +197,7 @@ for (const [what, document, says] of [
     /100% is not URL-encoded/,
   ],
 ] as const) {
-  test(`an answer that ${what} fails, and passes for no listing`, async () => {
+  test(`an answer that ${what} fails, and is not taken for a listing`, async () => {
     answer = whole;
     assert.deepEqual((await listAll(open(speakerUrl), '')).keys, ['a', 'b']);
     answer = document;

@@ -25,14 +25,14 @@ before(async () => {
 });
 after(() => planner.close());
 
-test('a scan of files is seen where there is one, also inside a function', async () => {
+test('the test sees a scan of files, also inside a function', async () => {
   assert.deepEqual(
     (await planner.scans('files', 'select * from s3_connector_private.wrong_totals()')).map(({ by }) => by),
     ['seq'],
   );
 });
 
-test('nothing that watches, polls or imports scans files', async () => {
+test('no query for monitoring, polling or importing scans files', async () => {
   const scans: unknown[] = [];
   for (const { name, text, values, before: first } of queries) {
     // Often enough for the plans of functions to become generic ones.
@@ -46,7 +46,7 @@ test('nothing that watches, polls or imports scans files', async () => {
   assert.deepEqual(scans, []);
 });
 
-test('a search by name over all connectors goes by an index of its own', async () => {
+test('a search by name over all connectors uses its own index', async () => {
   // PostgreSQL 18 could also skip through the index by connector, at the price of a look-up per connector.
   const found = await planner.scans(
     'files',
@@ -58,7 +58,7 @@ test('a search by name over all connectors goes by an index of its own', async (
   );
 });
 
-test('the totals of files that were made without triggers are right once counted', async () => {
+test('the totals of files that were inserted without triggers are right once counted', async () => {
   assert.deepEqual(await db.query('select * from s3_connector_private.wrong_totals()'), []);
   assert.equal(
     (await db.one<{ n: number }>('select count(*) as n from s3_connector.connector_status')).n,

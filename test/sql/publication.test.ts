@@ -22,7 +22,7 @@ test('every table of the connector and of its queue has a primary key', async ()
   assert.deepEqual(without, []);
 });
 
-test('a connector lives its whole life where all tables are published', async () => {
+test('a connector works from insert to drop if all tables are published', async () => {
   await db.query('create table readings (n integer primary key, file_id bigint)');
   for (const n of [1, 2]) world.put(`readings/${n}.csv`, `n\n${n}\n`);
   world.put('readings/3.csv', 'n\nbroken\n');

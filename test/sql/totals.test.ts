@@ -157,7 +157,7 @@ async function assertTotals(): Promise<void> {
   assert.deepEqual(await db.query(OTHER_THROUGHPUT), []);
 }
 
-test('the totals are what counting says, after a random life in several sessions at once', async () => {
+test('the totals equal a count, after random changes in several sessions at once', async () => {
   await db.query('create table target (n integer)');
   for (const name of NAMES.slice(0, 2)) await db.query(insert, [name, null]);
   const refused = new Map<string, number>();
@@ -173,7 +173,7 @@ test('the totals are what counting says, after a random life in several sessions
   await assertTotals();
 });
 
-test('an import that is not committed yet makes no other import of its connector wait', async () => {
+test('an uncommitted import makes no other import of its connector wait', async () => {
   await db.query(insert, ['side by side', null]);
   await db.query(enqueue, ['side by side', objects(['1', '2'])]);
   const files = await db.query<{ id: number }>(
@@ -207,7 +207,7 @@ test('an import that is not committed yet makes no other import of its connector
   }
 });
 
-test('what came in counts in the last hour and day for as long as it is that recent', async () => {
+test('imported rows count in the last hour and the last day for as long as they are that recent', async () => {
   await db.query(insert, ['recent', null]);
   await db.query(enqueue, ['recent', objects(['1', '22', '333', '4444'])]);
   await db.query(`
@@ -252,7 +252,7 @@ test('what came in counts in the last hour and day for as long as it is that rec
   );
 });
 
-test('the last success is the latest one, also when it was undone since', async () => {
+test('the last success is the latest one, also if it was undone later', async () => {
   await db.query(insert, ['last', null]);
   await db.query(enqueue, ['last', objects(['1', '2'])]);
   const lastSuccess = async () =>
@@ -284,7 +284,7 @@ test('the last success is the latest one, also when it was undone since', async 
   assert.deepEqual(await lastSuccess(), second);
 });
 
-test('what is dropped leaves no totals behind', async () => {
+test('a dropped connector leaves no totals', async () => {
   await db.query(insert, ['dropped', null]);
   await db.query(enqueue, ['dropped', objects(['1', '2'])]);
   await db.query('select s3_connector_private.fold_totals()');

@@ -81,7 +81,7 @@ const slowTable = (table: string, seconds: number) =>
       $$ begin perform pg_sleep(${seconds}); return new; end $$;
     create trigger slow before insert on ${table} for each row execute function slow_${table}()`);
 
-test('a download that stands still', async () => {
+test('a cancel stops a stalled download', async () => {
   await db.query('create table stalled (n integer, pad text)');
   const fault = server.faults.order({ operation: 'GetObject', key: 'stalled/1.csv', stall: { after: 5 } });
   world.put('stalled/1.csv', csv(10));
@@ -111,7 +111,7 @@ test('a download that stands still', async () => {
   assert.equal(await count('stalled'), 20);
 });
 
-test('a file of bad rows', async () => {
+test('a cancel stops a file of bad rows', async () => {
   await db.query(`create table spoiled (n integer, pad text); create sequence spoiled_copies;
     create function count_spoiled() returns trigger language plpgsql security definer as
       $$ begin perform nextval('spoiled_copies'); return null; end $$;
@@ -136,7 +136,7 @@ test('a file of bad rows', async () => {
   );
 });
 
-test('a request that is not answered', async () => {
+test('a cancel stops a request without an answer', async () => {
   await db.query('create table unanswered (n integer, pad text)');
   world.put('unanswered/1.csv', csv(10));
   const overwritten = server.faults.order({
@@ -159,7 +159,7 @@ test('a request that is not answered', async () => {
   fault.cancel();
 });
 
-test('an import that waits for a lock on its table', async () => {
+test('a cancel stops an import that waits for a lock on its table', async () => {
   await db.query('create table locked (n integer, pad text)');
   const locker = await db.connect();
   await locker.query('begin; lock table locked in access exclusive mode');
@@ -176,7 +176,7 @@ test('an import that waits for a lock on its table', async () => {
   assert.equal(await count('locked'), 0);
 });
 
-test('an import that waits for another to make its table', async () => {
+test('a cancel stops an import that waits for another one to create its table', async () => {
   const locker = await db.connect();
   await locker.query(`begin; select pg_advisory_xact_lock(hashtextextended('"public"."unmade"', 0))`);
   world.put('unmade/1.csv', csv(10));
@@ -196,7 +196,7 @@ for (const [what, columns] of [
     ['whose data was all sent', 1000],
     ['whose data is still being sent', 1_000_000],
   ] as const) {
-    test(`the middle of ${what}, ${size}`, async () => {
+    test(`a cancel stops the middle of ${what}, ${size}`, async () => {
       const name = `copying_${rows}_${Object.keys(columns).length}`;
       await slowTable(name, 0.01);
       world.put(`${name}/1.csv`, csv(rows));
@@ -213,7 +213,7 @@ for (const [what, columns] of [
   }
 }
 
-test('reading Parquet, as often as there are readers and more; and waiting for a reader', async () => {
+test('a cancel stops reads of Parquet, running and waiting for a reader, more often than there are readers', async () => {
   await db.query('create table parquet (n bigint, pad text)');
   const file = await parquetOf("select range as n, 'x' as pad from range(3000000)");
   const keys = Array.from({ length: CONCURRENCY }, (_, n) => `parquet/${n}.parquet`);
@@ -245,7 +245,7 @@ test('reading Parquet, as often as there are readers and more; and waiting for a
   assert.equal(await count('parquet'), CONCURRENCY);
 });
 
-test('looking through a first file for the types of its columns', async () => {
+test('a cancel stops the type inference on a first file', async () => {
   // Seconds of reading in some KB: gzip members may follow each other.
   const member = gzipSync(Buffer.from('0,x\n'.repeat(1_000_000)));
   const members = Array.from({ length: 60 }, () => member);
@@ -257,7 +257,7 @@ test('looking through a first file for the types of its columns', async () => {
   assert.deepEqual(await db.query("select from pg_class where relname = 'inferred'"), []);
 });
 
-test('a file of a connector that is dropped', async () => {
+test('dropping a connector stops its import', async () => {
   await slowTable('dropped', 0.01);
   const fault = server.faults.order({ operation: 'GetObject', key: 'dropped/2.csv', stall: { after: 5 } });
   world.put('dropped/1.csv', csv(100_000));
@@ -276,7 +276,7 @@ test('a file of a connector that is dropped', async () => {
   fault.cancel();
 });
 
-test('cancelled and retried at once, a file is imported by its new attempt alone', async () => {
+test('a file that is cancelled and retried at once is imported by its new attempt alone', async () => {
   await db.query('create table again (n integer, pad text)');
   const fault = server.faults.order({ operation: 'GetObject', key: 'again/1.csv', stall: { after: 5 } });
   world.put('again/1.csv', csv(10));
@@ -293,7 +293,7 @@ test('cancelled and retried at once, a file is imported by its new attempt alone
   fault.cancel();
 });
 
-test('a worker that could not hear of a cancel sees it when its listening connection is back', async () => {
+test('a worker that missed a cancel sees it when its listening connection is back', async () => {
   await db.query('create table unheard (n integer, pad text)');
   const fault = server.faults.order({ operation: 'GetObject', key: 'unheard/1.csv', stall: { after: 5 } });
   world.put('unheard/1.csv', csv(10));
@@ -311,7 +311,7 @@ test('a worker that could not hear of a cancel sees it when its listening connec
   fault.cancel();
 });
 
-test('a reader that gives no answer', async () => {
+test('a cancel stops a reader that does not answer', async () => {
   await db.query('create table mute (n bigint)');
   world.put('mute/1.parquet', await parquetOf('select 1::bigint as n'));
   // The tests before have left readers that wait for work; now they do not get to it.
@@ -359,7 +359,7 @@ test('pausing lets a running import finish', async () => {
   assert.equal(await count('paused'), 10);
 });
 
-test('cancelling twice, or what has ended, does no harm', async () => {
+test('cancelling twice, or cancelling a finished file, does no harm', async () => {
   const history = () => db.query("select from s3_connector.file_history where connector_name = 'locked'");
   const before = (await history()).length;
   await db.query("select s3_connector.cancel_file('locked', 'locked/short.csv')");
@@ -370,7 +370,7 @@ test('cancelling twice, or what has ended, does no harm', async () => {
   });
 });
 
-test('the grace time of a worker that ends also stops what waits for a lock', async () => {
+test('the grace time of a stopping worker also ends imports that wait for a lock', async () => {
   await worker.end('SIGTERM');
   await db.query('create table graceless (n integer, pad text)');
   const locker = await db.connect();

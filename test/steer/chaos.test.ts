@@ -30,7 +30,7 @@ function randomFrom(start: number): () => number {
 
 const key = (name: string, file: number) => `${name}/${String(file).padStart(2, '0')}.csv`;
 
-test('steering at random, from many sessions, while workers run and one dies', async (t) => {
+test('random calls from many sessions, while workers run and one dies, keep the state consistent', async (t) => {
   t.diagnostic(`STEER_SEED=${seed}`);
   await prepare();
   const doomed = await world.startWorker();

@@ -23,7 +23,7 @@ async function mostAtOnce(name: string): Promise<number> {
   return Number(most);
 }
 
-test('max_parallel_files holds while files succeed, fail, are tried again and are cancelled', async () => {
+test('max_parallel_files holds while files succeed, fail, are retried and are cancelled', async () => {
   await db.query('create table limited (n integer)');
   for (let file = 0; file < FILES; file++) {
     world.put(key(file), file % 5 === 1 ? 'n\nbroken\n' : `n\n${file}\n`);
@@ -75,7 +75,7 @@ for (const [name, max_parallel_files] of [
   ['woken', 1],
   ['woken_unlimited', null],
 ] as const) {
-  test(`a connector whose jobs somebody has deleted is woken within a minute: ${name}`, async () => {
+  test(`a connector whose jobs were deleted is started again within a minute: ${name}`, async () => {
     await db.query(`create table ${name} (n integer)`);
     for (const file of [1, 2]) world.put(`${name}/${file}.csv`, `n\n${file}\n`);
     await world.insertConnector({
@@ -122,7 +122,7 @@ test('a second job for a file leaves a live attempt alone', async () => {
   assert.deepEqual(await db.query('select n from twice'), [{ n: 1 }]);
 });
 
-test('an attempt of this worker that nobody makes any more is begun again', async () => {
+test('a running attempt that its worker does not know starts again', async () => {
   await db.query('create table lost (n integer)');
   world.put('lost/1.csv', 'n\n1\n');
   await world.insertConnector({ name: 'lost', pattern: 'lost/*', target_table: 'lost', state: 'paused' });

@@ -19,7 +19,7 @@ describe('a continuous aggregate', {
   });
 
   // What docs/connectors.md says of both.
-  test('that is real-time has the rows at once, and on_import cannot refresh it', async () => {
+  test('that is real-time shows the rows at once, and on_import cannot refresh it', async () => {
     world.put('refreshed/1.csv', 'at,n\n2026-01-01T12:00:00Z,1\n');
     world.put('plain/1.csv', 'at,n\n2026-01-02T12:00:00Z,2\n');
     await world.insertConnector({

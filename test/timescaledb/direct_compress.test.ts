@@ -26,7 +26,7 @@ const CONNECTORS: Record<string, { columns: object; bad?: string }> = {
   columnstore: { columns: { columnstore: true } },
 };
 
-describe('where TimescaleDB compresses what is copied', {
+describe('if TimescaleDB compresses during COPY', {
   skip: !available && 'this server has no TimescaleDB (TEST_POSTGRES_BIN_DIR names one that has)',
 }, () => {
   before(async () => {
@@ -46,7 +46,7 @@ describe('where TimescaleDB compresses what is copied', {
       after(() => worker.end('SIGTERM'));
 
       for (const [name, { columns, bad = '' }] of Object.entries(CONNECTORS)) {
-        test(`rows that others insert meanwhile are seen: ${name}`, async () => {
+        test(`rows that other sessions insert meanwhile stay visible: ${name}`, async () => {
           const table = `${name}_${setting}`;
           await db.query(`create table ${table} (at timestamptz not null, note text)
             with (tsdb.hypertable, tsdb.segmentby = 'note'${option})`);
@@ -76,7 +76,7 @@ describe('where TimescaleDB compresses what is copied', {
   }
 
   for (const [call, left] of Object.entries({ undo_file: 0, reimport_file: 5000 })) {
-    test(`${call} takes a file's rows out of a chunk that is being compacted`, {
+    test(`${call} deletes a file's rows from a chunk that is being compacted`, {
       skip: !tableOption && 'TimescaleDB before 2.29 has no compaction',
     }, async () => {
       const worker = await world.startWorker();
@@ -105,7 +105,7 @@ describe('where TimescaleDB compresses what is copied', {
   }
 
   for (const columnstore of [true, false]) {
-    test(`what is the same in all rows is not segmented by: columnstore = ${columnstore}`, async () => {
+    test(`a column with one value in all rows is not segmented by: columnstore = ${columnstore}`, async () => {
       const table = `constant_${columnstore}`;
       // The database's setting; a table without segment_by, into whose chunks the rows come in turns.
       await db.asSuperuser(`alter database ${db.name} set timescaledb.enable_direct_compress_copy = on`);

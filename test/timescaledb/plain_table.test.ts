@@ -8,7 +8,7 @@ const installed = await db.query("select from pg_extension where extname = 'time
 
 const READINGS = 'at,n\n2026-01-01T00:00:00Z,1\n2026-02-01T00:00:00Z,2\n';
 
-describe('a table made from the first file, in a database without TimescaleDB', {
+describe('a table created from the first file, in a database without TimescaleDB', {
   skip: installed.length > 0 && 'TimescaleDB is installed in the template of this test run',
 }, () => {
   before(() => world.startWorker());
@@ -22,7 +22,7 @@ describe('a table made from the first file, in a database without TimescaleDB', 
     assert.match((await notice('unasked'))!, /unasked is a plain table.*TimescaleDB/);
   });
 
-  test('holds up nobody who steers the connector while its rows come', async () => {
+  test('locks out nobody who changes the connector while its rows are copied', async () => {
     // The table is not there to be locked before its own import makes it: a trigger keeps COPY waiting.
     await db.asSuperuser(`
       create function wait_before_rows() returns trigger language plpgsql as $$
@@ -51,7 +51,7 @@ describe('a table made from the first file, in a database without TimescaleDB', 
     assert.match((await notice('slow'))!, /slow is a plain table/);
   });
 
-  test('is plain without a notice where no hypertable would have been made anyway', async () => {
+  test('is plain without a notice if no hypertable would have been created anyway', async () => {
     world.put('timeless/1.csv', 'n\n1\n');
     world.put('declined/1.csv', READINGS);
     await world.insertConnector({ name: 'timeless', pattern: 'timeless/*', target_table: 'timeless' });
@@ -68,7 +68,7 @@ describe('a table made from the first file, in a database without TimescaleDB', 
     }
   });
 
-  test('is not made where hypertable is true: the file fails and says what to do', async () => {
+  test('is not created if hypertable is true: the file fails and says what to do', async () => {
     world.put('asked/1.csv', READINGS);
     await world.insertConnector({
       name: 'asked',

@@ -65,7 +65,7 @@ before(async () => {
   workers = await Promise.all(Array.from({ length: WORKERS }, start));
 });
 
-test('2,000 files of three connectors: none twice, none starved, and within all limits', async () => {
+test('2,000 files of three connectors are imported, none twice, none starved, within all limits', async () => {
   const files = { big: 1600, narrow: 397, small: 3 };
   for (const [name, count] of Object.entries(files)) putFiles(name, count);
   await insert('big');
@@ -104,7 +104,7 @@ test('2,000 files of three connectors: none twice, none starved, and within all 
   }
 });
 
-test('a retry that is due takes its turn, ahead of nobody and not behind a queue that never ends', async () => {
+test('a due retry takes its turn, ahead of nobody and not behind an endless queue', async () => {
   putFiles('crowd', 400);
   putFiles('retried', 1);
   world.server.faults.order({
@@ -146,7 +146,7 @@ test('a retry that is due takes its turn, ahead of nobody and not behind a queue
   );
 });
 
-test('a rolling restart: one after the other is stopped and replaced, and no attempt is lost', async () => {
+test('a rolling restart stops and replaces one worker after the other, and no attempt is lost', async () => {
   putFiles('rolling', 400);
   await insert('rolling');
   for (const [i, worker] of workers.entries()) {

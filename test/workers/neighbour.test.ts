@@ -44,7 +44,7 @@ async function contents(db: TestDatabase): Promise<unknown[]> {
   ]);
 }
 
-test('migrating leaves the queue of another application as it is, and does not end its workers', async () => {
+test('migrate leaves the queue of another application unchanged, and does not end its workers', async () => {
   const db = await testDatabase({ empty: true });
   const session = await db.connect();
   await makeNeighbour(session);
@@ -59,7 +59,7 @@ test('migrating leaves the queue of another application as it is, and does not e
   assert.deepEqual(await contents(db), before);
 });
 
-test('a worker works beside that of another application, and neither touches the jobs of the other', async () => {
+test('a worker runs next to that of another application, and neither touches the jobs of the other', async () => {
   const world = await openWorld();
   const { db } = world;
   const session = await db.connect();

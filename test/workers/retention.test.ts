@@ -53,7 +53,7 @@ before(async () => {
   }
 });
 
-test('history goes when it is older than the retention; which keys were imported is never forgotten', async () => {
+test('history older than the retention is deleted; imported keys are never forgotten', async () => {
   const all = { with_changes: FILES, rejected: 3, polls: 2, files: FILES };
   for (const name of ['pruned', 'kept']) assert.deepEqual(await historyOf(name), all);
   await everyMinute();
@@ -87,7 +87,7 @@ test('history goes when it is older than the retention; which keys were imported
   );
 });
 
-test('a file that is imported again has a history again, which goes in its turn', async () => {
+test('a file that is imported again has a history again, which is deleted in turn', async () => {
   await db.query("update s3_connector.files set status = 'failure' where key = 'pruned/0.csv'");
   await db.query("select s3_connector.retry_file('pruned', 'pruned/0.csv')");
   await world.settled('pruned');
@@ -104,7 +104,7 @@ test('a file that is imported again has a history again, which goes in its turn'
   assert.deepEqual(await changes(), []);
 });
 
-test('it goes in batches, and comes to an end', async () => {
+test('retention deletes in batches, and ends', async () => {
   await age('batched', '2 days');
   const client = await db.connect(db.worker);
   const left: number[] = [];
@@ -135,7 +135,7 @@ test('it goes in batches, and comes to an end', async () => {
   assert.deepEqual(again.rows, [{ up_to_date: true }]);
 });
 
-test('ties are no trap: many files that ended at the same moment', async () => {
+test('retention handles many files that ended at the same moment', async () => {
   await db.query(
     "update s3_connector.files set finished_at = '2020-01-01' where connector_name = 'kept'; select s3_connector.pause('kept')",
   );
@@ -153,7 +153,7 @@ test('ties are no trap: many files that ended at the same moment', async () => {
   assert.deepEqual(await historyOf('kept'), { with_changes: 0, rejected: 0, polls: 1, files: FILES });
 });
 
-test('old requests, workers that ended long ago, and jobs that the queue gave up go, too', async () => {
+test('retention also deletes old requests, workers that ended long ago, and jobs that the queue gave up', async () => {
   await db.query(
     `insert into s3_connector_private.requests (kind, connector_name, asked_at)
       values ('check', 'kept', now() - interval '2 days'), ('check', 'kept', now());

@@ -34,7 +34,7 @@ test('every task belongs to exactly one share', async () => {
   assert.deepEqual(tasks.toSorted(), files.map((file) => file.replace(/\.ts$/, '')).toSorted());
 });
 
-test('slow files in every place hold up no poll, no request, no housekeeping and no rescue', async () => {
+test('slow files in every slot delay no poll, request, housekeeping or rescue', async () => {
   const lock = await lockTable('slow');
   for (let file = 1; file <= 9; file++) world.put(`slow/${file}.csv`, 'n\n1\n');
   world.put('quick/1.csv', 'n\n1\n');
@@ -99,7 +99,7 @@ test('slow files in every place hold up no poll, no request, no housekeeping and
   await living.end('SIGTERM');
 });
 
-test('a worker that starts frees at once what a dead one held', async () => {
+test('a worker that starts frees at once the files of a dead one', async () => {
   const lock = await lockTable('inherited');
   world.put('inherited/1.csv', 'n\n1\n');
   const doomed = await world.startWorker(PLACES);
@@ -117,7 +117,7 @@ test('a worker that starts frees at once what a dead one held', async () => {
   await heir.end('SIGTERM');
 });
 
-test('a thousand polls of a bucket that hangs hold up no import', async () => {
+test('a thousand polls of a bucket that hangs delay no import', async () => {
   const lock = await lockTable('waiting');
   const worker = await world.startWorker(PLACES);
   const { worker: id } = await worker.logged('ready');
@@ -151,7 +151,7 @@ test('a thousand polls of a bucket that hangs hold up no import', async () => {
   await worker.end('SIGTERM');
 });
 
-test('a share looks for jobs of its own priorities only', async () => {
+test('a share takes jobs of its own priorities only', async () => {
   const worker = await world.startWorker(PLACES);
   for (const priorities of ['-20 and -20', '-10 and -10', '-1 and 0']) {
     await db.waitFor(
@@ -163,7 +163,7 @@ test('a share looks for jobs of its own priorities only', async () => {
   await worker.end('SIGTERM');
 });
 
-test('a step of the housekeeping that fails is logged, and holds up none of the others', async () => {
+test('a housekeeping step that fails is logged, and stops none of the others', async () => {
   const worker = await world.startWorker(PLACES);
   const session = await db.connect(db.worker);
   await session.query('alter function s3_connector_private.fold_totals() rename to fold_totals_gone');

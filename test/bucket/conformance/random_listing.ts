@@ -31,7 +31,7 @@ const CHARACTERS = [
 ];
 const DELIMITERS = ['', '/', '/', '-', 'a', 'ab', '//', '€', '\u{1f600}'];
 
-export const randomListingSuite = suite('listing, against an oracle', (subject) => {
+export const randomListingSuite = suite('listings equal those of an oracle', (subject) => {
   const first = Number(process.env.LISTING_SEED ?? randomInt(2 ** 31));
   for (let round = 0; round < ROUNDS; round += 1) {
     const seed = first + round;
