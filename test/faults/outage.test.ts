@@ -72,9 +72,6 @@ async function quiet(name: string): Promise<Status> {
   return status!;
 }
 
-const notice = async (name: string) =>
-  (await db.one<Status>('select * from s3_connector.connector_status where name = $1', [name])).notice;
-
 /** Waits until as many polls have failed. */
 const failedPolls = (name: string, count: number) =>
   db.waitFor<{ error_code: string }>(
@@ -91,7 +88,7 @@ async function importedAll(name: string): Promise<void> {
     files.map(({ error_message }) => error_message).join('\n'),
   );
   assert.deepEqual(await db.one(`select count(*) as n, sum(n) as sum from ${name}`), { n: FILES, sum: 45 });
-  assert.equal(await notice(name), null);
+  assert.equal(await world.notice(name), null);
 }
 
 test('files that are being imported when the bucket becomes unreachable are imported after it, without any action', async () => {
@@ -232,7 +229,7 @@ test('an object that alone cannot be read uses up its own attempts, and the othe
     files.map(({ status, attempts }) => [status, attempts]),
     Array.from({ length: FILES }, (_, n) => [n === 3 ? 'failure' : 'success', 1]),
   );
-  assert.equal(await notice('single'), null);
+  assert.equal(await world.notice('single'), null);
   // One found the files, the other told the object from the bucket.
   assert.equal(server.requests.count('ListObjectsV2'), 2);
 });
@@ -255,7 +252,7 @@ test('files that were found before are imported while only LIST is refused', asy
     "select success from s3_connector.connector_status where name = 'unlisted'",
     ([row]) => row!.success === FILES,
   );
-  assert.match((await notice('unlisted'))!, /S3 denied access/);
+  assert.match((await world.notice('unlisted'))!, /S3 denied access/);
   server.faults.clear();
   await db.query("select s3_connector.poll_now('unlisted')");
   await importedAll('unlisted');
@@ -266,7 +263,7 @@ test('a waiting connector can be paused, and its files cancelled', async () => {
   await quiet('steered');
   await db.query("select s3_connector.cancel_file('steered', 'steered/0.csv')");
   await db.query("select s3_connector.pause('steered')");
-  const paused = await notice('steered');
+  const paused = await world.notice('steered');
   assert.match(paused!, /unavailable since/);
   assert.doesNotMatch(paused!, /next try/);
   await server.open();
@@ -276,7 +273,7 @@ test('a waiting connector can be paused, and its files cancelled', async () => {
     files.map(({ status, attempts }) => [status, attempts]),
     Array.from({ length: FILES }, (_, n) => (n === 0 ? ['cancelled', 0] : ['success', 1])),
   );
-  assert.equal(await notice('steered'), null);
+  assert.equal(await world.notice('steered'), null);
 });
 
 test('the files of a connector that is paused during an outage stay paused', async () => {

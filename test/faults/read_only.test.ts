@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SessionPool } from '../../src/db/connections.ts';
 import { runCli } from '../package/run_cli.ts';
+import { untilHealth } from '../support/health.ts';
 import { openWorld } from '../support/world.ts';
 import { hurried } from './clock.ts';
 
@@ -23,15 +24,6 @@ async function end(): Promise<void> {
   await db.asSuperuser(
     `alter role ${db.worker.name} in database ${db.name} reset default_transaction_read_only`,
   );
-}
-
-async function untilHealth(port: unknown, status: number, said = /^/): Promise<void> {
-  for (const deadline = Date.now() + 60_000; ; await delay(50)) {
-    const answer = await fetch(`http://127.0.0.1:${port}/healthz`);
-    const text = await answer.text();
-    if (answer.status === status && said.test(text)) return;
-    assert.ok(Date.now() < deadline, `last answer: ${answer.status} ${text}`);
-  }
 }
 
 test('a worker waits while the database is read-only, reports it, and continues by itself', async (t) => {

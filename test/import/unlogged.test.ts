@@ -27,11 +27,11 @@ test('with allow_unlogged, files are imported into an unlogged table, and connec
   await world.insertConnector({ ...connector('allowed'), target_table: '"Loss"', allow_unlogged: true });
   assert.equal((await world.settled('allowed'))[0]!.status, 'success');
   assert.equal(
-    await notice('allowed'),
+    await world.notice('allowed'),
     'a crash of the server empties public."Loss", which is unlogged, while its files stay success',
   );
   await db.query('alter table "Loss" set logged');
-  assert.equal(await notice('allowed'), null);
+  assert.equal(await world.notice('allowed'), null);
 });
 
 test('a table that is made unlogged after files came in takes no more files', async () => {
@@ -87,12 +87,4 @@ test('check refuses an unlogged table, or warns of one that is allowed', async (
 
 function connector(name: string): ConnectorColumns {
   return { name, pattern: `${name}/*`, target_table: name };
-}
-
-async function notice(name: string): Promise<string | null> {
-  const found = await db.one<{ notice: string | null }>(
-    'select notice from s3_connector.connector_status where name = $1',
-    [name],
-  );
-  return found.notice;
 }

@@ -50,6 +50,8 @@ export interface World {
   settled(name: string): Promise<FileRow[]>;
   /** Looks at the bucket now, then as `settled`. */
   pollAndSettle(name: string): Promise<FileRow[]>;
+  /** The connector's notice in connector_status. */
+  notice(name: string): Promise<string | null>;
   /** Files left in the spool, at any depth. */
   spooled(): Promise<string[]>;
 }
@@ -114,6 +116,13 @@ export async function openWorld(on?: Postgres): Promise<World> {
     async pollAndSettle(name) {
       await db.query('select s3_connector.poll_now($1)', [name]);
       return settled(name);
+    },
+    async notice(name) {
+      const row = await db.one<{ notice: string | null }>(
+        'select notice from s3_connector.connector_status where name = $1',
+        [name],
+      );
+      return row.notice;
     },
     async spooled() {
       const entries = await readdir(spoolDir, { recursive: true, withFileTypes: true });

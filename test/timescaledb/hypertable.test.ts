@@ -48,7 +48,7 @@ describe('a table created from the first file, with TimescaleDB', {
       `chunks of ${inChunks}`,
     );
     assert.deepEqual(await notNullColumns('found'), ['at']);
-    assert.match((await notice('found'))!, /found was made a hypertable along at/);
+    assert.match((await world.notice('found'))!, /found was made a hypertable along at/);
   });
 
   test('is a hypertable on the named time column, by its name in the table', async () => {
@@ -141,7 +141,7 @@ describe('a table created from the first file, with TimescaleDB', {
     assert.deepEqual([file!.status, file!.rows_imported], ['success', 10], file!.error_message ?? '');
     assert.equal(await hypertable('plain'), undefined);
     assert.deepEqual(await notNullColumns('plain'), []);
-    assert.equal(await notice('plain'), null);
+    assert.equal(await world.notice('plain'), null);
   });
 
   test('is plain if no column holds a time in every row and none is named', async () => {
@@ -149,7 +149,7 @@ describe('a table created from the first file, with TimescaleDB', {
     const [file] = await importAll({ name: 'timeless' });
     assert.deepEqual([file!.status, file!.rows_imported], ['success', 2], file!.error_message ?? '');
     assert.equal(await hypertable('timeless'), undefined);
-    assert.equal(await notice('timeless'), null);
+    assert.equal(await world.notice('timeless'), null);
   });
 
   /** Files that cannot become the hypertable that the connector asks for. */
@@ -348,12 +348,4 @@ async function notNullColumns(table: string): Promise<string[]> {
     [table],
   );
   return rows.map(({ name }) => name);
-}
-
-async function notice(name: string): Promise<string | null> {
-  const row = await db.one<{ notice: string | null }>(
-    'select notice from s3_connector.connector_status where name = $1',
-    [name],
-  );
-  return row.notice;
 }

@@ -19,7 +19,7 @@ describe('a table created from the first file, in a database without TimescaleDB
     const [file] = await world.settled('unasked');
     assert.deepEqual([file!.status, file!.rows_imported], ['success', 2], file!.error_message ?? '');
     assert.deepEqual(await db.query('select count(*) from unasked'), [{ count: 2 }]);
-    assert.match((await notice('unasked'))!, /unasked is a plain table.*TimescaleDB/);
+    assert.match((await world.notice('unasked'))!, /unasked is a plain table.*TimescaleDB/);
   });
 
   test('locks out nobody who changes the connector while its rows are copied', async () => {
@@ -48,7 +48,7 @@ describe('a table created from the first file, in a database without TimescaleDB
     await holder.query('select pg_advisory_unlock(1)');
     const [file] = await world.settled('slow');
     assert.equal(file!.status, 'success', file!.error_message ?? '');
-    assert.match((await notice('slow'))!, /slow is a plain table/);
+    assert.match((await world.notice('slow'))!, /slow is a plain table/);
   });
 
   test('is plain without a notice if no hypertable would have been created anyway', async () => {
@@ -64,7 +64,7 @@ describe('a table created from the first file, in a database without TimescaleDB
     for (const name of ['timeless', 'declined']) {
       const [file] = await world.settled(name);
       assert.equal(file!.status, 'success', file!.error_message ?? '');
-      assert.equal(await notice(name), null, name);
+      assert.equal(await world.notice(name), null, name);
     }
   });
 
@@ -86,11 +86,3 @@ describe('a table created from the first file, in a database without TimescaleDB
     assert.equal((await db.one("select to_regclass('asked') as made")).made, null);
   });
 });
-
-async function notice(name: string): Promise<string | null> {
-  const row = await db.one<{ notice: string | null }>(
-    'select notice from s3_connector.connector_status where name = $1',
-    [name],
-  );
-  return row.notice;
-}
