@@ -39,7 +39,7 @@ test('a pool member that is taken in time is not ended', async () => {
   pool.release(kept);
   assert.equal(await pool.acquire(signal), kept);
   pool.release(other);
-  // Its time is up later than that of the one that was taken.
+  // Its time ends later than that of the one that was taken.
   await other.killed.promise;
   assert.ok(kept.usable);
   await pool.close();

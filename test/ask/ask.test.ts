@@ -43,7 +43,7 @@ test('a request that waits for a dead worker ends within seconds, and another wo
     await db.query("select key from s3_connector.preview_files where connector_name = 'asked'"),
     [{ key: 'asked/1.csv' }],
   );
-  // What the crontab does every minute: the dead worker's job is free, and is not answered a second time.
+  // The crontab task that runs every minute frees the dead worker's job, which must not be answered a second time.
   await db.query("select s3_connector_queue.add_job('poll_due')");
   await db.waitFor(
     "select from s3_connector_queue.jobs where task_identifier = 'preview'",
@@ -120,7 +120,7 @@ test("the worker's error has its SQLSTATE and hint, and a waiting call holds no 
     hint: /region and endpoint/,
   });
   await slow.hit();
-  // Whatever the waiting session does at the moment, it began it just now.
+  // The waiting session's current statement, whichever it is, began just now.
   const [waiting] = await db.query<{ old: boolean }>(
     `select bool_or(xact_start < now() - interval '1 second') as old from pg_stat_activity
       where datname = current_database() and query like 'call s3_connector.preview%'`,

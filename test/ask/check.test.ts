@@ -30,7 +30,7 @@ async function check(name: string): Promise<Record<string, Step>> {
   return Object.fromEntries(steps.map((step) => [step.step, step]));
 }
 
-/** Paused, so that no import changes the ground. */
+/** Paused, so that no import changes the database in between. */
 const insert = (columns: ConnectorColumns) => world.insertConnector({ state: 'paused', ...columns });
 
 const failed = (steps: Record<string, Step>) =>
@@ -161,7 +161,7 @@ test('a check tests the server: order, start-after, If-Match and the ETag of ran
   assert.match((await tried('few')).message, /^order and start-after not tried: fewer than 3 keys; ranges/);
 });
 
-/** Does not list a key after a start-after. */
+/** Omits one key from listings with start-after. */
 const hidingKey6: Lister = (keys, options) =>
   listPage(options.after === '' ? keys : keys.filter((key) => key !== 'tried/6.csv'), options);
 
@@ -201,7 +201,7 @@ test('a check shows missing grants as the statements that give them', async () =
   for (const [name, target_table] of Object.entries(connectors)) {
     await insert({ name, pattern: 'granted/*', target_table });
   }
-  // As if the role had inserted them itself; the trigger lets nobody else say so.
+  // As if the role had inserted them itself; the trigger lets no other role set the owner.
   await db.asSuperuser(`set session_replication_role = replica;
     update s3_connector.connectors set owner = '${owner.name}' where name in ('granted', 'closed', 'making');
     reset session_replication_role`);

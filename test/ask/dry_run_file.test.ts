@@ -18,7 +18,7 @@ const counts = (rows: number) => ({
   error_code: null,
   error_message: null,
 });
-/** All that a dry run must leave as it is. */
+/** Everything that a dry run must leave unchanged. */
 const state = (name: string) =>
   db.query(
     `select s.*, (select count(*) from s3_connector.file_history h where h.connector_name = s.name) as changes,

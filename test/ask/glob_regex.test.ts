@@ -12,7 +12,7 @@ interface Pair {
   matches: boolean;
 }
 
-/** The pairs on which SQL and TypeScript are not of one mind. */
+/** The pairs on which SQL and TypeScript differ. */
 const differences = (pairs: Pair[]) =>
   db.query(
     `select x.*, s3_connector_private.glob_regex(pattern) as regex
@@ -44,7 +44,7 @@ test('SQL matches globs as TypeScript does: random cases', async () => {
   assert.deepEqual(await differences(pairs), []);
 });
 
-/** Whole numbers below a bound, the same ones every time. */
+/** Whole numbers below a bound, the same ones in every run. */
 function random(seed: number): (below: number) => number {
   let state = seed;
   return (below) => {

@@ -62,7 +62,7 @@ test('the error for a request signed for a wrong region names the right one', as
   const raw = await sendRaw({ ...at.target, region: 'ap-south-1' }, { path: `/${Bucket}?list-type=2` });
   assert.equal(elementOf(raw.body, 'Region'), 'us-east-1');
   const follower = clientOf(at.target, { region: 'ap-south-1', followRegionRedirects: true });
-  // The SDK takes this hint only for HeadBucket.
+  // The SDK follows this hint only for HeadBucket.
   assert.equal((await follower.send(new HeadBucketCommand({ Bucket }))).BucketRegion, 'us-east-1');
   follower.destroy();
 });

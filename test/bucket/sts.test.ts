@@ -6,7 +6,7 @@ import { startBucketServer } from '../../embedded/bucket/server.ts';
 import { startStsServer } from '../../embedded/sts/server.ts';
 import { clientOf } from './target.ts';
 
-// The embedded STS, as the AWS SDK sees it, and what the bucket makes of what it issues.
+// The embedded STS as the AWS SDK sees it, and how the bucket treats its credentials.
 
 const user = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'secret' };
 const stranger = { accessKeyId: 'AKIDSTRANGER', secretAccessKey: 'other' };

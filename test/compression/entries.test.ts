@@ -24,7 +24,7 @@ async function fileOf(bytes: Uint8Array | string): Promise<SpooledFile> {
   return new SpooledFile({ path, sizeBytes, available: sizeBytes });
 }
 
-/** Names and texts of all entries, the same from the disk and from memory. */
+/** Names and texts of all entries, which must be the same from the disk and from memory. */
 async function read(bytes: Uint8Array | string, limits = NO_LIMIT): Promise<[string | null, string][]> {
   const entries = await readFile(await fileOf(bytes), limits);
   const inMemory = SpooledFile.inMemory(join(dir, 'in memory'), Buffer.from(bytes));
@@ -46,7 +46,7 @@ async function readFile(file: SpooledFile, limits: typeof NO_LIMIT): Promise<[st
   );
 }
 
-/** Which of the test's files this process holds open. */
+/** The test's files that this process has open. */
 async function openFiles(): Promise<string[]> {
   const links = await readdir('/proc/self/fd');
   const targets = await Promise.all(links.map((link) => readlink(`/proc/self/fd/${link}`).catch(() => '')));
@@ -345,7 +345,7 @@ test('a stream that is closed before its end leaves no file open', {
       waiting.read(0);
       waiting.destroy();
     }
-    // A read that was under way may still open the file, before it learns that nobody waits for it.
+    // A read that was running may still open the file before it learns that nobody waits for it.
     let open = await openFiles();
     for (let wait = 0, closed = 0; wait < 200 && closed < 10; wait++) {
       await new Promise((resolve) => setTimeout(resolve, 10));

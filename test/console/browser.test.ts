@@ -5,7 +5,7 @@ import type { Page } from 'playwright-core';
 import { openWorld } from '../support/world.ts';
 import { findChromium, openBrowser, openConsole } from './support.ts';
 
-// CONSOLE_SCREENSHOTS=<directory> keeps what was seen there.
+// CONSOLE_SCREENSHOTS=<directory> saves the screenshots there.
 const { CONSOLE_SCREENSHOTS: screenshots } = process.env;
 const executablePath = findChromium();
 const options = executablePath
@@ -29,7 +29,7 @@ before(async () => {
 
 async function open(path: string): Promise<Page> {
   const page = await browser!.newPage({ viewport: { width: 1280, height: 900 } });
-  // What the Content-Security-Policy stops is told here, too.
+  // Violations of the Content-Security-Policy are reported here, too.
   page.on('console', (message) => {
     if (message.type() === 'error') errors.push(message.text());
   });
@@ -140,12 +140,12 @@ test(
     await page.getByRole('link', { name: 'weather/2026-02-01.csv' }).waitFor();
     assert.equal(await page.getByLabel('File name').inputValue(), 'half a wo');
     assert.equal(await page.getByRole('button', { name: 'Drop connector' }).isVisible(), true);
-    // The row has moved down, and the button that a key would press is still that file's.
+    // The row has moved down, and the focus is still on that file's button.
     assert.equal(await page.evaluate('document.activeElement.ariaLabel'), 'Retry weather/2026-01-30.csv');
 
     await page.getByLabel('Auto-refresh').uncheck();
     await arrive('weather/2026-02-02.csv');
-    // Another page has seen it by then; this one would have, too.
+    // Another page has shown it by now, so this one would have, too.
     const other = await open(WEATHER);
     await other.getByRole('link', { name: 'weather/2026-02-02.csv' }).waitFor();
     assert.equal(await page.getByRole('link', { name: 'weather/2026-02-02.csv' }).count(), 0);
@@ -207,7 +207,7 @@ test('a connector is created step by step, and each step shows the SQL that it r
   ]);
   await page.close();
 
-  // The SQL that the last step shows makes the same connector.
+  // The SQL that the last step shows creates the same connector.
   const row = () =>
     world.db.one(`
       select to_jsonb(c) - '{created_at,state}'::text[] as c,

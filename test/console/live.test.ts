@@ -13,7 +13,7 @@ const LISTENING =
 const db = await testDatabase();
 const console = await openConsole(db.url);
 
-/** The events that a page gets, one by one. */
+/** The events that a page receives, one by one. */
 async function* follow(path: string): AsyncGenerator<string> {
   const ended = new AbortController();
   after(() => ended.abort());
@@ -58,7 +58,7 @@ function start(env: Record<string, string>): ChildProcess {
   const child = spawn(process.execPath, [MAIN], {
     env: { PATH: process.env.PATH, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
-    // Where there is no .env.
+    // In a folder without .env.
     cwd: '/',
   });
   after(() => child.kill('SIGKILL'));

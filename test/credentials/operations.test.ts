@@ -5,7 +5,7 @@ import { call } from '../ask/support.ts';
 import { parquetOf } from '../support/parquet.ts';
 import { openWorld } from '../support/world.ts';
 
-// Nothing but s3:ListBucket below the prefix and s3:GetObject (GetObject and HeadObject) is ever needed.
+// The connector needs only s3:ListBucket below the prefix and s3:GetObject (GetObject and HeadObject).
 
 const world = await openWorld();
 const { db, server, bucket } = world;

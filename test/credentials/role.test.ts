@@ -22,7 +22,7 @@ after(() => sts.close());
 const ENV = { AWS_ENDPOINT_URL_STS: sts.endpoint, PROJECT_ID: 'a-project', SERVICE_ID: 'a-service' };
 before(() => world.startWorker(ENV));
 beforeEach(async () => {
-  // Nothing of the tests before goes on, as an outage.
+  // Ends an outage that an earlier test has caused.
   await db.query("select s3_connector.pause(name) from s3_connector.connectors where state = 'running'");
   server.requests.reset();
   sts.requests.length = 0;
@@ -32,7 +32,7 @@ beforeEach(async () => {
 const csv = (rows: number) => `n\n${Array.from({ length: rows }, (_, n) => n).join('\n')}\n`;
 const insert = (columns: ConnectorColumns) =>
   world.insertConnector({ schedule: NEVER_AGAIN, auth_method: 'iam_role', role_arn: ROLE, ...columns });
-/** The session tokens of the requests so far, in their order, each once. */
+/** The session tokens of the requests so far, in order, each once. */
 const tokens = () => [
   ...new Set(server.requests.recent.map(({ headers }) => headers['x-amz-security-token'])),
 ];
@@ -56,7 +56,7 @@ async function pollError(name: string): Promise<string> {
   return poll!.error;
 }
 
-/** What STS refuses, seen by a check. */
+/** The check's error for a refusal by STS. */
 async function refused(name: string, ...errors: StsError[]) {
   sts.errors.push(...errors);
   await insert({ name, pattern: 'none/*', target_table: 'none', state: 'paused' });
@@ -184,7 +184,7 @@ test('a long STS outage fails the poll as passing, after a few requests', async 
   sts.errors.push(...Array(20).fill(down));
   await insert({ name: 'down', pattern: 'down/*', target_table: 'down' });
   assert.match(await pollError('down'), /STS did not answer as expected: ServiceUnavailable: down/);
-  // As often for the poll as for the question whether the bucket can be read at all.
+  // As often for the poll as for the request whether the bucket can be read at all.
   assert.ok(sts.requests.length <= 2 * 4, `${sts.requests.length} requests`);
   sts.errors.length = 0;
   const [file] = await world.pollAndSettle('down');
@@ -195,7 +195,7 @@ test('credentials that expire during a long download are renewed, and the downlo
   const body = csv(200_000);
   world.put('long/1.csv', body);
   sts.lifetimeMs = 1500;
-  // Half of it comes with the first credentials, which have expired before the rest is asked for.
+  // Half of it arrives with the first credentials, which expire before the rest is requested.
   const stall = server.faults.order({
     operation: 'GetObject',
     key: 'long/1.csv',
@@ -249,7 +249,7 @@ test('credentials that are revoked early are renewed once, when S3 refuses them'
     ],
   );
   assert.equal(sts.requests.length, 2);
-  // A HEAD has no body in which to say why.
+  // A HEAD answer has no body with the reason.
   sts.revokeAll();
   const { row } = await call(db, "call s3_connector.dry_run_file('revoked', 'revoked/1.csv')");
   assert.deepEqual((row as { rows_read: number }).rows_read, 200_000);

@@ -12,14 +12,14 @@ import { testDatabase } from '../support/database.ts';
 import { modelCopy } from './model.ts';
 import { check, chunkSizes, dialectOf, inChunks, nastyFiles } from './random_csv.ts';
 
-// PostgreSQL's own COPY is the oracle: what it makes of a file's bytes, and of what we make of them, is the same.
+// PostgreSQL's own COPY is the oracle: a file's bytes and our rewritten bytes must give the same rows.
 
 const MAX_COLUMNS = 6;
 const NAMES = Array.from({ length: MAX_COLUMNS }, (_, position) => `c${position}`);
 const CONSTANT = 'it is, "the" constant';
 
 let client: pg.Client;
-/** Whether a line of `\.` is data to the server. */
+/** Whether the server reads a line of `\.` as data. */
 let markerIsData: boolean;
 before(async () => {
   client = await (await testDatabase({ empty: true })).connect();
@@ -32,7 +32,7 @@ before(async () => {
 
 type Row = (string | null)[];
 
-/** The rows that COPY makes of the bytes, or null if it, or what gives the bytes, refuses them. */
+/** The rows that COPY reads from the bytes; null if COPY, or the source of the bytes, refuses them. */
 async function copyRows(
   columns: string[],
   bytes: AsyncIterable<Buffer>,
@@ -56,7 +56,7 @@ async function copyRows(
     await pipeline(Readable.from(bytes), copy);
     return (await client.query({ text: `select ${list} from ${table} order by id`, rowMode: 'array' })).rows;
   } catch (error) {
-    // Ours, or one of COPY's own. Anything else is a fault of the test.
+    // An error of ours, or one of COPY's. Any other is a bug of the test.
     const { code = '' } = error as { code?: string };
     if (!/^(22P04|22021|22P05|[a-z_]+)$/.test(code)) throw error;
     return null;
@@ -124,7 +124,7 @@ test('a file without its header line gives the same rows as with it', async () =
     const actual = await copyRows(columns, rows(), { ...dialect, header: false });
     const raw = await copyRows(columns, whole(csv), dialect);
     if (actual === null && raw !== null) {
-      // Of what COPY takes we only refuse what an older server would drop, and a header that never ends.
+      // We refuse only two things that COPY accepts: data that an older server would drop, and a header that never ends.
       const { records, refused } = modelCopy(text, dialect);
       const openHeader = records.length === 0 && refused === 'unterminated_quote';
       assert.ok(openHeader || /(^|[\r\n])\\\.[\r\n]/.test(text));
@@ -213,7 +213,7 @@ const zone = fc.oneof(
 );
 const seconds = fc.oneof(fc.constant(''), join(':', two(61)), join(':', two(61), '.', digits(10)));
 
-/** Values of each kind that inference knows, some of them on the edge. */
+/** Values of each kind that inference knows, including boundary values. */
 const KINDS: fc.Arbitrary<string>[] = [
   fc.constantFrom('true', 'False', 't', 'F'),
   join(sign, digits(6)),

@@ -24,7 +24,7 @@ async function textOrCode(chunks: AsyncIterable<Buffer>): Promise<{ text?: strin
   }
 }
 
-/** In what is left to be checked, `\.` ends nothing before PostgreSQL 18; here it is one more thing to refuse. */
+/** Before PostgreSQL 18, `\.` does not end a file that is only checked; here it is one more reason to refuse. */
 const hasMarkerLine = (text: string) => /(^|[\r\n])\\\.[\r\n]/.test(text);
 
 describe('limitRows', () => {
@@ -224,7 +224,7 @@ describe('readHeader', () => {
   test('counts the lines that the header took', async () => {
     for (const [csv, lines, newline] of [
       ['"a\nb",c\n1,2\n', 2, 'lf'],
-      // As COPY counts.
+      // COPY counts lines in this way.
       ['"a\nb",c\r\n1,2\r\n', 1, 'crlf'],
       ['"a\r\nb",c\r\n1,2\r\n', 2, 'crlf'],
       ['"a\rb",c\r1,2\r', 2, 'cr'],

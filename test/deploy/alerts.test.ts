@@ -28,7 +28,7 @@ test('every metric and label of the alert rules is in /metrics', async () => {
   await world.settled('alert');
   const metrics = parseExposition(await (await fetch(`http://127.0.0.1:${port}/metrics`)).text());
   const known = seriesNames(metrics);
-  // Prometheus itself adds where it scraped.
+  // Prometheus itself adds the labels of the scraped target.
   const labelsOf = (name: string) =>
     new Set(['instance', ...(metrics.get(name)?.samples ?? []).flatMap(({ labels }) => Object.keys(labels))]);
   for (const { alert, expr } of rules) {

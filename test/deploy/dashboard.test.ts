@@ -21,7 +21,7 @@ interface Dashboard {
 const dashboard: Dashboard = JSON.parse(await readFile(DASHBOARD, 'utf8'));
 const SCALARS = ['time', 'metric'];
 
-/** What Grafana's PostgreSQL data source puts in place of its macros and of a variable with several values. */
+/** The replacements that Grafana's PostgreSQL data source makes for its macros and for a variable with several values. */
 function fillIn(sql: string): string {
   const filled = sql
     .replaceAll(

@@ -8,7 +8,7 @@ import { COMMANDS } from '../../src/cli/commands.ts';
 import { version } from '../../src/version.ts';
 import { isKnownSetting, isPinned } from './settings.ts';
 
-// There is no Docker engine to run these on: what can be seen without one is checked.
+// No Docker engine is available here: only what can be checked without one is checked.
 const ROOT = new URL('../../', import.meta.url);
 const read = (path: string) => readFile(new URL(path, ROOT), 'utf8');
 const exists = (path: string) => existsSync(fileURLToPath(new URL(path, ROOT)));
@@ -38,7 +38,7 @@ const compose: { services: Record<string, Service>; volumes: Record<string, unkn
 );
 const { db, s3, worker, console: page, demo } = compose.services as Record<string, Service>;
 
-/** What the last stage sets. */
+/** The variables that the last stage sets. */
 function imageEnvironment(): Record<string, string> {
   const line = lines.findLast((one) => one.startsWith('ENV '))!;
   return Object.fromEntries([...line.matchAll(/(\w+)=(\S+)/g)].map(([, name, value]) => [name!, value!]));

@@ -7,7 +7,7 @@ import { readConfig } from '../../src/config.ts';
 import { version } from '../../src/version.ts';
 import { isKnownSetting, isPinned } from './settings.ts';
 
-// There is no cluster to run these on: what can be seen without one is checked.
+// No cluster is available here: only what can be checked without one is checked.
 const FOLDER = new URL('../../deploy/kubernetes/', import.meta.url);
 const { resources }: { resources: string[] } = parse(
   await readFile(new URL('kustomization.yaml', FOLDER), 'utf8'),

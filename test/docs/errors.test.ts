@@ -17,7 +17,7 @@ const sqlRows = rows.filter((cells) => cells.length < 4);
 
 test('the check recognizes every way in which the code creates an error code', () => {
   assert.deepEqual(raised.unknown, []);
-  // Of each kind of source one, so that an empty collection does not pass for a complete page.
+  // One code of each kind of source, so that an empty collection does not pass for a complete page.
   for (const code of [
     'bad_parquet',
     'object_changed',

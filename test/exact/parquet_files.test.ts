@@ -5,8 +5,8 @@ import { writeParquet } from '../support/parquet_writer.ts';
 import { type FileRow, openWorld } from '../support/world.ts';
 import { DECIMAL, int64, stamp, WRITTEN } from './parquet_written.ts';
 
-// What is not a matter of many values: codecs, and types that DuckDB reads but does not write, or that need a word
-// on what becomes of them. Each is a file of the column v, which makes its table.
+// Cases that need few values: codecs, types that DuckDB reads but does not write, and types with a
+// conversion of their own. Each is a file with the column v, from which its table is created.
 
 const world = await openWorld();
 const { db } = world;
@@ -14,7 +14,7 @@ before(() => world.startWorker());
 
 let made = 0;
 
-/** Imports a file into a table of its own. */
+/** Imports a file into its own table. */
 async function importInto(body: Buffer, type?: string): Promise<{ file: FileRow; table: string }> {
   const table = `file_${++made}`;
   if (type) await db.query(`create table ${table} (v ${type})`);
@@ -30,7 +30,7 @@ async function importInto(body: Buffer, type?: string): Promise<{ file: FileRow;
   return { file: file!, table };
 }
 
-/** What landed, in the table that was made, with the type of its column. */
+/** The imported values in the created table, with the type of the column. */
 async function landed(body: Buffer, type?: string): Promise<{ type: string; values: (string | null)[] }> {
   const { file, table } = await importInto(body, type);
   assert.equal(file.status, 'success', file.error_message ?? '');
@@ -63,7 +63,7 @@ test('types that DuckDB reads but does not write are imported', async () => {
   }
 });
 
-/** By what it is: a query, the type, and what PostgreSQL shows. */
+/** By case: a query, the type, and PostgreSQL's output. */
 const queried: Record<string, [query: string, type: string, values: (string | null)[]]> = {
   'a variant is JSON': [
     "select unnest([1::variant, 'x'::variant, [1, null]::variant, {'a': 1.10::decimal(4,2), 'b': '2026-01-02'::date}::variant, null]) as v",
@@ -112,7 +112,7 @@ test('types with a conversion of their own are imported', async () => {
 const thousandAnd = (good: string, bad: string) =>
   parquetOf(`select case when i = 1000 then ${bad} else ${good} end as v from range(1500) r(i)`);
 
-/** What PostgreSQL cannot hold: the file, the code, and the message; the type of the column, if not the made one. */
+/** Values that PostgreSQL cannot hold: the file, the code, the message, and the column type if it is not the created one. */
 const refused: Record<
   string,
   [body: () => Buffer | Promise<Buffer>, code: string, says: RegExp, type?: string]

@@ -13,7 +13,7 @@ for (const [way, env] of Object.entries(WAYS)) {
     const worker = await world.startWorker(env);
     let taken = 0;
     let refused = 0;
-    // Many tables in each round, because a worker does them side by side; what fails is cut down to the one.
+    // Many tables in each round, because a worker imports them in parallel; a failure is reduced to one table.
     await check(2, fc.array(randomGroups, { minLength: 40, maxLength: 40, size: 'max' }), async (groups) => {
       const results = await importAndCopy(world, groups);
       for (const { copy } of results) copy.rows === null ? refused++ : taken++;

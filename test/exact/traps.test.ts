@@ -4,7 +4,7 @@ import { openWorld } from '../support/world.ts';
 import { differences, importAndCopy, WAYS } from './harness.ts';
 import { largeGroups, trapGroups } from './traps.ts';
 
-// Each file goes through the worker, and through COPY with the same options: the rows, or the refusals, are the same.
+// Each file goes through the worker, and through COPY with the same options: the rows, or the refusals, must be equal.
 
 const world = await openWorld();
 const GROUPS = [

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { TestDatabase } from '../support/database.ts';
 
-/** While the work goes on, does every second what workers do by the clock, and lets no retry wait for its time. */
+/** While a test waits, runs the scheduled tasks of workers every second, and makes every retry due at once. */
 export async function hurried<T>(db: TestDatabase, work: () => Promise<T>): Promise<T> {
   const over = new AbortController();
   const everySecond = (async () => {

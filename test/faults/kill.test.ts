@@ -11,7 +11,7 @@ import { ownServer } from './own_server.ts';
 
 const FILES = 300;
 const WORKERS = 2;
-/** Of the files, how many are large enough to be encoded, and how many Parquet. */
+/** How many of the files are large enough to be encoded, and how many are Parquet. */
 const LARGE_EVERY = 25;
 const PARQUET_EVERY = 20;
 const ROWS = { small: 20, large: 40_000, parquet: 500 };
@@ -19,11 +19,11 @@ const CONNECTORS = [
   { name: 'csv', pattern: 'in/*.csv', file_format: 'csv' },
   { name: 'parquet', pattern: 'in/*.parquet', file_format: 'parquet' },
 ];
-/** Blows, and milliseconds between them, at most. */
+/** Number of kills, and the longest time between them in milliseconds. */
 const BLOWS = Number(process.env.FAULTS_BLOWS ?? 8);
 const PAUSE_MS = 1500;
 
-/** Of what is killed and when; FAULTS_SEED repeats a run as far as the workers' timing allows. */
+/** Seed of the targets and times; FAULTS_SEED repeats a run as far as the workers' timing allows. */
 const seed = Number(process.env.FAULTS_SEED ?? Math.floor(Math.random() * 2 ** 31));
 
 const server = await ownServer();
@@ -39,7 +39,7 @@ test('300 files are imported once each while workers are killed, the server cras
       ...connector,
       target_table: connector.name,
       file_id_column: 'file_id',
-      // None of this is the files' fault, and each may be hit every time.
+      // None of these errors is caused by the files, and each may be hit every time.
       max_attempts: 100,
     });
   }
@@ -84,7 +84,7 @@ function csv(file: number, rows: number): string {
   return `file,n,pad\n${Array.from({ length: rows }, (_, n) => `${file},${n},${'x'.repeat(20)}`).join('\n')}\n`;
 }
 
-/** Does harm at random; whoever dies is followed by another one. */
+/** Kills at random; a killed worker is replaced by another one. */
 async function harm(random: Random, workers: WorkerProcess[]): Promise<void> {
   const kinds = [killWorker, killWorker, cutConnections, cutConnections, crashServer];
   for (let blow = 0; blow < BLOWS; blow++) {

@@ -15,7 +15,7 @@ before(async () => {
   worker = await world.startWorker({ DATABASE_URL: proxy.url });
 });
 
-/** What is sent and lost, and in how many attempts one of the files is imported then. */
+/** The lost message, and the attempts that one of the files needs then. */
 const CASES = [
   { name: 'commit_answer', text: 'record_success', arrives: true, attempts: 1 },
   { name: 'commit', text: 'record_success', arrives: false, attempts: 2 },
@@ -78,7 +78,7 @@ for (const [name, text] of [
   }
 }
 
-/** A poll that could not be committed failed; the next one comes with the schedule's minute, or now. */
+/** A poll that could not be committed has failed; the next one runs with the schedule's minute, or now. */
 async function nextPollIsDue(connector: string): Promise<void> {
   await db.waitFor(
     `select from s3_connector.connector_status

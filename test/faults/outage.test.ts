@@ -3,7 +3,7 @@ import { before, beforeEach, test } from 'node:test';
 import type { WorkerProcess } from '../support/worker.ts';
 import { type ConnectorColumns, NEVER_AGAIN, openWorld } from '../support/world.ts';
 
-// A bucket that cannot be read as a whole: its connectors wait for it, and no file spends an attempt on that.
+// A bucket that cannot be read at all: its connectors wait for it, and no file uses up an attempt.
 
 const world = await openWorld();
 const { db, server } = world;
@@ -14,11 +14,11 @@ before(async () => {
 beforeEach(startOver);
 
 const FILES = 10;
-/** Files that a worker imports side by side. */
+/** The number of files that a worker imports in parallel. */
 const CONCURRENCY = 4;
 const ALWAYS = Number.POSITIVE_INFINITY;
 
-/** Nothing of the tests before goes on; a connector waits for an hour, so that a test says when its bucket is asked. */
+/** Ends outages of earlier tests; a connector waits for an hour, so that the test decides when its bucket is asked. */
 async function startOver(): Promise<void> {
   await server.open();
   await db.query('select s3_connector.drop_connector(name) from s3_connector.connectors');
@@ -31,7 +31,7 @@ const wait = (interval: string) =>
   db.asSuperuser(`create or replace function s3_connector_private.outage_delay(failed_tries integer)
     returns interval language sql as $$ select interval '${interval}' $$`);
 
-/** A connector with files, each of a row, whose table is there; a single attempt that fails is a failure. */
+/** Inserts a connector with its table and files of one row each; one failed attempt makes a failure. */
 async function insert(name: string, columns: Partial<ConnectorColumns> = {}): Promise<void> {
   for (let n = 0; n < FILES; n++) world.put(`${name}/${n}.csv`, `n\n${n}\n`);
   await db.query(`create table if not exists ${name} (n integer)`);
@@ -45,7 +45,7 @@ async function insert(name: string, columns: Partial<ConnectorColumns> = {}): Pr
   });
 }
 
-/** As `insert`, and the bucket goes away while the first files are fetched. */
+/** As `insert`, and makes the bucket unreachable while the first files are fetched. */
 async function goAwayUnder(name: string, columns: Partial<ConnectorColumns> = {}): Promise<void> {
   const stalled = server.faults.order({ operation: 'GetObject', times: ALWAYS, stall: { after: 1 } });
   await insert(name, columns);
@@ -62,7 +62,7 @@ interface Status {
   last_error: string | null;
 }
 
-/** Waits until no import runs any more, and the connector says something, or a file has failed. */
+/** Waits until no import runs, and the connector has a notice or a file has failed. */
 async function quiet(name: string): Promise<Status> {
   const [status] = await db.waitFor<Status>(
     'select * from s3_connector.connector_status where name = $1',
@@ -72,7 +72,7 @@ async function quiet(name: string): Promise<Status> {
   return status!;
 }
 
-/** Waits until as many polls have failed. */
+/** Waits until that many polls have failed. */
 const failedPolls = (name: string, count: number) =>
   db.waitFor<{ error_code: string }>(
     'select error_code from s3_connector.polls where connector_name = $1 and error is not null',
@@ -144,7 +144,7 @@ test('the files of a connector that waits have no jobs, and scheduled tasks give
   assert.deepEqual(await jobs(), [{ task_identifier: 'poll' }]);
   await db.asSuperuser('select s3_connector_private.rescue_files()');
   assert.deepEqual(await jobs(), [{ task_identifier: 'poll' }]);
-  // Not even a backlog has the bucket asked earlier.
+  // Not even a backlog makes the worker ask the bucket earlier.
   await db.asSuperuser('update s3_connector_private.progress set backlog = true');
   await db.asSuperuser(
     "select s3_connector_private.enqueue_due_polls(), s3_connector_private.refill('patient')",
@@ -230,7 +230,7 @@ test('an object that alone cannot be read uses up its own attempts, and the othe
     Array.from({ length: FILES }, (_, n) => [n === 3 ? 'failure' : 'success', 1]),
   );
   assert.equal(await world.notice('single'), null);
-  // One found the files, the other told the object from the bucket.
+  // One request found the files, the other distinguished the object from the bucket.
   assert.equal(server.requests.count('ListObjectsV2'), 2);
 });
 

@@ -11,7 +11,7 @@ import { assertAtRest } from './exactly_once.ts';
 import { ownServer } from './own_server.ts';
 import { makeTrouble } from './trouble.ts';
 
-// Its deadlocks are looked for late enough that it is known who sees one first.
+// Deadlocks are detected late enough that the test knows which session finds one first.
 const server = await ownServer({ deadlock_timeout: '2s', max_connections: '60' });
 const world = await openWorld(server);
 const { db } = world;
@@ -27,7 +27,7 @@ test('a full disk is a passing error', async () => {
   const { path } = await db.one<{ path: string }>("select pg_relation_filepath('disk_full') as path");
   const file = join(server.dataDir, path);
   await db.asSuperuser('checkpoint');
-  // The kernel's own device for this: every write says ENOSPC.
+  // The kernel's own device for this: every write fails with ENOSPC.
   await rename(file, `${file}.away`);
   await symlink('/dev/full', file);
   await trouble.set();
@@ -82,13 +82,13 @@ test('lock_timeout is a passing error', async () => {
 
 test('a deadlock is a passing error', async () => {
   await db.query('create table deadlocked (n integer primary key, file_id bigint)');
-  // It must be the import that finds the deadlock.
+  // The import must be the session that finds the deadlock.
   await db.asSuperuser(`alter role ${db.person.name} set deadlock_timeout = '1h'`);
   const other = await db.connect();
   await other.query('begin');
   await other.query('insert into deadlocked values (2)');
   await trouble.insert('deadlocked');
-  // It has inserted 1, and waits to know whether 2 is there.
+  // It has inserted 1, and waits until it is known whether 2 exists.
   await trouble.waitsForLock();
   await assert.rejects(
     other.query('insert into deadlocked values (1)').then(() => other.query('select 1 / 0')),
@@ -102,7 +102,7 @@ test('a deadlock is a passing error', async () => {
 });
 
 test('a serialization failure is a passing error', async () => {
-  // Imports run at read committed, whatever the database says, so only what a trigger calls can fail so.
+  // Imports run at read committed in every database, so only code that a trigger calls can fail in this way.
   await db.query(`
     create table serialized (n integer, file_id bigint);
     create sequence serialized_tries;
@@ -131,9 +131,9 @@ test('a server that is read-only, as after a failover, is a passing error', asyn
 });
 
 /**
- * A connector with its table and one file, large enough to be read while it is fetched, so that the transaction waits for the
- * network.
- * @param after bytes of the file after which its fetch stands still
+ * Inserts a connector with its table and one file, which is large enough to be read during its fetch: so the transaction
+ * waits for the network.
+ * @param after bytes of the file after which its fetch stalls
  */
 async function insertLarge(name: string, after: number): Promise<{ stalled: Fault; rows: number }> {
   const rows = 2_000_000;
@@ -152,7 +152,7 @@ async function insertLarge(name: string, after: number): Promise<{ stalled: Faul
 
 test('idle_in_transaction_session_timeout is a passing error', async () => {
   await trouble.set("idle_in_transaction_session_timeout = '300ms'");
-  // How many sessions the server has ended by an error.
+  // The number of sessions that the server has ended by an error.
   const fatally = '(select sessions_fatal from pg_stat_database where datname = current_database())';
   const { stalled, rows } = await insertLarge('idle', 1);
   const { ended } = await db.one<{ ended: number }>(`select ${fatally} as ended`);
@@ -182,7 +182,7 @@ test('a server without free connections is a passing error', async () => {
   await trouble.succeeds('crowded');
 });
 
-/** Takes every connection that there is, and those that others give up. */
+/** Takes every free connection, and those that others release. */
 async function fillServer(): Promise<{ leave(): Promise<void> }> {
   const taken: pg.Client[] = [];
   let over = false;

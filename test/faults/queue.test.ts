@@ -15,7 +15,7 @@ let worker: WorkerProcess;
 
 before(async () => {
   worker = await world.startWorker({ DATABASE_URL: proxy.url });
-  // Makes what the queue does go wrong, as often as `left` says: the numbers of a sequence are not rolled back.
+  // Makes functions of the queue fail, as often as `left` says: the numbers of a sequence are not rolled back.
   await db.query(`
     create sequence troubles;
     create table trouble (sqlstate text, upto bigint);
@@ -76,7 +76,7 @@ test('a job whose answer was lost runs within a minute, although its worker is a
     file_id_column: 'file_id',
     state: 'paused',
   });
-  // Whoever asks first is given the connector's poll, or a file, or nothing yet; the last ones are given a file.
+  // The first request gets the connector's poll, a file, or nothing yet; the last ones get a file.
   const answers = Array.from({ length: LOST }, () => proxy.loseAnswerTo('get_job/'));
   await db.query("select s3_connector.resume('lost')");
   await Promise.all(answers);
@@ -98,7 +98,7 @@ test('a worker that lost its session and is declared dead while it runs leaves n
     key: 'taken/0.csv',
     stall: { after: 1 },
   });
-  // With one place, whose job has ended before it takes another one.
+  // With one slot, whose job has ended before the next one is taken.
   const living = await world.startWorker({ WORKER_CONCURRENCY: '1' });
   await world.insertConnector({
     name: 'taken',
@@ -107,7 +107,7 @@ test('a worker that lost its session and is declared dead while it runs leaves n
     file_id_column: 'file_id',
   });
   await stalled.hit();
-  // While this lock is held the worker cannot register anew, so it is dead for whoever looks.
+  // While this lock is held the worker cannot register again, so others consider it dead.
   const session = await db.connect(db.worker);
   await session.query('begin; lock table s3_connector_private.workers in share row exclusive mode');
   await session.query(

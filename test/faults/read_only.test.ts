@@ -12,7 +12,7 @@ const { db } = world;
 const OURS =
   "from pg_stat_activity where datname = current_database() and application_name like 's3_connector%'";
 
-/** Makes the database read-only for new sessions of the worker, as a managed service does where the disk is full. */
+/** Makes the database read-only for new sessions of the worker, as a managed service does if its disk is full. */
 async function begin(options: { endSessions: boolean }): Promise<void> {
   await db.asSuperuser(
     `alter role ${db.worker.name} in database ${db.name} set default_transaction_read_only = on`,
@@ -39,12 +39,12 @@ test('a worker waits while the database is read-only, reports it, and continues 
   await world.insertConnector({ name: 'spell', pattern: 'spell/*', target_table: 'spell' });
   const refusals = () => worker.lines.filter(({ event }) => event === 'worker session not back yet').length;
   while (refusals() < 3) await delay(50);
-  // Those that were refused are ended, so that none but the next tries are ever there.
+  // Refused sessions are ended, so that only those of the next tries exist.
   await db.waitFor(`select application_name ${OURS}`, (sessions) => sessions.length === 0, { intervalMs: 5 });
 
   await end();
   await untilHealth(port, 200);
-  // A poll that a session of before the spell has begun may have failed; then the next one comes with the minute.
+  // A poll that began in an earlier session may have failed; then the next one runs with the schedule's minute.
   const [file] = await hurried(db, () => world.settled('spell'));
   assert.deepEqual([file!.status, file!.attempts], ['success', 1], file!.error_message ?? '');
   assert.deepEqual(await db.query('select from s3_connector.workers where alive'), [{}]);

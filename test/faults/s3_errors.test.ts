@@ -3,14 +3,14 @@ import { before, beforeEach, test } from 'node:test';
 import type { LoggedRequest } from '../../embedded/bucket/request_log.ts';
 import { type ConnectorColumns, NEVER_AGAIN, openWorld } from '../support/world.ts';
 
-// An S3 that answers errors: what it costs in requests, and that nothing is lost or skipped.
+// An S3 that answers errors: how many requests they cost, and that no key is lost or skipped.
 
 const world = await openWorld();
 const { db, server, bucket } = world;
 before(() => world.startWorker());
 beforeEach(startOver);
 
-/** Nothing of the tests before goes on, as a file that waits to be tried again. */
+/** Deletes what earlier tests left, such as a file that waits for a retry. */
 async function startOver(): Promise<void> {
   await db.query("select s3_connector.pause(name) from s3_connector.connectors where state = 'running'");
   server.faults.clear();
@@ -19,7 +19,7 @@ async function startOver(): Promise<void> {
 
 const insert = (columns: ConnectorColumns) => world.insertConnector({ schedule: NEVER_AGAIN, ...columns });
 
-/** What the SDK does with one request that fails every time. */
+/** The number of requests that the SDK makes for one request that fails every time. */
 const TRIES = 4;
 const ALWAYS = Number.POSITIVE_INFINITY;
 const SLOW_DOWN = { status: 503, code: 'SlowDown' };
@@ -69,7 +69,7 @@ for (const [what, table, fault] of [
 }
 
 test('files that fail together are retried at different times', async () => {
-  // As many as the worker imports side by side.
+  // As many as the worker imports in parallel.
   const FILES = 4;
   for (let n = 0; n < FILES; n++) world.put(`together/${n}.csv`, csv(1));
   server.faults.order({ operation: 'GetObject', key: /^together/, times: ALWAYS, error: SLOW_DOWN });
@@ -83,7 +83,7 @@ test('files that fail together are retried at different times', async () => {
     (found) => found.length === FILES,
   );
   assert.equal(requests('GetObject').length, FILES * TRIES);
-  // 5 seconds, a quarter less or more.
+  // 5 seconds, plus or minus a quarter.
   const delays = rows.map(({ seconds }) => seconds);
   assert.ok(Math.min(...delays) > 3.7 && Math.max(...delays) < 6.3, `${delays}`);
   assert.equal(new Set(delays.map((seconds) => seconds.toFixed(3))).size, FILES, `${delays}`);
@@ -139,7 +139,7 @@ test('an intermittent 403 costs two requests, and no key', async () => {
   server.faults.order({ operation: 'ListObjectsV2', ...denied });
   await insert({ name: 'moody', pattern: 'moody/*', target_table: 'moody' });
   assert.equal((await pollFails('moody')).error_code, 'access_denied');
-  // The second one asks whether the bucket as a whole is refused.
+  // The second request asks whether the whole bucket is refused.
   assert.deepEqual([server.requests.count(), await marker('moody')], [2, null]);
   server.faults.order({ operation: 'GetObject', ...denied });
   const [file] = await world.pollAndSettle('moody');
@@ -159,7 +159,7 @@ test('a listing whose second page fails enqueues nothing, and skips nothing', as
   );
   for (const key of keys) world.put(key, csv(1));
   await db.query('create table pages (n integer)');
-  // With the request for a single key, which is answered, so it is no outage.
+  // With the request for a single key, which is answered, so this is not an outage.
   for (const [trouble, cost] of [
     [{ error: { status: 500, code: 'InternalError' }, times: TRIES }, 1 + TRIES + 1],
     [{ reset: true, times: TRIES }, 1 + TRIES + 1],
@@ -167,7 +167,7 @@ test('a listing whose second page fails enqueues nothing, and skips nothing', as
   ] as const) {
     const name = `pages ${JSON.stringify(trouble)}`;
     await startOver();
-    // The first page comes as it is.
+    // The first page arrives unchanged.
     server.faults.order({ operation: 'ListObjectsV2' });
     server.faults.order({ operation: 'ListObjectsV2', ...trouble });
     await insert({ name, pattern: 'pages/*.csv', target_table: 'pages' });

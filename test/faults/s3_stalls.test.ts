@@ -5,7 +5,7 @@ import { connect, type Socket } from 'node:net';
 import { after, beforeEach, test } from 'node:test';
 import { type ConnectorColumns, NEVER_AGAIN, openWorld } from '../support/world.ts';
 
-// An S3 that stands still: each wait ends, on connect, in silence, and over all.
+// An S3 that stalls: every wait ends, on connecting, during a transfer, and in total.
 
 const world = await openWorld();
 const { db, server } = world;
@@ -17,7 +17,7 @@ const ENV = {
 };
 const worker = await world.startWorker(ENV);
 beforeEach(async () => {
-  // Nothing of the tests before goes on, as an outage.
+  // Ends an outage that an earlier test has caused.
   await db.query("select s3_connector.pause(name) from s3_connector.connectors where state = 'running'");
   server.faults.clear();
   server.requests.reset();
@@ -72,7 +72,7 @@ test('a listing that stalls in its middle is repeated, a few times', async () =>
   await insert({ name: 'half', pattern: 'half/*', target_table: 'half' });
   assert.match(await pollFails('half'), /S3 did not answer as expected/);
   const asked = server.requests.count('ListObjectsV2');
-  // As often for the page as for the question whether the bucket answers at all.
+  // As often for the page as for the request whether the bucket answers at all.
   assert.ok(asked >= 2 && asked <= 2 * 4, `${asked} requests`);
   server.faults.clear();
   assert.equal((await world.pollAndSettle('half'))[0]!.status, 'success');
@@ -82,7 +82,7 @@ test('a listing that arrives a byte at a time ends, and is not repeated at once'
   server.faults.order({ operation: 'ListObjectsV2', trickle: { ms: 300 }, times: 9 });
   await insert({ name: 'drop by drop', pattern: 'drops/*', target_table: 'drops' });
   await pollFails('drop by drop');
-  // And once for a single key: neither comes in time.
+  // And once for a single key: neither arrives in time.
   assert.equal(server.requests.count('ListObjectsV2'), 2);
 });
 
@@ -117,7 +117,7 @@ test('an object that is too slow to finish in time fails, whatever its size', as
   assert.deepEqual(await world.spooled(), []);
 });
 
-/** A listening port whose queue of connections is full, because its process has been stopped: further ones hang. */
+/** A listening port whose backlog is full, because its process is stopped: further connections hang. */
 async function startDeafServer(): Promise<string> {
   const child: ChildProcess = spawn(
     process.execPath,
@@ -135,7 +135,7 @@ async function startDeafServer(): Promise<string> {
     for (const socket of waiting) socket.destroy();
     child.kill('SIGKILL');
   });
-  // More than the queue takes.
+  // More than the backlog holds.
   for (let n = 0; n < 8; n++) waiting.push(connect(port, '127.0.0.1').on('error', () => {}));
   return `http://127.0.0.1:${port}`;
 }

@@ -17,7 +17,7 @@ const ODD = {
   default_transaction_isolation: 'serializable',
   idle_session_timeout: "'2s'",
 };
-/** Of the worker alone: a person's own session would not get past the checks of a connector with it. */
+/** For the worker alone: with it, a person's own session would not pass the checks of a connector. */
 const ODD_WORKER = { datestyle: "'German'", standard_conforming_strings: 'off', lock_timeout: "'50ms'" };
 
 const COLUMNS = 'id integer, at timestamptz, day date, took interval, x double precision, tags text[]';
@@ -32,11 +32,11 @@ const FORMATS = [
   { name: 'parquet', file_format: 'parquet' },
 ];
 
-/** Has a worker do all that it does, and tells what became of it. */
+/** Has a worker run all of its operations, and returns their results. */
 async function live(world: World, env: Record<string, string>): Promise<unknown> {
   const { db } = world;
   const worker = await world.startWorker(env);
-  // What it reads does not depend on the database's settings.
+  // The reading session must not depend on the database's settings.
   const reader = await db.connect();
   await reader.query(
     "set datestyle to iso; set intervalstyle to postgres; set timezone to 'UTC'; set idle_session_timeout to 0; set extra_float_digits to 1; set default_transaction_isolation to 'read committed'",
@@ -104,7 +104,7 @@ async function live(world: World, env: Record<string, string>): Promise<unknown>
     'select connector_name, error_code, error from s3_connector.polls where error is not null',
   );
 
-  // A worker that dies in the middle, and its heir.
+  // A worker that dies in the middle, and the one that continues.
   const stalled = world.server.faults.order({
     operation: 'GetObject',
     key: 'orphan/1.csv',

@@ -12,7 +12,7 @@ import { parquetOf } from '../support/parquet.ts';
 import { seeded } from '../support/random.ts';
 import { openWorld } from '../support/world.ts';
 
-// A file holds the rows of one version of its object, whatever the server makes of If-Match.
+// All imported rows of a file are from one version of its object, also if the server ignores If-Match.
 
 const world = await openWorld();
 const { db, server, bucket } = world;
@@ -35,7 +35,7 @@ async function insert(name: string, columns: Record<string, unknown> = {}) {
 const versions = (table: string) =>
   db.query(`select version, count(*)::integer as rows from ${table} group by version order by version`);
 
-/** From the next GET on, the object is another one of the same size, and If-Match counts for nothing. */
+/** From the next GET on, the object is another one of the same size, and If-Match is ignored. */
 function overwriteUnseen(key: string, body: Buffer | string, order: FaultOrder = {}) {
   let done = false;
   return server.faults.order({

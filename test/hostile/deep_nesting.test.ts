@@ -4,13 +4,13 @@ import { levelsOf } from '../../src/formats/parquet/nested.ts';
 import { parquetOf } from '../support/parquet.ts';
 import { openWorld } from '../support/world.ts';
 
-// DuckDB takes twice as long for the JSON of a value with each level of lists and maps in it.
+// DuckDB's time for the JSON of a value doubles with each level of lists and maps in it.
 
 const world = await openWorld();
 const { db } = world;
 before(() => world.startWorker({ READER_STALL_SECONDS: '20' }));
 
-/** A value that wraps another one so many times. */
+/** Wraps a value that many times. */
 function nested(levels: number, wrap: (value: string) => string, leaf = '1'): string {
   let value = leaf;
   for (let i = 0; i < levels; i++) value = wrap(value);

@@ -10,7 +10,7 @@ import { openWorld } from '../support/world.ts';
 import { CHUNK, chunksOf, FILE, listAt, withFooter } from './footer.ts';
 
 // DuckDB's library ends a stream that fails after its first rows as it ends one that is complete
-// (docs/duckdb_stream_errors.md). Such a file fails with the error, and none of its rows lands.
+// (docs/duckdb_stream_errors.md). Such a file fails with the error, and none of its rows is kept.
 
 const world = await openWorld();
 const { db, server } = world;
@@ -65,7 +65,7 @@ const CASES: Record<string, Case> = {
     message: /row 150001, column t: the time has nanoseconds/,
   },
   memory: {
-    // Of the first row group's texts, one page takes more than a reader may use.
+    // One page of the first row group's texts takes more memory than a reader may use.
     body: await parquetOf(
       "select i::integer as id, repeat('x', 1600) || i as t from range(100000) r(i)",
       ', compression zstd, parquet_version v2, row_group_size 122880, dictionary_size_limit 1',
@@ -76,7 +76,7 @@ const CASES: Record<string, Case> = {
   },
 };
 
-/** Overwrites the texts of the last but one row group. */
+/** Overwrites the texts of the second last row group. */
 function withDamage(body: Buffer): Buffer {
   const damaged = Buffer.from(body);
   withFooter(body, (footer) => {
@@ -87,7 +87,7 @@ function withDamage(body: Buffer): Buffer {
   return damaged;
 }
 
-/** Imports a case's file once; returns its row and how many rows landed. */
+/** Imports a case's file once; returns its row and the number of imported rows. */
 async function importCase(name: string, { body, columns }: Pick<Case, 'body' | 'columns'>, options = {}) {
   await db.query(`create table ${name} (${columns})`);
   world.put(`${name}/1.parquet`, body);
@@ -217,7 +217,7 @@ test('an error late in a file that is read during its fetch fails the file', asy
       `${OPTIONS}, codec uncompressed, dictionary_size_limit 1`,
     ),
   );
-  // Damaged texts are only others: a length is what cannot be read.
+  // Damage in a text only changes the text; a damaged length cannot be read.
   const key = 'ahead/1.parquet';
   server.faults.order({ operation: 'GetObject', key });
   server.faults.order({ operation: 'GetObject', key, stall: { after: 10_000_000, ms: 300 } });
@@ -275,7 +275,7 @@ test("DuckDB's library does not distinguish an error in the middle of a stream f
   for (; chunk !== null && chunk.rowCount > 0; chunk = await result.fetchChunk()) rows += chunk.rowCount;
   connection.closeSync();
   instance.closeSync();
-  // Once it throws, src/formats/parquet/row_stream.ts need not look again for the error, and docs/duckdb_stream_errors.md is history.
+  // When it throws, src/formats/parquet/row_stream.ts no longer has to look for the error, and docs/duckdb_stream_errors.md can go.
   assert.ok(rows > 0 && rows < BAD_ROW);
   assert.equal(chunk?.rowCount, 0);
 });

@@ -6,8 +6,8 @@ import { call } from '../ask/support.ts';
 import { pick, seeded } from '../support/random.ts';
 import { NEVER_AGAIN, openWorld } from '../support/world.ts';
 
-// LIST answers that cannot be trusted: no connector says that it has caught up while keys are lost, unless every answer
-// could have been the truth of another bucket; then an audit names the keys.
+// False LIST answers: a connector that has lost keys must not report that it has caught up, unless every answer
+// could be the true one of another bucket; then an audit names the keys.
 
 const world = await openWorld();
 const { db, server } = world;
@@ -37,7 +37,7 @@ interface Poll {
   error: string | null;
 }
 
-/** The poll of that number, once it is over; 1 is the first. */
+/** Returns the poll of that number, once it has ended; 1 is the first. */
 async function poll(name: string, number: number): Promise<Poll> {
   const polls = await db.waitFor<Poll>(
     'select * from s3_connector.polls where connector_name = $1 order by id',
@@ -131,7 +131,7 @@ test('an audit names a key that a listing from the marker omits', async () => {
   });
 });
 
-/** Lies that an answer shows, or that a listing goes around. */
+/** Errors that are visible in an answer, or that a listing can correct. */
 const VISIBLE: faults.Lister[] = [
   faults.unsorted,
   faults.ignoringStartAfter,
@@ -139,7 +139,7 @@ const VISIBLE: faults.Lister[] = [
   faults.emptyPage,
   faults.countingSiblings,
 ];
-/** Lies each of which could be the truth of another bucket: only another listing shows what they left out. */
+/** Errors that could be the true answer of another bucket: only another listing shows the omitted keys. */
 const OMISSIONS: faults.Lister[] = [faults.droppingPages, faults.endingEarly, faults.byUtf16Units];
 const POLLS_LIED_TO = 6;
 const FOLDERS = ['a', 'a-b', 'a0', 'b', '\uff5e', '\u{1f600}'];
@@ -160,12 +160,12 @@ for (const [seed, lies, how] of [
     while (keys.size < 60) keys.add(`${name}/${pick(random, FOLDERS)}/${pick(random, FOLDERS)}${random(4)}`);
     for (const key of keys) world.put(key, 'n\n1\n');
     const truth = [...keys].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
-    // Small pages, so that few keys are many pages.
+    // Small pages, so that few keys fill many pages.
     lie((sorted, options) => {
       const lister = random(3) === 0 ? pick(random, lies) : listPage;
       return lister(sorted, { ...options, maxKeys: Math.min(options.maxKeys, 4) });
     });
-    // Few places, so that many listings start in the middle.
+    // Few slots, so that many listings start in the middle.
     await insert(name, { max_tracked_files: 6 });
     for (let number = 1; number <= POLLS_LIED_TO; number += 1) {
       if (number > 1) await db.query('select s3_connector.poll_now($1)', [name]);
@@ -173,7 +173,7 @@ for (const [seed, lies, how] of [
       assert.match(error_code ?? 'list_', /^list_/);
     }
     server.faults.clear();
-    // A poll that began before, for a free place, may still be lied to.
+    // A poll that began before, for a free slot, may still get a false answer.
     await db.waitFor('select from s3_connector_queue.jobs where key = $1', (jobs) => jobs.length === 0, {
       values: [`poll:${name}`],
     });

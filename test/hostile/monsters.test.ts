@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { openWorld } from '../support/world.ts';
 
-// CSV files of 3 GB without a row that makes sense. They come as a few MB of gzip; what tells is that each fails with the
-// first of its bytes, or it would take minutes.
+// CSV files of 3 GB without a valid row. They arrive as a few MB of gzip. Each must fail at its
+// first bytes, or the test would take minutes.
 
 const world = await openWorld();
 const { db } = world;
@@ -18,7 +18,7 @@ function monster(repeated: string, start = ''): Buffer {
   return Buffer.concat([gzipSync(start), ...Array.from({ length: MEMBERS }, () => member)]);
 }
 
-/** What each is refused for. */
+/** The expected error code of each. */
 const MONSTERS: Record<string, [body: Buffer, code: string]> = {
   'one line': [monster('x', 'a,b\n1,'), 'row_too_large'],
   'one line in quotes': [monster('x', 'a,b\n1,"'), 'row_too_large'],
@@ -35,7 +35,7 @@ const MONSTERS: Record<string, [body: Buffer, code: string]> = {
   NULs: [monster('\0', 'a,b\n1,'), 'nul_character'],
 };
 
-/** Where bad rows are left out, or rows are encoded, a NUL is no reason to stop reading. */
+/** If bad rows are left out or rows are encoded, a NUL does not stop the reading. */
 function expectedCode(code: string, on_bad_row: string, way: string): string {
   if (code === 'nul_character') return on_bad_row === 'skip' || way === 'encoded' ? 'row_too_large' : code;
   return code === 'bad_row' && on_bad_row === 'skip' ? 'too_many_bad_rows' : code;

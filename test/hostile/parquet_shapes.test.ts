@@ -16,8 +16,8 @@ import {
   withFooter,
 } from './footer.ts';
 
-// Small Parquet files that say too much of themselves: sizes, depths, and numbers of columns. One that DuckDB cannot take ends
-// at most its reader; a good file after each says that nothing else suffers.
+// Small Parquet files that declare excessive sizes, depths, and numbers of columns. One that DuckDB cannot read ends
+// at most its reader; a good file after each shows that no other import is affected.
 
 const world = await openWorld();
 const { db } = world;
@@ -37,7 +37,7 @@ function changed(file: Buffer, change: (groups: ThriftStruct[], footer: ThriftSt
   return withFooter(file, (footer) => change(listAt(footer, FILE.groups), footer));
 }
 
-/** The first page's header in its place; what follows stays as it is. */
+/** Replaces the first page's header; the bytes after it are unchanged. */
 function withPage(file: Buffer, header: Buffer): Buffer {
   const body = Buffer.from(file);
   changed(file, ([group]) => {
@@ -80,7 +80,7 @@ const FILES: Record<string, () => Buffer | Promise<Buffer>> = {
   'a column whose name is 1 MB': () => changed(ONE, (_, footer) => renameColumn(footer, 'x'.repeat(1 << 20))),
 };
 
-/** Of those whose code is ours, and not a matter of how DuckDB comes to grief. */
+/** Error codes that are ours, not DuckDB's. */
 const REFUSED: Record<string, string> = {
   'a page of 2 GB': 'bad_parquet',
   '2^62 rows, of as many values': 'bad_parquet',
@@ -96,7 +96,7 @@ test('Parquet files with excessive sizes, depths or column numbers affect no oth
     const folder = `shapes_${i}`;
     world.put(`${folder}/1`, await FILES[name]!());
     world.put(`${folder}/2`, ONE);
-    // Each makes its own table, if it can.
+    // Each creates its own table, if it can.
     await world.insertConnector({
       name: folder,
       pattern: `${folder}/*`,
@@ -122,7 +122,7 @@ test('Parquet files with excessive sizes, depths or column numbers affect no oth
       `shapes_${i}`,
     ]);
     if (there) assert.deepEqual(await db.query(`select count(*)::int as n from shapes_${i}`), [{ n }], name);
-    // Where the first has made a table of another shape, the second does not fit.
+    // If the first has created a table of another shape, the second does not fit.
     if (REFUSED[name]) assert.equal(odd!.error_code, REFUSED[name], told.at(-1));
     if (odd!.status === 'failure')
       assert.equal(good!.status, 'success', `after ${name}: ${good!.error_message}`);

@@ -6,7 +6,7 @@ import type { WorkerProcess } from '../support/worker.ts';
 import { openWorld } from '../support/world.ts';
 import { childrenOf } from './process.ts';
 
-// A process that reads Parquet may hang or die at any moment: it is replaced, and no other file suffers.
+// A process that reads Parquet may hang or die at any moment: it is replaced, and no other file is affected.
 
 const world = await openWorld();
 const { db } = world;
@@ -40,7 +40,7 @@ test('a reader that hangs before it has read anything is stopped', onLinux, asyn
 
 test('a reader that hangs in the middle of a file is stopped', onLinux, async () => {
   await db.query('create table halts (i bigint)');
-  // A trigger that waits keeps the import in the middle of the file until its reader stands still.
+  // A waiting trigger keeps the import in the middle of the file until its reader is stopped.
   const blocker = await db.connect();
   await blocker.query('select pg_advisory_lock(1)');
   await db.query(`create function wait_once() returns trigger language plpgsql as $$

@@ -20,7 +20,7 @@ const counts = (connector: string) =>
     [connector],
   );
 
-/** A table that counts the COPYs into it, also those that are rolled back. */
+/** A table that counts the COPYs into it, also those that were rolled back. */
 async function countedTable(table: string, columns: string): Promise<() => Promise<number>> {
   await db.query(`create table ${table} (${columns}); create sequence ${table}_copies;
     create function count_${table}() returns trigger language plpgsql security definer as
@@ -92,7 +92,7 @@ test('exactly the bad row is left out, whatever lines the rows before it take', 
   await db.query('create table lines (id integer, label text)');
   const files: Record<string, { body: string; line: number }> = {
     'lines/1.csv': { body: '1,"a\n\nb"\n2,good\nbad,x\n4,"c\nd"\n', line: 6 },
-    // As a spreadsheet writes them: line feeds within quotes, which are no lines to COPY.
+    // As a spreadsheet writes them: newlines within quotes, which COPY does not count as lines.
     'lines/2.csv': { body: '1,"a\n\nb"\r\n2,"good\n"\r\nbad,x\r\n4,"c\nd"\r\n', line: 4 },
     'lines/3.csv': { body: '1,"a\r\nb"\r\n2,"good\n"\r\nbad,x\r\n4,"c\nd"\r\n', line: 5 },
     'lines/4.csv': { body: '1,"a\rb\n"\r2,"good\n"\rbad,x\r4,"c\nd"\r', line: 5 },
@@ -148,7 +148,7 @@ test('left-out columns and the file id do not change which rows are bad', async 
 
 test('exactly the rows that PostgreSQL refuses are left out, over many rows, batches and archive entries', async () => {
   await db.query('create table many (n integer)');
-  // Twelve MB: three batches. Bad ones stand alone, in runs, at the start and at the end.
+  // Twelve MB: three batches. Bad rows are single, in runs, at the start and at the end.
   const isBad = (n: number) => n === 0 || n === 599_999 || n % 1000 === 7 || (n > 300_000 && n < 300_400);
   const rows = Array.from({ length: 600_000 }, (_, n) => (isBad(n) ? `bad ${n}` : `${n}`.padStart(19, '0')));
   const csv = `n\n${rows.join('\n')}\n`;
@@ -298,7 +298,7 @@ test('any other bad row costs one failed COPY', async () => {
       assert.deepEqual(await counts(table), [
         { status: 'success', rows_imported: 400 - refused, rows_rejected: refused },
       ]);
-      // No error names the row of a foreign key: good rows before it are copied to find it.
+      // The error of a foreign key names no row: good rows before it are copied to find it.
       const most = refused * (what === 'foreign key' && refused < 400 ? 3 : 1.25) + 20;
       assert.ok((await copies()) < most, `${what}, ${spread}: ${await copies()} COPYs`);
     }

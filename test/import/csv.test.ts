@@ -110,7 +110,7 @@ test('a table is created from the first file, with types that hold all of it', a
 });
 
 test('the first file in key order creates the table, however many start at once', async () => {
-  // A large first file: the others would be first to come, if they were let.
+  // A large first file: without the order, the others would be first to finish.
   world.put('first/00.csv', `n\n${Array.from({ length: 100_000 }, (_, n) => n).join('\n')}\n`);
   for (let i = 1; i < 20; i++) world.put(`first/${String(i).padStart(2, '0')}.csv`, 'n\nno number\n');
   await world.insertConnector({ name: 'first', pattern: 'first/*', target_table: 'first_made' });
@@ -169,7 +169,7 @@ test('empty objects and header-only files succeed with 0 rows, and create no tab
   );
 });
 
-/** Files that fail, each with what its message must name; a good one among them lands all the same. */
+/** Files that fail, with the words of each message; a good file among them is imported. */
 const broken: Record<string, { body: string | Buffer; code: string; says: RegExp[] }> = {
   'bad/type.csv': {
     body: 'id,label\n1,x\n2,y\nthree,z\n',

@@ -28,7 +28,7 @@ test('a download that breaks off resumes where it broke off', async () => {
     Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? 'bytes=0-')![1]),
   );
   assert.equal(offsets.length, 3);
-  // Of what came, the last few chunks may not have reached the disk.
+  // The last few received chunks may not have reached the disk.
   assert.ok(offsets[0] === 0 && offsets[1]! > 200_000 && offsets[2]! > offsets[1]! + 200_000, `${offsets}`);
 });
 
@@ -65,7 +65,7 @@ test('a passing error is retried later, and does not delay the other files', asy
   const before = gets();
   world.put('slow/1.csv', rows(1));
   world.put('slow/2.csv', rows(1));
-  // More refusals than the SDK's own retries take.
+  // More refusals than the SDK's own retries.
   server.faults.order({
     operation: 'GetObject',
     key: 'slow/1.csv',

@@ -20,7 +20,7 @@ const csv = (rows: number) =>
   `n,label\n${Array.from({ length: rows }, (_, i) => `${i},row ${i}\n`).join('')}`;
 const parquet = await parquetOf("select i as n, 'row ' || i as label from range(300) r(i)");
 
-/** By its way into PostgreSQL: the file, and a further column that decides the way. */
+/** By the way into PostgreSQL: the file, and a further column that selects the way. */
 const WAYS: Record<string, { format: string; body: string | Buffer; rows: number; further: string }> = {
   'CSV as it is': { format: 'csv', body: csv(3), rows: 3, further: 'text' },
   'CSV, encoded': { format: 'csv', body: csv(300), rows: 300, further: 'text' },

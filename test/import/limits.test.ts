@@ -7,7 +7,7 @@ import { strToU8, zipSync } from 'fflate';
 import { parquetOf } from '../support/parquet.ts';
 import { openWorld } from '../support/world.ts';
 
-// What is too large is refused before it costs anything: no request, no memory, no disk.
+// An object over a limit is refused before it costs requests, memory or disk space.
 
 const world = await openWorld();
 const { db, server, bucket } = world;
@@ -19,7 +19,7 @@ const getsOf = (key: string) =>
 const sizeOf = async (table: string) =>
   Number((await db.one<{ size: string }>('select pg_total_relation_size($1) as size', [table])).size);
 
-/** The most bytes that ever lay in the spool while something ran. */
+/** The largest size of the spool while something ran. */
 async function mostSpooled(run: () => Promise<void>): Promise<number> {
   let most = 0;
   let over = false;
@@ -76,7 +76,7 @@ test('a file larger than max_file_bytes is not fetched, in any format or later v
     }
   }
   assert.deepEqual([getsOf('large/1.csv'), getsOf('large_parquet/1.parquet')], [0, 0]);
-  // The listed version was asked for, and was there no more; the one that took its place was not.
+  // The listed version was requested and no longer existed; its replacement was not requested.
   assert.equal(getsOf('large/2.csv'), 1);
   assert.deepEqual(await db.query("select from pg_class where relname in ('large', 'large_parquet')"), []);
 });
@@ -112,7 +112,7 @@ test('an archive bomb fails by its expanded size, and neither the spool nor the 
     }
   });
   assert.ok(most > 0 && most <= Object.values(bombs).reduce((sum, { length }) => sum + length, 0), `${most}`);
-  // Of the zip files nothing is loaded; of the other two at most 20 MB each.
+  // The zip files are not loaded at all; at most 20 MB of each of the other two are.
   assert.ok((await sizeOf('bombed')) < 60 * MB);
   assert.deepEqual(await db.query('select count(*) from bombed'), [{ count: 0 }]);
 });

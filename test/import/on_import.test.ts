@@ -39,7 +39,7 @@ test('on_import sees the rows of its file, by the file id, and commits with them
   world.put('rolled/2.csv', 'day,n\n2026-01-02,10\n');
   await world.pollAndSettle('rolled');
   assert.equal((await days())[1]!.total, 15);
-  // What is imported is not followed up again, and to undo is not to follow up.
+  // on_import does not run again for imported files, and undo does not run it.
   await db.query("select s3_connector.retry('rolled')");
   await db.query("select s3_connector.undo_file('rolled', 'rolled/2.csv')");
   await world.pollAndSettle('rolled');
@@ -83,7 +83,7 @@ test('an error in on_import fails the file, keeps neither table nor rows, and sa
 
 test('several statements that were not checked at the insert are not run', async () => {
   await db.query('create table several (n integer)');
-  // As after an upgrade: the trigger that looks at the insert was not there.
+  // As after an upgrade: the trigger that checks the insert did not exist.
   await db.asSuperuser(`alter table s3_connector.connectors disable trigger validate_on_import`);
   const file = await importOne('several', 'n\n1\n', { on_import: 'insert into several values (2); commit' });
   await db.asSuperuser(`alter table s3_connector.connectors enable trigger validate_on_import`);

@@ -3,7 +3,7 @@ import { after, before, test } from 'node:test';
 import type pg from 'pg';
 import { type FileRow, openWorld } from '../support/world.ts';
 
-// Imports run with the rights of the role that inserted the connector, though the worker logs in as a superuser.
+// Imports run with the rights of the role that inserted the connector, although the worker logs in as a superuser.
 const world = await openWorld();
 const { db } = world;
 let admin: pg.Client;
@@ -28,7 +28,7 @@ const importAs = async (client: pg.ClientBase, connector: string, target: string
   return (await world.settled(connector))[0]!;
 };
 
-/** Lasting, and told as whose right is missing; nothing landed. */
+/** A lasting error that names whose right is missing; no row is kept. */
 const assertDenied = (file: FileRow, says: RegExp) => {
   assert.deepEqual(
     [file.status, file.error_code, file.attempts],

@@ -87,7 +87,7 @@ test('a file that is not Parquet, is truncated, or does not fit fails with what 
 test('a reader process that dies ends one attempt and not the worker', async () => {
   await db.query('create table survived (i bigint)');
   world.put('die/1.parquet', await parquetOf('select i from range(3000000) r(i)'));
-  // A trigger that waits keeps the import in the middle of the file while its reader is killed.
+  // A waiting trigger keeps the import in the middle of the file while its reader is killed.
   const blocker = await db.connect();
   await blocker.query('select pg_advisory_lock(1)');
   await db.query(`create function wait_once() returns trigger language plpgsql as $$

@@ -3,7 +3,7 @@ import { before, test } from 'node:test';
 import { parquetOf } from '../support/parquet.ts';
 import { openWorld } from '../support/world.ts';
 
-// Of a large Parquet file the footer is fetched first, and row groups are read while the others are fetched.
+// The footer of a large Parquet file is fetched first, and row groups are read while the others are fetched.
 
 const world = await openWorld();
 const { db, server, bucket } = world;
@@ -16,11 +16,11 @@ const body = await parquetOf(
   `select i::integer as n, md5(i::varchar) as filler from range(1, ${ROWS + 1}) as r(i)`,
   ', row_group_size 61440',
 );
-/** What the worker takes for the footer, at most. */
+/** The largest number of bytes that the worker reads as the footer. */
 const FOOTER_BYTES = 1 << 20;
 const SUM = (ROWS * (ROWS + 1)) / 2;
 
-/** Holds up the file's second request, which is for what stands before its footer, after so many bytes. */
+/** Stalls the file's second request, which is for the bytes before its footer, after that many bytes. */
 function stallAfter(key: string, bytes: number) {
   server.faults.order({ operation: 'GetObject', key, before: () => {} });
   return server.faults.order({ operation: 'GetObject', key, stall: { after: bytes } });
@@ -113,6 +113,6 @@ test('a preview fetches the footer and nothing else', async () => {
   await db.query(`call s3_connector.preview('looked')`);
   const asked = server.requests.recent.filter(({ operation }) => operation === 'GetObject');
   assert.equal(asked[0]?.headers.range, `bytes=${body.length - FOOTER_BYTES}-`);
-  // What the rest begins with may be on its way by then.
+  // The first bytes of the rest may have been sent by then.
   assert.ok(asked.length <= 2);
 });

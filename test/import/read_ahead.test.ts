@@ -3,7 +3,7 @@ import { before, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { openWorld } from '../support/world.ts';
 
-// A large CSV is read while it is fetched, encoded or as it is.
+// A large CSV is read during its fetch, encoded or as bytes.
 
 const world = await openWorld();
 const { db, server, bucket } = world;
@@ -12,11 +12,11 @@ before(() => world.startWorker());
 /** More bytes than the worker waits for before it begins. */
 const ROWS = 400_000;
 const FILLER = 'some text that makes the row longer';
-/** @param first what stands in the first row, which only PostgreSQL can judge if it is no plain number */
+/** @param first the value in the first row, which only PostgreSQL can check if it is not a plain number */
 const csvOf = (rows: number, first = '0') =>
   `n,filler\n${Array.from({ length: rows }, (_, n) => `${n === 0 ? first : n},${FILLER}\n`).join('')}`;
 
-/** Puts a file and holds it up in its middle. */
+/** Puts a file and stalls its body in the middle. */
 function putAndStall(key: string, body: Buffer | string) {
   world.put(key, body);
   return server.faults.order({
@@ -26,7 +26,7 @@ function putAndStall(key: string, body: Buffer | string) {
   });
 }
 
-/** Waits until rows of the file have been copied, although it has not come yet. */
+/** Waits until rows of the file have been copied, although it has not arrived completely. */
 async function copying(name: string): Promise<void> {
   await db.waitFor<{ bytes_processed: string }>(
     `select p.bytes_processed from pg_stat_progress_copy p where p.relid = '${name}'::regclass`,
@@ -112,7 +112,7 @@ test('a refused row ends the fetch, too', async () => {
   const stall = putAndStall('refused/1.csv', csvOf(ROWS, 'no number'));
   await insert('refused', 'integer');
   await stall.hit();
-  // The rest is never sent: nobody releases it.
+  // The rest is never sent: the stall is not released.
   const [file] = await world.settled('refused');
   assert.deepEqual([file!.status, file!.error_code], ['failure', 'bad_value']);
   assert.match(file!.error_message!, /line 2, column n/);

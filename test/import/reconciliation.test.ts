@@ -3,7 +3,7 @@ import { before, test } from 'node:test';
 import { parquetOf } from '../support/parquet.ts';
 import { openWorld } from '../support/world.ts';
 
-// rows_read is what the reader found, and the other counts are what PostgreSQL says: together they are the same.
+// rows_read is the reader's count, and the other counts are PostgreSQL's: their sum equals rows_read.
 
 const world = await openWorld();
 const { db } = world;

@@ -159,7 +159,7 @@ test('a transform can read its own file and nothing else of the machine', async 
     await reader.kill();
     await rm(directory, { recursive: true });
   });
-  // One that has described another file before, as a worker's has.
+  // A reader that has described another file before, as a worker's has.
   await reader.describe(other, null);
   for (const allowed of ['from file', `from read_parquet('${own}')`]) {
     assert.deepEqual(

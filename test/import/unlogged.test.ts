@@ -47,7 +47,7 @@ test('a table that is made unlogged after files came in takes no more files', as
   );
 });
 
-/** Tables of which only a part is unlogged. */
+/** Tables with an unlogged part. */
 const PARTS: Record<string, string> = {
   partition: `create table partition (n integer) partition by range (n);
     create table partition_1 partition of partition for values from (0) to (100) partition by range (n);

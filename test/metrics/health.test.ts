@@ -21,7 +21,7 @@ test('a worker is healthy, loses its lock, gets it back, and stops', async () =>
   const { port } = await worker.logged('serving metrics');
   assert.deepEqual(await healthOf(port), { status: 200, health: HEALTHY });
 
-  // Nobody may register, so that the lost session does not come back.
+  // The lock prevents a new registration, so the lost session does not come back.
   const holder = await db.connect();
   await holder.query('begin; lock table s3_connector_private.workers in exclusive mode');
   await db.query(
@@ -34,7 +34,7 @@ test('a worker is healthy, loses its lock, gets it back, and stops', async () =>
   await holder.query('rollback');
   assert.deepEqual(await untilHealth(port, 200), HEALTHY);
 
-  // A running import keeps it from ending at once.
+  // A running import keeps the worker from ending at once.
   world.put('last/1.csv', 'a\n1\n');
   await db.query('create table last (a integer)');
   const stalled = world.server.faults.order({ operation: 'GetObject', stall: { after: 1 } });
@@ -50,7 +50,7 @@ test('a worker is healthy, loses its lock, gets it back, and stops', async () =>
 test('a worker that cannot reach its database reports it, and still serves its own metrics', async () => {
   const worker = await world.startWorker({ METRICS_PORT: '0' });
   const { port } = await worker.logged('serving metrics');
-  // Not even a superuser gets in, and it cannot be said from within.
+  // Not even a superuser can connect, so this cannot be set from within.
   const elsewhere = await testDatabase({ empty: true });
   await elsewhere.query(`alter database ${db.name} with allow_connections false`);
   await elsewhere.query('select pg_terminate_backend(pid) from pg_stat_activity where datname = $1', [

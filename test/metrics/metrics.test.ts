@@ -9,7 +9,7 @@ const { db, server } = world;
 let worker: WorkerProcess;
 let origin: string;
 
-/** A name with what a label must escape. */
+/** A name with characters that a label must escape. */
 const ODD = 'odd "name" \\ n';
 
 before(async () => {
@@ -31,7 +31,7 @@ test('/metrics shows imported and refused files, rows, and S3 requests', async (
   world.put('good/2.csv', 'a,b\n5,6\n');
   world.put('good/3.csv', 'a,b\n7,seven\n');
   await db.query('create table good (a integer, b integer)');
-  // The SDK's retry of it makes good.
+  // The SDK's retry succeeds.
   server.faults.order({
     operation: 'GetObject',
     key: 'good/1.csv',
@@ -134,7 +134,7 @@ test('a failed poll, and an overdue one, are in /metrics', async () => {
   );
   await db.query("select s3_connector.pause('gone')");
   assert.equal(readValue(await scrape(), 's3_connector_connector_running', { connector: 'gone' }), 0);
-  // In one transaction, so that no poll comes between.
+  // In one transaction, so that no poll runs in between.
   const client = await db.connect();
   await client.query(`begin; select s3_connector.resume('gone');
     update s3_connector_private.progress set next_poll_at = now() - interval '5 minutes' where connector_name = 'gone'`);

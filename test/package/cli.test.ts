@@ -37,7 +37,7 @@ test('every environment variable that the program reads is in the help', async (
     for (const [, a, b] of source.matchAll(/\benv\.([A-Z][A-Z0-9_]+)|\benv, '([A-Z][A-Z0-9_]+)'/g))
       read.push((a ?? b)!);
   }
-  // The AWS SDK's own, a convention of terminals, and what only tests set.
+  // Variables of the AWS SDK, a convention of terminals, and those that only tests set.
   const others = /^(AWS_\w+|NO_COLOR|FAULT_POINT|DATA_FAULT_FILE)$/;
   assert.deepEqual(
     read.filter((name) => !known.has(name) && !others.test(name)),
@@ -75,12 +75,12 @@ test('migrate reports a missing setting with status 1, and migrates', async () =
   const done = await runCli(['migrate'], { ...env, LOG_FORMAT: 'text' });
   assert.equal(done.code, 0, done.stderr);
   assert.match(done.stdout, /^\d\d:\d\d:\d\d info {2}migrated\n$/m);
-  // Nothing that grave happens.
+  // No step has a severe failure.
   assert.equal((await runCli(['migrate'], { ...env, LOG_LEVEL: 'error' })).stdout, '');
   assert.deepEqual(await empty.query('select * from s3_connector.connector_status'), []);
 });
 
-/** The states by step, and all that was said. */
+/** The states by step, and the whole output. */
 function findings(stdout: string): { states: Record<string, string>; text: string } {
   const lines = [...stdout.matchAll(/^(ok|note|failed) +(\w+) /gm)];
   return { states: Object.fromEntries(lines.map(([, state, step]) => [step!, state!])), text: stdout };

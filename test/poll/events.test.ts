@@ -19,7 +19,7 @@ const event = (key: string, bucketName = bucket) =>
     Records: [{ eventName: 'ObjectCreated:Put', s3: { bucket: { name: bucketName }, object: { key } } }],
   });
 
-/** Not due again before next year. */
+/** A schedule that is not due again before next year. */
 async function insert(name: string, columns: Record<string, unknown> = {}) {
   await db.query(`create table ${name} (n integer)`);
   await world.insertConnector({
@@ -82,7 +82,7 @@ test('an event for an object that does not exist does no harm', async () => {
 
 test('if the queue fails, scheduled polls continue, and events continue when it is back', async () => {
   queue.fail(1000);
-  // Ends the request that waits, without a message for anybody.
+  // Ends the waiting request, without a message.
   queue.send('no JSON');
   await worker.logged('event queue failed');
   world.put('told/3.csv', 'n\n3\n');

@@ -194,7 +194,7 @@ test('polls and connector_status show a missing bucket, and an endpoint that is 
 });
 
 test('a poll is committed whole or not at all', async () => {
-  // The marker moved between listing and commit: nothing of the listing may stay.
+  // The marker moved between listing and commit: no key of the listing may stay.
   world.put('atomic/1.csv', oneRow(1));
   await world.insertConnector({
     name: 'atomic',

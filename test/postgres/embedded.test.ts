@@ -51,7 +51,7 @@ describe('an embedded server', { concurrency: 3 }, () => {
     await assert.rejects(query(withoutPassword.href), { code: '28P01' });
     await assert.rejects(
       query(`postgres://postgres:wrong@/postgres?host=${encodeURIComponent(socketDir)}&port=${port}`),
-      // The directory of the socket lets nobody in but the server's user, and root.
+      // Only the server's user and root may enter the directory of the socket.
       (error: { code?: string }) => error.code === '28P01' || error.code === 'EACCES',
     );
     await stop();
@@ -145,7 +145,7 @@ describe('a server leaves nothing behind if its program', { concurrency: 3 }, ()
 });
 
 test("a package without its symbolic links, in a folder that the server's user cannot enter, is made to run", async () => {
-  // Only we may enter a directory that mkdtemp makes.
+  // Only this user may enter a directory that mkdtemp creates.
   const closed = await mkdtemp(join(tmpdir(), 'pg-package-'));
   const scratch = await mkdtemp(join(tmpdir(), 'pg-package-'));
   try {
@@ -170,7 +170,7 @@ async function isLink(path: string): Promise<boolean> {
   return (await lstat(path)).isSymbolicLink();
 }
 
-/** What there is yet of a server. */
+/** The server's files and processes so far. */
 function leftOver({ pid, dataDir }: Traces): string[] {
   const directory = dirname(dataDir);
   return [...(isRunning(pid) ? [`process ${pid}`] : []), ...(existsSync(directory) ? [directory] : [])];
@@ -185,7 +185,7 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** Runs start_server.ts in a process group of its own, up to where it has its server. */
+/** Runs start_server.ts in its own process group, until its server has started. */
 async function runProgram(ending: 'wait' | 'throw' | 'end') {
   const program = spawn(process.execPath, [PROGRAM, ending], {
     detached: true,

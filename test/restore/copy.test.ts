@@ -14,7 +14,7 @@ const numbers = async (database: TestDatabase, table: string) =>
 const waitingJobs = (database: TestDatabase) =>
   database.query("select key from s3_connector_queue.jobs where key not like 'poll_due%'");
 
-/** Connectors in every state of life, and no worker any more: it was killed in the middle of an import. */
+/** Connectors in every state, and no worker: it was killed in the middle of an import. */
 before(async () => {
   for (const n of [1, 2, 3]) {
     world.put(`imported/${n}.csv`, csv(n));

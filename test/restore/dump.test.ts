@@ -16,7 +16,7 @@ const binDir = await findPrograms();
 const world = await openWorld();
 const { server } = world;
 
-/** What a restore must bring back as it was, on the way of which nothing is lost that cannot be had again. */
+/** The data that a restore must bring back unchanged, without the data that can be created again. */
 const KEPT = {
   connectors: 'select c.*, null as state from s3_connector.connectors c order by name',
   files: "select * from s3_connector.files where connector_name = 'imported' order by key",
@@ -90,10 +90,10 @@ describe('pg_dump and restore to another server work', {
     await original.query(insert, ['waiting', world.bucket, server.endpoint, 'waiting/*']);
     await stalled.hit();
 
-    // The worker is at work all the while.
+    // The worker runs all the time.
     const roles = join(directory, 'roles.sql');
     await program('pg_dumpall', '--roles-only', '--no-role-passwords', '-f', roles, '-d', source.url());
-    // That the role postgres exists is no news, so errors do not end it.
+    // The role postgres always exists, so errors do not end psql.
     await program('psql', '--quiet', '--no-psqlrc', `--file=${roles}`, target.url());
     await program('pg_dump', '-Fc', '-f', join(directory, 'whole'), source.url('original'));
     await program(
@@ -121,7 +121,7 @@ describe('pg_dump and restore to another server work', {
     await rm(directory, { recursive: true, force: true });
   });
 
-  /** The restored database stands still and has lost nothing; what is resumed goes on where it was. */
+  /** The restored database imports nothing and has lost nothing; a resumed connector continues where it was. */
   const assertStillThenResumed = async (restored: pg.Client) => {
     await restored.query("select s3_connector_queue.add_job('poll_due', job_key => 'poll_due')");
     await until(

@@ -10,11 +10,11 @@ import type { S3Page } from '../../src/sources/s3_listing.ts';
 import { type ListRequest, listPages } from '../../src/sources/s3_walk.ts';
 import type { ListOptions } from '../../src/sources/source.ts';
 
-// The listing of a source, over servers that are right, wrong in MinIO's way, and lie.
+// The listing of a source, for servers that are correct, that behave as MinIO, and that give false answers.
 
 const object = (key: string) => ({ key, etag: '"e"', sizeBytes: 1, lastModified: new Date(0) });
 
-/** A server of these keys whose pages are made by a lister; `requests` counts them. */
+/** A server of these keys whose pages a lister creates; `requests` counts them. */
 function server(keys: readonly string[], pageSize: number, lister: (request: ListRequest) => faults.Lister) {
   const sorted = [...new Set(keys)].sort(compareKeys);
   const state = { requests: 0 };
@@ -58,7 +58,7 @@ function truth(sorted: readonly string[], { prefix, delimiter, startAfter }: Lis
   );
 }
 
-/** Folders whose siblings' names go on with characters before and after the slash. */
+/** Folders with siblings whose names continue with characters before and after the slash. */
 const folder = fc.constantFrom('a', 'a-', 'a-b', 'a.', 'a0', 'a!', 'b', 'é', '\u{1f600}', '\uff5e');
 const key = fc
   .tuple(fc.array(folder, { minLength: 1, maxLength: 3 }), fc.nat({ max: 12 }))
@@ -98,7 +98,7 @@ test('a correct server is listed the same with and without the handling of count
   );
 });
 
-/** Lies that leave keys out without a trace in the answers: each answer could be the truth of another bucket. */
+/** False answers that omit keys without a trace: each could be the true answer of another bucket. */
 const OMISSIONS: faults.Lister[] = [faults.droppingPages, faults.endingEarly, faults.byUtf16Units];
 const LIES: faults.Lister[] = [
   ...OMISSIONS,

@@ -15,7 +15,7 @@ const server = await startBucketServer();
 after(() => server.close());
 server.store.createBucket(BUCKET);
 
-/** The document that the server below answers every request with. */
+/** The document that the server below sends for every request. */
 let answer = '';
 const speaker = createServer((_, response) => {
   response.writeHead(200, { 'content-type': 'application/xml' }).end(answer);
@@ -70,7 +70,7 @@ test('keys with all characters are decoded, with and without folders', async () 
   assert.deepEqual(all.lastKeys, [all.keys.at(-1)]);
   const flat = await listAll(source, 'odd/', '/');
   assert.deepEqual(flat.keys, [...odd].sort(compareKeys));
-  // A folder may be what a page ends with: a later listing goes on after it.
+  // A page may end with a folder: a later listing continues after it.
   const folders = await listAll(source, 'odd/f', '/');
   assert.deepEqual(folders.keys, []);
   assert.deepEqual(folders.lastKeys, [
@@ -116,7 +116,7 @@ test('keys of a server that does not encode them are not decoded', async () => {
   assert.deepEqual((await listAll(open(speakerUrl), '')).keys, ['a+b%20c & d']);
 });
 
-/** Two entries, written in other ways than S3's own. */
+/** Two entries, written in other forms than S3's own. */
 const WRITINGS: Record<string, (a: string, b: string) => string> = {
   'as S3 writes them': (a, b) => entry(a) + entry(b),
   'with line ends between': (a, b) => `\n  ${entry(a)}\n  ${entry(b)}\n`,

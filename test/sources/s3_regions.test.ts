@@ -44,7 +44,7 @@ test("the connector's region is used, and a wrong one gives an error that says s
     (polls) => polls.length > 0,
   );
   assert.match(poll!.error, /in another region than the connector says.*to null/);
-  // The second one asks whether the bucket can be read at all.
+  // The second request asks whether the bucket can be read at all.
   assert.deepEqual(
     server.requests.recent.map(({ status }) => status),
     [400, 400],

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { testDatabase } from '../support/database.ts';
 
-// No worker runs here: what SQL alone does, and in one transaction with the jobs.
+// No worker runs here: these are the effects of SQL alone, in one transaction with the jobs.
 const db = await testDatabase();
 
 const insert = (columns: Record<string, unknown>) => {
@@ -119,7 +119,7 @@ test('cancelled, failed and retried files keep status, job and history in step',
   assert.equal((await statuses())['a/1'], 'in_queue');
   assert.ok((await jobs()).includes(`import_file:${one.id}`));
 
-  // An attempt that was taken from its worker, by a cancel, cannot record a success any more.
+  // An attempt that a cancel has taken from its worker cannot record a success.
   const [attempt] = await db.query<{ attempt_id: number }>(
     'select attempt_id from s3_connector_private.start_attempt($1, 1)',
     [one.id],

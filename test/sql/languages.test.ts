@@ -4,8 +4,8 @@ import { compileGlob } from '../../src/glob.ts';
 import { nextRun } from '../../src/schedule.ts';
 import { testDatabase } from '../support/database.ts';
 
-// Globs and schedules are judged in SQL at the insert, and understood in TypeScript at the poll. Whatever the one lets
-// pass, the other must understand.
+// SQL checks globs and schedules at the insert, and TypeScript reads them at the poll. TypeScript must be able to read
+// whatever SQL accepts.
 const db = await testDatabase();
 
 /** The same texts in every run. */

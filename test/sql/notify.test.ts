@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { testDatabase } from '../support/database.ts';
 
-// What a session hears that listens to the channel s3_connector.
+// The notifications of a session that listens to the channel s3_connector.
 const db = await testDatabase();
 
 async function listen() {
@@ -14,7 +14,7 @@ async function listen() {
   await client.query('listen s3_connector');
   return {
     client,
-    /** All that was committed before. */
+    /** Waits for all notifications that were committed before. */
     async heard() {
       await client.query('select');
       return heard.splice(0).map((payload) => JSON.parse(payload) as Record<string, unknown>);

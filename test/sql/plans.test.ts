@@ -6,7 +6,7 @@ import { type ScaleQuery, scaleQueries } from '../../bench/scale/queries.ts';
 import { testDatabase } from '../support/database.ts';
 import { Planner } from '../support/plans.ts';
 
-// The queries of `npm run bench -- scale`, which measures them; here only how they read files.
+// The queries of `npm run bench -- scale`, which measures them; this test only checks how they read files.
 const db = await testDatabase();
 let planner: Planner;
 let queries: ScaleQuery[];
@@ -14,7 +14,7 @@ let queries: ScaleQuery[];
 before(async () => {
   const client = new pg.Client({ connectionString: db.superuserUrl });
   await client.connect();
-  // Files that come without triggers look like those of a copy, unless the database is known before.
+  // Files without triggers look like those of a copy, unless the database is known before.
   await client.query('select s3_connector_private.pause_if_copied()');
   await makeFiles(client, { connectors: 300, big: 30_000, small: 200 });
   await client.query('select s3_connector_private.count_totals()');
@@ -47,7 +47,7 @@ test('no query for monitoring, polling or importing scans files', async () => {
 });
 
 test('a search by name over all connectors uses its own index', async () => {
-  // PostgreSQL 18 could also skip through the index by connector, at the price of a look-up per connector.
+  // PostgreSQL 18 could also skip through the index by connector, with one lookup per connector.
   const found = await planner.scans(
     'files',
     "select from s3_connector.files where key like 'data/77/2020/01/1%'",

@@ -5,7 +5,7 @@ import type pg from 'pg';
 import { migrate } from '../../src/db/migrations.ts';
 import { testDatabase } from '../support/database.ts';
 
-// The group roles are the server's and other tests use them too: here only roles of this file's own are put into them.
+// The group roles belong to the server and other tests use them too: only roles of this file are added to them.
 const db = await testDatabase();
 
 const GROUPS = ['s3_connector_reader', 's3_connector_operator', 's3_connector_admin'] as const;
@@ -47,7 +47,7 @@ const routines = await db.query<{ schema: string; name: string; call: string }>(
   from pg_proc p join pg_namespace n on n.oid = p.pronamespace
   where n.nspname in ('s3_connector', 's3_connector_private') and p.prorettype <> 'trigger'::regtype`);
 const steering = routines.filter((routine) => routine.schema === 's3_connector');
-/** What only looks. */
+/** Calls that only read. */
 const looking = ['find_gaps'];
 const internal = routines.filter((routine) => routine.schema === 's3_connector_private');
 
@@ -242,7 +242,7 @@ describe('the owner of a connector is the role that inserts it', () => {
     const client = await db.connect();
     await client.query(`set role ${team.name}; ${insertOf('by set role')}`);
     assert.equal(await ownerOf('by set role'), team.name);
-    // The operator is a member of the team now, and so may do as the team does.
+    // The operator is now a member of the team, and has the team's rights.
     await may('operator', "select s3_connector.pause('by set role')");
     await may(
       'operator',
@@ -296,7 +296,7 @@ describe('a migration', () => {
     const client = await plain.connect(owner);
     const warnings: { message?: string | undefined; hint?: string | undefined }[] = [];
     client.on('notice', (notice) => warnings.push(notice));
-    // The groups are there, made by other databases of this server; in a copy of the script they have other names.
+    // The groups exist, created by other databases of this server; in a copy of the script they have other names.
     const grants = await readFile(new URL('../../sql/95_grants.sql', import.meta.url), 'utf8');
     const renamed = grants.replaceAll(/s3_connector_(reader|operator|admin)/g, `${owner.name}_$1`);
     await client.query(`begin; ${renamed}; rollback`);

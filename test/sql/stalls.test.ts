@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openWorld } from '../support/world.ts';
 
-// Each stall of a reader takes a place from all other files for READER_STALL_SECONDS.
+// Each stall of a reader takes a slot from all other files for READER_STALL_SECONDS.
 
 const world = await openWorld();
 const { db } = world;
@@ -18,9 +18,9 @@ const { id } = await db.one<{ id: string }>(
     values ('slow', 'slow/1', 'e', 1, now(), 'in_queue') returning id`,
 );
 
-/** Begins an attempt and lets it fail; returns the file's status then. */
+/** Begins an attempt and makes it fail; returns the file's status after that. */
 async function failWith(code: string): Promise<string> {
-  // The table is made, and nothing else waits.
+  // The table exists, and no other file waits.
   await db.query("update s3_connector_private.progress set table_ready = true where connector_name = 'slow'");
   await db.query(
     "update s3_connector.files set status = 'in_queue', next_attempt_at = null where id = $1 and status = 'pending_retry'",

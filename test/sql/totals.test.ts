@@ -5,13 +5,13 @@ import { FILE_STATUSES } from '../../src/db/schema.ts';
 import { testDatabase } from '../support/database.ts';
 import { pick, type Random, seeded } from '../support/random.ts';
 
-// No worker runs here: the sessions call what it calls, at random and side by side.
+// No worker runs here: the sessions call the worker's functions, at random and in parallel.
 const db = await testDatabase();
 
 const SESSIONS = 6;
 const ACTIONS = 150;
 const NAMES = ['a', 'b', 'c', 'd'];
-/** What two sessions may do to each other: refused, gone meanwhile, or chosen as a deadlock's victim. */
+/** Errors that two sessions may cause each other: refused, deleted meanwhile, or chosen as a deadlock's victim. */
 const EXPECTED = new Set(['22023', '23505', '42704', '55000', '55006', '40P01', '23503']);
 
 const insert = `insert into s3_connector.connectors (name, bucket, pattern, file_format, target_table, max_parallel_files)
@@ -81,7 +81,7 @@ const rollBack: Action = async (client, random) => {
   }
 };
 
-/** The commoner ones stand there more often. */
+/** Frequent calls are listed several times. */
 const LIFE: Action[] = [
   pollFiles,
   pollFiles,
@@ -126,7 +126,7 @@ async function live(client: pg.Client, random: Random, done: Map<string, number>
   }
 }
 
-/** What connector_status is to say, by counting. */
+/** The expected connector_status, by counting. */
 const COUNTED = `
   select c.name, ${FILE_STATUSES.map((status) => `count(f.id) filter (where f.status = '${status}') as ${status}`).join(', ')},
     coalesce(sum(f.rows_imported) filter (where f.status = 'success'), 0)::bigint as rows_total,
@@ -139,7 +139,7 @@ const SHOWN = `
   select name, ${FILE_STATUSES.join(', ')}, rows_total, bytes_total, rows_last_day, bytes_last_day
   from s3_connector.connector_status order by name`;
 
-/** Where the stretches of throughput do not add up to what connector_status says. */
+/** The intervals of throughput that do not add up to connector_status. */
 const OTHER_THROUGHPUT = `
   select s.name, s.rows_last_hour, s.bytes_last_hour, s.rows_last_day, s.bytes_last_day, t.* from s3_connector.connector_status s
   cross join lateral (
@@ -202,7 +202,7 @@ test('an uncommitted import makes no other import of its connector wait', async 
     await first.query('commit');
     assert.deepEqual(await status(), { running: 0, success: 2, rows_total: 20 });
   } finally {
-    // Whatever they still hold would keep the next tests waiting.
+    // Locks that they still hold would block the next tests.
     await Promise.all([first.end(), second.end()]);
   }
 });
@@ -236,7 +236,7 @@ test('imported rows count in the last hour and the last day for as long as they 
   await db.query('select s3_connector_private.fold_totals()');
   assert.deepEqual(await recent(), expected);
 
-  // Two hours pass; instead of the clock, the minutes in which it was counted are moved.
+  // Two hours pass; instead of the clock, the counted minutes are moved.
   await db.query(
     "update s3_connector_private.recent_totals set since = since - interval '2 hours' where connector_name = 'recent'",
   );

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { testDatabase } from '../support/database.ts';
 
-// Every column of connectors and column_mappings: what is refused, and with what words.
+// Every column of connectors and column_mappings: the refused values, and the messages.
 const db = await testDatabase();
 
 type Columns = Record<string, unknown>;
@@ -18,7 +18,7 @@ const insertRow = (table: string, row: Columns) =>
 const insert = (columns: Columns) => insertRow('connectors', { name: 'c', ...COMPLETE, ...columns });
 const map = (columns: Columns) => insertRow('column_mappings', { connector_name: 'mapped', ...columns });
 
-/** Asserts a refusal that says what was expected and what came, of which column, and gives a hint. */
+/** Asserts a refusal that names the column, the expected and the given value, and has a hint. */
 const refused = (says: RegExp, column?: string) => (error: SqlError) => {
   assert.equal(error.code, '22023', error.message);
   assert.match(`${error.message} | ${error.hint}`, says);
@@ -331,7 +331,7 @@ test('invalid mappings are refused with a message', async () => {
   await map({ source_column: 'left out' });
   await db.query("create type mood as enum ('good')");
   await map({ source_column: 'e', target_column: 'e', data_type: 'mood' });
-  // One statement may swap what two would make clash on the way.
+  // One statement may swap two names, where two statements would conflict in between.
   await db.query(
     "update s3_connector.column_mappings set target_column = case source_column when 'a' then 'd' else 'b' end where source_column in ('a', 'c')",
   );

@@ -19,7 +19,7 @@ before(async () => {
 
 const csv = (rows: number) => `n,pad\n${Array.from({ length: rows }, (_, n) => `${n},x`).join('\n')}\n`;
 
-/** Backends that are in the middle of an import, and whether they wait for a lock. */
+/** Backends in the middle of an import, and whether they wait for a lock. */
 const BACKENDS = `select wait_event_type = 'Lock' as waits from pg_stat_activity
   where datname = current_database() and application_name like 's3_connector import_file %'`;
 
@@ -29,7 +29,7 @@ async function until(what: string, holds: () => Promise<boolean>): Promise<void>
   }
 }
 
-/** Cancels a file and waits until nothing of its import is left. */
+/** Cancels a file and waits until no trace of its import is left. */
 async function cancel(name: string, key: string): Promise<void> {
   const { id } = await db.one<{ id: number }>(
     'select id from s3_connector.files where connector_name = $1 and key = $2',
@@ -74,7 +74,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** A table of which each row takes a moment to insert. */
+/** A table in which the insert of each row takes a moment. */
 const slowTable = (table: string, seconds: number) =>
   db.query(`create table ${table} (n integer, pad text);
     create function slow_${table}() returns trigger language plpgsql as
@@ -95,7 +95,7 @@ test('a cancel stops a stalled download', async () => {
   await fault.hit();
   await cancel('stalled', 'stalled/1.csv');
   await assertCancelled('stalled', 'stalled/1.csv');
-  // Its only slot goes on with the next file.
+  // Its only slot continues with the next file.
   await db.waitFor(
     "select status from s3_connector.files where key = 'stalled/2.csv'",
     ([file]) => file!.status === 'success',
@@ -163,7 +163,7 @@ test('a cancel stops an import that waits for a lock on its table', async () => 
   await db.query('create table locked (n integer, pad text)');
   const locker = await db.connect();
   await locker.query('begin; lock table locked in access exclusive mode');
-  // More than a connection's buffers hold, and less: COPY's data has all been sent, or not.
+  // More than the buffers of a connection hold, and less: all of COPY's data has been sent, or not.
   world.put('locked/long.csv', csv(500_000));
   world.put('locked/short.csv', csv(10));
   await world.insertConnector({ name: 'locked', pattern: 'locked/*', target_table: 'locked' });
@@ -226,7 +226,7 @@ test('a cancel stops reads of Parquet, running and waiting for a reader, more of
     target_table: 'parquet',
     file_format: 'parquet',
   });
-  // Readers that cannot send on, because COPY takes nothing; where there are fewer, the other imports wait for one.
+  // These readers cannot send, because COPY takes no data; if there are fewer readers, the other imports wait for one.
   await db.waitFor<{ waits: boolean }>(
     BACKENDS,
     (rows) => rows.length === CONCURRENCY && rows.every((row) => row.waits),
@@ -235,7 +235,7 @@ test('a cancel stops reads of Parquet, running and waiting for a reader, more of
   for (const key of keys) await assertCancelled('parquet', key);
   await locker.query('rollback');
   assert.equal(await count('parquet'), 0);
-  // All readers are usable, or were replaced.
+  // All readers work, or were replaced.
   for (const key of keys) world.put(key, await parquetOf("select 1::bigint as n, 'y' as pad"));
   for (const key of keys) await db.query("select s3_connector.retry_file('parquet', $1)", [key]);
   assert.deepEqual(
@@ -246,7 +246,7 @@ test('a cancel stops reads of Parquet, running and waiting for a reader, more of
 });
 
 test('a cancel stops the type inference on a first file', async () => {
-  // Seconds of reading in some KB: gzip members may follow each other.
+  // Seconds of reading in a few KB, because a gzip may have many members.
   const member = gzipSync(Buffer.from('0,x\n'.repeat(1_000_000)));
   const members = Array.from({ length: 60 }, () => member);
   world.put('inferred/1.csv', Buffer.concat([gzipSync(Buffer.from('n,pad\n')), ...members]));
@@ -299,7 +299,7 @@ test('a worker that missed a cancel sees it when its listening connection is bac
   world.put('unheard/1.csv', csv(10));
   await world.insertConnector({ name: 'unheard', pattern: 'unheard/*', target_table: 'unheard' });
   await fault.hit();
-  // What cancel_file does, without telling anybody.
+  // The effect of cancel_file, without its notification.
   await db.query(
     "update s3_connector.files set status = 'cancelled', attempt_id = null where connector_name = 'unheard'",
   );
@@ -314,7 +314,7 @@ test('a worker that missed a cancel sees it when its listening connection is bac
 test('a cancel stops a reader that does not answer', async () => {
   await db.query('create table mute (n bigint)');
   world.put('mute/1.parquet', await parquetOf('select 1::bigint as n'));
-  // The tests before have left readers that wait for work; now they do not get to it.
+  // Earlier tests have left readers that wait for work; now they cannot start it.
   const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'pid=,ppid=']);
   const processes = stdout
     .trim()

@@ -5,12 +5,12 @@ import { cancelOnAbort } from '../../src/copy/cancel.ts';
 import { openControl } from '../../src/db/control.ts';
 import { testDatabase } from '../support/database.ts';
 
-// No worker runs here: what it does in the database is done by hand, step by step between what people do.
+// No worker runs here: its database calls are made by hand, step by step between the calls of people.
 const db = await testDatabase();
 const [person, worker] = [await db.connect(), await db.connect(db.worker)];
 const WORKER_ID = 1;
 
-/** A connector with files in the queue, whose table is there; the ids of its files. */
+/** Creates a connector with its table and files in the queue; returns the ids of the files. */
 async function queued(name: string, columns: Record<string, unknown> = {}): Promise<number[]> {
   const row = {
     name,
@@ -50,7 +50,7 @@ const poll = (
 const start = (client: pg.ClientBase, file: number) =>
   client.query('select attempt_id from s3_connector_private.start_attempt($1, $2)', [file, WORKER_ID]);
 
-/** Makes one call in an open transaction, and another that must wait for it; what the second one got after the commit. */
+/** Makes one call in an open transaction, and another one that must wait for it; returns the second one's result. */
 async function inTurn<T>(
   first: () => Promise<unknown>,
   second: () => Promise<T>,
@@ -121,7 +121,7 @@ test('a file whose job looked too early gets another job', async () => {
   assert.deepEqual((await start(worker, first!)).rows, []);
   await db.query("select s3_connector.resume('early')");
   assert.deepEqual(await states('early'), ['in_queue 1', 'in_queue 0', 'in_queue 0']);
-  // The same where the first to end gives the next ones their jobs.
+  // The same if the first one to end gives the next files their jobs.
   await takeJob(first!);
   await db.query("select s3_connector_private.dispatch('early')");
   assert.deepEqual(await states('early'), ['in_queue 1', 'in_queue 0', 'in_queue 0']);
@@ -167,7 +167,7 @@ for (const [what, end] of [
   test(`a poll that ${what} waits for whoever has the connector, and holds nothing meanwhile`, async () => {
     const name = `polled_${what}`;
     await queued(name);
-    // Both take the connector's progress, which the poll must not have by then.
+    // Both lock the connector's progress, which the poll must not hold at that time.
     for (const call of ['set_marker($1, null)', 'drop_connector($1)']) {
       await inTurn(
         () => person.query('select s3_connector_private.require_connector($1)', [name]),
@@ -288,7 +288,7 @@ test('the rescue of files does not wait for a connector that a person has locked
     await takeJob(file);
     await start(worker, file);
   }
-  // Holds the connector, the file, its job and the connector's queue.
+  // Locks the connector, the file, its job and the connector's queue.
   await person.query("begin; select s3_connector.cancel_file('held', '1')");
   await worker.query(
     `insert into s3_connector_private.workers (id, host, pid, version, concurrency, pool_ids)
@@ -352,7 +352,7 @@ test('a cancel that arrives between two statements stops the second', async () =
   const stop = new AbortController();
   const end = cancelOnAbort(control, (worker as pg.Client & { processID: number }).processID, stop.signal);
   stop.abort();
-  // The first cancel has nothing to cancel.
+  // The first cancel finds nothing to cancel.
   await db.waitFor(
     "select from pg_stat_activity where datname = current_database() and query like 'select pg_cancel_backend%' and state = 'idle'",
     (rows) => rows.length > 0,

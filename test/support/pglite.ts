@@ -6,16 +6,16 @@ import type { CopyStreamQuery } from 'pg-copy-streams';
 
 /** PostgreSQL with TimescaleDB, inside this process. */
 export interface PgliteDatabase {
-  /** What our functions take for a connection. */
+  /** The connection that our functions expect. */
   readonly client: pg.ClientBase;
   query<T extends object = Record<string, unknown>>(text: string, values?: unknown[]): Promise<T[]>;
   close(): Promise<void>;
 }
 
-/** Opens one that has the functions of some of our files in sql/. */
+/** Opens one that has the functions of some files in sql/. */
 export async function openPglite(sqlFiles: string[]): Promise<PgliteDatabase> {
   const db = await PGlite.create({ extensions: { timescaledb } });
-  // They also have functions for tables that are not here.
+  // They also have functions for tables that do not exist here.
   await db.exec(
     'create extension timescaledb; create schema s3_connector_private; set check_function_bodies = off',
   );
@@ -31,7 +31,7 @@ export async function openPglite(sqlFiles: string[]): Promise<PgliteDatabase> {
   };
 }
 
-/** For the last line of the test run. */
+/** Adds the versions to the last line of the test run. */
 async function tellVersions(db: PGlite): Promise<void> {
   const { rows } = await db.query<{ postgresql: string; timescaledb: string }>(
     `select split_part(current_setting('server_version'), ' ', 1) as postgresql, extversion as timescaledb
@@ -47,7 +47,7 @@ interface Result {
   rowCount: number;
 }
 
-/** As much of pg's client as our functions call. */
+/** The part of pg's client that our functions call. */
 class PgliteClient {
   readonly #db: PGlite;
 
@@ -63,7 +63,7 @@ class PgliteClient {
 
   async #run(text: string, values?: unknown[]): Promise<Result> {
     try {
-      // Like pg: several statements where there are no values.
+      // As in pg: several statements if there are no values.
       const result = values ? await this.#db.query(text, values) : (await this.#db.exec(text)).at(-1);
       return { rows: (result?.rows ?? []) as object[], rowCount: result?.affectedRows ?? 0 };
     } catch (error) {
@@ -71,13 +71,13 @@ class PgliteClient {
     }
   }
 
-  /** Is what a connection is to pg-copy-streams. PGlite's COPY reads a file of its own instead of STDIN. */
+  /** Plays the connection of pg-copy-streams. PGlite's COPY reads its own file instead of STDIN. */
   #copyFrom(copy: CopyStreamQuery): CopyStreamQuery {
     const told = copy as Told;
     const data: Buffer[] = [];
     let inData = false;
     const write = (bytes: Buffer): boolean => {
-      // A message's first byte and length, and then what is in it.
+      // First a message's type byte and length, then its content.
       if (inData) data.push(Buffer.from(bytes));
       else if (bytes[0] === COPY_DONE) void this.#copy(told, new Blob(data));
       inData = !inData;
@@ -99,7 +99,7 @@ class PgliteClient {
     for (const text of statements.slice(0, before)) copy.handleCommandComplete({ text });
     try {
       const results = await this.#db.exec(copy.text.replace(' from stdin ', " from '/dev/blob' "), { blob });
-      // The last statement's counts those before it, too.
+      // The count of the last statement includes those before it.
       copy.handleCommandComplete({ text: `COPY ${results.at(-1)?.affectedRows}` });
       copy.handleReadyForQuery();
     } catch (error) {
@@ -111,7 +111,7 @@ class PgliteClient {
 /** The first byte of the message that ends a COPY. */
 const COPY_DONE = 'c'.charCodeAt(0);
 
-/** What pg tells pg-copy-streams, beyond its types. */
+/** The methods that pg calls in pg-copy-streams, beyond its types. */
 interface Told extends CopyStreamQuery {
   text: string;
   handleCopyInResponse(connection: unknown): void;

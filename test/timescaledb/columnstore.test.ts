@@ -7,7 +7,7 @@ const world = await openWorld();
 const { db } = world;
 const available = await db.query("select from pg_available_extensions where name = 'timescaledb'");
 
-/** 20,000 rows over 20 days, with nulls, NaN and zeros of both signs among what they are sorted by. */
+/** 20,000 rows over 20 days, with nulls, NaN and zeros of both signs in the sorted columns. */
 const READINGS = `select
   timestamptz '2026-01-01 00:00:00Z' + to_seconds(i * 86 + offset_seconds) as at,
   case when i % 11 = 0 then null else 'device ' || (i * 7919) % 13 end as device,
@@ -28,7 +28,7 @@ describe('files that go directly into the columnstore', {
 }, () => {
   before(async () => {
     await db.query('create extension if not exists timescaledb');
-    // The policies of tables that we make would at once sort again what files have left unordered.
+    // The policies of created tables would at once sort again what files have left unordered.
     await db.asSuperuser('select _timescaledb_functions.stop_background_workers()');
     await world.startWorker();
   });
@@ -59,7 +59,7 @@ describe('files that go directly into the columnstore', {
     for (const n of [1, 2, 3]) world.put(`meet/${n}.parquet`, await readings(n));
     await importAs('meet', SETTINGS);
     assert.deepEqual(await chunks('meet'), { states: ['{COMPRESSED,UNORDERED}'], rowsOutside: false });
-    // Rows that come segment by segment make no more batches than that.
+    // Rows that are sent segment by segment create no more batches than that.
     assert.ok((await batches('meet')) <= 3 * 4 * 14, `${await batches('meet')} batches`);
     await assertSameAsPlain('meet');
   });
@@ -130,7 +130,7 @@ describe('files that go directly into the columnstore', {
     await assertSameAsPlain('csv', { file_format: 'csv' });
   });
 
-  /** Tables into which a file goes straight, though the server must sort it. */
+  /** Tables into which a file is compressed directly, although the server must sort it. */
   const unsortable: Record<string, { table: string; settings: string }> = {
     'a text whose order is not that of its bytes': {
       table: '(at timestamptz not null, device text, value float8, note text collate "und-x-icu")',
@@ -190,7 +190,7 @@ describe('files that go directly into the columnstore', {
     await assertSameAsPlain('altered');
   });
 
-  /** What a table may have that TimescaleDB cannot compress directly with. */
+  /** Features of a table with which TimescaleDB cannot compress directly. */
   const refusing: Record<string, string> = {
     unique: 'create unique index on refusing_unique (at, note)',
     trigger: `create function keep() returns trigger language plpgsql as 'begin return new; end';
@@ -286,7 +286,7 @@ function connector(name: string, columns: object): ConnectorColumns {
   return { name, pattern: `${name}/*`, target_table: name, time_column: 'at', ...columns };
 }
 
-/** Imports all files of a new connector, and sees that each row is counted. */
+/** Imports all files of a new connector, and checks that each row is counted. */
 async function importAs(name: string, columns: object): Promise<void> {
   await world.insertConnector(connector(name, columns));
   for (const file of await world.settled(name)) {
@@ -303,7 +303,7 @@ async function makeHypertable(name: string, columns: string, settings: string): 
   );
 }
 
-/** The states that the chunks of a table are in, and whether rows were ever outside its columnstore. */
+/** The states of a table's chunks, and whether rows were ever outside its columnstore. */
 async function chunks(table: string): Promise<{ states: string[]; rowsOutside: boolean }> {
   return await db.one(
     `select array_agg(distinct _timescaledb_functions.chunk_status_text(c)::text collate "C") as states,
@@ -341,7 +341,7 @@ async function assertSameAsPlain(name: string, columns: object = { file_format: 
   await assertOrdered(name);
 }
 
-/** Compares what a table answers in order with what it answers when the columnstore's own order is not made use of. */
+/** Compares a table's ordered results with those of queries that do not use the columnstore's order. */
 async function assertOrdered(name: string): Promise<void> {
   const queries = [
     `select at from ${name} order by at desc limit 500`,
@@ -351,12 +351,12 @@ async function assertOrdered(name: string): Promise<void> {
     `select value, at from ${name} where device is null order by value nulls first, at desc`,
   ];
   for (const query of queries) {
-    // A sort of what is no column does not make use of the columnstore's order.
+    // A sort by an expression does not use the columnstore's order.
     const sorted = `select * from (${query.replace(/ order by .*/, '')} offset 0) q order by ${query.split(' order by ')[1]}`;
     const [found, expected] = [await db.query(query), await db.query(sorted)].map((rows) =>
       rows.map((row) => JSON.stringify(row)),
     );
-    // Not all at once: to tell two lists of thousands apart takes deepEqual minutes.
+    // In parts, because deepEqual takes minutes to compare two lists of thousands.
     const first = found!.findIndex((row, i) => row !== expected![i]);
     assert.deepEqual(
       [found!.length, found![first]],

@@ -318,7 +318,7 @@ function importAll(columns: Partial<ConnectorColumns> & { name: string }) {
     .then(() => world.settled(columns.name));
 }
 
-/** The time dimension of a table; undefined where it is no hypertable. */
+/** The time dimension of a table; undefined if it is not a hypertable. */
 async function hypertable(table: string) {
   const [row] = await db.query<{ column: string; type: string; interval: string }>(
     `select column_name::text as column, column_type::text as type, time_interval::text as interval
@@ -328,7 +328,7 @@ async function hypertable(table: string) {
   return row;
 }
 
-/** How many rows are in each chunk, in the order of time. */
+/** The number of rows in each chunk, in time order. */
 async function rowsByChunk(table: string): Promise<number[]> {
   const chunks = await db.query<{ chunk: string }>(
     `select format('%I.%I', chunk_schema, chunk_name) as chunk

@@ -21,8 +21,8 @@ import type { WorkerContext } from '../../src/task.ts';
 import { parquetOf } from '../support/parquet.ts';
 import { openPglite } from '../support/pglite.ts';
 
-// The SQL that makes and feeds hypertables, where no server has TimescaleDB: our own functions against PGlite, which
-// runs in this process. The whole of an import runs on a server with TimescaleDB only (the other files here).
+// The SQL that creates and fills hypertables, where no server has TimescaleDB: our own functions on PGlite, which
+// runs in this process. A whole import needs a server with TimescaleDB (the other files here).
 const { client, query, close } = await openPglite(['55_target.sql', '56_columnstore.sql']);
 const directory = await mkdtemp(join(tmpdir(), 's3-connector-pglite-'));
 const limits = { memory: '192MB', threads: 1, stallMs: 60_000 };
@@ -98,7 +98,7 @@ test('a TimescaleDB that is too old takes rows uncompressed', async () => {
 });
 
 test('files go directly into the columnstore, sorted', async () => {
-  // As if it were not too old: what it does wrong are values that these tables do not have.
+  // As if it were recent enough: its errors concern values that these tables do not have.
   await query(
     'create or replace function s3_connector_private.can_compress_directly() returns boolean language sql as $$select true$$',
   );
@@ -142,7 +142,7 @@ test('a test of rows inserts nothing into a hypertable, and fails where a row fa
   await query('commit');
 });
 
-/** A row every so many minutes, for one device and the other in turn. */
+/** A row every so many minutes, for the two devices in turn. */
 function readings(minutes = 1): Promise<Buffer> {
   return parquetOf(
     `select timestamptz '2026-01-01 00:00:00Z' + to_minutes(i * ${minutes}) as at, 'device ' || i % 2 as device, i / 4 as value

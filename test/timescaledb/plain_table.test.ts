@@ -23,7 +23,7 @@ describe('a table created from the first file, in a database without TimescaleDB
   });
 
   test('locks out nobody who changes the connector while its rows are copied', async () => {
-    // The table is not there to be locked before its own import makes it: a trigger keeps COPY waiting.
+    // The table cannot be locked before its own import creates it: a trigger keeps COPY waiting.
     await db.asSuperuser(`
       create function wait_before_rows() returns trigger language plpgsql as $$
       begin

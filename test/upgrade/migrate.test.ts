@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { migrate } from '../../src/db/migrations.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
 
-/** Makes the next migrate apply everything, as one of another version would. */
+/** Makes the next migrate apply everything, as another version's would. */
 const forgetDigest = (db: TestDatabase) =>
   db.asSuperuser("update s3_connector_private.versions set digest = 'another'");
 
@@ -41,7 +41,7 @@ test('migrate is idempotent, and safe if several run at once', async () => {
 
 test('a start with nothing to change replaces nothing and waits for no lock', async () => {
   const db = await testDatabase();
-  // A copy of another database, as this one is, has its connectors paused first.
+  // This database is a copy of another one, so its connectors are paused first.
   await migrate(db.workerUrl);
   const before = await transactionIds(db);
   const holder = await db.connect(db.worker);

@@ -3,7 +3,7 @@ import { before, test } from 'node:test';
 import type { WorkerProcess } from '../support/worker.ts';
 import { openWorld } from '../support/world.ts';
 
-// Four worker processes on one database, with two places each.
+// Four worker processes on one database, with two slots each.
 const WORKERS = 4;
 const PLACES = 2;
 const world = await openWorld();
@@ -29,7 +29,7 @@ async function insert(name: string, columns: Record<string, unknown> = {}): Prom
   });
 }
 
-/** Every file once: by the rows, by the ids of files that they carry, and at the first attempt. */
+/** Every file once: by the rows, by their file ids, and at the first attempt. */
 async function assertOnce(name: string, files: number): Promise<void> {
   assert.deepEqual(
     await db.one(
@@ -48,7 +48,7 @@ async function assertOnce(name: string, files: number): Promise<void> {
   );
 }
 
-/** How many files ran at once, at most, of all connectors or of one. */
+/** The largest number of files that ran at once, of all connectors or of one. */
 async function mostAtOnce(name: string | null): Promise<number> {
   const { most } = await db.one<{ most: number }>(
     `select max(running) as most from (
@@ -75,7 +75,7 @@ test('2,000 files of three connectors are imported, none twice, none starved, wi
   );
   await insert('narrow', { max_parallel_files: 3 });
   await insert('small');
-  // Some seconds, where nothing else keeps the machine busy.
+  // Takes a few seconds on an idle machine.
   await db.waitFor<{ success: number }>(
     'select sum(success)::integer as success from s3_connector.connector_status',
     ([row]) => row!.success === 2000,
@@ -83,7 +83,7 @@ test('2,000 files of three connectors are imported, none twice, none starved, wi
   );
   for (const [name, count] of Object.entries(files)) await assertOnce(name, count);
 
-  // While small's files waited, each other connector got its turns, and not its whole queue.
+  // While small's files waited, each other connector got its turns, but not its whole queue.
   const { overtaken, left } = await db.one<{ overtaken: number; left: number }>(
     `select count(*) filter (where f.finished_at between s.since and s.until) as overtaken,
       count(*) filter (where f.finished_at > s.until) as left
@@ -123,7 +123,7 @@ test('a due retry takes its turn, ahead of nobody and not behind an endless queu
     "select from s3_connector.connector_status where name = 'crowd' and success > 5",
     (rows) => rows.length === 1,
   );
-  // As if the time had come.
+  // As if the retry were due.
   await db.query(
     'select s3_connector_queue.reschedule_jobs(array_agg(id), run_at => now()) from s3_connector_queue.jobs where priority = -1',
   );

@@ -11,7 +11,7 @@ import { testDatabase } from '../support/database.ts';
 import { runWorkerSetup } from '../support/roles.ts';
 import { openWorld } from '../support/world.ts';
 
-// The whole suite runs with the role that sql/setup/ makes; here is what is about the role itself.
+// The whole suite runs with the role that sql/setup/ creates; these tests are about the role itself.
 const run = promisify(execFile);
 const SETUP = fileURLToPath(new URL('../../sql/setup/worker_role.sql', import.meta.url));
 const binDir = await findPrograms();
@@ -47,7 +47,7 @@ test("the worker's role has no attribute, inherits nothing, and owns only the pr
     ),
     [{ nspname: 's3_connector' }, { nspname: 's3_connector_private' }, { nspname: 's3_connector_queue' }],
   );
-  // A copy made from a template has none of the template's grants.
+  // A copy of a template has none of the template's grants.
   assert.deepEqual(
     await db.one("select has_database_privilege($1, current_database(), 'create') as may_create", [
       db.worker.name,

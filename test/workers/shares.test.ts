@@ -10,7 +10,7 @@ const PLACES = { WORKER_CONCURRENCY: '2' };
 
 afterEach(() => server.faults.clear());
 
-/** What the crontab does every minute, now. */
+/** The task that the crontab runs every minute. */
 const housekeep = () => db.query("select s3_connector_queue.add_job('poll_due', job_key => 'poll_due')");
 
 const running = (workerId: unknown, count: number) =>
@@ -20,7 +20,7 @@ const running = (workerId: unknown, count: number) =>
     { values: [workerId] },
   );
 
-/** Tables whose lock this holds, so that every file of theirs that begins takes a place until the release. */
+/** Tables that this locks, so that every file of theirs that starts keeps a slot until the release. */
 async function lockTable(table: string): Promise<{ release(): Promise<unknown> }> {
   await db.query(`create table ${table} (n integer)`);
   const session = await db.connect();
@@ -52,7 +52,7 @@ test('slow files in every slot delay no poll, request, housekeeping or rescue', 
   await running(livingId, 2);
   await doomed.end('SIGKILL');
 
-  // A new connector is polled, and again when its schedule says so.
+  // A new connector is polled, and again when its schedule is due.
   await world.insertConnector({ name: 'quick', pattern: 'quick/*', target_table: 'quick' });
   const polled = (times: number) =>
     db.waitFor(
@@ -76,12 +76,12 @@ test('slow files in every slot delay no poll, request, housekeeping or rescue', 
     [{ status: 'in_queue', attempts: 0 }],
   );
 
-  // Requests are answered, and polls that a person asks for are made.
+  // Requests are answered, and polls that a person requests are run.
   await db.query("call s3_connector.check('quick')");
   await db.query("select s3_connector.poll_now('quick')");
   await polled(4);
 
-  // What the dead worker held is free, though the living one has no place for it.
+  // The dead worker's file is free, although the living one has no slot for it.
   await running(doomedId, 0);
   await running(livingId, 2);
   assert.deepEqual(

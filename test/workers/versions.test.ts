@@ -10,7 +10,7 @@ const world = await openWorld();
 const { db, server } = world;
 const NEWER = '999.0.0';
 
-/** What a newer version's migrate does at its end. */
+/** The last step of a newer version's migrate. */
 const migratedByNewer = () => db.query("select s3_connector_private.record_version($1, 'newer')", [NEWER]);
 const forgetNewer = () => db.query('delete from s3_connector_private.versions where version = $1', [NEWER]);
 

@@ -19,7 +19,7 @@ before(() => {
   }
 });
 
-/** Every row of every file once, as the rows themselves and their lineage say. */
+/** Every row of every file once, by the rows and by their lineage. */
 async function assertExactlyOnce(table: string, connector: string): Promise<void> {
   assert.deepEqual(await db.one(`select count(*), count(distinct (file, n)) as different from ${table}`), {
     count: FILES * ROWS,
@@ -84,13 +84,13 @@ test('a worker killed in the middle leaves no partial import, and another contin
     "select success from s3_connector.connector_status where name = 'killed'",
     ([row]) => Number(row?.success) > 20,
   );
-  // A download that does not end makes sure that the kill hits an import under way.
+  // A download that does not end makes sure that the kill hits a running import.
   const stalled = server.faults.order({ operation: 'GetObject', stall: { after: 5 } });
   await stalled.hit();
   await doomed.end('SIGKILL');
   stalled.cancel();
   const heir = await world.startWorker();
-  // What the crontab does every minute, now.
+  // The task that the crontab runs every minute.
   await db.query("select s3_connector_queue.add_job('poll_due')");
   await world.settled('killed');
   await assertExactlyOnce('killed', 'killed');

@@ -31,7 +31,7 @@ async function stored(subject: Subject, Bucket: string): Promise<string | undefi
   return Body?.transformToString();
 }
 
-/** Chunks signed one upon the other, then trailers if there are any. */
+/** Chunks, each signed with the previous signature, then the trailers if any. */
 function signedChunks(seed: ChunkSeed, chunks: string[], trailers: Record<string, string> = {}): string {
   let previous = seed.signature;
   const sign = (algorithm: string, ...hashes: string[]) => {
