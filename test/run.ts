@@ -45,19 +45,19 @@ async function main(args: string[]): Promise<number> {
   const template = `s3_test_${randomBytes(3).toString('hex')}`;
   const password = randomBytes(8).toString('hex');
   const roles = testRoles(template, password);
-  const told = join(tmpdir(), `${template}.txt`);
+  const summaryFile = join(tmpdir(), `${template}.txt`);
   try {
     await createTemplate(server.adminUrl, template, roles);
     const code = await runTests([...options, ...files], {
       TEST_ADMIN_URL: server.adminUrl,
       TEST_TEMPLATE: template,
       TEST_PASSWORD: password,
-      TEST_TOLD: told,
+      TEST_SUMMARY_FILE: summaryFile,
     });
-    if (!interruptedBy) console.log([await describe(server), ...(await readLines(told))].join('; '));
+    if (!interruptedBy) console.log([await describe(server), ...(await readLines(summaryFile))].join('; '));
     return code;
   } finally {
-    await rm(told, { force: true });
+    await rm(summaryFile, { force: true });
     await dropAll(server.adminUrl, template, roles).finally(() => server.stop());
   }
 }

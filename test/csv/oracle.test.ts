@@ -10,7 +10,7 @@ import { inferColumns } from '../../src/formats/csv/infer.ts';
 import { limitRows, readHeader, rewriteRecords } from '../../src/formats/csv/records.ts';
 import { testDatabase } from '../support/database.ts';
 import { modelCopy } from './model.ts';
-import { check, chunkSizes, dialectOf, inChunks, nastyFiles } from './random_csv.ts';
+import { check, chunkSizes, dialectOf, difficultFiles, inChunks } from './random_csv.ts';
 
 // PostgreSQL's own COPY is the oracle: a file's bytes and our rewritten bytes must give the same rows.
 
@@ -71,7 +71,7 @@ async function* whole(bytes: Buffer): AsyncGenerator<Buffer> {
 
 /** Files that the server does not end at a line of `\\.`. */
 const files = (header: boolean) =>
-  nastyFiles(MAX_COLUMNS, header).filter(
+  difficultFiles(MAX_COLUMNS, header).filter(
     ({ text }) => markerIsData || !/(^|[\r\n])\\\.([\r\n]|$)/.test(text),
   );
 

@@ -64,7 +64,7 @@ export async function collect(chunks: AsyncIterable<Uint8Array>): Promise<Buffer
 }
 
 /** A file in some dialect, with mostly `columns` fields a record. */
-export interface NastyFile {
+export interface DifficultFile {
   dialect: CsvDialect;
   columns: number;
   text: string;
@@ -74,7 +74,7 @@ export interface NastyFile {
  * Files with difficult syntax: quotes in mid-field, newlines in quotes, escapes before anything, empty lines; some are
  * invalid.
  */
-export function nastyFiles(maxColumns: number, header = false): fc.Arbitrary<NastyFile> {
+export function difficultFiles(maxColumns: number, header = false): fc.Arbitrary<DifficultFile> {
   const form = fc.record({
     dialect: fc.constantFrom(...DIALECTS.map((dialect) => ({ ...dialect, header }))),
     columns: fc.integer({ min: 1, max: maxColumns }),
@@ -83,7 +83,7 @@ export function nastyFiles(maxColumns: number, header = false): fc.Arbitrary<Nas
     open: fc.boolean(),
   });
   return form.chain(({ dialect, columns, wrong, newline, open }) =>
-    fc.array(nastyRecord(dialect, columns, wrong, newline), { maxLength: 12 }).map((records) => {
+    fc.array(difficultRecord(dialect, columns, wrong, newline), { maxLength: 12 }).map((records) => {
       const text = records.map(({ fields, end }) => fields.join(dialect.delimiter) + end).join('');
       const last = records.at(-1)?.end.length ?? 0;
       return { dialect, columns, text: open ? text.slice(0, text.length - last) : text };
@@ -91,7 +91,7 @@ export function nastyFiles(maxColumns: number, header = false): fc.Arbitrary<Nas
   );
 }
 
-function nastyRecord(
+function difficultRecord(
   dialect: CsvDialect,
   columns: number,
   wrong: boolean,
@@ -99,7 +99,7 @@ function nastyRecord(
 ): fc.Arbitrary<{ fields: string[]; end: string }> {
   const count = rarely(wrong, 6, fc.constant(columns), fc.integer({ min: 1, max: columns + 2 }));
   const end = rarely(wrong, 8, fc.constant(newline), fc.constantFrom('\n', '\r', '\r\n', ''));
-  const field = nastyField(dialect, wrong);
+  const field = difficultField(dialect, wrong);
   const fields = count.chain((length) => fc.array(field, { minLength: length, maxLength: length }));
   return fc.record({ fields, end });
 }
@@ -115,7 +115,7 @@ function rarely<T>(
   return fc.oneof({ weight: n - 1, arbitrary: usual }, { weight: 1, arbitrary: other });
 }
 
-function nastyField(dialect: CsvDialect, wrong: boolean): fc.Arbitrary<string> {
+function difficultField(dialect: CsvDialect, wrong: boolean): fc.Arbitrary<string> {
   const { delimiter, quote, escape: escapeChar, nullText } = dialect;
   const plain = ['', 'a', 'b2', 'é', '日本', '\\', '\\.', ' ', '.', '0', nullText].filter(
     (piece) => !piece.includes(delimiter) && !piece.includes(quote),

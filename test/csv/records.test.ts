@@ -5,7 +5,7 @@ import type { ConnectorError } from '../../src/errors.ts';
 import type { CsvDialect } from '../../src/formats/csv/dialect.ts';
 import { limitRows, readHeader, rewriteRecords } from '../../src/formats/csv/records.ts';
 import { modelCopy } from './model.ts';
-import { check, chunkSizes, collect, dialectOf, inChunks, nastyFiles } from './random_csv.ts';
+import { check, chunkSizes, collect, dialectOf, difficultFiles, inChunks } from './random_csv.ts';
 
 const MAX_ROW_BYTES = 1000;
 
@@ -29,7 +29,7 @@ const hasMarkerLine = (text: string) => /(^|[\r\n])\\\.[\r\n]/.test(text);
 
 describe('limitRows', () => {
   test('passes the bytes on unchanged, or refuses what COPY refuses', async () => {
-    await check(400, fc.tuple(nastyFiles(4), chunkSizes), async ([{ text, dialect }, sizes]) => {
+    await check(400, fc.tuple(difficultFiles(4), chunkSizes), async ([{ text, dialect }, sizes]) => {
       const actual = await textOrCode(
         limitRows(inChunks(Buffer.from(text), sizes), dialect, { maxRowBytes: MAX_ROW_BYTES }),
       );
@@ -108,7 +108,7 @@ describe('limitRows', () => {
 
 describe('rewriteRecords', () => {
   test('keeps the bytes of the selected fields, appends the constant, refuses what COPY refuses', async () => {
-    const rewrites = nastyFiles(5).chain((file) =>
+    const rewrites = difficultFiles(5).chain((file) =>
       fc.tuple(
         fc.constant(file),
         fc.option(fc.subarray([...Array(file.columns).keys()])),
@@ -195,7 +195,7 @@ describe('rewriteRecords', () => {
 
 describe('readHeader', () => {
   test('splits the file into the header and the rest, as the model does', async () => {
-    const marked = fc.tuple(nastyFiles(4, true), fc.constantFrom('', '\ufeff'), chunkSizes);
+    const marked = fc.tuple(difficultFiles(4, true), fc.constantFrom('', '\ufeff'), chunkSizes);
     await check(400, marked, async ([{ text: csv, dialect }, mark, sizes]) => {
       const model = modelCopy(csv, dialect);
       if (model.refused !== null) return;

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { TestDatabase } from '../support/database.ts';
 
 /** While a test waits, runs the scheduled tasks of workers every second, and makes every retry due at once. */
-export async function hurried<T>(db: TestDatabase, work: () => Promise<T>): Promise<T> {
+export async function withJobsDue<T>(db: TestDatabase, work: () => Promise<T>): Promise<T> {
   const over = new AbortController();
   const everySecond = (async () => {
     while (!over.signal.aborted) {

@@ -5,7 +5,7 @@ import { parquetOf } from '../support/parquet.ts';
 import { pick, type Random, seeded } from '../support/random.ts';
 import type { WorkerProcess } from '../support/worker.ts';
 import { openWorld } from '../support/world.ts';
-import { hurried } from './clock.ts';
+import { withJobsDue } from './clock.ts';
 import { assertAtRest, assertExactlyOnce } from './exactly_once.ts';
 import { ownServer } from './own_server.ts';
 
@@ -20,7 +20,7 @@ const CONNECTORS = [
   { name: 'parquet', pattern: 'in/*.parquet', file_format: 'parquet' },
 ];
 /** Number of kills, and the longest time between them in milliseconds. */
-const BLOWS = Number(process.env.FAULTS_BLOWS ?? 8);
+const KILLS = Number(process.env.FAULTS_KILLS ?? 8);
 const PAUSE_MS = 1500;
 
 /** Seed of the targets and times; FAULTS_SEED repeats a run as far as the workers' timing allows. */
@@ -31,7 +31,7 @@ const world = await openWorld(server);
 const { db } = world;
 
 test('300 files are imported once each while workers are killed, the server crashes and connections are cut', async (t) => {
-  t.diagnostic(`FAULTS_SEED=${seed} FAULTS_BLOWS=${BLOWS}`);
+  t.diagnostic(`FAULTS_SEED=${seed} FAULTS_KILLS=${KILLS}`);
   await prepare();
   const workers = await Promise.all(Array.from({ length: WORKERS }, () => world.startWorker()));
   for (const connector of CONNECTORS) {
@@ -43,8 +43,8 @@ test('300 files are imported once each while workers are killed, the server cras
       max_attempts: 100,
     });
   }
-  await harm(seeded(seed), workers);
-  await settle(workers);
+  await killAtRandom(seeded(seed), workers);
+  await waitUntilImported(workers);
 
   for (const { name } of CONNECTORS) await assertExactlyOnce(db, { connector: name, table: name, rowsOf });
   assert.deepEqual(await db.one('select count(*) as n from s3_connector.files'), { n: FILES });
@@ -85,12 +85,12 @@ function csv(file: number, rows: number): string {
 }
 
 /** Kills at random; a killed worker is replaced by another one. */
-async function harm(random: Random, workers: WorkerProcess[]): Promise<void> {
+async function killAtRandom(random: Random, workers: WorkerProcess[]): Promise<void> {
   const kinds = [killWorker, killWorker, cutConnections, cutConnections, crashServer];
-  for (let blow = 0; blow < BLOWS; blow++) {
+  for (let kill = 0; kill < KILLS; kill++) {
     await delay(random(PAUSE_MS));
     // Each kind at least once, then at random.
-    await (kinds[blow * 2] ?? pick(random, kinds))(random, workers);
+    await (kinds[kill * 2] ?? pick(random, kinds))(random, workers);
   }
 }
 
@@ -113,8 +113,8 @@ async function crashServer(): Promise<void> {
 }
 
 /** Lets the workers finish. */
-async function settle(workers: WorkerProcess[]): Promise<void> {
-  await hurried(db, async () => {
+async function waitUntilImported(workers: WorkerProcess[]): Promise<void> {
+  await withJobsDue(db, async () => {
     for (const { name } of CONNECTORS) await world.settled(name);
   }).catch((error) => {
     const lines = workers.flatMap((worker) =>

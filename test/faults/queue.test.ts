@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import type { WorkerProcess } from '../support/worker.ts';
 import { openWorld } from '../support/world.ts';
-import { hurried } from './clock.ts';
+import { withJobsDue } from './clock.ts';
 import { assertAtRest, assertExactlyOnce } from './exactly_once.ts';
 import { openProxy } from './proxy.ts';
 
@@ -80,7 +80,7 @@ test('a job whose answer was lost runs within a minute, although its worker is a
   const answers = Array.from({ length: LOST }, () => proxy.loseAnswerTo('get_job/'));
   await db.query("select s3_connector.resume('lost')");
   await Promise.all(answers);
-  await hurried(db, () => world.settled('lost'));
+  await withJobsDue(db, () => world.settled('lost'));
   await assertExactlyOnce(db, { connector: 'lost', table: 'lost', rowsOf: () => 1 });
   await assertAtRest(db);
   assert.ok(
@@ -98,7 +98,7 @@ test('a worker that lost its session and is declared dead while it runs leaves n
     key: 'taken/0.csv',
     stall: { after: 1 },
   });
-  // With one slot, whose job has ended before the next one is taken.
+  // With one place, whose job has ended before the next one is taken.
   const living = await world.startWorker({ WORKER_CONCURRENCY: '1' });
   await world.insertConnector({
     name: 'taken',

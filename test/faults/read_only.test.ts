@@ -5,7 +5,7 @@ import { SessionPool } from '../../src/db/connections.ts';
 import { runCli } from '../package/run_cli.ts';
 import { untilHealth } from '../support/health.ts';
 import { openWorld } from '../support/world.ts';
-import { hurried } from './clock.ts';
+import { withJobsDue } from './clock.ts';
 
 const world = await openWorld();
 const { db } = world;
@@ -45,7 +45,7 @@ test('a worker waits while the database is read-only, reports it, and continues 
   await end();
   await untilHealth(port, 200);
   // A poll that began in an earlier session may have failed; then the next one runs with the schedule's minute.
-  const [file] = await hurried(db, () => world.settled('spell'));
+  const [file] = await withJobsDue(db, () => world.settled('spell'));
   assert.deepEqual([file!.status, file!.attempts], ['success', 1], file!.error_message ?? '');
   assert.deepEqual(await db.query('select from s3_connector.workers where alive'), [{}]);
   assert.equal((await worker.end('SIGTERM')).code, 0);

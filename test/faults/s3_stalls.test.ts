@@ -9,9 +9,9 @@ import { type ConnectorColumns, NEVER_AGAIN, openWorld } from '../support/world.
 
 const world = await openWorld();
 const { db, server } = world;
-const deaf = await startDeafServer();
+const unresponsive = await startUnresponsiveServer();
 const ENV = {
-  S3_ALLOWED_ENDPOINTS: `${server.endpoint},${deaf}`,
+  S3_ALLOWED_ENDPOINTS: `${server.endpoint},${unresponsive}`,
   S3_CONNECT_TIMEOUT_SECONDS: '1',
   S3_IDLE_TIMEOUT_SECONDS: '1',
 };
@@ -87,8 +87,8 @@ test('a listing that arrives a byte at a time ends, and is not repeated at once'
 });
 
 test('a connection attempt that never completes times out', async () => {
-  await insert({ name: 'deaf', endpoint: deaf, pattern: '*', target_table: 'deaf' });
-  assert.match(await pollFails('deaf'), /TimeoutError|ETIMEDOUT/);
+  await insert({ name: 'unresponsive', endpoint: unresponsive, pattern: '*', target_table: 'unresponsive' });
+  assert.match(await pollFails('unresponsive'), /TimeoutError|ETIMEDOUT/);
 });
 
 test('an object that is too slow to finish in time fails, whatever its size', async () => {
@@ -118,7 +118,7 @@ test('an object that is too slow to finish in time fails, whatever its size', as
 });
 
 /** A listening port whose backlog is full, because its process is stopped: further connections hang. */
-async function startDeafServer(): Promise<string> {
+async function startUnresponsiveServer(): Promise<string> {
   const child: ChildProcess = spawn(
     process.execPath,
     [

@@ -4,7 +4,7 @@ import type pg from 'pg';
 import { call } from '../ask/support.ts';
 import { parquetOf } from '../support/parquet.ts';
 import { type FileRow, openWorld, type World } from '../support/world.ts';
-import { hurried } from './clock.ts';
+import { withJobsDue } from './clock.ts';
 
 /** Settings that a role or a database may have, each of which changes what a session reads or writes. */
 const ODD = {
@@ -41,7 +41,7 @@ async function live(world: World, env: Record<string, string>): Promise<unknown>
   await reader.query(
     "set datestyle to iso; set intervalstyle to postgres; set timezone to 'UTC'; set idle_session_timeout to 0; set extra_float_digits to 1; set default_transaction_isolation to 'read committed'",
   );
-  const told: Record<string, unknown> = {};
+  const results: Record<string, unknown> = {};
   world.put('csv/1.csv', CSV);
   world.put(
     'parquet/1.parquet',
@@ -59,7 +59,7 @@ async function live(world: World, env: Record<string, string>): Promise<unknown>
       target_table: name,
       file_id_column: 'file_id',
     });
-    told[name] = [
+    results[name] = [
       await world.settled(name).then((files) => files.map(outcome)),
       await rows(reader, `select * from ${name}`),
     ];
@@ -74,21 +74,24 @@ async function live(world: World, env: Record<string, string>): Promise<unknown>
     on_conflict: 'skip',
     file_id_column: 'file_id',
   });
-  told.faulty = [
+  results.faulty = [
     (await world.settled('faulty')).map(outcome),
     await rows(reader, 'select * from faulty'),
     await rows(reader, 'select line, column_name, error, raw from s3_connector.rejected_rows'),
   ];
   world.put('made/1.csv', CSV);
   await world.insertConnector({ name: 'made', pattern: 'made/*', target_table: 'made' });
-  told.made = [(await world.settled('made')).map(outcome), await rows(reader, 'select * from made')];
+  results.made = [(await world.settled('made')).map(outcome), await rows(reader, 'select * from made')];
 
-  told.undone = await rows(reader, "select s3_connector.undo_file('csv', 'csv/1.csv')");
-  told.reimported = await rows(reader, "select s3_connector.reimport_file('parquet', 'parquet/1.parquet')");
+  results.undone = await rows(reader, "select s3_connector.undo_file('csv', 'csv/1.csv')");
+  results.reimported = await rows(
+    reader,
+    "select s3_connector.reimport_file('parquet', 'parquet/1.parquet')",
+  );
   await world.settled('parquet');
-  told.again = await rows(reader, 'select * from parquet');
+  results.again = await rows(reader, 'select * from parquet');
   world.put('csv/0-late.csv', CSV);
-  told.asked = {
+  results.asked = {
     check: (await call(db, "call s3_connector.check('csv')")).notices,
     preview: (await call(db, "call s3_connector.preview('made')")).notices,
     columns: await rows(
@@ -99,7 +102,7 @@ async function live(world: World, env: Record<string, string>): Promise<unknown>
     audit: (await call(db, "call s3_connector.audit('csv')")).notices,
     late: await rows(reader, 'select key, reason from s3_connector.late_files'),
   };
-  told.errors = await rows(
+  results.errors = await rows(
     reader,
     'select connector_name, error_code, error from s3_connector.polls where error is not null',
   );
@@ -117,10 +120,10 @@ async function live(world: World, env: Record<string, string>): Promise<unknown>
   await worker.end('SIGKILL');
   stalled.cancel();
   const heir = await world.startWorker(env);
-  await hurried(db, () => world.settled('orphan'));
-  told.orphan = await rows(reader, 'select * from orphan');
+  await withJobsDue(db, () => world.settled('orphan'));
+  results.orphan = await rows(reader, 'select * from orphan');
   assert.equal((await heir.end('SIGTERM')).code, 0);
-  return told;
+  return results;
 }
 
 async function rows(client: pg.Client, query: string): Promise<unknown[]> {

@@ -204,10 +204,10 @@ test('a dry run reports an error late in a file', async () => {
     target_table: 'dry',
     state: 'paused',
   });
-  const told = await db.one<{ error_code: string; error_message: string; rows_read: number | null }>(
+  const file = await db.one<{ error_code: string; error_message: string; rows_read: number | null }>(
     "call s3_connector.dry_run_file('dry', 'dry/1.parquet')",
   );
-  assert.deepEqual([told.error_code, told.rows_read], ['bad_parquet', null], told.error_message);
+  assert.deepEqual([file.error_code, file.rows_read], ['bad_parquet', null], file.error_message);
 });
 
 test('an error late in a file that is read during its fetch fails the file', async () => {

@@ -173,9 +173,9 @@ test('wherever a footer says that rows are, only the rows of the whole file are 
     file_id_column: 'file_id',
     max_attempts: 1,
   });
-  const told: string[] = [];
+  const report: string[] = [];
   for (const [name, body] of bodies()) {
-    const key = `lies/${String(told.length).padStart(3, '0')}`;
+    const key = `lies/${String(report.length).padStart(3, '0')}`;
     // The end comes first, then the bytes of the first row range, and the rest later.
     server.faults.order({ operation: 'GetObject', key });
     server.faults.order({ operation: 'GetObject', key, stall: { after: STALL_AFTER, ms: 400 } });
@@ -187,7 +187,7 @@ test('wherever a footer says that rows are, only the rows of the whole file are 
         where file_id = (select id from s3_connector.files where connector_name = 'lies' and key = $1)`,
       [key],
     );
-    told.push(`${name}: ${file.status === 'success' ? landed.split(' ')[0] : file.error_message}`);
+    report.push(`${name}: ${file.status === 'success' ? landed.split(' ')[0] : file.error_message}`);
     assert.equal(file.key, key);
     if (file.status === 'success') assert.equal(landed, expected, name);
     else
@@ -199,7 +199,7 @@ test('wherever a footer says that rows are, only the rows of the whole file are 
     server.store.delete(world.bucket, key);
     server.faults.clear();
   }
-  t.diagnostic(told.join('\n'));
+  t.diagnostic(report.join('\n'));
   t.diagnostic(`${worker.lines.filter(({ event }) => event === 'read too early').length} read too early`);
   assert.ok(
     worker.lines.some(({ event }) => event === 'read too early'),

@@ -165,7 +165,7 @@ for (const [seed, lies, how] of [
       const lister = random(3) === 0 ? pick(random, lies) : listPage;
       return lister(sorted, { ...options, maxKeys: Math.min(options.maxKeys, 4) });
     });
-    // Few slots, so that many listings start in the middle.
+    // Few places, so that many listings start in the middle.
     await insert(name, { max_tracked_files: 6 });
     for (let number = 1; number <= POLLS_LIED_TO; number += 1) {
       if (number > 1) await db.query('select s3_connector.poll_now($1)', [name]);
@@ -173,7 +173,7 @@ for (const [seed, lies, how] of [
       assert.match(error_code ?? 'list_', /^list_/);
     }
     server.faults.clear();
-    // A poll that began before, for a free slot, may still get a false answer.
+    // A poll that began before, for a free place, may still get a false answer.
     await db.waitFor('select from s3_connector_queue.jobs where key = $1', (jobs) => jobs.length === 0, {
       values: [`poll:${name}`],
     });

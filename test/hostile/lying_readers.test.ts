@@ -142,11 +142,11 @@ const RUNS = Number(process.env.LIES_ROUNDS ?? 16);
 const SEED = Number(process.env.LIES_SEED ?? 11);
 
 test('no file succeeds with wrong rows, wherever the reader reports false rows', async (t) => {
-  let told = 0;
+  let count = 0;
   const ends: string[] = [];
   await fc.assert(
     fc.asyncProperty(lies, async ({ way, lie }) => {
-      const key = `${way}/${String(++told).padStart(3, '0')}`;
+      const key = `${way}/${String(++count).padStart(3, '0')}`;
       await order(lie);
       world.put(key, WAYS[way]!.body);
       const file = (await world.pollAndSettle(way)).at(-1)!;

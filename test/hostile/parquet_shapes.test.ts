@@ -106,13 +106,13 @@ test('Parquet files with excessive sizes, depths or column numbers affect no oth
       on_unknown_column: 'ignore',
     });
   }
-  const told: string[] = [];
+  const report: string[] = [];
   for (const [i, name] of names.entries()) {
     const [odd, good] = await world.settled(`shapes_${i}`);
-    told.push(
+    report.push(
       `${name}: ${odd!.status} ${odd!.error_code ?? odd!.rows_imported} ${odd!.error_message?.slice(0, 200) ?? ''}`,
     );
-    assert.notEqual(odd!.error_code, 'unexpected', told.at(-1));
+    assert.notEqual(odd!.error_code, 'unexpected', report.at(-1));
     assert.ok((odd!.error_message?.length ?? 0) < 7000, name);
     const [{ n }] = (await db.query<{ n: number }>(
       `select coalesce(sum(rows_imported), 0)::int as n from s3_connector.files where connector_name = $1`,
@@ -123,11 +123,11 @@ test('Parquet files with excessive sizes, depths or column numbers affect no oth
     ]);
     if (there) assert.deepEqual(await db.query(`select count(*)::int as n from shapes_${i}`), [{ n }], name);
     // If the first has created a table of another shape, the second does not fit.
-    if (REFUSED[name]) assert.equal(odd!.error_code, REFUSED[name], told.at(-1));
+    if (REFUSED[name]) assert.equal(odd!.error_code, REFUSED[name], report.at(-1));
     if (odd!.status === 'failure')
       assert.equal(good!.status, 'success', `after ${name}: ${good!.error_message}`);
   }
-  t.diagnostic(told.join('\n'));
+  t.diagnostic(report.join('\n'));
   assert.equal(worker.lines.filter(({ level }) => level === 'error').length, 0);
   assert.deepEqual(await world.spooled(), []);
 });

@@ -33,18 +33,18 @@ test('a pooler in session mode with enough connections works', async () => {
 });
 
 test('doctor and the worker count the connections of a pooler that has too few', async () => {
-  const told = /the worker needs 37 connections at once, of which 12 could be opened/;
+  const expected = /the worker needs 37 connections at once, of which 12 could be opened/;
   const checked = async () => {
     const url = await openPooler(db.workerUrl, 'session', 12);
     const { code, stdout } = await runCli(['doctor'], { DATABASE_URL: url, SPOOL_DIR: world.spoolDir });
     assert.equal(code, 1);
-    assert.match(stdout, told);
+    assert.match(stdout, expected);
     assert.match(stdout, /Raise the pooler's pool size/);
   };
   const started = async () => {
     const worker = world.spawnWorker({ DATABASE_URL: await openPooler(db.workerUrl, 'session', 12) });
     const { error, code } = await worker.logged('not started yet, trying again');
-    assert.match(String(error), told);
+    assert.match(String(error), expected);
     assert.equal(code, 'too_few_connections');
     await worker.end('SIGKILL');
   };

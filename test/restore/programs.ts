@@ -11,13 +11,13 @@ const PROGRAMS = ['initdb', 'postgres', 'pg_dump', 'pg_dumpall', 'pg_restore', '
 
 /** The bin directory of an installed PostgreSQL: the named one, pg_config's, or Debian's. */
 export async function findPrograms(): Promise<string | undefined> {
-  const told = await run('pg_config', ['--bindir']).then(
+  const fromPgConfig = await run('pg_config', ['--bindir']).then(
     ({ stdout }) => [stdout.trim()],
     () => [],
   );
   const named = process.env.TEST_POSTGRES_BIN_DIR ? [process.env.TEST_POSTGRES_BIN_DIR] : [];
   const debian = await Array.fromAsync(glob('/usr/lib/postgresql/*/bin'));
-  return [...named, ...told, ...debian.sort().reverse()].find((directory) =>
+  return [...named, ...fromPgConfig, ...debian.sort().reverse()].find((directory) =>
     PROGRAMS.every((program) => existsSync(join(directory, program))),
   );
 }

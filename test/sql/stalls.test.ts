@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openWorld } from '../support/world.ts';
 
-// Each stall of a reader takes a slot from all other files for READER_STALL_SECONDS.
+// Each stall of a reader takes a place from all other files for READER_STALL_SECONDS.
 
 const world = await openWorld();
 const { db } = world;

@@ -110,7 +110,7 @@ test('a second job for a file leaves a live attempt alone', async () => {
   const { id } = await db.one<{ id: number }>(
     "select id from s3_connector.files where connector_name = 'twice'",
   );
-  // More jobs than one worker has slots: both workers get some.
+  // More jobs than one worker has places: both workers get some.
   await db.query(
     "select s3_connector_queue.add_job('import_file', json_build_object('file_id', $1::bigint)) from generate_series(1, 20)",
     [id],

@@ -21,7 +21,7 @@ export async function openPglite(sqlFiles: string[]): Promise<PgliteDatabase> {
   );
   for (const file of sqlFiles)
     await db.exec(await readFile(new URL(`../../sql/${file}`, import.meta.url), 'utf8'));
-  await tellVersions(db);
+  await reportVersions(db);
   const client = new PgliteClient(db);
   return {
     client: client as unknown as pg.ClientBase,
@@ -32,14 +32,14 @@ export async function openPglite(sqlFiles: string[]): Promise<PgliteDatabase> {
 }
 
 /** Adds the versions to the last line of the test run. */
-async function tellVersions(db: PGlite): Promise<void> {
+async function reportVersions(db: PGlite): Promise<void> {
   const { rows } = await db.query<{ postgresql: string; timescaledb: string }>(
     `select split_part(current_setting('server_version'), ' ', 1) as postgresql, extversion as timescaledb
      from pg_extension where extname = 'timescaledb'`,
   );
   const { postgresql, timescaledb: version } = rows[0]!;
   const line = `the SQL for hypertables on PGlite's PostgreSQL ${postgresql} with TimescaleDB ${version}`;
-  if (process.env.TEST_TOLD) await appendFile(process.env.TEST_TOLD, `${line}\n`);
+  if (process.env.TEST_SUMMARY_FILE) await appendFile(process.env.TEST_SUMMARY_FILE, `${line}\n`);
 }
 
 interface Result {
@@ -73,27 +73,27 @@ class PgliteClient {
 
   /** Plays the connection of pg-copy-streams. PGlite's COPY reads its own file instead of STDIN. */
   #copyFrom(copy: CopyStreamQuery): CopyStreamQuery {
-    const told = copy as Told;
+    const internals = copy as CopyInternals;
     const data: Buffer[] = [];
     let inData = false;
     const write = (bytes: Buffer): boolean => {
       // First a message's type byte and length, then its content.
       if (inData) data.push(Buffer.from(bytes));
-      else if (bytes[0] === COPY_DONE) void this.#copy(told, new Blob(data));
+      else if (bytes[0] === COPY_DONE) void this.#copy(internals, new Blob(data));
       inData = !inData;
       return true;
     };
     const connection = {
       query: () => {},
       stream: { write, cork: () => {}, uncork: () => {} },
-      sendCopyFail: (message: string) => told.handleError(new Error(message)),
+      sendCopyFail: (message: string) => internals.handleError(new Error(message)),
     };
-    told.submit(connection as never);
-    setImmediate(() => told.handleCopyInResponse(connection));
+    internals.submit(connection as never);
+    setImmediate(() => internals.handleCopyInResponse(connection));
     return copy;
   }
 
-  async #copy(copy: Told, blob: Blob): Promise<void> {
+  async #copy(copy: CopyInternals, blob: Blob): Promise<void> {
     const statements = copy.text.split('; ');
     const before = statements.findIndex((statement) => statement.startsWith('copy '));
     for (const text of statements.slice(0, before)) copy.handleCommandComplete({ text });
@@ -112,7 +112,7 @@ class PgliteClient {
 const COPY_DONE = 'c'.charCodeAt(0);
 
 /** The methods that pg calls in pg-copy-streams, beyond its types. */
-interface Told extends CopyStreamQuery {
+interface CopyInternals extends CopyStreamQuery {
   text: string;
   handleCopyInResponse(connection: unknown): void;
   handleCommandComplete(message: { text: string }): void;

@@ -3,7 +3,7 @@ import { before, test } from 'node:test';
 import type { WorkerProcess } from '../support/worker.ts';
 import { openWorld } from '../support/world.ts';
 
-// Four worker processes on one database, with two slots each.
+// Four worker processes on one database, with two places each.
 const WORKERS = 4;
 const PLACES = 2;
 const world = await openWorld();

@@ -50,12 +50,12 @@ test('migrate leaves the queue of another application unchanged, and does not en
   await makeNeighbour(session);
   const before = await contents(db);
   // As graphile-worker's own workers do.
-  const told: string[] = [];
-  session.on('notification', ({ channel, payload }) => told.push(`${channel} ${payload}`));
+  const notifications: string[] = [];
+  session.on('notification', ({ channel, payload }) => notifications.push(`${channel} ${payload}`));
   await session.query('listen "worker:migrate"');
   await migrate(db.workerUrl);
   await session.query('select 1');
-  assert.deepEqual(told, []);
+  assert.deepEqual(notifications, []);
   assert.deepEqual(await contents(db), before);
 });
 

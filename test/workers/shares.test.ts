@@ -20,7 +20,7 @@ const running = (workerId: unknown, count: number) =>
     { values: [workerId] },
   );
 
-/** Tables that this locks, so that every file of theirs that starts keeps a slot until the release. */
+/** Tables that this locks, so that every file of theirs that starts keeps a place until the release. */
 async function lockTable(table: string): Promise<{ release(): Promise<unknown> }> {
   await db.query(`create table ${table} (n integer)`);
   const session = await db.connect();
@@ -34,23 +34,23 @@ test('every task belongs to exactly one share', async () => {
   assert.deepEqual(tasks.toSorted(), files.map((file) => file.replace(/\.ts$/, '')).toSorted());
 });
 
-test('slow files in every slot delay no poll, request, housekeeping or rescue', async () => {
+test('slow files in every place delay no poll, request, housekeeping or rescue', async () => {
   const lock = await lockTable('slow');
   for (let file = 1; file <= 9; file++) world.put(`slow/${file}.csv`, 'n\n1\n');
   world.put('quick/1.csv', 'n\n1\n');
-  const doomed = await world.startWorker(PLACES);
+  const killed = await world.startWorker(PLACES);
   await world.insertConnector({
     name: 'slow',
     pattern: 'slow/*',
     target_table: 'slow',
     schedule: NEVER_AGAIN,
   });
-  const { worker: doomedId } = await doomed.logged('ready');
-  await running(doomedId, 2);
+  const { worker: killedId } = await killed.logged('ready');
+  await running(killedId, 2);
   const living = await world.startWorker(PLACES);
   const { worker: livingId } = await living.logged('ready');
   await running(livingId, 2);
-  await doomed.end('SIGKILL');
+  await killed.end('SIGKILL');
 
   // A new connector is polled, and again when its schedule is due.
   await world.insertConnector({ name: 'quick', pattern: 'quick/*', target_table: 'quick' });
@@ -81,8 +81,8 @@ test('slow files in every slot delay no poll, request, housekeeping or rescue', 
   await db.query("select s3_connector.poll_now('quick')");
   await polled(4);
 
-  // The dead worker's file is free, although the living one has no slot for it.
-  await running(doomedId, 0);
+  // The dead worker's file is free, although the living one has no place for it.
+  await running(killedId, 0);
   await running(livingId, 2);
   assert.deepEqual(
     await db.query(
@@ -102,19 +102,19 @@ test('slow files in every slot delay no poll, request, housekeeping or rescue', 
 test('a worker that starts frees at once the files of a dead one', async () => {
   const lock = await lockTable('inherited');
   world.put('inherited/1.csv', 'n\n1\n');
-  const doomed = await world.startWorker(PLACES);
+  const killed = await world.startWorker(PLACES);
   await world.insertConnector({ name: 'inherited', pattern: 'inherited/*', target_table: 'inherited' });
-  const { worker: doomedId } = await doomed.logged('ready');
-  await running(doomedId, 1);
-  await doomed.end('SIGKILL');
-  const heir = await world.startWorker(PLACES);
-  await heir.logged('ready');
-  const events = heir.lines.map((line) => line.event);
+  const { worker: killedId } = await killed.logged('ready');
+  await running(killedId, 1);
+  await killed.end('SIGKILL');
+  const successor = await world.startWorker(PLACES);
+  await successor.logged('ready');
+  const events = successor.lines.map((line) => line.event);
   const rescued = events.indexOf('files of dead workers queued again');
   assert.ok(rescued >= 0 && rescued < events.indexOf('ready'), `${events}`);
   await lock.release();
   assert.equal((await world.settled('inherited'))[0]!.status, 'success');
-  await heir.end('SIGTERM');
+  await successor.end('SIGTERM');
 });
 
 test('a thousand polls of a bucket that hangs delay no import', async () => {

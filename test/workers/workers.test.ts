@@ -73,7 +73,7 @@ test('two workers on one database import no file twice and miss none', async () 
 
 test('a worker killed in the middle leaves no partial import, and another continues at once', async () => {
   await db.query('create table killed (file integer, n integer, file_id bigint)');
-  const doomed = await world.startWorker();
+  const killed = await world.startWorker();
   await world.insertConnector({
     name: 'killed',
     pattern: 'many/*',
@@ -87,9 +87,9 @@ test('a worker killed in the middle leaves no partial import, and another contin
   // A download that does not end makes sure that the kill hits a running import.
   const stalled = server.faults.order({ operation: 'GetObject', stall: { after: 5 } });
   await stalled.hit();
-  await doomed.end('SIGKILL');
+  await killed.end('SIGKILL');
   stalled.cancel();
-  const heir = await world.startWorker();
+  const successor = await world.startWorker();
   // The task that the crontab runs every minute.
   await db.query("select s3_connector_queue.add_job('poll_due')");
   await world.settled('killed');
@@ -102,7 +102,7 @@ test('a worker killed in the middle leaves no partial import, and another contin
     ).n > 0,
   );
   assert.deepEqual(await db.query('select from s3_connector_queue.jobs where locked_at is not null'), []);
-  await heir.end('SIGTERM');
+  await successor.end('SIGTERM');
   assert.deepEqual(await world.spooled(), []);
 });
 

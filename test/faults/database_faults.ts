@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { ConnectorColumns, FileRow, World } from '../support/world.ts';
 
 /** Helpers for tests of a failing database, whose workers the test has started. */
-export interface Trouble {
+export interface DatabaseFaults {
   /** Gives new import sessions a setting, or removes all such settings. */
   set(setting?: string): Promise<void>;
   /** Inserts a connector with a table of its name, with n and file_id, and one file of two rows. */
@@ -15,7 +15,7 @@ export interface Trouble {
   succeeds(name: string): Promise<FileRow>;
 }
 
-export function makeTrouble(world: World): Trouble {
+export function databaseFaults(world: World): DatabaseFaults {
   const { db } = world;
   return {
     async set(setting) {
