@@ -75,7 +75,7 @@ test('npm run console prints its address, and ends on a signal', async () => {
   assert.deepEqual(await once(child, 'exit'), [0, null]);
 });
 
-test('the console names each missing setting in an error', async () => {
+test('a console with a missing setting ends with an error that names it', async () => {
   for (const [env, words] of [
     [{}, /DATABASE_URL must be set/],
     [{ DATABASE_URL: db.url, CONSOLE_HOST: '0.0.0.0' }, /CONSOLE_TOKEN is not set/],

@@ -61,7 +61,7 @@ test('a part of a name is found; without a trigram index, all files are searched
   assert.deepEqual((await keysOf({ search: some })).keys, [keys[5000]]);
 });
 
-test('a page is found by an index, at every position and with every filter', async () => {
+test('a page is found by an index, at every position, by status and by prefix', async () => {
   const deep = keys[90_000]!;
   const searches: Record<string, Omit<FileSearch, 'name'>> = {
     first: {},

@@ -134,7 +134,7 @@ test('a file without its header line gives the same rows as with it', async () =
   });
 });
 
-test('both hold in encodings whose characters contain ASCII bytes', async () => {
+test('rewritten records keep their rows in encodings whose characters contain ASCII bytes', async () => {
   const cases: [string, string][] = [
     ['SJIS', '835c,955c\n"8e94835c",61\n'],
     ['BIG5', 'a55c,a57c\n"a540",61\n'],

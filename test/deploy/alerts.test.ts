@@ -64,7 +64,7 @@ test('every alert has a severity, a meaning and an action, once', () => {
   }
 });
 
-test('every failure that would otherwise stay unnoticed has an alert', () => {
+test('failures that would otherwise stay unnoticed have an alert', () => {
   const names = rules.map(({ alert }) => alert.replace('S3Connector', ''));
   for (const name of [
     'FilesFailed',

@@ -89,7 +89,7 @@ async function nextPollIsDue(connector: string): Promise<void> {
   await db.query('select s3_connector.poll_now($1)', [connector]);
 }
 
-test('the worker has survived all of it', async () => {
+test('the worker has survived all lost messages', async () => {
   assert.deepEqual(await db.query('select alive from s3_connector.workers'), [{ alive: true }]);
   assert.equal((await worker.end('SIGTERM')).code, 0);
   assert.deepEqual(await world.spooled(), []);

@@ -270,7 +270,7 @@ test('a server restart in the middle of a COPY is a passing error', async () => 
   assert.equal((await faults.succeeds('restarted')).rows_imported, rows);
 });
 
-test('the worker has survived all of it, and no jobs or sessions are left', async () => {
+test('the worker has survived all errors, and no jobs or sessions are left', async () => {
   await assertAtRest(db);
   assert.equal((await worker.end('SIGTERM')).code, 0);
   assert.deepEqual(await world.spooled(), []);

@@ -164,7 +164,7 @@ test('columns of files, of created and of existing tables, and cells may have ev
   await assertUnharmed();
 });
 
-test('columns can be mapped from and to such names', async () => {
+test('columns can be mapped from and to names with every kind of character', async () => {
   const names = NAMES.filter((name) => name.trim() !== '');
   await db.query(
     `create table mapped (${names.map((name, i) => `${pg.escapeIdentifier(`${i} ${name}`)} text`).join(', ')})`,

@@ -23,7 +23,7 @@ async function stopReaders(): Promise<void> {
   for (const pid of readers) process.kill(pid, 'SIGSTOP');
 }
 
-test('a reader that hangs before it has read anything is stopped', onLinux, async () => {
+test('a reader that hangs before it has read anything is replaced', onLinux, async () => {
   await db.query('create table hangs (i bigint)');
   world.put('hangs/1.parquet', await parquetOf('select i from range(10) r(i)'));
   await world.insertConnector({
@@ -38,7 +38,7 @@ test('a reader that hangs before it has read anything is stopped', onLinux, asyn
   await assertReplaced('hangs', 20);
 });
 
-test('a reader that hangs in the middle of a file is stopped', onLinux, async () => {
+test('a reader that hangs in the middle of a file is replaced', onLinux, async () => {
   await db.query('create table halts (i bigint)');
   // A waiting trigger keeps the import in the middle of the file until its reader is stopped.
   const blocker = await db.connect();
@@ -65,7 +65,7 @@ test('a reader that hangs in the middle of a file is stopped', onLinux, async ()
   await assertReplaced('halts', 1_000_000);
 });
 
-test('if memory runs out, the reader process ends and not the worker', onLinux, async () => {
+test('readers have the highest OOM score, so Linux ends them before the worker', onLinux, async () => {
   for (const pid of await childrenOf(worker.pid))
     assert.equal((await readFile(`/proc/${pid}/oom_score_adj`, 'utf8')).trim(), '1000');
 });
