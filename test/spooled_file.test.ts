@@ -8,7 +8,7 @@ const MB = 1 << 20;
 /** A file of 100 MB of which no byte has arrived. */
 const spooled = () => new SpooledFile({ path: '-', sizeBytes: 100 * MB, available: 0 });
 
-test('a fetch that is far ahead of its reader waits a moment, and never for ever', async () => {
+test('a fetch that is far ahead of its reader waits a moment, and never forever', async () => {
   const file = spooled();
   file.grow(16 * MB);
   assert.equal(file.farAhead, false);

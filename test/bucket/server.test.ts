@@ -202,7 +202,7 @@ test('files on disk are served whole and in ranges', async () => {
   }
 });
 
-test('the store keeps keys in byte order, whatever their order of arrival', async () => {
+test('the store keeps keys in byte order, independent of their order of arrival', async () => {
   await using at = await start();
   const { store } = at.server;
   const keys = ['b', '\uffee', '\u{10000}', 'a', 'é', '\ue000', 'b/', '\ud7ff'];

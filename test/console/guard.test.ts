@@ -61,7 +61,7 @@ test('a form is accepted only with its token and from its own origin', async () 
   assert.equal(status, 404, 'nothing is done by a link');
 });
 
-test('an action redirects only within the console, whatever target a form gives', async () => {
+test('an action redirects only within the console, with any target in the form', async () => {
   for (const back of [
     '//evil.example/',
     '//evil.example//x',

@@ -94,7 +94,7 @@ test("files are imported with the role's credentials, and the role is assumed on
   );
 });
 
-test("a role that trusts another installation is not assumed, whatever the connector's settings", async () => {
+test('a role that trusts another installation is not assumed, with any settings of the connector', async () => {
   world.put('theirs/1.csv', csv(1));
   await insert({
     name: 'other-project/other-service',

@@ -76,7 +76,7 @@ async function databaseUrl(): Promise<string> {
   return url.href;
 }
 
-test('no secret appears in tables, logs or errors, whatever fails', async () => {
+test('no secret appears in tables, logs or errors, even after failures', async () => {
   world.put('life/1.csv', 'n,m\n1,2\n');
   world.put('life/2.csv', 'n,m\nnot a number,2\n');
   world.put('life/3.csv', 'n,m\n3,4\n');

@@ -91,7 +91,7 @@ test('a connection attempt that never completes times out', async () => {
   assert.match(await pollFails('unresponsive'), /TimeoutError|ETIMEDOUT/);
 });
 
-test('an object that is too slow to finish in time fails, whatever its size', async () => {
+test('an object that is too slow to finish in time fails, small or large', async () => {
   await worker.end('SIGTERM');
   await world.startWorker({ ...ENV, S3_FETCH_TIMEOUT_SECONDS: '2' });
   world.put('slow/small.csv', csv(1000));

@@ -105,7 +105,7 @@ test('a Parquet file whose end and rest have different versions is fetched again
   assert.deepEqual(await versions('ends'), [{ version: 2, rows }]);
 });
 
-test('an answer with another size than the listing is another version, whatever its ETag', async () => {
+test('an answer with another size than the listing is another version, even with the same ETag', async () => {
   world.put('size/1.csv', csv(1, LARGE));
   const { etag } = server.store.get(bucket, 'size/1.csv')!;
   overwriteUnseen('size/1.csv', csv(2, LARGE + 1), { times: 1, etag });

@@ -102,7 +102,7 @@ test('a transform cannot read a column that is nested too deeply, and may not cr
   );
 });
 
-test('the nesting depth counts lists and maps within each other, whatever types are between or beside them', () => {
+test('the nesting depth counts lists and maps within each other, with any types between or next to them', () => {
   const levels: [type: string, levels: number][] = [
     ['INTEGER', 0],
     ['DECIMAL(10,2)', 0],

@@ -163,7 +163,7 @@ async function wholeRead(body: Buffer): Promise<string | null> {
   }
 }
 
-test('wherever a footer says that rows are, only the rows of the whole file are imported', async (t) => {
+test('with false positions in the footer, the import has only the rows of the whole file', async (t) => {
   await db.query('create table lies (id bigint, t text, c bigint, file_id bigint)');
   await world.insertConnector({
     name: 'lies',

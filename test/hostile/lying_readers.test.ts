@@ -141,7 +141,7 @@ const lies = fc
 const RUNS = Number(process.env.LIES_ROUNDS ?? 16);
 const SEED = Number(process.env.LIES_SEED ?? 11);
 
-test('no file succeeds with wrong rows, wherever the reader reports false rows', async (t) => {
+test('no file succeeds with wrong rows after false data at any step', async (t) => {
   let count = 0;
   const ends: string[] = [];
   await fc.assert(

@@ -88,7 +88,7 @@ test('good rows are kept; each bad one is in rejected_rows with line, column, re
   for (const [i, reason] of reasons.entries()) assert.match(rows[i]!.error, reason);
 });
 
-test('exactly the bad row is left out, whatever lines the rows before it take', async () => {
+test('exactly the bad row is left out, also after rows of several lines', async () => {
   await db.query('create table lines (id integer, label text)');
   const files: Record<string, { body: string; line: number }> = {
     'lines/1.csv': { body: '1,"a\n\nb"\n2,good\nbad,x\n4,"c\nd"\n', line: 6 },

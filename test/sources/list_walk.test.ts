@@ -71,7 +71,7 @@ const bucket = fc.record({
   startAfter: fc.oneof(fc.constant(null), key, folder),
 });
 
-test('a listing is complete and in order, whatever siblings a server like MinIO counts', async () => {
+test('a listing is complete and in order, even if the server counts siblings as MinIO does', async () => {
   let wrong = 0;
   await fc.assert(
     fc.asyncProperty(bucket, async ({ keys, pageSize, ...options }) => {

@@ -5,7 +5,7 @@ import { nextRun } from '../../src/schedule.ts';
 import { testDatabase } from '../support/database.ts';
 
 // SQL checks globs and schedules at the insert, and TypeScript reads them at the poll. TypeScript must be able to read
-// whatever SQL accepts.
+// every one that SQL accepts.
 const db = await testDatabase();
 
 /** The same texts in every run. */

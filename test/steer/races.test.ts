@@ -164,7 +164,7 @@ for (const [what, end] of [
       worker.query("select s3_connector_private.fail_poll($1, now(), now(), 1, 'code', 'error')", [name]),
   ],
 ] as const) {
-  test(`a poll that ${what} waits for whoever has the connector, and holds nothing meanwhile`, async () => {
+  test(`a poll that ${what} waits for the lock on the connector, and holds no other lock meanwhile`, async () => {
     const name = `polled_${what}`;
     await queued(name);
     // Both lock the connector's progress, which the poll must not hold at that time.

@@ -22,7 +22,7 @@ describe('a table created from the first file, in a database without TimescaleDB
     assert.match((await world.notice('unasked'))!, /unasked is a plain table.*TimescaleDB/);
   });
 
-  test('locks out nobody who changes the connector while its rows are copied', async () => {
+  test('does not block calls on its connector while its rows are copied', async () => {
     // The table cannot be locked before its own import creates it: a trigger keeps COPY waiting.
     await db.asSuperuser(`
       create function wait_before_rows() returns trigger language plpgsql as $$

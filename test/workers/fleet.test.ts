@@ -104,7 +104,7 @@ test('2,000 files of three connectors are imported, none twice, none starved, wi
   }
 });
 
-test('a due retry takes its turn, ahead of nobody and not behind an endless queue', async () => {
+test('a due retry does not wait for the whole backlog of another connector', async () => {
   putFiles('crowd', 400);
   putFiles('retried', 1);
   world.server.faults.order({
