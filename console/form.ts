@@ -1,4 +1,4 @@
-/** What a form sends, and what it is answered with. */
+/** The content of a form, and the answer to it. */
 import type { ConsoleDatabase, Outcome } from './database.ts';
 import type { Page } from './request.ts';
 

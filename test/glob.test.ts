@@ -5,7 +5,7 @@ import { compareKeys } from '../src/keys.ts';
 import { GLOB_CASES } from './support/glob_cases.ts';
 
 for (const [pattern, prefix, delimiter, yes, no] of GLOB_CASES) {
-  test(`the glob ${JSON.stringify(pattern)}`, () => {
+  test(`the glob ${JSON.stringify(pattern)} matches as expected`, () => {
     const glob = compileGlob(pattern);
     assert.equal(glob.prefix, prefix);
     assert.equal(glob.delimiter, delimiter);
@@ -15,7 +15,7 @@ for (const [pattern, prefix, delimiter, yes, no] of GLOB_CASES) {
   });
 }
 
-test('keys are ordered by UTF-8 bytes, where UTF-16 would differ', () => {
+test('keys are ordered by UTF-8 bytes, where UTF-16 would give another order', () => {
   assert.ok(compareKeys('\uff5e', '😀') < 0);
   assert.ok('\uff5e' > '😀', 'JavaScript orders these two the other way round');
 });

@@ -12,7 +12,7 @@ const line = (fields: Record<string, unknown>): LogLine => ({
   ...fields,
 });
 
-test('a person reads time, level, event and fields on one line', () => {
+test('a log line for a terminal has time, level, event and fields', () => {
   assert.equal(
     toText(
       line({ connector: 'sensors', key: 'a/1.csv', attempt: 2, error: 'no such column', stack: undefined }),
@@ -27,7 +27,7 @@ test('a person reads time, level, event and fields on one line', () => {
   );
 });
 
-test('colours are of the level alone, and what a key holds never reaches the terminal as a command', () => {
+test('only the level is coloured, and control characters in a key never reach the terminal', () => {
   assert.ok(toText(line({}), true).endsWith('\x1b[33mwarn  import failed\x1b[0m'));
   const evil = 'a\x1b[2J\x07\n\u009b31m\u202ecsv\u2028\x7f\u{E0041}\u200b';
   const text = toText(line({ key: evil }), false);
@@ -35,7 +35,7 @@ test('colours are of the level alone, and what a key holds never reaches the ter
   assert.equal(JSON.parse(text.slice(text.indexOf('key=') + 4)), evil);
 });
 
-test('text on a terminal and JSON elsewhere, unless told otherwise', () => {
+test('the log is text on a terminal and JSON elsewhere, unless set otherwise', () => {
   const { isTTY } = process.stdout;
   try {
     process.stdout.isTTY = true;
@@ -57,7 +57,7 @@ test('text on a terminal and JSON elsewhere, unless told otherwise', () => {
   assert.throws(() => readLogSettings({ LOG_LEVEL: 'toString' }), { code: 'bad_setting' });
 });
 
-test('a worker says what it did with connector, key and attempt', async () => {
+test('a worker logs its actions with connector, key and attempt', async () => {
   const world = await openWorld();
   world.put('log/1.csv', 'a\n1\n');
   world.put('log/2.csv', 'a\nx\n');

@@ -14,7 +14,7 @@ class Member implements PoolMember {
 
 const { signal } = new AbortController();
 
-test('a member is kept for the next one who asks', async () => {
+test('a returned pool member is given to the next caller', async () => {
   const pool = new Pool(() => new Member(), 1);
   const first = await pool.acquire(signal);
   pool.release(first);
@@ -22,7 +22,7 @@ test('a member is kept for the next one who asks', async () => {
   await pool.close();
 });
 
-test('a member that nobody asks for is ended after a while, and another one takes its place', async () => {
+test('an idle pool member is ended after a while, and another one replaces it', async () => {
   const pool = new Pool(() => new Member(), 1, 1);
   const first = await pool.acquire(signal);
   pool.release(first);
@@ -33,13 +33,13 @@ test('a member that nobody asks for is ended after a while, and another one take
   await pool.close();
 });
 
-test('a member that is taken in time is not ended', async () => {
+test('a pool member that is taken in time is not ended', async () => {
   const pool = new Pool(() => new Member(), 2, 1);
   const [kept, other] = [await pool.acquire(signal), await pool.acquire(signal)];
   pool.release(kept);
   assert.equal(await pool.acquire(signal), kept);
   pool.release(other);
-  // Its time is up later than that of the one that was taken.
+  // Its time ends later than that of the one that was taken.
   await other.killed.promise;
   assert.ok(kept.usable);
   await pool.close();

@@ -18,7 +18,7 @@ import { type Login, makeRoles, prepareDatabase, type TestRoles, testRoles } fro
 
 const TEST_DIRECTORY = relative('', fileURLToPath(new URL('.', import.meta.url)));
 const KILL_AFTER_MS = 5_000;
-// Each running test file takes a core, and its database and workers another.
+// Each running test file uses a core, and its database and workers another.
 const CONCURRENCY = 2;
 
 interface Server {
@@ -45,24 +45,24 @@ async function main(args: string[]): Promise<number> {
   const template = `s3_test_${randomBytes(3).toString('hex')}`;
   const password = randomBytes(8).toString('hex');
   const roles = testRoles(template, password);
-  const told = join(tmpdir(), `${template}.txt`);
+  const summaryFile = join(tmpdir(), `${template}.txt`);
   try {
     await createTemplate(server.adminUrl, template, roles);
     const code = await runTests([...options, ...files], {
       TEST_ADMIN_URL: server.adminUrl,
       TEST_TEMPLATE: template,
       TEST_PASSWORD: password,
-      TEST_TOLD: told,
+      TEST_SUMMARY_FILE: summaryFile,
     });
-    if (!interruptedBy) console.log([await describe(server), ...(await readLines(told))].join('; '));
+    if (!interruptedBy) console.log([await describe(server), ...(await readLines(summaryFile))].join('; '));
     return code;
   } finally {
-    await rm(told, { force: true });
+    await rm(summaryFile, { force: true });
     await dropAll(server.adminUrl, template, roles).finally(() => server.stop());
   }
 }
 
-/** Tells options (with their values) from the names of files. */
+/** Separates options (with their values) from file names. */
 function splitArguments(args: string[]): { options: string[]; patterns: string[] } {
   const withValue = [
     'name-pattern',
@@ -120,7 +120,7 @@ async function createTemplate(adminUrl: string, template: string, roles: TestRol
     await admin.query(`alter database ${template} owner to ${roles.person.name}`);
   });
   await migrate(urlFor(url, roles.worker));
-  // A database with sessions in it cannot be cloned; TimescaleDB's scheduler opens one where it can.
+  // A database with sessions cannot be cloned; TimescaleDB's scheduler opens one wherever it can.
   await query(adminUrl, `alter database ${template} allow_connections false`);
   await query(adminUrl, 'select pg_terminate_backend(pid) from pg_stat_activity where datname = $1', [
     template,
@@ -131,11 +131,11 @@ function urlFor(url: URL, { name, password }: Login): string {
   return Object.assign(new URL(url), { username: name, password }).href;
 }
 
-/** The exit code of the test runner. */
+/** Returns the exit code of the test runner. */
 async function runTests(args: string[], env: Record<string, string>): Promise<number> {
   if (!interruptedBy) {
     tests = spawn(process.execPath, ['--test', `--test-concurrency=${CONCURRENCY}`, ...args], {
-      // A process group of its own, so that `interrupt` reaches all that the tests have started.
+      // In its own process group, so that `interrupt` reaches all processes that the tests have started.
       detached: true,
       env: { ...process.env, ...env },
       stdio: 'inherit',
@@ -170,13 +170,13 @@ async function describe({ adminUrl, origin }: Server): Promise<string> {
   return `tested on PostgreSQL ${row?.version} (${origin}), ${timescaledb}`;
 }
 
-/** What test files have told that belongs into the last line: a line each. */
+/** Lines that test files have added to the summary of the run. */
 async function readLines(path: string): Promise<string[]> {
   const text = await readFile(path, 'utf8').catch(() => '');
   return [...new Set(text.split('\n').filter(Boolean))];
 }
 
-/** Drops the template and, where a test file could not do it itself, its databases and roles. */
+/** Drops the template, and the databases and roles that a test file could not drop itself. */
 async function dropAll(adminUrl: string, template: string, { person, worker }: TestRoles): Promise<void> {
   const databases = await query<{ name: string }>(
     adminUrl,
@@ -186,7 +186,7 @@ async function dropAll(adminUrl: string, template: string, { person, worker }: T
   for (const { name } of databases) await query(adminUrl, `drop database if exists ${name} with (force)`);
   const roles = await query<{ name: string }>(
     adminUrl,
-    // Those who have granted something to others go last.
+    // Roles that have granted something to others are dropped last.
     'select rolname as name from pg_roles where starts_with(rolname, $1) order by array_position($2::text[], rolname::text) nulls first',
     [`${template}_`, [person.name, worker.name]],
   );

@@ -16,4 +16,4 @@ for (const [schedule, next] of [
     assert.equal(nextRun(schedule, from)?.toISOString(), next));
 }
 
-test('a day that never comes is never due', () => assert.equal(nextRun('0 0 30 2 *', from), null));
+test('a date that does not exist is never due', () => assert.equal(nextRun('0 0 30 2 *', from), null));

@@ -5,10 +5,10 @@ import { ConnectorError } from '../src/errors.ts';
 import type { RowSet } from '../src/formats/format.ts';
 import { seeded } from './support/random.ts';
 
-/** How COPY tells of a bad row: with its line, or, as for a foreign key, without. */
+/** COPY's error for a bad row: with its line, or, as for a foreign key, without. */
 type Kind = 'good' | 'named' | 'unnamed';
 
-/** Sifts rows of which each is its own line; an attempt fails at the first named row, and else if any is unnamed. */
+/** Sifts rows of one line each; an attempt fails at the first named row, or else if any is unnamed. */
 async function run(kinds: Kind[]) {
   const refused: number[] = [];
   const taken: number[] = [];
@@ -22,7 +22,7 @@ async function run(kinds: Kind[]) {
       .filter((row) => !without.includes(row));
     assert.ok(tried.length > 0);
     const named = tried.find((row) => kinds[row] === 'named');
-    // A line that is none of the rows', because without a line only PostgreSQL's own error is a row's fault.
+    // A line outside the rows, because without a line only PostgreSQL's own error is caused by a row.
     if (named !== undefined) throw new ConnectorError('bad_value', 'bad', { line: named + 1 });
     if (tried.some((row) => kinds[row] === 'unnamed'))
       throw new ConnectorError('bad_value', 'bad', { line: -1 });
@@ -32,7 +32,7 @@ async function run(kinds: Kind[]) {
   return { taken, refused, attempts };
 }
 
-test('every row is taken once or refused once, in order, however the bad ones lie', async () => {
+test('every row is accepted once or refused once, in order, wherever the bad ones are', async () => {
   const random = seeded(20260101);
   for (let round = 0; round < 800; round++) {
     const [bad, named] = [random(101), random(101)];
@@ -48,7 +48,7 @@ test('every row is taken once or refused once, in order, however the bad ones li
   }
 });
 
-test('a bad row costs one attempt where all are bad, whether or not the error names it', async () => {
+test('a bad row costs one attempt if all are bad, whether or not the error names it', async () => {
   for (const kind of ['named', 'unnamed'] as const) {
     const { attempts } = await run(new Array(5000).fill(kind));
     assert.ok(attempts < 5050, `${attempts} attempts`);

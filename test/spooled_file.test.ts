@@ -5,16 +5,16 @@ import { SpooledFile } from '../src/fetch/spooled_file.ts';
 
 const MB = 1 << 20;
 
-/** A file of 100 MB of which nothing is there yet. */
+/** A file of 100 MB of which no byte has arrived. */
 const spooled = () => new SpooledFile({ path: '-', sizeBytes: 100 * MB, available: 0 });
 
-test('a fetch that is far ahead of who reads waits a moment, and never for good', async () => {
+test('a fetch that is far ahead of its reader waits a moment, and never forever', async () => {
   const file = spooled();
   file.grow(16 * MB);
   assert.equal(file.farAhead, false);
   file.grow(17 * MB);
   assert.equal(file.farAhead, true, 'nobody has asked for so much');
-  // For a moment only: nothing else has to happen.
+  // Only for a moment: no other event is needed.
   await file.letCatchUp();
   await file.reach(10 * MB);
   assert.equal(file.farAhead, false);
@@ -26,13 +26,13 @@ test('a fetch that is far ahead of who reads waits a moment, and never for good'
   await whole;
 });
 
-test('the end of a file is there when it has come, or when all has', async () => {
+test('the end of a file can be read when it has arrived, or when all has', async () => {
   const file = spooled();
   const [small, large] = [file.reachTail(MB), file.reachTail(2 * MB)];
   file.setTail(99 * MB);
   await small;
   file.grow(40 * MB);
-  // Of what has come first, a part is missing: so it waits for the whole file, and holds nobody up.
+  // A part before these bytes is missing, so this reader waits for the whole file and delays no other.
   assert.equal(await Promise.race([large.then(() => true), setImmediate(false)]), false);
   assert.equal(file.farAhead, false);
   file.grow(99 * MB);

@@ -29,7 +29,7 @@ async function* expand(file: SpooledFile, limits: Limits): AsyncGenerator<Buffer
   } catch (error) {
     throw translate(error);
   }
-  // Node ends without an error at the first zero after a member, whatever follows.
+  // Node ends without an error at the first zero after a member, and ignores the rest.
   await expectZeros(file, gunzip.bytesWritten);
 }
 

@@ -1,5 +1,5 @@
 /**
- * Matches keys against a glob's program in time linear in the key's length, whatever the glob. A regular expression
+ * Matches keys against a glob's program, for every glob in time linear in the key's length. A regular expression
  * backtracks: one key of 900 dashes held `*-*-*-*.csv` for half a minute.
  *
  * The automaton follows all instructions at once that the key so far may lead to. Such a set of instructions is a "state".

@@ -14,7 +14,7 @@ import type { Request } from './request.ts';
 /** For requests, no object is too young. */
 const NEVER = new Date(8.64e15);
 
-/** Returns the first matching keys after start_after, whatever the marker is. */
+/** Returns the first matching keys after start_after; the marker does not matter. */
 export async function listFirst(
   source: Source,
   connector: Connector,

@@ -40,7 +40,7 @@ describe('faults', () => {
 
   const get = (Key = 'data/a') => client.send(new GetObjectCommand({ Bucket, Key }));
 
-  test('an error, as often as ordered, then the truth', async () => {
+  test('an ordered error is returned as often as ordered, then the real answer', async () => {
     const fault = server.faults.order({
       operation: 'GetObject',
       times: 2,
@@ -73,7 +73,7 @@ describe('faults', () => {
     assert.match(odd.body, /<Code>Odd<\/Code><Message>as &lt;ordered&gt;<\/Message>/);
   });
 
-  test('the SDK tries again after an error', async () => {
+  test('the SDK retries after an error', async () => {
     const fault = server.faults.order({
       operation: 'ListObjectsV2',
       error: { status: 500, code: 'InternalError' },
@@ -84,7 +84,7 @@ describe('faults', () => {
     assert.deepEqual([KeyCount, fault.hits, server.requests.count('ListObjectsV2')], [2, 1, 2]);
   });
 
-  test('only requests that match are met, each by the first order that is left', async () => {
+  test('an order affects only requests that match, and the first order left is used', async () => {
     server.store.createBucket('other-bucket');
     const error = (code: string) => ({ error: { status: 500, code } });
     const faults = [
@@ -104,7 +104,7 @@ describe('faults', () => {
     );
   });
 
-  test('a cancelled order does nothing', async () => {
+  test('a cancelled order has no effect', async () => {
     const fault = server.faults.order({
       times: Number.POSITIVE_INFINITY,
       error: { status: 500, code: 'Odd' },
@@ -116,7 +116,7 @@ describe('faults', () => {
   });
 
   for (const cut of [0, 1, 300_000]) {
-    test(`a body that is cut after ${cut} bytes`, async () => {
+    test(`a body is cut after ${cut} bytes`, async () => {
       const fault = server.faults.order({ operation: 'GetObject', cut });
       const answer = await get();
       assert.equal(answer.ContentLength, BODY.length);
@@ -129,13 +129,13 @@ describe('faults', () => {
     });
   }
 
-  test('a listing that is cut', async () => {
+  test('a listing can be cut', async () => {
     server.faults.order({ operation: 'ListObjectsV2', cut: 50 });
     await assert.rejects(client.send(new ListObjectsV2Command({ Bucket })));
     assert.equal((await client.send(new ListObjectsV2Command({ Bucket }))).KeyCount, 2);
   });
 
-  test('a body that stalls until it is released', async () => {
+  test('a body can stall until it is released', async () => {
     const fault = server.faults.order({ key: 'data/a', stall: { after: 100_000 } });
     const answer = await get();
     const body = answer.Body as Readable;
@@ -156,13 +156,13 @@ describe('faults', () => {
     assert.deepEqual(Buffer.concat(chunks), BODY);
   });
 
-  test('a body that stalls for a time', async () => {
+  test('a body can stall for a given time', async () => {
     const fault = server.faults.order({ stall: { after: 0, ms: 1 } });
     assert.deepEqual(Buffer.from((await (await get()).Body?.transformToByteArray()) ?? []), BODY);
     assert.equal(fault.hits, 1);
   });
 
-  test('a body that stalls, then is cut', async () => {
+  test('a body can stall and then be cut', async () => {
     const fault = server.faults.order({ stall: { after: 10 }, cut: 20 });
     const answer = await get();
     await fault.hit();
@@ -179,7 +179,7 @@ describe('faults', () => {
     await fault.hit(2);
   });
 
-  test('a range that is ignored', async () => {
+  test('a Range header can be ignored', async () => {
     server.faults.order({ operation: 'GetObject', ignoreRange: true });
     const ranged = () => client.send(new GetObjectCommand({ Bucket, Key: 'data/a', Range: 'bytes=10-19' }));
     const ignored = await ranged();
@@ -188,7 +188,7 @@ describe('faults', () => {
     assert.equal((await ranged()).ContentLength, 10);
   });
 
-  test('conditions that are ignored, and an ETag that is another or none', async () => {
+  test('conditions can be ignored, and the ETag can be wrong or missing', async () => {
     const wrong = () => client.send(new GetObjectCommand({ Bucket, Key: 'data/b', IfMatch: '"other"' }));
     assert.equal((await failureOf(wrong())).status, 412);
     server.faults.order({ operation: 'GetObject', ignoreConditions: true });
@@ -201,7 +201,7 @@ describe('faults', () => {
     }
   });
 
-  test('a listing of another making', async () => {
+  test("a listing can be replaced by a function's result", async () => {
     server.faults.order({ operation: 'ListObjectsV2', listing: unsorted });
     const list = async () =>
       (await client.send(new ListObjectsV2Command({ Bucket }))).Contents?.map(({ Key }) => Key);
@@ -209,7 +209,7 @@ describe('faults', () => {
     assert.deepEqual(await list(), ['data/a', 'data/b']);
   });
 
-  test('siblings that are counted before start-after, as MinIO counts them', async () => {
+  test('siblings can be counted before start-after, as MinIO counts them', async () => {
     const name = 'siblings';
     server.store.createBucket(name);
     const keys = ['pump/1', 'pump/2', 'pump0', 'pump1', 'pump2'];
@@ -226,7 +226,7 @@ describe('faults', () => {
     assert.deepEqual(await list({ StartAfter: 'pump/1' }), [keys.slice(1), false]);
   });
 
-  test('a body that trickles, until the client gives up', async () => {
+  test('a body can be sent slowly until the client gives up', async () => {
     const fault = server.faults.order({ key: 'data/b', trickle: { ms: 1 } });
     assert.equal(await (await get('data/b')).Body?.transformToString(), 'b');
     assert.equal(fault.hits, 1);
@@ -237,7 +237,7 @@ describe('faults', () => {
     body.destroy();
   });
 
-  test('a connection that is reset before it is answered', async () => {
+  test('a connection can be reset before the answer', async () => {
     const fault = server.faults.order({ operation: 'HeadObject', reset: true });
     const failure = await failureOf(client.send(new HeadObjectCommand({ Bucket, Key: 'data/a' })));
     assert.equal(failure.status, undefined);
@@ -255,20 +255,20 @@ describe('faults', () => {
     assert.equal(server.store.get(Bucket, 'data/new')?.size, BODY.length);
   });
 
-  test('an answer that comes later, but is right', async () => {
+  test('an answer can be delayed and is then correct', async () => {
     const fault = server.faults.order({ key: 'data/b', delay: 1 });
     assert.equal(await (await get('data/b')).Body?.transformToString(), 'b');
     assert.equal(fault.hits, 1);
   });
 
-  test('an answer that would come much later comes when it is released', async () => {
+  test('an answer with a long delay is sent when it is released', async () => {
     const fault = server.faults.order({ key: 'data/b', delay: 3_600_000 });
     const answer = get('data/b');
     fault.release();
     assert.equal(await (await answer).Body?.transformToString(), 'b');
   });
 
-  test('an object that changes or goes just before it is read', async () => {
+  test('an object can change or be deleted just before it is read', async () => {
     const { ETag } = (await client.send(new ListObjectsV2Command({ Bucket }))).Contents?.[1] ?? {};
     server.faults.order({ key: 'data/b', before: () => server.store.put(Bucket, 'data/b', 'new') });
     const read = client.send(new GetObjectCommand({ Bucket, Key: 'data/b', IfMatch: ETag }));
@@ -277,7 +277,7 @@ describe('faults', () => {
     assert.deepEqual(await failureOf(get('data/b')), { code: 'NoSuchKey', status: 404 });
   });
 
-  test('closing ends what is stalled and what is delayed', async () => {
+  test('closing the server ends stalled and delayed answers', async () => {
     const own = await startBucketServer();
     own.store.createBucket(Bucket);
     own.store.put(Bucket, 'a', BODY);

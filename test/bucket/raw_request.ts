@@ -6,17 +6,17 @@ import type { Target } from './target.ts';
 /** A request that no SDK would send. */
 export interface RawRequest {
   method?: string;
-  /** As it goes over the wire, with what is to be encoded already encoded. */
+  /** The path as it is sent, already encoded. */
   path: string;
   headers?: Record<string, string>;
-  /** Sent without being signed. */
+  /** Headers that are sent without being signed. */
   unsignedHeaders?: Record<string, string>;
   body?: string | Buffer;
-  /** `x-amz-content-sha256`; the body's own hash if not given. */
+  /** `x-amz-content-sha256`; the body's own hash if omitted. */
   payloadHash?: string;
-  /** Not signed, and without the headers that go with it. */
+  /** Sends no signature and none of its headers. */
   unsigned?: boolean;
-  /** Makes the body when the signature is known that its first chunk's builds upon. */
+  /** Creates the body from the request's signature, on which the first chunk's signature builds. */
   signedBody?: (seed: ChunkSeed) => string;
 }
 
@@ -36,7 +36,7 @@ export interface RawAnswer {
 export const sha256 = (data: string | Buffer) => createHash('sha256').update(data).digest('hex');
 export const hmac = (key: string | Buffer, data: string) => createHmac('sha256', key).update(data).digest();
 
-/** Sends a request over a connection of its own, signed by an independent reading of Signature Version 4. */
+/** Sends a request over its own connection, signed by an independent implementation of Signature Version 4. */
 export async function sendRaw(target: Target, raw: RawRequest): Promise<RawAnswer> {
   const { method = 'GET', path } = raw;
   const { host } = new URL(target.endpoint);
@@ -94,7 +94,7 @@ function sign(target: Target, { method, path, headers, payloadHash, timestamp }:
   return { authorization, signature, timestamp, scope, key };
 }
 
-/** The text of the first element of that name. */
+/** Returns the text of the first element with that name. */
 export function elementOf(xml: string, name: string): string | undefined {
   return new RegExp(`<${name}>([^<]*)</${name}>`).exec(xml)?.[1];
 }

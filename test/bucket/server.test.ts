@@ -36,7 +36,7 @@ async function start(options: BucketServerOptions = { credentials: [credentials]
   };
 }
 
-test('a bucket of another region redirects, and the SDK follows', async () => {
+test('a request for a bucket of another region gets a redirect, and the SDK follows it', async () => {
   await using at = await start();
   at.server.store.createBucket('far-away', { region: 'eu-west-1' });
   const list = new ListObjectsV2Command({ Bucket: 'far-away' });
@@ -53,7 +53,7 @@ test('a bucket of another region redirects, and the SDK follows', async () => {
   local.destroy();
 });
 
-test('a request that is signed for a wrong region is told the right one', async () => {
+test('the error for a request signed for a wrong region names the right one', async () => {
   await using at = await start();
   const wrong = clientOf(at.target, { region: 'ap-south-1' });
   const failure = await failureOf(wrong.send(new ListObjectsV2Command({ Bucket })));
@@ -62,12 +62,12 @@ test('a request that is signed for a wrong region is told the right one', async 
   const raw = await sendRaw({ ...at.target, region: 'ap-south-1' }, { path: `/${Bucket}?list-type=2` });
   assert.equal(elementOf(raw.body, 'Region'), 'us-east-1');
   const follower = clientOf(at.target, { region: 'ap-south-1', followRegionRedirects: true });
-  // The SDK takes this hint only for HeadBucket.
+  // The SDK follows this hint only for HeadBucket.
   assert.equal((await follower.send(new HeadBucketCommand({ Bucket }))).BucketRegion, 'us-east-1');
   follower.destroy();
 });
 
-test('buckets are made in the region that is asked for', async () => {
+test('a bucket is created in the requested region', async () => {
   await using at = await start();
   const CreateBucketConfiguration = { LocationConstraint: 'eu-west-1' } as const;
   await at.client.send(new CreateBucketCommand({ Bucket: 'far-away', CreateBucketConfiguration }));
@@ -83,7 +83,7 @@ test('buckets are made in the region that is asked for', async () => {
   assert.deepEqual(again, { code: 'BucketAlreadyOwnedByYou', status: 409 });
 });
 
-test('anonymous buckets may be listed and read unsigned, and nothing else', async () => {
+test('anonymous buckets allow unsigned listing and reading, and nothing else', async () => {
   await using at = await start({ credentials: [credentials], anonymousBuckets: [Bucket] });
   at.server.store.put(Bucket, 'a', 'public');
   at.server.store.createBucket('private-bucket');
@@ -102,7 +102,7 @@ test('anonymous buckets may be listed and read unsigned, and nothing else', asyn
   assert.equal(at.server.store.get(Bucket, 'a')?.size, 6);
 });
 
-test('without credentials everybody may do everything', async () => {
+test('without credentials, everyone may do everything', async () => {
   await using at = await start({});
   const put = await sendRaw(at.target, { path: `/${Bucket}/a`, method: 'PUT', body: 'x', unsigned: true });
   assert.equal(put.status, 200);
@@ -145,7 +145,7 @@ function presign(at: { endpoint: string }, path: string, date: Date, expires: nu
   return `${path}?${query}&X-Amz-Signature=${signature}`;
 }
 
-test('temporary credentials need their token', async () => {
+test('temporary credentials require their session token', async () => {
   await using at = await start({ credentials: [{ ...credentials, sessionToken: 'token' }] });
   const list = new ListObjectsV2Command({ Bucket });
   assert.deepEqual(await failureOf(at.client.send(list)), { code: 'InvalidToken', status: 400 });
@@ -154,7 +154,7 @@ test('temporary credentials need their token', async () => {
   bearer.destroy();
 });
 
-test('what is not there says so', async () => {
+test('a missing key or bucket and an unsupported operation each give their error code', async () => {
   await using at = await start();
   const code = async (method: string, path: string) => {
     const { status, body } = await sendRaw(at.target, { method, path });
@@ -169,7 +169,7 @@ test('what is not there says so', async () => {
   assert.deepEqual(await code('GET', '/Not_A_Bucket?list-type=2'), [400, 'InvalidBucketName']);
 });
 
-test('a bare + in a path is a space, as S3 has it', async () => {
+test('a bare + in a path is a space, as in S3', async () => {
   await using at = await start();
   at.server.store.put(Bucket, 'a b', 'with a space');
   assert.equal((await sendRaw(at.target, { path: `/${Bucket}/a+b`, unsigned: false })).status, 403);
@@ -179,7 +179,7 @@ test('a bare + in a path is a space, as S3 has it', async () => {
   await open[Symbol.asyncDispose]();
 });
 
-test('files of the disk are served whole, in ranges, and not empty-handed', async () => {
+test('files on disk are served whole and in ranges', async () => {
   await using at = await start();
   const path = join(tmpdir(), `bucket-${randomBytes(8).toString('hex')}`);
   const bytes = randomBytes(1_000_000);
@@ -202,7 +202,7 @@ test('files of the disk are served whole, in ranges, and not empty-handed', asyn
   }
 });
 
-test('the store keeps its keys in the order of their bytes, however they came', async () => {
+test('the store keeps keys in byte order, independent of their order of arrival', async () => {
   await using at = await start();
   const { store } = at.server;
   const keys = ['b', '\uffee', '\u{10000}', 'a', 'é', '\ue000', 'b/', '\ud7ff'];
@@ -225,7 +225,7 @@ test('the store keeps its keys in the order of their bytes, however they came', 
   assert.throws(() => store.put(Bucket, 'lone \ud800', ''));
 });
 
-test('times are given in whole seconds', async () => {
+test('times are in whole seconds', async () => {
   await using at = await start();
   at.server.store.put(Bucket, 'a', 'x', { lastModified: new Date('2020-02-03T04:05:06.789Z') });
   const { LastModified } = await at.client.send(new GetObjectCommand({ Bucket, Key: 'a' }));
@@ -236,7 +236,7 @@ test('times are given in whole seconds', async () => {
   );
 });
 
-test('requests are counted by operation, and the last ones kept', async () => {
+test('requests are counted by operation, and the last ones are kept', async () => {
   await using at = await start();
   const { requests } = at.server;
   await at.client.send(new PutObjectCommand({ Bucket, Key: 'a/ü', Body: 'x' }));

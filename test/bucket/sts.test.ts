@@ -6,7 +6,7 @@ import { startBucketServer } from '../../embedded/bucket/server.ts';
 import { startStsServer } from '../../embedded/sts/server.ts';
 import { clientOf } from './target.ts';
 
-// The embedded STS, as the AWS SDK sees it, and what the bucket makes of what it issues.
+// The embedded STS as the AWS SDK sees it, and how the bucket treats its credentials.
 
 const user = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'secret' };
 const stranger = { accessKeyId: 'AKIDSTRANGER', secretAccessKey: 'other' };
@@ -47,7 +47,7 @@ async function start() {
   };
 }
 
-test('who may assume a role gets credentials that the bucket takes, with their token only', async () => {
+test('a principal that may assume a role gets credentials, which the bucket accepts only with their token', async () => {
   await using at = await start();
   const role = await at.assume();
   assert.equal(await at.get(role), 'text');
@@ -58,7 +58,7 @@ test('who may assume a role gets credentials that the bucket takes, with their t
   assert.ok(role.expiration!.getTime() > Date.now() + 3_000_000);
 });
 
-test('credentials end when they expire, or are revoked', async () => {
+test('credentials stop working when they expire or are revoked', async () => {
   await using at = await start();
   at.sts.lifetimeMs = 0;
   await assert.rejects(at.get(await at.assume()), { name: 'ExpiredToken' });
@@ -69,7 +69,7 @@ test('credentials end when they expire, or are revoked', async () => {
   await assert.rejects(at.get(role), { name: 'ExpiredToken' });
 });
 
-test('whoever is not trusted, with another external id, or none, or of another role, is denied alike', async () => {
+test('an untrusted principal, a wrong or missing external id and an unknown role are denied in the same way', async () => {
   await using at = await start();
   for (const [params, signer] of [
     [{}, stranger],

@@ -10,7 +10,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { startBucketServer } from '../../embedded/bucket/server.ts';
 
-/** A server that the conformance suite runs against, and who may use it. */
+/** A server that the conformance suite runs against, with credentials for it. */
 export interface Target {
   endpoint: string;
   region: string;
@@ -18,7 +18,7 @@ export interface Target {
   close(): Promise<void>;
 }
 
-/** Our own server, with credentials that it checks. */
+/** Our own server, with credentials that it verifies. */
 export async function ownTarget(): Promise<Target> {
   const credentials = {
     accessKeyId: 'AKIDEXAMPLE',
@@ -29,7 +29,7 @@ export async function ownTarget(): Promise<Target> {
   return { endpoint: server.endpoint, region, credentials, close: () => server.close() };
 }
 
-/** The server that the environment names, to hold the suite itself against somebody else's idea of S3. */
+/** The server that the environment names, to compare the suite with another implementation of S3. */
 export function otherTarget(): Target | undefined {
   const { S3_CONFORMANCE_ENDPOINT, S3_CONFORMANCE_REGION, ...env } = process.env;
   if (!S3_CONFORMANCE_ENDPOINT) return undefined;
@@ -44,13 +44,13 @@ export function otherTarget(): Target | undefined {
   };
 }
 
-/** A client that shows each error as it comes, without trying again. */
+/** A client that reports each error at once, without retries. */
 export function clientOf(target: Target, config: S3ClientConfig = {}): S3Client {
   const { endpoint, region, credentials } = target;
   return new S3Client({ endpoint, region, credentials, forcePathStyle: true, maxAttempts: 1, ...config });
 }
 
-/** A new bucket of a random name; gone with its objects when it is disposed of. */
+/** A new bucket with a random name; it is deleted with its objects when it is disposed of. */
 export async function newBucket(client: S3Client, keys: Iterable<string> = []) {
   const name = `conformance-${randomBytes(8).toString('hex')}`;
   await client.send(new CreateBucketCommand({ Bucket: name }));
@@ -70,12 +70,12 @@ export async function newBucket(client: S3Client, keys: Iterable<string> = []) {
   };
 }
 
-/** Undoes `encoding-type=url`. */
+/** Decodes keys of a listing with `encoding-type=url`. */
 export function decodeKey(text: string): string {
   return decodeURIComponent(text.replaceAll('+', ' '));
 }
 
-/** What an error of the SDK says, as far as servers must agree on it. */
+/** The parts of an SDK error on which servers must agree. */
 export async function failureOf(
   promise: Promise<unknown>,
 ): Promise<{ code: string; status: number | undefined }> {

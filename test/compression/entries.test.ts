@@ -24,7 +24,7 @@ async function fileOf(bytes: Uint8Array | string): Promise<SpooledFile> {
   return new SpooledFile({ path, sizeBytes, available: sizeBytes });
 }
 
-/** Names and texts of all entries, the same from the disk and from memory. */
+/** Names and texts of all entries, which must be the same from the disk and from memory. */
 async function read(bytes: Uint8Array | string, limits = NO_LIMIT): Promise<[string | null, string][]> {
   const entries = await readFile(await fileOf(bytes), limits);
   const inMemory = SpooledFile.inMemory(join(dir, 'in memory'), Buffer.from(bytes));
@@ -46,22 +46,22 @@ async function readFile(file: SpooledFile, limits: typeof NO_LIMIT): Promise<[st
   );
 }
 
-/** Which of the test's files this process holds open. */
+/** The test's files that this process has open. */
 async function openFiles(): Promise<string[]> {
   const links = await readdir('/proc/self/fd');
   const targets = await Promise.all(links.map((link) => readlink(`/proc/self/fd/${link}`).catch(() => '')));
   return targets.filter((target) => target.startsWith(dir));
 }
 
-describe('plain', () => {
-  test('is what no other compression knows', async () => {
+describe('a plain file', () => {
+  test('is any file without the signature of a compression', async () => {
     assert.deepEqual(await read('a,b\n'), [[null, 'a,b\n']]);
     assert.deepEqual(await read(''), [[null, '']]);
     assert.deepEqual(await read('PK'), [[null, 'PK']]);
   });
 });
 
-describe('gzip', () => {
+describe('a gzip file', () => {
   const one = gzipSync('a,b\n');
   const two = gzipSync('c,d\n');
 
@@ -72,7 +72,7 @@ describe('gzip', () => {
     assert.deepEqual(await read(gzipSync('')), [[null, '']]);
   });
 
-  test('that ends in the middle is truncated', async () => {
+  test('that ends in the middle fails as truncated', async () => {
     const whole = Buffer.concat([one, two]);
     for (let length = 2; length < whole.length; length++) {
       if (length === one.length) continue;
@@ -80,7 +80,7 @@ describe('gzip', () => {
     }
   });
 
-  test('with anything else in it is corrupt', async () => {
+  test('that is damaged or has other data after it fails as corrupt', async () => {
     const changed = Buffer.from(one);
     changed[changed.length - 8] = (changed[changed.length - 8] as number) ^ 1;
     const zeros = Buffer.alloc(10);
@@ -95,8 +95,8 @@ describe('gzip', () => {
   });
 });
 
-describe('zip', () => {
-  test('gives its files in the order of the directory', async () => {
+describe('a zip file', () => {
+  test('yields its entries in the order of the directory', async () => {
     const bytes = zipSync({
       'b.csv': Buffer.from('b\n'),
       folder: { 'a.csv': [Buffer.from('a\n'), { level: 0 }], '.DS_Store': Buffer.from('x') },
@@ -135,7 +135,7 @@ describe('zip', () => {
     assert.deepEqual(await read(writeZip(members)), expected);
   });
 
-  test('names its entries and uses no name as a path', async () => {
+  test('yields entry names that are never used as paths', async () => {
     const names = ['../../etc/passwd', '/abs.csv', 'C:\\x.csv', 'ä.csv'];
     const bytes = writeZip(names.map((name) => ({ name, data: name, flags: 0x800 })));
     assert.deepEqual(
@@ -144,7 +144,7 @@ describe('zip', () => {
     );
   });
 
-  test('that is encrypted or packed in another way is refused as a whole', async () => {
+  test('that is encrypted or uses another method is refused as a whole', async () => {
     const good = { name: 'good.csv', data: 'a\n' };
     const listed = async (...members: Parameters<typeof writeZip>[0]) =>
       openEntries(await fileOf(writeZip(members)), NO_LIMIT).next();
@@ -188,12 +188,12 @@ describe('zip', () => {
   }
 });
 
-describe('zstd', () => {
+describe('a zstd file', () => {
   const one = zstdCompressSync('a,b\n');
   const two = zstdCompressSync('c,d\n', { params: { [constants.ZSTD_c_checksumFlag]: 1 } });
   const skippable = Buffer.concat([Buffer.from([0x5f, 0x2a, 0x4d, 0x18, 5, 0, 0, 0]), Buffer.from('hello')]);
 
-  test('may have several frames, and frames to be skipped', async () => {
+  test('may have several frames, and skippable frames', async () => {
     const both = 'a,b\nc,d\n';
     assert.deepEqual(await read(one), [[null, 'a,b\n']]);
     assert.deepEqual(await read(Buffer.concat([one, two])), [[null, both]]);
@@ -215,7 +215,7 @@ describe('zstd', () => {
     }
   });
 
-  test('that ends in the middle is truncated', async () => {
+  test('that ends in the middle fails as truncated', async () => {
     const whole = Buffer.concat([one, skippable, two]);
     for (let length = 4; length < whole.length; length++) {
       if (length === one.length || length === one.length + skippable.length) continue;
@@ -223,7 +223,7 @@ describe('zstd', () => {
     }
   });
 
-  test('with anything else in it is corrupt', async () => {
+  test('that is damaged or has other data after it fails as corrupt', async () => {
     const changed = Buffer.from(two);
     changed[changed.length - 1] = (changed[changed.length - 1] as number) ^ 1;
     for (const bytes of [
@@ -236,7 +236,7 @@ describe('zstd', () => {
     }
   });
 
-  test('that takes too much memory, or a dictionary, is refused', async () => {
+  test('that needs too much memory or a dictionary is refused', async () => {
     const window = (windowLog: number) =>
       zstdCompressSync(Buffer.alloc(300_000_000), {
         params: { [constants.ZSTD_c_windowLog]: windowLog, [constants.ZSTD_c_compressionLevel]: 1 },
@@ -250,7 +250,7 @@ describe('zstd', () => {
   });
 });
 
-describe('what is not read', () => {
+describe('a file that is not supported', () => {
   const starts: Record<string, string> = {
     bzip2: '425a683931415926535900000000',
     xz: 'fd377a585a000004e6d6b446',
@@ -262,7 +262,7 @@ describe('what is not read', () => {
     RAR: '526172211a0701003392b5e5',
   };
 
-  test('is known by its first bytes, and named', async () => {
+  test('is recognized by its first bytes, and its format is named', async () => {
     for (const [name, hex] of Object.entries(starts)) {
       await assert.rejects(
         read(Buffer.from(hex, 'hex')),
@@ -273,7 +273,7 @@ describe('what is not read', () => {
     assert.deepEqual(await read('BZh9,b\n'), [[null, 'BZh9,b\n']]);
   });
 
-  test('is compressed once more', async () => {
+  test('is one that is compressed twice', async () => {
     const packed = gzipSync('a,b\n');
     const twice = { code: 'nested_compression', message: /again, with gzip/ };
     await assert.rejects(read(gzipSync(packed)), twice);
@@ -286,7 +286,7 @@ describe('what is not read', () => {
   });
 });
 
-describe('limits', () => {
+describe('expansion limits', () => {
   const tooLarge = {
     code: 'expanded_too_large',
     message: /^expected at most 1000 bytes when expanded, got at least \d+$/,
@@ -306,7 +306,7 @@ describe('limits', () => {
     }
   });
 
-  test('stop a bomb early, also one that lies about its size', async () => {
+  test('stop an archive bomb early, also one with a false size', async () => {
     const data = Buffer.alloc(50_000_000);
     await assert.rejects(read(writeZip([{ name: 'bomb', data, size: 10 }]), limits), { code: 'corrupt_zip' });
     for (const bomb of [gzipSync(data), zstdCompressSync(data)]) {
@@ -322,7 +322,7 @@ describe('limits', () => {
   });
 });
 
-test('a stream that is not read to its end leaves no file open', {
+test('a stream that is closed before its end leaves no file open', {
   skip: process.platform !== 'linux',
 }, async () => {
   const data = Buffer.alloc(3_000_000, 'abcdefghij\n');
@@ -345,7 +345,7 @@ test('a stream that is not read to its end leaves no file open', {
       waiting.read(0);
       waiting.destroy();
     }
-    // A read that was under way may still open the file, before it learns that nobody waits for it.
+    // A read that was running may still open the file before it learns that nobody waits for it.
     let open = await openFiles();
     for (let wait = 0, closed = 0; wait < 200 && closed < 10; wait++) {
       await new Promise((resolve) => setTimeout(resolve, 10));

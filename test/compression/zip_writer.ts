@@ -1,19 +1,19 @@
 import { crc32, deflateRawSync } from 'node:zlib';
 
-/** What a member of a hand-made zip file is; what is wrong with it is up to the test. */
+/** A member of a zip file; a test may declare false values. */
 export interface ZipMember {
   name: string;
   data: string | Buffer;
-  /** 0 stored, 8 deflated (default), others are only claimed. */
+  /** 0 stored, 8 deflated (default); others are declared only. */
   method?: number;
   flags?: number;
   crc?: number;
   size?: number;
   /** Sizes and offset in the zip64 field of the directory, as for a member over 4 GiB. */
   zip64?: boolean;
-  /** As Unix has them, with the kind of the file. */
+  /** Unix permissions with the file type. */
   mode?: number;
-  /** Where the directory says that it begins, if that is not where it does. */
+  /** The offset that the directory declares, if it is not the true one. */
   offset?: number;
 }
 
@@ -31,7 +31,7 @@ function numbers(...items: [number, number][]): Buffer {
   return bytes;
 }
 
-/** A zip file after APPNOTE.TXT; with a zip64 end of directory if any member is zip64. */
+/** Creates a zip file after APPNOTE.TXT; with a zip64 end of directory if any member is zip64. */
 export function writeZip(members: ZipMember[]): Buffer {
   const parts: Buffer[] = [];
   const directory: Buffer[] = [];

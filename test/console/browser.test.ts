@@ -5,7 +5,7 @@ import type { Page } from 'playwright-core';
 import { openWorld } from '../support/world.ts';
 import { findChromium, openBrowser, openConsole } from './support.ts';
 
-// CONSOLE_SCREENSHOTS=<directory> keeps what was seen there.
+// CONSOLE_SCREENSHOTS=<directory> saves the screenshots there.
 const { CONSOLE_SCREENSHOTS: screenshots } = process.env;
 const executablePath = findChromium();
 const options = executablePath
@@ -29,7 +29,7 @@ before(async () => {
 
 async function open(path: string): Promise<Page> {
   const page = await browser!.newPage({ viewport: { width: 1280, height: 900 } });
-  // What the Content-Security-Policy stops is told here, too.
+  // Violations of the Content-Security-Policy are reported here, too.
   page.on('console', (message) => {
     if (message.type() === 'error') errors.push(message.text());
   });
@@ -63,7 +63,7 @@ const FOCUSED = `(() => {
   return isOutlined ? focused.textContent.trim() : 'no outline: ' + focused.outerHTML;
 })()`;
 
-test('every page fits at 1280 and 390 pixels, in light and dark, without an error', options, async () => {
+test('every page fits at 1280 and 390 pixels, light and dark, without any error', options, async () => {
   const pages = {
     overview: '/',
     connector: WEATHER,
@@ -89,7 +89,7 @@ test('every page fits at 1280 and 390 pixels, in light and dark, without an erro
   assert.deepEqual(errors, []);
 });
 
-test('the keyboard reaches every control, and shows where it is', options, async () => {
+test('the keyboard reaches every control, and the focus is visible', options, async () => {
   const page = await open(WEATHER);
   await page.keyboard.press('Tab');
   assert.equal(await page.evaluate('document.activeElement.textContent'), 'Skip to the content');
@@ -105,7 +105,7 @@ test('the keyboard reaches every control, and shows where it is', options, async
   await page.close();
 });
 
-test('a failed file is found, looked at, and retried by its button', options, async () => {
+test('a failed file can be found, opened and retried with its button', options, async () => {
   const page = await open('/');
   await page.getByRole('link', { name: '1 failure' }).click();
   await page.getByRole('link', { name: 'weather/2026-01-30.csv' }).click();
@@ -121,7 +121,7 @@ test('a failed file is found, looked at, and retried by its button', options, as
 });
 
 test(
-  'the page follows what happens, keeps what is typed, and stands still when told to',
+  'the page updates itself, keeps typed input, and does not change while auto-refresh is off',
   options,
   async () => {
     const page = await open(WEATHER);
@@ -140,12 +140,12 @@ test(
     await page.getByRole('link', { name: 'weather/2026-02-01.csv' }).waitFor();
     assert.equal(await page.getByLabel('File name').inputValue(), 'half a wo');
     assert.equal(await page.getByRole('button', { name: 'Drop connector' }).isVisible(), true);
-    // The row has moved down, and the button that a key would press is still that file's.
+    // The row has moved down, and the focus is still on that file's button.
     assert.equal(await page.evaluate('document.activeElement.ariaLabel'), 'Retry weather/2026-01-30.csv');
 
     await page.getByLabel('Auto-refresh').uncheck();
     await arrive('weather/2026-02-02.csv');
-    // Another page has seen it by then; this one would have, too.
+    // Another page has shown it by now, so this one would have, too.
     const other = await open(WEATHER);
     await other.getByRole('link', { name: 'weather/2026-02-02.csv' }).waitFor();
     assert.equal(await page.getByRole('link', { name: 'weather/2026-02-02.csv' }).count(), 0);
@@ -156,7 +156,7 @@ test(
   },
 );
 
-test('a connector is made step by step, each with the SQL that it runs', options, async () => {
+test('a connector is created step by step, and each step shows the SQL that it runs', options, async () => {
   world.put('air/1.csv', 'time,site,pm25,note\n2026-01-01 00:00:00Z,a,4.5,x\n2026-01-01 01:00:00Z,b,5.5,y\n');
   const page = await open('/setup');
   const sql = page.locator('#sql');
@@ -207,7 +207,7 @@ test('a connector is made step by step, each with the SQL that it runs', options
   ]);
   await page.close();
 
-  // The SQL that the last step shows makes the same connector.
+  // The SQL that the last step shows creates the same connector.
   const row = () =>
     world.db.one(`
       select to_jsonb(c) - '{created_at,state}'::text[] as c,
@@ -219,7 +219,7 @@ test('a connector is made step by step, each with the SQL that it runs', options
   assert.deepEqual(await row(), made);
 });
 
-test('a draft that is cancelled is gone', options, async () => {
+test('a cancelled draft is deleted', options, async () => {
   const page = await open('/setup');
   await page.getByLabel('Name', { exact: true }).fill('draft');
   await page.getByLabel('Bucket', { exact: true }).fill(world.bucket);

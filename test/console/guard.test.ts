@@ -24,7 +24,7 @@ function getAs(url: string, host: string): Promise<number> {
   });
 }
 
-test('only names of this machine are answered to, or a page of any name could be made one of this origin', async () => {
+test('the console answers only to host names of this machine, against DNS rebinding', async () => {
   const port = new URL(open.url).port;
   for (const host of [`localhost:${port}`, `127.0.0.1:${port}`, `[::1]:${port}`]) {
     assert.equal(await getAs(open.url, host), 200, host);
@@ -34,7 +34,7 @@ test('only names of this machine are answered to, or a page of any name could be
   }
 });
 
-test('every answer forbids scripts within the page, frames and other origins', async () => {
+test('every answer forbids inline scripts, frames and other origins', async () => {
   for (const path of ['/', '/no-such-page', '/assets/console.css']) {
     const { headers, text } = await getPage(open, path);
     assert.match(
@@ -47,7 +47,7 @@ test('every answer forbids scripts within the page, frames and other origins', a
   }
 });
 
-test('a form is taken only with its token and from its own origin', async () => {
+test('a form is accepted only with its token and from its own origin', async () => {
   const fields = { action: 'pause', name: 'x' };
   assert.equal((await sendForm(open, '/act', fields)).status, 303);
   assert.equal((await sendForm(open, '/act', { ...fields, token: 'guessed' })).status, 403);
@@ -61,7 +61,7 @@ test('a form is taken only with its token and from its own origin', async () => 
   assert.equal(status, 404, 'nothing is done by a link');
 });
 
-test('after an action one stays in the console, wherever a form wants to lead', async () => {
+test('an action redirects only within the console, with any target in the form', async () => {
   for (const back of [
     '//evil.example/',
     '//evil.example//x',
@@ -77,7 +77,7 @@ test('after an action one stays in the console, wherever a form wants to lead', 
   }
 });
 
-test('with a token, nothing is shown or done without it', async () => {
+test('with an access token set, nothing is shown or run without it', async () => {
   for (const path of ['/', '/connector?name=x', '/events']) {
     const { status, text } = await getPage(locked, path);
     assert.equal(status, 401);
@@ -114,7 +114,7 @@ test('with a token, nothing is shown or done without it', async () => {
   }
 });
 
-test('a cookie is good for twelve hours', (context) => {
+test('a cookie is valid for twelve hours', (context) => {
   const guard = makeGuard(TOKEN);
   const empty = { headers: {} } as IncomingMessage;
   const cookie = guard.signIn(TOKEN, empty)!.split(';')[0];
@@ -127,7 +127,7 @@ test('a cookie is good for twelve hours', (context) => {
   assert.equal(guard.isSignedIn(request), false);
 });
 
-test('an address that others can reach needs a token', () => {
+test('an address that other machines can reach requires a token', () => {
   const env = { DATABASE_URL: 'postgres://db' };
   assert.equal(readConsoleConfig(env).host, '127.0.0.1');
   assert.equal(

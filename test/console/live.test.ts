@@ -13,7 +13,7 @@ const LISTENING =
 const db = await testDatabase();
 const console = await openConsole(db.url);
 
-/** The events that a page gets, one by one. */
+/** The events that a page receives, one by one. */
 async function* follow(path: string): AsyncGenerator<string> {
   const ended = new AbortController();
   after(() => ended.abort());
@@ -36,7 +36,7 @@ const notify = (payload: unknown) =>
     typeof payload === 'string' ? payload : JSON.stringify(payload),
   ]);
 
-test('a page is told of its connector only, or of all, also after the console has lost its session', async () => {
+test('a page is notified of its own connector only, or of all, also after the console has lost its session', async () => {
   await db.waitFor(LISTENING, (rows) => rows.length === 1);
   const ofA = follow('/events?connector=a');
   const ofAll = follow('/events');
@@ -58,14 +58,14 @@ function start(env: Record<string, string>): ChildProcess {
   const child = spawn(process.execPath, [MAIN], {
     env: { PATH: process.env.PATH, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
-    // Where there is no .env.
+    // In a folder without .env.
     cwd: '/',
   });
   after(() => child.kill('SIGKILL'));
   return child;
 }
 
-test('npm run console says where it is, and ends when told to', async () => {
+test('npm run console prints its address, and ends on a signal', async () => {
   const child = start({ DATABASE_URL: db.url, CONSOLE_PORT: '0' });
   const [line] = await once(createInterface({ input: child.stdout! }), 'line');
   const { event, url } = JSON.parse(line);
@@ -75,7 +75,7 @@ test('npm run console says where it is, and ends when told to', async () => {
   assert.deepEqual(await once(child, 'exit'), [0, null]);
 });
 
-test('what it lacks it says in words', async () => {
+test('a console with a missing setting ends with an error that names it', async () => {
   for (const [env, words] of [
     [{}, /DATABASE_URL must be set/],
     [{ DATABASE_URL: db.url, CONSOLE_HOST: '0.0.0.0' }, /CONSOLE_TOKEN is not set/],

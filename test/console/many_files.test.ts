@@ -42,7 +42,7 @@ const keysOf = async (search: Omit<FileSearch, 'name'>) => {
   return { ...page, keys: page.files.map(({ key }) => key) };
 };
 
-test('one goes forth and back through the pages without losing or repeating a file', async () => {
+test('paging forward and back neither loses nor repeats a file', async () => {
   const first = await keysOf({});
   assert.deepEqual(first.keys, keys.slice(0, FILES_PER_PAGE));
   assert.equal(first.above, undefined);
@@ -56,12 +56,12 @@ test('one goes forth and back through the pages without losing or repeating a fi
   assert.deepEqual((await keysOf({ above: last.above })).keys, keys.slice(-10 - FILES_PER_PAGE, -10));
 });
 
-test('a part of a name is found, which without an index of trigrams is looked for in all of them', async () => {
+test('a part of a name is found; without a trigram index, all files are searched', async () => {
   const some = keys[5000]!.slice(-12);
   assert.deepEqual((await keysOf({ search: some })).keys, [keys[5000]]);
 });
 
-test('a page is found by an index, wherever it is and whatever else is looked for', async () => {
+test('a page is found by an index, at every position, by status and by prefix', async () => {
   const deep = keys[90_000]!;
   const searches: Record<string, Omit<FileSearch, 'name'>> = {
     first: {},
@@ -84,7 +84,7 @@ test('a page is found by an index, wherever it is and whatever else is looked fo
   }
 });
 
-test('the pages of a connector with 100,000 files are small, and say how many there are', async () => {
+test('the pages of a connector with 100,000 files are small, and show the number of files', async () => {
   const { text } = await getPage(console, `/connector?${new URLSearchParams({ name: NAME })}`);
   shows(text, /\d\d,\d{3} success/);
   assert.equal(text.match(/<tr id="file:/g)!.length, FILES_PER_PAGE);

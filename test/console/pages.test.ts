@@ -21,7 +21,7 @@ before(async () => {
 const page = (path: string, parameters: Record<string, string> = {}) =>
   getPage(console, `${path}?${new URLSearchParams(parameters)}`);
 
-test('the overview shows the way of the data, and escapes what it is called', async () => {
+test('the overview shows the data flow, and escapes names', async () => {
   const { text } = await page('/');
   shows(text, /<a href="\/connector\?name=weather[^"]+">weather &amp; &lt;wind&gt;<\/a>/);
   assert.ok(!text.includes('<wind>'));
@@ -31,7 +31,7 @@ test('the overview shows the way of the data, and escapes what it is called', as
   shows(text, /Rows per minute in the last hour, 3 at most/);
 });
 
-test('overviews of part of the names', async () => {
+test('the overview can be filtered by part of a name', async () => {
   shows((await page('/', { search: 'WIND' })).text, /weather &amp;/);
   const { text } = await page('/', { search: '<x>' });
   shows(text, /value="&lt;x&gt;"/);
@@ -52,7 +52,7 @@ test('files are found by part of their name and by status', async () => {
   assert.deepEqual(await keys({ search: '%' }), []);
 });
 
-test("a file's page draws its life and shows its rejected rows", async () => {
+test("a file's page shows its history and its rejected rows", async () => {
   const { text } = await page('/file', { name: NAME, key: 'w/2.csv' });
   const life = /<ol>(.*?)<\/ol>/s.exec(text)![1]!;
   assert.deepEqual(
@@ -63,7 +63,7 @@ test("a file's page draws its life and shows its rejected rows", async () => {
   shows(text, /data-label="Line"[^>]*>2<.*invalid input syntax.*<code class="raw">1,x\n?<\/code>/s);
 });
 
-test('an action shows its SQL before and after, and what came of it', async () => {
+test('an action shows its SQL before it runs, and its result after', async () => {
   const { text } = await page('/connector', { name: NAME });
   shows(text, /select s3_connector\.pause\(&#39;weather &amp; &lt;wind&gt;&#39;\);/);
   const paused = await act(console, 'pause', NAME);
@@ -83,14 +83,14 @@ test('a check shows what the worker found', async () => {
   shows(text, /id="check-title"/);
 });
 
-test('retry all failed says how many; cancel and retry one', async () => {
+test('retry all failed shows the number of files; one file can be cancelled and retried', async () => {
   shows(await act(console, 'retry', NAME), /<li>retry: 1<\/li>/);
   await world.settled(NAME);
   shows(await act(console, 'cancel_file', NAME, BAD), /<strong>Done/);
   shows(await act(console, 'retry_file', NAME, 'w/3.csv'), /has no file with the key/);
 });
 
-test('late files that an audit finds are shown, and imported by a button', async () => {
+test('late files that an audit finds are shown, and a button imports them', async () => {
   world.put('w/0.csv', 'a,b\n7,8\n');
   const audited = await act(console, 'audit', NAME);
   shows(audited, /1 late, 0 overwritten/);
@@ -100,7 +100,7 @@ test('late files that an audit finds are shown, and imported by a button', async
   assert.equal(files.find(({ key }) => key === 'w/0.csv')?.status, 'success');
 });
 
-test('the grants of the role decide, and say so', async () => {
+test('the grants of the role decide what is possible, and the page says so', async () => {
   const role = await world.db.createRole();
   const url = new URL(world.db.url);
   url.username = role.name;
@@ -124,14 +124,14 @@ test('the grants of the role decide, and say so', async () => {
   shows(await act(readers, 'poll_now', NAME), /<strong>Done/);
 });
 
-test('what is not there is said so', async () => {
+test('a missing connector or file gives a page that says so', async () => {
   assert.equal((await page('/connector', { name: 'none' })).status, 404);
   assert.equal((await page('/file', { name: NAME, key: 'none' })).status, 404);
   assert.equal((await page('/connector')).status, 404);
   assert.equal((await page('/setup', { name: 'none' })).status, 404);
 });
 
-test('a database that is not there is said so, and that it is not migrated', async () => {
+test('an unreachable database, and one without migrations, give a page that says so', async () => {
   const url = new URL(world.db.url);
   url.pathname = '/no_such_database';
   shows((await getPage(await openConsole(url.href), '/')).text, /does not exist \(3D000\)/);

@@ -8,7 +8,7 @@ import { testDatabase } from '../support/database.ts';
 const db = await testDatabase();
 const HARD = ["it's", 'back\\slash', '"quoted"', '$1', 'a;b--c', 'ü\n\t', ''];
 
-test('what is shown of a statement says the same to PostgreSQL as what is run', async () => {
+test('the statement that is shown means the same to PostgreSQL as the one that runs', async () => {
   for (const hard of HARD) {
     const statement = sql`select ${hard}::text as a, ${null}::text as b, ${[hard, 'x']}::text[] as c, ${7} + 1 as d, ${true}::boolean as e`;
     const run = await db.query(statement.text, [...statement.values]);
@@ -17,19 +17,19 @@ test('what is shown of a statement says the same to PostgreSQL as what is run', 
   }
 });
 
-test('statements put into one another keep their values in order', () => {
+test('nested statements keep their values in order', () => {
   const where = joined([sql`a = ${1}`, sql`b = ${2}`], ' and ');
   const statement = sql`select ${0} from ${identifier('Strange "t"')} where ${where} and c = ${3}`;
   assert.equal(statement.text, 'select $1 from "Strange ""t""" where a = $2 and b = $3 and c = $4');
   assert.deepEqual(statement.values, [0, 1, 2, 3]);
 });
 
-test('what goes together is shown as one transaction, and a call by itself', () => {
+test('statements of one transaction are shown as one, and a call is shown alone', () => {
   const shown = show([sql`select 1`, sql`select 2`, sql`call p(${'x'})`]);
   assert.equal(shown, "begin;\nselect 1;\nselect 2;\ncommit;\ncall p('x');");
 });
 
-test('whatever stands in a template is text, unless a template made it', () => {
+test('every value in a template is escaped, unless a template made it', () => {
   const evil = '<script>"&\'</script>';
   const escaped = '&lt;script&gt;&quot;&amp;&#39;&lt;/script&gt;';
   assert.equal(
@@ -42,7 +42,7 @@ test('whatever stands in a template is text, unless a template made it', () => {
   );
 });
 
-test('a search finds parts of names, or what * and ? stand for', async () => {
+test('a search finds parts of names, with * and ? as wildcards', async () => {
   const found = async (search: string) =>
     (
       await db.query<{ name: string }>(

@@ -6,7 +6,7 @@ import { type Browser, chromium } from 'playwright-core';
 import type { ConsoleConfig } from '../../console/config.ts';
 import { type Console, startConsole } from '../../console/server.ts';
 
-/** A console on a port of its own, closed after the test file. */
+/** A console on its own port, closed after the test file. */
 export async function openConsole(
   databaseUrl: string,
   config: Partial<ConsoleConfig> = {},
@@ -22,19 +22,19 @@ export async function openConsole(
   return console;
 }
 
-/** The text of a page, as it is written. */
+/** The HTML of a page. */
 export async function getPage(console: Console, path: string, headers: Record<string, string> = {}) {
   const response = await fetch(console.url + path, { headers, redirect: 'manual' });
   return { status: response.status, headers: response.headers, text: await response.text() };
 }
 
-/** As assert.match, which would print the whole page. */
+/** As assert.match, which would print the whole page on a failure. */
 export function shows(html: string, pattern: RegExp): void {
   const words = html.replace(/<[^>]*>/g, ' ').replace(/\s+/g, ' ');
   assert.ok(pattern.test(html), `expected ${pattern} in a page that says:\n${words.slice(0, 1500)}`);
 }
 
-/** Sends a form of the console's as a browser would: with the token that stands in its pages, and from its own origin. */
+/** Sends a form of the console as a browser would: with the token of its pages, and from its own origin. */
 export async function sendForm(
   console: Console,
   path: string,
@@ -50,7 +50,7 @@ export async function sendForm(
   return { status: response.status, headers: response.headers, text: await response.text() };
 }
 
-/** Presses an action's button, and gives the page that it leads to. */
+/** Presses an action's button, and returns the page that it leads to. */
 export async function act(console: Console, action: string, name: string, key?: string): Promise<string> {
   const back = `/connector?${new URLSearchParams({ name })}`;
   const { headers } = await sendForm(console, '/act', { action, name, back, ...(key && { key }) });
@@ -62,7 +62,7 @@ async function formToken(console: Console): Promise<string> {
   return /name="token" value="([^"]+)"/.exec(text)![1]!;
 }
 
-/** An installed Chromium or Chrome, or CHROMIUM_PATH; undefined where there is none. */
+/** An installed Chromium or Chrome, or CHROMIUM_PATH; undefined if none is found. */
 export function findChromium(): string | undefined {
   if (process.env.CHROMIUM_PATH) return process.env.CHROMIUM_PATH;
   const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];

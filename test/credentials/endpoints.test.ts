@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import { call } from '../requests/support.ts';
 import { openWorld } from '../support/world.ts';
 
-// A connector's endpoint reaches nothing but what S3_ALLOWED_ENDPOINTS lists: no metadata service, nothing internal.
+// A connector's endpoint reaches only what S3_ALLOWED_ENDPOINTS lists: no metadata service, nothing internal.
 
 const world = await openWorld();
 const { db } = world;
@@ -20,9 +20,9 @@ async function listen(listener: RequestListener): Promise<{ port: number; connec
   return { port: (http.address() as AddressInfo).port, connections: () => connections };
 }
 
-/** Stands for what nobody but the machine itself may reach. */
+/** A server that only the machine itself may reach. */
 const internal = await listen((_, response) => response.end('secret'));
-/** A server that may be reached, and sends its clients elsewhere. */
+/** A server that may be reached, and redirects its clients to the other one. */
 let status = 307;
 let region = '';
 const sender = await listen((_, response) => {
@@ -61,11 +61,11 @@ for (const endpoint of [
   `http://2130706433:${internal.port}`,
   `http://0x7f000001:${internal.port}`,
   `http://[::ffff:127.0.0.1]:${internal.port}`,
-  // Another scheme, and another port, than those that are listed.
+  // Another scheme, and another port, than the listed ones.
   `https://127.0.0.1:${sender.port}`,
   'http://127.0.0.1',
 ]) {
-  test(`${endpoint.replace(/:\d{4,5}\b/, '')} is refused before anything is asked of it`, async () => {
+  test(`${endpoint.replace(/:\d{4,5}\b/, '')} is refused before any request to it`, async () => {
     const [list] = await steps(endpoint, endpoint);
     assert.equal(list!.ok, false);
     assert.match(list!.message, /is not among the worker's S3_ALLOWED_ENDPOINTS$/);
@@ -81,7 +81,7 @@ for (const endpoint of [
   });
 }
 
-test('a server that sends its clients elsewhere is not followed', async () => {
+test('redirects to another server are not followed', async () => {
   for (const redirect of [301, 302, 303, 307, 308]) {
     for (const to of ['eu-west-1', `x@127.0.0.1:${internal.port}/`]) {
       status = redirect;

@@ -5,7 +5,7 @@ import { call } from '../requests/support.ts';
 import { parquetOf } from '../support/parquet.ts';
 import { openWorld } from '../support/world.ts';
 
-// Nothing but s3:ListBucket below the prefix and s3:GetObject (GetObject and HeadObject) is ever needed.
+// The connector needs only s3:ListBucket below the prefix and s3:GetObject (GetObject and HeadObject).
 
 const world = await openWorld();
 const { db, server, bucket } = world;
@@ -19,7 +19,7 @@ before(() => world.startWorker({ AWS_ENDPOINT_URL_STS: sts.endpoint, PROJECT_ID:
 
 for (const access of [{ auth_method: 'worker' }, { auth_method: 'iam_role', role_arn: ROLE }] as const) {
   const name = access.auth_method;
-  test(`the whole life of a connector: ${name}`, async () => {
+  test(`a connector works from insert to drop: ${name}`, async () => {
     const prefix = `${name}/data/`;
     const put = (file: string, body: Buffer | string) => world.put(`${prefix}${file}`, body);
     put('2026/1.csv', 'n\n1\n');

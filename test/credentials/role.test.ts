@@ -22,7 +22,7 @@ after(() => sts.close());
 const ENV = { AWS_ENDPOINT_URL_STS: sts.endpoint, PROJECT_ID: 'a-project', SERVICE_ID: 'a-service' };
 before(() => world.startWorker(ENV));
 beforeEach(async () => {
-  // Nothing of the tests before goes on, as an outage.
+  // Ends an outage that an earlier test has caused.
   await db.query("select s3_connector.pause(name) from s3_connector.connectors where state = 'running'");
   server.requests.reset();
   sts.requests.length = 0;
@@ -32,7 +32,7 @@ beforeEach(async () => {
 const csv = (rows: number) => `n\n${Array.from({ length: rows }, (_, n) => n).join('\n')}\n`;
 const insert = (columns: ConnectorColumns) =>
   world.insertConnector({ schedule: NEVER_AGAIN, auth_method: 'iam_role', role_arn: ROLE, ...columns });
-/** The session tokens of the requests so far, in their order, each once. */
+/** The session tokens of the requests so far, in order, each once. */
 const tokens = () => [
   ...new Set(server.requests.recent.map(({ headers }) => headers['x-amz-security-token'])),
 ];
@@ -56,7 +56,7 @@ async function pollError(name: string): Promise<string> {
   return poll!.error;
 }
 
-/** What STS refuses, seen by a check. */
+/** The check's error for a refusal by STS. */
 async function refused(name: string, ...errors: StsError[]) {
   sts.errors.push(...errors);
   await insert({ name, pattern: 'none/*', target_table: 'none', state: 'paused' });
@@ -66,7 +66,7 @@ async function refused(name: string, ...errors: StsError[]) {
   return step;
 }
 
-test('files are imported with the credentials of the role, which is assumed once', async () => {
+test("files are imported with the role's credentials, and the role is assumed once", async () => {
   for (const n of [1, 2, 3]) world.put(`with/${n}.csv`, csv(n));
   await insert({ name: 'with a röle & ExternalId=mine/', pattern: 'with/*', target_table: 'with_role' });
   const files = await world.settled('with a röle & ExternalId=mine/');
@@ -94,7 +94,7 @@ test('files are imported with the credentials of the role, which is assumed once
   );
 });
 
-test('a role that trusts another installation is not assumed, whatever its connector says', async () => {
+test('a role that trusts another installation is not assumed, with any settings of the connector', async () => {
   world.put('theirs/1.csv', csv(1));
   await insert({
     name: 'other-project/other-service',
@@ -112,7 +112,7 @@ test('a role that trusts another installation is not assumed, whatever its conne
   assert.match(message, /not authorized .*\(external id a-project\/a-service\)$/);
 });
 
-test('nothing that a connector says is its external id', async () => {
+test('no setting of a connector changes the external id', async () => {
   const columns = await db.query<{ name: string }>(
     "select column_name as name from information_schema.columns where table_schema ~ '^s3_connector' and column_name ~ 'external|project|service'",
   );
@@ -125,7 +125,7 @@ test('nothing that a connector says is its external id', async () => {
   }
 });
 
-test('a check shows the external id, and policies that can be pasted', async () => {
+test('a check shows the external id, and policies ready to paste', async () => {
   world.put('shown/$1*/1.csv', csv(1));
   await insert({ name: 'shown', pattern: 'shown/$1\\*/*.csv', target_table: 'shown', state: 'paused' });
   const { ok, message, hint } = await check('shown', 'assume role');
@@ -153,7 +153,7 @@ test('a check shows the external id, and policies that can be pasted', async () 
   assert.match(credentials, /environment variables of the worker/);
 });
 
-test('a denial that names the worker puts it into the trust policy', async () => {
+test('a denial whose error names the worker puts the worker into the trust policy', async () => {
   const denial = (arn: string) =>
     new StsError(403, 'AccessDenied', `User: ${arn} is not authorized to perform: sts:AssumeRole`);
   const { hint } = await refused(
@@ -165,7 +165,7 @@ test('a denial that names the worker puts it into the trust policy', async () =>
   assert.equal(trust.Statement[0].Principal.AWS, 'arn:aws-cn:iam::123456789012:role/worker');
 });
 
-test('other refusals of STS say what to do', async () => {
+test('other STS errors say what to do', async () => {
   const bad = await refused('bad', new StsError(403, 'InvalidClientTokenId', 'x-amz-security-token:abc'));
   assert.match(bad.message, /did not accept the worker's credentials/);
   assert.ok(!JSON.stringify(bad).includes('abc'), 'what STS quotes of the request is not repeated');
@@ -178,24 +178,24 @@ test('other refusals of STS say what to do', async () => {
   assert.match(invalid.hint, /role_arn/);
 });
 
-test('an STS that is down for long fails the poll for now, after a few requests', async () => {
+test('a long STS outage fails the poll as passing, after a few requests', async () => {
   world.put('down/1.csv', csv(1));
   const down = new StsError(503, 'ServiceUnavailable', 'down');
   sts.errors.push(...Array(20).fill(down));
   await insert({ name: 'down', pattern: 'down/*', target_table: 'down' });
   assert.match(await pollError('down'), /STS did not answer as expected: ServiceUnavailable: down/);
-  // As often for the poll as for the question whether the bucket can be read at all.
+  // As often for the poll as for the request whether the bucket can be read at all.
   assert.ok(sts.requests.length <= 2 * 4, `${sts.requests.length} requests`);
   sts.errors.length = 0;
   const [file] = await world.pollAndSettle('down');
   assert.equal(file!.status, 'success');
 });
 
-test('credentials that expire while a long file comes are renewed, and it goes on where it was', async () => {
+test('credentials that expire during a long download are renewed, and the download resumes', async () => {
   const body = csv(200_000);
   world.put('long/1.csv', body);
   sts.lifetimeMs = 1500;
-  // Half of it comes with the first credentials, which have expired before the rest is asked for.
+  // Half of it arrives with the first credentials, which expire before the rest is requested.
   const stall = server.faults.order({
     operation: 'GetObject',
     key: 'long/1.csv',
@@ -224,7 +224,7 @@ test('credentials that expire while a long file comes are renewed, and it goes o
   assert.notEqual(gets[0]!.headers['x-amz-security-token'], gets[1]!.headers['x-amz-security-token']);
 });
 
-test('credentials that are revoked before they expire are renewed when S3 says so, once', async () => {
+test('credentials that are revoked early are renewed once, when S3 refuses them', async () => {
   const body = csv(200_000);
   world.put('revoked/1.csv', body);
   const stall = server.faults.order({
@@ -249,13 +249,13 @@ test('credentials that are revoked before they expire are renewed when S3 says s
     ],
   );
   assert.equal(sts.requests.length, 2);
-  // A HEAD has no body in which to say why.
+  // A HEAD answer has no body with the reason.
   sts.revokeAll();
   const { row } = await call(db, "call s3_connector.dry_run_file('revoked', 'revoked/1.csv')");
   assert.deepEqual((row as { rows_read: number }).rows_read, 200_000);
 });
 
-test('a worker without PROJECT_ID and SERVICE_ID, or without credentials, says so and assumes nothing', async () => {
+test('a worker without PROJECT_ID and SERVICE_ID, or without credentials, says so and assumes no role', async () => {
   const workers = await db.query<{ pid: number }>('select pid from s3_connector.workers where alive');
   for (const { pid } of workers) process.kill(pid, 'SIGTERM');
   await db.waitFor('select from s3_connector.workers where alive', (alive) => alive.length === 0);
@@ -281,7 +281,7 @@ test('a worker without PROJECT_ID and SERVICE_ID, or without credentials, says s
   assert.equal(sts.requests.length, 0);
 });
 
-test('ids that would make two installations look alike are refused at the start', async () => {
+test('ids that would give two installations the same external id are refused at the start', async () => {
   await assert.rejects(world.startWorker({ ...ENV, PROJECT_ID: 'a/b' }), /PROJECT_ID must be/);
 });
 

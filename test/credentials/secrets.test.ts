@@ -11,7 +11,7 @@ import { call } from '../requests/support.ts';
 import { parquetOf } from '../support/parquet.ts';
 import { openWorld } from '../support/world.ts';
 
-// Secrets are never in a table, a log, an error, or the title of a process: after a life with troubles, all of them
+// Secrets are never in a table, a log, an error, or a process title: after successful and failed operations, all of them
 // are searched.
 
 const world = await openWorld();
@@ -26,7 +26,7 @@ const sts = await startStsServer({
 });
 after(() => sts.close());
 
-/** Every secret so far, also as URLs have them; long enough that none is there by chance. */
+/** Every secret so far, also URL-encoded; long enough that none occurs by chance. */
 function secrets(): string[] {
   const issued = credentials.filter(({ sessionToken }) => sessionToken);
   assert.ok(issued.length > 0, 'a role was assumed');
@@ -42,7 +42,7 @@ function assertNone(text: string, where: string): void {
   for (const secret of secrets()) assert.ok(!text.includes(secret), `a secret is in ${where}`);
 }
 
-/** All rows of all tables, as text, a table at a time. */
+/** All rows of all tables as text, a table at a time. */
 async function* allTables(): AsyncGenerator<{ table: string; text: string }> {
   const tables = await db.query<{ table: string }>(
     `select format('%I.%I', n.nspname, c.relname) as table from pg_class c
@@ -55,7 +55,7 @@ async function* allTables(): AsyncGenerator<{ table: string; text: string }> {
   }
 }
 
-/** Of all processes of the machine. */
+/** The command lines and environments of all processes on the machine. */
 async function commandLines(): Promise<string> {
   if (platform === 'linux') {
     const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
@@ -76,7 +76,7 @@ async function databaseUrl(): Promise<string> {
   return url.href;
 }
 
-test('no secret is where people look, whatever goes wrong', async () => {
+test('no secret appears in tables, logs or errors, even after failures', async () => {
   world.put('life/1.csv', 'n,m\n1,2\n');
   world.put('life/2.csv', 'n,m\nnot a number,2\n');
   world.put('life/3.csv', 'n,m\n3,4\n');
@@ -95,7 +95,7 @@ test('no secret is where people look, whatever goes wrong', async () => {
   await world.insertConnector({ name: 'life', pattern: 'life/*', target_table: 'life', ...role });
   await world.settled('life');
 
-  // A reader process is at work, and COPY is under way.
+  // A reader process is running, and so is COPY.
   await db.query('create table from_parquet (n bigint)');
   const locker = await db.connect();
   await locker.query('begin; lock table from_parquet in access exclusive mode');
@@ -127,7 +127,7 @@ test('no secret is where people look, whatever goes wrong', async () => {
   ]) {
     assertNone(JSON.stringify(await call(db, statement)), statement);
   }
-  // As AWS may quote a request that it does not accept.
+  // AWS may quote a request in this way when it refuses it.
   const token = credentials.at(-1)!.sessionToken!;
   sts.errors.push(
     ...Array(9).fill(new StsError(403, 'SignatureDoesNotMatch', `x-amz-security-token:${token}`)),
@@ -155,7 +155,7 @@ test('no secret is where people look, whatever goes wrong', async () => {
   assertNone(process.output, "the worker's log");
 });
 
-test('a database that cannot be reached is told without its password', async () => {
+test('the error about an unreachable database does not contain its password', async () => {
   const closed = `postgres://somebody:${encodeURIComponent(PASSWORD)}@127.0.0.1:1/none`;
   const malformed = `postgres://somebody:${PASSWORD} @127.0.0.1:no_port/none`;
   for (const url of [closed, malformed]) {

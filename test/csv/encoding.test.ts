@@ -11,7 +11,7 @@ function utf16(text: string, bigEndian: boolean): Buffer {
   return bigEndian ? bytes.swap16() : bytes;
 }
 
-test('UTF-16 is turned into UTF-8, with or without a mark', async () => {
+test('UTF-16 is converted to UTF-8, with or without a byte order mark', async () => {
   await check(50, chunkSizes, async (sizes) => {
     for (const [encoding, bytes] of [
       ['utf-16', utf16(`\ufeff${TEXT}`, false)],
@@ -49,7 +49,7 @@ test('the bytes of every other encoding pass unchanged', async () => {
   }
 });
 
-test('COPY is told the encoding of what it gets', () => {
+test('COPY gets the encoding of the bytes that it receives', () => {
   const names = ['utf-8', 'UTF8', 'unicode', 'utf-16', 'utf-16be', 'latin1', 'windows-1252'];
   assert.deepEqual(
     names.map((encoding) => copyEncoding(dialectOf({ encoding }))),
@@ -67,7 +67,7 @@ test('only the encodings that need it have lead bytes', () => {
   for (const name of ['BIG5', 'gbk', 'GB18030', 'johab', 'UHC']) assert.equal(leadBytes(name).length, 128);
 });
 
-test('a dialect that COPY could not follow is refused', () => {
+test('a dialect that COPY cannot read is refused', () => {
   for (const wrong of [
     { delimiter: '' },
     { delimiter: ';;' },

@@ -17,7 +17,7 @@ async function typeOf(
   return { type, nullable };
 }
 
-test('each value has its type', async () => {
+test('each value is inferred as its type', async () => {
   const expected: Record<string, string[]> = {
     boolean: ['true', 'FALSE', 't', 'F'],
     bigint: ['0', '-1', '"42"', '999999999999999', '9223372036854775807', '-9223372036854775808'],
@@ -112,7 +112,7 @@ test('NULLs have no type and make the column nullable', async () => {
   assert.deepEqual(await typeOf(['1', ''], 'NULL'), { type: 'text', nullable: false });
 });
 
-test('a value may be quoted, escaped, cut by a chunk or very long', async () => {
+test('a value may be quoted, escaped, split between chunks or very long', async () => {
   assert.equal((await typeOf(['"1""2"'])).type, 'text');
   assert.equal((await typeOf(['1"2"3'])).type, 'bigint');
   assert.equal((await typeOf(['9'.repeat(128)])).type, 'numeric');
@@ -120,7 +120,7 @@ test('a value may be quoted, escaped, cut by a chunk or very long', async () => 
   assert.equal((await typeOf([`"${'9'.repeat(5000)}"`])).type, 'text');
 });
 
-test('chunks make no difference', async () => {
+test('the result does not depend on how the file is split into chunks', async () => {
   const pieces = [
     '1',
     '2.5',
@@ -153,7 +153,7 @@ test('chunks make no difference', async () => {
   });
 });
 
-test('columns are named by the header, else by their position', async () => {
+test('columns are named by the header, or else by their position', async () => {
   const infer = (csv: string, names: string[] | null) =>
     inferColumns(inChunks(Buffer.from(csv), [2, 1]), dialectOf(), { names, maxRowBytes: 99 });
   assert.deepEqual(await infer('1,x\n', null), [
@@ -171,7 +171,7 @@ test('columns are named by the header, else by their position', async () => {
   });
 });
 
-test('a row with another number of fields has no say', async () => {
+test('a row with another number of fields is ignored', async () => {
   const csv = Buffer.from('1,2\nx\ny,z,w\n3,4');
   const columns = await inferColumns(inChunks(csv, [2, 1]), dialectOf(), {
     names: ['a', 'b'],

@@ -1,22 +1,22 @@
 import type { CsvDialect } from '../../src/formats/csv/dialect.ts';
 
-/** A record as COPY sees it: each field raw, and its value. */
+/** A record as COPY parses it: the raw bytes and the value of each field. */
 export interface ModelRecord {
   raw: string[];
   values: (string | null)[];
 }
 
-/** What COPY makes of a file before it knows the columns. */
+/** COPY's result for a file before it knows the columns. */
 export interface Model {
   records: ModelRecord[];
-  /** How the first record ended, and so all have to; null if it did not. */
+  /** The newline of the first record, which all records must have; null if it has none. */
   newline: string | null;
-  /** Why it refuses what follows the records; null if nothing does. */
+  /** Why COPY refuses the data after the records; null if it does not. */
   refused: string | null;
 }
 
 /**
- * COPY ... (FORMAT csv) as plainly as can be, after PostgreSQL's copyfromparse.c: first lines, then fields. One
+ * A simple model of COPY ... (FORMAT csv) after PostgreSQL's copyfromparse.c: first lines, then fields. One
  * character of `text` is one character of the file; `\.` has no meaning here.
  */
 export function modelCopy(text: string, dialect: CsvDialect): Model {
@@ -32,7 +32,7 @@ export function modelCopy(text: string, dialect: CsvDialect): Model {
   return model;
 }
 
-/** The lines of a file, with how they end; the last may not. */
+/** The lines of a file with their newlines; the last line may have none. */
 export function* modelLines(
   text: string,
   dialect: CsvDialect,

@@ -10,16 +10,16 @@ import { inferColumns } from '../../src/formats/csv/infer.ts';
 import { limitRows, readHeader, rewriteRecords } from '../../src/formats/csv/records.ts';
 import { testDatabase } from '../support/database.ts';
 import { modelCopy } from './model.ts';
-import { check, chunkSizes, dialectOf, inChunks, nastyFiles } from './random_csv.ts';
+import { check, chunkSizes, dialectOf, difficultFiles, inChunks } from './random_csv.ts';
 
-// PostgreSQL's own COPY is the oracle: what it makes of a file's bytes, and of what we make of them, is the same.
+// PostgreSQL's own COPY is the oracle: a file's bytes and our rewritten bytes must give the same rows.
 
 const MAX_COLUMNS = 6;
 const NAMES = Array.from({ length: MAX_COLUMNS }, (_, position) => `c${position}`);
 const CONSTANT = 'it is, "the" constant';
 
 let client: pg.Client;
-/** Whether a line of `\.` is data to the server. */
+/** Whether the server reads a line of `\.` as data. */
 let markerIsData: boolean;
 before(async () => {
   client = await (await testDatabase({ empty: true })).connect();
@@ -32,7 +32,7 @@ before(async () => {
 
 type Row = (string | null)[];
 
-/** The rows that COPY makes of the bytes, or null if it, or what gives the bytes, refuses them. */
+/** The rows that COPY reads from the bytes; null if COPY, or the source of the bytes, refuses them. */
 async function copyRows(
   columns: string[],
   bytes: AsyncIterable<Buffer>,
@@ -56,7 +56,7 @@ async function copyRows(
     await pipeline(Readable.from(bytes), copy);
     return (await client.query({ text: `select ${list} from ${table} order by id`, rowMode: 'array' })).rows;
   } catch (error) {
-    // Ours, or one of COPY's own. Anything else is a fault of the test.
+    // An error of ours, or one of COPY's. Any other is a bug of the test.
     const { code = '' } = error as { code?: string };
     if (!/^(22P04|22021|22P05|[a-z_]+)$/.test(code)) throw error;
     return null;
@@ -71,11 +71,11 @@ async function* whole(bytes: Buffer): AsyncGenerator<Buffer> {
 
 /** Files that the server does not end at a line of `\\.`. */
 const files = (header: boolean) =>
-  nastyFiles(MAX_COLUMNS, header).filter(
+  difficultFiles(MAX_COLUMNS, header).filter(
     ({ text }) => markerIsData || !/(^|[\r\n])\\\.([\r\n]|$)/.test(text),
   );
 
-test('rewritten records give the same rows, or are refused as the file is', async () => {
+test('rewritten records give the same rows as the file, or are refused as the file is', async () => {
   const rewrites = files(false).chain((file) =>
     fc.tuple(
       fc.constant(file),
@@ -111,7 +111,7 @@ test('rewritten records give the same rows, or are refused as the file is', asyn
   assert.ok(refused > 0, 'the random files are too good');
 });
 
-test('a file without its header gives the same rows as with it', async () => {
+test('a file without its header line gives the same rows as with it', async () => {
   await check(400, fc.tuple(files(true), chunkSizes), async ([{ text, dialect, columns: count }, sizes]) => {
     const csv = Buffer.from(text);
     const columns = NAMES.slice(0, count);
@@ -124,7 +124,7 @@ test('a file without its header gives the same rows as with it', async () => {
     const actual = await copyRows(columns, rows(), { ...dialect, header: false });
     const raw = await copyRows(columns, whole(csv), dialect);
     if (actual === null && raw !== null) {
-      // Of what COPY takes we only refuse what an older server would drop, and a header that never ends.
+      // We refuse only two things that COPY accepts: data that an older server would drop, and a header that never ends.
       const { records, refused } = modelCopy(text, dialect);
       const openHeader = records.length === 0 && refused === 'unterminated_quote';
       assert.ok(openHeader || /(^|[\r\n])\\\.[\r\n]/.test(text));
@@ -134,7 +134,7 @@ test('a file without its header gives the same rows as with it', async () => {
   });
 });
 
-test('in encodings whose characters hold ASCII bytes, too', async () => {
+test('rewritten records keep their rows in encodings whose characters contain ASCII bytes', async () => {
   const cases: [string, string][] = [
     ['SJIS', '835c,955c\n"8e94835c",61\n'],
     ['BIG5', 'a55c,a57c\n"a540",61\n'],
@@ -164,7 +164,7 @@ test('in encodings whose characters hold ASCII bytes, too', async () => {
   }
 });
 
-test('PostgreSQL takes every value of a column for its inferred type', async () => {
+test('PostgreSQL accepts every value of a column as its inferred type', async () => {
   await client.query("set datestyle = 'ISO'; set timezone = 'UTC'");
   await check(400, fc.tuple(typedRows, chunkSizes), async ([records, sizes]) => {
     const columns = NAMES.slice(0, records[0]!.length);
@@ -213,7 +213,7 @@ const zone = fc.oneof(
 );
 const seconds = fc.oneof(fc.constant(''), join(':', two(61)), join(':', two(61), '.', digits(10)));
 
-/** Values of each kind that inference knows, some of them on the edge. */
+/** Values of each kind that inference knows, including boundary values. */
 const KINDS: fc.Arbitrary<string>[] = [
   fc.constantFrom('true', 'False', 't', 'F'),
   join(sign, digits(6)),

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import type { CsvDialect } from '../../src/formats/csv/dialect.ts';
 
-/** The usual dialect, with changes. */
+/** The usual dialect, with variations. */
 export function dialectOf(changes: Partial<CsvDialect> = {}): CsvDialect {
   return {
     delimiter: ',',
@@ -14,18 +14,18 @@ export function dialectOf(changes: Partial<CsvDialect> = {}): CsvDialect {
   };
 }
 
-/** How often random input is tried, as a share of a test's own number; raise it by the environment for a long run. */
+/** Number of random inputs, as a factor of each test's own number; raise it by the environment for a long run. */
 const ROUNDS = Number(process.env.CSV_ROUNDS ?? 400) / 400;
 
 /**
- * Tries a property with random input. What fails is made as small as it can be; fast-check's message ends with the
+ * Tests a property with random input. A failing input is reduced; fast-check's message ends with the
  * seed, which CSV_SEED takes.
  */
 export function check<T>(rounds: number, arbitrary: fc.Arbitrary<T>, body: (input: T) => Promise<void>) {
   return fc.assert(fc.asyncProperty(arbitrary, body), {
     seed: Number(process.env.CSV_SEED ?? 1),
     numRuns: Math.ceil(rounds * ROUNDS),
-    // Looking for a smaller one may take as long as one likes to wait.
+    // Reducing the input may take as long as a person wants to wait.
     interruptAfterTimeLimit: 120_000 * Math.max(1, ROUNDS),
     markInterruptAsFailure: true,
     includeErrorInReport: true,
@@ -40,7 +40,7 @@ export const DIALECTS: CsvDialect[] = [
   dialectOf({ delimiter: '|', escape: '|', nullText: '-' }),
 ];
 
-/** Sizes of chunks, to be used in turn; an empty chunk now and then. */
+/** Chunk sizes, used in turn; some chunks are empty. */
 export const chunkSizes: fc.Arbitrary<readonly number[]> = fc.oneof(
   fc.constant([100_000]),
   fc.constant([1]),
@@ -48,7 +48,7 @@ export const chunkSizes: fc.Arbitrary<readonly number[]> = fc.oneof(
   fc.array(fc.integer({ min: 0, max: 60 }), { minLength: 1, maxLength: 10 }),
 );
 
-/** Bytes in chunks of such sizes. */
+/** Splits bytes into chunks of these sizes. */
 export async function* inChunks(bytes: Buffer, sizes: readonly number[]): AsyncGenerator<Buffer> {
   let turn = 0;
   for (let at = 0; at < bytes.length; turn++) {
@@ -63,18 +63,18 @@ export async function collect(chunks: AsyncIterable<Uint8Array>): Promise<Buffer
   return Buffer.concat(await Array.fromAsync(chunks));
 }
 
-/** A file in some dialect, of mostly `columns` fields a record. */
-export interface NastyFile {
+/** A file in some dialect, with mostly `columns` fields a record. */
+export interface DifficultFile {
   dialect: CsvDialect;
   columns: number;
   text: string;
 }
 
 /**
- * Files made to be nasty: quotes in mid-field, newlines in quotes, escapes before anything, empty lines, and, one in
- * a few, wrong in some way.
+ * Files with difficult syntax: quotes in mid-field, newlines in quotes, escapes before anything, empty lines; some are
+ * invalid.
  */
-export function nastyFiles(maxColumns: number, header = false): fc.Arbitrary<NastyFile> {
+export function difficultFiles(maxColumns: number, header = false): fc.Arbitrary<DifficultFile> {
   const form = fc.record({
     dialect: fc.constantFrom(...DIALECTS.map((dialect) => ({ ...dialect, header }))),
     columns: fc.integer({ min: 1, max: maxColumns }),
@@ -83,7 +83,7 @@ export function nastyFiles(maxColumns: number, header = false): fc.Arbitrary<Nas
     open: fc.boolean(),
   });
   return form.chain(({ dialect, columns, wrong, newline, open }) =>
-    fc.array(nastyRecord(dialect, columns, wrong, newline), { maxLength: 12 }).map((records) => {
+    fc.array(difficultRecord(dialect, columns, wrong, newline), { maxLength: 12 }).map((records) => {
       const text = records.map(({ fields, end }) => fields.join(dialect.delimiter) + end).join('');
       const last = records.at(-1)?.end.length ?? 0;
       return { dialect, columns, text: open ? text.slice(0, text.length - last) : text };
@@ -91,7 +91,7 @@ export function nastyFiles(maxColumns: number, header = false): fc.Arbitrary<Nas
   );
 }
 
-function nastyRecord(
+function difficultRecord(
   dialect: CsvDialect,
   columns: number,
   wrong: boolean,
@@ -99,12 +99,12 @@ function nastyRecord(
 ): fc.Arbitrary<{ fields: string[]; end: string }> {
   const count = rarely(wrong, 6, fc.constant(columns), fc.integer({ min: 1, max: columns + 2 }));
   const end = rarely(wrong, 8, fc.constant(newline), fc.constantFrom('\n', '\r', '\r\n', ''));
-  const field = nastyField(dialect, wrong);
+  const field = difficultField(dialect, wrong);
   const fields = count.chain((length) => fc.array(field, { minLength: length, maxLength: length }));
   return fc.record({ fields, end });
 }
 
-/** One of `n` times the other, if at all. */
+/** Returns one value in one of `n` cases, the other otherwise. */
 function rarely<T>(
   ever: boolean,
   n: number,
@@ -115,13 +115,13 @@ function rarely<T>(
   return fc.oneof({ weight: n - 1, arbitrary: usual }, { weight: 1, arbitrary: other });
 }
 
-function nastyField(dialect: CsvDialect, wrong: boolean): fc.Arbitrary<string> {
+function difficultField(dialect: CsvDialect, wrong: boolean): fc.Arbitrary<string> {
   const { delimiter, quote, escape: escapeChar, nullText } = dialect;
   const plain = ['', 'a', 'b2', 'é', '日本', '\\', '\\.', ' ', '.', '0', nullText].filter(
     (piece) => !piece.includes(delimiter) && !piece.includes(quote),
   );
   const quoted = [...plain, delimiter, '\n', '\r', '\r\n', escapeChar + quote, escapeChar + escapeChar]
-    // A lone escape before the closing quote would keep it open: that is for the wrong files.
+    // A lone escape before the closing quote would keep it open: only invalid files may have it.
     .map((piece) => (!wrong && piece === escapeChar ? piece + escapeChar : piece));
   const part = fc.oneof(
     { weight: 2, arbitrary: fc.constantFrom(...plain) },

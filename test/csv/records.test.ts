@@ -5,7 +5,7 @@ import type { ConnectorError } from '../../src/errors.ts';
 import type { CsvDialect } from '../../src/formats/csv/dialect.ts';
 import { limitRows, readHeader, rewriteRecords } from '../../src/formats/csv/records.ts';
 import { modelCopy } from './model.ts';
-import { check, chunkSizes, collect, dialectOf, inChunks, nastyFiles } from './random_csv.ts';
+import { check, chunkSizes, collect, dialectOf, difficultFiles, inChunks } from './random_csv.ts';
 
 const MAX_ROW_BYTES = 1000;
 
@@ -24,12 +24,12 @@ async function textOrCode(chunks: AsyncIterable<Buffer>): Promise<{ text?: strin
   }
 }
 
-/** In what is left to be checked, `\.` ends nothing before PostgreSQL 18; here it is one more thing to refuse. */
+/** Before PostgreSQL 18, `\.` does not end a file that is only checked; here it is one more reason to refuse. */
 const hasMarkerLine = (text: string) => /(^|[\r\n])\\\.[\r\n]/.test(text);
 
 describe('limitRows', () => {
   test('passes the bytes on unchanged, or refuses what COPY refuses', async () => {
-    await check(400, fc.tuple(nastyFiles(4), chunkSizes), async ([{ text, dialect }, sizes]) => {
+    await check(400, fc.tuple(difficultFiles(4), chunkSizes), async ([{ text, dialect }, sizes]) => {
       const actual = await textOrCode(
         limitRows(inChunks(Buffer.from(text), sizes), dialect, { maxRowBytes: MAX_ROW_BYTES }),
       );
@@ -42,7 +42,7 @@ describe('limitRows', () => {
   const limit = (maxRowBytes: number, ...chunks: (string | Buffer)[]) =>
     collect(limitRows(once(...chunks), dialectOf(), { maxRowBytes, lineOffset: 10 }));
 
-  test('refuses a row over the limit at its line, before it has ended', async () => {
+  test('refuses a row over the limit with its line, before the row has ended', async () => {
     assert.equal((await limit(5, 'a,b\n12345\n', '1', '2345')).length, 15);
     await assert.rejects(limit(5, 'a,b\n"1\n2"\n123', '456\n'), {
       code: 'row_too_large',
@@ -60,7 +60,7 @@ describe('limitRows', () => {
     assert.equal(read, 17);
   });
 
-  test('refuses a NUL with its line and field, whatever the chunks', async () => {
+  test('refuses a NUL with its line and field, however the file is split into chunks', async () => {
     const text = 'a,b,c\r\n"x\r\n",y\r\n"p,q","r""',
       csv = Buffer.from(`${text}\0",z\r\n`);
     await check(50, chunkSizes, async (sizes) => {
@@ -72,7 +72,7 @@ describe('limitRows', () => {
     });
   });
 
-  test('refuses a line that PostgreSQL takes for the end of the data', async () => {
+  test('refuses a line that PostgreSQL reads as the end of the data', async () => {
     const expected = (line: number) => ({ code: 'end_of_data_marker', message: RegExp(`^line ${line} is`) });
     await assert.rejects(limit(99, 'a\n\\.\nb\n'), expected(12));
     await assert.rejects(limit(99, 'a\n\\', '.', '\nb\n'), expected(12));
@@ -84,7 +84,7 @@ describe('limitRows', () => {
     }
   });
 
-  test('knows of characters whose second byte looks like ASCII', async () => {
+  test('reads characters whose second byte looks like ASCII', async () => {
     const cases: [string, number[]][] = [
       ['SJIS', [0x83, 0x5c]],
       ['shift_jis', [0x95, 0x22]],
@@ -107,8 +107,8 @@ describe('limitRows', () => {
 });
 
 describe('rewriteRecords', () => {
-  test('keeps the bytes of the fields that stay, appends the constant, refuses what COPY refuses', async () => {
-    const rewrites = nastyFiles(5).chain((file) =>
+  test('keeps the bytes of the selected fields, appends the constant, refuses what COPY refuses', async () => {
+    const rewrites = difficultFiles(5).chain((file) =>
       fc.tuple(
         fc.constant(file),
         fc.option(fc.subarray([...Array(file.columns).keys()])),
@@ -174,14 +174,14 @@ describe('rewriteRecords', () => {
     await assert.rejects(collect(rows), { code: 'ragged_row', message: /line 3$/ });
   });
 
-  test('never writes what COPY takes for the end of the data', async () => {
+  test('never writes a line that COPY reads as the end of the data', async () => {
     assert.equal(await rewrite('x,\\.\ny,z', [1], 2), '"\\."\nz\n');
     await assert.rejects(rewrite('x,\\.\n', [1], 2, dialectOf({ nullText: '\\.' })), {
       code: 'end_of_data_marker',
     });
   });
 
-  test('writes big chunks, and keeps a record that is longer than one', async () => {
+  test('writes large chunks, and keeps a record that is longer than a chunk', async () => {
     const long = 'y'.repeat(300_000);
     const csv = Buffer.from(`${'aa,bb\n'.repeat(100_000)}${long},bb\n`);
     const options = { keep: [0], append: Buffer.from('7'), expectedFields: 2, maxRowBytes: 1e6 };
@@ -195,7 +195,7 @@ describe('rewriteRecords', () => {
 
 describe('readHeader', () => {
   test('splits the file into the header and the rest, as the model does', async () => {
-    const marked = fc.tuple(nastyFiles(4, true), fc.constantFrom('', '\ufeff'), chunkSizes);
+    const marked = fc.tuple(difficultFiles(4, true), fc.constantFrom('', '\ufeff'), chunkSizes);
     await check(400, marked, async ([{ text: csv, dialect }, mark, sizes]) => {
       const model = modelCopy(csv, dialect);
       if (model.refused !== null) return;
@@ -224,7 +224,7 @@ describe('readHeader', () => {
   test('counts the lines that the header took', async () => {
     for (const [csv, lines, newline] of [
       ['"a\nb",c\n1,2\n', 2, 'lf'],
-      // As COPY counts.
+      // COPY counts lines in this way.
       ['"a\nb",c\r\n1,2\r\n', 1, 'crlf'],
       ['"a\r\nb",c\r\n1,2\r\n', 2, 'crlf'],
       ['"a\rb",c\r1,2\r', 2, 'cr'],
@@ -238,14 +238,14 @@ describe('readHeader', () => {
     }
   });
 
-  test('knows a file without a byte from one with an empty line', async () => {
+  test('distinguishes an empty file from a file with an empty line', async () => {
     assert.equal((await readHeader(once(), dialectOf(), 99)).fields, null);
     assert.equal((await readHeader(once('\ufeff'), dialectOf({ header: true }), 99)).fields, null);
     assert.equal((await readHeader(once('\ufeff'), dialectOf(), 99)).fields?.length, 1);
     assert.deepEqual((await readHeader(once('\n'), dialectOf(), 99)).fields, ['']);
   });
 
-  test('decodes the names and takes the mark off', async () => {
+  test('decodes the names and removes the byte order mark', async () => {
     const fields = async (bytes: string | Buffer, encoding: string) =>
       (await readHeader(once(bytes), dialectOf({ encoding, header: true }), 99)).fields;
     assert.deepEqual(await fields('\ufeff"näme",b\n', 'UTF8'), ['näme', 'b']);
@@ -257,7 +257,7 @@ describe('readHeader', () => {
     });
   });
 
-  test('lets go of the source when it fails, and when the rest is not read', async () => {
+  test('closes the source when it fails, and when the rest is not read', async () => {
     let closed = 0;
     async function* source() {
       try {

@@ -10,7 +10,7 @@ import { kindOf, putterOf } from '../../src/formats/csv/binary/kinds.ts';
 import { putInt32, UNSURE, VALUE_ROOM } from '../../src/formats/csv/binary/values.ts';
 import { testDatabase } from '../support/database.ts';
 
-// A value that is encoded is, bit for bit, what PostgreSQL makes of its text; any other is left to PostgreSQL.
+// A value that is encoded has the same bits that PostgreSQL makes from its text; every other value is left to PostgreSQL.
 
 const SEED = Number(process.env.CSV_SEED ?? Date.now() % 2 ** 31);
 const VALUES = Number(process.env.CSV_VALUES ?? 600);
@@ -133,7 +133,7 @@ const text = fc.oneof(fc.string({ unit: 'binary' }), fc.string({ unit: 'grapheme
 const hex = fc.uint8Array({ maxLength: 20 }).map((bytes) => `\\x${Buffer.from(bytes).toString('hex')}`);
 const uuid = fc.uuid();
 
-/** A type of a column, and texts that its input function takes, or nearly. */
+/** A column type, and texts that its input function accepts, or nearly accepts. */
 const TYPES: [type: string, texts: fc.Arbitrary<string>][] = [
   ['smallint', integer],
   ['integer', integer],
@@ -173,7 +173,7 @@ const TYPES: [type: string, texts: fc.Arbitrary<string>][] = [
   ['timestamptz', stamp],
 ];
 
-/** What one change of a character makes of a text. */
+/** All texts that differ from a text by one character. */
 const mangled = (texts: fc.Arbitrary<string>) =>
   fc
     .tuple(texts, fc.nat(), fc.constantFrom(...' +-.:eE0_x\t/TZ{}"\\', '٣', ''))
@@ -184,7 +184,7 @@ const mangled = (texts: fc.Arbitrary<string>) =>
 
 for (const [type, texts] of TYPES) {
   for (const timeZone of type === 'timestamptz' ? ['UTC', 'America/St_Johns'] : ['UTC']) {
-    test(`${type} in ${timeZone}`, async () => {
+    test(`values of ${type} are parsed as PostgreSQL parses them, in ${timeZone}`, async () => {
       const sample = fc.sample(
         fc.oneof({ arbitrary: texts, weight: 3 }, { arbitrary: mangled(texts), weight: 1 }),
         {
@@ -213,7 +213,7 @@ interface Encoded {
   value: Buffer;
 }
 
-/** The values that are encoded, but for those that the type itself refuses, both ways. */
+/** Checks encoded values, except those that the type itself refuses, in both ways. */
 async function encode(type: string, timeZone: string, texts: string[]): Promise<Encoded[]> {
   const { rows } = await client.query(
     `select format_type(coalesce(nullif(t.typbasetype, 0), t.oid), null) as "baseType", t.typtype = 'e' as "isEnum"
@@ -247,7 +247,7 @@ async function compare(type: string, encoded: Encoded[]): Promise<void> {
   );
 }
 
-/** Those of some that PostgreSQL takes as text; what it refuses so, it must refuse as a value, too. */
+/** Those values that PostgreSQL accepts as text; a text that it refuses, it must refuse as a value, too. */
 async function takenBoth(type: string, some: Encoded[]): Promise<Encoded[]> {
   if (await takes('by_text', 'format csv', csv(some))) return some;
   if (some.length > 1) {

@@ -28,7 +28,7 @@ test('every metric and label of the alert rules is in /metrics', async () => {
   await world.settled('alert');
   const metrics = parseExposition(await (await fetch(`http://127.0.0.1:${port}/metrics`)).text());
   const known = seriesNames(metrics);
-  // Prometheus itself adds where it scraped.
+  // Prometheus itself adds the labels of the scraped target.
   const labelsOf = (name: string) =>
     new Set(['instance', ...(metrics.get(name)?.samples ?? []).flatMap(({ labels }) => Object.keys(labels))]);
   for (const { alert, expr } of rules) {
@@ -45,13 +45,13 @@ test('every metric and label of the alert rules is in /metrics', async () => {
   }
 });
 
-test('figures of the database are not summed over workers', () => {
+test('metrics of the database are not summed over workers', () => {
   const summed = /sum(?: by \([^)]*\))? ?\((?!rate\()[^)]*s3_connector_(?!worker_)/;
   assert.match('sum by (connector) (s3_connector_files)', summed);
   for (const { alert, expr } of rules) assert.doesNotMatch(expr, summed, alert);
 });
 
-test('every alert says how bad it is, what it means and what to do, once', () => {
+test('every alert has a severity, a meaning and an action, once', () => {
   assert.equal(new Set(rules.map(({ alert }) => alert)).size, rules.length);
   for (const { alert, expr, labels, annotations, for: wait } of rules) {
     assert.match(labels.severity, /^(critical|warning)$/, alert);
@@ -64,7 +64,7 @@ test('every alert says how bad it is, what it means and what to do, once', () =>
   }
 });
 
-test('there is an alert for each trouble that nobody sees otherwise', () => {
+test('failures that would otherwise stay unnoticed have an alert', () => {
   const names = rules.map(({ alert }) => alert.replace('S3Connector', ''));
   for (const name of [
     'FilesFailed',

@@ -21,7 +21,7 @@ interface Dashboard {
 const dashboard: Dashboard = JSON.parse(await readFile(DASHBOARD, 'utf8'));
 const SCALARS = ['time', 'metric'];
 
-/** What Grafana's PostgreSQL data source puts in place of its macros and of a variable with several values. */
+/** The replacements that Grafana's PostgreSQL data source makes for its macros and for a variable with several values. */
 function fillIn(sql: string): string {
   const filled = sql
     .replaceAll(
@@ -37,7 +37,7 @@ function fillIn(sql: string): string {
   return filled;
 }
 
-test('every query of the dashboard runs as a reader, and shows what there is', async () => {
+test('every query of the dashboard runs as a reader, and returns data', async () => {
   const world = await openWorld();
   const { db } = world;
   world.put('dash/1.csv', 'a\n1\n2\n');
@@ -83,7 +83,7 @@ test('every query of the dashboard runs as a reader, and shows what there is', a
   stalled.cancel();
 });
 
-test('panels have ids of their own, say what they show, and do not overlap', () => {
+test('panels have unique ids and descriptions, and do not overlap', () => {
   const { panels } = dashboard;
   assert.equal(new Set(panels.map(({ id }) => id)).size, panels.length);
   for (const [i, { gridPos: a, title }] of panels.entries()) {

@@ -10,7 +10,7 @@ import { openWorld } from '../support/world.ts';
 const DEMO = fileURLToPath(new URL('../../demo/deployed.ts', import.meta.url));
 const ROLES = new URL('../../deploy/compose/roles.sql', import.meta.url);
 
-test("docker compose's demo, with its roles: all files come in, and none of its roles is a superuser", async () => {
+test("docker compose's demo, with its roles, imports all files, and none of its roles is a superuser", async () => {
   const world = await openWorld();
   const db = await testDatabase({ empty: true });
   const names = await makeRoles(db);
@@ -52,7 +52,7 @@ test("docker compose's demo, with its roles: all files come in, and none of its 
   assert.equal((await worker.end('SIGTERM')).code, 0);
 });
 
-/** Runs roles.sql as psql would, with names that are of this test alone, as roles are the server's. */
+/** Runs roles.sql as psql would, with role names of this test, because roles belong to the whole server. */
 async function makeRoles(
   db: Awaited<ReturnType<typeof testDatabase>>,
 ): Promise<{ worker: string; app: string }> {
@@ -61,7 +61,7 @@ async function makeRoles(
     string,
   ];
   const text = (await readFile(ROLES, 'utf8'))
-    // Made already, by every migrate of this server.
+    // Every migrate on this server has already created it.
     .replaceAll(/^create role s3_connector_(reader|operator|admin) .*$/gm, '')
     .replaceAll(/^create role (\S+) login/gm, 'alter role $1 login')
     .replaceAll('s3_connector_worker', worker)

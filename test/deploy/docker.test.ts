@@ -8,7 +8,7 @@ import { COMMANDS } from '../../src/cli/commands.ts';
 import { version } from '../../src/version.ts';
 import { isKnownSetting, isPinned } from './settings.ts';
 
-// There is no Docker engine to run these on: what can be seen without one is checked.
+// No Docker engine is available here: only what can be checked without one is checked.
 const ROOT = new URL('../../', import.meta.url);
 const read = (path: string) => readFile(new URL(path, ROOT), 'utf8');
 const exists = (path: string) => existsSync(fileURLToPath(new URL(path, ROOT)));
@@ -38,7 +38,7 @@ const compose: { services: Record<string, Service>; volumes: Record<string, unkn
 );
 const { db, s3, worker, console: page, demo } = compose.services as Record<string, Service>;
 
-/** What the last stage sets. */
+/** The variables that the last stage sets. */
 function imageEnvironment(): Record<string, string> {
   const line = lines.findLast((one) => one.startsWith('ENV '))!;
   return Object.fromEntries([...line.matchAll(/(\w+)=(\S+)/g)].map(([, name, value]) => [name!, value!]));
@@ -54,7 +54,7 @@ describe('the Dockerfile', () => {
     assert.ok(isPinned(images[0]!), images[0]);
   });
 
-  test('takes only what is there, and a Node that package.json allows', async () => {
+  test('copies only files that exist, and uses a Node version that package.json allows', async () => {
     const copied = lines
       .filter((line) => /^COPY (?!--from)/.test(line))
       .flatMap((line) => line.split(/\s+/).slice(1, -1));
@@ -73,7 +73,7 @@ describe('the Dockerfile', () => {
     for (const path of ['.env', '.git', 'node_modules']) assert.ok(ignored.includes(path), path);
   });
 
-  test('runs a command that there is, as nobody in particular, with settings that are known', () => {
+  test('runs an existing command as an unprivileged user, with known settings', () => {
     assert.match(lines.findLast((line) => line.startsWith('USER '))!, /^USER 1000:1000$/);
     const command = /^CMD \["(\w+)"\]$/.exec(lines.at(-1)!)?.[1];
     assert.ok(COMMANDS.some(({ name }) => name === command));
@@ -86,7 +86,7 @@ describe('the Dockerfile', () => {
 });
 
 describe('docker-compose.yml', () => {
-  test('pins every image, and builds its own from stages that there are', () => {
+  test('pins every image, and builds its own from existing stages', () => {
     for (const [name, { image, build }] of Object.entries(compose.services)) {
       assert.ok(isPinned(image), `${name}: ${image}`);
       if (!build) continue;
@@ -96,7 +96,7 @@ describe('docker-compose.yml', () => {
     assert.match(dockerfile, new RegExp(`pg-s3-connector:${version} `));
   });
 
-  test('mounts files that are there, and publishes ports on this machine only', async () => {
+  test('mounts files that exist, and publishes ports on this machine only', async () => {
     for (const [name, { volumes = [], ports = [] }] of Object.entries(compose.services)) {
       for (const volume of volumes) {
         const [source] = volume.split(':');
@@ -109,7 +109,7 @@ describe('docker-compose.yml', () => {
     assert.ok(script.mode & 0o100, 'roles.sh can be executed');
   });
 
-  test('gives our services settings that they know, and each health check a port that is served', async () => {
+  test('gives our services settings that they know, and each health check a served port', async () => {
     for (const { environment, command = ['start'] } of [worker!, page!]) {
       assert.ok(COMMANDS.some(({ name }) => name === command[0]));
       for (const name of Object.keys(environment)) assert.ok(isKnownSetting(name), name);
@@ -125,7 +125,7 @@ describe('docker-compose.yml', () => {
     assert.ok(preset.length >= 16, 'as long as the console wants it');
   });
 
-  test('waits for what is healthy, and everything but the demo has a health check', () => {
+  test('starts services after their dependencies are healthy, and everything but the demo has a health check', () => {
     for (const [name, service] of Object.entries(compose.services)) {
       if (name !== 'demo') assert.ok(service.healthcheck, name);
       for (const [other, { condition }] of Object.entries(service.depends_on ?? {})) {
@@ -135,7 +135,7 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  test('runs our services without rights, on a read-only disk but for the spool, and lets them end in peace', () => {
+  test('runs our services without capabilities, on a read-only disk except the spool, and with time to stop', () => {
     for (const service of [worker!, page!, demo!]) {
       assert.equal(service.read_only, true);
       assert.deepEqual(service.cap_drop, ['ALL']);

@@ -7,7 +7,7 @@ import { readConfig } from '../../src/config.ts';
 import { version } from '../../src/version.ts';
 import { isKnownSetting, isPinned } from './settings.ts';
 
-// There is no cluster to run these on: what can be seen without one is checked.
+// No cluster is available here: only what can be checked without one is checked.
 const FOLDER = new URL('../../deploy/kubernetes/', import.meta.url);
 const { resources }: { resources: string[] } = parse(
   await readFile(new URL('kustomization.yaml', FOLDER), 'utf8'),
@@ -39,7 +39,7 @@ test('every manifest of the folder is in the kustomization, once', async () => {
   for (const { apiVersion, kind, metadata } of manifests) assert.ok(apiVersion && kind && metadata.name);
 });
 
-test('selectors find their pods, and what scales and protects the worker names it', () => {
+test('selectors match their pods, and the scaling and disruption rules name the worker', () => {
   for (const { spec } of [worker, page])
     assert.deepEqual(spec.selector.matchLabels, spec.template.metadata.labels);
   assert.deepEqual(find('PodDisruptionBudget', 's3-connector-worker').spec.selector, worker.spec.selector);
@@ -51,7 +51,7 @@ test('selectors find their pods, and what scales and protects the worker names i
   assert.deepEqual(find('Service', 's3-connector-console').spec.selector, page.spec.selector.matchLabels);
 });
 
-test('containers run this version, a command that there is, and settings that are known', () => {
+test('containers run this version, an existing command, and known settings', () => {
   for (const deployment of [worker, page]) {
     const { image, args, env } = containerOf(deployment);
     assert.ok(isPinned(image) && image.endsWith(`:${version}`), image);
@@ -71,7 +71,7 @@ test('containers run this version, a command that there is, and settings that ar
   assert.ok(readConfig(env).metrics);
 });
 
-test('the worker has probes on what it serves, time to end, room for its spool, and no rights', () => {
+test('the worker has probes on its ports, a grace time, space for its spool, and no capabilities', () => {
   const { spec } = worker.spec.template;
   const container = containerOf(worker);
   const config = readConfig({

@@ -5,6 +5,6 @@ import { describeSettings } from '../../docs/describe_settings.ts';
 
 const ROOT = new URL('../../', import.meta.url);
 
-test('docs/settings.md is what npm run docs makes of the table of settings', async () => {
+test('docs/settings.md equals what npm run docs generates from the table of settings', async () => {
   assert.equal(await readFile(new URL('docs/settings.md', ROOT), 'utf8'), describeSettings());
 });

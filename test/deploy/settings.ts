@@ -6,7 +6,7 @@ export function isKnownSetting(name: string): boolean {
   return known.has(name) || /^AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|REGION|PROFILE)$/.test(name);
 }
 
-/** Whether an image is named with a version that stays what it is. */
+/** Whether an image is named with a fixed version. */
 export function isPinned(image: string): boolean {
   return /^[a-z0-9./_-]+:v?\d+\.\d+\.\d+[\w.-]*$/.test(image);
 }

@@ -15,9 +15,9 @@ const codeRows = rows.filter((cells) => cells.length === 4);
 /** SQLSTATE, its condition, when; or SQLSTATE, when */
 const sqlRows = rows.filter((cells) => cells.length < 4);
 
-test('every way in which a code is made is understood', () => {
+test('the check recognizes every way in which the code creates an error code', () => {
   assert.deepEqual(raised.unknown, []);
-  // Of each kind of source one, so that an empty collection does not pass for a complete page.
+  // One code of each kind of source, so that an empty collection does not pass for a complete page.
   for (const code of [
     'bad_parquet',
     'object_changed',
@@ -30,12 +30,12 @@ test('every way in which a code is made is understood', () => {
   assert.ok(raised.kinds.size >= 70);
 });
 
-test('docs/errors.md has every code that is raised, once, and no other', () => {
+test('docs/errors.md lists every code that is raised, once, and no other', () => {
   const documented = codeRows.map(([code]) => uncode(code!));
   assert.deepEqual(documented.toSorted(), [...raised.kinds.keys()].sort());
 });
 
-test('docs/errors.md says of each what the code says: passing, lasting or both', () => {
+test('docs/errors.md gives each code the class that the code gives it: passing, lasting or both', () => {
   const wordOf = (kinds: Set<Kind>) => (kinds.size === 2 ? 'both' : [...kinds][0]);
   const said = codeRows.map(([code, word]) => [uncode(code!), word]);
   assert.deepEqual(
@@ -44,18 +44,18 @@ test('docs/errors.md says of each what the code says: passing, lasting or both',
   );
 });
 
-test('docs/errors.md says of each what caused it and what to do', () => {
+test('docs/errors.md gives each code its cause and what to do', () => {
   for (const [code, , cause, remedy] of codeRows) assert.ok(cause!.length > 10 && remedy, code);
 });
 
-test('docs/errors.md has every condition that the SQL functions raise, and no other', () => {
+test('docs/errors.md lists every condition that the SQL functions raise, and no other', () => {
   const documented = sqlRows.map(([sqlstate, condition]) =>
     uncode(condition!.startsWith('`') ? condition! : sqlstate!),
   );
   assert.deepEqual(documented.toSorted(), [...conditions].sort());
 });
 
-test('docstrings promise no code that nobody raises', async () => {
+test('docstrings name only codes that are raised', async () => {
   const promised = await collectPromisedCodes();
   assert.ok(promised.length >= 20);
   assert.deepEqual(

@@ -8,7 +8,7 @@ import { anchors, localLinks, readPages } from './markdown.ts';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const pages = await readPages();
 
-test('links between pages lead to a file, and to a heading of it', () => {
+test('links between pages lead to an existing file and heading', () => {
   let links = 0;
   for (const page of pages) {
     for (const link of localLinks(page)) {
@@ -24,7 +24,7 @@ test('links between pages lead to a file, and to a heading of it', () => {
   assert.ok(links > 10);
 });
 
-test('tests that README names are there', () => {
+test('tests that README names exist', () => {
   const readme = pages.find(({ path }) => path === 'README.md')!;
   const named = [...readme.text.matchAll(/`(test\/[^`*]*)`/g)].map(([, path]) => path!);
   assert.ok(named.length > 10);

@@ -5,7 +5,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** A page of the documentation. */
 export interface Page {
-  /** As seen from the project's directory: `docs/errors.md`. */
+  /** Relative to the project's directory: `docs/errors.md`. */
   path: string;
   text: string;
 }
@@ -14,7 +14,7 @@ export interface Page {
 export interface SqlBlock {
   line: number;
   sql: string;
-  /** Why it is not run: what the paragraph above it says after "Not run by the tests:". */
+  /** Why it is not run: the paragraph above it after "Not run by the tests:". */
   notRun: string | undefined;
 }
 
@@ -36,7 +36,7 @@ export function sqlBlocks({ text }: Page): SqlBlock[] {
   }));
 }
 
-/** SQL that looks like code and is in no block of SQL, which nobody would run. */
+/** Text that looks like SQL outside a block of SQL, which nobody would run. */
 export function straySql({ path, text }: Page): string[] {
   const outside = text.replaceAll(/^```sql\n.*?^```$/gms, (block) => block.replaceAll(/[^\n]/g, ''));
   return [
@@ -44,7 +44,7 @@ export function straySql({ path, text }: Page): string[] {
   ].map(({ index, 0: found }) => `${path}:${lineAt(outside, index)}: ${found.trim()}`);
 }
 
-/** The statements of a block; a semicolon at a line's end divides them, but for within dollar quotes. */
+/** The statements of a block, separated by a semicolon at the end of a line, except within dollar quotes. */
 export function statements(sql: string): string[] {
   const parts: string[] = [];
   let open = '';
@@ -57,7 +57,7 @@ export function statements(sql: string): string[] {
   return parts;
 }
 
-/** The cells of every row of the tables below a heading, up to the next of the same level; header rows are left out. */
+/** The cells of every row of the tables below a heading, up to the next heading of the same level, without header rows. */
 export function tableRows(text: string): string[][] {
   return [...text.matchAll(/^\|(.*)\|$/gm)]
     .map(([, cells]) => cells!.split(/(?<!\\)\|/).map((cell) => cell.trim()))
@@ -77,7 +77,7 @@ export function anchors({ text }: Page): Set<string> {
   );
 }
 
-/** The links of a page that lead to files of the project, or to its own headings. */
+/** The links of a page to files of the project or to its own headings. */
 export function localLinks({ text }: Page): string[] {
   return [...text.replaceAll(/^```.*?^```$/gms, '').matchAll(/\]\(([^)\s]+)\)/g)]
     .map(([, target]) => target!)

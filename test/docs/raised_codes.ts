@@ -5,13 +5,13 @@ import { isPassingSqlstate } from '../../src/sql_errors.ts';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const CODE = /^[a-z][a-z0-9_]*$/;
 
-/** What an error code stands for; a code may be raised as both. */
+/** The classes of an error code: passing, lasting or both. */
 export type Kind = 'passing' | 'lasting';
 
-/** The error codes that the program raises, and as what. */
+/** The error codes that the program raises, with their classes. */
 export class RaisedCodes {
   readonly kinds = new Map<string, Set<Kind>>();
-  /** Where a code is made in a way that is not understood here, as file:line. */
+  /** Places, as file:line, where an error code is created in a way that this reader does not recognize. */
   readonly unknown: string[] = [];
 
   add(code: string, passing: boolean): void {
@@ -20,12 +20,12 @@ export class RaisedCodes {
   }
 }
 
-/** Collects them from src/ and tasks/, and from what sql/ writes into error_code. */
+/** Collects them from src/ and tasks/, and from values that sql/ writes into error_code. */
 export async function collectRaisedCodes(): Promise<RaisedCodes> {
   const found = new RaisedCodes();
   for (const { path, text } of await sources('{src,tasks}/**/*.ts')) readTypeScript(found, path, text);
   for (const { text } of await sources('sql/**/*.sql')) {
-    // What the database itself records of a file is tried again.
+    // An error that the database records for a file by itself is retried.
     for (const [, code] of text.matchAll(/(?<![.\w])error_code = '(\w+)'/g)) found.add(code!, true);
   }
   return found;
@@ -43,7 +43,7 @@ export async function collectSqlConditions(): Promise<Set<string>> {
   return conditions;
 }
 
-/** The codes that docstrings promise after `@throws ConnectorError`. */
+/** The codes that docstrings name after `@throws ConnectorError`. */
 export async function collectPromisedCodes(): Promise<{ code: string; path: string }[]> {
   const files = await sources('{src,tasks}/**/*.ts');
   return files.flatMap(({ path, text }) =>
@@ -69,7 +69,7 @@ function readTypeScript(found: RaisedCodes, path: string, text: string): void {
     const code = literal(first) ?? constant(text, first);
     if (code !== undefined) {
       found.add(code, saysPassing(call));
-      // As the error that it tells of.
+      // The same code as the error that it reports.
       if (/\bpassing: \w+\.passing\b/.test(call)) found.add(code, true);
     }
     // Relayed from another error, or taken from a rule: both are found where they are written.
@@ -77,13 +77,13 @@ function readTypeScript(found: RaisedCodes, path: string, text: string): void {
       found.unknown.push(`${path}:${text.slice(0, index).split('\n').length}`);
     }
   }
-  // Rules that errors are made from, as in src/sources/s3_errors.ts.
+  // Rules from which errors are created, as in src/sources/s3_errors.ts.
   for (const { index, 1: code } of text.matchAll(/\bcode: '([a-z][a-z0-9_]*)'/g))
     found.add(code!, saysPassing(ruleAround(text, index)));
   if (path === 'src/sql_errors.ts') readSqlErrors(found, text);
 }
 
-/** The codes of SQLSTATEs: a table, and what codeOf makes of those that are not in it. */
+/** The codes of SQLSTATEs: those in the table, and those that codeOf derives for all others. */
 function readSqlErrors(found: RaisedCodes, text: string): void {
   const table = /const CODES[^=]*= \{(.*?)\n\};/s.exec(text)![1]!;
   for (const [, sqlstate, code] of table.matchAll(/'?(\w{5})'?: '(\w+)'/g))
@@ -104,7 +104,7 @@ const constant = (text: string, name: string) =>
 
 const saysPassing = (text: string) => /\bpassing: true\b/.test(text);
 
-/** What stands between the parenthesis that is open before `start` and the one that closes it. */
+/** The text between the parenthesis that is open before `start` and its closing one. */
 function argumentsAt(text: string, start: number): string {
   let depth = 1;
   let quote = '';

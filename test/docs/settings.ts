@@ -3,19 +3,19 @@ import type { World } from '../support/world.ts';
 
 type Rows = Record<string, unknown>[];
 
-/** What a page's SQL runs in, and what it must show there. */
+/** The database in which a page's SQL runs, and its expected results. */
 export interface Setting {
   prepare(world: World): Promise<void>;
-  /** Looks at the rows of the first statement with this text in it. */
+  /** Checks the rows of the first statement that contains this text. */
   expect: [string, (rows: Rows, world: World) => void | Promise<void>][];
   cleanUp?(world: World): Promise<void>;
-  /** Statements that the page says an administrator runs: their rows are not looked at. */
+  /** Statements that the page says an administrator runs: their rows are not checked. */
   administrator?: RegExp;
 }
 
 const BUCKET = 'acme-telemetry';
 
-/** Two files of the pages' usual connector, of which the second has a bad value, and a worker. */
+/** Two files of the pages' usual connector, the second with a bad value, and a worker. */
 async function prepareBucket(world: World): Promise<void> {
   world.server.store.createBucket(BUCKET);
   put(world, 'sensors/2026/01.csv', 'time,sensor,value\n2026-01-01 00:00:00Z,a,1.5\n');
@@ -108,7 +108,7 @@ export const SETTINGS: Record<string, Setting> = {
         'from pg_stat_activity',
         (rows) => {
           const connections = rows.map(({ connections }) => Number(connections));
-          // What the page says of a worker of WORKER_CONCURRENCY 4.
+          // The page's numbers are for a worker with WORKER_CONCURRENCY 4.
           assert.ok(connections.reduce((sum, n) => sum + n) <= 37);
           assert.ok(rows.some(({ application }) => application === 's3_connector worker'));
         },
@@ -152,7 +152,7 @@ export const SETTINGS: Record<string, Setting> = {
   },
 };
 
-/** Roles are the server's, not the database's: a page's must not stay. */
+/** Roles belong to the server, not to the database, so a page's roles must be dropped. */
 async function dropRoles(db: World['db'], names: string[]): Promise<void> {
   for (const name of names) {
     const [role] = await db.query('select from pg_roles where rolname = $1', [name]);

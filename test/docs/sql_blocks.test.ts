@@ -7,7 +7,7 @@ import { SETTINGS, type Setting } from './settings.ts';
 const pages = await readPages();
 const withSql = pages.filter((page) => sqlBlocks(page).length > 0);
 
-test('SQL stands in blocks that are run, and each page that has some has a setting to run in', () => {
+test('all SQL in the docs is in blocks that are run, and each page with SQL has a test setup', () => {
   assert.deepEqual(pages.flatMap(straySql), []);
   assert.deepEqual(
     withSql.map(({ path }) => path),
@@ -16,7 +16,7 @@ test('SQL stands in blocks that are run, and each page that has some has a setti
 });
 
 for (const page of withSql) {
-  test(`the SQL in ${page.path} runs as it stands, block by block`, async (t) => {
+  test(`the SQL in ${page.path} runs unchanged, block by block`, async (t) => {
     const setting: Setting = SETTINGS[page.path]!;
     const world = await openWorld();
     await setting.prepare(world);

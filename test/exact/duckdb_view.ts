@@ -16,10 +16,10 @@ import {
   type DuckDBValue,
 } from '@duckdb/node-api';
 
-// One form for a value as DuckDB's own library gives it, and as PostgreSQL says in SQL: what they have in common is
-// neither's text, and nothing of ours.
+// A common form for a value as DuckDB's own library returns it and as PostgreSQL returns it in SQL: it is
+// neither's text, and uses no code of ours.
 
-/** SQL that puts a value of a type, under its domain, into the common form. */
+/** SQL that converts a value of a type, or of a domain's base type, into the common form. */
 export function postgresForm(type: string, value: string): string {
   if (type.endsWith('[]')) {
     const element = postgresForm(type.slice(0, -2), 'e');
@@ -65,7 +65,7 @@ export function duckdbForm(value: DuckDBValue, type: string, source: string): st
     return `[${forms.map((form) => JSON.stringify(form)).join(', ')}]`;
   }
   if (type.startsWith('json')) return typeof value === 'string' ? value : jsonOf(value);
-  // Spaces at its end are no part of a char(n).
+  // Spaces at its end are not part of a char(n).
   if (TEXTS.includes(type)) return String(value).replace(type === 'character' ? / +$/ : '', '');
   if (type === 'numeric')
     return plainNumber(source === 'FLOAT' ? singleText(value as number) : String(value));
@@ -84,13 +84,13 @@ export function duckdbForm(value: DuckDBValue, type: string, source: string): st
   if (value instanceof DuckDBTimestampNanosecondsValue) return stampBits(value.nanos, value.nanos / 1000n);
   if (value instanceof DuckDBTimeValue) return hexOf(value.micros, 8);
   if (value instanceof DuckDBTimeNSValue) return hexOf(value.nanos / 1000n, 8);
-  // East is positive to DuckDB, and negative to PostgreSQL.
+  // East is positive in DuckDB, and negative in PostgreSQL.
   if (value instanceof DuckDBTimeTZValue) return hexOf(value.micros, 8) + hexOf(BigInt(-value.offset), 4);
   if (value instanceof DuckDBIntervalValue) return intervalBits(value);
   return String(value);
 }
 
-/** @param stored as the file has it, in whatever unit; its largest and smallest stand for infinity */
+/** @param stored the number in the file, in any unit; the largest and smallest one mean infinity */
 function stampBits(stored: bigint, micros: bigint): string {
   const largest = 2n ** 63n - 1n;
   if (stored === largest || stored === -largest) return stored > 0 ? '7fffffffffffffff' : '8000000000000000';
@@ -113,7 +113,7 @@ function intervalBits({ months, days, micros }: DuckDBIntervalValue): string {
   return hexOf(micros, 8) + hexOf(BigInt(days), 4) + hexOf(BigInt(months), 4);
 }
 
-/** The fewest digits that are this number among those of 32 bits. */
+/** The shortest decimal that identifies this number of 32 bits. */
 function singleText(value: number): string {
   for (let digits = 1; digits < 9; digits++) {
     const text = value.toPrecision(digits);
@@ -136,7 +136,7 @@ export function plainNumber(text: string): string {
   return sign === '-' && /[1-9]/.test(number) ? `-${number}` : number;
 }
 
-/** JSON with its keys in order and its numbers plain; what a number is, its digits say, and not a double. */
+/** JSON with sorted keys and plain numbers; a number is compared by its digits, not as a double. */
 export function jsonForm(text: string): string {
   const ordered = (_: string, value: unknown, context?: { source: string }) => {
     if (typeof value === 'number') return `number ${plainNumber(context!.source)}`;
@@ -147,7 +147,7 @@ export function jsonForm(text: string): string {
   return JSON.stringify(JSON.parse(text, ordered as (key: string, value: unknown) => unknown));
 }
 
-/** What a nested value is as JSON: structs and maps are objects, numbers are numbers, all else is DuckDB's text. */
+/** A nested value as JSON: structs and maps are objects, numbers are numbers, all else is DuckDB's text. */
 function jsonOf(value: DuckDBValue): string {
   if (value === null) return 'null';
   if (value instanceof DuckDBListValue) return `[${value.items.map(jsonOf).join(',')}]`;

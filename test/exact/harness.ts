@@ -8,7 +8,7 @@ import { copyByHand, type Options, type Outcome } from './oracle.ts';
 import { STRICTER } from './stricter.ts';
 
 /**
- * The ways in which a CSV may go in, each with what a worker is to be told for all files to go that way. Every file
+ * The ways of a CSV into PostgreSQL, each with the worker settings that send all files that way. Every file
  * of every test goes each of them.
  */
 export const WAYS: Record<string, Record<string, string>> = {
@@ -16,7 +16,7 @@ export const WAYS: Record<string, Record<string, string>> = {
   encoded: { ENCODE_CSV_FROM_BYTES: '0' },
 };
 
-/** A table, how its files are written, and files; each is one case. */
+/** A table, how its files are written, and files; each file is one case. */
 export interface Group {
   /** Definitions of the table's columns. */
   columns: string;
@@ -24,17 +24,17 @@ export interface Group {
   fills: string[];
   /** Columns of the connector; `csv_skip_header` is false unless it is given. */
   settings?: Record<string, unknown>;
-  /** The table has no columns but those above, and one file, so that nobody has to know whose a row is. */
+  /** The table has only the columns above, and one file, so that rows need not be assigned to files. */
   bare?: boolean;
-  /** Bytes by what the case is called. */
+  /** Bytes by the name of the case. */
   files: Record<string, Buffer | string>;
-  /** Bytes for COPY, where it does not know the encoding. */
+  /** Bytes for COPY, if it does not know the encoding. */
   forCopy?: Record<string, Buffer>;
-  /** Of a bare group whose bad rows are left out: the lines that are to be. */
+  /** For a bare group whose bad rows are left out: the expected lines. */
   rejectedLines?: number[];
 }
 
-/** One file, and what became of it: by our import, and by COPY. */
+/** One file, with the result of our import and that of COPY. */
 export interface Result {
   name: string;
   ours: Outcome;
@@ -42,10 +42,10 @@ export interface Result {
 }
 
 let groups = 0;
-/** What COPY makes of a group is the same in every way. */
+/** COPY's result for a group is the same in every way. */
 const COPIED = new WeakMap<Group, Outcome[]>();
 
-/** Imports all files of all groups, gives each to COPY, too, and returns what became of them. */
+/** Imports all files of all groups, gives each to COPY, too, and returns both results. */
 export async function importAndCopy(world: World, list: Group[]): Promise<Result[]> {
   const client = await world.db.connect();
   const runs: Run[] = [];
@@ -69,10 +69,10 @@ export async function importAndCopy(world: World, list: Group[]): Promise<Result
   return results;
 }
 
-/** A group on its way; files are named by their number. */
+/** A group being imported; files are named by their number. */
 interface Run {
   group: Group;
-  /** Of the table, the connector and the folder. */
+  /** Name of the table, the connector and the folder. */
   table: string;
   settings: Record<string, unknown>;
 }
@@ -81,7 +81,7 @@ const keyOf = (table: string, position: number) => `${table}/${String(position).
 
 async function start(world: World, client: pg.Client, group: Group): Promise<Run> {
   const table = `exact_${++groups}`;
-  // By position, columns that are always generated are passed over.
+  // Matching by position skips columns that are always generated.
   const order = group.bare ? '' : ', row_order bigint generated always as identity';
   const lineage = group.settings?.file_id_column ? ', file_id bigint' : '';
   const columns = `(${group.columns}${order}${lineage})`;
@@ -113,7 +113,7 @@ async function copyAll(client: pg.Client, { group, table, settings }: Run): Prom
       copyByHand(client, `${table}_copy`, columns, copied, { ...options, ...changed }, query);
     let outcome = await copy(bytes, {});
     if (outcome.rows === null && !options.csv_skip_header && startsWithLines(bytes, options)) {
-      // COPY counts no newline within quotes in its first line: let that be another one.
+      // COPY counts no newline within quotes in its first line, so the first line must be another one.
       const again = await copy(Buffer.concat([newlineOf(bytes, options), bytes]), { csv_skip_header: true });
       if (again.rows === null)
         outcome = {
@@ -127,13 +127,13 @@ async function copyAll(client: pg.Client, { group, table, settings }: Run): Prom
   return outcomes;
 }
 
-/** Where rows were rolled back, pages have gaps that later rows may fill. */
+/** After a rollback, pages have gaps that later rows may fill. */
 function orderOf(group: Group): string {
   if (!group.bare) return 'row_order';
   return group.rejectedLines ? group.fills[0]! : 'ctid';
 }
 
-/** In a file without a header the first row says how many columns there are. */
+/** In a file without a header, the first row determines the number of columns. */
 function firstFields(bytes: Buffer, options: Options): number {
   return modelOf(bytes, options).records[0]?.raw.length ?? 1;
 }
@@ -149,7 +149,7 @@ function newlineOf(bytes: Buffer, options: Options): Buffer {
   return Buffer.from(end);
 }
 
-/** A line of `\.` as PostgreSQL 18 takes it: as any other. Before, it ended the data. */
+/** A line of `\.` is an ordinary line for PostgreSQL 18. Older servers end the data there. */
 function quoteMarkers(bytes: Buffer, options: Options): Buffer {
   const text = bytes.toString('latin1');
   if (!/(^|[\r\n])\\\.([\r\n]|$)/.test(text)) return bytes;
@@ -168,7 +168,7 @@ function dialectFor({ csv_delimiter = ',', csv_quote = '"', csv_escape = '"' }: 
   return dialectOf({ delimiter: csv_delimiter, quote: csv_quote, escape: csv_escape });
 }
 
-/** Every row as its bits, and as text to be shown. */
+/** Every row in binary form, and as text for messages. */
 function rowsOf(group: Group, table: string, order: string, more = ''): string {
   const names = columnNames(group.columns);
   return `select encode(sha256(record_send(r)), 'hex') as bits, left(r::text, 1000) as shown${more}
@@ -201,12 +201,12 @@ async function outcomes(client: pg.Client, { group, table }: Run): Promise<Outco
     'select key, line from s3_connector.rejected_rows where connector_name = $1 order by line',
     [table],
   );
-  // Whose a row is: the transaction that wrote it is the one that set its file's success.
+  // A row belongs to the file whose success the same transaction recorded.
   const { rows } = await client.query(rowsOf(group, table, orderOf(group), ', xmin::text as tx'));
   return Object.keys(group.files).map((_, position): Outcome => {
     const key = keyOf(table, position);
     const file = files.find((candidate) => candidate.key === key);
-    // An object without a byte is a file as any other.
+    // An empty object is a file like any other.
     assert.ok(file, `${key} was not found`);
     if (file.status !== 'success') {
       return { rows: null, code: file.error_code, message: file.error_message.slice(key.length + 2) };
@@ -218,7 +218,7 @@ async function outcomes(client: pg.Client, { group, table }: Run): Promise<Outco
   });
 }
 
-/** What differs between our import and COPY, and is not one of our stricter refusals. */
+/** Differences between our import and COPY, except our stricter refusals. */
 export function differences(results: Result[]): object[] {
   return results.flatMap(({ name, ours, copy }) => {
     const difference = differ(ours, copy);
@@ -240,7 +240,7 @@ function differ(ours: Outcome, copy: Outcome): object | null {
   return at === -1 ? null : { row: at + 1, ours: ours.rows[at]!.shown, copy: copy.rows[at]!.shown };
 }
 
-/** Whether ours is what COPY says of its own table, whatever the rows next to the failing one were numbered. */
+/** Whether our reason equals COPY's for its own table, apart from the numbers of rows next to the failing one. */
 function sameReason(ours: string, copy: string): boolean {
   const clean = (message: string) =>
     message.replaceAll(/exact_\d+(_copy)?/g, 'exact').replace(/ \(Failing row contains .*\)\.?$/s, '');
@@ -252,7 +252,7 @@ const shown = ({ rows }: Outcome) => ({
   first: rows?.slice(0, 5).map((row) => row.shown),
 });
 
-/** A field, quoted where COPY needs it, or wherever `always` says. */
+/** A field, quoted where COPY needs it, or always if `always` is set. */
 export function quoteField(value: string, always = false): string {
   const needed = value === '' || value === '\\.' || /[",\n\r]/.test(value);
   return always || needed ? `"${value.replaceAll('"', '""')}"` : value;

@@ -9,12 +9,12 @@ export interface Row {
   shown: string;
 }
 
-/** What became of a file: its rows, or the refusal, `line 2, column a: why` where there is a place. */
+/** The result of a file: its rows, or the refusal, as `line 2, column a: why` if it has a place. */
 export type Outcome =
-  /** With the lines that were left out, where bad rows are. */
+  /** With the lines of left-out rows, if any. */
   { rows: Row[]; rejected: number[] } | { rows: null; code: string; message: string };
 
-/** The columns of a connector that say how a file is read, with their defaults. */
+/** The columns of a connector that define how a file is read, with their defaults. */
 export interface Options {
   csv_delimiter?: string;
   csv_quote?: string;
@@ -25,7 +25,7 @@ export interface Options {
   time_zone?: string | undefined;
 }
 
-/** PostgreSQL's own COPY of the bytes, which is rolled back. */
+/** Runs PostgreSQL's own COPY on the bytes, and rolls it back. */
 export async function copyByHand(
   client: pg.Client,
   table: string,

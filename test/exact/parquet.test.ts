@@ -7,13 +7,13 @@ import { openWorld } from '../support/world.ts';
 import { duckdbForm, jsonForm, postgresForm } from './duckdb_view.ts';
 import { COLUMNS, type ParquetColumn } from './parquet_columns.ts';
 
-// What lands is what DuckDB's own library says that the file holds.
+// The imported values must equal those that DuckDB's own library reads from the file.
 
 const world = await openWorld();
 const { db } = world;
 /** More than a row group, and more than DuckDB reads at once. */
 const ROWS = 2_500;
-/** DuckDB's random() gives the same again for the same seed; another one finds what this one does not. */
+/** DuckDB's random() repeats its values for the same seed; another seed can find other failures. */
 const SEED = Number(process.env.PARQUET_SEED ?? 0.42);
 
 before(async () => {
@@ -23,7 +23,7 @@ before(async () => {
   );
 });
 
-/** A Parquet file on its way into tables. */
+/** A Parquet file and the connector that imports it. */
 interface Held extends ReadParquet {
   body: Buffer;
 }
@@ -32,7 +32,7 @@ async function hold(body: Buffer): Promise<Held> {
   return { body, ...(await readParquet(body)) };
 }
 
-/** Imports a file into a table, which is made if no definition is given, and compares every value. */
+/** Imports a file into a table, which is created if no definition is given, and compares every value. */
 async function compare(name: string, file: Held, definitions: string[] | null): Promise<void> {
   if (definitions) await db.query(`create table ${name} (${definitions.join(', ')})`);
   world.put(`${name}/1.parquet`, file.body);
@@ -77,12 +77,12 @@ function normal(form: string | null, type: string): string | null {
   return type.startsWith('json') ? jsonForm(form) : form;
 }
 
-/** Every column as often as there are types for it in a table. */
+/** Every source column once for each table type that can hold it. */
 const PAIRS = Object.entries(COLUMNS).flatMap(([name, column]: [string, ParquetColumn]) =>
   [column.made, ...column.others].map((type, i) => ({ ...column, name: `${name}_${i}`, type })),
 );
 
-test('a table made from a file, and tables of every other type that fits, hold what the file holds', async (t) => {
+test("a table created from a file, and tables of every other suitable type, hold the file's values", async (t) => {
   t.diagnostic(`PARQUET_SEED=${SEED}`);
   // A few nulls in every column.
   const selected = PAIRS.map(
@@ -99,7 +99,7 @@ test('a table made from a file, and tables of every other type that fits, hold w
     (await describe('made')).slice(1).map(({ name, type }) => ({ name, type })),
     PAIRS.map(({ name, made }) => ({ name, type: made })),
   );
-  // A domain over a domain has no binary way: the table is filled the text way.
+  // A domain over a domain has no binary form: the table is filled with text.
   await compare('by_text', file, ['row plain_again', ...PAIRS.map(({ name, type }) => `${name} ${type}`)]);
   const kinds = new Map<string, string>();
   for (const { name, base_type } of (await describe('by_text')).slice(1)) {

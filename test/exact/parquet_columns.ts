@@ -1,14 +1,14 @@
 /** A column of a Parquet file that DuckDB writes, and the types of table columns that take all of its values. */
 export interface ParquetColumn {
-  /** An expression over the row's number `i`, the edges of the type among its values. */
+  /** An expression of the row number `i` that includes the type's boundary values. */
   duckdb: string;
-  /** Of the table that is made from the file. */
+  /** The type in a created table. */
   made: string;
-  /** That a table may have instead. */
+  /** Other types that a table may have. */
   others: string[];
 }
 
-/** Some values in the first rows, and an expression for all others; each made the type, if one is given. */
+/** Some values for the first rows, and an expression for the others; each is cast to the type, if given. */
 function edges(values: string[], rest: string, type?: string): string {
   const typed = [...values, rest].map((value) => (type ? `(${value})::${type}` : value));
   const cases = values.map((_, i) => `when ${i} then ${typed[i]}`);

@@ -5,8 +5,8 @@ import { writeParquet } from '../support/parquet_writer.ts';
 import { type FileRow, openWorld } from '../support/world.ts';
 import { DECIMAL, int64, stamp, WRITTEN } from './parquet_written.ts';
 
-// What is not a matter of many values: codecs, and types that DuckDB reads but does not write, or that need a word
-// on what becomes of them. Each is a file of the column v, which makes its table.
+// Cases that need few values: codecs, types that DuckDB reads but does not write, and types with a
+// conversion of their own. Each is a file with the column v, from which its table is created.
 
 const world = await openWorld();
 const { db } = world;
@@ -14,7 +14,7 @@ before(() => world.startWorker());
 
 let made = 0;
 
-/** Imports a file into a table of its own. */
+/** Imports a file into its own table. */
 async function importInto(body: Buffer, type?: string): Promise<{ file: FileRow; table: string }> {
   const table = `file_${++made}`;
   if (type) await db.query(`create table ${table} (v ${type})`);
@@ -30,7 +30,7 @@ async function importInto(body: Buffer, type?: string): Promise<{ file: FileRow;
   return { file: file!, table };
 }
 
-/** What landed, in the table that was made, with the type of its column. */
+/** The imported values in the created table, with the type of the column. */
 async function landed(body: Buffer, type?: string): Promise<{ type: string; values: (string | null)[] }> {
   const { file, table } = await importInto(body, type);
   assert.equal(file.status, 'success', file.error_message ?? '');
@@ -42,7 +42,7 @@ async function landed(body: Buffer, type?: string): Promise<{ type: string; valu
   return { type: column.type, values: rows.map(({ v }) => v) };
 }
 
-test('every codec', async () => {
+test('files of every codec are read', async () => {
   const query = "select i as v, repeat('word ', 20) || i as w from range(5000) r(i)";
   for (const codec of ['uncompressed', 'snappy', 'gzip', 'zstd', 'brotli', 'lz4_raw']) {
     const { file, table } = await importInto(await parquetOf(query, `, codec '${codec}'`));
@@ -57,13 +57,13 @@ test('every codec', async () => {
   }
 });
 
-test('types that DuckDB reads and does not write', async () => {
+test('types that DuckDB reads but does not write are imported', async () => {
   for (const [what, [column, type, values]] of Object.entries(WRITTEN)) {
     assert.deepEqual(await landed(writeParquet(column)), { type, values }, what);
   }
 });
 
-/** By what it is: a query, the type, and what PostgreSQL shows. */
+/** By case: a query, the type, and PostgreSQL's output. */
 const queried: Record<string, [query: string, type: string, values: (string | null)[]]> = {
   'a variant is JSON': [
     "select unnest([1::variant, 'x'::variant, [1, null]::variant, {'a': 1.10::decimal(4,2), 'b': '2026-01-02'::date}::variant, null]) as v",
@@ -102,7 +102,7 @@ const queried: Record<string, [query: string, type: string, values: (string | nu
   ],
 };
 
-test('types that need a word', async () => {
+test('types with a conversion of their own are imported', async () => {
   for (const [what, [query, type, values]] of Object.entries(queried)) {
     assert.deepEqual(await landed(await parquetOf(query)), { type, values }, what);
   }
@@ -112,7 +112,7 @@ test('types that need a word', async () => {
 const thousandAnd = (good: string, bad: string) =>
   parquetOf(`select case when i = 1000 then ${bad} else ${good} end as v from range(1500) r(i)`);
 
-/** What PostgreSQL cannot hold: the file, the code, and the message; the type of the column, if not the made one. */
+/** Values that PostgreSQL cannot hold: the file, the code, the message, and the column type if it is not the created one. */
 const refused: Record<
   string,
   [body: () => Buffer | Promise<Buffer>, code: string, says: RegExp, type?: string]
@@ -256,7 +256,7 @@ const refused: Record<
   ],
 };
 
-test('what PostgreSQL cannot hold is told by row and column', async () => {
+test('the error about a value that PostgreSQL cannot hold names row and column', async () => {
   await db.query("create type letter as enum ('a'); create domain positive as integer check (value > 0)");
   for (const [what, [body, code, says, type]] of Object.entries(refused)) {
     const { file, table } = await importInto(await body(), type);

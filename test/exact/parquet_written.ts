@@ -1,6 +1,6 @@
 import { bool, type ParquetColumn, type Struct, struct } from '../support/parquet_writer.ts';
 
-// Files by hand, of types that DuckDB reads and does not write.
+// Hand-written files with types that DuckDB reads and does not write.
 
 const int32 = (value: number) => {
   const bytes = Buffer.alloc(4);
@@ -12,7 +12,7 @@ export const int64 = (value: bigint) => {
   bytes.writeBigInt64LE(value);
   return bytes;
 };
-/** Nanoseconds of a day, and the day. */
+/** Nanoseconds of the day, and the day. */
 const int96 = (nanoseconds: bigint, julianDay: number) =>
   Buffer.concat([int64(nanoseconds), int32(julianDay)]);
 const unit = { ms: 1, us: 2, ns: 3 };
@@ -25,7 +25,7 @@ const time = (utc: boolean, of: keyof typeof unit): Struct => ({
 /** A converted type, by its number in parquet.thrift. */
 export const DECIMAL = 5;
 
-/** By what it is: the column, the type that is made for it, and what PostgreSQL shows. */
+/** By case: the column, the type created for it, and PostgreSQL's output. */
 export const WRITTEN: Record<string, [column: ParquetColumn, type: string, values: (string | null)[]]> = {
   'INT96, as Spark wrote times; what is below microseconds is cut off': [
     {

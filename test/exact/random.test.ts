@@ -9,11 +9,11 @@ import { randomGroups } from './random_files.ts';
 const world = await openWorld();
 
 for (const [way, env] of Object.entries(WAYS)) {
-  test(`random tables and files: as COPY takes them, ${way}`, async (t) => {
+  test(`random tables and files are imported as COPY imports them, ${way}`, async (t) => {
     const worker = await world.startWorker(env);
     let taken = 0;
     let refused = 0;
-    // Many tables in each round, because a worker does them side by side; what fails is cut down to the one.
+    // Many tables in each round, because a worker imports them in parallel; a failure is reduced to one table.
     await check(2, fc.array(randomGroups, { minLength: 40, maxLength: 40, size: 'max' }), async (groups) => {
       const results = await importAndCopy(world, groups);
       for (const { copy } of results) copy.rows === null ? refused++ : taken++;

@@ -3,10 +3,10 @@ import { DIALECTS } from '../csv/random_csv.ts';
 import type { Group } from './harness.ts';
 import { SPELLINGS } from './spellings.ts';
 
-// Random tables, and random files for them: mostly ordinary rows, some wild spellings among them, and now and then a
-// byte that does not belong there.
+// Random tables, and random files for them: mostly ordinary rows, with some unusual spellings and a few
+// misplaced bytes.
 
-/** Values of any size, where the spellings are few. */
+/** Values of any size, for types with few spellings. */
 const VALUES: Record<string, fc.Arbitrary<string>> = {
   integer: fc.integer().map(String),
   bigint: fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }).map(String),
@@ -38,7 +38,7 @@ interface Column {
   wild: fc.Arbitrary<string>;
 }
 
-/** Types whose names alone make them. */
+/** Types that need no definition but their name. */
 const columns: fc.Arbitrary<Column> = fc.constantFrom(
   ...Object.values(SPELLINGS)
     .filter(({ setup, extension }) => setup === undefined && extension === undefined)
@@ -51,7 +51,7 @@ const columns: fc.Arbitrary<Column> = fc.constantFrom(
     })),
 );
 
-/** Bytes that change what others mean. */
+/** Bytes that change the meaning of others. */
 const strayBytes = fc.constantFrom(
   ...['"', '""', ',', ';', '\n', '\r', '\r\n', '\\', '\\.\n', '\n\\.\n', ' ', '\t', "'", '|', '\n\n', '\x01'],
   ...['\0', '\xff', '\xc3', '\xef\xbb\xbf', 'NULL', '-', ''],

@@ -7,12 +7,12 @@ import { openWorld } from '../support/world.ts';
 import { WAYS } from './harness.ts';
 import { copyByHand, type Options } from './oracle.ts';
 
-// Rows that are left out are refused as COPY refuses each of them by itself: the same line, column and reason.
+// Rows that are left out have the same line, column and reason as when COPY refuses each of them alone.
 
 const COLUMNS = ['a', 'b', 'c', 'd'];
 const TABLE = 'a integer, b text, c numeric(6,2), d small';
 
-/** Rows of four fields, with what is wrong with them; bytes as Latin-1. */
+/** Rows of four fields, with what is wrong in each; bytes as Latin-1. */
 const RECORDS = {
   good: ['7,x,1,1', '8,"two\nlines",2,2', ',,,', '9,"a ""quoted"" one",1.5,3'],
   badValues: ['bad,x,1,1', '7,x,bad,1', '7,x,1,0', '7,"two\nlines",bad,1', '7,x,99999,1', '"",x,1,1'],
@@ -24,7 +24,7 @@ const RECORDS = {
   beyondAscii: ['7,\xc3\xa4,1,1', '7,\xc3\xa4', '7,\xe6\x97\xa5,1,1,\xe6\x97\xa5', 'bad,\xc3\xa4'],
 };
 const ALL = Object.values(RECORDS).flat();
-/** In a file of carriage returns COPY blames the row before one of a wrong encoding, and in Shift-JIS a lead byte takes a line end along. */
+/** With carriage returns, COPY names the row before one in a wrong encoding; in Shift-JIS a lead byte swallows a newline. */
 const WELL_ENCODED = Object.entries(RECORDS).flatMap(([kind, records]) =>
   kind === 'encoding' ? [] : records,
 );
@@ -41,7 +41,7 @@ const SHIFT_JIS = [
 interface Case {
   name: string;
   settings: Options & Record<string, unknown>;
-  /** As bytes in Latin-1, without their ends. */
+  /** As bytes in Latin-1, without their newlines. */
   records: string[];
   newline: string;
 }
@@ -115,12 +115,12 @@ before(async () => {
   await client.end();
 });
 
-/** Shows COPY each row by itself. */
+/** Gives COPY each row alone. */
 async function judge(client: pg.Client, { settings, records, newline }: Case) {
   const refused: Refused[] = [];
   let line = settings.csv_skip_header ? 2 : 1;
   for (const record of lines(records, newline)) {
-    // A line before it tells COPY how lines end.
+    // A line before it tells COPY the newline of the file.
     const bytes = Buffer.from(`h${newline}${record}${newline}`, 'latin1');
     const options = { ...settings, csv_skip_header: true };
     const outcome = await copyByHand(client, 'judged', COLUMNS, bytes, options, 'select 1');
@@ -140,7 +140,7 @@ function fileOf({ settings, records, newline }: Case): Buffer {
 
 let tables = 0;
 
-/** Imports a case's rows, and returns what was refused of them. */
+/** Imports a case's rows, and returns the refused ones. */
 async function refusedOf(each: Case, body: Buffer, settings = {}, columns = TABLE) {
   const table = `refused_${++tables}`;
   await db.query(`create table ${table} (${columns})`);
@@ -165,7 +165,7 @@ async function refusedOf(each: Case, body: Buffer, settings = {}, columns = TABL
 }
 
 for (const [way, env] of Object.entries(WAYS)) {
-  test(`rows that are left out are refused in COPY's words, ${way}`, async (t) => {
+  test(`rows that are left out have COPY's error messages, ${way}`, async (t) => {
     const worker = await world.startWorker(env);
     for (const each of CASES)
       await t.test(each.name, async () => {
@@ -176,7 +176,7 @@ for (const [way, env] of Object.entries(WAYS)) {
   });
 }
 
-test('where the reader changes the rows, it says what is ragged, and COPY the rest', async (t) => {
+test('where the reader rewrites rows, it refuses ragged rows itself and leaves the others to COPY', async (t) => {
   const worker = await world.startWorker();
   const each = CASES[0]!;
   const { refused, taken } = expected.get(each)!;
@@ -191,7 +191,7 @@ test('where the reader changes the rows, it says what is ragged, and COPY the re
       const ours = await refusedOf(each, body, settings, columns);
       const ragged = ours.refused.filter(({ reason }) => /^expected 4 fields, got \d+/.test(reason));
       const said = new Map(refused.map((row) => [row.line, row]));
-      // A short row's bad value is none of COPY's, nor are the values of what is left out.
+      // COPY does not check the values of a short row, nor those of left-out columns.
       for (const row of refused.filter(isRagged)) assert.ok(ragged.some(({ line }) => line === row.line));
       for (const row of ours.refused)
         if (!ragged.includes(row)) assert.deepEqual(row, said.get(row.line), `line ${row.line}`);
@@ -206,7 +206,7 @@ test('where the reader changes the rows, it says what is ragged, and COPY the re
   await worker.end('SIGTERM');
 });
 
-test('entries of an archive are judged one by one', async () => {
+test('entries of an archive are checked one by one', async () => {
   const worker = await world.startWorker();
   const list = CASES.slice(0, 3).filter(({ settings }) => settings === headed);
   const zip = Buffer.from(zipSync(Object.fromEntries(list.map((each, i) => [`${i}.csv`, fileOf(each)]))));

@@ -5,8 +5,8 @@ import { differences, type Group, importAndCopy, quoteField, WAYS } from './harn
 import { copyByHand } from './oracle.ts';
 import { SPELLINGS, type Spellings } from './spellings.ts';
 
-// Every spelling of every type goes through the worker and through COPY, among ordinary rows. Which ones are refused,
-// COPY says; each of these fails a file of its own, and is left out, alone, where bad rows are.
+// Every spelling of every type goes through the worker and through COPY, among ordinary rows. COPY decides which
+// are refused; each of those fails a file of its own, and is left out alone with on_bad_row skip.
 
 const world = await openWorld();
 const { db } = world;
@@ -36,7 +36,7 @@ before(async () => {
   }
 });
 
-/** False where the server has no such type. */
+/** False if the server has no such type. */
 async function prepare(name: string, { setup, extension }: Spellings): Promise<boolean> {
   if (setup) await db.query(setup);
   if (!extension) return true;
@@ -47,7 +47,7 @@ async function prepare(name: string, { setup, extension }: Spellings): Promise<b
   return available !== undefined;
 }
 
-/** Rows of ordinary values, with wild ones after every third; the first and the last are wild, too. */
+/** Rows of ordinary values, with an unusual one after every third, and as the first and last row. */
 function rowsOf(usual: string[], wild: string[], quoteAll: boolean): string[] {
   const values: string[] = [];
   for (const [i, spelling] of wild.entries()) {
@@ -57,7 +57,7 @@ function rowsOf(usual: string[], wild: string[], quoteAll: boolean): string[] {
   return values.map((value, i) => `${i},${quoteField(value, quoteAll)}\n`);
 }
 
-/** @param every of so many spellings that are refused, one is tried in a file of its own */
+/** @param every one in so many refused spellings is tested in a file of its own */
 function groupsOf({ spellings, taken, refused }: Kind, every: number): Group[] {
   const { type, usual, time_zone = 'UTC' } = spellings;
   const table = { columns: `n integer, v ${type}`, fills: ['n', 'v'] };
@@ -90,9 +90,9 @@ function groupsOf({ spellings, taken, refused }: Kind, every: number): Group[] {
 }
 
 for (const [way, env] of Object.entries(WAYS)) {
-  test(`every spelling of every type: as COPY takes it, ${way}`, async () => {
+  test(`every spelling of every type is imported as COPY imports it, ${way}`, async () => {
     const worker = await world.startWorker(env);
-    // As bytes, whatever is refused is refused by COPY.
+    // As bytes, every refusal is COPY's.
     const every = way === 'encoded' ? 1 : 8;
     const results = await importAndCopy(
       world,

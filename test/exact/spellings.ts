@@ -1,12 +1,12 @@
 /**
- * For each type of a column: what ordinary files have, and spellings that a reader of its own may take otherwise than
- * PostgreSQL, or refuse. Which are refused, PostgreSQL says.
+ * For each column type: ordinary values, and spellings that another parser could read differently from
+ * PostgreSQL, or refuse. PostgreSQL decides which are refused.
  */
 export interface Spellings {
   type: string;
-  /** Statements that make the type, before anything else. */
+  /** Statements that create the type. */
   setup?: string;
-  /** Of the extension that the type is in. */
+  /** The extension that has the type. */
   extension?: string;
   time_zone?: string;
   usual: string[];
@@ -101,7 +101,7 @@ const STAMPS = [
   '03:04:05 2026-01-02', '2026-01-02T', '2026-01-02 T03:04:05', '-2026-01-02 03:04:05', '2026-01-02 03:04:05.678901 AM',
 ]; // biome-ignore format: a list
 
-/** Those whose instant depends on the zone, around its changes and before there were any. */
+/** Spellings whose instant depends on the time zone, around its changes and before the first one. */
 const ZONELESS = STAMPS.filter((stamp) =>
   /^(2026-(03|04|07|10|11)|1[789]|20[35]|2500|[149]\d{3,} |0044|4714|epoch)/.test(stamp),
 );
@@ -145,7 +145,7 @@ const TEXTS = [
   '1', '-', '{}', '\\x00', 'a\\', '$1', '%s', 'twelve bytes', 'thirteen byte', 'ünï', '        ', 'abc ', 'abc  ', 'abcd', 'abcde', 'äöüß', 'äöüßé',
 ]; // biome-ignore format: a list
 
-/** What the rest of a build may lack is left out, with a word about it. */
+/** A type that the server's build lacks is left out, with a message. */
 export const SPELLINGS: Record<string, Spellings> = {
   smallint: { type: 'smallint', usual: ['1', '-20', '300'], wild: INTEGERS },
   integer: { type: 'integer', usual: ['1', '-20', '300000'], wild: INTEGERS },

@@ -1,6 +1,6 @@
 /**
- * Where we refuse on our own account, by `files.error_code`: what COPY would refuse later or in other words, and
- * what it would take. Nothing else may differ.
+ * Our own refusals, by `files.error_code`: data that COPY would refuse later or with another message, and
+ * data that it would accept. No other difference is allowed.
  */
 export const STRICTER: Record<string, { why: string; copyRefuses: boolean }> = {
   nul_character: { why: 'named by line and field', copyRefuses: true },

@@ -4,7 +4,7 @@ import { openWorld } from '../support/world.ts';
 import { differences, importAndCopy, WAYS } from './harness.ts';
 import { largeGroups, trapGroups } from './traps.ts';
 
-// Each file goes through the worker, and through COPY with the same options: the rows, or the refusals, are the same.
+// Each file goes through the worker, and through COPY with the same options: the rows, or the refusals, must be equal.
 
 const world = await openWorld();
 const GROUPS = [
@@ -14,7 +14,7 @@ const GROUPS = [
 ];
 
 for (const [way, env] of Object.entries(WAYS)) {
-  test(`files that are traps: as COPY takes them, ${way}`, async () => {
+  test(`files with difficult syntax are imported as COPY imports them, ${way}`, async () => {
     const worker = await world.startWorker(env);
     const results = await importAndCopy(world, GROUPS);
     assert.deepEqual(differences(results), []);

@@ -1,11 +1,11 @@
 import { type Group, quoteField } from './harness.ts';
 
-// Files whose form is the trap; what their values are is in spellings.ts.
+// Files with difficult syntax; for difficult values see spellings.ts.
 
 const good = (from: number, count: number, end = '\n') =>
   Array.from({ length: count }, (_, i) => `${from + i},text ${from + i},${from + i}.25${end}`).join('');
 
-/** Where, among ordinary rows, a trap stands. */
+/** The positions of a trap among ordinary rows. */
 const PLACES = {
   first: (trap: string, end: string) => `${trap}${good(10, 5, end)}`,
   middle: (trap: string, end: string) => `${good(1, 5, end)}${trap}${good(10, 5, end)}`,
@@ -13,7 +13,7 @@ const PLACES = {
   'at the very end': (trap: string, end: string) => `${good(1, 5, end)}${trap}`.slice(0, -end.length),
 };
 
-/** By what it is: a piece of a file of three columns, `integer, text, numeric(6,2)`. */
+/** By case: a piece of a file with three columns, `integer, text, numeric(6,2)`. */
 const PIECES: Record<string, string> = {
   'a quoted newline': '7,"two\nlines",1\n',
   'quoted newlines, and a bad value after them': '7,"three\n\nlines",1\n8,"x\ny",bad\n',
@@ -98,8 +98,8 @@ const whole: Record<string, string> = {
 const TEXT = 'a,text with ä, ö, é and €\n';
 
 /**
- * All traps of form. The settings are those of each group.
- * @param brief each trap in fewer places
+ * All syntax traps. The settings are those of each group.
+ * @param brief each trap in fewer positions
  */
 export function trapGroups(settings: Record<string, unknown>, brief = false): Group[] {
   const three = { columns: COLUMNS, fills: FILLS };
@@ -265,7 +265,7 @@ function utf16Group(settings: Record<string, unknown>, encoding: string): Group 
   };
 }
 
-/** What only PostgreSQL can judge, where rows were judged before it. */
+/** Values that only PostgreSQL can check, in rows that were checked before. */
 const AFTER_MANY: Record<string, string> = {
   'invalid UTF-8': '7,\xff\n',
   'a NUL character': '7,a\0b\n',

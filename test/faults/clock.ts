@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { TestDatabase } from '../support/database.ts';
 
-/** While the work goes on, does every second what workers do by the clock, and lets no retry wait for its time. */
-export async function hurried<T>(db: TestDatabase, work: () => Promise<T>): Promise<T> {
+/** While a test waits, runs the scheduled tasks of workers every second, and makes every retry due at once. */
+export async function withJobsDue<T>(db: TestDatabase, work: () => Promise<T>): Promise<T> {
   const over = new AbortController();
   const everySecond = (async () => {
     while (!over.signal.aborted) {

@@ -43,7 +43,7 @@ for (const [name, text] of [
   ['at_start', 'max_tracked_files - s3_connector_private.tracked_files'],
   ['at_commit', 'commit_poll'],
 ] as const) {
-  test(`a poll that loses its connection ${name} has failed with connection_lost`, async () => {
+  test(`a poll that loses its connection ${name} fails with connection_lost`, async () => {
     const lost = proxy.lose(text);
     await insert(name, { schedule: NEVER_AGAIN });
     await lost;
@@ -67,7 +67,7 @@ test('a poll that fails before it has begun is recorded, too', async () => {
   await assertImported('broken');
 });
 
-test('on_import that loses its connection has not failed', async () => {
+test('a connection lost during on_import is not recorded as on_import_failed', async () => {
   const holder = await db.connect();
   await holder.query('select pg_advisory_lock(11)');
   await insert('followed', { on_import: 'select pg_advisory_xact_lock(11)' });

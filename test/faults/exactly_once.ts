@@ -3,13 +3,13 @@ import type { TestDatabase } from '../support/database.ts';
 
 interface Landed {
   connector: string;
-  /** Has the columns `file` and `n`, which together are different in every row, and `file_id`, the lineage. */
+  /** Has the columns `file` and `n`, whose pair is unique in every row, and `file_id`, the lineage. */
   table: string;
-  /** How many rows a file must have, by its key. */
+  /** The expected number of rows of a file, by its key. */
   rowsOf: (key: string) => number;
 }
 
-/** Every file is a success, and every row of every file is there once, as the rows themselves and their lineage say. */
+/** Asserts that every file is a success and every row is there once, by the rows and by their lineage. */
 export async function assertExactlyOnce(
   db: TestDatabase,
   { connector, table, rowsOf }: Landed,
@@ -33,9 +33,9 @@ export async function assertExactlyOnce(
   });
 }
 
-/** Nothing is left in the queue, and no session waits within a transaction. */
+/** Asserts that the queue is empty and no session is idle in a transaction. */
 export async function assertAtRest(db: TestDatabase): Promise<void> {
-  // A job may be in its last moments, after its file was recorded; the crontab may have just added its own.
+  // A job may be about to end, after its file was recorded; the crontab may have just added its own.
   await db.waitFor(
     "select task_identifier, key, locked_at, attempts, last_error from s3_connector_queue.jobs where task_identifier <> 'poll_due'",
     (jobs) => jobs.length === 0,

@@ -5,13 +5,13 @@ import { parquetOf } from '../support/parquet.ts';
 import { pick, type Random, seeded } from '../support/random.ts';
 import type { WorkerProcess } from '../support/worker.ts';
 import { openWorld } from '../support/world.ts';
-import { hurried } from './clock.ts';
+import { withJobsDue } from './clock.ts';
 import { assertAtRest, assertExactlyOnce } from './exactly_once.ts';
 import { ownServer } from './own_server.ts';
 
 const FILES = 300;
 const WORKERS = 2;
-/** Of the files, how many are large enough to be encoded, and how many Parquet. */
+/** How many of the files are large enough to be encoded, and how many are Parquet. */
 const LARGE_EVERY = 25;
 const PARQUET_EVERY = 20;
 const ROWS = { small: 20, large: 40_000, parquet: 500 };
@@ -19,19 +19,19 @@ const CONNECTORS = [
   { name: 'csv', pattern: 'in/*.csv', file_format: 'csv' },
   { name: 'parquet', pattern: 'in/*.parquet', file_format: 'parquet' },
 ];
-/** Blows, and milliseconds between them, at most. */
-const BLOWS = Number(process.env.FAULTS_BLOWS ?? 8);
+/** Number of kills, and the longest time between them in milliseconds. */
+const KILLS = Number(process.env.FAULTS_KILLS ?? 8);
 const PAUSE_MS = 1500;
 
-/** Of what is killed and when; FAULTS_SEED repeats a run as far as the workers' timing allows. */
+/** Seed of the targets and times; FAULTS_SEED repeats a run as far as the workers' timing allows. */
 const seed = Number(process.env.FAULTS_SEED ?? Math.floor(Math.random() * 2 ** 31));
 
 const server = await ownServer();
 const world = await openWorld(server);
 const { db } = world;
 
-test('300 files while workers are killed, the server crashes and connections are cut', async (t) => {
-  t.diagnostic(`FAULTS_SEED=${seed} FAULTS_BLOWS=${BLOWS}`);
+test('300 files are imported once each while workers are killed, the server crashes and connections are cut', async (t) => {
+  t.diagnostic(`FAULTS_SEED=${seed} FAULTS_KILLS=${KILLS}`);
   await prepare();
   const workers = await Promise.all(Array.from({ length: WORKERS }, () => world.startWorker()));
   for (const connector of CONNECTORS) {
@@ -39,12 +39,12 @@ test('300 files while workers are killed, the server crashes and connections are
       ...connector,
       target_table: connector.name,
       file_id_column: 'file_id',
-      // None of this is the files' fault, and each may be hit every time.
+      // None of these errors is caused by the files, and each may be hit every time.
       max_attempts: 100,
     });
   }
-  await harm(seeded(seed), workers);
-  await settle(workers);
+  await killAtRandom(seeded(seed), workers);
+  await waitUntilImported(workers);
 
   for (const { name } of CONNECTORS) await assertExactlyOnce(db, { connector: name, table: name, rowsOf });
   assert.deepEqual(await db.one('select count(*) as n from s3_connector.files'), { n: FILES });
@@ -84,13 +84,13 @@ function csv(file: number, rows: number): string {
   return `file,n,pad\n${Array.from({ length: rows }, (_, n) => `${file},${n},${'x'.repeat(20)}`).join('\n')}\n`;
 }
 
-/** Does harm at random; whoever dies is followed by another one. */
-async function harm(random: Random, workers: WorkerProcess[]): Promise<void> {
+/** Kills at random; a killed worker is replaced by another one. */
+async function killAtRandom(random: Random, workers: WorkerProcess[]): Promise<void> {
   const kinds = [killWorker, killWorker, cutConnections, cutConnections, crashServer];
-  for (let blow = 0; blow < BLOWS; blow++) {
+  for (let kill = 0; kill < KILLS; kill++) {
     await delay(random(PAUSE_MS));
     // Each kind at least once, then at random.
-    await (kinds[blow * 2] ?? pick(random, kinds))(random, workers);
+    await (kinds[kill * 2] ?? pick(random, kinds))(random, workers);
   }
 }
 
@@ -113,8 +113,8 @@ async function crashServer(): Promise<void> {
 }
 
 /** Lets the workers finish. */
-async function settle(workers: WorkerProcess[]): Promise<void> {
-  await hurried(db, async () => {
+async function waitUntilImported(workers: WorkerProcess[]): Promise<void> {
+  await withJobsDue(db, async () => {
     for (const { name } of CONNECTORS) await world.settled(name);
   }).catch((error) => {
     const lines = workers.flatMap((worker) =>

@@ -15,14 +15,14 @@ before(async () => {
   worker = await world.startWorker({ DATABASE_URL: proxy.url });
 });
 
-/** What is sent and lost, and in how many attempts one of the files is imported then. */
+/** The lost message, and the attempts that one of the files needs then. */
 const CASES = [
   { name: 'commit_answer', text: 'record_success', arrives: true, attempts: 1 },
   { name: 'commit', text: 'record_success', arrives: false, attempts: 2 },
 ];
 
 for (const { name, text, arrives, attempts } of CASES) {
-  test(`${name} is lost: what became of it is looked up, and everything is there once`, async () => {
+  test(`if ${name} is lost, the worker looks up the result, and everything is imported once`, async () => {
     await db.query(`create table ${name} (file integer, n integer, file_id bigint)`);
     for (let file = 0; file < FILES; file++)
       world.put(`${name}/${file}.csv`, `file,n\n${file},1\n${file},2\n`);
@@ -57,7 +57,7 @@ for (const [name, text] of [
   ['poll', 'commit_poll'],
 ] as const) {
   for (const arrives of [true, false]) {
-    test(`${name} is lost, ${arrives ? 'its answer' : 'as a whole'}: it is asked again, and everything is there once`, async () => {
+    test(`if ${name} is lost, ${arrives ? 'its answer only' : 'with its request'}, the worker repeats it, and everything is imported once`, async () => {
       const table = `${name}_${arrives ? 'answer' : 'whole'}`;
       await db.query(`create table ${table} (file integer, n integer, file_id bigint)`);
       for (let file = 0; file < FILES; file++)
@@ -78,7 +78,7 @@ for (const [name, text] of [
   }
 }
 
-/** A poll that could not be committed failed; the next one comes with the schedule's minute, or now. */
+/** A poll that could not be committed has failed; the next one runs with the schedule's minute, or now. */
 async function nextPollIsDue(connector: string): Promise<void> {
   await db.waitFor(
     `select from s3_connector.connector_status
@@ -89,7 +89,7 @@ async function nextPollIsDue(connector: string): Promise<void> {
   await db.query('select s3_connector.poll_now($1)', [connector]);
 }
 
-test('the worker has lived through it', async () => {
+test('the worker has survived all lost messages', async () => {
   assert.deepEqual(await db.query('select alive from s3_connector.workers'), [{ alive: true }]);
   assert.equal((await worker.end('SIGTERM')).code, 0);
   assert.deepEqual(await world.spooled(), []);

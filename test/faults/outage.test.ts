@@ -3,7 +3,7 @@ import { before, beforeEach, test } from 'node:test';
 import type { WorkerProcess } from '../support/worker.ts';
 import { type ConnectorColumns, NEVER_AGAIN, openWorld } from '../support/world.ts';
 
-// A bucket that cannot be read as a whole: its connectors wait for it, and no file spends an attempt on that.
+// A bucket that cannot be read at all: its connectors wait for it, and no file uses up an attempt.
 
 const world = await openWorld();
 const { db, server } = world;
@@ -14,11 +14,11 @@ before(async () => {
 beforeEach(startOver);
 
 const FILES = 10;
-/** Files that a worker imports side by side. */
+/** The number of files that a worker imports in parallel. */
 const CONCURRENCY = 4;
 const ALWAYS = Number.POSITIVE_INFINITY;
 
-/** Nothing of the tests before goes on; a connector waits for an hour, so that a test says when its bucket is asked. */
+/** Ends outages of earlier tests; a connector waits for an hour, so that the test decides when its bucket is asked. */
 async function startOver(): Promise<void> {
   await server.open();
   await db.query('select s3_connector.drop_connector(name) from s3_connector.connectors');
@@ -31,7 +31,7 @@ const wait = (interval: string) =>
   db.asSuperuser(`create or replace function s3_connector_private.outage_delay(failed_tries integer)
     returns interval language sql as $$ select interval '${interval}' $$`);
 
-/** A connector with files, each of a row, whose table is there; a single attempt that fails is a failure. */
+/** Inserts a connector with its table and files of one row each; one failed attempt makes a failure. */
 async function insert(name: string, columns: Partial<ConnectorColumns> = {}): Promise<void> {
   for (let n = 0; n < FILES; n++) world.put(`${name}/${n}.csv`, `n\n${n}\n`);
   await db.query(`create table if not exists ${name} (n integer)`);
@@ -45,7 +45,7 @@ async function insert(name: string, columns: Partial<ConnectorColumns> = {}): Pr
   });
 }
 
-/** As `insert`, and the bucket goes away while the first files are fetched. */
+/** As `insert`, and makes the bucket unreachable while the first files are fetched. */
 async function goAwayUnder(name: string, columns: Partial<ConnectorColumns> = {}): Promise<void> {
   const stalled = server.faults.order({ operation: 'GetObject', times: ALWAYS, stall: { after: 1 } });
   await insert(name, columns);
@@ -62,7 +62,7 @@ interface Status {
   last_error: string | null;
 }
 
-/** Waits until no import runs any more, and the connector says something, or a file has failed. */
+/** Waits until no import runs, and the connector has a notice or a file has failed. */
 async function quiet(name: string): Promise<Status> {
   const [status] = await db.waitFor<Status>(
     'select * from s3_connector.connector_status where name = $1',
@@ -72,10 +72,7 @@ async function quiet(name: string): Promise<Status> {
   return status!;
 }
 
-const notice = async (name: string) =>
-  (await db.one<Status>('select * from s3_connector.connector_status where name = $1', [name])).notice;
-
-/** Waits until as many polls have failed. */
+/** Waits until that many polls have failed. */
 const failedPolls = (name: string, count: number) =>
   db.waitFor<{ error_code: string }>(
     'select error_code from s3_connector.polls where connector_name = $1 and error is not null',
@@ -91,10 +88,10 @@ async function importedAll(name: string): Promise<void> {
     files.map(({ error_message }) => error_message).join('\n'),
   );
   assert.deepEqual(await db.one(`select count(*) as n, sum(n) as sum from ${name}`), { n: FILES, sum: 45 });
-  assert.equal(await notice(name), null);
+  assert.equal(await world.notice(name), null);
 }
 
-test('files that are under way when the bucket goes away are imported when it is back, and nobody does anything', async () => {
+test('files that are being imported when the bucket becomes unreachable are imported after it, without any action', async () => {
   await wait('300 ms');
   await goAwayUnder('away');
   const status = await quiet('away');
@@ -113,7 +110,7 @@ test('files that are under way when the bucket goes away are imported when it is
   await importedAll('away');
 });
 
-test('an outage costs a file its change back to the queue, however long it lasts', async () => {
+test('an outage costs a file one change back to the queue, however long it lasts', async () => {
   await wait('100 ms');
   await goAwayUnder('long');
   await quiet('long');
@@ -136,7 +133,7 @@ test('an outage costs a file its change back to the queue, however long it lasts
   await importedAll('long');
 });
 
-test('while a connector waits, its files have no jobs, and what runs by the clock gives them none', async () => {
+test('the files of a connector that waits have no jobs, and scheduled tasks give them none', async () => {
   await goAwayUnder('patient');
   await quiet('patient');
   const jobs = () =>
@@ -147,7 +144,7 @@ test('while a connector waits, its files have no jobs, and what runs by the cloc
   assert.deepEqual(await jobs(), [{ task_identifier: 'poll' }]);
   await db.asSuperuser('select s3_connector_private.rescue_files()');
   assert.deepEqual(await jobs(), [{ task_identifier: 'poll' }]);
-  // Not even a backlog has the bucket asked earlier.
+  // Not even a backlog makes the worker ask the bucket earlier.
   await db.asSuperuser('update s3_connector_private.progress set backlog = true');
   await db.asSuperuser(
     "select s3_connector_private.enqueue_due_polls(), s3_connector_private.refill('patient')",
@@ -167,7 +164,7 @@ for (const [what, ask] of [
   ['retry_file of another file', "select s3_connector.retry_file('asked', 'asked/9.csv')"],
   ['resume', "select s3_connector.pause('asked'); select s3_connector.resume('asked')"],
 ] as const) {
-  test(`${what} has the bucket asked at once`, async () => {
+  test(`${what} makes the worker ask the bucket at once`, async () => {
     await goAwayUnder('asked');
     await db.query("select s3_connector.cancel_file('asked', 'asked/9.csv')");
     await quiet('asked');
@@ -179,7 +176,7 @@ for (const [what, ask] of [
   });
 }
 
-test('a bucket that is away before anything is found is waited for, too', async () => {
+test('an outage that begins before any file is found also makes the connector wait', async () => {
   await wait('300 ms');
   await server.close();
   await insert('early');
@@ -188,7 +185,7 @@ test('a bucket that is away before anything is found is waited for, too', async 
   await importedAll('early');
 });
 
-test('credentials that are refused for a while are no attempt of any file', async () => {
+test('credentials that are refused for a while use up no attempt of any file', async () => {
   await wait('300 ms');
   const [right] = world.credentials;
   const stalled = server.faults.order({
@@ -207,7 +204,7 @@ test('credentials that are refused for a while are no attempt of any file', asyn
   await importedAll('refused');
 });
 
-test('a server that answers nothing but 503 is waited for', async () => {
+test('a connector waits while the server answers only 503', async () => {
   await wait('300 ms');
   server.faults.order({ operation: 'ListObjectsV2' });
   server.faults.order({ times: ALWAYS, error: { status: 503, code: 'SlowDown' } });
@@ -219,7 +216,7 @@ test('a server that answers nothing but 503 is waited for', async () => {
   await importedAll('slow');
 });
 
-test('an object that alone cannot be read fails by its own attempts, and the others go on', async () => {
+test('an object that alone cannot be read uses up its own attempts, and the others are imported', async () => {
   server.faults.order({
     operation: 'GetObject',
     key: 'single/3.csv',
@@ -232,12 +229,12 @@ test('an object that alone cannot be read fails by its own attempts, and the oth
     files.map(({ status, attempts }) => [status, attempts]),
     Array.from({ length: FILES }, (_, n) => [n === 3 ? 'failure' : 'success', 1]),
   );
-  assert.equal(await notice('single'), null);
-  // One found the files, the other told the object from the bucket.
+  assert.equal(await world.notice('single'), null);
+  // One request found the files, the other distinguished the object from the bucket.
   assert.equal(server.requests.count('ListObjectsV2'), 2);
 });
 
-test('while only LIST is refused, files that were found before are imported', async () => {
+test('files that were found before are imported while only LIST is refused', async () => {
   const stalled = server.faults.order({ operation: 'GetObject', stall: { after: 1 } });
   await insert('unlisted', { max_parallel_files: 1 });
   await stalled.hit();
@@ -255,18 +252,18 @@ test('while only LIST is refused, files that were found before are imported', as
     "select success from s3_connector.connector_status where name = 'unlisted'",
     ([row]) => row!.success === FILES,
   );
-  assert.match((await notice('unlisted'))!, /S3 denied access/);
+  assert.match((await world.notice('unlisted'))!, /S3 denied access/);
   server.faults.clear();
   await db.query("select s3_connector.poll_now('unlisted')");
   await importedAll('unlisted');
 });
 
-test('a connector that waits can be paused, and its files cancelled', async () => {
+test('a waiting connector can be paused, and its files cancelled', async () => {
   await goAwayUnder('steered');
   await quiet('steered');
   await db.query("select s3_connector.cancel_file('steered', 'steered/0.csv')");
   await db.query("select s3_connector.pause('steered')");
-  const paused = await notice('steered');
+  const paused = await world.notice('steered');
   assert.match(paused!, /unavailable since/);
   assert.doesNotMatch(paused!, /next try/);
   await server.open();
@@ -276,10 +273,10 @@ test('a connector that waits can be paused, and its files cancelled', async () =
     files.map(({ status, attempts }) => [status, attempts]),
     Array.from({ length: FILES }, (_, n) => (n === 0 ? ['cancelled', 0] : ['success', 1])),
   );
-  assert.equal(await notice('steered'), null);
+  assert.equal(await world.notice('steered'), null);
 });
 
-test('a connector that is paused while its bucket is away keeps its files paused', async () => {
+test('the files of a connector that is paused during an outage stay paused', async () => {
   const stalled = server.faults.order({ operation: 'GetObject', times: ALWAYS, stall: { after: 1 } });
   await insert('halted');
   await stalled.hit(CONCURRENCY);
@@ -297,7 +294,7 @@ test('a connector that is paused while its bucket is away keeps its files paused
   await importedAll('halted');
 });
 
-test('a worker that is killed in an outage leaves nothing that the next one must be told', async () => {
+test('after a worker is killed in an outage, the next worker continues with what the database holds', async () => {
   await wait('300 ms');
   await goAwayUnder('killed');
   await quiet('killed');
@@ -307,7 +304,7 @@ test('a worker that is killed in an outage leaves nothing that the next one must
   await importedAll('killed');
 });
 
-test('files that fail together make a connector wait once, and each wait is longer', async () => {
+test('files that fail together start one wait of the connector, and each wait is longer', async () => {
   await wait('1 hour');
   await insert('waits', { state: 'paused' });
   const note = () =>

@@ -1,11 +1,11 @@
 import { type Postgres, type PostgresOptions, startPostgres } from '../../embedded/postgres/server.ts';
 import { afterFile } from '../support/database.ts';
 
-/** A server to do harm to, of the kind that all tests run on where that can be started; gone after the test file. */
+/** A server of the test's own that it may harm, with embedded PostgreSQL where that can run; deleted after the test file. */
 export async function ownServer(settings: PostgresOptions['settings'] = {}): Promise<Postgres> {
   const { TEST_POSTGRES_BIN_DIR: binDir } = process.env;
   const server = await startPostgres({ settings, ...(binDir ? { binDir } : {}) });
-  // Later than what the file itself does after its tests, and than the end of its databases.
+  // After the test file's own hooks, and after its databases are dropped.
   afterFile(() => afterFile(() => afterFile(() => server.stop('immediate'))));
   return server;
 }

@@ -4,13 +4,13 @@ import type { FaultPoint } from '../../src/fault_points.ts';
 import { openWorld } from '../support/world.ts';
 import { assertAtRest, assertExactlyOnce } from './exactly_once.ts';
 
-/** What the database shows of a worker that died at a point: how its first file stands, how many files and rows there are. */
+/** The database state after a worker was killed at a point: the first file's status, and the numbers of files and rows. */
 interface Scene {
   status: string | null;
   files: number;
   rows: number;
   spooled: boolean;
-  /** The first file's import may have begun in its own share by then. */
+  /** The first file's import may have started in its own share by then. */
   orRunning?: true;
 }
 
@@ -27,14 +27,14 @@ const SCENES: Record<FaultPoint, Scene> = {
   failure_recorded: { status: 'pending_retry', files: FILES, rows: 0, spooled: false },
 };
 
-// More than what is written in one go, so that a fetch can end in its middle.
+// More than one write, so that a fetch can end in its middle.
 const csv = (file: number) =>
   `file,n,pad\n${Array.from({ length: ROWS }, (_, n) => `${file},${n},${'x'.repeat(100)}`).join('\n')}\n`;
 
-// Each in a world of its own: a worker that is to die at a point dies of any connector's file there.
-describe('a worker dies', { concurrency: 2 }, () => {
+// Each in its own world, because a worker with a kill point is killed by any connector's file there.
+describe('a worker is killed', { concurrency: 2 }, () => {
   for (const [point, scene] of Object.entries(SCENES) as [FaultPoint, Scene][]) {
-    test(`at ${point}: the next one finishes, everything once`, () => dieAt(point, scene));
+    test(`at ${point}, and the next one imports everything once`, () => dieAt(point, scene));
   }
 });
 
@@ -42,7 +42,7 @@ async function dieAt(point: FaultPoint, scene: Scene): Promise<void> {
   const world = await openWorld();
   const { db, server } = world;
   for (let file = 0; file < FILES; file++) world.put(`in/${file}.csv`, csv(file));
-  // The first attempt at the first file meets trouble that passes, longer than one attempt waits for it.
+  // The first attempt at the first file gets a passing error for longer than one attempt waits.
   const trouble = server.faults.order({
     operation: 'GetObject',
     key: 'in/0.csv',
@@ -50,7 +50,7 @@ async function dieAt(point: FaultPoint, scene: Scene): Promise<void> {
     times: point === 'failure_recorded' ? 1000 : 0,
   });
   await db.query('create table landed (file integer, n integer, pad text, file_id bigint)');
-  // One file at a time, so that it is the first one that has come to the point.
+  // One file at a time, so that it is the first file that has reached the point.
   const doomed = await world.startWorker({ WORKER_CONCURRENCY: '1', FAULT_POINT: point });
   await world.insertConnector({
     name: 'doomed',
@@ -73,7 +73,7 @@ async function dieAt(point: FaultPoint, scene: Scene): Promise<void> {
   assert.equal(begun ? scene.status : status, scene.status);
   assert.deepEqual(counts, { files: scene.files, rows: scene.rows });
   if (!begun) assert.equal((await world.spooled()).length > 0, scene.spooled);
-  // The job that it was at is still its own; that of the poll may be, too, whose end is written while the next one runs.
+  // The dead worker still holds its job. It may also hold the poll's, whose end is written while the next job runs.
   const task = ['listed', 'enqueued'].includes(point) ? 'poll' : 'import_file';
   assert.deepEqual(
     await db.query(
@@ -84,7 +84,7 @@ async function dieAt(point: FaultPoint, scene: Scene): Promise<void> {
   );
 
   const heir = await world.startWorker();
-  // What the crontab does every minute, now.
+  // The task that the crontab runs every minute.
   await db.query("select s3_connector_queue.add_job('poll_due')");
   const files = await world.settled('doomed');
   assert.equal(files.length, FILES);

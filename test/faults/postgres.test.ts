@@ -7,102 +7,102 @@ import pg from 'pg';
 import type { Fault } from '../../embedded/bucket/faults.ts';
 import type { WorkerProcess } from '../support/worker.ts';
 import { openWorld } from '../support/world.ts';
+import { databaseFaults } from './database_faults.ts';
 import { assertAtRest } from './exactly_once.ts';
 import { ownServer } from './own_server.ts';
-import { makeTrouble } from './trouble.ts';
 
-// Its deadlocks are looked for late enough that it is known who sees one first.
+// Deadlocks are detected late enough that the test knows which session finds one first.
 const server = await ownServer({ deadlock_timeout: '2s', max_connections: '60' });
 const world = await openWorld(server);
 const { db } = world;
-const trouble = makeTrouble(world);
+const faults = databaseFaults(world);
 let worker: WorkerProcess;
 
 before(async () => {
   worker = await world.startWorker();
 });
 
-test('a full disk passes', async () => {
+test('a full disk is a passing error', async () => {
   await db.query('create table disk_full (n integer, file_id bigint)');
   const { path } = await db.one<{ path: string }>("select pg_relation_filepath('disk_full') as path");
   const file = join(server.dataDir, path);
   await db.asSuperuser('checkpoint');
-  // The kernel's own device for this: every write says ENOSPC.
+  // The kernel's own device for this: every write fails with ENOSPC.
   await rename(file, `${file}.away`);
   await symlink('/dev/full', file);
-  await trouble.set();
-  await trouble.insert('disk_full');
-  const failed = await trouble.file('disk_full', 'pending_retry');
+  await faults.set();
+  await faults.insert('disk_full');
+  const failed = await faults.file('disk_full', 'pending_retry');
   assert.equal(failed.error_code, 'database_disk_full');
   assert.match(failed.error_message!, /No space left on device/);
   await unlink(file);
   await rename(`${file}.away`, file);
-  await trouble.succeeds('disk_full');
+  await faults.succeeds('disk_full');
 });
 
-test('statement_timeout passes, and is named', async () => {
+test('statement_timeout is a passing error, and the error names it', async () => {
   await db.query(`
     create table timed_out (n integer, file_id bigint);
     create function sleep() returns trigger language plpgsql as 'begin perform pg_sleep(30); return new; end';
     create trigger sleep before insert on timed_out for each row execute function sleep()`);
-  await trouble.set("statement_timeout = '500ms'");
-  await trouble.insert('timed_out');
-  const failed = await trouble.file('timed_out', 'pending_retry');
+  await faults.set("statement_timeout = '500ms'");
+  await faults.insert('timed_out');
+  const failed = await faults.file('timed_out', 'pending_retry');
   assert.equal(failed.error_code, 'statement_cancelled');
   assert.match(failed.error_message!, /statement timeout/);
-  await trouble.set();
+  await faults.set();
   await db.query('drop trigger sleep on timed_out');
-  await trouble.succeeds('timed_out');
+  await faults.succeeds('timed_out');
 });
 
-test('a lock on the target is waited for, and the files of others go on', async () => {
+test('an import waits for a lock on its table, and other files are imported meanwhile', async () => {
   await db.query('create table locked (n integer, file_id bigint)');
   const holder = await db.connect();
   await holder.query('begin; lock table locked in access exclusive mode');
-  await trouble.insert('locked');
-  await trouble.waitsForLock();
-  await trouble.insert('not_locked');
-  await trouble.succeeds('not_locked');
+  await faults.insert('locked');
+  await faults.waitsForLock();
+  await faults.insert('not_locked');
+  await faults.succeeds('not_locked');
   await holder.query('rollback');
-  assert.equal((await trouble.succeeds('locked')).attempts, 1);
+  assert.equal((await faults.succeeds('locked')).attempts, 1);
 });
 
-test('lock_timeout passes', async () => {
+test('lock_timeout is a passing error', async () => {
   await db.query('create table lock_timeout (n integer, file_id bigint)');
-  await trouble.set("lock_timeout = '200ms'");
+  await faults.set("lock_timeout = '200ms'");
   const holder = await db.connect();
   await holder.query('begin; lock table lock_timeout in access exclusive mode');
-  await trouble.insert('lock_timeout');
-  const failed = await trouble.file('lock_timeout', 'pending_retry');
+  await faults.insert('lock_timeout');
+  const failed = await faults.file('lock_timeout', 'pending_retry');
   assert.equal(failed.error_code, 'lock_not_available');
   await holder.query('rollback');
-  await trouble.set();
-  await trouble.succeeds('lock_timeout');
+  await faults.set();
+  await faults.succeeds('lock_timeout');
 });
 
-test('a deadlock passes', async () => {
+test('a deadlock is a passing error', async () => {
   await db.query('create table deadlocked (n integer primary key, file_id bigint)');
-  // It must be the import that finds the deadlock.
+  // The import must be the session that finds the deadlock.
   await db.asSuperuser(`alter role ${db.person.name} set deadlock_timeout = '1h'`);
   const other = await db.connect();
   await other.query('begin');
   await other.query('insert into deadlocked values (2)');
-  await trouble.insert('deadlocked');
-  // It has inserted 1, and waits to know whether 2 is there.
-  await trouble.waitsForLock();
+  await faults.insert('deadlocked');
+  // It has inserted 1, and waits until it is known whether 2 exists.
+  await faults.waitsForLock();
   await assert.rejects(
     other.query('insert into deadlocked values (1)').then(() => other.query('select 1 / 0')),
     { code: '22012' },
   );
-  const failed = await trouble.file('deadlocked', 'pending_retry');
+  const failed = await faults.file('deadlocked', 'pending_retry');
   assert.equal(failed.error_code, 'deadlock');
   await other.query('rollback');
   await db.asSuperuser(`alter role ${db.person.name} reset deadlock_timeout`);
-  await trouble.succeeds('deadlocked');
+  await faults.succeeds('deadlocked');
 });
 
-test('a serialization failure passes', async () => {
-  // Imports run at read committed, whatever the database says, so only what a trigger calls can fail so.
+test('a serialization failure is a passing error', async () => {
+  // Imports run at read committed in every database, so only code that a trigger calls can fail in this way.
   await db.query(`
     create table serialized (n integer, file_id bigint);
     create sequence serialized_tries;
@@ -115,25 +115,25 @@ test('a serialization failure passes', async () => {
     end;
     $$;
     create trigger fail_first before insert on serialized for each statement execute function fail_first()`);
-  await trouble.insert('serialized');
-  const failed = await trouble.file('serialized', 'pending_retry');
+  await faults.insert('serialized');
+  const failed = await faults.file('serialized', 'pending_retry');
   assert.equal(failed.error_code, 'serialization_failure');
-  await trouble.succeeds('serialized');
+  await faults.succeeds('serialized');
 });
 
-test('a server that takes no writes passes, as one that is no longer the primary', async () => {
-  await trouble.set('default_transaction_read_only = on');
-  await trouble.insert('read_only');
-  const failed = await trouble.file('read_only', 'pending_retry');
+test('a server that is read-only, as after a failover, is a passing error', async () => {
+  await faults.set('default_transaction_read_only = on');
+  await faults.insert('read_only');
+  const failed = await faults.file('read_only', 'pending_retry');
   assert.equal(failed.error_code, 'database_read_only');
-  await trouble.set();
-  await trouble.succeeds('read_only');
+  await faults.set();
+  await faults.succeeds('read_only');
 });
 
 /**
- * A connector with its table and one file, large enough to be read while it is fetched, so that the transaction waits for the
- * network.
- * @param after bytes of the file after which its fetch stands still
+ * Inserts a connector with its table and one file, which is large enough to be read during its fetch: so the transaction
+ * waits for the network.
+ * @param after bytes of the file after which its fetch stalls
  */
 async function insertLarge(name: string, after: number): Promise<{ stalled: Fault; rows: number }> {
   const rows = 2_000_000;
@@ -150,39 +150,39 @@ async function insertLarge(name: string, after: number): Promise<{ stalled: Faul
   return { stalled, rows };
 }
 
-test('idle_in_transaction_session_timeout passes', async () => {
-  await trouble.set("idle_in_transaction_session_timeout = '300ms'");
-  // How many sessions the server has ended by an error.
+test('idle_in_transaction_session_timeout is a passing error', async () => {
+  await faults.set("idle_in_transaction_session_timeout = '300ms'");
+  // The number of sessions that the server has ended by an error.
   const fatally = '(select sessions_fatal from pg_stat_database where datname = current_database())';
   const { stalled, rows } = await insertLarge('idle', 1);
   const { ended } = await db.one<{ ended: number }>(`select ${fatally} as ended`);
   await stalled.hit();
   await db.waitFor<{ ended: number }>(`select ${fatally} as ended`, ([now]) => now!.ended > ended);
   stalled.release();
-  const failed = await trouble.file('idle', 'pending_retry');
+  const failed = await faults.file('idle', 'pending_retry');
   assert.match(failed.error_code!, /^(sql_25P03|connection_lost)$/);
-  await trouble.set();
-  assert.equal((await trouble.succeeds('idle')).rows_imported, rows);
+  await faults.set();
+  assert.equal((await faults.succeeds('idle')).rows_imported, rows);
 });
 
-test('a full server passes', async () => {
+test('a server without free connections is a passing error', async () => {
   await db.query('create table crowded (n integer, file_id bigint)');
-  await trouble.set();
+  await faults.set();
   const fetched = world.server.faults.order({
     operation: 'GetObject',
     key: 'crowded/1.csv',
     stall: { after: 1 },
   });
-  await trouble.insert('crowded');
+  await faults.insert('crowded');
   await fetched.hit();
   const crowd = await fillServer();
   fetched.release();
-  const failed = await trouble.file('crowded', 'pending_retry').finally(() => crowd.leave());
+  const failed = await faults.file('crowded', 'pending_retry').finally(() => crowd.leave());
   assert.equal(failed.error_code, 'too_many_connections');
-  await trouble.succeeds('crowded');
+  await faults.succeeds('crowded');
 });
 
-/** Takes every connection that there is, and those that others give up. */
+/** Takes every free connection, and those that others release. */
 async function fillServer(): Promise<{ leave(): Promise<void> }> {
   const taken: pg.Client[] = [];
   let over = false;
@@ -211,10 +211,10 @@ async function fillServer(): Promise<{ leave(): Promise<void> }> {
   };
 }
 
-test('a table that is dropped is a lasting trouble where it is not ours to make', async () => {
+test('a dropped table is a lasting error if the connector may not create it', async () => {
   await db.query('create table dropped (n integer, file_id bigint)');
-  await trouble.insert('dropped', { create_table: false });
-  await trouble.succeeds('dropped');
+  await faults.insert('dropped', { create_table: false });
+  await faults.succeeds('dropped');
   await db.query('drop table dropped');
   world.put('dropped/2.csv', 'n\n3\n');
   const [, second] = await world.pollAndSettle('dropped');
@@ -225,38 +225,38 @@ test('a table that is dropped is a lasting trouble where it is not ours to make'
   assert.deepEqual(await db.query('select n from dropped'), [{ n: 3 }]);
 });
 
-test('a table that is dropped while an import waits for it is made again', async () => {
+test('a table that is dropped while an import waits for it is created again', async () => {
   await db.query('create table vanished (n integer, file_id bigint)');
   const holder = await db.connect();
   await holder.query('begin; lock table vanished in access exclusive mode');
-  await trouble.insert('vanished');
-  await trouble.waitsForLock();
+  await faults.insert('vanished');
+  await faults.waitsForLock();
   await holder.query('drop table vanished; commit');
-  const failed = await trouble.file('vanished', 'pending_retry');
+  const failed = await faults.file('vanished', 'pending_retry');
   assert.equal(failed.error_code, 'table_changed');
-  await trouble.succeeds('vanished');
+  await faults.succeeds('vanished');
 });
 
-test('a column that is dropped while an import waits is looked at again, and named', async () => {
+test('if a column is dropped while an import waits, the columns are read again and the error names it', async () => {
   await db.query('create table altered (n integer, m integer, file_id bigint)');
   world.put('altered/0.csv', 'n,m\n1,1\n');
   const holder = await db.connect();
   await holder.query('begin; lock table altered in access exclusive mode');
-  await trouble.insert('altered', { pattern: 'altered/0*' });
-  await trouble.waitsForLock();
+  await faults.insert('altered', { pattern: 'altered/0*' });
+  await faults.waitsForLock();
   await holder.query('alter table altered drop column m; commit');
-  assert.equal((await trouble.file('altered', 'pending_retry')).error_code, 'table_changed');
+  assert.equal((await faults.file('altered', 'pending_retry')).error_code, 'table_changed');
   await db.query(
     'select s3_connector_queue.reschedule_jobs(array(select id from s3_connector_queue.jobs where run_at > now()), now())',
   );
-  const failed = await trouble.file('altered', 'failure');
+  const failed = await faults.file('altered', 'failure');
   assert.match(failed.error_message!, /lacks: m\./);
   await db.query('alter table altered add column m integer');
   await db.query("select s3_connector.retry('altered')");
-  await trouble.succeeds('altered');
+  await faults.succeeds('altered');
 });
 
-test('a server that restarts passes, in the middle of a COPY', async () => {
+test('a server restart in the middle of a COPY is a passing error', async () => {
   const { stalled, rows } = await insertLarge('restarted', 6_000_000);
   await stalled.hit();
   await db.waitFor(
@@ -265,12 +265,12 @@ test('a server that restarts passes, in the middle of a COPY', async () => {
   );
   await server.restart('fast');
   stalled.release();
-  const failed = await trouble.file('restarted', 'pending_retry');
+  const failed = await faults.file('restarted', 'pending_retry');
   assert.equal(failed.error_code, 'connection_lost');
-  assert.equal((await trouble.succeeds('restarted')).rows_imported, rows);
+  assert.equal((await faults.succeeds('restarted')).rows_imported, rows);
 });
 
-test('the worker has lived through all of it, and nothing is left', async () => {
+test('the worker has survived all errors, and no jobs or sessions are left', async () => {
   await assertAtRest(db);
   assert.equal((await worker.end('SIGTERM')).code, 0);
   assert.deepEqual(await world.spooled(), []);

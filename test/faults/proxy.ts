@@ -2,20 +2,20 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { after } from 'node:test';
 
-/** A way to PostgreSQL on which answers get lost. */
+/** A proxy to PostgreSQL that can lose messages. */
 export interface Proxy {
   /** The database's URL through the proxy. */
   readonly url: string;
   /**
-   * The next message to the server with this text in it gets there and is carried out, but the answer does not come
-   * back: the connection is cut instead. Resolves when that has happened.
+   * The server receives and runs the next message that contains this text, but its answer is lost:
+   * the connection is cut instead. Resolves when that has happened.
    */
   loseAnswerTo(text: string): Promise<void>;
-  /** As `loseAnswerTo`, but the message does not get there either. */
+  /** As `loseAnswerTo`, but the server does not receive the message either. */
   lose(text: string): Promise<void>;
 }
 
-/** Stands between clients and a database, until the test file ends. */
+/** Forwards connections of clients to a database, until the test file ends. */
 export async function openProxy(databaseUrl: string): Promise<Proxy> {
   const url = new URL(databaseUrl);
   const [host, port] = [url.hostname, Number(url.port)];
@@ -47,7 +47,7 @@ export async function openProxy(databaseUrl: string): Promise<Proxy> {
       server.write(bytes);
     });
     server.on('data', (bytes) => {
-      // What comes before that is the answer to a statement's preparation, say; only this means that it was carried out.
+      // Earlier answers may belong to the preparation of a statement; only this one means that the statement has run.
       if (!swallowed || !isReady(bytes)) return void client.write(bytes);
       client.destroy();
       swallowed();
@@ -69,7 +69,7 @@ export async function openProxy(databaseUrl: string): Promise<Proxy> {
   };
 }
 
-/** Whether an answer ends with ReadyForQuery: `Z`, its length of 5, and that no transaction is open. */
+/** Whether an answer ends with ReadyForQuery: `Z`, its length of 5, and the state outside of a transaction. */
 function isReady(bytes: Buffer): boolean {
   return bytes.subarray(-6).equals(Buffer.from([0x5a, 0, 0, 0, 5, 0x49]));
 }

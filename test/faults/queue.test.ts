@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import type { WorkerProcess } from '../support/worker.ts';
 import { openWorld } from '../support/world.ts';
-import { hurried } from './clock.ts';
+import { withJobsDue } from './clock.ts';
 import { assertAtRest, assertExactlyOnce } from './exactly_once.ts';
 import { openProxy } from './proxy.ts';
 
@@ -15,7 +15,7 @@ let worker: WorkerProcess;
 
 before(async () => {
   worker = await world.startWorker({ DATABASE_URL: proxy.url });
-  // Makes what the queue does go wrong, as often as `left` says: the numbers of a sequence are not rolled back.
+  // Makes functions of the queue fail, as often as `left` says: the numbers of a sequence are not rolled back.
   await db.query(`
     create sequence troubles;
     create table trouble (sqlstate text, upto bigint);
@@ -43,7 +43,7 @@ for (const [name, sqlstate] of [
   ['it is cancelled', '57014'],
   ['the disk is full', '53100'],
 ] as const) {
-  test(`the end of a job is written when ${name} at first`, async () => {
+  test(`the end of a job is written although ${name} at first`, async () => {
     const connector = `ends-${sqlstate.toLowerCase()}`;
     const table = `ends_${sqlstate.toLowerCase()}`;
     for (let file = 0; file < FILES; file++) world.put(`${connector}/${file}.csv`, `file,n\n${file},1\n`);
@@ -66,7 +66,7 @@ for (const [name, sqlstate] of [
   });
 }
 
-test('a job whose answer was lost is run within a minute, though its worker lives', async () => {
+test('a job whose answer was lost runs within a minute, although its worker is alive', async () => {
   await db.query('create table lost (file integer, n integer, file_id bigint)');
   for (let file = 0; file < FILES; file++) world.put(`lost/${file}.csv`, `file,n\n${file},1\n`);
   await world.insertConnector({
@@ -76,11 +76,11 @@ test('a job whose answer was lost is run within a minute, though its worker live
     file_id_column: 'file_id',
     state: 'paused',
   });
-  // Whoever asks first is given the connector's poll, or a file, or nothing yet; the last ones are given a file.
+  // The first request gets the connector's poll, a file, or nothing yet; the last ones get a file.
   const answers = Array.from({ length: LOST }, () => proxy.loseAnswerTo('get_job/'));
   await db.query("select s3_connector.resume('lost')");
   await Promise.all(answers);
-  await hurried(db, () => world.settled('lost'));
+  await withJobsDue(db, () => world.settled('lost'));
   await assertExactlyOnce(db, { connector: 'lost', table: 'lost', rowsOf: () => 1 });
   await assertAtRest(db);
   assert.ok(
@@ -90,7 +90,7 @@ test('a job whose answer was lost is run within a minute, though its worker live
   assert.equal((await worker.end('SIGTERM')).code, 0);
 });
 
-test('a worker that loses its session and lives, and is taken for dead meanwhile, leaves no file without a job', async () => {
+test('a worker that lost its session and is declared dead while it runs leaves no file without a job', async () => {
   await db.query('create table taken (file integer, n integer, file_id bigint)');
   for (let file = 0; file < FILES; file++) world.put(`taken/${file}.csv`, `file,n\n${file},1\n`);
   const stalled = world.server.faults.order({
@@ -98,7 +98,7 @@ test('a worker that loses its session and lives, and is taken for dead meanwhile
     key: 'taken/0.csv',
     stall: { after: 1 },
   });
-  // With one place, whose job has ended before it takes another one.
+  // With one place, whose job has ended before the next one is taken.
   const living = await world.startWorker({ WORKER_CONCURRENCY: '1' });
   await world.insertConnector({
     name: 'taken',
@@ -107,7 +107,7 @@ test('a worker that loses its session and lives, and is taken for dead meanwhile
     file_id_column: 'file_id',
   });
   await stalled.hit();
-  // While this lock is held the worker cannot register anew, so it is dead for whoever looks.
+  // While this lock is held the worker cannot register again, so others consider it dead.
   const session = await db.connect(db.worker);
   await session.query('begin; lock table s3_connector_private.workers in share row exclusive mode');
   await session.query(

@@ -3,15 +3,16 @@ import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SessionPool } from '../../src/db/connections.ts';
 import { runCli } from '../package/run_cli.ts';
+import { untilHealth } from '../support/health.ts';
 import { openWorld } from '../support/world.ts';
-import { hurried } from './clock.ts';
+import { withJobsDue } from './clock.ts';
 
 const world = await openWorld();
 const { db } = world;
 const OURS =
   "from pg_stat_activity where datname = current_database() and application_name like 's3_connector%'";
 
-/** Makes the database read-only for new sessions of the worker, as a managed service does where the disk is full. */
+/** Makes the database read-only for new sessions of the worker, as a managed service does if its disk is full. */
 async function begin(options: { endSessions: boolean }): Promise<void> {
   await db.asSuperuser(
     `alter role ${db.worker.name} in database ${db.name} set default_transaction_read_only = on`,
@@ -25,16 +26,7 @@ async function end(): Promise<void> {
   );
 }
 
-async function untilHealth(port: unknown, status: number, said = /^/): Promise<void> {
-  for (const deadline = Date.now() + 60_000; ; await delay(50)) {
-    const answer = await fetch(`http://127.0.0.1:${port}/healthz`);
-    const text = await answer.text();
-    if (answer.status === status && said.test(text)) return;
-    assert.ok(Date.now() < deadline, `last answer: ${answer.status} ${text}`);
-  }
-}
-
-test('a worker waits through a read-only spell, says so, and goes on by itself', async (t) => {
+test('a worker waits while the database is read-only, reports it, and continues by itself', async (t) => {
   t.after(end);
   const worker = await world.startWorker({ METRICS_PORT: '0' });
   const { port } = await worker.logged('serving metrics');
@@ -47,19 +39,19 @@ test('a worker waits through a read-only spell, says so, and goes on by itself',
   await world.insertConnector({ name: 'spell', pattern: 'spell/*', target_table: 'spell' });
   const refusals = () => worker.lines.filter(({ event }) => event === 'worker session not back yet').length;
   while (refusals() < 3) await delay(50);
-  // Those that were refused are ended, so that none but the next tries are ever there.
+  // Refused sessions are ended, so that only those of the next tries exist.
   await db.waitFor(`select application_name ${OURS}`, (sessions) => sessions.length === 0, { intervalMs: 5 });
 
   await end();
   await untilHealth(port, 200);
-  // A poll that a session of before the spell has begun may have failed; then the next one comes with the minute.
-  const [file] = await hurried(db, () => world.settled('spell'));
+  // A poll that began in an earlier session may have failed; then the next one runs with the schedule's minute.
+  const [file] = await withJobsDue(db, () => world.settled('spell'));
   assert.deepEqual([file!.status, file!.attempts], ['success', 1], file!.error_message ?? '');
   assert.deepEqual(await db.query('select from s3_connector.workers where alive'), [{}]);
   assert.equal((await worker.end('SIGTERM')).code, 0);
 });
 
-test('a worker whose old sessions can still write is not healthy either', async (t) => {
+test('a worker whose old sessions can still write is unhealthy, too', async (t) => {
   t.after(end);
   const worker = await world.startWorker({ METRICS_PORT: '0' });
   const { port } = await worker.logged('serving metrics');
@@ -70,7 +62,7 @@ test('a worker whose old sessions can still write is not healthy either', async 
   assert.equal((await worker.end('SIGTERM')).code, 0);
 });
 
-test('a worker that is started in such a spell says so, leaves no session, and starts when it is over', async (t) => {
+test('a worker that is started while the database is read-only says so, keeps no session, and starts afterwards', async (t) => {
   t.after(end);
   await begin({ endSessions: false });
   const checked = await runCli(['doctor'], { DATABASE_URL: db.workerUrl, SPOOL_DIR: world.spoolDir });
@@ -86,7 +78,7 @@ test('a worker that is started in such a spell says so, leaves no session, and s
   assert.equal((await worker.end('SIGTERM')).code, 0);
 });
 
-test('a session that was refused a write does not go back into its pool', async () => {
+test('a session whose write was refused is not returned to its pool', async () => {
   const pool = new SessionPool(db.workerUrl, 'control', { max: 1 });
   const backend = async () => (await pool.query('select pg_backend_pid() as pid')).rows[0].pid;
   const first = await backend();

@@ -3,14 +3,14 @@ import { before, beforeEach, test } from 'node:test';
 import type { LoggedRequest } from '../../embedded/bucket/request_log.ts';
 import { type ConnectorColumns, NEVER_AGAIN, openWorld } from '../support/world.ts';
 
-// An S3 that answers errors: what it costs in requests, and that nothing is lost or skipped.
+// An S3 that answers errors: how many requests they cost, and that no key is lost or skipped.
 
 const world = await openWorld();
 const { db, server, bucket } = world;
 before(() => world.startWorker());
 beforeEach(startOver);
 
-/** Nothing of the tests before goes on, as a file that waits to be tried again. */
+/** Deletes what earlier tests left, such as a file that waits for a retry. */
 async function startOver(): Promise<void> {
   await db.query("select s3_connector.pause(name) from s3_connector.connectors where state = 'running'");
   server.faults.clear();
@@ -19,7 +19,7 @@ async function startOver(): Promise<void> {
 
 const insert = (columns: ConnectorColumns) => world.insertConnector({ schedule: NEVER_AGAIN, ...columns });
 
-/** What the SDK does with one request that fails every time. */
+/** The number of requests that the SDK makes for one request that fails every time. */
 const TRIES = 4;
 const ALWAYS = Number.POSITIVE_INFINITY;
 const SLOW_DOWN = { status: 503, code: 'SlowDown' };
@@ -50,7 +50,7 @@ for (const [what, table, fault] of [
   ['503', 'slow_down', { error: SLOW_DOWN }],
   ['by closing the connection', 'reset', { reset: true }],
 ] as const) {
-  test(`an object that answers ${what} for ever costs as many requests as there are tries`, async () => {
+  test(`an object that always answers ${what} costs as many requests as there are tries`, async () => {
     world.put(`${table}/1.csv`, csv(1));
     world.put(`${table}/2.csv`, csv(2));
     server.faults.order({ operation: 'GetObject', key: `${table}/1.csv`, times: ALWAYS, ...fault });
@@ -68,8 +68,8 @@ for (const [what, table, fault] of [
   });
 }
 
-test('files that fail together are tried again apart from each other', async () => {
-  // As many as the worker imports side by side.
+test('files that fail together are retried at different times', async () => {
+  // As many as the worker imports in parallel.
   const FILES = 4;
   for (let n = 0; n < FILES; n++) world.put(`together/${n}.csv`, csv(1));
   server.faults.order({ operation: 'GetObject', key: /^together/, times: ALWAYS, error: SLOW_DOWN });
@@ -83,13 +83,13 @@ test('files that fail together are tried again apart from each other', async () 
     (found) => found.length === FILES,
   );
   assert.equal(requests('GetObject').length, FILES * TRIES);
-  // 5 seconds, a quarter less or more.
+  // 5 seconds, plus or minus a quarter.
   const delays = rows.map(({ seconds }) => seconds);
   assert.ok(Math.min(...delays) > 3.7 && Math.max(...delays) < 6.3, `${delays}`);
   assert.equal(new Set(delays.map((seconds) => seconds.toFixed(3))).size, FILES, `${delays}`);
 });
 
-test('a body that breaks off after every byte is given up, and not asked for byte by byte', async () => {
+test('a body that breaks off after every byte fails, and is not requested byte by byte', async () => {
   world.put('byte/1.csv', csv(100_000));
   server.faults.order({ operation: 'GetObject', key: 'byte/1.csv', times: ALWAYS, cut: 1 });
   await insert({
@@ -104,7 +104,7 @@ test('a body that breaks off after every byte is given up, and not asked for byt
   assert.equal(requests('GetObject').length, 5);
 });
 
-test('an object that is overwritten whenever it is read is left for later, after two reads', async () => {
+test('an object that is overwritten at every read is retried later, after two reads', async () => {
   world.put('restless/1.csv', csv(1));
   let version = 1;
   server.faults.order({
@@ -133,13 +133,13 @@ test('an object that is overwritten whenever it is read is left for later, after
   assert.deepEqual([file!.status, file!.rows_imported], ['success', version], file!.error_message ?? '');
 });
 
-test('a 403 that comes and goes costs two requests, and no key', async () => {
+test('an intermittent 403 costs two requests, and no key', async () => {
   world.put('moody/1.csv', csv(1));
   const denied = { error: { status: 403, code: 'AccessDenied' } };
   server.faults.order({ operation: 'ListObjectsV2', ...denied });
   await insert({ name: 'moody', pattern: 'moody/*', target_table: 'moody' });
   assert.equal((await pollFails('moody')).error_code, 'access_denied');
-  // The second one asks whether the bucket as a whole is refused.
+  // The second request asks whether the whole bucket is refused.
   assert.deepEqual([server.requests.count(), await marker('moody')], [2, null]);
   server.faults.order({ operation: 'GetObject', ...denied });
   const [file] = await world.pollAndSettle('moody');
@@ -150,7 +150,7 @@ test('a 403 that comes and goes costs two requests, and no key', async () => {
   assert.deepEqual([requests('ListObjectsV2').length, requests('GetObject').length], [4, 2]);
 });
 
-test('of a listing whose second page fails nothing is enqueued, and nothing is skipped', async () => {
+test('a listing whose second page fails enqueues nothing, and skips nothing', async () => {
   const KEYS = 2500;
   const hits = [0, 500, 999, 1000, 1001, 1999, 2000, 2499];
   const keys = Array.from(
@@ -159,7 +159,7 @@ test('of a listing whose second page fails nothing is enqueued, and nothing is s
   );
   for (const key of keys) world.put(key, csv(1));
   await db.query('create table pages (n integer)');
-  // With the request for a single key, which is answered, so it is no outage.
+  // With the request for a single key, which is answered, so this is not an outage.
   for (const [trouble, cost] of [
     [{ error: { status: 500, code: 'InternalError' }, times: TRIES }, 1 + TRIES + 1],
     [{ reset: true, times: TRIES }, 1 + TRIES + 1],
@@ -167,7 +167,7 @@ test('of a listing whose second page fails nothing is enqueued, and nothing is s
   ] as const) {
     const name = `pages ${JSON.stringify(trouble)}`;
     await startOver();
-    // The first page comes as it is.
+    // The first page arrives unchanged.
     server.faults.order({ operation: 'ListObjectsV2' });
     server.faults.order({ operation: 'ListObjectsV2', ...trouble });
     await insert({ name, pattern: 'pages/*.csv', target_table: 'pages' });

@@ -3,7 +3,7 @@ import { before, beforeEach, test } from 'node:test';
 import { parquetOf } from '../support/parquet.ts';
 import { openWorld } from '../support/world.ts';
 
-// Which bytes are asked for of a large object whose transfer breaks off: those that are still missing, and no others.
+// A large object whose transfer breaks off: only the missing bytes are requested again.
 
 const world = await openWorld();
 const { db, server } = world;
@@ -14,14 +14,14 @@ beforeEach(() => {
 });
 
 const ROWS = 1_000_000;
-/** Of a Parquet file its end comes first, by itself. */
+/** The end of a Parquet file is fetched first, alone. */
 const TAIL = 1 << 20;
 const parquet = await parquetOf(`select range::integer as n, random() as x from range(${ROWS})`);
 const middle = parquet.length - TAIL;
 assert.ok(middle > 4 * TAIL);
 const csv = `n\n${Array.from({ length: 600_000 }, (_, n) => n).join('\n')}\n`;
 
-/** The ranges asked for so far, their ends included as in HTTP; undefined: the whole object. */
+/** The requested ranges so far, their ends included as in HTTP; undefined: the whole object. */
 function ranges(): ({ from: number; to: number } | undefined)[] {
   return server.requests.recent
     .filter(({ operation }) => operation === 'GetObject')
@@ -52,12 +52,12 @@ async function landed(name: string, rows: number): Promise<void> {
   });
 }
 
-/** An answer was cut after so many bytes, of which those still on their way through the worker may be lost. */
+/** An answer was cut after that many bytes, of which those still in the worker's buffers may be lost. */
 function assertResumed(range: { from: number } | undefined, start: number, cut: number): void {
   assert.ok(range && range.from > start + cut / 2 && range.from <= start + cut, JSON.stringify(range));
 }
 
-test('a Parquet file whose tail breaks off', async () => {
+test('a Parquet file is imported although its tail breaks off', async () => {
   const cut = 700_000;
   server.faults.order({ operation: 'GetObject', cut });
   await insert('in_tail', 'parquet', parquet);
@@ -68,7 +68,7 @@ test('a Parquet file whose tail breaks off', async () => {
   assert.deepEqual(body, { from: 0, to: middle - 1 });
 });
 
-test('a Parquet file whose middle breaks off, twice', async () => {
+test('a Parquet file is imported although its middle breaks off, twice', async () => {
   const cut = 3_000_000;
   server.faults.order({ operation: 'GetObject' });
   server.faults.order({ operation: 'GetObject', cut, times: 2 });
@@ -86,7 +86,7 @@ for (const [what, name, answersBefore, requests] of [
   ['for the tail', 'no_tail', 0, 1],
   ['for the middle', 'no_middle', 1, 2],
 ] as const) {
-  test(`a Parquet file of a server that does not know Range, asked ${what}`, async () => {
+  test(`a Parquet file of a server that ignores Range is imported, requested ${what}`, async () => {
     for (let n = 0; n < answersBefore; n++) server.faults.order({ operation: 'GetObject' });
     server.faults.order({ operation: 'GetObject', ignoreRange: true, times: 9 });
     await insert(name, 'parquet', parquet);
@@ -99,7 +99,7 @@ for (const [what, name, answersBefore, requests] of [
   });
 }
 
-test('a CSV file of a server that does not know Range lands whole, or not at all', async () => {
+test('a CSV file of a server that ignores Range is imported whole, or not at all', async () => {
   server.faults.order({ operation: 'GetObject', ignoreRange: true, times: 9 });
   await insert('whole', 'csv', csv);
   await landed('whole', 600_000);

@@ -5,19 +5,19 @@ import { connect, type Socket } from 'node:net';
 import { after, beforeEach, test } from 'node:test';
 import { type ConnectorColumns, NEVER_AGAIN, openWorld } from '../support/world.ts';
 
-// An S3 that stands still: each wait ends, on connect, in silence, and over all.
+// An S3 that stalls: every wait ends, on connecting, during a transfer, and in total.
 
 const world = await openWorld();
 const { db, server } = world;
-const deaf = await startDeafServer();
+const unresponsive = await startUnresponsiveServer();
 const ENV = {
-  S3_ALLOWED_ENDPOINTS: `${server.endpoint},${deaf}`,
+  S3_ALLOWED_ENDPOINTS: `${server.endpoint},${unresponsive}`,
   S3_CONNECT_TIMEOUT_SECONDS: '1',
   S3_IDLE_TIMEOUT_SECONDS: '1',
 };
 const worker = await world.startWorker(ENV);
 beforeEach(async () => {
-  // Nothing of the tests before goes on, as an outage.
+  // Ends an outage that an earlier test has caused.
   await db.query("select s3_connector.pause(name) from s3_connector.connectors where state = 'running'");
   server.faults.clear();
   server.requests.reset();
@@ -36,7 +36,7 @@ async function pollFails(name: string): Promise<string> {
   return poll!.error;
 }
 
-test('a body that stands still is taken up where it stood', async () => {
+test('a body that stalls is resumed where it stopped', async () => {
   const body = csv(200_000);
   world.put('body/1.csv', body);
   const stall = server.faults.order({ operation: 'GetObject', key: 'body/1.csv', stall: { after: 600_000 } });
@@ -56,7 +56,7 @@ test('a body that stands still is taken up where it stood', async () => {
   assert.ok(Number(from) > 300_000 && Number(from) <= 600_000, ranges[1]);
 });
 
-test('an answer that does not come is asked for again', async () => {
+test('a request without an answer is repeated', async () => {
   world.put('silent/1.csv', csv(3));
   server.faults.order({ operation: 'ListObjectsV2', delay: FOR_EVER });
   server.faults.order({ operation: 'GetObject', delay: FOR_EVER });
@@ -66,32 +66,32 @@ test('an answer that does not come is asked for again', async () => {
   assert.deepEqual([server.requests.count('ListObjectsV2'), server.requests.count('GetObject')], [2, 2]);
 });
 
-test('a listing that stands still in its middle is asked for again, a few times', async () => {
+test('a listing that stalls in its middle is repeated, a few times', async () => {
   world.put('half/1.csv', csv(3));
   server.faults.order({ operation: 'ListObjectsV2', stall: { after: 100 }, times: 9 });
   await insert({ name: 'half', pattern: 'half/*', target_table: 'half' });
   assert.match(await pollFails('half'), /S3 did not answer as expected/);
   const asked = server.requests.count('ListObjectsV2');
-  // As often for the page as for the question whether the bucket answers at all.
+  // As often for the page as for the request whether the bucket answers at all.
   assert.ok(asked >= 2 && asked <= 2 * 4, `${asked} requests`);
   server.faults.clear();
   assert.equal((await world.pollAndSettle('half'))[0]!.status, 'success');
 });
 
-test('a listing that comes a byte at a time ends, and is not asked for again at once', async () => {
+test('a listing that arrives a byte at a time ends, and is not repeated at once', async () => {
   server.faults.order({ operation: 'ListObjectsV2', trickle: { ms: 300 }, times: 9 });
   await insert({ name: 'drop by drop', pattern: 'drops/*', target_table: 'drops' });
   await pollFails('drop by drop');
-  // And once for a single key: neither comes in time.
+  // And once for a single key: neither arrives in time.
   assert.equal(server.requests.count('ListObjectsV2'), 2);
 });
 
-test('a connection that is never made ends', async () => {
-  await insert({ name: 'deaf', endpoint: deaf, pattern: '*', target_table: 'deaf' });
-  assert.match(await pollFails('deaf'), /TimeoutError|ETIMEDOUT/);
+test('a connection attempt that never completes times out', async () => {
+  await insert({ name: 'unresponsive', endpoint: unresponsive, pattern: '*', target_table: 'unresponsive' });
+  assert.match(await pollFails('unresponsive'), /TimeoutError|ETIMEDOUT/);
 });
 
-test('an object that comes too slowly to end in time is given up, whatever its size', async () => {
+test('an object that is too slow to finish in time fails, small or large', async () => {
   await worker.end('SIGTERM');
   await world.startWorker({ ...ENV, S3_FETCH_TIMEOUT_SECONDS: '2' });
   world.put('slow/small.csv', csv(1000));
@@ -117,8 +117,8 @@ test('an object that comes too slowly to end in time is given up, whatever its s
   assert.deepEqual(await world.spooled(), []);
 });
 
-/** A listening port whose queue of connections is full, because its process has been stopped: further ones hang. */
-async function startDeafServer(): Promise<string> {
+/** A listening port whose backlog is full, because its process is stopped: further connections hang. */
+async function startUnresponsiveServer(): Promise<string> {
   const child: ChildProcess = spawn(
     process.execPath,
     [
@@ -135,7 +135,7 @@ async function startDeafServer(): Promise<string> {
     for (const socket of waiting) socket.destroy();
     child.kill('SIGKILL');
   });
-  // More than the queue takes.
+  // More than the backlog holds.
   for (let n = 0; n < 8; n++) waiting.push(connect(port, '127.0.0.1').on('error', () => {}));
   return `http://127.0.0.1:${port}`;
 }

@@ -4,7 +4,7 @@ import type pg from 'pg';
 import { call } from '../requests/support.ts';
 import { parquetOf } from '../support/parquet.ts';
 import { type FileRow, openWorld, type World } from '../support/world.ts';
-import { hurried } from './clock.ts';
+import { withJobsDue } from './clock.ts';
 
 /** Settings that a role or a database may have, each of which changes what a session reads or writes. */
 const ODD = {
@@ -17,7 +17,7 @@ const ODD = {
   default_transaction_isolation: 'serializable',
   idle_session_timeout: "'2s'",
 };
-/** Of the worker alone: a person's own session would not get past the checks of a connector with it. */
+/** For the worker alone: with it, a person's own session would not pass the checks of a connector. */
 const ODD_WORKER = { datestyle: "'German'", standard_conforming_strings: 'off', lock_timeout: "'50ms'" };
 
 const COLUMNS = 'id integer, at timestamptz, day date, took interval, x double precision, tags text[]';
@@ -32,16 +32,16 @@ const FORMATS = [
   { name: 'parquet', file_format: 'parquet' },
 ];
 
-/** Has a worker do all that it does, and tells what became of it. */
+/** Has a worker run all of its operations, and returns their results. */
 async function live(world: World, env: Record<string, string>): Promise<unknown> {
   const { db } = world;
   const worker = await world.startWorker(env);
-  // What it reads does not depend on the database's settings.
+  // The reading session must not depend on the database's settings.
   const reader = await db.connect();
   await reader.query(
     "set datestyle to iso; set intervalstyle to postgres; set timezone to 'UTC'; set idle_session_timeout to 0; set extra_float_digits to 1; set default_transaction_isolation to 'read committed'",
   );
-  const told: Record<string, unknown> = {};
+  const results: Record<string, unknown> = {};
   world.put('csv/1.csv', CSV);
   world.put(
     'parquet/1.parquet',
@@ -59,7 +59,7 @@ async function live(world: World, env: Record<string, string>): Promise<unknown>
       target_table: name,
       file_id_column: 'file_id',
     });
-    told[name] = [
+    results[name] = [
       await world.settled(name).then((files) => files.map(outcome)),
       await rows(reader, `select * from ${name}`),
     ];
@@ -74,21 +74,24 @@ async function live(world: World, env: Record<string, string>): Promise<unknown>
     on_conflict: 'skip',
     file_id_column: 'file_id',
   });
-  told.faulty = [
+  results.faulty = [
     (await world.settled('faulty')).map(outcome),
     await rows(reader, 'select * from faulty'),
     await rows(reader, 'select line, column_name, error, raw from s3_connector.rejected_rows'),
   ];
   world.put('made/1.csv', CSV);
   await world.insertConnector({ name: 'made', pattern: 'made/*', target_table: 'made' });
-  told.made = [(await world.settled('made')).map(outcome), await rows(reader, 'select * from made')];
+  results.made = [(await world.settled('made')).map(outcome), await rows(reader, 'select * from made')];
 
-  told.undone = await rows(reader, "select s3_connector.undo_file('csv', 'csv/1.csv')");
-  told.reimported = await rows(reader, "select s3_connector.reimport_file('parquet', 'parquet/1.parquet')");
+  results.undone = await rows(reader, "select s3_connector.undo_file('csv', 'csv/1.csv')");
+  results.reimported = await rows(
+    reader,
+    "select s3_connector.reimport_file('parquet', 'parquet/1.parquet')",
+  );
   await world.settled('parquet');
-  told.again = await rows(reader, 'select * from parquet');
+  results.again = await rows(reader, 'select * from parquet');
   world.put('csv/0-late.csv', CSV);
-  told.asked = {
+  results.asked = {
     check: (await call(db, "call s3_connector.check('csv')")).notices,
     preview: (await call(db, "call s3_connector.preview('made')")).notices,
     columns: await rows(
@@ -99,12 +102,12 @@ async function live(world: World, env: Record<string, string>): Promise<unknown>
     audit: (await call(db, "call s3_connector.audit('csv')")).notices,
     late: await rows(reader, 'select key, reason from s3_connector.late_files'),
   };
-  told.errors = await rows(
+  results.errors = await rows(
     reader,
     'select connector_name, error_code, error from s3_connector.polls where error is not null',
   );
 
-  // A worker that dies in the middle, and its heir.
+  // A worker that dies in the middle, and the one that continues.
   const stalled = world.server.faults.order({
     operation: 'GetObject',
     key: 'orphan/1.csv',
@@ -117,10 +120,10 @@ async function live(world: World, env: Record<string, string>): Promise<unknown>
   await worker.end('SIGKILL');
   stalled.cancel();
   const heir = await world.startWorker(env);
-  await hurried(db, () => world.settled('orphan'));
-  told.orphan = await rows(reader, 'select * from orphan');
+  await withJobsDue(db, () => world.settled('orphan'));
+  results.orphan = await rows(reader, 'select * from orphan');
   assert.equal((await heir.end('SIGTERM')).code, 0);
-  return told;
+  return results;
 }
 
 async function rows(client: pg.Client, query: string): Promise<unknown[]> {
@@ -141,7 +144,7 @@ for (const [how, env] of [
   ['as they stand in the file', {}],
   ['encoded', { ENCODE_CSV_FROM_BYTES: '0' }],
 ] as const) {
-  test(`a worker does the same whatever settings its role and database have, with values ${how}`, async () => {
+  test(`a worker works the same with other settings of its role and database, with values ${how}`, async () => {
     const [plain, odd] = [await openWorld(), await openWorld()];
     const { db } = odd;
     for (const [name, value] of Object.entries(ODD)) {

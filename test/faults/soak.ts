@@ -1,5 +1,5 @@
-// `npm run soak -- --minutes 30`: workers under steady arrivals of CSV and Parquet files, good and bad ones. What they and the
-// database take is measured twice, after a warm-up and at the end, and the run fails where something has grown.
+// `npm run soak -- --minutes 30`: workers under steady arrivals of CSV and Parquet files, good and bad ones. The resources of
+// the workers and the database are measured after a warm-up and at the end, and the run fails if one of them has grown.
 // TEST_POSTGRES_BIN_DIR names an installed PostgreSQL to start instead of the npm package's.
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -21,11 +21,11 @@ const WORKERS = 2;
 /** Who inserts the connectors. */
 const OWNER = 'soak_owner';
 const FILES_PER_SECOND = 20;
-/** How often the bucket is looked at, and what the crontab does every minute is done. */
+/** How often the bucket is polled and the crontab's tasks are run. */
 const TICK_MS = 2000;
-/** What is caught up with within so long has caught up. */
+/** The longest backlog that counts as caught up. */
 const SETTLE_MS = 120_000;
-/** Fast enough for what a minute leaves; a server's own preset is a minute. */
+/** Fast enough for a minute's dead rows; a server's own preset is a minute. */
 const SETTINGS = { autovacuum_naptime: '5s' };
 
 const { values } = parseArgs({ options: { minutes: { type: 'string', default: '30' } } });
@@ -78,7 +78,7 @@ async function soak(): Promise<number> {
   return grown.length === 0 ? 0 : 1;
 }
 
-/** Workers log in as the role that sql/setup/ makes for them, and import with the rights of an ordinary one. */
+/** Workers log in as the role that sql/setup/ creates, and import with the rights of an ordinary role. */
 async function startWorkers(admin: pg.Client): Promise<SoakWorker[]> {
   const role = 'soak_worker';
   await runWorkerSetup(admin, role);
@@ -98,7 +98,7 @@ async function startWorkers(admin: pg.Client): Promise<SoakWorker[]> {
   return await Promise.all(Array.from({ length: WORKERS }, () => SoakWorker.start(env)));
 }
 
-/** Files come for so long, evenly, however long a look takes. */
+/** Adds files for that long, evenly, even if a poll takes long. */
 async function arrive(admin: pg.Client, arrivals: Arrivals, ms: number): Promise<void> {
   const begun = performance.now();
   const due = () => ((performance.now() - begun) / 1000) * FILES_PER_SECOND;
@@ -116,7 +116,7 @@ async function tick(admin: pg.Client, arrivals: Arrivals): Promise<void> {
   await admin.query("select s3_connector_queue.add_job('poll_due', job_key => 'poll_due')");
 }
 
-/** Waits until all that has arrived has ended, and nothing is under way. */
+/** Waits until every file has ended, and nothing is running. */
 async function settle(admin: pg.Client, arrivals: Arrivals): Promise<void> {
   for (const deadline = Date.now() + SETTLE_MS; ; await delay(500)) {
     const { rows } = await admin.query(
@@ -124,7 +124,7 @@ async function settle(admin: pg.Client, arrivals: Arrivals): Promise<void> {
         (select count(*)::integer from s3_connector_queue.jobs where locked_at is not null) as busy`,
     );
     if (rows[0].ended === arrivals.arrived && rows[0].busy === 0) return;
-    // Only while something is missing: a look is work under way itself.
+    // Polls only while a file is missing, because a poll is running work itself.
     if (rows[0].ended < arrivals.arrived) await tick(admin, arrivals);
     if (Date.now() > deadline) {
       throw new Error(`after ${SETTLE_MS / 1000} s ${JSON.stringify(rows[0])} of ${arrivals.arrived} files`);

@@ -9,7 +9,7 @@ import { openProxy } from './proxy.ts';
 const world = await openWorld();
 const { db } = world;
 
-/** Asserts that a worker came up, however often it had to start again. */
+/** Asserts that a worker is ready, however often it had to start again. */
 async function assertStarts(worker: WorkerProcess): Promise<void> {
   await worker.logged('ready');
   assert.equal((await worker.end('SIGTERM')).code, 0);
@@ -17,19 +17,19 @@ async function assertStarts(worker: WorkerProcess): Promise<void> {
   assert.doesNotMatch(worker.stderr(), /MaxListeners|unhandled|uncaught/i);
 }
 
-/** Waits for the losses, some of which come when the worker is ready already; not for a worker that has ended. */
+/** Waits for the losses, some of which come after the worker is ready; fails if the worker has ended. */
 async function happened(losses: Promise<void>[], worker: WorkerProcess): Promise<void> {
   await Promise.race([Promise.all(losses), worker.ended()]);
 }
 
-/** What a worker sends while it starts, in groups that are lost one after the other. */
+/** The statements of a start, in groups that are lost one after the other. */
 const STAGES = [
   ['pg_backend_pid', 'listen "s3_connector_cancel"'],
   ['select digest', 's3_connector_queue'],
   ['register_worker', 'listen "s3_connector_version"'],
   ['pause_if_copied', 'LISTEN "jobs:insert"'],
 ];
-/** The same, of a worker that finds something to apply. */
+/** The same, for a worker that has migrations to apply. */
 const MIGRATING = [
   'pg_advisory_lock',
   'in access exclusive mode',
@@ -37,7 +37,7 @@ const MIGRATING = [
   'record_version',
 ];
 
-test('a worker that loses its connection at a stage of its start, starts again', async () => {
+test('a worker that loses its connection at a stage of its start starts again', async () => {
   await Promise.all(
     STAGES.map(async (stages) => {
       const proxy = await openProxy(db.workerUrl);
@@ -49,10 +49,10 @@ test('a worker that loses its connection at a stage of its start, starts again',
   );
 });
 
-/** Sessions that are ended, as soon as they are there. */
+/** Sessions that are ended as soon as they exist. */
 const KILLS = 30;
 
-test('a worker that loses its connection while it migrates, starts again', async () => {
+test('a worker that loses its connection while it migrates starts again', async () => {
   for (const text of MIGRATING) {
     await db.asSuperuser("update s3_connector_private.versions set digest = 'another'");
     const proxy = await openProxy(db.workerUrl);
@@ -63,7 +63,7 @@ test('a worker that loses its connection while it migrates, starts again', async
   }
 });
 
-test('workers whose sessions are ended at random while they start, start again', async () => {
+test('workers whose sessions are ended at random during their start start again', async () => {
   const workers = Array.from({ length: 4 }, () => world.spawnWorker());
   let over = false;
   const ends = workers.map(async (worker) => {
@@ -80,7 +80,7 @@ test('workers whose sessions are ended at random while they start, start again',
   await Promise.all([...workers.map(assertStarts), ...ends]);
 });
 
-test('a session that graphile-worker releases twice goes back into its pool once', async () => {
+test('a session that graphile-worker releases twice is returned to its pool once', async () => {
   const pool = new SessionPool(db.workerUrl, 'queue', { max: 1 });
   await new Promise<void>((resolve, reject) => {
     pool.connect((error, _client, release) => {
@@ -94,7 +94,7 @@ test('a session that graphile-worker releases twice goes back into its pool once
   await pool.end();
 });
 
-test('what will not pass ends the start at once, with what to do', async () => {
+test('a lasting error ends the start at once, with what to do', async () => {
   const url = new URL(db.workerUrl);
   url.password = 'wrong';
   await assert.rejects(

@@ -12,7 +12,7 @@ import { parquetOf } from '../support/parquet.ts';
 import { seeded } from '../support/random.ts';
 import { openWorld } from '../support/world.ts';
 
-// A file holds the rows of one version of its object, whatever the server makes of If-Match.
+// All imported rows of a file are from one version of its object, also if the server ignores If-Match.
 
 const world = await openWorld();
 const { db, server, bucket } = world;
@@ -35,7 +35,7 @@ async function insert(name: string, columns: Record<string, unknown> = {}) {
 const versions = (table: string) =>
   db.query(`select version, count(*)::integer as rows from ${table} group by version order by version`);
 
-/** From the next GET on, the object is another one of the same size, and If-Match counts for nothing. */
+/** From the next GET on, the object is another one of the same size, and If-Match is ignored. */
 function overwriteUnseen(key: string, body: Buffer | string, order: FaultOrder = {}) {
   let done = false;
   return server.faults.order({
@@ -55,7 +55,7 @@ for (const [what, name, rows] of [
   ['fetched first', 'resumed', LARGE],
   ['read while it is fetched', 'read_ahead', 4 * LARGE],
 ] as const) {
-  test(`a file that is ${what}, and overwritten while its download breaks off, is of the new version alone`, async () => {
+  test(`a file that is ${what}, and overwritten while its download breaks off, has only rows of the new version`, async () => {
     const key = `${name}/1.csv`;
     world.put(key, csv(1, rows));
     server.faults.order({ operation: 'GetObject', key, cut: 700_000 });
@@ -69,7 +69,7 @@ for (const [what, name, rows] of [
   });
 }
 
-test('a small file that was overwritten before it is fetched is imported, and recorded, as it is then', async () => {
+test('a small file that was overwritten before its fetch is imported and recorded in its new version', async () => {
   world.put('small/1.csv', csv(1, 10));
   overwriteUnseen('small/1.csv', csv(2, 10));
   const file = await insert('small');
@@ -80,7 +80,7 @@ test('a small file that was overwritten before it is fetched is imported, and re
   });
 });
 
-test('an empty object that was filled after it was listed is imported with its rows', async () => {
+test('an object that was listed empty and filled later is imported with its rows', async () => {
   world.put('filled/1.csv', '');
   server.faults.order({
     operation: 'GetObject',
@@ -91,7 +91,7 @@ test('an empty object that was filled after it was listed is imported with its r
   assert.deepEqual([file.status, file.rows_imported], ['success', 3]);
 });
 
-test('a Parquet file whose end and rest are of two versions is fetched again', async () => {
+test('a Parquet file whose end and rest have different versions is fetched again', async () => {
   const rows = 1_200_000;
   const parquet = (version: number) =>
     parquetOf(`select ${version}::integer as version, (hash(range) >> 34)::integer as n from range(${rows})`);
@@ -105,7 +105,7 @@ test('a Parquet file whose end and rest are of two versions is fetched again', a
   assert.deepEqual(await versions('ends'), [{ version: 2, rows }]);
 });
 
-test('an answer of another size than was listed is another version, whatever its ETag', async () => {
+test('an answer with another size than the listing is another version, even with the same ETag', async () => {
   world.put('size/1.csv', csv(1, LARGE));
   const { etag } = server.store.get(bucket, 'size/1.csv')!;
   overwriteUnseen('size/1.csv', csv(2, LARGE + 1), { times: 1, etag });
@@ -114,7 +114,7 @@ test('an answer of another size than was listed is another version, whatever its
   assert.deepEqual(await versions('size'), [{ version: 2, rows: LARGE + 1 }]);
 });
 
-test('an object that became shorter than what is asked for is another version', async () => {
+test('an object that became shorter than the requested range is another version', async () => {
   world.put('shorter/1.csv', csv(1, LARGE));
   server.faults.order({ operation: 'GetObject', key: 'shorter/1.csv', cut: 700_000 });
   overwriteUnseen('shorter/1.csv', csv(2, 10));
@@ -123,7 +123,7 @@ test('an object that became shorter than what is asked for is another version', 
   assert.deepEqual(await versions('shorter'), [{ version: 2, rows: 10 }]);
 });
 
-test('an answer with the ETag of another version, again and again, ends in object_changed', async () => {
+test('an answer that repeatedly has the ETag of another version fails as object_changed', async () => {
   world.put('other/1.csv', csv(1, 10));
   server.faults.order({
     operation: 'GetObject',
@@ -137,7 +137,7 @@ test('an answer with the ETag of another version, again and again, ends in objec
   assert.deepEqual(await versions('other'), []);
 });
 
-test('a server that gives no ETag with the bytes fails the file, and says so', async () => {
+test('a server that sends no ETag with the bytes fails the file, and the error says so', async () => {
   world.put('nameless/1.csv', csv(1, 10));
   server.faults.order({
     operation: 'GetObject',
@@ -169,7 +169,7 @@ for (const [what, name, write] of [
 }
 
 for (const seed of [1, 2, 3, 4, 5, 6]) {
-  test(`downloads that break off at random beside an overwriting are of one version (seed ${seed})`, async () => {
+  test(`downloads that break off at random during an overwrite have one version (seed ${seed})`, async () => {
     const random = seeded(seed);
     const key = `random${seed}/1.csv`;
     const bytes = csv(1, LARGE).length;
@@ -201,7 +201,7 @@ const spoolDir = await mkdtemp(join(tmpdir(), 'versions-'));
 after(() => rm(spoolDir, { recursive: true, force: true }));
 
 for (const sizeBytes of [10, 100_000]) {
-  test(`more bytes than the ${sizeBytes} that were listed end the fetch at once`, async () => {
+  test(`a fetch with more than the listed ${sizeBytes} bytes ends at once`, async () => {
     let opened = 0;
     const source = {
       async open() {

@@ -5,7 +5,7 @@ import { zipSync } from 'fflate';
 import { writeZip } from '../compression/zip_writer.ts';
 import { openWorld } from '../support/world.ts';
 
-// Archives that were made to do harm: each is refused as a whole, or lands as its directory says, and writes no file.
+// Malicious archives: each is refused as a whole, or imported as its directory says, and writes no file.
 
 const world = await openWorld();
 const { db } = world;
@@ -14,13 +14,13 @@ before(() => world.startWorker());
 const CSV = 'n\n1\n2\n';
 const entry = (name: string) => ({ name, data: CSV });
 
-/** As D. Fifield made them: every entry is the same bytes, so that the archive is small and what comes out is not. */
+/** As described by D. Fifield: every entry is the same bytes, so the archive is small and its content is large. */
 function overlapping(entries: number): Buffer {
   const data = `n\n${'1\n'.repeat(500_000)}`;
   return writeZip(Array.from({ length: entries }, (_, i) => ({ name: `${i % 10}.csv`, data, offset: 0 })));
 }
 
-/** A directory of nothing but empty entries. */
+/** A directory with only empty entries. */
 function manyEntries(count: number): Buffer {
   const header = Buffer.alloc(46 + 7);
   header.writeUInt32LE(0x02014b50);
@@ -51,7 +51,7 @@ function manyEntries(count: number): Buffer {
   return Buffer.concat([local, directory, end64, locator, end]);
 }
 
-/** What becomes of each: rows, or the code and words of its refusal. */
+/** The expected result of each: rows, or the code and words of its refusal. */
 const ARCHIVES: Record<string, [body: Buffer, becomes: number | [code: string, says: RegExp]]> = {
   'names that are paths': [
     writeZip(
@@ -92,7 +92,7 @@ const ARCHIVES: Record<string, [body: Buffer, becomes: number | [code: string, s
   ],
 };
 
-test('archives that were made to do harm', async () => {
+test('malicious archives are refused as a whole, or imported as their directory says, and write no file', async () => {
   await db.query('create table archived (n bigint)');
   const cases = Object.entries(ARCHIVES);
   for (const [i, [, [body]]] of cases.entries()) world.put(`archives/${String(i).padStart(2, '0')}`, body);

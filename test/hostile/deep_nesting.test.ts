@@ -4,13 +4,13 @@ import { levelsOf } from '../../src/formats/parquet/nested.ts';
 import { parquetOf } from '../support/parquet.ts';
 import { openWorld } from '../support/world.ts';
 
-// DuckDB takes twice as long for the JSON of a value with each level of lists and maps in it.
+// DuckDB's time for the JSON of a value doubles with each level of lists and maps in it.
 
 const world = await openWorld();
 const { db } = world;
 before(() => world.startWorker({ READER_STALL_SECONDS: '20' }));
 
-/** A value that wraps another one so many times. */
+/** Wraps a value that many times. */
 function nested(levels: number, wrap: (value: string) => string, leaf = '1'): string {
   let value = leaf;
   for (let i = 0; i < levels; i++) value = wrap(value);
@@ -39,7 +39,7 @@ async function importFile(name: string, value: string, columns: Record<string, u
 for (const [name, wrap] of Object.entries(WRAPS)) {
   const perWrap = name === 'maps_of_lists_in_structs' ? 2 : 1;
 
-  test(`a column that is nested too deep fails its file at once: ${name}`, async () => {
+  test(`a column that is nested too deeply fails its file at once: ${name}`, async () => {
     const file = await importFile(`deep_${name}`, nested(30 / perWrap, wrap));
     assert.deepEqual(
       [file.status, file.error_code, file.attempts],
@@ -49,13 +49,13 @@ for (const [name, wrap] of Object.entries(WRAPS)) {
     assert.match(file.error_message!, /column f .* 30 levels deep; 16 levels are allowed.*column_mappings/s);
   });
 
-  test(`a column that is nested as deep as is allowed is imported: ${name}`, async () => {
+  test(`a column with the deepest allowed nesting is imported: ${name}`, async () => {
     const file = await importFile(`shallow_${name}`, nested(16 / perWrap, wrap));
     assert.deepEqual([file.status, file.rows_imported], ['success', 1], file.error_message ?? '');
   });
 }
 
-test('JSON within lists may be nested less', async () => {
+test('JSON within lists has a lower nesting limit', async () => {
   const json = `'{"a": 1}'::json`;
   const deep = await importFile('deep_json', nested(9, WRAPS.lists, json));
   assert.deepEqual([deep.status, deep.error_code], ['failure', 'unsupported_nesting']);
@@ -65,7 +65,7 @@ test('JSON within lists may be nested less', async () => {
   assert.equal(f, '[[[[[[[[{"a": 1}]]]]]]]]');
 });
 
-test('structs may be nested deeper', async () => {
+test('structs have a higher nesting limit', async () => {
   const file = await importFile(
     'structs',
     nested(40, (value) => `{'f': ${value}}`),
@@ -73,7 +73,7 @@ test('structs may be nested deeper', async () => {
   assert.equal(file.status, 'success', file.error_message ?? '');
 });
 
-test('a column that is nested too deep can be left out', async () => {
+test('a column that is nested too deeply can be left out', async () => {
   await db.query('create table without (id integer)');
   await world.insertConnector({
     name: 'without',
@@ -89,7 +89,7 @@ test('a column that is nested too deep can be left out', async () => {
   assert.deepEqual([file!.status, file!.rows_imported], ['success', 1], file!.error_message ?? '');
 });
 
-test('a transform does not see a column that is nested too deep, and may not make one', async () => {
+test('a transform cannot read a column that is nested too deeply, and may not create one', async () => {
   const value = nested(30, WRAPS.lists_of_structs);
   const beside = await importFile('beside', value, { transform: 'select id, id + 1 as next from file' });
   assert.equal(beside.status, 'success', beside.error_message ?? '');
@@ -102,7 +102,7 @@ test('a transform does not see a column that is nested too deep, and may not mak
   );
 });
 
-test('levels are lists and maps within each other, whatever stands between or beside them', () => {
+test('the nesting depth counts lists and maps within each other, with any types between or next to them', () => {
   const levels: [type: string, levels: number][] = [
     ['INTEGER', 0],
     ['DECIMAL(10,2)', 0],

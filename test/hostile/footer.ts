@@ -1,5 +1,5 @@
 /**
- * Changes what a Parquet file says of itself in its footer, value by value: its bytes are read as Thrift's compact
+ * Changes values in a Parquet file's footer: its bytes are read as Thrift's compact
  * protocol (https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md) and written again.
  */
 export type Thrift = bigint | boolean | number | Buffer | ThriftList | ThriftStruct;
@@ -23,7 +23,7 @@ const [TRUE, FALSE, BYTE, I16, I32, I64, DOUBLE, BINARY, LIST, SET, , STRUCT] = 
   (_, i) => i + 1,
 ) as [number, number, number, number, number, number, number, number, number, number, number, number];
 
-/** The file with its footer changed; pages stay where they are. */
+/** Returns the file with its footer changed; pages stay where they are. */
 export function withFooter(file: Buffer, change: (footer: ThriftStruct) => void): Buffer {
   const end = file.length - END_BYTES;
   const start = end - file.readUInt32LE(end);
@@ -44,13 +44,13 @@ export function chunksOf(group: ThriftStruct): ThriftStruct[] {
   return listAt(group, GROUP.columns).map((column) => column.get(COLUMN.metadata)!.value as ThriftStruct);
 }
 
-/** Sets a number of 64 bits, from what it is. */
+/** Sets a number of 64 bits, from its old value. */
 export function change64(struct: ThriftStruct, field: number, change: (value: bigint) => bigint): void {
   const value = (struct.get(field)?.value ?? 0n) as bigint;
   struct.set(field, { type: I64, value: BigInt.asIntN(64, change(value)) });
 }
 
-/** The header of a page of plain values that are not compressed. */
+/** The header of a page with plain values that are not compressed. */
 export function pageHeader(values: number, bytes: number): Buffer {
   const i32 = (value: number) => ({ type: I32, value: BigInt(value) });
   const data = new Map([values, PLAIN, RLE, RLE].map((value, i) => [i + 1, i32(value)]));
@@ -183,7 +183,7 @@ export function renameColumn(footer: ThriftStruct, name: string): void {
   setPath(footer, [value]);
 }
 
-/** Puts the one column of a file into groups within groups. */
+/** Nests the one column of a file in groups. */
 export function deepSchema(footer: ThriftStruct, levels: number): void {
   const name = Buffer.from('g');
   const group = (): ThriftStruct =>

@@ -8,13 +8,13 @@ import { FUZZED_COLUMNS, fuzzedCsv } from './fuzz_csv.ts';
 import { cleanParquet, fuzzedParquet, PARQUET_SHAPES } from './fuzz_parquet.ts';
 import { type Holdings, holdingsOf } from './process.ts';
 
-// Files that are broken at random: none may crash the worker, hang, leave anything behind, or land in part. The seed and
+// Randomly broken files: none may crash the worker, hang, leave anything behind, or be imported in part. The seed and
 // the numbers of files come from the environment; a long run: FUZZ_CSV=5000 FUZZ_PARQUET=2000.
 
 const SEED = Number(process.env.FUZZ_SEED ?? 1);
 const CSV_FILES = Number(process.env.FUZZ_CSV ?? 600);
 const PARQUET_FILES = Number(process.env.FUZZ_PARQUET ?? 240);
-/** In none of which a file ends: then it hangs. */
+/** If no file ends within this time, the import hangs. */
 const HANGS_AFTER_MS = 120_000;
 
 const world = await openWorld();
@@ -22,11 +22,11 @@ const { db } = world;
 let worker: WorkerProcess;
 
 before(async () => {
-  // Both ways: small files go as they are, larger ones are encoded.
+  // Both ways: small files are sent as bytes, larger ones are encoded.
   worker = await world.startWorker({ ENCODE_CSV_FROM_BYTES: '400' });
 });
 
-/** What connectors do about what files do wrong. */
+/** Connector settings for bad rows and columns. */
 const VARIATIONS: Record<string, Record<string, unknown>> = {
   strict: {},
   lenient: { on_bad_row: 'skip', on_unknown_column: 'ignore', file_id_column: 'file_id' },
@@ -34,7 +34,7 @@ const VARIATIONS: Record<string, Record<string, unknown>> = {
   counted: { file_id_column: 'file_id', on_unknown_column: 'ignore', csv_null: 'a' },
 };
 
-test(`${CSV_FILES} fuzzed CSV files`, async (t) => {
+test(`a worker survives ${CSV_FILES} fuzzed CSV files`, async (t) => {
   const random = seeded(SEED);
   const names = Object.keys(VARIATIONS).map((variation) => `csv_${variation}`);
   for (let i = 0; i < CSV_FILES; i++) {
@@ -51,7 +51,7 @@ test(`${CSV_FILES} fuzzed CSV files`, async (t) => {
   await survive(t, names);
 });
 
-test(`${PARQUET_FILES} mutated Parquet files`, async (t) => {
+test(`a worker survives ${PARQUET_FILES} mutated Parquet files`, async (t) => {
   const random = seeded(SEED + 1);
   const clean = new Map<string, Buffer>();
   for (const shape of PARQUET_SHAPES) clean.set(shape, await cleanParquet(shape));
@@ -65,7 +65,7 @@ test(`${PARQUET_FILES} mutated Parquet files`, async (t) => {
       file_format: 'parquet',
     });
   }
-  // The tables are made by files that are whole.
+  // The tables are created from valid files.
   for (const name of names)
     assert.deepEqual(
       (await world.settled(name)).map((file) => file.status),
@@ -76,7 +76,7 @@ test(`${PARQUET_FILES} mutated Parquet files`, async (t) => {
     const key = `parquet_${shape}/${String(i + 1).padStart(6, '0')}`;
     world.put(key, fuzzedParquet(random, clean.get(shape)!));
   }
-  // Half of the connectors look for bad rows, and so read files as text.
+  // Half of the connectors leave out bad rows, and so read files as text.
   await change(random, names);
   await survive(t, names);
 });
@@ -98,7 +98,7 @@ async function change(random: Random, names: string[]): Promise<void> {
   }
 }
 
-/** Waits for all files to end, and looks at what they left. */
+/** Waits for all files to end, and checks what they left. */
 async function survive(t: TestContext, names: string[]): Promise<void> {
   t.diagnostic(`FUZZ_SEED=${SEED}`);
   const before = await holdingsOf(worker.pid);
@@ -133,7 +133,7 @@ async function ended(names: string[]): Promise<void> {
   }
 }
 
-/** Of each file there are all the rows that it says it imported, and of one that failed there are none. */
+/** Each file has as many rows as it reports, and a failed one has none. */
 async function assertWhole(name: string): Promise<void> {
   const [{ lineage }] = (await db.query<{ lineage: boolean }>(
     'select file_id_column is not null as lineage from s3_connector.connectors where name = $1',
@@ -174,8 +174,8 @@ async function assertNothingLeft(before: Holdings | null): Promise<void> {
   );
   const after = await holdingsOf(worker.pid);
   if (!before || !after) return;
-  // Two kinds of readers, imports' and requests'.
+  // Two kinds of readers: for imports and for requests.
   assert.ok(after.children.length <= availableParallelism() + 2, `reader processes: ${after.children}`);
-  // A reader has some pipes, a connection a socket; what leaks grows with the number of files.
+  // A reader has some pipes, a connection a socket; a leak grows with the number of files.
   assert.ok(after.descriptors <= before.descriptors + 40, `${before.descriptors} -> ${after.descriptors}`);
 }

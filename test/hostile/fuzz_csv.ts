@@ -3,7 +3,7 @@ import { strToU8, zipSync } from 'fflate';
 import { pick, type Random } from '../support/random.ts';
 import { mutate } from './mutate.ts';
 
-/** What the columns of FUZZED_COLUMNS take, and what they do not. */
+/** Values that the columns of FUZZED_COLUMNS accept, and values that they do not. */
 const VALUES = {
   usual: ['1', '-20', '30000', '0', 'true', 'a', 'b c', '2026-01-02', '1.5', '', '', 'é', '日本'],
   wild: [
@@ -24,7 +24,7 @@ const VALUES = {
   ],
 };
 
-/** The columns that fuzzed files fill, as a table has them. */
+/** The columns that fuzzed files fill, as a table defines them. */
 export const FUZZED_COLUMNS = 'a integer, b text, c numeric, d text, e date';
 const HEADER = 'a,b,c,d,e';
 const USUAL: ((random: Random) => string)[] = [
@@ -35,7 +35,7 @@ const USUAL: ((random: Random) => string)[] = [
   (random) => `2026-${String(1 + random(12)).padStart(2, '0')}-${String(1 + random(28)).padStart(2, '0')}`,
 ];
 
-/** Bytes that change what others of a CSV mean. */
+/** Bytes that change the meaning of others in a CSV. */
 const TOKENS = [
   '"',
   '""',
@@ -52,7 +52,7 @@ const TOKENS = [
   '\t',
   "'",
 ];
-/** First bytes of compressed files, also of kinds that are not read. */
+/** First bytes of compressed files, also of unsupported formats. */
 const MAGICS = [
   '\x1f\x8b\x08',
   'PK\x03\x04',
@@ -62,7 +62,7 @@ const MAGICS = [
   '\x50\x2a\x4d\x18',
 ];
 
-/** A file with its extension: nearly a CSV, sometimes packed, most of them broken in some way. */
+/** A file with its extension: almost a CSV, sometimes compressed, mostly broken. */
 export function fuzzedCsv(random: Random): { extension: string; body: Buffer } {
   const text = Buffer.from(writeRows(random));
   const broken = random(5) === 0 ? text : mutate(random, text, TOKENS);

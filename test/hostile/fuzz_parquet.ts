@@ -2,7 +2,7 @@ import { parquetOf } from '../support/parquet.ts';
 import { pick, type Random } from '../support/random.ts';
 import { mutate } from './mutate.ts';
 
-/** Queries whose Parquet files are broken: every way of encoding, of packing, and of nesting. */
+/** Queries for the Parquet files that are broken: every encoding, compression and nesting. */
 const QUERIES: Record<string, [query: string, options: string]> = {
   scalars: [
     `select i, i::smallint as s, i * 1.5 as n, i::double as d, 'text ' || (i % 7) as t, i % 3 = 0 as b,
@@ -51,7 +51,7 @@ const TOKENS = [
 ];
 const END_BYTES = 8;
 
-/** The file, broken: in its pages, in its footer, in what says how long that is, or anywhere. */
+/** Breaks the file: in its pages, its footer, the footer's length, or anywhere. */
 export function fuzzedParquet(random: Random, clean: Buffer): Buffer {
   const end = clean.length - END_BYTES;
   const footerBytes = clean.readUInt32LE(end);
@@ -63,7 +63,7 @@ export function fuzzedParquet(random: Random, clean: Buffer): Buffer {
     case 1:
       return Buffer.concat([flipBit(random, Buffer.from(pages)), clean.subarray(pages.length)]);
     case 2: {
-      // Only as long as before is the footer right about where pages are.
+      // The footer's offsets of pages are right only if the length is unchanged.
       const mutated = mutate(random, pages, TOKENS);
       const same = Buffer.concat([mutated, Buffer.alloc(pages.length)]).subarray(0, pages.length);
       return Buffer.concat([same, clean.subarray(pages.length)]);

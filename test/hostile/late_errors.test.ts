@@ -10,7 +10,7 @@ import { openWorld } from '../support/world.ts';
 import { CHUNK, chunksOf, FILE, listAt, withFooter } from './footer.ts';
 
 // DuckDB's library ends a stream that fails after its first rows as it ends one that is complete
-// (docs/duckdb_stream_errors.md). Such a file fails with the error, and none of its rows lands.
+// (docs/duckdb_stream_errors.md). Such a file fails with the error, and none of its rows is kept.
 
 const world = await openWorld();
 const { db, server } = world;
@@ -65,7 +65,7 @@ const CASES: Record<string, Case> = {
     message: /row 150001, column t: the time has nanoseconds/,
   },
   memory: {
-    // Of the first row group's texts, one page takes more than a reader may use.
+    // One page of the first row group's texts takes more memory than a reader may use.
     body: await parquetOf(
       "select i::integer as id, repeat('x', 1600) || i as t from range(100000) r(i)",
       ', compression zstd, parquet_version v2, row_group_size 122880, dictionary_size_limit 1',
@@ -76,7 +76,7 @@ const CASES: Record<string, Case> = {
   },
 };
 
-/** Overwrites the texts of the last but one row group. */
+/** Overwrites the texts of the second last row group. */
 function withDamage(body: Buffer): Buffer {
   const damaged = Buffer.from(body);
   withFooter(body, (footer) => {
@@ -87,7 +87,7 @@ function withDamage(body: Buffer): Buffer {
   return damaged;
 }
 
-/** Imports a case's file once; returns its row and how many rows landed. */
+/** Imports a case's file once; returns its row and the number of imported rows. */
 async function importCase(name: string, { body, columns }: Pick<Case, 'body' | 'columns'>, options = {}) {
   await db.query(`create table ${name} (${columns})`);
   world.put(`${name}/1.parquet`, body);
@@ -115,12 +115,12 @@ async function assertRefused(name: string, { code, message, ...file }: Case, opt
 }
 
 for (const [name, file] of Object.entries(CASES)) {
-  test(`an error late in a file fails it, and none of its rows lands: ${name}`, async () => {
+  test(`an error late in a file fails it, and no row of it is kept: ${name}`, async () => {
     await assertRefused(name, file);
   });
 }
 
-test('with on_bad_row skip, a bad value late in a file is left out, and no row after it is lost', async () => {
+test('with on_bad_row skip, a bad value late in a file is left out, and no later row is lost', async () => {
   for (const name of ['nul', 'nanoseconds']) {
     const { file, landed } = await importCase(`skip_${name}`, CASES[name]!, { on_bad_row: 'skip' });
     assert.deepEqual(
@@ -162,7 +162,7 @@ test('an error late in the rows of a transform fails the file', async () => {
   );
 });
 
-test('a transform whose rows are not the same each time is read to its end', async () => {
+test('a transform whose rows differ each time is read to its end', async () => {
   const { file, landed } = await importCase(
     'sampled',
     { body: await parquetOf(rowsWith('1 as one')), columns: 'id bigint' },
@@ -172,7 +172,7 @@ test('a transform whose rows are not the same each time is read to its end', asy
   assert.ok(landed > 0 && landed < ROWS);
 });
 
-test('a table is not made of a transform that fails', async () => {
+test('no table is created from a transform that fails', async () => {
   world.put('made/1.parquet', CASES.damage!.body);
   await world.insertConnector({
     name: 'made',
@@ -194,7 +194,7 @@ test('a table is not made of a transform that fails', async () => {
   );
 });
 
-test('a dry run tells of an error late in a file', async () => {
+test('a dry run reports an error late in a file', async () => {
   await db.query('create table dry (id bigint, t text)');
   world.put('dry/1.parquet', CASES.damage!.body);
   await world.insertConnector({
@@ -204,20 +204,20 @@ test('a dry run tells of an error late in a file', async () => {
     target_table: 'dry',
     state: 'paused',
   });
-  const told = await db.one<{ error_code: string; error_message: string; rows_read: number | null }>(
+  const file = await db.one<{ error_code: string; error_message: string; rows_read: number | null }>(
     "call s3_connector.dry_run_file('dry', 'dry/1.parquet')",
   );
-  assert.deepEqual([told.error_code, told.rows_read], ['bad_parquet', null], told.error_message);
+  assert.deepEqual([file.error_code, file.rows_read], ['bad_parquet', null], file.error_message);
 });
 
-test('an error late in a file that is read while it is fetched fails it', async () => {
+test('an error late in a file that is read during its fetch fails the file', async () => {
   const body = withDamage(
     await parquetOf(
       rowsWith('md5(i::varchar) as t, md5((i + 1)::varchar) as u'),
       `${OPTIONS}, codec uncompressed, dictionary_size_limit 1`,
     ),
   );
-  // Damaged texts are only others: a length is what cannot be read.
+  // Damage in a text only changes the text; a damaged length cannot be read.
   const key = 'ahead/1.parquet';
   server.faults.order({ operation: 'GetObject', key });
   server.faults.order({ operation: 'GetObject', key, stall: { after: 10_000_000, ms: 300 } });
@@ -230,7 +230,7 @@ test('an error late in a file that is read while it is fetched fails it', async 
   server.faults.clear();
 });
 
-test('the end of a sorted transform is its last row', async () => {
+test('a sorted transform ends with its last row', async () => {
   const path = join(world.spoolDir, 'sorted.parquet');
   await writeFile(path, await parquetOf('select (i * 7919) % 50000 as id from range(50000) r(i)'));
   const reader = new Reader(world.spoolDir, { memory: '192MB', threads: 1, stallMs: 60_000 });
@@ -264,7 +264,7 @@ test('the end of a sorted transform is its last row', async () => {
   }
 });
 
-test("DuckDB's library does not tell an error in the middle of a stream from its end", async () => {
+test("DuckDB's library does not distinguish an error in the middle of a stream from its end", async () => {
   const instance = await DuckDBInstance.create(':memory:', { threads: '1' });
   const connection = await instance.connect();
   const result = await connection.stream(
@@ -275,7 +275,7 @@ test("DuckDB's library does not tell an error in the middle of a stream from its
   for (; chunk !== null && chunk.rowCount > 0; chunk = await result.fetchChunk()) rows += chunk.rowCount;
   connection.closeSync();
   instance.closeSync();
-  // Once it throws, src/formats/parquet/row_stream.ts need not look again for the error, and docs/duckdb_stream_errors.md is history.
+  // When it throws, src/formats/parquet/row_stream.ts no longer has to look for the error, and docs/duckdb_stream_errors.md can go.
   assert.ok(rows > 0 && rows < BAD_ROW);
   assert.equal(chunk?.rowCount, 0);
 });

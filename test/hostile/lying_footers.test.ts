@@ -20,8 +20,8 @@ import {
   withFooter,
 } from './footer.ts';
 
-// A large Parquet file is read while it is fetched, where its footer says that row groups are. Whatever a footer says, what
-// lands is what a read of the whole file lands, or nothing.
+// A large Parquet file is read during its fetch, by the row groups in its footer. With any footer, the import must have the
+// rows of a read of the whole file, or none.
 
 const world = await openWorld();
 const { db, server } = world;
@@ -30,13 +30,13 @@ before(async () => {
   worker = await world.startWorker();
 });
 
-/** So that a row range is read before the end has come. */
+/** So that a row range is read before the end has arrived. */
 const GROUPS = 12;
 const GROUP_ROWS = 2048;
 /** Bytes of the first groups, enough for a row range. */
 const STALL_AFTER = 20_000_000;
 const ROWS = GROUPS * GROUP_ROWS;
-/** A text of 1 KB and two numbers a row, as they are: 2 MB a group. */
+/** A text of 1 KB and two numbers a row, uncompressed: 2 MB a group. */
 const FILE_OF_GROUPS = await parquetOf(
   `select i + 1 as id, repeat(md5(i::varchar), 32) as t, i + 2 as c from range(${ROWS}) r(i)`,
   `, row_group_size ${GROUP_ROWS}, codec uncompressed, dictionary_size_limit 1`,
@@ -115,7 +115,7 @@ function* bodies(): Generator<[name: string, body: Buffer]> {
   yield ['a page that says that the next one lies at the end', withLongPage()];
 }
 
-/** Before the numbers of the first group an empty page stands, as long as it is to those of the last. */
+/** An empty page before the numbers of the first group, as large as the distance to those of the last group. */
 function withLongPage(): Buffer {
   const body = Buffer.from(FILE_OF_GROUPS);
   const [first, last] = [offsetOf(0), offsetOf(GROUPS - 1)];
@@ -124,7 +124,7 @@ function withLongPage(): Buffer {
   return body;
 }
 
-/** Where the pages of the column id begin in a row group. */
+/** The offset of the column id's pages in a row group. */
 function offsetOf(group: number): number {
   let offset = 0;
   withFooter(FILE_OF_GROUPS, (footer) => {
@@ -134,7 +134,7 @@ function offsetOf(group: number): number {
   return offset;
 }
 
-/** What a table, or a file, holds: how many rows, and what they add up to. */
+/** The number of rows of a table or a file, and their sum. */
 const SUMS = "count(*), sum(id::numeric), sum(c::numeric), sum(('x' || left(md5(t), 8))::bit(32)::bigint)";
 const DUCKDB_SUMS = "count(*), sum(id::hugeint), sum(c::hugeint), sum(('0x' || left(md5(t), 8))::bigint)";
 
@@ -144,7 +144,7 @@ const readers = new Pool(
 );
 after(() => readers.close());
 
-/** What DuckDB reads of the whole file, in a process apart; null where it cannot. */
+/** DuckDB's result for the whole file, in a separate process; null if it cannot read it. */
 async function wholeRead(body: Buffer): Promise<string | null> {
   const path = join(world.spoolDir, 'whole.parquet');
   await writeFile(path, body);
@@ -163,7 +163,7 @@ async function wholeRead(body: Buffer): Promise<string | null> {
   }
 }
 
-test('wherever a footer says that rows are, none land but those of the whole file', async (t) => {
+test('with false positions in the footer, the import has only the rows of the whole file', async (t) => {
   await db.query('create table lies (id bigint, t text, c bigint, file_id bigint)');
   await world.insertConnector({
     name: 'lies',
@@ -173,10 +173,10 @@ test('wherever a footer says that rows are, none land but those of the whole fil
     file_id_column: 'file_id',
     max_attempts: 1,
   });
-  const told: string[] = [];
+  const report: string[] = [];
   for (const [name, body] of bodies()) {
-    const key = `lies/${String(told.length).padStart(3, '0')}`;
-    // Its end comes first; of the rest what the first row range needs, and after a while all.
+    const key = `lies/${String(report.length).padStart(3, '0')}`;
+    // The end comes first, then the bytes of the first row range, and the rest later.
     server.faults.order({ operation: 'GetObject', key });
     server.faults.order({ operation: 'GetObject', key, stall: { after: STALL_AFTER, ms: 400 } });
     world.put(key, body);
@@ -187,7 +187,7 @@ test('wherever a footer says that rows are, none land but those of the whole fil
         where file_id = (select id from s3_connector.files where connector_name = 'lies' and key = $1)`,
       [key],
     );
-    told.push(`${name}: ${file.status === 'success' ? landed.split(' ')[0] : file.error_message}`);
+    report.push(`${name}: ${file.status === 'success' ? landed.split(' ')[0] : file.error_message}`);
     assert.equal(file.key, key);
     if (file.status === 'success') assert.equal(landed, expected, name);
     else
@@ -199,7 +199,7 @@ test('wherever a footer says that rows are, none land but those of the whole fil
     server.store.delete(world.bucket, key);
     server.faults.clear();
   }
-  t.diagnostic(told.join('\n'));
+  t.diagnostic(report.join('\n'));
   t.diagnostic(`${worker.lines.filter(({ event }) => event === 'read too early').length} read too early`);
   assert.ok(
     worker.lines.some(({ event }) => event === 'read too early'),
@@ -207,7 +207,7 @@ test('wherever a footer says that rows are, none land but those of the whole fil
   );
 });
 
-test('what is read of a file before it has come is told from what was there', async () => {
+test('data that is read before the file has arrived is checked against the bytes that were present', async () => {
   const group = GROUPS - 2;
   const available = offsetOf(group) + 1000;
   const hole = Buffer.from(FILE_OF_GROUPS).fill(0, available, offsetOf(GROUPS - 1));

@@ -6,8 +6,8 @@ import { call } from '../requests/support.ts';
 import { pick, seeded } from '../support/random.ts';
 import { NEVER_AGAIN, openWorld } from '../support/world.ts';
 
-// LIST answers that cannot be trusted: no connector says that it has caught up while keys are lost, unless every answer
-// could have been the truth of another bucket; then an audit names the keys.
+// False LIST answers: a connector that has lost keys must not report that it has caught up, unless every answer
+// could be the true one of another bucket; then an audit names the keys.
 
 const world = await openWorld();
 const { db, server } = world;
@@ -37,7 +37,7 @@ interface Poll {
   error: string | null;
 }
 
-/** The poll of that number, once it is over; 1 is the first. */
+/** Returns the poll of that number, once it has ended; 1 is the first. */
 async function poll(name: string, number: number): Promise<Poll> {
   const polls = await db.waitFor<Poll>(
     'select * from s3_connector.polls where connector_name = $1 order by id',
@@ -69,7 +69,7 @@ for (const [name, listing, start_after, code, says] of [
   ],
   ['back', faults.leadingBack, null, 'list_goes_round', /leads back/],
 ] as const) {
-  test(`a poll that meets the lie ${name} fails as ${code}, and imports nothing`, async () => {
+  test(`a poll that gets the false listing ${name} fails as ${code}, and imports nothing`, async () => {
     for (let n = 0; n < 1100; n += 1) world.put(`${name}/d${String(n).padStart(4, '0')}`, '');
     for (const character of ['\uff5e', '\u{1f600}']) world.put(`${name}/c${character}`, '');
     lie(listing);
@@ -105,7 +105,7 @@ test('siblings that the server counts before the marker hide no key', async () =
   assert.ok(list_requests <= 4, `${list_requests} requests`);
 });
 
-test('an empty page with a token is not the end', async () => {
+test('an empty page with a token does not end the listing', async () => {
   for (const n of [1, 2, 3]) world.put(`gap/${n}`, '');
   const fault = lie(faults.emptyPage, 3);
   await insert('gap');
@@ -114,7 +114,7 @@ test('an empty page with a token is not the end', async () => {
   assert.deepEqual(await keysOf('gap'), ['gap/1', 'gap/2', 'gap/3']);
 });
 
-test('an audit names a key that a listing from the marker leaves out', async () => {
+test('an audit names a key that a listing from the marker omits', async () => {
   for (const n of [1, 2, 3, 4]) world.put(`hidden/${n}`, '');
   lie((keys, options) =>
     listPage(
@@ -131,7 +131,7 @@ test('an audit names a key that a listing from the marker leaves out', async () 
   });
 });
 
-/** Lies that an answer shows, or that a listing goes around. */
+/** Errors that are visible in an answer, or that a listing can correct. */
 const VISIBLE: faults.Lister[] = [
   faults.unsorted,
   faults.ignoringStartAfter,
@@ -139,7 +139,7 @@ const VISIBLE: faults.Lister[] = [
   faults.emptyPage,
   faults.countingSiblings,
 ];
-/** Lies each of which could be the truth of another bucket: only another listing shows what they left out. */
+/** Errors that could be the true answer of another bucket: only another listing shows the omitted keys. */
 const OMISSIONS: faults.Lister[] = [faults.droppingPages, faults.endingEarly, faults.byUtf16Units];
 const POLLS_LIED_TO = 6;
 const FOLDERS = ['a', 'a-b', 'a0', 'b', '\uff5e', '\u{1f600}'];
@@ -153,14 +153,14 @@ for (const [seed, lies, how] of [
   [6, [...VISIBLE, ...OMISSIONS], 'of every kind'],
   [7, [...VISIBLE, ...OMISSIONS], 'of every kind'],
 ] as const) {
-  test(`nothing is lost in silence to a server that tells lies ${how}, at random (seed ${seed})`, async () => {
+  test(`no file is lost silently with a server that returns false listings ${how}, at random (seed ${seed})`, async () => {
     const random = seeded(seed);
     const name = `lies${seed}`;
     const keys = new Set<string>();
     while (keys.size < 60) keys.add(`${name}/${pick(random, FOLDERS)}/${pick(random, FOLDERS)}${random(4)}`);
     for (const key of keys) world.put(key, 'n\n1\n');
     const truth = [...keys].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
-    // Small pages, so that few keys are many pages.
+    // Small pages, so that few keys fill many pages.
     lie((sorted, options) => {
       const lister = random(3) === 0 ? pick(random, lies) : listPage;
       return lister(sorted, { ...options, maxKeys: Math.min(options.maxKeys, 4) });
@@ -173,7 +173,7 @@ for (const [seed, lies, how] of [
       assert.match(error_code ?? 'list_', /^list_/);
     }
     server.faults.clear();
-    // A poll that began before, for a free place, may still be lied to.
+    // A poll that began before, for a free place, may still get a false answer.
     await db.waitFor('select from s3_connector_queue.jobs where key = $1', (jobs) => jobs.length === 0, {
       values: [`poll:${name}`],
     });

@@ -1,9 +1,9 @@
 import { pick, type Random } from '../support/random.ts';
 
-/** Lengths, offsets and counts that code may not have thought of. */
+/** Lengths, offsets and counts that are likely to be unhandled. */
 const NUMBERS = [0, 1, 0x7f, 0x80, 0xff, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff];
 
-/** Breaks bytes in one place or a few, as damage and malice do. */
+/** Breaks bytes in one place or a few. */
 export function mutate(random: Random, bytes: Buffer, tokens: string[]): Buffer {
   let mutated: Buffer = Buffer.from(bytes);
   for (let times = 1 + random(3); times > 0; times--) mutated = pick(random, WAYS)(random, mutated, tokens);

@@ -6,8 +6,8 @@ import pg from 'pg';
 import { parquetOf } from '../support/parquet.ts';
 import { openWorld } from '../support/world.ts';
 
-// Names and values that mean something to a shell, a file system, a CSV, or to SQL. Each lands as it is or is refused in
-// words; none is executed, and none becomes a path.
+// Names and values with a meaning for a shell, a file system, a CSV, or SQL. Each is stored unchanged or refused with
+// a message; none is executed or becomes a path.
 
 const world = await openWorld();
 const { db } = world;
@@ -32,7 +32,7 @@ const SQL = [
   '__proto__',
   'constructor',
 ];
-/** One of each plane that has letters, its edges, and what turns or hides text. */
+/** One character of each plane that has letters, boundary values, and characters that reverse or hide text. */
 const UNICODE = [
   'é',
   '\u0301',
@@ -71,7 +71,7 @@ async function assertUnharmed(): Promise<void> {
   assert.ok(!(await readdir(dirname(world.spoolDir))).some((name) => name.startsWith('escaped')));
 }
 
-test('keys of every kind, also as long as S3 has them', async () => {
+test('keys of every kind work, also at the maximum length in S3', async () => {
   await db.query('create table keyed (n bigint, file_id bigint)');
   const long = (unit: string) => unit.repeat(Math.floor((1024 - 'keys/'.length) / Buffer.byteLength(unit)));
   const keys = [...NAMES, long('x'), `${long('../')}x`, long('\u{1f600}'), long("'")].map(
@@ -85,7 +85,7 @@ test('keys of every kind, also as long as S3 has them', async () => {
     file_id_column: 'file_id',
   });
   const files = await world.settled('keys');
-  // As S3 orders them, and no two of them taken for one.
+  // In S3's order, and all different.
   const expected = [...new Set(keys)].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
   assert.deepEqual(files.map(({ key }) => key).sort(), [...expected].sort());
   assert.deepEqual([...new Set(files.map(({ status }) => status))], ['success']);
@@ -96,7 +96,7 @@ test('keys of every kind, also as long as S3 has them', async () => {
       files: expected.length,
     },
   );
-  // Each can be named again, in every function that takes a key.
+  // Every function that takes a key accepts each of them.
   for (const key of expected) {
     await db.query("select s3_connector.undo_file('keys', $1)", [key]);
     await db.query("select s3_connector.reimport_file('keys', $1)", [key]);
@@ -106,7 +106,7 @@ test('keys of every kind, also as long as S3 has them', async () => {
   await assertUnharmed();
 });
 
-test('names of connectors, tables, columns and mappings', async () => {
+test('names of connectors, tables, columns and mappings may have every kind of character', async () => {
   let made = 0;
   for (const name of NAMES) {
     const table = `t${made++} ${name}`;
@@ -136,8 +136,8 @@ test('names of connectors, tables, columns and mappings', async () => {
   await assertUnharmed();
 });
 
-test('columns of files, of a table that is made and of one that is there, and cells', async () => {
-  // A name that PostgreSQL would cut off is a matter of its own.
+test('columns of files, of created and of existing tables, and cells may have every kind of character', async () => {
+  // A name that PostgreSQL would truncate is a separate case.
   const names = NAMES.filter((name) => name.trim() !== '');
   const quoted = (text: string) => `"${text.replaceAll('"', '""')}"`;
   const csv = `${names.map(quoted).join(',')}\n${names.map(quoted).join(',')}\n`;
@@ -164,7 +164,7 @@ test('columns of files, of a table that is made and of one that is there, and ce
   await assertUnharmed();
 });
 
-test('columns that are mapped from and to such names', async () => {
+test('columns can be mapped from and to names with every kind of character', async () => {
   const names = NAMES.filter((name) => name.trim() !== '');
   await db.query(
     `create table mapped (${names.map((name, i) => `${pg.escapeIdentifier(`${i} ${name}`)} text`).join(', ')})`,

@@ -16,8 +16,8 @@ import {
   withFooter,
 } from './footer.ts';
 
-// Small Parquet files that say too much of themselves: sizes, depths, and numbers of columns. One that DuckDB cannot take ends
-// at most its reader; a good file after each says that nothing else suffers.
+// Small Parquet files that declare excessive sizes, depths, and numbers of columns. One that DuckDB cannot read ends
+// at most its reader; a good file after each shows that no other import is affected.
 
 const world = await openWorld();
 const { db } = world;
@@ -37,7 +37,7 @@ function changed(file: Buffer, change: (groups: ThriftStruct[], footer: ThriftSt
   return withFooter(file, (footer) => change(listAt(footer, FILE.groups), footer));
 }
 
-/** The first page's header in its place; what follows stays as it is. */
+/** Replaces the first page's header; the bytes after it are unchanged. */
 function withPage(file: Buffer, header: Buffer): Buffer {
   const body = Buffer.from(file);
   changed(file, ([group]) => {
@@ -80,7 +80,7 @@ const FILES: Record<string, () => Buffer | Promise<Buffer>> = {
   'a column whose name is 1 MB': () => changed(ONE, (_, footer) => renameColumn(footer, 'x'.repeat(1 << 20))),
 };
 
-/** Of those whose code is ours, and not a matter of how DuckDB comes to grief. */
+/** Error codes that are ours, not DuckDB's. */
 const REFUSED: Record<string, string> = {
   'a page of 2 GB': 'bad_parquet',
   '2^62 rows, of as many values': 'bad_parquet',
@@ -90,13 +90,13 @@ const REFUSED: Record<string, string> = {
   'a column whose name is 1 MB': 'no_column_matches',
 };
 
-test('Parquet files that say too much of themselves', async (t) => {
+test('Parquet files with excessive sizes, depths or column numbers affect no other file', async (t) => {
   const names = Object.keys(FILES);
   for (const [i, name] of names.entries()) {
     const folder = `shapes_${i}`;
     world.put(`${folder}/1`, await FILES[name]!());
     world.put(`${folder}/2`, ONE);
-    // Each makes its own table, if it can.
+    // Each creates its own table, if it can.
     await world.insertConnector({
       name: folder,
       pattern: `${folder}/*`,
@@ -106,13 +106,13 @@ test('Parquet files that say too much of themselves', async (t) => {
       on_unknown_column: 'ignore',
     });
   }
-  const told: string[] = [];
+  const report: string[] = [];
   for (const [i, name] of names.entries()) {
     const [odd, good] = await world.settled(`shapes_${i}`);
-    told.push(
+    report.push(
       `${name}: ${odd!.status} ${odd!.error_code ?? odd!.rows_imported} ${odd!.error_message?.slice(0, 200) ?? ''}`,
     );
-    assert.notEqual(odd!.error_code, 'unexpected', told.at(-1));
+    assert.notEqual(odd!.error_code, 'unexpected', report.at(-1));
     assert.ok((odd!.error_message?.length ?? 0) < 7000, name);
     const [{ n }] = (await db.query<{ n: number }>(
       `select coalesce(sum(rows_imported), 0)::int as n from s3_connector.files where connector_name = $1`,
@@ -122,12 +122,12 @@ test('Parquet files that say too much of themselves', async (t) => {
       `shapes_${i}`,
     ]);
     if (there) assert.deepEqual(await db.query(`select count(*)::int as n from shapes_${i}`), [{ n }], name);
-    // Where the first has made a table of another shape, the second does not fit.
-    if (REFUSED[name]) assert.equal(odd!.error_code, REFUSED[name], told.at(-1));
+    // If the first has created a table of another shape, the second does not fit.
+    if (REFUSED[name]) assert.equal(odd!.error_code, REFUSED[name], report.at(-1));
     if (odd!.status === 'failure')
       assert.equal(good!.status, 'success', `after ${name}: ${good!.error_message}`);
   }
-  t.diagnostic(told.join('\n'));
+  t.diagnostic(report.join('\n'));
   assert.equal(worker.lines.filter(({ level }) => level === 'error').length, 0);
   assert.deepEqual(await world.spooled(), []);
 });

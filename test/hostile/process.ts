@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 
-/** What a process holds. Linux alone tells it; elsewhere null. */
+/** The resources of a process; null where the system is not Linux. */
 export interface Holdings {
   /** Open file descriptors. */
   descriptors: number;

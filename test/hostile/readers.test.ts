@@ -6,7 +6,7 @@ import type { WorkerProcess } from '../support/worker.ts';
 import { openWorld } from '../support/world.ts';
 import { childrenOf } from './process.ts';
 
-// A process that reads Parquet may hang or die at any moment: it is replaced, and no other file suffers.
+// A process that reads Parquet may hang or die at any moment: it is replaced, and no other file is affected.
 
 const world = await openWorld();
 const { db } = world;
@@ -23,7 +23,7 @@ async function stopReaders(): Promise<void> {
   for (const pid of readers) process.kill(pid, 'SIGSTOP');
 }
 
-test('a reader that hangs before it has read anything', onLinux, async () => {
+test('a reader that hangs before it has read anything is replaced', onLinux, async () => {
   await db.query('create table hangs (i bigint)');
   world.put('hangs/1.parquet', await parquetOf('select i from range(10) r(i)'));
   await world.insertConnector({
@@ -38,9 +38,9 @@ test('a reader that hangs before it has read anything', onLinux, async () => {
   await assertReplaced('hangs', 20);
 });
 
-test('a reader that hangs in the middle of a file', onLinux, async () => {
+test('a reader that hangs in the middle of a file is replaced', onLinux, async () => {
   await db.query('create table halts (i bigint)');
-  // A trigger that waits keeps the import in the middle of the file until its reader stands still.
+  // A waiting trigger keeps the import in the middle of the file until its reader is stopped.
   const blocker = await db.connect();
   await blocker.query('select pg_advisory_lock(1)');
   await db.query(`create function wait_once() returns trigger language plpgsql as $$
@@ -65,7 +65,7 @@ test('a reader that hangs in the middle of a file', onLinux, async () => {
   await assertReplaced('halts', 1_000_000);
 });
 
-test('where memory runs out, it is the reader that goes', onLinux, async () => {
+test('readers have the highest OOM score, so Linux ends them before the worker', onLinux, async () => {
   for (const pid of await childrenOf(worker.pid))
     assert.equal((await readFile(`/proc/${pid}/oom_score_adj`, 'utf8')).trim(), '1000');
 });

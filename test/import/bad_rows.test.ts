@@ -20,7 +20,7 @@ const counts = (connector: string) =>
     [connector],
   );
 
-/** A table that counts the COPYs into it, also those that are rolled back. */
+/** A table that counts the COPYs into it, also those that were rolled back. */
 async function countedTable(table: string, columns: string): Promise<() => Promise<number>> {
   await db.query(`create table ${table} (${columns}); create sequence ${table}_copies;
     create function count_${table}() returns trigger language plpgsql security definer as
@@ -30,7 +30,7 @@ async function countedTable(table: string, columns: string): Promise<() => Promi
     (await db.one<{ last_value: number }>(`select last_value from ${table}_copies`)).last_value;
 }
 
-test('good rows land; each bad one stands in rejected_rows with line, column, reason and raw line', async () => {
+test('good rows are kept; each bad one is in rejected_rows with line, column, reason and raw line', async () => {
   await db.query('create table parents (id integer primary key); insert into parents values (1)');
   await db.query(
     'create table picky (id integer not null, label varchar(5), n integer check (n < 100), parent integer references parents)',
@@ -101,11 +101,11 @@ test('a raw line that is cut within a surrogate pair is kept', async () => {
   );
 });
 
-test('the bad row is the one that is left out, whatever lines the rows before it have', async () => {
+test('exactly the bad row is left out, also after rows of several lines', async () => {
   await db.query('create table lines (id integer, label text)');
   const files: Record<string, { body: string; line: number }> = {
     'lines/1.csv': { body: '1,"a\n\nb"\n2,good\nbad,x\n4,"c\nd"\n', line: 6 },
-    // As a spreadsheet writes them: line feeds within quotes, which are no lines to COPY.
+    // As a spreadsheet writes them: newlines within quotes, which COPY does not count as lines.
     'lines/2.csv': { body: '1,"a\n\nb"\r\n2,"good\n"\r\nbad,x\r\n4,"c\nd"\r\n', line: 4 },
     'lines/3.csv': { body: '1,"a\r\nb"\r\n2,"good\n"\r\nbad,x\r\n4,"c\nd"\r\n', line: 5 },
     'lines/4.csv': { body: '1,"a\rb\n"\r2,"good\n"\rbad,x\r4,"c\nd"\r', line: 5 },
@@ -137,7 +137,7 @@ test('the bad row is the one that is left out, whatever lines the rows before it
   }
 });
 
-test('columns that are left out, and the file id, do not change what is bad', async () => {
+test('left-out columns and the file id do not change which rows are bad', async () => {
   await db.query('create table narrow (id integer, file bigint)');
   world.put('narrow/1.csv', 'secret,id\nx,1\ny,two\nz\nx,4\n');
   await world.insertConnector({
@@ -159,9 +159,9 @@ test('columns that are left out, and the file id, do not change what is bad', as
   );
 });
 
-test('what is left out is exactly what PostgreSQL refuses, over many rows, batches and archive entries', async () => {
+test('exactly the rows that PostgreSQL refuses are left out, over many rows, batches and archive entries', async () => {
   await db.query('create table many (n integer)');
-  // Twelve MB: three batches. Bad ones stand alone, in runs, at the start and at the end.
+  // Twelve MB: three batches. Bad rows are single, in runs, at the start and at the end.
   const isBad = (n: number) => n === 0 || n === 599_999 || n % 1000 === 7 || (n > 300_000 && n < 300_400);
   const rows = Array.from({ length: 600_000 }, (_, n) => (isBad(n) ? `bad ${n}` : `${n}`.padStart(19, '0')));
   const csv = `n\n${rows.join('\n')}\n`;
@@ -190,7 +190,7 @@ test('what is left out is exactly what PostgreSQL refuses, over many rows, batch
   );
 });
 
-test('Parquet rows that do not fit are told by their number', async () => {
+test('Parquet rows that do not fit are reported with their number', async () => {
   await db.query('create table small (id integer, label text)');
   world.put(
     'small/1.parquet',
@@ -217,7 +217,7 @@ test('Parquet rows that do not fit are told by their number', async () => {
   );
 });
 
-test('more bad rows than max_bad_rows fail the file, and nothing of it stays', async () => {
+test('a file with more bad rows than max_bad_rows fails, and none of its rows are kept', async () => {
   await db.query('create table limited (id integer)');
   world.put('limited/1.csv', 'id\n1\nx\ny\n');
   world.put('limited/2.csv', 'id\n1\nx\ny\nz\n');
@@ -241,7 +241,7 @@ test('more bad rows than max_bad_rows fail the file, and nothing of it stays', a
   assert.equal((await rejected('limited')).length, 2);
 });
 
-test('a file of ragged rows takes a handful of COPYs, and each row is refused as COPY would refuse it', async () => {
+test('a file of ragged rows takes a few COPYs, and each row is refused as COPY would refuse it', async () => {
   const many = Array.from({ length: 3000 }, (_, n) => n);
   const files: Record<string, { rows: string[]; reasons: Record<string, number>; imported: number }> = {
     'rows with too many fields': {
@@ -311,14 +311,14 @@ test('any other bad row costs one failed COPY', async () => {
       assert.deepEqual(await counts(table), [
         { status: 'success', rows_imported: 400 - refused, rows_rejected: refused },
       ]);
-      // No error names the row of a foreign key: good rows before it are copied to find it.
+      // The error of a foreign key names no row: good rows before it are copied to find it.
       const most = refused * (what === 'foreign key' && refused < 400 ? 3 : 1.25) + 20;
       assert.ok((await copies()) < most, `${what}, ${spread}: ${await copies()} COPYs`);
     }
   }
 });
 
-test('Parquet rows that do not fit are told from those between them', async () => {
+test('Parquet rows that do not fit are separated from the rows between them', async () => {
   await db.query('create table thirds (id integer)');
   world.put(
     'thirds/1.parquet',
@@ -344,7 +344,7 @@ test('Parquet rows that do not fit are told from those between them', async () =
   );
 });
 
-test('a file with more than 10,000 bad rows fails by default; without a limit it does not', async () => {
+test('a file with more than 10,000 bad rows fails by default, and does not without a limit', async () => {
   await db.query('create table default_limit (id integer); create table no_limit (id integer)');
   world.put('default_limit/1.csv', `id\n1\n${'2,\n'.repeat(10_000)}`);
   world.put('default_limit/2.csv', `id\n1\n${'2,\n'.repeat(10_001)}`);
@@ -391,7 +391,7 @@ test('max_bad_rows counts the bad rows of all entries of an archive', async () =
   assert.deepEqual([file!.status, file!.error_code], ['failure', 'too_many_bad_rows']);
 });
 
-test('a quote that is never closed fails the file: where its rows end cannot be known', async () => {
+test('a quote that is never closed fails the file, because the end of its rows cannot be known', async () => {
   await db.query('create table quoted (id integer, label text)');
   world.put('quoted/1.csv', 'id,label\n1,"x\n2,y\n3,z\n');
   await world.insertConnector({

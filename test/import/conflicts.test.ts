@@ -22,7 +22,7 @@ const success = (imported: number, skipped = 0, rejected = 0) => ({
   error_code: null,
 });
 
-test('fail: a file with a key that is there already fails, names line and key, and lands nothing', async () => {
+test('fail: a file with an existing key fails, names line and key, and keeps no row', async () => {
   await db.query(
     "create table failing (id integer primary key, label text); insert into failing values (2, 'old')",
   );
@@ -34,7 +34,7 @@ test('fail: a file with a key that is there already fails, names line and key, a
   assert.deepEqual(await db.query('select * from failing'), [{ id: 2, label: 'old' }]);
 });
 
-test('skip: rows whose key is there already are left out and counted; the first of a file wins', async () => {
+test('skip: rows with an existing key are left out and counted; the first row of a file is kept', async () => {
   await db.query(
     "create table skipping (id integer primary key, label text, at timestamptz default now()); insert into skipping values (2, 'old')",
   );
@@ -56,7 +56,7 @@ test('skip: rows whose key is there already are left out and counted; the first 
   ]);
 });
 
-test('update: rows whose key is there already are overwritten; the last of a file wins; other columns stay', async () => {
+test('update: rows with an existing key are overwritten; the last row of a file is kept; other columns stay', async () => {
   await db.query(
     "create table updating (site text, id integer, label text, note text default 'none', unique (site, id)); insert into updating values ('a', 2, 'old', 'kept')",
   );
@@ -78,7 +78,7 @@ test('update: rows whose key is there already are overwritten; the last of a fil
   ]);
 });
 
-test('Parquet conflicts go through staging, too', async () => {
+test('conflicts of Parquet rows go through staging, too', async () => {
   await db.query(
     "create table parquet_target (id bigint primary key, label text); insert into parquet_target values (49999, 'old')",
   );
@@ -97,7 +97,7 @@ test('Parquet conflicts go through staging, too', async () => {
   ]);
 });
 
-test('skip and update without a key to go by say so', async () => {
+test('skip and update without a unique key fail and say so', async () => {
   await db.query(
     'create table keyless (id integer, label text); create table other_key (id integer primary key, label text)',
   );
@@ -125,7 +125,7 @@ test('skip and update without a key to go by say so', async () => {
   }
 });
 
-test('conflicts and bad rows in one file are each counted as what they are', async () => {
+test('conflicts and bad rows in one file are counted separately', async () => {
   await db.query(
     'create table mixed (id integer primary key, n integer check (n > 0)); insert into mixed values (2, 1)',
   );

@@ -8,7 +8,7 @@ const world = await openWorld();
 const { db } = world;
 before(() => world.startWorker());
 
-test('a CSV lands in an existing table, columns matched by name', async () => {
+test('a CSV is imported into an existing table, columns matched by name', async () => {
   await db.query(
     'create table by_name (id integer primary key, label text, added timestamptz default now(), price numeric(8,2))',
   );
@@ -26,7 +26,7 @@ test('a CSV lands in an existing table, columns matched by name', async () => {
   );
 });
 
-test('a CSV without header goes by position', async () => {
+test('the columns of a CSV without a header are matched by position', async () => {
   await db.query(
     'create table by_position (a integer, b text, c integer generated always as (a * 2) stored)',
   );
@@ -46,7 +46,7 @@ test('a CSV without header goes by position', async () => {
   ]);
 });
 
-test('gzip of several members and zip of several entries, each with its header, are seen by content', async () => {
+test('a gzip of several members and a zip of several entries, each with its header, are detected by content', async () => {
   const body = (from: number) => `n\n${from}\n${from + 1}\n`;
   world.put('packed/1.csv', gzipSync(body(1)));
   world.put('packed/2.csv', Buffer.concat([gzipSync('n\n3\n'), gzipSync('4\n')]));
@@ -76,7 +76,7 @@ test('gzip of several members and zip of several entries, each with its header, 
   );
 });
 
-test('a table is made from the first file, with types that hold all of it', async () => {
+test('a table is created from the first file, with types that hold all of it', async () => {
   world.put(
     'made/1.csv',
     'zip code,city,lat,opened,active,n\n00501,Holtsville,40.8,2001-02-03,true,1\n10001,New York,41,2002-02-03,false,9000000000\n',
@@ -109,8 +109,8 @@ test('a table is made from the first file, with types that hold all of it', asyn
   assert.equal((await db.one<{ count: number }>('select count(*) from made')).count, 3);
 });
 
-test('the first file in key order makes the table, however many come at once', async () => {
-  // A large first file: the others would be first to come, if they were let.
+test('the first file in key order creates the table, however many start at once', async () => {
+  // A large first file: without the order, the others would be first to finish.
   world.put('first/00.csv', `n\n${Array.from({ length: 100_000 }, (_, n) => n).join('\n')}\n`);
   for (let i = 1; i < 20; i++) world.put(`first/${String(i).padStart(2, '0')}.csv`, 'n\nno number\n');
   await world.insertConnector({ name: 'first', pattern: 'first/*', target_table: 'first_made' });
@@ -121,7 +121,7 @@ test('the first file in key order makes the table, however many come at once', a
   );
 });
 
-test('columns are left out, renamed, and given the file id', async () => {
+test('columns can be left out and renamed, and the file id added', async () => {
   await db.query('create table mapped (id integer, note text, file bigint)');
   world.put('mapped/1.csv', 'Id,secret,remark,more\n1,"hush, hush","keep ""this""",x\n2,,,\n');
   await db.query('begin; commit');
@@ -150,7 +150,7 @@ test('columns are left out, renamed, and given the file id', async () => {
   );
 });
 
-test('empty objects and header-only files are a success with 0 rows, and make no table', async () => {
+test('empty objects and header-only files succeed with 0 rows, and create no table', async () => {
   world.put('empty/', '');
   world.put('empty/1.csv', '');
   world.put('empty/2.csv', 'a,b\n');
@@ -169,7 +169,7 @@ test('empty objects and header-only files are a success with 0 rows, and make no
   );
 });
 
-/** Files that fail, each with what its message must name; a good one among them lands all the same. */
+/** Files that fail, with the words of each message; a good file among them is imported. */
 const broken: Record<string, { body: string | Buffer; code: string; says: RegExp[] }> = {
   'bad/type.csv': {
     body: 'id,label\n1,x\n2,y\nthree,z\n',
@@ -195,7 +195,7 @@ const broken: Record<string, { body: string | Buffer; code: string; says: RegExp
   },
 };
 
-test('a broken file fails with a message to act on, lands nothing, and holds up nobody', async () => {
+test('a broken file fails with what to do, keeps no row, and delays no other file', async () => {
   await db.query('create table strict (id integer, label text)');
   for (const [key, { body }] of Object.entries(broken)) world.put(key, body);
   world.put('bad/zz-good.csv', 'id,label\n7,seven\n');
@@ -215,7 +215,7 @@ test('a broken file fails with a message to act on, lands nothing, and holds up 
   assert.deepEqual(await world.spooled(), []);
 });
 
-test('a file that failed is imported after its mending and a retry', async () => {
+test('a failed file is imported after it is fixed and retried', async () => {
   await db.query('create table mended (id integer)');
   world.put('mend/1.csv', 'id\nx\n');
   await world.insertConnector({ name: 'mend', pattern: 'mend/*', target_table: 'mended' });
@@ -239,7 +239,7 @@ test('a file that failed is imported after its mending and a retry', async () =>
   );
 });
 
-test('a value that is refused in the last row leaves no row of the file', async () => {
+test('a refused value in the last row leaves no row of the file', async () => {
   await db.query('create table whole (id integer)');
   world.put('whole/1.csv', `id\n${Array.from({ length: 20_000 }, (_, i) => i).join('\n')}\nlast\n`);
   await world.insertConnector({ name: 'whole', pattern: 'whole/*', target_table: 'whole' });

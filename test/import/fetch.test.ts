@@ -11,7 +11,7 @@ before(() => world.startWorker());
 const rows = (count: number) => `n\n${Array.from({ length: count }, (_, n) => n).join('\n')}\n`;
 const gets = () => server.requests.count('GetObject');
 
-test('a download that breaks off is taken up where it broke, not begun again', async () => {
+test('a download that breaks off resumes where it broke off', async () => {
   const body = rows(200_000);
   world.put('cut/1.csv', body);
   const cuts = server.faults.order({ operation: 'GetObject', key: 'cut/1.csv', cut: 400_000, times: 2 });
@@ -28,11 +28,11 @@ test('a download that breaks off is taken up where it broke, not begun again', a
     Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? 'bytes=0-')![1]),
   );
   assert.equal(offsets.length, 3);
-  // Of what came, the last few chunks may not have reached the disk.
+  // The last few received chunks may not have reached the disk.
   assert.ok(offsets[0] === 0 && offsets[1]! > 200_000 && offsets[2]! > offsets[1]! + 200_000, `${offsets}`);
 });
 
-test('an object that is overwritten between listing and fetching is imported once, as it is then', async () => {
+test('an object that is overwritten between listing and fetching is imported once, in its new version', async () => {
   world.put('overwritten/1.csv', rows(3));
   server.faults.order({
     operation: 'GetObject',
@@ -61,11 +61,11 @@ test('an object that is deleted between listing and fetching fails with a messag
   assert.match(file!.error_message!, /^vanished\/1\.csv: .*no longer in bucket/);
 });
 
-test('trouble that passes is tried again later, and does not hold up the other files', async () => {
+test('a passing error is retried later, and does not delay the other files', async () => {
   const before = gets();
   world.put('slow/1.csv', rows(1));
   world.put('slow/2.csv', rows(1));
-  // More refusals than the SDK's own retries take.
+  // More refusals than the SDK's own retries.
   server.faults.order({
     operation: 'GetObject',
     key: 'slow/1.csv',
@@ -87,7 +87,7 @@ test('trouble that passes is tried again later, and does not hold up the other f
   );
 });
 
-test('a small file never touches the disk, a zip and a Parquet file only while they are read', async () => {
+test('a small file is never written to disk, a zip and a Parquet file only while they are read', async () => {
   await db.query('create table small (n bigint)');
   const locker = await db.connect();
   await locker.query('begin; lock table small in access exclusive mode');
@@ -138,7 +138,7 @@ test('an object larger than max_file_bytes fails before it is fetched', async ()
   assert.equal(gets(), before);
 });
 
-test('access that is denied fails at once and says which permissions are needed', async () => {
+test('denied access fails at once, and the error says which permissions are needed', async () => {
   world.put('denied/1.csv', rows(1));
   server.faults.order({
     operation: 'GetObject',

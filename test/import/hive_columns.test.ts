@@ -20,7 +20,7 @@ const csv = (rows: number) =>
   `n,label\n${Array.from({ length: rows }, (_, i) => `${i},row ${i}\n`).join('')}`;
 const parquet = await parquetOf("select i as n, 'row ' || i as label from range(300) r(i)");
 
-/** By its way into PostgreSQL: the file, and a further column that decides the way. */
+/** By the way into PostgreSQL: the file, and a further column that selects the way. */
 const WAYS: Record<string, { format: string; body: string | Buffer; rows: number; further: string }> = {
   'CSV as it is': { format: 'csv', body: csv(3), rows: 3, further: 'text' },
   'CSV, encoded': { format: 'csv', body: csv(300), rows: 300, further: 'text' },
@@ -29,7 +29,7 @@ const WAYS: Record<string, { format: string; body: string | Buffer; rows: number
   'Parquet as text': { format: 'parquet', body: parquet, rows: 300, further: 'inet' },
 };
 
-describe('parts of the key go into columns of whatever type', () => {
+describe('hive columns fill table columns of any type', () => {
   for (const [i, [way, { format, body, rows, further }]] of Object.entries(WAYS).entries()) {
     test(way, async () => {
       const name = `typed_${i}`;
@@ -66,7 +66,7 @@ describe('parts of the key go into columns of whatever type', () => {
   }
 });
 
-test('a created table has them as text, or as column_mappings says', async () => {
+test('hive columns are text in a created table, or as column_mappings says', async () => {
   world.put('made/year=2026/d=2026-02-01/code=007/a.csv', 'n\n1\n');
   await insert('made', { hive_columns: ['code', 'd', 'year'], file_id_column: 'file', state: 'paused' });
   await db.query(`insert into s3_connector.column_mappings values
@@ -113,7 +113,7 @@ test('a created table has them as text, or as column_mappings says', async () =>
   );
 });
 
-test('a file without a header fills the other columns by position', async () => {
+test('a file without a header fills the columns that are not hive columns by position', async () => {
   await db.query('create table positional (a integer, day date, b text)');
   world.put('positional/day=2026-01-01/1.csv', '1,x\n');
   await insert('positional', { csv_skip_header: false, hive_columns: ['day'] });
@@ -123,7 +123,7 @@ test('a file without a header fills the other columns by position', async () => 
   ]);
 });
 
-test('what a connector says about conflicts and bad rows holds for them, too', async () => {
+test('on_conflict and on_bad_row apply to hive columns, too', async () => {
   await db.query('create table keyed (day date, n integer check (n < 9), v text, primary key (day, n))');
   world.put('keyed/day=2026-01-01/1.csv', 'n,v\n1,old\n9,bad\n');
   world.put('keyed/day=2026-01-01/2.csv', 'n,v\n1,new\n2,b\n');
@@ -142,7 +142,7 @@ test('what a connector says about conflicts and bad rows holds for them, too', a
   ]);
 });
 
-test('what does not fit fails, and says what to do', async () => {
+test('a hive value that does not fit fails the file, with what to do', async () => {
   await db.query('create table odd (n integer, v text, day date)');
   const cases: Record<string, [key: string, body: string, code: string, says: RegExp]> = {
     missing: [
@@ -185,7 +185,7 @@ test('what does not fit fails, and says what to do', async () => {
   assert.deepEqual(await db.query('select from odd'), []);
 });
 
-test('in a file of another encoding, values of ASCII only', async () => {
+test('hive values for a file of another encoding must be ASCII', async () => {
   await db.query('create table latin (n integer, v text, place text)');
   world.put('latin/place=Koeln/1.csv', Buffer.from('n,v\n1,K\xf6ln\n', 'latin1'));
   world.put('latin/place=K%C3%B6ln/1.csv', Buffer.from('n,v\n1,K\xf6ln\n', 'latin1'));

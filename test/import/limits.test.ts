@@ -7,7 +7,7 @@ import { strToU8, zipSync } from 'fflate';
 import { parquetOf } from '../support/parquet.ts';
 import { openWorld } from '../support/world.ts';
 
-// What is too large is refused before it costs anything: no request, no memory, no disk.
+// An object over a limit is refused before it costs requests, memory or disk space.
 
 const world = await openWorld();
 const { db, server, bucket } = world;
@@ -19,7 +19,7 @@ const getsOf = (key: string) =>
 const sizeOf = async (table: string) =>
   Number((await db.one<{ size: string }>('select pg_total_relation_size($1) as size', [table])).size);
 
-/** The most bytes that ever lay in the spool while something ran. */
+/** The largest size of the spool while something ran. */
 async function mostSpooled(run: () => Promise<void>): Promise<number> {
   let most = 0;
   let over = false;
@@ -49,7 +49,7 @@ async function mostSpooled(run: () => Promise<void>): Promise<number> {
   return most;
 }
 
-test('a file larger than max_file_bytes is not fetched, in any format, nor in a later version', async () => {
+test('a file larger than max_file_bytes is not fetched, in any format or later version', async () => {
   const csv = `n\n${'1\n'.repeat(1000)}`;
   world.put('large/1.csv', csv);
   world.put('large/2.csv', 'n\n1\n');
@@ -76,12 +76,12 @@ test('a file larger than max_file_bytes is not fetched, in any format, nor in a 
     }
   }
   assert.deepEqual([getsOf('large/1.csv'), getsOf('large_parquet/1.parquet')], [0, 0]);
-  // The listed version was asked for, and was there no more; the one that took its place was not.
+  // The listed version was requested and no longer existed; its replacement was not requested.
   assert.equal(getsOf('large/2.csv'), 1);
   assert.deepEqual(await db.query("select from pg_class where relname in ('large', 'large_parquet')"), []);
 });
 
-test('a bomb fails by its expanded size: neither the spool nor the table grows with it', async () => {
+test('an archive bomb fails by its expanded size, and neither the spool nor the table grows with it', async () => {
   await db.query('create table bombed (line text)');
   const csv = `line\n${`${'x'.repeat(999)}\n`.repeat(100_000)}`;
   const bombs: Record<string, Buffer> = {
@@ -112,12 +112,12 @@ test('a bomb fails by its expanded size: neither the spool nor the table grows w
     }
   });
   assert.ok(most > 0 && most <= Object.values(bombs).reduce((sum, { length }) => sum + length, 0), `${most}`);
-  // Of the zip files nothing is loaded; of the other two at most 20 MB each.
+  // The zip files are not loaded at all; at most 20 MB of each of the other two are.
   assert.ok((await sizeOf('bombed')) < 60 * MB);
   assert.deepEqual(await db.query('select count(*) from bombed'), [{ count: 0 }]);
 });
 
-test('a row larger than max_row_bytes fails the file, with its number and size, before it is all read', async () => {
+test('a row larger than max_row_bytes fails the file, with its number and size, before the row is read whole', async () => {
   await db.query('create table long_rows (id bigint, label text)');
   const long = 'x'.repeat(30 * MB);
   world.put('long/1.csv', `id,label\n1,a\n2,"${long}"\n`);
@@ -167,7 +167,7 @@ test('a Parquet row larger than max_row_bytes fails the file, with its number an
   }
 });
 
-test('a Parquet value that a reader has no memory for fails the file, not the worker', async () => {
+test("a Parquet value that exceeds a reader's memory fails the file, not the worker", async () => {
   world.put('huge/1.parquet', await parquetOf(`select repeat('x', 150 * ${MB}) as label`, ", codec 'zstd'"));
   world.put('huge/2.parquet', await parquetOf("select 'x' as label"));
   await db.query('create table huge (label text)');

@@ -22,7 +22,7 @@ async function importOne(name: string, body: string, columns: Record<string, unk
 const assertFailed = (file: { status: string; error_code: string | null; error_message: string | null }) =>
   assert.deepEqual([file.status, file.error_code], ['failure', 'on_import_failed'], file.error_message ?? '');
 
-test('sees the rows of its file, by its id, and lands with them', async () => {
+test('on_import sees the rows of its file, by the file id, and commits with them', async () => {
   await db.query(`create table rolled (day date, n integer, file_id bigint);
     create table rolled_days (day date primary key, total bigint)`);
   const file = await importOne('rolled', 'day,n\n2026-01-01,1\n2026-01-01,2\n2026-01-02,5\n', {
@@ -39,14 +39,14 @@ test('sees the rows of its file, by its id, and lands with them', async () => {
   world.put('rolled/2.csv', 'day,n\n2026-01-02,10\n');
   await world.pollAndSettle('rolled');
   assert.equal((await days())[1]!.total, 15);
-  // What is imported is not followed up again, and to undo is not to follow up.
+  // on_import does not run again for imported files, and undo does not run it.
   await db.query("select s3_connector.retry('rolled')");
   await db.query("select s3_connector.undo_file('rolled', 'rolled/2.csv')");
   await world.pollAndSettle('rolled');
   assert.equal((await days())[1]!.total, 15);
 });
 
-test('may be a call, or a statement that has no use for the id', async () => {
+test('on_import may be a call, or a statement without the id', async () => {
   await db.query(`create table called (n integer); create table calls (file_id bigint, rows bigint);
     create procedure note_call(id bigint) language sql as 'insert into calls select id, count(*) from called'`);
   const first = await importOne('called', 'n\n1\n2\n', { on_import: 'call note_call($1);' });
@@ -70,7 +70,7 @@ test('may be a call, or a statement that has no use for the id', async () => {
   assert.equal(third.status, 'success', third.error_message ?? '');
 });
 
-test('an error fails the file with its table and rows, and says so', async () => {
+test('an error in on_import fails the file, keeps neither table nor rows, and says so', async () => {
   const file = await importOne('refused', 'n\n1\n', { on_import: 'select 1 / (n - 1) from refused' });
   assertFailed(file);
   assert.match(file.error_message!, /^refused\/1\.csv: on_import: division by zero/);
@@ -81,9 +81,9 @@ test('an error fails the file with its table and rows, and says so', async () =>
   assert.equal((await world.settled('refused'))[0]!.status, 'success');
 });
 
-test('several statements, where they were not seen at the insert, run none', async () => {
+test('several statements that were not checked at the insert are not run', async () => {
   await db.query('create table several (n integer)');
-  // As after an upgrade: the trigger that looks at the insert was not there.
+  // As after an upgrade: the trigger that checks the insert did not exist.
   await db.asSuperuser(`alter table s3_connector.connectors disable trigger validate_on_import`);
   const file = await importOne('several', 'n\n1\n', { on_import: 'insert into several values (2); commit' });
   await db.asSuperuser(`alter table s3_connector.connectors enable trigger validate_on_import`);
@@ -91,14 +91,14 @@ test('several statements, where they were not seen at the insert, run none', asy
   assert.deepEqual(await db.query('select n from several'), []);
 });
 
-test('a procedure cannot end the transaction', async () => {
+test('a procedure in on_import cannot end the transaction', async () => {
   await db.query(`create table ended (n integer);
     create procedure end_it() language plpgsql as 'begin commit; end'`);
   assertFailed(await importOne('ended', 'n\n1\n', { on_import: 'call end_it()' }));
   assert.deepEqual(await db.query('select n from ended'), []);
 });
 
-test("has the rights of the connector's owner", async () => {
+test("on_import has the rights of the connector's owner", async () => {
   const owner = await db.createRole();
   await db.query(`create table owned (n integer); grant insert on owned to ${owner.name};
     create table secret (n integer); create table whose (who name); grant insert on whose to ${owner.name};
@@ -122,7 +122,7 @@ test("has the rights of the connector's owner", async () => {
   assert.deepEqual(await db.query('select n from owned'), [{ n: 1 }]);
 });
 
-test('a dry run runs it, and rolls it back', async () => {
+test('a dry run runs on_import, and rolls it back', async () => {
   await db.query('create table dried (n integer); create table dry_calls (file_id bigint)');
   world.put('dried/1.csv', 'n\n1\n');
   await world.insertConnector({
@@ -148,7 +148,7 @@ test('a dry run runs it, and rolls it back', async () => {
   assert.deepEqual(await db.query('select from dry_calls'), []);
 });
 
-test('a deadlock, and what else may pass, is tried again', async () => {
+test('a deadlock or another passing error in on_import is retried', async () => {
   await db.query(`create table passing (n integer); create sequence tries;
     create function fail_once() returns void language plpgsql as $$ begin
       if nextval('tries') = 1 then raise exception 'once' using errcode = 'deadlock_detected'; end if;

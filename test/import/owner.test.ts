@@ -3,7 +3,7 @@ import { after, before, test } from 'node:test';
 import type pg from 'pg';
 import { type FileRow, openWorld } from '../support/world.ts';
 
-// Imports run with the rights of the role that inserted the connector, though the worker logs in as a superuser.
+// Imports run with the rights of the role that inserted the connector, although the worker logs in as a superuser.
 const world = await openWorld();
 const { db } = world;
 let admin: pg.Client;
@@ -28,7 +28,7 @@ const importAs = async (client: pg.ClientBase, connector: string, target: string
   return (await world.settled(connector))[0]!;
 };
 
-/** Lasting, and told as whose right is missing; nothing landed. */
+/** A lasting error that names whose right is missing; no row is kept. */
 const assertDenied = (file: FileRow, says: RegExp) => {
   assert.deepEqual(
     [file.status, file.error_code, file.attempts],
@@ -39,7 +39,7 @@ const assertDenied = (file: FileRow, says: RegExp) => {
   assert.ok(file.error_message!.includes(`for role ${name}, the connector's owner`), file.error_message!);
 };
 
-test('an owner without rights on the table imports nothing, until he is granted them', async () => {
+test('a connector whose owner has no rights on the table imports nothing until they are granted', async () => {
   await db.query('create table closed (n integer, s text)');
   assertDenied(
     await importAs(admin, 'closed', 'closed'),
@@ -51,7 +51,7 @@ test('an owner without rights on the table imports nothing, until he is granted 
   assert.equal((await world.settled('closed'))[0]!.status, 'success');
 });
 
-test('insert is all the right that an import needs', async () => {
+test('an import needs only the insert right', async () => {
   await db.query(`create table only_insert (n integer, s text); grant insert on only_insert to ${name}`);
   await assert.rejects(admin.query('select from only_insert'), { code: '42501' });
   const file = await importAs(admin, 'only_insert', 'only_insert');
@@ -62,12 +62,12 @@ test('insert is all the right that an import needs', async () => {
   ]);
 });
 
-test('insert on some columns lets in files with these only', async () => {
+test('insert rights on some columns allow files with only these columns', async () => {
   await db.query(`create table one_column (n integer, s text); grant insert (n) on one_column to ${name}`);
   assertDenied(await importAs(admin, 'one_column', 'one_column'), /permission denied for (table|column)/);
 });
 
-test('a table is made where the owner may make one, is his, and nowhere else', async () => {
+test('a table is created only where the owner may create one, and belongs to the owner', async () => {
   await db.query(
     `create schema locked; create schema open; grant usage, create on schema open to ${name}; grant usage on schema locked to ${name}`,
   );
@@ -81,7 +81,7 @@ test('a table is made where the owner may make one, is his, and nowhere else', a
   );
 });
 
-test('what a trigger on the table does, it does as the owner', async () => {
+test('a trigger on the table runs as the owner', async () => {
   await db.query(`create table seen (who name); create table watched (n integer, s text);
     grant insert on seen, watched to ${name};
     create function note_who() returns trigger language plpgsql as $$ begin insert into seen values (current_user); return new; end $$;
@@ -90,7 +90,7 @@ test('what a trigger on the table does, it does as the owner', async () => {
   assert.deepEqual(await db.query('select who from seen'), [{ who: name }]);
 });
 
-test('with an owner that does not exist any more, files fail and say so', async () => {
+test('files of a connector whose owner was dropped fail and say so', async () => {
   const former = await db.createRole();
   await db.query(`grant s3_connector_admin to ${former.name}; create table orphaned (n integer, s text)`);
   const client = await db.connect(former);
@@ -109,7 +109,7 @@ test('with an owner that does not exist any more, files fail and say so', async 
   assert.match(file!.error_message!, new RegExp(`${former.name}, does not exist any more.*insert it again`));
 });
 
-test('who may only read sees how far an import is', async () => {
+test('a role that may only read sees the progress of an import', async () => {
   const reader = await db.createRole();
   await db.query(`grant s3_connector_reader to ${reader.name}; create table held (n integer, s text);
     create function wait_for_lock() returns trigger language plpgsql as $$ begin perform pg_advisory_xact_lock_shared(1); return new; end $$;

@@ -7,7 +7,7 @@ const world = await openWorld();
 const { db } = world;
 before(() => world.startWorker());
 
-test('rows of many row groups land once, into an existing table, columns by name', async () => {
+test('rows of many row groups are imported once, into an existing table, columns matched by name', async () => {
   await db.query('create table groups (label text, id bigint primary key, file_id bigint)');
   const body = await parquetOf(
     'select i as id, \'label \' || i as "Label", i * 2 as unwanted from range(50000) r(i)',
@@ -37,7 +37,7 @@ test('rows of many row groups land once, into an existing table, columns by name
   );
 });
 
-test('what is no Parquet, is cut short, or does not fit fails with a message to act on', async () => {
+test('a file that is not Parquet, is truncated, or does not fit fails with what to do', async () => {
   await db.query('create table fits (id integer, label text)');
   const good = await parquetOf("select i::integer as id, 'x' as label from range(10) r(i)");
   const broken: Record<string, [body: Buffer | string, code: string, says: RegExp[]]> = {
@@ -87,7 +87,7 @@ test('what is no Parquet, is cut short, or does not fit fails with a message to 
 test('a reader process that dies ends one attempt and not the worker', async () => {
   await db.query('create table survived (i bigint)');
   world.put('die/1.parquet', await parquetOf('select i from range(3000000) r(i)'));
-  // A trigger that waits keeps the import in the middle of the file while its reader is killed.
+  // A waiting trigger keeps the import in the middle of the file while its reader is killed.
   const blocker = await db.connect();
   await blocker.query('select pg_advisory_lock(1)');
   await db.query(`create function wait_once() returns trigger language plpgsql as $$
@@ -123,7 +123,7 @@ test('a reader process that dies ends one attempt and not the worker', async () 
   );
 });
 
-test('a row that is longer than max_row_bytes fails the file, told by its number', async () => {
+test('a row longer than max_row_bytes fails the file, and the error has its number', async () => {
   await db.query('create table long_rows (id bigint, label text)');
   world.put(
     'long/1.parquet',

@@ -3,7 +3,7 @@ import { before, test } from 'node:test';
 import { parquetOf } from '../support/parquet.ts';
 import { openWorld } from '../support/world.ts';
 
-// Of a large Parquet file the footer is fetched first, and row groups are read while the others are fetched.
+// The footer of a large Parquet file is fetched first, and row groups are read while the others are fetched.
 
 const world = await openWorld();
 const { db, server, bucket } = world;
@@ -16,11 +16,11 @@ const body = await parquetOf(
   `select i::integer as n, md5(i::varchar) as filler from range(1, ${ROWS + 1}) as r(i)`,
   ', row_group_size 61440',
 );
-/** What the worker takes for the footer, at most. */
+/** The largest number of bytes that the worker reads as the footer. */
 const FOOTER_BYTES = 1 << 20;
 const SUM = (ROWS * (ROWS + 1)) / 2;
 
-/** Holds up the file's second request, which is for what stands before its footer, after so many bytes. */
+/** Stalls the file's second request, which is for the bytes before its footer, after that many bytes. */
 function stallAfter(key: string, bytes: number) {
   server.faults.order({ operation: 'GetObject', key, before: () => {} });
   return server.faults.order({ operation: 'GetObject', key, stall: { after: bytes } });
@@ -61,7 +61,7 @@ test('rows are copied before the last bytes have come', async () => {
   await assertAllThere('ahead');
 });
 
-test('a fetch that breaks off is taken up where it broke, in the footer and before it', async () => {
+test('a fetch that breaks off resumes where it broke off, in the footer and before it', async () => {
   server.faults.order({ operation: 'GetObject', key: 'cut/1.parquet', cut: 100_000 });
   server.faults.order({ operation: 'GetObject', key: 'cut/1.parquet', before: () => {} });
   server.faults.order({ operation: 'GetObject', key: 'cut/1.parquet', cut: 15_000_000 });
@@ -71,7 +71,7 @@ test('a fetch that breaks off is taken up where it broke, in the footer and befo
   await assertAllThere('cut');
 });
 
-test('an object that is overwritten while it is read is imported once, as it is then', async () => {
+test('an object that is overwritten during a read is imported once, in its new version', async () => {
   server.faults.order({ operation: 'GetObject', key: 'anew/1.parquet', before: () => {} });
   server.faults.order({ operation: 'GetObject', key: 'anew/1.parquet', cut: 15_000_000 });
   const half = await parquetOf(`select i::integer as n, md5(i::varchar) as filler from range(1, 11) as r(i)`);
@@ -86,14 +86,14 @@ test('an object that is overwritten while it is read is imported once, as it is 
   await assertAllThere('anew', 10, 55);
 });
 
-test('a row that is refused is told by its number in the file, wherever it stands', async () => {
+test('the error about a refused row has its number in the file, at every position', async () => {
   await insert('told', {}, `check (n <> ${BAD_ROW})`);
   const [file] = await world.settled('told');
   assert.deepEqual([file!.status, file!.error_code], ['failure', 'check_violated']);
   assert.match(file!.error_message!, new RegExp(`row ${BAD_ROW}: `));
 });
 
-test('a row that is left out is the right one', async () => {
+test('the row that is left out is the right one', async () => {
   await insert('left_out', { on_bad_row: 'skip' }, `check (n <> ${BAD_ROW})`);
   const [file] = await world.settled('left_out');
   assert.equal(file!.status, 'success', file!.error_message ?? '');
@@ -113,6 +113,6 @@ test('a preview fetches the footer and nothing else', async () => {
   await db.query(`call s3_connector.preview('looked')`);
   const asked = server.requests.recent.filter(({ operation }) => operation === 'GetObject');
   assert.equal(asked[0]?.headers.range, `bytes=${body.length - FOOTER_BYTES}-`);
-  // What the rest begins with may be on its way by then.
+  // The first bytes of the rest may have been sent by then.
   assert.ok(asked.length <= 2);
 });

@@ -3,7 +3,7 @@ import { before, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { openWorld } from '../support/world.ts';
 
-// A large CSV is read while it is fetched, encoded or as it is.
+// A large CSV is read during its fetch, encoded or as bytes.
 
 const world = await openWorld();
 const { db, server, bucket } = world;
@@ -12,11 +12,11 @@ before(() => world.startWorker());
 /** More bytes than the worker waits for before it begins. */
 const ROWS = 400_000;
 const FILLER = 'some text that makes the row longer';
-/** @param first what stands in the first row, which only PostgreSQL can judge if it is no plain number */
+/** @param first the value in the first row, which only PostgreSQL can check if it is not a plain number */
 const csvOf = (rows: number, first = '0') =>
   `n,filler\n${Array.from({ length: rows }, (_, n) => `${n === 0 ? first : n},${FILLER}\n`).join('')}`;
 
-/** Puts a file and holds it up in its middle. */
+/** Puts a file and stalls its body in the middle. */
 function putAndStall(key: string, body: Buffer | string) {
   world.put(key, body);
   return server.faults.order({
@@ -26,7 +26,7 @@ function putAndStall(key: string, body: Buffer | string) {
   });
 }
 
-/** Waits until rows of the file have been copied, although it has not come yet. */
+/** Waits until rows of the file have been copied, although it has not arrived completely. */
 async function copying(name: string): Promise<void> {
   await db.waitFor<{ bytes_processed: string }>(
     `select p.bytes_processed from pg_stat_progress_copy p where p.relid = '${name}'::regclass`,
@@ -63,7 +63,7 @@ for (const [name, type] of [
   });
 }
 
-test('gzip, too', async () => {
+test('rows of a gzip are copied before the last bytes have come', async () => {
   const body = Array.from({ length: ROWS * 2 }, (_, n) => `${n},${Math.sin(n)}\n`).join('');
   const stall = putAndStall('gz/1.csv.gz', gzipSync(`n,filler\n${body}`, { level: 1 }));
   await insert('gz', 'integer');
@@ -74,7 +74,7 @@ test('gzip, too', async () => {
   assert.deepEqual([file!.status, file!.rows_imported], ['success', ROWS * 2], file!.error_message ?? '');
 });
 
-test('an object that is overwritten while it is read is imported once, as it is then', async () => {
+test('an object that is overwritten during a read is imported once, in its new version', async () => {
   world.put('changed/1.csv', csvOf(ROWS));
   server.faults.order({ operation: 'GetObject', key: 'changed/1.csv', cut: 9_000_000 });
   server.faults.order({
@@ -92,7 +92,7 @@ test('an object that is overwritten while it is read is imported once, as it is 
   assert.equal((await db.one<{ n: number }>('select count(*)::int as n from changed')).n, ROWS + 1);
 });
 
-test('a fetch that fails in the middle fails the attempt, with its own reason, and leaves nothing', async () => {
+test("a fetch that fails in the middle fails the attempt, with the fetch's error, and keeps nothing", async () => {
   world.put('broken/1.csv', csvOf(ROWS));
   server.faults.order({ operation: 'GetObject', key: 'broken/1.csv', cut: 9_000_000 });
   server.faults.order({
@@ -108,11 +108,11 @@ test('a fetch that fails in the middle fails the attempt, with its own reason, a
   assert.deepEqual(await world.spooled(), []);
 });
 
-test('a row that is refused ends the fetch, too', async () => {
+test('a refused row ends the fetch, too', async () => {
   const stall = putAndStall('refused/1.csv', csvOf(ROWS, 'no number'));
   await insert('refused', 'integer');
   await stall.hit();
-  // The rest is never sent: nobody releases it.
+  // The rest is never sent: the stall is not released.
   const [file] = await world.settled('refused');
   assert.deepEqual([file!.status, file!.error_code], ['failure', 'bad_value']);
   assert.match(file!.error_message!, /line 2, column n/);

@@ -3,7 +3,7 @@ import { before, test } from 'node:test';
 import { parquetOf } from '../support/parquet.ts';
 import { openWorld } from '../support/world.ts';
 
-// rows_read is what the reader found, and the other counts are what PostgreSQL says: together they are the same.
+// rows_read is the reader's count, and the other counts are PostgreSQL's: their sum equals rows_read.
 
 const world = await openWorld();
 const { db } = world;
@@ -30,14 +30,14 @@ const leaveOut = (table: string, condition: string, event = 'insert') =>
     begin return case when ${condition} then null else new end; end $$;
     create trigger leave_out before ${event} on ${table} for each row execute function ${table}_leave_out()`);
 
-test('rows that a trigger leaves out are skipped', async () => {
+test('rows that a trigger drops are counted as skipped', async () => {
   await db.query('create table odd (n integer)');
   await leaveOut('odd', 'new.n % 2 = 0');
   assert.deepEqual(await importFile('odd', CSV), { status: 'success', counts: [10, 5, 0, 5] });
   assert.equal((await db.one<{ count: number }>('select count(*)::int from odd')).count, 5);
 });
 
-test('rows of Parquet that a trigger leaves out are skipped', async () => {
+test('rows of Parquet that a trigger drops are counted as skipped', async () => {
   await db.query('create table odd_parquet (n bigint)');
   await leaveOut('odd_parquet', 'new.n % 2 = 0');
   const body = await parquetOf('select i as n from range(1, 11) r(i)');
@@ -47,7 +47,7 @@ test('rows of Parquet that a trigger leaves out are skipped', async () => {
   });
 });
 
-test('rows that the trigger of a partition leaves out are skipped', async () => {
+test("rows that a partition's trigger drops are counted as skipped", async () => {
   await db.query(`create table parts (n integer) partition by range (n);
     create table parts_low partition of parts for values from (0) to (6);
     create table parts_high partition of parts for values from (6) to (100)`);
@@ -55,14 +55,14 @@ test('rows that the trigger of a partition leaves out are skipped', async () => 
   assert.deepEqual(await importFile('parts', CSV), { status: 'success', counts: [10, 9, 0, 1] });
 });
 
-test('bad rows, and rows that a trigger leaves out, are counted apart', async () => {
+test('bad rows, and rows that a trigger drops, are counted separately', async () => {
   await db.query('create table both_ways (n integer)');
   await leaveOut('both_ways', 'new.n % 2 = 0');
   const file = await importFile('both_ways', CSV.replace('7\n', 'seven\n'), { on_bad_row: 'skip' });
   assert.deepEqual(file, { status: 'success', counts: [10, 4, 1, 5] });
 });
 
-test('of the rows with the same key an update takes the last, and skips the others', async () => {
+test('an update takes the last of several rows with the same key, and counts the others as skipped', async () => {
   await db.query('create table keyed (n integer primary key, v text)');
   await db.query("insert into keyed values (1, 'before')");
   const body = 'n,v\n1,a\n2,b\n1,c\n3,d\n2,e\n1,f\n';
@@ -75,7 +75,7 @@ test('of the rows with the same key an update takes the last, and skips the othe
   ]);
 });
 
-test('rows that a trigger keeps from being updated are skipped', async () => {
+test('rows that a trigger keeps from being updated are counted as skipped', async () => {
   await db.query('create table kept (n integer primary key, v text)');
   await db.query("insert into kept values (1, 'before'), (2, 'before')");
   await leaveOut('kept', 'new.n = 2', 'update');
@@ -91,7 +91,7 @@ test('a row of a single empty field, and a last row without a line end, are rows
   });
 });
 
-test('a table with a trigger after its rows takes them all', async () => {
+test('a table with an after row trigger takes all rows', async () => {
   await db.query(`create table watched (n integer);
     create function seen() returns trigger language plpgsql as $$ begin return null; end $$;
     create trigger seen after insert on watched for each row execute function seen()`);

@@ -34,7 +34,7 @@ async function importOne(
   return (await world.settled(name))[0]!;
 }
 
-test("its rows and columns come in place of the file's, and a table is made of them", async () => {
+test("a transform's rows and columns replace the file's, and a table is created from them", async () => {
   const file = await importOne(
     'made',
     "select i as n, {'a': i, 'b': 'x' || i} as s, '2026-01-01'::timestamp + i * interval 1 hour as ts from range(10) r(i)",
@@ -54,7 +54,7 @@ test("its rows and columns come in place of the file's, and a table is made of t
   );
 });
 
-test('preview shows what it makes', async () => {
+test('preview shows the columns of a transform', async () => {
   world.put('shown/1.parquet', await parquetOf('select 1::integer as n'));
   await insert('shown', "select n, 'x' as label, null::date as none -- a comment at the end\nfrom file --", {
     state: 'paused',
@@ -72,7 +72,7 @@ test('preview shows what it makes', async () => {
   );
 });
 
-test('bad rows are counted in its rows, and left out where the connector says so', async () => {
+test('bad rows of a transform are counted by its rows, and left out where the connector says so', async () => {
   await db.query('create table checked (n integer check (n <> 7), label text)');
   const query = "select i as n, 'l' || i as label from range(10) r(i)";
   const file = await importOne('checked', query, 'select n + 1 as n, label from file where n > 2', {
@@ -97,7 +97,7 @@ test('bad rows are counted in its rows, and left out where the connector says so
   assert.deepEqual([nul.error_code, /row 2, column label/.test(nul.error_message!)], ['nul_character', true]);
 });
 
-test('waits for the whole file', async () => {
+test('a transform waits for the whole file', async () => {
   const body = await parquetOf(
     'select i::integer as n, md5(i::varchar) as filler from range(600000) r(i)',
     ', row_group_size 61440',
@@ -117,7 +117,7 @@ test('waits for the whole file', async () => {
   assert.deepEqual(await db.query('select last, rows from whole'), [{ last: 599_999, rows: 600_000 }]);
 });
 
-test('what cannot be run fails the file, and says what to do', async () => {
+test('a transform that cannot run fails the file, with what to do', async () => {
   const cases: Record<string, [transform: string, says: RegExp]> = {
     unknown: ['select colour from file', /"colour" not found/],
     syntax: ['select n frm file where', /syntax error/i],
@@ -147,7 +147,7 @@ test('what cannot be run fails the file, and says what to do', async () => {
   assert.equal((await world.settled('odd_file'))[0]!.error_code, 'bad_parquet');
 });
 
-test('reads its own file and nothing else of the machine', async () => {
+test('a transform can read its own file and nothing else of the machine', async () => {
   const directory = await mkdtemp(join(tmpdir(), 's3-connector-test-'));
   const own = join(directory, 'own.parquet');
   const other = join(directory, 'other.parquet');
@@ -159,7 +159,7 @@ test('reads its own file and nothing else of the machine', async () => {
     await reader.kill();
     await rm(directory, { recursive: true });
   });
-  // One that has described another file before, as a worker's has.
+  // A reader that has described another file before, as a worker's has.
   await reader.describe(other, null);
   for (const allowed of ['from file', `from read_parquet('${own}')`]) {
     assert.deepEqual(
@@ -199,7 +199,7 @@ test('reads its own file and nothing else of the machine', async () => {
   );
 });
 
-test('columns that cannot be read without loss are not there', async () => {
+test('a transform has no columns that cannot be read without loss', async () => {
   const longDecimals = writeParquet({
     type: 'FIXED_LEN_BYTE_ARRAY',
     typeLength: 17,

@@ -6,7 +6,7 @@ const world = await openWorld();
 const { db } = world;
 before(() => world.startWorker());
 
-test('a file for an unlogged table fails before a row is copied, and says what to run', async () => {
+test('a file for an unlogged table fails before a row is copied, with what to run', async () => {
   await db.query('create unlogged table lost (n integer)');
   world.put('lost/1.csv', 'n\n1\n');
   await world.insertConnector(connector('lost'));
@@ -21,20 +21,20 @@ test('a file for an unlogged table fails before a row is copied, and says what t
   assert.deepEqual(await db.query('select n from lost'), [{ n: 1 }]);
 });
 
-test('with allow_unlogged files go into an unlogged table, and connector_status says what a crash does', async () => {
+test('with allow_unlogged, files are imported into an unlogged table, and connector_status warns about a crash', async () => {
   await db.query('create unlogged table "Loss" (n integer)');
   world.put('allowed/1.csv', 'n\n1\n');
   await world.insertConnector({ ...connector('allowed'), target_table: '"Loss"', allow_unlogged: true });
   assert.equal((await world.settled('allowed'))[0]!.status, 'success');
   assert.equal(
-    await notice('allowed'),
+    await world.notice('allowed'),
     'a crash of the server empties public."Loss", which is unlogged, while its files stay success',
   );
   await db.query('alter table "Loss" set logged');
-  assert.equal(await notice('allowed'), null);
+  assert.equal(await world.notice('allowed'), null);
 });
 
-test('a table that is made unlogged after files came in takes no more', async () => {
+test('a table that is made unlogged after files came in takes no more files', async () => {
   world.put('later/1.csv', 'n\n1\n');
   await world.insertConnector(connector('later'));
   assert.equal((await world.settled('later'))[0]!.status, 'success');
@@ -47,7 +47,7 @@ test('a table that is made unlogged after files came in takes no more', async ()
   );
 });
 
-/** Tables of which only a part is unlogged. */
+/** Tables with an unlogged part. */
 const PARTS: Record<string, string> = {
   partition: `create table partition (n integer) partition by range (n);
     create table partition_1 partition of partition for values from (0) to (100) partition by range (n);
@@ -87,12 +87,4 @@ test('check refuses an unlogged table, or warns of one that is allowed', async (
 
 function connector(name: string): ConnectorColumns {
   return { name, pattern: `${name}/*`, target_table: name };
-}
-
-async function notice(name: string): Promise<string | null> {
-  const found = await db.one<{ notice: string | null }>(
-    'select notice from s3_connector.connector_status where name = $1',
-    [name],
-  );
-  return found.notice;
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 
-/** A metric of a text in Prometheus' format. */
+/** A metric in Prometheus' text format. */
 export interface ParsedFamily {
   name: string;
   type: string;
@@ -20,7 +20,7 @@ const LABEL = /([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\["\\n])*)"(?:,|$)/y;
 
 /**
  * Reads the text format 0.0.4, strictly: HELP, TYPE, then the samples of the metric, each metric once, no series twice.
- * @throws AssertionError where a line is not as the format wants it
+ * @throws AssertionError if a line does not have the format
  */
 export function parseExposition(text: string): Map<string, ParsedFamily> {
   assert.ok(text.endsWith('\n'), 'the last line must end, too');
@@ -68,7 +68,7 @@ export function readValue(
   return found[0]!.value;
 }
 
-/** The names that a query may use: those of histograms with their endings. */
+/** The metric names that a query may use, including the suffixes of histograms. */
 export function seriesNames(families: Map<string, ParsedFamily>): Set<string> {
   return new Set([...families.values()].flatMap((family) => endings(family).map((end) => family.name + end)));
 }

@@ -9,7 +9,7 @@ const { db, server } = world;
 let worker: WorkerProcess;
 let origin: string;
 
-/** A name with what a label must escape. */
+/** A name with characters that a label must escape. */
 const ODD = 'odd "name" \\ n';
 
 before(async () => {
@@ -25,13 +25,13 @@ async function scrape(): Promise<Map<string, ParsedFamily>> {
   return parseExposition(await answer.text());
 }
 
-test('what was imported, refused and asked of S3 is in /metrics', async () => {
+test('/metrics shows imported and refused files, rows, and S3 requests', async () => {
   const earlier = await scrape();
   world.put('good/1.csv', 'a,b\n1,2\n3,4\n');
   world.put('good/2.csv', 'a,b\n5,6\n');
   world.put('good/3.csv', 'a,b\n7,seven\n');
   await db.query('create table good (a integer, b integer)');
-  // The SDK's retry of it makes good.
+  // The SDK's retry succeeds.
   server.faults.order({
     operation: 'GetObject',
     key: 'good/1.csv',
@@ -90,7 +90,7 @@ test('names begin with s3_connector_, counters end in _total, and units are base
   }
 });
 
-test('a file that waits puts the table behind, and an import that hangs shows how long', async () => {
+test('a waiting file is counted as lag, and an import that hangs shows for how long', async () => {
   await db.query('create table slow (a integer)');
   world.put('slow/1.csv', 'a\n1\n');
   world.put('slow/2.csv', 'a\n2\n');
@@ -120,7 +120,7 @@ test('a file that waits puts the table behind, and an import that hangs shows ho
   assert.equal(readValue(await scrape(), 's3_connector_behind_seconds', { connector: 'slow' }), 0);
 });
 
-test('a poll that fails, and one that is long due, are seen', async () => {
+test('a failed poll, and an overdue one, are in /metrics', async () => {
   await world.insertConnector({ name: 'gone', bucket: 'no-such-bucket', pattern: '*', target_table: 'gone' });
   await db.waitFor(
     "select error from s3_connector.polls where connector_name = 'gone'",
@@ -134,7 +134,7 @@ test('a poll that fails, and one that is long due, are seen', async () => {
   );
   await db.query("select s3_connector.pause('gone')");
   assert.equal(readValue(await scrape(), 's3_connector_connector_running', { connector: 'gone' }), 0);
-  // In one transaction, so that no poll comes between.
+  // In one transaction, so that no poll runs in between.
   const client = await db.connect();
   await client.query(`begin; select s3_connector.resume('gone');
     update s3_connector_private.progress set next_poll_at = now() - interval '5 minutes' where connector_name = 'gone'`);
@@ -146,7 +146,7 @@ test('a poll that fails, and one that is long due, are seen', async () => {
   await client.query('rollback');
 });
 
-test('what else is asked of the server is answered, and changes nothing', async () => {
+test('other requests to the metrics server are answered, and change nothing', async () => {
   const ask = async (path: string, method = 'GET') => {
     const answer = await fetch(origin + path, { method });
     return [answer.status, (await answer.text()).length > 0];
@@ -158,7 +158,7 @@ test('what else is asked of the server is answered, and changes nothing', async 
   assert.deepEqual(await ask('/__proto__'), [404, true]);
 });
 
-test('a reader of SQL alone has the same figures', async () => {
+test('a reader gets the same figures from SQL', async () => {
   const reader = await db.createRole();
   await db.query(`grant s3_connector_reader to ${reader.name}`);
   const client = await db.connect(reader);

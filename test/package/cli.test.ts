@@ -16,7 +16,7 @@ const migrated = await testDatabase();
 const directory = await mkdtemp(join(tmpdir(), 's3-connector-cli-'));
 after(() => rm(directory, { recursive: true, force: true }));
 
-test('--help names every command; the help of each, its settings', async () => {
+test("--help names every command, and each command's help names its settings", async () => {
   const { code, stdout, stderr } = await runCli(['--help']);
   assert.deepEqual([code, stderr], [0, '']);
   for (const { name, summary } of COMMANDS)
@@ -29,7 +29,7 @@ test('--help names every command; the help of each, its settings', async () => {
   assert.deepEqual(await runCli(['help', 'start']), one);
 });
 
-test('no part of the program reads an environment variable that the help does not name', async () => {
+test('every environment variable that the program reads is in the help', async () => {
   const known = new Set(COMMANDS.flatMap(({ settings }) => Object.keys(settings)));
   const read: string[] = [];
   for await (const file of glob(['src/**/*.ts', 'console/**/*.ts', 'tasks/**/*.ts'], { cwd: ROOT })) {
@@ -37,7 +37,7 @@ test('no part of the program reads an environment variable that the help does no
     for (const [, a, b] of source.matchAll(/\benv\.([A-Z][A-Z0-9_]+)|\benv, '([A-Z][A-Z0-9_]+)'/g))
       read.push((a ?? b)!);
   }
-  // The AWS SDK's own, a convention of terminals, and what only tests set.
+  // Variables of the AWS SDK, a convention of terminals, and those that only tests set.
   const others = /^(AWS_\w+|NO_COLOR|FAULT_POINT|DATA_FAULT_FILE)$/;
   assert.deepEqual(
     read.filter((name) => !known.has(name) && !others.test(name)),
@@ -45,7 +45,7 @@ test('no part of the program reads an environment variable that the help does no
   );
 });
 
-test('what was typed wrong ends with status 2, and a guess at what was meant', async () => {
+test('a mistyped command ends with status 2, and suggests the intended one', async () => {
   const typo = await runCli(['strat']);
   assert.deepEqual([typo.code, typo.stdout], [2, '']);
   assert.match(typo.stderr, /There is no command "strat"\. Did you mean start\?/);
@@ -63,7 +63,7 @@ test('what was typed wrong ends with status 2, and a guess at what was meant', a
   assert.equal(nearest('x', ['start', 'doctor']), undefined);
 });
 
-test('migrate says what is missing with status 1, and migrates', async () => {
+test('migrate reports a missing setting with status 1, and migrates', async () => {
   const unset = await runCli(['migrate']);
   assert.equal(unset.code, 1);
   assert.match(unset.stderr, /DATABASE_URL must be set/);
@@ -75,12 +75,12 @@ test('migrate says what is missing with status 1, and migrates', async () => {
   const done = await runCli(['migrate'], { ...env, LOG_FORMAT: 'text' });
   assert.equal(done.code, 0, done.stderr);
   assert.match(done.stdout, /^\d\d:\d\d:\d\d info {2}migrated\n$/m);
-  // Nothing that grave happens.
+  // No step has a severe failure.
   assert.equal((await runCli(['migrate'], { ...env, LOG_LEVEL: 'error' })).stdout, '');
   assert.deepEqual(await empty.query('select * from s3_connector.connector_status'), []);
 });
 
-/** The states by step, and all that was said. */
+/** The states by step, and the whole output. */
 function findings(stdout: string): { states: Record<string, string>; text: string } {
   const lines = [...stdout.matchAll(/^(ok|note|failed) +(\w+) /gm)];
   return { states: Object.fromEntries(lines.map(([, state, step]) => [step!, state!])), text: stdout };
@@ -88,7 +88,7 @@ function findings(stdout: string): { states: Record<string, string>; text: strin
 
 const KEYS = { AWS_ACCESS_KEY_ID: 'key', AWS_SECRET_ACCESS_KEY: 'secret-of-s3' };
 
-test('doctor finds a ready machine and database ready', async () => {
+test('doctor reports a ready machine and database as ready', async () => {
   const role = await migrated.createRole();
   const url = new URL(migrated.workerUrl);
   const { code, stdout } = await runCli(['doctor'], {
@@ -130,7 +130,7 @@ test('doctor finds a ready machine and database ready', async () => {
   assert.match(stranger.text, /does not own the schemas .*s3_connector/);
 });
 
-test('doctor says what to do about each failed step, with status 1, and no secret', async () => {
+test('doctor says what to do about each failed step, with status 1, and shows no secret', async () => {
   const blank = await testDatabase({ empty: true });
   const fresh = await runCli(['doctor'], { DATABASE_URL: blank.url, SPOOL_DIR: directory });
   assert.equal(fresh.code, 0, fresh.stdout);

@@ -19,7 +19,7 @@ const directory = await mkdtemp(join(tmpdir(), 's3-connector-pack-'));
 const installed = join(directory, 'package');
 after(() => rm(directory, { recursive: true, force: true }));
 
-/** What a package may hold, and nothing else. */
+/** The files that a package may hold. */
 const RUNS = [
   /^dist\/(src|tasks|console)\/.*\.js$/,
   /^migrations\/\d{4}_\w+\.sql$/,
@@ -28,8 +28,8 @@ const RUNS = [
   /^(crontab|package\.json|README\.md|CHANGELOG\.md|LICENSE)$/,
 ];
 
-test('the package holds only what runs, and all of it', async () => {
-  // Builds dist first, as whoever publishes it does.
+test('the package holds only the files that run, and all of them', async () => {
+  // Builds dist first, as publishing does.
   const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', directory], { cwd: ROOT });
   const [packed] = JSON.parse(stdout.slice(stdout.indexOf('[\n'))) as {
     filename: string;
@@ -52,20 +52,20 @@ test('the package holds only what runs, and all of it', async () => {
   await linkDependencies();
 });
 
-/** Those that an installation brings, and none of those for development. */
+/** The installed dependencies, without those for development. */
 async function linkDependencies(): Promise<void> {
   const lock = JSON.parse(await readFile(join(ROOT, 'package-lock.json'), 'utf8')) as {
     packages: Record<string, { dev?: boolean; optional?: boolean }>;
   };
   for (const [path, { dev }] of Object.entries(lock.packages)) {
-    // What is below another one comes along with it.
+    // A nested package is installed with its parent.
     if (dev || !/^node_modules\/(@[^/]+\/)?[^/]+$/.test(path)) continue;
     await mkdir(dirname(join(installed, path)), { recursive: true });
     await symlink(join(ROOT, path), join(installed, path));
   }
 }
 
-test('what was installed from it migrates a database, starts, and imports every kind of file', async () => {
+test('the installed package migrates a database, starts, and imports every kind of file', async () => {
   const cli = join(
     installed,
     JSON.parse(await readFile(join(installed, 'package.json'), 'utf8')).bin['pg-s3-connector'],
@@ -79,7 +79,7 @@ test('what was installed from it migrates a database, starts, and imports every 
     AWS_ACCESS_KEY_ID: 'reader',
     AWS_SECRET_ACCESS_KEY: 'reader-secret',
     AWS_REGION: 'us-east-1',
-    // So that the thread that encodes is used, too.
+    // So that the encoding thread is used, too.
     ENCODE_CSV_FROM_BYTES: '0',
   };
   const migrated = await runCli(['migrate'], env, cli);

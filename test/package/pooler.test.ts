@@ -9,7 +9,7 @@ const { db } = world;
 const REMEDY = /Name the server's own host and port in DATABASE_URL, or those of a pooler in session mode/;
 
 for (const places of [1, 2, 40]) {
-  test(`a pooler in transaction mode is refused by doctor and by a worker, with ${places} places`, async () => {
+  test(`doctor and the worker refuse a pooler in transaction mode, with ${places} connections`, async () => {
     const url = await openPooler(db.workerUrl, 'transaction', places);
     const { code, stdout } = await runCli(['doctor'], { DATABASE_URL: url, SPOOL_DIR: world.spoolDir });
     assert.equal(code, 1);
@@ -19,7 +19,7 @@ for (const places of [1, 2, 40]) {
   });
 }
 
-test('a pooler in session mode with enough places will do', async () => {
+test('a pooler in session mode with enough connections works', async () => {
   const url = await openPooler(db.workerUrl, 'session', 40);
   const { stdout } = await runCli(['doctor'], { DATABASE_URL: url, SPOOL_DIR: world.spoolDir });
   assert.match(stdout, /^ok +connections +37 at once/m);
@@ -32,19 +32,19 @@ test('a pooler in session mode with enough places will do', async () => {
   assert.equal((await worker.end('SIGTERM')).code, 0);
 });
 
-test('too few places are counted, by doctor and by a worker', async () => {
-  const told = /the worker needs 37 connections at once, of which 12 could be opened/;
+test('doctor and the worker count the connections of a pooler that has too few', async () => {
+  const expected = /the worker needs 37 connections at once, of which 12 could be opened/;
   const checked = async () => {
     const url = await openPooler(db.workerUrl, 'session', 12);
     const { code, stdout } = await runCli(['doctor'], { DATABASE_URL: url, SPOOL_DIR: world.spoolDir });
     assert.equal(code, 1);
-    assert.match(stdout, told);
+    assert.match(stdout, expected);
     assert.match(stdout, /Raise the pooler's pool size/);
   };
   const started = async () => {
     const worker = world.spawnWorker({ DATABASE_URL: await openPooler(db.workerUrl, 'session', 12) });
     const { error, code } = await worker.logged('not started yet, trying again');
-    assert.match(String(error), told);
+    assert.match(String(error), expected);
     assert.equal(code, 'too_few_connections');
     await worker.end('SIGKILL');
   };

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
-/** The program as `npm start` runs it; a package that was built and installed has its own. */
+/** The program as `npm start` runs it; an installed package has its own. */
 export const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 
 export interface Ended {
@@ -11,17 +11,17 @@ export interface Ended {
   stderr: string;
 }
 
-/** Starts pg-s3-connector with nothing of this process's environment but what it needs to run at all. */
+/** Starts pg-s3-connector with only those variables of this process's environment that it needs to run. */
 export function spawnCli(args: string[], env: Record<string, string> = {}, cli = CLI): ChildProcess {
   return spawn(process.execPath, [cli, ...args], {
-    // Where no .env lies, and no AWS settings of whoever runs the tests.
+    // In a folder without .env, and without the AWS settings of the person who runs the tests.
     cwd: '/',
     env: { PATH: process.env.PATH, HOME: '/nonexistent', AWS_EC2_METADATA_DISABLED: 'true', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
 }
 
-/** Runs it to its end. */
+/** Runs the program to its end. */
 export async function runCli(args: string[], env: Record<string, string> = {}, cli = CLI): Promise<Ended> {
   const child = spawnCli(args, env, cli);
   const text = { stdout: '', stderr: '' };

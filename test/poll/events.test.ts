@@ -19,7 +19,7 @@ const event = (key: string, bucketName = bucket) =>
     Records: [{ eventName: 'ObjectCreated:Put', s3: { bucket: { name: bucketName }, object: { key } } }],
   });
 
-/** Not due again before next year. */
+/** A schedule that is not due again before next year. */
 async function insert(name: string, columns: Record<string, unknown> = {}) {
   await db.query(`create table ${name} (n integer)`);
   await world.insertConnector({
@@ -49,7 +49,7 @@ const handled = async () => {
   while (queue.kept > 0) await new Promise((resolve) => setTimeout(resolve, 20));
 };
 
-test('an event for a key that matches has the connector polled, and its message deleted', async () => {
+test('an event for a matching key polls the connector, and its message is deleted', async () => {
   await insert('told');
   await insert('other');
   assert.deepEqual([await polls('told'), await polls('other')], [1, 1]);
@@ -60,7 +60,7 @@ test('an event for a key that matches has the connector polled, and its message 
   assert.equal(await polls('other'), 1);
 });
 
-test('what matches nothing, or is no event, is deleted and brings no poll', async () => {
+test('a message that matches nothing, or is not an event, is deleted and starts no poll', async () => {
   const before = await polls('told');
   queue.send(event('elsewhere/1.csv'));
   queue.send(event('told/2.csv', 'another-bucket'));
@@ -70,7 +70,7 @@ test('what matches nothing, or is no event, is deleted and brings no poll', asyn
   assert.equal(await polls('told'), before);
 });
 
-test('an event that is not true does no harm', async () => {
+test('an event for an object that does not exist does no harm', async () => {
   const before = await polls('told');
   queue.send(event('told/never written.csv'));
   await db.waitFor<{ n: number }>(
@@ -80,9 +80,9 @@ test('an event that is not true does no harm', async () => {
   assert.equal((await world.settled('told')).length, 1);
 });
 
-test('when the queue fails, polls go on, and so do events when it is back', async () => {
+test('if the queue fails, scheduled polls continue, and events continue when it is back', async () => {
   queue.fail(1000);
-  // Ends the request that waits, without a message for anybody.
+  // Ends the waiting request, without a message.
   queue.send('no JSON');
   await worker.logged('event queue failed');
   world.put('told/3.csv', 'n\n3\n');
@@ -93,7 +93,7 @@ test('when the queue fails, polls go on, and so do events when it is back', asyn
   await imported('told', 3);
 });
 
-test('a queue that is neither at AWS nor allowed is not asked', async () => {
+test('a queue that is neither at AWS nor allowed gets no request', async () => {
   await insert('disallowed', { event_queue_url: 'http://127.0.0.1:9/123456789012/q' });
   const said = () =>
     worker.lines.some(({ error }) =>
@@ -104,7 +104,7 @@ test('a queue that is neither at AWS nor allowed is not asked', async () => {
   assert.equal((await world.pollAndSettle('disallowed')).length, 1);
 });
 
-test('many events bring few polls, and paused connectors none', async () => {
+test('many events cause few polls, and none for paused connectors', async () => {
   await insert('many');
   for (let i = 0; i < 5; i++) world.put(`many/${i}.csv`, 'n\n1\n');
   await Promise.all(
@@ -119,7 +119,7 @@ test('many events bring few polls, and paused connectors none', async () => {
   assert.equal((await db.one<{ n: number }>(jobs, ['many'])).n, 0);
 });
 
-describe('messages', () => {
+describe('event messages', () => {
   const object = { bucket: 'b', key: 'a b+c/ü%.csv' };
   const record = { s3: { bucket: { name: 'b' }, object: { key: 'a+b%2Bc/%C3%BC%25.csv' } } };
   const forms: Record<string, [body: unknown, expected: unknown[]]> = {

@@ -27,7 +27,7 @@ test('files that arrive later are imported, and none twice', async () => {
   assert.deepEqual(status, { marker: 'arrive/2026/03.csv', caught_up: true, success: 3, rows_total: 3 });
 });
 
-test('a backlog is worked off in key order, a few places at a time', async () => {
+test('a backlog is imported in key order, a few files at a time', async () => {
   const keys = Array.from({ length: 57 }, (_, i) => `backlog/${String(i).padStart(3, '0')}.csv`);
   for (const [i, key] of keys.entries()) world.put(key, oneRow(i));
   await world.insertConnector({
@@ -84,7 +84,7 @@ for (const [name, pattern] of [
   ['steady', 'steady/*.csv'],
   ['steady_deep', 'steady/**/*.csv'],
 ] as const) {
-  test(`a steady poll of ${pattern} makes one LIST request, whatever lies before the marker`, async () => {
+  test(`a steady poll of ${pattern} makes one LIST request, however many keys are before the marker`, async () => {
     for (let i = 0; i < 2500; i++) world.put(`steady/${String(i).padStart(4, '0')}.log`, 'x');
     world.put('steady/zzz.csv', oneRow(1));
     await world.insertConnector({ name, pattern, target_table: name, schedule: '0 0 1 1 *' });
@@ -102,7 +102,7 @@ for (const [name, pattern] of [
   });
 }
 
-test('a pattern without ** does not walk subfolders', async () => {
+test('a pattern without ** does not list subfolders', async () => {
   for (let i = 0; i < 1500; i++) world.put(`flat/sub/${i}.csv`, oneRow(i));
   world.put('flat/a.csv', oneRow(1));
   await world.insertConnector({ name: 'flat', pattern: 'flat/', target_table: 'flat' });
@@ -138,7 +138,7 @@ test('the marker never passes an object younger than min_object_age', async () =
   );
 });
 
-test('start_after leaves out what is up to it; set_marker back brings nothing twice', async () => {
+test('start_after excludes keys up to it, and moving the marker back imports nothing twice', async () => {
   for (let i = 1; i <= 4; i++) world.put(`from/${i}.csv`, oneRow(i));
   await world.insertConnector({
     name: 'from',
@@ -161,7 +161,7 @@ test('start_after leaves out what is up to it; set_marker back brings nothing tw
   ]);
 });
 
-test('a missing bucket, and an endpoint that is not allowed, say so in polls and connector_status', async () => {
+test('polls and connector_status show a missing bucket, and an endpoint that is not allowed', async () => {
   await world.insertConnector({
     name: 'nowhere',
     bucket: 'no-such-bucket',
@@ -194,7 +194,7 @@ test('a missing bucket, and an endpoint that is not allowed, say so in polls and
 });
 
 test('a poll is committed whole or not at all', async () => {
-  // The marker moved between listing and commit: nothing of the listing may stay.
+  // The marker moved between listing and commit: no key of the listing may stay.
   world.put('atomic/1.csv', oneRow(1));
   await world.insertConnector({
     name: 'atomic',

@@ -10,31 +10,31 @@ after(async () => {
 
 const SCHEMAS = `select nspname from pg_namespace where nspname = 's3_connector'`;
 
-describe('a database of a test', () => {
-  test('comes with the migrations, or with nothing', async () => {
+describe('a test database', () => {
+  test('has the migrations, or nothing', async () => {
     const empty = await testDatabase({ empty: true });
     assert.equal((await db.query(SCHEMAS)).length, 1);
     assert.equal((await empty.query(SCHEMAS)).length, 0);
   });
 
-  test('can be made many times at once', async () => {
+  test('can be created many times at once', async () => {
     const databases = await Promise.all(Array.from({ length: 4 }, () => testDatabase()));
     assert.equal(new Set(databases.map(({ name }) => name)).size, 4);
     await Promise.all(databases.map((database) => database.drop()));
   });
 
-  test('gives integers as numbers where they are exact', async () => {
+  test('returns integers as numbers where they are exact', async () => {
     assert.deepEqual(await db.one('select 7::bigint as small, 9007199254740993 as large'), {
       small: 7,
       large: '9007199254740993',
     });
   });
 
-  test('expects one row from one()', async () => {
+  test('one() requires exactly one row', async () => {
     await assert.rejects(db.one('select generate_series(1, 2) as n'), /expected one row, got 2/);
   });
 
-  test('waits for what other sessions do, and shows what it saw in vain', async () => {
+  test('waits for a condition of other sessions, and its error shows the last rows', async () => {
     await db.query('create table seen (id bigint)');
     const seen = db.waitFor('select id from seen', (rows) => rows.length === 1);
     const session = await db.connect();

@@ -21,8 +21,8 @@ interface Traces {
   dataDir: string;
 }
 
-describe('a server', { concurrency: 3 }, () => {
-  test('runs until it is stopped, and leaves nothing', async () => {
+describe('an embedded server', { concurrency: 3 }, () => {
+  test('runs until it is stopped, and leaves no files', async () => {
     const server = await startPostgres({ settings: { work_mem: '5MB', application_name: `it's` } });
     const [row] = await query(
       server.url(),
@@ -44,14 +44,14 @@ describe('a server', { concurrency: 3 }, () => {
     await assert.rejects(server.restart(), /has ended/);
   });
 
-  test('asks for a password, also on its socket', async () => {
+  test('requires a password, also on its socket', async () => {
     const { url, stop, socketDir, port } = await startPostgres();
     const withoutPassword = new URL(url());
     withoutPassword.password = 'wrong';
     await assert.rejects(query(withoutPassword.href), { code: '28P01' });
     await assert.rejects(
       query(`postgres://postgres:wrong@/postgres?host=${encodeURIComponent(socketDir)}&port=${port}`),
-      // The directory of the socket lets nobody in but the server's user, and root.
+      // Only the server's user and root may enter the directory of the socket.
       (error: { code?: string }) => error.code === '28P01' || error.code === 'EACCES',
     );
     await stop();
@@ -87,7 +87,7 @@ describe('a server', { concurrency: 3 }, () => {
     assert.deepEqual(leftOver(server), []);
   });
 
-  test('that cannot start says why, with its log, and leaves nothing', async () => {
+  test('that cannot start says why, with its log, and leaves no files', async () => {
     const error: Error = await startPostgres({ settings: { no_such_setting: '1' } }).then(
       () => assert.fail('it has started'),
       (rejection) => rejection,
@@ -108,7 +108,7 @@ describe('a server', { concurrency: 3 }, () => {
   });
 
   const systemBinDirs = globSync('/usr/lib/postgresql/*/bin');
-  test('can be the one of the system', {
+  test("can use the system's installation", {
     skip: systemBinDirs.length === 0 && 'there is no PostgreSQL in /usr/lib/postgresql',
   }, async () => {
     for (const binDir of systemBinDirs) {
@@ -121,7 +121,7 @@ describe('a server', { concurrency: 3 }, () => {
   });
 });
 
-describe('nothing is left of a server when its program', { concurrency: 3 }, () => {
+describe('a server leaves nothing behind if its program', { concurrency: 3 }, () => {
   for (const signal of ['SIGKILL', 'SIGTERM', 'SIGINT'] as const) {
     test(`gets ${signal}, with its whole process group`, async () => {
       const { group, ended, server } = await runProgram('wait');
@@ -144,8 +144,8 @@ describe('nothing is left of a server when its program', { concurrency: 3 }, () 
   });
 });
 
-test('a package without its links, where the user of the server cannot go, is made to run', async () => {
-  // Only we may enter a directory that mkdtemp makes.
+test("a package without its symbolic links, in a folder that the server's user cannot enter, is made to run", async () => {
+  // Only this user may enter a directory that mkdtemp creates.
   const closed = await mkdtemp(join(tmpdir(), 'pg-package-'));
   const scratch = await mkdtemp(join(tmpdir(), 'pg-package-'));
   try {
@@ -170,7 +170,7 @@ async function isLink(path: string): Promise<boolean> {
   return (await lstat(path)).isSymbolicLink();
 }
 
-/** What there is yet of a server. */
+/** The server's files and processes so far. */
 function leftOver({ pid, dataDir }: Traces): string[] {
   const directory = dirname(dataDir);
   return [...(isRunning(pid) ? [`process ${pid}`] : []), ...(existsSync(directory) ? [directory] : [])];
@@ -185,7 +185,7 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** Runs start_server.ts in a process group of its own, up to where it has its server. */
+/** Runs start_server.ts in its own process group, until its server has started. */
 async function runProgram(ending: 'wait' | 'throw' | 'end') {
   const program = spawn(process.execPath, [PROGRAM, ending], {
     detached: true,

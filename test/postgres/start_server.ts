@@ -1,4 +1,4 @@
-// A program that starts a server, says so, and then ends in the way its argument names, or not at all.
+// A program that starts a server, reports it, and then ends in the way that its argument names, or not at all.
 import { startPostgres } from '../../embedded/postgres/server.ts';
 
 const ending = process.argv[2];

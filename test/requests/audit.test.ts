@@ -17,7 +17,7 @@ const rows = async (table: string) =>
   (await db.query<{ n: number }>(`select n from ${table} order by n`)).map(({ n }) => n);
 const csv = (n: number) => `n\n${n}\n`;
 
-test('late keys and overwritten files are found behind the marker, over pages, and nothing else', async () => {
+test('an audit finds late keys and overwritten files before the marker, over several pages, and nothing else', async () => {
   for (let i = 0; i < 1100; i++) world.put(`pages/a${String(i).padStart(4, '0')}.csv`, csv(i));
   world.put('pages/b.csv', csv(-1));
   await world.insertConnector({
@@ -37,7 +37,7 @@ test('late keys and overwritten files are found behind the marker, over pages, a
   world.put('pages/a0000-before-start.csv', csv(5001));
   world.put('pages/c-beyond-marker.csv', csv(5002));
   world.put('pages/a1099.csv', csv(5003));
-  // Without the poll of the minute: what lies beyond the marker is not late.
+  // Without the poll that the schedule makes every minute: keys after the marker are not late.
   await db.query("select s3_connector.pause('pages')");
   const notice = await audit('pages');
   assert.match(notice.message, /1 late, 1 overwritten$/);
@@ -55,7 +55,7 @@ test('late keys and overwritten files are found behind the marker, over pages, a
     2,
   );
 
-  // A listing of several pages; nothing of it is tracked.
+  // A listing of several pages whose keys are all untracked.
   await world.insertConnector({
     name: 'all',
     pattern: 'pages/*.csv',
@@ -67,7 +67,7 @@ test('late keys and overwritten files are found behind the marker, over pages, a
   assert.deepEqual(await db.query('select from s3_connector_private.audit_findings'), []);
 });
 
-test('import_late brings in the late keys that match, once', async () => {
+test('import_late imports the late keys that match, once', async () => {
   for (const key of ['b', 'd', 'f']) world.put(`late/${key}.csv`, csv(key.charCodeAt(0)));
   await world.insertConnector({ name: 'late', pattern: 'late/*', target_table: 'late' });
   await world.settled('late');
@@ -102,7 +102,7 @@ test('late keys of a paused connector wait until it is resumed', async () => {
   assert.deepEqual(await rows('resting'), [1, 2]);
 });
 
-test('an overwritten file whose rows cannot be told apart is left alone, with a notice', async () => {
+test('an overwritten file without file_id_column is left unchanged, with a notice', async () => {
   world.put('over/1.csv', csv(1));
   await world.insertConnector({ name: 'over', pattern: 'over/*', target_table: 'over' });
   await world.settled('over');
@@ -116,7 +116,7 @@ test('an overwritten file whose rows cannot be told apart is left alone, with a 
   assert.equal((await late('over')).length, 1);
 });
 
-test('an overwritten file is imported again in place of its old rows, where file_id_column tells them', async () => {
+test('an overwritten file with file_id_column is imported again and replaces its old rows', async () => {
   await db.query('create table again (n integer, file_id bigint)');
   for (const n of [1, 2, 3]) world.put(`again/${n}.csv`, csv(n));
   await world.insertConnector({
@@ -143,7 +143,7 @@ test('an overwritten file is imported again in place of its old rows, where file
   assert.match((await audit('again')).message, /0 late, 0 overwritten$/);
 });
 
-test('rows are taken out with the rights of the owner or of who asks, and never with more', async () => {
+test('rows are deleted with the rights of the owner or of the caller, and never with more', async () => {
   await db.query('create table guarded (n integer, file_id bigint)');
   world.put('guarded/1.csv', csv(1));
   await world.insertConnector({
@@ -168,7 +168,7 @@ test('rows are taken out with the rights of the owner or of who asks, and never 
   assert.deepEqual(await rows('guarded'), [0, 2]);
 });
 
-test('a connector that has imported nothing yet has nothing to audit', async () => {
+test('an audit of a connector that has imported nothing finds nothing', async () => {
   await world.insertConnector({ name: 'fresh', pattern: 'fresh/*', target_table: 'fresh' });
   assert.match((await audit('fresh')).message, /^0 keys listed/);
 });

@@ -30,7 +30,7 @@ async function check(name: string): Promise<Record<string, Step>> {
   return Object.fromEntries(steps.map((step) => [step.step, step]));
 }
 
-/** Paused, so that no import changes the ground. */
+/** Paused, so that no import changes the database in between. */
 const insert = (columns: ConnectorColumns) => world.insertConnector({ state: 'paused', ...columns });
 
 const failed = (steps: Record<string, Step>) =>
@@ -38,7 +38,7 @@ const failed = (steps: Record<string, Step>) =>
     .filter((step) => !step.ok)
     .map((step) => step.step);
 
-test('where all is well, every step says what it found, in checks and in notices', async () => {
+test('if all is well, every step of a check says what it found, in checks and in notices', async () => {
   await db.query('create table well (n integer, label text, extra text)');
   world.put('well/empty.csv', '');
   world.put('well/full.csv', 'n,LABEL\n1,one\n');
@@ -62,7 +62,7 @@ test('where all is well, every step says what it found, in checks and in notices
   );
 });
 
-test('a table that is to be made is described, and not made', async () => {
+test('a check describes the table that an import would create, and does not create it', async () => {
   world.put('to-make/1.csv', 'at,n\n2026-01-01 00:00:00Z,1\n');
   await insert({ name: 'to-make', pattern: 'to-make/*', target_table: 'to_make' });
   const steps = await check('to-make');
@@ -71,7 +71,7 @@ test('a table that is to be made is described, and not made', async () => {
   assert.deepEqual(await db.query("select to_regclass('to_make') as made"), [{ made: null }]);
 });
 
-test('where nothing matches yet, that is no trouble', async () => {
+test('a pattern that matches nothing yet is not an error', async () => {
   await insert({ name: 'nothing', pattern: 'nothing/*', target_table: 'nothing' });
   const steps = await check('nothing');
   assert.deepEqual(failed(steps), []);
@@ -80,7 +80,7 @@ test('where nothing matches yet, that is no trouble', async () => {
   assert.match(steps.target!.message, /will be made from the first file/);
 });
 
-test('a bucket that cannot be listed says why, and the other steps are tried all the same', async () => {
+test('if the bucket cannot be listed, the check says why and still runs the other steps', async () => {
   await insert({
     name: 'no-bucket',
     bucket: 'not-there',
@@ -94,7 +94,7 @@ test('a bucket that cannot be listed says why, and the other steps are tried all
   assert.match(steps.get!.message, /not tried/);
 });
 
-test('an endpoint that the worker does not allow fails with what to do', async () => {
+test('an endpoint that the worker does not allow fails the check, with what to do', async () => {
   await insert({
     name: 'elsewhere',
     endpoint: 'http://127.0.0.1:1',
@@ -106,7 +106,7 @@ test('an endpoint that the worker does not allow fails with what to do', async (
   assert.match(steps.credentials!.hint!, /operator of the worker/);
 });
 
-test('an object that may be listed but not read is seen', async () => {
+test('a check finds an object that may be listed but not read', async () => {
   world.put('unreadable/1.csv', 'n\n1\n');
   const fault = world.server.faults.order({
     operation: 'GetObject',
@@ -121,7 +121,7 @@ test('an object that may be listed but not read is seen', async () => {
   assert.match(steps.get!.hint!, /s3:GetObject/);
 });
 
-test('the server is tried: order, start-after, If-Match and the ETag of ranges', async () => {
+test('a check tests the server: order, start-after, If-Match and the ETag of ranges', async () => {
   const { faults } = world.server;
   await db.query('create table tried (n integer)');
   for (let n = 0; n < 9; n += 1) world.put(`tried/${n}.csv`, 'n\n1\n');
@@ -161,11 +161,11 @@ test('the server is tried: order, start-after, If-Match and the ETag of ranges',
   assert.match((await tried('few')).message, /^order and start-after not tried: fewer than 3 keys; ranges/);
 });
 
-/** Does not list a key after a start-after. */
+/** Omits one key from listings with start-after. */
 const hidingKey6: Lister = (keys, options) =>
   listPage(options.after === '' ? keys : keys.filter((key) => key !== 'tried/6.csv'), options);
 
-test('targets that cannot take the files: columns, no table, a view, no schema', async () => {
+test('a check finds targets that cannot take the files: wrong columns, no table, a view, no schema', async () => {
   world.put('targets/1.csv', 'n,unknown\n1,2\n');
   await db.query(
     'create table lacking (n integer); create table keyless (n integer, unknown integer); create view a_view as select 1 as n',
@@ -191,7 +191,7 @@ test('targets that cannot take the files: columns, no table, a view, no schema',
   }
 });
 
-test('missing grants are named as the statements that give them', async () => {
+test('a check shows missing grants as the statements that give them', async () => {
   const owner = await db.createRole();
   await db.query(
     `create table granted (n integer, m integer); create schema closed; create table closed.t (n integer)`,
@@ -201,7 +201,7 @@ test('missing grants are named as the statements that give them', async () => {
   for (const [name, target_table] of Object.entries(connectors)) {
     await insert({ name, pattern: 'granted/*', target_table });
   }
-  // As if the role had inserted them itself; the trigger lets nobody else say so.
+  // As if the role had inserted them itself; the trigger lets no other role set the owner.
   await db.asSuperuser(`set session_replication_role = replica;
     update s3_connector.connectors set owner = '${owner.name}' where name in ('granted', 'closed', 'making');
     reset session_replication_role`);

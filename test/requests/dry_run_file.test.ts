@@ -18,7 +18,7 @@ const counts = (rows: number) => ({
   error_code: null,
   error_message: null,
 });
-/** All that a dry run must leave as it is. */
+/** Everything that a dry run must leave unchanged. */
 const state = (name: string) =>
   db.query(
     `select s.*, (select count(*) from s3_connector.file_history h where h.connector_name = s.name) as changes,
@@ -27,7 +27,7 @@ const state = (name: string) =>
     [name],
   );
 
-test('it says what an import would do, makes and fills nothing, and an import then does just that', async () => {
+test('a dry run says what an import would do and changes no table, and the import then does exactly that', async () => {
   world.put('dry/1.csv', 'time,n\n2026-01-01 00:00:00Z,1\n2026-01-02 00:00:00Z,2\n');
   await world.insertConnector({ name: 'dry', pattern: 'dry/*', target_table: 'dry', state: 'paused' });
   const before = await state('dry');
@@ -43,7 +43,7 @@ test('it says what an import would do, makes and fills nothing, and an import th
   assert.equal(file!.rows_imported, row!.rows_imported);
 });
 
-test('an error is the one that the import has, word for word', async () => {
+test('a dry run fails with the same error as the import, word for word', async () => {
   await db.query('create table broken (n integer, file_id bigint)');
   world.put('broken/1.csv', 'n\n1\nnot a number\n');
   await world.insertConnector({
@@ -67,7 +67,7 @@ test('an error is the one that the import has, word for word', async () => {
   assert.deepEqual(await db.query('select from broken'), []);
 });
 
-test('what a commit would check is checked: a deferred constraint', async () => {
+test('a dry run checks what a commit checks: a deferred constraint', async () => {
   await db.query('create table deferred (n integer unique deferrable initially deferred)');
   world.put('deferred/1.csv', 'n\n1\n1\n');
   await world.insertConnector({
@@ -79,7 +79,7 @@ test('what a commit would check is checked: a deferred constraint', async () => 
   assert.equal((await dryRun('deferred', 'deferred/1.csv')).row!.error_code, 'conflict');
 });
 
-test('a key that is in the bucket but not tracked can be tried, also one that the pattern leaves out', async () => {
+test('a dry run accepts a key that is in the bucket but not tracked, also one that the pattern excludes', async () => {
   world.put('untracked/new.csv', 'n\n1\n');
   world.put('untracked/new.txt', 'n\n1\n2\n');
   await world.insertConnector({
@@ -94,7 +94,7 @@ test('a key that is in the bucket but not tracked can be tried, also one that th
   assert.match(notices[0]!.message, /does not match the connector's pattern/);
 });
 
-test('a key that is neither tracked nor in the bucket names its neighbours; a tracked one that is gone, its error', async () => {
+test('an unknown key is refused with similar keys; a tracked key whose object is deleted gives its error', async () => {
   world.put('gone/1.csv', 'n\n1\n');
   await world.insertConnector({ name: 'gone', pattern: 'gone/*', target_table: 'gone' });
   await world.settled('gone');
@@ -107,7 +107,7 @@ test('a key that is neither tracked nor in the bucket names its neighbours; a tr
   assert.equal((await dryRun('gone', 'gone/1.csv')).row!.error_code, 'object_missing');
 });
 
-test('bad rows are counted and told, and stand in no table; conflicts are counted too', async () => {
+test('a dry run counts and shows bad rows and records none; it counts conflicts, too', async () => {
   await db.query('create table mixed (n integer primary key)');
   await db.query('insert into mixed values (1)');
   world.put('mixed/1.csv', 'n\n1\n2\nx\n3\n');

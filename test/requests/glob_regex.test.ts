@@ -12,7 +12,7 @@ interface Pair {
   matches: boolean;
 }
 
-/** The pairs on which SQL and TypeScript are not of one mind. */
+/** The pairs on which SQL and TypeScript differ. */
 const differences = (pairs: Pair[]) =>
   db.query(
     `select x.*, s3_connector_private.glob_regex(pattern) as regex
@@ -21,7 +21,7 @@ const differences = (pairs: Pair[]) =>
     [JSON.stringify(pairs)],
   );
 
-test('SQL reads globs as TypeScript does: the cases', async () => {
+test('SQL matches globs as TypeScript does: fixed cases', async () => {
   const pairs = GLOB_CASES.flatMap(([pattern, , , yes, no]) => [
     ...yes.map((key) => ({ pattern, key, matches: true })),
     ...no.map((key) => ({ pattern, key, matches: false })),
@@ -29,7 +29,7 @@ test('SQL reads globs as TypeScript does: the cases', async () => {
   assert.deepEqual(await differences(pairs), []);
 });
 
-test('SQL reads globs as TypeScript does: random ones', async () => {
+test('SQL matches globs as TypeScript does: random cases', async () => {
   const pick = random(20_260_101);
   const words = (from: string[], most: number) =>
     Array.from({ length: 1 + pick(most) }, () => from[pick(from.length)]).join('');
@@ -44,7 +44,7 @@ test('SQL reads globs as TypeScript does: random ones', async () => {
   assert.deepEqual(await differences(pairs), []);
 });
 
-/** Whole numbers below a bound, the same ones every time. */
+/** Whole numbers below a bound, the same ones in every run. */
 function random(seed: number): (below: number) => number {
   let state = seed;
   return (below) => {

@@ -23,7 +23,7 @@ const columns = (name: string) =>
 const insert = (columns: Parameters<typeof world.insertConnector>[0]) =>
   world.insertConnector({ state: 'paused', ...columns });
 
-test('keys in order with sizes, and columns with the table that would be made', async () => {
+test('a preview shows keys in order with sizes, and columns with the table that would be created', async () => {
   world.put('made/1-empty.csv', '');
   world.put('made/2.csv', 'id,taken at,seen,note\n1,2026-01-01 00:00:00Z,2026-01-01,\n');
   world.put('made/3.txt', 'not for us');
@@ -81,7 +81,7 @@ test('keys in order with sizes, and columns with the table that would be made', 
   assert.deepEqual(await world.spooled(), []);
 });
 
-test('Parquet into an existing table that lacks a column: shown as far as it goes, with a notice', async () => {
+test('a preview of Parquet whose table lacks a column shows what it can, with a notice', async () => {
   world.put('existing/1.parquet', await parquetOf("select 1::uinteger as n, 'x' as extra"));
   await db.query('create table existing (n integer)');
   await insert({ name: 'existing', pattern: 'existing/*', file_format: 'parquet', target_table: 'existing' });
@@ -110,7 +110,7 @@ test('Parquet into an existing table that lacks a column: shown as far as it goe
   ]);
 });
 
-test('the first 1,000 keys of more, and the next preview takes their place', async () => {
+test('a preview keeps the first 1,000 keys, and the next preview replaces them', async () => {
   for (let i = 0; i < 1001; i++) world.put(`many/${String(i).padStart(4, '0')}.csv`, 'n\n1\n');
   await insert({ name: 'many', pattern: 'many/*', target_table: 'many' });
   assert.equal((await preview('many'))[0]!.message, 'the first 1000 matching keys, of more');

@@ -43,7 +43,7 @@ test('a request that waits for a dead worker ends within seconds, and another wo
     await db.query("select key from s3_connector.preview_files where connector_name = 'asked'"),
     [{ key: 'asked/1.csv' }],
   );
-  // What the crontab does every minute: the dead worker's job is free, and is not answered a second time.
+  // The crontab task that runs every minute frees the dead worker's job, which must not be answered a second time.
   await db.query("select s3_connector_queue.add_job('poll_due')");
   await db.waitFor(
     "select from s3_connector_queue.jobs where task_identifier = 'preview'",
@@ -52,7 +52,7 @@ test('a request that waits for a dead worker ends within seconds, and another wo
   await heir.end('SIGTERM');
 });
 
-test('a stopped worker says so to whoever waits', async () => {
+test('a worker that is stopped answers every waiting request with an error that says so', async () => {
   const worker = await world.startWorker({ SHUTDOWN_GRACE_SECONDS: '1' });
   const stalled = server.faults.order({ operation: 'GetObject', stall: { after: 1 } });
   const outcome = assert.rejects(call(db, "call s3_connector.dry_run_file('asked', 'asked/1.csv')"), {
@@ -79,7 +79,7 @@ test('requests are answered while every import slot is taken', async () => {
   await worker.end('SIGTERM');
 });
 
-test('inside a transaction block the error says to call it on its own', async () => {
+test('a call inside a transaction block fails and says to call it on its own', async () => {
   const worker = await world.startWorker();
   const client = await db.connect();
   await client.query('begin');
@@ -94,7 +94,7 @@ test('inside a transaction block the error says to call it on its own', async ()
   await worker.end('SIGTERM');
 });
 
-test('an unknown connector names what is near; a paused one can be asked', async () => {
+test('an error about an unknown connector suggests similar names; a paused connector can be asked', async () => {
   const worker = await world.startWorker();
   await assert.rejects(call(db, "call s3_connector.check('askd')"), { code: '42704', hint: /'asked'/ });
   await db.query("select s3_connector.pause('asked')");
@@ -103,7 +103,7 @@ test('an unknown connector names what is near; a paused one can be asked', async
   await worker.end('SIGTERM');
 });
 
-test("the worker's error comes with SQLSTATE and hint, and waiting holds no snapshot", async () => {
+test("the worker's error has its SQLSTATE and hint, and a waiting call holds no snapshot", async () => {
   const worker = await world.startWorker();
   await world.insertConnector({
     name: 'no-bucket',
@@ -120,7 +120,7 @@ test("the worker's error comes with SQLSTATE and hint, and waiting holds no snap
     hint: /region and endpoint/,
   });
   await slow.hit();
-  // Whatever the waiting session does at the moment, it began it just now.
+  // The waiting session's current statement, whichever it is, began just now.
   const [waiting] = await db.query<{ old: boolean }>(
     `select bool_or(xact_start < now() - interval '1 second') as old from pg_stat_activity
       where datname = current_database() and query like 'call s3_connector.preview%'`,

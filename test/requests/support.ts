@@ -5,7 +5,7 @@ export interface Notice {
   hint: string | undefined;
 }
 
-/** Calls a procedure on a session of its own, as psql would; with the notices that a person sees. */
+/** Calls a procedure in its own session, as psql would; returns its rows and the notices that a person sees. */
 export async function call<T extends object>(
   db: TestDatabase,
   statement: string,

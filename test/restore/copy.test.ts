@@ -14,7 +14,7 @@ const numbers = async (database: TestDatabase, table: string) =>
 const waitingJobs = (database: TestDatabase) =>
   database.query("select key from s3_connector_queue.jobs where key not like 'poll_due%'");
 
-/** Connectors in every state of life, and no worker any more: it was killed in the middle of an import. */
+/** Connectors in every state, and no worker: it was killed in the middle of an import. */
 before(async () => {
   for (const n of [1, 2, 3]) {
     world.put(`imported/${n}.csv`, csv(n));
@@ -41,7 +41,7 @@ before(async () => {
   stalled.cancel();
 });
 
-test('a worker on a copy of a database imports nothing until a connector is resumed on purpose', async () => {
+test('a worker on a copy of a database imports nothing until a person resumes a connector', async () => {
   const copy = await testDatabase({ copyOf: db });
   server.requests.reset();
   await world.startWorker({ DATABASE_URL: copy.workerUrl });
@@ -77,7 +77,7 @@ test('a worker on a copy of a database imports nothing until a connector is resu
   assert.deepEqual(await numbers(db, 'waiting'), [], 'the original is left alone');
 });
 
-test('a connector that is inserted into a copy runs; those that came with it do not', async () => {
+test('a connector that is inserted into a copy runs; the copied ones do not', async () => {
   const copy = await testDatabase({ copyOf: db });
   await copy.query(
     "insert into s3_connector.connectors (name, bucket, pattern, file_format, target_table) values ('new', 'some-bucket', '**', 'csv', 't')",
@@ -91,7 +91,7 @@ test('a connector that is inserted into a copy runs; those that came with it do 
   assert.deepEqual(await waitingJobs(copy), [{ key: 'poll:new' }]);
 });
 
-test('a connector that is resumed in a copy before any worker has looked runs there', async () => {
+test('a connector that is resumed in a copy before a worker has started there runs', async () => {
   const copy = await testDatabase({ copyOf: db });
   await copy.query("select s3_connector.resume('waiting')");
   assert.deepEqual(await copy.query(STATES), [
@@ -101,7 +101,7 @@ test('a connector that is resumed in a copy before any worker has looked runs th
   ]);
 });
 
-test('a job or a poll that a worker has taken already does nothing in a copy', async () => {
+test('a job or a poll that a worker has already taken does nothing in a copy', async () => {
   const copy = await testDatabase({ copyOf: db });
   const file = await copy.one<{ id: number }>(
     "select id from s3_connector.files where key = 'waiting/2.csv'",
@@ -128,7 +128,7 @@ test('a job or a poll that a worker has taken already does nothing in a copy', a
   assert.deepEqual(await another.query("select from s3_connector.files where key = 'imported/4.csv'"), []);
 });
 
-test('totals that a restore has brought twice are counted again', async () => {
+test('totals that a restore has doubled are counted again', async () => {
   const copy = await testDatabase({ copyOf: db });
   await copy.query('select s3_connector_private.fold_totals()');
   await copy.query('update s3_connector_private.totals set files = files * 2, rows = rows * 2');
@@ -136,7 +136,7 @@ test('totals that a restore has brought twice are counted again', async () => {
   assert.deepEqual(await copy.query('select * from s3_connector_private.wrong_totals()'), []);
 });
 
-test('the original goes on as before', async () => {
+test('the original continues as before', async () => {
   await world.startWorker();
   await db.query("select s3_connector_queue.add_job('poll_due', job_key => 'poll_due')");
   await world.settled('waiting');

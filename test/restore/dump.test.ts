@@ -16,7 +16,7 @@ const binDir = await findPrograms();
 const world = await openWorld();
 const { server } = world;
 
-/** What a restore must bring back as it was, on the way of which nothing is lost that cannot be had again. */
+/** The data that a restore must bring back unchanged, without the data that can be created again. */
 const KEPT = {
   connectors: 'select c.*, null as state from s3_connector.connectors c order by name',
   files: "select * from s3_connector.files where connector_name = 'imported' order by key",
@@ -27,7 +27,7 @@ const KEPT = {
     from s3_connector.connector_status order by name`,
 };
 
-describe('pg_dump and a restore into another server', {
+describe('pg_dump and restore to another server work', {
   skip: binDir === undefined && 'no PostgreSQL with pg_dump is installed (TEST_POSTGRES_BIN_DIR names one)',
 }, () => {
   let source: Postgres;
@@ -90,10 +90,10 @@ describe('pg_dump and a restore into another server', {
     await original.query(insert, ['waiting', world.bucket, server.endpoint, 'waiting/*']);
     await stalled.hit();
 
-    // The worker is at work all the while.
+    // The worker runs all the time.
     const roles = join(directory, 'roles.sql');
     await program('pg_dumpall', '--roles-only', '--no-role-passwords', '-f', roles, '-d', source.url());
-    // That the role postgres exists is no news, so errors do not end it.
+    // The role postgres always exists, so errors do not end psql.
     await program('psql', '--quiet', '--no-psqlrc', `--file=${roles}`, target.url());
     await program('pg_dump', '-Fc', '-f', join(directory, 'whole'), source.url('original'));
     await program(
@@ -121,7 +121,7 @@ describe('pg_dump and a restore into another server', {
     await rm(directory, { recursive: true, force: true });
   });
 
-  /** The restored database stands still and has lost nothing; what is resumed goes on where it was. */
+  /** The restored database imports nothing and has lost nothing; a resumed connector continues where it was. */
   const assertStillThenResumed = async (restored: pg.Client) => {
     await restored.query("select s3_connector_queue.add_job('poll_due', job_key => 'poll_due')");
     await until(
@@ -165,7 +165,7 @@ describe('pg_dump and a restore into another server', {
     assert.deepEqual((await restored.query('select * from s3_connector_private.wrong_totals()')).rows, []);
   };
 
-  test('a whole dump, restored before a worker starts there', async () => {
+  test('with a whole dump, restored before a worker starts there', async () => {
     const restored = await createDatabase(target, 'whole');
     await program('pg_restore', '--exit-on-error', '-d', target.url('whole'), join(directory, 'whole'));
     server.requests.reset();
@@ -174,7 +174,7 @@ describe('pg_dump and a restore into another server', {
     await worker.end('SIGTERM');
   });
 
-  test('the data alone, restored under a worker that is at work already', async () => {
+  test('with data alone, restored while a worker runs', async () => {
     const restored = await createDatabase(target, 'data');
     await migrate(target.url('data'));
     await restored.query('create table imported (n integer); create table waiting (n integer)');

@@ -6,18 +6,18 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** The embedded PostgreSQL has no client programs: these are a server's own, so that their versions go together. */
+/** The embedded PostgreSQL has no client programs: these are from an installed server, so that their versions match. */
 const PROGRAMS = ['initdb', 'postgres', 'pg_dump', 'pg_dumpall', 'pg_restore', 'psql'];
 
-/** The bin directory of an installed PostgreSQL: the named one, pg_config's, or where Debian has it. */
+/** The bin directory of an installed PostgreSQL: the named one, pg_config's, or Debian's. */
 export async function findPrograms(): Promise<string | undefined> {
-  const told = await run('pg_config', ['--bindir']).then(
+  const fromPgConfig = await run('pg_config', ['--bindir']).then(
     ({ stdout }) => [stdout.trim()],
     () => [],
   );
   const named = process.env.TEST_POSTGRES_BIN_DIR ? [process.env.TEST_POSTGRES_BIN_DIR] : [];
   const debian = await Array.fromAsync(glob('/usr/lib/postgresql/*/bin'));
-  return [...named, ...told, ...debian.sort().reverse()].find((directory) =>
+  return [...named, ...fromPgConfig, ...debian.sort().reverse()].find((directory) =>
     PROGRAMS.every((program) => existsSync(join(directory, program))),
   );
 }

@@ -10,11 +10,11 @@ import type { S3Page } from '../../src/sources/s3_listing.ts';
 import { type ListRequest, listPages } from '../../src/sources/s3_walk.ts';
 import type { ListOptions } from '../../src/sources/source.ts';
 
-// The listing of a source, over servers that are right, wrong in MinIO's way, and lie.
+// The listing of a source, for servers that are correct, that behave as MinIO, and that give false answers.
 
 const object = (key: string) => ({ key, etag: '"e"', sizeBytes: 1, lastModified: new Date(0) });
 
-/** A server of these keys whose pages are made by a lister; `requests` counts them. */
+/** A server of these keys whose pages a lister creates; `requests` counts them. */
 function server(keys: readonly string[], pageSize: number, lister: (request: ListRequest) => faults.Lister) {
   const sorted = [...new Set(keys)].sort(compareKeys);
   const state = { requests: 0 };
@@ -58,7 +58,7 @@ function truth(sorted: readonly string[], { prefix, delimiter, startAfter }: Lis
   );
 }
 
-/** Folders whose siblings' names go on with characters before and after the slash. */
+/** Folders with siblings whose names continue with characters before and after the slash. */
 const folder = fc.constantFrom('a', 'a-', 'a-b', 'a.', 'a0', 'a!', 'b', 'é', '\u{1f600}', '\uff5e');
 const key = fc
   .tuple(fc.array(folder, { minLength: 1, maxLength: 3 }), fc.nat({ max: 12 }))
@@ -71,7 +71,7 @@ const bucket = fc.record({
   startAfter: fc.oneof(fc.constant(null), key, folder),
 });
 
-test('a listing is whole and in order, whatever siblings a server like MinIO counts', async () => {
+test('a listing is complete and in order, even if the server counts siblings as MinIO does', async () => {
   let wrong = 0;
   await fc.assert(
     fc.asyncProperty(bucket, async ({ keys, pageSize, ...options }) => {
@@ -86,7 +86,7 @@ test('a listing is whole and in order, whatever siblings a server like MinIO cou
   assert.ok(wrong > 20, `a plain listing was wrong ${wrong} times`);
 });
 
-test('a server that is right is listed the same with and without regard to crowds', async () => {
+test('a correct server is listed the same with and without the handling of counted siblings', async () => {
   await fc.assert(
     fc.asyncProperty(bucket, async ({ keys, pageSize, ...options }) => {
       const right = () => server(keys, pageSize, () => listPage);
@@ -98,7 +98,7 @@ test('a server that is right is listed the same with and without regard to crowd
   );
 });
 
-/** Lies that leave keys out without a trace in the answers: each answer could be the truth of another bucket. */
+/** False answers that omit keys without a trace: each could be the true answer of another bucket. */
 const OMISSIONS: faults.Lister[] = [faults.droppingPages, faults.endingEarly, faults.byUtf16Units];
 const LIES: faults.Lister[] = [
   ...OMISSIONS,
@@ -109,7 +109,7 @@ const LIES: faults.Lister[] = [
   faults.countingSiblings,
 ];
 
-test('whatever a server lies, a listing fails or has no key out of order, and misses only what no answer shows', async () => {
+test('with any false answer, a listing fails or keeps its order, and misses only keys that no answer shows', async () => {
   const outcomes = { whole: 0, failed: 0, missed: 0 };
   const lies = fc.array(fc.tuple(fc.nat({ max: 3 }), fc.constantFrom(...LIES)), {
     minLength: 1,
@@ -225,14 +225,14 @@ for (const [what, keys, lister, startAfter, code, says] of [
   });
 }
 
-test('an empty page with a token is no end', async () => {
+test('an empty page with a token does not end the listing', async () => {
   let asked = 0;
   const nowAndThen = server(KEYS, 10, () => (asked++ % 2 === 0 ? faults.emptyPage : listPage));
   const listed = await listAll(nowAndThen, { prefix: 'k/', delimiter: undefined, startAfter: null }, false);
   assert.deepEqual(listed, KEYS);
 });
 
-test('a folder that is listed again on the next page, or at start-after within it, is no error', async () => {
+test('a folder that is listed again on the next page, or with start-after inside it, is not an error', async () => {
   const pages: S3Page[] = [
     { objects: [], folders: ['a/'], next: '1' },
     { objects: [], folders: ['a/'], next: '2' },
@@ -250,7 +250,7 @@ test('a folder that is listed again on the next page, or at start-after within i
   }
 });
 
-test("only what is not Amazon's own is listed around crowds", () => {
+test("counted siblings are handled for every server but Amazon's own", () => {
   const endpoints = {
     'https://s3.eu-west-1.amazonaws.com': true,
     'https://bucket.vpce-1a2b-x.s3.us-east-1.vpce.amazonaws.com': true,

@@ -15,7 +15,7 @@ const server = await startBucketServer();
 after(() => server.close());
 server.store.createBucket(BUCKET);
 
-/** The document that the server below answers every request with. */
+/** The document that the server below sends for every request. */
 let answer = '';
 const speaker = createServer((_, response) => {
   response.writeHead(200, { 'content-type': 'application/xml' }).end(answer);
@@ -60,7 +60,7 @@ const ODD_NAMES = [
   '..',
 ];
 
-test('keys of all characters come as they are, with and without folders', async () => {
+test('keys with all characters are decoded, with and without folders', async () => {
   const odd = ODD_NAMES.map((name) => `odd/${name}`);
   const inside = ODD_NAMES.map((name) => `odd/f ${name}/x`);
   for (const key of [...odd, ...inside]) server.store.put(BUCKET, key, 'x');
@@ -70,7 +70,7 @@ test('keys of all characters come as they are, with and without folders', async 
   assert.deepEqual(all.lastKeys, [all.keys.at(-1)]);
   const flat = await listAll(source, 'odd/', '/');
   assert.deepEqual(flat.keys, [...odd].sort(compareKeys));
-  // A folder may be what a page ends with: a later listing goes on after it.
+  // A page may end with a folder: a later listing continues after it.
   const folders = await listAll(source, 'odd/f', '/');
   assert.deepEqual(folders.keys, []);
   assert.deepEqual(folders.lastKeys, [
@@ -85,7 +85,7 @@ test('keys of all characters come as they are, with and without folders', async 
   }
 });
 
-test('several pages are one listing, with and without folders', async () => {
+test('several pages form one listing, with and without folders', async () => {
   const name = (n: number) => String(n).padStart(4, '0');
   const keys = Array.from({ length: 2100 }, (_, n) => `pages/${name(n)}${n % 3 === 0 ? '/x' : ''}`);
   for (const key of keys) server.store.put(BUCKET, key, 'x');
@@ -116,7 +116,7 @@ test('keys of a server that does not encode them are not decoded', async () => {
   assert.deepEqual((await listAll(open(speakerUrl), '')).keys, ['a+b%20c & d']);
 });
 
-/** Two entries, written in other ways than S3's own. */
+/** Two entries, written in other forms than S3's own. */
 const WRITINGS: Record<string, (a: string, b: string) => string> = {
   'as S3 writes them': (a, b) => entry(a) + entry(b),
   'with line ends between': (a, b) => `\n  ${entry(a)}\n  ${entry(b)}\n`,
@@ -145,7 +145,7 @@ for (const [how, write] of Object.entries(WRITINGS)) {
   });
 }
 
-test('what S3 writes is not left to the SDK, and what may mean something else is', () => {
+test("entries in S3's usual form are read here, and the SDK parses everything ambiguous", () => {
   const plain = page(`<IsTruncated>false</IsTruncated>${entry('a')}${entry('b')}`);
   const taken = readEntries(plain);
   assert.deepEqual(
@@ -197,7 +197,7 @@ for (const [what, document, says] of [
     /100% is not URL-encoded/,
   ],
 ] as const) {
-  test(`an answer that ${what} fails, and passes for no listing`, async () => {
+  test(`an answer that ${what} fails, and is not taken for a listing`, async () => {
     answer = whole;
     assert.deepEqual((await listAll(open(speakerUrl), '')).keys, ['a', 'b']);
     answer = document;

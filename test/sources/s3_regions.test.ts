@@ -7,7 +7,7 @@ const { db, server } = world;
 before(() => world.startWorker());
 server.store.createBucket('far-away', { region: 'eu-west-1' });
 
-test('the region of a bucket is found out once, not with every request', async () => {
+test('the region of a bucket is looked up once, not for every request', async () => {
   for (const n of [1, 2, 3, 4, 5]) server.store.put('far-away', `far/${n}.csv`, `n\n${n}\n`);
   await db.query('create table far (n integer)');
   await world.insertConnector({
@@ -29,7 +29,7 @@ test('the region of a bucket is found out once, not with every request', async (
   );
 });
 
-test('a region that the connector says is kept to, and told where it is wrong', async () => {
+test("the connector's region is used, and a wrong one gives an error that says so", async () => {
   server.requests.reset();
   await world.insertConnector({
     name: 'wrong',
@@ -44,7 +44,7 @@ test('a region that the connector says is kept to, and told where it is wrong', 
     (polls) => polls.length > 0,
   );
   assert.match(poll!.error, /in another region than the connector says.*to null/);
-  // The second one asks whether the bucket can be read at all.
+  // The second request asks whether the bucket can be read at all.
   assert.deepEqual(
     server.requests.recent.map(({ status }) => status),
     [400, 400],

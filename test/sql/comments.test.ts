@@ -40,7 +40,7 @@ test('comments are sentences', async () => {
   assert.deepEqual(odd, []);
 });
 
-test('docs/sql.md says what the comments say; if not: npm run docs', async () => {
+test('docs/sql.md matches the comments; if not: npm run docs', async () => {
   const file = await readFile(new URL('../../docs/sql.md', import.meta.url), 'utf8');
   assert.equal(file, await describeSchema(await db.connect()));
 });

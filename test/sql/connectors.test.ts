@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { testDatabase } from '../support/database.ts';
 
-// No worker runs here: what SQL alone does, and in one transaction with the jobs.
+// No worker runs here: these are the effects of SQL alone, in one transaction with the jobs.
 const db = await testDatabase();
 
 const insert = (columns: Record<string, unknown>) => {
@@ -37,7 +37,7 @@ const enqueue = (connector: string, keys: string[]) =>
     ],
   );
 
-test('a life of inserts, pause, resume, change and drop moves the jobs along', async () => {
+test('inserting, pausing, resuming, changing and dropping a connector update its jobs', async () => {
   await db.query('create table t (n integer)');
   await insert({ name: 'life' });
   assert.ok((await jobs()).includes('poll:life'), 'the first poll is queued by the insert itself');
@@ -119,7 +119,7 @@ test('cancelled, failed and retried files keep status, job and history in step',
   assert.equal((await statuses())['a/1'], 'in_queue');
   assert.ok((await jobs()).includes(`import_file:${one.id}`));
 
-  // An attempt that was taken from its worker, by a cancel, cannot record a success any more.
+  // An attempt that a cancel has taken from its worker cannot record a success.
   const [attempt] = await db.query<{ attempt_id: number }>(
     'select attempt_id from s3_connector_private.start_attempt($1, 1)',
     [one.id],
@@ -148,7 +148,7 @@ test('cancelled, failed and retried files keep status, job and history in step',
   assert.ok(history.slice(1).every((row) => Number(row.seconds) >= 0));
 });
 
-test('an unknown name or key names what is near', async () => {
+test('the error for an unknown name or key suggests similar ones', async () => {
   await insert({ name: 'flights_daily' });
   await enqueue('flights_daily', ['a/2026-01.csv', 'a/2026-03.csv']);
   await assert.rejects(db.query("select s3_connector.pause('flight_daily')"), {
@@ -161,7 +161,7 @@ test('an unknown name or key names what is near', async () => {
   });
 });
 
-test('the counts of a success must add up', async () => {
+test('the counts of a successful import must add up', async () => {
   await insert({ name: 'counts' });
   await enqueue('counts', ['a/1']);
   await assert.rejects(

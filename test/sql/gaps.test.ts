@@ -28,7 +28,7 @@ async function gaps(name: string, pattern: string, more = ''): Promise<string[]>
   return rows.map((row) => row.gap);
 }
 
-test('the missing hours between the first key and the last, over the ends of days', async () => {
+test('key_gaps finds the missing hours between the first key and the last, across days', async () => {
   await track('hourly', [
     'logs/2025/12/31/22/a.csv',
     'logs/2025/12/31/22/b.csv',
@@ -63,7 +63,7 @@ test('the missing hours between the first key and the last, over the ends of day
   ]);
 });
 
-test('by day, by month, with other names around them, and with a name after the date', async () => {
+test('key_gaps works by day and by month, with other text around the date, and with a name after it', async () => {
   const days = Array.from({ length: 60 }, (_, i) =>
     new Date(Date.UTC(2024, 1, 1 + i)).toISOString().slice(0, 10),
   );
@@ -88,7 +88,7 @@ test('by day, by month, with other names around them, and with a name after the 
   );
 });
 
-test('what cannot be a dated pattern is refused with a hint', async () => {
+test('a pattern that cannot be a dated pattern is refused with a hint', async () => {
   for (const [pattern, says] of [
     ['logs/*', /must have \{YYYY\}/],
     ['logs/{DD}/{MM}/{YYYY}/*', /in this order/],
@@ -107,7 +107,7 @@ test('what cannot be a dated pattern is refused with a hint', async () => {
   await assert.rejects(gaps('dayly', 'm/{YYYY}/*'), { code: '42704', hint: /daily/ });
 });
 
-test('each slot is one look into the index, and a reader may ask', async () => {
+test('key_gaps looks up each slot in the index, and a reader may call it', async () => {
   const hours = Array.from({ length: 2000 }, (_, i) => new Date(Date.UTC(2020, 0, 1, i)).toISOString());
   await track(
     'long',

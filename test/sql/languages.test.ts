@@ -4,8 +4,8 @@ import { compileGlob } from '../../src/glob.ts';
 import { nextRun } from '../../src/schedule.ts';
 import { testDatabase } from '../support/database.ts';
 
-// Globs and schedules are judged in SQL at the insert, and understood in TypeScript at the poll. Whatever the one lets
-// pass, the other must understand.
+// SQL checks globs and schedules at the insert, and TypeScript reads them at the poll. TypeScript must be able to read
+// every one that SQL accepts.
 const db = await testDatabase();
 
 /** The same texts in every run. */
@@ -28,7 +28,7 @@ const globFaults = async (patterns: string[]) => {
   return new Map(rows.map((row) => [row.pattern, row.fault]));
 };
 
-test('every glob that SQL lets pass compiles', async () => {
+test('every glob that SQL accepts compiles', async () => {
   const parts = [
     '[',
     ']',
@@ -62,7 +62,7 @@ test('every glob that SQL lets pass compiles', async () => {
   );
 });
 
-test('what is meant as a glob passes, and what cannot be one says why', async () => {
+test('SQL accepts valid globs, and says why it refuses others', async () => {
   const good = [
     'data/*',
     'data/',
@@ -92,7 +92,7 @@ test('what is meant as a glob passes, and what cannot be one says why', async ()
     assert.match(faults.get(pattern) ?? 'passed', says, pattern);
 });
 
-test('every schedule that SQL lets pass has a next run', async () => {
+test('every schedule that SQL accepts has a next run', async () => {
   const fields = [
     ...texts(
       ['*', '0', '1', '2', '5', '7', '31', '59', '-', ',', '/', 'jan', 'feb', 'mon', 'SUN', '?', 'L', '#'],
@@ -119,7 +119,7 @@ test('every schedule that SQL lets pass has a next run', async () => {
   assert.ok(passed.some((row) => row.due === false));
 });
 
-test('schedules that people write pass, and those that croner would refuse do not', async () => {
+test('SQL accepts usual schedules, and refuses those that croner refuses', async () => {
   const good = [
     'minute',
     'hour',

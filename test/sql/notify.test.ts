@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { testDatabase } from '../support/database.ts';
 
-// What a session hears that listens to the channel s3_connector.
+// The notifications of a session that listens to the channel s3_connector.
 const db = await testDatabase();
 
 async function listen() {
@@ -14,7 +14,7 @@ async function listen() {
   await client.query('listen s3_connector');
   return {
     client,
-    /** All that was committed before. */
+    /** Waits for all notifications that were committed before. */
     async heard() {
       await client.query('select');
       return heard.splice(0).map((payload) => JSON.parse(payload) as Record<string, unknown>);
@@ -34,7 +34,7 @@ const insertFile = (name: string, key: string) =>
     [name, key],
   );
 
-test('every change of a status, once it is committed, and nothing else', async () => {
+test('every change of a status is notified after its commit, and nothing else', async () => {
   await insertConnector('plain');
   const { client, heard } = await listen();
   await db.query(`insert into s3_connector.files (connector_name, key, etag, size_bytes, last_modified)
@@ -60,7 +60,7 @@ test('every change of a status, once it is committed, and nothing else', async (
   assert.deepEqual(await heard(), []);
 });
 
-test('the longest names and keys fit, in whatever characters', async () => {
+test('the longest names and keys fit into a notification, with any characters', async () => {
   const name = `n${'\x01'.repeat(198)}n`;
   await insertConnector(name);
   const { heard } = await listen();
@@ -72,7 +72,7 @@ test('the longest names and keys fit, in whatever characters', async () => {
   }
 });
 
-test('a connector that does not notify is silent', async () => {
+test('a connector without notifications sends none', async () => {
   await insertConnector('silent', ', notify', ', false');
   const { heard } = await listen();
   await insertFile('silent', 'a');
@@ -80,7 +80,7 @@ test('a connector that does not notify is silent', async () => {
   assert.deepEqual(await heard(), []);
 });
 
-test('where a listener is stuck and the queue fills up, files go on in silence', async () => {
+test('if a listener is stuck and the notification queue is full, files are still imported', async () => {
   await insertConnector('full');
   const { heard } = await listen();
   await db.asSuperuser(`create or replace function s3_connector_private.has_room_to_notify()

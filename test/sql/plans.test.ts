@@ -6,7 +6,7 @@ import { type ScaleQuery, scaleQueries } from '../../bench/scale/queries.ts';
 import { testDatabase } from '../support/database.ts';
 import { Planner } from '../support/plans.ts';
 
-// The queries of `npm run bench -- scale`, which measures them; here only how they read files.
+// The queries of `npm run bench -- scale`, which measures them; this test only checks how they read files.
 const db = await testDatabase();
 let planner: Planner;
 let queries: ScaleQuery[];
@@ -14,7 +14,7 @@ let queries: ScaleQuery[];
 before(async () => {
   const client = new pg.Client({ connectionString: db.superuserUrl });
   await client.connect();
-  // Files that come without triggers look like those of a copy, unless the database is known before.
+  // Files without triggers look like those of a copy, unless the database is known before.
   await client.query('select s3_connector_private.pause_if_copied()');
   await makeFiles(client, { connectors: 300, big: 30_000, small: 200 });
   await client.query('select s3_connector_private.count_totals()');
@@ -25,14 +25,14 @@ before(async () => {
 });
 after(() => planner.close());
 
-test('a scan of files is seen where there is one, also inside a function', async () => {
+test('the test sees a scan of files, also inside a function', async () => {
   assert.deepEqual(
     (await planner.scans('files', 'select * from s3_connector_private.wrong_totals()')).map(({ by }) => by),
     ['seq'],
   );
 });
 
-test('nothing that watches, polls or imports scans files', async () => {
+test('no query for monitoring, polling or importing scans files', async () => {
   const scans: unknown[] = [];
   for (const { name, text, values, before: first } of queries) {
     // Often enough for the plans of functions to become generic ones.
@@ -46,8 +46,8 @@ test('nothing that watches, polls or imports scans files', async () => {
   assert.deepEqual(scans, []);
 });
 
-test('a search by name over all connectors goes by an index of its own', async () => {
-  // PostgreSQL 18 could also skip through the index by connector, at the price of a look-up per connector.
+test('a search by name over all connectors uses its own index', async () => {
+  // PostgreSQL 18 could also skip through the index by connector, with one lookup per connector.
   const found = await planner.scans(
     'files',
     "select from s3_connector.files where key like 'data/77/2020/01/1%'",
@@ -58,7 +58,7 @@ test('a search by name over all connectors goes by an index of its own', async (
   );
 });
 
-test('the totals of files that were made without triggers are right once counted', async () => {
+test('the totals of files that were inserted without triggers are right once counted', async () => {
   assert.deepEqual(await db.query('select * from s3_connector_private.wrong_totals()'), []);
   assert.equal(
     (await db.one<{ n: number }>('select count(*) as n from s3_connector.connector_status')).n,

@@ -22,7 +22,7 @@ test('every table of the connector and of its queue has a primary key', async ()
   assert.deepEqual(without, []);
 });
 
-test('a connector lives its whole life where all tables are published', async () => {
+test('a connector works from insert to drop if all tables are published', async () => {
   await db.query('create table readings (n integer primary key, file_id bigint)');
   for (const n of [1, 2]) world.put(`readings/${n}.csv`, `n\n${n}\n`);
   world.put('readings/3.csv', 'n\nbroken\n');
@@ -46,7 +46,7 @@ test('a connector lives its whole life where all tables are published', async ()
   ]);
   await db.waitFor('select from s3_connector.file_history', (rows) => rows.length === 0);
 
-  // A copy of the database deletes its home and counts all totals anew.
+  // A copy of the database deletes its identity row and counts all totals again.
   await db.asSuperuser('update s3_connector_private.database_identity set database_oid = 1');
   await housekeep();
   await db.waitFor<{ state: string }>(
@@ -59,7 +59,7 @@ test('a connector lives its whole life where all tables are published', async ()
   assert.deepEqual(await db.query('select from s3_connector_private.totals'), []);
 });
 
-/** Runs what the workers do every minute, and waits until the totals are summed up, which comes after most of it. */
+/** Runs the workers' every-minute task, and waits until the totals are summed up, which is one of its last steps. */
 async function housekeep(): Promise<void> {
   await db.query(`select ${queue}.add_job('poll_due', job_key => 'poll_due')`);
   await db.waitFor('select from s3_connector_private.total_changes', (rows) => rows.length === 0);

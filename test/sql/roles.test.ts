@@ -5,7 +5,7 @@ import type pg from 'pg';
 import { migrate } from '../../src/db/migrations.ts';
 import { testDatabase } from '../support/database.ts';
 
-// The group roles are the server's and other tests use them too: here only roles of this file's own are put into them.
+// The group roles belong to the server and other tests use them too: only roles of this file are added to them.
 const db = await testDatabase();
 
 const GROUPS = ['s3_connector_reader', 's3_connector_operator', 's3_connector_admin'] as const;
@@ -47,19 +47,19 @@ const routines = await db.query<{ schema: string; name: string; call: string }>(
   from pg_proc p join pg_namespace n on n.oid = p.pronamespace
   where n.nspname in ('s3_connector', 's3_connector_private') and p.prorettype <> 'trigger'::regtype`);
 const steering = routines.filter((routine) => routine.schema === 's3_connector');
-/** What only looks. */
+/** Calls that only read. */
 const looking = ['find_gaps'];
 const internal = routines.filter((routine) => routine.schema === 's3_connector_private');
 
-describe('who is in no group', () => {
-  test('sees nothing and calls nothing', async () => {
+describe('a role in no group', () => {
+  test('sees nothing and can call nothing', async () => {
     assert.ok(relations.length >= 13 && steering.length >= 8 && internal.length >= 30);
     for (const { name } of relations) await mayNot('nobody', `select from s3_connector.${name}`);
     for (const { call } of [...steering, ...internal]) await mayNot('nobody', call);
     await mayNot('nobody', insertOf('x'));
   });
 
-  test('is not let in by way of the queue or of the private tables', async () => {
+  test('has no access to the queue or the private tables', async () => {
     await mayNot('nobody', 'select from s3_connector_queue.jobs');
     await mayNot('nobody', "select s3_connector_queue.add_job('poll')");
     await mayNot('nobody', 'select from s3_connector_private.progress');
@@ -80,14 +80,14 @@ describe('a reader', () => {
     assert.equal(rows.length, 1);
   });
 
-  test('does not steer', async () => {
+  test('cannot change anything', async () => {
     for (const { name, call } of steering) if (!looking.includes(name)) await mayNot('reader', call);
     await mayNot('reader', "select s3_connector.pause('shared')", /permission denied for function pause/);
   });
 });
 
 describe('an operator', () => {
-  test('sees and steers', async () => {
+  test('sees everything and can pause, retry and cancel', async () => {
     for (const { name } of relations) await may('operator', `select * from s3_connector.${name}`);
     for (const { call } of steering) {
       await may('operator', call).catch((error) =>
@@ -106,7 +106,7 @@ describe('an operator', () => {
     );
   });
 
-  test('does not configure', async () => {
+  test('cannot configure', async () => {
     await mayNot('operator', insertOf('x'));
     await mayNot('operator', "update s3_connector.connectors set state = 'paused'");
     await mayNot('operator', "delete from s3_connector.connectors where name = 'shared'");
@@ -137,7 +137,7 @@ describe('an admin', () => {
     assert.deepEqual(await db.query("select from s3_connector_queue.jobs where key like 'poll:%mine'"), []);
   });
 
-  test('hears from validation as everybody does', async () => {
+  test('gets the same validation errors as everyone', async () => {
     await assert.rejects(may('admin', insertOf('x').replace("'csv'", "'json'")), {
       code: '22023',
       hint: /Compression/,
@@ -171,7 +171,7 @@ describe('an admin', () => {
     assert.equal(await ownerOf('forged'), names.admin);
   });
 
-  test('cannot turn what another role owns to other rows or tables, but may set its pace, pause and drop it', async () => {
+  test("cannot point another owner's connector at other rows or tables, but may set its limits, pause and drop it", async () => {
     await db.query("select s3_connector.pause('shared')");
     for (const change of [
       "target_table = 'pg_temp.x'",
@@ -198,7 +198,7 @@ describe('an admin', () => {
     await may('admin', "select s3_connector.resume('shared')");
   });
 
-  test('has no way to what only the worker uses, nor to write what it records', async () => {
+  test("has no access to the worker's functions, and cannot write the worker's records", async () => {
     for (const { call } of internal) {
       await mayNot('admin', call, /permission denied for schema s3_connector_private/);
     }
@@ -236,13 +236,13 @@ describe('an admin', () => {
 });
 
 describe('the owner of a connector is the role that inserts it', () => {
-  test('after set role: that role', async () => {
+  test('after set role, it is that role', async () => {
     const team = await db.createRole();
     await db.query(`grant s3_connector_admin to ${team.name}; grant ${team.name} to ${names.operator}`);
     const client = await db.connect();
     await client.query(`set role ${team.name}; ${insertOf('by set role')}`);
     assert.equal(await ownerOf('by set role'), team.name);
-    // The operator is a member of the team now, and so may do as the team does.
+    // The operator is now a member of the team, and has the team's rights.
     await may('operator', "select s3_connector.pause('by set role')");
     await may(
       'operator',
@@ -251,7 +251,7 @@ describe('the owner of a connector is the role that inserts it', () => {
     await db.query(`revoke ${team.name} from ${names.operator}`);
   });
 
-  test('in a security definer function: the role that the function runs as, and not its caller', async () => {
+  test('in a security definer function, it is the role that the function runs as, not its caller', async () => {
     await db.asSuperuser(`create function public.start_one() returns void language sql security definer
       set search_path = pg_catalog, pg_temp as $$ ${insertOf('by function')} $$;
       alter function public.start_one() owner to ${names.admin}`);
@@ -261,8 +261,8 @@ describe('the owner of a connector is the role that inserts it', () => {
   });
 });
 
-describe('migrating', () => {
-  test('of a newer version takes back what everybody was given on the way', async () => {
+describe('a migration', () => {
+  test('to a newer version revokes public privileges that were granted in between', async () => {
     const worker = await db.connect(db.worker);
     const FUNCTIONS = {
       own: 's3_connector.pause(text)',
@@ -285,7 +285,7 @@ describe('migrating', () => {
     }
   });
 
-  test('by a role that may not create roles succeeds, and says who is left out', async () => {
+  test('by a role that may not create roles succeeds, and says which groups are missing', async () => {
     const owner = await db.createRole();
     const plain = await testDatabase({ empty: true });
     await plain.asSuperuser(`alter database ${plain.name} owner to ${owner.name}`);
@@ -296,7 +296,7 @@ describe('migrating', () => {
     const client = await plain.connect(owner);
     const warnings: { message?: string | undefined; hint?: string | undefined }[] = [];
     client.on('notice', (notice) => warnings.push(notice));
-    // The groups are there, made by other databases of this server; in a copy of the script they have other names.
+    // The groups exist, created by other databases of this server; in a copy of the script they have other names.
     const grants = await readFile(new URL('../../sql/6_grants/group_roles.sql', import.meta.url), 'utf8');
     const renamed = grants.replaceAll(/s3_connector_(reader|operator|admin)/g, `${owner.name}_$1`);
     await client.query(`begin; ${renamed}; rollback`);
@@ -325,7 +325,7 @@ describe('migrating', () => {
     );
   });
 
-  test('makes the groups, none of which can log in', async () => {
+  test('creates the groups, none of which can log in', async () => {
     assert.deepEqual(
       await db.query(
         'select rolname, rolcanlogin, rolsuper, rolcreaterole from pg_roles where rolname = any ($1) order by rolname',

@@ -18,9 +18,9 @@ const { id } = await db.one<{ id: string }>(
     values ('slow', 'slow/1', 'e', 1, now(), 'in_queue') returning id`,
 );
 
-/** Begins an attempt and lets it fail; returns the file's status then. */
+/** Begins an attempt and makes it fail; returns the file's status after that. */
 async function failWith(code: string): Promise<string> {
-  // The table is made, and nothing else waits.
+  // The table exists, and no other file waits.
   await db.query("update s3_connector_private.progress set table_ready = true where connector_name = 'slow'");
   await db.query(
     "update s3_connector.files set status = 'in_queue', next_attempt_at = null where id = $1 and status = 'pending_retry'",
@@ -37,7 +37,7 @@ async function failWith(code: string): Promise<string> {
   return status;
 }
 
-test('a reader that stalls twice on a file fails it, whatever came between', async () => {
+test('a reader that stalls twice on a file fails it, with or without other events in between', async () => {
   assert.equal(await failWith('reader_stalled'), 'pending_retry');
   assert.equal(await failWith('connection_lost'), 'pending_retry');
   assert.equal(await failWith('reader_stalled'), 'failure');

@@ -5,13 +5,13 @@ import { FILE_STATUSES } from '../../src/db/schema.ts';
 import { testDatabase } from '../support/database.ts';
 import { pick, type Random, seeded } from '../support/random.ts';
 
-// No worker runs here: the sessions call what it calls, at random and side by side.
+// No worker runs here: the sessions call the worker's functions, at random and in parallel.
 const db = await testDatabase();
 
 const SESSIONS = 6;
 const ACTIONS = 150;
 const NAMES = ['a', 'b', 'c', 'd'];
-/** What two sessions may do to each other: refused, gone meanwhile, or chosen as a deadlock's victim. */
+/** Errors that two sessions may cause each other: refused, deleted meanwhile, or chosen as a deadlock's victim. */
 const EXPECTED = new Set(['22023', '23505', '42704', '55000', '55006', '40P01', '23503']);
 
 const insert = `insert into s3_connector.connectors (name, bucket, pattern, file_format, target_table, max_parallel_files)
@@ -81,7 +81,7 @@ const rollBack: Action = async (client, random) => {
   }
 };
 
-/** The commoner ones stand there more often. */
+/** Frequent calls are listed several times. */
 const LIFE: Action[] = [
   pollFiles,
   pollFiles,
@@ -126,7 +126,7 @@ async function live(client: pg.Client, random: Random, done: Map<string, number>
   }
 }
 
-/** What connector_status is to say, by counting. */
+/** The expected connector_status, by counting. */
 const COUNTED = `
   select c.name, ${FILE_STATUSES.map((status) => `count(f.id) filter (where f.status = '${status}') as ${status}`).join(', ')},
     coalesce(sum(f.rows_imported) filter (where f.status = 'success'), 0)::bigint as rows_total,
@@ -139,7 +139,7 @@ const SHOWN = `
   select name, ${FILE_STATUSES.join(', ')}, rows_total, bytes_total, rows_last_day, bytes_last_day
   from s3_connector.connector_status order by name`;
 
-/** Where the stretches of throughput do not add up to what connector_status says. */
+/** The intervals of throughput that do not add up to connector_status. */
 const OTHER_THROUGHPUT = `
   select s.name, s.rows_last_hour, s.bytes_last_hour, s.rows_last_day, s.bytes_last_day, t.* from s3_connector.connector_status s
   cross join lateral (
@@ -157,7 +157,7 @@ async function assertTotals(): Promise<void> {
   assert.deepEqual(await db.query(OTHER_THROUGHPUT), []);
 }
 
-test('the totals are what counting says, after a random life in several sessions at once', async () => {
+test('the totals equal a count, after random changes in several sessions at once', async () => {
   await db.query('create table target (n integer)');
   for (const name of NAMES.slice(0, 2)) await db.query(insert, [name, null]);
   const refused = new Map<string, number>();
@@ -173,7 +173,7 @@ test('the totals are what counting says, after a random life in several sessions
   await assertTotals();
 });
 
-test('an import that is not committed yet makes no other import of its connector wait', async () => {
+test('an uncommitted import makes no other import of its connector wait', async () => {
   await db.query(insert, ['side by side', null]);
   await db.query(enqueue, ['side by side', objects(['1', '2'])]);
   const files = await db.query<{ id: number }>(
@@ -202,12 +202,12 @@ test('an import that is not committed yet makes no other import of its connector
     await first.query('commit');
     assert.deepEqual(await status(), { running: 0, success: 2, rows_total: 20 });
   } finally {
-    // Whatever they still hold would keep the next tests waiting.
+    // Locks that they still hold would block the next tests.
     await Promise.all([first.end(), second.end()]);
   }
 });
 
-test('what came in counts in the last hour and day for as long as it is that recent', async () => {
+test('imported rows count in the last hour and the last day for as long as they are that recent', async () => {
   await db.query(insert, ['recent', null]);
   await db.query(enqueue, ['recent', objects(['1', '22', '333', '4444'])]);
   await db.query(`
@@ -236,7 +236,7 @@ test('what came in counts in the last hour and day for as long as it is that rec
   await db.query('select s3_connector_private.fold_totals()');
   assert.deepEqual(await recent(), expected);
 
-  // Two hours pass; instead of the clock, the minutes in which it was counted are moved.
+  // Two hours pass; instead of the clock, the counted minutes are moved.
   await db.query(
     "update s3_connector_private.recent_totals set since = since - interval '2 hours' where connector_name = 'recent'",
   );
@@ -252,7 +252,7 @@ test('what came in counts in the last hour and day for as long as it is that rec
   );
 });
 
-test('the last success is the latest one, also when it was undone since', async () => {
+test('the last success is the latest one, also if it was undone later', async () => {
   await db.query(insert, ['last', null]);
   await db.query(enqueue, ['last', objects(['1', '2'])]);
   const lastSuccess = async () =>
@@ -284,7 +284,7 @@ test('the last success is the latest one, also when it was undone since', async 
   assert.deepEqual(await lastSuccess(), second);
 });
 
-test('what is dropped leaves no totals behind', async () => {
+test('a dropped connector leaves no totals', async () => {
   await db.query(insert, ['dropped', null]);
   await db.query(enqueue, ['dropped', objects(['1', '2'])]);
   await db.query('select s3_connector_private.fold_totals()');

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { testDatabase } from '../support/database.ts';
 
-// Every column of connectors and column_mappings: what is refused, and with what words.
+// Every column of connectors and column_mappings: the refused values, and the messages.
 const db = await testDatabase();
 
 type Columns = Record<string, unknown>;
@@ -18,7 +18,7 @@ const insertRow = (table: string, row: Columns) =>
 const insert = (columns: Columns) => insertRow('connectors', { name: 'c', ...COMPLETE, ...columns });
 const map = (columns: Columns) => insertRow('column_mappings', { connector_name: 'mapped', ...columns });
 
-/** Asserts a refusal that says what was expected and what came, of which column, and gives a hint. */
+/** Asserts a refusal that names the column, the expected and the given value, and has a hint. */
 const refused = (says: RegExp, column?: string) => (error: SqlError) => {
   assert.equal(error.code, '22023', error.message);
   assert.match(`${error.message} | ${error.hint}`, says);
@@ -159,7 +159,7 @@ for (const [columns, says] of refusals) {
   });
 }
 
-test('every column that people set has a refusal of its own, or takes whatever its type takes', async () => {
+test('every column that people set has a validation error of its own, or accepts every value of its type', async () => {
   const tested = new Set(
     refusals
       .flatMap(([, says]) => says.source.match(/[a-z_]{4,}/g) ?? [])
@@ -215,15 +215,15 @@ const accepted: Columns[] = [
   { on_import: 'call later($1)' },
 ];
 
-test('what makes sense is accepted', async () => {
+test('valid settings are accepted', async () => {
   for (const [i, columns] of accepted.entries()) await insert({ name: `accepted ${i}`, ...columns });
 });
 
-test('a role of any partition, path and name is taken', async () => {
+test('a role ARN of any partition, path and name is accepted', async () => {
   await insert({ auth_method: 'iam_role', role_arn: 'arn:aws-cn:iam::123456789012:role/team/reader@x' });
 });
 
-test('a name that is taken is refused with a hint, and left to on conflict where the insert has one', async () => {
+test("a duplicate name is refused with a hint, or left to the insert's on conflict clause", async () => {
   await insert({ name: 'taken' });
   await assert.rejects(insert({ name: 'taken' }), {
     code: '23505',
@@ -243,7 +243,7 @@ test('a name that is taken is refused with a hint, and left to on conflict where
   );
 });
 
-test('a change is validated as an insert is, and none to a name that is taken', async () => {
+test('a change is validated as an insert is, and may not use an existing name', async () => {
   await insert({ name: 'changing', state: 'paused' });
   const change = (set: string) =>
     db.query(`update s3_connector.connectors set ${set} where name = 'changing'`);
@@ -253,7 +253,7 @@ test('a change is validated as an insert is, and none to a name that is taken', 
   await assert.rejects(change("name = 'taken'"), { code: '23505', hint: /another name/ });
 });
 
-test('a paused connector may be renamed, and its files, mappings and place in the bucket go along', async () => {
+test('a paused connector may be renamed, and its files, mappings and marker follow', async () => {
   await insert({ name: 'old name', state: 'paused', start_after: 'a/0' });
   await insertRow('column_mappings', { connector_name: 'old name', source_column: 'a', target_column: 'b' });
   await db.query("update s3_connector.connectors set name = 'new name' where name = 'old name'");
@@ -268,7 +268,7 @@ test('a paused connector may be renamed, and its files, mappings and place in th
   assert.deepEqual(await db.query('select from s3_connector.column_mappings'), []);
 });
 
-test('start_after takes the marker along until files were enqueued, and then forward only', async () => {
+test('start_after moves the marker until files were enqueued, and afterwards only forward', async () => {
   const markerAfter = async (change: string) => {
     await db.query(`select s3_connector.pause('starting')`);
     await db.query(`update s3_connector.connectors set start_after = ${change} where name = 'starting'`);
@@ -301,7 +301,7 @@ test('a connector whose settings have become invalid can still be paused', async
   );
 });
 
-test('mappings: what is refused, and with what words', async () => {
+test('invalid mappings are refused with a message', async () => {
   await insert({ name: 'mapped', state: 'paused', file_id_column: 'file' });
   await map({ source_column: 'a', target_column: 'b', data_type: 'numeric(12,2)' });
   const bad: [Columns, RegExp][] = [
@@ -331,13 +331,13 @@ test('mappings: what is refused, and with what words', async () => {
   await map({ source_column: 'left out' });
   await db.query("create type mood as enum ('good')");
   await map({ source_column: 'e', target_column: 'e', data_type: 'mood' });
-  // One statement may swap what two would make clash on the way.
+  // One statement may swap two names, where two statements would conflict in between.
   await db.query(
     "update s3_connector.column_mappings set target_column = case source_column when 'a' then 'd' else 'b' end where source_column in ('a', 'c')",
   );
 });
 
-test('the mappings of a running connector are not changed, unless it is made in the same transaction', async () => {
+test('the mappings of a running connector cannot change, unless it is created in the same transaction', async () => {
   const busy = { code: '55006', message: /pause it first/, hint: /pause\('busy'\)/ };
   const client = await db.connect();
   await client.query(`begin;

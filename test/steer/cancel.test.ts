@@ -19,7 +19,7 @@ before(async () => {
 
 const csv = (rows: number) => `n,pad\n${Array.from({ length: rows }, (_, n) => `${n},x`).join('\n')}\n`;
 
-/** Backends that are in the middle of an import, and whether they wait for a lock. */
+/** Backends in the middle of an import, and whether they wait for a lock. */
 const BACKENDS = `select wait_event_type = 'Lock' as waits from pg_stat_activity
   where datname = current_database() and application_name like 's3_connector import_file %'`;
 
@@ -29,7 +29,7 @@ async function until(what: string, holds: () => Promise<boolean>): Promise<void>
   }
 }
 
-/** Cancels a file and waits until nothing of its import is left. */
+/** Cancels a file and waits until no trace of its import is left. */
 async function cancel(name: string, key: string): Promise<void> {
   const { id } = await db.one<{ id: number }>(
     'select id from s3_connector.files where connector_name = $1 and key = $2',
@@ -74,14 +74,14 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** A table of which each row takes a moment to insert. */
+/** A table in which the insert of each row takes a moment. */
 const slowTable = (table: string, seconds: number) =>
   db.query(`create table ${table} (n integer, pad text);
     create function slow_${table}() returns trigger language plpgsql as
       $$ begin perform pg_sleep(${seconds}); return new; end $$;
     create trigger slow before insert on ${table} for each row execute function slow_${table}()`);
 
-test('a download that stands still', async () => {
+test('a cancel stops a stalled download', async () => {
   await db.query('create table stalled (n integer, pad text)');
   const fault = server.faults.order({ operation: 'GetObject', key: 'stalled/1.csv', stall: { after: 5 } });
   world.put('stalled/1.csv', csv(10));
@@ -95,7 +95,7 @@ test('a download that stands still', async () => {
   await fault.hit();
   await cancel('stalled', 'stalled/1.csv');
   await assertCancelled('stalled', 'stalled/1.csv');
-  // Its only slot goes on with the next file.
+  // Its only slot continues with the next file.
   await db.waitFor(
     "select status from s3_connector.files where key = 'stalled/2.csv'",
     ([file]) => file!.status === 'success',
@@ -111,7 +111,7 @@ test('a download that stands still', async () => {
   assert.equal(await count('stalled'), 20);
 });
 
-test('a file of bad rows', async () => {
+test('a cancel stops a file of bad rows', async () => {
   await db.query(`create table spoiled (n integer, pad text); create sequence spoiled_copies;
     create function count_spoiled() returns trigger language plpgsql security definer as
       $$ begin perform nextval('spoiled_copies'); return null; end $$;
@@ -136,7 +136,7 @@ test('a file of bad rows', async () => {
   );
 });
 
-test('a request that is not answered', async () => {
+test('a cancel stops a request without an answer', async () => {
   await db.query('create table unanswered (n integer, pad text)');
   world.put('unanswered/1.csv', csv(10));
   const overwritten = server.faults.order({
@@ -159,11 +159,11 @@ test('a request that is not answered', async () => {
   fault.cancel();
 });
 
-test('an import that waits for a lock on its table', async () => {
+test('a cancel stops an import that waits for a lock on its table', async () => {
   await db.query('create table locked (n integer, pad text)');
   const locker = await db.connect();
   await locker.query('begin; lock table locked in access exclusive mode');
-  // More than a connection's buffers hold, and less: COPY's data has all been sent, or not.
+  // More than the buffers of a connection hold, and less: all of COPY's data has been sent, or not.
   world.put('locked/long.csv', csv(500_000));
   world.put('locked/short.csv', csv(10));
   await world.insertConnector({ name: 'locked', pattern: 'locked/*', target_table: 'locked' });
@@ -176,7 +176,7 @@ test('an import that waits for a lock on its table', async () => {
   assert.equal(await count('locked'), 0);
 });
 
-test('an import that waits for another to make its table', async () => {
+test('a cancel stops an import that waits for another one to create its table', async () => {
   const locker = await db.connect();
   await locker.query(`begin; select pg_advisory_xact_lock(hashtextextended('"public"."unmade"', 0))`);
   world.put('unmade/1.csv', csv(10));
@@ -196,7 +196,7 @@ for (const [what, columns] of [
     ['whose data was all sent', 1000],
     ['whose data is still being sent', 1_000_000],
   ] as const) {
-    test(`the middle of ${what}, ${size}`, async () => {
+    test(`a cancel stops the middle of ${what}, ${size}`, async () => {
       const name = `copying_${rows}_${Object.keys(columns).length}`;
       await slowTable(name, 0.01);
       world.put(`${name}/1.csv`, csv(rows));
@@ -213,7 +213,7 @@ for (const [what, columns] of [
   }
 }
 
-test('reading Parquet, as often as there are readers and more; and waiting for a reader', async () => {
+test('a cancel stops reads of Parquet, running and waiting for a reader, more often than there are readers', async () => {
   await db.query('create table parquet (n bigint, pad text)');
   const file = await parquetOf("select range as n, 'x' as pad from range(3000000)");
   const keys = Array.from({ length: CONCURRENCY }, (_, n) => `parquet/${n}.parquet`);
@@ -226,7 +226,7 @@ test('reading Parquet, as often as there are readers and more; and waiting for a
     target_table: 'parquet',
     file_format: 'parquet',
   });
-  // Readers that cannot send on, because COPY takes nothing; where there are fewer, the other imports wait for one.
+  // These readers cannot send, because COPY takes no data; if there are fewer readers, the other imports wait for one.
   await db.waitFor<{ waits: boolean }>(
     BACKENDS,
     (rows) => rows.length === CONCURRENCY && rows.every((row) => row.waits),
@@ -235,7 +235,7 @@ test('reading Parquet, as often as there are readers and more; and waiting for a
   for (const key of keys) await assertCancelled('parquet', key);
   await locker.query('rollback');
   assert.equal(await count('parquet'), 0);
-  // All readers are usable, or were replaced.
+  // All readers work, or were replaced.
   for (const key of keys) world.put(key, await parquetOf("select 1::bigint as n, 'y' as pad"));
   for (const key of keys) await db.query("select s3_connector.retry_file('parquet', $1)", [key]);
   assert.deepEqual(
@@ -245,8 +245,8 @@ test('reading Parquet, as often as there are readers and more; and waiting for a
   assert.equal(await count('parquet'), CONCURRENCY);
 });
 
-test('looking through a first file for the types of its columns', async () => {
-  // Seconds of reading in some KB: gzip members may follow each other.
+test('a cancel stops the type inference on a first file', async () => {
+  // Seconds of reading in a few KB, because a gzip may have many members.
   const member = gzipSync(Buffer.from('0,x\n'.repeat(1_000_000)));
   const members = Array.from({ length: 60 }, () => member);
   world.put('inferred/1.csv', Buffer.concat([gzipSync(Buffer.from('n,pad\n')), ...members]));
@@ -257,7 +257,7 @@ test('looking through a first file for the types of its columns', async () => {
   assert.deepEqual(await db.query("select from pg_class where relname = 'inferred'"), []);
 });
 
-test('a file of a connector that is dropped', async () => {
+test('dropping a connector stops its import', async () => {
   await slowTable('dropped', 0.01);
   const fault = server.faults.order({ operation: 'GetObject', key: 'dropped/2.csv', stall: { after: 5 } });
   world.put('dropped/1.csv', csv(100_000));
@@ -276,7 +276,7 @@ test('a file of a connector that is dropped', async () => {
   fault.cancel();
 });
 
-test('cancelled and retried at once, a file is imported by its new attempt alone', async () => {
+test('a file that is cancelled and retried at once is imported by its new attempt alone', async () => {
   await db.query('create table again (n integer, pad text)');
   const fault = server.faults.order({ operation: 'GetObject', key: 'again/1.csv', stall: { after: 5 } });
   world.put('again/1.csv', csv(10));
@@ -293,13 +293,13 @@ test('cancelled and retried at once, a file is imported by its new attempt alone
   fault.cancel();
 });
 
-test('a worker that could not hear of a cancel sees it when its listening connection is back', async () => {
+test('a worker that missed a cancel sees it when its listening connection is back', async () => {
   await db.query('create table unheard (n integer, pad text)');
   const fault = server.faults.order({ operation: 'GetObject', key: 'unheard/1.csv', stall: { after: 5 } });
   world.put('unheard/1.csv', csv(10));
   await world.insertConnector({ name: 'unheard', pattern: 'unheard/*', target_table: 'unheard' });
   await fault.hit();
-  // What cancel_file does, without telling anybody.
+  // The effect of cancel_file, without its notification.
   await db.query(
     "update s3_connector.files set status = 'cancelled', attempt_id = null where connector_name = 'unheard'",
   );
@@ -311,10 +311,10 @@ test('a worker that could not hear of a cancel sees it when its listening connec
   fault.cancel();
 });
 
-test('a reader that gives no answer', async () => {
+test('a cancel stops a reader that does not answer', async () => {
   await db.query('create table mute (n bigint)');
   world.put('mute/1.parquet', await parquetOf('select 1::bigint as n'));
-  // The tests before have left readers that wait for work; now they do not get to it.
+  // Earlier tests have left readers that wait for work; now they cannot start it.
   const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'pid=,ppid=']);
   const processes = stdout
     .trim()
@@ -359,7 +359,7 @@ test('pausing lets a running import finish', async () => {
   assert.equal(await count('paused'), 10);
 });
 
-test('cancelling twice, or what has ended, does no harm', async () => {
+test('cancelling twice, or cancelling a finished file, does no harm', async () => {
   const history = () => db.query("select from s3_connector.file_history where connector_name = 'locked'");
   const before = (await history()).length;
   await db.query("select s3_connector.cancel_file('locked', 'locked/short.csv')");
@@ -370,7 +370,7 @@ test('cancelling twice, or what has ended, does no harm', async () => {
   });
 });
 
-test('the grace time of a worker that ends also stops what waits for a lock', async () => {
+test('the grace time of a stopping worker also ends imports that wait for a lock', async () => {
   await worker.end('SIGTERM');
   await db.query('create table graceless (n integer, pad text)');
   const locker = await db.connect();

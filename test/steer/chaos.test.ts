@@ -11,10 +11,10 @@ const SESSIONS = 8;
 const CALLS = 60;
 const CONNECTORS = ['wide', 'narrow', 'made'];
 const ENDED = ['success', 'failure', 'cancelled', 'undone'];
-/** What a call may be refused with: not now (paused, imported, not imported), or being imported. */
+/** Allowed refusals of a call: not now (paused, imported, not imported), or being imported. */
 const REFUSALS = ['55000', '55006'];
 
-/** Seed of all that is random in the calls; STEER_SEED repeats a run, as far as the workers' timing allows. */
+/** Seed of all random choices; STEER_SEED repeats a run, as far as the workers' timing allows. */
 const seed = Number(process.env.STEER_SEED ?? Math.floor(Math.random() * 2 ** 31));
 
 /** mulberry32 */
@@ -30,7 +30,7 @@ function randomFrom(start: number): () => number {
 
 const key = (name: string, file: number) => `${name}/${String(file).padStart(2, '0')}.csv`;
 
-test('steering at random, from many sessions, while workers run and one dies', async (t) => {
+test('random calls from many sessions, while workers run and one dies, keep the state consistent', async (t) => {
   t.diagnostic(`STEER_SEED=${seed}`);
   await prepare();
   const doomed = await world.startWorker();
@@ -45,7 +45,7 @@ test('steering at random, from many sessions, while workers run and one dies', a
   server.faults.clear();
   await settle();
   await assertConsistent();
-  // Whatever the calls have left is brought in.
+  // Everything that the calls have left is imported.
   for (const name of CONNECTORS) {
     await db.query('select s3_connector.set_marker($1, null)', [name]);
     await db.query('select s3_connector.retry($1)', [name]);
@@ -95,7 +95,7 @@ async function prepare(): Promise<void> {
   }
 }
 
-/** Calls at random; an error that is no refusal, such as a deadlock, fails the test. */
+/** Makes random calls; an error that is not a refusal, such as a deadlock, fails the test. */
 async function steer(session: pg.Client, random: () => number): Promise<void> {
   const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)]!;
   for (let call = 0; call < CALLS; call++) {
@@ -130,7 +130,7 @@ async function steer(session: pg.Client, random: () => number): Promise<void> {
 
 async function settle(): Promise<void> {
   for (const name of CONNECTORS) await db.query('select s3_connector.resume($1)', [name]);
-  // What workers do by the clock, now: free what the dead one held, and wake who waits.
+  // The workers' scheduled tasks, now: free the files of the dead worker, and wake waiting connectors.
   await db.query("select s3_connector_private.rescue_files(); select s3_connector_queue.add_job('poll_due')");
   for (const name of CONNECTORS) await world.settled(name);
 }
@@ -141,7 +141,7 @@ async function assertConsistent(): Promise<void> {
     [ENDED],
   );
   assert.deepEqual(odd, []);
-  // A job may be in its last moments, after its file was recorded.
+  // A job may be about to end, after its file was recorded.
   await db.waitFor(
     'select * from s3_connector_queue.jobs where locked_at is not null',
     (rows) => rows.length === 0,

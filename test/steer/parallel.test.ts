@@ -10,7 +10,7 @@ before(() => Promise.all([world.startWorker(), world.startWorker()]));
 
 const key = (file: number) => `limited/${String(file).padStart(2, '0')}.csv`;
 
-/** How many files of the connector were running at once, at most, as its history tells. */
+/** The largest number of files of the connector that ran at once, by its history. */
 async function mostAtOnce(name: string): Promise<number> {
   const { most } = await db.one<{ most: number }>(
     `select max(running) as most from (
@@ -23,12 +23,12 @@ async function mostAtOnce(name: string): Promise<number> {
   return Number(most);
 }
 
-test('max_parallel_files holds while files succeed, fail, are tried again and are cancelled', async () => {
+test('max_parallel_files holds while files succeed, fail, are retried and are cancelled', async () => {
   await db.query('create table limited (n integer)');
   for (let file = 0; file < FILES; file++) {
     world.put(key(file), file % 5 === 1 ? 'n\nbroken\n' : `n\n${file}\n`);
     if (file % 4 === 2) {
-      // Passing trouble: they come back by themselves, when the slots may be taken.
+      // Passing errors: the retries come by themselves, when the slots may be taken.
       server.faults.order({
         operation: 'GetObject',
         key: key(file),
@@ -36,7 +36,7 @@ test('max_parallel_files holds while files succeed, fail, are tried again and ar
         times: 4,
       });
     }
-    // A stall holds its slot until it is cancelled; the last ones are let go.
+    // A stalled file holds its slot until it is cancelled; the last ones are released.
     server.faults.order({
       operation: 'GetObject',
       key: key(file),
@@ -75,7 +75,7 @@ for (const [name, max_parallel_files] of [
   ['woken', 1],
   ['woken_unlimited', null],
 ] as const) {
-  test(`a connector whose jobs somebody has deleted is woken within a minute: ${name}`, async () => {
+  test(`a connector whose jobs were deleted is started again within a minute: ${name}`, async () => {
     await db.query(`create table ${name} (n integer)`);
     for (const file of [1, 2]) world.put(`${name}/${file}.csv`, `n\n${file}\n`);
     await world.insertConnector({
@@ -94,7 +94,7 @@ for (const [name, max_parallel_files] of [
       select s3_connector_queue.remove_job(key) from s3_connector_queue.jobs where key like 'import_file:%';
       truncate ${name};
       commit`);
-    // What the crontab does every minute, now.
+    // The task that the crontab runs every minute.
     await db.query("select s3_connector_queue.add_job('poll_due')");
     await world.settled(name);
     assert.deepEqual(await db.query(`select n from ${name} order by n`), [{ n: 1 }, { n: 2 }]);
@@ -122,13 +122,13 @@ test('a second job for a file leaves a live attempt alone', async () => {
   assert.deepEqual(await db.query('select n from twice'), [{ n: 1 }]);
 });
 
-test('an attempt of this worker that nobody makes any more is begun again', async () => {
+test('a running attempt that its worker does not know starts again', async () => {
   await db.query('create table lost (n integer)');
   world.put('lost/1.csv', 'n\n1\n');
   await world.insertConnector({ name: 'lost', pattern: 'lost/*', target_table: 'lost', state: 'paused' });
   await db.query("select s3_connector.resume('lost')");
   await world.settled('lost');
-  // As after a start whose answer was lost.
+  // As after a start of an attempt whose answer was lost.
   await db.query(`update s3_connector.files set status = 'running', attempt_id = 0, worker_id =
       (select min(id) from s3_connector.workers where alive) where connector_name = 'lost'`);
   const { id } = await db.one<{ id: number }>(

@@ -5,12 +5,12 @@ import { openControl } from '../../src/db/control.ts';
 import { cancelOnAbort } from '../../src/import/cancel.ts';
 import { testDatabase } from '../support/database.ts';
 
-// No worker runs here: what it does in the database is done by hand, step by step between what people do.
+// No worker runs here: its database calls are made by hand, step by step between the calls of people.
 const db = await testDatabase();
 const [person, worker] = [await db.connect(), await db.connect(db.worker)];
 const WORKER_ID = 1;
 
-/** A connector with files in the queue, whose table is there; the ids of its files. */
+/** Creates a connector with its table and files in the queue; returns the ids of the files. */
 async function queued(name: string, columns: Record<string, unknown> = {}): Promise<number[]> {
   const row = {
     name,
@@ -50,7 +50,7 @@ const poll = (
 const start = (client: pg.ClientBase, file: number) =>
   client.query('select attempt_id from s3_connector_private.start_attempt($1, $2)', [file, WORKER_ID]);
 
-/** Makes one call in an open transaction, and another that must wait for it; what the second one got after the commit. */
+/** Makes one call in an open transaction, and another one that must wait for it; returns the second one's result. */
 async function inTurn<T>(
   first: () => Promise<unknown>,
   second: () => Promise<T>,
@@ -94,7 +94,7 @@ const takeJob = async (file: number) => {
   assert.equal(taken.length, 1);
 };
 
-test('of two who look for the last free slot one gets it', async () => {
+test('if two jobs look for the last free slot, one gets it', async () => {
   const [first, second] = await queued('slot', { max_parallel_files: 1 });
   const { rows } = await inTurn(
     () => start(person, first!),
@@ -103,7 +103,7 @@ test('of two who look for the last free slot one gets it', async () => {
   assert.deepEqual(rows, []);
 });
 
-test('a job that begins while its file is being queued has the file', async () => {
+test('a job that starts while its file is being queued gets the file', async () => {
   const [first] = await queued('resumed');
   await takeJob(first!);
   await db.query("select s3_connector.cancel_file('resumed', '1')");
@@ -114,14 +114,14 @@ test('a job that begins while its file is being queued has the file', async () =
   assert.equal(rows.length, 1);
 });
 
-test('a file whose job has looked too early gets another one', async () => {
+test('a file whose job looked too early gets another job', async () => {
   const [first] = await queued('early', { max_parallel_files: 1 });
   await takeJob(first!);
   await db.query("select s3_connector.pause('early')");
   assert.deepEqual((await start(worker, first!)).rows, []);
   await db.query("select s3_connector.resume('early')");
   assert.deepEqual(await states('early'), ['in_queue 1', 'in_queue 0', 'in_queue 0']);
-  // The same where the first to end gives the next ones their jobs.
+  // The same if the first one to end gives the next files their jobs.
   await takeJob(first!);
   await db.query("select s3_connector_private.dispatch('early')");
   assert.deepEqual(await states('early'), ['in_queue 1', 'in_queue 0', 'in_queue 0']);
@@ -164,10 +164,10 @@ for (const [what, end] of [
       worker.query("select s3_connector_private.fail_poll($1, now(), now(), 1, 'code', 'error')", [name]),
   ],
 ] as const) {
-  test(`a poll that ${what} waits for whoever has the connector, and holds nothing meanwhile`, async () => {
+  test(`a poll that ${what} waits for the lock on the connector, and holds no other lock meanwhile`, async () => {
     const name = `polled_${what}`;
     await queued(name);
-    // Both take the connector's progress, which the poll must not have by then.
+    // Both lock the connector's progress, which the poll must not hold at that time.
     for (const call of ['set_marker($1, null)', 'drop_connector($1)']) {
       await inTurn(
         () => person.query('select s3_connector_private.require_connector($1)', [name]),
@@ -179,7 +179,7 @@ for (const [what, end] of [
   });
 }
 
-test('a file whose job begins while its connector goes on after an outage has a job, or its attempt', async () => {
+test('a file whose job starts while its connector resumes after an outage has a job or an attempt', async () => {
   const [first, second] = await queued('outage');
   const endOutage = "select s3_connector_private.end_outage('outage')";
   const jobs = ['in_queue 1', 'in_queue 1', 'in_queue 1'];
@@ -198,7 +198,7 @@ test('a file whose job begins while its connector goes on after an outage has a 
   assert.equal(rows.length, 1);
 });
 
-test('a retry that comes due in an outage waits in the queue, and is begun after it', async () => {
+test('a retry that is due during an outage waits in the queue, and starts after it', async () => {
   const [first] = await queued('due_in_outage');
   await takeJob(first!);
   const [attempt] = (await start(worker, first!)).rows;
@@ -215,7 +215,7 @@ test('a retry that comes due in an outage waits in the queue, and is begun after
   assert.equal((await start(worker, first!)).rows.length, 1);
 });
 
-test('an outage that is noted while its connector is being dropped is forgotten', async () => {
+test('an outage that is recorded while its connector is being dropped is deleted', async () => {
   await queued('dropped');
   await inTurn(
     () => person.query("select s3_connector.drop_connector('dropped')"),
@@ -224,7 +224,7 @@ test('an outage that is noted while its connector is being dropped is forgotten'
   assert.deepEqual(await db.query("select from s3_connector_queue.jobs where key = 'poll:dropped'"), []);
 });
 
-test('a poll that began before somebody asked for one does not say that the connector has caught up', async () => {
+test('a poll that began before it was requested does not mark the connector as caught up', async () => {
   await queued('asked');
   const caughtUp = () => db.one("select caught_up from s3_connector.connector_status where name = 'asked'");
   const answer = (startedAt: Date) =>
@@ -243,7 +243,7 @@ test('a poll that began before somebody asked for one does not say that the conn
   assert.deepEqual(await caughtUp(), { caught_up: true });
 });
 
-test('a poll that another one has overtaken is made again', async () => {
+test('a poll that was overtaken by another one runs again', async () => {
   await queued('overtaken');
   await db.query("select s3_connector_queue.remove_job('poll:overtaken')");
   await worker.query(
@@ -255,7 +255,7 @@ test('a poll that another one has overtaken is made again', async () => {
   );
 });
 
-test('a poll whose marker was set meanwhile does nothing', async () => {
+test('a poll whose marker was changed meanwhile does nothing', async () => {
   await queued('marked');
   await inTurn(
     () => person.query("select s3_connector.set_marker('marked', '0')"),
@@ -267,7 +267,7 @@ test('a poll whose marker was set meanwhile does nothing', async () => {
   );
 });
 
-test("what somebody steers is not waited for by the rescue of dead workers' files", async () => {
+test("the rescue of dead workers' files does not wait for files that a person has locked", async () => {
   const [first] = await queued('rescued');
   await takeJob(first!);
   await start(worker, first!);
@@ -281,14 +281,14 @@ test("what somebody steers is not waited for by the rescue of dead workers' file
   await worker.query('reset lock_timeout');
 });
 
-test('what somebody holds of one connector is not waited for by the rescue of the others, and freed later', async () => {
+test('the rescue of files does not wait for a connector that a person has locked, and frees its files later', async () => {
   const [first] = await queued('held', { max_parallel_files: 2 });
   const [other] = await queued('not_held');
   for (const file of [first!, other!]) {
     await takeJob(file);
     await start(worker, file);
   }
-  // Holds the connector, the file, its job and the connector's queue.
+  // Locks the connector, the file, its job and the connector's queue.
   await person.query("begin; select s3_connector.cancel_file('held', '1')");
   await worker.query(
     `insert into s3_connector_private.workers (id, host, pid, version, concurrency, pool_ids)
@@ -307,7 +307,7 @@ test('what somebody holds of one connector is not waited for by the rescue of th
   await worker.query('reset lock_timeout');
 });
 
-test('a pause that is not committed holds up the due polls of no other connector', async () => {
+test('an uncommitted pause does not delay the due polls of other connectors', async () => {
   await queued('pausing');
   await queued('due');
   await db.query(
@@ -323,7 +323,7 @@ test('a pause that is not committed holds up the due polls of no other connector
   await worker.query('reset lock_timeout');
 });
 
-test('undoing a file holds up neither the recording of others nor their failures', async () => {
+test('undoing a file does not delay the results of other files', async () => {
   const [first, second, third] = await queued('undoing', { file_id_column: 'n' });
   const finish = async (client: pg.ClientBase, file: number) => {
     await takeJob(file);
@@ -347,12 +347,12 @@ test('undoing a file holds up neither the recording of others nor their failures
   assert.deepEqual(await states('undoing'), ['undone 0', 'success 0', 'failure 1']);
 });
 
-test('a cancel that comes between two statements meets the second', async () => {
+test('a cancel that arrives between two statements stops the second', async () => {
   const control = openControl(db.workerUrl, 4);
   const stop = new AbortController();
   const end = cancelOnAbort(control, (worker as pg.Client & { processID: number }).processID, stop.signal);
   stop.abort();
-  // The first cancel has nothing to cancel.
+  // The first cancel finds nothing to cancel.
   await db.waitFor(
     "select from pg_stat_activity where datname = current_database() and query like 'select pg_cancel_backend%' and state = 'idle'",
     (rows) => rows.length > 0,

@@ -38,7 +38,7 @@ async function imported(name: string, columns: Record<string, unknown> = {}): Pr
   );
 }
 
-test('undo takes out the rows of one file, and its counts', async () => {
+test('undo deletes the rows of one file, and its counts', async () => {
   await imported('undone');
   assert.equal(await undo('undone', 'undone/1.csv'), 3);
   assert.deepEqual(await numbers('undone'), [11, 12]);
@@ -76,7 +76,7 @@ test('undo is part of the transaction of its caller', async () => {
   assert.equal(file!.status, 'success');
 });
 
-test('reimport brings in what the object holds now', async () => {
+test('reimport imports the current version of the object', async () => {
   await imported('reimported');
   world.put('reimported/1.csv', csv(101, 4));
   assert.equal(await reimport('reimported', 'reimported/1.csv'), 3);
@@ -93,7 +93,7 @@ test('reimport brings in what the object holds now', async () => {
   });
 });
 
-test('reimport of a file that waits changes nothing, and of one that is being imported is refused', async () => {
+test('reimport of a waiting file changes nothing, and of a running one is refused', async () => {
   await imported('waiting', { max_parallel_files: 1 });
   const fault = server.faults.order({ operation: 'GetObject', key: 'waiting/1.csv', stall: { after: 3 } });
   await reimport('waiting', 'waiting/1.csv');
@@ -112,7 +112,7 @@ test('reimport of a file that waits changes nothing, and of one that is being im
   );
 });
 
-test('what cannot be undone says why', async () => {
+test('an undo that is not possible says why', async () => {
   await db.query('create table why (n integer, file_id bigint)');
   await imported('why', { file_id_column: null });
   const noLineage = { code: '55000', message: /without file_id_column/ };
@@ -140,7 +140,7 @@ test('what cannot be undone says why', async () => {
   await assert.rejects(undo('why', 'why/3.csv'), { code: '42P01', message: /no table public.why any more/ });
 });
 
-test('names may need quotes, and the column may be of another type', async () => {
+test('names may need quotes, and the column may have another type', async () => {
   await db.query(
     'create schema "Odd Schema"; create table "Odd Schema"."Odd""Table" (n integer, "file id" text)',
   );
@@ -155,7 +155,7 @@ test('names may need quotes, and the column may be of another type', async () =>
   assert.equal(await undo('odd', 'odd/1.csv'), 3);
 });
 
-test('rows are deleted where they were put, though the connector has another table now', async () => {
+test('rows are deleted from the table that they were imported into, although the connector has another one now', async () => {
   await imported('moved');
   await db.query("create table moved_here (n integer, id bigint); select s3_connector.pause('moved')");
   await db.query(
@@ -170,7 +170,7 @@ test('rows are deleted where they were put, though the connector has another tab
   assert.deepEqual(await numbers('moved_here'), []);
 });
 
-test('rejected rows go with the others', async () => {
+test('rejected rows are deleted, too', async () => {
   await db.query('create table rejecting (n integer, file_id bigint)');
   world.put('rejecting/1.csv', 'n\n1\nx\n3\n');
   await world.insertConnector({
@@ -227,7 +227,7 @@ describe('rows are deleted', () => {
     );
   });
 
-  test('by nobody who neither has the right nor may become the owner', async () => {
+  test('only by a caller who has the right or may become the owner', async () => {
     await assert.rejects(undoAs('1.csv'), (error: pg.DatabaseError) => {
       assert.equal(error.code, '42501');
       assert.match(error.message, /public\.owned was refused to .*_role_2/);
@@ -243,7 +243,7 @@ describe('rows are deleted', () => {
     assert.equal((await world.settled('owned'))[0]!.status, 'success');
   });
 
-  test("nor are the functions behind it anybody's to call", async () => {
+  test('by no direct call of the private functions behind it', async () => {
     for (const call of [
       "begin_undo('owned', 'owned/1.csv', false)",
       'end_undo(1, 0)',
@@ -261,7 +261,7 @@ describe('rows are deleted', () => {
     await redo();
   });
 
-  test('as the owner, by a caller who may become it; whose role is its own again afterwards', async () => {
+  test("as the owner, by a caller who may become it, and the caller's role is restored", async () => {
     await db.query(`grant ${owner.name} to ${caller.name}`);
     await session.query('begin');
     assert.equal((await undoAs('1.csv')).rows[0].deleted, 3);
@@ -274,7 +274,7 @@ describe('rows are deleted', () => {
     await redo();
   });
 
-  test("as the owner or not at all: after an error the role is the caller's own again, too", async () => {
+  test("as the owner or not at all, and the caller's role is restored after an error", async () => {
     await db.query(
       'create function forbid() returns trigger language plpgsql as $$ begin raise exception $m$no$m$; end $$',
     );

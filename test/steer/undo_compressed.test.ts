@@ -5,7 +5,7 @@ import { openWorld } from '../support/world.ts';
 const world = await openWorld();
 const { db } = world;
 const available = await db.query("select from pg_available_extensions where name = 'timescaledb'");
-/** TimescaleDB by default refuses a DELETE that would decompress more rows than 100,000. */
+/** By default TimescaleDB refuses a DELETE that would decompress more than 100,000 rows. */
 const ROWS = 120_000;
 
 describe('a file whose rows are in compressed chunks', {
@@ -17,7 +17,7 @@ describe('a file whose rows are in compressed chunks', {
   });
 
   test('is undone and imported again', async () => {
-    // The files' rows alternate, so that no batch of a chunk is of one file alone.
+    // The files' rows alternate, so that every batch of a chunk has rows of both files.
     const rows = (file: number) =>
       Array.from(
         { length: ROWS },

@@ -14,25 +14,25 @@ const SHOWN_ROWS = 20;
 
 export interface TestDatabase {
   readonly name: string;
-  /** For the person who works in it: no superuser, but its owner. */
+  /** The URL for the person who owns the database, who is not a superuser. */
   readonly url: string;
   readonly person: Login;
-  /** The role of workers and migrations, as sql/setup/ makes it. */
+  /** The role of workers and migrations, as sql/setup/ creates it. */
   readonly worker: Login;
   readonly workerUrl: string;
-  /** For what only a superuser may do. */
+  /** The URL of a superuser, for tests that need one. */
   readonly superuserUrl: string;
-  /** Runs one query as the person, on any of a few sessions; of several statements, the last one's rows. */
+  /** Runs one query as the person, in one of a few sessions; for several statements, returns the last one's rows. */
   query<T extends object = Record<string, unknown>>(text: string, values?: unknown[]): Promise<T[]>;
   /** As `query`, where exactly one row is expected. */
   one<T extends object = Record<string, unknown>>(text: string, values?: unknown[]): Promise<T>;
-  /** A session of one's own, of the named role if one is given; ended with the database. */
+  /** Opens a separate session, of the named role if one is given; ended with the database. */
   connect(user?: Login): Promise<pg.Client>;
-  /** Runs statements as a superuser, in a session of their own. */
+  /** Runs statements as a superuser, in a separate session. */
   asSuperuser(text: string): Promise<void>;
   /**
-   * Makes a role that can log in, with a name of its own; dropped with the database. The person may become it, and so
-   * may a worker, as its setup asks for of those who insert connectors.
+   * Creates a role with its own name that can log in; dropped with the database. The person may become it, and so
+   * may a worker, as the worker's setup requires for roles that insert connectors.
    */
   createRole(options?: string): Promise<Login>;
   /** Polls the query until the predicate holds; the error on time-out shows the last rows. */
@@ -48,10 +48,10 @@ export interface TestDatabase {
 let made = 0;
 
 /**
- * A database of this test file's own, cloned from the migrated template, with nothing in it, or a copy of another
+ * Creates a database for this test file: cloned from the migrated template, empty, or a copy of another
  * one, whose sessions are ended. It is dropped after the file's tests and its other `after` hooks, which may still
  * need it.
- * @param options `server`: one that the test has started, to do harm to, instead of the one that all tests share
+ * @param options `server`: one that the test has started and may harm, instead of the one that all tests share
  */
 export async function testDatabase(
   options: { empty?: boolean; copyOf?: TestDatabase; server?: Postgres } = {},
@@ -136,7 +136,7 @@ export async function testDatabase(
 
   async function dropAll(): Promise<void> {
     await Promise.all([pool.end(), ...clients.map((client) => client.end())]);
-    // What goes with its server need not be dropped.
+    // Databases of a server that is deleted with them need not be dropped.
     if (server) return;
     await withClient(adminUrl, async (admin) => {
       await admin.query(`drop database if exists ${name} with (force)`);
@@ -144,12 +144,12 @@ export async function testDatabase(
     });
   }
 
-  // Hooks run in the order of their registration: ours registers the drop when it runs, at the end of the row.
+  // Hooks run in the order of their registration: ours registers the drop when it runs, so the drop is last.
   afterFile(() => afterFile(() => db.drop()));
   return db;
 }
 
-/** `after` for the whole file, even when it is called within a suite, a test or a hook. */
+/** `after` for the whole file, also when called within a suite, a test or a hook. */
 export const afterFile = AsyncResource.bind((hook: () => unknown) => after(async () => void (await hook())));
 
 /** int8 as a number where that is exact; pg gives text. */
@@ -220,7 +220,7 @@ async function createDatabase(
       await admin.query(`create database ${name} template ${template} owner ${owner}`);
       return;
     } catch (error) {
-      // 55006, object_in_use: somebody, such as a background worker, is connected to the template.
+      // 55006, object_in_use: a session, such as a background worker's, is connected to the template.
       if ((error as { code?: string }).code !== '55006' || Date.now() > deadline) throw error;
       await delay(100);
     }

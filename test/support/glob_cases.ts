@@ -1,4 +1,4 @@
-/** What globs mean, in TypeScript and in SQL: the part that S3 is asked for, keys that match and keys that do not. */
+/** The meaning of globs, in TypeScript and in SQL: the prefix that S3 is asked for, keys that match and keys that do not. */
 export const GLOB_CASES: [
   pattern: string,
   prefix: string,

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type DuckDBConnection, DuckDBInstance, type DuckDBValue } from '@duckdb/node-api';
 
-/** The bytes of a Parquet file that holds what a DuckDB query selects. */
+/** Returns the bytes of a Parquet file with the rows of a DuckDB query. */
 export async function parquetOf(query: string, options = ''): Promise<Buffer> {
   return await inDuckDB(async (connection, path) => {
     await connection.run(`copy (${query}) to '${path}' (format parquet${options})`);

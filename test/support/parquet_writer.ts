@@ -1,17 +1,17 @@
 /**
- * Writes Parquet files of one required column, plainly encoded: for types that DuckDB reads and does not write. After
+ * Writes Parquet files with one required column in plain encoding: for types that DuckDB reads and does not write. After
  * https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift, in Thrift's compact protocol.
  */
 export interface ParquetColumn {
   /** As in parquet.thrift: the physical type. */
   type: (typeof PHYSICAL)[number];
   typeLength?: number;
-  /** By its number there. */
+  /** The number of the converted type there. */
   convertedType?: number;
   scale?: number;
   precision?: number;
   logicalType?: Struct;
-  /** The values as they stand in a page; a BYTE_ARRAY's length is put before each. */
+  /** The encoded values of a page; a BYTE_ARRAY's length is put before each. */
   values: Buffer[];
 }
 
@@ -86,7 +86,7 @@ function elementOf(
   });
 }
 
-/** A value of Thrift's: its type's number, and its bytes. */
+/** A value in Thrift: the number of its type, and its bytes. */
 interface Field {
   type: number;
   bytes: Buffer;

@@ -6,22 +6,22 @@ import type { CopyStreamQuery } from 'pg-copy-streams';
 
 /** PostgreSQL with TimescaleDB, inside this process. */
 export interface PgliteDatabase {
-  /** What our functions take for a connection. */
+  /** The connection that our functions expect. */
   readonly client: pg.ClientBase;
   query<T extends object = Record<string, unknown>>(text: string, values?: unknown[]): Promise<T[]>;
   close(): Promise<void>;
 }
 
-/** Opens one that has the functions of some of our files in sql/. */
+/** Opens one that has the functions of some files in sql/. */
 export async function openPglite(sqlFiles: string[]): Promise<PgliteDatabase> {
   const db = await PGlite.create({ extensions: { timescaledb } });
-  // They also have functions for tables that are not here.
+  // They also have functions for tables that do not exist here.
   await db.exec(
     'create extension timescaledb; create schema s3_connector_private; set check_function_bodies = off',
   );
   for (const file of sqlFiles)
     await db.exec(await readFile(new URL(`../../sql/${file}`, import.meta.url), 'utf8'));
-  await tellVersions(db);
+  await reportVersions(db);
   const client = new PgliteClient(db);
   return {
     client: client as unknown as pg.ClientBase,
@@ -31,15 +31,15 @@ export async function openPglite(sqlFiles: string[]): Promise<PgliteDatabase> {
   };
 }
 
-/** For the last line of the test run. */
-async function tellVersions(db: PGlite): Promise<void> {
+/** Adds the versions to the last line of the test run. */
+async function reportVersions(db: PGlite): Promise<void> {
   const { rows } = await db.query<{ postgresql: string; timescaledb: string }>(
     `select split_part(current_setting('server_version'), ' ', 1) as postgresql, extversion as timescaledb
      from pg_extension where extname = 'timescaledb'`,
   );
   const { postgresql, timescaledb: version } = rows[0]!;
   const line = `the SQL for hypertables on PGlite's PostgreSQL ${postgresql} with TimescaleDB ${version}`;
-  if (process.env.TEST_TOLD) await appendFile(process.env.TEST_TOLD, `${line}\n`);
+  if (process.env.TEST_SUMMARY_FILE) await appendFile(process.env.TEST_SUMMARY_FILE, `${line}\n`);
 }
 
 interface Result {
@@ -47,7 +47,7 @@ interface Result {
   rowCount: number;
 }
 
-/** As much of pg's client as our functions call. */
+/** The part of pg's client that our functions call. */
 class PgliteClient {
   readonly #db: PGlite;
 
@@ -63,7 +63,7 @@ class PgliteClient {
 
   async #run(text: string, values?: unknown[]): Promise<Result> {
     try {
-      // Like pg: several statements where there are no values.
+      // As in pg: several statements if there are no values.
       const result = values ? await this.#db.query(text, values) : (await this.#db.exec(text)).at(-1);
       return { rows: (result?.rows ?? []) as object[], rowCount: result?.affectedRows ?? 0 };
     } catch (error) {
@@ -71,35 +71,35 @@ class PgliteClient {
     }
   }
 
-  /** Is what a connection is to pg-copy-streams. PGlite's COPY reads a file of its own instead of STDIN. */
+  /** Plays the connection of pg-copy-streams. PGlite's COPY reads its own file instead of STDIN. */
   #copyFrom(copy: CopyStreamQuery): CopyStreamQuery {
-    const told = copy as Told;
+    const internals = copy as CopyInternals;
     const data: Buffer[] = [];
     let inData = false;
     const write = (bytes: Buffer): boolean => {
-      // A message's first byte and length, and then what is in it.
+      // First a message's type byte and length, then its content.
       if (inData) data.push(Buffer.from(bytes));
-      else if (bytes[0] === COPY_DONE) void this.#copy(told, new Blob(data));
+      else if (bytes[0] === COPY_DONE) void this.#copy(internals, new Blob(data));
       inData = !inData;
       return true;
     };
     const connection = {
       query: () => {},
       stream: { write, cork: () => {}, uncork: () => {} },
-      sendCopyFail: (message: string) => told.handleError(new Error(message)),
+      sendCopyFail: (message: string) => internals.handleError(new Error(message)),
     };
-    told.submit(connection as never);
-    setImmediate(() => told.handleCopyInResponse(connection));
+    internals.submit(connection as never);
+    setImmediate(() => internals.handleCopyInResponse(connection));
     return copy;
   }
 
-  async #copy(copy: Told, blob: Blob): Promise<void> {
+  async #copy(copy: CopyInternals, blob: Blob): Promise<void> {
     const statements = copy.text.split('; ');
     const before = statements.findIndex((statement) => statement.startsWith('copy '));
     for (const text of statements.slice(0, before)) copy.handleCommandComplete({ text });
     try {
       const results = await this.#db.exec(copy.text.replace(' from stdin ', " from '/dev/blob' "), { blob });
-      // The last statement's counts those before it, too.
+      // The count of the last statement includes those before it.
       copy.handleCommandComplete({ text: `COPY ${results.at(-1)?.affectedRows}` });
       copy.handleReadyForQuery();
     } catch (error) {
@@ -111,8 +111,8 @@ class PgliteClient {
 /** The first byte of the message that ends a COPY. */
 const COPY_DONE = 'c'.charCodeAt(0);
 
-/** What pg tells pg-copy-streams, beyond its types. */
-interface Told extends CopyStreamQuery {
+/** The methods that pg calls in pg-copy-streams, beyond its types. */
+interface CopyInternals extends CopyStreamQuery {
   text: string;
   handleCopyInResponse(connection: unknown): void;
   handleCommandComplete(message: { text: string }): void;

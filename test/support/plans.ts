@@ -15,7 +15,7 @@ interface PlanNode {
 }
 
 /**
- * A session whose plans are seen: those of its statements and of all that run inside functions and triggers. Needs a
+ * A session whose plans are recorded: those of its statements and of all that run inside functions and triggers. Needs a
  * superuser, because it loads auto_explain.
  */
 export class Planner {
@@ -47,7 +47,7 @@ export class Planner {
   /**
    * Runs a statement in a transaction that is rolled back.
    * @param before run first in the same transaction; its plans do not count
-   * @returns how it read the table, each way once
+   * @returns how it read the table, without duplicates
    */
   async scans(table: string, text: string, values: unknown[] = [], before?: string): Promise<Scan[]> {
     await this.#client.query('begin');

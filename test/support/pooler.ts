@@ -3,12 +3,12 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { after } from 'node:test';
 import pg from 'pg';
 
-/** Whether a client keeps its place for as long as it is connected, or for a transaction. */
+/** Whether a client keeps its server connection for its whole session, or for a transaction. */
 export type PoolMode = 'session' | 'transaction';
 
 /**
- * A pooler as PgBouncer is one, until the test file ends: it lets every client in, and lends it one of its few connections
- * to the server, which it logs in to by itself.
+ * A pooler like PgBouncer, until the test file ends: it accepts every client, and lends it one of its few connections
+ * to the server, to which it logs in by itself.
  * @returns the database's URL through it
  */
 export async function openPooler(databaseUrl: string, mode: PoolMode, places: number): Promise<string> {
@@ -26,7 +26,7 @@ export async function openPooler(databaseUrl: string, mode: PoolMode, places: nu
   return url.href;
 }
 
-/** A connection to the server, and who has it. */
+/** A connection to the server, and the client that has it. */
 interface Place {
   server: pg.Client;
   client: Client | undefined;
@@ -34,7 +34,7 @@ interface Place {
 
 interface Client {
   socket: Socket;
-  /** What it has sent while it has no place. */
+  /** Messages that the client has sent while it has no connection. */
   waiting: Buffer[];
   place: Place | undefined;
 }
@@ -82,7 +82,7 @@ class Pooler {
     for (const { server } of this.#places) raw(server).destroy();
   }
 
-  /** Gives free places to those who wait. */
+  /** Gives free connections to waiting clients. */
   #lend(): void {
     while (this.#queue.length > 0) {
       const free = this.#places.findLast((place) => place.client === undefined);
@@ -106,7 +106,7 @@ class Pooler {
       this.#opening--;
       const place: Place = { server, client: undefined };
       this.#places.push(place);
-      // From here on its messages are its client's.
+      // From here on its messages belong to its client.
       raw(server).removeAllListeners('data');
       raw(server).on('data', (bytes: Buffer) => {
         place.client?.socket.write(bytes);
@@ -116,7 +116,7 @@ class Pooler {
     });
   }
 
-  /** Takes a place back that its client is done with. */
+  /** Takes back a connection that its client no longer needs. */
   #release(place: Place): void {
     if (place.client) place.client.place = undefined;
     place.client = undefined;
@@ -128,7 +128,7 @@ class Pooler {
     if (at >= 0) this.#queue.splice(at, 1);
     const { place } = client;
     if (!place) return;
-    // Nobody is to find what it has left there: a transaction, or a session's locks.
+    // The next client must not find a transaction or session locks of this one.
     this.#places.splice(this.#places.indexOf(place), 1);
     raw(place.server).destroy();
     this.#release(place);
@@ -144,7 +144,7 @@ function message(type: string, body: Buffer): Buffer {
   return Buffer.concat([Buffer.from(type), length, body]);
 }
 
-/** AuthenticationOk, BackendKeyData with a process id that is none of the server's, ReadyForQuery. */
+/** AuthenticationOk, BackendKeyData with a made-up process id, ReadyForQuery. */
 const WELCOME = Buffer.concat([
   message('R', Buffer.alloc(4)),
   message('K', Buffer.alloc(8, 1)),

@@ -1,7 +1,7 @@
-/** A number from 0 up to, and without, `below`. */
+/** Returns a number from 0 up to, but not including, `below`. */
 export type Random = (below: number) => number;
 
-/** Numbers that are always the same for a seed (mulberry32). */
+/** Returns the same numbers for the same seed (mulberry32). */
 export function seeded(seed: number): Random {
   let state = seed;
   return (below) => {

@@ -10,15 +10,15 @@ export interface Login {
 }
 
 /**
- * Who works in the tests' databases, none of them a superuser: the worker, as sql/setup/ makes its role, and the person,
- * who owns the databases, inserts connectors and looks behind the scenes.
+ * The roles in the tests' databases, none of them a superuser: the worker, as sql/setup/ creates its role, and the person,
+ * who owns the databases, inserts connectors and reads internal tables.
  */
 export interface TestRoles {
   worker: Login;
   person: Login;
 }
 
-/** The roles of a test run; the names are the template's with an end, by which they are found and dropped. */
+/** The roles of a test run; their names begin with the template's, by which they are found and dropped. */
 export function testRoles(template: string, password: string): TestRoles {
   return {
     worker: { name: `${template}_worker`, password },
@@ -26,11 +26,11 @@ export function testRoles(template: string, password: string): TestRoles {
   };
 }
 
-/** Makes the roles, connected as a superuser to a database that `prepareDatabase` is for too. */
+/** Creates the roles, connected as a superuser to a database that `prepareDatabase` is for too. */
 export async function makeRoles(admin: pg.Client, { worker, person }: TestRoles): Promise<void> {
   await runWorkerSetup(admin, worker.name);
   await admin.query(
-    // The queue's tables have row level security, which only their owner would be free of.
+    // The queue's tables have row level security, from which only their owner is exempt.
     `alter role ${worker.name} password '${worker.password}';
     create role ${person.name} login createrole bypassrls password '${person.password}';
     grant s3_connector_reader, s3_connector_operator, s3_connector_admin to ${person.name} with admin option;
@@ -40,8 +40,8 @@ export async function makeRoles(admin: pg.Client, { worker, person }: TestRoles)
 }
 
 /**
- * Before the migrations: lets the worker make its schemas, and the person at all that will be in them, as tests look at,
- * and sometimes change, what only the worker uses.
+ * Before the migrations: lets the worker create its schemas, and gives the person access to everything in them, because
+ * tests read, and sometimes change, what only the worker uses.
  */
 export async function prepareDatabase(admin: pg.Client, { worker, person }: TestRoles): Promise<void> {
   await runWorkerSetup(admin, worker.name);
@@ -52,7 +52,7 @@ export async function prepareDatabase(admin: pg.Client, { worker, person }: Test
   }
 }
 
-/** What psql does with the file; nothing but its own commands (\set, \if) is left out. */
+/** Runs the file as psql does, without its own commands (\set, \if). */
 export async function runWorkerSetup(admin: pg.Client, worker: string): Promise<void> {
   const text = await readFile(SETUP, 'utf8');
   const plain = text.replaceAll(/^ *\\.*$/gm, '').replaceAll(":'worker'", pg.escapeLiteral(worker));

@@ -11,20 +11,20 @@ export interface LogLine extends Record<string, unknown> {
   event: string;
 }
 
-/** How a worker's process went. */
+/** How a worker's process ended. */
 export interface WorkerEnd {
   code: number | null;
   signal: string | null;
 }
 
-/** A worker in a process of its own, as `npm start` runs it. */
+/** A worker in its own process, as `npm start` runs it. */
 export interface WorkerProcess {
   readonly pid: number;
   /** Everything it has logged so far. */
   readonly lines: LogLine[];
   /** Everything it has written so far, to stdout and stderr. */
   readonly output: string;
-  /** Resolves with the first line, past or to come, of that event; fails if the worker ends without it. */
+  /** Resolves with the first line, past or future, of that event; fails if the worker ends without it. */
   logged(event: string): Promise<LogLine>;
   /** Waits for the end. */
   ended(): Promise<WorkerEnd>;
@@ -34,10 +34,10 @@ export interface WorkerProcess {
   end(signal: NodeJS.Signals): Promise<WorkerEnd>;
 }
 
-/** Starts a worker that may never be ready. */
+/** Starts a worker, which may never become ready. */
 export function spawnWorkerProcess(env: Record<string, string>): WorkerProcess {
   const child = spawn(process.execPath, [MAIN], {
-    // Not this process's environment: a test must not depend on what the machine has set.
+    // Not this process's environment: a test must not depend on the machine's settings.
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -8,12 +8,12 @@ import type { Postgres } from '../../embedded/postgres/server.ts';
 import { type TestDatabase, testDatabase } from './database.ts';
 import { spawnWorkerProcess, type WorkerProcess } from './worker.ts';
 
-/** A schedule that does not come due while a test runs: only what it asks for is polled after the first time. */
+/** A schedule that is not due while a test runs: after the first poll, only requested polls run. */
 export const NEVER_AGAIN = '0 0 1 1 *';
 
 const CREDENTIALS = { accessKeyId: 'reader', secretAccessKey: 'reader-secret' };
 
-/** What a connector is made of in a test; the rest has its default. */
+/** The columns of a connector in a test; the others have their defaults. */
 export type ConnectorColumns = { name: string; pattern: string; target_table: string } & Record<
   string,
   unknown
@@ -31,32 +31,34 @@ export interface FileRow {
   error_message: string | null;
 }
 
-/** A database, a bucket and, when asked for, workers; all is gone after the test file. */
+/** A database, a bucket and workers on demand; all of them are deleted after the test file. */
 export interface World {
   readonly db: TestDatabase;
   readonly server: BucketServer;
   readonly bucket: string;
-  /** Who may sign requests to the bucket, its workers first; a test may add others. */
+  /** The credentials that the bucket accepts, its workers' first; a test may add others. */
   readonly credentials: Credentials[];
-  /** Where its workers spool; empty when nothing is under way. */
+  /** The spool directory of its workers; empty when no import runs. */
   readonly spoolDir: string;
   put(key: string, body: Buffer | string): void;
   startWorker(env?: Record<string, string>): Promise<WorkerProcess>;
-  /** As `startWorker`, and does not wait until it is ready. */
+  /** As `startWorker`, without waiting until it is ready. */
   spawnWorker(env?: Record<string, string>): WorkerProcess;
   /** Inserts a connector as a user would, for this world's bucket. */
   insertConnector(columns: ConnectorColumns): Promise<void>;
   /** Waits until the connector has caught up and all its files have ended; returns them in key order. */
   settled(name: string): Promise<FileRow[]>;
-  /** Looks at the bucket now, then as `settled`. */
+  /** Requests a poll, then waits as `settled` does. */
   pollAndSettle(name: string): Promise<FileRow[]>;
+  /** The connector's notice in connector_status. */
+  notice(name: string): Promise<string | null>;
   /** Files left in the spool, at any depth. */
   spooled(): Promise<string[]>;
 }
 
 /**
  * Opens a world for one test file.
- * @param on the server to make its database on, instead of the one that all tests share
+ * @param on the server for its database, instead of the one that all tests share
  */
 export async function openWorld(on?: Postgres): Promise<World> {
   const db = await testDatabase(on ? { server: on } : {});
@@ -114,6 +116,13 @@ export async function openWorld(on?: Postgres): Promise<World> {
     async pollAndSettle(name) {
       await db.query('select s3_connector.poll_now($1)', [name]);
       return settled(name);
+    },
+    async notice(name) {
+      const row = await db.one<{ notice: string | null }>(
+        'select notice from s3_connector.connector_status where name = $1',
+        [name],
+      );
+      return row.notice;
     },
     async spooled() {
       const entries = await readdir(spoolDir, { recursive: true, withFileTypes: true });

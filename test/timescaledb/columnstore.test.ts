@@ -7,7 +7,7 @@ const world = await openWorld();
 const { db } = world;
 const available = await db.query("select from pg_available_extensions where name = 'timescaledb'");
 
-/** 20,000 rows over 20 days, with nulls, NaN and zeros of both signs among what they are sorted by. */
+/** 20,000 rows over 20 days, with nulls, NaN and zeros of both signs in the sorted columns. */
 const READINGS = `select
   timestamptz '2026-01-01 00:00:00Z' + to_seconds(i * 86 + offset_seconds) as at,
   case when i % 11 = 0 then null else 'device ' || (i * 7919) % 13 end as device,
@@ -23,24 +23,24 @@ const SETTINGS = {
 };
 const ROWS = 20_000;
 
-describe('files on their way straight into the columnstore', {
+describe('files that go directly into the columnstore', {
   skip: available.length === 0 && 'this server has no TimescaleDB (TEST_POSTGRES_BIN_DIR names one that has)',
 }, () => {
   before(async () => {
     await db.query('create extension if not exists timescaledb');
-    // The policies of tables that we make would at once sort again what files have left unordered.
+    // The policies of created tables would at once sort again what files have left unordered.
     await db.asSuperuser('select _timescaledb_functions.stop_background_workers()');
     await world.startWorker();
   });
 
-  test('a Parquet file is in sorted chunks, its rows as a plain table has them', async () => {
+  test('a Parquet file fills sorted chunks, with the same rows as a plain table', async () => {
     world.put('sorted/1.parquet', await readings());
     await importAs('sorted', SETTINGS);
     assert.deepEqual(await chunks('sorted'), { states: ['{COMPRESSED}'], rowsOutside: false });
     await assertSameAsPlain('sorted');
   });
 
-  test('what a transform makes, and what the key says, is sorted as well', async () => {
+  test('rows of a transform, and hive columns, are sorted as well', async () => {
     world.put('made/source=x/1.parquet', await readings());
     await importAs('made', {
       ...SETTINGS,
@@ -55,16 +55,16 @@ describe('files on their way straight into the columnstore', {
     await assertOrdered('made');
   });
 
-  test('files that meet in a chunk leave it unordered, their batches sorted', async () => {
+  test('files that share a chunk leave it unordered, with sorted batches', async () => {
     for (const n of [1, 2, 3]) world.put(`meet/${n}.parquet`, await readings(n));
     await importAs('meet', SETTINGS);
     assert.deepEqual(await chunks('meet'), { states: ['{COMPRESSED,UNORDERED}'], rowsOutside: false });
-    // Rows that come segment by segment make no more batches than that.
+    // Rows that are sent segment by segment create no more batches than that.
     assert.ok((await batches('meet')) <= 3 * 4 * 14, `${await batches('meet')} batches`);
     await assertSameAsPlain('meet');
   });
 
-  test('a file goes into chunks that rows were inserted into before', async () => {
+  test('a file can go into chunks that already have inserted rows', async () => {
     world.put('mixed/1.parquet', await readings());
     await importAs('mixed', SETTINGS);
     await db.query("insert into mixed select at + interval '1 second', device, value, note from mixed");
@@ -77,7 +77,7 @@ describe('files on their way straight into the columnstore', {
     await assertOrdered('mixed');
   });
 
-  test('a chunk that somebody else makes meanwhile is found out', async () => {
+  test('a chunk that another session creates meanwhile is noticed', async () => {
     world.put('race/1.parquet', await readings(200 * 86_400));
     await importAs('race', SETTINGS);
     const other = await db.connect();
@@ -99,7 +99,7 @@ describe('files on their way straight into the columnstore', {
     await assertOrdered('race');
   });
 
-  test('rows that somebody else inserts meanwhile are not hidden', async () => {
+  test('rows that another session inserts meanwhile stay visible', async () => {
     world.put('hidden/1.csv', 'at,device,value,note\n2026-06-01T00:00:00Z,x,1,first\n');
     await importAs('hidden', { ...SETTINGS, file_format: 'csv', on_bad_row: 'skip' });
     const other = await db.connect();
@@ -119,7 +119,7 @@ describe('files on their way straight into the columnstore', {
     ]);
   });
 
-  test('a CSV is sorted by the server', async () => {
+  test('the server sorts a CSV', async () => {
     const rows = Array.from({ length: ROWS }, (_, i) => {
       const at = new Date(Date.UTC(2026, 0, 1) + i * 86_000).toISOString();
       return `${at},${i % 11 ? `device ${(i * 7919) % 13}` : ''},${i % 5 ? (i * 31) % 997 : ''},note ${i}\n`;
@@ -130,7 +130,7 @@ describe('files on their way straight into the columnstore', {
     await assertSameAsPlain('csv', { file_format: 'csv' });
   });
 
-  /** Tables into which a file goes straight, though the server must sort it. */
+  /** Tables into which a file is compressed directly, although the server must sort it. */
   const unsortable: Record<string, { table: string; settings: string }> = {
     'a text whose order is not that of its bytes': {
       table: '(at timestamptz not null, device text, value float8, note text collate "und-x-icu")',
@@ -150,7 +150,7 @@ describe('files on their way straight into the columnstore', {
     },
   };
   for (const [name, { table, settings }] of Object.entries(unsortable)) {
-    test(`a Parquet file is sorted by the server: ${name}`, async () => {
+    test(`the server sorts a Parquet file: ${name}`, async () => {
       const target = name.replaceAll(' ', '_');
       await makeHypertable(target, table, settings);
       world.put(`${target}/1.parquet`, await readings());
@@ -160,7 +160,7 @@ describe('files on their way straight into the columnstore', {
     });
   }
 
-  test('a text that sorts by its bytes is sorted before it comes', async () => {
+  test('a text in byte order is sorted before it is sent', async () => {
     await makeHypertable(
       'bytes',
       '(at timestamptz not null, device text, value float8, note text collate "C")',
@@ -175,7 +175,7 @@ describe('files on their way straight into the columnstore', {
     assert.deepEqual(await notes('bytes'), await notes('bytes_plain'));
   });
 
-  test('chunks that are sorted in another way than new ones will be are sorted by the server', async () => {
+  test('the server sorts for chunks whose order differs from that of new ones', async () => {
     await makeHypertable(
       'altered',
       '(at timestamptz not null, device text, value float8, note text)',
@@ -190,7 +190,7 @@ describe('files on their way straight into the columnstore', {
     await assertSameAsPlain('altered');
   });
 
-  /** What a table may have that TimescaleDB cannot compress directly with. */
+  /** Features of a table with which TimescaleDB cannot compress directly. */
   const refusing: Record<string, string> = {
     unique: 'create unique index on refusing_unique (at, note)',
     trigger: `create function keep() returns trigger language plpgsql as 'begin return new; end';
@@ -199,7 +199,7 @@ describe('files on their way straight into the columnstore', {
       alter table refusing_foreign_key add foreign key (note) references notes`,
   };
   for (const [name, sql] of Object.entries(refusing)) {
-    test(`a table with a ${name} takes the rows as rows`, async () => {
+    test(`a table with a ${name} takes the rows uncompressed`, async () => {
       const table = `refusing_${name}`;
       await makeHypertable(
         table,
@@ -214,7 +214,7 @@ describe('files on their way straight into the columnstore', {
     });
   }
 
-  test('a hypertable whose connector does not ask for it takes the rows as rows', async () => {
+  test('a hypertable whose connector does not ask for direct compression takes the rows uncompressed', async () => {
     await makeHypertable(
       'unasked',
       '(at timestamptz not null, device text, value float8, note text)',
@@ -225,7 +225,7 @@ describe('files on their way straight into the columnstore', {
     assert.deepEqual(await chunks('unasked'), { states: ['{}'], rowsOutside: true });
   });
 
-  test('a bad row is told by its number in the file, and left out where that is asked for', async () => {
+  test('a bad row is reported with its number in the file, and left out where the connector says so', async () => {
     const bad = `select * replace (case when note like '% 7777' then 'x' || chr(0) else note end as note)
       from (${READINGS.replace('{offset}', '0')})`;
     const body = await parquetOf(bad);
@@ -243,7 +243,7 @@ describe('files on their way straight into the columnstore', {
     assert.equal((await db.one<{ n: number }>('select count(*) as n from lenient')).n, ROWS - 1);
   });
 
-  test("a file's rows are taken out again, and only they", async () => {
+  test("undo deletes a file's rows, and only those", async () => {
     for (const n of [1, 2]) world.put(`undone/${n}.parquet`, await readings(n));
     await importAs('undone', { ...SETTINGS, file_id_column: 'file_id' });
     const { deleted } = await db.one<{ deleted: number }>(
@@ -260,7 +260,7 @@ describe('files on their way straight into the columnstore', {
     await assertSameAsPlain('undone');
   });
 
-  test('the owner needs no rights but to insert', async () => {
+  test('the owner needs no right but insert', async () => {
     const role = await db.createRole();
     await db.query(`grant s3_connector_admin to ${role.name}`);
     await makeHypertable(
@@ -286,7 +286,7 @@ function connector(name: string, columns: object): ConnectorColumns {
   return { name, pattern: `${name}/*`, target_table: name, time_column: 'at', ...columns };
 }
 
-/** Imports all files of a new connector, and sees that each row is counted. */
+/** Imports all files of a new connector, and checks that each row is counted. */
 async function importAs(name: string, columns: object): Promise<void> {
   await world.insertConnector(connector(name, columns));
   for (const file of await world.settled(name)) {
@@ -303,7 +303,7 @@ async function makeHypertable(name: string, columns: string, settings: string): 
   );
 }
 
-/** The states that the chunks of a table are in, and whether rows were ever outside its columnstore. */
+/** The states of a table's chunks, and whether rows were ever outside its columnstore. */
 async function chunks(table: string): Promise<{ states: string[]; rowsOutside: boolean }> {
   return await db.one(
     `select array_agg(distinct _timescaledb_functions.chunk_status_text(c)::text collate "C") as states,
@@ -341,7 +341,7 @@ async function assertSameAsPlain(name: string, columns: object = { file_format: 
   await assertOrdered(name);
 }
 
-/** Compares what a table answers in order with what it answers when the columnstore's own order is not made use of. */
+/** Compares a table's ordered results with those of queries that do not use the columnstore's order. */
 async function assertOrdered(name: string): Promise<void> {
   const queries = [
     `select at from ${name} order by at desc limit 500`,
@@ -351,12 +351,12 @@ async function assertOrdered(name: string): Promise<void> {
     `select value, at from ${name} where device is null order by value nulls first, at desc`,
   ];
   for (const query of queries) {
-    // A sort of what is no column does not make use of the columnstore's order.
+    // A sort by an expression does not use the columnstore's order.
     const sorted = `select * from (${query.replace(/ order by .*/, '')} offset 0) q order by ${query.split(' order by ')[1]}`;
     const [found, expected] = [await db.query(query), await db.query(sorted)].map((rows) =>
       rows.map((row) => JSON.stringify(row)),
     );
-    // Not all at once: to tell two lists of thousands apart takes deepEqual minutes.
+    // In parts, because deepEqual takes minutes to compare two lists of thousands.
     const first = found!.findIndex((row, i) => row !== expected![i]);
     assert.deepEqual(
       [found!.length, found![first]],

@@ -18,8 +18,8 @@ describe('a continuous aggregate', {
       select time_bucket('1 day', at) as day, sum(n) as total from readings group by 1 with no data`);
   });
 
-  // What docs/connectors.md says of both.
-  test('that is real-time has the rows at once, and on_import cannot refresh it', async () => {
+  // The statements about both in docs/connectors.md.
+  test('that is real-time shows the rows at once, and on_import cannot refresh it', async () => {
     world.put('refreshed/1.csv', 'at,n\n2026-01-01T12:00:00Z,1\n');
     world.put('plain/1.csv', 'at,n\n2026-01-02T12:00:00Z,2\n');
     await world.insertConnector({

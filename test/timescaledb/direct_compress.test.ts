@@ -10,7 +10,7 @@ const [available] = await db.query<{ version: string }>(
 );
 const tableOption = available !== undefined && Number(available.version.split('.')[1]) >= 29;
 
-/** The ways in which COPY compresses directly, whatever the connector says: a table's option, and a database's setting. */
+/** The ways to make every COPY compress directly, independent of the connector: a table's option, and a database's setting. */
 const WAYS: Record<string, { skip?: string | false; option?: string; setting?: 'on' }> = {
   'a table with tsdb.direct_compress': {
     option: ', tsdb.direct_compress',
@@ -19,14 +19,14 @@ const WAYS: Record<string, { skip?: string | false; option?: string; setting?: '
   'a database with enable_direct_compress_copy': { setting: 'on' },
 };
 
-/** Connectors whose files go into the table in another way each. A bad row in front sends the rows after it one by one. */
+/** Connectors whose files are written to the table in different ways. A bad first row sends the rows after it one by one. */
 const CONNECTORS: Record<string, { columns: object; bad?: string }> = {
   plain: { columns: {} },
   tolerant: { columns: { on_bad_row: 'skip' }, bad: 'no time,bad\n' },
   columnstore: { columns: { columnstore: true } },
 };
 
-describe('where TimescaleDB compresses what is copied', {
+describe('if TimescaleDB compresses during COPY', {
   skip: !available && 'this server has no TimescaleDB (TEST_POSTGRES_BIN_DIR names one that has)',
 }, () => {
   before(async () => {
@@ -46,7 +46,7 @@ describe('where TimescaleDB compresses what is copied', {
       after(() => worker.end('SIGTERM'));
 
       for (const [name, { columns, bad = '' }] of Object.entries(CONNECTORS)) {
-        test(`rows that others insert meanwhile are seen: ${name}`, async () => {
+        test(`rows that other sessions insert meanwhile stay visible: ${name}`, async () => {
           const table = `${name}_${setting}`;
           await db.query(`create table ${table} (at timestamptz not null, note text)
             with (tsdb.hypertable, tsdb.segmentby = 'note'${option})`);
@@ -55,7 +55,7 @@ describe('where TimescaleDB compresses what is copied', {
           await one.query(`begin; insert into ${table} values ('2026-01-05', 'a1')`);
           await world.insertConnector(connector(table, columns));
           await waiting('import_file', 1);
-          // Makes the second chunk as soon as the import has found the first, and the import waits for that one, too.
+          // Creates the second chunk as soon as the import has found the first, and the import waits for that one, too.
           const inserted = another.query(`begin; insert into ${table} values ('2026-03-05', 'b1')`);
           await waiting('', 2);
           await one.query('commit');
@@ -76,7 +76,7 @@ describe('where TimescaleDB compresses what is copied', {
   }
 
   for (const [call, left] of Object.entries({ undo_file: 0, reimport_file: 5000 })) {
-    test(`${call} takes a file's rows out of a chunk that is being compacted`, {
+    test(`${call} deletes a file's rows from a chunk that is being compacted`, {
       skip: !tableOption && 'TimescaleDB before 2.29 has no compaction',
     }, async () => {
       const worker = await world.startWorker();
@@ -90,7 +90,7 @@ describe('where TimescaleDB compresses what is copied', {
          from _timescaledb_catalog.compression_settings where relid in (select show_chunks('${call}'))`,
       );
       const [compacting, holding] = [await db.connect(), await db.connect()];
-      // With a lock of another session on the columnstore, the compaction does not lock it whole at its end.
+      // With another session's lock on the columnstore, the compaction does not lock all of it at its end.
       await holding.query(`begin; lock table ${store} in row share mode`);
       await compacting.query(`begin; select _timescaledb_functions.compact_chunk('${chunk}')`);
       const undone = db.one(`select s3_connector.${call}('${call}', '${call}/1.csv') as deleted`);
@@ -105,9 +105,9 @@ describe('where TimescaleDB compresses what is copied', {
   }
 
   for (const columnstore of [true, false]) {
-    test(`what is the same in all rows is not segmented by: columnstore = ${columnstore}`, async () => {
+    test(`a column with one value in all rows is not segmented by: columnstore = ${columnstore}`, async () => {
       const table = `constant_${columnstore}`;
-      // The database's setting; a table without segment_by, into whose chunks the rows come in turns.
+      // The database's setting; a table without segment_by, whose chunks get rows in turns.
       await db.asSuperuser(`alter database ${db.name} set timescaledb.enable_direct_compress_copy = on`);
       await db.query(`create table ${table} (at timestamptz not null, note text, source text, file_id bigint)
         with (tsdb.hypertable, tsdb.columnstore)`);
@@ -134,7 +134,7 @@ describe('where TimescaleDB compresses what is copied', {
   }
 });
 
-/** Rows of a CSV, a second apart from each other, with so many different notes. */
+/** Rows of a CSV, one second apart, with that many different notes. */
 function rows(day: string, count: number, notes: number): string {
   const start = Date.parse(`${day}T00:00:00Z`);
   return Array.from(
@@ -147,7 +147,7 @@ function connector(name: string, columns: object): ConnectorColumns {
   return { name, pattern: `${name}/*`, target_table: name, ...columns };
 }
 
-/** Waits until so many sessions wait for a lock; of imports, or of anybody. */
+/** Waits until that many sessions wait for a lock: of imports, or of all. */
 async function waiting(task: string, sessions: number): Promise<void> {
   await db.waitFor(
     `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'

@@ -12,7 +12,7 @@ const available = await db.query("select from pg_available_extensions where name
 const DAY_MS = 86_400_000;
 const FIRST_DAY = Date.UTC(2026, 0, 1);
 
-describe('a table made from the first file, with TimescaleDB', {
+describe('a table created from the first file, with TimescaleDB', {
   skip: available.length === 0 && 'this server has no TimescaleDB (TEST_POSTGRES_BIN_DIR names one that has)',
 }, () => {
   before(async () => {
@@ -20,7 +20,7 @@ describe('a table made from the first file, with TimescaleDB', {
     await world.startWorker();
   });
 
-  test('is a hypertable along the time column that was found, its rows in chunks of 7 days', async () => {
+  test('is a hypertable on the time column that was found, with chunks of 7 days', async () => {
     world.put('found/1.csv', readings(0, 30));
     world.put('found/2.csv', readings(30, 30));
     const files = await importAll({ name: 'found' });
@@ -48,10 +48,10 @@ describe('a table made from the first file, with TimescaleDB', {
       `chunks of ${inChunks}`,
     );
     assert.deepEqual(await notNullColumns('found'), ['at']);
-    assert.match((await notice('found'))!, /found was made a hypertable along at/);
+    assert.match((await world.notice('found'))!, /found was made a hypertable along at/);
   });
 
-  test('is a hypertable along the time column that is named, by the name that the table has for it', async () => {
+  test('is a hypertable on the named time column, by its name in the table', async () => {
     world.put(
       'named/1.csv',
       'at,taken,n\n2026-01-01 00:00:00Z,2026-02-01,1\n2026-01-01 00:00:01Z,2026-03-01,2\n',
@@ -67,7 +67,7 @@ describe('a table made from the first file, with TimescaleDB', {
     assert.deepEqual(await rowsByChunk('named'), [1, 1]);
   });
 
-  test('has its columnstore on, with the columns to segment and order by', async () => {
+  test('has its columnstore on, with columns to segment and order by', async () => {
     world.put('columns/1.csv', readings(0, 30));
     const [file] = await importAll({
       name: 'columns',
@@ -95,7 +95,7 @@ describe('a table made from the first file, with TimescaleDB', {
     assert.deepEqual([bad!.status, bad!.error_code], ['failure', 'bad_columnstore']);
   });
 
-  test('has the chunk_interval that was asked for', async () => {
+  test('has the requested chunk_interval', async () => {
     world.put('daily/1.csv', readings(0, 10));
     const [file] = await importAll({ name: 'daily', chunk_interval: '1 day' });
     assert.equal(file!.status, 'success', file!.error_message ?? '');
@@ -103,7 +103,7 @@ describe('a table made from the first file, with TimescaleDB', {
     assert.deepEqual(await rowsByChunk('daily'), Array(10).fill(1));
   });
 
-  test('is a hypertable from a Parquet file too, with its column for the file', async () => {
+  test('is a hypertable from a Parquet file too, with its file id column', async () => {
     world.put(
       'parquet/1.parquet',
       await parquetOf(
@@ -135,21 +135,21 @@ describe('a table made from the first file, with TimescaleDB', {
     );
   });
 
-  test('is plain where hypertable is false', async () => {
+  test('is plain if hypertable is false', async () => {
     world.put('plain/1.csv', readings(0, 10));
     const [file] = await importAll({ name: 'plain', hypertable: false, time_column: 'at' });
     assert.deepEqual([file!.status, file!.rows_imported], ['success', 10], file!.error_message ?? '');
     assert.equal(await hypertable('plain'), undefined);
     assert.deepEqual(await notNullColumns('plain'), []);
-    assert.equal(await notice('plain'), null);
+    assert.equal(await world.notice('plain'), null);
   });
 
-  test('is plain where no column holds a time in every row and none is asked for', async () => {
+  test('is plain if no column holds a time in every row and none is named', async () => {
     world.put('timeless/1.csv', 'n,at\n1,2026-01-01\n2,\n');
     const [file] = await importAll({ name: 'timeless' });
     assert.deepEqual([file!.status, file!.rows_imported], ['success', 2], file!.error_message ?? '');
     assert.equal(await hypertable('timeless'), undefined);
-    assert.equal(await notice('timeless'), null);
+    assert.equal(await world.notice('timeless'), null);
   });
 
   /** Files that cannot become the hypertable that the connector asks for. */
@@ -193,7 +193,7 @@ describe('a table made from the first file, with TimescaleDB', {
   };
 
   for (const [name, { columns, body, code, says }] of Object.entries(refused)) {
-    test(`fails with ${code}, and leaves nothing: ${name}`, async () => {
+    test(`fails with ${code}, and leaves no table: ${name}`, async () => {
       world.put(`${name}/1.csv`, body);
       const [file] = await importAll({ ...columns, name, target_table: `"${name}"` });
       assert.deepEqual([file!.status, file!.error_code], ['failure', code], file!.error_message ?? '');
@@ -204,7 +204,7 @@ describe('a table made from the first file, with TimescaleDB', {
     });
   }
 
-  test('goes with a first file that fails, and is made when that file is mended', async () => {
+  test('is rolled back with a first file that fails, and created when that file is fixed', async () => {
     world.put('first/1.csv', `${readings(0, 30)}2026-03-01,30\n`);
     const [failed] = await importAll({ name: 'first' });
     assert.deepEqual([failed!.status, failed!.error_code], ['failure', 'bad_row']);
@@ -275,7 +275,7 @@ describe('a table made from the first file, with TimescaleDB', {
     );
   });
 
-  describe('and a hypertable that a person has made', () => {
+  describe('and a hypertable that a person created', () => {
     test('takes the rows', async () => {
       await db.query(
         `create table own (at timestamptz not null, n integer, value double precision);
@@ -288,7 +288,7 @@ describe('a table made from the first file, with TimescaleDB', {
       assert.ok((await rowsByChunk('own')).length >= 3);
     });
 
-    test('says line and column of what it refuses, and keeps nothing of that file, chunks neither', async () => {
+    test('names line and column of a refused value, and keeps no row or chunk of that file', async () => {
       world.put('own/2.csv', `${readings(100, 30)}2026-09-01,many,0.5\n`);
       const chunks = await rowsByChunk('own');
       const [, file] = await world.pollAndSettle('own');
@@ -318,7 +318,7 @@ function importAll(columns: Partial<ConnectorColumns> & { name: string }) {
     .then(() => world.settled(columns.name));
 }
 
-/** The time dimension of a table; undefined where it is no hypertable. */
+/** The time dimension of a table; undefined if it is not a hypertable. */
 async function hypertable(table: string) {
   const [row] = await db.query<{ column: string; type: string; interval: string }>(
     `select column_name::text as column, column_type::text as type, time_interval::text as interval
@@ -328,7 +328,7 @@ async function hypertable(table: string) {
   return row;
 }
 
-/** How many rows are in each chunk, in the order of time. */
+/** The number of rows in each chunk, in time order. */
 async function rowsByChunk(table: string): Promise<number[]> {
   const chunks = await db.query<{ chunk: string }>(
     `select format('%I.%I', chunk_schema, chunk_name) as chunk
@@ -348,12 +348,4 @@ async function notNullColumns(table: string): Promise<string[]> {
     [table],
   );
   return rows.map(({ name }) => name);
-}
-
-async function notice(name: string): Promise<string | null> {
-  const row = await db.one<{ notice: string | null }>(
-    'select notice from s3_connector.connector_status where name = $1',
-    [name],
-  );
-  return row.notice;
 }

@@ -20,8 +20,8 @@ import type { WorkerContext } from '../../src/task.ts';
 import { parquetOf } from '../support/parquet.ts';
 import { openPglite } from '../support/pglite.ts';
 
-// The SQL that makes and feeds hypertables, where no server has TimescaleDB: our own functions against PGlite, which
-// runs in this process. The whole of an import runs on a server with TimescaleDB only (the other files here).
+// The SQL that creates and fills hypertables, where no server has TimescaleDB: our own functions on PGlite, which
+// runs in this process. A whole import needs a server with TimescaleDB (the other files here).
 const { client, query, close } = await openPglite([
   '1_checks/names.sql',
   '3_worker/target.sql',
@@ -57,7 +57,7 @@ const CONNECTOR = {
   max_row_bytes: 2 ** 21,
 };
 
-test('a hypertable is made from a file and takes its rows in binary form', async () => {
+test('a hypertable is created from a file and takes its rows in binary form', async () => {
   assert.deepEqual(await importFile('plain', await readings(), {}), {
     read: ROWS,
     imported: ROWS,
@@ -76,7 +76,7 @@ test('a hypertable is made from a file and takes its rows in binary form', async
   );
 });
 
-test('rows that meet others are merged into chunks that are compressed', async () => {
+test('rows for existing chunks are merged into compressed chunks', async () => {
   await importFile('merged', await readings(), { columnstore: true, segment_by: ['device'] });
   await query('create unique index on merged (at, device)');
   await query("select compress_chunk(c, true) from show_chunks('merged') c");
@@ -93,15 +93,15 @@ test('rows that meet others are merged into chunks that are compressed', async (
   assert.deepEqual(third, { read: ROWS, imported: 0, rejected: 0, skipped: ROWS });
 });
 
-test('a TimescaleDB that is too old for it gets rows as rows', async () => {
+test('a TimescaleDB that is too old takes rows uncompressed', async () => {
   const [row] = await query('select s3_connector_private.can_compress_directly() as can');
   assert.deepEqual(row, { can: false });
   await importFile('old', await readings(), { columnstore: true, segment_by: ['device'] });
   assert.deepEqual(await compressed('old'), [{ is_compressed: false }]);
 });
 
-test('files go straight into the columnstore, sorted', async () => {
-  // As if it were not too old: what it does wrong are values that these tables do not have.
+test('files go directly into the columnstore, sorted', async () => {
+  // As if it were recent enough: its errors concern values that these tables do not have.
   await query(
     'create or replace function s3_connector_private.can_compress_directly() returns boolean language sql as $$select true$$',
   );
@@ -121,7 +121,7 @@ test('files go straight into the columnstore, sorted', async () => {
   );
 });
 
-test('a probe of rows lands nothing in a hypertable, and fails where a row does', async () => {
+test('a test of rows inserts nothing into a hypertable, and fails where a row fails', async () => {
   await query(
     "create table probed (at timestamptz not null, value integer); select create_hypertable('probed', by_range('at'))",
   );
@@ -145,7 +145,7 @@ test('a probe of rows lands nothing in a hypertable, and fails where a row does'
   await query('commit');
 });
 
-/** A row every so many minutes, for one device and the other in turn. */
+/** A row every so many minutes, for the two devices in turn. */
 function readings(minutes = 1): Promise<Buffer> {
   return parquetOf(
     `select timestamptz '2026-01-01 00:00:00Z' + to_minutes(i * ${minutes}) as at, 'device ' || i % 2 as device, i / 4 as value

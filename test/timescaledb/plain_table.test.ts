@@ -8,7 +8,7 @@ const installed = await db.query("select from pg_extension where extname = 'time
 
 const READINGS = 'at,n\n2026-01-01T00:00:00Z,1\n2026-02-01T00:00:00Z,2\n';
 
-describe('a table made from the first file, in a database without TimescaleDB', {
+describe('a table created from the first file, in a database without TimescaleDB', {
   skip: installed.length > 0 && 'TimescaleDB is installed in the template of this test run',
 }, () => {
   before(() => world.startWorker());
@@ -19,11 +19,11 @@ describe('a table made from the first file, in a database without TimescaleDB', 
     const [file] = await world.settled('unasked');
     assert.deepEqual([file!.status, file!.rows_imported], ['success', 2], file!.error_message ?? '');
     assert.deepEqual(await db.query('select count(*) from unasked'), [{ count: 2 }]);
-    assert.match((await notice('unasked'))!, /unasked is a plain table.*TimescaleDB/);
+    assert.match((await world.notice('unasked'))!, /unasked is a plain table.*TimescaleDB/);
   });
 
-  test('holds up nobody who steers the connector while its rows come', async () => {
-    // The table is not there to be locked before its own import makes it: a trigger keeps COPY waiting.
+  test('does not block calls on its connector while its rows are copied', async () => {
+    // The table cannot be locked before its own import creates it: a trigger keeps COPY waiting.
     await db.asSuperuser(`
       create function wait_before_rows() returns trigger language plpgsql as $$
       begin
@@ -48,10 +48,10 @@ describe('a table made from the first file, in a database without TimescaleDB', 
     await holder.query('select pg_advisory_unlock(1)');
     const [file] = await world.settled('slow');
     assert.equal(file!.status, 'success', file!.error_message ?? '');
-    assert.match((await notice('slow'))!, /slow is a plain table/);
+    assert.match((await world.notice('slow'))!, /slow is a plain table/);
   });
 
-  test('is plain without a notice where no hypertable would have been made anyway', async () => {
+  test('is plain without a notice if no hypertable would have been created anyway', async () => {
     world.put('timeless/1.csv', 'n\n1\n');
     world.put('declined/1.csv', READINGS);
     await world.insertConnector({ name: 'timeless', pattern: 'timeless/*', target_table: 'timeless' });
@@ -64,11 +64,11 @@ describe('a table made from the first file, in a database without TimescaleDB', 
     for (const name of ['timeless', 'declined']) {
       const [file] = await world.settled(name);
       assert.equal(file!.status, 'success', file!.error_message ?? '');
-      assert.equal(await notice(name), null, name);
+      assert.equal(await world.notice(name), null, name);
     }
   });
 
-  test('is not made where hypertable is true: the file fails and says what to do', async () => {
+  test('is not created if hypertable is true: the file fails and says what to do', async () => {
     world.put('asked/1.csv', READINGS);
     await world.insertConnector({
       name: 'asked',
@@ -86,11 +86,3 @@ describe('a table made from the first file, in a database without TimescaleDB', 
     assert.equal((await db.one("select to_regclass('asked') as made")).made, null);
   });
 });
-
-async function notice(name: string): Promise<string | null> {
-  const row = await db.one<{ notice: string | null }>(
-    'select notice from s3_connector.connector_status where name = $1',
-    [name],
-  );
-  return row.notice;
-}

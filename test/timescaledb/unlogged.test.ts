@@ -6,7 +6,7 @@ const world = await openWorld();
 const { db } = world;
 const available = await db.query("select from pg_available_extensions where name = 'timescaledb'");
 
-test('a hypertable of which one chunk is unlogged takes no files', {
+test('a hypertable with an unlogged chunk takes no files', {
   skip: available.length === 0 && 'this server has no TimescaleDB (TEST_POSTGRES_BIN_DIR names one that has)',
 }, async () => {
   await db.query('create extension if not exists timescaledb');

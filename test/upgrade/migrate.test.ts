@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { migrate } from '../../src/db/migrations.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
 
-/** Makes the next migrate apply everything, as one of another version would. */
+/** Makes the next migrate apply everything, as another version's would. */
 const forgetDigest = (db: TestDatabase) =>
   db.asSuperuser("update s3_connector_private.versions set digest = 'another'");
 
@@ -27,7 +27,7 @@ const transactionIds = (db: TestDatabase) =>
     `select oid, xmin::text from pg_proc where pronamespace = 's3_connector_private'::regnamespace order by 1`,
   );
 
-test('migrating is idempotent, and safe when several do it at once', async () => {
+test('migrate is idempotent, and safe if several run at once', async () => {
   const db = await testDatabase({ empty: true });
   await Promise.all([migrate(db.workerUrl), migrate(db.workerUrl), migrate(db.workerUrl)]);
   await migrate(db.workerUrl);
@@ -49,7 +49,7 @@ test('sql/ has only layers, which are applied, and setup, which is not', async (
 
 test('a start with nothing to change replaces nothing and waits for no lock', async () => {
   const db = await testDatabase();
-  // A copy of another database, as this one is, has its connectors paused first.
+  // This database is a copy of another one, so its connectors are paused first.
   await migrate(db.workerUrl);
   const before = await transactionIds(db);
   const holder = await db.connect(db.worker);
@@ -61,7 +61,7 @@ test('a start with nothing to change replaces nothing and waits for no lock', as
   assert.deepEqual(await transactionIds(db), before);
 });
 
-test('functions with another result, views with other columns, and leftovers give way to those of this version', async () => {
+test("functions with another result, views with other columns, and removed objects are replaced by this version's", async () => {
   const db = await testDatabase();
   const before = await objects(db);
   const worker = await db.connect(db.worker);
@@ -80,7 +80,7 @@ test('functions with another result, views with other columns, and leftovers giv
   assert.deepEqual(await objects(db), before);
 });
 
-test("a person's view over ours is kept, and where it is in the way the error names it and nothing is changed", async () => {
+test("a person's view on ours is kept; if it is in the way, the error names it and nothing changes", async () => {
   const db = await testDatabase();
   await db.query('create view mine as select name, state from s3_connector.connector_status');
   await forgetDigest(db);
@@ -100,7 +100,7 @@ test("a person's view over ours is kept, and where it is in the way the error na
   assert.deepEqual(await transactionIds(db), before);
 });
 
-test('an edited migration is refused, and the error says which', async () => {
+test('an edited migration is refused, and the error names it', async () => {
   const db = await testDatabase();
   await db.asSuperuser(
     "update s3_connector_private.migrations set digest = 'another'; update s3_connector_private.versions set digest = 'another'",
@@ -111,7 +111,7 @@ test('an edited migration is refused, and the error says which', async () => {
   });
 });
 
-test('a statement that fails is named with its file', async () => {
+test('the error of a failed statement names its file', async () => {
   const db = await testDatabase();
   await db.asSuperuser(`
     alter function s3_connector_private.poll_job_key(text) owner to ${new URL(db.superuserUrl).username};
@@ -123,7 +123,7 @@ test('a statement that fails is named with its file', async () => {
   });
 });
 
-test('a session that reads view after view meanwhile ends in no deadlock, and migrating goes on when it is done', async () => {
+test('a session that reads view after view causes no deadlock, and migrate continues when it is done', async () => {
   const db = await testDatabase();
   const reader = await db.connect();
   await reader.query("set deadlock_timeout = '100ms'").catch(() => {});

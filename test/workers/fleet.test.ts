@@ -29,7 +29,7 @@ async function insert(name: string, columns: Record<string, unknown> = {}): Prom
   });
 }
 
-/** Every file once: by the rows, by the ids of files that they carry, and at the first attempt. */
+/** Every file once: by the rows, by their file ids, and at the first attempt. */
 async function assertOnce(name: string, files: number): Promise<void> {
   assert.deepEqual(
     await db.one(
@@ -48,7 +48,7 @@ async function assertOnce(name: string, files: number): Promise<void> {
   );
 }
 
-/** How many files ran at once, at most, of all connectors or of one. */
+/** The largest number of files that ran at once, of all connectors or of one. */
 async function mostAtOnce(name: string | null): Promise<number> {
   const { most } = await db.one<{ most: number }>(
     `select max(running) as most from (
@@ -65,7 +65,7 @@ before(async () => {
   workers = await Promise.all(Array.from({ length: WORKERS }, start));
 });
 
-test('2,000 files of three connectors: none twice, none starved, and within all limits', async () => {
+test('2,000 files of three connectors are imported, none twice, none starved, within all limits', async () => {
   const files = { big: 1600, narrow: 397, small: 3 };
   for (const [name, count] of Object.entries(files)) putFiles(name, count);
   await insert('big');
@@ -75,7 +75,7 @@ test('2,000 files of three connectors: none twice, none starved, and within all 
   );
   await insert('narrow', { max_parallel_files: 3 });
   await insert('small');
-  // Some seconds, where nothing else keeps the machine busy.
+  // Takes a few seconds on an idle machine.
   await db.waitFor<{ success: number }>(
     'select sum(success)::integer as success from s3_connector.connector_status',
     ([row]) => row!.success === 2000,
@@ -83,7 +83,7 @@ test('2,000 files of three connectors: none twice, none starved, and within all 
   );
   for (const [name, count] of Object.entries(files)) await assertOnce(name, count);
 
-  // While small's files waited, each other connector got its turns, and not its whole queue.
+  // While small's files waited, each other connector got its turns, but not its whole queue.
   const { overtaken, left } = await db.one<{ overtaken: number; left: number }>(
     `select count(*) filter (where f.finished_at between s.since and s.until) as overtaken,
       count(*) filter (where f.finished_at > s.until) as left
@@ -104,7 +104,7 @@ test('2,000 files of three connectors: none twice, none starved, and within all 
   }
 });
 
-test('a retry that is due takes its turn, ahead of nobody and not behind a queue that never ends', async () => {
+test('a due retry does not wait for the whole backlog of another connector', async () => {
   putFiles('crowd', 400);
   putFiles('retried', 1);
   world.server.faults.order({
@@ -123,7 +123,7 @@ test('a retry that is due takes its turn, ahead of nobody and not behind a queue
     "select from s3_connector.connector_status where name = 'crowd' and success > 5",
     (rows) => rows.length === 1,
   );
-  // As if the time had come.
+  // As if the retry were due.
   await db.query(
     'select s3_connector_queue.reschedule_jobs(array_agg(id), run_at => now()) from s3_connector_queue.jobs where priority = -1',
   );
@@ -146,7 +146,7 @@ test('a retry that is due takes its turn, ahead of nobody and not behind a queue
   );
 });
 
-test('a rolling restart: one after the other is stopped and replaced, and no attempt is lost', async () => {
+test('a rolling restart stops and replaces one worker after the other, and no attempt is lost', async () => {
   putFiles('rolling', 400);
   await insert('rolling');
   for (const [i, worker] of workers.entries()) {

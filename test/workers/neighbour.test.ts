@@ -6,13 +6,13 @@ import { migrate } from '../../src/db/migrations.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
 import { openWorld } from '../support/world.ts';
 
-// Another application of the same database has a graphile-worker of its own, which is older than ours.
+// Another application in the same database has its own graphile-worker, which is older than ours.
 
-/** The schema that the other application works with: breaking changes came after it. */
+/** The schema version of the other application: breaking changes came after it. */
 const THEIR_REVISION = 10;
 const THEIR_MIGRATIONS = new URL('../../node_modules/graphile-worker/sql/', import.meta.url);
 
-/** Makes the other application's queue, with one job in it. */
+/** Creates the other application's queue, with one job in it. */
 async function makeNeighbour(session: pg.Client): Promise<void> {
   await session.query(`create schema graphile_worker;
     create table graphile_worker.migrations (id integer primary key, ts timestamptz not null default now())`);
@@ -25,7 +25,7 @@ async function makeNeighbour(session: pg.Client): Promise<void> {
   await session.query(`select graphile_worker.add_job('theirs', '{"n": 1}')`);
 }
 
-/** All that is in their schema: what it is made of, and each row with the transaction that wrote it. */
+/** Everything in their schema: its objects, and each row with the transaction that wrote it. */
 async function contents(db: TestDatabase): Promise<unknown[]> {
   const [{ tables }] = (await db.query<{ tables: string[] }>(
     `select array_agg(oid::regclass::text order by oid) as tables from pg_class
@@ -44,22 +44,22 @@ async function contents(db: TestDatabase): Promise<unknown[]> {
   ]);
 }
 
-test('migrating leaves the queue of another application as it is, and does not end its workers', async () => {
+test('migrate leaves the queue of another application unchanged, and does not end its workers', async () => {
   const db = await testDatabase({ empty: true });
   const session = await db.connect();
   await makeNeighbour(session);
   const before = await contents(db);
   // As graphile-worker's own workers do.
-  const told: string[] = [];
-  session.on('notification', ({ channel, payload }) => told.push(`${channel} ${payload}`));
+  const notifications: string[] = [];
+  session.on('notification', ({ channel, payload }) => notifications.push(`${channel} ${payload}`));
   await session.query('listen "worker:migrate"');
   await migrate(db.workerUrl);
   await session.query('select 1');
-  assert.deepEqual(told, []);
+  assert.deepEqual(notifications, []);
   assert.deepEqual(await contents(db), before);
 });
 
-test('a worker works beside that of another application, and neither touches the jobs of the other', async () => {
+test('a worker runs next to that of another application, and neither touches the jobs of the other', async () => {
   const world = await openWorld();
   const { db } = world;
   const session = await db.connect();
@@ -67,7 +67,7 @@ test('a worker works beside that of another application, and neither touches the
   const before = await contents(db);
   world.put('ours/1.csv', 'n\n1\n');
   const worker = await world.startWorker();
-  // What their workers are told when they are migrated.
+  // The notification that their workers get when they are migrated.
   await db.query(`select pg_notify('worker:migrate', '{"migrationNumber": 11, "breaking": true}')`);
   await world.insertConnector({ name: 'ours', pattern: 'ours/*', target_table: 'ours' });
   const [file] = await world.settled('ours');

@@ -6,7 +6,7 @@ const world = await openWorld();
 const { db } = world;
 const FILES = 7;
 
-/** What there is of a connector's history. */
+/** A connector's history. */
 const historyOf = (name: string) =>
   db.one(
     `select (select count(distinct key) from s3_connector.file_history where connector_name = $1) as with_changes,
@@ -16,7 +16,7 @@ const historyOf = (name: string) =>
     [name],
   );
 
-/** As if all that happened to some files, and the polls, had been so long ago. */
+/** Makes the events of some files, and the polls, that old. */
 async function age(name: string, by: string, keys = '%'): Promise<void> {
   await db.query(
     `update s3_connector.files set finished_at = finished_at - '${by}'::interval where connector_name = '${name}' and key like '${keys}';
@@ -25,7 +25,7 @@ async function age(name: string, by: string, keys = '%'): Promise<void> {
   );
 }
 
-/** What the crontab does every minute, now. */
+/** The task that the crontab runs every minute. */
 async function everyMinute(): Promise<void> {
   await db.query("select s3_connector_queue.add_job('poll_due', job_key => 'poll_due')");
   await db.waitFor(
@@ -53,7 +53,7 @@ before(async () => {
   }
 });
 
-test('history goes when it is older than the retention; which keys were imported is never forgotten', async () => {
+test('history older than the retention is deleted; imported keys are never forgotten', async () => {
   const all = { with_changes: FILES, rejected: 3, polls: 2, files: FILES };
   for (const name of ['pruned', 'kept']) assert.deepEqual(await historyOf(name), all);
   await everyMinute();
@@ -77,7 +77,7 @@ test('history goes when it is older than the retention; which keys were imported
     { caught_up: true, success: FILES },
   );
 
-  // All is listed again, and nothing is imported again.
+  // Everything is listed again, and nothing is imported again.
   await db.query("select s3_connector.set_marker('pruned', null)");
   world.put('pruned/7.csv', 'n\n7\n');
   await world.pollAndSettle('pruned');
@@ -87,7 +87,7 @@ test('history goes when it is older than the retention; which keys were imported
   );
 });
 
-test('a file that is imported again has a history again, which goes in its turn', async () => {
+test('a file that is imported again has a history again, which is deleted in turn', async () => {
   await db.query("update s3_connector.files set status = 'failure' where key = 'pruned/0.csv'");
   await db.query("select s3_connector.retry_file('pruned', 'pruned/0.csv')");
   await world.settled('pruned');
@@ -95,7 +95,7 @@ test('a file that is imported again has a history again, which goes in its turn'
     db.query("select to_status from s3_connector.file_history where key = 'pruned/0.csv'");
   await everyMinute();
   assert.equal((await changes()).length, 4);
-  // The time before is pruned already, so it only goes on from there.
+  // The time before is pruned already, so it only continues from there.
   await db.query(
     `update s3_connector_private.progress set pruned_until = now() - interval '3 days' where connector_name = 'pruned';
      update s3_connector.files set finished_at = now() - interval '2 days' where key = 'pruned/0.csv'`,
@@ -104,7 +104,7 @@ test('a file that is imported again has a history again, which goes in its turn'
   assert.deepEqual(await changes(), []);
 });
 
-test('it goes in batches, and comes to an end', async () => {
+test('retention deletes in batches, and ends', async () => {
   await age('batched', '2 days');
   const client = await db.connect(db.worker);
   const left: number[] = [];
@@ -128,21 +128,21 @@ test('it goes in batches, and comes to an end', async () => {
   );
   assert.equal(left.at(-1), 0);
   assert.deepEqual(await historyOf('batched'), { with_changes: 0, rejected: 0, polls: 1, files: FILES });
-  // Done with, it is not looked for again within the minute.
+  // After its end, retention does not start again within the minute.
   const again = await client.query(
     "select p.pruned_until > now() - interval '25 hours' as up_to_date from s3_connector_private.progress p where connector_name = 'batched'",
   );
   assert.deepEqual(again.rows, [{ up_to_date: true }]);
 });
 
-test('ties are no trap: many files that ended at the same moment', async () => {
+test('retention handles many files that ended at the same moment', async () => {
   await db.query(
     "update s3_connector.files set finished_at = '2020-01-01' where connector_name = 'kept'; select s3_connector.pause('kept')",
   );
   await db.query(
     "update s3_connector.connectors set retention = '1 second' where name = 'kept'; select s3_connector.resume('kept')",
   );
-  // Its poll has the connector's progress, for which forgetting does not wait.
+  // Its poll locks the connector's progress, for which retention does not wait.
   await world.settled('kept');
   const client = await db.connect(db.worker);
   for (let rounds = 0; ; rounds++) {
@@ -153,7 +153,7 @@ test('ties are no trap: many files that ended at the same moment', async () => {
   assert.deepEqual(await historyOf('kept'), { with_changes: 0, rejected: 0, polls: 1, files: FILES });
 });
 
-test('old requests, workers that ended long ago, and jobs that the queue gave up go, too', async () => {
+test('retention also deletes old requests, workers that ended long ago, and jobs that the queue gave up', async () => {
   await db.query(
     `insert into s3_connector_private.requests (kind, connector_name, asked_at)
       values ('check', 'kept', now() - interval '2 days'), ('check', 'kept', now());

@@ -11,7 +11,7 @@ import { testDatabase } from '../support/database.ts';
 import { runWorkerSetup } from '../support/roles.ts';
 import { openWorld } from '../support/world.ts';
 
-// The whole suite runs with the role that sql/setup/ makes; here is what is about the role itself.
+// The whole suite runs with the role that sql/setup/ creates; these tests are about the role itself.
 const run = promisify(execFile);
 const SETUP = fileURLToPath(new URL('../../sql/setup/worker_role.sql', import.meta.url));
 const binDir = await findPrograms();
@@ -25,7 +25,7 @@ const superuser = async (url = db.superuserUrl) => {
   return client;
 };
 
-test("the worker's role has no attribute, inherits nothing, and owns what is the product's alone", async () => {
+test("the worker's role has no attribute, inherits nothing, and owns only the product's objects", async () => {
   assert.deepEqual(
     await db.one(
       'select rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls, rolinherit from pg_roles where rolname = $1',
@@ -47,7 +47,7 @@ test("the worker's role has no attribute, inherits nothing, and owns what is the
     ),
     [{ nspname: 's3_connector' }, { nspname: 's3_connector_private' }, { nspname: 's3_connector_queue' }],
   );
-  // A copy made from a template has none of the template's grants.
+  // A copy of a template has none of the template's grants.
   assert.deepEqual(
     await db.one("select has_database_privilege($1, current_database(), 'create') as may_create", [
       db.worker.name,
@@ -56,7 +56,7 @@ test("the worker's role has no attribute, inherits nothing, and owns what is the
   );
 });
 
-test('a worker with that role has no notice; one that is, or may become, a superuser says so', async () => {
+test('a worker with that role gives no notice; one that is, or may become, a superuser gives one', async () => {
   const worker = await world.startWorker();
   assert.deepEqual(await db.query('select role, notice from s3_connector.workers where alive'), [
     { role: db.worker.name, notice: null },
@@ -89,7 +89,7 @@ test('a worker with that role has no notice; one that is, or may become, a super
   assert.match(says[0].says, new RegExp(`${member.name} may become the superuser ${name}`));
 });
 
-test('a connector of an owner that the worker may not become fails and says which grant is missing; with it, it imports', async () => {
+test("if the worker may not become the connector's owner, the import names the missing grant, and succeeds with it", async () => {
   const owner = await db.createRole();
   await db.asSuperuser(
     `revoke ${owner.name} from ${db.worker.name}, ${db.person.name}; grant s3_connector_admin to ${owner.name}`,
@@ -117,7 +117,7 @@ test('a connector of an owner that the worker may not become fails and says whic
   await worker.end('SIGTERM');
 });
 
-test('a database that a superuser has migrated is handed over to the role, and goes on', async () => {
+test('a database that a superuser has migrated is handed over to the role, and works', async () => {
   const old = await testDatabase({ empty: true });
   await migrate(old.superuserUrl);
   const admin = await superuser(old.superuserUrl);
@@ -143,7 +143,7 @@ test('a database that a superuser has migrated is handed over to the role, and g
   assert.deepEqual(rows, [{ n: 0 }]);
 });
 
-test('the setup refuses to make a worker of a role that has more', async () => {
+test('the setup refuses a role that has more rights', async () => {
   const admin = await superuser();
   const role = await db.createRole('createdb');
   await assert.rejects(runWorkerSetup(admin, role.name), {
@@ -153,7 +153,7 @@ test('the setup refuses to make a worker of a role that has more', async () => {
   await admin.query('rollback');
 });
 
-test('psql runs the setup as it stands', {
+test('psql runs the setup unchanged', {
   skip: binDir === undefined && 'no psql is installed (TEST_POSTGRES_BIN_DIR names a server that has it)',
 }, async () => {
   const name = `${db.name} o'worker`;

@@ -10,7 +10,7 @@ const PLACES = { WORKER_CONCURRENCY: '2' };
 
 afterEach(() => server.faults.clear());
 
-/** What the crontab does every minute, now. */
+/** The task that the crontab runs every minute. */
 const housekeep = () => db.query("select s3_connector_queue.add_job('poll_due', job_key => 'poll_due')");
 
 const running = (workerId: unknown, count: number) =>
@@ -20,7 +20,7 @@ const running = (workerId: unknown, count: number) =>
     { values: [workerId] },
   );
 
-/** Tables whose lock this holds, so that every file of theirs that begins takes a place until the release. */
+/** Tables that this locks, so that every file of theirs that starts keeps a place until the release. */
 async function lockTable(table: string): Promise<{ release(): Promise<unknown> }> {
   await db.query(`create table ${table} (n integer)`);
   const session = await db.connect();
@@ -34,25 +34,25 @@ test('every task belongs to exactly one share', async () => {
   assert.deepEqual(tasks.toSorted(), files.map((file) => file.replace(/\.ts$/, '')).toSorted());
 });
 
-test('slow files in every place hold up no poll, no request, no housekeeping and no rescue', async () => {
+test('slow files in every place delay no poll, request, housekeeping or rescue', async () => {
   const lock = await lockTable('slow');
   for (let file = 1; file <= 9; file++) world.put(`slow/${file}.csv`, 'n\n1\n');
   world.put('quick/1.csv', 'n\n1\n');
-  const doomed = await world.startWorker(PLACES);
+  const killed = await world.startWorker(PLACES);
   await world.insertConnector({
     name: 'slow',
     pattern: 'slow/*',
     target_table: 'slow',
     schedule: NEVER_AGAIN,
   });
-  const { worker: doomedId } = await doomed.logged('ready');
-  await running(doomedId, 2);
+  const { worker: killedId } = await killed.logged('ready');
+  await running(killedId, 2);
   const living = await world.startWorker(PLACES);
   const { worker: livingId } = await living.logged('ready');
   await running(livingId, 2);
-  await doomed.end('SIGKILL');
+  await killed.end('SIGKILL');
 
-  // A new connector is polled, and again when its schedule says so.
+  // A new connector is polled, and again when its schedule is due.
   await world.insertConnector({ name: 'quick', pattern: 'quick/*', target_table: 'quick' });
   const polled = (times: number) =>
     db.waitFor(
@@ -76,13 +76,13 @@ test('slow files in every place hold up no poll, no request, no housekeeping and
     [{ status: 'in_queue', attempts: 0 }],
   );
 
-  // Requests are answered, and polls that a person asks for are made.
+  // Requests are answered, and polls that a person requests are run.
   await db.query("call s3_connector.check('quick')");
   await db.query("select s3_connector.poll_now('quick')");
   await polled(4);
 
-  // What the dead worker held is free, though the living one has no place for it.
-  await running(doomedId, 0);
+  // The dead worker's file is free, although the living one has no place for it.
+  await running(killedId, 0);
   await running(livingId, 2);
   assert.deepEqual(
     await db.query(
@@ -99,25 +99,25 @@ test('slow files in every place hold up no poll, no request, no housekeeping and
   await living.end('SIGTERM');
 });
 
-test('a worker that starts frees at once what a dead one held', async () => {
+test('a worker that starts frees at once the files of a dead one', async () => {
   const lock = await lockTable('inherited');
   world.put('inherited/1.csv', 'n\n1\n');
-  const doomed = await world.startWorker(PLACES);
+  const killed = await world.startWorker(PLACES);
   await world.insertConnector({ name: 'inherited', pattern: 'inherited/*', target_table: 'inherited' });
-  const { worker: doomedId } = await doomed.logged('ready');
-  await running(doomedId, 1);
-  await doomed.end('SIGKILL');
-  const heir = await world.startWorker(PLACES);
-  await heir.logged('ready');
-  const events = heir.lines.map((line) => line.event);
+  const { worker: killedId } = await killed.logged('ready');
+  await running(killedId, 1);
+  await killed.end('SIGKILL');
+  const successor = await world.startWorker(PLACES);
+  await successor.logged('ready');
+  const events = successor.lines.map((line) => line.event);
   const rescued = events.indexOf('files of dead workers queued again');
   assert.ok(rescued >= 0 && rescued < events.indexOf('ready'), `${events}`);
   await lock.release();
   assert.equal((await world.settled('inherited'))[0]!.status, 'success');
-  await heir.end('SIGTERM');
+  await successor.end('SIGTERM');
 });
 
-test('a thousand polls of a bucket that hangs hold up no import', async () => {
+test('a thousand polls of a bucket that hangs delay no import', async () => {
   const lock = await lockTable('waiting');
   const worker = await world.startWorker(PLACES);
   const { worker: id } = await worker.logged('ready');
@@ -151,7 +151,7 @@ test('a thousand polls of a bucket that hangs hold up no import', async () => {
   await worker.end('SIGTERM');
 });
 
-test('a share looks for jobs of its own priorities only', async () => {
+test('a share takes jobs of its own priorities only', async () => {
   const worker = await world.startWorker(PLACES);
   for (const priorities of ['-20 and -20', '-10 and -10', '-1 and 0']) {
     await db.waitFor(
@@ -163,7 +163,7 @@ test('a share looks for jobs of its own priorities only', async () => {
   await worker.end('SIGTERM');
 });
 
-test('a step of the housekeeping that fails is logged, and holds up none of the others', async () => {
+test('a housekeeping step that fails is logged, and stops none of the others', async () => {
   const worker = await world.startWorker(PLACES);
   const session = await db.connect(db.worker);
   await session.query('alter function s3_connector_private.fold_totals() rename to fold_totals_gone');

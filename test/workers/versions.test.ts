@@ -10,23 +10,23 @@ const world = await openWorld();
 const { db, server } = world;
 const NEWER = '999.0.0';
 
-/** What a newer version's migrate does at its end. */
+/** The last step of a newer version's migrate. */
 const migratedByNewer = () => db.query("select s3_connector_private.record_version($1, 'newer')", [NEWER]);
 const forgetNewer = () => db.query('delete from s3_connector_private.versions where version = $1', [NEWER]);
 
-test('versions go by their numbers', () => {
+test('versions are compared by their numbers', () => {
   assert.ok(isNewer('1.10.0', '1.9.3') && isNewer('2.0', '1.99.99') && isNewer('0.1.1', '0.1'));
   assert.ok(!isNewer('1.9.3', '1.10.0') && !isNewer('1.0.0', '1.0') && !isNewer('0.1.0', '0.2.0-next.1'));
 });
 
-test('every migration leaves its version behind, once', async () => {
+test('every migration records its version, once', async () => {
   const empty = await testDatabase({ empty: true });
   await migrate(empty.workerUrl);
   await migrate(empty.workerUrl);
   assert.deepEqual(await empty.query('select version from s3_connector_private.versions'), [{ version }]);
 });
 
-test('a worker that meets a newer schema does not start, says why, and changes nothing', async () => {
+test('a worker that finds a newer schema does not start, says why, and changes nothing', async () => {
   await migratedByNewer();
   const functions = () =>
     db.query(
@@ -41,7 +41,7 @@ test('a worker that meets a newer schema does not start, says why, and changes n
   await forgetNewer();
 });
 
-test('a migration of tables that this version does not know is a newer schema, too', async () => {
+test('an unknown migration counts as a newer schema, too', async () => {
   await db.query("insert into s3_connector_private.migrations values ('9999_future', '')");
   await assert.rejects(migrate(db.workerUrl), {
     code: 'schema_newer',
@@ -50,7 +50,7 @@ test('a migration of tables that this version does not know is a newer schema, t
   await db.query("delete from s3_connector_private.migrations where name = '9999_future'");
 });
 
-test('a worker that is overtaken by a newer version finishes what it imports, and ends with status 78', async () => {
+test('a worker whose schema is upgraded finishes its imports, and ends with status 78', async () => {
   await db.query('create table overtaken (n integer)');
   const worker = await world.startWorker();
   const slow = server.faults.order({ operation: 'GetObject', stall: { after: 1 } });
@@ -70,7 +70,7 @@ test('a worker that is overtaken by a newer version finishes what it imports, an
   await forgetNewer();
 });
 
-test('a worker of the same version goes on when another one migrates', async () => {
+test('a worker of the same version continues when another one migrates', async () => {
   const worker = await world.startWorker();
   await migrate(db.workerUrl);
   world.put('overtaken/2.csv', 'n\n2\n');

@@ -19,7 +19,7 @@ before(() => {
   }
 });
 
-/** Every row of every file once, as the rows themselves and their lineage say. */
+/** Every row of every file once, by the rows and by their lineage. */
 async function assertExactlyOnce(table: string, connector: string): Promise<void> {
   assert.deepEqual(await db.one(`select count(*), count(distinct (file, n)) as different from ${table}`), {
     count: FILES * ROWS,
@@ -36,7 +36,7 @@ async function assertExactlyOnce(table: string, connector: string): Promise<void
   );
 }
 
-test('two workers on one database import no file twice and forget none', async () => {
+test('two workers on one database import no file twice and miss none', async () => {
   await db.query('create table shared (file integer, n integer, file_id bigint)');
   const workers = await Promise.all([world.startWorker(), world.startWorker()]);
   await world.insertConnector({
@@ -71,9 +71,9 @@ test('two workers on one database import no file twice and forget none', async (
   assert.deepEqual(await world.spooled(), []);
 });
 
-test('a worker killed in the middle leaves nothing half done, and another goes on at once', async () => {
+test('a worker killed in the middle leaves no partial import, and another continues at once', async () => {
   await db.query('create table killed (file integer, n integer, file_id bigint)');
-  const doomed = await world.startWorker();
+  const killed = await world.startWorker();
   await world.insertConnector({
     name: 'killed',
     pattern: 'many/*',
@@ -84,13 +84,13 @@ test('a worker killed in the middle leaves nothing half done, and another goes o
     "select success from s3_connector.connector_status where name = 'killed'",
     ([row]) => Number(row?.success) > 20,
   );
-  // A download that does not end makes sure that the kill hits an import under way.
+  // A download that does not end makes sure that the kill hits a running import.
   const stalled = server.faults.order({ operation: 'GetObject', stall: { after: 5 } });
   await stalled.hit();
-  await doomed.end('SIGKILL');
+  await killed.end('SIGKILL');
   stalled.cancel();
-  const heir = await world.startWorker();
-  // What the crontab does every minute, now.
+  const successor = await world.startWorker();
+  // The task that the crontab runs every minute.
   await db.query("select s3_connector_queue.add_job('poll_due')");
   await world.settled('killed');
   await assertExactlyOnce('killed', 'killed');
@@ -102,7 +102,7 @@ test('a worker killed in the middle leaves nothing half done, and another goes o
     ).n > 0,
   );
   assert.deepEqual(await db.query('select from s3_connector_queue.jobs where locked_at is not null'), []);
-  await heir.end('SIGTERM');
+  await successor.end('SIGTERM');
   assert.deepEqual(await world.spooled(), []);
 });
 
@@ -143,12 +143,12 @@ test('an import that does not finish within the grace time rolls back and waits 
   await next.end('SIGTERM');
 });
 
-test('a worker that has had nothing to do yet ends when it is told to', async () => {
+test('a worker that has had nothing to do ends on a signal', async () => {
   const worker = await world.startWorker();
   assert.equal((await worker.end('SIGTERM')).code, 0);
 });
 
-test('a worker and its processes let PostgreSQL go first', async () => {
+test('a worker and its processes have a lower priority than PostgreSQL', async () => {
   const worker = await world.startWorker();
   world.put('first/1.parquet', await parquetOf('select 1 as n'));
   await world.insertConnector({
@@ -165,6 +165,6 @@ test('a worker and its processes let PostgreSQL go first', async () => {
   assert.equal((await worker.end('SIGTERM')).code, 0);
 });
 
-test('without DATABASE_URL a worker says what is missing and names the demo', async () => {
+test('without DATABASE_URL, a worker names the missing setting and the demo', async () => {
   await assert.rejects(world.startWorker({ DATABASE_URL: '' }), /DATABASE_URL must be set.*npm run demo/s);
 });

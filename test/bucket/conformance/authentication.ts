@@ -15,21 +15,21 @@ async function failureWith(subject: Subject, Bucket: string, config: S3ClientCon
 }
 
 export const authenticationSuite = suite('authentication', (subject) => {
-  test('an access key that does not exist', async () => {
+  test('an unknown access key is refused', async () => {
     await using bucket = await newBucket(subject.client);
     const credentials = { accessKeyId: 'AKIDNOBODY0000000000', secretAccessKey: 'secret' };
     const failure = await failureWith(subject, bucket.name, { credentials });
     assert.deepEqual(failure, { code: 'InvalidAccessKeyId', status: 403 });
   });
 
-  test('a wrong secret', async () => {
+  test('a wrong secret is refused', async () => {
     await using bucket = await newBucket(subject.client);
     const credentials = { ...subject.target.credentials, secretAccessKey: 'secret' };
     const failure = await failureWith(subject, bucket.name, { credentials });
     assert.deepEqual(failure, { code: 'SignatureDoesNotMatch', status: 403 });
   });
 
-  test('a clock that is an hour off', async () => {
+  test('a clock that is an hour off is refused', async () => {
     await using bucket = await newBucket(subject.client);
     for (const hours of [-1, 1]) {
       const failure = await failureWith(subject, bucket.name, { systemClockOffset: hours * 3_600_000 });
@@ -37,7 +37,7 @@ export const authenticationSuite = suite('authentication', (subject) => {
     }
   });
 
-  test('no signature at all', async () => {
+  test('a request without a signature is refused', async () => {
     await using bucket = await newBucket(subject.client, ['a']);
     for (const path of [`/${bucket.name}?list-type=2`, `/${bucket.name}/a`]) {
       const answer = await sendRaw(subject.target, { path, unsigned: true });
@@ -45,7 +45,7 @@ export const authenticationSuite = suite('authentication', (subject) => {
     }
   });
 
-  test('a header of S3 that is not covered by the signature', async () => {
+  test('an S3 header that the signature does not cover is refused', async () => {
     await using bucket = await newBucket(subject.client, ['a']);
     const path = `/${bucket.name}/a`;
     const harmless = await sendRaw(subject.target, { path, unsignedHeaders: { accept: '*/*' } });
@@ -57,7 +57,7 @@ export const authenticationSuite = suite('authentication', (subject) => {
     assert.deepEqual([answer.status, elementOf(answer.body, 'Code')], [403, 'AccessDenied']);
   });
 
-  test('a query that was changed after it was signed', async () => {
+  test('a query that was changed after it was signed is refused', async () => {
     await using bucket = await newBucket(subject.client, ['a']);
     const client = clientOf(subject.target);
     client.middlewareStack.add(

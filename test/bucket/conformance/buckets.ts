@@ -14,7 +14,7 @@ import { failureOf, newBucket } from '../target.ts';
 import { suite } from './suite.ts';
 
 export const bucketSuite = suite('buckets', (subject) => {
-  test('a bucket is listed, headed and located from its creation to its end', async () => {
+  test('a bucket can be listed, headed and located until it is deleted', async () => {
     const { client } = subject;
     let name: string;
     {
@@ -36,7 +36,7 @@ export const bucketSuite = suite('buckets', (subject) => {
     });
   });
 
-  test('nothing works in a bucket that does not exist', async () => {
+  test('every operation on a bucket that does not exist fails', async () => {
     const Bucket = 'conformance-there-is-no-such-bucket';
     const missing = { code: 'NoSuchBucket', status: 404 };
     const { client } = subject;

@@ -32,7 +32,7 @@ const STRANGE_KEYS = [
 const CONTROL_KEYS = ['tab\tline\nreturn\rend', 'null-less \u0001\u001f\u007f'];
 
 export const keySuite = suite('keys', (subject) => {
-  test('strange keys survive every operation', async () => {
+  test('keys with unusual characters work in every operation', async () => {
     const { client } = subject;
     await using bucket = await newBucket(client);
     const Bucket = bucket.name;
@@ -60,7 +60,7 @@ export const keySuite = suite('keys', (subject) => {
     assert.equal((await client.send(new ListObjectsV2Command({ Bucket }))).KeyCount, 0);
   });
 
-  test('with encoding-type=url a listing encodes keys as forms do, but for slashes', async () => {
+  test('with encoding-type=url, a listing encodes keys as forms do, except slashes', async () => {
     await using bucket = await newBucket(subject.client, ["a/b c+d%é(1)!*'~_-.<&"]);
     const { body } = await sendRaw(subject.target, {
       path: `/${bucket.name}?encoding-type=url&list-type=2&prefix=a%2Fb%20c`,
@@ -70,7 +70,7 @@ export const keySuite = suite('keys', (subject) => {
     assert.equal(elementOf(body, 'EncodingType'), 'url');
   });
 
-  test('without it, control characters become character references', async () => {
+  test('without encoding-type, control characters become character references', async () => {
     await using bucket = await newBucket(subject.client, ['a\nb\rc<&>d\u0001']);
     const { body } = await sendRaw(subject.target, { path: `/${bucket.name}?list-type=2` });
     const key = elementOf(body, 'Key')?.replaceAll(
@@ -89,7 +89,7 @@ export const keySuite = suite('keys', (subject) => {
     assert.deepEqual(failure, { code: 'KeyTooLongError', status: 400 });
   });
 
-  test('a path that is no encoded UTF-8 is refused', async () => {
+  test('a path that is not percent-encoded UTF-8 is refused', async () => {
     await using bucket = await newBucket(subject.client);
     const answer = await sendRaw(subject.target, { path: `/${bucket.name}/%FF%FE` });
     assert.equal(answer.status, 400);

@@ -20,7 +20,7 @@ async function list(subject: Subject, Bucket: string, input: Partial<ListObjects
 }
 
 export const listingSuite = suite('listing', (subject) => {
-  test('an empty bucket', async () => {
+  test('an empty bucket lists no objects', async () => {
     await using bucket = await newBucket(subject.client);
     const page = await list(subject, bucket.name);
     assert.equal(page.KeyCount, 0);
@@ -30,7 +30,7 @@ export const listingSuite = suite('listing', (subject) => {
     assert.deepEqual(page.keys, []);
   });
 
-  test('each object with its size, ETag and time in whole seconds', async () => {
+  test("a listing has each object's size, ETag and time in whole seconds", async () => {
     await using bucket = await newBucket(subject.client, ['a']);
     const [object] = (await list(subject, bucket.name)).Contents ?? [];
     assert.equal(object?.Size, 1);
@@ -39,7 +39,7 @@ export const listingSuite = suite('listing', (subject) => {
     assert.ok(object.LastModified instanceof Date);
   });
 
-  test('prefix and delimiter, of one and of several characters', async () => {
+  test('prefix and delimiter group keys, with one character and with several', async () => {
     await using bucket = await newBucket(subject.client, KEYS);
     const flat = await list(subject, bucket.name, { Delimiter: '/' });
     assert.deepEqual([flat.keys, flat.prefixes], [['a', 'b0', 'c--1', 'c--2', 'c-1', 'd'], ['b/']]);
@@ -53,7 +53,7 @@ export const listingSuite = suite('listing', (subject) => {
     assert.deepEqual([midway.keys, midway.prefixes], [['b0'], ['b/']]);
   });
 
-  test('start-after at, between and inside', async () => {
+  test('start-after works at a key, between keys and inside a common prefix', async () => {
     await using bucket = await newBucket(subject.client, KEYS);
     const after = async (StartAfter: string) => {
       const { keys, prefixes } = await list(subject, bucket.name, { StartAfter, Delimiter: '/', MaxKeys: 2 });
@@ -68,7 +68,7 @@ export const listingSuite = suite('listing', (subject) => {
     assert.deepEqual(await after('z'), [[], []]);
   });
 
-  test('start-after in a folder, beside one whose name goes on with a character before the slash', async () => {
+  test('start-after in a folder works next to a folder whose name continues with a character before the slash', async () => {
     const inside = ['dev/pump/1', 'dev/pump/2', 'dev/pump/a/3'];
     const after = ['dev/pump0', 'dev/q/1'];
     const beside = Array.from({ length: 20 }, (_, index) => `dev/pump-old/${index}`);
@@ -86,7 +86,7 @@ export const listingSuite = suite('listing', (subject) => {
     assert.deepEqual([narrowed.keys, narrowed.IsTruncated], [inside.slice(1), false]);
   });
 
-  test('start-after that comes before the prefix changes nothing, one behind it leaves nothing', async () => {
+  test('start-after before the prefix changes nothing, and after it lists nothing', async () => {
     await using bucket = await newBucket(subject.client, KEYS);
     assert.deepEqual((await list(subject, bucket.name, { Prefix: 'b/', StartAfter: 'a' })).keys, [
       'b/1',
@@ -96,7 +96,7 @@ export const listingSuite = suite('listing', (subject) => {
     assert.deepEqual((await list(subject, bucket.name, { Prefix: 'b/', StartAfter: 'c' })).keys, []);
   });
 
-  test('a continuation token wins over start-after', async () => {
+  test('a continuation token takes precedence over start-after', async () => {
     await using bucket = await newBucket(subject.client, KEYS);
     const first = await list(subject, bucket.name, { MaxKeys: 2, StartAfter: 'a' });
     assert.deepEqual(first.keys, ['b/1', 'b/2']);
@@ -107,7 +107,7 @@ export const listingSuite = suite('listing', (subject) => {
     assert.equal(second.ContinuationToken, first.NextContinuationToken);
   });
 
-  test('a listing goes on where it was, also if the last key is gone', async () => {
+  test('a listing continues where it stopped, also if the last key was deleted', async () => {
     await using bucket = await newBucket(subject.client, KEYS);
     const first = await list(subject, bucket.name, { MaxKeys: 2 });
     await subject.client.send(new DeleteObjectCommand({ Bucket: bucket.name, Key: 'b/1' }));
@@ -126,7 +126,7 @@ export const listingSuite = suite('listing', (subject) => {
     assert.equal(page.KeyCount, 2);
   });
 
-  test('max-keys of 0 is an empty page that is not truncated', async () => {
+  test('max-keys of 0 gives an empty page that is not truncated', async () => {
     await using bucket = await newBucket(subject.client, ['a']);
     const page = await list(subject, bucket.name, { MaxKeys: 0 });
     assert.deepEqual([page.keys, page.KeyCount, page.MaxKeys, page.IsTruncated], [[], 0, 0, false]);

@@ -7,7 +7,7 @@ import { type Subject, suite } from './suite.ts';
 
 const ROUNDS = 12;
 const QUERIES = 15;
-/** Of each length in UTF-8, around the surrogates, and what XML and URLs treat as special. */
+/** Characters of each length in UTF-8, around the surrogates, and those that XML and URLs escape. */
 const CHARACTERS = [
   'a',
   'b',
@@ -31,7 +31,7 @@ const CHARACTERS = [
 ];
 const DELIMITERS = ['', '/', '/', '-', 'a', 'ab', '//', '€', '\u{1f600}'];
 
-export const randomListingSuite = suite('listing, against an oracle', (subject) => {
+export const randomListingSuite = suite('listings equal those of an oracle', (subject) => {
   const first = Number(process.env.LISTING_SEED ?? randomInt(2 ** 31));
   for (let round = 0; round < ROUNDS; round += 1) {
     const seed = first + round;
@@ -82,7 +82,7 @@ function randomQuery(random: Random, keys: string[]): Query {
   };
 }
 
-/** What S3's documentation says, over bytes: what begins with the prefix, rolled up, sorted, after `start-after`. */
+/** The listing that S3's documentation describes, in byte order: filtered by prefix, grouped, sorted, after `start-after`. */
 function oracle(keys: string[], { prefix, delimiter, startAfter }: Query): Entry[] {
   const prefixBytes = Buffer.from(prefix);
   const entries = new Map<string, Entry>();

@@ -33,7 +33,7 @@ async function bucketWith(subject: Subject, body: string | Buffer) {
 }
 
 export const readingSuite = suite('reading', (subject) => {
-  test('a whole object with its validators', async () => {
+  test('a whole object is read with its validators', async () => {
     await using bucket = await bucketWith(subject, BODY);
     const answer = await bucket.get();
     assert.deepEqual(
@@ -54,7 +54,7 @@ export const readingSuite = suite('reading', (subject) => {
     ['bytes=-3', '789', 'bytes 7-9/10'],
     ['bytes=-100', BODY, 'bytes 0-9/10'],
   ] as const) {
-    test(`range ${range}`, async () => {
+    test(`range ${range} is satisfied`, async () => {
       await using bucket = await bucketWith(subject, BODY);
       const answer = await bucket.get({ Range: range });
       assert.deepEqual([answer.status, answer.text, answer.ContentRange], [206, text, contentRange]);
@@ -81,14 +81,14 @@ export const readingSuite = suite('reading', (subject) => {
   });
 
   for (const range of ['bytes=5-2', 'lines=1-2', 'bytes=x-']) {
-    test(`range ${range} is none, and ignored`, async () => {
+    test(`range ${range} is invalid, and ignored`, async () => {
       await using bucket = await bucketWith(subject, BODY);
       const answer = await sendRaw(subject.target, { path: `/${bucket.name}/a`, headers: { range } });
       assert.deepEqual([answer.status, answer.body], [200, BODY]);
     });
   }
 
-  test('If-Match and If-None-Match', async () => {
+  test('If-Match and If-None-Match decide whether an object is returned', async () => {
     await using bucket = await bucketWith(subject, BODY);
     const { etag } = bucket;
     const other = '"00000000000000000000000000000000"';
@@ -104,7 +104,7 @@ export const readingSuite = suite('reading', (subject) => {
     assert.equal(ranged.status, 412);
   });
 
-  test('If-Modified-Since and If-Unmodified-Since, and what decides over them', async () => {
+  test('If-Modified-Since and If-Unmodified-Since decide unless an ETag condition takes precedence', async () => {
     await using bucket = await bucketWith(subject, BODY);
     const { LastModified: at = new Date(0) } = await bucket.get();
     const earlier = new Date(at.getTime() - 60_000);
@@ -119,7 +119,7 @@ export const readingSuite = suite('reading', (subject) => {
     );
   });
 
-  test('an object that is overwritten while it is read stays what it was', async () => {
+  test('an object that is overwritten during a read is read in its old version', async () => {
     const old = randomBytes(16 * 1024 * 1024);
     await using bucket = await bucketWith(subject, old);
     const answer = await subject.client.send(new GetObjectCommand({ Bucket: bucket.name, Key: 'a' }));
@@ -139,7 +139,7 @@ export const readingSuite = suite('reading', (subject) => {
     });
   });
 
-  test('a key that does not exist', async () => {
+  test('reading a key that does not exist fails', async () => {
     await using bucket = await newBucket(subject.client);
     const where = { Bucket: bucket.name, Key: 'missing' };
     assert.deepEqual(await failureOf(subject.client.send(new GetObjectCommand(where))), {
@@ -159,7 +159,7 @@ export const readingSuite = suite('reading', (subject) => {
     });
   });
 
-  test('errors are documents, except for HEAD', async () => {
+  test('errors are XML documents, except for HEAD', async () => {
     await using bucket = await newBucket(subject.client);
     const path = `/${bucket.name}/missing`;
     const get = await sendRaw(subject.target, { path });

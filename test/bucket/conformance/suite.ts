@@ -2,7 +2,7 @@ import { after, before, describe } from 'node:test';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { clientOf, type Target } from '../target.ts';
 
-/** What the tests of a suite work with; both are there once its tests run. */
+/** The client and bucket of a suite's tests; both exist once its tests run. */
 export interface Subject {
   readonly target: Target;
   readonly client: S3Client;

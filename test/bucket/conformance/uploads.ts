@@ -31,7 +31,7 @@ async function stored(subject: Subject, Bucket: string): Promise<string | undefi
   return Body?.transformToString();
 }
 
-/** Chunks signed one upon the other, then trailers if there are any. */
+/** Chunks, each signed with the previous signature, then the trailers if any. */
 function signedChunks(seed: ChunkSeed, chunks: string[], trailers: Record<string, string> = {}): string {
   let previous = seed.signature;
   const sign = (algorithm: string, ...hashes: string[]) => {
@@ -68,7 +68,7 @@ const SIGNED = 'STREAMING-AWS4-HMAC-SHA256-PAYLOAD';
 const UNSIGNED_TRAILER = 'STREAMING-UNSIGNED-PAYLOAD-TRAILER';
 
 export const uploadSuite = suite('uploads', (subject) => {
-  test('a stream of the SDK, with its checksum behind it', async () => {
+  test('a stream of the SDK, with its checksum in a trailer, is stored', async () => {
     await using bucket = await newBucket(subject.client);
     const body = randomBytes(300_000);
     const Body = Readable.from([body.subarray(0, 100_000), body.subarray(100_000)]);
@@ -80,7 +80,7 @@ export const uploadSuite = suite('uploads', (subject) => {
     assert.equal(answer.ContentEncoding, undefined);
   });
 
-  test('chunks with signatures', async () => {
+  test('signed chunks are stored', async () => {
     await using bucket = await newBucket(subject.client);
     const chunks = ['x'.repeat(8192), 'last\r\n0;'];
     const length = chunks.join('').length;
@@ -98,7 +98,7 @@ export const uploadSuite = suite('uploads', (subject) => {
     assert.equal(await stored(subject, bucket.name), chunks.join(''));
   });
 
-  test('chunks with signatures and a signed trailer', async () => {
+  test('signed chunks with a signed trailer are stored', async () => {
     await using bucket = await newBucket(subject.client);
     const send = (crc: string, tamper = (text: string) => text) =>
       upload(subject, bucket.name, {
@@ -116,7 +116,7 @@ export const uploadSuite = suite('uploads', (subject) => {
     assert.equal(forged.status, 403);
   });
 
-  test('unsigned chunks with a trailer', async () => {
+  test('unsigned chunks with a trailer are stored', async () => {
     await using bucket = await newBucket(subject.client);
     const first = 'x'.repeat(8192);
     const send = (crc: string) =>
@@ -131,7 +131,7 @@ export const uploadSuite = suite('uploads', (subject) => {
     assert.deepEqual([wrong.status, elementOf(wrong.body, 'Code')], [400, 'BadDigest']);
   });
 
-  test('only the last chunk may have less than 8192 bytes', async () => {
+  test('only the last chunk may be shorter than 8192 bytes', async () => {
     await using bucket = await newBucket(subject.client);
     const answer = await upload(subject, bucket.name, {
       ...streaming(UNSIGNED_TRAILER, 5, 'x-amz-checksum-crc32'),
@@ -140,7 +140,7 @@ export const uploadSuite = suite('uploads', (subject) => {
     assert.deepEqual([answer.status, elementOf(answer.body, 'Code')], [400, 'InvalidChunkSizeError']);
   });
 
-  test('chunks that end too early, or are not as long as said, are refused', async () => {
+  test('chunks that end early or differ from their declared length are refused', async () => {
     await using bucket = await newBucket(subject.client);
     const send = (body: string, length: number) =>
       upload(subject, bucket.name, { ...streaming(UNSIGNED_TRAILER, length), body });
@@ -165,7 +165,7 @@ export const uploadSuite = suite('uploads', (subject) => {
     });
   }
 
-  test('a hash of the payload that is not its own is refused', async () => {
+  test('a wrong payload hash is refused', async () => {
     await using bucket = await newBucket(subject.client);
     const answer = await upload(subject, bucket.name, { body: 'hello', payloadHash: sha256('other') });
     assert.deepEqual([answer.status, elementOf(answer.body, 'Code')], [400, 'XAmzContentSHA256Mismatch']);

@@ -17,7 +17,7 @@ function put(subject: Subject, Bucket: string, input: Partial<PutObjectCommandIn
 }
 
 export const writingSuite = suite('writing', (subject) => {
-  test('an upload answers the quoted MD5, and replaces what was there', async () => {
+  test('an upload returns the quoted MD5 and replaces the old object', async () => {
     await using bucket = await newBucket(subject.client, ['a']);
     const { ETag } = await put(subject, bucket.name);
     assert.equal(ETag, '"5d41402abc4b2a76b9719d911017c592"');
@@ -27,7 +27,7 @@ export const writingSuite = suite('writing', (subject) => {
     assert.equal(KeyCount, 1);
   });
 
-  test('headers and metadata come back', async () => {
+  test('headers and metadata are returned as stored', async () => {
     await using bucket = await newBucket(subject.client);
     const input = {
       ContentType: 'text/csv',
@@ -42,7 +42,7 @@ export const writingSuite = suite('writing', (subject) => {
     assert.deepEqual({ ContentType, ContentEncoding, CacheControl, Metadata }, input);
   });
 
-  test('If-None-Match: * only creates', async () => {
+  test('If-None-Match: * only creates an object', async () => {
     await using bucket = await newBucket(subject.client);
     await put(subject, bucket.name, { IfNoneMatch: '*' });
     const failure = await failureOf(put(subject, bucket.name, { IfNoneMatch: '*', Body: 'other' }));
@@ -51,7 +51,7 @@ export const writingSuite = suite('writing', (subject) => {
     assert.equal(ETag, '"5d41402abc4b2a76b9719d911017c592"');
   });
 
-  test('If-Match only replaces what it names', async () => {
+  test('If-Match only replaces the version that it names', async () => {
     await using bucket = await newBucket(subject.client);
     const { ETag } = await put(subject, bucket.name);
     await put(subject, bucket.name, { IfMatch: ETag, Body: 'second' });
@@ -59,7 +59,7 @@ export const writingSuite = suite('writing', (subject) => {
     assert.deepEqual(failure, { code: 'PreconditionFailed', status: 412 });
   });
 
-  test('deleting is quiet about keys that are not there', async () => {
+  test('deleting a key that does not exist succeeds', async () => {
     await using bucket = await newBucket(subject.client, ['a']);
     for (let count = 0; count < 2; count += 1) {
       const { $metadata } = await subject.client.send(
@@ -70,7 +70,7 @@ export const writingSuite = suite('writing', (subject) => {
     assert.equal((await subject.client.send(new ListObjectsV2Command({ Bucket: bucket.name }))).KeyCount, 0);
   });
 
-  test('many keys are deleted at once, and quietly if asked', async () => {
+  test('many keys are deleted in one request, with a quiet answer on demand', async () => {
     await using bucket = await newBucket(subject.client, ['a', 'b', 'c', 'd']);
     const remove = (keys: string[], Quiet: boolean) =>
       subject.client.send(
@@ -90,7 +90,7 @@ export const writingSuite = suite('writing', (subject) => {
     );
   });
 
-  test('a list of keys to delete that is no XML is refused', async () => {
+  test('a list of keys to delete that is not XML is refused', async () => {
     await using bucket = await newBucket(subject.client, ['a']);
     const body = '<Delete><Object></Delete>';
     const { createHash } = await import('node:crypto');

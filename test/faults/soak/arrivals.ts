@@ -5,19 +5,19 @@ import { parquetOf } from '../../support/parquet.ts';
 
 const BUCKET = 'soak';
 const ROWS = 40;
-/** One in so many files of a connector is broken. */
+/** One in that many files of a connector is broken. */
 const BAD_EVERY = 10;
 
-/** What arrives in one connector. */
+/** The files of one connector. */
 interface Stream {
   name: string;
   columns: Record<string, unknown>;
   body: (file: number, bad: boolean) => Buffer | string;
-  /** Whether a bad file comes in all the same, without its bad row. */
+  /** Whether a bad file is imported without its bad row. */
   survivesBad: boolean;
 }
 
-/** Files that arrive steadily in the bucket, for connectors of several kinds, and what must have become of them. */
+/** Files that arrive steadily in the bucket, for connectors of several kinds, with their expected results. */
 export class Arrivals {
   readonly #server: BucketServer;
   readonly #streams: Stream[];
@@ -83,7 +83,7 @@ export class Arrivals {
     }
   }
 
-  /** One more file, each connector in its turn. */
+  /** Adds one more file, for each connector in turn. */
   next(): void {
     const turn = this.#arrived++;
     const { name, body } = this.#streams[turn % this.#streams.length]!;
@@ -91,7 +91,7 @@ export class Arrivals {
     this.#server.store.put(BUCKET, `${name}/${String(file).padStart(9, '0')}`, body(file, isBad(file)));
   }
 
-  /** @throws where a file is missing, was imported twice or in part, or failed without a reason to */
+  /** @throws if a file is missing, was imported twice or in part, or failed without a reason */
   async assertImported(client: pg.Client): Promise<void> {
     for (const [i, { name, survivesBad }] of this.#streams.entries()) {
       const files = Math.ceil((this.#arrived - i) / this.#streams.length);

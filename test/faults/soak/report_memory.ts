@@ -1,4 +1,4 @@
-// Loaded before a worker that a soak watches: on SIGUSR2 it collects its garbage and logs what is left. Needs --expose-gc.
+// Loaded before a worker under the soak test: on SIGUSR2 it collects garbage and logs the remaining memory. Needs --expose-gc.
 import { setTimeout as delay } from 'node:timers/promises';
 import { isMainThread } from 'node:worker_threads';
 
@@ -7,7 +7,7 @@ declare const gc: () => void;
 if (isMainThread) process.on('SIGUSR2', () => void report());
 
 async function report(): Promise<void> {
-  // What a first collection finalizes a second one frees.
+  // A second collection frees what the first one finalizes.
   for (let time = 0; time < 3; time++) {
     gc();
     await delay(20);

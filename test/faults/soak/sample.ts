@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import type pg from 'pg';
 import type { SoakWorker } from './worker.ts';
 
-/** One figure, and how much larger than at the start it may be at the end. */
+/** One figure, and its largest allowed growth. */
 export interface Figure {
   value: number;
   limit: (start: number, filesSince: number) => number;
@@ -14,8 +14,8 @@ export type Sample = Record<string, Figure>;
 const MiB = 1 << 20;
 
 /**
- * What may not grow, taken while there is nothing to do. The limits are such that something that is left behind once a file
- * breaks them within a minute: descriptors, connections, rows; and 4 KiB a file of JavaScript's memory.
+ * Figures that may not grow, taken while nothing runs. The limits are such that a resource leaked once a file
+ * exceeds them within a minute: descriptors, connections, rows; and 4 KiB a file of JavaScript's memory.
  */
 export async function takeSample(
   client: pg.Client,
@@ -28,8 +28,8 @@ export async function takeSample(
 async function ofWorkers(workers: SoakWorker[]): Promise<Sample> {
   const uses = await Promise.all(workers.map((worker) => worker.use()));
   const sum = (name: keyof (typeof uses)[number]) => uses.reduce((total, use) => total + use[name], 0);
-  // Of little use within a minute: V8 and the allocators keep what they once had, and only settle slowly. What leaks natively
-  // shows in a long run.
+  // Of little use within a minute: V8 and the allocators keep memory, and settle slowly. Native leaks
+  // show in a long run.
   const resident = (start: number) => Math.min(start * 1.5 + 64 * MiB, start + 256 * MiB);
   return {
     'JavaScript memory': {
@@ -82,7 +82,7 @@ async function ofDatabase(client: pg.Client): Promise<Sample> {
     'rows of polls': rowsOf('polls', 50),
     'rows of total_changes': rowsOf('changes', 500),
     'rows of requests': rowsOf('requests', 0),
-    // The memory of which keys were imported: a row a file, some 800 bytes with its indexes.
+    // The record of imported keys: a row a file, some 800 bytes with its indexes.
     'size of s3_connector.files': {
       value: Number(counts.files),
       limit: (start, files) => start + MiB + files * 1200,
@@ -92,7 +92,7 @@ async function ofDatabase(client: pg.Client): Promise<Sample> {
   };
 }
 
-/** Tables with their indexes, of which the contents come and go. */
+/** Tables with their indexes, whose rows are temporary. */
 async function sizes(client: pg.Client): Promise<Sample> {
   const { rows } = await client.query<{ name: string; size: string }>(
     `select format('%s.%s', n.nspname, c.relname) as name, pg_total_relation_size(c.oid) as size

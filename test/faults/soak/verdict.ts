@@ -2,8 +2,8 @@ import type { Figure, Sample } from './sample.ts';
 
 /**
  * Prints both samples side by side.
- * @param files how many came in between
- * @returns the names of what has grown
+ * @param files how many were imported in between
+ * @returns the names of the figures that have grown
  */
 export function compare(start: Sample, end: Sample, files: number): string[] {
   const grown: string[] = [];

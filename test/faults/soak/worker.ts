@@ -10,9 +10,9 @@ const END_WITH_PARENT = new URL('../../../embedded/end_with_parent.ts', import.m
 const REPORT_MEMORY = new URL('report_memory.ts', import.meta.url).href;
 const KEPT_LINES = 30;
 
-/** What one worker takes, while it has nothing to do. */
+/** The resources of one worker while it has nothing to do. */
 export interface WorkerUse {
-  /** What its JavaScript holds, garbage collected. */
+  /** JavaScript's memory after a garbage collection. */
   heapBytes: number;
   /** Sockets, pipes and timers that keep it running. */
   resources: number;
@@ -29,7 +29,7 @@ interface Line {
   resources?: number;
 }
 
-/** A worker in a process of its own that can be asked what it takes. */
+/** A worker in its own process that reports its resources on request. */
 export class SoakWorker {
   readonly #process: ChildProcess;
   readonly #exit: Promise<unknown[]>;
@@ -73,7 +73,7 @@ export class SoakWorker {
     };
   }
 
-  /** @throws if it does not end as a worker should */
+  /** @throws if it does not end cleanly */
   async stop(): Promise<void> {
     this.#process.kill('SIGTERM');
     const [code, signal] = await this.#exit;
@@ -89,7 +89,7 @@ export class SoakWorker {
     const lost = this.#exit.then(() => {
       throw new Error(`a worker ended by itself:\n${this.#lines.join('\n')}`);
     });
-    // Whichever comes second is of no interest.
+    // The second of the two events is not needed.
     lost.catch(() => {});
     return await Promise.race([found, lost]).finally(() => {
       this.#onLine = undefined;

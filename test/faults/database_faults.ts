@@ -1,26 +1,26 @@
 import assert from 'node:assert/strict';
 import type { ConnectorColumns, FileRow, World } from '../support/world.ts';
 
-/** What tests of a database that misbehaves do with a world, whose workers they have started. */
-export interface Trouble {
-  /** Gives new import sessions a setting, or takes all such settings back. */
+/** Helpers for tests of a failing database, whose workers the test has started. */
+export interface DatabaseFaults {
+  /** Gives new import sessions a setting, or removes all such settings. */
   set(setting?: string): Promise<void>;
-  /** A connector with the table of its name, of n and file_id, and one file of two rows; inserted as a user would. */
+  /** Inserts a connector with a table of its name, with n and file_id, and one file of two rows. */
   insert(name: string, columns?: Partial<ConnectorColumns>): Promise<void>;
   /** Waits until the connector's file has come to a status. */
   file(name: string, status: string): Promise<FileRow>;
-  /** Waits until a session that imports waits for a lock. */
+  /** Waits until an import's session waits for a lock. */
   waitsForLock(): Promise<void>;
-  /** Lets a file that waits for its next attempt have it now, and asserts that its rows are there once. */
+  /** Makes a file's retry due now, and asserts that its rows are there once. */
   succeeds(name: string): Promise<FileRow>;
 }
 
-export function makeTrouble(world: World): Trouble {
+export function databaseFaults(world: World): DatabaseFaults {
   const { db } = world;
   return {
     async set(setting) {
       await db.query(`alter database ${db.name} ${setting ? `set ${setting}` : 'reset all'}`);
-      // Sessions that are open keep what they have.
+      // Open sessions keep their settings.
       const sessions =
         "from pg_stat_activity where datname = current_database() and application_name like 's3_connector import_file%'";
       await db.query(`select pg_terminate_backend(pid) ${sessions}`);
