@@ -1,7 +1,7 @@
 /** A "constant" is a column with the same value in every row of a file. It is encoded for binary COPY once a file. */
 import type { TableColumn } from '../table/table.ts';
-import { kindOf, putterOf } from './csv/binary/kinds.ts';
-import { putInt32, UNSURE, VALUE_ROOM } from './csv/binary/values.ts';
+import { kindOf, putterOf } from './pg_binary/kinds.ts';
+import { putInt32, UNSURE, VALUE_ROOM } from './pg_binary/values.ts';
 
 export interface ConstantColumn {
   /** The part of the key that it comes from; null for the file's id. */

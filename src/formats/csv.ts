@@ -33,10 +33,10 @@ const MAX_EXPANSION = 20;
 
 export const csv: FileFormat = {
   tailBytes: 0,
-  async *parts(spooled, settings, worker, signal) {
+  async *parts(spooled, settings, tools, signal) {
     const limits = { maxExpandedBytes: settings.max_file_bytes * MAX_EXPANSION };
-    const large = spooled.sizeBytes >= worker.config.encodeCsvFromBytes;
-    const file = { spooled, limits, encoders: large ? worker.encoders : null, signal };
+    const large = spooled.sizeBytes >= tools.config.encodeCsvFromBytes;
+    const file = { spooled, limits, encoders: large ? tools.encoders : null, signal };
     let position = 0;
     for await (const entry of openEntries(spooled, limits)) {
       const part = new CsvPart(file, entry, position++, settings);

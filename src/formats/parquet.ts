@@ -4,7 +4,6 @@
  */
 import type { SpooledFile } from '../fetch/spooled_file.ts';
 import { rowsDoNotAddUp } from '../reconcile.ts';
-import { asBinaryFile } from './binary_copy.ts';
 import { toBinaryFields } from './constants.ts';
 import type {
   CopyInput,
@@ -29,6 +28,7 @@ import { planSorting } from './parquet/sort.ts';
 import { scalarText, type TextColumn, textQuery } from './parquet/text.ts';
 import { ROW_NUMBER, transformed, withEndRow } from './parquet/transform.ts';
 import { postgresType } from './parquet/types.ts';
+import { asBinaryFile } from './pg_binary/frame.ts';
 import type { Pool } from './pool.ts';
 import { CountedRows, type RowBytes } from './row_bytes.ts';
 

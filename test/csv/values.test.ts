@@ -5,9 +5,9 @@ import { before, test } from 'node:test';
 import fc from 'fast-check';
 import pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
-import { BINARY_HEADER, BINARY_TRAILER } from '../../src/formats/binary_copy.ts';
-import { kindOf, putterOf } from '../../src/formats/csv/binary/kinds.ts';
-import { putInt32, UNSURE, VALUE_ROOM } from '../../src/formats/csv/binary/values.ts';
+import { BINARY_HEADER, BINARY_TRAILER } from '../../src/formats/pg_binary/frame.ts';
+import { kindOf, putterOf } from '../../src/formats/pg_binary/kinds.ts';
+import { putInt32, UNSURE, VALUE_ROOM } from '../../src/formats/pg_binary/values.ts';
 import { testDatabase } from '../support/database.ts';
 
 // A value that is encoded has the same bits that PostgreSQL makes from its text; every other value is left to PostgreSQL.

@@ -1,6 +1,7 @@
 /** Joins sections of the same kind into one COPY, because each change of kind needs a COPY of its own. */
-import { asBinaryFile } from '../../binary_copy.ts';
+
 import type { CopyInput } from '../../format.ts';
+import { asBinaryFile } from '../../pg_binary/frame.ts';
 import type { RowBytes } from '../../row_bytes.ts';
 import { rawInput } from '../raw.ts';
 import { LineMap } from './line_map.ts';

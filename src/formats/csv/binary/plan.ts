@@ -1,10 +1,10 @@
 /** Decides whether a CSV part's values can be encoded, and plans how. */
 import { toBinaryFields } from '../../constants.ts';
 import type { CopyPlan } from '../../format.ts';
+import { kindOf, type ValueKind } from '../../pg_binary/kinds.ts';
 import { type CsvDialect, copyEncoding } from '../dialect.ts';
 import { constantFields } from '../raw.ts';
 import type { RowsStart } from '../scanner.ts';
-import { kindOf, type ValueKind } from './kinds.ts';
 import type { SectionPlan } from './sections.ts';
 
 /** The properties of a part on which the plan depends. */

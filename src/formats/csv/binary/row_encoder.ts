@@ -1,8 +1,8 @@
 /** The "row encoder" turns CSV records into rows of COPY's binary format, and stops at each record that it cannot judge. */
 import type { BinaryFields } from '../../constants.ts';
+import { type PutValue, putInt32, UNSURE, VALUE_ROOM } from '../../pg_binary/values.ts';
 import type { DialectBytes } from '../dialect.ts';
 import type { Newline } from '../scanner.ts';
-import { type PutValue, putInt32, UNSURE, VALUE_ROOM } from './values.ts';
 
 /** All bytes are used, possibly in the middle of a record. */
 export const NEEDS_MORE = 0;

@@ -1,12 +1,12 @@
 /** A "section" is a run of CSV records that go into COPY in the same way: encoded ("binary") or unchanged ("raw"). */
 import { isUtf8 } from 'node:buffer';
 import type { BinaryFields } from '../../constants.ts';
+import { putterOf, type ValueKind } from '../../pg_binary/kinds.ts';
 import { CountedRows, type RowBytes } from '../../row_bytes.ts';
 import { type CsvDialect, dialectBytes } from '../dialect.ts';
 import { limitRows, rewriteRecords } from '../records.ts';
 import { type Newline, RECORD_END, RecordScanner } from '../scanner.ts';
-import { putterOf, type ValueKind } from './kinds.ts';
-import { FULL, NOT_SURE, RowEncoder } from './row_encoder.ts';
+import { type EncodedRows, FULL, NOT_SURE, RowEncoder } from './row_encoder.ts';
 
 /** How the records of a part are encoded or rewritten. */
 export interface SectionPlan {
@@ -34,14 +34,10 @@ export interface RawSection {
   rows: number;
 }
 
-/** Rows of COPY's binary format, without header and trailer. */
-export interface BinarySection {
+export interface BinarySection extends EncodedRows {
   kind: 'binary';
-  data: Uint8Array<ArrayBuffer>;
+  /** The line of the file on which the first row starts. */
   firstLine: number;
-  rows: number;
-  /** See EncodedRows. */
-  lines: Uint32Array<ArrayBuffer> | null;
 }
 
 const LINE_FEED = 0x0a;

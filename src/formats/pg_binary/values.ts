@@ -1,9 +1,10 @@
-/** Functions that "put" a CSV field as a value of COPY's binary format. */
+/** Functions that "put" a text as a value of COPY's binary format: an "encoder" of one PostgreSQL type. */
+
 /**
- * Encodes the text of a CSV field.
+ * Encodes a text.
  *
- * @param bytes has the unquoted field from `start` to `end` (excluded)
- * @param to is written from `at` on; it needs room for the field's length and VALUE_ROOM more bytes
+ * @param bytes has the text from `start` to `end` (excluded)
+ * @param to is written from `at` on; it needs room for the text's length and VALUE_ROOM more bytes
  * @returns the end of the value in `to`, or UNSURE if PostgreSQL must parse the text
  */
 export type PutValue = (bytes: Uint8Array, start: number, end: number, to: Uint8Array, at: number) => number;

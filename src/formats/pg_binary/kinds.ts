@@ -1,5 +1,5 @@
 /** A "value kind" names how text is encoded for one PostgreSQL type. */
-import type { TableColumn } from '../../../table/table.ts';
+import type { TableColumn } from '../../table/table.ts';
 import { putFloat4, putFloat8 } from './floats.ts';
 import { putInt2, putInt4, putInt8 } from './integers.ts';
 import { putNumeric } from './numerics.ts';

@@ -1,5 +1,5 @@
 /** The frame of COPY's binary format: https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-BINARY-FORMAT */
-import type { RowBytes } from './row_bytes.ts';
+import type { RowBytes } from '../row_bytes.ts';
 
 /** The signature, the flags, and a header extension of length 0. */
 export const BINARY_HEADER = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
