@@ -4,6 +4,7 @@ import type { Config } from '../config.ts';
 import { openSession } from '../db/connections.ts';
 import { knownMigrations } from '../db/migrations.ts';
 import { tryConnections } from '../db/pooler.ts';
+import { refuseUnreleasedSchema } from '../db/unreleased_schema.ts';
 import { QUEUE_SCHEMA } from '../worker/queue.ts';
 import { totalOf } from '../worker/sessions.ts';
 import { type Finding, tryStep } from './finding.ts';
@@ -125,6 +126,7 @@ async function checkRole(client: pg.Client): Promise<Found> {
 }
 
 async function checkMigrations(client: pg.Client): Promise<Found> {
+  await refuseUnreleasedSchema(client);
   const known = await knownMigrations();
   const done = (await hasSchema(client)) ? await doneMigrations(client) : [];
   const missing = known.filter((name) => !done.includes(name));
