@@ -7,6 +7,7 @@ import { knownMigrations } from '../db/migrations.ts';
 import { tryConnections } from '../db/pooler.ts';
 import type { Database } from '../db/schema.ts';
 import { appliedMigrations, refuseNewerSchema } from '../db/schema_version.ts';
+import { refuseUnreleasedSchema } from '../db/unreleased_schema.ts';
 import { QUEUE_SCHEMA } from '../worker/queue.ts';
 import { totalOf } from '../worker/sessions.ts';
 import { type Finding, tryStep } from './finding.ts';
@@ -138,6 +139,7 @@ async function checkMigrations(databaseUrl: string): Promise<Found> {
 
 async function compareMigrations(db: Kysely<Database>): Promise<Found> {
   const known = await knownMigrations();
+  await refuseUnreleasedSchema(db);
   await refuseNewerSchema(db, known);
   const missing = known.length - (await appliedMigrations(db)).length;
   if (missing === 0) return { state: 'ok', message: `all ${known.length} are done` };

@@ -18,6 +18,7 @@ import { pauseIfCopied } from './database_copy.ts';
 import { withSchemaLocked } from './lock_schema.ts';
 import type { Database } from './schema.ts';
 import { appliedDigest, appliedMigrations, refuseNewerSchema } from './schema_version.ts';
+import { refuseUnreleasedSchema } from './unreleased_schema.ts';
 
 // Serialises whole migrations (queue, tables, functions) between processes. Any constant works.
 const MIGRATE_LOCK = 1_395_868_504;
@@ -40,7 +41,7 @@ interface Scripts {
  * Migrates a database. If it is a copy of another, its connectors are paused before anything can work on it. Idempotent, and
  * safe when several processes do it at once.
  * @throws ConnectorError `schema_newer`, with nothing changed, if a newer version has migrated the database;
- *   `migration_edited`, `migration_failed`, `object_in_use`; `no_connection`; PostgreSQL's errors
+ *   `schema_unreleased`, `migration_edited`, `migration_failed`, `object_in_use`; `no_connection`; PostgreSQL's errors
  */
 export async function migrate(databaseUrl: string): Promise<void> {
   // Its errors say what to do about a database that cannot be reached.
@@ -50,6 +51,7 @@ export async function migrate(databaseUrl: string): Promise<void> {
   try {
     const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
     const scripts = await readScripts();
+    await refuseUnreleasedSchema(db);
     await refuseNewerSchema(db, migrationNames(scripts));
     if ((await appliedDigest(db)) !== scripts.digest) await applyOnce(db, { databaseUrl, lock, scripts });
     await pauseIfCopied(db);
