@@ -61,6 +61,7 @@ async function makeRoles(
     string,
   ];
   const text = (await readFile(ROLES, 'utf8'))
+    .replaceAll(/^\\getenv .*$/gm, '')
     // Made already, by every migrate of this server.
     .replaceAll(/^create role s3_connector_(reader|operator|admin) .*$/gm, '')
     .replaceAll(/^create role (\S+) login/gm, 'alter role $1 login')
