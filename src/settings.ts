@@ -111,7 +111,7 @@ export const CONSOLE_SETTINGS = {
     purpose: 'The port of the console; 0 is any free port.',
   }),
   CONSOLE_TOKEN: setting(text(null), {
-    purpose: 'What people sign in with, for 12 hours; at least 16 characters.',
+    purpose: 'What people sign in with, for 12 hours or until the console restarts; at least 16 characters.',
   }),
 };
 
