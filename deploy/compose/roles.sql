@@ -1,6 +1,10 @@
 -- The roles of docker-compose.yml. None is a superuser.
 -- s3_connector_worker: can create its schemas and `set role app`, but inherits nothing.
 -- app: inserts connectors, and owns the tables that files go into.
+-- The passwords are in the environment, for psql 14 or newer.
+
+\getenv worker_password WORKER_PASSWORD
+\getenv app_password APP_PASSWORD
 
 create role s3_connector_worker login noinherit password :'worker_password';
 create role app login password :'app_password';

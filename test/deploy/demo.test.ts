@@ -61,6 +61,7 @@ async function makeRoles(
     string,
   ];
   const text = (await readFile(ROLES, 'utf8'))
+    .replaceAll(/^\\getenv .*$/gm, '')
     // Every migrate on this server has already created it.
     .replaceAll(/^create role s3_connector_(reader|operator|admin) .*$/gm, '')
     .replaceAll(/^create role (\S+) login/gm, 'alter role $1 login')
