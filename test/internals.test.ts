@@ -174,7 +174,7 @@ internal(
 internal(
   'pg-copy-streams',
   'pg calls handleCommandComplete for each statement, and handleCopyInResponse with the connection',
-  'src/copy/into.ts (follow)',
+  'src/copy/statement.ts (follow)',
   () =>
     withClient(async (client) => {
       await client.query('create temporary table copied (n integer)');

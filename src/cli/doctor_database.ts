@@ -12,7 +12,7 @@ import { QUEUE_SCHEMA } from '../worker/queue.ts';
 import { totalOf } from '../worker/sessions.ts';
 import { type Finding, tryStep } from './finding.ts';
 
-const OLDEST_SERVER = 140_000;
+const OLDEST_SERVER = 150_000;
 const CONNECT_MS = 10_000;
 const SCHEMAS = ['s3_connector', 's3_connector_private', QUEUE_SCHEMA];
 
@@ -59,7 +59,7 @@ async function checkServer(client: pg.Client): Promise<Found> {
   );
   const { version, number, place, standby, read_only } = rows[0]!;
   const message = `PostgreSQL ${version}, ${place}`;
-  if (number < OLDEST_SERVER) return { state: 'failed', message, hint: 'Use PostgreSQL 14 or newer.' };
+  if (number < OLDEST_SERVER) return { state: 'failed', message, hint: 'Use PostgreSQL 15 or newer.' };
   if (standby)
     return {
       state: 'failed',
