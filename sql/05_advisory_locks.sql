@@ -8,16 +8,16 @@
 --   1395868507                  transaction  fold_totals                     summing up total_changes
 
 create or replace function s3_connector_private.worker_lock_class()
-returns integer language sql immutable parallel safe as $$ select 1395868505 $$;
+returns integer language sql immutable parallel safe return 1395868505;
 comment on function s3_connector_private.worker_lock_class() is
   'Returns the first number of the workers'' advisory locks; the second is the worker''s id.';
 
 create or replace function s3_connector_private.queue_lock_class()
-returns integer language sql immutable parallel safe as $$ select 1395868506 $$;
+returns integer language sql immutable parallel safe return 1395868506;
 comment on function s3_connector_private.queue_lock_class() is
   'Returns the first number of the advisory locks of lock_queue; the second is a hash of the connector''s name.';
 
 create or replace function s3_connector_private.totals_lock()
-returns bigint language sql immutable parallel safe as $$ select 1395868507::bigint $$;
+returns bigint language sql immutable parallel safe return 1395868507::bigint;
 comment on function s3_connector_private.totals_lock() is
   'Returns the number of the advisory lock that fold_totals takes.';
