@@ -137,8 +137,7 @@ create or replace function s3_connector_private.enter_import(target_table text, 
 returns table (backend integer, target text[], described json) language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   target := s3_connector_private.table_parts(target_table);
-  perform set_config('timezone', time_zone, true), set_config('datestyle', 'ISO, MDY', true),
-    set_config('application_name', application_name, true);
+  perform set_config('timezone', time_zone, true), set_config('application_name', application_name, true);
   return query
     select pg_backend_pid(), target, (
       select row_to_json(d) from s3_connector_private.describe_table(target[1], target[2]) d
@@ -146,7 +145,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.enter_import(text, text, text) is
-  'Prepares an import''s transaction in one round trip: sets time zone, date style and application name, and describes the target table (null if there is none).';
+  'Prepares an import''s transaction in one round trip: sets time zone and application name, and describes the target table (null if there is none).';
 
 create or replace function s3_connector_private.finish_attempt(
   file_id bigint,

@@ -16,6 +16,7 @@ import { commitSuccess } from './record.ts';
 import { toImportError } from './sql_errors.ts';
 import { type CreatedTable, createTable } from './table/create.ts';
 import { matchColumns } from './table/match.ts';
+import { explainDenial, runDeferred } from './table/role.ts';
 import {
   type DescribedTable,
   describeTable,
@@ -65,7 +66,7 @@ async function importOnce(worker: WorkerContext, attempt: Attempt, spooled: Spoo
     faultPoint('copied');
     // Without a table, the file had no rows for on_import to follow up.
     if (target.table !== null) await runOnImport(client, attempt.connector, attempt.file);
-    const backlog = await finish(client, attempt, counts, target.notice);
+    const backlog = await finish(client, attempt, counts, target);
     faultPoint('committed');
     return { counts, backlog };
   } catch (error) {
@@ -85,13 +86,17 @@ async function finish(
   client: pg.ClientBase,
   attempt: Attempt,
   counts: RowCounts,
-  notice: string | null | undefined,
+  { table, notice }: Target,
 ): Promise<boolean> {
-  if (!attempt.dryRun) return await commitSuccess(client, attempt.file, counts, notice);
-  // A commit would check them.
-  await client.query('set constraints all immediate');
-  await client.query('rollback');
-  return false;
+  const { owner } = attempt.connector;
+  const first = table === null ? [] : runDeferred(owner);
+  try {
+    if (!attempt.dryRun) return await commitSuccess(client, attempt.file, counts, notice, first);
+    await queryAll(client, [...first, 'rollback']);
+    return false;
+  } catch (error) {
+    throw explainDenial(error, owner);
+  }
 }
 
 /** Begins the transaction. Returns the backend's process id and the current target table. */

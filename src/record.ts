@@ -32,6 +32,7 @@ export async function startAttempt(
 /**
  * Records the success of an attempt and commits, on the connection that holds its rows. One message does both, which
  * saves a round trip.
+ * @param first statements that are sent before, in the same message
  * @param notice what `connector_status` shows from now on; undefined leaves it unchanged
  * @returns whether the connector has a backlog
  * @throws PostgreSQL's errors; SQLSTATE S3C01 if the file was cancelled, dropped or taken over meanwhile
@@ -41,17 +42,19 @@ export async function commitSuccess(
   file: File,
   counts: RowCounts,
   notice: string | null | undefined,
+  first: string[],
 ): Promise<boolean> {
   const { read, imported, rejected, skipped } = counts;
   const values = [file.id, file.attempt_id, read, imported, rejected, skipped];
   const statements = [
+    ...first,
     `select s3_connector_private.record_success(${values.map(Number).join(', ')}) as backlog`,
     // Last, because it locks the connector's row: polls and people's commands wait for that lock until the commit.
     ...(notice === undefined ? [] : [setNotice(file.connector_name, notice)]),
     'commit',
   ];
-  const [recorded] = await queryAll<{ backlog: boolean }>(client, statements);
-  return recorded!.rows[0]!.backlog;
+  const results = await queryAll<{ backlog: boolean }>(client, statements);
+  return results[first.length]!.rows[0]!.backlog;
 }
 
 function setNotice(connectorName: string, notice: string | null): string {

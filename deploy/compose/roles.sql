@@ -2,6 +2,8 @@
 -- s3_connector_worker: can create its schemas and `set role app`, but inherits nothing.
 -- app: inserts connectors, and owns the tables that files go into.
 
+set search_path = pg_catalog, pg_temp;
+
 create role s3_connector_worker login noinherit password :'worker_password';
 create role app login password :'app_password';
 create role s3_connector_reader nologin;

@@ -4,6 +4,7 @@ import type { Config } from '../config.ts';
 import { openSession } from '../db/connections.ts';
 import { knownMigrations } from '../db/migrations.ts';
 import { tryConnections } from '../db/pooler.ts';
+import { FIXED_PATH } from '../db/session_settings.ts';
 import { QUEUE_SCHEMA } from '../worker/queue.ts';
 import { totalOf } from '../worker/sessions.ts';
 import { type Finding, tryStep } from './finding.ts';
@@ -18,10 +19,10 @@ export async function* checkDatabase({ databaseUrl, concurrency }: Config): Asyn
   yield finding;
   if (!client) return;
   try {
-    yield await tryStep('timescaledb', () => checkTimescaledb(client));
-    yield await tryStep('role', () => checkRole(client));
-    yield await tryStep('migrations', () => checkMigrations(client));
-    yield await tryStep('workers', () => checkWorkers(client));
+    yield await tryStep('timescaledb', () => withFixedPath(client, checkTimescaledb));
+    yield await tryStep('role', () => withFixedPath(client, checkRole));
+    yield await tryStep('migrations', () => withFixedPath(client, checkMigrations));
+    yield await tryStep('workers', () => withFixedPath(client, checkWorkers));
   } finally {
     await client.end();
   }
@@ -32,7 +33,7 @@ async function connect(databaseUrl: string): Promise<{ client?: pg.Client; findi
   let client: pg.Client | undefined;
   const finding = await tryStep('database', async () => {
     client = await openSession(databaseUrl, 'probe', { openMs: CONNECT_MS });
-    return await checkServer(client);
+    return await withFixedPath(client, checkServer);
   });
   if (finding.state !== 'failed') return { client: client!, finding };
   await client?.end();
@@ -40,6 +41,19 @@ async function connect(databaseUrl: string): Promise<{ client?: pg.Client; findi
 }
 
 type Found = Omit<Finding, 'step'>;
+
+/**
+ * Runs queries that find only objects of PostgreSQL's own by their names. The path ends with a transaction: in a pooler that shares
+ * sessions, it would otherwise be another client's.
+ */
+async function withFixedPath<T>(client: pg.Client, run: (client: pg.Client) => Promise<T>): Promise<T> {
+  await client.query(`begin; set local search_path to ${FIXED_PATH}`);
+  try {
+    return await run(client);
+  } finally {
+    await client.query('rollback');
+  }
+}
 
 async function checkServer(client: pg.Client): Promise<Found> {
   const { rows } = await client.query<{

@@ -18,7 +18,13 @@ const ODD = {
   idle_session_timeout: "'2s'",
 };
 /** Of the worker alone: a person's own session would not get past the checks of a connector with it. */
-const ODD_WORKER = { datestyle: "'German'", standard_conforming_strings: 'off', lock_timeout: "'50ms'" };
+const ODD_WORKER = {
+  datestyle: "'German'",
+  standard_conforming_strings: 'off',
+  lock_timeout: "'50ms'",
+  search_path: 'nowhere',
+  row_security: 'off',
+};
 
 const COLUMNS = 'id integer, at timestamptz, day date, took interval, x double precision, tags text[]';
 const CSV = `id,at,day,took,x,tags
