@@ -1,5 +1,6 @@
 /** The console's connections to the database. They have the privileges of the console's role. */
 import pg from 'pg';
+import { openSession, SessionPool } from '../src/db/connections.ts';
 import { type Rights, readRights } from './rights.ts';
 import { groups, type Statement, show } from './sql.ts';
 
@@ -40,10 +41,7 @@ const RUN_TIMEOUT_MS = 15 * 60_000;
 
 /** Returns the database. It connects when it is first used. */
 export function openConsoleDatabase(databaseUrl: string): ConsoleDatabase {
-  const options = { connectionString: databaseUrl, application_name: 's3_connector console' };
-  const pool = new pg.Pool({ ...options, max: 6, statement_timeout: READ_TIMEOUT_MS });
-  // The next query replaces an idle connection that breaks.
-  pool.on('error', () => {});
+  const pool = new SessionPool(databaseUrl, 'console', { max: 6, statement_timeout: READ_TIMEOUT_MS });
 
   return {
     rights: () => readRights((statement) => read(pool, statement)),
@@ -57,9 +55,7 @@ export function openConsoleDatabase(databaseUrl: string): ConsoleDatabase {
       }
     },
     async run(statements) {
-      const client = new pg.Client({ ...options, statement_timeout: RUN_TIMEOUT_MS });
-      client.on('error', () => {});
-      await client.connect();
+      const client = await openSession(databaseUrl, 'console', { statement_timeout: RUN_TIMEOUT_MS });
       try {
         return await runAll(client, statements);
       } finally {

@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
-import pg from 'pg';
+import { openSession } from '../src/db/connections.ts';
 import { waitOrAbort } from '../src/waiting.ts';
 
 export interface Live {
@@ -80,17 +80,11 @@ async function listen(databaseUrl: string, closing: AbortSignal, listener: Liste
 
 /** Listens until the session ends. @throws the error that ended it */
 async function listenOnce(databaseUrl: string, closing: AbortSignal, listener: Listener): Promise<void> {
-  const client = new pg.Client({
-    connectionString: databaseUrl,
-    application_name: 's3_connector console live',
-    keepAlive: true,
-  });
-  client.on('error', () => {});
+  const client = await openSession(databaseUrl, 'console live');
   client.on('notification', ({ payload = '' }) => listener.onPayload(payload));
   const ended = once(client, 'end', { signal: closing });
   ended.catch(() => {});
   try {
-    await client.connect();
     await client.query(`listen ${CHANNEL}`);
     listener.onState(true);
     await ended;

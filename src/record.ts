@@ -8,6 +8,7 @@ import { type ConnectorError, describeError } from './errors.ts';
 import type { ImportTransaction } from './import/transaction.ts';
 import type { RowCounts } from './reconcile.ts';
 import type { SourceObject } from './sources/source.ts';
+import { explainDenial, runDeferred } from './table/role.ts';
 
 /**
  * Begins an attempt. Returns undefined if there is nothing to do (imported, being imported, paused, cancelled, dropped).
@@ -36,29 +37,34 @@ export async function startAttempt(
  * @throws PostgreSQL's errors; SQLSTATE S3C01 if the file was cancelled, dropped or taken over meanwhile
  */
 export async function recordSuccess(
-  { client, notice }: ImportTransaction,
-  { file, dryRun }: Attempt,
+  { client, table, notice }: ImportTransaction,
+  { file, connector, dryRun }: Attempt,
   counts: RowCounts,
 ): Promise<boolean> {
-  if (dryRun) return await rollBack(client);
-  const { read, imported, rejected, skipped } = counts;
+  // Without a table, no row can have a deferred trigger.
+  const first = table === null ? [] : runDeferred(connector.owner);
+  const last = dryRun ? ['rollback'] : commitStatements(file, counts, notice);
+  try {
+    // One message saves a round trip.
+    const results = await queryAll<{ backlog: boolean }>(client, [...first, ...last]);
+    return dryRun ? false : results[first.length]!.rows[0]!.backlog;
+  } catch (error) {
+    throw explainDenial(error, connector.owner);
+  }
+}
+
+function commitStatements(
+  file: File,
+  { read, imported, rejected, skipped }: RowCounts,
+  notice: string | null | undefined,
+): string[] {
   const values = [file.id, file.attempt_id, read, imported, rejected, skipped];
-  const statements = [
+  return [
     `select s3_connector_private.record_success(${values.map(Number).join(', ')}) as backlog`,
     // Last, because it locks the connector's row: polls and people's commands wait for that lock until the commit.
     ...(notice === undefined ? [] : [setNotice(file.connector_name, notice)]),
     'commit',
   ];
-  // One message saves a round trip.
-  const [recorded] = await queryAll<{ backlog: boolean }>(client, statements);
-  return recorded!.rows[0]!.backlog;
-}
-
-/** Rolls back after the checks of deferred constraints, which a commit would make. */
-async function rollBack(client: pg.ClientBase): Promise<false> {
-  await client.query('set constraints all immediate');
-  await client.query('rollback');
-  return false;
 }
 
 /** @param notice what `connector_status` shows from now on */

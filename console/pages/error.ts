@@ -49,7 +49,11 @@ function describe(error: unknown): Description {
 
 function isUnreachable(error: unknown): boolean {
   const { code, message } = (error ?? {}) as { code?: string; message?: string };
-  return /^E[A-Z]+$/.test(code ?? '') || /^Connection terminated|^timeout/.test(message ?? '');
+  return (
+    code === 'no_connection' ||
+    /^E[A-Z]+$/.test(code ?? '') ||
+    /^Connection terminated|^timeout/.test(message ?? '')
+  );
 }
 
 const HINTS: Record<string, string> = {

@@ -6,6 +6,8 @@
 \getenv worker_password WORKER_PASSWORD
 \getenv app_password APP_PASSWORD
 
+set search_path = pg_catalog, pg_temp;
+
 create role s3_connector_worker login noinherit password :'worker_password';
 create role app login password :'app_password';
 create role s3_connector_reader nologin;

@@ -1,7 +1,7 @@
 -- Errors about a value, a connector's name or a key. Each says what was expected, what came and what to do.
 
 create or replace function s3_connector_private.refuse(expected text, got text, hint text default null)
-returns void language plpgsql as $$
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   raise exception '% (got: %)', expected, coalesce(quote_literal(got), 'null')
     using errcode = 'invalid_parameter_value', hint = coalesce(hint, '');
@@ -11,7 +11,7 @@ comment on function s3_connector_private.refuse(text, text, text) is
   'Raises invalid_parameter_value (22023) with the expected value, the value that came and a hint.';
 
 create or replace function s3_connector_private.name_similarity(a text, b text)
-returns real language sql immutable parallel safe as $$
+returns real language sql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
   with pairs as (
     select
       array(select distinct substr(lower(a), i, 2) from generate_series(1, greatest(length(a) - 1, 1)) i) as in_a,
@@ -25,7 +25,7 @@ comment on function s3_connector_private.name_similarity(text, text) is
   'Returns how similar two names are, from 0 to 1: the Dice coefficient of their letter pairs.';
 
 create or replace function s3_connector_private.require_connector(connector_name text)
-returns s3_connector.connectors language plpgsql as $$
+returns s3_connector.connectors language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   connector s3_connector.connectors;
   nearest text;
@@ -48,7 +48,7 @@ comment on function s3_connector_private.require_connector(text) is
   'Locks and returns the connector of that name. Raises undefined_object (42704), with the most similar names, if there is none.';
 
 create or replace function s3_connector_private.require_file(connector_name text, key text)
-returns s3_connector.files language plpgsql as $$
+returns s3_connector.files language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   file s3_connector.files;
   nearest text;

@@ -4,7 +4,7 @@
 create or replace function s3_connector_private.refuse_column(
   of_table regclass, column_name text, must text, got text, hint text default null
 )
-returns void language plpgsql stable as $$
+returns void language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
   raise exception '% must % (got: %)', column_name, must,
     case when length(got) > 200 then quote_literal(left(got, 200)) || '...' else coalesce(quote_literal(got), 'null') end
@@ -24,14 +24,14 @@ comment on function s3_connector_private.refuse_column(regclass, text, text, tex
 create or replace function s3_connector_private.refuse_setting(
   column_name text, must text, got text, hint text default null
 )
-returns void language sql stable as $$
+returns void language sql stable set search_path = pg_catalog, pg_temp as $$
   select s3_connector_private.refuse_column('s3_connector.connectors', column_name, must, got, hint);
 $$;
 comment on function s3_connector_private.refuse_setting(text, text, text, text) is
   'Calls refuse_column for a column of connectors.';
 
 create or replace function s3_connector_private.refuse_nulls(of_table regclass, given jsonb)
-returns void language plpgsql stable as $$
+returns void language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   missing record;
 begin
@@ -54,7 +54,7 @@ comment on function s3_connector_private.refuse_nulls(regclass, jsonb) is
   'Refuses a row with a null in a column that must not be null. The error names the column and its default.';
 
 create or replace function s3_connector_private.refuse_unless_one_of(column_name text, got text, words text[])
-returns void language plpgsql stable as $$
+returns void language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   nearest text;
 begin
@@ -77,7 +77,7 @@ comment on function s3_connector_private.refuse_unless_one_of(text, text, text[]
 create or replace function s3_connector_private.refuse_out_of_range(
   column_name text, got bigint, lowest bigint, highest bigint, hint text default null
 )
-returns void language plpgsql stable as $$
+returns void language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
   if got not between lowest and highest then
     perform s3_connector_private.refuse_setting(column_name, format('be between %s and %s', lowest, highest), got::text, hint);
@@ -88,7 +88,7 @@ comment on function s3_connector_private.refuse_out_of_range(text, bigint, bigin
   'Refuses a setting outside its bounds. Accepts null, which refuse_nulls checks.';
 
 create or replace function s3_connector_private.has_on_conflict_clause(context text)
-returns boolean language sql stable as $$
+returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$
   -- A before trigger cannot see the clause itself. It must not raise an error that `on conflict` would handle.
   select current_query() || coalesce(context, '') ~* '\mon\s+conflict\M';
 $$;

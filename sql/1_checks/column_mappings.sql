@@ -32,7 +32,7 @@ create or replace trigger guard_column_mapping
   for each row execute function s3_connector_private.guard_column_mapping();
 
 create or replace function s3_connector_private.refuse_mapping(column_name text, must text, got text, hint text default null)
-returns void language sql stable as $$
+returns void language sql stable set search_path = pg_catalog, pg_temp as $$
   select s3_connector_private.refuse_column('s3_connector.column_mappings', column_name, must, got, hint);
 $$;
 comment on function s3_connector_private.refuse_mapping(text, text, text, text) is

@@ -1,7 +1,7 @@
 -- The private part of find_gaps. "Dated pattern": a glob with units of time, such as {YYYY}/{MM}.
 
 create or replace function s3_connector_private.dated_pattern(pattern text)
-returns table (head text, dated text, tail text, shortest interval) language plpgsql immutable as $$
+returns table (head text, dated text, tail text, shortest interval) language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 declare
   -- Names as in to_char, longest unit first.
   units text[] := '{YYYY,MM,DD,HH,MI,SS}';
@@ -28,17 +28,16 @@ comment on function s3_connector_private.dated_pattern(text) is
   'Returns the parts of a dated pattern: before the first unit (head), the units (dated), after the last unit (tail), and the length of the last unit. Refuses a pattern whose keys do not sort by time.';
 
 create or replace function s3_connector_private.dated_text(dated text, at timestamptz)
-returns text language sql stable as $$
-  select replace(replace(replace(replace(replace(replace(dated,
+returns text language sql stable
+return replace(replace(replace(replace(replace(replace(dated,
     '{YYYY}', to_char(at at time zone 'UTC', 'YYYY')), '{MM}', to_char(at at time zone 'UTC', 'MM')),
     '{DD}', to_char(at at time zone 'UTC', 'DD')), '{HH}', to_char(at at time zone 'UTC', 'HH24')),
     '{MI}', to_char(at at time zone 'UTC', 'MI')), '{SS}', to_char(at at time zone 'UTC', 'SS'));
-$$;
 comment on function s3_connector_private.dated_text(text, timestamptz) is
   'Returns the dated part of a pattern with its units replaced by a time, in UTC.';
 
 create or replace function s3_connector_private.time_in_key(key text, head text, dated text)
-returns timestamptz language plpgsql immutable set timezone = 'UTC' as $$
+returns timestamptz language plpgsql immutable set timezone = 'UTC' set search_path = pg_catalog, pg_temp as $$
 declare
   units text[] := array(select m[1] from regexp_matches(dated, '\{(YYYY|MM|DD|HH|MI|SS)\}', 'g') m);
   regex text := '^' || regexp_replace(dated, '([^[:alnum:]{}])', '\\\1', 'g');
@@ -56,7 +55,7 @@ comment on function s3_connector_private.time_in_key(text, text, text) is
   'Returns the time in a key, at the position of a pattern''s units; null if there is none.';
 
 create or replace function s3_connector_private.dated_bounds(connector_name text, pattern text)
-returns table (first timestamptz, last timestamptz) language plpgsql stable as $$
+returns table (first timestamptz, last timestamptz) language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   p record;
   regex text;
@@ -79,7 +78,7 @@ comment on function s3_connector_private.dated_bounds(text, text) is
   'Returns the times of the first and the last key of a connector that a dated pattern matches.';
 
 create or replace function s3_connector_private.dated_glob(pattern text)
-returns text language sql immutable parallel safe as $$
+returns text language sql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
   select regexp_replace(
     replace(pattern, '{YYYY}', '[0-9][0-9][0-9][0-9]'), '\{(MM|DD|HH|MI|SS)\}', '[0-9][0-9]', 'g'
   );

@@ -1,7 +1,7 @@
 -- The glob matcher of SQL: translates a "pattern" into a regular expression.
 
 create or replace function s3_connector_private.closing_brace(pattern text, opening integer)
-returns integer language plpgsql immutable parallel safe as $$
+returns integer language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
 declare
   depth integer := 0;
   has_comma boolean := false;
@@ -28,7 +28,7 @@ comment on function s3_connector_private.closing_brace(text, integer) is
   'Returns the position of the } that closes the { at this position of a glob; null if it is not a choice, such as {a}.';
 
 create or replace function s3_connector_private.glob_regex(pattern text)
-returns text language plpgsql immutable parallel safe as $$
+returns text language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
 declare
   glob text := pattern || case when pattern like '%/' then '*' else '' end;
   regex text := '';

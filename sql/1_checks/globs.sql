@@ -1,7 +1,7 @@
 -- Checks of a "pattern", a glob over keys. src/glob.ts can compile every pattern that passes here.
 
 create or replace function s3_connector_private.class_fault(class text)
-returns text language plpgsql immutable as $$
+returns text language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 declare
   range text[];
 begin
@@ -23,7 +23,7 @@ comment on function s3_connector_private.class_fault(text) is
   'Returns what the text between [ and ] must do to be valid, such as "have characters between [ and ]"; null if it is valid.';
 
 create or replace function s3_connector_private.glob_fault(pattern text)
-returns text language plpgsql immutable as $$
+returns text language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 declare
   at integer := 1;
   closing integer;

@@ -1,7 +1,7 @@
 -- Checks of the names in a connector: tables, columns, time zones, encodings, types.
 
 create or replace function s3_connector_private.table_parts(target_table text)
-returns text[] language plpgsql immutable as $$
+returns text[] language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 declare
   part text[];
 begin
@@ -21,7 +21,7 @@ comment on function s3_connector_private.table_parts(text) is
   'Returns the schema and the table of a target_table, unquoted. The schema defaults to public.';
 
 create or replace function s3_connector_private.is_column_name(name text)
-returns boolean language sql immutable parallel safe as $$
+returns boolean language sql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
   -- PostgreSQL would truncate a longer name, and the worker would not find the column.
   select btrim(name) <> '' and octet_length(name) <= 63;
 $$;
@@ -29,14 +29,14 @@ comment on function s3_connector_private.is_column_name(text) is
   'Returns whether a text can be a column''s name, written without quotes: 1 to 63 bytes.';
 
 create or replace function s3_connector_private.order_column(item text)
-returns text language sql immutable parallel safe as $$
+returns text language sql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
   select btrim(regexp_replace(item, '(\s+(asc|desc))?(\s+nulls\s+(first|last))?\s*$', '', 'i'));
 $$;
 comment on function s3_connector_private.order_column(text) is
   'Returns the column''s name in an order_by item, such as time in "time desc nulls last".';
 
 create or replace function s3_connector_private.is_time_zone(time_zone text)
-returns boolean language plpgsql volatile set timezone = 'UTC' as $$
+returns boolean language plpgsql volatile set timezone = 'UTC' set search_path = pg_catalog, pg_temp as $$
 begin
   -- Tried as imports set it. `at time zone` also takes abbreviations, such as PDT, which the setting refuses.
   perform set_config('timezone', time_zone, true);
@@ -48,7 +48,7 @@ $$;
 comment on function s3_connector_private.is_time_zone(text) is 'Returns whether a text names a time zone.';
 
 create or replace function s3_connector_private.is_encoding(encoding text)
-returns boolean language sql stable as $$
+returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$
   select
     -- The worker converts these to UTF-8 before COPY. Names are compared as PostgreSQL compares its own.
     regexp_replace(lower(encoding), '[^a-z0-9]', '', 'g') in ('utf16', 'utf16le', 'utf16be')
@@ -67,7 +67,8 @@ returns boolean language plpgsql stable set search_path = pg_catalog, public, pg
 begin
   -- A column cannot have a pseudo-type, such as record.
   return exists (
-    select from pg_catalog.pg_type t where t.oid = pg_catalog.to_regtype(data_type) and t.typtype <> 'p'
+    select from pg_catalog.pg_type t
+    where t.oid operator(pg_catalog.=) pg_catalog.to_regtype(data_type)::pg_catalog.oid and t.typtype operator(pg_catalog.<>) 'p'
   );
 -- Raised if the text is not the syntax of a type, or has a modifier that the type does not take.
 exception when syntax_error_or_access_rule_violation or data_exception or feature_not_supported then
@@ -78,7 +79,7 @@ comment on function s3_connector_private.is_type(text) is
   'Returns whether a text is a type: one of PostgreSQL''s, one in public, or schema.type.';
 
 create or replace function s3_connector_private.relation_oid(schema_name text, relation_name text)
-returns oid language sql stable as $$
+returns oid language sql stable set search_path = pg_catalog, pg_temp as $$
   -- Not by to_regclass, which needs usage on the schema. The connectors' owners have that; the worker may lack it.
   select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace
   where n.nspname = schema_name and c.relname = relation_name;

@@ -2,7 +2,7 @@
 -- accept everything that passes here.
 
 create or replace function s3_connector_private.cron_number(text_value text, lowest integer, names text[])
-returns integer language sql immutable parallel safe as $$
+returns integer language sql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
   select coalesce(
     array_position(names, lower(text_value)) - 1 + lowest,
     case when text_value ~ '^\d{1,2}$' then text_value::integer end
@@ -14,7 +14,7 @@ comment on function s3_connector_private.cron_number(text, integer, text[]) is
 create or replace function s3_connector_private.cron_values(
   field text, lowest integer, highest integer, names text[] default '{}'
 )
-returns integer[] language plpgsql immutable as $$
+returns integer[] language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 declare
   item text;
   part text[];
@@ -51,13 +51,13 @@ comment on function s3_connector_private.cron_values(text, integer, integer, tex
   'Returns the values of one cron field (*, numbers, names, ranges, lists, steps); null if the field is not valid.';
 
 create or replace function s3_connector_private.cron_months(field text)
-returns integer[] language sql immutable as $$
+returns integer[] language sql immutable set search_path = pg_catalog, pg_temp as $$
   select s3_connector_private.cron_values(field, 1, 12, '{jan,feb,mar,apr,may,jun,jul,aug,sep,oct,nov,dec}');
 $$;
 comment on function s3_connector_private.cron_months(text) is 'Returns the values of a cron expression''s fourth field.';
 
 create or replace function s3_connector_private.is_schedule(schedule text)
-returns boolean language plpgsql immutable as $$
+returns boolean language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 declare
   field text[] := regexp_split_to_array(btrim(schedule), '\s+');
 begin
@@ -74,7 +74,7 @@ comment on function s3_connector_private.is_schedule(text) is
   'Returns whether a text is a schedule: minute, hour, or five cron fields.';
 
 create or replace function s3_connector_private.is_ever_due(schedule text)
-returns boolean language plpgsql immutable as $$
+returns boolean language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 declare
   field text[] := regexp_split_to_array(btrim(schedule), '\s+');
 begin

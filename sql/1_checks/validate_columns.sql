@@ -1,7 +1,7 @@
 -- Checks of hive_columns and transform: columns from a file's key, and rows that DuckDB computes.
 
 create or replace function s3_connector_private.validate_hive_columns(c s3_connector.connectors)
-returns void language plpgsql stable as $$
+returns void language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
   if c.hive_columns = '{}' or array_ndims(c.hive_columns) > 1 or exists (
     select from unnest(c.hive_columns) h where (s3_connector_private.is_column_name(h) and h !~ '[=/]') is not true
@@ -19,7 +19,7 @@ comment on function s3_connector_private.validate_hive_columns(s3_connector.conn
   'Refuses hive_columns that are not column names, or are named twice.';
 
 create or replace function s3_connector_private.validate_transform(c s3_connector.connectors)
-returns void language plpgsql stable as $$
+returns void language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
   if c.transform is not null and c.file_format <> 'parquet' then
     perform s3_connector_private.refuse_setting('transform', format('be null with file_format %s', c.file_format), c.transform,

@@ -1,7 +1,7 @@
 -- Checks of a connector when it is inserted or changed. Each error says how to fix the value.
 
 create or replace function s3_connector_private.validate_name(c s3_connector.connectors, context text)
-returns void language plpgsql stable as $$
+returns void language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
   if octet_length(c.name) > 200 or c.name !~ '^\S([^\n\r]*\S)?$' then
     perform s3_connector_private.refuse_setting('name', 'be 1 to 200 bytes long, without line breaks or spaces around it', c.name);
@@ -18,7 +18,7 @@ comment on function s3_connector_private.validate_name(s3_connector.connectors, 
   'Refuses a new name that is not valid, or that another connector has.';
 
 create or replace function s3_connector_private.validate_words(c s3_connector.connectors)
-returns void language plpgsql stable as $$
+returns void language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
   perform s3_connector_private.refuse_unless_one_of('file_format', c.file_format, '{csv,parquet}');
   perform s3_connector_private.refuse_unless_one_of('auth_method', c.auth_method, '{worker,anonymous,iam_role}');
@@ -33,7 +33,7 @@ comment on function s3_connector_private.validate_words(s3_connector.connectors)
   'Refuses a connector with an unknown word in a column that takes one of a few words.';
 
 create or replace function s3_connector_private.validate_source(c s3_connector.connectors)
-returns void language plpgsql stable as $$
+returns void language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
   if c.bucket like '%--x-s3' then
     perform s3_connector_private.refuse_setting('bucket', 'be a general purpose bucket', c.bucket,
@@ -66,7 +66,7 @@ comment on function s3_connector_private.validate_source(s3_connector.connectors
   'Refuses a connector whose bucket, pattern, first key or schedule cannot work.';
 
 create or replace function s3_connector_private.validate_access(c s3_connector.connectors)
-returns void language plpgsql stable as $$
+returns void language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   port text := (regexp_match(c.endpoint, ':(\d+)/?$'))[1];
 begin
@@ -102,7 +102,7 @@ comment on function s3_connector_private.validate_access(s3_connector.connectors
   'Refuses a connector whose endpoint, region, queue or role cannot work.';
 
 create or replace function s3_connector_private.validate_format(c s3_connector.connectors)
-returns void language plpgsql volatile as $$
+returns void language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 begin
   -- COPY's own rules: https://www.postgresql.org/docs/current/sql-copy.html
   if octet_length(c.csv_delimiter) <> 1 or c.csv_delimiter in (e'\n', e'\r') then
@@ -135,7 +135,7 @@ comment on function s3_connector_private.validate_format(s3_connector.connectors
   'Refuses a connector whose CSV options or time zone cannot work.';
 
 create or replace function s3_connector_private.validate_limits(c s3_connector.connectors)
-returns void language plpgsql stable as $$
+returns void language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
   perform s3_connector_private.refuse_out_of_range('max_file_bytes', c.max_file_bytes, 1, 1125899906842624);
   perform s3_connector_private.refuse_out_of_range('max_row_bytes', c.max_row_bytes, 1, 1073741823,

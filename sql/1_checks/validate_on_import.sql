@@ -1,7 +1,7 @@
 -- Checks of on_import: one statement, which runs with the rights of the connector's owner.
 
 create or replace function s3_connector_private.validate_on_import(c s3_connector.connectors)
-returns void language plpgsql immutable as $$
+returns void language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 begin
   if octet_length(c.on_import) > 65536 then
     perform s3_connector_private.refuse_setting('on_import', 'have at most 65536 bytes', c.on_import,

@@ -1,7 +1,7 @@
 -- Checks of a connector's settings for its target table.
 
 create or replace function s3_connector_private.validate_table(target_table text)
-returns void language plpgsql immutable as $$
+returns void language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 declare
   part text[] := s3_connector_private.table_parts(target_table);
 begin
@@ -19,7 +19,7 @@ comment on function s3_connector_private.validate_table(text) is
   'Refuses a target_table that is not a table''s name, or that is in a system schema.';
 
 create or replace function s3_connector_private.validate_columnstore(c s3_connector.connectors)
-returns void language plpgsql stable as $$
+returns void language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   item text;
   ordered text[] := array(select s3_connector_private.order_column(i) from unnest(c.order_by) i);
@@ -58,7 +58,7 @@ comment on function s3_connector_private.validate_columnstore(s3_connector.conne
   'Refuses a connector whose columnstore settings cannot work.';
 
 create or replace function s3_connector_private.validate_target(c s3_connector.connectors)
-returns void language plpgsql stable as $$
+returns void language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
   perform s3_connector_private.validate_table(c.target_table);
   if not s3_connector_private.is_column_name(c.time_column) then

@@ -9,6 +9,6 @@
 --   advisory (hash of table, seed 1)         src/copy/columnstore.ts     nothing: the import with it may create chunks
 
 create or replace function s3_connector_private.worker_lock_class()
-returns integer language sql immutable parallel safe as $$ select 1395868505 $$;
+returns integer language sql immutable parallel safe return 1395868505;
 comment on function s3_connector_private.worker_lock_class() is
   'Returns the first number of the workers'' advisory locks; the second is workers.lock_key.';

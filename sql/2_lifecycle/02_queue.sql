@@ -8,11 +8,11 @@
 --   -30 housekeeping (in the crontab), -20 requests, -10 polls, -1 retries of imports, 0 imports
 
 create or replace function s3_connector_private.poll_job_key(connector_name text)
-returns text language sql immutable parallel safe as $$ select 'poll:' || connector_name $$;
+returns text language sql immutable parallel safe return 'poll:' || connector_name;
 comment on function s3_connector_private.poll_job_key(text) is 'Returns the job key of a connector''s poll. The queue holds at most one job with it.';
 
 create or replace function s3_connector_private.import_job_key(file_id bigint)
-returns text language sql immutable parallel safe as $$ select 'import_file:' || file_id $$;
+returns text language sql immutable parallel safe return 'import_file:' || file_id;
 comment on function s3_connector_private.import_job_key(bigint) is 'Returns the job key of a file''s import. The queue holds at most one job with it.';
 
 -- A single select, so that PostgreSQL inlines it and uses the indexes.
@@ -26,7 +26,7 @@ comment on function s3_connector_private.jobs() is
 create or replace function s3_connector_private.queue_polls(
   connector_names text[], run_at timestamptz default now(), keep_earlier boolean default false
 )
-returns void language sql as $$
+returns void language sql set search_path = pg_catalog, pg_temp as $$
   select s3_connector_queue.add_jobs(array_agg((
     'poll', json_build_object('connector_name', name), null, queue_polls.run_at, 1,
     s3_connector_private.poll_job_key(name), -10, null
@@ -38,7 +38,7 @@ comment on function s3_connector_private.queue_polls(text[], timestamptz, boolea
   'Queues a poll of each of these connectors, and replaces a waiting one. With keep_earlier, a waiting one keeps its time.';
 
 create or replace function s3_connector_private.remove_poll_job(connector_name text)
-returns void language sql as $$
+returns void language sql set search_path = pg_catalog, pg_temp as $$
   select s3_connector_queue.remove_job(s3_connector_private.poll_job_key(connector_name));
 $$;
 comment on function s3_connector_private.remove_poll_job(text) is
@@ -47,7 +47,7 @@ comment on function s3_connector_private.remove_poll_job(text) is
 create or replace function s3_connector_private.queue_imports(
   file_ids bigint[], run_at timestamptz[], priority integer default 0
 )
-returns void language sql as $$
+returns void language sql set search_path = pg_catalog, pg_temp as $$
   -- The connector counts attempts, not the queue. So the job gets the highest limit, 32,767.
   select s3_connector_queue.add_jobs(array_agg((
     'import_file', json_build_object('file_id', f.id), null, f.run_at, 32767,
@@ -60,7 +60,7 @@ comment on function s3_connector_private.queue_imports(bigint[], timestamptz[], 
   'Queues the imports of files, each with the run_at of the same index, and replaces waiting ones.';
 
 create or replace function s3_connector_private.remove_jobs_of_files(file_ids bigint[])
-returns void language plpgsql as $$
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   perform s3_connector_queue.remove_job(s3_connector_private.import_job_key(id)) from unnest(file_ids) as id;
 end;
@@ -69,7 +69,7 @@ comment on function s3_connector_private.remove_jobs_of_files(bigint[]) is
   'Removes imports from the queue. Imports that have begun continue, but do not run again.';
 
 create or replace function s3_connector_private.queue_request(kind text, request_id bigint)
-returns void language sql as $$
+returns void language sql set search_path = pg_catalog, pg_temp as $$
   select s3_connector_queue.add_job(
     kind, json_build_object('request_id', request_id), max_attempts => 3, priority => -20
   );
@@ -77,7 +77,7 @@ $$;
 comment on function s3_connector_private.queue_request(text, bigint) is 'Queues the job that answers a request.';
 
 create or replace function s3_connector_private.imports_wait()
-returns boolean language sql as $$
+returns boolean language sql set search_path = pg_catalog, pg_temp as $$
   select exists (
     select from s3_connector_private.jobs() j where j.waits and j.priority = 0 and j.run_at <= now()
   );
@@ -85,7 +85,7 @@ $$;
 comment on function s3_connector_private.imports_wait() is 'Returns whether any file waits for a worker.';
 
 create or replace function s3_connector_private.queue_head()
-returns timestamptz language sql as $$
+returns timestamptz language sql set search_path = pg_catalog, pg_temp as $$
   select coalesce(
     (select j.run_at from s3_connector_private.jobs() j
       where j.waits and j.priority = 0 and j.run_at <= now() order by j.run_at limit 1),
@@ -96,7 +96,7 @@ comment on function s3_connector_private.queue_head() is
   'Returns the run_at of the next import in the queue; now if none waits.';
 
 create or replace function s3_connector_private.remove_exhausted_jobs(changed_before timestamptz default 'infinity')
-returns bigint language sql as $$
+returns bigint language sql set search_path = pg_catalog, pg_temp as $$
   -- A job that had begun when another replaced it may not run again, and would stay in the queue forever. So would a request
   -- that no worker could answer.
   with removed as (
@@ -114,7 +114,7 @@ comment on function s3_connector_private.remove_exhausted_jobs(timestamptz) is
   'Removes jobs that do not run and have no attempts left. Reads the whole queue, so call it seldom. Returns how many.';
 
 create or replace function s3_connector_private.free_jobs(pool_ids text[], running_jobs bigint[], locked_before timestamptz)
-returns bigint language plpgsql as $$
+returns bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   freed bigint;
 begin
@@ -136,7 +136,7 @@ comment on function s3_connector_private.free_jobs(text[], bigint[], timestamptz
   'Unlocks the jobs that these pools of graphile-worker have held since before a time. Skips running_jobs, and jobs that another transaction has locked. Returns how many.';
 
 create or replace function s3_connector_private.free_lost_jobs(pool_ids text[], running_jobs bigint[])
-returns bigint language sql as $$
+returns bigint language sql set search_path = pg_catalog, pg_temp as $$
   -- The answer with a younger job may still be on its way to the worker.
   select s3_connector_private.free_jobs(pool_ids, running_jobs, now() - interval '3 seconds');
 $$;
@@ -144,7 +144,7 @@ comment on function s3_connector_private.free_lost_jobs(text[], bigint[]) is
   'Unlocks jobs that a live worker holds but does not run, because the answer with the job was lost. Returns how many.';
 
 create or replace function s3_connector_private.busy_pools(pool_ids text[])
-returns text[] language sql as $$
+returns text[] language sql set search_path = pg_catalog, pg_temp as $$
   select array(select distinct j.locked_by from s3_connector_queue._private_jobs j where j.locked_by = any (pool_ids));
 $$;
 comment on function s3_connector_private.busy_pools(text[]) is

@@ -2,14 +2,14 @@
 -- "Slot": room for one more running import under max_parallel_files.
 
 create or replace function s3_connector_private.add_poll_job(connector_name text, run_at timestamptz default now())
-returns void language sql as $$
+returns void language sql set search_path = pg_catalog, pg_temp as $$
   select s3_connector_private.queue_polls(array[connector_name], run_at);
 $$;
 comment on function s3_connector_private.add_poll_job(text, timestamptz) is
   'Queues a poll of the connector, for now or a later time. A poll that is already queued moves to that time.';
 
 create or replace function s3_connector_private.mark_poll_pending(connector_name text)
-returns void language sql as $$
+returns void language sql set search_path = pg_catalog, pg_temp as $$
   update s3_connector_private.progress p set backlog = true, poll_asked_at = clock_timestamp()
   where p.connector_name = mark_poll_pending.connector_name;
 $$;
@@ -17,14 +17,14 @@ comment on function s3_connector_private.mark_poll_pending(text) is
   'Records that somebody asked for a poll. Until a poll that began later finishes, the connector does not count as caught up.';
 
 create or replace function s3_connector_private.ask_poll(connector_name text)
-returns void language sql as $$
+returns void language sql set search_path = pg_catalog, pg_temp as $$
   select s3_connector_private.mark_poll_pending(connector_name);
   select s3_connector_private.add_poll_job(connector_name);
 $$;
 comment on function s3_connector_private.ask_poll(text) is 'Queues a poll that a person asked for.';
 
 create or replace function s3_connector_private.free_slots(connector_name text)
-returns bigint language plpgsql as $$
+returns bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   slots integer;
 begin
@@ -46,14 +46,14 @@ comment on function s3_connector_private.free_slots(text) is
   'Returns how many more files of the connector may run now; null if only the workers set a limit.';
 
 create or replace function s3_connector_private.table_exists(target_table text)
-returns boolean language sql stable as $$
+returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$
   select s3_connector_private.relation_oid(part[1], part[2]) is not null
   from s3_connector_private.table_parts(target_table) as part;
 $$;
 comment on function s3_connector_private.table_exists(text) is 'Returns whether a connector''s target table exists.';
 
 create or replace function s3_connector_private.lock_queue(connector_name text)
-returns void language sql as $$
+returns void language sql set search_path = pg_catalog, pg_temp as $$
   -- Lock order: connector, files, progress, this lock, jobs.
   select from s3_connector_private.queue_locks l where l.connector_name = lock_queue.connector_name for update;
 $$;
@@ -61,7 +61,7 @@ comment on function s3_connector_private.lock_queue(text) is
   'Takes the lock on the connector''s jobs until the end of the transaction. Only its holder may look for a free slot or move several jobs.';
 
 create or replace function s3_connector_private.try_lock_queue(connector_name text)
-returns boolean language plpgsql as $$
+returns boolean language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   perform from s3_connector_private.queue_locks l
   where l.connector_name = try_lock_queue.connector_name for update skip locked;
@@ -72,7 +72,7 @@ comment on function s3_connector_private.try_lock_queue(text) is
   'Takes the lock of lock_queue without waiting. Returns false if another transaction holds it.';
 
 create or replace function s3_connector_private.queue_place(connector_name text, key text)
-returns timestamptz language sql as $$
+returns timestamptz language sql set search_path = pg_catalog, pg_temp as $$
   select greatest(s3_connector_private.queue_head(), (
     select j.run_at from s3_connector_private.jobs() j
     where j.priority = 0 and j.key = (
@@ -86,7 +86,7 @@ comment on function s3_connector_private.queue_place(text, text) is
   'Returns the run_at after which a file is queued: behind its connector''s lower keys, but not behind other connectors'' files.';
 
 create or replace function s3_connector_private.dispatch(connector_name text)
-returns void language plpgsql as $$
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   place timestamptz;
 begin
@@ -117,7 +117,7 @@ comment on function s3_connector_private.dispatch(text) is
   'Queues jobs for the first waiting files of a connector, as many as may run now. Files that have a job keep it.';
 
 create or replace function s3_connector_private.add_import_jobs(file_ids bigint[])
-returns void language plpgsql as $$
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   limited text[];
 begin
@@ -149,7 +149,7 @@ comment on function s3_connector_private.add_import_jobs(bigint[]) is
   'Queues the imports of files, in key order, within max_parallel_files, and in turn with other connectors.';
 
 create or replace function s3_connector_private.add_retry_job(file_id bigint, run_at timestamptz)
-returns void language sql as $$
+returns void language sql set search_path = pg_catalog, pg_temp as $$
   -- Priority -1 runs before waiting files. start_attempt then gives the retry a position among them.
   select s3_connector_private.queue_imports(array[file_id], array[run_at], -1);
 $$;
@@ -175,7 +175,7 @@ create or replace trigger start_connector
   for each row execute function s3_connector_private.start_connector();
 
 create or replace function s3_connector_private.remove_import_jobs(connector_name text, file_ids bigint[])
-returns void language plpgsql as $$
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   perform s3_connector_private.lock_queue(connector_name);
   perform s3_connector_private.remove_jobs_of_files(file_ids);
@@ -185,7 +185,7 @@ comment on function s3_connector_private.remove_import_jobs(text, bigint[]) is
   'Removes imports of a connector from the queue. Imports that have begun continue, but do not run again.';
 
 create or replace function s3_connector_private.stop_attempt(attempt_id bigint)
-returns void language sql as $$
+returns void language sql set search_path = pg_catalog, pg_temp as $$
   select pg_notify('s3_connector_cancel', attempt_id::text) where attempt_id is not null;
 $$;
 comment on function s3_connector_private.stop_attempt(bigint) is

@@ -19,7 +19,7 @@ $$;
 comment on function s3_connector_private.record_history() is 'Writes a file''s change of status to file_history.';
 
 create or replace function s3_connector_private.stamp_status()
-returns trigger language plpgsql as $$
+returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   -- Not now(): a status may begin after the start of the transaction that ends it.
   new.status_since := clock_timestamp();
@@ -40,7 +40,7 @@ create or replace trigger record_history
   for each row execute function s3_connector_private.record_history();
 
 create or replace function s3_connector_private.status_payload(connector_name text, key text, status s3_connector.file_status)
-returns text language sql stable as $$
+returns text language sql stable set search_path = pg_catalog, pg_temp as $$
   -- A notification must be shorter than 8,000 bytes. Escaped, the longest name and key take 7,200.
   select json_build_object('connector', connector_name, 'key', left(key, 1024), 'status', status)::text;
 $$;
@@ -48,7 +48,7 @@ comment on function s3_connector_private.status_payload(text, text, s3_connector
   'Returns the payload of a notification: {"connector", "key", "status"}.';
 
 create or replace function s3_connector_private.has_room_to_notify()
-returns boolean language sql volatile as $$
+returns boolean language sql volatile set search_path = pg_catalog, pg_temp as $$
   -- A transaction that notifies cannot commit when the queue is full. An import must not fail because a listener is stuck.
   select pg_notification_queue_usage() < 0.5;
 $$;
@@ -92,7 +92,7 @@ create or replace trigger announce_status
   execute function s3_connector_private.announce_status();
 
 create or replace function s3_connector_private.tracked_files(connector_name text)
-returns bigint language sql stable as $$
+returns bigint language sql stable set search_path = pg_catalog, pg_temp as $$
   select count(*) from s3_connector.files f
   where f.connector_name = tracked_files.connector_name
     and f.status in ('in_queue', 'running', 'pending_retry', 'paused');

@@ -3,10 +3,9 @@
 -- fold_totals sums it up once a minute. The view current_totals adds up both, so it is always exact.
 
 create or replace function s3_connector_private.recent_minute(status s3_connector.file_status, finished_at timestamptz)
-returns timestamptz language sql stable as $$
-  select case when status = 'success' and finished_at > now() - interval '25 hours'
-    then date_bin('1 minute', finished_at, 'epoch') end;
-$$;
+returns timestamptz language sql stable
+return case when status = 'success' and finished_at > now() - interval '25 hours'
+  then date_bin('1 minute', finished_at, 'epoch') end;
 comment on function s3_connector_private.recent_minute(s3_connector.file_status, timestamptz) is
   'Returns the minute that an import counts for in the totals of the last hour and day; null if it is older, or not a success.';
 
@@ -53,17 +52,16 @@ create or replace trigger note_removed_files
   for each statement execute function s3_connector_private.record_total_changes();
 
 create or replace function s3_connector_private.recent_start(seconds integer)
-returns timestamptz language sql stable as $$
-  select case seconds
-    when 60 then date_bin('1 minute', now() - interval '1 hour', 'epoch')
-    when 600 then date_bin('10 minutes', now() - interval '1 day', 'epoch')
-  end;
-$$;
+returns timestamptz language sql stable
+return case seconds
+  when 60 then date_bin('1 minute', now() - interval '1 hour', 'epoch')
+  when 600 then date_bin('10 minutes', now() - interval '1 day', 'epoch')
+end;
 comment on function s3_connector_private.recent_start(integer) is
   'Returns when the last hour (seconds = 60) or the last day (seconds = 600) begins. Older rows are removed.';
 
 create or replace function s3_connector_private.fold_totals()
-returns bigint language plpgsql as $$
+returns bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   folded_changes bigint;
 begin
@@ -132,7 +130,7 @@ comment on function s3_connector_private.fold_totals() is
   'Moves total_changes into totals and recent_totals, and removes rows older than a day. Returns how many changes it moved.';
 
 create or replace function s3_connector_private.count_totals()
-returns void language sql as $$
+returns void language sql set search_path = pg_catalog, pg_temp as $$
   lock table s3_connector.files in share mode;
   delete from s3_connector_private.totals;
   delete from s3_connector_private.recent_totals;
@@ -184,7 +182,7 @@ comment on view s3_connector_private.current_totals is
 
 create or replace function s3_connector_private.wrong_totals()
 returns table (connector_name text, status s3_connector.file_status, counted bigint[], kept bigint[])
-language sql stable as $$
+language sql stable set search_path = pg_catalog, pg_temp as $$
   with counted as (
     select f.connector_name, f.status, array[
       count(*),

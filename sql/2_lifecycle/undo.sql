@@ -4,7 +4,7 @@
 -- the bodies of undo_file and reimport_file when they are created.
 
 create or replace function s3_connector_private.begin_undo(name text, key text, for_reimport boolean)
-returns table (file_id bigint, lineage text[], owner name)
+returns table (file_id bigint, lineage text[], owner name, owner_path text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   connector s3_connector.connectors;
@@ -22,7 +22,7 @@ begin
         using errcode = 'object_not_in_prerequisite_state',
           hint = 'Pause the connector and set file_id_column to a column of the table. Files that are imported after that can be undone.';
     end if;
-    return query select file.id, file.lineage, connector.owner;
+    return query select file.id, file.lineage, connector.owner, s3_connector_private.usual_search_path(connector.owner);
   elsif for_reimport and file.status = 'running' then
     raise exception 'file % is being imported now', quote_literal(file.key)
       using errcode = 'object_in_use',
@@ -35,10 +35,10 @@ begin
 end;
 $$;
 comment on function s3_connector_private.begin_undo(text, text, boolean) is
-  'Locks a file and returns its id, its lineage (schema, table and column with that id) and the connector''s owner. No row if there is nothing to delete; for_reimport: this is not an error.';
+  'Locks a file and returns its id, its lineage (schema, table and column with that id) and the connector''s owner with its usual search_path. No row if there is nothing to delete; for_reimport: this is not an error.';
 
 create or replace function s3_connector_private.may_become(owner name)
-returns boolean language sql stable as $$
+returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$
   -- Inside a security definer function PostgreSQL does not change roles, and current_user is not one of the session's roles.
   select case current_setting('role') when 'none' then session_user else current_setting('role') end = current_user
     and exists (
@@ -50,12 +50,14 @@ returns boolean language sql stable as $$
 $$;
 comment on function s3_connector_private.may_become(name) is 'Returns whether the session may set role to that role.';
 
-create or replace function s3_connector_private.delete_rows(file_id bigint, lineage text[], owner name, may_become boolean)
-returns bigint language plpgsql as $$
+create or replace function s3_connector_private.delete_rows(file_id bigint, lineage text[], owner name, owner_path text, may_become boolean)
+returns bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   own_role text := current_setting('role');
   own_limit text := current_setting('timescaledb.max_tuples_decompressed_per_dml_transaction', true);
   target text := format('%I.%I', lineage[1], lineage[2]);
+  -- The operator is fully qualified. The value has no type, because the column may have any type that holds the id.
+  statement text := format('delete from %s where %I operator(pg_catalog.=) %L', target, lineage[3], file_id);
   tries_left integer := 10;
   deleted bigint;
 begin
@@ -68,9 +70,15 @@ begin
       if own_limit is not null then
         perform set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true);
       end if;
-      -- The operator is fully qualified. The value has no type, because the column may have any type that holds the id.
-      execute format('delete from %s where %I operator(pg_catalog.=) %L', target, lineage[3], file_id);
+      -- The table's triggers have the path that they have in an import.
+      perform set_config('search_path', owner_path, true);
+      execute statement;
       get diagnostics deleted = row_count;
+      if may_become then
+        -- Before PostgreSQL 18, deferred triggers would run at the commit with the caller's rights.
+        set constraints all immediate;
+      end if;
+      perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     exception
       when serialization_failure then
         -- TimescaleDB moved rows to another batch or table meanwhile (compaction, recompression). The next statement finds
@@ -113,7 +121,7 @@ begin
   return deleted;
 end;
 $$;
-comment on function s3_connector_private.delete_rows(bigint, text[], name, boolean) is
+comment on function s3_connector_private.delete_rows(bigint, text[], name, text, boolean) is
   'Deletes a file''s rows as the owner, if the caller may set role to it, and otherwise as the caller. Returns how many.';
 
 create or replace function s3_connector_private.end_undo(file_id bigint, deleted bigint)

@@ -1,7 +1,7 @@
 -- Answers of the workers to requests. Each function replaces the previous results and stores the answer, in one transaction.
 
 create or replace function s3_connector_private.lock_answers(request_id bigint)
-returns text language sql as $$
+returns text language sql set search_path = pg_catalog, pg_temp as $$
   -- Two answers for one connector wait for each other.
   select c.name from s3_connector.connectors c
   where c.name = (select r.connector_name from s3_connector_private.requests r where r.id = request_id)
@@ -11,7 +11,7 @@ comment on function s3_connector_private.lock_answers(bigint) is
   'Locks a request''s connector and returns its name; null if it was deleted.';
 
 create or replace function s3_connector_private.answer_check(request_id bigint, steps jsonb)
-returns void language plpgsql as $$
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   connector text := s3_connector_private.lock_answers(request_id);
 begin
@@ -33,7 +33,7 @@ comment on function s3_connector_private.answer_check(bigint, jsonb) is
   'Stores the steps of a check, [{"step", "ok", "message", "hint"}], in checks.';
 
 create or replace function s3_connector_private.answer_preview(request_id bigint, files jsonb, columns jsonb, notices jsonb)
-returns void language plpgsql as $$
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   connector text := s3_connector_private.lock_answers(request_id);
 begin
@@ -58,7 +58,7 @@ comment on function s3_connector_private.answer_preview(bigint, jsonb, jsonb, js
   'Stores a preview in preview_files and preview_columns.';
 
 create or replace function s3_connector_private.target_kind(schema_name text, table_name text)
-returns text language plpgsql stable as $$
+returns text language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   relation oid := s3_connector_private.relation_oid(schema_name, table_name);
   is_hypertable boolean := false;
@@ -85,7 +85,7 @@ comment on function s3_connector_private.target_kind(text, text) is
   'Returns the kind of a relation: hypertable, table, partitioned table, foreign table, view ...; null if there is none of that name.';
 
 create or replace function s3_connector_private.missing_grants(connector_name text, schema_name text, table_name text, columns text[])
-returns text[] language plpgsql stable as $$
+returns text[] language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   c s3_connector.connectors;
   target text := format('%I.%I', schema_name, table_name);
@@ -126,7 +126,7 @@ comment on function s3_connector_private.missing_grants(text, text, text, text[]
   'Returns the missing grants that an import needs, as SQL. The caller must be able to set role to the owner, and the owner to fill these columns or create the table.';
 
 create or replace function s3_connector_private.compare_keys(request_id bigint, objects jsonb)
-returns void language sql as $$
+returns void language sql set search_path = pg_catalog, pg_temp as $$
   insert into s3_connector_private.audit_findings (request_id, key, etag, size_bytes, last_modified)
   select r.id, o.key, o.etag, o.size_bytes, o.last_modified
   from s3_connector_private.requests r
@@ -139,7 +139,7 @@ comment on function s3_connector_private.compare_keys(bigint, jsonb) is
   'Records which of these objects were never tracked, or are not the version that was imported.';
 
 create or replace function s3_connector_private.answer_audit(request_id bigint, keys_listed bigint, keys_matched bigint)
-returns void language plpgsql as $$
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   connector text := s3_connector_private.lock_answers(request_id);
   late bigint;

@@ -2,7 +2,7 @@
 -- docs/design.md explains how TimescaleDB does that and which guarantees it needs.
 
 create or replace function s3_connector_private.can_compress_directly()
-returns boolean language sql stable as $$
+returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$
   -- Before 2.25.2 TimescaleDB wrote null into generated columns. Before 2.27.2 it freed segment_by values too early.
   select coalesce((
       select string_to_array(substring(e.extversion from '^\d+(?:\.\d+)*'), '.')::integer[] >= array[2, 27, 2]
@@ -16,7 +16,7 @@ comment on function s3_connector_private.can_compress_directly() is
   'Returns whether COPY of this server''s TimescaleDB can write into the columnstore.';
 
 create or replace function s3_connector_private.sorts_by_bytes(collation_oid oid)
-returns boolean language sql stable as $$
+returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$
   select collation_oid = 0 or pg_encoding_to_char(d.encoding) = 'UTF8' and case
     -- The column has the database's collation. PostgreSQL 14 has only one provider, and no column for it.
     when c.collname = 'default' and c.collnamespace = 'pg_catalog'::regnamespace
@@ -30,7 +30,7 @@ comment on function s3_connector_private.sorts_by_bytes(oid) is
   'Returns whether a collation sorts texts by their UTF-8 bytes. 0 means a type without a collation.';
 
 create or replace function s3_connector_private.describe_columnstore(schema_name text, table_name text)
-returns jsonb language plpgsql stable as $$
+returns jsonb language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   target regclass := s3_connector_private.relation_oid(schema_name, table_name);
   described jsonb;
@@ -81,7 +81,7 @@ comment on function s3_connector_private.describe_columnstore(text, text) is
 create or replace function s3_connector_private.overlaps(
   range_start timestamptz, range_end timestamptz, range_start_integer bigint, range_end_integer bigint, first_time text, last_time text
 )
-returns boolean language plpgsql immutable as $$
+returns boolean language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 begin
   if range_start is null then
     return range_start_integer <= last_time::numeric and range_end_integer > first_time::numeric;
@@ -94,7 +94,7 @@ comment on function s3_connector_private.overlaps(timestamptz, timestamptz, bigi
   'Returns whether a chunk''s range, of times or of integers, overlaps the range from first_time to last_time.';
 
 create or replace function s3_connector_private.columnstore_between(schema_name text, table_name text, first_time text, last_time text)
-returns text language plpgsql stable as $$
+returns text language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   chunks regclass[];
 begin
@@ -118,7 +118,7 @@ comment on function s3_connector_private.columnstore_between(text, text, text, t
 -- the following functions tell what an earlier COPY in the transaction wrote to, without reading rows.
 
 create or replace function s3_connector_private.created_in_transaction(relation regclass)
-returns boolean language sql volatile as $$
+returns boolean language sql volatile set search_path = pg_catalog, pg_temp as $$
   select exists (
     select from pg_locks l
     where l.pid = pg_backend_pid() and l.locktype = 'relation' and l.relation = created_in_transaction.relation
@@ -128,7 +128,7 @@ $$;
 comment on function s3_connector_private.created_in_transaction(regclass) is 'Returns whether this transaction created the table.';
 
 create or replace function s3_connector_private.written_chunks(schema_name text, table_name text)
-returns setof regclass language plpgsql volatile as $$
+returns setof regclass language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 begin
   return query
     select s.chunk
@@ -142,7 +142,7 @@ comment on function s3_connector_private.written_chunks(text, text) is
   'Returns the chunks with a columnstore that this transaction wrote to.';
 
 create or replace function s3_connector_private.is_sorted_as_declared(schema_name text, table_name text, by_itself boolean)
-returns boolean language plpgsql volatile as $$
+returns boolean language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 begin
   return not exists (
     select from s3_connector_private.written_chunks(schema_name, table_name) w (chunk)
@@ -157,7 +157,7 @@ comment on function s3_connector_private.is_sorted_as_declared(text, text, boole
   'Returns whether all chunks that this transaction wrote to are sorted as the hypertable''s settings say. With by_itself, it must also have created them, so that no other rows overlap with its own.';
 
 create or replace function s3_connector_private.hides_rows()
-returns boolean language plpgsql volatile as $$
+returns boolean language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 begin
   -- A bug of TimescaleDB (2.28.3, 2.29.2): after waiting for another transaction to create a chunk, it treats the chunk as its
   -- own, and does not mark it as one with rows outside its columnstore.
@@ -175,7 +175,7 @@ comment on function s3_connector_private.hides_rows() is
   'Returns whether this transaction created a columnstore for an existing chunk in a way that would hide the chunk''s other rows from queries.';
 
 create or replace function s3_connector_private.set_auto_segmentby(value text)
-returns void language plpgsql as $$
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   if current_setting('timescaledb.enable_direct_compress_auto_segmentby', true) is null then
     return;

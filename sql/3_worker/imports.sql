@@ -1,7 +1,7 @@
 -- The database part of an "import" (fetch, read, copy, record). "Attempt": one try at it, with an id that is never used again.
 
 create or replace function s3_connector_private.dispatch_next(connector_name text)
-returns void language plpgsql as $$
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   connector s3_connector.connectors;
   was_ready boolean;
@@ -21,7 +21,7 @@ comment on function s3_connector_private.dispatch_next(text) is
   'Queues the files that waited for the slot of a file that ended, or for the table that it created.';
 
 create or replace function s3_connector_private.has_free_slot(connector_name text)
-returns boolean language plpgsql as $$
+returns boolean language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   if s3_connector_private.free_slots(connector_name) is null then
     return true;
@@ -37,7 +37,7 @@ comment on function s3_connector_private.has_free_slot(text) is
 create or replace function s3_connector_private.start_attempt(
   file_id bigint, new_worker_id integer, live_attempts bigint[] default '{}'
 )
-returns setof s3_connector.files language plpgsql as $$
+returns setof s3_connector.files language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   file s3_connector.files;
 begin
@@ -84,7 +84,7 @@ comment on function s3_connector_private.start_attempt(bigint, integer, bigint[]
 create or replace function s3_connector_private.begin_import(
   file_id bigint, new_worker_id integer, live_attempts bigint[] default '{}'
 )
-returns table (file json, connector json, mappings json) language plpgsql as $$
+returns table (file json, connector json, mappings json) language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   started s3_connector.files;
 begin
@@ -103,12 +103,41 @@ $$;
 comment on function s3_connector_private.begin_import(bigint, integer, bigint[]) is
   'Calls start_attempt, and returns the file with its connector and column mappings.';
 
+create or replace function s3_connector_private.usual_search_path(role_name text)
+returns text language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  own_database oid := (select d.oid from pg_database d where d.datname = current_database());
+  -- What the login role has for itself is not the server's default.
+  is_login_role_set boolean := exists (
+    select from pg_db_role_setting s cross join unnest(s.setconfig) c (setting)
+    where s.setrole = to_regrole(quote_ident(session_user)) and s.setdatabase in (0, own_database) and c.setting like 'search\_path=%'
+  );
+  path text := (
+    select substr(c.setting, 13) from pg_db_role_setting s cross join unnest(s.setconfig) c (setting)
+    where s.setrole in (0, to_regrole(quote_ident(role_name))) and s.setdatabase in (0, own_database)
+      and c.setting like 'search\_path=%'
+    -- As at a login: of the role in this database, of the role, of the database, of all.
+    order by s.setrole = 0, s.setdatabase = 0 limit 1
+  );
+begin
+  if path is not null then
+    return path;
+  elsif is_login_role_set then
+    return '"$user", public';
+  end if;
+  -- Null means the session's default. The function's end restores the path.
+  perform set_config('search_path', null, true);
+  return pg_catalog.current_setting('search_path');
+end;
+$$;
+comment on function s3_connector_private.usual_search_path(text) is
+  'Returns the search_path that a role would have after a login to this database.';
+
 create or replace function s3_connector_private.enter_import(target_table text, time_zone text, application_name text)
-returns table (backend integer, target text[], described json) language plpgsql as $$
+returns table (backend integer, target text[], described json) language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   target := s3_connector_private.table_parts(target_table);
-  perform set_config('timezone', time_zone, true), set_config('datestyle', 'ISO, MDY', true),
-    set_config('application_name', application_name, true);
+  perform set_config('timezone', time_zone, true), set_config('application_name', application_name, true);
   return query
     select pg_backend_pid(), target, (
       select row_to_json(d) from s3_connector_private.describe_table(target[1], target[2]) d
@@ -116,7 +145,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.enter_import(text, text, text) is
-  'Prepares an import''s transaction in one round trip: sets time zone, date style and application name, and describes the target table (null if there is none).';
+  'Prepares an import''s transaction in one round trip: sets time zone and application name, and describes the target table (null if there is none).';
 
 create or replace function s3_connector_private.finish_attempt(
   file_id bigint,
@@ -126,7 +155,7 @@ create or replace function s3_connector_private.finish_attempt(
   new_rows_rejected bigint,
   new_rows_skipped bigint
 )
-returns boolean language plpgsql as $$
+returns boolean language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   finished s3_connector.files;
 begin
@@ -153,7 +182,7 @@ create or replace function s3_connector_private.record_success(
   new_rows_rejected bigint,
   new_rows_skipped bigint
 )
-returns boolean language plpgsql as $$
+returns boolean language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   if not s3_connector_private.finish_attempt(
     file_id, finished_attempt_id, new_rows_read, new_rows_imported, new_rows_rejected, new_rows_skipped
@@ -172,7 +201,7 @@ comment on function s3_connector_private.record_success(bigint, bigint, bigint, 
   'Calls finish_attempt, and raises S3C01 if the attempt no longer owns the file, because the client has already sent the commit. Returns whether the connector has a backlog.';
 
 create or replace function s3_connector_private.has_stalled(file_id bigint)
-returns boolean language sql stable as $$
+returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$
   select exists (
     select from s3_connector_private.file_history h
     join s3_connector.files f on f.id = h.file_id
@@ -189,7 +218,7 @@ create or replace function s3_connector_private.fail_attempt(
   new_error_message text,
   passing boolean
 )
-returns s3_connector.file_status language plpgsql as $$
+returns s3_connector.file_status language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   failed s3_connector.files;
 begin
@@ -225,7 +254,7 @@ comment on function s3_connector_private.fail_attempt(bigint, bigint, text, text
   'Records a failed attempt: pending_retry with its next job after a passing error, failure after a lasting one or a second stall of a reader. Returns the new status; null if the attempt no longer owns the file.';
 
 create or replace function s3_connector_private.reject_rows(file_id bigint, refusals jsonb)
-returns bigint language sql as $$
+returns bigint language sql set search_path = pg_catalog, pg_temp as $$
   with written as (
     insert into s3_connector_private.rejected_rows (file_id, line, column_name, error, raw)
     select reject_rows.file_id, r.line, r."column", r.reason, r.raw
@@ -240,7 +269,7 @@ comment on function s3_connector_private.reject_rows(bigint, jsonb) is
 create or replace function s3_connector_private.refresh_object(
   file_id bigint, new_etag text, new_size_bytes bigint, new_last_modified timestamptz
 )
-returns void language sql as $$
+returns void language sql set search_path = pg_catalog, pg_temp as $$
   update s3_connector.files f
   set etag = new_etag, size_bytes = new_size_bytes, last_modified = new_last_modified where f.id = file_id;
 $$;

@@ -2,7 +2,7 @@
 -- without an attempt. Polls retry the bucket, with backoff, until one succeeds.
 
 create or replace function s3_connector_private.outage_delay(failed_tries integer)
-returns interval language sql volatile as $$
+returns interval language sql volatile set search_path = pg_catalog, pg_temp as $$
   select s3_connector_private.backoff(failed_tries, 300);
 $$;
 comment on function s3_connector_private.outage_delay(integer) is
@@ -11,7 +11,7 @@ comment on function s3_connector_private.outage_delay(integer) is
 create or replace function s3_connector_private.note_outage(
   connector_name text, new_error_code text, new_error text, import_failed boolean
 )
-returns void language plpgsql as $$
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   try_at timestamptz;
 begin
@@ -50,7 +50,7 @@ create or replace function s3_connector_private.postpone_attempt(
   bucket_error_code text,
   bucket_error text
 )
-returns s3_connector.file_status language plpgsql as $$
+returns s3_connector.file_status language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   postponed s3_connector.files;
 begin
@@ -78,7 +78,7 @@ comment on function s3_connector_private.postpone_attempt(bigint, bigint, text, 
   'Takes back an attempt that failed because of an outage: it does not count, and the file waits in the queue. Returns the new status; null if the attempt no longer owns the file.';
 
 create or replace function s3_connector_private.waits_for_bucket(connector_name text)
-returns boolean language plpgsql as $$
+returns boolean language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   -- The lock orders this with end_outage: either end_outage sees the caller's file waiting and queues it, or the caller sees that
   -- the outage has ended.
@@ -91,7 +91,7 @@ comment on function s3_connector_private.waits_for_bucket(text) is
   'Returns whether the connector''s files wait for their bucket. The answer is valid until the end of the transaction.';
 
 create or replace function s3_connector_private.retry_bucket(connector_name text)
-returns void language sql as $$
+returns void language sql set search_path = pg_catalog, pg_temp as $$
   select s3_connector_private.add_poll_job(o.connector_name)
   from s3_connector_private.outages o where o.connector_name = retry_bucket.connector_name;
 $$;
@@ -99,7 +99,7 @@ comment on function s3_connector_private.retry_bucket(text) is
   'Queues a poll, for now, of a running connector if it waits for its bucket.';
 
 create or replace function s3_connector_private.end_outage(connector_name text)
-returns void language plpgsql as $$
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   perform from s3_connector.connectors c where c.name = end_outage.connector_name for share;
   delete from s3_connector_private.outages o where o.connector_name = end_outage.connector_name;

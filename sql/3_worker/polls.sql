@@ -1,7 +1,7 @@
 -- The database part of a "poll": one look at a bucket, which lists its keys and enqueues new files.
 
 create or replace function s3_connector_private.enqueue_due_polls()
-returns bigint language plpgsql as $$
+returns bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   due text[];
 begin
@@ -29,7 +29,7 @@ comment on function s3_connector_private.enqueue_due_polls() is
   'Queues a poll of each running connector that is due by schedule or has a backlog. Returns how many.';
 
 create or replace function s3_connector_private.poll_for_events(names text[])
-returns void language sql as $$
+returns void language sql set search_path = pg_catalog, pg_temp as $$
   select s3_connector_private.mark_poll_pending(c.name) from (
     select c.name from s3_connector.connectors c where c.name = any (names) and c.state = 'running' order by c.name
   ) c;
@@ -48,7 +48,7 @@ comment on function s3_connector_private.poll_for_events(text[]) is
   'Queues a poll of each of these connectors that is running, after S3 sent events about matching objects. At most one poll a second, for any number of events.';
 
 create or replace function s3_connector_private.refill(connector_name text)
-returns void language sql as $$
+returns void language sql set search_path = pg_catalog, pg_temp as $$
   -- Half the places, not one: a LIST request returns up to 1,000 keys, so one request per file would be a waste.
   select s3_connector_private.add_poll_job(c.name)
   from s3_connector.connectors c
@@ -73,7 +73,7 @@ create or replace function s3_connector_private.commit_poll(
   new_keys_matched bigint,
   new_list_requests integer
 )
-returns bigint language plpgsql as $$
+returns bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   enqueued bigint[];
 begin
@@ -139,7 +139,7 @@ create or replace function s3_connector_private.fail_poll(
   new_error_code text,
   new_error text
 )
-returns void language sql as $$
+returns void language sql set search_path = pg_catalog, pg_temp as $$
   -- Inserting the polls row locks the connector. The lock order needs that before its progress.
   select from s3_connector.connectors c where c.name = fail_poll.connector_name for key share;
   update s3_connector_private.progress p

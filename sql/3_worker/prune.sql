@@ -2,7 +2,7 @@
 -- rejected rows of files that ended. The rows in files stay, because they record which keys were imported.
 
 create or replace function s3_connector_private.prune_polls(connector_name text, older_than timestamptz, batch integer)
-returns bigint language plpgsql as $$
+returns bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   pruned bigint;
 begin
@@ -24,7 +24,7 @@ comment on function s3_connector_private.prune_polls(text, timestamptz, integer)
 create or replace function s3_connector_private.ended_until(
   connector_name text, since timestamptz, older_than timestamptz, batch integer
 )
-returns timestamptz language sql stable as $$
+returns timestamptz language sql stable set search_path = pg_catalog, pg_temp as $$
   select max(f.finished_at) from (
     select f.finished_at
     from unnest('{success,failure,cancelled,undone}'::s3_connector.file_status[]) ended (status)
@@ -43,7 +43,7 @@ comment on function s3_connector_private.ended_until(text, timestamptz, timestam
 create or replace function s3_connector_private.prune_files(
   connector_name text, since timestamptz, until timestamptz, batch integer
 )
-returns bigint language plpgsql as $$
+returns bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   ended bigint[] := array(
     select f.id from s3_connector.files f
@@ -71,7 +71,7 @@ comment on function s3_connector_private.prune_files(text, timestamptz, timestam
   'Deletes up to batch status changes, and up to batch rejected rows, of the files that ended between two times. Returns how many.';
 
 create or replace function s3_connector_private.prune_connector(connector s3_connector.connectors, pruned_until timestamptz, batch integer)
-returns bigint language plpgsql as $$
+returns bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   older_than timestamptz := now() - connector.retention;
   since timestamptz := coalesce(pruned_until, '-infinity');
@@ -98,7 +98,7 @@ comment on function s3_connector_private.prune_connector(s3_connector.connectors
   'Deletes one batch of history that is older than a connector''s retention. Returns 0 if nothing is left.';
 
 create or replace function s3_connector_private.prune_leftovers()
-returns bigint language sql as $$
+returns bigint language sql set search_path = pg_catalog, pg_temp as $$
   with old_requests as (
     delete from s3_connector_private.requests r where r.asked_at < now() - interval '1 day' returning 1
   ), old_workers as (
@@ -111,7 +111,7 @@ comment on function s3_connector_private.prune_leftovers() is
   'Deletes requests older than a day, workers that stopped more than a week ago, and old jobs with no attempts left. Returns how many.';
 
 create or replace function s3_connector_private.prune_history(batch integer default 1000)
-returns bigint language plpgsql as $$
+returns bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   due record;
   pruned bigint := 0;

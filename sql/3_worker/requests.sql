@@ -2,7 +2,7 @@
 -- with its own job. The procedures commit, so that a worker sees the request, and then poll for the answer.
 
 create or replace function s3_connector._refused_commit()
-returns text language plpgsql as $$
+returns text language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   commit;
   return null;
@@ -14,7 +14,7 @@ comment on function s3_connector._refused_commit() is
   'Returns PostgreSQL''s error for a commit inside a transaction block, in the session''s language.';
 
 create or replace function s3_connector_private.refuse_without_worker()
-returns void language plpgsql as $$
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   if not exists (select from s3_connector_private.alive_workers()) then
     raise exception 'no worker is alive to answer'
@@ -43,7 +43,7 @@ comment on function s3_connector._add_request(text, text, text) is
   'Adds a request and its job, and deletes requests older than a day. Returns its id.';
 
 create or replace function s3_connector_private.start_request(request_id bigint, new_worker_id integer)
-returns table (id bigint, connector_name text, argument text) language sql as $$
+returns table (id bigint, connector_name text, argument text) language sql set search_path = pg_catalog, pg_temp as $$
   -- A request is begun only once: if its worker died, the caller has already got that error.
   update s3_connector_private.requests r set worker_id = new_worker_id
   where r.id = request_id and r.worker_id is null
@@ -53,7 +53,7 @@ comment on function s3_connector_private.start_request(bigint, integer) is
   'Assigns a request to a worker and returns it. No row if it no longer needs an answer.';
 
 create or replace function s3_connector_private.answer(request_id bigint, new_result jsonb)
-returns void language sql as $$
+returns void language sql set search_path = pg_catalog, pg_temp as $$
   update s3_connector_private.requests r set answered_at = now(), result = new_result where r.id = request_id;
 $$;
 comment on function s3_connector_private.answer(bigint, jsonb) is
@@ -62,7 +62,7 @@ comment on function s3_connector_private.answer(bigint, jsonb) is
 create or replace function s3_connector_private.answer_with_error(
   request_id bigint, new_error_code text, new_error_message text, new_error_hint text
 )
-returns void language sql as $$
+returns void language sql set search_path = pg_catalog, pg_temp as $$
   update s3_connector_private.requests r
   set answered_at = now(), error_code = new_error_code, error_message = new_error_message, error_hint = new_error_hint
   where r.id = request_id;
@@ -71,7 +71,7 @@ comment on function s3_connector_private.answer_with_error(bigint, text, text, t
   'Stores an error as the answer to a request. The caller gets it.';
 
 create or replace function s3_connector_private.refuse_unanswerable(request s3_connector_private.requests)
-returns void language plpgsql as $$
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   if request.id is null then
     raise exception 'the connector was deleted before the answer came' using errcode = 'undefined_object';
@@ -89,7 +89,7 @@ comment on function s3_connector_private.refuse_unanswerable(s3_connector_privat
   'Raises an error if the request can no longer be answered.';
 
 create or replace function s3_connector_private.raise_answered_error(request s3_connector_private.requests)
-returns void language plpgsql as $$
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   if request.kind = 'dry_run_file' and request.error_code = 'object_missing' then
     perform s3_connector_private.require_file(request.connector_name, request.argument);
@@ -126,12 +126,12 @@ $$;
 comment on function s3_connector._read_answer(bigint) is
   'Returns the answer to a request; null while there is none. Raises the worker''s error, or an error if no answer can come.';
 
-create or replace procedure s3_connector._raise_notices(notices jsonb)
-language plpgsql as $$
+create or replace procedure s3_connector._raise_notices(answer jsonb)
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   notice jsonb;
 begin
-  for notice in select jsonb_array_elements(notices) loop
+  for notice in select jsonb_array_elements(answer -> 'notices') loop
     if notice ->> 'hint' is null then
       raise notice using message = notice ->> 'message';
     else
@@ -140,19 +140,19 @@ begin
   end loop;
 end;
 $$;
-comment on procedure s3_connector._raise_notices(jsonb) is 'Raises each {"message": ..., "hint": ...} as a notice.';
+comment on procedure s3_connector._raise_notices(jsonb) is 'Raises the notices of an answer, {"notices": [{"message": ..., "hint": ...}]}.';
 
 -- Not security definer and without a fixed search_path: a procedure with either cannot commit.
 create or replace procedure s3_connector._ask(kind text, name text, argument text, inout answer jsonb)
 language plpgsql as $$
 declare
-  request_id bigint;
+  request_id pg_catalog.int8;
 begin
   begin
     commit;
   exception when invalid_transaction_termination then
     -- A commit is refused in this block in any case. Only the message tells whether the caller is in a transaction.
-    if sqlerrm = s3_connector._refused_commit() then
+    if sqlerrm operator(pg_catalog.=) s3_connector._refused_commit() then
       raise exception 's3_connector.% cannot be called inside a transaction', kind
         using errcode = 'active_sql_transaction',
           hint = 'Call it as a single statement, outside begin and commit, with autocommit on. It waits for a worker, which must see the request committed.';
@@ -164,9 +164,9 @@ begin
     commit;
     answer := s3_connector._read_answer(request_id);
     exit when answer is not null;
-    perform pg_sleep(0.1);
+    perform pg_catalog.pg_sleep(0.1);
   end loop;
-  call s3_connector._raise_notices(answer -> 'notices');
+  call s3_connector._raise_notices(answer);
 end;
 $$;
 comment on procedure s3_connector._ask(text, text, text, jsonb) is

@@ -3,7 +3,7 @@
 create or replace function s3_connector_private.table_traits(
   target regclass, out splittable boolean, out may_leave_out boolean, out may_leave_updates boolean
 )
-language plpgsql stable as $$
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
   -- Called before every import. In plpgsql, a session plans the query once; in sql, each time.
   select
@@ -27,7 +27,7 @@ comment on function s3_connector_private.table_traits(regclass) is
   'Returns facts about a table with its partitions. splittable: its rows may come in several statements, because no statement trigger, after-row trigger or foreign key to itself sees the difference. may_leave_out, may_leave_updates: a before-row trigger or a foreign table may suppress inserts, or updates, without an error.';
 
 create or replace function s3_connector_private.unlogged_part(target oid)
-returns text language plpgsql stable as $$
+returns text language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   relation pg_class;
 begin
@@ -71,9 +71,10 @@ comment on function s3_connector_private.unlogged_notice(text) is
   'Returns the notice of connector_status about an unlogged target table; null if it is logged.';
 
 create or replace function s3_connector_private.has_columnstore(target oid)
-returns boolean language plpgsql stable as $$
+returns boolean language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
-  if to_regclass('_timescaledb_catalog.compression_settings') is null then
+  -- Without the extension, the schema could be anybody's.
+  if s3_connector_private.timescaledb_schema() is null or to_regclass('_timescaledb_catalog.compression_settings') is null then
     return false;
   end if;
   return exists (select from _timescaledb_catalog.compression_settings s where s.relid = target);
@@ -86,7 +87,7 @@ returns table (
   columns json, splittable boolean, may_leave_out boolean, may_leave_updates boolean, unlogged text, has_columnstore boolean
 )
 -- One plan for all tables. PostgreSQL would plan each time, which costs more than the query itself.
-language plpgsql stable set plan_cache_mode = force_generic_plan as $$
+language plpgsql stable set plan_cache_mode = force_generic_plan set search_path = pg_catalog, pg_temp as $$
 declare
   target oid;
 begin
@@ -124,7 +125,7 @@ comment on function s3_connector_private.describe_table(text, text) is
   'Returns a table''s columns in order, its table_traits, its unlogged_part, and whether it has a columnstore. Of each column: its type, the type under its domain, whether it is an enum, and whether COPY may fill it. No row if there is no such table.';
 
 create or replace function s3_connector_private.unique_keys(schema_name text, table_name text)
-returns setof text[] language sql stable as $$
+returns setof text[] language sql stable set search_path = pg_catalog, pg_temp as $$
   select array_agg(a.attname::text order by k.position)
   from pg_index i
   join pg_class c on c.oid = i.indrelid
@@ -142,7 +143,7 @@ comment on function s3_connector_private.unique_keys(text, text) is
   'Returns the columns of a table''s primary key and unique indexes, primary key first.';
 
 create or replace function s3_connector_private.timescaledb_schema()
-returns text language sql stable as $$
+returns text language sql stable set search_path = pg_catalog, pg_temp as $$
   select n.nspname::text from pg_extension e join pg_namespace n on n.oid = e.extnamespace
   where e.extname = 'timescaledb';
 $$;
@@ -150,7 +151,7 @@ comment on function s3_connector_private.timescaledb_schema() is
   'Returns the schema that holds TimescaleDB''s functions; null if the extension is not installed.';
 
 create or replace function s3_connector_private.set_notice(connector_name text, new_notice text)
-returns void language sql as $$
+returns void language sql set search_path = pg_catalog, pg_temp as $$
   update s3_connector_private.progress p set notice = new_notice
   where p.connector_name = set_notice.connector_name and p.notice is distinct from new_notice;
 $$;

@@ -16,7 +16,7 @@ $$;
 comment on function s3_connector_private.alive_workers() is 'Returns the ids of the workers that are alive.';
 
 create or replace function s3_connector_private.worker_role_notice()
-returns text language sql stable as $$
+returns text language sql stable set search_path = pg_catalog, pg_temp as $$
   select case
     when s.role is not null then format(
       'the worker''s role %I %s: code in a target table''s triggers can use that. Give the worker a role that sql/setup/worker_role.sql creates',
@@ -34,7 +34,7 @@ comment on function s3_connector_private.worker_role_notice() is
 create or replace function s3_connector_private.register_worker(
   new_host text, new_pid integer, new_version text, new_concurrency integer
 )
-returns integer language plpgsql as $$
+returns integer language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   new_id integer;
   new_lock_key integer;
@@ -55,7 +55,7 @@ comment on function s3_connector_private.register_worker(text, integer, text, in
   'Adds a worker and takes its lock in the calling session. Returns its id.';
 
 create or replace function s3_connector_private.free_dead_workers()
-returns void language plpgsql as $$
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   dead_workers integer[] := array(
     select w.id from s3_connector_private.workers w
@@ -83,7 +83,7 @@ comment on function s3_connector_private.free_dead_workers() is
   'Unlocks the jobs of dead workers, and marks the workers as stopped.';
 
 create or replace function s3_connector_private.rescue_files()
-returns bigint language plpgsql as $$
+returns bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   freed_files bigint[];
   freed_connectors text[];
@@ -127,7 +127,7 @@ comment on function s3_connector_private.rescue_files() is
   'Frees the files and jobs of dead workers, without waiting for other transactions. Files are queued again, or fail after max_attempts. Returns how many are queued again.';
 
 create or replace function s3_connector_private.wake_connectors()
-returns void language sql as $$
+returns void language sql set search_path = pg_catalog, pg_temp as $$
   select s3_connector_private.dispatch(stalled.name)
   from (
     select c.name

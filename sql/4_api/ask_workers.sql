@@ -3,7 +3,7 @@
 create or replace procedure s3_connector.check(name text)
 language plpgsql as $$
 declare
-  answer jsonb;
+  answer pg_catalog.jsonb;
 begin
   call s3_connector._ask('check', name, null, answer);
 end;
@@ -14,7 +14,7 @@ comment on procedure s3_connector.check(text) is
 create or replace procedure s3_connector.preview(name text)
 language plpgsql as $$
 declare
-  answer jsonb;
+  answer pg_catalog.jsonb;
 begin
   call s3_connector._ask('preview', name, null, answer);
 end;
@@ -34,15 +34,15 @@ create or replace procedure s3_connector.dry_run_file(
 )
 language plpgsql as $$
 declare
-  answer jsonb;
+  answer pg_catalog.jsonb;
 begin
   call s3_connector._ask('dry_run_file', name, key, answer);
-  rows_read := answer ->> 'rows_read';
-  rows_imported := answer ->> 'rows_imported';
-  rows_rejected := answer ->> 'rows_rejected';
-  rows_skipped := answer ->> 'rows_skipped';
-  error_code := answer ->> 'error_code';
-  error_message := answer ->> 'error_message';
+  rows_read := pg_catalog.jsonb_extract_path_text(answer, 'rows_read');
+  rows_imported := pg_catalog.jsonb_extract_path_text(answer, 'rows_imported');
+  rows_rejected := pg_catalog.jsonb_extract_path_text(answer, 'rows_rejected');
+  rows_skipped := pg_catalog.jsonb_extract_path_text(answer, 'rows_skipped');
+  error_code := pg_catalog.jsonb_extract_path_text(answer, 'error_code');
+  error_message := pg_catalog.jsonb_extract_path_text(answer, 'error_message');
 end;
 $$;
 comment on procedure s3_connector.dry_run_file(text, text, bigint, bigint, bigint, bigint, text, text) is
@@ -51,7 +51,7 @@ comment on procedure s3_connector.dry_run_file(text, text, bigint, bigint, bigin
 create or replace procedure s3_connector.audit(name text)
 language plpgsql as $$
 declare
-  answer jsonb;
+  answer pg_catalog.jsonb;
 begin
   call s3_connector._ask('audit', name, null, answer);
 end;

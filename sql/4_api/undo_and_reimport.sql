@@ -7,7 +7,7 @@ begin atomic
   select coalesce((
     select s3_connector_private.end_undo(
       u.file_id,
-      s3_connector_private.delete_rows(u.file_id, u.lineage, u.owner, s3_connector_private.may_become(u.owner))
+      s3_connector_private.delete_rows(u.file_id, u.lineage, u.owner, u.owner_path, s3_connector_private.may_become(u.owner))
     )
     from s3_connector_private.begin_undo(name, key, for_reimport => false) u
   ), 0);
@@ -21,7 +21,7 @@ begin atomic
   select s3_connector_private.queue_again(name, key, coalesce((
     select s3_connector_private.end_undo(
       u.file_id,
-      s3_connector_private.delete_rows(u.file_id, u.lineage, u.owner, s3_connector_private.may_become(u.owner))
+      s3_connector_private.delete_rows(u.file_id, u.lineage, u.owner, u.owner_path, s3_connector_private.may_become(u.owner))
     )
     from s3_connector_private.begin_undo(name, key, for_reimport => true) u
   ), 0));

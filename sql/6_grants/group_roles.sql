@@ -30,7 +30,7 @@ revoke all on all tables in schema s3_connector, s3_connector_private from publi
 revoke all on all routines in schema s3_connector, s3_connector_private from public;
 
 create or replace function s3_connector_private.grant_to_groups(privilege text, lowest text)
-returns void language plpgsql as $$
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   groups text[] := '{s3_connector_reader,s3_connector_operator,s3_connector_admin}';
   group_role text;

@@ -1,5 +1,5 @@
 /** The steps of `doctor` that look at the database. */
-import { Kysely, PostgresDialect } from 'kysely';
+import { Kysely, PostgresDialect, sql } from 'kysely';
 import type pg from 'pg';
 import type { Config } from '../config.ts';
 import { openSession, SessionPool } from '../db/connections.ts';
@@ -7,6 +7,7 @@ import { knownMigrations } from '../db/migrations.ts';
 import { tryConnections } from '../db/pooler.ts';
 import type { Database } from '../db/schema.ts';
 import { appliedMigrations, refuseNewerSchema } from '../db/schema_version.ts';
+import { FIXED_PATH } from '../db/session_settings.ts';
 import { refuseUnreleasedSchema } from '../db/unreleased_schema.ts';
 import { QUEUE_SCHEMA } from '../worker/queue.ts';
 import { totalOf } from '../worker/sessions.ts';
@@ -22,10 +23,10 @@ export async function* checkDatabase({ databaseUrl, concurrency }: Config): Asyn
   yield finding;
   if (!client) return;
   try {
-    yield await tryStep('timescaledb', () => checkTimescaledb(client));
-    yield await tryStep('role', () => checkRole(client));
+    yield await tryStep('timescaledb', () => withFixedPath(client, checkTimescaledb));
+    yield await tryStep('role', () => withFixedPath(client, checkRole));
     yield await tryStep('migrations', () => checkMigrations(databaseUrl));
-    yield await tryStep('workers', () => checkWorkers(client));
+    yield await tryStep('workers', () => withFixedPath(client, checkWorkers));
   } finally {
     await client.end();
   }
@@ -36,7 +37,7 @@ async function connect(databaseUrl: string): Promise<{ client?: pg.Client; findi
   let client: pg.Client | undefined;
   const finding = await tryStep('database', async () => {
     client = await openSession(databaseUrl, 'probe', { openMs: CONNECT_MS });
-    return await checkServer(client);
+    return await withFixedPath(client, checkServer);
   });
   if (finding.state !== 'failed') return { client: client!, finding };
   await client?.end();
@@ -44,6 +45,19 @@ async function connect(databaseUrl: string): Promise<{ client?: pg.Client; findi
 }
 
 type Found = Omit<Finding, 'step'>;
+
+/**
+ * Runs queries that find only objects of PostgreSQL's own by their names. The path ends with a transaction: in a pooler that shares
+ * sessions, it would otherwise be another client's.
+ */
+async function withFixedPath<T>(client: pg.Client, run: (client: pg.Client) => Promise<T>): Promise<T> {
+  await client.query(`begin; set local search_path to ${FIXED_PATH}`);
+  try {
+    return await run(client);
+  } finally {
+    await client.query('rollback');
+  }
+}
 
 async function checkServer(client: pg.Client): Promise<Found> {
   const { rows } = await client.query<{
@@ -131,7 +145,11 @@ async function checkRole(client: pg.Client): Promise<Found> {
 async function checkMigrations(databaseUrl: string): Promise<Found> {
   const pool = new SessionPool(databaseUrl, 'probe', { max: 1 });
   try {
-    return await compareMigrations(new Kysely({ dialect: new PostgresDialect({ pool }) }));
+    const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
+    return await db.transaction().execute(async (transaction) => {
+      await sql`set local search_path to ${sql.raw(FIXED_PATH)}`.execute(transaction);
+      return await compareMigrations(transaction);
+    });
   } finally {
     await pool.end();
   }

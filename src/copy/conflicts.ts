@@ -102,12 +102,12 @@ async function deleteSuperseded(copy: PartCopy, key: string[]): Promise<number> 
   return await countRows(
     copy,
     `delete from ${STAGING} using (
-        select ${ROW} as "s3_connector superseded", row_number() over (
+        select ${ROW} as "s3_connector superseded", pg_catalog.row_number() over (
           partition by ${columns.join(', ')} order by ${ROW} desc
         ) as "s3_connector rank"
         from ${STAGING} where ${columns.map((column) => `${column} is not null`).join(' and ')}
       ) ranked
-      where ${ROW} = "s3_connector superseded" and "s3_connector rank" > 1`,
+      where ${ROW} operator(pg_catalog.=) "s3_connector superseded" and "s3_connector rank" operator(pg_catalog.>) 1`,
   );
 }
 

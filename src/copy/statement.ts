@@ -9,7 +9,7 @@ import type { CopyInput } from '../formats/format.ts';
 import { CountedRows } from '../formats/row_bytes.ts';
 import { type RowCounts, reconcile } from '../reconcile.ts';
 import { isTableChange, tableChanged, toImportError } from '../sql_errors.ts';
-import { explainDenial, explainRefusedRole, RESET_ROLE, takeRole } from '../table/role.ts';
+import { enterRole, explainDenial, explainRefusedRole, LEAVE_ROLE } from '../table/role.ts';
 import { type Destination, quoteColumns } from './destination.ts';
 import type { CopyContext } from './part_copy.ts';
 
@@ -23,8 +23,8 @@ export interface Around {
 }
 
 /**
- * Runs one COPY with the owner's rights, on a connection that is in a transaction. `set role`, COPY and `reset role` are sent
- * in one message.
+ * Runs one COPY with the owner's rights, on a connection that is in a transaction. Entering the role, COPY and leaving it are
+ * sent in one message.
  * @throws ConnectorError PostgreSQL's errors, with line and column; the reader's errors; `permission_denied`,
  *   `owner_missing`, `rows_do_not_add_up`
  */
@@ -37,8 +37,8 @@ export async function runCopy(
   const { table, columns, insertsNothing } = destination;
   const where = insertsNothing ? ' where false' : '';
   const copyStatement = `copy ${table} (${quoteColumns(columns)}) from stdin with (${input.options})${where}`;
-  const first = [...before, takeRole(owner)];
-  const copy = copyFrom([...first, copyStatement, RESET_ROLE, ...after].join('; '));
+  const first = [...before, ...enterRole(owner)];
+  const copy = copyFrom([...first, copyStatement, ...LEAVE_ROLE, ...after].join('; '));
   const progress = follow(copy, first.length);
   const rows = new CountedRows(input.data);
   client.query(copy);
@@ -62,6 +62,8 @@ export async function runCopy(
 interface WithHandlers extends CopyStreamQuery {
   handleCommandComplete(message: { text: string }, connection: unknown): void;
   handleCopyInResponse(connection: { stream: Socket }): void;
+  handleRowDescription(): void;
+  handleDataRow(): void;
 }
 
 /** Notes when the statements before the COPY are done, and sends a short input as one packet. */
@@ -74,6 +76,9 @@ function follow(copy: CopyStreamQuery, statementsBefore: number): { roleTaken: b
     progress.roleTaken = ++done >= statementsBefore;
     handleCommandComplete.call(copy, message, connection);
   };
+  // A statement before the COPY returns a row.
+  followed.handleRowDescription = () => {};
+  followed.handleDataRow = () => {};
   followed.handleCopyInResponse = (connection) => {
     const { stream } = connection;
     stream.cork();

@@ -1,75 +1,20 @@
 /** Opens sessions of PostgreSQL, one at a time or in a pool, with the settings that the program relies on. */
 import pg from 'pg';
-import { ConnectorError } from '../errors.ts';
+import { ConnectorError, describeError } from '../errors.ts';
 import { log } from '../log.ts';
 import { explainRefusal, TOO_LATE } from './refusal.ts';
+import {
+  applicationName,
+  applySettings,
+  cleanSession,
+  type Purpose,
+  type SessionState,
+} from './session_settings.ts';
 
-/** What a session is for. Its name in `pg_stat_activity` is `s3_connector <purpose>`. */
-export type Purpose =
-  | 'control'
-  | 'health'
-  | 'import_file'
-  | 'listen'
-  | 'migrate'
-  | 'probe'
-  | 'queue'
-  | 'request'
-  | 'worker';
-
-/**
- * Settings that our code relies on. The role or the database may have others.
- * Never `default_transaction_read_only`: it protects a database, and we must not write into it.
- */
-const RELIED_ON: Settings = {
-  // pg parses only this style, and our SQL writes times in it.
-  datestyle: 'ISO, MDY',
-  // With sql_standard, '-1 2:03' in a file is another interval.
-  intervalstyle: 'postgres',
-  // For times in messages. An import sets its connector's time zone.
-  timezone: 'UTC',
-  // Floats must be read exactly.
-  extra_float_digits: '1',
-  // With off, a null in an array of a file becomes the text NULL.
-  array_nulls: 'on',
-  // Each session parses the bodies of our functions, which contain patterns with backslashes.
-  standard_conforming_strings: 'on',
-  // Our functions must see what was committed while they waited for a lock.
-  default_transaction_isolation: 'read committed',
-  // Sessions wait for work, or for a notification.
-  idle_session_timeout: '0',
-  // The server ends the session of a lost machine after 30 seconds. Until then the session keeps its locks.
-  tcp_keepalives_idle: '10',
-  tcp_keepalives_interval: '5',
-  tcp_keepalives_count: '4',
-};
-
-/**
- * Limits that are meant for people's statements. Imports and requests keep them, because they run what people wrote. The
- * bookkeeping must not be stopped by them.
- */
-const UNLIMITED: Settings = {
-  statement_timeout: '0',
-  lock_timeout: '0',
-  idle_in_transaction_session_timeout: '0',
-  transaction_timeout: '0',
-};
-
-/** By purpose, the settings of a session. */
-const SETTINGS: Readonly<Record<Purpose, Settings>> = {
-  // In a pooler that shares sessions, its settings would be another client's.
-  probe: {},
-  control: { ...RELIED_ON, ...UNLIMITED },
-  health: {},
-  import_file: RELIED_ON,
-  listen: { ...RELIED_ON, ...UNLIMITED },
-  // Its warnings are logged.
-  migrate: { ...RELIED_ON, ...UNLIMITED, client_min_messages: 'warning' },
-  queue: { ...RELIED_ON, ...UNLIMITED },
-  request: RELIED_ON,
-  worker: { ...RELIED_ON, ...UNLIMITED },
-};
-
-type Settings = Readonly<Record<string, string>>;
+/** Sessions that are of use in a read-only database. */
+const READS_ONLY: readonly Purpose[] = ['console', 'console live', 'probe'];
+/** Sessions on which code of connectors' owners runs. */
+const RUNS_OWNERS_CODE: readonly Purpose[] = ['import_file', 'request'];
 
 /** How long opening a session may take, in milliseconds. A full pooler answers the login, and then nothing. */
 const OPEN_MS = 30_000;
@@ -158,7 +103,12 @@ export class Session extends pg.Client {
     const { rows } = await super.query<SessionState>(applySettings(this.#purpose));
     const { backend, read_only, standby } = rows[0]!;
     this.#backend = backend;
-    if (read_only && this.#purpose !== 'probe') throw readOnly(standby);
+    if (read_only && !READS_ONLY.includes(this.#purpose)) throw readOnly(standby);
+  }
+
+  /** Removes what a person's code has left in it. It must not be in a transaction. */
+  async clean(): Promise<void> {
+    await super.query(cleanSession(this.#purpose));
   }
 
   #destroy(): void {
@@ -176,21 +126,6 @@ export class Session extends pg.Client {
 /** The SQLSTATE of a write that a read-only database refuses. */
 const READ_ONLY = '25006';
 
-interface SessionState {
-  backend: number;
-  read_only: boolean;
-  standby: boolean;
-}
-
-/** Returns one statement, for one round trip. It skips settings that this version of the server does not have. */
-function applySettings(purpose: Purpose): string {
-  return `select pg_catalog.pg_backend_pid() as backend,
-    pg_catalog.current_setting('transaction_read_only') = 'on' as read_only, pg_catalog.pg_is_in_recovery() as standby,
-    (select pg_catalog.count(pg_catalog.set_config(s.name, s.value, false))
-      from pg_catalog.jsonb_each_text('${JSON.stringify(SETTINGS[purpose])}') as s (name, value)
-      where pg_catalog.current_setting(s.name, true) is not null) as settings`;
-}
-
 function readOnly(standby: boolean): ConnectorError {
   return new ConnectorError(
     'database_read_only',
@@ -206,10 +141,16 @@ function readOnly(standby: boolean): ConnectorError {
   );
 }
 
-/** A pool of sessions. It replaces lost ones, and ends those that became read-only. */
+/**
+ * A pool of sessions. It replaces lost ones, and ends those that became read-only. A session on which owners' code runs is cleaned
+ * before it is used again; if that fails, it is ended.
+ */
 export class SessionPool extends pg.Pool {
+  readonly #purpose: Purpose;
+
   constructor(databaseUrl: string, purpose: Purpose, options: Omit<pg.PoolConfig, 'Client'> = {}) {
     super({ ...sessionConfig(databaseUrl, purpose, options), Client: Session } as unknown as pg.PoolConfig);
+    this.#purpose = purpose;
     // The session logs errors. graphile-worker requires a listener for 'connect', too.
     this.on('error', () => {});
     this.on('connect', () => {});
@@ -222,7 +163,10 @@ export class SessionPool extends pg.Pool {
   override connect(): Promise<pg.PoolClient>;
   override connect(callback: OnSession): void;
   override connect(callback?: OnSession): Promise<pg.PoolClient> | undefined {
-    if (callback === undefined) return super.connect();
+    if (callback === undefined) {
+      const opened = super.connect();
+      return RUNS_OWNERS_CODE.includes(this.#purpose) ? opened.then(cleanOnRelease) : opened;
+    }
     // graphile-worker releases the session that it listens with twice when it is lost while it starts to listen. The pool
     // throws then, and nobody catches it.
     super.connect((error, client, release) => {
@@ -234,6 +178,22 @@ export class SessionPool extends pg.Pool {
     });
     return undefined;
   }
+}
+
+/** Makes a session clean itself when it is released. Nobody waits for that, except whoever needs the session next. */
+function cleanOnRelease(client: pg.PoolClient): pg.PoolClient {
+  const release = client.release;
+  client.release = (broken) => {
+    if (broken) return release(broken);
+    (client as unknown as Session).clean().then(
+      () => release(),
+      (error) => {
+        log.warn('session not cleaned, ending it', { error: describeError(error) });
+        release(error);
+      },
+    );
+  };
+  return client;
 }
 
 type OnSession = (
@@ -262,7 +222,7 @@ function sessionConfig<Options>(databaseUrl: string, purpose: Purpose, options: 
   return {
     ...options,
     connectionString: databaseUrl,
-    application_name: `s3_connector ${purpose}`,
+    application_name: applicationName(purpose),
     purpose,
   };
 }

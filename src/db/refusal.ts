@@ -12,6 +12,8 @@ const HINTS: Record<string, string> = {
   [TOO_LATE]:
     'Check the server and the network. A full pooler in session mode does not answer: raise its pool size.',
   '28P01': 'Check user and password in DATABASE_URL.',
+  '42501':
+    'Only a superuser may change that setting. Have an administrator reset it for the role in DATABASE_URL.',
   '28000': "Check the user in DATABASE_URL, and the server's pg_hba.conf.",
   '53300': 'Raise max_connections, or the limit of the database or the role, or lower WORKER_CONCURRENCY.',
   '3D000': 'Create the database first, or check its name in DATABASE_URL.',

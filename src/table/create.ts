@@ -5,7 +5,7 @@ import { ConnectorError } from '../errors.ts';
 import type { FileColumn } from '../formats/format.ts';
 import { createHypertable, type HypertableSettings } from './hypertable.ts';
 import { keyColumns } from './key_columns.ts';
-import { asRole } from './role.ts';
+import { asRole, TYPES_PATH } from './role.ts';
 import { describeTable, quoteTable, type TableName, type TargetTable } from './table.ts';
 import { suggestTimeColumn } from './time_column.ts';
 
@@ -38,12 +38,13 @@ export async function createTable(
   const timescaledb = await timescaledbSchema(client);
   const time = chooseTimeColumn(settings, columns);
   const makeHypertable = decideHypertable(settings, time, timescaledb);
-  await asRole(client, settings.owner, async () => {
+  const create = async () => {
     await client.query(
       createStatement(name, columns, settings.file_id_column, makeHypertable ? time : undefined),
     );
     if (makeHypertable && time) await createHypertable(client, timescaledb!, name, time, settings);
-  });
+  };
+  await asRole(client, settings.owner, create, TYPES_PATH);
   const missed = time !== undefined && timescaledb === null && settings.hypertable === null;
   return {
     table: (await describeTable(client, name))!,

@@ -1,30 +1,68 @@
-/** Runs statements with the rights of a connector's owner. */
+/**
+ * "Entering" the owner's role and leaving it: how statements of a worker run with the rights of a connector's owner. The only place
+ * that knows how. A worker enters it for each group of statements, so that the rest of an import runs as the worker.
+ */
 import pg from 'pg';
+import { FIXED_PATH } from '../db/session_settings.ts';
 import { ConnectorError } from '../errors.ts';
 import { toImportError } from '../sql_errors.ts';
 
 /**
- * Runs a function with another role's rights, inside the caller's transaction, then resets the role. After an error it does
- * not: the rollback resets the role, too.
+ * The path on which types are found that a person names, as in `s3_connector_private.is_type`: PostgreSQL's own come first. For
+ * statements that run no code of the owner.
+ */
+export const TYPES_PATH = 'pg_catalog, public, pg_temp';
+
+/**
+ * Runs a function with another role's rights, inside the caller's transaction, then leaves the role. After an error it does
+ * not: the rollback leaves the role, too.
+ * @param path the search_path; without one, the role's usual path
  * @throws ConnectorError `permission_denied`, `owner_missing`
  */
-export async function asRole<T>(client: pg.ClientBase, role: string, run: () => Promise<T>): Promise<T> {
-  await client.query(takeRole(role)).catch((error) => {
+export async function asRole<T>(
+  client: pg.ClientBase,
+  role: string,
+  run: () => Promise<T>,
+  path?: string,
+): Promise<T> {
+  await client.query(enterRole(role, path).join('; ')).catch((error) => {
     throw explainRefusedRole(error, role);
   });
   const result = await run().catch((error) => {
     throw explainDenial(error, role);
   });
-  await client.query(RESET_ROLE);
+  await client.query(LEAVE_ROLE.join('; '));
   return result;
 }
 
-/** Returns the statement that takes a role's rights until RESET_ROLE, or until the end of the transaction. */
-export function takeRole(role: string): string {
-  return `set local role ${pg.escapeIdentifier(role)}`;
+/**
+ * Returns the statements that enter a role, until LEAVE_ROLE, or until the end of the transaction or the savepoint. The role's own
+ * code needs its usual path: triggers, defaults, on_import. Our own statements must qualify all names on that path.
+ */
+export function enterRole(role: string, path?: string): string[] {
+  const usual = `s3_connector_private.usual_search_path(${pg.escapeLiteral(role)})`;
+  return [
+    path === undefined
+      ? `select pg_catalog.set_config('search_path', ${usual}, true)`
+      : `set local search_path to ${path}`,
+    `set local role ${pg.escapeIdentifier(role)}`,
+  ];
 }
 
-export const RESET_ROLE = 'reset role';
+/** The statements that leave a role. Its code may have changed settings with which our functions are parsed. */
+export const LEAVE_ROLE = [
+  'reset role',
+  `set local search_path to ${FIXED_PATH}`,
+  'set local standard_conforming_strings to on',
+];
+
+/**
+ * Returns the statements that run deferred triggers, with the owner's rights. Before PostgreSQL 18, a commit would run them with
+ * the worker's. Send them when all rows are there, because a file's later rows may fulfil a deferred constraint.
+ */
+export function runDeferred(role: string): string[] {
+  return [...enterRole(role), 'set constraints all immediate', ...LEAVE_ROLE];
+}
 
 /** Adds the role to a `permission_denied` error, because PostgreSQL does not name it. */
 export function explainDenial(error: unknown, role: string): unknown {

@@ -1,8 +1,8 @@
 /** Counts the connections of a worker. */
-import type { Purpose } from '../db/connections.ts';
+import type { Purpose } from '../db/session_settings.ts';
 import { POLL_PLACES, REQUEST_PLACES, SHARES } from './shares.ts';
 
-type WorkerPurpose = Exclude<Purpose, 'migrate' | 'probe'>;
+type WorkerPurpose = Exclude<Purpose, 'console' | 'console live' | 'migrate' | 'probe'>;
 
 /** Returns, by purpose, the most connections that a worker has at once. */
 export function connectionsOf(concurrency: number): Readonly<Record<WorkerPurpose, number>> {

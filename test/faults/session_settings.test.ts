@@ -18,7 +18,13 @@ const ODD = {
   idle_session_timeout: "'2s'",
 };
 /** For the worker alone: with it, a person's own session would not pass the checks of a connector. */
-const ODD_WORKER = { datestyle: "'German'", standard_conforming_strings: 'off', lock_timeout: "'50ms'" };
+const ODD_WORKER = {
+  datestyle: "'German'",
+  standard_conforming_strings: 'off',
+  lock_timeout: "'50ms'",
+  search_path: 'nowhere',
+  row_security: 'off',
+};
 
 const COLUMNS = 'id integer, at timestamptz, day date, took interval, x double precision, tags text[]';
 const CSV = `id,at,day,took,x,tags
