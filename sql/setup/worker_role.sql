@@ -24,6 +24,8 @@
 \endif
 
 begin;
+-- An administrator's rights must not run what other roles have put into a schema such as public.
+set local search_path = pg_catalog, pg_temp;
 select set_config('s3_connector.worker', :'worker', true);
 
 do $$

@@ -31,7 +31,7 @@ const STAGES = [
 ];
 /** The same, for a worker that has migrations to apply. */
 const MIGRATING = [
-  'pg_advisory_lock',
+  'share row exclusive mode',
   'in access exclusive mode',
   'create or replace function',
   'record_version',

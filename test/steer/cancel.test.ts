@@ -178,7 +178,7 @@ test('a cancel stops an import that waits for a lock on its table', async () => 
 
 test('a cancel stops an import that waits for another one to create its table', async () => {
   const locker = await db.connect();
-  await locker.query(`begin; select pg_advisory_xact_lock(hashtextextended('"public"."unmade"', 0))`);
+  await locker.query('begin; create table unmade (n integer, pad text)');
   world.put('unmade/1.csv', csv(10));
   await world.insertConnector({ name: 'unmade', pattern: 'unmade/*', target_table: 'unmade' });
   await db.waitFor<{ waits: boolean }>(BACKENDS, ([row]) => row?.waits === true);
