@@ -3,19 +3,17 @@ import { Kysely, PostgresDialect, sql } from 'kysely';
 import type pg from 'pg';
 import type { Config } from '../config.ts';
 import { openSession, SessionPool } from '../db/connections.ts';
-import { knownMigrations } from '../db/migrations.ts';
+import { knownMigrations, SCHEMAS } from '../db/migrations.ts';
 import { tryConnections } from '../db/pooler.ts';
 import type { Database } from '../db/schema.ts';
 import { appliedMigrations, refuseNewerSchema } from '../db/schema_version.ts';
 import { FIXED_PATH } from '../db/session_settings.ts';
 import { refuseUnreleasedSchema } from '../db/unreleased_schema.ts';
-import { QUEUE_SCHEMA } from '../worker/queue.ts';
 import { totalOf } from '../worker/sessions.ts';
 import { type Finding, tryStep } from './finding.ts';
 
 const OLDEST_SERVER = 150_000;
 const CONNECT_MS = 10_000;
-const SCHEMAS = ['s3_connector', 's3_connector_private', QUEUE_SCHEMA];
 
 /** Yields findings about the server, the role, the migrations and the connections. Changes nothing. */
 export async function* checkDatabase({ databaseUrl, concurrency }: Config): AsyncGenerator<Finding> {

@@ -20,6 +20,9 @@ import type { Database } from './schema.ts';
 import { appliedDigest, appliedMigrations, refuseNewerSchema } from './schema_version.ts';
 import { refuseUnreleasedSchema } from './unreleased_schema.ts';
 
+/** The schemas that a migration makes. */
+export const SCHEMAS = ['s3_connector', 's3_connector_private', QUEUE_SCHEMA];
+
 const MIGRATIONS = 'migrations/*.sql';
 /** The folders of sql/ are layers, applied in this order. The names of other folders begin with no number: they are never applied. */
 const LAYERS = 'sql/[0-9]_*/**/*.sql';
@@ -36,7 +39,8 @@ interface Scripts {
  * Migrates a database. If it is a copy of another, its connectors are paused before anything can work on it. Idempotent, and
  * safe when several processes do it at once.
  * @throws ConnectorError `schema_newer`, with nothing changed, if a newer version has migrated the database;
- *   `schema_unreleased`, `migration_edited`, `migration_failed`, `object_in_use`; `no_connection`; PostgreSQL's errors
+ *   `foreign_schema`, `schema_unreleased`, `migration_edited`, `migration_failed`, `object_in_use`; `no_connection`;
+ *   PostgreSQL's errors
  */
 export async function migrate(databaseUrl: string): Promise<void> {
   // Its errors say what to do about a database that cannot be reached.
@@ -45,6 +49,7 @@ export async function migrate(databaseUrl: string): Promise<void> {
   pool.on('connect', (client) => client.on('notice', logWarning));
   try {
     const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
+    await refuseForeignSchemas(db);
     const scripts = await readScripts();
     await refuseUnreleasedSchema(db);
     await refuseNewerSchema(db, migrationNames(scripts));
@@ -56,6 +61,23 @@ export async function migrate(databaseUrl: string): Promise<void> {
   } finally {
     await pool.end();
   }
+}
+
+/** Refuses schemas of ours that another role owns, before anything in them is read: they may contain anything. */
+async function refuseForeignSchemas(db: Kysely<Database>): Promise<void> {
+  const { rows } = await sql<{ name: string; owner: string }>`
+    select nspname as name, pg_get_userbyid(nspowner) as owner from pg_namespace
+    where nspname = any (${SCHEMAS}) and not pg_has_role(current_user, nspowner, 'usage')
+    order by nspname limit 1`.execute(db);
+  const [foreign] = rows;
+  if (!foreign) return;
+  throw new ConnectorError(
+    'foreign_schema',
+    `the schema ${foreign.name} belongs to ${foreign.owner}, and not to the role in DATABASE_URL`,
+    {
+      hint: 'Connect as its owner. If it should be another role, run sql/setup/worker_role.sql as a superuser, which changes the owner. If you do not know the schema, drop it first.',
+    },
+  );
 }
 
 /** Applies everything, one process at a time. The others then find it done, or find a newer version. */

@@ -51,7 +51,7 @@ const RELIED_ON: Settings = {
   tcp_keepalives_count: '4',
 };
 // Never default_transaction_read_only: it protects a database, and we must not write into it. Not lc_messages: only a superuser can
-// change it, and nothing depends on the language of messages.
+// change it. In other languages than English, an error of COPY has no line and no column.
 
 /**
  * Limits that are meant for people's statements. Imports and requests keep them, because they run what people wrote. The

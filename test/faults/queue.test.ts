@@ -19,7 +19,7 @@ before(async () => {
   await db.query(`
     create sequence troubles;
     create table trouble (sqlstate text, upto bigint);
-    create function make_trouble() returns trigger language plpgsql security definer as $$
+    create function make_trouble() returns trigger language plpgsql security definer set search_path = public as $$
     declare wanted record;
     begin
       select * into wanted from trouble;

@@ -264,3 +264,19 @@ function withUser(db: TestDatabase, { name, password }: { name: string; password
   url.password = password;
   return url.href;
 }
+
+test('a schema that somebody else has made in advance is not used', async () => {
+  const db = await testDatabase({ empty: true });
+  const other = await stranger(db);
+  await db.asSuperuser(`grant create on database ${db.name} to ${other.name}`);
+  const client = await db.connect(other);
+  // A view runs its functions with the rights of whoever reads it.
+  await client.query(`create table public.taken (by text);
+    grant insert on public.taken to public;
+    create schema s3_connector_private; grant usage on schema s3_connector_private to public;
+    create function public.take() returns text language sql volatile as 'insert into public.taken values (current_user) returning by';
+    create view s3_connector_private.versions as select public.take() as version, public.take() as digest, now() as since;
+    grant select on s3_connector_private.versions to public`);
+  await assert.rejects(migrate(db.workerUrl), { code: 'foreign_schema' });
+  assert.deepEqual((await client.query('select by from public.taken')).rows, []);
+});
