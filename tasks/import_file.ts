@@ -69,7 +69,7 @@ async function recordEnd(
   cause: unknown,
   shutdown: AbortSignal,
 ): Promise<void> {
-  const outage = signal.aborted ? undefined : await findOutage(worker, connector, cause, signal);
+  const outage = signal.aborted ? undefined : await findOutage(worker, connector, cause, { signal });
   const error = locate(signal.aborted ? whyStopped(signal.reason) : cause, `${file.key}: `);
   const { db } = worker.control;
   const status = await untilAnswered(shutdown, () =>
