@@ -20,16 +20,9 @@ export interface RunningShare {
   readonly queue: Queue;
 }
 
-/**
- * Starts a queue for each share. All use one pool of connections.
- * @param stopping aborted when the worker stops
- */
-export async function startQueues(
-  context: WorkerContext,
-  stopping: AbortSignal,
-  resources: Resources,
-): Promise<RunningShare[]> {
-  const { config, control, liveness } = context;
+/** Starts a queue for each share. All use one pool of connections. */
+export async function startQueues(context: WorkerContext, resources: Resources): Promise<RunningShare[]> {
+  const { config, control, liveness, stopping } = context;
   const shares = sharesOf(config.concurrency);
   const tasks = await loadTasks(context);
   const requestTasks = await loadTasks(requestContext(context, resources));
