@@ -7,6 +7,7 @@ import { packageRoot } from '../paths.ts';
 import type { WorkerContext } from '../task.ts';
 import { requestContext } from './context.ts';
 import { LostJobs } from './lost_jobs.ts';
+import { OwnerTurns } from './owner_turns.ts';
 import { type Queue, startQueue } from './queue.ts';
 import { QueuePool } from './queue_pool.ts';
 import type { Resources } from './resources.ts';
@@ -33,6 +34,7 @@ export async function startQueues(context: WorkerContext, resources: Resources):
   const pool = new QueuePool(config.databaseUrl, max, stopping, () => lostJobs.look());
   resources.add(() => pool.end());
   const start = async (share: Share): Promise<RunningShare> => {
+    const turns = share.takesTurns ? new OwnerTurns(share.places) : null;
     const queue = await startQueue({
       pool,
       tasks: tasksOf(share, share.name === 'requests' ? requestTasks : tasks),
@@ -41,10 +43,13 @@ export async function startQueues(context: WorkerContext, resources: Resources):
       crontab: share.name === 'housekeeping' ? crontab : [],
       graceMs: config.graceMs,
       onPool: async (poolId) => {
-        if (share.priorities) pool.narrow(poolId, share.priorities);
+        pool.assign(poolId, { priorities: share.priorities, turns });
         await liveness.nameQueue(poolId);
       },
-      onEvents: (events) => lostJobs.follow(events),
+      onEvents: (events) => {
+        lostJobs.follow(events);
+        turns?.follow(events);
+      },
     });
     // An early rejection must not end the process before the worker waits for the queue.
     queue.runner.promise.catch(() => {});
