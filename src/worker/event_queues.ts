@@ -28,6 +28,7 @@ interface Listening {
 
 /** A queue that connectors name. */
 interface Queue {
+  url: string;
   owner: string;
   /** Errors in a row. */
   failures: number;
@@ -47,7 +48,7 @@ export class EventQueues {
   readonly #end = new AbortController();
   /** By URL. */
   readonly #queues = new Map<string, Queue>();
-  readonly #turns = new QueueTurns();
+  readonly #turns = new QueueTurns<Queue>();
   readonly #serving = new Set<Promise<void>>();
   #listeners = 0;
   #lookingUp: Promise<void> | undefined;
@@ -90,18 +91,18 @@ export class EventQueues {
       .execute();
     if (this.#end.signal.aborted) return;
     const owners = new Map(rows.map(({ url, owner }) => [url!, owner]));
-    for (const [url, queue] of this.#queues) if (!owners.has(url)) this.#forget(url, queue);
+    for (const [url, queue] of this.#queues) if (!owners.has(url)) this.#forget(queue);
     for (const [url, owner] of owners) if (!this.#queues.has(url)) this.#add(url, owner);
     this.#fill();
   }
 
   #add(url: string, owner: string): void {
-    const queue = { owner, failures: 0, gone: new AbortController() };
+    const queue = { url, owner, failures: 0, gone: new AbortController() };
     this.#queues.set(url, queue);
-    this.#turns.add(owner, url);
+    this.#turns.add(queue);
   }
 
-  #forget(url: string, { gone }: Queue): void {
+  #forget({ url, gone }: Queue): void {
     gone.abort();
     this.#queues.delete(url);
   }
@@ -109,18 +110,18 @@ export class EventQueues {
   /** Gives each free listener the next queue. */
   #fill(): void {
     while (this.#listeners < LISTENERS && !this.#end.signal.aborted) {
-      const url = this.#turns.take();
-      if (url === undefined) return;
-      const queue = this.#queues.get(url);
+      const queue = this.#turns.take();
+      if (!queue) return;
       // Forgotten while it waited for its turn.
-      if (!queue) continue;
-      const served = this.#serve(url, queue).finally(() => this.#serving.delete(served));
+      if (queue.gone.signal.aborted) continue;
+      const served = this.#serve(queue).finally(() => this.#serving.delete(served));
       this.#serving.add(served);
     }
   }
 
   /** Receives from a queue once. Then the queue waits for its next turn. */
-  async #serve(url: string, queue: Queue): Promise<void> {
+  async #serve(queue: Queue): Promise<void> {
+    const { url } = queue;
     const { signal } = queue.gone;
     this.#listeners++;
     const failed = await this.#receive(url, signal).then(
@@ -135,7 +136,7 @@ export class EventQueues {
     if (failed) await waitOrAbort(backoffMs(BACKOFF, queue.failures++), signal);
     else queue.failures = 0;
     if (signal.aborted) return;
-    this.#turns.add(queue.owner, url);
+    this.#turns.add(queue);
     this.#fill();
   }
 

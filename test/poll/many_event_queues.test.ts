@@ -11,13 +11,15 @@ const sqs = await startSqsServer();
 after(() => sqs.close());
 
 test('owners take turns, and so do the queues of one owner', () => {
-  const turns = new QueueTurns();
-  for (const queue of ['a1', 'a2', 'a3']) turns.add('a', queue);
-  turns.add('b', 'b1');
-  assert.deepEqual([turns.take(), turns.take()], ['a1', 'b1']);
-  turns.add('b', 'b1');
-  turns.add('a', 'a1');
-  const rest = Array.from({ length: 5 }, () => turns.take());
+  const turns = new QueueTurns<{ owner: string; name: string }>();
+  const add = (...names: string[]) => {
+    for (const name of names) turns.add({ owner: name[0]!, name });
+  };
+  const take = () => turns.take()?.name;
+  add('a1', 'a2', 'a3', 'b1');
+  assert.deepEqual([take(), take()], ['a1', 'b1']);
+  add('b1', 'a1');
+  const rest = Array.from({ length: 5 }, take);
   assert.deepEqual(rest, ['a2', 'b1', 'a3', 'a1', undefined]);
 });
 
