@@ -5,7 +5,9 @@ export interface Attempt {
   file: File;
   connector: Connector;
   mappings: ColumnMapping[];
-  /** Aborted when the attempt must stop: the file was taken away from it, or the worker stops. */
+  /** The connector's import_timeout, in milliseconds. */
+  timeoutMs: number;
+  /** Aborted when the attempt must stop: the file was taken away from it, its time is over, or the worker stops. */
   signal: AbortSignal;
   /** If given, the import is rolled back at the end. */
   dryRun?: DryRun | undefined;

@@ -4,12 +4,15 @@ import type { Connector, Database, Progress } from './db/schema.ts';
 import { type ConnectorError, describeError } from './errors.ts';
 import type { Listing } from './list.ts';
 import { nextRun } from './schedule.ts';
+import type { ListCount } from './sources/source.ts';
 
 /** The state in which a poll began. It must be unchanged when the poll is committed. */
 export interface PollStart {
   connector: Connector;
   progress: Progress;
   startedAt: Date;
+  /** Counts the LIST requests of the poll. */
+  lists: ListCount;
 }
 
 /**
@@ -33,7 +36,7 @@ export async function enqueue(
       ${start.connector.name}, ${start.progress.marker}, ${start.progress.scan_position},
       ${JSON.stringify(objects)}::text::jsonb, ${listing.scanPosition}, ${backlog}, ${nextPollAt(start)}::timestamptz,
       ${start.startedAt.toISOString()}::timestamptz,
-      ${listing.keysListed}, ${listing.keysMatched}, ${listing.requests}
+      ${listing.keysListed}, ${listing.keysMatched}, ${start.lists.requests}
     ) as enqueued`.execute(db);
   return rows[0]?.enqueued ?? null;
 }
@@ -51,7 +54,7 @@ export async function recordFailedPoll(
   await sql`
     select s3_connector_private.fail_poll(
       ${connectorName}, ${start ? nextPollAt(start) : null}::timestamptz,
-      ${start?.startedAt.toISOString() ?? null}::timestamptz, ${start ? 1 : 0}, ${error.code}, ${describeError(error)}
+      ${start?.startedAt.toISOString() ?? null}::timestamptz, ${start?.lists.requests ?? 0}, ${error.code}, ${describeError(error)}
     )`.execute(db);
 }
 

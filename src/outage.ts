@@ -3,6 +3,7 @@ import { type Kysely, sql } from 'kysely';
 import type { Connector, Database } from './db/schema.ts';
 import { ConnectorError, describeError } from './errors.ts';
 import { compileGlob } from './glob.ts';
+import type { ListCount } from './sources/source.ts';
 import type { WorkerContext } from './task.ts';
 
 /**
@@ -26,6 +27,12 @@ const MAY_MEAN_THE_BUCKET = new Set([
   'wrong_region',
 ]);
 
+interface AskOptions {
+  signal?: AbortSignal;
+  /** Gets the LIST requests. */
+  lists?: ListCount;
+}
+
 /**
  * Asks the bucket itself, if an error may mean the whole bucket.
  * @param cause the error
@@ -35,9 +42,9 @@ export async function findOutage(
   worker: WorkerContext,
   connector: Connector,
   cause: unknown,
-  signal?: AbortSignal,
+  options: AskOptions,
 ): Promise<ConnectorError | undefined> {
-  return mayMeanTheBucket(cause) ? await askBucket(worker, connector, signal) : undefined;
+  return mayMeanTheBucket(cause) ? await askBucket(worker, connector, options) : undefined;
 }
 
 /**
@@ -47,11 +54,11 @@ export async function findOutage(
 export async function askBucket(
   { sources }: WorkerContext,
   { pattern, ...connector }: Connector,
-  signal?: AbortSignal,
+  { signal, lists }: AskOptions,
 ): Promise<ConnectorError | undefined> {
   const { prefix, delimiter } = compileGlob(pattern);
   try {
-    await sources.open(connector).probe({ prefix, delimiter, signal });
+    await sources.open(connector, lists).probe({ prefix, delimiter, signal });
   } catch (answer) {
     if (mayMeanTheBucket(answer) && !signal?.aborted) return answer;
   }

@@ -20,15 +20,16 @@ export async function startAttempt(
   workerId: number,
   runningAttempts: number[],
 ): Promise<Omit<Attempt, 'signal'> | undefined> {
-  const { rows } = await sql<Omit<Attempt, 'signal'>>`
+  const { rows } = await sql<Omit<Attempt, 'signal' | 'timeoutMs'> & { timeout_ms: number }>`
     select * from s3_connector_private.begin_import(${fileId}, ${workerId}, ${runningAttempts}::bigint[])`.execute(
     db,
   );
   const [started] = rows;
   if (!started) return undefined;
-  const { file } = started;
+  const { file, connector, mappings, timeout_ms: timeoutMs } = started;
   // JSON has no type for times.
-  return { ...started, file: { ...file, last_modified: new Date(file.last_modified) } };
+  const last_modified = new Date(file.last_modified);
+  return { file: { ...file, last_modified }, connector, mappings, timeoutMs };
 }
 
 /**
@@ -100,6 +101,24 @@ export async function postponeAttempt(
   const { rows } = await sql<{ status: FileStatus | null }>`
     select s3_connector_private.postpone_attempt(
       ${file.id}, ${file.attempt_id}, ${error.code}, ${describeError(error)}, ${outage.code}, ${describeError(outage)}
+    ) as status`.execute(db);
+  return rows[0]?.status ?? null;
+}
+
+/**
+ * Takes back an attempt that got no session of the database, so that it does not count. Returns null if the attempt has lost
+ * its file.
+ * @param waitMs when the file is tried again, in milliseconds from now
+ */
+export async function returnAttempt(
+  db: Kysely<Database>,
+  file: File,
+  error: ConnectorError,
+  waitMs: number,
+): Promise<FileStatus | null> {
+  const { rows } = await sql<{ status: FileStatus | null }>`
+    select s3_connector_private.return_attempt(
+      ${file.id}, ${file.attempt_id}, ${error.code}, ${describeError(error)}, ${waitMs}::float8 * interval '1 millisecond'
     ) as status`.execute(db);
   return rows[0]?.status ?? null;
 }

@@ -6,6 +6,7 @@ import type { Control } from './db/control.ts';
 import type { EncoderThread } from './formats/csv/binary/encoder_thread.ts';
 import type { Reader } from './formats/parquet/reader_process.ts';
 import type { Pool } from './formats/pool.ts';
+import type { RefusedSessions } from './import/session.ts';
 import type { S3Sources } from './sources/s3.ts';
 import type { Attempts } from './worker/attempts.ts';
 import type { BacklogPolls } from './worker/backlog_polls.ts';
@@ -14,11 +15,14 @@ import type { Liveness } from './worker/liveness.ts';
 /** Everything that one worker process shares between its jobs. */
 export interface WorkerContext {
   readonly config: Config;
+  /** Aborted as soon as the worker stops. Jobs that run get their own signal, and time to finish. */
+  readonly stopping: AbortSignal;
   /** This worker's own spool directory. */
   readonly spoolDir: string;
   readonly control: Control;
   /** Connections for COPY, one for each import that runs. */
   readonly copyPool: pg.Pool;
+  readonly refusedSessions: RefusedSessions;
   readonly sources: S3Sources;
   /** Processes that read Parquet. */
   readonly readers: Pool<Reader>;

@@ -6,6 +6,23 @@ export async function waitOrAbort(ms: number, signal: AbortSignal): Promise<void
   await delay(ms, undefined, { signal }).catch(() => {});
 }
 
+/** Returns the answer. If it has not come this time, in milliseconds, after the signal was aborted, throws the signal's reason. */
+export async function withinGrace<T>(signal: AbortSignal, ms: number, answer: Promise<T>): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  let timer: NodeJS.Timeout | undefined;
+  const begin = () => {
+    timer = setTimeout(() => reject(signal.reason), ms);
+  };
+  if (signal.aborted) begin();
+  else signal.addEventListener('abort', begin, { once: true });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    signal.removeEventListener('abort', begin);
+    clearTimeout(timer);
+  }
+}
+
 /** Returns the answer, or throws the error of `late` after this time, in milliseconds. */
 export async function withinTime<T>(ms: number, answer: Promise<T>, late: () => Error): Promise<T> {
   // The loser of the race may fail later, which must not end the process.

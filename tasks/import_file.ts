@@ -4,13 +4,21 @@ import type { File } from '../src/db/schema.ts';
 import { untilAnswered } from '../src/db/until_answered.ts';
 import { ConnectorError, describeError, locate } from '../src/errors.ts';
 import { faultPoint } from '../src/fault_points.ts';
+import { SessionRefused } from '../src/import/session.ts';
 import { fetchAndImport, type Imported } from '../src/import.ts';
 import { log } from '../src/log.ts';
 import { countFailure, countImport } from '../src/metrics/counters.ts';
 import { findOutage } from '../src/outage.ts';
-import { postponeAttempt, recordFailure, recordNewVersion, startAttempt } from '../src/record.ts';
+import {
+  postponeAttempt,
+  recordFailure,
+  recordNewVersion,
+  returnAttempt,
+  startAttempt,
+} from '../src/record.ts';
 import type { SourceObject } from '../src/sources/source.ts';
 import { defineTask, type WorkerContext } from '../src/task.ts';
+import { waitOrAbort } from '../src/waiting.ts';
 
 export default defineTask<{ file_id: number }>(async ({ file_id }, worker, { abortSignal }) => {
   const attempt = await beginAttempt(worker, file_id, abortSignal);
@@ -44,6 +52,8 @@ async function runAttempt(worker: WorkerContext, attempt: Attempt, shutdown: Abo
     log.info('imported', { ...fields(file), rows: counts.imported });
     if (backlog) worker.backlogPolls.request(file.connector_name);
   } catch (error) {
+    if (error instanceof SessionRefused && !attempt.signal.aborted)
+      return await waitForSession(worker, attempt, error, shutdown);
     await recordEnd(worker, attempt, error, shutdown);
     worker.backlogPolls.request(file.connector_name);
   }
@@ -62,6 +72,21 @@ async function importCurrentVersion(worker: WorkerContext, attempt: Attempt): Pr
   return await fetchAndImport(worker, attempt, current);
 }
 
+/** Gives an attempt back that got no session of the database. Then the place waits, because other files would get none either. */
+async function waitForSession(
+  worker: WorkerContext,
+  { file }: Attempt,
+  refusal: SessionRefused,
+  shutdown: AbortSignal,
+): Promise<void> {
+  const waitMs = worker.refusedSessions.nextWait();
+  const error = locate(refusal, `${file.key}: `);
+  const status = await untilAnswered(shutdown, () => returnAttempt(worker.control.db, file, error, waitMs));
+  countFailure(file, status && 'postponed');
+  log.warn('import postponed', { ...fields(file), status, code: error.code, error: describeError(error) });
+  await waitOrAbort(waitMs, worker.stopping);
+}
+
 /** Records that an attempt failed, was postponed because of an outage, or was stopped. */
 async function recordEnd(
   worker: WorkerContext,
@@ -69,8 +94,8 @@ async function recordEnd(
   cause: unknown,
   shutdown: AbortSignal,
 ): Promise<void> {
-  const outage = signal.aborted ? undefined : await findOutage(worker, connector, cause, signal);
   const error = locate(signal.aborted ? whyStopped(signal.reason) : cause, `${file.key}: `);
+  const outage = signal.aborted ? undefined : await findOutage(worker, connector, cause, { signal });
   const { db } = worker.control;
   const status = await untilAnswered(shutdown, () =>
     outage ? postponeAttempt(db, file, error, outage) : recordFailure(db, file, error),
@@ -89,7 +114,7 @@ async function recordEnd(
   });
 }
 
-/** Returns why an attempt was stopped: it lost its file (that error is the reason), or the worker stops. */
+/** Returns why an attempt was stopped: it lost its file or its time was over (that error is the reason), or the worker stops. */
 function whyStopped(reason: unknown): ConnectorError {
   return reason instanceof ConnectorError ? reason : workerStopped(reason);
 }

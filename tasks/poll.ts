@@ -1,6 +1,5 @@
 /** The task of a "poll": one look at a connector's bucket, list -> enqueue. */
 import { sql } from 'kysely';
-import type { Connector } from '../src/db/schema.ts';
 import { untilAnswered } from '../src/db/until_answered.ts';
 import { enqueue, type PollStart, recordFailedPoll } from '../src/enqueue.ts';
 import { type ConnectorError, describeError, locate } from '../src/errors.ts';
@@ -21,11 +20,11 @@ export default defineTask<{ connector_name: string }>(async ({ connector_name },
   let outage: ConnectorError | undefined;
   try {
     poll = await startPoll(worker, connector_name);
-    if (poll?.inOutage) outage = await lookForEndOfOutage(worker, poll.start.connector);
+    if (poll?.inOutage) outage = await lookForEndOfOutage(worker, poll.start);
     if (outage) throw outage;
     if (poll && poll.places > 0) await listAndEnqueue(worker, poll);
   } catch (cause) {
-    outage ??= poll && (await findOutage(worker, poll.start.connector, cause));
+    outage ??= poll && (await findOutage(worker, poll.start.connector, cause, { lists: poll.start.lists }));
     await fail(worker, connector_name, poll?.start, { cause, outage }, abortSignal);
   }
 });
@@ -50,9 +49,9 @@ async function listAndEnqueue(worker: WorkerContext, poll: Poll): Promise<void> 
 /** Returns the bucket's error if it still cannot be read. Otherwise ends the outage. */
 async function lookForEndOfOutage(
   worker: WorkerContext,
-  connector: Connector,
+  { connector, lists }: PollStart,
 ): Promise<ConnectorError | undefined> {
-  const outage = await askBucket(worker, connector);
+  const outage = await askBucket(worker, connector, { lists });
   if (outage) return outage;
   await endOutage(worker.control.db, connector.name);
   log.info('the bucket answers again', { connector: connector.name });
@@ -110,7 +109,7 @@ async function startPoll({ control: { db } }: WorkerContext, name: string): Prom
     .where('connector_name', '=', name)
     .executeTakeFirstOrThrow();
   return {
-    start: { connector, progress, startedAt: connector.started_at },
+    start: { connector, progress, startedAt: connector.started_at, lists: { requests: 0 } },
     places: connector.places,
     youngerThan: connector.younger_than,
     inOutage: connector.in_outage,
@@ -118,9 +117,9 @@ async function startPoll({ control: { db } }: WorkerContext, name: string): Prom
 }
 
 async function list({ sources }: WorkerContext, { start, places, youngerThan }: Poll): Promise<Listing> {
-  const { connector, progress } = start;
+  const { connector, progress, lists } = start;
   return await listMatching(
-    sources.open(connector),
+    sources.open(connector, lists),
     compileGlob(connector.pattern),
     { marker: progress.marker, scanPosition: progress.scan_position },
     { places, youngerThan, maxRequests: MAX_REQUESTS },

@@ -1,25 +1,32 @@
-/** An SQS queue in memory, for tests. It speaks the JSON protocol, and does not verify signatures. */
+/** SQS queues in memory, for tests. It speaks the JSON protocol, and does not verify signatures. */
 import { createHash, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** A running server with one queue. */
+/** A running server. A queue exists as soon as somebody names it. */
 export interface SqsServer {
   /** For example `http://127.0.0.1:34567`. */
   readonly endpoint: string;
+  /** The URL of the queue new-files. */
   readonly url: string;
   /** The number of messages that were neither received nor deleted. */
   readonly waiting: number;
   /** The number of messages that were not deleted. */
   readonly kept: number;
-  send(body: string): void;
+  /** The most requests for messages that were answered at the same time. */
+  readonly mostReceiving: number;
+  /** Returns the URL of another queue. */
+  urlOf(queue: string): string;
+  send(body: string, url?: string): void;
   /** Responds to that many requests with status 503. */
   fail(requests: number): void;
   close(): Promise<void>;
 }
 
 interface Message {
+  /** The URL of its queue. */
+  queue: string;
   body: string;
   /** Null until the message is received. */
   receipt: string | null;
@@ -27,15 +34,25 @@ interface Message {
 
 type Action = (request: Record<string, unknown>) => unknown;
 
-/** Starts a server with one queue. There is no visibility timeout: a received message is not delivered again. */
+/** Starts a server. There is no visibility timeout: a received message is not delivered again. */
 export async function startSqsServer(): Promise<SqsServer> {
   const messages: Message[] = [];
   let failures = 0;
   const arrived: (() => void)[] = [];
 
-  const receive = async ({ WaitTimeSeconds = 0, MaxNumberOfMessages = 1 }: Record<string, unknown>) => {
-    const waiting = () => messages.filter(({ receipt }) => receipt === null);
-    if (waiting().length === 0) await arrival(Number(WaitTimeSeconds) * 1000);
+  let receiving = 0;
+  let mostReceiving = 0;
+
+  const receive: Action = async (request) => {
+    receiving++;
+    mostReceiving = Math.max(mostReceiving, receiving);
+    return await receiveNext(request).finally(() => receiving--);
+  };
+  const receiveNext = async (request: Record<string, unknown>) => {
+    const { QueueUrl, WaitTimeSeconds = 0, MaxNumberOfMessages = 1 } = request;
+    const waiting = () => messages.filter(({ queue, receipt }) => queue === QueueUrl && receipt === null);
+    const until = Date.now() + Number(WaitTimeSeconds) * 1000;
+    while (waiting().length === 0 && Date.now() < until) await arrival(until - Date.now());
     const taken = waiting().slice(0, Number(MaxNumberOfMessages));
     for (const message of taken) message.receipt = randomUUID();
     return {
@@ -88,17 +105,22 @@ export async function startSqsServer(): Promise<SqsServer> {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const urlOf = (queue: string) => `${endpoint}/123456789012/${queue}`;
   return {
     endpoint,
-    url: `${endpoint}/123456789012/new-files`,
+    url: urlOf('new-files'),
+    urlOf,
+    get mostReceiving() {
+      return mostReceiving;
+    },
     get waiting() {
       return messages.filter(({ receipt }) => receipt === null).length;
     },
     get kept() {
       return messages.length;
     },
-    send(body) {
-      messages.push({ body, receipt: null });
+    send(body, url = urlOf('new-files')) {
+      messages.push({ queue: url, body, receipt: null });
       for (const wake of arrived.splice(0)) wake();
     },
     fail(requests) {

@@ -155,6 +155,11 @@ begin
     perform s3_connector_private.refuse_setting('min_object_age', 'be between 0 and 100 years', c.min_object_age::text,
       'Example: 10 minutes, if files that are written at the same time may finish out of order within 10 minutes.');
   end if;
+  -- Days and months count as in comparisons of intervals: 24 hours and 30 days.
+  if not c.import_timeout between interval '1 second' and interval '7 days' then
+    perform s3_connector_private.refuse_setting('import_timeout', 'be between 1 second and 7 days', c.import_timeout::text,
+      'Example: 3 hours. It covers the fetch, the copy and on_import of one attempt at one file.');
+  end if;
   if not (c.retention > interval '0' and c.retention <= interval '100 years') then
     perform s3_connector_private.refuse_setting('retention', 'be above 0 and at most 100 years', c.retention::text,
       'Example: 90 days. Null keeps history for ever. The rows in files always stay.');

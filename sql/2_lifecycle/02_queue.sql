@@ -6,6 +6,8 @@
 -- Each share of a worker's places takes jobs of its own priorities (src/worker/shares.ts), so that it reads only its part of the
 -- index. The lowest number runs first:
 --   -30 housekeeping (in the crontab), -20 requests, -10 polls, -1 retries of imports, 0 imports
+--
+-- Polls have the flag owner:<owner of the connector>, by which owners take turns (src/worker/owner_turns.ts).
 
 create or replace function s3_connector_private.poll_job_key(connector_name text)
 returns text language sql immutable parallel safe return 'poll:' || connector_name;
@@ -29,9 +31,9 @@ create or replace function s3_connector_private.queue_polls(
 returns void language sql set search_path = pg_catalog, pg_temp as $$
   select s3_connector_queue.add_jobs(array_agg((
     'poll', json_build_object('connector_name', name), null, queue_polls.run_at, 1,
-    s3_connector_private.poll_job_key(name), -10, null
+    s3_connector_private.poll_job_key(name), -10, array['owner:' || c.owner]
   )::s3_connector_queue.job_spec order by name), job_key_preserve_run_at => keep_earlier)
-  from unnest(connector_names) as name
+  from unnest(connector_names) as name join s3_connector.connectors c using (name)
   having count(*) > 0;
 $$;
 comment on function s3_connector_private.queue_polls(text[], timestamptz, boolean) is

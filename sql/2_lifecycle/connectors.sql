@@ -159,20 +159,19 @@ comment on function s3_connector_private.add_retry_job(bigint, timestamptz) is
 create or replace function s3_connector_private.start_connector()
 returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
-  insert into s3_connector_private.progress (connector_name, marker) values (new.name, new.start_after);
-  insert into s3_connector_private.queue_locks (connector_name) values (new.name);
-  if new.state = 'running' then
-    perform s3_connector_private.add_poll_job(new.name);
-  end if;
+  insert into s3_connector_private.progress (connector_name, marker) select c.name, c.start_after from added c;
+  insert into s3_connector_private.queue_locks (connector_name) select c.name from added c;
+  -- One call for all: within the transaction that adds many jobs, each call reads all of them.
+  perform s3_connector_private.queue_polls(array(select c.name from added c where c.state = 'running'));
   return null;
 end;
 $$;
 comment on function s3_connector_private.start_connector() is
-  'Gives a new connector its marker and its first poll, in the inserting transaction.';
+  'Gives new connectors their markers and their first polls, in the inserting transaction.';
 
 create or replace trigger start_connector
-  after insert on s3_connector.connectors
-  for each row execute function s3_connector_private.start_connector();
+  after insert on s3_connector.connectors referencing new table as added
+  for each statement execute function s3_connector_private.start_connector();
 
 create or replace function s3_connector_private.remove_import_jobs(connector_name text, file_ids bigint[])
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$

@@ -81,10 +81,14 @@ $$;
 comment on function s3_connector_private.start_attempt(bigint, integer, bigint[]) is
   'Begins an attempt and returns the file. No row if the file cannot run now: imported, running, paused, cancelled, deleted, waiting for its bucket, or without a free slot. live_attempts: the attempts that the worker is running.';
 
+create or replace function s3_connector_private.milliseconds(duration interval)
+returns float8 language sql immutable parallel safe set search_path = pg_catalog, pg_temp as $$ select extract(epoch from duration)::float8 * 1000 $$;
+comment on function s3_connector_private.milliseconds(interval) is 'Returns an interval in milliseconds.';
+
 create or replace function s3_connector_private.begin_import(
   file_id bigint, new_worker_id integer, live_attempts bigint[] default '{}'
 )
-returns table (file json, connector json, mappings json) language plpgsql set search_path = pg_catalog, pg_temp as $$
+returns table (file json, connector json, mappings json, timeout_ms float8) language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   started s3_connector.files;
 begin
@@ -96,12 +100,12 @@ begin
   return query
     select row_to_json(started), row_to_json(c), (
       select coalesce(json_agg(m), '[]') from s3_connector.column_mappings m where m.connector_name = c.name
-    )
+    ), s3_connector_private.milliseconds(c.import_timeout)
     from s3_connector.connectors c where c.name = started.connector_name;
 end;
 $$;
 comment on function s3_connector_private.begin_import(bigint, integer, bigint[]) is
-  'Calls start_attempt, and returns the file with its connector and column mappings.';
+  'Calls start_attempt, and returns the file with its connector, column mappings, and how long the attempt may take.';
 
 create or replace function s3_connector_private.usual_search_path(role_name text)
 returns text language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -252,6 +256,30 @@ end;
 $$;
 comment on function s3_connector_private.fail_attempt(bigint, bigint, text, text, boolean) is
   'Records a failed attempt: pending_retry with its next job after a passing error, failure after a lasting one or a second stall of a reader. Returns the new status; null if the attempt no longer owns the file.';
+
+create or replace function s3_connector_private.take_back_attempt(
+  file_id bigint, taken_attempt_id bigint, new_error_code text, new_error_message text
+)
+returns s3_connector.files language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  taken s3_connector.files;
+begin
+  -- The connector must not be paused or resumed until the file is either paused or waits.
+  perform from s3_connector.connectors c
+  where c.name = (select f.connector_name from s3_connector.files f where f.id = take_back_attempt.file_id) for share;
+  update s3_connector.files f
+  set status = case c.state when 'paused' then 'paused' else 'in_queue' end::s3_connector.file_status,
+    attempts = f.attempts - 1, worker_id = null, attempt_id = null,
+    error_code = new_error_code, error_message = new_error_message
+  from s3_connector.connectors c
+  where f.id = take_back_attempt.file_id and c.name = f.connector_name
+    and f.status = 'running' and f.attempt_id = taken_attempt_id
+  returning f.* into taken;
+  return taken;
+end;
+$$;
+comment on function s3_connector_private.take_back_attempt(bigint, bigint, text, text) is
+  'Ends an attempt that does not count: the file waits in the queue, or is paused with its connector. The caller queues its next job. Returns the file; nulls if the attempt no longer owns it.';
 
 create or replace function s3_connector_private.reject_rows(file_id bigint, refusals jsonb)
 returns bigint language sql set search_path = pg_catalog, pg_temp as $$

@@ -52,20 +52,10 @@ create or replace function s3_connector_private.postpone_attempt(
 )
 returns s3_connector.file_status language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-  postponed s3_connector.files;
+  postponed s3_connector.files :=
+    s3_connector_private.take_back_attempt(file_id, failed_attempt_id, new_error_code, new_error_message);
 begin
-  -- The connector must not be paused or resumed until the file is either paused or waits.
-  perform from s3_connector.connectors c
-  where c.name = (select f.connector_name from s3_connector.files f where f.id = postpone_attempt.file_id) for share;
-  update s3_connector.files f
-  set status = case c.state when 'paused' then 'paused' else 'in_queue' end::s3_connector.file_status,
-    attempts = f.attempts - 1, worker_id = null, attempt_id = null,
-    error_code = new_error_code, error_message = new_error_message
-  from s3_connector.connectors c
-  where f.id = postpone_attempt.file_id and c.name = f.connector_name
-    and f.status = 'running' and f.attempt_id = failed_attempt_id
-  returning f.* into postponed;
-  if not found then
+  if postponed.id is null then
     return null;
   end if;
   perform s3_connector_private.note_outage(

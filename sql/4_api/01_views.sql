@@ -54,7 +54,7 @@ create or replace view s3_connector.connector_status as
       else last_failure.message
     end as last_error,
     (select count(*) from s3_connector.late_files l where l.connector_name = c.name) as late_files,
-    nullif(concat_ws('; ', p.copy_notice, outage.notice, p.notice,
+    nullif(concat_ws('; ', p.copy_notice, outage.notice, refused.notice, p.notice,
       -- Without allow_unlogged, files for such a table fail.
       case when c.allow_unlogged then s3_connector_private.unlogged_notice(c.target_table) end), '') as notice
   from s3_connector.connectors c
@@ -68,6 +68,13 @@ create or replace view s3_connector.connector_status as
       end
     ) as notice
   ) outage on o.since is not null
+  left join lateral (
+    select format('imports wait, because %s; next try at %s', f.error_message,
+      to_char(f.next_attempt_at at time zone 'UTC', 'HH24:MI:SS "UTC"')) as notice
+    from s3_connector.files f
+    where f.connector_name = c.name and f.status = 'in_queue' and f.next_attempt_at is not null
+    limit 1
+  ) refused on true
   cross join lateral (
     select
       coalesce(sum(t.files) filter (where t.status = 'in_queue'), 0)::bigint as in_queue,

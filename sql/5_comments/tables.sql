@@ -40,6 +40,7 @@ comment on column s3_connector.connectors.max_row_bytes is 'Maximum size of a ro
 comment on column s3_connector.connectors.max_tracked_files is 'Maximum number of files that have not ended. A poll enqueues only as many as there are free places.';
 comment on column s3_connector.connectors.max_parallel_files is 'Maximum number of files that are imported at the same time. 1: strictly in key order. Null: as many as the workers run.';
 comment on column s3_connector.connectors.max_attempts is 'Maximum number of attempts at a file after passing errors; 1 to 100. Failures because the bucket cannot be read at all do not count.';
+comment on column s3_connector.connectors.import_timeout is 'How long one attempt at a file may take: fetch, copy and on_import; 1 second to 7 days. Then it is stopped, keeps nothing, and the file fails (import_timeout).';
 comment on column s3_connector.connectors.min_object_age is 'The marker does not pass objects younger than this. Set it if keys do not arrive in order.';
 comment on column s3_connector.connectors.retention is 'How long history is kept: polls, and the status changes and rejected rows of files that ended. Null: for ever. The rows in files always stay, so that no key is imported twice.';
 comment on column s3_connector.connectors.start_after is 'Keys up to and including this one are left out. Null: none. Changing it moves the marker forward; set_marker can also move it back.';
@@ -66,7 +67,7 @@ comment on column s3_connector.files.etag is 'The object''s ETag. The import fet
 comment on column s3_connector.files.size_bytes is 'The object''s size in bytes.';
 comment on column s3_connector.files.last_modified is 'When the object was written.';
 comment on column s3_connector.files.status is 'in_queue, running, pending_retry, paused, success, failure, cancelled or undone.';
-comment on column s3_connector.files.attempts is 'How many attempts began. Those that failed because the bucket could not be read at all do not count.';
+comment on column s3_connector.files.attempts is 'How many attempts began. Those that failed because the bucket could not be read at all, or because the database refused a session, do not count.';
 comment on column s3_connector.files.rows_read is 'Rows in the file: imported, rejected and skipped ones. Null before the import, and after an undo.';
 comment on column s3_connector.files.rows_imported is 'Rows that PostgreSQL reports it stored in the table.';
 comment on column s3_connector.files.rows_rejected is 'Bad rows, which are in rejected_rows.';
@@ -76,7 +77,7 @@ comment on column s3_connector.files.error_message is 'The last error: what was 
 comment on column s3_connector.files.queued_at is 'When the file was put into the queue.';
 comment on column s3_connector.files.started_at is 'When the last attempt began.';
 comment on column s3_connector.files.finished_at is 'When the file ended (success, failure, cancelled, undone).';
-comment on column s3_connector.files.next_attempt_at is 'When a file in pending_retry is retried.';
+comment on column s3_connector.files.next_attempt_at is 'When a file is tried again: one in pending_retry, or one in in_queue that got no session of the database.';
 comment on column s3_connector.files.status_since is 'Since when the file has its status.';
 comment on column s3_connector.files.worker_id is 'The worker that is importing the file.';
 comment on column s3_connector.files.attempt_id is 'The running attempt; null if there is none.';

@@ -25,7 +25,12 @@ export function explainRefusal(error: Error & { code?: string }): ConnectorError
   const message = `no connection to the database: ${error.message || error.code}`;
   return new ConnectorError('no_connection', message, {
     passing: passingError(error) !== undefined,
-    hint: HINTS[error.code ?? ''],
+    hint: hintOfRefusal(error),
     cause: error,
   });
+}
+
+/** Returns what to do about a refused connection; undefined if the error says enough. */
+export function hintOfRefusal(error: unknown): string | undefined {
+  return HINTS[(error as { code?: string } | null)?.code ?? ''];
 }

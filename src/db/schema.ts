@@ -56,6 +56,7 @@ export interface ConnectorsTable {
   max_tracked_files: Generated<number>;
   max_parallel_files: number | null;
   max_attempts: Generated<number>;
+  import_timeout: Generated<string>;
   min_object_age: Generated<string>;
   start_after: string | null;
   retention: string | null;

@@ -6,12 +6,14 @@ import { log } from '../log.ts';
 import { waitOrAbort } from '../waiting.ts';
 
 const REPEAT_MS = 200;
+/** After so many cancels the backend is ended: code of an owner may catch a cancel. */
+const CANCELS = 5;
 
 /**
  * Cancels a backend's statements from when the signal is aborted until the returned function is called.
  *
  * The cancel goes over another connection, because a backend that waits for a lock does not read from its own. It is
- * repeated, because a cancel between two statements does nothing.
+ * repeated, because a cancel between two statements does nothing. A backend that goes on is terminated.
  * @returns a function that stops it, and resolves when no cancel is under way
  */
 export function cancelOnAbort({ db }: Control, backend: number, signal: AbortSignal): () => Promise<void> {
@@ -21,8 +23,9 @@ export function cancelOnAbort({ db }: Control, backend: number, signal: AbortSig
     cancelling = { ended, done: repeat(ended.signal) };
   };
   const repeat = async (ended: AbortSignal) => {
-    while (!ended.aborted) {
-      await sql`select pg_cancel_backend(${backend}::integer)`
+    for (let cancels = 0; !ended.aborted; cancels++) {
+      const stop = cancels < CANCELS ? sql`pg_cancel_backend` : sql`pg_terminate_backend`;
+      await sql`select ${stop}(${backend}::integer)`
         .execute(db)
         .catch((error) => log.warn('cancelling failed', { backend, error: describeError(error) }));
       await waitOrAbort(REPEAT_MS, ended);

@@ -6,7 +6,15 @@ import { toImportError } from '../sql_errors.ts';
 import type { CreatedTable } from '../table/create.ts';
 import { type DescribedTable, type TableName, type TargetTable, toTable } from '../table/table.ts';
 import type { WorkerContext } from '../task.ts';
+import { withinGrace } from '../waiting.ts';
 import { cancelOnAbort } from './cancel.ts';
+import { takeSession } from './session.ts';
+
+/**
+ * How long PostgreSQL may take to answer after an abort, in milliseconds. Then the connection is closed: a backend that
+ * does not react must not keep a place of the worker. The server rolls back as soon as it notices.
+ */
+const GRACE_MS = 1500;
 
 /** `notice` is set if this import makes the table. */
 export interface ImportTransaction extends Partial<Pick<CreatedTable, 'notice'>> {
@@ -18,25 +26,29 @@ export interface ImportTransaction extends Partial<Pick<CreatedTable, 'notice'>>
 
 /**
  * Runs an import in a transaction, which it must end by `recordSuccess`. If it fails, the transaction is rolled back. If the
- * attempt is aborted, its statement is cancelled.
- * @throws ConnectorError PostgreSQL's errors; the errors of `run`
+ * attempt is aborted, its statement is cancelled, and after a short grace the connection is given up.
+ * @throws SessionRefused; ConnectorError PostgreSQL's errors; the errors of `run`
  */
 export async function inTransaction<T>(
   worker: WorkerContext,
   attempt: Attempt,
   run: (transaction: ImportTransaction) => Promise<T>,
 ): Promise<T> {
-  const client = await worker.copyPool.connect().catch((error) => {
-    throw toImportError(error);
-  });
+  const client = await takeSession(worker.copyPool);
   let broken: Error | undefined;
   let endCancelling = async () => {};
-  try {
+  const { signal } = attempt;
+  const work = async () => {
     const { backend, transaction } = await begin(client, attempt);
-    endCancelling = cancelOnAbort(worker.control, backend, attempt.signal);
+    // If the connection has been given up, nobody would end the cancelling.
+    signal.throwIfAborted();
+    endCancelling = cancelOnAbort(worker.control, backend, signal);
     return await run(transaction);
+  };
+  try {
+    return await withinGrace(signal, GRACE_MS, work());
   } catch (error) {
-    broken = await client.query('rollback').then(
+    broken = await withinGrace(signal, GRACE_MS, client.query('rollback')).then(
       () => undefined,
       (rollbackError: Error) => rollbackError,
     );
@@ -44,7 +56,7 @@ export async function inTransaction<T>(
   } finally {
     await endCancelling();
     // After a cancel the connection is closed: a late cancel must not hit the next import.
-    client.release(broken ?? attempt.signal.aborted);
+    client.release(broken ?? signal.aborted);
   }
 }
 

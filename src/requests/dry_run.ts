@@ -1,6 +1,7 @@
 /** Answers `call s3_connector.dry_run_file(name, key)`: imports a file and rolls back. */
 import type { File } from '../db/schema.ts';
 import { ConnectorError, describeError, locate } from '../errors.ts';
+import { AttemptSignal } from '../import/attempt_signal.ts';
 import { fetchAndImport } from '../import.ts';
 import type { RowCounts } from '../reconcile.ts';
 import type { SourceObject } from '../sources/source.ts';
@@ -26,17 +27,22 @@ export async function dryRunFile(request: Request, worker: WorkerContext): Promi
   const key = request.argument ?? '';
   const tracked = await findTracked(worker, request, key);
   const refusals: string[] = [];
+  const stop = new AttemptSignal(request.signal, request.timeoutMs);
+  const { signal } = stop;
   try {
-    const object = await worker.sources.open(request.connector).head(key);
+    const object = await worker.sources.open(request.connector).head(key, { signal });
     const file = toFile(request, object, tracked);
     const dryRun = { requestId: request.id, refusals };
-    const { counts } = await fetchAndImport(worker, { ...request, file, dryRun }, object);
+    const { counts } = await fetchAndImport(worker, { ...request, signal, file, dryRun }, object);
     return { ...toColumns(counts), refusals };
-  } catch (error) {
+  } catch (cause) {
+    const error = signal.aborted ? signal.reason : cause;
     const missing = error instanceof ConnectorError && error.code === 'object_missing';
     if (request.signal.aborted || (missing && !tracked)) throw error;
     const located = locate(error, `${key}: `);
     return { error_code: located.code, error_message: describeError(located), refusals };
+  } finally {
+    stop.close();
   }
 }
 

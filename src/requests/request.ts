@@ -14,6 +14,8 @@ export interface Request {
   mappings: ColumnMapping[];
   /** The second argument of the procedure: the key of dry_run_file. */
   argument: string | null;
+  /** The connector's import_timeout, in milliseconds. */
+  timeoutMs: number;
   signal: AbortSignal;
 }
 
@@ -47,6 +49,7 @@ async function start(worker: WorkerContext, id: number, signal: AbortSignal): Pr
     db
       .selectFrom('s3_connector.connectors')
       .selectAll()
+      .select(sql<number>`s3_connector_private.milliseconds(import_timeout)`.as('timeout_ms'))
       .where('name', '=', request.connector_name)
       .executeTakeFirst(),
     db
@@ -55,7 +58,8 @@ async function start(worker: WorkerContext, id: number, signal: AbortSignal): Pr
       .where('connector_name', '=', request.connector_name)
       .execute(),
   ]);
-  return connector && { id, connector, mappings, argument: request.argument, signal };
+  if (!connector) return undefined;
+  return { id, connector, mappings, argument: request.argument, timeoutMs: connector.timeout_ms, signal };
 }
 
 async function answerWithError(db: Kysely<Database>, id: number, error: ConnectorError): Promise<void> {

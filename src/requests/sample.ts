@@ -5,6 +5,7 @@ import { fetchFor } from '../fetch.ts';
 import type { FilePart } from '../formats/format.ts';
 import { FORMATS } from '../formats/registry.ts';
 import { compileGlob } from '../glob.ts';
+import { takeSession } from '../import/session.ts';
 import { type Listing, listMatching } from '../list.ts';
 import type { Source, SourceObject } from '../sources/source.ts';
 import { toImportError } from '../sql_errors.ts';
@@ -59,7 +60,7 @@ export async function withFirstPart<T>(
 
 /** Runs a function in a transaction that is always rolled back. */
 export async function rolledBack<T>(pool: pg.Pool, run: (client: pg.ClientBase) => Promise<T>): Promise<T> {
-  const client = await pool.connect();
+  const client = await takeSession(pool);
   let broken: Error | undefined;
   try {
     await client.query('begin');

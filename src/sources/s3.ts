@@ -14,8 +14,9 @@ import { describeCredentials } from './s3_credentials.ts';
 import { takeEntries } from './s3_entries.ts';
 import { hasExpired, regionOf, toConnectorError } from './s3_errors.ts';
 import { type S3Page, toPage } from './s3_listing.ts';
+import { countLists } from './s3_requests.ts';
 import { type ListRequest, listPages } from './s3_walk.ts';
-import type { ListOptions, ListPage, Source, SourceObject } from './source.ts';
+import type { ListCount, ListOptions, ListPage, Source, SourceObject } from './source.ts';
 
 /** Opens the sources of one worker's connectors. */
 export class S3Sources {
@@ -29,13 +30,15 @@ export class S3Sources {
 
   /**
    * Opens the source of a connector.
+   * @param lists gets the LIST requests that it sends
    * @throws ConnectorError `endpoint_not_allowed`, `no_external_id`
    */
-  open(settings: S3Settings): Source {
+  open(settings: S3Settings, lists: ListCount = { requests: 0 }): Source {
     this.#checkEndpoint(settings.endpoint);
     const { connectMs, idleMs } = this.#options.timeouts;
     return new S3Source(this.#clients, settings, {
       answerMs: MAX_TRIES * (connectMs + idleMs),
+      lists,
     });
   }
 
@@ -66,12 +69,18 @@ class S3Source implements Source {
   readonly #bucket: string;
   /** How long an answer without an object's bytes may take, in milliseconds: the timeouts of all its tries. */
   readonly #answerMs: number;
+  readonly #lists: ListCount;
 
-  constructor(clients: S3Clients, settings: S3Settings, { answerMs }: { answerMs: number }) {
+  constructor(
+    clients: S3Clients,
+    settings: S3Settings,
+    { answerMs, lists }: { answerMs: number; lists: ListCount },
+  ) {
     this.#clients = clients;
     this.#settings = settings;
     this.#bucket = settings.bucket;
     this.#answerMs = answerMs;
+    this.#lists = lists;
   }
 
   list(options: ListOptions): AsyncIterable<ListPage> {
@@ -99,6 +108,7 @@ class S3Source implements Source {
         // Keys may have characters that XML cannot represent.
         EncodingType: 'url',
       });
+      countLists(command, this.#lists);
       const entries = takeEntries(command);
       return toPage(await client.send(command, this.#limit(signal)), entries);
     });

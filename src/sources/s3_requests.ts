@@ -1,12 +1,16 @@
 /** Counts requests to S3. */
-import type { S3Client } from '@aws-sdk/client-s3';
+import type { ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { countS3Request, countS3Retry } from '../metrics/counters.ts';
+import type { ListCount } from './source.ts';
 
 const OPERATIONS: Record<string, string> = {
   ListObjectsV2Command: 'LIST',
   GetObjectCommand: 'GET',
   HeadObjectCommand: 'HEAD',
 };
+
+/** Where a middleware sees each try of a request, within the SDK's own retries. */
+const EACH_TRY = { step: 'finalizeRequest', priority: 'low' } as const;
 
 /** Makes a client count every request, also each retry, because S3 bills them. */
 export function countRequests(client: S3Client): S3Client {
@@ -27,8 +31,18 @@ export function countRequests(client: S3Client): S3Client {
         }
       };
     },
-    // Within the SDK's own retries.
-    { step: 'finalizeRequest', name: 'countRequests', priority: 'low' },
+    { ...EACH_TRY, name: 'countRequests' },
   );
   return client;
+}
+
+/** Makes a LIST add each of its requests to the count. */
+export function countLists(command: ListObjectsV2Command, count: ListCount): void {
+  command.middlewareStack.add(
+    (next) => (args) => {
+      count.requests += 1;
+      return next(args);
+    },
+    { ...EACH_TRY, name: 'countLists' },
+  );
 }

@@ -26,6 +26,11 @@ export interface ListPage {
   requests: number;
 }
 
+/** Counts LIST requests, with their retries: S3 bills each. */
+export interface ListCount {
+  requests: number;
+}
+
 export interface Source {
   /**
    * Lists the pages in key order. An answer that is out of order, or leads back, is an error.

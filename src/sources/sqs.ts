@@ -1,15 +1,16 @@
-/** Reads messages of an SQS queue. */
+/** Reads messages of SQS queues. */
 import {
   DeleteMessageBatchCommand,
   type DeleteMessageBatchRequestEntry,
   ReceiveMessageCommand,
   SQSClient,
+  type SQSClientConfig,
 } from '@aws-sdk/client-sqs';
 import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
 import { ConnectorError } from '../errors.ts';
 
 /** The limits of SQS for one request: seconds to wait, and messages. */
-const WAIT_SECONDS = 20;
+export const LONGEST_WAIT_SECONDS = 20;
 const MAX_MESSAGES = 10;
 /** AWS's own hosts of queues, whose names have the region. */
 const AWS_ORIGIN = /^https:\/\/sqs(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?$/;
@@ -19,31 +20,30 @@ export interface QueueMessage {
   receiptHandle: string;
 }
 
-/** A queue, read with the worker's own credentials. */
-export class EventQueue {
-  readonly #client: SQSClient;
-  readonly #url: string;
+/** Queues, read with the worker's own credentials. Those of a region share a client, and all clients share connections. */
+export class SqsQueues {
+  readonly #allowedEndpoints: readonly string[];
+  readonly #maxSockets: number;
+  readonly #credentials = fromNodeProviderChain();
+  /** By region. A request goes to the host in the queue's URL. */
+  readonly #clients = new Map<string, SQSClient>();
+  #requestHandler: SQSClientConfig['requestHandler'];
 
-  /** @throws ConnectorError `event_queue_not_allowed` */
-  constructor(url: string, allowedEndpoints: readonly string[]) {
-    const { origin } = new URL(url);
-    const region = AWS_ORIGIN.exec(origin)?.[1];
-    if (region === undefined && !allowedEndpoints.includes(origin)) throw notAllowed(url);
-    this.#url = url;
-    this.#client = new SQSClient({
-      region: region ?? process.env.AWS_REGION ?? process.env.AWS_DEFAULT_REGION ?? 'us-east-1',
-      credentials: fromNodeProviderChain(),
-      // In milliseconds. A request is idle for as long as it waits.
-      requestHandler: { connectionTimeout: 10_000, socketTimeout: (WAIT_SECONDS + 20) * 1000 },
-    });
+  /** @param maxSockets how many connections to one host may be open */
+  constructor(allowedEndpoints: readonly string[], maxSockets: number) {
+    this.#allowedEndpoints = allowedEndpoints;
+    this.#maxSockets = maxSockets;
   }
 
-  /** Returns the next messages, or none after WAIT_SECONDS. */
-  async receive(signal: AbortSignal): Promise<QueueMessage[]> {
-    const { Messages = [] } = await this.#client.send(
+  /**
+   * Returns the next messages, or none after this time, in seconds.
+   * @throws ConnectorError `event_queue_not_allowed`
+   */
+  async receive(url: string, waitSeconds: number, signal: AbortSignal): Promise<QueueMessage[]> {
+    const { Messages = [] } = await this.#clientOf(url).send(
       new ReceiveMessageCommand({
-        QueueUrl: this.#url,
-        WaitTimeSeconds: WAIT_SECONDS,
+        QueueUrl: url,
+        WaitTimeSeconds: waitSeconds,
         MaxNumberOfMessages: MAX_MESSAGES,
       }),
       { abortSignal: signal },
@@ -55,18 +55,45 @@ export class EventQueue {
   }
 
   /** Deletes messages. If that fails, SQS delivers them again, which does no harm. */
-  async delete(messages: QueueMessage[]): Promise<void> {
+  async delete(url: string, messages: QueueMessage[]): Promise<void> {
     const entries = messages.map(
       ({ receiptHandle }, i): DeleteMessageBatchRequestEntry => ({
         Id: String(i),
         ReceiptHandle: receiptHandle,
       }),
     );
-    await this.#client.send(new DeleteMessageBatchCommand({ QueueUrl: this.#url, Entries: entries }));
+    await this.#clientOf(url).send(new DeleteMessageBatchCommand({ QueueUrl: url, Entries: entries }));
   }
 
   close(): void {
-    this.#client.destroy();
+    for (const client of this.#clients.values()) client.destroy();
+  }
+
+  #clientOf(url: string): SQSClient {
+    const { origin } = new URL(url);
+    const awsRegion = AWS_ORIGIN.exec(origin)?.[1];
+    if (awsRegion === undefined && !this.#allowedEndpoints.includes(origin)) throw notAllowed(url);
+    const region = awsRegion ?? process.env.AWS_REGION ?? process.env.AWS_DEFAULT_REGION ?? 'us-east-1';
+    const client = this.#clients.get(region) ?? this.#make(region);
+    this.#clients.set(region, client);
+    return client;
+  }
+
+  #make(region: string): SQSClient {
+    const agent = { maxSockets: this.#maxSockets };
+    const client = new SQSClient({
+      region,
+      credentials: this.#credentials,
+      requestHandler: this.#requestHandler ?? {
+        // In milliseconds. A request is idle for as long as it waits.
+        connectionTimeout: 10_000,
+        socketTimeout: (LONGEST_WAIT_SECONDS + 20) * 1000,
+        httpsAgent: agent,
+        httpAgent: agent,
+      },
+    });
+    this.#requestHandler ??= client.config.requestHandler;
+    return client;
   }
 }
 

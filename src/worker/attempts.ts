@@ -4,6 +4,7 @@ import type { Attempt } from '../attempt.ts';
 import { Coalesced } from '../coalesce.ts';
 import type { Control } from '../db/control.ts';
 import { ConnectorError, describeError } from '../errors.ts';
+import { AttemptSignal } from '../import/attempt_signal.ts';
 import { log } from '../log.ts';
 
 /**
@@ -15,9 +16,7 @@ const CHANNEL = 's3_connector_cancel';
 /** A running attempt. */
 interface Running {
   fileId: number;
-  controller: AbortController;
-  /** Removes the listener on the worker's signal. */
-  unlink(): void;
+  stop: AttemptSignal;
 }
 
 export class Attempts {
@@ -63,13 +62,13 @@ export class Attempts {
   /** Forgets an attempt, which has succeeded or failed. */
   end({ file }: Attempt): void {
     const id = file.attempt_id!;
-    this.#running.get(id)?.unlink();
+    this.#running.get(id)?.stop.close();
     this.#running.delete(id);
   }
 
   /** Stops an attempt, if it runs here. */
   stop(attemptId: number): void {
-    this.#running.get(attemptId)?.controller.abort(takenAway());
+    this.#running.get(attemptId)?.stop.abort(takenAway());
   }
 
   /** Starts to listen to the database for attempts that must stop. */
@@ -103,14 +102,9 @@ export class Attempts {
   #add(started: Omit<Attempt, 'signal'>, shutdown: AbortSignal): Attempt {
     const { file } = started;
     const id = file.attempt_id!;
-    const controller = new AbortController();
-    // Not AbortSignal.any: its signal would stay linked to the worker's for as long as the worker lives.
-    const onShutdown = () => controller.abort(shutdown.reason);
-    shutdown.addEventListener('abort', onShutdown);
-    const unlink = () => shutdown.removeEventListener('abort', onShutdown);
-    this.#running.set(id, { fileId: file.id, controller, unlink });
-    if (shutdown.aborted) onShutdown();
-    return { ...started, signal: controller.signal };
+    const stop = new AttemptSignal(shutdown, started.timeoutMs);
+    this.#running.set(id, { fileId: file.id, stop });
+    return { ...started, signal: stop.signal };
   }
 }
 

@@ -8,6 +8,7 @@ import { openControl } from '../db/control.ts';
 import { EncoderThread } from '../formats/csv/binary/encoder_thread.ts';
 import { Reader } from '../formats/parquet/reader_process.ts';
 import { Pool } from '../formats/pool.ts';
+import { RefusedSessions } from '../import/session.ts';
 import { S3Sources } from '../sources/s3.ts';
 import type { WorkerContext } from '../task.ts';
 import { Attempts } from './attempts.ts';
@@ -23,8 +24,15 @@ const READER = { memory: '192MB', threads: 1 };
 /** Limits for DuckDB in a sorter. The process takes some 200 MB more. */
 const SORTER = { memory: '256MB', threads: 2 };
 
-/** Opens everything, and registers the worker as alive. */
-export async function openContext(config: Config, resources: Resources): Promise<WorkerContext> {
+/**
+ * Opens everything, and registers the worker as alive.
+ * @param stopping aborted when the worker stops
+ */
+export async function openContext(
+  config: Config,
+  stopping: AbortSignal,
+  resources: Resources,
+): Promise<WorkerContext> {
   const spoolDir = await openSpool(config.spoolDir);
   resources.add(() => rm(spoolDir, { recursive: true, force: true }));
   const liveness = new Liveness(config.databaseUrl, config.concurrency);
@@ -54,9 +62,11 @@ export async function openContext(config: Config, resources: Resources): Promise
   resources.add(() => sorters.close());
   return {
     config,
+    stopping,
     spoolDir,
     liveness,
     copyPool,
+    refusedSessions: new RefusedSessions(copyPool),
     control,
     sources,
     attempts,

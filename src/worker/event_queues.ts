@@ -3,14 +3,19 @@ import { sql } from 'kysely';
 import { backoffMs } from '../backoff.ts';
 import type { Control } from '../db/control.ts';
 import { describeError } from '../errors.ts';
+import { QueueTurns } from '../events/queue_turns.ts';
 import { writtenObjects } from '../events/s3_event.ts';
 import { compileGlob } from '../glob.ts';
 import { log } from '../log.ts';
-import { EventQueue } from '../sources/sqs.ts';
+import { LONGEST_WAIT_SECONDS, SqsQueues } from '../sources/sqs.ts';
 import { waitOrAbort } from '../waiting.ts';
 
 /** The interval at which the connectors' queues are looked up, in milliseconds. */
 const LOOK_UP_MS = 5000;
+/** How many requests of one worker wait for messages at the same time. Each takes a connection. */
+export const LISTENERS = 50;
+/** How long each request waits if there are more queues than listeners. Without a wait, SQS asks only some of its servers. */
+const SHORT_WAIT_SECONDS = 1;
 /** After an error of a queue. */
 const BACKOFF = { firstMs: 1000, longestMs: 60_000 };
 
@@ -21,20 +26,37 @@ interface Listening {
   pattern: string;
 }
 
+/** A queue that connectors name. */
+interface Queue {
+  url: string;
+  owner: string;
+  /** Errors in a row. */
+  failures: number;
+  /** Aborted when no connector names the queue any more, or the worker stops. */
+  gone: AbortController;
+}
+
 /**
  * Only LIST decides which objects exist. If events fail, scheduled polling continues.
+ *
+ * At most LISTENERS requests wait at the same time. With more queues, each request waits only shortly, and the queues take
+ * turns.
  */
 export class EventQueues {
   readonly #db: Control['db'];
-  readonly #allowedEndpoints: readonly string[];
+  readonly #sqs: SqsQueues;
   readonly #end = new AbortController();
-  /** By URL. Aborting the controller stops listening. */
-  readonly #listening = new Map<string, { controller: AbortController; ended: Promise<void> }>();
+  /** By URL. */
+  readonly #queues = new Map<string, Queue>();
+  readonly #turns = new QueueTurns<Queue>();
+  readonly #serving = new Set<Promise<void>>();
+  #listeners = 0;
   #lookingUp: Promise<void> | undefined;
 
   constructor({ db }: Control, allowedEndpoints: readonly string[]) {
     this.#db = db;
-    this.#allowedEndpoints = allowedEndpoints;
+    // Twice as many, because deleting messages takes connections as well.
+    this.#sqs = new SqsQueues(allowedEndpoints, 2 * LISTENERS);
   }
 
   start(): void {
@@ -43,9 +65,10 @@ export class EventQueues {
 
   async close(): Promise<void> {
     this.#end.abort();
-    for (const { controller } of this.#listening.values()) controller.abort();
+    for (const { gone } of this.#queues.values()) gone.abort();
     await this.#lookingUp;
-    await Promise.all([...this.#listening.values()].map(({ ended }) => ended));
+    await Promise.all(this.#serving);
+    this.#sqs.close();
   }
 
   async #lookUp(): Promise<void> {
@@ -61,42 +84,65 @@ export class EventQueues {
   async #findQueues(): Promise<void> {
     const rows = await this.#db
       .selectFrom('s3_connector.connectors')
-      .select('event_queue_url as url')
-      .distinct()
+      .select(({ fn }) => ['event_queue_url as url', fn.min('owner').as('owner')])
       .where('event_queue_url', 'is not', null)
       .where('state', '=', 'running')
+      .groupBy('event_queue_url')
       .execute();
     if (this.#end.signal.aborted) return;
-    const urls = new Set(rows.map((row) => row.url!));
-    for (const [url, { controller }] of this.#listening) if (!urls.has(url)) controller.abort();
-    for (const url of urls) if (!this.#listening.has(url)) this.#begin(url);
+    const owners = new Map(rows.map(({ url, owner }) => [url!, owner]));
+    for (const [url, queue] of this.#queues) if (!owners.has(url)) this.#forget(queue);
+    for (const [url, owner] of owners) if (!this.#queues.has(url)) this.#add(url, owner);
+    this.#fill();
   }
 
-  #begin(url: string): void {
-    const controller = new AbortController();
-    const ended = this.#listen(url, controller.signal).finally(() => this.#listening.delete(url));
-    this.#listening.set(url, { controller, ended });
+  #add(url: string, owner: string): void {
+    const queue = { url, owner, failures: 0, gone: new AbortController() };
+    this.#queues.set(url, queue);
+    this.#turns.add(queue);
   }
 
-  async #listen(url: string, signal: AbortSignal): Promise<void> {
-    let queue: EventQueue | undefined;
-    for (let failures = 0; !signal.aborted; ) {
-      try {
-        queue ??= new EventQueue(url, this.#allowedEndpoints);
-        await this.#receive(queue, url, signal);
-        failures = 0;
-      } catch (error) {
-        if (signal.aborted) break;
-        log.warn('event queue failed', { queue: url, error: describeError(error) });
-        await waitOrAbort(backoffMs(BACKOFF, failures), signal);
-        failures++;
-      }
+  #forget({ url, gone }: Queue): void {
+    gone.abort();
+    this.#queues.delete(url);
+  }
+
+  /** Gives each free listener the next queue. */
+  #fill(): void {
+    while (this.#listeners < LISTENERS && !this.#end.signal.aborted) {
+      const queue = this.#turns.take();
+      if (!queue) return;
+      // Forgotten while it waited for its turn.
+      if (queue.gone.signal.aborted) continue;
+      const served = this.#serve(queue).finally(() => this.#serving.delete(served));
+      this.#serving.add(served);
     }
-    queue?.close();
   }
 
-  async #receive(queue: EventQueue, url: string, signal: AbortSignal): Promise<void> {
-    const messages = await queue.receive(signal);
+  /** Receives from a queue once. Then the queue waits for its next turn. */
+  async #serve(queue: Queue): Promise<void> {
+    const { url } = queue;
+    const { signal } = queue.gone;
+    this.#listeners++;
+    const failed = await this.#receive(url, signal).then(
+      () => false,
+      (error) => {
+        if (!signal.aborted) log.warn('event queue failed', { queue: url, error: describeError(error) });
+        return true;
+      },
+    );
+    this.#listeners--;
+    this.#fill();
+    if (failed) await waitOrAbort(backoffMs(BACKOFF, queue.failures++), signal);
+    else queue.failures = 0;
+    if (signal.aborted) return;
+    this.#turns.add(queue);
+    this.#fill();
+  }
+
+  async #receive(url: string, signal: AbortSignal): Promise<void> {
+    const waitSeconds = this.#queues.size > LISTENERS ? SHORT_WAIT_SECONDS : LONGEST_WAIT_SECONDS;
+    const messages = await this.#sqs.receive(url, waitSeconds, signal);
     if (messages.length === 0) return;
     const objects = messages.flatMap(({ body }) => writtenObjects(body));
     const connectors = await this.#connectorsOf(url);
@@ -110,7 +156,7 @@ export class EventQueues {
       log.info('told of new objects', { queue: url, connectors: names });
     }
     // Also messages that no connector wants: the queue would deliver them again and again.
-    await queue.delete(messages);
+    await this.#sqs.delete(url, messages);
   }
 
   async #connectorsOf(url: string): Promise<Listening[]> {

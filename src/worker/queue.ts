@@ -67,6 +67,16 @@ export function narrow(query: pg.QueryConfig, [lowest, highest]: Priorities): pg
   return { ...query, name: `${query.name} ${lowest}`, text };
 }
 
+/** Returns the query for a job, limited to jobs that have none of these flags. */
+export function withoutFlags(query: pg.QueryConfig, flags: readonly string[]): pg.QueryConfig {
+  const values = [...query.values!, flags];
+  const text = query.text.replace(
+    AVAILABLE,
+    `${AVAILABLE} and (jobs.flags ?| $${values.length}::text[]) is not true`,
+  );
+  return { ...query, name: `${query.name} flags`, text, values };
+}
+
 /** Returns whether a query may be sent again if its answer is lost: it writes how a job ended, or looks up the ids of tasks. */
 export function isSafeToRepeat({ name, text }: pg.QueryConfig): boolean {
   return /^(complete|fail)_job/.test(name ?? '') || /\._private_tasks as tasks\b/.test(text);

@@ -2,7 +2,16 @@
 import type pg from 'pg';
 import { SessionPool } from '../db/connections.ts';
 import { untilAnswered } from '../db/until_answered.ts';
-import { isSafeToRepeat, keepApart, narrow, type Priorities, takesJob } from './queue.ts';
+import type { OwnerTurns } from './owner_turns.ts';
+import { isSafeToRepeat, keepApart, narrow, type Priorities, takesJob, withoutFlags } from './queue.ts';
+
+/** Which jobs a queue takes. */
+export interface Choice {
+  /** Null: any. */
+  priorities: Priorities | null;
+  /** Null: owners do not take turns. */
+  turns: OwnerTurns | null;
+}
 
 /** Sends one of graphile-worker's prepared queries. */
 type Ask = (query: pg.QueryConfig) => Promise<pg.QueryResult>;
@@ -13,7 +22,7 @@ type Ask = (query: pg.QueryConfig) => Promise<pg.QueryResult>;
  */
 export class QueuePool extends SessionPool {
   readonly #stopping: AbortSignal;
-  readonly #priorities = new Map<unknown, Priorities>();
+  readonly #choices = new Map<unknown, Choice>();
 
   /**
    * @param stopping aborted when the worker stops: then nothing is retried any more
@@ -28,9 +37,9 @@ export class QueuePool extends SessionPool {
     });
   }
 
-  /** Limits a queue of this process, by the name with which it locks jobs, to jobs of these priorities. */
-  narrow(poolId: string, priorities: Priorities): void {
-    this.#priorities.set(poolId, priorities);
+  /** Decides which jobs a queue of this process takes, by the name with which it locks jobs. */
+  assign(poolId: string, choice: Choice): void {
+    this.#choices.set(poolId, choice);
   }
 
   override connect(): Promise<pg.PoolClient>;
@@ -55,8 +64,9 @@ export class QueuePool extends SessionPool {
   }
 
   #take(query: pg.QueryConfig, ask: Ask, onLostJob: () => void): Promise<pg.QueryResult> {
-    const priorities = this.#priorities.get(query.values?.[0]);
-    const answer = ask(priorities ? narrow(query, priorities) : query);
+    const { priorities, turns } = this.#choices.get(query.values?.[0]) ?? { priorities: null, turns: null };
+    const askFor = (chosen: pg.QueryConfig) => ask(priorities ? narrow(chosen, priorities) : chosen);
+    const answer = turns ? turns.take((flags) => askFor(withoutFlags(query, flags))) : askFor(query);
     answer.catch(onLostJob);
     return answer;
   }

@@ -7,6 +7,7 @@ import { packageRoot } from '../paths.ts';
 import type { WorkerContext } from '../task.ts';
 import { requestContext } from './context.ts';
 import { LostJobs } from './lost_jobs.ts';
+import { OwnerTurns } from './owner_turns.ts';
 import { type Queue, startQueue } from './queue.ts';
 import { QueuePool } from './queue_pool.ts';
 import type { Resources } from './resources.ts';
@@ -20,16 +21,9 @@ export interface RunningShare {
   readonly queue: Queue;
 }
 
-/**
- * Starts a queue for each share. All use one pool of connections.
- * @param stopping aborted when the worker stops
- */
-export async function startQueues(
-  context: WorkerContext,
-  stopping: AbortSignal,
-  resources: Resources,
-): Promise<RunningShare[]> {
-  const { config, control, liveness } = context;
+/** Starts a queue for each share. All use one pool of connections. */
+export async function startQueues(context: WorkerContext, resources: Resources): Promise<RunningShare[]> {
+  const { config, control, liveness, stopping } = context;
   const shares = sharesOf(config.concurrency);
   const tasks = await loadTasks(context);
   const requestTasks = await loadTasks(requestContext(context, resources));
@@ -40,6 +34,7 @@ export async function startQueues(
   const pool = new QueuePool(config.databaseUrl, max, stopping, () => lostJobs.look());
   resources.add(() => pool.end());
   const start = async (share: Share): Promise<RunningShare> => {
+    const turns = share.takesTurns ? new OwnerTurns(share.places) : null;
     const queue = await startQueue({
       pool,
       tasks: tasksOf(share, share.name === 'requests' ? requestTasks : tasks),
@@ -48,10 +43,13 @@ export async function startQueues(
       crontab: share.name === 'housekeeping' ? crontab : [],
       graceMs: config.graceMs,
       onPool: async (poolId) => {
-        if (share.priorities) pool.narrow(poolId, share.priorities);
+        pool.assign(poolId, { priorities: share.priorities, turns });
         await liveness.nameQueue(poolId);
       },
-      onEvents: (events) => lostJobs.follow(events),
+      onEvents: (events) => {
+        lostJobs.follow(events);
+        turns?.follow(events);
+      },
     });
     // An early rejection must not end the process before the worker waits for the queue.
     queue.runner.promise.catch(() => {});

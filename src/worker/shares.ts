@@ -4,7 +4,7 @@ import { REQUEST_KINDS } from '../requests/request.ts';
 import type { Priorities } from './queue.ts';
 
 /** How many polls one worker runs at the same time. */
-export const POLL_PLACES = 4;
+export const POLL_PLACES = 6;
 /** How many requests one worker answers at the same time. */
 export const REQUEST_PLACES = 4;
 
@@ -20,20 +20,44 @@ export interface Share {
   lookEveryMs: number;
   /** The priorities of its jobs, from sql/2_lifecycle/02_queue.sql. Null: any. That is for shares that look rarely, or whose jobs a person may add. */
   priorities: Priorities | null;
+  /** Whether the owners of connectors take turns (owner_turns.ts). */
+  takesTurns: boolean;
 }
 
 /** Returns the shares of one worker. */
 export function sharesOf(concurrency: number): readonly Share[] {
   return [
-    { name: 'housekeeping', tasks: ['poll_due'], places: 1, lookEveryMs: 5000, priorities: null },
-    { name: 'polls', tasks: ['poll'], places: POLL_PLACES, lookEveryMs: 1000, priorities: [-10, -10] },
-    { name: 'imports', tasks: ['import_file'], places: concurrency, lookEveryMs: 1000, priorities: [-1, 0] },
+    {
+      name: 'housekeeping',
+      tasks: ['poll_due'],
+      places: 1,
+      lookEveryMs: 5000,
+      priorities: null,
+      takesTurns: false,
+    },
+    {
+      name: 'polls',
+      tasks: ['poll'],
+      places: POLL_PLACES,
+      lookEveryMs: 1000,
+      priorities: [-10, -10],
+      takesTurns: true,
+    },
+    {
+      name: 'imports',
+      tasks: ['import_file'],
+      places: concurrency,
+      lookEveryMs: 1000,
+      priorities: [-1, 0],
+      takesTurns: false,
+    },
     {
       name: 'requests',
       tasks: REQUEST_KINDS,
       places: REQUEST_PLACES,
       lookEveryMs: 5000,
       priorities: [-20, -20],
+      takesTurns: false,
     },
   ];
 }

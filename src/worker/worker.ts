@@ -34,11 +34,11 @@ async function startOnce(config: Config): Promise<Worker> {
   const resources = new Resources();
   const stopping = new AbortController();
   try {
-    const context = await openContext(config, resources);
+    const context = await openContext(config, stopping.signal, resources);
     const watches: QueueWatch[] = [];
     await serveMetrics(context, watches, resources);
     await startRescue(context, resources);
-    const shares = await startQueues(context, stopping.signal, resources);
+    const shares = await startQueues(context, resources);
     watches.push(...shares.map(({ share, queue }) => new QueueWatch(share, queue)));
     const newerSchema = Promise.withResolvers<never>();
     // If the worker is being stopped, nobody waits for it, and the rejection must not end the process.

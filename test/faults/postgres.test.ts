@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import type { Fault } from '../../embedded/bucket/faults.ts';
 import type { WorkerProcess } from '../support/worker.ts';
-import { openWorld } from '../support/world.ts';
+import { type FileRow, openWorld } from '../support/world.ts';
 import { databaseFaults } from './database_faults.ts';
 import { assertAtRest } from './exactly_once.ts';
 import { ownServer } from './own_server.ts';
@@ -121,13 +121,16 @@ test('a serialization failure is a passing error', async () => {
   await faults.succeeds('serialized');
 });
 
-test('a server that is read-only, as after a failover, is a passing error', async () => {
+test('a server that is read-only, as after a failover, costs the file no attempt', async () => {
   await faults.set('default_transaction_read_only = on');
   await faults.insert('read_only');
-  const failed = await faults.file('read_only', 'pending_retry');
-  assert.equal(failed.error_code, 'database_read_only');
+  const [returned] = await db.waitFor<FileRow>(
+    "select * from s3_connector.files where connector_name = 'read_only'",
+    ([file]) => file?.status === 'in_queue' && file.error_code !== null,
+  );
+  assert.deepEqual([returned!.attempts, returned!.error_code], [0, 'database_read_only']);
   await faults.set();
-  await faults.succeeds('read_only');
+  assert.equal((await faults.succeeds('read_only')).attempts, 1);
 });
 
 /**
@@ -165,7 +168,7 @@ test('idle_in_transaction_session_timeout is a passing error', async () => {
   assert.equal((await faults.succeeds('idle')).rows_imported, rows);
 });
 
-test('a server without free connections is a passing error', async () => {
+test('a server without free connections costs the file no attempt', async () => {
   await db.query('create table crowded (n integer, file_id bigint)');
   await faults.set();
   const fetched = world.server.faults.order({
@@ -175,12 +178,30 @@ test('a server without free connections is a passing error', async () => {
   });
   await faults.insert('crowded');
   await fetched.hit();
+  const observer = await db.connect();
   const crowd = await fillServer();
   fetched.release();
-  const failed = await faults.file('crowded', 'pending_retry').finally(() => crowd.leave());
-  assert.equal(failed.error_code, 'too_many_connections');
-  await faults.succeeds('crowded');
+  const waiting = await seeWaiting(observer).finally(() => crowd.leave());
+  assert.deepEqual([waiting.attempts, waiting.error_code], [0, 'too_many_connections']);
+  assert.match(
+    waiting.notice!,
+    /^imports wait, because crowded\/1.csv: the database refused a session: .*lower WORKER_CONCURRENCY.*; next try at \d\d:\d\d:\d\d UTC$/,
+  );
+  assert.equal((await faults.succeeds('crowded')).attempts, 1);
+  assert.equal(await world.notice('crowded'), null);
 });
+
+/** Waits until the file is back in the queue. It is tried again and again. */
+async function seeWaiting(observer: pg.Client): Promise<FileRow & { notice: string | null }> {
+  for (;;) {
+    const { rows } = await observer.query(
+      `select f.*, s.notice from s3_connector.files f join s3_connector.connector_status s on s.name = f.connector_name
+        where f.connector_name = 'crowded' and f.status = 'in_queue' and f.error_code is not null`,
+    );
+    if (rows.length > 0) return rows[0];
+    await delay(20);
+  }
+}
 
 /** Takes every free connection, and those that others release. */
 async function fillServer(): Promise<{ leave(): Promise<void> }> {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
-import { openWorld } from '../support/world.ts';
+import { NEVER_AGAIN, openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 const { db, server } = world;
@@ -101,6 +101,29 @@ for (const [name, pattern] of [
     assert.deepEqual(last, { ...last, list_requests: 1, keys_listed: 0 });
   });
 }
+
+test('a poll records every LIST request, also if it fails', async () => {
+  // Two pages, neither of which has a matching key.
+  for (let i = 0; i < 1500; i++) world.put(`counted/${i}.log`, 'x');
+  server.requests.reset();
+  // The first page comes at the SDK's second try. The second page is refused, and then the bucket answers.
+  server.faults.order({ operation: 'ListObjectsV2', error: { status: 503, code: 'SlowDown' } });
+  server.faults.order({ operation: 'ListObjectsV2' });
+  server.faults.order({ operation: 'ListObjectsV2', error: { status: 403, code: 'AccessDenied' } });
+  await world.insertConnector({
+    name: 'counted',
+    pattern: 'counted/*.csv',
+    target_table: 'counted',
+    schedule: NEVER_AGAIN,
+  });
+  const [poll] = await db.waitFor<{ error_code: string | null; list_requests: number }>(
+    "select error_code, list_requests from s3_connector.polls where connector_name = 'counted'",
+    (rows) => rows.length === 1,
+  );
+  const sent = server.requests.recent.filter(({ query }) => query.prefix === 'counted/');
+  assert.deepEqual([poll!.error_code, poll!.list_requests], ['access_denied', sent.length]);
+  assert.equal(sent.length, 4);
+});
 
 test('a pattern without ** does not list subfolders', async () => {
   for (let i = 0; i < 1500; i++) world.put(`flat/sub/${i}.csv`, oneRow(i));

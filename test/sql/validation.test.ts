@@ -148,6 +148,8 @@ const refusals: [columns: Columns, says: RegExp][] = [
   [{ max_attempts: 101 }, /max_attempts/],
   [{ min_object_age: '-1 minute' }, /min_object_age/],
   [{ min_object_age: '200 years' }, /min_object_age/],
+  [{ import_timeout: '0' }, /import_timeout must be between 1 second and 7 days/],
+  [{ import_timeout: '8 days' }, /import_timeout must be between 1 second and 7 days/],
   [{ retention: '0' }, /retention must be above 0/],
   [{ retention: '-1 day' }, /retention must be above 0/],
 ];
@@ -188,6 +190,7 @@ const accepted: Columns[] = [
     schedule: 'hour',
     chunk_interval: '1 month',
     min_object_age: '10 minutes',
+    import_timeout: '7 days',
     retention: '90 days',
   },
   {

@@ -182,6 +182,7 @@ async function importFile(
     part,
     plan,
     rejectedBefore: 0,
+    timeoutMs: 60_000,
     signal,
   });
   await query('commit');

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
 import { afterEach, test } from 'node:test';
-import { sharesOf } from '../../src/worker/shares.ts';
+import { POLL_PLACES, sharesOf } from '../../src/worker/shares.ts';
+import type { Login } from '../support/roles.ts';
 import { NEVER_AGAIN, openWorld } from '../support/world.ts';
 
 const world = await openWorld();
@@ -34,7 +35,7 @@ test('every task belongs to exactly one share', async () => {
   assert.deepEqual(tasks.toSorted(), files.map((file) => file.replace(/\.ts$/, '')).toSorted());
 });
 
-test('slow files in every place delay no poll, request, housekeeping or rescue', async () => {
+test('slow files in every place delay no poll, request, housekeeping, rescue or metrics', async () => {
   const lock = await lockTable('slow');
   for (let file = 1; file <= 9; file++) world.put(`slow/${file}.csv`, 'n\n1\n');
   world.put('quick/1.csv', 'n\n1\n');
@@ -47,7 +48,7 @@ test('slow files in every place delay no poll, request, housekeeping or rescue',
   });
   const { worker: killedId } = await killed.logged('ready');
   await running(killedId, 2);
-  const living = await world.startWorker(PLACES);
+  const living = await world.startWorker({ ...PLACES, METRICS_PORT: '0' });
   const { worker: livingId } = await living.logged('ready');
   await running(livingId, 2);
   await killed.end('SIGKILL');
@@ -76,10 +77,31 @@ test('slow files in every place delay no poll, request, housekeeping or rescue',
     [{ status: 'in_queue', attempts: 0 }],
   );
 
+  // History is pruned.
+  await db.query(
+    "insert into s3_connector_private.workers (host, pid, version, concurrency, stopped_at) values ('pruned', 1, '1', 1, now() - interval '8 days')",
+  );
+  await housekeep();
+  await db.waitFor(
+    "select from s3_connector_private.workers where host = 'pruned'",
+    (rows) => rows.length === 0,
+  );
+
   // Requests are answered, and polls that a person requests are run.
   await db.query("call s3_connector.check('quick')");
+  await db.query("call s3_connector.preview('quick')");
+  await db.query("call s3_connector.audit('quick')");
+  const dryRun = await db.one<{ rows_imported: number }>(
+    "call s3_connector.dry_run_file('quick', 'quick/1.csv')",
+  );
+  assert.equal(dryRun.rows_imported, 1);
   await db.query("select s3_connector.poll_now('quick')");
   await polled(4);
+
+  // The worker serves its metrics, and is healthy.
+  const { port } = await living.logged('serving metrics');
+  for (const path of ['metrics', 'healthz'])
+    assert.equal((await fetch(`http://127.0.0.1:${port}/${path}`)).status, 200);
 
   // The dead worker's file is free, although the living one has no place for it.
   await running(killedId, 0);
@@ -146,6 +168,78 @@ test('a thousand polls of a bucket that hangs delay no import', async () => {
     "select count(*) as waiting from s3_connector_queue.jobs where task_identifier = 'poll' and locked_at is null",
   );
   assert.ok(waiting > 900, `${waiting} polls still wait`);
+  server.faults.clear();
+  await db.query('select s3_connector.drop_connector(name) from s3_connector.connectors');
+  await worker.end('SIGTERM');
+});
+
+/** Inserts connectors of a role, for a bucket of that name. */
+async function insertMany(owner: Login, bucket: string, count: number): Promise<void> {
+  server.store.createBucket(bucket);
+  const session = await db.connect(owner);
+  await session.query(
+    `insert into s3_connector.connectors (name, bucket, pattern, file_format, target_table, endpoint, schedule)
+      select $1 || ' ' || n, $1, '*', 'csv', 'hanging', $2, $3 from generate_series(1, $4::integer) n`,
+    [bucket, server.endpoint, NEVER_AGAIN, count],
+  );
+}
+
+async function admin(): Promise<Login> {
+  const role = await db.createRole();
+  await db.asSuperuser(`grant s3_connector_admin to ${role.name}`);
+  return role;
+}
+
+test('owners whose buckets hang leave places for the polls of others', async () => {
+  const worker = await world.startWorker(PLACES);
+  const hang = (bucket: string) =>
+    server.faults.order({ operation: 'ListObjectsV2', bucket, stall: { after: 1 }, times: 1000 });
+  const polled = (name: string, times: number) =>
+    db.waitFor(
+      'select from s3_connector.polls where connector_name = $1 and error is null',
+      (rows) => rows.length >= times,
+      { values: [name] },
+    );
+  // Half of the places for the first owner, half of the rest for the next one.
+  const first = hang('hangs-first');
+  await insertMany(await admin(), 'hangs-first', 20);
+  await first.hit(POLL_PLACES / 2);
+  const second = hang('hangs-second');
+  await insertMany(await admin(), 'hangs-second', 20);
+  await second.hit(2);
+
+  const owner = await admin();
+  await insertMany(owner, 'answers', 1);
+  await polled('answers 1', 1);
+  await db.query(
+    "update s3_connector_private.progress set next_poll_at = now() where connector_name = 'answers 1'",
+  );
+  await housekeep();
+  await polled('answers 1', 2);
+  assert.deepEqual([first.hits, second.hits], [POLL_PLACES / 2, 2]);
+
+  // With every place taken, imports, requests and the housekeeping go on.
+  await db.query('create table imported (n integer, file_id bigint)');
+  world.put('imported/1.csv', 'n\n1\n');
+  await world.insertConnector({
+    name: 'imported',
+    pattern: 'imported/*',
+    target_table: 'imported',
+    file_id_column: 'file_id',
+    schedule: NEVER_AGAIN,
+  });
+  await world.settled('imported');
+  const third = hang('hangs-third');
+  await insertMany(await admin(), 'hangs-third', 1);
+  await third.hit();
+  await db.query("select s3_connector.reimport_file('imported', 'imported/1.csv')");
+  assert.equal((await world.settled('imported'))[0]!.status, 'success');
+  await db.query("call s3_connector.check('imported')");
+  await housekeep();
+  await db.waitFor(
+    "select from s3_connector_private.total_changes where connector_name = 'imported'",
+    (rows) => rows.length === 0,
+  );
   server.faults.clear();
   await db.query('select s3_connector.drop_connector(name) from s3_connector.connectors');
   await worker.end('SIGTERM');
