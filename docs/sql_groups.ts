@@ -78,7 +78,15 @@ export const CONNECTOR_GROUPS: Group[] = [
   },
   {
     title: 'Errors and limits',
-    names: ['on_conflict', 'on_bad_row', 'max_bad_rows', 'max_attempts', 'max_file_bytes', 'max_row_bytes'],
+    names: [
+      'on_conflict',
+      'on_bad_row',
+      'max_bad_rows',
+      'max_attempts',
+      'max_file_bytes',
+      'max_row_bytes',
+      'max_rows',
+    ],
   },
   {
     title: 'Schedule and concurrency',

@@ -9,6 +9,7 @@ import { faultPoint } from './fault_points.ts';
 import type { SpooledFile } from './fetch/spooled_file.ts';
 import type { FilePart } from './formats/format.ts';
 import { FORMATS } from './formats/registry.ts';
+import { checkRowLimit } from './formats/row_limit.ts';
 import { log } from './log.ts';
 import { runOnImport } from './on_import.ts';
 import { addCounts, checkCounts, NO_ROWS, type RowCounts } from './reconcile.ts';
@@ -131,6 +132,7 @@ async function copyParts(
       throw part.name === null ? error : locate(toImportError(error), `${part.name}, `);
     });
     counts = addCounts(counts, copied);
+    checkRowLimit(counts.read, connector.max_rows);
   }
   // The reader may not have needed all bytes, but the whole file must be there.
   await spooled.whole();

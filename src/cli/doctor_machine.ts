@@ -1,8 +1,10 @@
 /** The steps of `doctor` that look at this machine: Node, the spool, credentials. */
-import { mkdir, mkdtemp, rm, statfs, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../config.ts';
 import { ConnectorError } from '../errors.ts';
+import { makeSpoolDirectory } from '../fetch/spool_directory.ts';
+import { confinementNotices } from '../formats/parquet/confinement.ts';
 import { S3Sources } from '../sources/s3.ts';
 import { type Finding, tryStep } from './finding.ts';
 
@@ -29,7 +31,7 @@ export async function checkSpool({ spoolDir, concurrency }: Config): Promise<Fin
   return await tryStep(
     'spool',
     async () => {
-      await mkdir(spoolDir, { recursive: true, mode: 0o700 });
+      await makeSpoolDirectory(spoolDir);
       const tried = await mkdtemp(join(spoolDir, 'doctor-'));
       await writeFile(join(tried, 'file'), 'x').finally(() => rm(tried, { recursive: true }));
       const { bavail, bsize } = await statfs(spoolDir);
@@ -44,6 +46,19 @@ export async function checkSpool({ spoolDir, concurrency }: Config): Promise<Fin
     },
     'Set SPOOL_DIR to a directory that this user can write.',
   );
+}
+
+/** Finds whether the operating system limits what a hostile Parquet file can reach. */
+export function checkReaders({ spoolDir }: Config): Finding {
+  const notices = confinementNotices(spoolDir);
+  if (notices.length === 0)
+    return { step: 'readers', state: 'ok', message: 'processes that read Parquet are confined' };
+  return {
+    step: 'readers',
+    state: 'note',
+    message: notices.map(({ message }) => message).join('; '),
+    hint: notices.map(({ hint }) => hint).join(' '),
+  };
 }
 
 /** Finds whether there are AWS credentials. A worker that reads only public buckets needs none. */

@@ -3,6 +3,7 @@
  * In large files, values whose parsing is certain are encoded as binary, which saves PostgreSQL the parsing.
  */
 import { type Entry, type Limits, openEntries } from '../compression/entries.ts';
+import { limitsOf } from '../compression/limits.ts';
 import type { SpooledFile } from '../fetch/spooled_file.ts';
 import { readBatches } from './csv/batches.ts';
 import { toCopyInputs } from './csv/binary/copies.ts';
@@ -27,14 +28,12 @@ import type {
   RowBatch,
 } from './format.ts';
 import type { RowBytes } from './row_bytes.ts';
-
-/** The limit for expanded bytes, as a multiple of max_file_bytes. */
-const MAX_EXPANSION = 20;
+import { checkRowLimit } from './row_limit.ts';
 
 export const csv: FileFormat = {
   tailBytes: 0,
   async *parts(spooled, settings, worker, signal) {
-    const limits = { maxExpandedBytes: settings.max_file_bytes * MAX_EXPANSION };
+    const limits = limitsOf(settings);
     const large = spooled.sizeBytes >= worker.config.encodeCsvFromBytes;
     const file = { spooled, limits, encoders: large ? worker.encoders : null, signal };
     let position = 0;
@@ -66,6 +65,7 @@ class CsvPart implements FilePart {
   readonly #source: RowsSource;
   readonly #dialect: CsvDialect;
   readonly #maxRowBytes: number;
+  readonly #maxRows: number | null;
   readonly #timeZone: string;
   #header: Header | undefined;
 
@@ -75,6 +75,7 @@ class CsvPart implements FilePart {
     this.#position = position;
     this.#dialect = toDialect(settings);
     this.#maxRowBytes = settings.max_row_bytes;
+    this.#maxRows = settings.max_rows;
     this.#timeZone = settings.time_zone;
     this.#source = { entry, dialect: this.#dialect, maxRowBytes: this.#maxRowBytes, signal: file.signal };
   }
@@ -125,8 +126,13 @@ class CsvPart implements FilePart {
       : (records, lineOf) => this.#rewrite([records], plan, { newline: start.newline ?? null, lineOf });
     const rules = { dialect: this.#dialect, newline: start.newline ?? null, maxRowBytes, expectedFields };
     const options = { ...start, maxRowBytes, expectedFields };
-    for await (const batch of readBatches(openRows(this.#source), this.#dialect, options))
-      yield toRowBatch(batch, { ...rules, rewrite });
+    let rows = 0;
+    for await (const records of readBatches(openRows(this.#source), this.#dialect, options)) {
+      const batch = toRowBatch(records, { ...rules, rewrite });
+      rows += batch.rowsRead;
+      checkRowLimit(rows, this.#maxRows);
+      yield batch;
+    }
   }
 
   #inputOf(rows: AsyncIterable<Buffer> | Iterable<Buffer>, plan: CopyPlan, start: RowsStart): CopyInput {
@@ -138,7 +144,7 @@ class CsvPart implements FilePart {
 
   #copyData(rows: AsyncIterable<Buffer> | Iterable<Buffer>, plan: CopyPlan, start: RowsStart): RowBytes {
     return this.#isWhole(plan)
-      ? limitRows(rows, this.#dialect, { maxRowBytes: this.#maxRowBytes, ...start })
+      ? limitRows(rows, this.#dialect, { maxRowBytes: this.#maxRowBytes, maxRows: this.#maxRows, ...start })
       : this.#rewrite(rows, plan, start);
   }
 
@@ -155,6 +161,7 @@ class CsvPart implements FilePart {
     return rewriteRecords(rows, this.#dialect, {
       ...place,
       maxRowBytes: this.#maxRowBytes,
+      maxRows: this.#maxRows,
       keep: plan.columns.map((column) => column.position),
       append: constantFields(plan.constants, this.#dialect),
       expectedFields: this.columnCount,
@@ -178,7 +185,12 @@ class CsvPart implements FilePart {
     const { spooled, limits, signal } = this.#file;
     const encoder = await encoders.acquire(signal);
     try {
-      yield* encoder.read(spooled, { limits, entry: this.#position, plan });
+      let rows = 0;
+      for await (const section of encoder.read(spooled, { limits, entry: this.#position, plan })) {
+        rows += section.rows;
+        checkRowLimit(rows, this.#maxRows);
+        yield section;
+      }
     } finally {
       encoders.release(encoder);
     }

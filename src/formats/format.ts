@@ -153,6 +153,7 @@ export interface FormatSettings {
   transform: string | null;
   max_file_bytes: number;
   max_row_bytes: number;
+  max_rows: number | null;
 }
 
 /** A file format. A new one is one new file, and its line in registry.ts. */

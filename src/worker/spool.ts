@@ -1,7 +1,8 @@
 /** The "spool": the directory of a worker for objects that are being imported. */
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { makeSpoolDirectory } from '../fetch/spool_directory.ts';
 import { log } from '../log.ts';
 
 /**
@@ -9,10 +10,10 @@ import { log } from '../log.ts';
  * @returns its path
  */
 export async function openSpool(spoolDir: string): Promise<string> {
-  await mkdir(spoolDir, { recursive: true, mode: 0o700 });
+  await makeSpoolDirectory(spoolDir);
   await removeLeftBehind(spoolDir);
   const own = join(spoolDir, `${hostname()}.${process.pid}`);
-  await mkdir(own, { recursive: true, mode: 0o700 });
+  await makeSpoolDirectory(own);
   return own;
 }
 

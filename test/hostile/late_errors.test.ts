@@ -247,6 +247,7 @@ test('the end of a sorted transform is its last row', async () => {
           keys: [{ column: 'id', dictionary: false, direction: 'desc nulls first' }],
         },
         maxRowBytes: 1000,
+        maxRows: null,
         confinedTo: path,
       }),
     );
