@@ -131,7 +131,7 @@ export interface FilePart {
 
 /** What the worker lends a format. */
 export interface FormatTools {
-  readonly config: { encodeCsvFromBytes: number };
+  readonly config: { encodeCsvFromBytes: number; allowTransform: boolean };
   /** Processes that read Parquet. */
   readonly readers: Pool<Reader>;
   /** Readers that also sort; null where nothing is to be sorted. */

@@ -20,7 +20,7 @@ import type {
 } from './format.ts';
 import { splitLines, toBatch, wholeLines } from './parquet/batches.ts';
 import { planBinary } from './parquet/binary/kinds.ts';
-import { explain, nulInName, unreadableColumn } from './parquet/errors.ts';
+import { explain, nulInName, transformNotAllowed, unreadableColumn } from './parquet/errors.ts';
 import { limitExpansion, refuseTooManyRows } from './parquet/limits.ts';
 import type { FileDescription, ReaderColumn, RowGroup, Sorting } from './parquet/protocol.ts';
 import { quoteName, quoteText } from './parquet/quote.ts';
@@ -40,6 +40,7 @@ export const parquet: FileFormat = {
   // The footer says where everything is, and it is at the end.
   tailBytes: TAIL_BYTES,
   async *parts(file: SpooledFile, settings: FormatSettings, tools: FormatTools, signal: AbortSignal) {
+    if (settings.transform !== null && !tools.config.allowTransform) throw transformNotAllowed();
     // An empty object is not valid Parquet, but it has no rows, so it does not fail.
     if (file.sizeBytes === 0) return;
     await file.onDisk();

@@ -37,9 +37,15 @@ export function explain(error: unknown, transform: string | null): unknown {
   });
 }
 
+export function transformNotAllowed(): ConnectorError {
+  return new ConnectorError('transform_not_allowed', 'this worker runs no transforms', {
+    hint: "Set transform of the connector to null. Or ask the worker's operator to set ALLOW_TRANSFORM to true, then retry the file.",
+  });
+}
+
 function transformFailed(cause: ConnectorError): ConnectorError {
   return new ConnectorError('transform_failed', `the transform cannot be run: ${reasonOf(cause)}`, {
-    hint: 'The transform must be one DuckDB select that reads only the relation "file". Pause the connector, fix its transform, and test it with dry_run_file.',
+    hint: 'The transform must be one DuckDB select that reads only the relation "file", and calls only functions that compute values. Pause the connector, fix its transform, and test it with dry_run_file.',
     cause,
   });
 }

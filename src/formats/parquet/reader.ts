@@ -19,7 +19,8 @@ import { quoteText } from './quote.ts';
 import { readWithinExtent } from './read_log.ts';
 import { BrokenStream, streamRows } from './row_stream.ts';
 import { withOrder } from './sort.ts';
-import { parseQuery, refusal, transformed } from './transform.ts';
+import { parseQuery, transformed } from './transform.ts';
+import { refusal } from './transform_check.ts';
 
 /** How many bytes are gathered before they are written. */
 const CHUNK_BYTES = 1 << 18;
