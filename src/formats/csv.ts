@@ -34,10 +34,11 @@ export const csv: FileFormat = {
   tailBytes: 0,
   async *parts(spooled, settings, worker, signal) {
     const limits = limitsOf(settings);
-    const large = spooled.sizeBytes >= worker.config.encodeCsvFromBytes;
-    const file = { spooled, limits, encoders: large ? worker.encoders : null, signal };
     let position = 0;
     for await (const entry of openEntries(spooled, limits)) {
+      // A thread that reads an entry reads the archive's directory first, which costs more than a small entry is worth.
+      const large = (entry.sizeBytes ?? spooled.sizeBytes) >= worker.config.encodeCsvFromBytes;
+      const file = { spooled, limits, encoders: large ? worker.encoders : null, signal };
       const part = new CsvPart(file, entry, position++, settings);
       // An empty entry has no rows, and no header to compare.
       if (await part.readFirst()) yield part;
@@ -49,7 +50,7 @@ export const csv: FileFormat = {
 interface CsvFile {
   spooled: SpooledFile;
   limits: Limits;
-  /** Null for a file that is too small to be worth encoding. */
+  /** Null for an entry that is too small to be worth encoding. */
   encoders: FormatTools['encoders'] | null;
   signal: AbortSignal;
 }
