@@ -28,7 +28,7 @@ const found = new Map<string, Confinement>();
  */
 export function confinementOf(spoolDir: string): Confinement {
   const confinement = found.get(spoolDir) ?? {
-    limitsMemory: process.platform === 'linux' && runs('prlimit', ['--data=1099511627776', 'true']),
+    limitsMemory: process.platform === 'linux' && runs('prlimit', ['--data=4294967296', 'true']),
     user: isRoot() && runs('sh', ['-c', 'cd "$0"', spoolDir], READER_USER) ? READER_USER : null,
   };
   found.set(spoolDir, confinement);
