@@ -92,6 +92,12 @@ test(
         file.error_message!,
       );
     }
+    await db.query('create table memory_made (v text)');
+    const made = await importOne('memory_made', await parquetOf('select 1 as n'), {
+      ...parquet,
+      transform: "select repeat('x', 3000000000) as v from file",
+    });
+    assert.deepEqual([made.status, made.error_code], ['failure', 'out_of_memory'], made.error_message!);
     const small = await importOne('after', await parquetOf("select 'x' as v"), parquet);
     assert.equal(small.status, 'success', small.error_message ?? '');
   },
