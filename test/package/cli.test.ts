@@ -114,6 +114,7 @@ test('doctor finds a ready machine and database ready', async () => {
     'database',
     'migrations',
     'node',
+    'readers',
     'role',
     'settings',
     'spool',
