@@ -3,7 +3,7 @@ import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
 import type { Config } from '../config.ts';
 import { ConnectorError } from '../errors.ts';
-import { limitAnswers } from './s3_answers.ts';
+import { limitAnswers } from './answers.ts';
 import { countRequests } from './s3_requests.ts';
 import { type CredentialProvider, roleCredentials, sessionName } from './s3_role.ts';
 

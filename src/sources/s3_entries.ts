@@ -1,7 +1,7 @@
 /** Reads the entries of LIST answers, some ten times as fast as the AWS SDK. */
 import { Readable } from 'node:stream';
 import type { ListObjectsV2Command, ListObjectsV2CommandOutput } from '@aws-sdk/client-s3';
-import { limitAnswer } from './s3_answers.ts';
+import { limitAnswer } from './answers.ts';
 
 /** An object as S3 lists it. */
 export type S3Entry = NonNullable<ListObjectsV2CommandOutput['Contents']>[number];

@@ -7,6 +7,7 @@ import {
 } from '@aws-sdk/client-sqs';
 import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
 import { ConnectorError } from '../errors.ts';
+import { limitAnswers } from './answers.ts';
 
 /** The limits of SQS for one request: seconds to wait, and messages. */
 const WAIT_SECONDS = 20;
@@ -30,12 +31,13 @@ export class EventQueue {
     const region = AWS_ORIGIN.exec(origin)?.[1];
     if (region === undefined && !allowedEndpoints.includes(origin)) throw notAllowed(url);
     this.#url = url;
-    this.#client = new SQSClient({
+    const client = new SQSClient({
       region: region ?? process.env.AWS_REGION ?? process.env.AWS_DEFAULT_REGION ?? 'us-east-1',
       credentials: fromNodeProviderChain(),
       // In milliseconds. A request is idle for as long as it waits.
       requestHandler: { connectionTimeout: 10_000, socketTimeout: (WAIT_SECONDS + 20) * 1000 },
     });
+    this.#client = limitAnswers(client);
   }
 
   /** Returns the next messages, or none after WAIT_SECONDS. */

@@ -1,4 +1,4 @@
-/** Limits the answers that are read into memory: all but the bytes of objects. */
+/** Limits the answers of S3 and SQS that are read into memory: all but the bytes of objects. */
 import { Readable } from 'node:stream';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { ConnectorError } from '../errors.ts';
@@ -7,8 +7,9 @@ import { ConnectorError } from '../errors.ts';
 const MAX_ANSWER_BYTES = 16 << 20;
 
 /** Makes a client refuse answers that are too large. Otherwise a server that never ends its answer takes all memory. */
-export function limitAnswers(client: S3Client): S3Client {
-  client.middlewareStack.add(
+export function limitAnswers<Client extends { middlewareStack: object }>(client: Client): Client {
+  const stack = client.middlewareStack as S3Client['middlewareStack'];
+  stack.add(
     (next, { commandName }) =>
       async (args) => {
         const result = await next(args);
@@ -38,7 +39,7 @@ export async function* limitAnswer(body: Readable): AsyncGenerator<Buffer> {
 function tooLarge(): ConnectorError {
   return new ConnectorError(
     'answer_too_large',
-    `an answer of S3 has more than ${MAX_ANSWER_BYTES} bytes, which no answer of S3 has`,
-    { hint: 'Look for a proxy, or a server that is not S3, behind the endpoint of the connector.' },
+    `an answer has more than ${MAX_ANSWER_BYTES} bytes, which no answer of S3 or SQS has`,
+    { hint: 'Look for a proxy, or another server, behind endpoint or event_queue_url of the connector.' },
   );
 }
