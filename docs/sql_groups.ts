@@ -86,6 +86,7 @@ export const CONNECTOR_GROUPS: Group[] = [
       'import_timeout',
       'max_file_bytes',
       'max_row_bytes',
+      'max_rows',
     ],
   },
   {

@@ -20,6 +20,8 @@ export interface Config {
   encodeCsvFromBytes: number;
   /** The address that serves `/metrics` and `/healthz`; null: not served. */
   metrics: { host: string; port: number } | null;
+  /** Whether connectors may have a transform. */
+  allowTransform: boolean;
   /** How long a process that reads Parquet may make no progress, in milliseconds. */
   readerStallMs: number;
 }
@@ -57,6 +59,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     },
     graceMs: given.SHUTDOWN_GRACE_SECONDS * 1000,
     encodeCsvFromBytes: given.ENCODE_CSV_FROM_BYTES,
+    allowTransform: given.ALLOW_TRANSFORM === 'true',
     readerStallMs: given.READER_STALL_SECONDS * 1000,
     metrics: given.METRICS_PORT === null ? null : { host: given.METRICS_HOST, port: given.METRICS_PORT },
   };

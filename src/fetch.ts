@@ -1,10 +1,11 @@
 /** Fetches an object into a spool file, which can be read while it grows. */
-import { mkdir, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { addAbortSignal, type Readable } from 'node:stream';
 import type { Connector } from './db/schema.ts';
 import { ConnectorError } from './errors.ts';
 import { type ByteRange, openRange, receiveRange, untilBroken } from './fetch/receive.ts';
+import { FILE_MODE, makeSpoolDirectory } from './fetch/spool_directory.ts';
 import { SpooledFile } from './fetch/spooled_file.ts';
 import { TimeLimit } from './fetch/time_limit.ts';
 import { FORMATS } from './formats/registry.ts';
@@ -100,7 +101,7 @@ async function fetchToDisk(
   options: FetchOptions,
 ): Promise<Fetched> {
   // For every file, because a cleaner of temporary directories may have deleted it.
-  await mkdir(options.spoolDir, { recursive: true, mode: 0o700 });
+  await makeSpoolDirectory(options.spoolDir);
   const path = join(options.spoolDir, options.name);
   const file = new SpooledFile({ path, sizeBytes: object.sizeBytes, available: 0 });
   const stop = new AbortController();
@@ -158,7 +159,7 @@ function firstRange({ object: { sizeBytes }, tailFrom }: Download): ByteRange {
 
 async function receiveAll(download: Download, first: Readable): Promise<void> {
   const { object, file, tailFrom } = download;
-  const handle = await open(file.path, 'w', 0o600);
+  const handle = await open(file.path, 'w', FILE_MODE);
   let body: Readable | null = first;
   try {
     if (tailFrom < object.sizeBytes) {

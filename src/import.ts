@@ -7,6 +7,7 @@ import type { SpooledFile } from './fetch/spooled_file.ts';
 import { fetchFor } from './fetch.ts';
 import type { FilePart } from './formats/format.ts';
 import { FORMATS } from './formats/registry.ts';
+import { checkRowLimit } from './formats/row_limit.ts';
 import { type ImportTransaction, inTransaction } from './import/transaction.ts';
 import { log } from './log.ts';
 import { runOnImport } from './on_import.ts';
@@ -68,8 +69,10 @@ function importInTransaction(
 ): Promise<Imported> {
   return inTransaction(worker, attempt, async (transaction) => {
     let counts: RowCounts = NO_ROWS;
-    for await (const part of readParts(worker, attempt, spooled))
+    for await (const part of readParts(worker, attempt, spooled)) {
       counts = addCounts(counts, await importPart(transaction, attempt, part, counts.rejected));
+      checkRowLimit(counts.read, attempt.connector.max_rows);
+    }
     // The reader may not have needed all bytes, but the whole file must be there.
     await spooled.whole();
     checkCounts(counts);

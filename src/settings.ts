@@ -83,6 +83,13 @@ export const WORKER_SETTINGS = {
     purpose:
       'CSV objects of this size or larger are encoded in a thread, which saves the server the parsing. In bytes.',
   }),
+  ALLOW_TRANSFORM: setting(
+    word(() => 'true', ['true', 'false']),
+    {
+      purpose:
+        'Whether connectors may have a transform: SQL of the person who inserts the connector, which DuckDB runs in a process of its own.',
+    },
+  ),
   READER_STALL_SECONDS: setting(integer(600, 1, 86_400), {
     purpose: 'How long a process that reads Parquet may make no progress. Then it is replaced.',
   }),

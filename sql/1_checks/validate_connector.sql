@@ -140,6 +140,7 @@ begin
   perform s3_connector_private.refuse_out_of_range('max_file_bytes', c.max_file_bytes, 1, 1125899906842624);
   perform s3_connector_private.refuse_out_of_range('max_row_bytes', c.max_row_bytes, 1, 1073741823,
     'PostgreSQL stores at most 1 GiB in a value.');
+  perform s3_connector_private.refuse_out_of_range('max_rows', c.max_rows, 1, 1000000000000000, 'Null: no limit.');
   perform s3_connector_private.refuse_out_of_range('max_tracked_files', c.max_tracked_files, 1, 100000);
   perform s3_connector_private.refuse_out_of_range('max_parallel_files', c.max_parallel_files, 1, 1000,
     format('Null: no limit but the workers'' own. To stop the connector: select s3_connector.pause(%L);', c.name));

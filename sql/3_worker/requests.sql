@@ -25,12 +25,32 @@ end;
 $$;
 comment on function s3_connector_private.refuse_without_worker() is 'Raises 55000 if no worker is alive.';
 
+create or replace function s3_connector_private.refuse_foreign_key(connector s3_connector.connectors, key text)
+returns void language plpgsql stable as $$
+begin
+  -- An error message quotes the file's content. The worker may read more of the bucket than the caller.
+  if key ~ s3_connector_private.glob_regex(connector.pattern)
+    or exists (select from pg_roles r where r.rolname = connector.owner and pg_has_role(session_user, r.oid, 'member'))
+    or exists (select from s3_connector.files f where f.connector_name = connector.name and f.key = refuse_foreign_key.key) then
+    return;
+  end if;
+  raise exception 'cannot read %: the pattern of connector % does not match it', quote_literal(key), quote_literal(connector.name)
+    using errcode = 'insufficient_privilege',
+      hint = format('Only the owner of the connector, %I, may try other keys than those that match %L.', connector.owner, connector.pattern);
+end;
+$$;
+comment on function s3_connector_private.refuse_foreign_key(s3_connector.connectors, text) is
+  'Raises 42501 if the connector does not import the key, unless the session may become the connector''s owner.';
+
 create or replace function s3_connector._add_request(new_kind text, name text, new_argument text default null)
 returns bigint language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   connector s3_connector.connectors := s3_connector_private.require_connector(name);
   request_id bigint;
 begin
+  if new_kind = 'dry_run_file' then
+    perform s3_connector_private.refuse_foreign_key(connector, new_argument);
+  end if;
   perform s3_connector_private.refuse_without_worker();
   delete from s3_connector_private.requests r where r.asked_at < now() - interval '1 day';
   insert into s3_connector_private.requests (kind, connector_name, argument)
@@ -40,7 +60,7 @@ begin
 end;
 $$;
 comment on function s3_connector._add_request(text, text, text) is
-  'Adds a request and its job, and deletes requests older than a day. Returns its id.';
+  'Adds a request and its job, and deletes requests older than a day. Returns its id. Refuses a key that the caller may not read.';
 
 create or replace function s3_connector_private.start_request(request_id bigint, new_worker_id integer)
 returns table (id bigint, connector_name text, argument text) language sql set search_path = pg_catalog, pg_temp as $$

@@ -37,6 +37,7 @@ comment on column s3_connector.connectors.max_bad_rows is 'With on_bad_row skip:
 comment on column s3_connector.connectors.file_id_column is 'A column of the target table that gets the files.id of each row''s file. undo_file needs it.';
 comment on column s3_connector.connectors.max_file_bytes is 'Maximum size of an object, in bytes. A larger one fails, and so does one that expands to more than 20 times this size.';
 comment on column s3_connector.connectors.max_row_bytes is 'Maximum size of a row, in bytes. A larger row fails its file.';
+comment on column s3_connector.connectors.max_rows is 'A file with more rows fails, and none of them is kept: a small compressed file may have hundreds of millions. Null: no limit.';
 comment on column s3_connector.connectors.max_tracked_files is 'Maximum number of files that have not ended. A poll enqueues only as many as there are free places.';
 comment on column s3_connector.connectors.max_parallel_files is 'Maximum number of files that are imported at the same time. 1: strictly in key order. Null: as many as the workers run.';
 comment on column s3_connector.connectors.max_attempts is 'Maximum number of attempts at a file after passing errors; 1 to 100. Failures because the bucket cannot be read at all do not count.';

@@ -3,7 +3,7 @@ import 'dotenv/config';
 import { type Config, readConfig, readLogSettings } from '../config.ts';
 import { locate } from '../errors.ts';
 import { checkDatabase } from './doctor_database.ts';
-import { checkCredentials, checkNode, checkSpool } from './doctor_machine.ts';
+import { checkCredentials, checkNode, checkReaders, checkSpool } from './doctor_machine.ts';
 import type { Finding } from './finding.ts';
 
 /** Prints the result of each step. The exit status is 1 if one failed. */
@@ -29,6 +29,7 @@ async function* findAll(): AsyncGenerator<Finding> {
   if (!config) return;
   yield* checkDatabase(config);
   yield await checkSpool(config);
+  yield checkReaders(config);
   yield await checkCredentials(config);
 }
 

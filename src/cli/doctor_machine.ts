@@ -3,6 +3,7 @@ import { mkdtemp, rm, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../config.ts';
 import { ConnectorError } from '../errors.ts';
+import { confinementNotices } from '../formats/parquet/confinement.ts';
 import { S3Sources } from '../sources/s3.ts';
 import { makeSpool } from '../worker/spool.ts';
 import { type Finding, tryStep } from './finding.ts';
@@ -45,6 +46,19 @@ export async function checkSpool({ spoolDir, concurrency }: Config): Promise<Fin
     },
     'Set SPOOL_DIR to a directory that this user can write.',
   );
+}
+
+/** Finds whether the operating system limits what a hostile Parquet file can reach. */
+export function checkReaders({ spoolDir }: Config): Finding {
+  const notices = confinementNotices(spoolDir);
+  if (notices.length === 0)
+    return { step: 'readers', state: 'ok', message: 'processes that read Parquet are confined' };
+  return {
+    step: 'readers',
+    state: 'note',
+    message: notices.map(({ message }) => message).join('; '),
+    hint: notices.map(({ hint }) => hint).join(' '),
+  };
 }
 
 /** Finds whether there are AWS credentials. A worker that reads only public buckets needs none. */

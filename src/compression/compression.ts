@@ -6,6 +6,8 @@ import type { SpooledFile } from '../fetch/spooled_file.ts';
 export interface Entry {
   /** The name in the archive. Never use it as a path. Null for the file itself. */
   name: string | null;
+  /** Its expanded size as the archive's directory says; absent if there is none. */
+  sizeBytes?: number;
   /**
    * Returns a new stream of the expanded bytes. It may be called more than once, also after the iteration has ended. The
    * stream opens the file when it is first read, and closes it when it ends or is destroyed.

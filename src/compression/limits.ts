@@ -2,6 +2,13 @@
 import { ConnectorError } from '../errors.ts';
 import type { Limits } from './compression.ts';
 
+/** How many times max_file_bytes a file may have when expanded, in any format. */
+const MAX_EXPANSION = 20;
+
+export function limitsOf({ max_file_bytes }: { max_file_bytes: number }): Limits {
+  return { maxExpandedBytes: max_file_bytes * MAX_EXPANSION };
+}
+
 /**
  * Checks the expanded size so far, in bytes.
  * @throws ConnectorError `expanded_too_large`

@@ -7,8 +7,8 @@ import { ConnectorError } from '../errors.ts';
 import { CHUNK_BYTES, type Compression, type Limits } from './compression.ts';
 import { checkExpanded } from './limits.ts';
 
-/** A limit, because each entry is a COPY of its own. */
-const MAX_ENTRIES = 100_000;
+/** A limit, because each entry is a COPY of its own: so many small ones take some 10 s. */
+const MAX_ENTRIES = 10_000;
 /** The size of an entry's local header, without its name. */
 const LOCAL_HEADER_BYTES = 30;
 /** If an archive was written on Unix, the upper half of the attributes has the type of the file (APPNOTE.TXT 4.4.2, 4.4.15). */
@@ -53,7 +53,8 @@ export const zip: Compression = {
     checkApart(await listMembers(path, limits));
     for await (const { member, archive, entry } of members(path)) {
       member.start = await dataStart(archive, entry, member.name);
-      yield { name: member.name, open: () => Readable.from(expand(path, member), { objectMode: false }) };
+      const { name, size } = member;
+      yield { name, sizeBytes: size, open: () => Readable.from(expand(path, member), { objectMode: false }) };
     }
   },
 };

@@ -53,6 +53,7 @@ export interface ConnectorsTable {
   file_id_column: string | null;
   max_file_bytes: Generated<number>;
   max_row_bytes: Generated<number>;
+  max_rows: number | null;
   max_tracked_files: Generated<number>;
   max_parallel_files: number | null;
   max_attempts: Generated<number>;

@@ -1,11 +1,12 @@
 /** The "spooled file": an object on the worker's disk, which can be read while it grows. */
 import { createReadStream } from 'node:fs';
-import { mkdir, unlink, writeFile } from 'node:fs/promises';
+import { unlink, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { countDiscardedBytes } from '../buffer_gc.ts';
 import { injectFault } from '../data_faults.ts';
 import { ConnectorError } from '../errors.ts';
+import { FILE_MODE, makeSpoolDirectory } from './spool_directory.ts';
 
 /** How much of a growing file is read at a time. */
 const READ_BYTES = 1 << 20;
@@ -214,6 +215,6 @@ function spoolCut(actual: number, expected: number): ConnectorError {
 }
 
 async function writeNew(path: string, bytes: Buffer): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  await writeFile(path, bytes, { mode: 0o600 });
+  await makeSpoolDirectory(dirname(path));
+  await writeFile(path, bytes, { mode: FILE_MODE });
 }

@@ -3,6 +3,7 @@
  * In large files, values whose parsing is certain are encoded as binary, which saves PostgreSQL the parsing.
  */
 import { type Entry, type Limits, openEntries } from '../compression/entries.ts';
+import { limitsOf } from '../compression/limits.ts';
 import type { SpooledFile } from '../fetch/spooled_file.ts';
 import { readBatches } from './csv/batches.ts';
 import { toCopyInputs } from './csv/binary/copies.ts';
@@ -27,18 +28,17 @@ import type {
   RowBatch,
 } from './format.ts';
 import type { RowBytes } from './row_bytes.ts';
-
-/** The limit for expanded bytes, as a multiple of max_file_bytes. */
-const MAX_EXPANSION = 20;
+import { checkRowLimit } from './row_limit.ts';
 
 export const csv: FileFormat = {
   tailBytes: 0,
   async *parts(spooled, settings, tools, signal) {
-    const limits = { maxExpandedBytes: settings.max_file_bytes * MAX_EXPANSION };
-    const large = spooled.sizeBytes >= tools.config.encodeCsvFromBytes;
-    const file = { spooled, limits, encoders: large ? tools.encoders : null, signal };
+    const limits = limitsOf(settings);
     let position = 0;
     for await (const entry of openEntries(spooled, limits)) {
+      // A thread that reads an entry reads the archive's directory first, which costs more than a small entry is worth.
+      const large = (entry.sizeBytes ?? spooled.sizeBytes) >= tools.config.encodeCsvFromBytes;
+      const file = { spooled, limits, encoders: large ? tools.encoders : null, signal };
       const part = new CsvPart(file, entry, position++, settings);
       // An empty entry has no rows, and no header to compare.
       if (await part.readFirst()) yield part;
@@ -50,7 +50,7 @@ export const csv: FileFormat = {
 interface CsvFile {
   spooled: SpooledFile;
   limits: Limits;
-  /** Null for a file that is too small to be worth encoding. */
+  /** Null for an entry that is too small to be worth encoding. */
   encoders: FormatTools['encoders'] | null;
   signal: AbortSignal;
 }
@@ -66,6 +66,7 @@ class CsvPart implements FilePart {
   readonly #source: RowsSource;
   readonly #dialect: CsvDialect;
   readonly #maxRowBytes: number;
+  readonly #maxRows: number | null;
   readonly #timeZone: string;
   #header: Header | undefined;
 
@@ -75,6 +76,7 @@ class CsvPart implements FilePart {
     this.#position = position;
     this.#dialect = toDialect(settings);
     this.#maxRowBytes = settings.max_row_bytes;
+    this.#maxRows = settings.max_rows;
     this.#timeZone = settings.time_zone;
     this.#source = { entry, dialect: this.#dialect, maxRowBytes: this.#maxRowBytes, signal: file.signal };
   }
@@ -121,7 +123,12 @@ class CsvPart implements FilePart {
     const rows = openRows(this.#source);
     const { newline, lineOffset } = this.#rowsStart();
     const data = this.#isWhole(plan)
-      ? limitRows(rows, this.#dialect, { maxRowBytes: this.#maxRowBytes, newline, lineOffset })
+      ? limitRows(rows, this.#dialect, {
+          maxRowBytes: this.#maxRowBytes,
+          maxRows: this.#maxRows,
+          newline,
+          lineOffset,
+        })
       : this.#rewrite(rows, plan, { newline, lineOffset });
     return rawInput(data, this.#dialect, { newline, lineOf: (line) => lineOffset + line });
   }
@@ -135,8 +142,13 @@ class CsvPart implements FilePart {
       : (records, lineOf) => this.#rewrite([records], plan, { newline: start.newline, lineOf });
     const rules = { dialect: this.#dialect, newline: start.newline, maxRowBytes, expectedFields };
     const options = { ...start, maxRowBytes, expectedFields };
-    for await (const batch of readBatches(openRows(this.#source), this.#dialect, options))
-      yield toRowBatch(batch, { ...rules, rewrite });
+    let rows = 0;
+    for await (const records of readBatches(openRows(this.#source), this.#dialect, options)) {
+      const batch = toRowBatch(records, { ...rules, rewrite });
+      rows += batch.rowsRead;
+      checkRowLimit(rows, this.#maxRows);
+      yield batch;
+    }
   }
 
   /** Whether COPY gets the records unchanged. */
@@ -152,6 +164,7 @@ class CsvPart implements FilePart {
     return rewriteRecords(rows, this.#dialect, {
       ...place,
       maxRowBytes: this.#maxRowBytes,
+      maxRows: this.#maxRows,
       keep: plan.columns.map((column) => column.position),
       append: constantFields(plan.constants, this.#dialect),
       expectedFields: this.columnCount,
@@ -175,7 +188,12 @@ class CsvPart implements FilePart {
     const { spooled, limits, signal } = this.#file;
     const encoder = await encoders.acquire(signal);
     try {
-      yield* encoder.read(spooled, { limits, entry: this.#position, plan });
+      let rows = 0;
+      for await (const section of encoder.read(spooled, { limits, entry: this.#position, plan })) {
+        rows += section.rows;
+        checkRowLimit(rows, this.#maxRows);
+        yield section;
+      }
     } finally {
       encoders.release(encoder);
     }

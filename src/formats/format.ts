@@ -131,7 +131,7 @@ export interface FilePart {
 
 /** What the worker lends a format. */
 export interface FormatTools {
-  readonly config: { encodeCsvFromBytes: number };
+  readonly config: { encodeCsvFromBytes: number; allowTransform: boolean };
   /** Processes that read Parquet. */
   readonly readers: Pool<Reader>;
   /** Readers that also sort; null where nothing is to be sorted. */
@@ -153,6 +153,7 @@ export interface FormatSettings {
   transform: string | null;
   max_file_bytes: number;
   max_row_bytes: number;
+  max_rows: number | null;
 }
 
 /** A file format. A new one is one new file, and its line in registry.ts. */

@@ -19,7 +19,8 @@ import type {
 } from './format.ts';
 import { splitLines, toBatch, wholeLines } from './parquet/batches.ts';
 import { planBinary } from './parquet/binary/kinds.ts';
-import { explain, nulInName, unreadableColumn } from './parquet/errors.ts';
+import { explain, nulInName, transformNotAllowed, unreadableColumn } from './parquet/errors.ts';
+import { limitExpansion, refuseTooManyRows } from './parquet/limits.ts';
 import type { FileDescription, ReaderColumn, RowGroup, Sorting } from './parquet/protocol.ts';
 import { quoteName, quoteText } from './parquet/quote.ts';
 import { type Reader, type ReadRequest, readTooEarly } from './parquet/reader_process.ts';
@@ -39,6 +40,7 @@ export const parquet: FileFormat = {
   // The footer says where everything is, and it is at the end.
   tailBytes: TAIL_BYTES,
   async *parts(file: SpooledFile, settings: FormatSettings, tools: FormatTools, signal: AbortSignal) {
+    if (settings.transform !== null && !tools.config.allowTransform) throw transformNotAllowed();
     // An empty object is not valid Parquet, but it has no rows, so it does not fail.
     if (file.sizeBytes === 0) return;
     await file.onDisk();
@@ -142,6 +144,7 @@ class ParquetPart implements FilePart {
   }
 
   copyInputs(plan: CopyPlan): CopyInput[] {
+    this.#refuseTooManyRows(plan);
     return [
       toInput(
         this.#copyRequest(plan),
@@ -151,6 +154,7 @@ class ParquetPart implements FilePart {
   }
 
   async sort(plan: CopyPlan, keys: SortKey[]): Promise<SortedRows | null> {
+    this.#refuseTooManyRows(plan);
     const { file, sorters, signal } = this.#source;
     const columns = this.#matched(plan);
     const endRow = this.#rowCount === null ? `${ROW_NUMBER} < 0` : null;
@@ -167,13 +171,14 @@ class ParquetPart implements FilePart {
       },
       copyInputs: () => {
         const request = this.#copyRequest(plan, { sorting });
-        return [toInput(request, this.#checkCount(this.#readExplained(reader, request)))];
+        return [toInput(request, this.#check(this.#readExplained(reader, request)))];
       },
       close: () => sorters.release(reader),
     };
   }
 
   async *batches(plan: CopyPlan): AsyncGenerator<RowBatch> {
+    this.#refuseTooManyRows(plan);
     const read = new CountedRows(this.#read((rows) => this.#textRequest(plan, 'mark', { rows })));
     let row = 1;
     for await (const chunk of wholeLines(read)) {
@@ -216,6 +221,7 @@ class ParquetPart implements FilePart {
         numbers: this.#numberIn(selection) === null ? 'none' : order,
       },
       maxRowBytes: this.#settings.max_row_bytes,
+      maxRows: this.#settings.max_rows,
       confinedTo: this.#confinedTo,
       sorting,
     };
@@ -267,7 +273,7 @@ class ParquetPart implements FilePart {
   }
 
   #read(requestFor: (rows?: RowRange) => ReadRequest): RowBytes {
-    return this.#checkCount(this.#readRanges(requestFor));
+    return this.#check(this.#readRanges(requestFor));
   }
 
   /** Reads the file as its bytes come. The reader is released while the file waits for bytes, so that others can use it. */
@@ -288,9 +294,13 @@ class ParquetPart implements FilePart {
     return count;
   }
 
-  /** @throws ConnectorError `rows_do_not_add_up` if the number of rows differs from the footer's */
-  async *#checkCount(rows: RowBytes): RowBytes {
-    const count = yield* rows;
+  #refuseTooManyRows(plan: CopyPlan): void {
+    if (this.#rowCount !== null) refuseTooManyRows(this.#rowCount, plan, this.#settings);
+  }
+
+  /** @throws ConnectorError `rows_do_not_add_up` if the number of rows differs from the footer's, `expanded_too_large` */
+  async *#check(rows: RowBytes): RowBytes {
+    const count = yield* limitExpansion(rows, this.#settings);
     if (this.#rowCount !== null && count !== this.#rowCount)
       throw rowsDoNotAddUp(`the file's footer says ${this.#rowCount}, and ${count} were read`);
     return count;

@@ -3,6 +3,7 @@ import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
 import type { Config } from '../config.ts';
 import { ConnectorError } from '../errors.ts';
+import { limitAnswers } from './answers.ts';
 import { countRequests } from './s3_requests.ts';
 import { type CredentialProvider, roleCredentials, sessionName } from './s3_role.ts';
 
@@ -77,7 +78,7 @@ export class S3Clients {
       }),
     );
     this.#requestHandler ??= client.config.requestHandler;
-    return client;
+    return limitAnswers(client);
   }
 
   #authentication(settings: S3Settings): Pick<S3ClientConfig, 'signer' | 'credentials'> {

@@ -8,6 +8,7 @@ import {
 } from '@aws-sdk/client-sqs';
 import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
 import { ConnectorError } from '../errors.ts';
+import { limitAnswers } from './answers.ts';
 
 /** The limits of SQS for one request: seconds to wait, and messages. */
 export const LONGEST_WAIT_SECONDS = 20;
@@ -76,7 +77,7 @@ export class SqsQueues {
     const region = awsRegion ?? process.env.AWS_REGION ?? process.env.AWS_DEFAULT_REGION ?? 'us-east-1';
     const client = this.#clients.get(region) ?? this.#make(region);
     this.#clients.set(region, client);
-    return client;
+    return limitAnswers(client);
   }
 
   #make(region: string): SQSClient {
@@ -93,7 +94,7 @@ export class SqsQueues {
       },
     });
     this.#requestHandler ??= client.config.requestHandler;
-    return client;
+    return limitAnswers(client);
   }
 }
 

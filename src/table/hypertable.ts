@@ -70,10 +70,15 @@ function quoteColumn(name: string): string {
   return pg.escapeIdentifier(name);
 }
 
-/** Quotes the column of an item of order_by: `time desc nulls last`. */
+/** Quotes the column of an item of order_by: `time desc nulls last`. The column is the first word at least. */
 function quoteOrder(item: string): string {
-  const [, name, direction] = /^(.*?)((?:\s+(?:asc|desc))?(?:\s+nulls\s+(?:first|last))?)\s*$/is.exec(item)!;
-  return `${pg.escapeIdentifier(name!.trim())}${direction}`;
+  const words = item.match(/\S+/g) ?? [];
+  const wordAt = (fromEnd: number) => (words.length > fromEnd ? words.at(-fromEnd)!.toLowerCase() : '');
+  const nulls = wordAt(2) === 'nulls' && ['first', 'last'].includes(wordAt(1)) ? 2 : 0;
+  const ways = ['asc', 'desc'].includes(wordAt(nulls + 1)) ? 1 : 0;
+  const direction = words.slice(words.length - nulls - ways);
+  const end = direction.reduceRight((at, word) => item.lastIndexOf(word, at - word.length), item.length);
+  return [pg.escapeIdentifier(item.slice(0, end).trim()), ...direction].join(' ');
 }
 
 /** Returns whether the column's type (42809, wrong_object_type) or the interval for it (22023) was refused. */

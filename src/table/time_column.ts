@@ -34,5 +34,9 @@ function nameRank(column: FileColumn): number {
 
 /** Returns the type in lower case, without precision: a mapping's type is as its author wrote it. */
 function plainType(column: FileColumn): string {
-  return column.type.toLowerCase().replace(/\s*\(\s*\d+\s*\)/, '');
+  const words = column.type
+    .toLowerCase()
+    .replace(/\(\s*\d+\s*\)/, ' ')
+    .match(/\S+/g);
+  return words?.join(' ') ?? '';
 }

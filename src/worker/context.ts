@@ -6,9 +6,11 @@ import type { Config } from '../config.ts';
 import { SessionPool } from '../db/connections.ts';
 import { openControl } from '../db/control.ts';
 import { EncoderThread } from '../formats/csv/binary/encoder_thread.ts';
+import { confinementNotices } from '../formats/parquet/confinement.ts';
 import { Reader } from '../formats/parquet/reader_process.ts';
 import { Pool } from '../formats/pool.ts';
 import { RefusedSessions } from '../import/session.ts';
+import { log } from '../log.ts';
 import { S3Sources } from '../sources/s3.ts';
 import type { WorkerContext } from '../task.ts';
 import { Attempts } from './attempts.ts';
@@ -35,6 +37,7 @@ export async function openContext(
 ): Promise<WorkerContext> {
   const spoolDir = await openSpool(config.spoolDir);
   resources.add(() => rm(spoolDir, { recursive: true, force: true }));
+  for (const { message, hint } of confinementNotices(spoolDir)) log.warn('readers', { message, hint });
   const liveness = new Liveness(config.databaseUrl, config.concurrency);
   resources.add(() => liveness.stop());
   await liveness.start();

@@ -1,8 +1,9 @@
 /** The "spool": the directory of a worker for objects that are being imported. */
-import { lstat, mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { lstat, readdir, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { ConnectorError } from '../errors.ts';
+import { makeNewDirectory, makeSpoolDirectory } from '../fetch/spool_directory.ts';
 import { log } from '../log.ts';
 
 /** The sticky bit: everyone can create entries, and nobody can replace those of others. */
@@ -19,14 +20,14 @@ export async function openSpool(spoolDir: string): Promise<string> {
   await removeLeftBehind(spoolDir);
   const own = join(spoolDir, `${hostname()}.${process.pid}`);
   // Not recursive: one that somebody else has just made is an error.
-  await mkdir(own, { mode: 0o700 });
+  await makeNewDirectory(own);
   return own;
 }
 
 /** Creates the directory of all workers. @throws ConnectorError `bad_setting` if another user controls it */
 export async function makeSpool(spoolDir: string): Promise<void> {
   await refuseForeign(spoolDir);
-  await mkdir(spoolDir, { recursive: true, mode: 0o700 });
+  await makeSpoolDirectory(spoolDir);
   await refuseForeign(spoolDir);
 }
 

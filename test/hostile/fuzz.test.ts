@@ -68,7 +68,7 @@ test(`a worker survives ${PARQUET_FILES} mutated Parquet files`, async (t) => {
   // The tables are created from valid files.
   for (const name of names)
     assert.deepEqual(
-      (await world.settled(name)).map((file) => file.status),
+      (await world.settled(name)).map((file) => file.error_message ?? file.status),
       ['success'],
     );
   for (let i = 0; i < PARQUET_FILES; i++) {

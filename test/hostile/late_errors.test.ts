@@ -247,6 +247,7 @@ test('a sorted transform ends with its last row', async () => {
           keys: [{ column: 'id', dictionary: false, direction: 'desc nulls first' }],
         },
         maxRowBytes: 1000,
+        maxRows: null,
         confinedTo: path,
       }),
     );

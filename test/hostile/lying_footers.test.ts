@@ -220,7 +220,7 @@ test('data that is read before the file has arrived is checked against the bytes
     const reader = await readers.acquire(AbortSignal.timeout(60_000));
     try {
       const pieces = await Array.fromAsync(
-        reader.read({ type: 'read', query, rows: expected, maxRowBytes: 1000, extent }),
+        reader.read({ type: 'read', query, rows: expected, maxRowBytes: 1000, maxRows: null, extent }),
       );
       return Buffer.concat(pieces).toString().trim().split('\n');
     } finally {

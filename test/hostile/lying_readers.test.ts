@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -16,6 +16,8 @@ const world = await openWorld();
 const { db } = world;
 const directory = await mkdtemp(join(tmpdir(), 'lies-'));
 after(() => rm(directory, { recursive: true, force: true }));
+// The reader of a worker that runs as root is another user.
+await chmod(directory, 0o755);
 const ordersFile = join(directory, 'lie.json');
 const order = (lie: DataFault | { place: null }) => writeFile(ordersFile, JSON.stringify(lie));
 

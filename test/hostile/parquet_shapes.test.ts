@@ -83,7 +83,7 @@ const FILES: Record<string, () => Buffer | Promise<Buffer>> = {
 /** Error codes that are ours, not DuckDB's. */
 const REFUSED: Record<string, string> = {
   'a page of 2 GB': 'bad_parquet',
-  '2^62 rows, of as many values': 'bad_parquet',
+  '2^62 rows, of as many values': 'expanded_too_large',
   'lists in lists, 60 deep': 'unsupported_nesting',
   '3,000 columns': 'sql_54011',
   'a column whose name has a NUL': 'nul_character',

@@ -114,6 +114,7 @@ test('doctor reports a ready machine and database as ready', async () => {
     'database',
     'migrations',
     'node',
+    'readers',
     'role',
     'settings',
     'spool',

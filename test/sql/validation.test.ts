@@ -143,6 +143,7 @@ const refusals: [columns: Columns, says: RegExp][] = [
   [{ max_bad_rows: -1, on_bad_row: 'skip' }, /max_bad_rows must be between 0/],
   [{ max_file_bytes: 0 }, /max_file_bytes must be between 1/],
   [{ max_row_bytes: 1073741824 }, /max_row_bytes must be between 1 and 1073741823/],
+  [{ max_rows: 0 }, /max_rows must be between 1/],
   [{ max_tracked_files: 0 }, /max_tracked_files/],
   [{ max_parallel_files: 0 }, /max_parallel_files/],
   [{ max_attempts: 101 }, /max_attempts/],

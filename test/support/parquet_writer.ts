@@ -87,7 +87,7 @@ function elementOf(
 }
 
 /** A value in Thrift: the number of its type, and its bytes. */
-interface Field {
+export interface Field {
   type: number;
   bytes: Buffer;
 }
@@ -96,15 +96,15 @@ interface Field {
 export type Struct = Record<number, Field | undefined>;
 
 export const i32 = (value: number): Field => ({ type: 5, bytes: varint(zigzag(BigInt(value))) });
-const i64 = (value: number): Field => ({ type: 6, bytes: varint(zigzag(BigInt(value))) });
+export const i64 = (value: number): Field => ({ type: 6, bytes: varint(zigzag(BigInt(value))) });
 export const bool = (value: boolean): Field => ({ type: value ? 1 : 2, bytes: Buffer.alloc(0) });
 export const struct = (fields: Struct): Field => ({ type: 12, bytes: writeStruct(fields) });
 
-function text(value: string): Field {
+export function text(value: string): Field {
   return { type: 8, bytes: Buffer.concat([varint(BigInt(Buffer.byteLength(value))), Buffer.from(value)]) };
 }
 
-function list(items: Field[]): Field {
+export function list(items: Field[]): Field {
   return {
     type: 9,
     bytes: Buffer.concat([
@@ -114,7 +114,7 @@ function list(items: Field[]): Field {
   };
 }
 
-function writeStruct(fields: Struct): Buffer {
+export function writeStruct(fields: Struct): Buffer {
   const parts: Buffer[] = [];
   let last = 0;
   for (const [id, field] of Object.entries(fields)) {
@@ -134,7 +134,7 @@ function varint(value: bigint): Buffer {
   return Buffer.from([...bytes, Number(rest)]);
 }
 
-function uint32(value: number): Buffer {
+export function uint32(value: number): Buffer {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32LE(value);
   return bytes;

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
@@ -65,6 +65,8 @@ export async function openWorld(on?: Postgres): Promise<World> {
   const credentials: Credentials[] = [CREDENTIALS];
   const server = await startBucketServer({ credentials });
   const spoolDir = await mkdtemp(join(tmpdir(), 's3-connector-test-'));
+  // A worker that runs as root reads Parquet in processes of another user, who must get to its spool.
+  await chmod(spoolDir, 0o711);
   const bucket = 'test-bucket';
   const workers: WorkerProcess[] = [];
   server.store.createBucket(bucket);

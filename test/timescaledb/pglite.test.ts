@@ -55,6 +55,8 @@ const CONNECTOR = {
   on_conflict: 'fail',
   on_bad_row: 'fail',
   max_row_bytes: 2 ** 21,
+  max_file_bytes: 2 ** 30,
+  max_rows: null,
 };
 
 test('a hypertable is created from a file and takes its rows in binary form', async () => {

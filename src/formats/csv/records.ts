@@ -1,4 +1,5 @@
 /** Reads the header of a CSV file, and passes its records on while checking them. */
+import { checkRowLimit } from '../row_limit.ts';
 import { type CsvDialect, dialectBytes } from './dialect.ts';
 import { decodeName, isUtf8 } from './encoding.ts';
 import { END_MARKER, endMarkerFound } from './end_marker.ts';
@@ -94,12 +95,12 @@ function resume(first: Buffer, source: AsyncIterator<Buffer>): AsyncIterableIter
  * Passes the bytes through unchanged, and returns the number of rows. Throws before PostgreSQL sees a row that is too
  * long, a NUL character, or the end marker.
  *
- * @throws ConnectorError `end_of_data_marker`, and as `RecordScanner`
+ * @throws ConnectorError `end_of_data_marker`, `too_many_rows`, and as `RecordScanner`
  */
 export async function* limitRows(
   chunks: AsyncIterable<Buffer> | Iterable<Buffer>,
   dialect: CsvDialect,
-  options: RowsStart & { maxRowBytes: number },
+  options: RowsStart & { maxRowBytes: number; maxRows?: number | null },
 ): AsyncGenerator<Buffer, number> {
   const bytes = dialectBytes(dialect);
   const scanner = new RecordScanner(bytes, { ...options, fields: 'ignore' });
@@ -133,6 +134,7 @@ export async function* limitRows(
     }
     counter.load(ended ? chunk.subarray(scanner.start) : chunk);
     counter.next();
+    checkRowLimit(rows, options.maxRows ?? null);
     yield chunk;
   }
   return scanner.finish() === RECORD_END ? rows + 1 : rows;

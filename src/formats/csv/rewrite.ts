@@ -1,5 +1,6 @@
 /** Rewrites CSV records for a table that lacks some of the file's columns, or has constants. */
 import { ConnectorError } from '../../errors.ts';
+import { checkRowLimit } from '../row_limit.ts';
 import { type CsvDialect, type DialectBytes, dialectBytes } from './dialect.ts';
 import { endMarkerFound } from './end_marker.ts';
 import { OutputChunks } from './output.ts';
@@ -13,6 +14,8 @@ export interface RewriteOptions extends RowsStart {
   expectedFields: number;
   /** In bytes, without the record's line end. */
   maxRowBytes: number;
+  /** Null, the default: no limit. */
+  maxRows?: number | null;
   /** Maps a line of these records to the file's line. Default: the same line. */
   lineOf?: (line: number) => number;
 }
@@ -21,7 +24,7 @@ export interface RewriteOptions extends RowsStart {
  * Yields the records with the kept fields and the constants; returns the number of records. Kept fields and line ends are
  * unchanged, so that COPY counts the same lines. The encoding of dropped fields is not checked.
  *
- * @throws ConnectorError `ragged_row`, `end_of_data_marker`, and as `RecordScanner`
+ * @throws ConnectorError `ragged_row`, `end_of_data_marker`, `too_many_rows`, and as `RecordScanner`
  */
 export async function* rewriteRecords(
   chunks: AsyncIterable<Buffer> | Iterable<Buffer>,
@@ -31,6 +34,7 @@ export async function* rewriteRecords(
   const rewriter = new Rewriter(dialectBytes(dialect), options);
   for await (const chunk of chunks) {
     rewriter.chunk(chunk);
+    checkRowLimit(rewriter.rows, options.maxRows ?? null);
     yield* rewriter.output.full();
   }
   rewriter.finish();

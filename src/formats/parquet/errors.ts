@@ -3,6 +3,9 @@ import { ConnectorError } from '../../errors.ts';
 import type { ReaderColumn } from './protocol.ts';
 import { RAISED, readRaised } from './text.ts';
 
+/** How DuckDB, C++ and V8 begin to say that there is no memory. A reader that said so is not used again. */
+export const OUT_OF_MEMORY = /^(Out of Memory|std::bad_alloc|Array buffer allocation failed)/;
+
 /** Returns the error for a column that the table needs but that cannot be read. */
 export function unreadableColumn({ name, unreadable }: ReaderColumn): ConnectorError {
   const { code, reason } = unreadable!;
@@ -27,23 +30,38 @@ export function explain(error: unknown, transform: string | null): unknown {
   if (error.code !== 'reader_failed') return error;
   const raised = error.message.indexOf(RAISED);
   if (raised !== -1) return raisedError(error.message.slice(raised + RAISED.length));
-  if (error.message.startsWith('Out of Memory')) return outOfMemory(error);
+  if (OUT_OF_MEMORY.test(error.message)) return outOfMemory(error);
   if (transform !== null) return transformFailed(error);
   return new ConnectorError('bad_parquet', `the file cannot be read as Parquet: ${reasonOf(error)}`, {
     cause: error,
   });
 }
 
+export function transformNotAllowed(): ConnectorError {
+  return new ConnectorError('transform_not_allowed', 'this worker runs no transforms', {
+    hint: "Set transform of the connector to null. Or ask the worker's operator to set ALLOW_TRANSFORM to true, then retry the file.",
+  });
+}
+
 function transformFailed(cause: ConnectorError): ConnectorError {
   return new ConnectorError('transform_failed', `the transform cannot be run: ${reasonOf(cause)}`, {
-    hint: 'The transform must be one DuckDB select that reads only the relation "file". Pause the connector, fix its transform, and test it with dry_run_file.',
+    hint: 'The transform must be one DuckDB select that reads only the relation "file", and calls only functions that compute values. Pause the connector, fix its transform, and test it with dry_run_file.',
     cause,
   });
 }
 
+/** Longer reasons are cut, in characters: DuckDB quotes names and values of the file. */
+const MAX_REASON = 1000;
+/** A word that begins like a path, with the quotes around it. */
+const PATH = / ?['"]?\/[^'" ]*['"]?/g;
+
 /** Returns the first line of the message, without local paths. */
-function reasonOf({ message }: ConnectorError): string {
-  return message.split('\n')[0]!.replace(/ ?['"]?\/[^'" ]*\/[\w.]+['"]?/g, '');
+export function reasonOf({ message }: Pick<Error, 'message'>): string {
+  const line = message.slice(0, MAX_REASON).split('\n', 1)[0]!;
+  return line.replace(PATH, (word) => {
+    const [first, last] = [word.indexOf('/'), word.lastIndexOf('/')];
+    return first === last ? word : word.slice(last + 1).replace(/^[\w.]*['"]?/, '');
+  });
 }
 
 function outOfMemory(cause: ConnectorError): ConnectorError {

@@ -12,6 +12,7 @@ export type ReaderRequest = {
       query: string;
       rows: ExpectedRows;
       maxRowBytes: number;
+      maxRows: number | null;
       sorting?: Sorting | undefined;
       extent?: Extent | null;
     }
@@ -21,6 +22,7 @@ export type ReaderRequest = {
       plan: BinaryPlan;
       rows: ExpectedRows;
       maxRowBytes: number;
+      maxRows: number | null;
       sorting?: Sorting | undefined;
       extent?: Extent | null;
     }
@@ -74,7 +76,8 @@ export type Outcome =
   | { type: 'failed'; message: string; rows: number }
   | { type: 'rows_do_not_add_up'; message: string }
   | { type: 'transform_refused'; message: string }
-  | { type: 'row_too_large'; row: number; bytes: number };
+  | { type: 'row_too_large'; row: number; bytes: number }
+  | { type: 'too_many_rows'; rows: number };
 
 /** The file descriptor to which a reader process writes rows, and nothing else. */
 export const OUTPUT = 3;

@@ -2,7 +2,7 @@
  * The reader process. It runs DuckDB apart from the worker: a file that crashes DuckDB, or takes all memory, then ends one
  * attempt and not the worker. It serves one request at a time and has no secrets.
  */
-import { writeFileSync, writeSync } from 'node:fs';
+import { writeSync } from 'node:fs';
 import {
   type DuckDBBlobValue,
   type DuckDBConnection,
@@ -12,13 +12,15 @@ import {
 } from '@duckdb/node-api';
 import { ChunkEncoder } from './binary/encode.ts';
 import { makeWriter } from './binary/writers.ts';
+import { confine } from './confine.ts';
 import { describeColumns, listLeaves, listRowGroups, whyUnreadable } from './describe.ts';
 import { OUTPUT, type Outcome, type ReaderAnswer, type ReaderRequest, spillDirectory } from './protocol.ts';
 import { quoteText } from './quote.ts';
 import { readWithinExtent } from './read_log.ts';
 import { BrokenStream, streamRows } from './row_stream.ts';
 import { withOrder } from './sort.ts';
-import { parseQuery, refusal, transformed } from './transform.ts';
+import { parseQuery, transformed } from './transform.ts';
+import { refusal } from './transform_check.ts';
 
 /** How many bytes are gathered before they are written. */
 const CHUNK_BYTES = 1 << 18;
@@ -27,13 +29,22 @@ const MAX_SPILLED = '16GB';
 
 type RequestOf<Type extends ReaderRequest['type']> = Extract<ReaderRequest, { type: Type }>;
 
-const [spoolDir, memoryLimit, threads] = process.argv.slice(2) as [string, string, string];
+const [spoolDir, memoryLimit, threads, confinement] = process.argv.slice(2) as [
+  string,
+  string,
+  string,
+  string,
+];
 const shared = await openDuckDB(`set allowed_directories = [${quoteText(spoolDir)}]`);
 /** The connection that serves the current request. */
 let connection = shared.connection;
 /** A DuckDB instance that may read a single file. */
 let confined: (OpenedDuckDB & { path: string }) | undefined;
-if (process.platform === 'linux') raiseOomScore();
+confine({
+  ...JSON.parse(confinement),
+  memory: memoryLimit,
+  spillDirectory: spillDirectory(spoolDir, process.pid),
+});
 
 process.on('message', async (request: ReaderRequest) => {
   const output = new Output();
@@ -44,11 +55,6 @@ process.on('message', async (request: ReaderRequest) => {
 });
 // The worker is gone.
 process.on('disconnect', () => process.exit(0));
-
-/** Makes Linux's OOM killer choose this process, rather than the worker or PostgreSQL. */
-function raiseOomScore(): void {
-  writeFileSync('/proc/self/oom_score_adj', '1000');
-}
 
 /** Connects to a DuckDB instance that reads only the files that the request may read. */
 async function connect({ confinedTo: path }: ReaderRequest): Promise<void> {
@@ -153,7 +159,7 @@ function refused(error: Error): Outcome {
 }
 
 async function read(
-  { query, rows: expected, maxRowBytes }: RequestOf<'read'>,
+  { query, rows: expected, maxRowBytes, maxRows }: RequestOf<'read'>,
   orderBy: string,
   output: Output,
 ): Promise<Outcome> {
@@ -161,6 +167,7 @@ async function read(
   const result = await connection.stream(ordered);
   let row = 0;
   for await (const { chunk, rows } of streamRows(connection, ordered, result, expected)) {
+    if (maxRows !== null && row + rows > maxRows) return { type: 'too_many_rows', rows: row + rows };
     const lines = chunk.getColumnVector(0);
     for (let i = 0; i < rows; i++) {
       const line = (lines.getItem(i) as DuckDBBlobValue).bytes;
@@ -174,7 +181,12 @@ async function read(
 }
 
 async function readBinary(
-  { plan: { query, kinds, scales, constants }, rows: expected, maxRowBytes }: RequestOf<'read_binary'>,
+  {
+    plan: { query, kinds, scales, constants },
+    rows: expected,
+    maxRowBytes,
+    maxRows,
+  }: RequestOf<'read_binary'>,
   orderBy: string,
   output: Output,
 ): Promise<Outcome> {
@@ -184,6 +196,7 @@ async function readBinary(
   const encoder = new ChunkEncoder(writers, maxRowBytes, constants);
   let row = 0;
   for await (const { chunk, rows } of streamRows(connection, ordered, result, expected)) {
+    if (maxRows !== null && row + rows > maxRows) return { type: 'too_many_rows', rows: row + rows };
     const encoded = encoder.encode(chunk.chunk, rows);
     if ('tooLarge' in encoded) {
       return { type: 'row_too_large', row: row + encoded.tooLarge.row + 1, bytes: encoded.tooLarge.bytes };

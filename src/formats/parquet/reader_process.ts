@@ -10,7 +10,10 @@ import { rowsDoNotAddUp } from '../../reconcile.ts';
 import { Channel } from '../channel.ts';
 import type { PoolMember } from '../pool.ts';
 import type { RowBytes } from '../row_bytes.ts';
+import { tooManyRows } from '../row_limit.ts';
 import { Chunks } from './chunks.ts';
+import { confinementOf } from './confinement.ts';
+import { OUT_OF_MEMORY } from './errors.ts';
 import {
   type FileDescription,
   OUTPUT,
@@ -44,17 +47,19 @@ export class Reader implements PoolMember {
   readonly #stallTimer: StallTimer;
   /** Whether a file is being read, or was not read to its end: then the pipe still holds its bytes. */
   #reading = false;
-  /** Whether DuckDB has invalidated its database: it refuses every later file. */
+  /** Whether DuckDB has invalidated its database, so that it refuses every later file; or memory ran out, of which it keeps some. */
   #spoiled = false;
 
   constructor(spoolDir: string, { memory, threads, stallMs }: ReaderLimits) {
     mkdirSync(spoolDir, { recursive: true, mode: 0o700 });
-    this.#process = fork(READER, [spoolDir, memory, String(threads)], {
+    const confinement = JSON.stringify(confinementOf(spoolDir));
+    this.#process = fork(READER, [spoolDir, memory, String(threads), confinement], {
       serialization: 'advanced',
       // Number 3 is OUTPUT.
       stdio: ['ignore', 'ignore', 'inherit', 'pipe', 'ipc'],
-      // The worker's environment is not passed on: no credentials, no connection string.
-      env: DATA_FAULT_ENV,
+      // The worker's environment is not passed on: no credentials, no connection string. With one heap for each of its many
+      // threads, glibc would take twice as much memory.
+      env: { ...DATA_FAULT_ENV, MALLOC_ARENA_MAX: String(threads) },
       // streamRows calls gc().
       execArgv: ['--expose-gc'],
     });
@@ -115,7 +120,7 @@ export class Reader implements PoolMember {
 
   /**
    * Yields the rows of a reading request, in chunks of any size.
-   * @throws ConnectorError `read_too_early`, `row_too_large`, `rows_do_not_add_up`, `reader_failed`, `reader_crashed`,
+   * @throws ConnectorError `read_too_early`, `row_too_large`, `too_many_rows`, `rows_do_not_add_up`, `reader_failed`, `reader_crashed`,
    *   `reader_stalled`
    */
   async *read(request: ReadRequest): RowBytes {
@@ -132,7 +137,9 @@ export class Reader implements PoolMember {
   /** @throws ConnectorError `reader_crashed`, `reader_stalled` */
   async #ask(request: ReaderRequest): Promise<ReaderAnswer> {
     for await (const answer of this.#channel.ask(request)) {
-      this.#spoiled ||= answer.type === 'failed' && /^(INTERNAL|FATAL) Error/.test(answer.message);
+      this.#spoiled ||=
+        answer.type === 'failed' &&
+        (/^(INTERNAL|FATAL) Error/.test(answer.message) || OUT_OF_MEMORY.test(answer.message));
       return answer;
     }
     throw this.#stallTimer.stalled ? stalled() : crashed();
@@ -148,6 +155,8 @@ function failure(answer: ReaderAnswer, request?: ReadRequest): ConnectorError {
         'row_too_large',
         `row ${rowsBefore + answer.row} has ${answer.bytes} bytes; max_row_bytes is ${request?.maxRowBytes}`,
       );
+    case 'too_many_rows':
+      return tooManyRows(answer.rows, request?.maxRows ?? null);
     case 'read_too_early':
       return readTooEarly('they could not be read before the whole file was fetched');
     case 'rows_do_not_add_up':

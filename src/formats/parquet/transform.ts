@@ -5,8 +5,8 @@ import { quoteName, quoteText } from './quote.ts';
 export const ROW_NUMBER = '"s3_connector row"';
 
 /**
- * Returns a `from` item with the transform's rows, numbered from 0 as ROW_NUMBER. The transform must be one select: see
- * `refusal`.
+ * Returns a `from` item with the transform's rows, numbered from 0 as ROW_NUMBER. It must be one select: see `refusal` in
+ * transform_check.ts.
  * @param hidden columns that cannot be read without loss
  */
 export function transformed(path: string, transform: string, hidden: string[]): string {
@@ -25,15 +25,7 @@ export function withEndRow(source: string, columns: number): string {
   return `(from ${source} union all select ${'null, '.repeat(columns)}-1)`;
 }
 
-/** Returns a query that parses the transform; `refusal` reads its result. */
+/** Returns a query that parses the transform; `refusal` in transform_check.ts reads its result. */
 export function parseQuery(transform: string): string {
   return `select cast(json_serialize_sql(${quoteText(transform)}) as varchar)`;
-}
-
-/** Returns why a text is not one select; null if it is. */
-export function refusal(parsed: string): string | null {
-  // DuckDB serializes only selects.
-  const { error, error_message: reason, statements } = JSON.parse(parsed);
-  if (error) return String(reason);
-  return statements.length === 1 ? null : `expected one statement, got ${statements.length}`;
 }

@@ -8,6 +8,11 @@ import { readVectors } from './vector.ts';
 /** The rows of a chunk for COPY, or the first row that is too long. */
 export type EncodedChunk = { data: Uint8Array } | { tooLarge: { row: number; bytes: number } };
 
+/** Buffers up to this size have spare room, so that they are rarely replaced, in bytes. */
+const ROOMY = 1 << 23;
+/** The most bytes of a chunk's rows. A chunk has up to 2,048 rows, each up to max_row_bytes. */
+const MAX_CHUNK_BYTES = 1 << 30;
+
 /** Its buffers are reused for the next chunk. */
 export class ChunkEncoder {
   readonly #writers: ColumnWriter[];
@@ -59,7 +64,9 @@ export class ChunkEncoder {
       at[row] = end;
       end += bytes;
     }
-    if (end > this.#buffer.bytes.length) Object.assign(this.#buffer, byteBuffer(end * 2));
+    if (end > MAX_CHUNK_BYTES) throw new Error(`Out of Memory: ${rows} rows take ${end} bytes`);
+    if (end > this.#buffer.bytes.length)
+      Object.assign(this.#buffer, byteBuffer(Math.max(end, Math.min(end * 2, ROOMY))));
     const { view } = this.#buffer;
     const fields = this.#writers.length + this.#constants.count;
     for (let row = 0; row < rows; row++) {
