@@ -5,6 +5,8 @@ export interface Attempt {
   file: File;
   connector: Connector;
   mappings: ColumnMapping[];
+  /** With it, the import's session may record what becomes of the attempt. Null in a dry run. Never log it. */
+  token: string | null;
   /** Aborted when the attempt must stop: the file was taken away from it, or the worker stops. */
   signal: AbortSignal;
   /** If given, the import is rolled back at the end. */

@@ -1,6 +1,6 @@
 /** Writes the begin and the result of an attempt to the database. */
 import { type Kysely, sql } from 'kysely';
-import pg from 'pg';
+import type pg from 'pg';
 import type { Attempt } from './attempt.ts';
 import { queryAll } from './db/query_all.ts';
 import type { Database, File, FileStatus } from './db/schema.ts';
@@ -37,20 +37,30 @@ export async function startAttempt(
  */
 export async function recordSuccess(
   { client, notice }: ImportTransaction,
-  { file, dryRun }: Attempt,
+  { file, token, dryRun }: Attempt,
   counts: RowCounts,
 ): Promise<boolean> {
   if (dryRun) return await rollBack(client);
   const { read, imported, rejected, skipped } = counts;
-  const values = [file.id, file.attempt_id, read, imported, rejected, skipped];
-  const statements = [
-    `select s3_connector_private.record_success(${values.map(Number).join(', ')}) as backlog`,
-    // Last, because it locks the connector's row: polls and people's commands wait for that lock until the commit.
-    ...(notice === undefined ? [] : [setNotice(file.connector_name, notice)]),
-    'commit',
-  ];
+  const createdTable = notice !== undefined;
   // One message saves a round trip.
-  const [recorded] = await queryAll<{ backlog: boolean }>(client, statements);
+  const [recorded] = await queryAll<{ backlog: boolean }>(client, [
+    {
+      text: 'select s3_connector_private.record_success($1, $2, $3, $4, $5, $6, $7, $8, $9) as backlog',
+      values: [
+        file.id,
+        file.attempt_id,
+        token,
+        read,
+        imported,
+        rejected,
+        skipped,
+        createdTable,
+        notice ?? null,
+      ],
+    },
+    'commit',
+  ]);
   return recorded!.rows[0]!.backlog;
 }
 
@@ -59,12 +69,6 @@ async function rollBack(client: pg.ClientBase): Promise<false> {
   await client.query('set constraints all immediate');
   await client.query('rollback');
   return false;
-}
-
-/** @param notice what `connector_status` shows from now on */
-function setNotice(connectorName: string, notice: string | null): string {
-  const value = notice === null ? 'null' : pg.escapeLiteral(notice);
-  return `select s3_connector_private.set_notice(${pg.escapeLiteral(connectorName)}, ${value})`;
 }
 
 /** Records a failed attempt. Returns null if the attempt has lost its file, for example by a commit whose answer was lost. */

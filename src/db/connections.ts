@@ -6,6 +6,7 @@ import { explainRefusal, TOO_LATE } from './refusal.ts';
 
 /** What a session is for. Its name in `pg_stat_activity` is `s3_connector <purpose>`. */
 export type Purpose =
+  | 'cancel'
   | 'control'
   | 'health'
   | 'import_file'
@@ -58,6 +59,7 @@ const UNLIMITED: Settings = {
 const SETTINGS: Readonly<Record<Purpose, Settings>> = {
   // In a pooler that shares sessions, its settings would be another client's.
   probe: {},
+  cancel: { ...RELIED_ON, ...UNLIMITED },
   control: { ...RELIED_ON, ...UNLIMITED },
   health: {},
   import_file: RELIED_ON,

@@ -30,7 +30,7 @@ export async function dryRunFile(request: Request, worker: WorkerContext): Promi
     const object = await worker.sources.open(request.connector).head(key);
     const file = toFile(request, object, tracked);
     const dryRun = { requestId: request.id, refusals };
-    const { counts } = await fetchAndImport(worker, { ...request, file, dryRun }, object);
+    const { counts } = await fetchAndImport(worker, { ...request, file, token: null, dryRun }, object);
     return { ...toColumns(counts), refusals };
   } catch (error) {
     const missing = error instanceof ConnectorError && error.code === 'object_missing';

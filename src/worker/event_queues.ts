@@ -8,6 +8,7 @@ import { compileGlob } from '../glob.ts';
 import { log } from '../log.ts';
 import { EventQueue } from '../sources/sqs.ts';
 import { waitOrAbort } from '../waiting.ts';
+import type { Liveness } from './liveness.ts';
 
 /** The interval at which the connectors' queues are looked up, in milliseconds. */
 const LOOK_UP_MS = 5000;
@@ -26,14 +27,16 @@ interface Listening {
  */
 export class EventQueues {
   readonly #db: Control['db'];
+  readonly #liveness: Liveness;
   readonly #allowedEndpoints: readonly string[];
   readonly #end = new AbortController();
   /** By URL. Aborting the controller stops listening. */
   readonly #listening = new Map<string, { controller: AbortController; ended: Promise<void> }>();
   #lookingUp: Promise<void> | undefined;
 
-  constructor({ db }: Control, allowedEndpoints: readonly string[]) {
+  constructor({ db }: Control, liveness: Liveness, allowedEndpoints: readonly string[]) {
     this.#db = db;
+    this.#liveness = liveness;
     this.#allowedEndpoints = allowedEndpoints;
   }
 
@@ -65,6 +68,7 @@ export class EventQueues {
       .distinct()
       .where('event_queue_url', 'is not', null)
       .where('state', '=', 'running')
+      .where(sql<boolean>`not s3_connector_private.belongs_elsewhere(owner, ${this.#liveness.workerId})`)
       .execute();
     if (this.#end.signal.aborted) return;
     const urls = new Set(rows.map((row) => row.url!));
