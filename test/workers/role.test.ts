@@ -95,7 +95,8 @@ test('a worker refuses a login for imports that may do more than import, and one
     assert.rejects(world.startWorker({ DATABASE_URL: db.workerUrl, IMPORT_DATABASE_URL: url }), says);
   await refused(db.superuserUrl, /imports must not log in as .* it is a superuser.*unfit_import_login/s);
   const [member, reader, grantee] = [await db.createRole(), await db.createRole(), await db.createRole()];
-  await db.asSuperuser(`grant ${db.worker.name} to ${member.name}; grant s3_connector_reader to ${reader.name};
+  await db.asSuperuser(`revoke ${member.name} from ${db.importer.name}, ${db.person.name};
+    grant ${db.worker.name} to ${member.name}; grant s3_connector_reader to ${reader.name};
     grant select on s3_connector_private.import_secret to ${grantee.name}`);
   const urlOf = ({ name, password }: Login, url = db.url) =>
     Object.assign(new URL(url), { username: name, password }).href;
@@ -170,9 +171,9 @@ test('a database that a superuser has migrated is handed over to the role, and w
 test('the setup refuses a role that has more rights', async () => {
   const admin = await superuser();
   const role = await db.createRole('createdb');
-  await assert.rejects(runWorkerSetup(admin, role.name, db.importer.name), {
-    message: `role ${role.name} has more than a worker needs: createdb`,
-    hint: `Choose a separate role, or run: alter role ${role.name} nocreatedb;`,
+  await assert.rejects(runWorkerSetup(admin, db.worker.name, role.name), {
+    message: `role ${role.name} has more than a worker needs: createdb, inherit`,
+    hint: `Choose a separate role, or run: alter role ${role.name} nocreatedb noinherit;`,
   });
   await admin.query('rollback');
 });
