@@ -79,12 +79,13 @@ create or replace function s3_connector_private.queue_request(request_id bigint,
 returns void language sql as $$
   select s3_connector_queue.add_job(
     r.kind, json_build_object('request_id', r.id), run_at => queue_request.run_at, max_attempts => 3, priority => -20,
+    job_key => 'request:' || r.id,
     flags => array[s3_connector_private.owner_flag(c.owner)]
   )
   from s3_connector_private.requests r join s3_connector.connectors c on c.name = r.connector_name
   where r.id = request_id;
 $$;
-comment on function s3_connector_private.queue_request(bigint, timestamptz) is 'Queues the job that answers a request.';
+comment on function s3_connector_private.queue_request(bigint, timestamptz) is 'Queues the job that answers a request, and replaces a waiting one.';
 
 create or replace function s3_connector_private.imports_wait()
 returns boolean language sql as $$

@@ -37,6 +37,8 @@ begin
 
   -- The original's tokens must not count here.
   perform s3_connector_private.renew_import_secret();
+  -- Nobody asked this database to delete anything.
+  delete from s3_connector_private.requests r where r.answered_at is null;
   -- Here these are other tables' oids, or none's.
   update s3_connector.files f set lineage_table = null where f.lineage_table is not null;
   -- After a restore of only the data, the totals may count files twice or not at all.

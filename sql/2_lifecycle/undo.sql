@@ -181,14 +181,13 @@ declare
 begin
   perform s3_connector_private.refuse_without_worker_of(owner);
   -- begin_undo has locked the file, so no other session adds the same request.
-  if not exists (
-    select from s3_connector_private.requests r
-    where r.kind = new_kind and r.connector_name = ask_undo.name and r.argument = ask_undo.key and r.answered_at is null
-  ) then
+  select r.id into request_id from s3_connector_private.requests r
+  where r.kind = new_kind and r.connector_name = ask_undo.name and r.argument = ask_undo.key and r.answered_at is null;
+  if not found then
     insert into s3_connector_private.requests (kind, connector_name, argument)
     values (new_kind, name, key) returning id into request_id;
-    perform s3_connector_private.queue_request(request_id);
   end if;
+  perform s3_connector_private.queue_request(request_id);
   raise notice 'a worker deletes the rows as %, the connector''s owner; then the file''s status becomes %', quote_ident(owner),
       case new_kind when 'undo_file' then 'undone' else 'in_queue' end
     using hint = format('See how it went: select status, error_message from s3_connector.files where connector_name = %L and key = %L;', name, key);

@@ -32,7 +32,7 @@ declare
   request_id bigint;
 begin
   perform s3_connector_private.refuse_without_worker();
-  delete from s3_connector_private.requests r where r.asked_at < now() - interval '1 day';
+  perform s3_connector_private.delete_old_requests();
   insert into s3_connector_private.requests (kind, connector_name, argument)
   values (new_kind, connector.name, new_argument) returning id into request_id;
   perform s3_connector_private.queue_request(request_id);

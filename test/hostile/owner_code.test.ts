@@ -180,6 +180,22 @@ test('a worker takes only files of owners that its login for imports may become'
     new RegExp(`no worker whose login for imports may act as the owner ${tenants[1]!.name} is alive`),
   );
   assert.equal(await world.notice('tenant_0'), null);
+  // A worker that does not know this yet puts the file back, without an attempt.
+  const late = "connector_name = 'tenant_1' and key = 'tenant_1/late.csv'";
+  assert.deepEqual(
+    await db.query(
+      `select b.* from s3_connector.files f
+      cross join s3_connector_private.begin_import(f.id, (select id from s3_connector.workers where alive)) b where ${late}`,
+    ),
+    [],
+  );
+  assert.deepEqual(
+    await db.query(
+      `select f.status, f.attempts, j.run_at > now() as later from s3_connector.files f
+      join s3_connector_private.jobs() j on j.key = s3_connector_private.import_job_key(f.id) where ${late}`,
+    ),
+    [{ status: 'in_queue', attempts: 0, later: true }],
+  );
   await start(1);
   await world.pollAndSettle('tenant_1');
   assert.equal(await world.notice('tenant_1'), null);

@@ -69,6 +69,13 @@ test('with two logins a worker gives no notice; with one, or a superuser for imp
     String(warned.notice),
     new RegExp(`imports use the worker's own login ${db.worker.name}: .*as any owner.*IMPORT_DATABASE_URL`),
   );
+  await db.asSuperuser(`grant ${db.person.name} to ${db.worker.name}`);
+  await db.query('create table with_one (n integer)');
+  world.put('with_one/1.csv', 'n\n1\n');
+  await world.insertConnector({ name: 'with_one', pattern: 'with_one/*', target_table: 'with_one' });
+  const [file] = await world.settled('with_one');
+  assert.equal(file!.status, 'success', file!.error_message ?? '');
+  await db.asSuperuser(`revoke ${db.person.name} from ${db.worker.name}`);
   await oneLogin.end('SIGTERM');
 
   const admin = await superuser();
