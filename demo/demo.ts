@@ -5,7 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { on, once } from 'node:events';
 import { createWriteStream } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -29,6 +29,7 @@ import {
 import { Screen, type StatusRow, table } from './screen.ts';
 
 const BUCKET = 'demo';
+const ROLES = new URL('../deploy/compose/roles.sql', import.meta.url);
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 const END_WITH_PARENT = new URL('../embedded/end_with_parent.ts', import.meta.url).href;
 /** The number of months of weather that arrive during the demo. The first plain CSV of them is broken, then fixed. */
@@ -50,12 +51,15 @@ const onceOnly = process.argv.includes('--once');
 const directory = await mkdtemp(join(tmpdir(), 'pg-s3-connector-demo-'));
 const postgres = await startPostgres();
 const server = await startBucketServer({ anonymousBuckets: [BUCKET] });
-const databaseUrl = postgres.url('postgres');
+const [databaseUrl, workerUrl, importUrl] = ['app', 's3_connector_worker', 's3_connector_importer'].map(
+  (role) => postgres.url('postgres', role),
+) as [string, string, string];
 let worker: ChildProcess | undefined;
 let client: pg.Client | undefined;
 let console: Console | undefined;
 try {
-  await migrate(databaseUrl);
+  await makeRoles();
+  await migrate(workerUrl);
   client = new pg.Client({ connectionString: databaseUrl, types: datesAsText });
   await client.connect();
   const screen = new Screen(client);
@@ -63,7 +67,7 @@ try {
   screen.say(
     `PostgreSQL ${postgres.version} and an S3 bucket are up, with months of weather and stocks, and 3 million flights.\n`,
   );
-  worker = startWorker(databaseUrl, server, directory);
+  worker = startWorker(server, directory);
   // A starting worker may replace the views, and readers could deadlock with it.
   await untilReady(worker);
   console = await startConsole({ databaseUrl, host: '127.0.0.1', port: 0, token: undefined });
@@ -96,11 +100,21 @@ async function fillBucket({ store }: BucketServer): Promise<DemoObject[]> {
   return late;
 }
 
-function startWorker(databaseUrl: string, { endpoint }: BucketServer, directory: string): ChildProcess {
+/** Creates the roles of docker-compose.yml, with the server's password. */
+async function makeRoles(): Promise<void> {
+  const text = await readFile(ROLES, 'utf8');
+  const admin = new pg.Client({ connectionString: postgres.url('postgres') });
+  await admin.connect();
+  await admin.query(text.replaceAll(/:'\w+'/g, pg.escapeLiteral(postgres.password)));
+  await admin.end();
+}
+
+function startWorker({ endpoint }: BucketServer, directory: string): ChildProcess {
   const child = spawn(process.execPath, ['--import', END_WITH_PARENT, MAIN], {
     env: {
       ...process.env,
-      DATABASE_URL: databaseUrl,
+      DATABASE_URL: workerUrl,
+      IMPORT_DATABASE_URL: importUrl,
       S3_ALLOWED_ENDPOINTS: endpoint,
       SPOOL_DIR: join(directory, 'spool'),
     },

@@ -7,6 +7,8 @@ export interface Attempt {
   mappings: ColumnMapping[];
   /** The connector's import_timeout, in milliseconds. */
   timeoutMs: number;
+  /** With it, the import's session may record what becomes of the attempt. Null in a dry run. Never log it. */
+  token: string | null;
   /** Aborted when the attempt must stop: the file was taken away from it, its time is over, or the worker stops. */
   signal: AbortSignal;
   /** If given, the import is rolled back at the end. */

@@ -5,6 +5,8 @@ import { DATABASE_SETTINGS, LOG_SETTINGS, readSettings, WORKER_SETTINGS } from '
 
 export interface Config {
   databaseUrl: string;
+  /** The URL of the login for imports. Code of connectors' owners runs in its sessions. */
+  importDatabaseUrl: string;
   /** Files that this process imports at the same time. */
   concurrency: number;
   /** Directory for files that are being imported; each worker creates its own below it. */
@@ -45,6 +47,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   const given = readSettings(WORKER_SETTINGS, env);
   return {
     databaseUrl,
+    importDatabaseUrl: given.IMPORT_DATABASE_URL ?? databaseUrl,
     concurrency: given.WORKER_CONCURRENCY,
     spoolDir: given.SPOOL_DIR,
     allowedEndpoints: given.S3_ALLOWED_ENDPOINTS,

@@ -1,8 +1,7 @@
 /** Writes the begin and the result of an attempt to the database. */
 import { type Kysely, sql } from 'kysely';
-import pg from 'pg';
 import type { Attempt } from './attempt.ts';
-import { queryAll } from './db/query_all.ts';
+import { type BoundStatement, queryAll } from './db/query_all.ts';
 import type { Database, File, FileStatus } from './db/schema.ts';
 import { type ConnectorError, describeError } from './errors.ts';
 import type { ImportTransaction } from './import/transaction.ts';
@@ -26,10 +25,10 @@ export async function startAttempt(
   );
   const [started] = rows;
   if (!started) return undefined;
-  const { file, connector, mappings, timeout_ms: timeoutMs } = started;
+  const { file, connector, mappings, token, timeout_ms: timeoutMs } = started;
   // JSON has no type for times.
   const last_modified = new Date(file.last_modified);
-  return { file: { ...file, last_modified }, connector, mappings, timeoutMs };
+  return { file: { ...file, last_modified }, connector, mappings, token, timeoutMs };
 }
 
 /**
@@ -39,39 +38,36 @@ export async function startAttempt(
  */
 export async function recordSuccess(
   { client, table, notice }: ImportTransaction,
-  { file, connector, dryRun }: Attempt,
+  attempt: Attempt,
   counts: RowCounts,
 ): Promise<boolean> {
+  const { owner } = attempt.connector;
   // Without a table, no row can have a deferred trigger.
-  const first = table === null ? [] : runDeferred(connector.owner);
-  const last = dryRun ? ['rollback'] : commitStatements(file, counts, notice);
+  const first = table === null ? [] : runDeferred(owner);
+  const last = attempt.dryRun ? ['rollback'] : commitStatements(attempt, counts, notice);
   try {
     // One message saves a round trip.
     const results = await queryAll<{ backlog: boolean }>(client, [...first, ...last]);
-    return dryRun ? false : results[first.length]!.rows[0]!.backlog;
+    return attempt.dryRun ? false : results[first.length]!.rows[0]!.backlog;
   } catch (error) {
-    throw explainDenial(error, connector.owner);
+    throw explainDenial(error, owner);
   }
 }
 
 function commitStatements(
-  file: File,
+  { file, token }: Attempt,
   { read, imported, rejected, skipped }: RowCounts,
   notice: string | null | undefined,
-): string[] {
-  const values = [file.id, file.attempt_id, read, imported, rejected, skipped];
+): (string | BoundStatement)[] {
+  const createdTable = notice !== undefined;
+  const counts = [read, imported, rejected, skipped];
   return [
-    `select s3_connector_private.record_success(${values.map(Number).join(', ')}) as backlog`,
-    // Last, because it locks the connector's row: polls and people's commands wait for that lock until the commit.
-    ...(notice === undefined ? [] : [setNotice(file.connector_name, notice)]),
+    {
+      text: 'select s3_connector_private.record_success($1, $2, $3, $4, $5, $6, $7, $8, $9) as backlog',
+      values: [file.id, file.attempt_id, token, ...counts, createdTable, notice ?? null],
+    },
     'commit',
   ];
-}
-
-/** @param notice what `connector_status` shows from now on */
-function setNotice(connectorName: string, notice: string | null): string {
-  const value = notice === null ? 'null' : pg.escapeLiteral(notice);
-  return `select s3_connector_private.set_notice(${pg.escapeLiteral(connectorName)}, ${value})`;
 }
 
 /** Records a failed attempt. Returns null if the attempt has lost its file, for example by a commit whose answer was lost. */

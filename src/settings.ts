@@ -52,6 +52,11 @@ export const LOG_SETTINGS = {
 };
 
 export const WORKER_SETTINGS = {
+  IMPORT_DATABASE_URL: setting(text(null), {
+    purpose:
+      "The URL of the login for imports, in the same database. Code of connectors' owners runs in its sessions. sql/setup/worker_role.sql creates it.",
+    presetText: 'DATABASE_URL',
+  }),
   WORKER_CONCURRENCY: setting(integer(4, 1, 100), {
     purpose: 'Files that this worker imports at the same time.',
   }),

@@ -20,8 +20,10 @@ export interface WorkerContext {
   /** This worker's own spool directory. */
   readonly spoolDir: string;
   readonly control: Control;
-  /** Connections for COPY, one for each import that runs. */
+  /** Connections of the login for imports, one for each import that runs. */
   readonly copyPool: pg.Pool;
+  /** A connection of the same login, which cancels their statements. */
+  readonly cancelPool: pg.Pool;
   readonly refusedSessions: RefusedSessions;
   readonly sources: S3Sources;
   /** Processes that read Parquet. */

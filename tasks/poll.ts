@@ -87,7 +87,10 @@ interface Poll {
 }
 
 /** Returns undefined if there is nothing to do: the connector is deleted or paused, or all its places are taken. */
-async function startPoll({ control: { db } }: WorkerContext, name: string): Promise<Poll | undefined> {
+async function startPoll(
+  { control: { db }, liveness }: WorkerContext,
+  name: string,
+): Promise<Poll | undefined> {
   const connector = await db
     .selectFrom('s3_connector.connectors')
     .selectAll()
@@ -98,10 +101,16 @@ async function startPoll({ control: { db } }: WorkerContext, name: string): Prom
       sql<boolean>`exists (select from s3_connector_private.outages o where o.connector_name = name)`.as(
         'in_outage',
       ),
+      sql<boolean>`s3_connector_private.belongs_elsewhere(owner, ${liveness.workerId})`.as('elsewhere'),
     ])
     .where('name', '=', name)
     .where('state', '=', 'running')
     .executeTakeFirst();
+  if (connector?.elsewhere) {
+    // This worker did not know yet that another one runs for the owner.
+    await sql`select s3_connector_private.add_poll_job(${name}, now() + interval '5 seconds')`.execute(db);
+    return undefined;
+  }
   if (!connector || (connector.places <= 0 && !connector.in_outage)) return undefined;
   const progress = await db
     .selectFrom('s3_connector_private.progress')

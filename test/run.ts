@@ -180,7 +180,11 @@ async function readLines(path: string): Promise<string[]> {
 }
 
 /** Drops the template, and the databases and roles that a test file could not drop itself. */
-async function dropAll(adminUrl: string, template: string, { person, worker }: TestRoles): Promise<void> {
+async function dropAll(
+  adminUrl: string,
+  template: string,
+  { person, worker, importer }: TestRoles,
+): Promise<void> {
   const databases = await query<{ name: string }>(
     adminUrl,
     'select datname as name from pg_database where datname = $1 or starts_with(datname, $2)',
@@ -191,7 +195,7 @@ async function dropAll(adminUrl: string, template: string, { person, worker }: T
     adminUrl,
     // Roles that have granted something to others are dropped last.
     'select rolname as name from pg_roles where starts_with(rolname, $1) order by array_position($2::text[], rolname::text) nulls first',
-    [`${template}_`, [person.name, worker.name]],
+    [`${template}_`, [person.name, worker.name, importer.name]],
   );
   for (const { name } of roles) await query(adminUrl, `drop role if exists ${name}`);
 }

@@ -19,21 +19,26 @@ comment on function s3_connector_private.import_job_key(bigint) is 'Returns the 
 
 -- A single select, so that PostgreSQL inlines it and uses the indexes.
 create or replace function s3_connector_private.jobs()
-returns table (key text, priority smallint, run_at timestamptz, waits boolean, begun boolean) language sql stable as $$
+returns table (key text, priority smallint, run_at timestamptz, waits boolean, begun boolean) language sql stable set search_path = pg_catalog, pg_temp as $$
   select j.key, j.priority, j.run_at, j.is_available, j.locked_at is not null from s3_connector_queue._private_jobs j;
 $$;
 comment on function s3_connector_private.jobs() is
   'Returns the jobs in the queue. waits: not begun, and may run. begun: a worker has taken it. A job with neither was interrupted and has no attempts left.';
+
+create or replace function s3_connector_private.owner_flag(owner name)
+returns text language sql immutable parallel safe set search_path = pg_catalog, pg_temp as $$ select 'owner:' || owner $$;
+comment on function s3_connector_private.owner_flag(name) is
+  'Returns the flag of the jobs of an owner''s connectors. A worker leaves jobs with the flags of other workers'' owners (src/worker/other_owners.ts).';
 
 create or replace function s3_connector_private.queue_polls(
   connector_names text[], run_at timestamptz default now(), keep_earlier boolean default false
 )
 returns void language sql set search_path = pg_catalog, pg_temp as $$
   select s3_connector_queue.add_jobs(array_agg((
-    'poll', json_build_object('connector_name', name), null, queue_polls.run_at, 1,
-    s3_connector_private.poll_job_key(name), -10, array['owner:' || c.owner]
-  )::s3_connector_queue.job_spec order by name), job_key_preserve_run_at => keep_earlier)
-  from unnest(connector_names) as name join s3_connector.connectors c using (name)
+    'poll', json_build_object('connector_name', c.name), null, queue_polls.run_at, 1,
+    s3_connector_private.poll_job_key(c.name), -10, array[s3_connector_private.owner_flag(c.owner)]
+  )::s3_connector_queue.job_spec order by c.name), job_key_preserve_run_at => keep_earlier)
+  from s3_connector.connectors c where c.name = any (connector_names)
   having count(*) > 0;
 $$;
 comment on function s3_connector_private.queue_polls(text[], timestamptz, boolean) is
@@ -53,9 +58,11 @@ returns void language sql set search_path = pg_catalog, pg_temp as $$
   -- The connector counts attempts, not the queue. So the job gets the highest limit, 32,767.
   select s3_connector_queue.add_jobs(array_agg((
     'import_file', json_build_object('file_id', f.id), null, f.run_at, 32767,
-    s3_connector_private.import_job_key(f.id), queue_imports.priority, null
+    s3_connector_private.import_job_key(f.id), queue_imports.priority, array[s3_connector_private.owner_flag(c.owner)]
   )::s3_connector_queue.job_spec order by f.nr))
   from unnest(file_ids, queue_imports.run_at) with ordinality as f (id, run_at, nr)
+  join s3_connector.files x on x.id = f.id
+  join s3_connector.connectors c on c.name = x.connector_name
   having count(*) > 0;
 $$;
 comment on function s3_connector_private.queue_imports(bigint[], timestamptz[], integer) is
@@ -70,13 +77,17 @@ $$;
 comment on function s3_connector_private.remove_jobs_of_files(bigint[]) is
   'Removes imports from the queue. Imports that have begun continue, but do not run again.';
 
-create or replace function s3_connector_private.queue_request(kind text, request_id bigint)
+create or replace function s3_connector_private.queue_request(request_id bigint, run_at timestamptz default now())
 returns void language sql set search_path = pg_catalog, pg_temp as $$
   select s3_connector_queue.add_job(
-    kind, json_build_object('request_id', request_id), max_attempts => 3, priority => -20
-  );
+    r.kind, json_build_object('request_id', r.id), run_at => queue_request.run_at, max_attempts => 3, priority => -20,
+    job_key => 'request:' || r.id,
+    flags => array[s3_connector_private.owner_flag(c.owner)]
+  )
+  from s3_connector_private.requests r join s3_connector.connectors c on c.name = r.connector_name
+  where r.id = request_id;
 $$;
-comment on function s3_connector_private.queue_request(text, bigint) is 'Queues the job that answers a request.';
+comment on function s3_connector_private.queue_request(bigint, timestamptz) is 'Queues the job that answers a request, and replaces a waiting one.';
 
 create or replace function s3_connector_private.imports_wait()
 returns boolean language sql set search_path = pg_catalog, pg_temp as $$

@@ -1,10 +1,11 @@
--- "Undo": deleting the rows that came from a file. The rows are deleted with the connector owner's rights or the caller's own,
--- never with the installation's, so undo_file and reimport_file run as their caller. They write to the connector's own tables
--- through functions that callers cannot name, because they have no usage on that schema. This works because PostgreSQL parses
--- the bodies of undo_file and reimport_file when they are created.
+-- "Undo": deleting the rows that came from a file, with the rights of the connector's owner and no others. If the owner itself
+-- calls undo_file, its session deletes them at once. For any other caller a worker does, in a session of its login for imports:
+-- the delete runs the owner's code (triggers, rules), which must not get the caller's rights. undo_file and reimport_file run as
+-- their caller. They write to the connector's own tables through functions that callers cannot name, because they have no usage
+-- on that schema. This works because PostgreSQL parses the bodies of undo_file and reimport_file when they are created.
 
 create or replace function s3_connector_private.begin_undo(name text, key text, for_reimport boolean)
-returns table (file_id bigint, lineage text[], owner name, owner_path text)
+returns table (file_id bigint, lineage text[], lineage_table oid, owner name, owner_path text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   connector s3_connector.connectors;
@@ -22,7 +23,8 @@ begin
         using errcode = 'object_not_in_prerequisite_state',
           hint = 'Pause the connector and set file_id_column to a column of the table. Files that are imported after that can be undone.';
     end if;
-    return query select file.id, file.lineage, connector.owner, s3_connector_private.usual_search_path(connector.owner);
+    return query select file.id, file.lineage, file.lineage_table, connector.owner,
+      s3_connector_private.usual_search_path(connector.owner);
   elsif for_reimport and file.status = 'running' then
     raise exception 'file % is being imported now', quote_literal(file.key)
       using errcode = 'object_in_use',
@@ -35,37 +37,55 @@ begin
 end;
 $$;
 comment on function s3_connector_private.begin_undo(text, text, boolean) is
-  'Locks a file and returns its id, its lineage (schema, table and column with that id) and the connector''s owner with its usual search_path. No row if there is nothing to delete; for_reimport: this is not an error.';
+  'Locks a file and returns its id, its lineage (schema, table and column with that id), that table''s oid, and the connector''s owner with its usual search_path. No row if there is nothing to delete; for_reimport: this is not an error.';
 
-create or replace function s3_connector_private.may_become(owner name)
+create or replace function s3_connector_private.is_owner_session(owner name)
 returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$
   -- Inside a security definer function PostgreSQL does not change roles, and current_user is not one of the session's roles.
-  select case current_setting('role') when 'none' then session_user else current_setting('role') end = current_user
-    and exists (
-      select from pg_catalog.pg_roles r
-      where r.rolname = owner and pg_catalog.pg_has_role(
-        session_user, r.oid, case when current_setting('server_version_num')::integer >= 160000 then 'SET' else 'MEMBER' end
-      )
-    );
+  select session_user = owner and case current_setting('role') when 'none' then session_user else current_setting('role') end = current_user;
 $$;
-comment on function s3_connector_private.may_become(name) is 'Returns whether the session may set role to that role.';
+comment on function s3_connector_private.is_owner_session(name) is
+  'Returns whether the session is the owner''s own, so that the owner''s code gets no rights there that the owner has not.';
 
-create or replace function s3_connector_private.delete_rows(file_id bigint, lineage text[], owner name, owner_path text, may_become boolean)
+create or replace function s3_connector_private.find_rows_table(lineage text[], lineage_table oid)
+returns text language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  relation pg_class;
+  target text := format('%I.%I', lineage[1], lineage[2]);
+begin
+  -- A renamed table has another name, and its old name may be another relation's now.
+  select c.* into relation from pg_class c where c.oid = lineage_table;
+  if relation.oid is null then
+    select c.* into relation from pg_class c where c.oid = to_regclass(target);
+  end if;
+  if relation.oid is null then
+    raise exception 'there is no table % any more; the file was imported into it', target
+      using errcode = 'undefined_table', hint = 'Create it again, with the column for the file''s id, or drop the connector.';
+  elsif relation.relkind not in ('r', 'p', 'f') then
+    raise exception '% is not a table; the file''s rows went into a table of that name', target
+      using errcode = 'wrong_object_type', hint = 'Give the table its name back, or drop the connector.';
+  end if;
+  return format('%s.%I', relation.relnamespace::regnamespace, relation.relname);
+end;
+$$;
+comment on function s3_connector_private.find_rows_table(text[], oid) is
+  'Returns the quoted name of the table that a file''s rows went into: the one with that oid, or else of that name. Raises an error if it is no table.';
+
+create or replace function s3_connector_private.delete_rows(file_id bigint, lineage text[], target text, owner name, owner_path text)
 returns bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   own_role text := current_setting('role');
   own_limit text := current_setting('timescaledb.max_tuples_decompressed_per_dml_transaction', true);
-  target text := format('%I.%I', lineage[1], lineage[2]);
   -- The operator is fully qualified. The value has no type, because the column may have any type that holds the id.
   statement text := format('delete from %s where %I operator(pg_catalog.=) %L', target, lineage[3], file_id);
   tries_left integer := 10;
+  is_owner boolean := false;
   deleted bigint;
 begin
   while deleted is null loop
     begin
-      if may_become then
-        perform set_config('role', owner, true);
-      end if;
+      perform set_config('role', owner, true);
+      is_owner := true;
       -- By default TimescaleDB refuses a delete that decompresses more than 100,000 rows.
       if own_limit is not null then
         perform set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true);
@@ -74,10 +94,8 @@ begin
       perform set_config('search_path', owner_path, true);
       execute statement;
       get diagnostics deleted = row_count;
-      if may_become then
-        -- Before PostgreSQL 18, deferred triggers would run at the commit with the caller's rights.
-        set constraints all immediate;
-      end if;
+      -- Before PostgreSQL 18, deferred triggers would run at the commit with the session's rights.
+      set constraints all immediate;
       perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     exception
       when serialization_failure then
@@ -89,17 +107,11 @@ begin
             using errcode = 'serialization_failure', hint = 'Run the same statement again, in a new transaction. Nothing was deleted.';
         end if;
       when insufficient_privilege then
-        raise exception 'deleting the file''s rows from % was refused to % (%)', target,
-            case when may_become then owner else current_user end, sqlerrm
-          using errcode = 'insufficient_privilege', hint = format(
-            'Run: grant %1$I to %2$I; or: grant select, delete on %3$s to %2$I; The first lets %2$I delete as %1$I, the connector''s owner.',
-            owner, current_user, target);
-      when undefined_table or invalid_schema_name then
-        if to_regclass(target) is not null then
-          raise;
-        end if;
-        raise exception 'there is no table % any more; the file was imported into it', target
-          using errcode = 'undefined_table', hint = 'Create it again, with the column for the file''s id, or drop the connector.';
+        raise exception 'deleting the file''s rows from % was refused to %, the connector''s owner (%)', target, owner, sqlerrm
+          using errcode = 'insufficient_privilege', hint = case
+            when is_owner then format('Run: grant select, delete on %s to %I; Then undo the file again.', target, owner)
+            else format('Run: grant %I to %I; Then undo the file again.', owner, session_user)
+          end;
       when undefined_column then
         if exists (
           select from pg_catalog.pg_attribute a
@@ -112,23 +124,21 @@ begin
     end;
   end loop;
   -- After an error the rollback also resets the role.
-  if may_become then
-    perform set_config('role', own_role, true);
-  end if;
+  perform set_config('role', own_role, true);
   if own_limit is not null then
     perform set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', own_limit, true);
   end if;
   return deleted;
 end;
 $$;
-comment on function s3_connector_private.delete_rows(bigint, text[], name, text, boolean) is
-  'Deletes a file''s rows as the owner, if the caller may set role to it, and otherwise as the caller. Returns how many.';
+comment on function s3_connector_private.delete_rows(bigint, text[], text, name, text) is
+  'Deletes a file''s rows from a table as the owner, in a session that may set role to it. Returns how many.';
 
 create or replace function s3_connector_private.end_undo(file_id bigint, deleted bigint)
 returns bigint language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   update s3_connector.files f
-  set status = 'undone', lineage = null, rows_read = null, rows_imported = null, rows_rejected = null, rows_skipped = null
+  set status = 'undone', lineage = null, lineage_table = null, error_code = null, error_message = null, rows_read = null, rows_imported = null, rows_rejected = null, rows_skipped = null
   where f.id = end_undo.file_id;
   delete from s3_connector_private.rejected_rows r where r.file_id = end_undo.file_id;
   update s3_connector_private.file_history h set message = format('%s rows deleted', deleted)
@@ -151,3 +161,97 @@ end;
 $$;
 comment on function s3_connector_private.queue_again(text, text, bigint) is
   'Queues a file whose rows are deleted, or that never had any. A waiting file stays as it is. Returns the count that it is given.';
+
+create or replace function s3_connector_private.refuse_without_worker_of(owner name)
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  logins name[];
+begin
+  perform s3_connector_private.refuse_without_worker();
+  logins := array(
+    select distinct w.import_role from s3_connector_private.workers w
+    where w.id in (select s3_connector_private.alive_workers()) and w.import_role is not null
+  );
+  if not exists (select from unnest(logins) l where s3_connector_private.may_act_as(l, owner)) then
+    raise exception 'no worker that is alive may act as %, the connector''s owner, whose rights the delete needs', quote_ident(owner)
+      using errcode = 'insufficient_privilege', hint = format('Run: grant %I to %I;', owner, logins[1]);
+  end if;
+end;
+$$;
+comment on function s3_connector_private.refuse_without_worker_of(name) is
+  'Raises an error if no worker is alive whose login for imports may become the owner.';
+
+create or replace function s3_connector_private.ask_undo(new_kind text, name text, key text, owner name)
+returns bigint language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  request_id bigint;
+begin
+  perform s3_connector_private.refuse_without_worker_of(owner);
+  -- begin_undo has locked the file, so no other session adds the same request.
+  select r.id into request_id from s3_connector_private.requests r
+  where r.kind = new_kind and r.connector_name = ask_undo.name and r.argument = ask_undo.key and r.answered_at is null;
+  if not found then
+    insert into s3_connector_private.requests (kind, connector_name, argument)
+    values (new_kind, name, key) returning id into request_id;
+  end if;
+  perform s3_connector_private.queue_request(request_id);
+  raise notice 'a worker deletes the rows as %, the connector''s owner; then the file''s status becomes %', quote_ident(owner),
+      case new_kind when 'undo_file' then 'undone' else 'in_queue' end
+    using hint = format('See how it went: select status, error_message from s3_connector.files where connector_name = %L and key = %L;', name, key);
+  return null;
+end;
+$$;
+comment on function s3_connector_private.ask_undo(text, text, text, name) is
+  'Asks a worker to undo a file, after begin_undo. Returns null, because the number of rows is not known yet.';
+
+create or replace function s3_connector_private.begin_requested_undo(request_id bigint, token text)
+returns table (file_id bigint, lineage text[], target text, owner name, owner_path text)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  perform s3_connector_private.check_token('undo', request_id, token);
+  return query
+    select u.file_id, u.lineage, s3_connector_private.find_rows_table(u.lineage, u.lineage_table), u.owner, u.owner_path
+    from s3_connector_private.requests r
+    cross join s3_connector_private.begin_undo(r.connector_name, r.argument, for_reimport => r.kind = 'reimport_file') u
+    where r.id = request_id;
+end;
+$$;
+comment on function s3_connector_private.begin_requested_undo(bigint, text) is
+  'Locks the file of a request, and returns what delete_rows needs. No row if there is nothing to delete.';
+
+create or replace function s3_connector_private.end_requested_undo(request_id bigint, token text, deleted bigint)
+returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  request s3_connector_private.requests;
+begin
+  perform s3_connector_private.check_token('undo', request_id, token);
+  select * into request from s3_connector_private.requests r where r.id = request_id;
+  if deleted is not null then
+    perform s3_connector_private.end_undo(f.id, deleted)
+    from s3_connector.files f where f.connector_name = request.connector_name and f.key = request.argument;
+  end if;
+  if request.kind = 'reimport_file' then
+    perform s3_connector_private.queue_again(request.connector_name, request.argument, deleted);
+  end if;
+  perform s3_connector_private.answer(request_id, jsonb_build_object('deleted', deleted));
+end;
+$$;
+comment on function s3_connector_private.end_requested_undo(bigint, text, bigint) is
+  'Records that a worker deleted a file''s rows, in the same transaction. Queues the file again if the request is reimport_file.';
+
+create or replace function s3_connector_private.fail_requested_undo(request_id bigint, new_error_code text, new_error_message text)
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  file s3_connector.files;
+begin
+  update s3_connector.files f set error_code = new_error_code, error_message = new_error_message
+  from s3_connector_private.requests r
+  where r.id = request_id and f.connector_name = r.connector_name and f.key = r.argument and f.status = 'success'
+  returning f.* into file;
+  insert into s3_connector_private.file_history (file_id, from_status, to_status, attempt, message)
+  select file.id, file.status, file.status, file.attempts, format('not undone: %s: %s', new_error_code, new_error_message)
+  where file.id is not null;
+end;
+$$;
+comment on function s3_connector_private.fail_requested_undo(bigint, text, text) is
+  'Writes to the file and its history why a worker could not delete its rows. The file stays imported.';

@@ -84,7 +84,9 @@ $$;
 comment on function s3_connector_private.target_kind(text, text) is
   'Returns the kind of a relation: hypertable, table, partitioned table, foreign table, view ...; null if there is none of that name.';
 
-create or replace function s3_connector_private.missing_grants(connector_name text, schema_name text, table_name text, columns text[])
+create or replace function s3_connector_private.missing_grants(
+  connector_name text, import_role name, schema_name text, table_name text, columns text[]
+)
 returns text[] language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   c s3_connector.connectors;
@@ -96,8 +98,8 @@ declare
   become text := case when current_setting('server_version_num')::integer >= 160000 then 'SET' else 'MEMBER' end;
 begin
   select * into c from s3_connector.connectors x where x.name = connector_name;
-  if not pg_has_role(current_user, c.owner, become) then
-    missing := missing || format('grant %I to %I;', c.owner, current_user);
+  if not pg_has_role(import_role, c.owner, become) then
+    missing := missing || format('grant %I to %I;', c.owner, import_role);
   end if;
   if not has_schema_privilege(c.owner, schema_name, 'USAGE') then
     missing := missing || format('grant usage on schema %I to %I;', schema_name, c.owner);
@@ -122,8 +124,8 @@ begin
   return missing;
 end;
 $$;
-comment on function s3_connector_private.missing_grants(text, text, text, text[]) is
-  'Returns the missing grants that an import needs, as SQL. The caller must be able to set role to the owner, and the owner to fill these columns or create the table.';
+comment on function s3_connector_private.missing_grants(text, name, text, text, text[]) is
+  'Returns the missing grants that an import needs, as SQL. The login for imports must be able to set role to the owner, and the owner to fill these columns or create the table.';
 
 create or replace function s3_connector_private.compare_keys(request_id bigint, objects jsonb)
 returns void language sql set search_path = pg_catalog, pg_temp as $$

@@ -53,6 +53,14 @@ begin
     end if;
   elsif file.status is null or file.status not in ('in_queue', 'pending_retry') then
     return;
+  elsif exists (
+    select from s3_connector.connectors c
+    where c.name = file.connector_name and s3_connector_private.belongs_elsewhere(c.owner, new_worker_id)
+  ) then
+    -- The worker does not know yet that another one runs for this owner.
+    perform s3_connector_private.queue_imports(
+      array[file.id], array[now() + interval '5 seconds'], case file.status when 'pending_retry' then -1 else 0 end);
+    return;
   elsif s3_connector_private.waits_for_bucket(file.connector_name)
     or not s3_connector_private.has_free_slot(file.connector_name) then
     -- A retry without a slot waits in the queue, and is dispatched first.
@@ -79,7 +87,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.start_attempt(bigint, integer, bigint[]) is
-  'Begins an attempt and returns the file. No row if the file cannot run now: imported, running, paused, cancelled, deleted, waiting for its bucket, or without a free slot. live_attempts: the attempts that the worker is running.';
+  'Begins an attempt and returns the file. No row if the file cannot run now: imported, running, paused, cancelled, deleted, waiting for its bucket or for another worker, or without a free slot. live_attempts: the attempts that the worker is running.';
 
 create or replace function s3_connector_private.milliseconds(duration interval)
 returns float8 language sql immutable parallel safe set search_path = pg_catalog, pg_temp as $$ select extract(epoch from duration)::float8 * 1000 $$;
@@ -88,7 +96,7 @@ comment on function s3_connector_private.milliseconds(interval) is 'Returns an i
 create or replace function s3_connector_private.begin_import(
   file_id bigint, new_worker_id integer, live_attempts bigint[] default '{}'
 )
-returns table (file json, connector json, mappings json, timeout_ms float8) language plpgsql set search_path = pg_catalog, pg_temp as $$
+returns table (file json, connector json, mappings json, timeout_ms float8, token text) language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   started s3_connector.files;
 begin
@@ -100,12 +108,13 @@ begin
   return query
     select row_to_json(started), row_to_json(c), (
       select coalesce(json_agg(m), '[]') from s3_connector.column_mappings m where m.connector_name = c.name
-    ), s3_connector_private.milliseconds(c.import_timeout)
+    ), s3_connector_private.milliseconds(c.import_timeout), s3_connector_private.import_token('attempt', started.attempt_id)
     from s3_connector.connectors c where c.name = started.connector_name;
 end;
 $$;
 comment on function s3_connector_private.begin_import(bigint, integer, bigint[]) is
-  'Calls start_attempt, and returns the file with its connector, column mappings, and how long the attempt may take.';
+  'Calls start_attempt, and returns the file with its connector, its column mappings, how long the attempt may take, and the attempt''s token.';
+
 
 create or replace function s3_connector_private.usual_search_path(role_name text)
 returns text language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -165,7 +174,9 @@ declare
 begin
   update s3_connector.files f
   set status = 'success', worker_id = null, attempt_id = null, rows_read = new_rows_read,
-    rows_imported = new_rows_imported, rows_rejected = new_rows_rejected, rows_skipped = new_rows_skipped
+    rows_imported = new_rows_imported, rows_rejected = new_rows_rejected, rows_skipped = new_rows_skipped,
+    -- The transaction has locked the table, so its name is still the same.
+    lineage_table = case when f.lineage is not null then s3_connector_private.relation_oid(f.lineage[1], f.lineage[2]) end
   where f.id = finish_attempt.file_id and f.status = 'running' and f.attempt_id = finished_attempt_id
   returning f.* into finished;
   if not found then
@@ -178,31 +189,50 @@ $$;
 comment on function s3_connector_private.finish_attempt(bigint, bigint, bigint, bigint, bigint, bigint) is
   'Records the success of an attempt, in the transaction of its rows. Returns false if the attempt no longer owns the file: the caller must roll back.';
 
+create or replace function s3_connector_private.refuse_lost_attempt()
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  raise exception 'the file was cancelled, dropped, or taken over by another worker; nothing was kept'
+    using errcode = 'S3C01';
+end;
+$$;
+comment on function s3_connector_private.refuse_lost_attempt() is
+  'Raises S3C01: the attempt is no longer the file''s current one.';
+
 create or replace function s3_connector_private.record_success(
   file_id bigint,
   finished_attempt_id bigint,
+  token text,
   new_rows_read bigint,
   new_rows_imported bigint,
   new_rows_rejected bigint,
-  new_rows_skipped bigint
+  new_rows_skipped bigint,
+  created_table boolean,
+  new_notice text
 )
-returns boolean language plpgsql set search_path = pg_catalog, pg_temp as $$
+returns boolean language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  connector_name text;
+  has_backlog boolean;
 begin
+  perform s3_connector_private.check_token('attempt', finished_attempt_id, token);
   if not s3_connector_private.finish_attempt(
     file_id, finished_attempt_id, new_rows_read, new_rows_imported, new_rows_rejected, new_rows_skipped
   ) then
-    raise exception 'the file was cancelled, dropped, or taken over by another worker; nothing was kept'
-      using errcode = 'S3C01';
+    perform s3_connector_private.refuse_lost_attempt();
   end if;
-  return (
-    select p.backlog from s3_connector.files f
-    join s3_connector_private.progress p on p.connector_name = f.connector_name
-    where f.id = file_id
-  );
+  select f.connector_name, p.backlog into connector_name, has_backlog
+  from s3_connector.files f join s3_connector_private.progress p on p.connector_name = f.connector_name
+  where f.id = file_id;
+  -- Last, because it locks the connector's row: polls and people's commands wait for that lock until the commit.
+  if created_table then
+    perform s3_connector_private.set_notice(connector_name, new_notice);
+  end if;
+  return has_backlog;
 end;
 $$;
-comment on function s3_connector_private.record_success(bigint, bigint, bigint, bigint, bigint, bigint) is
-  'Calls finish_attempt, and raises S3C01 if the attempt no longer owns the file, because the client has already sent the commit. Returns whether the connector has a backlog.';
+comment on function s3_connector_private.record_success(bigint, bigint, text, bigint, bigint, bigint, bigint, boolean, text) is
+  'Calls finish_attempt, and raises S3C01 if the attempt no longer owns the file, because the client has already sent the commit. If the attempt created the table, sets the connector''s notice. Returns whether the connector has a backlog.';
 
 create or replace function s3_connector_private.has_stalled(file_id bigint)
 returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -281,17 +311,26 @@ $$;
 comment on function s3_connector_private.take_back_attempt(bigint, bigint, text, text) is
   'Ends an attempt that does not count: the file waits in the queue, or is paused with its connector. The caller queues its next job. Returns the file; nulls if the attempt no longer owns it.';
 
-create or replace function s3_connector_private.reject_rows(file_id bigint, refusals jsonb)
-returns bigint language sql set search_path = pg_catalog, pg_temp as $$
-  with written as (
-    insert into s3_connector_private.rejected_rows (file_id, line, column_name, error, raw)
-    select reject_rows.file_id, r.line, r."column", r.reason, r.raw
-    from jsonb_to_recordset(refusals) as r (line bigint, "column" text, reason text, raw text)
-    returning 1
-  )
-  select count(*) from written;
+create or replace function s3_connector_private.reject_rows(file_id bigint, running_attempt_id bigint, token text, refusals jsonb)
+returns bigint language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  written bigint;
+begin
+  perform s3_connector_private.check_token('attempt', running_attempt_id, token);
+  if not exists (
+    select from s3_connector.files f
+    where f.id = reject_rows.file_id and f.status = 'running' and f.attempt_id = running_attempt_id
+  ) then
+    perform s3_connector_private.refuse_lost_attempt();
+  end if;
+  insert into s3_connector_private.rejected_rows (file_id, line, column_name, error, raw)
+  select reject_rows.file_id, r.line, r."column", r.reason, r.raw
+  from jsonb_to_recordset(refusals) as r (line bigint, "column" text, reason text, raw text);
+  get diagnostics written = row_count;
+  return written;
+end;
 $$;
-comment on function s3_connector_private.reject_rows(bigint, jsonb) is
+comment on function s3_connector_private.reject_rows(bigint, bigint, text, jsonb) is
   'Records the rows that an import leaves out, in the transaction of the imported rows. Returns how many.';
 
 create or replace function s3_connector_private.refresh_object(

@@ -97,14 +97,25 @@ $$;
 comment on function s3_connector_private.prune_connector(s3_connector.connectors, timestamptz, integer) is
   'Deletes one batch of history that is older than a connector''s retention. Returns 0 if nothing is left.';
 
+create or replace function s3_connector_private.delete_old_requests()
+returns bigint language sql set search_path = pg_catalog, pg_temp as $$
+  with deleted as (
+    delete from s3_connector_private.requests r
+    -- An undo counts until it is done, because nobody waits for its answer.
+    where r.asked_at < now() - interval '1 day' and (r.answered_at is not null or r.kind not in ('undo_file', 'reimport_file'))
+    returning 1
+  )
+  select count(*) from deleted;
+$$;
+comment on function s3_connector_private.delete_old_requests() is
+  'Deletes requests older than a day. Returns how many.';
+
 create or replace function s3_connector_private.prune_leftovers()
 returns bigint language sql set search_path = pg_catalog, pg_temp as $$
-  with old_requests as (
-    delete from s3_connector_private.requests r where r.asked_at < now() - interval '1 day' returning 1
-  ), old_workers as (
+  with old_workers as (
     delete from s3_connector_private.workers w where w.stopped_at < now() - interval '7 days' returning 1
   )
-  select (select count(*) from old_requests) + (select count(*) from old_workers)
+  select s3_connector_private.delete_old_requests() + (select count(*) from old_workers)
     + s3_connector_private.remove_exhausted_jobs(now() - interval '1 day');
 $$;
 comment on function s3_connector_private.prune_leftovers() is

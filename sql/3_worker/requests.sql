@@ -26,7 +26,7 @@ $$;
 comment on function s3_connector_private.refuse_without_worker() is 'Raises 55000 if no worker is alive.';
 
 create or replace function s3_connector_private.refuse_foreign_key(connector s3_connector.connectors, key text)
-returns void language plpgsql stable as $$
+returns void language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
   -- An error message quotes the file's content. The worker may read more of the bucket than the caller.
   if key ~ s3_connector_private.glob_regex(connector.pattern)
@@ -52,10 +52,10 @@ begin
     perform s3_connector_private.refuse_foreign_key(connector, new_argument);
   end if;
   perform s3_connector_private.refuse_without_worker();
-  delete from s3_connector_private.requests r where r.asked_at < now() - interval '1 day';
+  perform s3_connector_private.delete_old_requests();
   insert into s3_connector_private.requests (kind, connector_name, argument)
   values (new_kind, connector.name, new_argument) returning id into request_id;
-  perform s3_connector_private.queue_request(new_kind, request_id);
+  perform s3_connector_private.queue_request(request_id);
   return request_id;
 end;
 $$;
@@ -64,9 +64,19 @@ comment on function s3_connector._add_request(text, text, text) is
 
 create or replace function s3_connector_private.start_request(request_id bigint, new_worker_id integer)
 returns table (id bigint, connector_name text, argument text) language sql set search_path = pg_catalog, pg_temp as $$
-  -- A request is begun only once: if its worker died, the caller has already got that error.
+  -- The worker may not know yet that another one runs for this owner.
+  select s3_connector_private.queue_request(r.id, now() + interval '1 second')
+  from s3_connector_private.requests r join s3_connector.connectors c on c.name = r.connector_name
+  where r.id = request_id and r.answered_at is null and s3_connector_private.belongs_elsewhere(c.owner, new_worker_id);
+  -- A request is begun only once: if its worker died, the caller has already got that error. Nobody waits for an undo, and
+  -- doing it twice does no harm.
   update s3_connector_private.requests r set worker_id = new_worker_id
-  where r.id = request_id and r.worker_id is null
+  where r.id = request_id and r.answered_at is null
+    and (r.worker_id is null or r.kind in ('undo_file', 'reimport_file'))
+    and not exists (
+    select from s3_connector.connectors c
+    where c.name = r.connector_name and s3_connector_private.belongs_elsewhere(c.owner, new_worker_id)
+  )
   returning r.id, r.connector_name, r.argument;
 $$;
 comment on function s3_connector_private.start_request(bigint, integer) is

@@ -15,24 +15,27 @@ returns setof integer language sql stable security definer set search_path = pg_
 $$;
 comment on function s3_connector_private.alive_workers() is 'Returns the ids of the workers that are alive.';
 
-create or replace function s3_connector_private.worker_role_notice()
+create or replace function s3_connector_private.worker_role_notice(import_role name)
 returns text language sql stable set search_path = pg_catalog, pg_temp as $$
   select case
     when s.role is not null then format(
-      'the worker''s role %I %s: code in a target table''s triggers can use that. Give the worker a role that sql/setup/worker_role.sql creates',
-      session_user, case s.role when session_user then 'is a superuser' else format('may become the superuser %I', s.role) end)
+      'the login for imports %I %s: code in a target table''s triggers, or in on_import, can use that. Give imports a login that sql/setup/worker_role.sql creates',
+      import_role, case s.role when import_role then 'is a superuser' else format('may become the superuser %I', s.role) end)
+    when import_role = session_user then format(
+      'imports use the worker''s own login %I: code in a target table''s triggers, or in on_import, can reset its role to that login. It can then change all that the connector knows, and act as any owner. Create a second login with sql/setup/worker_role.sql, and name it in IMPORT_DATABASE_URL',
+      import_role)
   end
   from (
     -- A superuser may become any role.
-    select case when (select r.rolsuper from pg_roles r where r.rolname = session_user) then session_user
-      else (select min(r.rolname) from pg_roles r where r.rolsuper and pg_has_role(session_user, r.oid, 'member')) end as role
+    select case when (select r.rolsuper from pg_roles r where r.rolname = import_role) then import_role
+      else (select min(r.rolname) from pg_roles r where r.rolsuper and pg_has_role(import_role, r.oid, 'member')) end as role
   ) s;
 $$;
-comment on function s3_connector_private.worker_role_notice() is
-  'Returns why the session''s login role is unsafe for a worker; null if it is safe.';
+comment on function s3_connector_private.worker_role_notice(name) is
+  'Returns why the login of imports is unsafe, in the session of its worker; null if it is safe.';
 
 create or replace function s3_connector_private.register_worker(
-  new_host text, new_pid integer, new_version text, new_concurrency integer
+  new_host text, new_pid integer, new_version text, new_concurrency integer, new_import_role name
 )
 returns integer language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -45,13 +48,14 @@ begin
     exit when pg_try_advisory_lock(s3_connector_private.worker_lock_class(), new_lock_key);
   end loop;
   -- The row becomes visible after the lock is taken, so the worker never looks dead.
-  insert into s3_connector_private.workers (host, pid, version, concurrency, role, notice, lock_key)
-  values (new_host, new_pid, new_version, new_concurrency, session_user, s3_connector_private.worker_role_notice(), new_lock_key)
+  insert into s3_connector_private.workers (host, pid, version, concurrency, role, import_role, notice, lock_key)
+  values (new_host, new_pid, new_version, new_concurrency, session_user, new_import_role,
+    s3_connector_private.worker_role_notice(new_import_role), new_lock_key)
   returning id into new_id;
   return new_id;
 end;
 $$;
-comment on function s3_connector_private.register_worker(text, integer, text, integer) is
+comment on function s3_connector_private.register_worker(text, integer, text, integer, name) is
   'Adds a worker and takes its lock in the calling session. Returns its id.';
 
 create or replace function s3_connector_private.free_dead_workers()

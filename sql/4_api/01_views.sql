@@ -23,7 +23,7 @@ create or replace view s3_connector.workers as
       select f.connector_name || ': ' || f.key from s3_connector.files f
       where f.worker_id = w.id and f.status = 'running' order by f.started_at
     ) as running,
-    w.role, w.notice
+    w.role, w.notice, w.import_role
   from s3_connector_private.workers w;
 comment on view s3_connector.workers is
   'Worker processes: whether each is alive (holds its lock), when it started, and which files it is importing.';
@@ -54,12 +54,13 @@ create or replace view s3_connector.connector_status as
       else last_failure.message
     end as last_error,
     (select count(*) from s3_connector.late_files l where l.connector_name = c.name) as late_files,
-    nullif(concat_ws('; ', p.copy_notice, outage.notice, refused.notice, p.notice,
+    nullif(concat_ws('; ', p.copy_notice, outage.notice, refused.notice, absent.notice, p.notice,
       -- Without allow_unlogged, files for such a table fail.
       case when c.allow_unlogged then s3_connector_private.unlogged_notice(c.target_table) end), '') as notice
   from s3_connector.connectors c
   join s3_connector_private.progress p on p.connector_name = c.name
   left join s3_connector_private.outages o on o.connector_name = c.name
+  left join s3_connector_private.owners_without_worker() absent on absent.owner = c.owner and c.state = 'running'
   left join lateral (
     select concat_ws('; ',
       format('the bucket has been unavailable since %s: %s', to_char(o.since at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'), o.error),

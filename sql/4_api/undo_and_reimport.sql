@@ -4,39 +4,51 @@
 create or replace function s3_connector.undo_file(name text, key text)
 returns bigint language sql security invoker
 begin atomic
-  select coalesce((
-    select s3_connector_private.end_undo(
+  select case
+    when u.file_id is null then 0
+    when s3_connector_private.is_owner_session(u.owner) then s3_connector_private.end_undo(
       u.file_id,
-      s3_connector_private.delete_rows(u.file_id, u.lineage, u.owner, u.owner_path, s3_connector_private.may_become(u.owner))
+      s3_connector_private.delete_rows(
+        u.file_id, u.lineage, s3_connector_private.find_rows_table(u.lineage, u.lineage_table), u.owner, u.owner_path
+      )
     )
-    from s3_connector_private.begin_undo(name, key, for_reimport => false) u
-  ), 0);
+    else s3_connector_private.ask_undo('undo_file', name, key, u.owner)
+  end
+  from (values (true)) one
+  left join s3_connector_private.begin_undo(name, key, for_reimport => false) u on true;
 end;
 comment on function s3_connector.undo_file(text, text) is
-  'Deletes the rows that came from a file, found by file_id_column, and returns how many. The file''s status becomes undone and its counts null. Deletes as the connector''s owner if the caller may set role to it, and otherwise as the caller.';
+  'Deletes the rows that came from a file, found by file_id_column, as the connector''s owner. The file''s status becomes undone and its counts null. In the owner''s own session, returns how many rows were deleted. For any other caller a worker deletes them, and the result is null.';
 
 create or replace function s3_connector.reimport_file(name text, key text)
 returns bigint language sql security invoker
 begin atomic
-  select s3_connector_private.queue_again(name, key, coalesce((
-    select s3_connector_private.end_undo(
-      u.file_id,
-      s3_connector_private.delete_rows(u.file_id, u.lineage, u.owner, u.owner_path, s3_connector_private.may_become(u.owner))
+  select case
+    when u.file_id is null then s3_connector_private.queue_again(name, key, 0)
+    when s3_connector_private.is_owner_session(u.owner) then s3_connector_private.queue_again(name, key,
+      s3_connector_private.end_undo(
+        u.file_id,
+        s3_connector_private.delete_rows(
+          u.file_id, u.lineage, s3_connector_private.find_rows_table(u.lineage, u.lineage_table), u.owner, u.owner_path
+        )
+      )
     )
-    from s3_connector_private.begin_undo(name, key, for_reimport => true) u
-  ), 0));
+    else s3_connector_private.ask_undo('reimport_file', name, key, u.owner)
+  end
+  from (values (true)) one
+  left join s3_connector_private.begin_undo(name, key, for_reimport => true) u on true;
 end;
 comment on function s3_connector.reimport_file(text, text) is
-  'Deletes a file''s rows, like undo_file, if it is imported, and queues it again, in one transaction. Returns how many rows were deleted. If the object was overwritten since, the new version is imported.';
+  'Deletes a file''s rows, like undo_file, if it is imported, and queues it again, in one transaction. Returns as undo_file does. If the object was overwritten since, the new version is imported.';
 
--- Runs as its caller, like reimport_file: the old rows are deleted with the owner's rights or the caller's own.
+-- Runs as its caller, like reimport_file.
 create or replace function s3_connector.import_late(name text, pattern text default '**')
 returns bigint language sql security invoker
 begin atomic
   -- Overwritten files first, because the lock order needs their rows before any job.
   select again.files + s3_connector_private.admit_late(name, pattern)
   from (
-    select count(s3_connector.reimport_file(name, o.key)) as files
+    select count(coalesce(s3_connector.reimport_file(name, o.key), 0)) as files
     from s3_connector_private.take_overwritten(name, pattern) as o (key)
   ) again;
 end;

@@ -83,6 +83,7 @@ comment on column s3_connector.files.status_since is 'Since when the file has it
 comment on column s3_connector.files.worker_id is 'The worker that is importing the file.';
 comment on column s3_connector.files.attempt_id is 'The running attempt; null if there is none.';
 comment on column s3_connector.files.lineage is 'Schema, table and column that contain the file''s id. undo_file deletes there. Null if the file was imported without file_id_column.';
+comment on column s3_connector.files.lineage_table is 'The oid of that table, which finds it after a renaming. Null: found by name.';
 
 comment on table s3_connector.polls is 'One row per poll of a bucket.';
 comment on column s3_connector.polls.id is 'A number that increases with each poll.';
@@ -112,7 +113,7 @@ comment on column s3_connector_private.progress.poll_asked_at is 'When somebody 
 comment on column s3_connector_private.progress.table_ready is 'Whether the target table exists. Until then files run one at a time, so that the first in key order creates it.';
 comment on table s3_connector_private.file_history is 'Changes of status; the view s3_connector.file_history shows them.';
 comment on table s3_connector_private.rejected_rows is 'Rejected rows; the view s3_connector.rejected_rows shows them.';
-comment on table s3_connector_private.requests is 'Requests of people to the workers (check, preview, dry_run_file, audit) with their answers. Kept for a day.';
+comment on table s3_connector_private.requests is 'Requests of people to the workers (check, preview, dry_run_file, audit, undo_file, reimport_file) with their answers. Kept for a day.';
 comment on column s3_connector_private.requests.argument is 'For dry_run_file, the key.';
 comment on column s3_connector_private.requests.worker_id is 'The worker that answers.';
 comment on table s3_connector_private.audit_findings is 'Late and overwritten keys that a running audit has found so far.';
@@ -121,7 +122,8 @@ comment on column s3_connector_private.workers.pool_ids is 'Names under which gr
 
 comment on column s3_connector_private.workers.lock_key is 'The second number of its advisory lock; random. Null for workers of version 0.1.0.';
 comment on column s3_connector_private.workers.role is 'The database role that it logs in as.';
-comment on column s3_connector_private.workers.notice is 'Why that role is unsafe; null if it is safe.';
+comment on column s3_connector_private.workers.import_role is 'The login for imports, from IMPORT_DATABASE_URL: the session''s role in which owners'' code runs.';
+comment on column s3_connector_private.workers.notice is 'Why the login for imports is unsafe; null if it is safe.';
 comment on column s3_connector_private.progress.pruned_until is 'The history of files that ended before this time has been pruned.';
 
 comment on table s3_connector_private.migrations is 'Migrations that were applied to this database. One that was edited since is refused.';

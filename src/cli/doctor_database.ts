@@ -2,37 +2,42 @@
 import { Kysely, PostgresDialect, sql } from 'kysely';
 import type pg from 'pg';
 import type { Config } from '../config.ts';
-import { openSession, SessionPool } from '../db/connections.ts';
+
+import { openSession, type Session, SessionPool } from '../db/connections.ts';
+import { findImportRole, unfit } from '../db/import_login.ts';
 import { knownMigrations, SCHEMAS } from '../db/migrations.ts';
 import { tryConnections } from '../db/pooler.ts';
 import type { Database } from '../db/schema.ts';
 import { appliedMigrations, refuseNewerSchema } from '../db/schema_version.ts';
 import { FIXED_PATH } from '../db/session_settings.ts';
 import { refuseUnreleasedSchema } from '../db/unreleased_schema.ts';
-import { totalOf } from '../worker/sessions.ts';
+import { forEachUrl } from '../worker/sessions.ts';
+
 import { type Finding, tryStep } from './finding.ts';
 
 const OLDEST_SERVER = 150_000;
 const CONNECT_MS = 10_000;
 
 /** Yields findings about the server, the role, the migrations and the connections. Changes nothing. */
-export async function* checkDatabase({ databaseUrl, concurrency }: Config): AsyncGenerator<Finding> {
+export async function* checkDatabase(config: Config): AsyncGenerator<Finding> {
+  const { databaseUrl } = config;
   const { client, finding } = await connect(databaseUrl);
   yield finding;
   if (!client) return;
   try {
     yield await tryStep('timescaledb', () => withFixedPath(client, checkTimescaledb));
     yield await tryStep('role', () => withFixedPath(client, checkRole));
+    yield await tryStep('imports', () => withFixedPath(client, () => checkImportLogin(client, config)));
     yield await tryStep('migrations', () => checkMigrations(databaseUrl));
     yield await tryStep('workers', () => withFixedPath(client, checkWorkers));
   } finally {
     await client.end();
   }
-  yield await tryStep('connections', () => checkConnections(databaseUrl, totalOf(concurrency)));
+  yield await tryStep('connections', () => checkConnections(config));
 }
 
-async function connect(databaseUrl: string): Promise<{ client?: pg.Client; finding: Finding }> {
-  let client: pg.Client | undefined;
+async function connect(databaseUrl: string): Promise<{ client?: Session; finding: Finding }> {
+  let client: Session | undefined;
   const finding = await tryStep('database', async () => {
     client = await openSession(databaseUrl, 'probe', { openMs: CONNECT_MS });
     return await withFixedPath(client, checkServer);
@@ -136,8 +141,41 @@ async function checkRole(client: pg.Client): Promise<Found> {
   return {
     state: 'note',
     message: `role ${role} is a superuser`,
-    hint: 'Give the worker a role of its own. Triggers of target tables could use the rights of this one.',
+    hint: 'Give the worker a role of its own: sql/setup/worker_role.sql creates it.',
   };
+}
+
+/** Looks at the login in whose sessions owners' code runs. */
+async function checkImportLogin(client: Session, { databaseUrl, importDatabaseUrl }: Config): Promise<Found> {
+  const role = await findImportRole(client, importDatabaseUrl);
+  const { rows } = await client.query<{ same: boolean; superuser: boolean }>(
+    'select session_user = $1 as same, rolsuper as superuser from pg_roles where rolname = $1',
+    [role],
+  );
+  const { same, superuser } = rows[0]!;
+  if (same || superuser) {
+    return {
+      state: superuser && importDatabaseUrl !== databaseUrl ? 'failed' : 'note',
+      message: `imports log in as ${role}, which is ${superuser ? 'a superuser' : 'also the role of DATABASE_URL'}`,
+      hint: "Code of connectors' owners could use its rights. Create a login for imports with sql/setup/worker_role.sql, and name it in IMPORT_DATABASE_URL.",
+    };
+  }
+  const refusal = await refusalOf(client, role);
+  if (refusal !== null) throw unfit(role, refusal);
+  return { state: 'ok', message: `imports log in as ${role}` };
+}
+
+/** Returns what the role may do too much; null if nothing, or if this version has not migrated the database yet. */
+async function refusalOf(client: Session, role: string): Promise<string | null> {
+  const { rows } = await client.query<{ there: boolean }>(
+    "select to_regprocedure('s3_connector_private.import_role_refusal(name)') is not null as there",
+  );
+  if (!rows[0]!.there) return null;
+  const { rows: refusals } = await client.query<{ refusal: string | null }>(
+    'select s3_connector_private.import_role_refusal($1) as refusal',
+    [role],
+  );
+  return refusals[0]!.refusal;
 }
 
 async function checkMigrations(databaseUrl: string): Promise<Found> {
@@ -174,8 +212,8 @@ async function checkWorkers(client: pg.Client): Promise<Found> {
   return { state: 'ok', message: `${rows[0]!.alive} alive on this database` };
 }
 
-async function checkConnections(databaseUrl: string, needed: number): Promise<Found> {
-  await tryConnections(databaseUrl, needed);
+async function checkConnections(config: Config): Promise<Found> {
+  const needed = await forEachUrl(config, tryConnections);
   return {
     state: 'ok',
     message: `${needed} at once, as many as a worker may open, each with its own session`,

@@ -46,7 +46,7 @@ export class Rejects {
 
   /** Writes the collected rows. */
   async write(): Promise<void> {
-    const { client, file, part, dryRun, signal } = this.#copy;
+    const { client, file, token, part, dryRun, signal } = this.#copy;
     const rows = this.#rows;
     this.#rows = [];
     this.#characters = 0;
@@ -59,8 +59,8 @@ export class Rejects {
       return;
     }
     const { rows: answer } = await client.query<{ count: number }>(
-      'select s3_connector_private.reject_rows($1, $2)::integer as count',
-      [file.id, JSON.stringify(rows)],
+      'select s3_connector_private.reject_rows($1, $2, $3, $4)::integer as count',
+      [file.id, file.attempt_id, token, JSON.stringify(rows)],
     );
     this.written += answer[0]!.count;
   }

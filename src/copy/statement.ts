@@ -46,7 +46,7 @@ export async function runCopy(
     const data = faultPointAmid('copying', rows);
     await pipeline(Readable.from(data, { objectMode: false, highWaterMark: READ_AHEAD }), copy, { signal });
   } catch (error) {
-    if (!progress.roleTaken) throw explainRefusedRole(error, owner);
+    if (!progress.roleTaken) throw explainRefusedRole(error, owner, client);
     if (isTableChange(error)) throw tableChanged(error);
     throw explainDenial(toImportError(error, input), owner);
   }

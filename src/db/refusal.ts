@@ -34,3 +34,11 @@ export function explainRefusal(error: Error & { code?: string }): ConnectorError
 export function hintOfRefusal(error: unknown): string | undefined {
   return HINTS[(error as { code?: string } | null)?.code ?? ''];
 }
+
+/** Returns an error about DATABASE_URL as one about IMPORT_DATABASE_URL. */
+export function aboutImportUrl(error: unknown): unknown {
+  if (!(error instanceof ConnectorError)) return error;
+  const rename = (text: string) => text.replaceAll('DATABASE_URL', 'IMPORT_DATABASE_URL');
+  const { code, message, passing, hint, cause } = error;
+  return new ConnectorError(code, rename(message), { passing, hint: hint && rename(hint), cause });
+}

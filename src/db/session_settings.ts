@@ -2,6 +2,7 @@
 
 /** What a session is for. Its name in `pg_stat_activity` is `s3_connector <purpose>`. */
 export type Purpose =
+  | 'cancel'
   | 'console'
   | 'console live'
   | 'control'
@@ -66,6 +67,7 @@ const UNLIMITED: Settings = {
 
 /** By purpose, the settings of a session. */
 const SETTINGS: Readonly<Record<Purpose, Settings>> = {
+  cancel: { ...RELIED_ON, ...UNLIMITED },
   console: RELIED_ON,
   'console live': RELIED_ON,
   control: { ...RELIED_ON, ...UNLIMITED },

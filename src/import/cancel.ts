@@ -1,6 +1,5 @@
 /** Cancels the statements of an import when its signal is aborted. */
-import { sql } from 'kysely';
-import type { Control } from '../db/control.ts';
+import type pg from 'pg';
 import { describeError } from '../errors.ts';
 import { log } from '../log.ts';
 import { waitOrAbort } from '../waiting.ts';
@@ -14,9 +13,10 @@ const CANCELS = 5;
  *
  * The cancel goes over another connection, because a backend that waits for a lock does not read from its own. It is
  * repeated, because a cancel between two statements does nothing. A backend that goes on is terminated.
+ * @param pool of the backend's own login: PostgreSQL lets no other role cancel it
  * @returns a function that stops it, and resolves when no cancel is under way
  */
-export function cancelOnAbort({ db }: Control, backend: number, signal: AbortSignal): () => Promise<void> {
+export function cancelOnAbort(pool: pg.Pool, backend: number, signal: AbortSignal): () => Promise<void> {
   let cancelling: { ended: AbortController; done: Promise<void> } | undefined;
   const start = () => {
     const ended = new AbortController();
@@ -24,9 +24,9 @@ export function cancelOnAbort({ db }: Control, backend: number, signal: AbortSig
   };
   const repeat = async (ended: AbortSignal) => {
     for (let cancels = 0; !ended.aborted; cancels++) {
-      const stop = cancels < CANCELS ? sql`pg_cancel_backend` : sql`pg_terminate_backend`;
-      await sql`select ${stop}(${backend}::integer)`
-        .execute(db)
+      const stop = cancels < CANCELS ? 'pg_cancel_backend' : 'pg_terminate_backend';
+      await pool
+        .query(`select ${stop}($1)`, [backend])
         .catch((error) => log.warn('cancelling failed', { backend, error: describeError(error) }));
       await waitOrAbort(REPEAT_MS, ended);
     }

@@ -1,5 +1,5 @@
 /** The transaction of an import, on a connection of its own. */
-import pg from 'pg';
+import type pg from 'pg';
 import type { Attempt } from '../attempt.ts';
 import { queryAll } from '../db/query_all.ts';
 import { toImportError } from '../sql_errors.ts';
@@ -42,7 +42,7 @@ export async function inTransaction<T>(
     const { backend, transaction } = await begin(client, attempt);
     // If the connection has been given up, nobody would end the cancelling.
     signal.throwIfAborted();
-    endCancelling = cancelOnAbort(worker.control, backend, signal);
+    endCancelling = cancelOnAbort(worker.cancelPool, backend, signal);
     return await run(transaction);
   };
   try {
@@ -67,10 +67,12 @@ async function begin(
 ): Promise<{ backend: number; transaction: ImportTransaction }> {
   signal.throwIfAborted();
   const name = `s3_connector ${dryRun ? 'dry_run_file' : 'import_file'} ${file.id}`;
-  const values = [connector.target_table, connector.time_zone, name].map((value) => pg.escapeLiteral(value));
   const [, entered] = await queryAll<EnteredImport>(client, [
     'begin',
-    `select * from s3_connector_private.enter_import(${values.join(', ')})`,
+    {
+      text: 'select * from s3_connector_private.enter_import($1, $2, $3)',
+      values: [connector.target_table, connector.time_zone, name],
+    },
   ]);
   const { backend, target, described } = entered!.rows[0]!;
   const tableName = { schema: target[0], table: target[1] };

@@ -1,11 +1,12 @@
 /** The steps of `check` about the target table and its grants. */
+import { sql } from 'kysely';
 import type pg from 'pg';
 import { chooseKey } from '../copy/conflicts.ts';
 import { ConnectorError } from '../errors.ts';
 import type { FilePart } from '../formats/format.ts';
 import type { SourceObject } from '../sources/source.ts';
 import { matchColumns } from '../table/match.ts';
-import { quoteTable, resolveTableName, type TargetTable } from '../table/table.ts';
+import { quoteTable, type TargetTable } from '../table/table.ts';
 import { describeUnlogged, refuseUnlogged } from '../table/unlogged.ts';
 import type { WorkerContext } from '../task.ts';
 import type { Request } from './request.ts';
@@ -46,20 +47,18 @@ export async function checkTarget(
   );
 }
 
-/** Finds the grants that the worker and the owner lack. */
+/** Finds the grants that the login for imports and the owner lack. */
 export async function checkGrants(
   worker: WorkerContext,
   { connector }: Request,
   columns: string[],
 ): Promise<StepResult> {
-  const missing = await rolledBack(worker.copyPool, async (client) => {
-    const { schema, table } = await resolveTableName(client, connector.target_table);
-    const { rows } = await client.query<{ missing: string[] }>(
-      'select s3_connector_private.missing_grants($1, $2, $3, $4) as missing',
-      [connector.name, schema, table, columns],
-    );
-    return rows[0]!.missing;
-  });
+  const { rows } = await sql<{ missing: string[] }>`
+    select s3_connector_private.missing_grants(
+      ${connector.name}, ${worker.liveness.importRole}, part[1], part[2], ${columns}::text[]
+    ) as missing
+    from s3_connector_private.table_parts(${connector.target_table}) part`.execute(worker.control.db);
+  const { missing } = rows[0]!;
   if (missing.length === 0)
     return { message: `the owner ${connector.owner} may fill ${connector.target_table}` };
   throw new ConnectorError(

@@ -33,7 +33,11 @@ export async function dryRunFile(request: Request, worker: WorkerContext): Promi
     const object = await worker.sources.open(request.connector).head(key, { signal });
     const file = toFile(request, object, tracked);
     const dryRun = { requestId: request.id, refusals };
-    const { counts } = await fetchAndImport(worker, { ...request, signal, file, dryRun }, object);
+    const { counts } = await fetchAndImport(
+      worker,
+      { ...request, signal, file, token: null, dryRun },
+      object,
+    );
     return { ...toColumns(counts), refusals };
   } catch (cause) {
     const error = signal.aborted ? signal.reason : cause;

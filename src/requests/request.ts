@@ -6,22 +6,26 @@ import { log } from '../log.ts';
 import { defineTask, type TaskDefinition, type WorkerContext } from '../task.ts';
 
 /** The tasks that answer requests. */
-export const REQUEST_KINDS = ['check', 'preview', 'dry_run_file', 'audit'];
+export const REQUEST_KINDS = ['check', 'preview', 'dry_run_file', 'audit', 'undo_file', 'reimport_file'];
 
 export interface Request {
   id: number;
   connector: Connector;
   mappings: ColumnMapping[];
-  /** The second argument of the procedure: the key of dry_run_file. */
+  /** The second argument: the key of dry_run_file, undo_file or reimport_file. */
   argument: string | null;
   /** The connector's import_timeout, in milliseconds. */
   timeoutMs: number;
   signal: AbortSignal;
 }
 
-/** Defines a task that answers requests. The caller gets an error that it throws. */
+/**
+ * Defines a task that answers requests. The caller gets an error that it throws.
+ * @param onError is called if nobody waits for the answer
+ */
 export function defineAnswer(
   answer: (request: Request, worker: WorkerContext) => Promise<void>,
+  onError?: (worker: WorkerContext, requestId: number, error: ConnectorError) => Promise<void>,
 ): TaskDefinition {
   return defineTask<{ request_id: number }>(async ({ request_id }, worker, { abortSignal, job }) => {
     const request = await start(worker, request_id, abortSignal);
@@ -34,6 +38,7 @@ export function defineAnswer(
       const error = abortSignal.aborted ? workerStopped(cause) : locate(cause, '');
       log.warn('request failed', { ...fields, code: error.code, error: error.message });
       await answerWithError(worker.control.db, request_id, error);
+      await onError?.(worker, request_id, error);
     }
   });
 }

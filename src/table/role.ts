@@ -26,7 +26,7 @@ export async function asRole<T>(
   path?: string,
 ): Promise<T> {
   await client.query(enterRole(role, path).join('; ')).catch((error) => {
-    throw explainRefusedRole(error, role);
+    throw explainRefusedRole(error, role, client);
   });
   const result = await run().catch((error) => {
     throw explainDenial(error, role);
@@ -80,16 +80,17 @@ export function explainDenial(error: unknown, role: string): unknown {
   );
 }
 
-/** Explains why the worker cannot take a role: a grant is missing, or the role was dropped. */
-export function explainRefusedRole(error: unknown, role: string): unknown {
+/** Explains why a session cannot take a role: a grant is missing, or the role was dropped. */
+export function explainRefusedRole(error: unknown, role: string, client: pg.ClientBase): unknown {
   if (!(error instanceof pg.DatabaseError)) return error;
   if (error.code === '42501') {
+    const login = (client as pg.Client).user ?? '';
     return new ConnectorError(
       'permission_denied',
-      `the worker's database role may not act as ${role}, the connector's owner: ${error.message}`,
+      `the login for imports, ${login}, may not act as ${role}, the connector's owner: ${error.message}`,
       {
         cause: error,
-        hint: `Grant ${pg.escapeIdentifier(role)} to the role in the worker's DATABASE_URL, then retry.`,
+        hint: `Run: grant ${pg.escapeIdentifier(role)} to ${pg.escapeIdentifier(login)}; Then retry.`,
       },
     );
   }

@@ -5,6 +5,7 @@ import type pg from 'pg';
 import type { Config } from '../config.ts';
 import { SessionPool } from '../db/connections.ts';
 import { openControl } from '../db/control.ts';
+import { admitImportLogin } from '../db/import_login.ts';
 import { EncoderThread } from '../formats/csv/binary/encoder_thread.ts';
 import { confinementNotices } from '../formats/parquet/confinement.ts';
 import { Reader } from '../formats/parquet/reader_process.ts';
@@ -38,17 +39,19 @@ export async function openContext(
   const spoolDir = await openSpool(config.spoolDir);
   resources.add(() => rm(spoolDir, { recursive: true, force: true }));
   for (const { message, hint } of confinementNotices(spoolDir)) log.warn('readers', { message, hint });
-  const liveness = new Liveness(config.databaseUrl, config.concurrency);
+  const importRole = await admitImportLogin(config);
+  const liveness = new Liveness(config.databaseUrl, config.concurrency, importRole);
   resources.add(() => liveness.stop());
   await liveness.start();
   const copyPool = openPool(config, 'import_file', resources);
+  const cancelPool = openPool(config, 'cancel', resources);
   const control = openControl(config.databaseUrl, connectionsOf(config.concurrency).control);
   resources.add(() => control.close());
   const attempts = new Attempts();
   await attempts.listen(control);
   const backlogPolls = new BacklogPolls(control);
   resources.add(() => backlogPolls.close());
-  const queues = new EventQueues(control, config.allowedEndpoints);
+  const queues = new EventQueues(control, liveness, config.allowedEndpoints);
   resources.add(() => queues.close());
   queues.start();
   const sources = new S3Sources(config);
@@ -70,6 +73,7 @@ export async function openContext(
     liveness,
     copyPool,
     refusedSessions: new RefusedSessions(copyPool),
+    cancelPool,
     control,
     sources,
     attempts,
@@ -104,9 +108,14 @@ function openReaders(
   return { readers, encoders };
 }
 
-function openPool(config: Config, purpose: 'import_file' | 'request', resources: Resources): pg.Pool {
+/** Opens a pool of the login for imports. */
+function openPool(
+  config: Config,
+  purpose: 'import_file' | 'request' | 'cancel',
+  resources: Resources,
+): pg.Pool {
   const max = connectionsOf(config.concurrency)[purpose];
-  const pool = new SessionPool(config.databaseUrl, purpose, { max });
+  const pool = new SessionPool(config.importDatabaseUrl, purpose, { max });
   resources.add(() => pool.end());
   return pool;
 }

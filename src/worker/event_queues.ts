@@ -9,6 +9,7 @@ import { compileGlob } from '../glob.ts';
 import { log } from '../log.ts';
 import { LONGEST_WAIT_SECONDS, SqsQueues } from '../sources/sqs.ts';
 import { waitOrAbort } from '../waiting.ts';
+import type { Liveness } from './liveness.ts';
 
 /** The interval at which the connectors' queues are looked up, in milliseconds. */
 const LOOK_UP_MS = 5000;
@@ -44,6 +45,7 @@ interface Queue {
  */
 export class EventQueues {
   readonly #db: Control['db'];
+  readonly #liveness: Liveness;
   readonly #sqs: SqsQueues;
   readonly #end = new AbortController();
   /** By URL. */
@@ -53,8 +55,9 @@ export class EventQueues {
   #listeners = 0;
   #lookingUp: Promise<void> | undefined;
 
-  constructor({ db }: Control, allowedEndpoints: readonly string[]) {
+  constructor({ db }: Control, liveness: Liveness, allowedEndpoints: readonly string[]) {
     this.#db = db;
+    this.#liveness = liveness;
     // Twice as many, because deleting messages takes connections as well.
     this.#sqs = new SqsQueues(allowedEndpoints, 2 * LISTENERS);
   }
@@ -87,6 +90,7 @@ export class EventQueues {
       .select(({ fn }) => ['event_queue_url as url', fn.min('owner').as('owner')])
       .where('event_queue_url', 'is not', null)
       .where('state', '=', 'running')
+      .where(sql<boolean>`not s3_connector_private.belongs_elsewhere(owner, ${this.#liveness.workerId})`)
       .groupBy('event_queue_url')
       .execute();
     if (this.#end.signal.aborted) return;

@@ -16,6 +16,7 @@ const RETRY_MS = 1000;
 export class Liveness {
   readonly #databaseUrl: string;
   readonly #concurrency: number;
+  readonly #importRole: string;
   #session: Session | undefined;
   #workerId = 0;
   readonly #poolIds = new Set<string>();
@@ -23,14 +24,20 @@ export class Liveness {
   readonly #closing = new AbortController();
   #isReconnecting = false;
 
-  constructor(databaseUrl: string, concurrency: number) {
+  constructor(databaseUrl: string, concurrency: number, importRole: string) {
     this.#databaseUrl = databaseUrl;
     this.#concurrency = concurrency;
+    this.#importRole = importRole;
   }
 
   /** The worker's id in the view `workers`. */
   get workerId(): number {
     return this.#workerId;
+  }
+
+  /** The role that its imports log in as. */
+  get importRole(): string {
+    return this.#importRole;
   }
 
   /** The names with which graphile-worker locks this worker's jobs. */
@@ -42,8 +49,8 @@ export class Liveness {
     const session = await openSession(this.#databaseUrl, 'worker');
     try {
       const { rows } = await session.query<{ id: number }>(
-        'select s3_connector_private.register_worker($1, $2, $3, $4) as id',
-        [hostname(), process.pid, version, this.#concurrency],
+        'select s3_connector_private.register_worker($1, $2, $3, $4, $5) as id',
+        [hostname(), process.pid, version, this.#concurrency, this.#importRole],
       );
       await warnOfRole(session, rows[0]!.id);
       this.#closing.signal.throwIfAborted();
@@ -112,10 +119,10 @@ export class Liveness {
 }
 
 async function warnOfRole(session: Session, workerId: number): Promise<void> {
-  const { rows } = await session.query<{ role: string; notice: string | null }>(
-    'select role, notice from s3_connector_private.workers where id = $1',
+  const { rows } = await session.query<{ import_role: string; notice: string | null }>(
+    'select import_role, notice from s3_connector_private.workers where id = $1',
     [workerId],
   );
-  const { role, notice } = rows[0]!;
-  if (notice !== null) log.warn('worker has too many rights', { worker: workerId, role, notice });
+  const { import_role: role, notice } = rows[0]!;
+  if (notice !== null) log.warn('imports have too many rights', { worker: workerId, role, notice });
 }

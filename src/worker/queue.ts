@@ -90,6 +90,8 @@ export interface QueueOptions {
   /** How often each idle place looks for jobs without a notification, in milliseconds. */
   lookEveryMs: number;
   crontab: ParsedCronItem[];
+  /** Returns the flags of jobs that it must not take. */
+  forbiddenFlags: () => string[];
   /** How long running jobs may take to finish after the stop, in milliseconds. */
   graceMs: number;
   /** Called before the first job is taken, with the name with which jobs will be locked. */
@@ -106,7 +108,7 @@ export interface Queue {
 
 /** Starts to take jobs. */
 export async function startQueue(options: QueueOptions): Promise<Queue> {
-  const { pool, tasks, places, lookEveryMs, crontab, graceMs, onPool, onEvents } = options;
+  const { pool, tasks, places, lookEveryMs, crontab, forbiddenFlags, graceMs, onPool, onEvents } = options;
   const events: WorkerEvents = new EventEmitter();
   onEvents(events);
   // No place takes a job before the name is recorded: without it, the job could not be freed after a death.
@@ -122,6 +124,7 @@ export async function startQueue(options: QueueOptions): Promise<Queue> {
     concurrency: places,
     pollInterval: lookEveryMs,
     parsedCronItems: crontab,
+    forbiddenFlags,
     gracefulShutdownAbortTimeout: graceMs,
     events,
     logger: queueLogger,

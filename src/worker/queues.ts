@@ -7,6 +7,7 @@ import { packageRoot } from '../paths.ts';
 import type { WorkerContext } from '../task.ts';
 import { requestContext } from './context.ts';
 import { LostJobs } from './lost_jobs.ts';
+import { OtherOwners } from './other_owners.ts';
 import { OwnerTurns } from './owner_turns.ts';
 import { type Queue, startQueue } from './queue.ts';
 import { QueuePool } from './queue_pool.ts';
@@ -28,6 +29,9 @@ export async function startQueues(context: WorkerContext, resources: Resources):
   const tasks = await loadTasks(context);
   const requestTasks = await loadTasks(requestContext(context, resources));
   const crontab = parseCrontab(await readFile(join(packageRoot, 'crontab'), 'utf8'));
+  const otherOwners = new OtherOwners(control, liveness);
+  resources.add(() => otherOwners.close());
+  await otherOwners.start();
   const lostJobs = new LostJobs(control, liveness);
   resources.add(() => lostJobs.close());
   const { queue: max } = connectionsOf(config.concurrency);
@@ -41,6 +45,7 @@ export async function startQueues(context: WorkerContext, resources: Resources):
       places: share.places,
       lookEveryMs: share.lookEveryMs,
       crontab: share.name === 'housekeeping' ? crontab : [],
+      forbiddenFlags: () => otherOwners.flags,
       graceMs: config.graceMs,
       onPool: async (poolId) => {
         pool.assign(poolId, { priorities: share.priorities, turns });

@@ -1,4 +1,6 @@
 /** Counts the connections of a worker. */
+import type { Config } from '../config.ts';
+import { aboutImportUrl } from '../db/refusal.ts';
 import type { Purpose } from '../db/session_settings.ts';
 import { POLL_PLACES, REQUEST_PLACES, SHARES } from './shares.ts';
 
@@ -7,6 +9,7 @@ type WorkerPurpose = Exclude<Purpose, 'console' | 'console live' | 'migrate' | '
 /** Returns, by purpose, the most connections that a worker has at once. */
 export function connectionsOf(concurrency: number): Readonly<Record<WorkerPurpose, number>> {
   return {
+    cancel: 1,
     // Each import and poll has one, because it may wait for a person's transaction. The rest share four.
     control: concurrency + POLL_PLACES + 4,
     health: 1,
@@ -20,7 +23,29 @@ export function connectionsOf(concurrency: number): Readonly<Record<WorkerPurpos
   };
 }
 
-/** Returns the sum of them. */
-export function totalOf(concurrency: number): number {
-  return Object.values(connectionsOf(concurrency)).reduce((sum, connections) => sum + connections, 0);
+/** The sessions of the login for imports. */
+const OF_IMPORTS: readonly Purpose[] = ['cancel', 'import_file', 'request'];
+
+/**
+ * Calls a function for each URL of a worker, which may be the same, with the most connections that a worker has to it.
+ * @returns how many connections these are
+ */
+export async function forEachUrl(
+  {
+    databaseUrl,
+    importDatabaseUrl,
+    concurrency,
+  }: Pick<Config, 'databaseUrl' | 'importDatabaseUrl' | 'concurrency'>,
+  run: (url: string, connections: number) => Promise<void>,
+): Promise<number> {
+  const purposes = Object.entries(connectionsOf(concurrency)) as [WorkerPurpose, number][];
+  const sum = (of: typeof purposes) => of.reduce((total, [, connections]) => total + connections, 0);
+  const imports =
+    databaseUrl === importDatabaseUrl ? [] : purposes.filter(([one]) => OF_IMPORTS.includes(one));
+  await run(databaseUrl, sum(purposes) - sum(imports));
+  if (imports.length > 0)
+    await run(importDatabaseUrl, sum(imports)).catch((error) => {
+      throw aboutImportUrl(error);
+    });
+  return sum(purposes);
 }

@@ -11,7 +11,7 @@ import { openContext } from './context.ts';
 import { type RunningShare, startQueues } from './queues.ts';
 import { Rescue } from './rescue.ts';
 import { Resources } from './resources.ts';
-import { totalOf } from './sessions.ts';
+import { forEachUrl } from './sessions.ts';
 import { untilStarted } from './until_started.ts';
 
 /** A running worker. */
@@ -29,7 +29,7 @@ export async function startWorker(config: Config): Promise<Worker> {
 }
 
 async function startOnce(config: Config): Promise<Worker> {
-  await refuseUnfitPooler(config.databaseUrl, totalOf(config.concurrency));
+  await forEachUrl(config, refuseUnfitPooler);
   await migrate(config.databaseUrl);
   const resources = new Resources();
   const stopping = new AbortController();

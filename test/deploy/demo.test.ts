@@ -15,7 +15,10 @@ test("docker compose's demo, with its roles, imports all files, and none of its 
   const db = await testDatabase({ empty: true });
   const names = await makeRoles(db);
   const url = (user: string) => Object.assign(new URL(db.url), { username: user, password: 'secret' }).href;
-  const worker = await world.startWorker({ DATABASE_URL: url(names.worker) });
+  const worker = await world.startWorker({
+    DATABASE_URL: url(names.worker),
+    IMPORT_DATABASE_URL: url(names.importer),
+  });
   const demo = spawn(process.execPath, [DEMO, '--once'], {
     env: {
       PATH: process.env.PATH,
@@ -55,24 +58,26 @@ test("docker compose's demo, with its roles, imports all files, and none of its 
 /** Runs roles.sql as psql would, with role names of this test, because roles belong to the whole server. */
 async function makeRoles(
   db: Awaited<ReturnType<typeof testDatabase>>,
-): Promise<{ worker: string; app: string }> {
-  const [worker, app] = [await db.createRole(), await db.createRole()].map(({ name }) => name) as [
-    string,
-    string,
-  ];
+): Promise<{ worker: string; importer: string; app: string }> {
+  const [worker, importer, app] = [
+    await db.createRole(),
+    await db.createRole('noinherit'),
+    await db.createRole(),
+  ].map(({ name }) => name) as [string, string, string];
   const text = (await readFile(ROLES, 'utf8'))
     .replaceAll(/^\\getenv .*$/gm, '')
     // Every migrate on this server has already created it.
     .replaceAll(/^create role s3_connector_(reader|operator|admin) .*$/gm, '')
     .replaceAll(/^create role (\S+) login/gm, 'alter role $1 login')
     .replaceAll('s3_connector_worker', worker)
+    .replaceAll('s3_connector_importer', importer)
     .replaceAll(/\bapp\b(?!_)/g, app)
     .replaceAll(/:'\w+'/g, "'secret'");
   await db.query(text);
   const rights = await db.query(
     'select rolsuper or rolcreaterole or rolcreatedb as much from pg_roles where rolname = any ($1)',
-    [[worker, app]],
+    [[worker, importer, app]],
   );
-  assert.deepEqual(rights, [{ much: false }, { much: false }]);
-  return { worker, app };
+  assert.deepEqual(rights, [{ much: false }, { much: false }, { much: false }]);
+  return { worker, importer, app };
 }

@@ -10,7 +10,10 @@ const proxy = await openProxy(db.workerUrl);
 let worker: WorkerProcess;
 
 before(async () => {
-  worker = await world.startWorker({ DATABASE_URL: proxy.url });
+  worker = await world.startWorker({
+    DATABASE_URL: proxy.url,
+    IMPORT_DATABASE_URL: proxy.through(db.importUrl),
+  });
 });
 
 async function insert(name: string, columns = {}): Promise<void> {

@@ -12,7 +12,10 @@ const FILES = 4;
 let worker: WorkerProcess;
 
 before(async () => {
-  worker = await world.startWorker({ DATABASE_URL: proxy.url });
+  worker = await world.startWorker({
+    DATABASE_URL: proxy.url,
+    IMPORT_DATABASE_URL: proxy.through(db.importUrl),
+  });
 });
 
 /** The lost message, and the attempts that one of the files needs then. */

@@ -6,6 +6,8 @@ import { after } from 'node:test';
 export interface Proxy {
   /** The database's URL through the proxy. */
   readonly url: string;
+  /** Returns another URL of the same server, through the proxy. */
+  through(databaseUrl: string): string;
   /**
    * The server receives and runs the next message that contains this text, but its answer is lost:
    * the connection is cut instead. Resolves when that has happened.
@@ -60,10 +62,12 @@ export async function openProxy(databaseUrl: string): Promise<Proxy> {
     for (const socket of sockets) socket.destroy();
   });
 
-  url.hostname = '127.0.0.1';
-  url.port = String((proxy.address() as AddressInfo).port);
+  const { port: ownPort } = proxy.address() as AddressInfo;
+  const through = (other: string) =>
+    Object.assign(new URL(other), { hostname: '127.0.0.1', port: String(ownPort) }).href;
   return {
-    url: url.href,
+    url: through(databaseUrl),
+    through,
     loseAnswerTo: (text) => new Promise((done) => orders.push({ text, arrives: true, done })),
     lose: (text) => new Promise((done) => orders.push({ text, arrives: false, done })),
   };

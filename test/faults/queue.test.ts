@@ -14,7 +14,10 @@ const LOST = 5;
 let worker: WorkerProcess;
 
 before(async () => {
-  worker = await world.startWorker({ DATABASE_URL: proxy.url });
+  worker = await world.startWorker({
+    DATABASE_URL: proxy.url,
+    IMPORT_DATABASE_URL: proxy.through(db.importUrl),
+  });
   // Makes functions of the queue fail, as often as `left` says: the numbers of a sequence are not rolled back.
   await db.query(`
     create sequence troubles;

@@ -14,16 +14,14 @@ const OURS =
 
 /** Makes the database read-only for new sessions of the worker, as a managed service does if its disk is full. */
 async function begin(options: { endSessions: boolean }): Promise<void> {
-  await db.asSuperuser(
-    `alter role ${db.worker.name} in database ${db.name} set default_transaction_read_only = on`,
-  );
+  for (const { name } of [db.worker, db.importer])
+    await db.asSuperuser(`alter role ${name} in database ${db.name} set default_transaction_read_only = on`);
   if (options.endSessions) await db.query(`select pg_terminate_backend(pid) ${OURS}`);
 }
 
 async function end(): Promise<void> {
-  await db.asSuperuser(
-    `alter role ${db.worker.name} in database ${db.name} reset default_transaction_read_only`,
-  );
+  for (const { name } of [db.worker, db.importer])
+    await db.asSuperuser(`alter role ${name} in database ${db.name} reset default_transaction_read_only`);
 }
 
 test('a worker waits while the database is read-only, reports it, and continues by itself', async (t) => {

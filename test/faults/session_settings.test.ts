@@ -157,7 +157,8 @@ for (const [how, env] of [
       await db.query(`alter database ${db.name} set ${name} = ${value}`);
     }
     for (const [name, value] of Object.entries(ODD_WORKER)) {
-      await db.asSuperuser(`alter role ${db.worker.name} in database ${db.name} set ${name} = ${value}`);
+      for (const login of [db.worker, db.importer])
+        await db.asSuperuser(`alter role ${login.name} in database ${db.name} set ${name} = ${value}`);
     }
     assert.deepEqual(await live(odd, env), await live(plain, env));
   });

@@ -78,17 +78,18 @@ async function soak(): Promise<number> {
   return grown.length === 0 ? 0 : 1;
 }
 
-/** Workers log in as the role that sql/setup/ creates, and import with the rights of an ordinary role. */
+/** Workers log in as the roles that sql/setup/ creates, and import with the rights of an ordinary role. */
 async function startWorkers(admin: pg.Client): Promise<SoakWorker[]> {
-  const role = 'soak_worker';
-  await runWorkerSetup(admin, role);
+  const [role, importer] = ['soak_worker', 'soak_importer'];
+  await runWorkerSetup(admin, role, importer);
   await admin.query(
-    `alter role ${role} password '${postgres.password}';
-    create role ${OWNER}; grant s3_connector_admin to ${OWNER}; grant ${OWNER} to ${role};
+    `alter role ${role} password '${postgres.password}'; alter role ${importer} password '${postgres.password}';
+    create role ${OWNER}; grant s3_connector_admin to ${OWNER}; grant ${OWNER} to ${importer};
     grant create on schema public to ${OWNER}`,
   );
   const env = {
     DATABASE_URL: postgres.url('postgres', role),
+    IMPORT_DATABASE_URL: postgres.url('postgres', importer),
     SPOOL_DIR: spoolDir,
     S3_ALLOWED_ENDPOINTS: server.endpoint,
     AWS_ACCESS_KEY_ID: 'soak',

@@ -42,7 +42,10 @@ test('a worker that loses its connection at a stage of its start starts again', 
     STAGES.map(async (stages) => {
       const proxy = await openProxy(db.workerUrl);
       const lost = stages.map((text) => proxy.lose(text));
-      const worker = world.spawnWorker({ DATABASE_URL: proxy.url });
+      const worker = world.spawnWorker({
+        DATABASE_URL: proxy.url,
+        IMPORT_DATABASE_URL: proxy.through(db.importUrl),
+      });
       await happened(lost, worker);
       await assertStarts(worker);
     }),
@@ -57,7 +60,10 @@ test('a worker that loses its connection while it migrates starts again', async 
     await db.asSuperuser("update s3_connector_private.versions set digest = 'another'");
     const proxy = await openProxy(db.workerUrl);
     const lost = proxy.lose(text);
-    const worker = world.spawnWorker({ DATABASE_URL: proxy.url });
+    const worker = world.spawnWorker({
+      DATABASE_URL: proxy.url,
+      IMPORT_DATABASE_URL: proxy.through(db.importUrl),
+    });
     await happened([lost], worker);
     await assertStarts(worker);
   }

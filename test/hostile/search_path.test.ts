@@ -47,9 +47,9 @@ test('the script that makes the worker role, and migrations, run none of the tra
   const admin = new pg.Client({ connectionString: db.superuserUrl });
   await admin.connect();
   try {
-    await runWorkerSetup(admin, db.worker.name);
+    await runWorkerSetup(admin, db.worker.name, db.importer.name);
     await migrate(db.workerUrl);
-    await runWorkerSetup(admin, db.worker.name);
+    await runWorkerSetup(admin, db.worker.name, db.importer.name);
   } catch (error) {
     assert.fail(`${error}: ${await traps.sprung()}`);
   } finally {

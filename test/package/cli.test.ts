@@ -112,6 +112,7 @@ test('doctor reports a ready machine and database as ready', async () => {
     'connections',
     'credentials',
     'database',
+    'imports',
     'migrations',
     'node',
     'readers',

@@ -99,6 +99,7 @@ test('the installed package migrates a database, starts, and imports every kind 
   const world = await openWorld();
   const env = {
     DATABASE_URL: db.workerUrl,
+    IMPORT_DATABASE_URL: db.importUrl,
     SPOOL_DIR: join(directory, 'spool'),
     S3_ALLOWED_ENDPOINTS: world.server.endpoint,
     AWS_ACCESS_KEY_ID: 'reader',

@@ -44,7 +44,7 @@ before(async () => {
 test('a worker on a copy of a database imports nothing until a person resumes a connector', async () => {
   const copy = await testDatabase({ copyOf: db });
   server.requests.reset();
-  await world.startWorker({ DATABASE_URL: copy.workerUrl });
+  await world.startWorker({ DATABASE_URL: copy.workerUrl, IMPORT_DATABASE_URL: copy.importUrl });
   await copy.query("select s3_connector_queue.add_job('poll_due', job_key => 'poll_due')");
   await copy.waitFor(
     "select from s3_connector_queue.jobs where key = 'poll_due' and run_at <= now()",

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type pg from 'pg';
-import { openControl } from '../../src/db/control.ts';
+import { SessionPool } from '../../src/db/connections.ts';
 import { cancelOnAbort } from '../../src/import/cancel.ts';
 import { testDatabase } from '../support/database.ts';
 
@@ -348,9 +348,9 @@ test('undoing a file does not delay the results of other files', async () => {
 });
 
 test('a cancel that arrives between two statements stops the second', async () => {
-  const control = openControl(db.workerUrl, 4);
+  const pool = new SessionPool(db.workerUrl, 'cancel', { max: 1 });
   const stop = new AbortController();
-  const end = cancelOnAbort(control, (worker as pg.Client & { processID: number }).processID, stop.signal);
+  const end = cancelOnAbort(pool, (worker as pg.Client & { processID: number }).processID, stop.signal);
   stop.abort();
   // The first cancel finds nothing to cancel.
   await db.waitFor(
@@ -360,5 +360,5 @@ test('a cancel that arrives between two statements stops the second', async () =
   await assert.rejects(worker.query('select pg_sleep(60)'), { code: '57014' });
   await end();
   await worker.query('select pg_sleep(0.5)');
-  await control.close();
+  await pool.end();
 });

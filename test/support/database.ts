@@ -20,6 +20,9 @@ export interface TestDatabase {
   /** The role of workers and migrations, as sql/setup/ creates it. */
   readonly worker: Login;
   readonly workerUrl: string;
+  /** The workers' login for imports. */
+  readonly importer: Login;
+  readonly importUrl: string;
   /** The URL of a superuser, for tests that need one. */
   readonly superuserUrl: string;
   /** Runs one query as the person, in one of a few sessions; for several statements, returns the last one's rows. */
@@ -28,11 +31,13 @@ export interface TestDatabase {
   one<T extends object = Record<string, unknown>>(text: string, values?: unknown[]): Promise<T>;
   /** Opens a separate session, of the named role if one is given; ended with the database. */
   connect(user?: Login): Promise<pg.Client>;
+  /** Opens a session of a superuser; ended with the database. */
+  connectSuperuser(): Promise<pg.Client>;
   /** Runs statements as a superuser, in a separate session. */
   asSuperuser(text: string): Promise<void>;
   /**
    * Creates a role with its own name that can log in; dropped with the database. The person may become it, and so
-   * may a worker, as the worker's setup requires for roles that insert connectors.
+   * may a worker's login for imports, as the worker's setup requires for roles that insert connectors.
    */
   createRole(options?: string): Promise<Login>;
   /** Polls the query until the predicate holds; the error on time-out shows the last rows. */
@@ -84,6 +89,8 @@ export async function testDatabase(
     person: logins.person,
     worker: logins.worker,
     workerUrl: databaseUrl(adminUrl, name, logins.worker),
+    importer: logins.importer,
+    importUrl: databaseUrl(adminUrl, name, logins.importer),
     superuserUrl,
     async query<T extends object>(text: string, values?: unknown[]) {
       const result: pg.QueryResult<T> | pg.QueryResult<T>[] = await pool.query<T>(text, values);
@@ -101,6 +108,13 @@ export async function testDatabase(
       clients.push(client);
       return client;
     },
+    async connectSuperuser() {
+      const client = new pg.Client({ connectionString: superuserUrl, types: TYPES });
+      client.on('error', () => {});
+      await client.connect();
+      clients.push(client);
+      return client;
+    },
     async asSuperuser(text) {
       await withClient(superuserUrl, (admin) => admin.query(text));
     },
@@ -108,7 +122,7 @@ export async function testDatabase(
       const role = { name: `${name}_role_${roles.length + 1}`, password: randomBytes(8).toString('hex') };
       roles.push(role.name);
       await db.asSuperuser(`create role ${role.name} login password '${role.password}' ${roleOptions};
-        grant ${role.name} to ${logins.person.name} with admin option; grant ${role.name} to ${logins.worker.name}`);
+        grant ${role.name} to ${logins.person.name} with admin option; grant ${role.name} to ${logins.importer.name}`);
       return role;
     },
     async waitFor<T extends object>(

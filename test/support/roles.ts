@@ -10,11 +10,13 @@ export interface Login {
 }
 
 /**
- * The roles in the tests' databases, none of them a superuser: the worker, as sql/setup/ creates its role, and the person,
+ * The roles in the tests' databases, none of them a superuser: the worker's two logins, as sql/setup/ creates them, and the person,
  * who owns the databases, inserts connectors and reads internal tables.
  */
 export interface TestRoles {
   worker: Login;
+  /** The login for imports. */
+  importer: Login;
   person: Login;
 }
 
@@ -22,20 +24,23 @@ export interface TestRoles {
 export function testRoles(template: string, password: string): TestRoles {
   return {
     worker: { name: `${template}_worker`, password },
+    importer: { name: `${template}_importer`, password },
     person: { name: `${template}_person`, password },
   };
 }
 
 /** Creates the roles, connected as a superuser to a database that `prepareDatabase` is for too. */
-export async function makeRoles(admin: pg.Client, { worker, person }: TestRoles): Promise<void> {
-  await runWorkerSetup(admin, worker.name);
+export async function makeRoles(admin: pg.Client, roles: TestRoles): Promise<void> {
+  const { worker, importer, person } = roles;
+  await runWorkerSetup(admin, worker.name, importer.name);
   await admin.query(
     // The queue's tables have row level security, from which only their owner is exempt.
     `alter role ${worker.name} password '${worker.password}';
+    alter role ${importer.name} password '${importer.password}';
     create role ${person.name} login createrole bypassrls password '${person.password}';
     grant s3_connector_reader, s3_connector_operator, s3_connector_admin to ${person.name} with admin option;
     grant pg_monitor, pg_signal_backend to ${person.name};
-    grant ${person.name} to ${worker.name}`,
+    grant ${person.name} to ${importer.name}`,
   );
 }
 
@@ -43,8 +48,11 @@ export async function makeRoles(admin: pg.Client, { worker, person }: TestRoles)
  * Before the migrations: lets the worker create its schemas, and gives the person access to everything in them, because
  * tests read, and sometimes change, what only the worker uses.
  */
-export async function prepareDatabase(admin: pg.Client, { worker, person }: TestRoles): Promise<void> {
-  await runWorkerSetup(admin, worker.name);
+export async function prepareDatabase(
+  admin: pg.Client,
+  { worker, importer, person }: TestRoles,
+): Promise<void> {
+  await runWorkerSetup(admin, worker.name, importer.name);
   for (const objects of ['schemas', 'tables', 'sequences', 'routines', 'types']) {
     await admin.query(
       `alter default privileges for role ${worker.name} grant all on ${objects} to ${person.name}`,
@@ -53,8 +61,11 @@ export async function prepareDatabase(admin: pg.Client, { worker, person }: Test
 }
 
 /** Runs the file as psql does, without its own commands (\set, \if). */
-export async function runWorkerSetup(admin: pg.Client, worker: string): Promise<void> {
+export async function runWorkerSetup(admin: pg.Client, worker: string, importer: string): Promise<void> {
   const text = await readFile(SETUP, 'utf8');
-  const plain = text.replaceAll(/^ *\\.*$/gm, '').replaceAll(":'worker'", pg.escapeLiteral(worker));
+  const plain = text
+    .replaceAll(/^ *\\.*$/gm, '')
+    .replaceAll(":'worker'", pg.escapeLiteral(worker))
+    .replaceAll(":'importer'", pg.escapeLiteral(importer));
   await admin.query(plain);
 }

@@ -42,6 +42,8 @@ export interface World {
   readonly spoolDir: string;
   put(key: string, body: Buffer | string): void;
   startWorker(env?: Record<string, string>): Promise<WorkerProcess>;
+  /** Ends all its workers, and waits for them. */
+  stopWorkers(): Promise<void>;
   /** As `startWorker`, without waiting until it is ready. */
   spawnWorker(env?: Record<string, string>): WorkerProcess;
   /** Inserts a connector as a user would, for this world's bucket. */
@@ -88,7 +90,9 @@ export async function openWorld(on?: Postgres): Promise<World> {
   };
 
   const spawnWorker = (env: Record<string, string> = {}) => {
-    const worker = spawnWorkerProcess({ ...workerEnv(db, server, spoolDir), ...env });
+    // With another URL, imports use it too, unless the test names one.
+    const imports: Record<string, string> = env.DATABASE_URL === undefined ? {} : { IMPORT_DATABASE_URL: '' };
+    const worker = spawnWorkerProcess({ ...workerEnv(db, server, spoolDir), ...imports, ...env });
     workers.push(worker);
     return worker;
   };
@@ -106,6 +110,9 @@ export async function openWorld(on?: Postgres): Promise<World> {
       const worker = spawnWorker(env);
       await worker.logged('ready');
       return worker;
+    },
+    async stopWorkers() {
+      await Promise.all(workers.splice(0).map((worker) => worker.end('SIGTERM')));
     },
     async insertConnector(columns) {
       const row = { bucket, endpoint: server.endpoint, file_format: 'csv', ...columns };
@@ -136,6 +143,7 @@ export async function openWorld(on?: Postgres): Promise<World> {
 function workerEnv(db: TestDatabase, server: BucketServer, spoolDir: string): Record<string, string> {
   return {
     DATABASE_URL: db.workerUrl,
+    IMPORT_DATABASE_URL: db.importUrl,
     SPOOL_DIR: spoolDir,
     S3_ALLOWED_ENDPOINTS: server.endpoint,
     AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,

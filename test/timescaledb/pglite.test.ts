@@ -180,6 +180,7 @@ async function importFile(
     file: { id } as never,
     connector,
     mappings: [],
+    token: null,
     table: target,
     part,
     plan,

@@ -33,7 +33,7 @@ try {
 async function prepare({ url, password }: Postgres): Promise<void> {
   await withClient(url(), (admin) => admin.query(`create database ${DATABASE}`));
   await withClient(url(DATABASE), async (admin) => {
-    await runWorkerSetup(admin, 'fixture_worker');
+    await runWorkerSetup(admin, 'fixture_worker', 'fixture_importer');
     await admin.query(`alter role fixture_worker password '${password}';
       create role fixture_person;
       grant s3_connector_admin to fixture_person;

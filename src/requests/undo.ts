@@ -1,0 +1,80 @@
+/** Deletes the rows of a file for `undo_file` and `reimport_file`, if their caller is not the connector's owner. */
+import { sql } from 'kysely';
+import type pg from 'pg';
+import type { Session } from '../db/connections.ts';
+import { queryAll } from '../db/query_all.ts';
+import { type ConnectorError, describeError } from '../errors.ts';
+import { cancelOnAbort } from '../import/cancel.ts';
+import { toImportError } from '../sql_errors.ts';
+import { LEAVE_ROLE } from '../table/role.ts';
+import type { WorkerContext } from '../task.ts';
+import { defineAnswer, type Request } from './request.ts';
+
+/** The task of both. Nobody waits for its answer. */
+export const undoTask = defineAnswer(undoFile, recordError);
+
+/** Deletes the rows as the owner, in one transaction with the file's new status. */
+async function undoFile(
+  { id, signal }: Request,
+  { control, copyPool, cancelPool }: WorkerContext,
+): Promise<void> {
+  const { rows } = await sql<{ token: string }>`
+    select s3_connector_private.import_token('undo', ${id}) as token`.execute(control.db);
+  const { token } = rows[0]!;
+  const client = await copyPool.connect();
+  const endCancelling = cancelOnAbort(cancelPool, (client as unknown as Session).backend, signal);
+  let broken: Error | undefined;
+  try {
+    signal.throwIfAborted();
+    await client.query('begin');
+    const deleted = await deleteRows(client, id, token);
+    await queryAll(client, [
+      ...LEAVE_ROLE,
+      { text: 'select s3_connector_private.end_requested_undo($1, $2, $3)', values: [id, token, deleted] },
+      'commit',
+    ]);
+  } catch (error) {
+    broken = await client.query('rollback').then(
+      () => undefined,
+      (rollbackError: Error) => rollbackError,
+    );
+    throw toImportError(error);
+  } finally {
+    await endCancelling();
+    client.release(broken ?? signal.aborted);
+  }
+}
+
+/** Returns how many rows; null if there is nothing to delete. */
+async function deleteRows(client: pg.ClientBase, requestId: number, token: string): Promise<number | null> {
+  const { rows: files } = await client.query<RowsOfFile>(
+    'select * from s3_connector_private.begin_requested_undo($1, $2)',
+    [requestId, token],
+  );
+  const [file] = files;
+  if (!file) return null;
+  const { rows } = await client.query<{ deleted: string }>(
+    'select s3_connector_private.delete_rows($1, $2, $3, $4, $5) as deleted',
+    [file.file_id, file.lineage, file.target, file.owner, file.owner_path],
+  );
+  return Number(rows[0]!.deleted);
+}
+
+interface RowsOfFile {
+  file_id: string;
+  lineage: string[];
+  target: string;
+  owner: string;
+  owner_path: string;
+}
+
+async function recordError(
+  { control }: WorkerContext,
+  requestId: number,
+  error: ConnectorError,
+): Promise<void> {
+  await sql`
+    select s3_connector_private.fail_requested_undo(${requestId}, ${error.code}, ${describeError(error)})`.execute(
+    control.db,
+  );
+}

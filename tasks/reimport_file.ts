@@ -1,0 +1,4 @@
+/** The task that deletes a file's rows for `select s3_connector.reimport_file(name, key)`. */
+import { undoTask } from '../src/requests/undo.ts';
+
+export default undoTask;
