@@ -86,3 +86,33 @@ returns oid language sql stable set search_path = pg_catalog, pg_temp as $$
 $$;
 comment on function s3_connector_private.relation_oid(text, text) is
   'Returns the oid of the relation with that name; null if there is none.';
+
+create or replace function s3_connector_private.usual_search_path(role_name text)
+returns text language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  own_database oid := (select d.oid from pg_database d where d.datname = current_database());
+  -- What the login role has for itself is not the server's default.
+  is_login_role_set boolean := exists (
+    select from pg_db_role_setting s cross join unnest(s.setconfig) c (setting)
+    where s.setrole = to_regrole(quote_ident(session_user)) and s.setdatabase in (0, own_database) and c.setting like 'search\_path=%'
+  );
+  path text := (
+    select substr(c.setting, 13) from pg_db_role_setting s cross join unnest(s.setconfig) c (setting)
+    where s.setrole in (0, to_regrole(quote_ident(role_name))) and s.setdatabase in (0, own_database)
+      and c.setting like 'search\_path=%'
+    -- As at a login: of the role in this database, of the role, of the database, of all.
+    order by s.setrole = 0, s.setdatabase = 0 limit 1
+  );
+begin
+  if path is not null then
+    return path;
+  elsif is_login_role_set then
+    return '"$user", public';
+  end if;
+  -- Null means the session's default. The function's end restores the path.
+  perform set_config('search_path', null, true);
+  return pg_catalog.current_setting('search_path');
+end;
+$$;
+comment on function s3_connector_private.usual_search_path(text) is
+  'Returns the search_path that a role would have after a login to this database.';

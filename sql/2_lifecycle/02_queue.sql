@@ -17,9 +17,10 @@ create or replace function s3_connector_private.import_job_key(file_id bigint)
 returns text language sql immutable parallel safe return 'import_file:' || file_id;
 comment on function s3_connector_private.import_job_key(bigint) is 'Returns the job key of a file''s import. The queue holds at most one job with it.';
 
--- A single select, so that PostgreSQL inlines it and uses the indexes.
+-- A single select without a fixed search_path, so that PostgreSQL inlines it and uses the indexes. All its names are qualified, and it
+-- has no operators. A body that is bound when it is created would block migrations of the queue.
 create or replace function s3_connector_private.jobs()
-returns table (key text, priority smallint, run_at timestamptz, waits boolean, begun boolean) language sql stable set search_path = pg_catalog, pg_temp as $$
+returns table (key text, priority smallint, run_at timestamptz, waits boolean, begun boolean) language sql stable as $$
   select j.key, j.priority, j.run_at, j.is_available, j.locked_at is not null from s3_connector_queue._private_jobs j;
 $$;
 comment on function s3_connector_private.jobs() is

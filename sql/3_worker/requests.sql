@@ -172,7 +172,8 @@ end;
 $$;
 comment on procedure s3_connector._raise_notices(jsonb) is 'Raises the notices of an answer, {"notices": [{"message": ..., "hint": ...}]}.';
 
--- Not security definer and without a fixed search_path: a procedure with either cannot commit.
+-- Not security definer and without a fixed search_path: a procedure with either cannot commit. So it names the schema of everything
+-- that it uses: functions, operators and types.
 create or replace procedure s3_connector._ask(kind text, name text, argument text, inout answer jsonb)
 language plpgsql as $$
 declare
