@@ -20,9 +20,9 @@ for (const places of [1, 2, 40]) {
 }
 
 test('a pooler in session mode with enough connections works', async () => {
-  const url = await openPooler(db.workerUrl, 'session', 40);
+  const url = await openPooler(db.workerUrl, 'session', 44);
   const { stdout } = await runCli(['doctor'], { DATABASE_URL: url, SPOOL_DIR: world.spoolDir });
-  assert.match(stdout, /^ok +connections +37 at once/m);
+  assert.match(stdout, /^ok +connections +41 at once/m);
   const worker = await world.startWorker({ DATABASE_URL: url });
   await db.query('create table pooled (n integer)');
   world.put('pooled/1.csv', 'n\n1\n');
@@ -33,7 +33,7 @@ test('a pooler in session mode with enough connections works', async () => {
 });
 
 test('doctor and the worker count the connections of a pooler that has too few', async () => {
-  const expected = /the worker needs 37 connections at once, of which 12 could be opened/;
+  const expected = /the worker needs 41 connections at once, of which 12 could be opened/;
   const checked = async () => {
     const url = await openPooler(db.workerUrl, 'session', 12);
     const { code, stdout } = await runCli(['doctor'], { DATABASE_URL: url, SPOOL_DIR: world.spoolDir });
