@@ -199,7 +199,8 @@ test('a worker takes only files of owners that its login for imports may become'
   assert.deepEqual(
     await db.query(
       `select f.status, f.attempts, j.run_at > now() as later from s3_connector.files f
-      join s3_connector_private.jobs() j on j.key = s3_connector_private.import_job_key(f.id) where ${late}`,
+      join s3_connector_private.jobs() j on j.key = s3_connector_private.import_job_key(f.id)
+      where f.connector_name = 'tenant_1' and f.key = 'tenant_1/late.csv'`,
     ),
     [{ status: 'in_queue', attempts: 0, later: true }],
   );
