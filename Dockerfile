@@ -1,4 +1,4 @@
-# One image for the worker and the console: docker build -t pg-s3-connector:0.1.0 .
+# One image for the worker and the console: docker build -t pg-s3-connector:0.2.0-dev .
 # Debian, not Alpine: DuckDB's library needs glibc. All stages use the same pinned version of Node.
 
 FROM node:24.21.0-bookworm-slim AS build

@@ -1,6 +1,7 @@
 /** The command line of the benchmarks. */
 import { parseArgs } from 'node:util';
 import type { PostgresOptions } from '../embedded/postgres/server.ts';
+import { readServerOptions } from '../test/support/server_options.ts';
 
 export interface Options {
   /** The size of generated data. Goals apply to the default. */
@@ -9,10 +10,8 @@ export interface Options {
   rounds: number;
 }
 
-/** The options of all servers. TEST_POSTGRES_BIN_DIR selects an installed PostgreSQL, as for the tests. */
-export const serverOptions: PostgresOptions = process.env.TEST_POSTGRES_BIN_DIR
-  ? { binDir: process.env.TEST_POSTGRES_BIN_DIR }
-  : {};
+/** The options of all servers. TEST_POSTGRES_BIN_DIR and TEST_POSTGRES_VERSION select the PostgreSQL, as for the tests. */
+export const serverOptions: PostgresOptions = readServerOptions();
 
 /** Returns the names of the benchmarks to run (empty: all), and the options. */
 export function readArguments(args: string[]): { names: string[]; options: Options } {

@@ -1,5 +1,6 @@
 /** The console's connections to the database. They have the privileges of the console's role. */
 import pg from 'pg';
+import { type Rights, readRights } from './rights.ts';
 import { groups, type Statement, show } from './sql.ts';
 
 /** The result of statements that a person ran. */
@@ -26,8 +27,8 @@ export interface ConsoleDatabase {
   rows<T extends object>(statement: Statement): Promise<T[]>;
   /** Runs statements for a person. An error of PostgreSQL is part of the outcome; other errors are thrown. */
   run(statements: readonly Statement[]): Promise<Outcome>;
-  /** Returns the name of the console's role. */
-  role(): Promise<string>;
+  /** Returns what the console's role may do now. @throws pg.DatabaseError */
+  rights(): Promise<Rights>;
   close(): Promise<void>;
 }
 
@@ -44,13 +45,8 @@ export function openConsoleDatabase(databaseUrl: string): ConsoleDatabase {
   // The next query replaces an idle connection that breaks.
   pool.on('error', () => {});
 
-  let role: string | undefined;
-
   return {
-    async role() {
-      role ??= (await pool.query<{ role: string }>('select current_user as role')).rows[0]!.role;
-      return role;
-    },
+    rights: () => readRights((statement) => read(pool, statement)),
     async rows<T extends object>(statement: Statement) {
       try {
         return await read<T>(pool, statement);

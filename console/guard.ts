@@ -1,23 +1,34 @@
 /** The "guard" decides which requests the console accepts: host name, sign-in, and origin of forms. */
-import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import {
+  createHash,
+  createHmac,
+  randomBytes,
+  type ScryptOptions,
+  scrypt,
+  timingSafeEqual,
+} from 'node:crypto';
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
+import { log } from '../src/log.ts';
 import { isLoopback } from './config.ts';
+import { SESSION_SECONDS, Sessions } from './sessions.ts';
+import { Tries } from './tries.ts';
 
 export interface Guard {
-  /** A secret in every form. A page of another origin cannot know it. */
-  readonly formToken: string;
   /** Returns why a request is refused before anything else, or undefined. */
   refusalReason(request: IncomingMessage): string | undefined;
   /** Returns whether the request is signed in. Without a token, every request is. */
   isSignedIn(request: IncomingMessage): boolean;
-  /** Returns the session cookie, or undefined if the token is wrong. */
-  signIn(token: string, request: IncomingMessage): string | undefined;
+  /** Returns the secret for every form that answers the request. A page of another origin cannot know it. */
+  formToken(request: IncomingMessage): string;
+  /** Returns the session cookie, or why there is none: the token is wrong, or too many people are trying. */
+  signIn(token: string, request: IncomingMessage): Promise<{ cookie: string } | 'wrong' | 'busy'>;
   /** Returns whether a POST comes from a form of this console. */
   isOwnForm(request: IncomingMessage, formToken: string | undefined): boolean;
 }
 
 const COOKIE = 's3_connector_console';
-const SESSION_SECONDS = 12 * 3600;
+/** 32 MiB and about a tenth of a second for each try. `maxmem` must be a little larger than what it needs. */
+const SCRYPT: ScryptOptions = { N: 2 ** 15, r: 8, p: 1, maxmem: 2 ** 26 };
 
 /** For every response: no inline scripts or styles, nothing from other origins, no frames. */
 export const SECURITY_HEADERS: OutgoingHttpHeaders = {
@@ -31,13 +42,18 @@ export const SECURITY_HEADERS: OutgoingHttpHeaders = {
 };
 
 /** With a token, people must sign in. Without one, only requests to host names of this machine are accepted. */
-export function makeGuard(token: string | undefined): Guard {
-  // Derived from the token, so that forms and cookies stay valid after a restart and in other consoles.
-  const secret = token === undefined ? randomBytes(32) : hash(token);
-  const formToken = sign(secret, 'form');
+export async function makeGuard(token: string | undefined): Promise<Guard> {
+  const sessions = new Sessions();
+  const tries = new Tries(await makeCheck(token));
+  // Not derived from the token: the sign-in page has a form, and would let everyone who sees it guess the token offline.
+  const secret = randomBytes(32);
+  const isSignedIn = (request: IncomingMessage) => token === undefined || sessions.has(readCookie(request));
+  const formToken = (request: IncomingMessage) =>
+    sign(secret, token !== undefined && isSignedIn(request) ? readCookie(request) : '');
 
   return {
     formToken,
+    isSignedIn,
     refusalReason(request) {
       // Against DNS rebinding: a foreign name that resolves to 127.0.0.1 would make a foreign page same-origin. With a
       // token this check is not needed, because that page has no cookie.
@@ -46,27 +62,39 @@ export function makeGuard(token: string | undefined): Guard {
       }
       return undefined;
     },
-    isSignedIn(request) {
-      if (token === undefined) return true;
-      const [until, signature] = (readCookie(request) ?? '').split('.');
-      return (
-        Number(until) > Date.now() / 1000 && equal(signature ?? '', sign(secret, `session ${until}`)) === true
-      );
-    },
-    signIn(given, request) {
-      if (token === undefined || !equal(given, token)) return undefined;
-      const until = Math.floor(Date.now() / 1000) + SESSION_SECONDS;
+    async signIn(given, request) {
+      const address = request.socket.remoteAddress ?? '';
+      const result = await tries.try(given, address);
+      if (result === 'wrong') log.warn('sign-in failed', { address, wrong_tries: tries.wrong });
+      if (result !== 'right') return result;
+      log.info('signed in', { address });
       const secure = request.headers['x-forwarded-proto'] === 'https' ? '; Secure' : '';
-      return `${COOKIE}=${until}.${sign(secret, `session ${until}`)}; Path=/; Max-Age=${SESSION_SECONDS}; HttpOnly; SameSite=Strict${secure}`;
+      return {
+        cookie: `${COOKIE}=${sessions.open()}; Path=/; Max-Age=${SESSION_SECONDS}; HttpOnly; SameSite=Strict${secure}`,
+      };
     },
     isOwnForm(request, given) {
       const { origin, host } = request.headers;
       const site = request.headers['sec-fetch-site'];
       if (origin !== undefined && (!URL.canParse(origin) || new URL(origin).host !== host)) return false;
       if (site !== undefined && site !== 'same-origin') return false;
-      return given !== undefined && equal(given, formToken);
+      return given !== undefined && equal(given, formToken(request));
     },
   };
+}
+
+/** Returns the check of a token. Its key is derived slowly, so that neither a try nor a copy of memory is a cheap guess. */
+async function makeCheck(token: string | undefined): Promise<(given: string) => Promise<boolean>> {
+  if (token === undefined) return async () => false;
+  const salt = randomBytes(16);
+  const key = await derive(token, salt);
+  return async (given) => timingSafeEqual(await derive(given, salt), key);
+}
+
+function derive(token: string, salt: Buffer): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    scrypt(token, salt, 32, SCRYPT, (error, key) => (error ? reject(error) : resolve(key)));
+  });
 }
 
 function sign(secret: Buffer, what: string): string {
@@ -86,7 +114,7 @@ function hostName(host: string): string {
   return host.startsWith('[') ? host.slice(1, host.indexOf(']')) : host.replace(/:\d+$/, '').toLowerCase();
 }
 
-function readCookie(request: IncomingMessage): string | undefined {
+function readCookie(request: IncomingMessage): string {
   const cookies = (request.headers.cookie ?? '').split(/;\s*/);
-  return cookies.find((cookie) => cookie.startsWith(`${COOKIE}=`))?.slice(COOKIE.length + 1);
+  return cookies.find((cookie) => cookie.startsWith(`${COOKIE}=`))?.slice(COOKIE.length + 1) ?? '';
 }

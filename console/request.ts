@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { ConsoleDatabase, Outcome } from './database.ts';
 import type { Html } from './html.ts';
+import type { Rights } from './rights.ts';
 
 export interface PageRequest {
   db: ConsoleDatabase;
@@ -11,6 +12,7 @@ export interface PageRequest {
   here: string;
   /** The token that every form of the page must have; see guard.ts. */
   formToken: string;
+  rights: Rights;
   /** The outcome of the action that led here, if any. */
   outcome: Outcome | undefined;
 }

@@ -14,6 +14,7 @@ import { errorPage } from './pages/error.ts';
 import { layout } from './pages/layout.ts';
 import { signInPage } from './pages/sign_in.ts';
 import { type PageRequest, RequestError, readForm } from './request.ts';
+import type { Rights } from './rights.ts';
 import { FORMS, PAGES } from './routes.ts';
 
 /** A running console. */
@@ -26,9 +27,10 @@ export interface Console {
 /** Starts the console. @throws ConnectorError `bad_setting` if other machines could use it without a token */
 export async function startConsole(config: ConsoleConfig): Promise<Console> {
   requireTokenOrLoopback(config);
+  const guard = await makeGuard(config.token);
   const db = openConsoleDatabase(config.databaseUrl);
   const live = startLive(config.databaseUrl);
-  const services: Services = { db, live, guard: makeGuard(config.token), outcomes: new Outcomes() };
+  const services: Services = { db, live, guard, outcomes: new Outcomes() };
   const server = createServer((request, response) => {
     answer(services, request, response).catch((error) => sendError(response, error));
   });
@@ -64,28 +66,35 @@ async function answer(services: Services, request: IncomingMessage, response: Se
   if (asset) return send(response, 200, asset.type, asset.content, { 'cache-control': 'no-cache' });
   if (!services.guard.isSignedIn(request)) {
     if (url.pathname === '/events') throw new RequestError(401, 'Sign in first.');
-    return sendHtml(response, 401, signInPage(services.guard.formToken, url.pathname + url.search));
+    const formToken = services.guard.formToken(request);
+    return sendHtml(response, 401, signInPage(formToken, url.pathname + url.search));
   }
   if (url.pathname === '/events') return follow(services, response, url);
-  await answerPage(services, response, url);
+  await answerPage(services, request, response, url);
 }
 
-async function answerPage(services: Services, response: ServerResponse, url: URL): Promise<void> {
+async function answerPage(
+  services: Services,
+  request: IncomingMessage,
+  response: ServerResponse,
+  url: URL,
+): Promise<void> {
   const page = PAGES[url.pathname];
   if (!page) throw new RequestError(404, `There is no page ${url.pathname}.`);
-  const request = pageRequest(services, url);
-  const [content, role] = await Promise.all([page(request), services.db.role()]);
-  sendHtml(response, 200, layout(content, { outcome: request.outcome, role }));
+  const rights = await services.db.rights();
+  const asked = pageRequest(services, url, services.guard.formToken(request), rights);
+  sendHtml(response, 200, layout(await page(asked), { outcome: asked.outcome, rights }));
 }
 
-function pageRequest(services: Services, url: URL): PageRequest {
+function pageRequest(services: Services, url: URL, formToken: string, rights: Rights): PageRequest {
   const here = new URLSearchParams(url.search);
   here.delete('outcome');
   return {
     db: services.db,
     parameter: (name) => url.searchParams.get(name) || undefined,
     here: here.size > 0 ? `${url.pathname}?${here}` : url.pathname,
-    formToken: services.guard.formToken,
+    formToken,
+    rights,
     outcome: services.outcomes.find(url.searchParams.get('outcome') ?? undefined),
   };
 }
@@ -107,17 +116,25 @@ async function answerForm(
   if (!services.guard.isSignedIn(request)) throw new RequestError(401, 'Sign in first.');
   const form = FORMS[url.pathname];
   if (!form) throw new RequestError(404, `There is no form ${url.pathname}.`);
-  const reply = await form({ db: services.db, fields, formToken: services.guard.formToken });
+  const rights = await services.db.rights();
+  const reply = await form({ db: services.db, fields, formToken: services.guard.formToken(request), rights });
   if ('text' in reply) return send(response, 200, 'text/plain; charset=utf-8', reply.text);
   if ('page' in reply) {
-    const options = { outcome: reply.outcome, role: await services.db.role() };
-    return sendHtml(response, 422, layout(reply.page, options));
+    return sendHtml(response, 422, layout(reply.page, { outcome: reply.outcome, rights }));
   }
   redirect(
     response,
     reply.outcome ? withParameter(reply.to, 'outcome', services.outcomes.keep(reply.outcome)) : reply.to,
   );
 }
+
+const MISTAKES = {
+  wrong: { status: 401, mistake: 'The token is wrong.' },
+  busy: {
+    status: 429,
+    mistake: 'The token was not checked, because other tries are waiting. Try again in a few seconds.',
+  },
+};
 
 async function signIn(
   { guard }: Services,
@@ -126,9 +143,12 @@ async function signIn(
   fields: URLSearchParams,
 ): Promise<void> {
   const back = ownAddress(fields.get('back'));
-  const cookie = guard.signIn(fields.get('secret') ?? '', request);
-  if (!cookie) return sendHtml(response, 401, signInPage(guard.formToken, back, 'The token is wrong.'));
-  response.setHeader('set-cookie', cookie);
+  const result = await guard.signIn(fields.get('secret') ?? '', request);
+  if (result === 'wrong' || result === 'busy') {
+    const { status, mistake } = MISTAKES[result];
+    return sendHtml(response, status, signInPage(guard.formToken(request), back, mistake));
+  }
+  response.setHeader('set-cookie', result.cookie);
   redirect(response, back);
 }
 

@@ -3,7 +3,7 @@
  * (config.ts), `--help` (cli/help.ts) and docs/settings.md (docs/describe_settings.ts) are made from it. A new setting is
  * one entry here, and one field of the config that uses it.
  */
-import { tmpdir } from 'node:os';
+import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { ConnectorError } from './errors.ts';
 import { LOG_FORMATS, LOG_LEVELS } from './log.ts';
@@ -60,10 +60,10 @@ export const WORKER_SETTINGS = {
   WORKER_CONCURRENCY: setting(integer(4, 1, 100), {
     purpose: 'Files that this worker imports at the same time.',
   }),
-  SPOOL_DIR: setting(text(join(tmpdir(), 'pg-s3-connector')), {
+  SPOOL_DIR: setting(text(join(tmpdir(), `s3_connector_${process.getuid?.() ?? userInfo().username}`)), {
     purpose:
-      'The directory for files that are being imported. It needs room for as many as WORKER_CONCURRENCY at once.',
-    presetText: "pg-s3-connector in the system's temporary directory",
+      'The directory for files that are being imported. It needs room for as many as WORKER_CONCURRENCY at once. No other user may control it.',
+    presetText: "s3_connector_ and the id of the user, in the system's temporary directory",
   }),
   S3_ALLOWED_ENDPOINTS: setting(urlOrigins(), {
     purpose:
@@ -116,7 +116,7 @@ export const CONSOLE_SETTINGS = {
     purpose: 'The port of the console; 0 is any free port.',
   }),
   CONSOLE_TOKEN: setting(text(null), {
-    purpose: 'What people sign in with, for 12 hours; at least 16 characters.',
+    purpose: 'What people sign in with, for 12 hours or until the console restarts; at least 16 characters.',
   }),
 };
 

@@ -1,8 +1,9 @@
 // `npm test`: runs test files against a real PostgreSQL. Each file gets databases of its own, cloned from a
 // template that the project's migrations made. Arguments are files, directories, patterns and options of
 // `node --test`; TEST_DATABASE_URL names a server to use (as a superuser, who makes the databases and roles),
-// TEST_POSTGRES_BIN_DIR an installed PostgreSQL to start instead of the npm package's. Migrations and workers run as the role
-// that sql/setup/ makes for them, the tests as an ordinary role that owns its databases: none of them is a superuser.
+// TEST_POSTGRES_BIN_DIR an installed PostgreSQL to start instead of the npm package's, TEST_POSTGRES_VERSION (15 or 18) which
+// package. Migrations and workers run as the role that sql/setup/ makes for them, the tests as an ordinary role that owns its
+// databases: none of them is a superuser.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -15,6 +16,7 @@ import pg from 'pg';
 import { startPostgres } from '../embedded/postgres/server.ts';
 import { migrate } from '../src/db/migrations.ts';
 import { type Login, makeRoles, prepareDatabase, type TestRoles, testRoles } from './support/roles.ts';
+import { readServerOptions } from './support/server_options.ts';
 
 const TEST_DIRECTORY = relative('', fileURLToPath(new URL('.', import.meta.url)));
 const KILL_AFTER_MS = 5_000;
@@ -104,10 +106,11 @@ async function findFiles(patterns: string[]): Promise<string[]> {
 }
 
 async function openServer(): Promise<Server> {
-  const { TEST_DATABASE_URL: adminUrl, TEST_POSTGRES_BIN_DIR: binDir } = process.env;
+  const { TEST_DATABASE_URL: adminUrl } = process.env;
   if (adminUrl) return { adminUrl, origin: 'TEST_DATABASE_URL', stop: async () => {} };
-  const postgres = await startPostgres(binDir ? { binDir } : {});
-  return { adminUrl: postgres.url(), origin: binDir ?? 'embedded', stop: () => postgres.stop() };
+  const options = readServerOptions();
+  const postgres = await startPostgres(options);
+  return { adminUrl: postgres.url(), origin: options.binDir ?? 'embedded', stop: () => postgres.stop() };
 }
 
 async function createTemplate(adminUrl: string, template: string, roles: TestRoles): Promise<void> {

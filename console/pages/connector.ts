@@ -4,6 +4,7 @@ import { actionWithSql } from '../parts/button.ts';
 import { type FlowRow, flow } from '../parts/flow.ts';
 import { ago, at } from '../parts/time.ts';
 import { type Page, type PageRequest, RequestError, required } from '../request.ts';
+import { onlyReads } from '../rights.ts';
 import { sql } from '../sql.ts';
 import { chartPart } from './chart.ts';
 import { checksPart, latePart, pollsPart, runningPart, settingsPart } from './connector_parts.ts';
@@ -46,6 +47,8 @@ ${settings}`,
 function actions(request: PageRequest, row: FlowRow): Html {
   const { name } = row;
   const isPaused = row.state === 'paused';
+  const { actions: allowed, canConfigure } = request.rights;
+  if (allowed.size === 0) return html`<p class="note">${onlyReads(request.rights)}</p>`;
   return html`<ul class="actions">
 ${actionWithSql(request, isPaused ? 'resume' : 'pause', { name })}
 ${!isPaused && actionWithSql(request, 'poll_now', { name })}
@@ -53,8 +56,8 @@ ${row.failure !== '0' && actionWithSql(request, 'retry', { name })}
 ${actionWithSql(request, 'check', { name })}
 ${actionWithSql(request, 'audit', { name })}
 </ul>
-${isPaused && html`<p><a href="${link('/setup', { name, step: 'pattern' })}">Change its settings</a></p>`}
-<details><summary>Drop this connector</summary><ul class="actions">${actionWithSql(request, 'drop_connector', { name }, 'Deletes the connector with its files and their history. The table and its rows stay.')}</ul></details>`;
+${isPaused && canConfigure && html`<p><a href="${link('/setup', { name, step: 'pattern' })}">Change its settings</a></p>`}
+${allowed.has('drop_connector') && html`<details><summary>Drop this connector</summary><ul class="actions">${actionWithSql(request, 'drop_connector', { name }, 'Deletes the connector with its files and their history. The table and its rows stay.')}</ul></details>`}`;
 }
 
 function facts(row: FlowRow & { marker?: string | null; last_success_at?: Date | null }): Html {

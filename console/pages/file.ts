@@ -8,6 +8,7 @@ import { badge } from '../parts/status.ts';
 import { at } from '../parts/time.ts';
 import { type Change, timeline } from '../parts/timeline.ts';
 import { type Page, type PageRequest, RequestError, required } from '../request.ts';
+import { onlyReads } from '../rights.ts';
 import { sql } from '../sql.ts';
 
 interface File {
@@ -77,6 +78,7 @@ function counts(file: File): Html {
 }
 
 function actions(request: PageRequest, name: string, file: File): Html {
+  if (request.rights.actions.size === 0) return html`<p class="note">${onlyReads(request.rights)}</p>`;
   const possible = fileActions(file.status, file.undoable);
   if (possible.length === 0) {
     return html`<p class="note">No action is possible. To undo an import or to import a file again, the connector needs a <code>file_id_column</code>.</p>`;

@@ -3,6 +3,7 @@ import type { Outcome } from '../database.ts';
 import { type Html, html, link } from '../html.ts';
 import { outcomePanel } from '../parts/outcome.ts';
 import type { Page } from '../request.ts';
+import type { Rights } from '../rights.ts';
 
 const SECTIONS = [
   { name: 'connectors', href: '/', label: 'Connectors' },
@@ -13,12 +14,16 @@ const SECTIONS = [
 export interface LayoutOptions {
   /** The outcome of the action that led to the page. */
   outcome?: Outcome | undefined;
-  /** The console's role in the database. */
-  role?: string;
+  /** Undefined: not known, as on the sign-in page. */
+  rights?: Rights;
+}
+
+function sections(rights: Rights | undefined) {
+  return SECTIONS.filter(({ name }) => name !== 'new' || rights?.canConfigure !== false);
 }
 
 /** Returns the complete HTML of a page. */
-export function layout(page: Page, { outcome, role }: LayoutOptions): Html {
+export function layout(page: Page, { outcome, rights }: LayoutOptions): Html {
   const events = page.live ? link('/events', { connector: page.connector }) : '';
   return html`<!doctype html>
 <html lang="en">
@@ -36,7 +41,7 @@ export function layout(page: Page, { outcome, role }: LayoutOptions): Html {
 <a class="skip" href="#main">Skip to the content</a>
 <header class="bar">
   <a class="brand" href="/">pg-s3-connector</a>
-  <nav aria-label="Main">${SECTIONS.map(
+  <nav aria-label="Main">${sections(rights).map(
     ({ name, href, label }) =>
       html`<a href="${href}"${name === page.section && html` aria-current="page"`}>${label}</a>`,
   )}</nav>
@@ -46,7 +51,7 @@ export function layout(page: Page, { outcome, role }: LayoutOptions): Html {
 ${outcome && outcomePanel(outcome)}
 ${page.body}
 </main>
-<footer>Times are in UTC.${role && html` The console has the privileges of the role <code>${role}</code>.`}</footer>
+<footer>Times are in UTC.${rights && html` The console has the privileges of the role <code>${rights.role}</code>.`}</footer>
 </body>
 </html>`;
 }

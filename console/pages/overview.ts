@@ -38,7 +38,7 @@ export async function overviewPage(request: PageRequest): Promise<Page> {
     body: html`
 <div class="head"><h1>Connectors</h1>
 ${!isEmpty && searchForm(search, shown)}
-<a class="button primary" href="/setup">New connector</a></div>
+${request.rights.canConfigure && html`<a class="button primary" href="/setup">New connector</a>`}</div>
 <div id="flows" class="flows">${rows.map((row) => flow(row, perMinute.get(row.name)!, 'h2'))}</div>
 ${isEmpty && welcome()}
 ${rows.length === 0 && !isEmpty && html`<p class="empty">No such connector.</p>`}

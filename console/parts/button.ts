@@ -3,7 +3,7 @@ import { ACTIONS, type ActionName } from '../actions.ts';
 import { type Html, html } from '../html.ts';
 import type { PageRequest } from '../request.ts';
 
-type FormContext = Pick<PageRequest, 'formToken' | 'here'>;
+export type FormContext = Pick<PageRequest, 'formToken' | 'here' | 'rights'>;
 
 /** The connector, or the file, of an action. */
 export interface Target {
@@ -11,13 +11,20 @@ export interface Target {
   key?: string;
 }
 
-/** Returns a button with its SQL next to it. */
-export function actionWithSql(request: FormContext, action: ActionName, target: Target, note?: string): Html {
+/** Returns a button with its SQL next to it, or nothing if the console's role may not run it. */
+export function actionWithSql(
+  request: FormContext,
+  action: ActionName,
+  target: Target,
+  note?: string,
+): Html | undefined {
+  if (!request.rights.actions.has(action)) return undefined;
   return html`<li>${actionButton(request, action, target)}<code class="says">${shownSql(action, target)}</code>${note && html`<span class="note">${note}</span>`}</li>`;
 }
 
-/** Returns a button alone. Its SQL is the tooltip. */
-export function actionButton(request: FormContext, action: ActionName, target: Target): Html {
+/** Returns a button alone, or nothing if the console's role may not run it. Its SQL is the tooltip. */
+export function actionButton(request: FormContext, action: ActionName, target: Target): Html | undefined {
+  if (!request.rights.actions.has(action)) return undefined;
   const { label } = ACTIONS[action];
   return html`<form method="post" action="/act" class="act">
 <input type="hidden" name="token" value="${request.formToken}">

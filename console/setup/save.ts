@@ -9,7 +9,7 @@ import { sourceStep } from './source_step.ts';
 import type { Step, StepContext } from './step.ts';
 
 /** Runs the SQL of a step's form. Returns a redirect to the next step, or the form again with the error. */
-export async function saveStep({ db, fields, formToken }: FormRequest): Promise<FormReply> {
+export async function saveStep({ db, fields, formToken, rights }: FormRequest): Promise<FormReply> {
   const { step, context } = await openStepOf({ db, fields });
   const outcome = await run(step, fields, context);
   const name = context.draft?.name ?? fields.get('name') ?? '';
@@ -17,7 +17,7 @@ export async function saveStep({ db, fields, formToken }: FormRequest): Promise<
   const draftExists = step === sourceStep && !context.draft && outcome.error && (await readDraft(db, name));
   if (outcome.error && !draftExists) {
     const here = link('/setup', { name: context.draft?.name, step: step.name });
-    return { page: await stepPage({ formToken, here }, step, context, fields), outcome };
+    return { page: await stepPage({ formToken, here, rights }, step, context, fields), outcome };
   }
   const isComplete =
     fields.get('then') === 'next' && !draftExists && !(step === sourceStep && (await cannotList(db, name)));

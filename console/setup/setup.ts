@@ -1,8 +1,9 @@
 /** The setup: pages that make or change a connector step by step. */
 import { type Html, html, link } from '../html.ts';
-import { actionWithSql } from '../parts/button.ts';
+import { actionWithSql, type FormContext } from '../parts/button.ts';
 import { sqlText } from '../parts/sql_text.ts';
 import { type Page, type PageRequest, RequestError } from '../request.ts';
+import { askFor } from '../rights.ts';
 import { show } from '../sql.ts';
 import { columnsStep } from './columns_step.ts';
 import { type Draft, readColumns, readDraft } from './draft.ts';
@@ -17,6 +18,13 @@ export const STEPS: readonly Step[] = [sourceStep, patternStep, columnsStep, rul
 
 /** Returns the page of one step. */
 export async function setupPage(request: PageRequest): Promise<Page> {
+  const { rights } = request;
+  if (!rights.canConfigure) {
+    throw new RequestError(
+      403,
+      `The role ${rights.role} may not configure connectors. ${askFor('s3_connector_admin', rights.role)}`,
+    );
+  }
   const name = request.parameter('name');
   const { step, context } = await openStep(request.db, name, request.parameter('step'));
   return stepPage(request, step, context, await step.load(context));
@@ -39,7 +47,7 @@ export async function openStep(
 
 /** Returns the page of a step with these values in its form. */
 export async function stepPage(
-  request: Pick<PageRequest, 'formToken' | 'here'>,
+  request: FormContext,
   step: Step,
   context: StepContext,
   values: URLSearchParams,
@@ -81,11 +89,11 @@ function stepLink(other: Step, i: number, step: Step, draft: Draft | undefined):
   return html`<li><a href="${link('/setup', { name: draft.name, step: other.name })}">${i + 1}. ${other.title}</a></li>`;
 }
 
-function pauseNotice(request: Pick<PageRequest, 'formToken' | 'here'>, { name }: Draft): Html {
+function pauseNotice(request: FormContext, { name }: Draft): Html {
   return html`<div class="notice"><strong>The connector is running</strong> Pause it before you change it.<ul class="actions">${actionWithSql(request, 'pause', { name })}</ul></div>`;
 }
 
-function leaveSetup(request: Pick<PageRequest, 'formToken' | 'here'>, draft: Draft): Html {
+function leaveSetup(request: FormContext, draft: Draft): Html {
   if (!draft.isNew) {
     return html`<p><a href="${link('/connector', { name: draft.name })}">Back to ${draft.name}</a></p>`;
   }

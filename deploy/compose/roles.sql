@@ -2,6 +2,11 @@
 -- s3_connector_worker: owns the connector's schemas, and sees how far imports are. No code of app runs in its sessions.
 -- s3_connector_importer: the login for imports. Can `set role app`, but inherits nothing.
 -- app: inserts connectors, and owns the tables that files go into.
+-- The passwords are in the environment, for psql 14 or newer.
+
+\getenv worker_password WORKER_PASSWORD
+\getenv import_password IMPORT_PASSWORD
+\getenv app_password APP_PASSWORD
 
 create role s3_connector_worker login password :'worker_password';
 create role s3_connector_importer login noinherit password :'import_password';

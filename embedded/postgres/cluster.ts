@@ -61,7 +61,7 @@ export class Cluster {
 
   /** Initializes the data directory. */
   async initialize(): Promise<void> {
-    this.#binaries = await findBinaries(this.#options.binDir, this.directory);
+    this.#binaries = await findBinaries(this.#options, this.directory);
     const { initdb, major } = this.#binaries;
     const passwordFile = join(this.directory, 'password');
     await writeFile(passwordFile, this.#options.password, { mode: 0o600 });

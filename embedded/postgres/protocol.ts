@@ -2,8 +2,12 @@
 /** `fast` rolls back transactions and writes a checkpoint. `immediate` stops at once, like a crash. */
 export type StopMode = 'fast' | 'immediate';
 
+/** The major versions of PostgreSQL that npm packages bring. */
+export type PackagedMajor = 15 | 18;
+
 export interface StartOptions {
   binDir?: string;
+  major?: PackagedMajor;
   settings?: Record<string, string>;
   port?: number;
   durable?: boolean;

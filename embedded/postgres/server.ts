@@ -3,7 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { Reply, Request, ServerInfo, StopMode } from './protocol.ts';
+import type { PackagedMajor, Reply, Request, ServerInfo, StopMode } from './protocol.ts';
 
 const WATCHDOG = fileURLToPath(new URL('./watchdog.ts', import.meta.url));
 const LOG_TAIL_CHARACTERS = 64 * 1024;
@@ -11,6 +11,8 @@ const LOG_TAIL_CHARACTERS = 64 * 1024;
 export interface PostgresOptions {
   /** The directory of `initdb` and `postgres`, such as /usr/lib/postgresql/15/bin. Default: the npm package's. */
   binDir?: string;
+  /** The npm package's major version of PostgreSQL. Default: 18. `binDir` overrides it. */
+  major?: PackagedMajor;
   /** Settings as in postgresql.conf. They override the defaults. */
   settings?: Record<string, string>;
   /** Default: a free port. */

@@ -55,14 +55,18 @@ comment on function s3_connector_private.table_exists(text) is 'Returns whether 
 create or replace function s3_connector_private.lock_queue(connector_name text)
 returns void language sql as $$
   -- Lock order: connector, files, progress, this lock, jobs.
-  select pg_advisory_xact_lock(s3_connector_private.queue_lock_class(), hashtext(connector_name));
+  select from s3_connector_private.queue_locks l where l.connector_name = lock_queue.connector_name for update;
 $$;
 comment on function s3_connector_private.lock_queue(text) is
   'Takes the lock on the connector''s jobs until the end of the transaction. Only its holder may look for a free slot or move several jobs.';
 
 create or replace function s3_connector_private.try_lock_queue(connector_name text)
-returns boolean language sql as $$
-  select pg_try_advisory_xact_lock(s3_connector_private.queue_lock_class(), hashtext(connector_name));
+returns boolean language plpgsql as $$
+begin
+  perform from s3_connector_private.queue_locks l
+  where l.connector_name = try_lock_queue.connector_name for update skip locked;
+  return found;
+end;
 $$;
 comment on function s3_connector_private.try_lock_queue(text) is
   'Takes the lock of lock_queue without waiting. Returns false if another transaction holds it.';
@@ -156,6 +160,7 @@ create or replace function s3_connector_private.start_connector()
 returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   insert into s3_connector_private.progress (connector_name, marker) values (new.name, new.start_after);
+  insert into s3_connector_private.queue_locks (connector_name) values (new.name);
   if new.state = 'running' then
     perform s3_connector_private.add_poll_job(new.name);
   end if;

@@ -47,7 +47,7 @@ begin
   -- worker here has the same id as one there. So worker 0, which does not exist, takes their place.
   update s3_connector.files f set worker_id = 0 where f.status = 'running';
   perform s3_connector_private.rescue_files();
-  -- All at once: connector by connector, each would take a lock, and a server has only some thousands.
+  -- All at once: connector by connector would take long.
   with paused as (
     update s3_connector.files f set status = 'paused', next_attempt_at = null
     where f.status in ('in_queue', 'pending_retry') returning f.id

@@ -67,10 +67,13 @@ returns bigint language plpgsql as $$
 declare
   folded_changes bigint;
 begin
-  if not pg_try_advisory_xact_lock(s3_connector_private.totals_lock()) then
-    -- Another session is doing it.
-    return 0;
-  end if;
+  begin
+    lock table s3_connector_private.recent_totals in share update exclusive mode nowait;
+  exception
+    when lock_not_available then
+      -- Another session is doing it, or vacuums the table.
+      return 0;
+  end;
   with folded as (
     delete from s3_connector_private.total_changes returning *
   ), by_status as (

@@ -3,10 +3,15 @@
 
 create or replace function s3_connector_private.alive_workers()
 returns setof integer language sql stable security definer set search_path = pg_catalog, pg_temp as $$
-  select l.objid::integer from pg_locks l
+  select w.id
+  from pg_locks l
+  join s3_connector_private.workers w on w.lock_key = l.objid::integer
+  join pg_stat_activity a on a.pid = l.pid
   where l.locktype = 'advisory' and l.objsubid = 2 and l.granted
     and l.database = (select d.oid from pg_database d where d.datname = current_database())
-    and l.classid = s3_connector_private.worker_lock_class()::oid;
+    and l.classid = s3_connector_private.worker_lock_class()::oid
+    -- Every role may take an advisory lock. This one may write to our tables anyway.
+    and has_table_privilege(a.usesysid, 's3_connector_private.workers', 'update');
 $$;
 comment on function s3_connector_private.alive_workers() is 'Returns the ids of the workers that are alive.';
 
@@ -35,13 +40,18 @@ create or replace function s3_connector_private.register_worker(
 returns integer language plpgsql as $$
 declare
   new_id integer;
+  new_lock_key integer;
 begin
-  insert into s3_connector_private.workers (host, pid, version, concurrency, role, import_role, notice)
+  loop
+    -- Random, so that nobody can take the lock first.
+    new_lock_key := floor(random() * 2147483647);
+    exit when pg_try_advisory_lock(s3_connector_private.worker_lock_class(), new_lock_key);
+  end loop;
+  -- The row becomes visible after the lock is taken, so the worker never looks dead.
+  insert into s3_connector_private.workers (host, pid, version, concurrency, role, import_role, notice, lock_key)
   values (new_host, new_pid, new_version, new_concurrency, session_user, new_import_role,
-    s3_connector_private.worker_role_notice(new_import_role))
+    s3_connector_private.worker_role_notice(new_import_role), new_lock_key)
   returning id into new_id;
-  -- Taken before the row is visible to others, so that the worker never looks dead.
-  perform pg_advisory_lock(s3_connector_private.worker_lock_class(), new_id);
   return new_id;
 end;
 $$;
@@ -142,8 +152,6 @@ returns void language sql as $$
         select from s3_connector_private.jobs() j
         where j.key = s3_connector_private.import_job_key(first_file.id) and (j.waits or queue.unlimited)
       )
-    -- Each takes a lock, and a server has only some thousands.
-    limit 1000
   ) stalled
   where s3_connector_private.try_lock_queue(stalled.name);
 $$;

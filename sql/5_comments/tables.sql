@@ -100,6 +100,9 @@ comment on table s3_connector.preview_columns is 'Columns and types of the first
 comment on table s3_connector.checks is 'Steps of the last check, with how to fix those that failed.';
 comment on table s3_connector.late_files is 'Keys behind the marker that the last audit found: never imported, or overwritten after their import.';
 
+comment on table s3_connector_private.queue_locks is 'One row per connector. Functions that move jobs of the connector lock it (lock_queue).';
+comment on column s3_connector_private.queue_locks.connector_name is 'The connector.';
+
 comment on table s3_connector_private.progress is 'Progress of each connector''s polls.';
 comment on column s3_connector_private.progress.marker is 'The last matching key that was enqueued. Listing starts after it.';
 comment on column s3_connector_private.progress.scan_position is 'Where an unfinished listing continues, if it is beyond the marker because the keys since do not match.';
@@ -115,6 +118,7 @@ comment on table s3_connector_private.audit_findings is 'Late and overwritten ke
 comment on table s3_connector_private.workers is 'Worker processes; the view s3_connector.workers shows them.';
 comment on column s3_connector_private.workers.pool_ids is 'Names under which graphile-worker locks this worker''s jobs, one for each share of its work.';
 
+comment on column s3_connector_private.workers.lock_key is 'The second number of its advisory lock; random. Null for workers of version 0.1.0.';
 comment on column s3_connector_private.workers.role is 'The database role that it logs in as.';
 comment on column s3_connector_private.workers.import_role is 'The login for imports, from IMPORT_DATABASE_URL: the session''s role in which owners'' code runs.';
 comment on column s3_connector_private.workers.notice is 'Why the login for imports is unsafe; null if it is safe.';

@@ -8,11 +8,12 @@ import { knownMigrations } from '../db/migrations.ts';
 import { tryConnections } from '../db/pooler.ts';
 import type { Database } from '../db/schema.ts';
 import { appliedMigrations, refuseNewerSchema } from '../db/schema_version.ts';
+import { refuseUnreleasedSchema } from '../db/unreleased_schema.ts';
 import { QUEUE_SCHEMA } from '../worker/queue.ts';
 import { forEachUrl } from '../worker/sessions.ts';
 import { type Finding, tryStep } from './finding.ts';
 
-const OLDEST_SERVER = 140_000;
+const OLDEST_SERVER = 150_000;
 const CONNECT_MS = 10_000;
 const SCHEMAS = ['s3_connector', 's3_connector_private', QUEUE_SCHEMA];
 
@@ -61,7 +62,7 @@ async function checkServer(client: pg.Client): Promise<Found> {
   );
   const { version, number, place, standby, read_only } = rows[0]!;
   const message = `PostgreSQL ${version}, ${place}`;
-  if (number < OLDEST_SERVER) return { state: 'failed', message, hint: 'Use PostgreSQL 14 or newer.' };
+  if (number < OLDEST_SERVER) return { state: 'failed', message, hint: 'Use PostgreSQL 15 or newer.' };
   if (standby)
     return {
       state: 'failed',
@@ -174,6 +175,7 @@ async function checkMigrations(databaseUrl: string): Promise<Found> {
 
 async function compareMigrations(db: Kysely<Database>): Promise<Found> {
   const known = await knownMigrations();
+  await refuseUnreleasedSchema(db);
   await refuseNewerSchema(db, known);
   const missing = known.length - (await appliedMigrations(db)).length;
   if (missing === 0) return { state: 'ok', message: `all ${known.length} are done` };

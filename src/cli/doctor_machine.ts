@@ -1,9 +1,10 @@
 /** The steps of `doctor` that look at this machine: Node, the spool, credentials. */
-import { mkdir, mkdtemp, rm, statfs, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../config.ts';
 import { ConnectorError } from '../errors.ts';
 import { S3Sources } from '../sources/s3.ts';
+import { makeSpool } from '../worker/spool.ts';
 import { type Finding, tryStep } from './finding.ts';
 
 /** The same as `engines` in package.json. */
@@ -29,7 +30,7 @@ export async function checkSpool({ spoolDir, concurrency }: Config): Promise<Fin
   return await tryStep(
     'spool',
     async () => {
-      await mkdir(spoolDir, { recursive: true, mode: 0o700 });
+      await makeSpool(spoolDir);
       const tried = await mkdtemp(join(spoolDir, 'doctor-'));
       await writeFile(join(tried, 'file'), 'x').finally(() => rm(tried, { recursive: true }));
       const { bavail, bsize } = await statfs(spoolDir);

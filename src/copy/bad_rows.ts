@@ -1,5 +1,6 @@
 /** Copies the good rows of a part, and writes the bad ones to rejected_rows. */
 import pg from 'pg';
+import { inSavepoint } from '../db/savepoint.ts';
 import type { ConnectorError } from '../errors.ts';
 import type { CopyInput, RaggedRows, Refusal, RowSet } from '../formats/format.ts';
 import { addCounts, NO_ROWS, type RowCounts } from '../reconcile.ts';
@@ -7,7 +8,6 @@ import { isBadRow, reasonOf } from '../sql_errors.ts';
 import type { Destination } from './destination.ts';
 import type { CopyRows, PartCopy } from './part_copy.ts';
 import { forgetRefusals, Rejects } from './rejects.ts';
-import { inSavepoint } from './savepoint.ts';
 import { sift } from './sift.ts';
 import { Trials } from './trials.ts';
 

@@ -1,10 +1,10 @@
 /** Guards against a race of TimescaleDB that hides rows of a columnstore. */
 import type pg from 'pg';
+import { inSavepoint } from '../db/savepoint.ts';
 import { ConnectorError } from '../errors.ts';
 import { log } from '../log.ts';
 import { quoteTable } from '../table/table.ts';
 import type { CopyRows, PartCopy } from './part_copy.ts';
-import { inSavepoint } from './savepoint.ts';
 
 const CHUNK_MADE_MEANWHILE = 'chunk_made_meanwhile';
 const TRIES = 3;

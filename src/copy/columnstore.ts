@@ -1,5 +1,6 @@
 /** Copies a part straight into a columnstore, sorted if its format can sort. */
 import type pg from 'pg';
+import { inSavepoint } from '../db/savepoint.ts';
 import { ConnectorError } from '../errors.ts';
 import type { FilePart, SortedRows } from '../formats/format.ts';
 import { log } from '../log.ts';
@@ -9,7 +10,6 @@ import { quoteTable, type TargetTable } from '../table/table.ts';
 import type { Destination } from './destination.ts';
 import type { PartCopy } from './part_copy.ts';
 import { copyInputs, copyPlain } from './plain.ts';
-import { inSavepoint } from './savepoint.ts';
 
 /**
  * Which side guarantees the row order that the columnstore needs:

@@ -1,6 +1,7 @@
 /** Merges rows into a table that has some of their keys already: by a staging table and `on conflict`. */
 import pg from 'pg';
 import { injectCountFault } from '../data_faults.ts';
+import { inSavepoint } from '../db/savepoint.ts';
 import { ConnectorError } from '../errors.ts';
 import { type RowCounts, reconcile } from '../reconcile.ts';
 import { isConflict, toImportError } from '../sql_errors.ts';
@@ -8,7 +9,6 @@ import { asRole } from '../table/role.ts';
 import { quoteTable } from '../table/table.ts';
 import { filledColumns, quoteColumns } from './destination.ts';
 import type { CopyRows, PartCopy } from './part_copy.ts';
-import { inSavepoint } from './savepoint.ts';
 import { dropStaging, makeStaging, ROW, STAGING } from './staging.ts';
 
 /**

@@ -11,18 +11,14 @@ import { log } from '../log.ts';
 import { packageRoot } from '../paths.ts';
 import { passingError } from '../sql_errors.ts';
 import { version } from '../version.ts';
-import { migrateQueue } from '../worker/queue.ts';
+import { migrateQueue, QUEUE_SCHEMA } from '../worker/queue.ts';
 import { applySql, runScript, type SqlFile } from './apply_sql.ts';
-import { openSession, type Session, SessionPool } from './connections.ts';
+import { openSession, SessionPool } from './connections.ts';
 import { pauseIfCopied } from './database_copy.ts';
 import { withSchemaLocked } from './lock_schema.ts';
 import type { Database } from './schema.ts';
 import { appliedDigest, appliedMigrations, refuseNewerSchema } from './schema_version.ts';
-
-// Serialises whole migrations (queue, tables, functions) between processes. Any constant works.
-const MIGRATE_LOCK = 1_395_868_504;
-// Serialises the transactions that apply migrations/ and sql/.
-const APPLY_LOCK = MIGRATE_LOCK + 100;
+import { refuseUnreleasedSchema } from './unreleased_schema.ts';
 
 const MIGRATIONS = 'migrations/*.sql';
 /** The folders of sql/ are layers, applied in this order. The names of other folders begin with no number: they are never applied. */
@@ -40,37 +36,37 @@ interface Scripts {
  * Migrates a database. If it is a copy of another, its connectors are paused before anything can work on it. Idempotent, and
  * safe when several processes do it at once.
  * @throws ConnectorError `schema_newer`, with nothing changed, if a newer version has migrated the database;
- *   `migration_edited`, `migration_failed`, `object_in_use`; `no_connection`; PostgreSQL's errors
+ *   `schema_unreleased`, `migration_edited`, `migration_failed`, `object_in_use`; `no_connection`; PostgreSQL's errors
  */
 export async function migrate(databaseUrl: string): Promise<void> {
   // Its errors say what to do about a database that cannot be reached.
-  const lock = await openSession(databaseUrl, 'migrate');
+  await (await openSession(databaseUrl, 'migrate')).end();
   const pool = new SessionPool(databaseUrl, 'migrate', { max: 2 });
   pool.on('connect', (client) => client.on('notice', logWarning));
   try {
     const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
     const scripts = await readScripts();
+    await refuseUnreleasedSchema(db);
     await refuseNewerSchema(db, migrationNames(scripts));
-    if ((await appliedDigest(db)) !== scripts.digest) await applyOnce(db, { databaseUrl, lock, scripts });
+    if ((await appliedDigest(db)) !== scripts.digest) await applyOnce(db, databaseUrl, scripts);
     await pauseIfCopied(db);
   } catch (error) {
     // A lasting error keeps its stack.
     throw passingError(error) ?? error;
   } finally {
-    await Promise.all([pool.end(), lock.end()]);
+    await pool.end();
   }
 }
 
 /** Applies everything, one process at a time. The others then find it done, or find a newer version. */
-async function applyOnce(
-  db: Kysely<Database>,
-  { databaseUrl, lock, scripts }: { databaseUrl: string; lock: Session; scripts: Scripts },
-): Promise<void> {
-  await lock.query('select pg_advisory_lock($1)', [MIGRATE_LOCK]);
+async function applyOnce(db: Kysely<Database>, databaseUrl: string, scripts: Scripts): Promise<void> {
+  // graphile-worker serialises its own migrations.
   await migrateQueue(databaseUrl);
   await withSchemaLocked(db, async (transaction) => {
-    // A second lock: if the first one's session was lost, another process may be migrating.
-    await sql`select pg_advisory_xact_lock(${APPLY_LOCK})`.execute(transaction);
+    // Our own tables may not exist yet. Other roles cannot lock this one.
+    await sql`lock table ${sql.table(`${QUEUE_SCHEMA}.migrations`)} in share row exclusive mode`.execute(
+      transaction,
+    );
     await refuseNewerSchema(transaction, migrationNames(scripts));
     if ((await appliedDigest(transaction)) === scripts.digest) return;
     await applyMigrations(transaction, scripts.migrations);

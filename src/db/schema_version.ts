@@ -1,5 +1,6 @@
 /** Compares the version of the database's schema with this program, and notices when a "newer" one migrates it. */
 import { type Kysely, sql } from 'kysely';
+import { Coalesced } from '../coalesce.ts';
 import { ConnectorError } from '../errors.ts';
 import { version } from '../version.ts';
 import type { Control } from './control.ts';
@@ -39,21 +40,20 @@ export async function watchSchema(
   known: readonly string[],
   onNewer: (error: unknown) => void,
 ): Promise<() => Promise<void>> {
-  let comparing = Promise.resolve();
+  const comparisons = new Coalesced(() =>
+    refuseNewerSchema(db, known).catch((error) => {
+      // Errors of the connection are handled elsewhere.
+      if (error instanceof ConnectorError) onNewer(error);
+    }),
+  );
   let closed = false;
   const compare = () => {
-    if (closed) return;
-    comparing = comparing
-      .then(() => refuseNewerSchema(db, known))
-      .catch((error) => {
-        // Errors of the connection are handled elsewhere.
-        if (error instanceof ConnectorError) onNewer(error);
-      });
+    if (!closed) void comparisons.request();
   };
   await listener.listen(CHANNEL, compare, compare);
   return async () => {
     closed = true;
-    await comparing;
+    await comparisons.settled();
   };
 }
 

@@ -1,6 +1,7 @@
 /** Makes the target table if it is missing. */
-import type pg from 'pg';
+import pg from 'pg';
 import type { Attempt } from '../attempt.ts';
+import { inSavepoint } from '../db/savepoint.ts';
 import { ConnectorError } from '../errors.ts';
 import type { FilePart } from '../formats/format.ts';
 import { type CreatedTable, createTable } from './create.ts';
@@ -26,9 +27,21 @@ export async function ensureTable(
       },
     );
   }
-  await client.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [quoteTable(name)]);
-  const made = await describeTable(client, name);
-  if (made) return { table: made };
   const columns = await part.inferColumns();
-  return columns === null ? {} : await createTable(client, name, connector, columns, mappings);
+  if (columns === null) return {};
+  try {
+    return await inSavepoint(client, () => createTable(client, name, connector, columns, mappings));
+  } catch (error) {
+    // PostgreSQL has waited for the other transaction's commit.
+    const made = isMade(error) ? await describeTable(client, name) : null;
+    if (made === null) throw error;
+    return { table: made };
+  }
+}
+
+/** SQLSTATEs of `create table` if another transaction has made it: before the statement, or during it. */
+const MADE = ['42P07', '23505'];
+
+function isMade(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && MADE.includes(error.code ?? '');
 }

@@ -1,11 +1,15 @@
 /** The attempts that this worker runs now, and the way to stop each. */
 import { sql } from 'kysely';
 import type { Attempt } from '../attempt.ts';
+import { Coalesced } from '../coalesce.ts';
 import type { Control } from '../db/control.ts';
 import { ConnectorError, describeError } from '../errors.ts';
 import { log } from '../log.ts';
 
-/** On this channel `stop_attempt` notifies workers that an attempt has lost its file. The payload is the attempt's id. */
+/**
+ * On this channel `stop_attempt` notifies workers that an attempt has lost its file. Every role may send notifications, so each
+ * is only a reason to look into the table.
+ */
 const CHANNEL = 's3_connector_cancel';
 
 /** A running attempt. */
@@ -21,8 +25,10 @@ export class Attempts {
   readonly #running = new Map<number, Running>();
   /** By file. A second job for the same file waits until the first one's `start` has answered. */
   readonly #beginning = new Map<number, Promise<unknown>>();
-  /** Attempts that were stopped while a `start` was waiting for its answer, which may name them. */
-  readonly #stoppedEarly = new Set<number>();
+
+  #looks: Coalesced | undefined;
+  /** Whether an attempt may have lost its file before its `start` has answered. */
+  #lookWhenBegun = false;
 
   /** Returns how many attempts are running. */
   get count(): number {
@@ -50,7 +56,7 @@ export class Attempts {
       return await answer;
     } finally {
       this.#beginning.delete(fileId);
-      if (this.#beginning.size === 0) this.#stoppedEarly.clear();
+      if (this.#lookWhenBegun) void this.#looks?.request();
     }
   }
 
@@ -63,24 +69,23 @@ export class Attempts {
 
   /** Stops an attempt, if it runs here. */
   stop(attemptId: number): void {
-    if (this.#beginning.size > 0) this.#stoppedEarly.add(attemptId);
     this.#running.get(attemptId)?.controller.abort(takenAway());
   }
 
   /** Starts to listen to the database for attempts that must stop. */
   async listen({ listener, db }: Control): Promise<void> {
-    await listener.listen(
-      CHANNEL,
-      (attemptId) => this.stop(Number(attemptId)),
-      // Also after each reconnect: notifications that were sent meanwhile are lost.
-      () =>
-        void this.#stopLost(db).catch((error) =>
-          log.warn('attempts not checked', { error: describeError(error) }),
-        ),
+    const looks = new Coalesced(() =>
+      this.#stopLost(db).catch((error) => log.warn('attempts not checked', { error: describeError(error) })),
     );
+    this.#looks = looks;
+    const look = () => void looks.request();
+    // Also after each reconnect: notifications that were sent meanwhile are lost.
+    await listener.listen(CHANNEL, look, look);
   }
 
+  /** Stops the attempts that have lost their file. */
   async #stopLost(db: Control['db']): Promise<void> {
+    this.#lookWhenBegun = this.#beginning.size > 0;
     const ids = [...this.#running.keys()];
     if (ids.length === 0) return;
     const { rows } = await sql<{ attempt_id: number }>`
@@ -105,7 +110,6 @@ export class Attempts {
     const unlink = () => shutdown.removeEventListener('abort', onShutdown);
     this.#running.set(id, { fileId: file.id, controller, unlink });
     if (shutdown.aborted) onShutdown();
-    if (this.#stoppedEarly.has(id)) this.stop(id);
     return { ...started, signal: controller.signal };
   }
 }

@@ -1,6 +1,7 @@
 /** Polls connectors that have a backlog as soon as places in their queue become free. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { sql } from 'kysely';
+import { Coalesced } from '../coalesce.ts';
 import type { Control } from '../db/control.ts';
 import { describeError } from '../errors.ts';
 import { log } from '../log.ts';
@@ -11,8 +12,7 @@ const TOGETHER_MS = 20;
 /** Requests polls, one query at a time for each connector: requests during a query, or just after it, share the next one. */
 export class BacklogPolls {
   readonly #db: Control['db'];
-  readonly #running = new Map<string, Promise<void>>();
-  readonly #requestedAgain = new Set<string>();
+  readonly #polls = new Map<string, Coalesced>();
 
   constructor({ db }: Control) {
     this.#db = db;
@@ -20,25 +20,22 @@ export class BacklogPolls {
 
   /** Requests a poll. Call it when the end of a file is committed, as that frees a place. */
   request(connectorName: string): void {
-    if (this.#running.has(connectorName)) this.#requestedAgain.add(connectorName);
-    else this.#running.set(connectorName, this.#run(connectorName));
+    const polls = this.#polls.get(connectorName) ?? new Coalesced(() => this.#poll(connectorName));
+    this.#polls.set(connectorName, polls);
+    void polls.request().then(() => this.#polls.delete(connectorName));
   }
 
   /** Resolves when all requests are done. */
   async close(): Promise<void> {
-    await Promise.all(this.#running.values());
+    await Promise.all([...this.#polls.values()].map((polls) => polls.settled()));
   }
 
-  async #run(connectorName: string): Promise<void> {
-    do {
-      this.#requestedAgain.delete(connectorName);
-      await queuePoll(this.#db, connectorName).catch((error) =>
-        // The schedule polls the connector within a minute anyway.
-        log.warn('backlog poll failed', { connector: connectorName, error: describeError(error) }),
-      );
-      await delay(TOGETHER_MS);
-    } while (this.#requestedAgain.has(connectorName));
-    this.#running.delete(connectorName);
+  async #poll(connectorName: string): Promise<void> {
+    await queuePoll(this.#db, connectorName).catch((error) =>
+      // The schedule polls the connector within a minute anyway.
+      log.warn('backlog poll failed', { connector: connectorName, error: describeError(error) }),
+    );
+    await delay(TOGETHER_MS);
   }
 }
 

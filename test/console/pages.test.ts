@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { testDatabase } from '../support/database.ts';
 import { openWorld } from '../support/world.ts';
-import { act, getPage, openConsole, shows } from './support.ts';
+import { act, formTokenIn, getPage, openConsole, shows } from './support.ts';
 
 const world = await openWorld();
 const NAME = 'weather & <wind>';
+const CONNECTOR = `/connector?${new URLSearchParams({ name: NAME })}`;
 const BAD = 'w/<b>bad.csv';
 const console = await openConsole(world.db.url);
 
@@ -115,13 +116,65 @@ test('the grants of the role decide what is possible, and the page says so', asy
   const reader = await getPage(readers, '/');
   assert.equal(reader.status, 200);
   shows(reader.text, new RegExp(`role <code>${role.name}</code>`));
-  const refused = await act(readers, 'pause', NAME);
+
+  await world.db.query(`grant s3_connector_operator to ${role.name}`);
+  const { text: asOperator } = await getPage(readers, CONNECTOR);
+  await world.db.query(`revoke s3_connector_operator from ${role.name}`);
+  const refused = await act(readers, 'pause', NAME, undefined, formTokenIn(asOperator));
   shows(refused, /permission denied for function pause<\/span> <code>42501/);
   shows(refused, new RegExp(`grant s3_connector_operator to ${role.name}`));
   assert.equal((await world.db.one('select state from s3_connector.connectors')).state, 'running');
 
   await world.db.query(`grant s3_connector_operator to ${role.name}`);
-  shows(await act(readers, 'poll_now', NAME), /<strong>Done/);
+  shows(await act(readers, 'poll_now', NAME, undefined, formTokenIn(asOperator)), /<strong>Done/);
+});
+
+test('a role sees no button that PostgreSQL would refuse, on any page', async () => {
+  const role = await world.db.createRole();
+  const url = new URL(world.db.url);
+  url.username = role.name;
+  url.password = role.password;
+  const console = await openConsole(url.href);
+  const paths = [
+    '/',
+    '/workers',
+    CONNECTOR,
+    ...(await world.settled(NAME)).map(({ key }) => `/file?${new URLSearchParams({ name: NAME, key })}`),
+  ];
+  /** The actions of all pages, and the links to the setup. */
+  const offered = async () => {
+    const pages = await Promise.all(paths.map((path) => getPage(console, path)));
+    for (const [i, { status }] of pages.entries()) assert.equal(status, 200, paths[i]);
+    const text = pages.map((page) => page.text).join('');
+    return {
+      actions: new Set([...text.matchAll(/name="action" value="(\w+)"/g)].map(([, action]) => action!)),
+      posts: /method="post"/.test(text),
+      setup: /href="\/setup/.test(text),
+      says: new Set([...text.matchAll(/may only read\. [^<]*run: ([^<]*);/g)].map(([, grant]) => grant!)),
+    };
+  };
+
+  await world.db.query(`grant s3_connector_reader to ${role.name}`);
+  assert.deepEqual(await offered(), {
+    actions: new Set(),
+    posts: false,
+    setup: false,
+    says: new Set([`grant s3_connector_operator to ${role.name}`]),
+  });
+  const setup = await getPage(console, '/setup');
+  assert.equal(setup.status, 403);
+  shows(setup.text, new RegExp(`may not configure connectors.*grant s3_connector_admin to ${role.name};`));
+
+  await world.db.query(`grant s3_connector_operator to ${role.name}`);
+  const operator = await offered();
+  for (const action of ['pause', 'poll_now', 'check', 'audit', 'drop_connector', 'retry_file'])
+    assert.ok(operator.actions.has(action), action);
+  assert.equal(operator.setup, false);
+  assert.equal(operator.says.size, 0);
+
+  await world.db.query(`grant s3_connector_admin to ${role.name}`);
+  assert.equal((await offered()).setup, true);
+  assert.equal((await getPage(console, '/setup')).status, 200);
 });
 
 test('a missing connector or file gives a page that says so', async () => {

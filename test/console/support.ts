@@ -45,21 +45,56 @@ export async function sendForm(
     method: 'POST',
     redirect: 'manual',
     headers: { origin: console.url, ...headers },
-    body: new URLSearchParams({ token: await formToken(console), ...fields }),
+    body: new URLSearchParams({ token: fields.token ?? (await formToken(console)), ...fields }),
   });
   return { status: response.status, headers: response.headers, text: await response.text() };
 }
 
 /** Presses an action's button, and returns the page that it leads to. */
-export async function act(console: Console, action: string, name: string, key?: string): Promise<string> {
+export async function act(
+  console: Console,
+  action: string,
+  name: string,
+  key?: string,
+  token?: string,
+): Promise<string> {
   const back = `/connector?${new URLSearchParams({ name })}`;
-  const { headers } = await sendForm(console, '/act', { action, name, back, ...(key && { key }) });
+  const { headers } = await sendForm(console, '/act', {
+    action,
+    name,
+    back,
+    ...(key && { key }),
+    ...(token && { token }),
+  });
   return (await getPage(console, headers.get('location')!)).text;
 }
 
 async function formToken(console: Console): Promise<string> {
-  const { text } = await getPage(console, '/setup');
-  return /name="token" value="([^"]+)"/.exec(text)![1]!;
+  return formTokenIn((await getPage(console, '/setup')).text);
+}
+
+/** The secret that the forms of a page have. */
+export function formTokenIn(html: string): string {
+  return /name="token" value="([^"]+)"/.exec(html)![1]!;
+}
+
+/** Signs in as a browser would. The cookie is undefined if the token was refused. */
+export async function signIn(
+  console: Console,
+  token: string,
+): Promise<{ status: number; cookie: string | undefined; text: string }> {
+  const response = await fetch(`${console.url}/login`, {
+    method: 'POST',
+    redirect: 'manual',
+    headers: { origin: console.url },
+    body: new URLSearchParams({
+      token: formTokenIn((await getPage(console, '/')).text),
+      secret: token,
+      back: '/',
+    }),
+  });
+  const cookie = response.headers.get('set-cookie')?.split(';')[0];
+  return { status: response.status, cookie, text: await response.text() };
 }
 
 /** An installed Chromium or Chrome, or CHROMIUM_PATH; undefined if none is found. */

@@ -208,6 +208,14 @@ for (const [type, texts] of TYPES) {
   }
 }
 
+test('an empty text is no number, whatever byte is after it', () => {
+  for (const type of ['smallint', 'integer', 'bigint', 'real', 'double precision', 'numeric']) {
+    const kind = kindOf({ name: 'v', type, baseType: type, isEnum: false, insertable: true }, 'UTC');
+    for (const after of '-+0.')
+      assert.equal(putterOf(kind!)(Buffer.from(after), 0, 0, Buffer.alloc(VALUE_ROOM), 0), UNSURE, type);
+  }
+});
+
 interface Encoded {
   text: string;
   value: Buffer;

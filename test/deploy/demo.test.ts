@@ -65,6 +65,7 @@ async function makeRoles(
     await db.createRole(),
   ].map(({ name }) => name) as [string, string, string];
   const text = (await readFile(ROLES, 'utf8'))
+    .replaceAll(/^\\getenv .*$/gm, '')
     // Every migrate on this server has already created it.
     .replaceAll(/^create role s3_connector_(reader|operator|admin) .*$/gm, '')
     .replaceAll(/^create role (\S+) login/gm, 'alter role $1 login')

@@ -161,6 +161,11 @@ export function trapGroups(settings: Record<string, unknown>, brief = false): Gr
       },
     },
     {
+      ...three,
+      settings: { ...settings, csv_quote: '-' },
+      files: { 'quotes that are signs: an empty quoted number': `${good(1, 5)}7,x,--\n` },
+    },
+    {
       columns: 'n integer',
       fills: ['n'],
       settings,

@@ -1,6 +1,6 @@
 // `npm run soak -- --minutes 30`: workers under steady arrivals of CSV and Parquet files, good and bad ones. The resources of
 // the workers and the database are measured after a warm-up and at the end, and the run fails if one of them has grown.
-// TEST_POSTGRES_BIN_DIR names an installed PostgreSQL to start instead of the npm package's.
+// TEST_POSTGRES_BIN_DIR and TEST_POSTGRES_VERSION select the PostgreSQL, as for the tests.
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -12,6 +12,7 @@ import { canMeasure } from '../../bench/measure/processes.ts';
 import { startBucketServer } from '../../embedded/bucket/server.ts';
 import { startPostgres } from '../../embedded/postgres/server.ts';
 import { runWorkerSetup } from '../support/roles.ts';
+import { readServerOptions } from '../support/server_options.ts';
 import { Arrivals } from './soak/arrivals.ts';
 import { takeSample } from './soak/sample.ts';
 import { compare } from './soak/verdict.ts';
@@ -32,8 +33,7 @@ const { values } = parseArgs({ options: { minutes: { type: 'string', default: '3
 const minutes = Number(values.minutes);
 if (!(minutes > 0)) throw new Error(`--minutes must be a number above 0; it is ${values.minutes}`);
 
-const binDir = process.env.TEST_POSTGRES_BIN_DIR;
-const postgres = await startPostgres({ settings: SETTINGS, ...(binDir ? { binDir } : {}) });
+const postgres = await startPostgres({ settings: SETTINGS, ...readServerOptions() });
 const server = await startBucketServer();
 const spoolDir = await mkdtemp(join(tmpdir(), 's3-connector-soak-'));
 try {

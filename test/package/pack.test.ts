@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,6 +9,7 @@ import { createInterface } from 'node:readline';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { makeRelease, type Release } from '../../deploy/release.ts';
 import { testDatabase } from '../support/database.ts';
 import { parquetOf } from '../support/parquet.ts';
 import { openWorld } from '../support/world.ts';
@@ -18,6 +20,8 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const directory = await mkdtemp(join(tmpdir(), 's3-connector-pack-'));
 const installed = join(directory, 'package');
 after(() => rm(directory, { recursive: true, force: true }));
+
+let released: Release;
 
 /** The files that a package may hold. */
 const RUNS = [
@@ -30,12 +34,8 @@ const RUNS = [
 
 test('the package holds only the files that run, and all of them', async () => {
   // Builds dist first, as publishing does.
-  const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', directory], { cwd: ROOT });
-  const [packed] = JSON.parse(stdout.slice(stdout.indexOf('[\n'))) as {
-    filename: string;
-    files: { path: string }[];
-  }[];
-  const paths = packed!.files.map(({ path }) => path);
+  released = await makeRelease(directory);
+  const { tarball, files: paths } = released;
   assert.deepEqual(
     paths.filter((path) => !RUNS.some((pattern) => pattern.test(path))),
     [],
@@ -48,8 +48,33 @@ test('the package holds only the files that run, and all of them', async () => {
     'sql/6_grants/group_roles.sql',
   ])
     assert.ok(paths.includes(path), path);
-  await run('tar', ['-xzf', join(directory, packed!.filename), '-C', directory]);
+  await run('tar', ['-xzf', join(directory, tarball), '-C', directory]);
   await linkDependencies();
+});
+
+test('the SBOM of a release lists every package that it can install, with its hash; the sums are right', async () => {
+  const { tarball, sbom } = released;
+  const { metadata, components } = JSON.parse(await readFile(join(directory, sbom), 'utf8')) as {
+    metadata: { component: { name: string; version: string } };
+    components: { name: string; version: string; hashes: { alg: string }[] }[];
+  };
+  assert.equal(`${metadata.component.name}-${metadata.component.version}.tgz`, tarball);
+  const lock = JSON.parse(await readFile(join(ROOT, 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, { dev?: boolean; version: string }>;
+  };
+  const installable = Object.entries(lock.packages)
+    .filter(([path, { dev }]) => path !== '' && !dev)
+    .map(([path, { version }]) => `${path.split('node_modules/').at(-1)}@${version}`);
+  assert.deepEqual(
+    new Set(components.map(({ name, version }) => `${name}@${version}`)),
+    new Set(installable),
+  );
+  for (const { name, hashes } of components) assert.equal(hashes[0]?.alg, 'SHA-512', name);
+  for (const line of (await readFile(join(directory, 'SHA256SUMS'), 'utf8')).trimEnd().split('\n')) {
+    const [sum, file] = line.split('  ') as [string, string];
+    const content = await readFile(join(directory, file));
+    assert.equal(createHash('sha256').update(content).digest('hex'), sum, file);
+  }
 });
 
 /** The installed dependencies, without those for development. */

@@ -107,6 +107,15 @@ describe('an embedded server', { concurrency: 3 }, () => {
     await other.stop();
   });
 
+  test('has the major version that is asked for', async () => {
+    for (const major of [15, 18] as const) {
+      const server = await startPostgres({ major });
+      assert.equal(Number.parseInt(server.version, 10), major);
+      await server.stop();
+      assert.deepEqual(leftOver(server), []);
+    }
+  });
+
   const systemBinDirs = globSync('/usr/lib/postgresql/*/bin');
   test("can use the system's installation", {
     skip: systemBinDirs.length === 0 && 'there is no PostgreSQL in /usr/lib/postgresql',

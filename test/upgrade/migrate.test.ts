@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
-import { readdir } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { appendFile, cp, mkdtemp, readdir, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { promisify } from 'node:util';
 import { migrate } from '../../src/db/migrations.ts';
+import { packageRoot } from '../../src/paths.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
 
 /** Makes the next migrate apply everything, as another version's would. */
@@ -100,14 +105,19 @@ test("a person's view on ours is kept; if it is in the way, the error names it a
   assert.deepEqual(await transactionIds(db), before);
 });
 
-test('an edited migration is refused, and the error names it', async () => {
+test('an edited migration is refused, and the error names it', async (t) => {
   const db = await testDatabase();
-  await db.asSuperuser(
-    "update s3_connector_private.migrations set digest = 'another'; update s3_connector_private.versions set digest = 'another'",
-  );
-  await assert.rejects(migrate(db.workerUrl), {
-    code: 'migration_edited',
-    message: /^migrations\/0001_\w+\.sql differs/,
+  const edited = await mkdtemp(join(tmpdir(), 's3-connector-edited-'));
+  t.after(() => rm(edited, { recursive: true }));
+  for (const part of ['package.json', 'src', 'sql', 'migrations'])
+    await cp(join(packageRoot, part), join(edited, part), { recursive: true });
+  await symlink(join(packageRoot, 'node_modules'), join(edited, 'node_modules'));
+  await appendFile(join(edited, 'migrations/0001_schema.sql'), '-- edited');
+  const migrated = promisify(execFile)(process.execPath, [join(edited, 'src/migrate.ts')], {
+    env: { DATABASE_URL: db.workerUrl },
+  });
+  await assert.rejects(migrated, {
+    stderr: /^migrations\/0001_schema\.sql differs .*\(migration_edited\)$/m,
   });
 });
 

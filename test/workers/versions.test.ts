@@ -17,6 +17,10 @@ const forgetNewer = () => db.query('delete from s3_connector_private.versions wh
 test('versions are compared by their numbers', () => {
   assert.ok(isNewer('1.10.0', '1.9.3') && isNewer('2.0', '1.99.99') && isNewer('0.1.1', '0.1'));
   assert.ok(!isNewer('1.9.3', '1.10.0') && !isNewer('1.0.0', '1.0') && !isNewer('0.1.0', '0.2.0-next.1'));
+  // Versions between two releases: newer than the earlier one, and no other than the later one.
+  assert.ok(
+    isNewer('0.2.0-dev', '0.1.0') && !isNewer('0.2.0', '0.2.0-dev') && !isNewer('0.2.0-dev', '0.2.0'),
+  );
 });
 
 test('every migration records its version, once', async () => {

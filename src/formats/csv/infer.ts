@@ -1,9 +1,10 @@
 /** "Inference": finds the narrowest PostgreSQL type for each column of a CSV part by reading all its rows. */
 import { ConnectorError } from '../../errors.ts';
+import { joinKinds, TEXT, textKindOf, typeOf, UNKNOWN } from '../pg_text/text_kinds.ts';
+import { LONGEST_TYPED_VALUE } from '../pg_text/type_rules.ts';
 import { type CsvDialect, type DialectBytes, dialectBytes } from './dialect.ts';
 import { unquoteInto } from './fields.ts';
 import { CHUNK_END, RECORD_END, RecordScanner, type RowsStart } from './scanner.ts';
-import { LONGEST_TYPED_VALUE, TYPE_RULES } from './types.ts';
 
 export interface InferredColumn {
   name: string;
@@ -18,13 +19,6 @@ export interface InferOptions extends RowsStart {
   /** In bytes, without the record's line end. */
   maxRowBytes: number;
 }
-
-/** Only NULLs so far; widens to every other kind. */
-const UNKNOWN = 0;
-/** Values of no other kind. */
-const TEXT = TYPE_RULES.length + 1;
-const KINDS = TEXT + 1;
-const JOINED = joinTable();
 
 /**
  * Returns for each column the narrowest type that holds every value. Ignores ragged rows, because COPY will refuse them.
@@ -105,7 +99,7 @@ class Inference {
       this.#endRecord();
     }
     return Array.from(this.#columns ?? [], (kind, position) => ({
-      type: TYPE_RULES[kind - 1]?.type ?? 'text',
+      type: typeOf(kind),
       nullable: kind === UNKNOWN || this.#nulls[position] === 1,
     }));
   }
@@ -126,12 +120,12 @@ class Inference {
   }
 
   #kindOf(bytes: Buffer, start: number, end: number, quoted: boolean, hint: number): number {
-    if (!quoted) return this.#isNull(bytes, start, end) ? UNKNOWN : kindOf(bytes, start, end, hint);
-    if (this.#onlyAround(bytes, start, end)) return kindOf(bytes, start + 1, end - 1, hint);
+    if (!quoted) return this.#isNull(bytes, start, end) ? UNKNOWN : textKindOf(bytes, start, end, hint);
+    if (this.#onlyAround(bytes, start, end)) return textKindOf(bytes, start + 1, end - 1, hint);
     // Every character may be escaped, and there are two quotes around.
     if (end - start > 2 * LONGEST_TYPED_VALUE + 2) return TEXT;
     const length = unquoteInto(this.#value, bytes.subarray(start, end), this.#bytes);
-    return kindOf(this.#value, 0, length, hint);
+    return textKindOf(this.#value, 0, length, hint);
   }
 
   /** Whether the only quotes are those around the field, as in nearly all fields: then its text needs no copy. */
@@ -161,7 +155,7 @@ class Inference {
     for (let position = 0; position < count; position++) {
       const kind = this.#record[position] as number;
       if (kind === UNKNOWN) this.#nulls[position] = 1;
-      columns[position] = JOINED[(columns[position] as number) * KINDS + kind] as number;
+      columns[position] = joinKinds(columns[position] as number, kind);
     }
   }
 
@@ -176,29 +170,4 @@ class Inference {
     record.set(this.#record);
     this.#record = record;
   }
-}
-
-/** Returns the kind of a value that is not NULL. Tries the column's own kind first, because it nearly always matches. */
-function kindOf(bytes: Uint8Array, start: number, end: number, hint: number): number {
-  if (hint === TEXT || end - start > LONGEST_TYPED_VALUE || end === start) return TEXT;
-  if (hint !== UNKNOWN && TYPE_RULES[hint - 1]?.matches(bytes, start, end)) return hint;
-  return TYPE_RULES.findIndex((rule) => rule.matches(bytes, start, end)) + 1 || TEXT;
-}
-
-/** Returns for each pair of kinds the first kind that both widen to. */
-function joinTable(): Uint8Array {
-  const widens = (from: number, to: number): boolean => {
-    if (from === to || from === UNKNOWN || to === TEXT) return true;
-    const [rule, wider] = [TYPE_RULES[from - 1], TYPE_RULES[to - 1]];
-    return rule !== undefined && wider !== undefined && rule.widensTo.includes(wider.kind);
-  };
-  const table = new Uint8Array(KINDS * KINDS);
-  for (let a = 0; a < KINDS; a++) {
-    for (let b = 0; b < KINDS; b++) {
-      let joined = UNKNOWN;
-      while (!(widens(a, joined) && widens(b, joined))) joined++;
-      table[a * KINDS + b] = joined;
-    }
-  }
-  return table;
 }

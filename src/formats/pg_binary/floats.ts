@@ -1,17 +1,16 @@
 /** Encodes real and double precision. */
-import { type PutValue, UNSURE } from './values.ts';
+import { decimal, parseDecimal, parseExponent, parseFloatWord } from '../pg_text/numbers.ts';
+import { type PutValue, putInt32, UNSURE } from './values.ts';
 
 const ZERO = 0x30;
-const PLUS = 0x2b;
 const MINUS = 0x2d;
-const POINT = 0x2e;
-const LOWER = 0x20;
-const EXPONENT = 0x65;
 
-/** Digits are collected in two numbers of this many digits, because one number would not be exact. */
+/** Digits are collected in two numbers of up to this many digits, because one number would not be exact. */
 const HALF_DIGITS = 9;
+const HALF = 10 ** HALF_DIGITS;
 /** The most significant digits that are parsed here (17 distinguish any two doubles); PostgreSQL parses longer values. */
 const MAX_DIGITS = 2 * HALF_DIGITS;
+const MAX_EXPONENT_DIGITS = 3;
 /** The largest power of ten that is an exact double, so that a product or quotient with it is rounded only once. */
 const EXACT_POWER = 22;
 const MAX_POWER = 60;
@@ -21,9 +20,9 @@ const LARGEST = 1e300;
 
 const FLOAT64 = new Float64Array(1);
 const FLOAT32 = new Float32Array(1);
-const BYTES64 = new Uint8Array(FLOAT64.buffer);
 const WORDS64 = new Uint32Array(FLOAT64.buffer);
-const BYTES32 = new Uint8Array(FLOAT32.buffer);
+const WORDS32 = new Uint32Array(FLOAT32.buffer);
+const BYTES64 = new Uint8Array(FLOAT64.buffer);
 const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
 /** 10^-n in double-double precision: the nearest double, and the nearest double to the remainder. */
@@ -52,65 +51,41 @@ export const putFloat4: PutValue = (bytes, start, end, to, at) => {
   const low = WORDS64[LITTLE_ENDIAN ? 0 : 1] as number;
   if ((low & 0x1fffffff) === 0x10000000) return UNSURE;
   FLOAT32[0] = value;
-  for (let i = 0; i < 4; i++) to[at + i] = BYTES32[LITTLE_ENDIAN ? 3 - i : i] as number;
-  return at + 4;
+  return putInt32(WORDS32[0] as number, to, at);
 };
 
 /** Puts the value into FLOAT64; returns false if PostgreSQL must parse it. */
 function parseFloat64(bytes: Uint8Array, start: number, end: number): boolean {
+  const at = parseDecimal(bytes, start, end);
+  const { first, point } = decimal;
   const negative = bytes[start] === MINUS;
-  let at = negative || bytes[start] === PLUS ? start + 1 : start;
+  if (at - first === (point < at ? 1 : 0)) return point === at && parseWord(bytes, at, end, negative);
+  let from = first;
+  while (from < at && (bytes[from] === ZERO || from === point)) from++;
+  let left = point >= from && point < at ? at - from - 1 : at - from;
+  if (left > MAX_DIGITS) return false;
   let high = 0;
   let low = 0;
-  let digits = 0;
-  let seen = 0;
-  let fraction = 0;
-  let pointed = false;
-  for (; at < end; at++) {
-    const byte = bytes[at] as number;
-    const digit = byte - ZERO;
-    if (digit >= 0 && digit <= 9) {
-      seen++;
-      if (pointed) fraction++;
-      if (digits === 0 && digit === 0) continue;
-      digits++;
-      if (digits <= HALF_DIGITS) high = high * 10 + digit;
-      else low = low * 10 + digit;
-    } else if (byte === POINT && !pointed) {
-      pointed = true;
-    } else {
-      break;
-    }
+  for (; left > HALF_DIGITS; from++) {
+    if (from === point) continue;
+    high = high * 10 + (bytes[from] as number) - ZERO;
+    left--;
   }
-  if (seen === 0) return !pointed && parseWord(bytes, at, end, negative);
-  if (digits > MAX_DIGITS) return false;
-  let power = -fraction;
+  for (; from < at; from++) {
+    if (from !== point) low = low * 10 + (bytes[from] as number) - ZERO;
+  }
+  let power = point < at ? point + 1 - at : 0;
   if (at < end) {
-    const exponent = parseExponent(bytes, at, end);
+    const exponent = parseExponent(bytes, at, end, MAX_EXPONENT_DIGITS);
     if (Number.isNaN(exponent)) return false;
     power += exponent;
   }
-  return scale(high, low, Math.max(0, digits - HALF_DIGITS), power, negative);
+  return scale(high, low, power, negative);
 }
 
-/** Returns NaN if the text is not an exponent of one to three digits. */
-function parseExponent(bytes: Uint8Array, start: number, end: number): number {
-  if (((bytes[start] as number) | LOWER) !== EXPONENT) return Number.NaN;
-  const sign = bytes[start + 1];
-  const first = sign === MINUS || sign === PLUS ? start + 2 : start + 1;
-  if (first >= end || end - first > 3) return Number.NaN;
-  let value = 0;
-  for (let at = first; at < end; at++) {
-    const digit = (bytes[at] as number) - ZERO;
-    if (digit < 0 || digit > 9) return Number.NaN;
-    value = value * 10 + digit;
-  }
-  return sign === MINUS ? -value : value;
-}
-
-/** Puts (high * 10^lowDigits + low) * 10^power, rounded once, into FLOAT64; false as parseFloat64. */
-function scale(high: number, low: number, lowDigits: number, power: number, negative: boolean): boolean {
-  const mantissa = high * (POWERS[lowDigits] as number) + low;
+/** Puts (high * HALF + low) * 10^power, rounded once, into FLOAT64; false as parseFloat64. */
+function scale(high: number, low: number, power: number, negative: boolean): boolean {
+  const mantissa = high * HALF + low;
   let value: number;
   if (mantissa === 0) {
     value = 0;
@@ -118,9 +93,9 @@ function scale(high: number, low: number, lowDigits: number, power: number, nega
     // Both operands are exact, so there is one rounding.
     value = power < 0 ? mantissa / (POWERS[-power] as number) : mantissa * (POWERS[power] as number);
   } else if (power < 0 && power >= -MAX_POWER) {
-    value = scaleDown(high * (POWERS[lowDigits] as number), low, -power);
+    value = scaleDown(high * HALF, low, -power);
   } else {
-    value = Number(`${BigInt(high) * BigInt(10 ** lowDigits) + BigInt(low)}e${power}`);
+    value = Number(`${BigInt(high) * BigInt(HALF) + BigInt(low)}e${power}`);
   }
   // NaN fails this check too.
   if (value !== 0 && !(value > SMALLEST && value < LARGEST)) return false;
@@ -172,15 +147,10 @@ function remainderOfInverse(power: number): number {
   return Number(remainder) / 2 ** 128 / 2 ** Number(shift);
 }
 
-const NAN = ['nan'];
-const INFINITY = ['inf', 'infinity'];
-
 function parseWord(bytes: Uint8Array, start: number, end: number, negative: boolean): boolean {
-  if (end - start > 8 || bytes[start] === POINT) return false;
-  const word = String.fromCharCode(...bytes.subarray(start, end)).toLowerCase();
-  if (INFINITY.includes(word)) FLOAT64[0] = negative ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
+  const value = parseFloatWord(bytes, start, end);
   // Some C libraries accept a sign before NaN: PostgreSQL decides.
-  else if (NAN.includes(word) && !negative) FLOAT64[0] = Number.NaN;
-  else return false;
+  if (value === undefined || (negative && Number.isNaN(value))) return false;
+  FLOAT64[0] = negative ? -value : value;
   return true;
 }

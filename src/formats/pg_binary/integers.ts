@@ -1,8 +1,7 @@
 /** Encodes smallint, integer and bigint. */
+import { afterSign, parseDigits } from '../pg_text/numbers.ts';
 import { type PutValue, putInt32, putInt64, putSafeInt64, UNSURE } from './values.ts';
 
-const ZERO = 0x30;
-const PLUS = 0x2b;
 const MINUS = 0x2d;
 
 /** With up to SAFE_DIGITS a JavaScript number is exact, and up to INT64_DIGITS always fit into 64 bits. */
@@ -45,21 +44,4 @@ function parseSafe(bytes: Uint8Array, start: number, end: number): number {
   const size = parseDigits(bytes, first, end);
   // The subtraction avoids -0, which is another value as a float.
   return bytes[start] === MINUS ? 0 - size : size;
-}
-
-function afterSign(bytes: Uint8Array, start: number): number {
-  const byte = bytes[start];
-  return byte === MINUS || byte === PLUS ? start + 1 : start;
-}
-
-/** Returns NaN if the text is empty, or has other characters than digits. */
-function parseDigits(bytes: Uint8Array, start: number, end: number): number {
-  if (start >= end) return Number.NaN;
-  let value = 0;
-  for (let at = start; at < end; at++) {
-    const digit = (bytes[at] as number) - ZERO;
-    if (digit < 0 || digit > 9) return Number.NaN;
-    value = value * 10 + digit;
-  }
-  return value;
 }

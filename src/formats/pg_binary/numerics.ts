@@ -2,12 +2,11 @@
  * Encodes numeric (numeric_recv in src/backend/utils/adt/numeric.c): the number of base-10,000 digits, the weight of the
  * first, the sign, the scale, and the digits. PostgreSQL rounds to the column's scale on receipt.
  */
+import { decimal, parseDecimal } from '../pg_text/numbers.ts';
 import { type PutValue, UNSURE } from './values.ts';
 
 const ZERO = 0x30;
-const PLUS = 0x2b;
 const MINUS = 0x2d;
-const POINT = 0x2e;
 
 /** PostgreSQL parses values with more digits. */
 const MAX_DIGITS = 1000;
@@ -19,16 +18,16 @@ const HEAD = 8;
 
 /** numeric: an optional sign, decimal digits and an optional point, without an exponent. */
 export const putNumeric: PutValue = (bytes, start, end, to, at) => {
-  const sign = bytes[start];
-  const first = sign === MINUS || sign === PLUS ? start + 1 : start;
-  const point = findPoint(bytes, first, end);
+  if (parseDecimal(bytes, start, end) !== end) return UNSURE;
+  const { first, point } = decimal;
   const scale = point === end ? 0 : end - point - 1;
-  if (point < 0 || end - first > MAX_DIGITS || point === first || (point !== end && scale === 0))
-    return UNSURE;
+  if (end - first > MAX_DIGITS || point === first || (point !== end && scale === 0)) return UNSURE;
   let next = at + HEAD;
-  let weight = Math.ceil((point - first) / GROUP) - 1;
+  // The digits that the first group lacks; faster than a remainder.
+  const missing = (first - point) & (GROUP - 1);
+  let weight = ((point - first + missing) >> 2) - 1;
   // The first group may be shorter, and the last one after the point is padded with zeros.
-  let from = first - ((GROUP - ((point - first) % GROUP)) % GROUP);
+  let from = first - missing;
   while (from < end) {
     const group = from < point ? groupAt(bytes, from, first, point) : groupAt(bytes, from, point + 1, end);
     if (next === at + HEAD && group === 0) weight--;
@@ -40,20 +39,9 @@ export const putNumeric: PutValue = (bytes, start, end, to, at) => {
     if (from === point) from++;
   }
   while (next > at + HEAD && to[next - 1] === 0 && to[next - 2] === 0) next -= 2;
-  putHead((next - at - HEAD) / 2, weight, sign === MINUS, scale, to, at);
+  putHead((next - at - HEAD) / 2, weight, bytes[start] === MINUS, scale, to, at);
   return next;
 };
-
-/** Returns the position of the point, or the end; -1 if there are other characters than digits. */
-function findPoint(bytes: Uint8Array, start: number, end: number): number {
-  let point = end;
-  for (let at = start; at < end; at++) {
-    const byte = bytes[at] as number;
-    if (byte === POINT && point === end) point = at;
-    else if (byte < ZERO || byte > ZERO + 9) return -1;
-  }
-  return point;
-}
 
 /** Returns the value of four decimal digits; positions outside of the range count as zeros. */
 function groupAt(bytes: Uint8Array, from: number, start: number, end: number): number {

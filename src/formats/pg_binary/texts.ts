@@ -1,13 +1,9 @@
 /** Encodes text, and types whose binary form is close to their text: json, jsonb, boolean, uuid, bytea. */
+import { hexByte, parseBoolean, parseUuid } from '../pg_text/words.ts';
 import { type PutValue, UNSURE } from './values.ts';
 
-const ZERO = 0x30;
 const BACKSLASH = 0x5c;
 const X = 0x78;
-const MINUS = 0x2d;
-const SPACE = 0x20;
-/** Setting this bit makes an ASCII letter lower case. */
-const LOWER = 0x20;
 /** Above this many bytes, a native copy is faster than a loop. */
 const LONG = 48;
 /** The version byte before a jsonb's text (jsonb_recv in src/backend/utils/adt/jsonb.c). */
@@ -31,42 +27,15 @@ export const putJsonb: PutValue = (bytes, start, end, to, at) => {
 
 /** boolean, as a whole word, one letter, or a digit. */
 export const putBoolean: PutValue = (bytes, start, end, to, at) => {
-  if (end - start > 5) return UNSURE;
-  let word = 0;
-  for (let from = start; from < end; from++) {
-    const byte = bytes[from] as number;
-    // Setting the bit would turn a control character into a digit.
-    if (byte < SPACE) return UNSURE;
-    word = word * 256 + (byte | LOWER);
-  }
-  const value = BOOLEANS.get(word);
-  if (value === undefined) return UNSURE;
+  const value = parseBoolean(bytes, start, end);
+  if (value < 0) return UNSURE;
   to[at] = value;
   return at + 1;
 };
 
-const BOOLEANS = new Map(
-  Object.entries({ t: 1, true: 1, y: 1, yes: 1, on: 1, 1: 1, f: 0, false: 0, n: 0, no: 0, off: 0, 0: 0 }).map(
-    ([word, value]) => [[...word].reduce((sum, letter) => sum * 256 + letter.charCodeAt(0), 0), value],
-  ),
-);
-
-/** A hyphen precedes these bytes of a uuid. */
-const HYPHENS = [4, 6, 8, 10];
-
 /** uuid, in its usual form of 36 characters. */
-export const putUuid: PutValue = (bytes, start, end, to, at) => {
-  if (end - start !== 36) return UNSURE;
-  let from = start;
-  for (let i = 0; i < 16; i++) {
-    if (HYPHENS.includes(i) && bytes[from++] !== MINUS) return UNSURE;
-    const byte = hexByte(bytes, from);
-    if (byte < 0) return UNSURE;
-    to[at + i] = byte;
-    from += 2;
-  }
-  return at + 16;
-};
+export const putUuid: PutValue = (bytes, start, end, to, at) =>
+  parseUuid(bytes, start, end, to, at) ? at + 16 : UNSURE;
 
 /** bytea in the hex format, or in the escape format without any backslash. */
 export const putBytea: PutValue = (bytes, start, end, to, at) => {
@@ -86,18 +55,4 @@ function putHex(bytes: Uint8Array, start: number, end: number, to: Uint8Array, a
     to[next++] = byte;
   }
   return next;
-}
-
-/** Returns the value of two hexadecimal digits; negative if they are none. */
-function hexByte(bytes: Uint8Array, at: number): number {
-  const high = hexDigit(bytes[at] as number);
-  const low = hexDigit(bytes[at + 1] as number);
-  return high < 0 || low < 0 ? -1 : high * 16 + low;
-}
-
-function hexDigit(byte: number): number {
-  const digit = byte - ZERO;
-  if (digit >= 0 && digit <= 9) return digit;
-  const letter = (byte | LOWER) - 0x61;
-  return letter >= 0 && letter <= 5 ? letter + 10 : -1;
 }

@@ -1,4 +1,4 @@
-/** Functions that "put" a text as a value of COPY's binary format: an "encoder" of one PostgreSQL type. */
+/** Functions that "put" a text as a value of COPY's binary format, one function a type. */
 
 /**
  * Encodes a text.

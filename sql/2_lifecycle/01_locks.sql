@@ -1,0 +1,14 @@
+-- The locks of the connector. Every role that can connect to the database may take any advisory lock, so advisory locks exclude
+-- nobody: the holder of a worker's lock must be one of our roles, and an import without the other does more work.
+--
+--   lock                                     taken by                    serialises
+--   table s3_connector_queue.migrations      src/db/migrations.ts        applying migrations/ and sql/
+--   row of queue_locks                       lock_queue, try_lock_queue  moving several jobs of one connector
+--   table recent_totals                      fold_totals                 summing up total_changes
+--   advisory (1395868505, workers.lock_key)  register_worker             nothing: the worker is alive while it holds it
+--   advisory (hash of table, seed 1)         src/copy/columnstore.ts     nothing: the import with it may create chunks
+
+create or replace function s3_connector_private.worker_lock_class()
+returns integer language sql immutable parallel safe as $$ select 1395868505 $$;
+comment on function s3_connector_private.worker_lock_class() is
+  'Returns the first number of the workers'' advisory locks; the second is workers.lock_key.';

@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { migrate } from '../../src/db/migrations.ts';
+import { testDatabase } from '../support/database.ts';
+import { openWorld } from '../support/world.ts';
+import { describeObjects, differences } from './catalog.ts';
+import { listFixtures, loadFixture, type Rows, readRows } from './fixture.ts';
+
+/** Tables, and columns as `table.column`, that a migration has removed, each with the place to which it moved the values. */
+const MOVED: Record<string, string> = {};
+
+const BUCKET = 'fixture';
+
+const world = await openWorld();
+const { server } = world;
+const fixtures = await listFixtures();
+server.store.createBucket(BUCKET);
+
+test('there is a fixture of the first release', () => {
+  assert.ok(fixtures.includes('schema_0_1_0.sql.gz'), fixtures.join());
+});
+
+for (const fixture of fixtures) {
+  test(`${fixture}: an upgraded database has the objects of a new one`, async () => {
+    const [upgraded, created] = await Promise.all([loadFixture(fixture), testDatabase({ empty: true })]);
+    await Promise.all([migrate(upgraded.workerUrl), migrate(created.workerUrl)]);
+    assert.deepEqual(differences(await describeObjects(upgraded), await describeObjects(created)), []);
+  });
+
+  test(`${fixture}: an upgrade keeps every row of every table`, async () => {
+    const db = await loadFixture(fixture);
+    const before = await readRows(db);
+    assert.deepEqual(
+      [...before].filter(([, rows]) => rows.length === 0),
+      [],
+    );
+    await migrate(db.workerUrl);
+    const after = await readRows(db);
+    assert.deepEqual(missingColumns(before, after), []);
+    assert.deepEqual(missingRows(before, after), []);
+    assert.deepEqual(await db.query('select * from s3_connector_private.wrong_totals()'), []);
+  });
+
+  test(`${fixture}: the files of an upgraded connector go on where they were, and new ones come in`, async () => {
+    const db = await loadFixture(fixture);
+    await db.query('create table sensors (value integer)');
+    for (let n = 1; n <= 8; n++) server.store.put(BUCKET, `sensors/${n}.csv`, `reading\n${n}\n`);
+    const worker = await world.startWorker({
+      DATABASE_URL: db.workerUrl,
+      IMPORT_DATABASE_URL: db.importUrl,
+      AWS_ENDPOINT_URL_S3: server.endpoint,
+    });
+    const files = () =>
+      db.waitFor<{ key: string; status: string }>(
+        "select key, status from s3_connector.files where connector_name = 'sensors' order by key",
+        (rows) =>
+          rows.length === 8 && !rows.some(({ status }) => /in_queue|running|pending_retry/.test(status)),
+      );
+    // 3 to 5 were waiting, running and waiting for a retry. 8 is new.
+    const ended = ['success', 'failure', 'success', 'success', 'success', 'cancelled', 'undone', 'success'];
+    assert.deepEqual(
+      (await files()).map(({ status }) => status),
+      ended,
+    );
+    await db.query("select s3_connector.retry('sensors')");
+    assert.equal((await files())[1]!.status, 'success');
+    assert.deepEqual(
+      (await db.query('select value from sensors order by value')).map(({ value }) => value),
+      [2, 3, 4, 5, 8],
+    );
+    assert.deepEqual(await db.query('select * from s3_connector_private.wrong_totals()'), []);
+    assert.equal((await worker.end('SIGTERM')).code, 0);
+  });
+
+  test(`${fixture}: a session that reads views meanwhile is not disturbed, and reads those of this version after it`, async () => {
+    const db = await loadFixture(fixture);
+    const reader = await db.connect();
+    const views = async () =>
+      (
+        await reader.query(
+          `select oid::regclass::text as name from pg_class
+          where relkind = 'v' and relnamespace = 's3_connector'::regnamespace order by 1`,
+        )
+      ).rows.map(({ name }) => name as string);
+    const read = async (name: string) => (await reader.query(`select count(*) as n from ${name}`)).rows[0].n;
+
+    await reader.query('begin');
+    const status = await read('s3_connector.connector_status');
+    const migrated = migrate(db.workerUrl);
+    await db.waitFor<{ n: number }>(
+      `select count(*) as n from pg_stat_activity
+      where datname = current_database() and query ~ '^(lock table|alter view|rollback)' and application_name = 's3_connector migrate'`,
+      ([row]) => row!.n > 0,
+    );
+    const names = await views();
+    for (const name of names) await read(name);
+    await reader.query('commit');
+    await migrated;
+    for (const name of await views()) await read(name);
+    assert.ok(names.includes('s3_connector.connector_status'));
+    assert.deepEqual([status, await read('s3_connector.connector_status')], [3, 3]);
+  });
+}
+
+/** Returns the tables and columns that are gone and are not in MOVED. */
+function missingColumns(before: Rows, after: Rows): string[] {
+  const gone = [...before].flatMap(([table, [row]]) => {
+    const now = after.get(table);
+    if (now === undefined) return [table];
+    return Object.keys(row!)
+      .filter((column) => !(column in (now[0] ?? {})))
+      .map((column) => `${table}.${column}`);
+  });
+  return gone.filter((name) => !(name in MOVED));
+}
+
+/** Returns the rows that are no longer there, compared by the columns that both have. */
+function missingRows(before: Rows, after: Rows): string[] {
+  return [...before].flatMap(([table, rows]) => {
+    const now = after.get(table) ?? [];
+    const columns = Object.keys(rows[0]!).filter((column) => now[0] && column in now[0]);
+    const text = (row: Record<string, unknown>) => JSON.stringify(columns.map((column) => row[column]));
+    const kept = new Set(now.map(text));
+    return table in MOVED
+      ? []
+      : rows.filter((row) => !kept.has(text(row))).map((row) => `${table} ${text(row)}`);
+  });
+}
