@@ -102,7 +102,7 @@ async function fillBucket({ store }: BucketServer): Promise<DemoObject[]> {
 
 /** Creates the roles of docker-compose.yml, with the server's password. */
 async function makeRoles(): Promise<void> {
-  const text = await readFile(ROLES, 'utf8');
+  const text = (await readFile(ROLES, 'utf8')).replaceAll(/^\\getenv .*$/gm, '');
   const admin = new pg.Client({ connectionString: postgres.url('postgres') });
   await admin.connect();
   await admin.query(text.replaceAll(/:'\w+'/g, pg.escapeLiteral(postgres.password)));

@@ -15,6 +15,19 @@ $$;
 comment on function s3_connector_private.may_act_as(name, name) is
   'Returns whether a login may set role to an owner. False if either does not exist.';
 
+create or replace function s3_connector_private.import_logins()
+returns setof name language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+  return query
+    select distinct w.import_role
+    from s3_connector_private.workers w join pg_roles r on r.rolname = w.import_role
+    -- A superuser may become every owner. One that is gone must not make all files wait.
+    where not r.rolsuper or w.id in (select s3_connector_private.alive_workers());
+end;
+$$;
+comment on function s3_connector_private.import_logins() is
+  'Returns the logins for imports of all workers, alive or not, but superusers only while their worker is alive.';
+
 create or replace function s3_connector_private.belongs_elsewhere(owner name, worker_id integer)
 returns boolean language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
@@ -24,8 +37,8 @@ begin
     return false;
   end if;
   return exists (
-    select from (select distinct w.import_role from s3_connector_private.workers w where w.import_role <> login) w
-    where s3_connector_private.may_act_as(w.import_role, belongs_elsewhere.owner)
+    select from s3_connector_private.import_logins() other (name)
+    where other.name <> login and s3_connector_private.may_act_as(other.name, belongs_elsewhere.owner)
   );
 end;
 $$;
@@ -53,10 +66,10 @@ declare
   logins name[];
   alive_logins name[];
 begin
-  select array_agg(distinct w.import_role) into logins from s3_connector_private.workers w where w.import_role is not null;
-  if coalesce(cardinality(logins), 0) < 2 then
+  if (select count(distinct w.import_role) from s3_connector_private.workers w) < 2 then
     return;
   end if;
+  logins := array(select s3_connector_private.import_logins());
   alive_logins := array(
     select distinct w.import_role from s3_connector_private.workers w
     where w.import_role is not null and w.id in (select s3_connector_private.alive_workers())

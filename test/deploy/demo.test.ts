@@ -73,7 +73,7 @@ async function makeRoles(
     .replaceAll('s3_connector_importer', importer)
     .replaceAll(/\bapp\b(?!_)/g, app)
     .replaceAll(/:'\w+'/g, "'secret'");
-  await db.query(text);
+  await db.asSuperuser(text);
   const rights = await db.query(
     'select rolsuper or rolcreaterole or rolcreatedb as much from pg_roles where rolname = any ($1)',
     [[worker, importer, app]],

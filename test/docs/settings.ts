@@ -109,7 +109,7 @@ export const SETTINGS: Record<string, Setting> = {
         (rows) => {
           const connections = rows.map(({ connections }) => Number(connections));
           // The page's numbers are for a worker with WORKER_CONCURRENCY 4.
-          assert.ok(connections.reduce((sum, n) => sum + n) <= 37);
+          assert.ok(connections.reduce((sum, n) => sum + n) <= 38);
           assert.ok(rows.some(({ application }) => application === 's3_connector worker'));
         },
       ],

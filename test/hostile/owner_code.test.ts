@@ -126,10 +126,14 @@ test('the login for imports may call only the listed functions, and each of them
   );
 });
 
-test('a worker takes only files of owners that its login for imports may become', async () => {
+test('a worker takes only files of owners that its login for imports may become', async (t) => {
   const tenants = [await db.createRole(), await db.createRole()];
   const logins = [await db.createRole('noinherit'), await db.createRole('noinherit')];
   await world.stopWorkers();
+  t.after(async () => {
+    await world.stopWorkers();
+    await world.startWorker();
+  });
   for (const [n, tenant] of tenants.entries()) {
     await db.asSuperuser(`revoke ${tenant.name} from ${db.importer.name}; grant ${tenant.name} to ${logins[n]!.name};
       revoke ${logins[n]!.name} from ${db.importer.name};
@@ -182,6 +186,9 @@ test('a worker takes only files of owners that its login for imports may become'
   assert.equal(await world.notice('tenant_0'), null);
   // A worker that does not know this yet puts the file back, without an attempt.
   const late = "connector_name = 'tenant_1' and key = 'tenant_1/late.csv'";
+  await db.query(`insert into s3_connector.files (connector_name, key, etag, size_bytes, last_modified)
+    values ('tenant_1', 'tenant_1/late.csv', '"another version"', 4, now());
+    select s3_connector_private.add_import_jobs(array(select id from s3_connector.files where ${late}))`);
   assert.deepEqual(
     await db.query(
       `select b.* from s3_connector.files f
@@ -192,7 +199,8 @@ test('a worker takes only files of owners that its login for imports may become'
   assert.deepEqual(
     await db.query(
       `select f.status, f.attempts, j.run_at > now() as later from s3_connector.files f
-      join s3_connector_private.jobs() j on j.key = s3_connector_private.import_job_key(f.id) where ${late}`,
+      join s3_connector_private.jobs() j on j.key = s3_connector_private.import_job_key(f.id)
+      where f.connector_name = 'tenant_1' and f.key = 'tenant_1/late.csv'`,
     ),
     [{ status: 'in_queue', attempts: 0, later: true }],
   );
@@ -203,8 +211,6 @@ test('a worker takes only files of owners that its login for imports may become'
     await db.query("select status, attempts from s3_connector.files where key = 'tenant_1/late.csv'"),
     [{ status: 'success', attempts: 1 }],
   );
-  await world.stopWorkers();
-  await world.startWorker();
 });
 
 describe('undo_file by another role than the owner', () => {

@@ -37,7 +37,7 @@ async function prepare({ url, password }: Postgres): Promise<void> {
     await admin.query(`alter role fixture_worker password '${password}';
       create role fixture_person;
       grant s3_connector_admin to fixture_person;
-      grant fixture_person to fixture_worker`);
+      grant fixture_person to fixture_importer`);
     await migrate(url(DATABASE, 'fixture_worker'));
     await admin.query(await readFile(new URL('rows.sql', import.meta.url), 'utf8'));
     await requireRows(admin);

@@ -47,6 +47,7 @@ for (const fixture of fixtures) {
     for (let n = 1; n <= 8; n++) server.store.put(BUCKET, `sensors/${n}.csv`, `reading\n${n}\n`);
     const worker = await world.startWorker({
       DATABASE_URL: db.workerUrl,
+      IMPORT_DATABASE_URL: db.importUrl,
       AWS_ENDPOINT_URL_S3: server.endpoint,
     });
     const files = () =>
