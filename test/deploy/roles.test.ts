@@ -13,7 +13,11 @@ import { findPrograms } from '../restore/programs.ts';
 const run = promisify(execFile);
 const SCRIPT = fileURLToPath(new URL('../../deploy/compose/roles.sh', import.meta.url));
 const ROLES = fileURLToPath(new URL('../../deploy/compose/roles.sql', import.meta.url));
-const PASSWORDS = { WORKER_PASSWORD: `a 'worker"s`, APP_PASSWORD: 'an \\ app' };
+const PASSWORDS = {
+  WORKER_PASSWORD: `a 'worker"s`,
+  IMPORT_PASSWORD: 'an $import',
+  APP_PASSWORD: 'an \\ app',
+};
 const directory = await mkdtemp(join(tmpdir(), 's3-connector-roles-'));
 after(() => rm(directory, { recursive: true }));
 
@@ -55,6 +59,7 @@ test('the roles have the passwords of the environment', {
     });
     for (const [user, password] of [
       ['s3_connector_worker', PASSWORDS.WORKER_PASSWORD],
+      ['s3_connector_importer', PASSWORDS.IMPORT_PASSWORD],
       ['app', PASSWORDS.APP_PASSWORD],
     ] as const) {
       const client = new pg.Client({

@@ -131,7 +131,7 @@ test('a test of rows inserts nothing into a hypertable, and fails where a row fa
   const columns = [{ name: 'at' }, { name: 'value' }] as TargetTable['columns'];
   const probe = (rows: string) =>
     trials.probe(
-      { mayLeaveOut: false, table: 'probed', columns },
+      { mayLeaveOut: false, table: 'public.probed', columns },
       { options: 'format csv', unit: 'line', lineOf: (line) => line, data: rowBytes(Buffer.from(rows), 0) },
     );
   await query('begin');
