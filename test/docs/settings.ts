@@ -109,7 +109,7 @@ export const SETTINGS: Record<string, Setting> = {
         (rows) => {
           const connections = rows.map(({ connections }) => Number(connections));
           // The page's numbers are for a worker with WORKER_CONCURRENCY 4.
-          assert.ok(connections.reduce((sum, n) => sum + n) <= 38);
+          assert.ok(connections.reduce((sum, n) => sum + n) <= 42);
           assert.ok(rows.some(({ application }) => application === 's3_connector worker'));
         },
       ],
@@ -136,6 +136,11 @@ export const SETTINGS: Record<string, Setting> = {
       ["like '%2026/01%'", shows({ key: 'sensors/2026/01.csv' })],
     ],
     administrator: /^create (extension|index)/,
+  },
+
+  'docs/security.md': {
+    prepare: prepareConnector,
+    expect: [],
     cleanUp: ({ db }) => dropRoles(db, ['sensors_loader', 'sensors_dashboard']),
   },
 
