@@ -13,7 +13,13 @@ import { findPrograms } from '../restore/programs.ts';
 const run = promisify(execFile);
 const SCRIPT = fileURLToPath(new URL('../../deploy/compose/roles.sh', import.meta.url));
 const ROLES = fileURLToPath(new URL('../../deploy/compose/roles.sql', import.meta.url));
-const PASSWORDS = { WORKER_PASSWORD: `a 'worker"s`, APP_PASSWORD: 'an \\ app' };
+const PASSWORDS = {
+  WORKER_PASSWORD: `a 'worker"s`,
+  IMPORT_PASSWORD: 'an $import',
+  APP_PASSWORD: 'an \\ app',
+};
+// Before the first test: a wait between two tests would run the hooks that follow all of them.
+const binDir = await findPrograms();
 const directory = await mkdtemp(join(tmpdir(), 's3-connector-roles-'));
 after(() => rm(directory, { recursive: true }));
 
@@ -41,7 +47,6 @@ test('without a password, roles.sh makes no role', async () => {
   await assert.rejects(runScript('exit 0', { APP_PASSWORD: '' }), /APP_PASSWORD/);
 });
 
-const binDir = await findPrograms();
 test('the roles have the passwords of the environment', {
   skip: binDir === undefined && 'no psql is installed (TEST_POSTGRES_BIN_DIR names a server that has it)',
 }, async () => {
@@ -55,6 +60,7 @@ test('the roles have the passwords of the environment', {
     });
     for (const [user, password] of [
       ['s3_connector_worker', PASSWORDS.WORKER_PASSWORD],
+      ['s3_connector_importer', PASSWORDS.IMPORT_PASSWORD],
       ['app', PASSWORDS.APP_PASSWORD],
     ] as const) {
       const client = new pg.Client({
