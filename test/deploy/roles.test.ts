@@ -18,6 +18,8 @@ const PASSWORDS = {
   IMPORT_PASSWORD: 'an $import',
   APP_PASSWORD: 'an \\ app',
 };
+// Before the first test: a wait between two tests would run the hooks that follow all of them.
+const binDir = await findPrograms();
 const directory = await mkdtemp(join(tmpdir(), 's3-connector-roles-'));
 after(() => rm(directory, { recursive: true }));
 
@@ -45,7 +47,6 @@ test('without a password, roles.sh makes no role', async () => {
   await assert.rejects(runScript('exit 0', { APP_PASSWORD: '' }), /APP_PASSWORD/);
 });
 
-const binDir = await findPrograms();
 test('the roles have the passwords of the environment', {
   skip: binDir === undefined && 'no psql is installed (TEST_POSTGRES_BIN_DIR names a server that has it)',
 }, async () => {
