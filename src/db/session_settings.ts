@@ -24,6 +24,8 @@ export const FIXED_PATH = 'pg_catalog, pg_temp';
 /** Settings that a session must have whatever its role, its database or a pooler sets. */
 const RELIED_ON: Settings = {
   search_path: FIXED_PATH,
+  // A role can give itself another one for its logins.
+  role: 'none',
   // pg parses UTF-8.
   client_encoding: 'UTF8',
   // pg parses only this style, and our SQL writes times in it. It is also the one in which imports read dates.
@@ -111,7 +113,7 @@ export function applySettings(purpose: Purpose): string {
  * PostgreSQL makes those again when the role or the path differs.
  */
 export function cleanSession(purpose: Purpose): string {
-  return `close all; set session authorization default; reset role; reset all; deallocate all; unlisten *;
+  return `close all; set session authorization default; set role none; reset all; deallocate all; unlisten *;
     select pg_catalog.pg_advisory_unlock_all(); discard temp; discard sequences;
     set application_name to '${applicationName(purpose)}'; ${applySettings(purpose)}`;
 }

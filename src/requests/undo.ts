@@ -5,6 +5,7 @@ import type { Session } from '../db/connections.ts';
 import { queryAll } from '../db/query_all.ts';
 import { type ConnectorError, describeError } from '../errors.ts';
 import { cancelOnAbort } from '../import/cancel.ts';
+import { takeSession } from '../import/session.ts';
 import { toImportError } from '../sql_errors.ts';
 import { LEAVE_ROLE } from '../table/role.ts';
 import type { WorkerContext } from '../task.ts';
@@ -21,7 +22,7 @@ async function undoFile(
   const { rows } = await sql<{ token: string }>`
     select s3_connector_private.import_token('undo', ${id}) as token`.execute(control.db);
   const { token } = rows[0]!;
-  const client = await copyPool.connect();
+  const client = await takeSession(copyPool);
   const endCancelling = cancelOnAbort(cancelPool, (client as unknown as Session).backend, signal);
   let broken: Error | undefined;
   try {

@@ -51,7 +51,8 @@ export function enterRole(role: string, path?: string): string[] {
 
 /** The statements that leave a role. Its code may have changed settings with which our functions are parsed. */
 export const LEAVE_ROLE = [
-  'reset role',
+  // Not `reset role`: a role can give itself another default.
+  'set local role none',
   `set local search_path to ${FIXED_PATH}`,
   'set local standard_conforming_strings to on',
 ];

@@ -5,7 +5,7 @@ import type { WorkerProcess } from '../support/worker.ts';
 import { NEVER_AGAIN, openWorld } from '../support/world.ts';
 import { ownServer } from './own_server.ts';
 
-// The worker's role may open fewer sessions than WORKER_CONCURRENCY needs. A server of its own, because other tests share roles.
+// The login for imports may open fewer sessions than WORKER_CONCURRENCY needs. A server of its own, because other tests share roles.
 const world = await openWorld(await ownServer());
 const { db } = world;
 const CONCURRENCY = 8;
@@ -18,10 +18,10 @@ before(async () => {
 const sessions = async (purpose = '') =>
   db.query<{ pid: number }>(
     "select pid from pg_stat_activity where usename = $1 and application_name like 's3_connector ' || $2 || '%'",
-    [db.worker.name, purpose],
+    [db.importer.name, purpose],
   );
 const limit = (connections: number) =>
-  db.asSuperuser(`alter role ${db.worker.name} connection limit ${connections}`);
+  db.asSuperuser(`alter role ${db.importer.name} connection limit ${connections}`);
 
 /** Inserts a connector whose imports wait for a lock on their table until the release. */
 async function insertLocked(name: string): Promise<{ release(): Promise<unknown> }> {
@@ -39,7 +39,7 @@ async function insertLocked(name: string): Promise<{ release(): Promise<unknown>
   return { release: () => session.query('rollback') };
 }
 
-test('a worker whose role may open too few sessions imports every file at its first attempt', async () => {
+test('a worker whose login for imports may open too few sessions imports every file at its first attempt', async () => {
   const warmed = await insertLocked('warmed');
   const waitForLock =
     "select from pg_stat_activity where application_name like 's3_connector import_file%' and wait_event_type = 'Lock'";
@@ -49,7 +49,7 @@ test('a worker whose role may open too few sessions imports every file at its fi
   await world.settled('warmed');
 
   // No new session at all: the files wait, and a dry run says why.
-  await limit(1);
+  await limit(0);
   for (const { pid } of await sessions('import_file'))
     await db.asSuperuser(`select pg_terminate_backend(${pid}, 10000)`);
   const crowded = await insertLocked('crowded');
@@ -78,7 +78,7 @@ test('a worker whose role may open too few sessions imports every file at its fi
 });
 
 test('a worker that waits for a session stops at once', async () => {
-  await limit(1);
+  await limit(0);
   for (const { pid } of await sessions('import_file'))
     await db.asSuperuser(`select pg_terminate_backend(${pid}, 10000)`);
   const refused = await insertLocked('refused');

@@ -4,9 +4,9 @@ import { type Confinement, prlimit } from './confinement.ts';
 
 /**
  * How much more memory than DuckDB's own limit a reader may take after its start, in bytes. DuckDB does not count the chunks
- * that it returns, nor the rows that we encode: a file of 118 columns, many nested, took 1.1 GB.
+ * that it returns, nor the rows that we encode: a file of 118 columns, many nested, took up to 1.7 GB.
  */
-const BEYOND_DUCKDB = 5 << 28;
+const BEYOND_DUCKDB = 2.5 * (1 << 30);
 
 export interface ConfineOptions extends Confinement {
   /** DuckDB's limit, for example `192MB`. */
