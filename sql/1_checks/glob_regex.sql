@@ -83,4 +83,4 @@ begin
 end;
 $$;
 comment on function s3_connector_private.glob_regex(text) is
-  'Returns the regular expression that matches the same keys as a glob. It must agree with the workers'' matcher (src/glob.ts).';
+  'Returns the regular expression that matches the same keys as a glob. It must agree with the workers'' matcher (src/glob/).';

@@ -1,4 +1,4 @@
--- Checks of a "pattern", a glob over keys. src/glob.ts can compile every pattern that passes here.
+-- Checks of a "pattern", a glob over keys. src/glob/parse.ts can parse every pattern that passes here.
 
 create or replace function s3_connector_private.class_fault(class text)
 returns text language plpgsql immutable set search_path = pg_catalog, pg_temp as $$

@@ -5,6 +5,10 @@
 --   table s3_connector_queue.migrations      src/db/migrations.ts        applying migrations/ and sql/
 --   row of queue_locks                       lock_queue, try_lock_queue  moving several jobs of one connector
 --   table recent_totals                      fold_totals                 summing up total_changes
+--   table database_identity                  pause_if_copied             recognizing a copy of the database
+--   table import_secret                      admit_import_role           granting the functions of imports
+--   table files                              count_totals                counting all files again
+--   all our tables and views                 src/db/lock_schema.ts       applying migrations/ and sql/
 --   advisory (1395868505, workers.lock_key)  register_worker             nothing: the worker is alive while it holds it
 --   advisory (hash of table, seed 1)         src/copy/columnstore.ts     nothing: the import with it may create chunks
 

@@ -7,7 +7,8 @@
 -- index. The lowest number runs first:
 --   -30 housekeeping (in the crontab), -20 requests, -10 polls, -1 retries of imports, 0 imports
 --
--- Polls have the flag owner:<owner of the connector>, by which owners take turns (src/worker/owner_turns.ts).
+-- Jobs of a connector (polls, imports, requests) have the flag owner:<its owner>. By it, polls take turns
+-- (src/worker/owner_turns.ts), and workers leave other workers' jobs (src/worker/other_owners.ts).
 
 create or replace function s3_connector_private.poll_job_key(connector_name text)
 returns text language sql immutable parallel safe return 'poll:' || connector_name;

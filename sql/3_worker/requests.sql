@@ -1,4 +1,4 @@
--- Requests of people to the workers: the private part of check, preview, dry_run_file and audit. "Request": a row of requests
+-- Requests of people to the workers: the private part of check, preview, dry_run_file, audit, undo_file and reimport_file. "Request": a row of requests
 -- with its own job. The procedures commit, so that a worker sees the request, and then poll for the answer.
 
 create or replace function s3_connector._refused_commit()

@@ -113,8 +113,8 @@ comment on column s3_connector_private.progress.poll_asked_at is 'When somebody 
 comment on column s3_connector_private.progress.table_ready is 'Whether the target table exists. Until then files run one at a time, so that the first in key order creates it.';
 comment on table s3_connector_private.file_history is 'Changes of status; the view s3_connector.file_history shows them.';
 comment on table s3_connector_private.rejected_rows is 'Rejected rows; the view s3_connector.rejected_rows shows them.';
-comment on table s3_connector_private.requests is 'Requests of people to the workers (check, preview, dry_run_file, audit, undo_file, reimport_file) with their answers. Kept for a day.';
-comment on column s3_connector_private.requests.argument is 'For dry_run_file, the key.';
+comment on table s3_connector_private.requests is 'Requests of people to the workers (check, preview, dry_run_file, audit, undo_file, reimport_file) with their answers. Kept for a day; an undo, until it is done.';
+comment on column s3_connector_private.requests.argument is 'For dry_run_file, undo_file and reimport_file: the key.';
 comment on column s3_connector_private.requests.worker_id is 'The worker that answers.';
 comment on table s3_connector_private.audit_findings is 'Late and overwritten keys that a running audit has found so far.';
 comment on table s3_connector_private.workers is 'Worker processes; the view s3_connector.workers shows them.';

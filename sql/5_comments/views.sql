@@ -69,7 +69,7 @@ comment on column s3_connector.workers.alive is 'Whether the worker is running: 
 comment on column s3_connector.workers.started_at is 'When the worker started.';
 comment on column s3_connector.workers.stopped_at is 'When the worker stopped, or was found dead.';
 comment on column s3_connector.workers.role is 'The database role that the worker logs in as.';
-comment on column s3_connector.workers.notice is 'Why its login for imports is unsafe; null if it is safe. It should be a role of its own, and no superuser.';
+comment on column s3_connector.workers.notice is 'Why the login for imports is unsafe; null if it is safe. A safe login is a separate role and not a superuser.';
 comment on column s3_connector.workers.import_role is 'The role that its imports log in as. It imports only files of owners that this role may become.';
 comment on column s3_connector.workers.running is 'The files that the worker is importing, as connector: key.';
 

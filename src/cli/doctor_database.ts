@@ -137,7 +137,7 @@ async function checkRole(client: pg.Client): Promise<Found> {
       hint: 'Have an administrator run: grant create on database ... to it.',
     };
   }
-  if (!superuser) return { state: 'ok', message: `role ${role} can migrate and import, and is no superuser` };
+  if (!superuser) return { state: 'ok', message: `role ${role} can migrate, and is not a superuser` };
   return {
     state: 'note',
     message: `role ${role} is a superuser`,

@@ -7,7 +7,7 @@ import type { Database } from './schema.ts';
 const FIRST_DIGEST = 'b6bf177de371a62f4c77d5990dbe61ad4dea384fb92e2061e25f0b08b9ebb75f';
 
 /**
- * Refuses a database of before 0.1.0, of which no migration leads to this version.
+ * Refuses a database from before 0.1.0, of which no migration leads to this version.
  * @throws ConnectorError `schema_unreleased`, with nothing changed
  */
 export async function refuseUnreleasedSchema(db: Kysely<Database>): Promise<void> {
@@ -28,7 +28,7 @@ function unreleased(reason: string): ConnectorError {
     'schema_unreleased',
     `the database was migrated by a version before 0.1.0 (${reason}), expected one that 0.1.0 or later has migrated`,
     {
-      hint: 'Nothing was changed. The tables with your rows stay as they are. Save the connectors and their markers, drop the schemas s3_connector, s3_connector_private and s3_connector_queue, migrate again, and insert each connector with its marker as start_after: "A database of before 0.1.0" in docs/operating.md.',
+      hint: 'Nothing was changed. The tables with your rows stay as they are. Save the connectors and their markers, drop the schemas s3_connector, s3_connector_private and s3_connector_queue, migrate again, and insert each connector with its marker as start_after: "A database from before 0.1.0" in docs/operating.md.',
     },
   );
 }

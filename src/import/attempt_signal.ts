@@ -41,7 +41,7 @@ function timedOut(timeoutMs: number): ConnectorError {
     'import_timeout',
     `the import was stopped after ${timeoutMs / 1000} s, the import_timeout of the connector; nothing was kept`,
     {
-      hint: 'Look at what on_import and the triggers of the table do, and for locks on the table. If the import needs longer, pause the connector and raise import_timeout. Then retry the file: s3_connector.retry_file(name, key).',
+      hint: 'Look at what on_import and the triggers of the table do, and for locks on the table. If the import needs longer, pause the connector, raise import_timeout, resume it, then retry the file: s3_connector.retry_file(name, key).',
     },
   );
 }

@@ -1,4 +1,4 @@
-/** "Requests": calls of SQL procedures that a worker answers while the caller waits. */
+/** "Requests": calls that a worker answers. The caller waits for the answer, except for an undo. */
 import { type Kysely, sql } from 'kysely';
 import type { ColumnMapping, Connector, Database } from '../db/schema.ts';
 import { ConnectorError, locate } from '../errors.ts';

@@ -77,7 +77,7 @@ export class SqsQueues {
     const region = awsRegion ?? process.env.AWS_REGION ?? process.env.AWS_DEFAULT_REGION ?? 'us-east-1';
     const client = this.#clients.get(region) ?? this.#make(region);
     this.#clients.set(region, client);
-    return limitAnswers(client);
+    return client;
   }
 
   #make(region: string): SQSClient {

@@ -1,4 +1,4 @@
-/** Keeps a worker from jobs of connectors whose owners only other workers' logins for imports may become. */
+/** Keeps a worker from taking jobs that only another worker's login for imports may run. */
 import { sql } from 'kysely';
 import type { Control } from '../db/control.ts';
 import { describeError } from '../errors.ts';

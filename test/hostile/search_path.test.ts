@@ -189,8 +189,14 @@ test('the whole life of connectors runs none of the traps', async () => {
     "retry('keyed')",
     "poll_now('keyed')",
     "find_gaps('made', 'made/year={YYYY}/*')",
-  ])
+  ]) {
     await operator.query(`select s3_connector.${statement}`);
+    // A worker deletes the rows, because the operator is not the owner.
+    await db.waitFor(
+      'select from s3_connector_private.requests where answered_at is null',
+      (rows) => rows.length === 0,
+    );
+  }
   await settled('plain');
   await settled('keyed');
   world.server.faults.order({

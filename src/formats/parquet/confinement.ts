@@ -24,7 +24,7 @@ const found = new Map<string, Confinement>();
 
 /**
  * Returns how readers can be confined on this machine. The first call per directory runs two small programs.
- * @param spoolDir the directory that they read; see `makeReachable`
+ * @param spoolDir the directory that they read; see `makeSpoolDirectory`
  */
 export function confinementOf(spoolDir: string): Confinement {
   const confinement = found.get(spoolDir) ?? {
