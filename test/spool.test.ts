@@ -18,6 +18,8 @@ import { readConfig } from '../src/config.ts';
 import { openSpool } from '../src/worker/spool.ts';
 
 const NOBODY = 65534;
+/** Under root, the group of the readers, which are not root, may enter. */
+const MODE = userInfo().uid === 0 ? 0o710 : 0o700;
 const onlyRoot = {
   skip: process.getuid?.() !== 0 && 'only root can give a directory to another user',
 };
@@ -27,12 +29,12 @@ await chmod(shared, 0o1777);
 after(() => rm(shared, { recursive: true }));
 const own = `${hostname()}.${process.pid}`;
 
-test('the default spool is a directory of the user, and nobody else can enter it', async () => {
+test('the default spool is a directory of the user, and only the user and its readers can enter it', async () => {
   const { spoolDir } = readConfig({ DATABASE_URL: 'postgres://db' });
   assert.equal(spoolDir, join(tmpdir(), `s3_connector_${userInfo().uid}`));
   const made = await openSpool(join(shared, 'made'));
   for (const directory of [join(shared, 'made'), made])
-    assert.equal((await stat(directory)).mode & 0o777, 0o700, directory);
+    assert.equal((await stat(directory)).mode & 0o777, MODE, directory);
 });
 
 test('a spool that another user made first in a shared directory is refused', onlyRoot, async () => {
@@ -52,7 +54,7 @@ test('a spool that another user made first in a shared directory is refused', on
   assert.deepEqual(await readdir(taken), []);
 });
 
-test('so is a symbolic link of another user, also to a directory of our own', onlyRoot, async () => {
+test('a symbolic link of another user is refused, also to a directory of our own', onlyRoot, async () => {
   const target = await mkdtemp(join(shared, 'target-'));
   const link = join(shared, 'link');
   await symlink(target, link);

@@ -80,7 +80,7 @@ test("what one owner's code leaves in a session does not reach another's", async
   assert.deepEqual(await db.query('select * from other.totals'), [{ n: 1, found: '' }]);
 });
 
-test('nor does what is left by a dry run', async () => {
+test('what a dry run leaves in a session does not reach the next one', async () => {
   const { client } = owners[0]!;
   await client.query(`create table tried (n integer);
     create function lock_it() returns trigger language plpgsql as $$
