@@ -1,3 +1,7 @@
+-- The functions that the login for imports may call. It has no usage on s3_connector_private: with that, code that can be both the login
+-- and an owner could name functions that only owners may execute.
+create schema s3_connector_import;
+
 -- The login for imports: its secret, which login each worker imports with, the table that each file went into, and requests to
 -- delete a file's rows.
 

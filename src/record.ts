@@ -63,7 +63,7 @@ function commitStatements(
   const counts = [read, imported, rejected, skipped];
   return [
     {
-      text: 'select s3_connector_private.record_success($1, $2, $3, $4, $5, $6, $7, $8, $9) as backlog',
+      text: 'select s3_connector_import.record_success($1, $2, $3, $4, $5, $6, $7, $8, $9) as backlog',
       values: [file.id, file.attempt_id, token, ...counts, createdTable, notice ?? null],
     },
     'commit',

@@ -1,13 +1,13 @@
 -- Errors about a value, a connector's name or a key. Each says what was expected, what came and what to do.
 
-create or replace function s3_connector_private.refuse(expected text, got text, hint text default null)
+create or replace function s3_connector_import.refuse(expected text, got text, hint text default null)
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   raise exception '% (got: %)', expected, coalesce(quote_literal(got), 'null')
     using errcode = 'invalid_parameter_value', hint = coalesce(hint, '');
 end;
 $$;
-comment on function s3_connector_private.refuse(text, text, text) is
+comment on function s3_connector_import.refuse(text, text, text) is
   'Raises invalid_parameter_value (22023) with the expected value, the value that came and a hint.';
 
 create or replace function s3_connector_private.name_similarity(a text, b text)

@@ -46,6 +46,9 @@ declare
 begin
   get diagnostics context = pg_context;
   perform s3_connector_private.refuse_nulls(tg_relid, to_jsonb(new));
+  if octet_length(new.source_column) > 10000 then
+    perform s3_connector_private.refuse_mapping('source_column', 'have at most 10000 bytes', left(new.source_column, 100) || ' ...');
+  end if;
   connector := s3_connector_private.require_connector(new.connector_name);
   if tg_op = 'UPDATE' and new.connector_name <> old.connector_name
     and exists (select from s3_connector.connectors c where c.name = old.connector_name) then

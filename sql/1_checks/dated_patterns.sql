@@ -9,7 +9,7 @@ declare
   found text[] := array(select m[1] from regexp_matches(pattern, '\{(YYYY|MM|DD|HH|MI|SS)\}', 'g') m);
 begin
   if pattern is null or found = '{}' or found <> units[:cardinality(found)] then
-    perform s3_connector_private.refuse(
+    perform s3_connector_import.refuse(
       'pattern must have {YYYY}, and then may have {MM}, {DD}, {HH}, {MI}, {SS}, each once and in this order', pattern,
       'Example: logs/{YYYY}/{MM}/{DD}/{HH}/*. Keys sort by time only if longer units come first.');
   end if;
@@ -17,7 +17,7 @@ begin
   tail := (regexp_match(pattern, '^.*\{(?:YYYY|MM|DD|HH|MI|SS)\}(.*)$'))[1];
   dated := substr(pattern, length(head) + 1, length(pattern) - length(head) - length(tail));
   if head || regexp_replace(dated, '\{(YYYY|MM|DD|HH|MI|SS)\}', '', 'g') ~ '[*?[{\\]' then
-    perform s3_connector_private.refuse('pattern must have no wildcards before the last unit of time', pattern,
+    perform s3_connector_import.refuse('pattern must have no wildcards before the last unit of time', pattern,
       'Example: logs/{YYYY}/{MM}/{DD}/{HH}/*. The text before the last unit must be the same in every key.');
   end if;
   shortest := lengths[cardinality(found)];

@@ -1,6 +1,6 @@
 -- Checks of the names in a connector: tables, columns, time zones, encodings, types.
 
-create or replace function s3_connector_private.table_parts(target_table text)
+create or replace function s3_connector_import.table_parts(target_table text)
 returns text[] language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 declare
   part text[];
@@ -11,13 +11,13 @@ begin
     part := null;
   end;
   if part is null or cardinality(part) > 2 then
-    perform s3_connector_private.refuse('target_table must be a table name: table, or schema.table', target_table,
+    perform s3_connector_import.refuse('target_table must be a table name: table, or schema.table', target_table,
       'Put a name with capitals or special characters in double quotes: public."My Table".');
   end if;
   return case cardinality(part) when 1 then array['public', part[1]] else part end;
 end;
 $$;
-comment on function s3_connector_private.table_parts(text) is
+comment on function s3_connector_import.table_parts(text) is
   'Returns the schema and the table of a target_table, unquoted. The schema defaults to public.';
 
 create or replace function s3_connector_private.is_column_name(name text)
@@ -78,16 +78,16 @@ $$;
 comment on function s3_connector_private.is_type(text) is
   'Returns whether a text is a type: one of PostgreSQL''s, one in public, or schema.type.';
 
-create or replace function s3_connector_private.relation_oid(schema_name text, relation_name text)
+create or replace function s3_connector_import.relation_oid(schema_name text, relation_name text)
 returns oid language sql stable set search_path = pg_catalog, pg_temp as $$
   -- Not by to_regclass, which needs usage on the schema. The connectors' owners have that; the worker may lack it.
   select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace
   where n.nspname = schema_name and c.relname = relation_name;
 $$;
-comment on function s3_connector_private.relation_oid(text, text) is
+comment on function s3_connector_import.relation_oid(text, text) is
   'Returns the oid of the relation with that name; null if there is none.';
 
-create or replace function s3_connector_private.usual_search_path(role_name text)
+create or replace function s3_connector_import.usual_search_path(role_name text)
 returns text language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   own_database oid := (select d.oid from pg_database d where d.datname = current_database());
@@ -114,5 +114,5 @@ begin
   return pg_catalog.current_setting('search_path');
 end;
 $$;
-comment on function s3_connector_private.usual_search_path(text) is
+comment on function s3_connector_import.usual_search_path(text) is
   'Returns the search_path that a role would have after a login to this database.';

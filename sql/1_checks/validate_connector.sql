@@ -1,5 +1,20 @@
 -- Checks of a connector when it is inserted or changed. Each error says how to fix the value.
 
+create or replace function s3_connector_private.validate_lengths(c s3_connector.connectors)
+returns void language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  long record;
+begin
+  -- Checked first: other checks may take long for long texts, and every worker reads the row.
+  select t.key, t.value into long from jsonb_each_text(to_jsonb(c)) t where octet_length(t.value) > 100000 limit 1;
+  if found then
+    perform s3_connector_private.refuse_setting(long.key, 'have at most 100000 bytes', left(long.value, 100) || ' ...');
+  end if;
+end;
+$$;
+comment on function s3_connector_private.validate_lengths(s3_connector.connectors) is
+  'Refuses a connector with a text that is too long.';
+
 create or replace function s3_connector_private.validate_name(c s3_connector.connectors, context text)
 returns void language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
@@ -182,6 +197,7 @@ begin
   if tg_op = 'UPDATE' and to_jsonb(new) - 'state' = to_jsonb(old) - 'state' then
     return new;
   end if;
+  perform s3_connector_private.validate_lengths(new);
   if tg_op = 'INSERT' or new.name <> old.name then
     perform s3_connector_private.validate_name(new, context);
   end if;

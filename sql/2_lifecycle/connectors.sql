@@ -47,8 +47,8 @@ comment on function s3_connector_private.free_slots(text) is
 
 create or replace function s3_connector_private.table_exists(target_table text)
 returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$
-  select s3_connector_private.relation_oid(part[1], part[2]) is not null
-  from s3_connector_private.table_parts(target_table) as part;
+  select s3_connector_import.relation_oid(part[1], part[2]) is not null
+  from s3_connector_import.table_parts(target_table) as part;
 $$;
 comment on function s3_connector_private.table_exists(text) is 'Returns whether a connector''s target table exists.';
 

@@ -24,7 +24,7 @@ begin
           hint = 'Pause the connector and set file_id_column to a column of the table. Files that are imported after that can be undone.';
     end if;
     return query select file.id, file.lineage, file.lineage_table, connector.owner,
-      s3_connector_private.usual_search_path(connector.owner);
+      s3_connector_import.usual_search_path(connector.owner);
   elsif for_reimport and file.status = 'running' then
     raise exception 'file % is being imported now', quote_literal(file.key)
       using errcode = 'object_in_use',
@@ -42,7 +42,9 @@ comment on function s3_connector_private.begin_undo(text, text, boolean) is
 create or replace function s3_connector_private.is_owner_session(owner name)
 returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$
   -- Inside a security definer function PostgreSQL does not change roles, and current_user is not one of the session's roles.
-  select session_user = owner and case current_setting('role') when 'none' then session_user else current_setting('role') end = current_user;
+  select session_user = owner and case current_setting('role') when 'none' then session_user else current_setting('role') end = current_user
+    -- `set session authorization` changes session_user, and not the role that logged in.
+    and owner = (select a.usename from pg_stat_activity a where a.pid = pg_backend_pid());
 $$;
 comment on function s3_connector_private.is_owner_session(name) is
   'Returns whether the session is the owner''s own, so that the owner''s code gets no rights there that the owner has not.';
@@ -71,7 +73,7 @@ $$;
 comment on function s3_connector_private.find_rows_table(text[], oid) is
   'Returns the quoted name of the table that a file''s rows went into: the one with that oid, or else of that name. Raises an error if it is no table.';
 
-create or replace function s3_connector_private.delete_rows(file_id bigint, lineage text[], target text, owner name, owner_path text)
+create or replace function s3_connector_import.delete_rows(file_id bigint, lineage text[], target text, owner name, owner_path text)
 returns bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   own_role text := current_setting('role');
@@ -131,7 +133,7 @@ begin
   return deleted;
 end;
 $$;
-comment on function s3_connector_private.delete_rows(bigint, text[], text, name, text) is
+comment on function s3_connector_import.delete_rows(bigint, text[], text, name, text) is
   'Deletes a file''s rows from a table as the owner, in a session that may set role to it. Returns how many.';
 
 create or replace function s3_connector_private.end_undo(file_id bigint, deleted bigint)
@@ -204,7 +206,7 @@ $$;
 comment on function s3_connector_private.ask_undo(text, text, text, name) is
   'Asks a worker to undo a file, after begin_undo. Returns null, because the number of rows is not known yet.';
 
-create or replace function s3_connector_private.begin_requested_undo(request_id bigint, token text)
+create or replace function s3_connector_import.begin_requested_undo(request_id bigint, token text)
 returns table (file_id bigint, lineage text[], target text, owner name, owner_path text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -216,10 +218,10 @@ begin
     where r.id = request_id;
 end;
 $$;
-comment on function s3_connector_private.begin_requested_undo(bigint, text) is
+comment on function s3_connector_import.begin_requested_undo(bigint, text) is
   'Locks the file of a request, and returns what delete_rows needs. No row if there is nothing to delete.';
 
-create or replace function s3_connector_private.end_requested_undo(request_id bigint, token text, deleted bigint)
+create or replace function s3_connector_import.end_requested_undo(request_id bigint, token text, deleted bigint)
 returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   request s3_connector_private.requests;
@@ -236,7 +238,7 @@ begin
   perform s3_connector_private.answer(request_id, jsonb_build_object('deleted', deleted));
 end;
 $$;
-comment on function s3_connector_private.end_requested_undo(bigint, text, bigint) is
+comment on function s3_connector_import.end_requested_undo(bigint, text, bigint) is
   'Records that a worker deleted a file''s rows, in the same transaction. Queues the file again if the request is reimport_file.';
 
 create or replace function s3_connector_private.fail_requested_undo(request_id bigint, new_error_code text, new_error_message text)

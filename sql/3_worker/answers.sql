@@ -57,14 +57,14 @@ $$;
 comment on function s3_connector_private.answer_preview(bigint, jsonb, jsonb, jsonb) is
   'Stores a preview in preview_files and preview_columns.';
 
-create or replace function s3_connector_private.target_kind(schema_name text, table_name text)
+create or replace function s3_connector_import.target_kind(schema_name text, table_name text)
 returns text language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
-  relation oid := s3_connector_private.relation_oid(schema_name, table_name);
+  relation oid := s3_connector_import.relation_oid(schema_name, table_name);
   is_hypertable boolean := false;
 begin
   -- Executed as text, because the schema timescaledb_information may not exist.
-  if relation is not null and s3_connector_private.timescaledb_schema() is not null then
+  if relation is not null and s3_connector_import.timescaledb_schema() is not null then
     execute 'select exists (
       select from timescaledb_information.hypertables h where h.hypertable_schema = $1 and h.hypertable_name = $2
     )' into is_hypertable using schema_name, table_name;
@@ -81,7 +81,7 @@ begin
   );
 end;
 $$;
-comment on function s3_connector_private.target_kind(text, text) is
+comment on function s3_connector_import.target_kind(text, text) is
   'Returns the kind of a relation: hypertable, table, partitioned table, foreign table, view ...; null if there is none of that name.';
 
 create or replace function s3_connector_private.missing_grants(
@@ -91,7 +91,7 @@ returns text[] language plpgsql stable set search_path = pg_catalog, pg_temp as 
 declare
   c s3_connector.connectors;
   target text := format('%I.%I', schema_name, table_name);
-  relation oid := s3_connector_private.relation_oid(schema_name, table_name);
+  relation oid := s3_connector_import.relation_oid(schema_name, table_name);
   missing text[] := '{}';
   privilege text;
   -- Before PostgreSQL 16 every member of a role may set role to it.

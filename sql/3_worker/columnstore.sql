@@ -1,7 +1,7 @@
 -- Facts about a target's columnstore that the worker needs before and after it copies directly into it ("direct compress").
 -- docs/design.md explains how TimescaleDB does that and which guarantees it needs.
 
-create or replace function s3_connector_private.can_compress_directly()
+create or replace function s3_connector_import.can_compress_directly()
 returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$
   -- Before 2.25.2 TimescaleDB wrote null into generated columns. Before 2.27.2 it freed segment_by values too early.
   select coalesce((
@@ -12,10 +12,10 @@ returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$
     and current_setting('timescaledb.enable_direct_compress_copy_sort_batches', true) is not null
     and current_setting('timescaledb.enable_direct_compress_copy_client_sorted', true) is not null;
 $$;
-comment on function s3_connector_private.can_compress_directly() is
+comment on function s3_connector_import.can_compress_directly() is
   'Returns whether COPY of this server''s TimescaleDB can write into the columnstore.';
 
-create or replace function s3_connector_private.sorts_by_bytes(collation_oid oid)
+create or replace function s3_connector_import.sorts_by_bytes(collation_oid oid)
 returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$
   select collation_oid = 0 or pg_encoding_to_char(d.encoding) = 'UTF8' and case
     -- The column has the database's collation. PostgreSQL 14 has only one provider, and no column for it.
@@ -26,16 +26,16 @@ returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$
   from pg_database d left join pg_collation c on c.oid = collation_oid
   where d.datname = current_database();
 $$;
-comment on function s3_connector_private.sorts_by_bytes(oid) is
+comment on function s3_connector_import.sorts_by_bytes(oid) is
   'Returns whether a collation sorts texts by their UTF-8 bytes. 0 means a type without a collation.';
 
-create or replace function s3_connector_private.describe_columnstore(schema_name text, table_name text)
+create or replace function s3_connector_import.describe_columnstore(schema_name text, table_name text)
 returns jsonb language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
-  target regclass := s3_connector_private.relation_oid(schema_name, table_name);
+  target regclass := s3_connector_import.relation_oid(schema_name, table_name);
   described jsonb;
 begin
-  if s3_connector_private.timescaledb_schema() is null or not exists (
+  if s3_connector_import.timescaledb_schema() is null or not exists (
     select from timescaledb_information.hypertables h
     where h.hypertable_schema = schema_name and h.hypertable_name = table_name and h.compression_enabled
   ) then
@@ -63,7 +63,7 @@ begin
         'by_bytes', case when s.segmentby_column_index is not null
           -- Segments can only be told apart if equal values have equal bytes.
           then a.attcollation = 0 or c.collisdeterministic and getdatabaseencoding() = 'UTF8'
-          else s3_connector_private.sorts_by_bytes(a.attcollation)
+          else s3_connector_import.sorts_by_bytes(a.attcollation)
         end
       ) order by s.segmentby_column_index nulls last, s.orderby_column_index
     ) end
@@ -75,10 +75,10 @@ begin
   return described;
 end;
 $$;
-comment on function s3_connector_private.describe_columnstore(text, text) is
+comment on function s3_connector_import.describe_columnstore(text, text) is
   'Returns how a hypertable''s columnstore is sorted: its time column, and its keys (null: TimescaleDB chooses). Null if COPY cannot write into it.';
 
-create or replace function s3_connector_private.overlaps(
+create or replace function s3_connector_import.overlaps(
   range_start timestamptz, range_end timestamptz, range_start_integer bigint, range_end_integer bigint, first_time text, last_time text
 )
 returns boolean language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
@@ -90,10 +90,10 @@ begin
   return range_start <= last_time::timestamp at time zone 'UTC' and range_end > first_time::timestamp at time zone 'UTC';
 end;
 $$;
-comment on function s3_connector_private.overlaps(timestamptz, timestamptz, bigint, bigint, text, text) is
+comment on function s3_connector_import.overlaps(timestamptz, timestamptz, bigint, bigint, text, text) is
   'Returns whether a chunk''s range, of times or of integers, overlaps the range from first_time to last_time.';
 
-create or replace function s3_connector_private.columnstore_between(schema_name text, table_name text, first_time text, last_time text)
+create or replace function s3_connector_import.columnstore_between(schema_name text, table_name text, first_time text, last_time text)
 returns text language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   chunks regclass[];
@@ -101,7 +101,7 @@ begin
   select array_agg(format('%I.%I', c.chunk_schema, c.chunk_name)::regclass) into chunks
   from timescaledb_information.chunks c
   where c.hypertable_schema = schema_name and c.hypertable_name = table_name
-    and s3_connector_private.overlaps(c.range_start, c.range_end, c.range_start_integer, c.range_end_integer, first_time, last_time);
+    and s3_connector_import.overlaps(c.range_start, c.range_end, c.range_start_integer, c.range_end_integer, first_time, last_time);
   return (
     select case when chunks is null then 'empty' when count(*) = 0 then 'alike' else 'unlike' end
     from timescaledb_information.chunk_columnstore_settings s
@@ -111,13 +111,13 @@ begin
   );
 end;
 $$;
-comment on function s3_connector_private.columnstore_between(text, text, text, text) is
+comment on function s3_connector_import.columnstore_between(text, text, text, text) is
   'Compares the chunks between two times with the hypertable''s present settings. Returns empty if there are none, alike if all are sorted that way, unlike if one is not.';
 
 -- A transaction keeps a lock on each table that it wrote to, and a stronger one on each table that it created. From these locks
 -- the following functions tell what an earlier COPY in the transaction wrote to, without reading rows.
 
-create or replace function s3_connector_private.created_in_transaction(relation regclass)
+create or replace function s3_connector_import.created_in_transaction(relation regclass)
 returns boolean language sql volatile set search_path = pg_catalog, pg_temp as $$
   select exists (
     select from pg_locks l
@@ -125,9 +125,9 @@ returns boolean language sql volatile set search_path = pg_catalog, pg_temp as $
       and l.mode = 'AccessExclusiveLock'
   );
 $$;
-comment on function s3_connector_private.created_in_transaction(regclass) is 'Returns whether this transaction created the table.';
+comment on function s3_connector_import.created_in_transaction(regclass) is 'Returns whether this transaction created the table.';
 
-create or replace function s3_connector_private.written_chunks(schema_name text, table_name text)
+create or replace function s3_connector_import.written_chunks(schema_name text, table_name text)
 returns setof regclass language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 begin
   return query
@@ -135,28 +135,28 @@ begin
     from pg_locks l
     join timescaledb_information.chunk_columnstore_settings s on s.chunk = l.relation
     where l.pid = pg_backend_pid() and l.locktype = 'relation' and l.mode = 'RowExclusiveLock'
-      and s.hypertable = s3_connector_private.relation_oid(schema_name, table_name);
+      and s.hypertable = s3_connector_import.relation_oid(schema_name, table_name);
 end;
 $$;
-comment on function s3_connector_private.written_chunks(text, text) is
+comment on function s3_connector_import.written_chunks(text, text) is
   'Returns the chunks with a columnstore that this transaction wrote to.';
 
-create or replace function s3_connector_private.is_sorted_as_declared(schema_name text, table_name text, by_itself boolean)
+create or replace function s3_connector_import.is_sorted_as_declared(schema_name text, table_name text, by_itself boolean)
 returns boolean language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 begin
   return not exists (
-    select from s3_connector_private.written_chunks(schema_name, table_name) w (chunk)
+    select from s3_connector_import.written_chunks(schema_name, table_name) w (chunk)
     join timescaledb_information.chunk_columnstore_settings s on s.chunk = w.chunk
     join timescaledb_information.hypertable_columnstore_settings h on h.hypertable = s.hypertable
     where s.orderby is distinct from h.orderby or s.segmentby is distinct from h.segmentby
-      or by_itself and not s3_connector_private.created_in_transaction(w.chunk)
+      or by_itself and not s3_connector_import.created_in_transaction(w.chunk)
   );
 end;
 $$;
-comment on function s3_connector_private.is_sorted_as_declared(text, text, boolean) is
+comment on function s3_connector_import.is_sorted_as_declared(text, text, boolean) is
   'Returns whether all chunks that this transaction wrote to are sorted as the hypertable''s settings say. With by_itself, it must also have created them, so that no other rows overlap with its own.';
 
-create or replace function s3_connector_private.hides_rows()
+create or replace function s3_connector_import.hides_rows()
 returns boolean language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 begin
   -- A bug of TimescaleDB (2.28.3, 2.29.2): after waiting for another transaction to create a chunk, it treats the chunk as its
@@ -166,15 +166,15 @@ begin
     join _timescaledb_catalog.compression_settings s on s.relid = l.relation
     where l.pid = pg_backend_pid() and l.locktype = 'relation' and l.mode = 'RowExclusiveLock'
       -- Evaluated last, because only chunks have a status.
-      and case when s3_connector_private.created_in_transaction(s.compress_relid) and not s3_connector_private.created_in_transaction(s.relid)
+      and case when s3_connector_import.created_in_transaction(s.compress_relid) and not s3_connector_import.created_in_transaction(s.relid)
         then _timescaledb_functions.chunk_status(s.relid) & 8 = 0 end
   );
 end;
 $$;
-comment on function s3_connector_private.hides_rows() is
+comment on function s3_connector_import.hides_rows() is
   'Returns whether this transaction created a columnstore for an existing chunk in a way that would hide the chunk''s other rows from queries.';
 
-create or replace function s3_connector_private.set_auto_segmentby(value text)
+create or replace function s3_connector_import.set_auto_segmentby(value text)
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   if current_setting('timescaledb.enable_direct_compress_auto_segmentby', true) is null then
@@ -186,5 +186,5 @@ begin
   end if;
 end;
 $$;
-comment on function s3_connector_private.set_auto_segmentby(text) is
+comment on function s3_connector_import.set_auto_segmentby(text) is
   'Sets, for this transaction, whether COPY chooses the segment-by columns (TimescaleDB 2.27.2 or newer). Null resets it.';

@@ -39,27 +39,12 @@ $$;
 comment on function s3_connector_private.check_token(text, bigint, text) is
   'Raises S3C02 unless the token is that of the attempt or the request.';
 
-create or replace function s3_connector_private.import_functions()
-returns text[] language sql immutable set search_path = pg_catalog, pg_temp as $$
-  select array[
-    -- State functions. Each checks a token.
-    'begin_requested_undo', 'end_requested_undo', 'record_success', 'reject_rows',
-    -- The rest has the caller's rights: it reads the catalog, changes the session, or deletes rows as an owner.
-    'can_compress_directly', 'columnstore_between', 'created_in_transaction', 'delete_rows', 'describe_columnstore', 'describe_table',
-    'enter_import', 'has_columnstore', 'hides_rows', 'is_sorted_as_declared', 'overlaps', 'refuse', 'relation_oid',
-    'set_auto_segmentby', 'sorts_by_bytes', 'table_parts', 'table_traits', 'target_kind', 'timescaledb_schema', 'unique_keys',
-    'unlogged_part', 'usual_search_path', 'written_chunks'
-  ];
-$$;
-comment on function s3_connector_private.import_functions() is
-  'Returns the names of the private functions that the login for imports may call.';
-
 create or replace function s3_connector_private.import_role_refusal(import_role name)
 returns text language sql stable set search_path = pg_catalog, pg_temp as $$
   select case
     when r.rolsuper then 'it is a superuser'
     when owner.name is not null then format('it may become %I, which owns the connector''s tables', owner.name)
-    when has_schema_privilege(r.oid, 's3_connector_private', 'create') then 'it may create objects in the schema s3_connector_private'
+    when schemas.name is not null then format('it may create objects in, or has usage on, the schema %s', schemas.name)
     when tables.name is not null then format('it has privileges on %s', tables.name)
     when groups.name is not null then format('it is a member of %I', groups.name)
     when functions.name is not null then format('it may call %s', functions.name)
@@ -68,8 +53,13 @@ returns text language sql stable set search_path = pg_catalog, pg_temp as $$
   left join lateral (
     select min(o.rolname) as name
     from pg_namespace n join pg_roles o on o.oid = n.nspowner
-    where n.nspname in ('s3_connector', 's3_connector_private', 's3_connector_queue') and pg_has_role(r.oid, o.oid, 'member')
+    where n.nspname in ('s3_connector', 's3_connector_private', 's3_connector_import', 's3_connector_queue') and pg_has_role(r.oid, o.oid, 'member')
   ) owner on true
+  left join lateral (
+    select min(n.nspname) as name from pg_namespace n
+    where n.nspname in ('s3_connector_private', 's3_connector_queue') and has_schema_privilege(r.oid, n.oid, 'usage')
+      or n.nspname in ('s3_connector', 's3_connector_import') and has_schema_privilege(r.oid, n.oid, 'create')
+  ) schemas on true
   left join lateral (
     select min(c.oid::regclass::text) as name
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -86,7 +76,6 @@ returns text language sql stable set search_path = pg_catalog, pg_temp as $$
     select min(p.oid::regprocedure::text) as name
     from pg_proc p join pg_namespace n on n.oid = p.pronamespace
     where n.nspname in ('s3_connector', 's3_connector_private') and has_function_privilege(r.oid, p.oid, 'execute')
-      and not (n.nspname = 's3_connector_private' and p.proname = any (s3_connector_private.import_functions()))
   ) functions on true
   where r.rolname = import_role;
 $$;
@@ -95,23 +84,16 @@ comment on function s3_connector_private.import_role_refusal(name) is
 
 create or replace function s3_connector_private.import_grants(import_role name)
 returns setof text language sql stable set search_path = pg_catalog, pg_temp as $$
-  select format('grant usage on schema s3_connector_private to %I', import_role)
-  where not has_schema_privilege(import_role, 's3_connector_private', 'usage')
+  select format('grant usage on schema s3_connector_import to %I', import_role)
+  where not has_schema_privilege(import_role, 's3_connector_import', 'usage')
   union all
   -- Granted directly, because the login inherits nothing.
   select format('grant execute on function %s to %I', p.oid::regprocedure, import_role)
   from pg_proc p
-  where p.pronamespace = 's3_connector_private'::regnamespace and p.proname = any (s3_connector_private.import_functions())
-    and not has_function_privilege(import_role, p.oid, 'execute')
-  union all
-  -- Of an earlier version.
-  select format('revoke execute on function %s from %I', p.oid::regprocedure, import_role)
-  from pg_proc p cross join aclexplode(p.proacl) a
-  where p.pronamespace = 's3_connector_private'::regnamespace and p.proname <> all (s3_connector_private.import_functions())
-    and a.grantee = import_role::regrole and p.proowner <> a.grantee;
+  where p.pronamespace = 's3_connector_import'::regnamespace and not has_function_privilege(import_role, p.oid, 'execute');
 $$;
 comment on function s3_connector_private.import_grants(name) is
-  'Returns the statements that let a role call exactly the functions of an import; none if it already can.';
+  'Returns the statements that let a role call the functions of an import; none if it already can.';
 
 create or replace function s3_connector_private.admit_import_role(import_role name)
 returns text language plpgsql set search_path = pg_catalog, pg_temp as $$

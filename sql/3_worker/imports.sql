@@ -80,7 +80,7 @@ begin
       attempt_id = nextval('s3_connector_private.attempt_ids'), next_attempt_at = null,
       error_code = null, error_message = null,
       lineage = case when c.file_id_column is not null
-        then s3_connector_private.table_parts(c.target_table) || c.file_id_column end
+        then s3_connector_import.table_parts(c.target_table) || c.file_id_column end
     from s3_connector.connectors c
     where f.id = file.id and c.name = f.connector_name
     returning f.*;
@@ -116,18 +116,18 @@ comment on function s3_connector_private.begin_import(bigint, integer, bigint[])
   'Calls start_attempt, and returns the file with its connector, its column mappings, how long the attempt may take, and the attempt''s token.';
 
 
-create or replace function s3_connector_private.enter_import(target_table text, time_zone text, application_name text)
+create or replace function s3_connector_import.enter_import(target_table text, time_zone text, application_name text)
 returns table (backend integer, target text[], described json) language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-  target := s3_connector_private.table_parts(target_table);
+  target := s3_connector_import.table_parts(target_table);
   perform set_config('timezone', time_zone, true), set_config('application_name', application_name, true);
   return query
     select pg_backend_pid(), target, (
-      select row_to_json(d) from s3_connector_private.describe_table(target[1], target[2]) d
+      select row_to_json(d) from s3_connector_import.describe_table(target[1], target[2]) d
     );
 end;
 $$;
-comment on function s3_connector_private.enter_import(text, text, text) is
+comment on function s3_connector_import.enter_import(text, text, text) is
   'Prepares an import''s transaction in one round trip: sets time zone and application name, and describes the target table (null if there is none).';
 
 create or replace function s3_connector_private.finish_attempt(
@@ -146,7 +146,7 @@ begin
   set status = 'success', worker_id = null, attempt_id = null, rows_read = new_rows_read,
     rows_imported = new_rows_imported, rows_rejected = new_rows_rejected, rows_skipped = new_rows_skipped,
     -- The transaction has locked the table, so its name is still the same.
-    lineage_table = case when f.lineage is not null then s3_connector_private.relation_oid(f.lineage[1], f.lineage[2]) end
+    lineage_table = case when f.lineage is not null then s3_connector_import.relation_oid(f.lineage[1], f.lineage[2]) end
   where f.id = finish_attempt.file_id and f.status = 'running' and f.attempt_id = finished_attempt_id
   returning f.* into finished;
   if not found then
@@ -169,7 +169,7 @@ $$;
 comment on function s3_connector_private.refuse_lost_attempt() is
   'Raises S3C01: the attempt is no longer the file''s current one.';
 
-create or replace function s3_connector_private.record_success(
+create or replace function s3_connector_import.record_success(
   file_id bigint,
   finished_attempt_id bigint,
   token text,
@@ -201,7 +201,7 @@ begin
   return has_backlog;
 end;
 $$;
-comment on function s3_connector_private.record_success(bigint, bigint, text, bigint, bigint, bigint, bigint, boolean, text) is
+comment on function s3_connector_import.record_success(bigint, bigint, text, bigint, bigint, bigint, bigint, boolean, text) is
   'Calls finish_attempt, and raises S3C01 if the attempt no longer owns the file, because the client has already sent the commit. If the attempt created the table, sets the connector''s notice. Returns whether the connector has a backlog.';
 
 create or replace function s3_connector_private.has_stalled(file_id bigint)
@@ -281,7 +281,7 @@ $$;
 comment on function s3_connector_private.take_back_attempt(bigint, bigint, text, text) is
   'Ends an attempt that does not count: the file waits in the queue, or is paused with its connector. The caller queues its next job. Returns the file; nulls if the attempt no longer owns it.';
 
-create or replace function s3_connector_private.reject_rows(file_id bigint, running_attempt_id bigint, token text, refusals jsonb)
+create or replace function s3_connector_import.reject_rows(file_id bigint, running_attempt_id bigint, token text, refusals jsonb)
 returns bigint language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   written bigint;
@@ -300,7 +300,7 @@ begin
   return written;
 end;
 $$;
-comment on function s3_connector_private.reject_rows(bigint, bigint, text, jsonb) is
+comment on function s3_connector_import.reject_rows(bigint, bigint, text, jsonb) is
   'Records the rows that an import leaves out, in the transaction of the imported rows. Returns how many.';
 
 create or replace function s3_connector_private.refresh_object(

@@ -1,6 +1,6 @@
 -- Facts about a target table that the worker needs before an import.
 
-create or replace function s3_connector_private.table_traits(
+create or replace function s3_connector_import.table_traits(
   target regclass, out splittable boolean, out may_leave_out boolean, out may_leave_updates boolean
 )
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
@@ -23,10 +23,10 @@ begin
   left join pg_constraint k on k.oid = t.tgconstraint;
 end;
 $$;
-comment on function s3_connector_private.table_traits(regclass) is
+comment on function s3_connector_import.table_traits(regclass) is
   'Returns facts about a table with its partitions. splittable: its rows may come in several statements, because no statement trigger, after-row trigger or foreign key to itself sees the difference. may_leave_out, may_leave_updates: a before-row trigger or a foreign table may suppress inserts, or updates, without an error.';
 
-create or replace function s3_connector_private.unlogged_part(target oid)
+create or replace function s3_connector_import.unlogged_part(target oid)
 returns text language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   relation pg_class;
@@ -55,14 +55,14 @@ begin
   );
 end;
 $$;
-comment on function s3_connector_private.unlogged_part(oid) is
+comment on function s3_connector_import.unlogged_part(oid) is
   'Returns the quoted name of an unlogged table among a table, its partitions, chunks and other children; null if there is none. A crash of the server empties such a table.';
 
 create or replace function s3_connector_private.unlogged_notice(target_table text)
 returns text language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  part text[] := s3_connector_private.table_parts(target_table);
-  unlogged text := s3_connector_private.unlogged_part(s3_connector_private.relation_oid(part[1], part[2]));
+  part text[] := s3_connector_import.table_parts(target_table);
+  unlogged text := s3_connector_import.unlogged_part(s3_connector_import.relation_oid(part[1], part[2]));
 begin
   return 'a crash of the server empties ' || unlogged || ', which is unlogged, while its files stay success';
 end;
@@ -70,19 +70,19 @@ $$;
 comment on function s3_connector_private.unlogged_notice(text) is
   'Returns the notice of connector_status about an unlogged target table; null if it is logged.';
 
-create or replace function s3_connector_private.has_columnstore(target oid)
+create or replace function s3_connector_import.has_columnstore(target oid)
 returns boolean language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
   -- Without the extension, the schema could be anybody's.
-  if s3_connector_private.timescaledb_schema() is null or to_regclass('_timescaledb_catalog.compression_settings') is null then
+  if s3_connector_import.timescaledb_schema() is null or to_regclass('_timescaledb_catalog.compression_settings') is null then
     return false;
   end if;
   return exists (select from _timescaledb_catalog.compression_settings s where s.relid = target);
 end;
 $$;
-comment on function s3_connector_private.has_columnstore(oid) is 'Returns whether a table is a hypertable with a columnstore.';
+comment on function s3_connector_import.has_columnstore(oid) is 'Returns whether a table is a hypertable with a columnstore.';
 
-create or replace function s3_connector_private.describe_table(schema_name text, table_name text)
+create or replace function s3_connector_import.describe_table(schema_name text, table_name text)
 returns table (
   columns json, splittable boolean, may_leave_out boolean, may_leave_updates boolean, unlogged text, has_columnstore boolean
 )
@@ -116,15 +116,15 @@ begin
       t.splittable,
       t.may_leave_out,
       t.may_leave_updates,
-      s3_connector_private.unlogged_part(target),
-      s3_connector_private.has_columnstore(target)
-    from s3_connector_private.table_traits(target) t;
+      s3_connector_import.unlogged_part(target),
+      s3_connector_import.has_columnstore(target)
+    from s3_connector_import.table_traits(target) t;
 end;
 $$;
-comment on function s3_connector_private.describe_table(text, text) is
+comment on function s3_connector_import.describe_table(text, text) is
   'Returns a table''s columns in order, its table_traits, its unlogged_part, and whether it has a columnstore. Of each column: its type, the type under its domain, whether it is an enum, and whether COPY may fill it. No row if there is no such table.';
 
-create or replace function s3_connector_private.unique_keys(schema_name text, table_name text)
+create or replace function s3_connector_import.unique_keys(schema_name text, table_name text)
 returns setof text[] language sql stable set search_path = pg_catalog, pg_temp as $$
   select array_agg(a.attname::text order by k.position)
   from pg_index i
@@ -139,15 +139,15 @@ returns setof text[] language sql stable set search_path = pg_catalog, pg_temp a
   group by i.indexrelid, i.indisprimary
   order by i.indisprimary desc, count(*), i.indexrelid;
 $$;
-comment on function s3_connector_private.unique_keys(text, text) is
+comment on function s3_connector_import.unique_keys(text, text) is
   'Returns the columns of a table''s primary key and unique indexes, primary key first.';
 
-create or replace function s3_connector_private.timescaledb_schema()
+create or replace function s3_connector_import.timescaledb_schema()
 returns text language sql stable set search_path = pg_catalog, pg_temp as $$
   select n.nspname::text from pg_extension e join pg_namespace n on n.oid = e.extnamespace
   where e.extname = 'timescaledb';
 $$;
-comment on function s3_connector_private.timescaledb_schema() is
+comment on function s3_connector_import.timescaledb_schema() is
   'Returns the schema that holds TimescaleDB''s functions; null if the extension is not installed.';
 
 create or replace function s3_connector_private.set_notice(connector_name text, new_notice text)

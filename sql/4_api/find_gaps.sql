@@ -19,7 +19,7 @@ begin
   select * into p from s3_connector_private.dated_pattern(pattern);
   every := coalesce(step, p.shortest);
   if every < p.shortest then
-    perform s3_connector_private.refuse(format('step must be at least the last unit in the pattern, %s', p.shortest), step::text,
+    perform s3_connector_import.refuse(format('step must be at least the last unit in the pattern, %s', p.shortest), step::text,
       'Give a longer step, or null for that unit. With a shorter one, several steps would have the same prefix.');
   end if;
   select * into bounds from s3_connector_private.dated_bounds(name, pattern);

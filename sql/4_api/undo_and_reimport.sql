@@ -8,7 +8,7 @@ begin atomic
     when u.file_id is null then 0
     when s3_connector_private.is_owner_session(u.owner) then s3_connector_private.end_undo(
       u.file_id,
-      s3_connector_private.delete_rows(
+      s3_connector_import.delete_rows(
         u.file_id, u.lineage, s3_connector_private.find_rows_table(u.lineage, u.lineage_table), u.owner, u.owner_path
       )
     )
@@ -28,7 +28,7 @@ begin atomic
     when s3_connector_private.is_owner_session(u.owner) then s3_connector_private.queue_again(name, key,
       s3_connector_private.end_undo(
         u.file_id,
-        s3_connector_private.delete_rows(
+        s3_connector_import.delete_rows(
           u.file_id, u.lineage, s3_connector_private.find_rows_table(u.lineage, u.lineage_table), u.owner, u.owner_path
         )
       )

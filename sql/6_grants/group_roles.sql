@@ -25,9 +25,9 @@ $$;
 
 -- PostgreSQL lets every role execute new functions. This revokes it, in the transaction that creates them. Default privileges
 -- would also change it for the migrating role's functions in other schemas.
-revoke all on schema s3_connector, s3_connector_private from public;
+revoke all on schema s3_connector, s3_connector_private, s3_connector_import from public;
 revoke all on all tables in schema s3_connector, s3_connector_private from public;
-revoke all on all routines in schema s3_connector, s3_connector_private from public;
+revoke all on all routines in schema s3_connector, s3_connector_private, s3_connector_import from public;
 
 create or replace function s3_connector_private.grant_to_groups(privilege text, lowest text)
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -51,7 +51,7 @@ select s3_connector_private.grant_to_groups('select on all tables in schema s3_c
 -- The reader of a view needs execute on the functions in it. Without usage on the schema, nobody can call them directly.
 select s3_connector_private.grant_to_groups(format('execute on function %s', f.oid::regprocedure), 's3_connector_reader')
 from pg_proc f
-where f.pronamespace = 's3_connector_private'::regnamespace and exists (
+where f.pronamespace in ('s3_connector_private'::regnamespace, 's3_connector_import'::regnamespace) and exists (
   select from pg_depend d
   join pg_rewrite r on r.oid = d.objid and d.classid = 'pg_rewrite'::regclass
   -- Private views too, because public ones use them.
@@ -66,10 +66,11 @@ select s3_connector_private.grant_to_groups(
 select s3_connector_private.grant_to_groups(
   'insert, update, delete on s3_connector.connectors, s3_connector.column_mappings', 's3_connector_admin');
 -- Functions that delete rows run with the caller's or the owner's rights (sql/2_lifecycle/undo.sql). The caller needs execute on the private
--- functions in them, but must not be able to call those directly. So nobody gets usage on the schema.
+-- functions in them, but must not be able to call those directly. So nobody gets usage on s3_connector_private, not
+-- even the login for imports: code that can be both that login and an owner would have both rights.
 select s3_connector_private.grant_to_groups(format('execute on function %s', f.oid::regprocedure), 's3_connector_operator')
 from pg_proc f
-where f.pronamespace = 's3_connector_private'::regnamespace and exists (
+where f.pronamespace in ('s3_connector_private'::regnamespace, 's3_connector_import'::regnamespace) and exists (
   select from pg_depend d
   join pg_proc p on p.oid = d.objid and d.classid = 'pg_proc'::regclass and p.pronamespace = 's3_connector'::regnamespace
   where d.refclassid = 'pg_proc'::regclass and d.refobjid = f.oid

@@ -36,9 +36,7 @@ async function refuseHiding<T>({ client, table, plan }: PartCopy, write: () => P
   if (plan.constants.length > 0) await setAutoSegmentBy(client, 'off');
   const result = await write();
   if (plan.constants.length > 0) await setAutoSegmentBy(client, null);
-  const { rows } = await client.query<{ hides: boolean }>(
-    'select s3_connector_private.hides_rows() as hides',
-  );
+  const { rows } = await client.query<{ hides: boolean }>('select s3_connector_import.hides_rows() as hides');
   if (!rows[0]!.hides) return result;
   throw new ConnectorError(
     CHUNK_MADE_MEANWHILE,
@@ -49,5 +47,5 @@ async function refuseHiding<T>({ client, table, plan }: PartCopy, write: () => P
 
 /** Sets TimescaleDB's setting, if its version has it. Null resets it. */
 async function setAutoSegmentBy(client: pg.ClientBase, value: 'off' | null): Promise<void> {
-  await client.query('select s3_connector_private.set_auto_segmentby($1)', [value]);
+  await client.query('select s3_connector_import.set_auto_segmentby($1)', [value]);
 }

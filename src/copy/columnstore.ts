@@ -76,7 +76,7 @@ async function copySorted(
   const alone = between === 'empty' && (await isAlone(copy.client, copy.table));
   const counts = await copyCompressed(copy, destination, rows.copyInputs(), alone ? 'all' : 'batches');
   const { rows: found } = await copy.client.query<{ sorted: boolean }>(
-    'select s3_connector_private.is_sorted_as_declared($1, $2, $3) as sorted',
+    'select s3_connector_import.is_sorted_as_declared($1, $2, $3) as sorted',
     [copy.table.schema, copy.table.table, alone],
   );
   if (!found[0]!.sorted) throw unlike(copy.table);
@@ -89,7 +89,7 @@ async function lookBetween(
   [first, last]: [string | null, string | null],
 ): Promise<Between> {
   const { rows } = await client.query<{ between: Between }>(
-    'select s3_connector_private.columnstore_between($1, $2, $3, $4) as between',
+    'select s3_connector_import.columnstore_between($1, $2, $3, $4) as between',
     [schema, table, first, last],
   );
   return rows[0]!.between;

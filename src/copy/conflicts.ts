@@ -43,7 +43,7 @@ export async function chooseKey({
   connector,
 }: Pick<PartCopy, 'client' | 'table' | 'plan' | 'connector'>): Promise<string[]> {
   const { rows } = await client.query<{ columns: string[] }>(
-    'select s3_connector_private.unique_keys($1, $2) as columns',
+    'select s3_connector_import.unique_keys($1, $2) as columns',
     [table.schema, table.table],
   );
   const filled = new Set(filledColumns(plan).map((column) => column.name));

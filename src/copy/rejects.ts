@@ -7,6 +7,8 @@ import type { PartCopy } from './part_copy.ts';
 
 /** How much of a raw line is stored, in characters. */
 const MAX_RAW = 65_536;
+/** How much of a reason is stored, in characters. A trigger of the owner may raise an error of any length. */
+const MAX_REASON = 10_000;
 /** So many rows, or characters of them, are written together. */
 const MAX_ROWS = 5000;
 const MAX_CHARACTERS = 4 << 20;
@@ -40,8 +42,9 @@ export class Rejects {
     // Checked for each row: a batch may have a million more.
     checkLimit(this.#copy, this.count, refusal);
     const raw = storable(refusal.raw.slice(0, MAX_RAW));
-    this.#rows.push({ ...refusal, reason: storable(refusal.reason), raw });
-    this.#characters += raw.length;
+    const reason = storable(refusal.reason.slice(0, MAX_REASON));
+    this.#rows.push({ ...refusal, reason, raw });
+    this.#characters += raw.length + reason.length;
   }
 
   /** Writes the collected rows. */
@@ -59,7 +62,7 @@ export class Rejects {
       return;
     }
     const { rows: answer } = await client.query<{ count: number }>(
-      'select s3_connector_private.reject_rows($1, $2, $3, $4)::integer as count',
+      'select s3_connector_import.reject_rows($1, $2, $3, $4)::integer as count',
       [file.id, file.attempt_id, token, JSON.stringify(rows)],
     );
     this.written += answer[0]!.count;

@@ -2,6 +2,7 @@
 import pg from 'pg';
 import { ConnectorError, describeError } from '../errors.ts';
 import { log } from '../log.ts';
+import { limitMessages } from './message_limit.ts';
 import { explainRefusal, TOO_LATE } from './refusal.ts';
 import {
   applicationName,
@@ -41,6 +42,7 @@ export class Session extends pg.Client {
 
   constructor(config: SessionConfig) {
     super({ ...config, keepAlive: true, keepAliveInitialDelayMillis: KEEP_ALIVE_MS });
+    limitMessages(this.connection);
     this.#purpose = config.purpose;
     this.#openMs = config.openMs ?? OPEN_MS;
     // An error event without a listener would end the process. Running queries fail by themselves.

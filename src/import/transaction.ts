@@ -70,7 +70,7 @@ async function begin(
   const [, entered] = await queryAll<EnteredImport>(client, [
     'begin',
     {
-      text: 'select * from s3_connector_private.enter_import($1, $2, $3)',
+      text: 'select * from s3_connector_import.enter_import($1, $2, $3)',
       values: [connector.target_table, connector.time_zone, name],
     },
   ]);

@@ -57,7 +57,7 @@ export async function checkGrants(
     select s3_connector_private.missing_grants(
       ${connector.name}, ${worker.liveness.importRole}, part[1], part[2], ${columns}::text[]
     ) as missing
-    from s3_connector_private.table_parts(${connector.target_table}) part`.execute(worker.control.db);
+    from s3_connector_import.table_parts(${connector.target_table}) part`.execute(worker.control.db);
   const { missing } = rows[0]!;
   if (missing.length === 0)
     return { message: `the owner ${connector.owner} may fill ${connector.target_table}` };

@@ -33,7 +33,7 @@ export async function planTarget(
 
 async function targetKind(client: pg.ClientBase, name: TableName): Promise<string | null> {
   const { rows } = await client.query<{ kind: string | null }>(
-    'select s3_connector_private.target_kind($1, $2) as kind',
+    'select s3_connector_import.target_kind($1, $2) as kind',
     [name.schema, name.table],
   );
   return rows[0]?.kind ?? null;

@@ -31,7 +31,7 @@ async function undoFile(
     const deleted = await deleteRows(client, id, token);
     await queryAll(client, [
       ...LEAVE_ROLE,
-      { text: 'select s3_connector_private.end_requested_undo($1, $2, $3)', values: [id, token, deleted] },
+      { text: 'select s3_connector_import.end_requested_undo($1, $2, $3)', values: [id, token, deleted] },
       'commit',
     ]);
   } catch (error) {
@@ -49,13 +49,13 @@ async function undoFile(
 /** Returns how many rows; null if there is nothing to delete. */
 async function deleteRows(client: pg.ClientBase, requestId: number, token: string): Promise<number | null> {
   const { rows: files } = await client.query<RowsOfFile>(
-    'select * from s3_connector_private.begin_requested_undo($1, $2)',
+    'select * from s3_connector_import.begin_requested_undo($1, $2)',
     [requestId, token],
   );
   const [file] = files;
   if (!file) return null;
   const { rows } = await client.query<{ deleted: string }>(
-    'select s3_connector_private.delete_rows($1, $2, $3, $4, $5) as deleted',
+    'select s3_connector_import.delete_rows($1, $2, $3, $4, $5) as deleted',
     [file.file_id, file.lineage, file.target, file.owner, file.owner_path],
   );
   return Number(rows[0]!.deleted);

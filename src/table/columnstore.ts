@@ -23,8 +23,8 @@ export async function describeColumnstore(
   { schema, table }: TableName,
 ): Promise<Columnstore | null> {
   const { rows } = await client.query<{ found: DescribedColumnstore | null }>(
-    `select case when s3_connector_private.can_compress_directly()
-       then s3_connector_private.describe_columnstore($1, $2) end as found`,
+    `select case when s3_connector_import.can_compress_directly()
+       then s3_connector_import.describe_columnstore($1, $2) end as found`,
     [schema, table],
   );
   const found = rows[0]?.found;

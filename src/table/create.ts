@@ -135,7 +135,7 @@ function createStatement(
 
 async function timescaledbSchema(client: pg.ClientBase): Promise<string | null> {
   const { rows } = await client.query<{ schema: string | null }>(
-    'select s3_connector_private.timescaledb_schema() as schema',
+    'select s3_connector_import.timescaledb_schema() as schema',
   );
   return rows[0]?.schema ?? null;
 }

@@ -40,7 +40,7 @@ export async function asRole<T>(
  * code needs its usual path: triggers, defaults, on_import. Our own statements must qualify all names on that path.
  */
 export function enterRole(role: string, path?: string): string[] {
-  const usual = `s3_connector_private.usual_search_path(${pg.escapeLiteral(role)})`;
+  const usual = `s3_connector_import.usual_search_path(${pg.escapeLiteral(role)})`;
   return [
     path === undefined
       ? `select pg_catalog.set_config('search_path', ${usual}, true)`

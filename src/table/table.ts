@@ -35,7 +35,7 @@ export interface TargetTable extends TableName {
 /** Returns schema and table of `connectors.target_table`: `schema.table`, or `table` in public. */
 export async function resolveTableName(client: pg.ClientBase, targetTable: string): Promise<TableName> {
   const { rows } = await client.query<{ parts: [string, string] }>(
-    'select s3_connector_private.table_parts($1) as parts',
+    'select s3_connector_import.table_parts($1) as parts',
     [targetTable],
   );
   const [schema, table] = rows[0]!.parts;
@@ -45,7 +45,7 @@ export async function resolveTableName(client: pg.ClientBase, targetTable: strin
 /** Returns the table as it is now; null if it does not exist. */
 export async function describeTable(client: pg.ClientBase, name: TableName): Promise<TargetTable | null> {
   const { rows } = await client.query<DescribedTable>(
-    'select * from s3_connector_private.describe_table($1, $2)',
+    'select * from s3_connector_import.describe_table($1, $2)',
     [name.schema, name.table],
   );
   return rows[0] ? toTable(name, rows[0]) : null;

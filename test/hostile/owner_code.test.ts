@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
-import type pg from 'pg';
+import pg from 'pg';
 import { openWorld } from '../support/world.ts';
 
 // Code of a connector's owner runs in a session of the worker's login for imports, and may reset the role to that login.
@@ -92,12 +92,73 @@ test("with its role reset, an owner's code reads and changes nothing of the conn
   for (const outcome of await attack('curious', statements)) assert.match(outcome, /: 42501$/);
 });
 
+test("the owner's code cannot name a function as the login and execute it as the owner", async () => {
+  // PostgreSQL checks usage on a schema when it parses, and execute on a function when it runs.
+  await db.asSuperuser(
+    `create schema mixed authorization ${ownerName}; grant create, usage on schema mixed to public`,
+  );
+  const outcomes = await attack('mixing', [
+    'create function mixed.undo(id bigint) returns bigint language sql begin atomic select s3_connector_private.end_undo(id, 0); end',
+    'create function mixed.again(c text, k text) returns bigint language sql begin atomic select s3_connector_private.queue_again(c, k, 0); end',
+    'prepare mixed (bigint) as select s3_connector_private.end_undo($1, 0)',
+    'create view mixed.secrets as select * from s3_connector_private.import_secret',
+  ]);
+  for (const outcome of outcomes) assert.match(outcome, /: 42501$/);
+});
+
+test('who sets on_import for an owner runs no code of the owner', async () => {
+  await owner.query(`create function public.sly(bigint) returns integer language plpgsql immutable as $$
+    begin perform set_config('sly.ran_as', current_user, false); return 1; end $$`);
+  await owner.query(
+    `insert into s3_connector.connectors (name, bucket, pattern, file_format, target_table, state)
+    values ('sly', 'some-bucket', 'sly/*', 'csv', 'public.sly', 'paused')`,
+  );
+  const admin = new pg.Client({ connectionString: db.superuserUrl });
+  await admin.connect();
+  try {
+    for (const session of [
+      'select',
+      `set role ${ownerName}`,
+      `reset role; set session authorization ${ownerName}`,
+    ]) {
+      await admin.query(session);
+      await admin.query(
+        "update s3_connector.connectors set on_import = 'select public.sly(1)' where name = 'sly'",
+      );
+      const { rows } = await admin.query("select nullif(current_setting('sly.ran_as', true), '') as ran_as");
+      assert.deepEqual(rows, [{ ran_as: null }], session);
+    }
+  } finally {
+    await admin.end();
+  }
+});
+
+test('a row or an error that is too large fails its file, and the worker goes on', async () => {
+  await owner.query(`create table public.large (n integer);
+    create function public.complain() returns void language plpgsql as $$
+      begin raise exception using message = repeat('x', 70000000); end $$`);
+  for (const [name, statement] of [
+    ['row', "select repeat('x', 70000000)"],
+    ['error', 'select public.complain()'],
+  ]) {
+    world.put(`large_${name}/1.csv`, 'n\n1\n');
+    await owner.query(
+      `insert into s3_connector.connectors (name, bucket, endpoint, pattern, file_format, target_table, on_import)
+      values ($1, $2, $3, $1 || '/*', 'csv', 'public.large', $4)`,
+      [`large_${name}`, world.bucket, world.server.endpoint, statement],
+    );
+    const [file] = await world.settled(`large_${name}`);
+    assert.deepEqual([file!.status, file!.error_code, file!.attempts], ['failure', 'message_too_large', 1]);
+  }
+  assert.deepEqual((await owner.query('select from public.large')).rows, []);
+});
+
 test('state functions refuse every token but that of the attempt, and no session shows one', async () => {
   const statements = [null, "''", "repeat('0', 64)", "encode(sha256('1'), 'hex')"].flatMap((token) => [
-    `select s3_connector_private.record_success(1, 1, ${token}, 0, 0, 0, 0, false, null)`,
-    `select s3_connector_private.reject_rows(1, 1, ${token}, '[{"line": 1, "reason": "made up", "raw": ""}]')`,
-    `select s3_connector_private.begin_requested_undo(1, ${token})`,
-    `select s3_connector_private.end_requested_undo(1, ${token}, 0)`,
+    `select s3_connector_import.record_success(1, 1, ${token}, 0, 0, 0, 0, false, null)`,
+    `select s3_connector_import.reject_rows(1, 1, ${token}, '[{"line": 1, "reason": "made up", "raw": ""}]')`,
+    `select s3_connector_import.begin_requested_undo(1, ${token})`,
+    `select s3_connector_import.end_requested_undo(1, ${token}, 0)`,
   ]);
   const outcomes = await attack('guessing', statements);
   for (const outcome of outcomes) assert.match(outcome, /: S3C02$/);
@@ -110,19 +171,26 @@ test('state functions refuse every token but that of the attempt, and no session
   for (const outcome of seen) assert.match(outcome, /: ok: \{"count": 0\}$/);
 });
 
-test('the login for imports may call only the listed functions, and each of them exists', async () => {
+test('the login for imports may call exactly the functions of s3_connector_import, and name no others', async () => {
   const called = await db.query<{ name: string }>(
     `select distinct p.proname as name from pg_proc p
-    where p.pronamespace in ('s3_connector'::regnamespace, 's3_connector_private'::regnamespace)
+    where p.pronamespace in ('s3_connector'::regnamespace, 's3_connector_private'::regnamespace, 's3_connector_import'::regnamespace)
       and has_function_privilege($1, p.oid, 'execute') order by 1`,
     [db.importer.name],
   );
-  const { names } = await db.one<{ names: string[] }>(
-    'select array(select unnest(s3_connector_private.import_functions()) order by 1) as names',
+  assert.deepEqual(
+    called,
+    await db.query(
+      "select distinct proname as name from pg_proc where pronamespace = 's3_connector_import'::regnamespace order by 1",
+    ),
   );
   assert.deepEqual(
-    called.map(({ name }) => name),
-    names,
+    await db.query(
+      `select nspname as name from pg_namespace
+      where nspname like 's3\\_connector%' and has_schema_privilege($1, oid, 'usage')`,
+      [db.importer.name],
+    ),
+    [{ name: 's3_connector_import' }],
   );
 });
 

@@ -138,7 +138,7 @@ test("deferred triggers run with the owner's rights and path, after on_import", 
 test('a role has the path that a login would give it', async () => {
   const role = await db.createRole();
   const path = async () =>
-    (await db.one<{ path: string }>('select s3_connector_private.usual_search_path($1) as path', [role.name]))
+    (await db.one<{ path: string }>('select s3_connector_import.usual_search_path($1) as path', [role.name]))
       .path;
   const [{ own } = { own: '' }] = await db.query<{ own: string }>(
     "select current_setting('search_path') as own",
@@ -155,7 +155,7 @@ test('a role has the path that a login would give it', async () => {
   await db.asSuperuser(`alter database ${db.name} reset search_path; alter role ${db.worker.name} in database ${db.name} set search_path = of_worker;
     alter role ${role.name} in database ${db.name} reset all; alter role ${role.name} reset all`);
   const worker = await db.connect(db.worker);
-  const { rows } = await worker.query('select s3_connector_private.usual_search_path($1) as path', [
+  const { rows } = await worker.query('select s3_connector_import.usual_search_path($1) as path', [
     role.name,
   ]);
   assert.equal(rows[0].path, '"$user", public');

@@ -23,7 +23,7 @@ const EXCEPTIONS: Record<string, string> = {
 test('every routine has a body that is bound when it is created, or fixes its search_path', async () => {
   const loose = await db.query<{ name: string }>(
     `select format('%s.%s', p.pronamespace::regnamespace, p.proname) as name from pg_proc p
-    where p.pronamespace in ('s3_connector'::regnamespace, 's3_connector_private'::regnamespace)
+    where p.pronamespace in ('s3_connector'::regnamespace, 's3_connector_private'::regnamespace, 's3_connector_import'::regnamespace)
       and p.prosqlbody is null and not coalesce(p.proconfig @> array[$1], false)
     order by 1`,
     [FIXED],
@@ -37,7 +37,7 @@ test('every routine has a body that is bound when it is created, or fixes its se
 test('security definer routines all fix their search_path', async () => {
   const loose = await db.query(
     `select p.oid::regprocedure::text as routine from pg_proc p
-    where p.pronamespace in ('s3_connector'::regnamespace, 's3_connector_private'::regnamespace)
+    where p.pronamespace in ('s3_connector'::regnamespace, 's3_connector_private'::regnamespace, 's3_connector_import'::regnamespace)
       and p.prosecdef and not coalesce(p.proconfig @> array[$1], false)`,
     [FIXED],
   );
@@ -48,7 +48,7 @@ test('views, defaults, checks, triggers and bound bodies use only objects of our
   // PostgreSQL records what an object was bound to, unless that is its own.
   const foreign = await db.query(`
     with schemas as (
-      select oid from pg_namespace where nspname in ('s3_connector', 's3_connector_private')
+      select oid from pg_namespace where nspname in ('s3_connector', 's3_connector_private', 's3_connector_import')
     ), relations as (
       select c.oid from pg_class c where c.relnamespace in (select oid from schemas)
     ), parts as (
@@ -65,6 +65,6 @@ test('views, defaults, checks, triggers and bound bodies use only objects of our
     join pg_depend d on d.classid = p.class and d.objid = p.oid
     cross join pg_identify_object(d.refclassid, d.refobjid, 0) i
     where i.type <> 'schema' and i.schema is not null
-      and i.schema not in ('s3_connector', 's3_connector_private', 'pg_catalog', 'pg_toast')`);
+      and i.schema not in ('s3_connector', 's3_connector_private', 's3_connector_import', 'pg_catalog', 'pg_toast')`);
   assert.deepEqual(foreign, []);
 });

@@ -96,7 +96,7 @@ test('rows for existing chunks are merged into compressed chunks', async () => {
 });
 
 test('a TimescaleDB that is too old takes rows uncompressed', async () => {
-  const [row] = await query('select s3_connector_private.can_compress_directly() as can');
+  const [row] = await query('select s3_connector_import.can_compress_directly() as can');
   assert.deepEqual(row, { can: false });
   await importFile('old', await readings(), { columnstore: true, segment_by: ['device'] });
   assert.deepEqual(await compressed('old'), [{ is_compressed: false }]);
@@ -105,7 +105,7 @@ test('a TimescaleDB that is too old takes rows uncompressed', async () => {
 test('files go directly into the columnstore, sorted', async () => {
   // As if it were recent enough: its errors concern values that these tables do not have.
   await query(
-    'create or replace function s3_connector_private.can_compress_directly() returns boolean language sql as $$select true$$',
+    'create or replace function s3_connector_import.can_compress_directly() returns boolean language sql as $$select true$$',
   );
   for (const id of [1, 2]) {
     const settings = { columnstore: true, segment_by: ['device'] };

@@ -1,7 +1,8 @@
 /** Describes the objects of our schemas, as PostgreSQL's catalogs have them. */
 import type { TestDatabase } from '../support/database.ts';
 
-const SCHEMAS = "array['s3_connector', 's3_connector_private', 's3_connector_queue']::regnamespace[]";
+const SCHEMAS =
+  "array['s3_connector', 's3_connector_private', 's3_connector_import', 's3_connector_queue']::regnamespace[]";
 
 /** The privileges of an object, also if they are its default ones. */
 const privileges = (acl: string, kind: string, owner: string) =>

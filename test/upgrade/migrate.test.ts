@@ -17,14 +17,14 @@ const forgetDigest = (db: TestDatabase) =>
 const objects = (db: TestDatabase) =>
   db.query(`
     select 'function' as kind, p.oid::regprocedure::text as name, md5(pg_get_functiondef(p.oid)) as definition
-    from pg_proc p where p.pronamespace::regnamespace::text in ('s3_connector', 's3_connector_private')
+    from pg_proc p where p.pronamespace::regnamespace::text in ('s3_connector', 's3_connector_private', 's3_connector_import')
     union all
     select 'view', c.oid::regclass::text, md5(pg_get_viewdef(c.oid))
-    from pg_class c where c.relkind = 'v' and c.relnamespace::regnamespace::text in ('s3_connector', 's3_connector_private')
+    from pg_class c where c.relkind = 'v' and c.relnamespace::regnamespace::text in ('s3_connector', 's3_connector_private', 's3_connector_import')
     union all
     select 'trigger', t.tgrelid::regclass || ' ' || t.tgname, md5(pg_get_triggerdef(t.oid))
     from pg_trigger t join pg_class c on c.oid = t.tgrelid
-    where not t.tgisinternal and c.relnamespace::regnamespace::text in ('s3_connector', 's3_connector_private')
+    where not t.tgisinternal and c.relnamespace::regnamespace::text in ('s3_connector', 's3_connector_private', 's3_connector_import')
     order by 1, 2`);
 
 const transactionIds = (db: TestDatabase) =>
