@@ -15,6 +15,7 @@ import { Logger, run, runMigrations } from 'graphile-worker';
 import { CompiledQuery, Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
+import { queryAll } from '../src/db/query_all.ts';
 import { FarStrings, INLINE_BYTES } from '../src/formats/parquet/binary/far_strings.ts';
 import { isNull, readVectors } from '../src/formats/parquet/binary/vector.ts';
 import { packageRoot } from '../src/paths.ts';
@@ -96,15 +97,39 @@ internal('pg', 'client.connection emits errorMessage with the SQLSTATE', 'src/db
   }),
 );
 
-internal('pg', 'several statements return an array of results', 'src/db/query_all.ts', () =>
-  withClient(async (client) => {
-    const results = (await client.query('select 1 as n; select 2 as n')) as unknown as pg.QueryResult[];
-    assert.deepEqual(
-      results.map(({ rows }) => rows),
-      [[{ n: 1 }], [{ n: 2 }]],
-    );
-  }),
+internal(
+  'pg',
+  'a query with requiresPreparation and prepare sends its own messages, and returns a result for each',
+  'src/db/query_all.ts',
+  () =>
+    withClient(async (client) => {
+      await client.query('begin');
+      const results = await queryAll(client, ['select 1 as n', { text: 'select $1::int as n', values: [2] }]);
+      assert.deepEqual(
+        results.map(({ rows }) => rows),
+        [[{ n: 1 }], [{ n: 2 }]],
+      );
+      await client.query('commit');
+    }),
 );
+
+internal('pg', 'a connection calls attachListeners with its stream', 'src/db/message_limit.ts', async () => {
+  const client = new pg.Client({ connectionString: db.url });
+  client.on('error', () => {});
+  const { connection } = client as unknown as {
+    connection: { attachListeners(stream: unknown): void; stream: unknown };
+  };
+  const { attachListeners } = connection;
+  const streams: unknown[] = [];
+  connection.attachListeners = (stream) => {
+    streams.push(stream);
+    attachListeners.call(connection, stream);
+  };
+  await client.connect();
+  assert.deepEqual(streams.length, 1);
+  assert.equal(streams[0], connection.stream);
+  await client.end();
+});
 
 internal(
   'pg',
