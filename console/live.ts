@@ -57,7 +57,12 @@ export function startLive(databaseUrl: string): Live {
     async close() {
       closing.abort();
       clearInterval(keepAlive);
-      for (const { response } of followers) response.end();
+      for (const { response, timer } of followers) {
+        clearTimeout(timer);
+        response.end();
+      }
+      // The end of the session is an event, too, which must not be written after that.
+      followers.clear();
       await listening;
     },
   };
