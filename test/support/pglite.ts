@@ -17,7 +17,7 @@ export async function openPglite(sqlFiles: string[]): Promise<PgliteDatabase> {
   const db = await PGlite.create({ extensions: { timescaledb } });
   // They also have functions for tables that do not exist here.
   await db.exec(
-    'create extension timescaledb; create schema s3_connector_private; set check_function_bodies = off',
+    'create extension timescaledb; create schema s3_connector_private; create schema s3_connector_import; set check_function_bodies = off',
   );
   for (const file of sqlFiles)
     await db.exec(await readFile(new URL(`../../sql/${file}`, import.meta.url), 'utf8'));
