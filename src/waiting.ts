@@ -6,6 +6,19 @@ export async function waitOrAbort(ms: number, signal: AbortSignal): Promise<void
   await delay(ms, undefined, { signal }).catch(() => {});
 }
 
+/** Runs a function at an interval, in milliseconds, until the signal is aborted. The first run is after the first interval. */
+export async function repeatUntilAborted(
+  ms: number,
+  signal: AbortSignal,
+  run: () => Promise<void>,
+): Promise<void> {
+  for (;;) {
+    await waitOrAbort(ms, signal);
+    if (signal.aborted) return;
+    await run();
+  }
+}
+
 /** Returns the answer. If it has not come this time, in milliseconds, after the signal was aborted, throws the signal's reason. */
 export async function withinGrace<T>(signal: AbortSignal, ms: number, answer: Promise<T>): Promise<T> {
   const { promise: late, reject } = Promise.withResolvers<never>();

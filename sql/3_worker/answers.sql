@@ -94,11 +94,9 @@ declare
   relation oid := s3_connector_import.relation_oid(schema_name, table_name);
   missing text[] := '{}';
   privilege text;
-  -- Before PostgreSQL 16 every member of a role may set role to it.
-  become text := case when current_setting('server_version_num')::integer >= 160000 then 'SET' else 'MEMBER' end;
 begin
   select * into c from s3_connector.connectors x where x.name = connector_name;
-  if not pg_has_role(import_role, c.owner, become) then
+  if not s3_connector_private.may_act_as(import_role, c.owner) then
     missing := missing || format('grant %I to %I;', c.owner, import_role);
   end if;
   if not has_schema_privilege(c.owner, schema_name, 'USAGE') then

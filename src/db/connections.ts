@@ -182,7 +182,7 @@ export class SessionPool extends pg.Pool {
   }
 }
 
-/** Makes a session clean itself when it is released. Nobody waits for that, except whoever needs the session next. */
+/** Makes a session clean itself when it is released. Only the next import that needs the session waits for that. */
 function cleanOnRelease(client: pg.PoolClient): pg.PoolClient {
   const release = client.release;
   client.release = (broken) => {

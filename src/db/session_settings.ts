@@ -21,7 +21,7 @@ export type Purpose =
  */
 export const FIXED_PATH = 'pg_catalog, pg_temp';
 
-/** Settings that a session must have whatever its role, its database or a pooler sets. */
+/** Settings that a session must have, even if its role, its database or a pooler sets others. */
 const RELIED_ON: Settings = {
   search_path: FIXED_PATH,
   // A role can give itself another one for its logins.

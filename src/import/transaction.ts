@@ -2,6 +2,7 @@
 import type pg from 'pg';
 import type { Attempt } from '../attempt.ts';
 import { queryAll } from '../db/query_all.ts';
+import { rollBack } from '../db/roll_back.ts';
 import { toImportError } from '../sql_errors.ts';
 import type { CreatedTable } from '../table/create.ts';
 import { type DescribedTable, type TableName, type TargetTable, toTable } from '../table/table.ts';
@@ -48,10 +49,7 @@ export async function inTransaction<T>(
   try {
     return await withinGrace(signal, GRACE_MS, work());
   } catch (error) {
-    broken = await withinGrace(signal, GRACE_MS, client.query('rollback')).then(
-      () => undefined,
-      (rollbackError: Error) => rollbackError,
-    );
+    broken = await withinGrace(signal, GRACE_MS, rollBack(client)).catch((late: Error) => late);
     throw toImportError(error);
   } finally {
     await endCancelling();

@@ -1,5 +1,6 @@
 /** Finds and reads a sample: the first file that a connector would import. */
 import type pg from 'pg';
+import { rollBack } from '../db/roll_back.ts';
 import type { Connector } from '../db/schema.ts';
 import { fetchFor } from '../fetch.ts';
 import type { FilePart } from '../formats/format.ts';
@@ -61,17 +62,12 @@ export async function withFirstPart<T>(
 /** Runs a function in a transaction that is always rolled back. */
 export async function rolledBack<T>(pool: pg.Pool, run: (client: pg.ClientBase) => Promise<T>): Promise<T> {
   const client = await takeSession(pool);
-  let broken: Error | undefined;
   try {
     await client.query('begin');
     return await run(client);
   } catch (error) {
     throw toImportError(error);
   } finally {
-    broken = await client.query('rollback').then(
-      () => undefined,
-      (error: Error) => error,
-    );
-    client.release(broken);
+    client.release(await rollBack(client));
   }
 }

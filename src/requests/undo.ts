@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import type pg from 'pg';
 import type { Session } from '../db/connections.ts';
 import { queryAll } from '../db/query_all.ts';
+import { rollBack } from '../db/roll_back.ts';
 import { type ConnectorError, describeError } from '../errors.ts';
 import { cancelOnAbort } from '../import/cancel.ts';
 import { takeSession } from '../import/session.ts';
@@ -35,10 +36,7 @@ async function undoFile(
       'commit',
     ]);
   } catch (error) {
-    broken = await client.query('rollback').then(
-      () => undefined,
-      (rollbackError: Error) => rollbackError,
-    );
+    broken = await rollBack(client);
     throw toImportError(error);
   } finally {
     await endCancelling();

@@ -8,7 +8,7 @@ import { writtenObjects } from '../events/s3_event.ts';
 import { compileGlob } from '../glob.ts';
 import { log } from '../log.ts';
 import { LONGEST_WAIT_SECONDS, SqsQueues } from '../sources/sqs.ts';
-import { waitOrAbort } from '../waiting.ts';
+import { repeatUntilAborted, waitOrAbort } from '../waiting.ts';
 import type { Liveness } from './liveness.ts';
 
 /** The interval at which the connectors' queues are looked up, in milliseconds. */
@@ -75,13 +75,12 @@ export class EventQueues {
   }
 
   async #lookUp(): Promise<void> {
-    const { signal } = this.#end;
-    while (!signal.aborted) {
-      await this.#findQueues().catch((error) =>
+    const lookUp = () =>
+      this.#findQueues().catch((error) =>
         log.warn('event queues not looked for', { error: describeError(error) }),
       );
-      await waitOrAbort(LOOK_UP_MS, signal);
-    }
+    await lookUp();
+    await repeatUntilAborted(LOOK_UP_MS, this.#end.signal, lookUp);
   }
 
   async #findQueues(): Promise<void> {

@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import type { Control } from '../db/control.ts';
 import { describeError } from '../errors.ts';
 import { log } from '../log.ts';
-import { waitOrAbort } from '../waiting.ts';
+import { repeatUntilAborted } from '../waiting.ts';
 import type { Liveness } from './liveness.ts';
 
 /** How often a worker looks who the other owners are, in milliseconds. A job that it takes before is put back. */
@@ -29,23 +29,16 @@ export class OtherOwners {
   /** Resolves after the first look. */
   async start(): Promise<void> {
     await this.#look();
-    this.#looking = this.#repeat();
+    this.#looking = repeatUntilAborted(LOOK_MS, this.#end.signal, () =>
+      this.#look().catch((error) =>
+        log.warn('owners of other workers not looked for', { error: describeError(error) }),
+      ),
+    );
   }
 
   async close(): Promise<void> {
     this.#end.abort();
     await this.#looking;
-  }
-
-  async #repeat(): Promise<void> {
-    const { signal } = this.#end;
-    for (;;) {
-      await waitOrAbort(LOOK_MS, signal);
-      if (signal.aborted) return;
-      await this.#look().catch((error) =>
-        log.warn('owners of other workers not looked for', { error: describeError(error) }),
-      );
-    }
   }
 
   async #look(): Promise<void> {

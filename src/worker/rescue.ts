@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import type { Control } from '../db/control.ts';
 import { describeError } from '../errors.ts';
 import { log } from '../log.ts';
-import { waitOrAbort } from '../waiting.ts';
+import { repeatUntilAborted } from '../waiting.ts';
 
 /**
  * How often a worker looks for dead ones, in milliseconds. Their files must be free within a minute, and the lock of a lost
@@ -27,21 +27,12 @@ export class Rescue {
   /** Resolves after the first look. */
   async start(): Promise<void> {
     await this.#look();
-    this.#looking = this.#repeat();
+    this.#looking = repeatUntilAborted(LOOK_MS, this.#end.signal, () => this.#look());
   }
 
   async close(): Promise<void> {
     this.#end.abort();
     await this.#looking;
-  }
-
-  async #repeat(): Promise<void> {
-    const { signal } = this.#end;
-    for (;;) {
-      await waitOrAbort(LOOK_MS, signal);
-      if (signal.aborted) return;
-      await this.#look();
-    }
   }
 
   async #look(): Promise<void> {

@@ -208,7 +208,7 @@ for (const [type, texts] of TYPES) {
   }
 }
 
-test('an empty text is no number, whatever byte is after it', () => {
+test('an empty text is no number, also if the byte after it could begin one', () => {
   for (const type of ['smallint', 'integer', 'bigint', 'real', 'double precision', 'numeric']) {
     const kind = kindOf({ name: 'v', type, baseType: type, isEnum: false, insertable: true }, 'UTC');
     for (const after of '-+0.')

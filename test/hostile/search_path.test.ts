@@ -276,7 +276,7 @@ test('a schema that somebody else has made in advance is not used', async () => 
   const other = await stranger(db);
   await db.asSuperuser(`grant create on database ${db.name} to ${other.name}`);
   const client = await db.connect(other);
-  // A view runs its functions with the rights of whoever reads it.
+  // A view runs its functions with the rights of its reader.
   await client.query(`create table public.taken (by text);
     grant insert on public.taken to public;
     create schema s3_connector_private; grant usage on schema s3_connector_private to public;

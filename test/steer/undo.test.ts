@@ -251,7 +251,7 @@ describe("rows are deleted as the connector's owner", () => {
     await redo();
   });
 
-  test('by a worker for any other caller, whatever rights that has', async () => {
+  test('by a worker for any other caller, also for one with more rights', async () => {
     await db.query(`grant ${owner.name} to ${caller.name}`);
     assert.equal((await undoAs(session, '1.csv')).rows[0].deleted, null);
     await untilUndone();
