@@ -10,10 +10,11 @@ const { db, server, bucket } = world;
 before(() => world.startWorker());
 beforeEach(startOver);
 
-/** Deletes what earlier tests left, such as a file that waits for a retry. */
+/** Pauses what earlier tests left, such as a file that waits for a retry, and waits for the imports that a pause lets end. */
 async function startOver(): Promise<void> {
   await db.query("select s3_connector.pause(name) from s3_connector.connectors where state = 'running'");
   server.faults.clear();
+  await db.waitFor("select from s3_connector.files where status = 'running'", (rows) => rows.length === 0);
   server.requests.reset();
 }
 
