@@ -41,6 +41,8 @@ begin
   perform s3_connector_private.refuse_unless_one_of('on_unknown_column', c.on_unknown_column, '{fail,ignore}');
   perform s3_connector_private.refuse_unless_one_of('on_conflict', c.on_conflict, '{fail,skip,update}');
   perform s3_connector_private.refuse_unless_one_of('on_bad_row', c.on_bad_row, '{fail,skip}');
+  perform s3_connector_private.refuse_unless_one_of('late_keys', c.late_keys, '{report,import}');
+  perform s3_connector_private.refuse_unless_one_of('on_overwrite', c.on_overwrite, '{ignore,report,reimport}');
   perform s3_connector_private.refuse_unless_one_of('state', c.state, '{running,paused}');
 end;
 $$;
@@ -74,6 +76,16 @@ begin
     perform s3_connector_private.refuse_setting('schedule',
       'be minute, hour, or five cron fields in UTC that match some date', c.schedule,
       'Examples: */5 * * * * (every five minutes), 0 6 * * 1 (Mondays at 06:00).');
+  end if;
+  if c.audit_schedule is not null
+    and (not s3_connector_private.is_schedule(c.audit_schedule) or not s3_connector_private.is_ever_due(c.audit_schedule)) then
+    perform s3_connector_private.refuse_setting('audit_schedule',
+      'be null, or minute, hour, or five cron fields in UTC that match some date', c.audit_schedule,
+      'Example: 0 3 * * * (every day at 03:00). Null: no scheduled audits.');
+  end if;
+  if c.on_overwrite = 'reimport' and c.file_id_column is null then
+    perform s3_connector_private.refuse_setting('on_overwrite', 'be ignore or report without file_id_column', c.on_overwrite,
+      'Set file_id_column: without it, nobody knows which rows came from the overwritten object.');
   end if;
 end;
 $$;

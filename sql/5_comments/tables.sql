@@ -50,6 +50,12 @@ comment on column s3_connector.connectors.on_import is 'One SQL statement that r
 comment on column s3_connector.connectors.hive_columns is 'Parts of the key, written name=value between slashes, that go into the columns of these names (or those in column_mappings). __HIVE_DEFAULT_PARTITION__ is null. A created table has them as text unless column_mappings gives a type. A key without one fails. Null: none.';
 comment on column s3_connector.connectors.transform is 'With file_format parquet: a select in DuckDB''s SQL over the relation file, whose result is imported instead of the file''s rows. It cannot read other files. Null: none.';
 comment on column s3_connector.connectors.event_queue_url is 'URL of an SQS queue that gets the bucket''s notifications of new objects (from S3, SNS or EventBridge). The connector is polled within seconds of a matching key. Messages are deleted, so use a queue for connectors only; several connectors may share it. Null: scheduled polling only. With a queue, scheduled polling continues as well.';
+comment on column s3_connector.connectors.late_keys is 'What happens to a "late" key, one that arrives behind the marker: report (it comes into late_files, and import_late imports it) or import.';
+comment on column s3_connector.connectors.on_overwrite is 'What happens when the object of an imported key is overwritten: ignore, report (it comes into late_files) or reimport (its rows are replaced in one transaction; needs file_id_column).';
+comment on column s3_connector.connectors.audit_schedule is 'When to compare all keys behind the marker with the files, in the background: as in schedule. Null: only when somebody calls audit.';
+comment on column s3_connector.connectors.stop_when_caught_up is 'Pauses the connector once every key is imported or has failed, and notifies: for a backfill, or a test.';
+comment on column s3_connector.connectors.requester_pays is 'Agrees to pay for the requests, as a bucket with Requester Pays demands.';
+comment on column s3_connector.connectors.path_style is 'Whether the bucket stands in the path of requests (true) or in the name of the host (false). Null: the worker finds out.';
 comment on column s3_connector.connectors.state is 'running or paused. Change it with pause and resume.';
 comment on column s3_connector.connectors.owner is 'The role that inserted the connector; set by the database, and cannot change. Imports run with its rights.';
 comment on column s3_connector.connectors.created_at is 'When the connector was inserted; set by the database.';

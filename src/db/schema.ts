@@ -66,6 +66,12 @@ export interface ConnectorsTable {
   hive_columns: string[] | null;
   transform: string | null;
   event_queue_url: string | null;
+  late_keys: Generated<'report' | 'import'>;
+  on_overwrite: Generated<'ignore' | 'report' | 'reimport'>;
+  audit_schedule: string | null;
+  stop_when_caught_up: Generated<boolean>;
+  requester_pays: Generated<boolean>;
+  path_style: boolean | null;
   state: Generated<'running' | 'paused'>;
   owner: Generated<string>;
   created_at: Generated<Timestamp>;

@@ -72,6 +72,13 @@ const refusals: [columns: Columns, says: RegExp][] = [
   [{ endpoint: 'http://host:99999' }, /endpoint/],
   [{ region: 'Frankfurt' }, /region, such as/],
   [{ region: '' }, /region, such as/],
+  [{ late_keys: 'skip' }, /late_keys must be report or import/],
+  [{ on_overwrite: 'x' }, /on_overwrite must be ignore, report or reimport/],
+  [
+    { on_overwrite: 'reimport' },
+    /on_overwrite must be ignore or report without file_id_column.*Set file_id_column/s,
+  ],
+  [{ audit_schedule: '99 * * * *' }, /audit_schedule must be null, or minute, hour, or five cron fields/],
   [
     { event_queue_url: 'arn:aws:sqs:us-east-1:123456789012:q' },
     /event_queue_url must be the URL of an SQS queue/,
@@ -172,7 +179,14 @@ test('every column that people set has a validation error of its own, or accepts
     "select attname as name from pg_attribute where attrelid = 's3_connector.connectors'::regclass and attnum > 0",
   );
   const untested = rows.map((row) => row.name).filter((name) => !tested.has(name));
-  assert.deepEqual(untested, ['csv_skip_header', 'owner', 'created_at']);
+  assert.deepEqual(untested, [
+    'csv_skip_header',
+    'owner',
+    'created_at',
+    'stop_when_caught_up',
+    'requester_pays',
+    'path_style',
+  ]);
 });
 
 const accepted: Columns[] = [
