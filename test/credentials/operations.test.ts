@@ -3,7 +3,7 @@ import { after, before, test } from 'node:test';
 import { startStsServer } from '../../embedded/sts/server.ts';
 import { call } from '../requests/support.ts';
 import { parquetOf } from '../support/parquet.ts';
-import { openWorld } from '../support/world.ts';
+import { NEVER_AGAIN, openWorld } from '../support/world.ts';
 
 // The connector needs only s3:ListBucket below the prefix and s3:GetObject (GetObject and HeadObject).
 
@@ -32,6 +32,7 @@ for (const access of [{ auth_method: 'worker' }, { auth_method: 'iam_role', role
       pattern: `${prefix}**/*.csv`,
       target_table: name,
       file_id_column: 'id',
+      schedule: NEVER_AGAIN,
       state: 'paused',
       ...access,
     });
@@ -64,6 +65,7 @@ for (const access of [{ auth_method: 'worker' }, { auth_method: 'iam_role', role
       pattern: `${prefix}**/*.parquet`,
       target_table: `${name}_parquet`,
       file_format: 'parquet',
+      schedule: NEVER_AGAIN,
       ...access,
     });
     await call(db, `call s3_connector.preview('${name} parquet')`);
