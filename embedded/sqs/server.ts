@@ -21,6 +21,8 @@ export interface SqsServer {
   send(body: string, url?: string): void;
   /** Responds to that many requests with status 503. */
   fail(requests: number): void;
+  /** Delivers the messages again that were received and not deleted, as after the visibility timeout. */
+  redeliver(): void;
   close(): Promise<void>;
 }
 
@@ -34,7 +36,7 @@ interface Message {
 
 type Action = (request: Record<string, unknown>) => unknown;
 
-/** Starts a server. There is no visibility timeout: a received message is not delivered again. */
+/** Starts a server. There is no visibility timeout: a received message is delivered again only after `redeliver`. */
 export async function startSqsServer(): Promise<SqsServer> {
   const messages: Message[] = [];
   let failures = 0;
@@ -125,6 +127,10 @@ export async function startSqsServer(): Promise<SqsServer> {
     },
     fail(requests) {
       failures = requests;
+    },
+    redeliver() {
+      for (const message of messages) message.receipt = null;
+      for (const wake of arrived.splice(0)) wake();
     },
     async close() {
       for (const wake of arrived.splice(0)) wake();
