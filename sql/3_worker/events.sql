@@ -30,7 +30,7 @@ begin
   if not found then
     return;
   end if;
-  -- Locked, so that no poll moves the marker past these keys before it is told of them.
+  -- Locked, so that no poll commits a marker beyond these keys until another poll is queued.
   select p.marker into marker from s3_connector_private.progress p where p.connector_name = connector.name for update;
   if exists (
     select from jsonb_to_recordset(events) as e (key text collate "C", is_new boolean)
