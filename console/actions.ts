@@ -48,8 +48,12 @@ export function isActionName(name: string | undefined): name is ActionName {
   return name !== undefined && Object.hasOwn(ACTIONS, name);
 }
 
-/** Returns the actions that make sense for a file in that status. PostgreSQL may still refuse one. */
-export function fileActions(status: string, hasLineage: boolean): ActionName[] {
+/**
+ * Returns the actions that make sense for a file in that status. PostgreSQL may still refuse one.
+ * @param undoable whether it is known which rows of the table are the file's, or those of its earlier version
+ */
+export function fileActions(status: string, undoable: boolean): ActionName[] {
+  const undo: ActionName[] = undoable ? ['undo_file'] : [];
   switch (status) {
     case 'in_queue':
     case 'running':
@@ -58,10 +62,10 @@ export function fileActions(status: string, hasLineage: boolean): ActionName[] {
     case 'pending_retry':
       return ['retry_file', 'cancel_file'];
     case 'success':
-      return hasLineage ? ['reimport_file', 'undo_file'] : [];
+      return undoable ? ['reimport_file', 'undo_file'] : [];
     case 'failure':
-      return ['retry_file', 'cancel_file', 'dry_run_file'];
+      return ['retry_file', 'cancel_file', ...undo, 'dry_run_file'];
     default:
-      return ['retry_file', 'dry_run_file'];
+      return ['retry_file', ...undo, 'dry_run_file'];
   }
 }

@@ -8,6 +8,7 @@ import { fetchFor } from './fetch.ts';
 import type { FilePart } from './formats/format.ts';
 import { FORMATS } from './formats/registry.ts';
 import { checkRowLimit } from './formats/row_limit.ts';
+import { deleteReplaced } from './import/old_rows.ts';
 import { type ImportTransaction, inTransaction } from './import/transaction.ts';
 import { log } from './log.ts';
 import { runOnImport } from './on_import.ts';
@@ -68,6 +69,7 @@ function importInTransaction(
   spooled: SpooledFile,
 ): Promise<Imported> {
   return inTransaction(worker, attempt, async (transaction) => {
+    if (attempt.file.replaces !== null) await deleteReplaced(transaction.client, attempt);
     let counts: RowCounts = NO_ROWS;
     for await (const part of readParts(worker, attempt, spooled)) {
       counts = addCounts(counts, await importPart(transaction, attempt, part, counts.rejected));

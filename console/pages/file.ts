@@ -42,7 +42,7 @@ export async function filePage(request: PageRequest): Promise<Page> {
   const key = required(request, 'key');
   const [[file], changes, rejected] = await Promise.all([
     request.db.rows<File>(sql`
-      select *, lineage is not null as undoable from s3_connector.files where connector_name = ${name} and key = ${key}`),
+      select *, case status when 'success' then lineage else replaces end is not null as undoable from s3_connector.files where connector_name = ${name} and key = ${key}`),
     request.db.rows<Change>(sql`
       select from_status, to_status, at, seconds, attempt, message from s3_connector.file_history
       where connector_name = ${name} and key = ${key} order by at desc limit 200`),

@@ -56,7 +56,7 @@ export async function findFiles(db: ConsoleDatabase, search: FileSearch): Promis
 export function filesQuery(search: FileSearch): Statement {
   const direction = search.above === undefined ? sql`desc` : sql`asc`;
   return sql`
-    select key, status, size_bytes, attempts, rows_imported, rows_rejected, left(error_message, 200) as error, lineage is not null as undoable,
+    select key, status, size_bytes, attempts, rows_imported, rows_rejected, left(error_message, 200) as error, case status when 'success' then lineage else replaces end is not null as undoable,
       coalesce(finished_at, started_at, queued_at) as since,
       extract(epoch from finished_at - started_at)::double precision as seconds
     from s3_connector.files

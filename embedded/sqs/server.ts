@@ -21,6 +21,8 @@ export interface SqsServer {
   send(body: string, url?: string): void;
   /** Responds to that many requests with status 503. */
   fail(requests: number): void;
+  /** Delivers the messages again that were received and not deleted, as after the visibility timeout. */
+  redeliver(): void;
   close(): Promise<void>;
 }
 
@@ -32,9 +34,10 @@ interface Message {
   receipt: string | null;
 }
 
-type Action = (request: Record<string, unknown>) => unknown;
+/** `gone` is aborted when the client has closed the connection. */
+type Action = (request: Record<string, unknown>, gone: AbortSignal) => unknown;
 
-/** Starts a server. There is no visibility timeout: a received message is not delivered again. */
+/** Starts a server. There is no visibility timeout: a received message is delivered again only after `redeliver`. */
 export async function startSqsServer(): Promise<SqsServer> {
   const messages: Message[] = [];
   let failures = 0;
@@ -43,17 +46,17 @@ export async function startSqsServer(): Promise<SqsServer> {
   let receiving = 0;
   let mostReceiving = 0;
 
-  const receive: Action = async (request) => {
+  const receive: Action = async (request, gone) => {
     receiving++;
     mostReceiving = Math.max(mostReceiving, receiving);
-    return await receiveNext(request).finally(() => receiving--);
+    return await receiveNext(request, gone).finally(() => receiving--);
   };
-  const receiveNext = async (request: Record<string, unknown>) => {
+  const receiveNext = async (request: Record<string, unknown>, gone: AbortSignal) => {
     const { QueueUrl, WaitTimeSeconds = 0, MaxNumberOfMessages = 1 } = request;
     const waiting = () => messages.filter(({ queue, receipt }) => queue === QueueUrl && receipt === null);
     const until = Date.now() + Number(WaitTimeSeconds) * 1000;
     while (waiting().length === 0 && Date.now() < until) await arrival(until - Date.now());
-    const taken = waiting().slice(0, Number(MaxNumberOfMessages));
+    const taken = gone.aborted ? [] : waiting().slice(0, Number(MaxNumberOfMessages));
     for (const message of taken) message.receipt = randomUUID();
     return {
       Messages: taken.map(({ body, receipt }) => ({
@@ -85,6 +88,8 @@ export async function startSqsServer(): Promise<SqsServer> {
   const serve = async (request: IncomingMessage, response: ServerResponse) => {
     const body = JSON.parse(Buffer.concat(await request.toArray()).toString());
     const action = actions[String(request.headers['x-amz-target']).replace('AmazonSQS.', '')];
+    const gone = new AbortController();
+    response.on('close', () => gone.abort());
     const answer = (status: number, reply: unknown) => {
       response.writeHead(status, { 'content-type': 'application/x-amz-json-1.0' });
       response.end(JSON.stringify(reply));
@@ -92,7 +97,7 @@ export async function startSqsServer(): Promise<SqsServer> {
     if (failures > 0) {
       failures--;
       answer(503, { __type: 'com.amazonaws.sqs#ServiceUnavailable', message: 'ordered' });
-    } else if (action) answer(200, await action(body));
+    } else if (action) answer(200, await action(body, gone.signal));
     else
       answer(400, {
         __type: 'com.amazonaws.sqs#InvalidAction',
@@ -125,6 +130,10 @@ export async function startSqsServer(): Promise<SqsServer> {
     },
     fail(requests) {
       failures = requests;
+    },
+    redeliver() {
+      for (const message of messages) message.receipt = null;
+      for (const wake of arrived.splice(0)) wake();
     },
     async close() {
       for (const wake of arrived.splice(0)) wake();

@@ -109,7 +109,7 @@ begin
   update s3_connector.files f
   set status = case connector.state when 'running' then 'in_queue' else 'paused' end::s3_connector.file_status,
     attempts = 0, attempt_id = null, queued_at = now(), next_attempt_at = null,
-    error_code = null, error_message = null, rows_read = null, rows_imported = null, rows_rejected = null, rows_skipped = null
+    error_code = null, error_message = null
   where f.id = any (file_ids);
   -- A retry that was due later is due now.
   perform s3_connector_private.remove_import_jobs(connector.name, file_ids);
@@ -121,3 +121,15 @@ end;
 $$;
 comment on function s3_connector_private.queue_files(s3_connector.connectors, bigint[]) is
   'Queues files of a connector as if they were new (status paused if it is). The caller has locked both.';
+
+create or replace function s3_connector_private.drop_from_queue(file s3_connector.files)
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  perform s3_connector_private.remove_import_jobs(file.connector_name, array[file.id]);
+  if s3_connector_private.free_slots(file.connector_name) is not null then
+    perform s3_connector_private.dispatch(file.connector_name);
+  end if;
+end;
+$$;
+comment on function s3_connector_private.drop_from_queue(s3_connector.files) is
+  'Removes a file''s import from the queue, and queues the next file if it had a slot. The caller has changed the status.';

@@ -1,6 +1,14 @@
 -- "Late" keys, which arrived behind the marker, and "overwritten" ones, whose object was replaced after its import: polls, events and
 -- audits note them here, and import_late and late_keys = 'import' admit them.
 
+create or replace function s3_connector_private.is_overwritten(file s3_connector.files, etag text)
+returns boolean language sql immutable parallel safe
+-- A file that waits is imported as it is then. A running import may have fetched the earlier version. A file that failed has rows of
+-- an earlier version if it replaces them.
+return (file).etag <> etag and ((file).status in ('success', 'running') or (file).status = 'failure' and (file).replaces is not null);
+comment on function s3_connector_private.is_overwritten(s3_connector.files, text) is
+  'Returns whether an object with this ETag is another version than the one that the file has imported, or may be importing.';
+
 create or replace function s3_connector_private.note_keys(connector_name text, objects jsonb)
 returns bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -8,7 +16,7 @@ declare
 begin
   with seen as (
     select c.on_overwrite, o.key, o.etag, o.size_bytes, o.last_modified, f.id is null as is_late,
-      f.status = 'success' and f.etag <> o.etag as is_overwritten
+      s3_connector_private.is_overwritten(f, o.etag) as is_overwritten
     from s3_connector.connectors c
     cross join jsonb_to_recordset(objects) as o (key text collate "C", etag text, size_bytes bigint, last_modified timestamptz)
     left join s3_connector.files f on f.connector_name = c.name and f.key = o.key
@@ -21,7 +29,7 @@ begin
     where s.is_late or (s.is_overwritten and s.on_overwrite <> 'ignore' and s.etag <> '')
     -- Events may come for a key twice, and two sessions may note the same keys.
     order by s.key
-    on conflict (connector_name, key) do update
+    on conflict on constraint late_files_pkey do update
       set etag = excluded.etag, size_bytes = excluded.size_bytes, last_modified = excluded.last_modified, reason = excluded.reason
       where (l.etag, l.reason) is distinct from (excluded.etag, excluded.reason)
     returning 1
@@ -31,7 +39,7 @@ begin
   delete from s3_connector.late_files l
   using jsonb_to_recordset(objects) as o (key text collate "C", etag text), s3_connector.files f
   where l.connector_name = note_keys.connector_name and l.key = o.key
-    and f.connector_name = l.connector_name and f.key = l.key and not (f.status = 'success' and f.etag <> o.etag);
+    and f.connector_name = l.connector_name and f.key = l.key and not s3_connector_private.is_overwritten(f, o.etag);
   return noted;
 end;
 $$;
@@ -42,70 +50,54 @@ create or replace function s3_connector_private.admit_noted(connector_name text)
 returns bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   connector s3_connector.connectors;
-  admitted bigint[];
+  late bigint[];
+  overwritten bigint[];
 begin
   select * into connector from s3_connector.connectors c where c.name = admit_noted.connector_name for share;
-  if connector.late_keys is distinct from 'import' or connector.state <> 'running' then
+  if connector.state is distinct from 'running' then
     return 0;
   end if;
-  with late as (
-    delete from s3_connector.late_files l
-    where l.connector_name = connector.name and l.key in (
-      select n.key from s3_connector.late_files n
-      where n.connector_name = connector.name and n.reason = 'late'
-      order by n.key
-      limit greatest(connector.max_tracked_files - s3_connector_private.tracked_files(connector.name), 0)
-      for update skip locked
+  if connector.late_keys = 'import' then
+    with taken as (
+      delete from s3_connector.late_files l
+      where l.connector_name = connector.name and l.key in (
+        select n.key from s3_connector.late_files n
+        where n.connector_name = connector.name and n.reason = 'late' and n.last_modified <= now() - connector.min_object_age
+        order by n.key
+        limit s3_connector_private.free_places(connector)
+        for update skip locked
+      )
+      returning l.key, l.etag, l.size_bytes, l.last_modified
+    ),
+    inserted as (
+      insert into s3_connector.files (connector_name, key, etag, size_bytes, last_modified)
+      select connector.name, t.key, t.etag, t.size_bytes, t.last_modified
+      from taken t order by t.key
+      on conflict do nothing
+      returning id
     )
-    returning l.key, l.etag, l.size_bytes, l.last_modified
-  ),
-  inserted as (
-    insert into s3_connector.files (connector_name, key, etag, size_bytes, last_modified)
-    select connector.name, l.key, l.etag, l.size_bytes, l.last_modified
-    from late l order by l.key
-    on conflict do nothing
-    returning id
-  )
-  select array_agg(id) into admitted from inserted;
-  perform s3_connector_private.add_import_jobs(admitted);
-  return coalesce(cardinality(admitted), 0);
+    select array_agg(id) into late from inserted;
+    perform s3_connector_private.add_import_jobs(late);
+  end if;
+  if connector.on_overwrite = 'reimport' then
+    overwritten := array(
+      select f.id
+      from s3_connector.late_files l
+      join s3_connector.files f on f.connector_name = l.connector_name and f.key = l.key
+      where l.connector_name = connector.name and l.last_modified <= now() - connector.min_object_age
+        and s3_connector_private.is_replaceable(f, l)
+      order by f.key
+      limit s3_connector_private.free_places(connector)
+      -- An import that ends locks its file first, and then what is noted about it. When it has ended, a poll admits the key.
+      for update of f skip locked
+    );
+    perform s3_connector_private.replace_files(connector, overwritten);
+  end if;
+  return coalesce(cardinality(late), 0) + coalesce(cardinality(overwritten), 0);
 end;
 $$;
 comment on function s3_connector_private.admit_noted(text) is
-  'Queues the late keys in late_files, in key order and as many as there are places, if the connector imports late keys. Returns how many.';
-
-create or replace function s3_connector_private.take_overwritten(name text, pattern text)
-returns setof text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare
-  connector s3_connector.connectors := s3_connector_private.require_connector(name);
-  regex text := s3_connector_private.glob_regex(pattern);
-  left_alone bigint;
-begin
-  perform from s3_connector.files f
-  join s3_connector.late_files l on l.connector_name = f.connector_name and l.key = f.key
-  where f.connector_name = connector.name and l.reason = 'overwritten' and l.key ~ regex
-  order by f.key for update of f;
-  return query
-    with taken as (
-      delete from s3_connector.late_files l
-      using s3_connector.files f
-      where l.connector_name = connector.name and l.reason = 'overwritten' and l.key ~ regex
-        and f.connector_name = l.connector_name and f.key = l.key
-        and (f.lineage is not null or f.status <> 'success')
-      returning l.key, f.status = 'success' and f.etag <> l.etag as is_still
-    )
-    -- A file that was imported or queued again since the audit is only removed from late_files.
-    select t.key from taken t where t.is_still order by t.key;
-  select count(*) into left_alone from s3_connector.late_files l
-  where l.connector_name = connector.name and l.reason = 'overwritten' and l.key ~ regex;
-  if left_alone > 0 then
-    raise notice '% overwritten files are left as they are: the rows that came from them are not known', left_alone
-      using hint = 'Set file_id_column. Only files that were imported with it can be imported again in place of their old rows.';
-  end if;
-end;
-$$;
-comment on function s3_connector_private.take_overwritten(text, text) is
-  'Removes matching overwritten keys from late_files, if their old rows are known, and returns those to import again.';
+  'Queues what is noted in late_files, in key order and as many keys as there are places: late keys, if the connector imports them, and overwritten ones, if it imports them again. Returns how many.';
 
 create or replace function s3_connector_private.admit_late(name text, pattern text)
 returns bigint language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

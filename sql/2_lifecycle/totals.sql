@@ -9,31 +9,39 @@ return case when status = 'success' and finished_at > now() - interval '25 hours
 comment on function s3_connector_private.recent_minute(s3_connector.file_status, timestamptz) is
   'Returns the minute that an import counts for in the totals of the last hour and day; null if it is older, or not a success.';
 
+create or replace function s3_connector_private.rows_in_table(status s3_connector.file_status, replaces text[], rows_imported bigint)
+returns bigint language sql immutable parallel safe
+return case when status = 'success' or replaces is not null then coalesce(rows_imported, 0) else 0 end;
+comment on function s3_connector_private.rows_in_table(s3_connector.file_status, text[], bigint) is
+  'Returns how many rows of a file are in the table: those of its import, or the old ones that its next import replaces.';
+
 create or replace function s3_connector_private.record_total_changes()
 returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   if tg_op = 'INSERT' then
     insert into s3_connector_private.total_changes
     select f.connector_name, f.status, s3_connector_private.recent_minute(f.status, f.finished_at), count(*),
-      coalesce(sum(f.rows_imported) filter (where f.status = 'success'), 0), sum(f.size_bytes), max(f.finished_at)
+      sum(s3_connector_private.rows_in_table(f.status, f.replaces, f.rows_imported)), sum(f.size_bytes), max(f.finished_at)
     from added f group by 1, 2, 3;
   elsif tg_op = 'DELETE' then
     insert into s3_connector_private.total_changes (connector_name, status, minute, files, rows, bytes)
     select f.connector_name, f.status, s3_connector_private.recent_minute(f.status, f.finished_at), -count(*),
-      coalesce(-sum(f.rows_imported) filter (where f.status = 'success'), 0), -sum(f.size_bytes)
+      -sum(s3_connector_private.rows_in_table(f.status, f.replaces, f.rows_imported)), -sum(f.size_bytes)
     from removed f group by 1, 2, 3;
   else
     insert into s3_connector_private.total_changes
     select f.connector_name, f.status, s3_connector_private.recent_minute(f.status, f.finished_at), sum(f.sign),
-      coalesce(sum(f.sign * f.rows_imported) filter (where f.status = 'success'), 0), sum(f.sign * f.size_bytes),
+      sum(f.sign * f.rows), sum(f.sign * f.size_bytes),
       max(f.finished_at) filter (where f.sign = 1)
     from (
-      select connector_name, status, finished_at, rows_imported, size_bytes, 1 as sign from added
+      select connector_name, status, finished_at, s3_connector_private.rows_in_table(status, replaces, rows_imported) as rows,
+        size_bytes, 1 as sign from added
       union all
-      select connector_name, status, finished_at, rows_imported, size_bytes, -1 from removed
+      select connector_name, status, finished_at, s3_connector_private.rows_in_table(status, replaces, rows_imported),
+        size_bytes, -1 from removed
     ) f
     group by 1, 2, 3
-    having sum(f.sign) <> 0 or sum(f.sign * f.size_bytes) <> 0 or sum(f.sign * coalesce(f.rows_imported, 0)) <> 0;
+    having sum(f.sign) <> 0 or sum(f.sign * f.size_bytes) <> 0 or sum(f.sign * f.rows) <> 0;
   end if;
   return null;
 end;
@@ -137,7 +145,7 @@ returns void language sql set search_path = pg_catalog, pg_temp as $$
   delete from s3_connector_private.total_changes;
   insert into s3_connector_private.total_changes
   select f.connector_name, f.status, s3_connector_private.recent_minute(f.status, f.finished_at), count(*),
-    coalesce(sum(f.rows_imported) filter (where f.status = 'success'), 0), sum(f.size_bytes), max(f.finished_at)
+    sum(s3_connector_private.rows_in_table(f.status, f.replaces, f.rows_imported)), sum(f.size_bytes), max(f.finished_at)
   from s3_connector.files f group by 1, 2, 3;
 $$;
 comment on function s3_connector_private.count_totals() is
@@ -186,7 +194,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
   with counted as (
     select f.connector_name, f.status, array[
       count(*),
-      coalesce(sum(f.rows_imported) filter (where f.status = 'success'), 0),
+      sum(s3_connector_private.rows_in_table(f.status, f.replaces, f.rows_imported)),
       sum(f.size_bytes),
       coalesce(sum(f.rows_imported) filter (where f.status = 'success' and f.finished_at >= s3_connector_private.recent_start(60)), 0),
       coalesce(sum(f.size_bytes) filter (where f.status = 'success' and f.finished_at >= s3_connector_private.recent_start(60)), 0),

@@ -25,10 +25,13 @@ begin
     end if;
     return query select file.id, file.lineage, file.lineage_table, connector.owner,
       s3_connector_import.usual_search_path(connector.owner);
-  elsif for_reimport and file.status = 'running' then
+  elsif file.status = 'running' and (for_reimport or file.replaces is not null) then
     raise exception 'file % is being imported now', quote_literal(file.key)
       using errcode = 'object_in_use',
         hint = format('Wait until it is done, or first run: select s3_connector.cancel_file(%L, %L);', name, file.key);
+  elsif not for_reimport and file.replaces is not null then
+    return query select file.id, file.replaces, file.replaces_table, connector.owner,
+      s3_connector_import.usual_search_path(connector.owner);
   elsif not for_reimport and file.status <> 'undone' then
     raise exception 'file % is not imported, so there is nothing to undo (status: %)', quote_literal(file.key), file.status
       using errcode = 'object_not_in_prerequisite_state',
@@ -37,7 +40,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.begin_undo(text, text, boolean) is
-  'Locks a file and returns its id, its lineage (schema, table and column with that id), that table''s oid, and the connector''s owner with its usual search_path. No row if there is nothing to delete; for_reimport: this is not an error.';
+  'Locks a file and returns its id, its lineage (schema, table and column with that id), that table''s oid, and the connector''s owner with its usual search_path. No row if there is nothing to delete; for_reimport: this is not an error, and rows that the next import replaces stay until then.';
 
 create or replace function s3_connector_private.is_owner_session(owner name)
 returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -73,7 +76,9 @@ $$;
 comment on function s3_connector_private.find_rows_table(text[], oid) is
   'Returns the quoted name of the table that a file''s rows went into: the one with that oid, or else of that name. Raises an error if it is no table.';
 
-create or replace function s3_connector_import.delete_rows(file_id bigint, lineage text[], target text, owner name, owner_path text)
+create or replace function s3_connector_import.delete_rows(
+  file_id bigint, lineage text[], target text, owner name, owner_path text, defer_triggers boolean
+)
 returns bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   own_role text := current_setting('role');
@@ -96,8 +101,10 @@ begin
       perform set_config('search_path', owner_path, true);
       execute statement;
       get diagnostics deleted = row_count;
-      -- Before PostgreSQL 18, deferred triggers would run at the commit with the session's rights.
-      set constraints all immediate;
+      if not defer_triggers then
+        -- Before PostgreSQL 18, they would run at the commit with the session's rights.
+        set constraints all immediate;
+      end if;
       perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     exception
       when serialization_failure then
@@ -111,8 +118,8 @@ begin
       when insufficient_privilege then
         raise exception 'deleting the file''s rows from % was refused to %, the connector''s owner (%)', target, owner, sqlerrm
           using errcode = 'insufficient_privilege', hint = case
-            when is_owner then format('Run: grant select, delete on %s to %I; Then undo the file again.', target, owner)
-            else format('Run: grant %I to %I; Then undo the file again.', owner, session_user)
+            when is_owner then format('Run: grant select, delete on %s to %I; Then try again.', target, owner)
+            else format('Run: grant %I to %I; Then try again.', owner, session_user)
           end;
       when undefined_column then
         if exists (
@@ -133,15 +140,23 @@ begin
   return deleted;
 end;
 $$;
-comment on function s3_connector_import.delete_rows(bigint, text[], text, name, text) is
-  'Deletes a file''s rows from a table as the owner, in a session that may set role to it. Returns how many.';
+comment on function s3_connector_import.delete_rows(bigint, text[], text, name, text, boolean) is
+  'Deletes a file''s rows from a table as the owner, in a session that may set role to it. Returns how many. defer_triggers: the caller runs deferred triggers later, as the owner.';
 
 create or replace function s3_connector_private.end_undo(file_id bigint, deleted bigint)
 returns bigint language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  file s3_connector.files;
 begin
+  select * into file from s3_connector.files f where f.id = end_undo.file_id;
   update s3_connector.files f
-  set status = 'undone', lineage = null, lineage_table = null, error_code = null, error_message = null, rows_read = null, rows_imported = null, rows_rejected = null, rows_skipped = null
-  where f.id = end_undo.file_id;
+  set status = 'undone', lineage = null, lineage_table = null, replaces = null, replaces_table = null, next_attempt_at = null,
+    error_code = null, error_message = null, rows_read = null, rows_imported = null, rows_rejected = null, rows_skipped = null
+  where f.id = file.id;
+  -- It waited to be replaced.
+  if file.status in ('in_queue', 'pending_retry', 'paused') then
+    perform s3_connector_private.drop_from_queue(file);
+  end if;
   delete from s3_connector_private.rejected_rows r where r.file_id = end_undo.file_id;
   update s3_connector_private.file_history h set message = format('%s rows deleted', deleted)
   where h.id = (select max(l.id) from s3_connector_private.file_history l where l.file_id = end_undo.file_id);
@@ -207,7 +222,7 @@ comment on function s3_connector_private.ask_undo(text, text, text, name) is
   'Asks a worker to undo a file, after begin_undo. Returns null, because the number of rows is not known yet.';
 
 create or replace function s3_connector_import.begin_requested_undo(request_id bigint, token text)
-returns table (file_id bigint, lineage text[], target text, owner name, owner_path text)
+returns table (id bigint, lineage text[], target text, owner name, owner_path text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   perform s3_connector_private.check_token('undo', request_id, token);
@@ -248,7 +263,8 @@ declare
 begin
   update s3_connector.files f set error_code = new_error_code, error_message = new_error_message
   from s3_connector_private.requests r
-  where r.id = request_id and f.connector_name = r.connector_name and f.key = r.argument and f.status = 'success'
+  where r.id = request_id and f.connector_name = r.connector_name and f.key = r.argument
+    and (f.status = 'success' or f.replaces is not null)
   returning f.* into file;
   insert into s3_connector_private.file_history (file_id, from_status, to_status, attempt, message)
   select file.id, file.status, file.status, file.attempts, format('not undone: %s: %s', new_error_code, new_error_message)
@@ -256,4 +272,4 @@ begin
 end;
 $$;
 comment on function s3_connector_private.fail_requested_undo(bigint, text, text) is
-  'Writes to the file and its history why a worker could not delete its rows. The file stays imported.';
+  'Writes to the file and its history why a worker could not delete its rows. They stay.';

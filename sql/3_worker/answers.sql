@@ -119,6 +119,10 @@ begin
   if c.on_conflict <> 'fail' and not has_database_privilege(c.owner, current_database(), 'TEMPORARY') then
     missing := missing || format('grant temporary on database %I to %I;', current_database(), c.owner);
   end if;
+  -- An import deletes the rows that it replaces.
+  if c.on_overwrite = 'reimport' and not (has_table_privilege(c.owner, relation, 'SELECT') and has_table_privilege(c.owner, relation, 'DELETE')) then
+    missing := missing || format('grant select, delete on %s to %I;', target, c.owner);
+  end if;
   return missing;
 end;
 $$;

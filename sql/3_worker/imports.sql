@@ -146,7 +146,8 @@ begin
   set status = 'success', worker_id = null, attempt_id = null, rows_read = new_rows_read,
     rows_imported = new_rows_imported, rows_rejected = new_rows_rejected, rows_skipped = new_rows_skipped,
     -- The transaction has locked the table, so its name is still the same.
-    lineage_table = case when f.lineage is not null then s3_connector_import.relation_oid(f.lineage[1], f.lineage[2]) end
+    lineage_table = case when f.lineage is not null then s3_connector_import.relation_oid(f.lineage[1], f.lineage[2]) end,
+    replaces = null, replaces_table = null
   where f.id = finish_attempt.file_id and f.status = 'running' and f.attempt_id = finished_attempt_id
   returning f.* into finished;
   if not found then

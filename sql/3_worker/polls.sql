@@ -28,25 +28,6 @@ $$;
 comment on function s3_connector_private.enqueue_due_polls() is
   'Queues a poll of each running connector that is due by schedule or has a backlog. Returns how many.';
 
-create or replace function s3_connector_private.poll_for_events(names text[])
-returns void language sql set search_path = pg_catalog, pg_temp as $$
-  select s3_connector_private.mark_poll_pending(c.name) from (
-    select c.name from s3_connector.connectors c where c.name = any (names) and c.state = 'running' order by c.name
-  ) c;
-  -- In one second, and further events do not delay it: one poll finds the objects of all these events.
-  select s3_connector_private.queue_polls(
-    array(
-      select c.name from s3_connector.connectors c
-      where c.name = any (names) and c.state = 'running'
-        -- During an outage the next poll is already in the queue. It finds the objects of these events too.
-        and not exists (select from s3_connector_private.outages o where o.connector_name = c.name)
-    ),
-    now() + interval '1 second', keep_earlier => true
-  );
-$$;
-comment on function s3_connector_private.poll_for_events(text[]) is
-  'Queues a poll of each of these connectors that is running, after S3 sent events about matching objects. At most one poll a second, for any number of events.';
-
 create or replace function s3_connector_private.refill(connector_name text)
 returns void language sql set search_path = pg_catalog, pg_temp as $$
   -- Half the places, not one: a LIST request returns up to 1,000 keys, so one request per file would be a waste.
@@ -125,6 +106,7 @@ begin
   values
     (commit_poll.connector_name, poll_started_at, extract(epoch from clock_timestamp() - poll_started_at),
      new_keys_listed, new_keys_matched, coalesce(cardinality(enqueued), 0), new_list_requests);
+  perform s3_connector_private.admit_noted(connector_name);
   return coalesce(cardinality(enqueued), 0);
 end;
 $$;

@@ -93,14 +93,15 @@ begin
   perform s3_connector_private.stop_attempt(file.attempt_id);
   update s3_connector.files f
   set status = 'cancelled', worker_id = null, attempt_id = null, next_attempt_at = null where f.id = file.id;
-  perform s3_connector_private.remove_import_jobs(name, array[file.id]);
-  if s3_connector_private.free_slots(name) is not null then
-    perform s3_connector_private.dispatch(name);
+  perform s3_connector_private.drop_from_queue(file);
+  if file.replaces is not null then
+    raise notice 'the table keeps the % rows of the version of file % that was imported before', file.rows_imported, quote_literal(file.key)
+      using hint = format('Delete them: select s3_connector.undo_file(%L, %L); Replace them by the object''s current version: select s3_connector.retry_file(%L, %L);', name, key, name, key);
   end if;
 end;
 $$;
 comment on function s3_connector.cancel_file(text, text) is
-  'Removes a file from the queue for good, or stops and rolls back its running import. retry then skips the file; retry_file queues it again.';
+  'Removes a file from the queue for good, or stops and rolls back its running import. retry then skips the file; retry_file queues it again. If it was to replace the rows of an earlier version, they stay, with a notice.';
 
 create or replace function s3_connector.set_marker(name text, key text)
 returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -1,5 +1,5 @@
--- Functions that delete a file's rows, or import a file in place of its old rows. They run as their caller; the reason is in
--- sql/2_lifecycle/undo.sql.
+-- Functions that delete a file's rows, or import again what was imported. undo_file and reimport_file run as their caller; the
+-- reason is in sql/2_lifecycle/undo.sql.
 
 create or replace function s3_connector.undo_file(name text, key text)
 returns bigint language sql security invoker
@@ -9,7 +9,7 @@ begin atomic
     when s3_connector_private.is_owner_session(u.owner) then s3_connector_private.end_undo(
       u.file_id,
       s3_connector_import.delete_rows(
-        u.file_id, u.lineage, s3_connector_private.find_rows_table(u.lineage, u.lineage_table), u.owner, u.owner_path
+        u.file_id, u.lineage, s3_connector_private.find_rows_table(u.lineage, u.lineage_table), u.owner, u.owner_path, false
       )
     )
     else s3_connector_private.ask_undo('undo_file', name, key, u.owner)
@@ -18,7 +18,7 @@ begin atomic
   left join s3_connector_private.begin_undo(name, key, for_reimport => false) u on true;
 end;
 comment on function s3_connector.undo_file(text, text) is
-  'Deletes the rows that came from a file, found by file_id_column, as the connector''s owner. The file''s status becomes undone and its counts null. In the owner''s own session, returns how many rows were deleted. For any other caller a worker deletes them, and the result is null.';
+  'Deletes the rows that came from a file, found by file_id_column, as the connector''s owner: also those of an earlier version that an import has not replaced yet. The file''s status becomes undone and its counts null. In the owner''s own session, returns how many rows were deleted. For any other caller a worker deletes them, and the result is null.';
 
 create or replace function s3_connector.reimport_file(name text, key text)
 returns bigint language sql security invoker
@@ -29,7 +29,7 @@ begin atomic
       s3_connector_private.end_undo(
         u.file_id,
         s3_connector_import.delete_rows(
-          u.file_id, u.lineage, s3_connector_private.find_rows_table(u.lineage, u.lineage_table), u.owner, u.owner_path
+          u.file_id, u.lineage, s3_connector_private.find_rows_table(u.lineage, u.lineage_table), u.owner, u.owner_path, false
         )
       )
     )
@@ -39,18 +39,16 @@ begin atomic
   left join s3_connector_private.begin_undo(name, key, for_reimport => true) u on true;
 end;
 comment on function s3_connector.reimport_file(text, text) is
-  'Deletes a file''s rows, like undo_file, if it is imported, and queues it again, in one transaction. Returns as undo_file does. If the object was overwritten since, the new version is imported.';
+  'Deletes a file''s rows, like undo_file, if it is imported, and queues it again, in one transaction. Returns as undo_file does. If the object was overwritten since, the new version is imported. A file that is to replace the rows of an earlier version keeps them until then, and the result is 0.';
 
--- Runs as its caller, like reimport_file.
 create or replace function s3_connector.import_late(name text, pattern text default '**')
-returns bigint language sql security invoker
-begin atomic
+returns bigint language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  connector s3_connector.connectors := s3_connector_private.require_connector(name);
+begin
   -- Overwritten files first, because the lock order needs their rows before any job.
-  select again.files + s3_connector_private.admit_late(name, pattern)
-  from (
-    select count(coalesce(s3_connector.reimport_file(name, o.key), 0)) as files
-    from s3_connector_private.take_overwritten(name, pattern) as o (key)
-  ) again;
+  return s3_connector_private.replace_overwritten(connector, pattern) + s3_connector_private.admit_late(name, pattern);
 end;
+$$;
 comment on function s3_connector.import_late(text, text) is
-  'Imports the keys that audit found and the pattern matches: late ones, and overwritten ones in place of their old rows if those are known (file_id_column). Returns how many files it queued.';
+  'Imports the keys in late_files that the pattern matches: late ones, and overwritten ones in place of their old rows if those are known (file_id_column). The old rows stay until the new ones are committed. Returns how many files it queued.';

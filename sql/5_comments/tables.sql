@@ -75,7 +75,7 @@ comment on column s3_connector.files.size_bytes is 'The object''s size in bytes.
 comment on column s3_connector.files.last_modified is 'When the object was written.';
 comment on column s3_connector.files.status is 'in_queue, running, pending_retry, paused, success, failure, cancelled or undone.';
 comment on column s3_connector.files.attempts is 'How many attempts began. Those that failed because the bucket could not be read at all, or because the database refused a session, do not count.';
-comment on column s3_connector.files.rows_read is 'Rows in the file: imported, rejected and skipped ones. Null before the import, and after an undo.';
+comment on column s3_connector.files.rows_read is 'Rows in the file: imported, rejected and skipped ones. Null before the first import, and after an undo.';
 comment on column s3_connector.files.rows_imported is 'Rows that PostgreSQL reports it stored in the table.';
 comment on column s3_connector.files.rows_rejected is 'Bad rows, which are in rejected_rows.';
 comment on column s3_connector.files.rows_skipped is 'Rows left out without an error: by on_conflict = skip, a later row of the file with the same key, or a trigger of the table.';
@@ -90,6 +90,8 @@ comment on column s3_connector.files.worker_id is 'The worker that is importing 
 comment on column s3_connector.files.attempt_id is 'The running attempt; null if there is none.';
 comment on column s3_connector.files.lineage is 'Schema, table and column that contain the file''s id. undo_file deletes there. Null if the file was imported without file_id_column.';
 comment on column s3_connector.files.lineage_table is 'The oid of that table, which finds it after a renaming. Null: found by name.';
+comment on column s3_connector.files.replaces is 'Schema, table and column of the rows of an earlier version, which the next import of this file replaces. Until then they stay in the table, and the counts are theirs. Null: none.';
+comment on column s3_connector.files.replaces_table is 'The oid of that table. Null: found by name.';
 
 comment on table s3_connector.polls is 'One row per poll of a bucket.';
 comment on column s3_connector.polls.id is 'A number that increases with each poll.';
@@ -106,7 +108,7 @@ comment on column s3_connector.polls.error is 'The error: what went wrong and wh
 comment on table s3_connector.preview_files is 'Matching keys, from the last preview.';
 comment on table s3_connector.preview_columns is 'Columns and types of the first file that is not empty, from the last preview; one row per column.';
 comment on table s3_connector.checks is 'Steps of the last check, with how to fix those that failed.';
-comment on table s3_connector.late_files is 'Keys behind the marker that the last audit found: never imported, or overwritten after their import.';
+comment on table s3_connector.late_files is 'Keys behind the marker that polls, events or audits found: never imported, or overwritten after their import.';
 
 comment on table s3_connector_private.queue_locks is 'One row per connector. Functions that move jobs of the connector lock it (lock_queue).';
 comment on column s3_connector_private.queue_locks.connector_name is 'The connector.';

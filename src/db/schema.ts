@@ -101,6 +101,7 @@ export interface FilesTable {
   error_message: string | null;
   worker_id: number | null;
   attempt_id: number | null;
+  replaces: string[] | null;
 }
 
 export interface ProgressTable {

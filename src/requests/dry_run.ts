@@ -82,6 +82,7 @@ function toFile({ connector }: Request, object: SourceObject, tracked: File | un
     error_message: null,
     worker_id: null,
     attempt_id: null,
+    replaces: null,
   };
 }
 

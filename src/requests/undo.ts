@@ -6,9 +6,9 @@ import { queryAll } from '../db/query_all.ts';
 import { rollBack } from '../db/roll_back.ts';
 import { type ConnectorError, describeError } from '../errors.ts';
 import { cancelOnAbort } from '../import/cancel.ts';
+import { deleteRows, type RowsOfFile } from '../import/old_rows.ts';
 import { takeSession } from '../import/session.ts';
 import { toImportError } from '../sql_errors.ts';
-import { LEAVE_ROLE } from '../table/role.ts';
 import type { WorkerContext } from '../task.ts';
 import { defineAnswer, type Request } from './request.ts';
 
@@ -29,9 +29,8 @@ async function undoFile(
   try {
     signal.throwIfAborted();
     await client.query('begin');
-    const deleted = await deleteRows(client, id, token);
+    const deleted = await deleteRequested(client, id, token);
     await queryAll(client, [
-      ...LEAVE_ROLE,
       { text: 'select s3_connector_import.end_requested_undo($1, $2, $3)', values: [id, token, deleted] },
       'commit',
     ]);
@@ -45,26 +44,17 @@ async function undoFile(
 }
 
 /** Returns how many rows; null if there is nothing to delete. */
-async function deleteRows(client: pg.ClientBase, requestId: number, token: string): Promise<number | null> {
+async function deleteRequested(
+  client: pg.ClientBase,
+  requestId: number,
+  token: string,
+): Promise<number | null> {
   const { rows: files } = await client.query<RowsOfFile>(
     'select * from s3_connector_import.begin_requested_undo($1, $2)',
     [requestId, token],
   );
   const [file] = files;
-  if (!file) return null;
-  const { rows } = await client.query<{ deleted: string }>(
-    'select s3_connector_import.delete_rows($1, $2, $3, $4, $5) as deleted',
-    [file.file_id, file.lineage, file.target, file.owner, file.owner_path],
-  );
-  return Number(rows[0]!.deleted);
-}
-
-interface RowsOfFile {
-  file_id: string;
-  lineage: string[];
-  target: string;
-  owner: string;
-  owner_path: string;
+  return file ? await deleteRows(client, file, { deferTriggers: false }) : null;
 }
 
 async function recordError(

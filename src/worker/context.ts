@@ -51,11 +51,11 @@ export async function openContext(
   await attempts.listen(control);
   const backlogPolls = new BacklogPolls(control);
   resources.add(() => backlogPolls.close());
-  const queues = new EventQueues(control, liveness, config.allowedEndpoints);
-  resources.add(() => queues.close());
-  queues.start();
   const sources = new S3Sources(config);
   resources.add(async () => sources.close());
+  const queues = new EventQueues(control, liveness, sources, config.allowedEndpoints);
+  resources.add(() => queues.close());
+  queues.start();
   // Reading needs the CPU: more readers than cores would only cost memory.
   const readers = openReaders(
     config,

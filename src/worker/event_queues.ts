@@ -1,12 +1,15 @@
-/** Receives S3's events from the SQS queues that connectors name, and polls the connectors that want the new objects. */
+/** Receives S3's events from the SQS queues that connectors name, for the connectors that want their objects. */
 import { sql } from 'kysely';
 import { backoffMs } from '../backoff.ts';
 import type { Control } from '../db/control.ts';
+import type { Connector } from '../db/schema.ts';
 import { describeError } from '../errors.ts';
 import { QueueTurns } from '../events/queue_turns.ts';
-import { writtenObjects } from '../events/s3_event.ts';
+import { type ObjectEvent, objectEvents } from '../events/s3_event.ts';
+import { takeEvents } from '../events/take.ts';
 import { compileGlob } from '../glob.ts';
 import { log } from '../log.ts';
+import type { S3Sources } from '../sources/s3.ts';
 import { LONGEST_WAIT_SECONDS, SqsQueues } from '../sources/sqs.ts';
 import { repeatUntilAborted, waitOrAbort } from '../waiting.ts';
 import type { Liveness } from './liveness.ts';
@@ -20,12 +23,8 @@ const SHORT_WAIT_SECONDS = 1;
 /** After an error of a queue. */
 const BACKOFF = { firstMs: 1000, longestMs: 60_000 };
 
-/** A connector that is polled when its queue announces a key that it wants. */
-interface Listening {
-  name: string;
-  bucket: string;
-  pattern: string;
-}
+/** After messages that could not be handled, in milliseconds. SQS delivers them again after the queue's visibility timeout. */
+const KEPT_MS = 1000;
 
 /** A queue that connectors name. */
 interface Queue {
@@ -38,7 +37,7 @@ interface Queue {
 }
 
 /**
- * Only LIST decides which objects exist. If events fail, scheduled polling continues.
+ * Events only say where to look. If they fail, scheduled polling continues.
  *
  * At most LISTENERS requests wait at the same time. With more queues, each request waits only shortly, and the queues take
  * turns.
@@ -46,6 +45,7 @@ interface Queue {
 export class EventQueues {
   readonly #db: Control['db'];
   readonly #liveness: Liveness;
+  readonly #sources: S3Sources;
   readonly #sqs: SqsQueues;
   readonly #end = new AbortController();
   /** By URL. */
@@ -55,9 +55,10 @@ export class EventQueues {
   #listeners = 0;
   #lookingUp: Promise<void> | undefined;
 
-  constructor({ db }: Control, liveness: Liveness, allowedEndpoints: readonly string[]) {
+  constructor({ db }: Control, liveness: Liveness, sources: S3Sources, allowedEndpoints: readonly string[]) {
     this.#db = db;
     this.#liveness = liveness;
+    this.#sources = sources;
     // Twice as many, because deleting messages takes connections as well.
     this.#sqs = new SqsQueues(allowedEndpoints, 2 * LISTENERS);
   }
@@ -145,29 +146,55 @@ export class EventQueues {
 
   async #receive(url: string, signal: AbortSignal): Promise<void> {
     const waitSeconds = this.#queues.size > LISTENERS ? SHORT_WAIT_SECONDS : LONGEST_WAIT_SECONDS;
-    const messages = await this.#sqs.receive(url, waitSeconds, signal);
-    if (messages.length === 0) return;
-    const objects = messages.flatMap(({ body }) => writtenObjects(body));
-    const connectors = await this.#connectorsOf(url);
-    const wanted = connectors.filter(({ bucket, pattern }) => {
-      const glob = compileGlob(pattern);
-      return objects.some((object) => object.bucket === bucket && glob.matches(object.key));
-    });
-    const names = wanted.map(({ name }) => name);
-    if (names.length > 0) {
-      await sql`select s3_connector_private.poll_for_events(${names}::text[])`.execute(this.#db);
-      log.info('told of new objects', { queue: url, connectors: names });
+    const received = await this.#sqs.receive(url, waitSeconds, signal);
+    if (received.length === 0) return;
+    const messages = received.map((message) => ({ ...message, events: objectEvents(message.body) }));
+    const events = messages.flatMap((message) => message.events);
+    const kept = new Set<ObjectEvent>();
+    for (const connector of await this.#connectorsOf(url, events)) {
+      const glob = compileGlob(connector.pattern);
+      const wanted = events.filter(({ bucket, key }) => bucket === connector.bucket && glob.matches(key));
+      if (wanted.length === 0) continue;
+      const taken = await this.#take(url, connector, wanted, signal);
+      if (!taken) for (const event of wanted) kept.add(event);
     }
     // Also messages that no connector wants: the queue would deliver them again and again.
-    await this.#sqs.delete(url, messages);
+    const done = messages.filter((message) => !message.events.some((event) => kept.has(event)));
+    if (done.length > 0) await this.#sqs.delete(url, done);
+    if (done.length < messages.length) await waitOrAbort(KEPT_MS, signal);
   }
 
-  async #connectorsOf(url: string): Promise<Listening[]> {
+  /** Returns whether it could. Another connector's events do not wait for one whose bucket fails. */
+  async #take(
+    url: string,
+    connector: Connector,
+    events: readonly ObjectEvent[],
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const { name } = connector;
+    try {
+      const behind = await takeEvents(this.#db, connector, {
+        source: this.#sources.open(connector),
+        events,
+        signal,
+      });
+      log.info('told of new objects', { queue: url, connector: name, objects: events.length, behind });
+      return true;
+    } catch (error) {
+      if (!signal.aborted)
+        log.warn('events kept in the queue', { queue: url, connector: name, error: describeError(error) });
+      return false;
+    }
+  }
+
+  async #connectorsOf(url: string, events: readonly ObjectEvent[]): Promise<Connector[]> {
+    if (events.length === 0) return [];
     return await this.#db
       .selectFrom('s3_connector.connectors')
-      .select(['name', 'bucket', 'pattern'])
+      .selectAll()
       .where('event_queue_url', '=', url)
       .where('state', '=', 'running')
+      .where('bucket', 'in', [...new Set(events.map(({ bucket }) => bucket))])
       .execute();
   }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { startSqsServer } from '../../embedded/sqs/server.ts';
-import { writtenObjects } from '../../src/events/s3_event.ts';
+import { objectEvents } from '../../src/events/s3_event.ts';
 import type { WorkerProcess } from '../support/worker.ts';
 import { openWorld } from '../support/world.ts';
 
@@ -108,32 +108,70 @@ test('many events cause few polls, and none for paused connectors', async () => 
   await insert('many');
   for (let i = 0; i < 5; i++) world.put(`many/${i}.csv`, 'n\n1\n');
   await Promise.all(
-    Array.from({ length: 20 }, () => db.query("select s3_connector_private.poll_for_events('{many}')")),
+    Array.from({ length: 20 }, () => db.query("select s3_connector_private.poll_soon('{many}')")),
   );
   const jobs =
     "select count(*) as n from s3_connector_queue.jobs where key = 'poll:' || $1 and locked_at is null";
   assert.ok((await db.one<{ n: number }>(jobs, ['many'])).n <= 1);
   await imported('many', 5);
   assert.ok((await polls('many')) <= 1 + 5, `${await polls('many')} polls`);
-  await db.query("select s3_connector.pause('many'), s3_connector_private.poll_for_events('{many}')");
+  await db.query("select s3_connector.pause('many'), s3_connector_private.poll_soon('{many}')");
   assert.equal((await db.one<{ n: number }>(jobs, ['many'])).n, 0);
 });
 
 describe('event messages', () => {
-  const object = { bucket: 'b', key: 'a b+c/ü%.csv' };
-  const record = { s3: { bucket: { name: 'b' }, object: { key: 'a+b%2Bc/%C3%BC%25.csv' } } };
+  const created = { bucket: 'b', key: 'a b+c/ü%.csv', etag: '"e1"', kind: 'created' };
+  const s3 = {
+    bucket: { name: 'b' },
+    object: { key: 'a+b%2Bc/%C3%BC%25.csv', size: 3, eTag: 'e1', versionId: 'v' },
+  };
+  const record = { eventName: 'ObjectCreated:Put', s3 };
+  const detail = {
+    bucket: { name: 'b' },
+    object: { key: 'a b+c/ü%.csv', size: 3, etag: 'e1', 'version-id': 'v' },
+  };
+  const named = (eventName: string) => ({ Records: [{ ...record, eventName }] });
+  const keyed = (key: string) => ({ Records: [{ ...record, s3: { ...s3, object: { key } } }] });
   const forms: Record<string, [body: unknown, expected: unknown[]]> = {
-    "S3's own": [{ Records: [record, { s3: {} }, null] }, [object]],
-    "SNS's": [{ Type: 'Notification', Message: JSON.stringify({ Records: [record] }) }, [object]],
-    "EventBridge's": [{ detail: { bucket: { name: 'b' }, object: { key: 'a b+c/ü%.csv' } } }, [object]],
-    'a key that is not encoded': [
-      { Records: [{ s3: { bucket: { name: 'b' }, object: { key: '100%' } } }] },
-      [],
+    "S3's own": [{ Records: [record, { s3: {} }, null] }, [created]],
+    "SNS's": [{ Type: 'Notification', Message: JSON.stringify({ Records: [record] }) }, [created]],
+    "EventBridge's": [{ 'detail-type': 'Object Created', detail }, [created]],
+    "EventBridge's through SNS": [
+      { Message: JSON.stringify({ 'detail-type': 'Object Created', detail }) },
+      [created],
     ],
+    "with the prefix of other servers' names, and the ETag's quotes": [
+      {
+        Records: [
+          { eventName: 's3:ObjectCreated:Copy', s3: { ...s3, object: { ...s3.object, eTag: '"e1"' } } },
+        ],
+      },
+      [created],
+    ],
+    'without a name and an ETag': [
+      { Records: [{ s3: { ...s3, object: { key: s3.object.key } } }] },
+      [{ ...created, etag: null }],
+    ],
+    'a finished restore': [named('ObjectRestore:Completed'), [{ ...created, kind: 'restored' }]],
+    "a finished restore of EventBridge's": [
+      { 'detail-type': 'Object Restore Completed', detail },
+      [{ ...created, kind: 'restored' }],
+    ],
+    'a restore that begins': [named('ObjectRestore:Post'), []],
+    'a deleted object': [named('ObjectRemoved:Delete'), []],
+    'a delete marker': [named('ObjectRemoved:DeleteMarkerCreated'), []],
+    "a deleted object of EventBridge's": [{ 'detail-type': 'Object Deleted', detail }, []],
+    tags: [named('ObjectTagging:Put'), []],
+    'a name that is no text': [{ Records: [{ ...record, eventName: 1 }] }, []],
+    'a key that is not encoded': [keyed('100%'), []],
+    'a key with a NUL character': [keyed('a%00'), []],
+    'a key that is half a character': [keyed('a\ud800'), []],
+    'a key longer than any': [keyed('x'.repeat(1025)), []],
+    'more records than S3 sends': [{ Records: Array(1001).fill(record) }, []],
     'no object': [null, []],
     'an array': [[1], []],
   };
   for (const [name, [body, expected]] of Object.entries(forms)) {
-    test(name, () => assert.deepEqual(writtenObjects(JSON.stringify(body)), expected));
+    test(name, () => assert.deepEqual(objectEvents(JSON.stringify(body)), expected));
   }
 });

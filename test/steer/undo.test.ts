@@ -284,7 +284,7 @@ describe("rows are deleted as the connector's owner", () => {
     await owners.query(`revoke delete on owned from ${owner.name}`);
     await assert.rejects(undoAs(owners, '1.csv'), {
       code: '42501',
-      hint: `Run: grant select, delete on public.owned to ${owner.name}; Then undo the file again.`,
+      hint: `Run: grant select, delete on public.owned to ${owner.name}; Then try again.`,
     });
     await undoAs(session, '1.csv');
     const [file] = await db.waitFor<{ status: string; error_code: string; error_message: string }>(

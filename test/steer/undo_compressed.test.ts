@@ -16,7 +16,7 @@ describe('a file whose rows are in compressed chunks', {
     await world.startWorker();
   });
 
-  test('is undone and imported again', async () => {
+  test('is undone, imported again, and replaced when its object is overwritten', async () => {
     // The files' rows alternate, so that every batch of a chunk has rows of both files.
     const rows = (file: number) =>
       Array.from(
@@ -54,5 +54,13 @@ describe('a file whose rows are in compressed chunks', {
     );
     await world.settled('packed');
     assert.deepEqual(await db.one(counts), { n: 2 * ROWS, files: 2 });
+
+    await db.query(compress);
+    world.put('packed/1.csv', `at,n\n${rows(1).slice(1).join('\n')}\n`);
+    await db.query("call s3_connector.audit('packed')");
+    assert.deepEqual(await db.query("select s3_connector.import_late('packed') as files"), [{ files: 1 }]);
+    const [replaced] = await world.settled('packed');
+    assert.equal(replaced!.status, 'success', replaced!.error_message ?? '');
+    assert.deepEqual(await db.one(counts), { n: 2 * ROWS - 1, files: 2 });
   });
 });

@@ -1,0 +1,69 @@
+/** Applies events to a connector: polls it for keys ahead of its marker, and looks at objects behind it. */
+import { type Kysely, sql } from 'kysely';
+import type { Connector, Database } from '../db/schema.ts';
+import { ConnectorError } from '../errors.ts';
+import type { Source, SourceObject } from '../sources/source.ts';
+import type { ObjectEvent } from './s3_event.ts';
+
+/** HEAD requests at the same time. */
+const HEADS = 10;
+
+/**
+ * Polls the connector if an event is about a key that its next poll would list, or about a restored object. Behind the marker no
+ * poll lists, so objects there are noted: as late, or as overwritten. An event may be old, repeated, or about an earlier version.
+ * So it only says where to look; a HEAD says what is there now.
+ * @returns how many objects behind the marker it looked at
+ * @throws ConnectorError the errors of `source.head`; errors of the database. Nothing is noted then.
+ */
+export async function takeEvents(
+  db: Kysely<Database>,
+  { name }: Connector,
+  { source, events, signal }: { source: Source; events: readonly ObjectEvent[]; signal: AbortSignal },
+): Promise<number> {
+  const told = events.map(({ key, etag, kind }) => ({ key, etag, is_new: kind === 'created' }));
+  const { rows } = await sql<{ key: string }>`
+    select key from s3_connector_private.take_events(${name}, ${JSON.stringify(told)}::text::jsonb) key`.execute(
+    db,
+  );
+  if (rows.length === 0) return 0;
+  const objects = await headAll(
+    source,
+    rows.map(({ key }) => key),
+    signal,
+  );
+  const noted = objects.map((object) => ({
+    key: object.key,
+    etag: object.etag,
+    size_bytes: object.sizeBytes,
+    last_modified: object.lastModified,
+  }));
+  await sql`select s3_connector_private.note_events(${name}, ${JSON.stringify(noted)}::text::jsonb)`.execute(
+    db,
+  );
+  return rows.length;
+}
+
+/** Returns the objects of these keys, without those that do not exist. */
+async function headAll(
+  source: Source,
+  keys: readonly string[],
+  signal: AbortSignal,
+): Promise<SourceObject[]> {
+  const objects: SourceObject[] = [];
+  for (let at = 0; at < keys.length; at += HEADS) {
+    const found = await Promise.all(
+      keys.slice(at, at + HEADS).map((key) => headIfThere(source, key, signal)),
+    );
+    objects.push(...found.filter((object) => object !== null));
+  }
+  return objects;
+}
+
+async function headIfThere(source: Source, key: string, signal: AbortSignal): Promise<SourceObject | null> {
+  try {
+    return await source.head(key, { signal });
+  } catch (error) {
+    if (error instanceof ConnectorError && error.code === 'object_missing') return null;
+    throw error;
+  }
+}
