@@ -13,7 +13,7 @@ comment on column s3_connector.connectors.region is 'Region of the bucket, such 
 comment on column s3_connector.connectors.endpoint is 'URL of an S3-compatible server, which the worker''s S3_ALLOWED_ENDPOINTS must contain. Null: AWS.';
 comment on column s3_connector.connectors.auth_method is 'worker: the worker''s AWS credentials. anonymous: none. iam_role: assume role_arn.';
 comment on column s3_connector.connectors.role_arn is 'ARN of the role to assume; only with auth_method iam_role. The external id is the worker''s PROJECT_ID/SERVICE_ID. check(name) shows it, with the policies that the role needs.';
-comment on column s3_connector.connectors.schedule is 'When to poll: five cron fields in UTC, or minute, or hour.';
+comment on column s3_connector.connectors.schedule is 'When to poll: five cron fields in UTC, or minute, hour, @always (each minute), @hourly, @daily, @weekly (Sundays), @monthly or @yearly.';
 comment on column s3_connector.connectors.csv_delimiter is 'COPY''s DELIMITER: one byte.';
 comment on column s3_connector.connectors.csv_quote is 'COPY''s QUOTE: one byte.';
 comment on column s3_connector.connectors.csv_escape is 'COPY''s ESCAPE: one byte, which comes before a quote within quotes.';
@@ -52,7 +52,7 @@ comment on column s3_connector.connectors.transform is 'With file_format parquet
 comment on column s3_connector.connectors.event_queue_url is 'URL of an SQS queue that gets the bucket''s notifications of new objects (from S3, SNS or EventBridge). The connector is polled within seconds of a matching key. Messages are deleted, so use a queue for connectors only; several connectors may share it. Null: scheduled polling only. With a queue, scheduled polling continues as well.';
 comment on column s3_connector.connectors.late_keys is 'What happens to a "late" key, one that arrives behind the marker: report (it comes into late_files, and import_late imports it) or import.';
 comment on column s3_connector.connectors.on_overwrite is 'What happens when the object of an imported key is overwritten: ignore, report (it comes into late_files) or reimport (its rows are replaced in one transaction; needs file_id_column).';
-comment on column s3_connector.connectors.audit_schedule is 'When to compare all keys behind the marker with the files, in the background: as in schedule. Null: only when somebody calls audit.';
+comment on column s3_connector.connectors.audit_schedule is 'When to compare all keys behind the marker with the files, in the background: a schedule such as @daily. Null: only when somebody calls audit.';
 comment on column s3_connector.connectors.stop_when_caught_up is 'Pauses the connector once every key is imported or has failed, and notifies: for a backfill, or a test.';
 comment on column s3_connector.connectors.requester_pays is 'Agrees to pay for the requests, as a bucket with Requester Pays demands.';
 comment on column s3_connector.connectors.path_style is 'Whether the bucket stands in the path of requests (true) or in the name of the host (false). Null: the worker finds out.';
