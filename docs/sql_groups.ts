@@ -22,6 +22,7 @@ export const RELATION_GROUPS: Group[] = [
       'running_files',
       'rejected_rows',
       'polls',
+      'audits',
       'throughput',
       'workers',
     ],

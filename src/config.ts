@@ -18,6 +18,8 @@ export interface Config {
   timeouts: Timeouts;
   /** How long running imports may take to finish after SIGTERM, in milliseconds; then they roll back. */
   graceMs: number;
+  /** LIST requests of an audit by schedule in a minute. */
+  auditRequestsPerMinute: number;
   /** CSV objects of this size or larger are encoded before PostgreSQL gets them. */
   encodeCsvFromBytes: number;
   /** The address that serves `/metrics` and `/healthz`; null: not served. */
@@ -61,6 +63,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
       fetchMs: given.S3_FETCH_TIMEOUT_SECONDS * 1000,
     },
     graceMs: given.SHUTDOWN_GRACE_SECONDS * 1000,
+    auditRequestsPerMinute: given.AUDIT_REQUESTS_PER_MINUTE,
     encodeCsvFromBytes: given.ENCODE_CSV_FROM_BYTES,
     allowTransform: given.ALLOW_TRANSFORM === 'true',
     readerStallMs: given.READER_STALL_SECONDS * 1000,

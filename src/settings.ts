@@ -84,6 +84,10 @@ export const WORKER_SETTINGS = {
     purpose:
       'How long fetching an object of up to 1 GiB may take. A larger object has proportionally longer.',
   }),
+  AUDIT_REQUESTS_PER_MINUTE: setting(integer(60, 1, 100_000), {
+    purpose:
+      'LIST requests that an audit by audit_schedule makes in a minute, for each connector. Each lists up to 1,000 keys.',
+  }),
   ENCODE_CSV_FROM_BYTES: setting(integer(1 << 20, 0, Number.MAX_SAFE_INTEGER), {
     purpose:
       'CSV objects of this size or larger are encoded in a thread, which saves the server the parsing. In bytes.',

@@ -4,6 +4,7 @@ import { pauseIfCopied } from '../src/db/database_copy.ts';
 import type { Database } from '../src/db/schema.ts';
 import { describeError } from '../src/errors.ts';
 import { log } from '../src/log.ts';
+import { nextRun } from '../src/schedule.ts';
 import { defineTask } from '../src/task.ts';
 
 /** How long one run deletes old history, in milliseconds. The next runs continue. */
@@ -14,14 +15,15 @@ type Db = Kysely<Database>;
 /** Each runs again in a minute, so a failing one does not stop the others. */
 const STEPS: [name: string, run: (db: Db, shutdown: AbortSignal) => Promise<unknown>][] = [
   ['due polls', (db) => sql`select s3_connector_private.enqueue_due_polls()`.execute(db)],
+  ['audits', startAudits],
   ['waking connectors', (db) => sql`select s3_connector_private.wake_connectors()`.execute(db)],
   ['totals', (db) => sql`select s3_connector_private.fold_totals()`.execute(db)],
   ['pruning', prune],
 ];
 
 /**
- * Queues a poll for each connector that is due, adds jobs for files that have lost theirs, sums up the totals, and deletes old
- * history.
+ * Queues a poll for each connector that is due, starts and continues audits by schedule, adds jobs for files that have lost
+ * theirs, sums up the totals, and deletes old history.
  */
 export default defineTask(async (_payload, { control: { db } }, { abortSignal }) => {
   await pauseIfCopied(db);
@@ -31,6 +33,18 @@ export default defineTask(async (_payload, { control: { db } }, { abortSignal })
     );
   }
 });
+
+async function startAudits(db: Db): Promise<void> {
+  const { rows } = await sql<{ connector_name: string; audit_schedule: string; due_from: Date }>`
+    select * from s3_connector_private.due_audits()`.execute(db);
+  const due = rows.map(({ connector_name, audit_schedule, due_from }) => ({
+    connector_name,
+    next_audit_at: nextRun(audit_schedule, due_from)?.toISOString() ?? 'infinity',
+  }));
+  if (due.length > 0)
+    await sql`select s3_connector_private.start_due_audits(${JSON.stringify(due)}::text::jsonb)`.execute(db);
+  await sql`select s3_connector_private.continue_audits()`.execute(db);
+}
 
 /** Deletes in batches, each in its own transaction, so that nobody waits for long. */
 async function prune(db: Db, shutdown: AbortSignal): Promise<void> {

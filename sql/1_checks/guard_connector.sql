@@ -21,7 +21,7 @@ create or replace function s3_connector_private.guard_connector()
 returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   -- Any admin may set these: they do not decide which rows go into which table with the owner's rights.
-  admin_columns text[] := '{state,schedule,min_object_age,max_tracked_files,max_parallel_files,max_attempts,import_timeout,max_file_bytes,max_row_bytes,max_rows,retention}';
+  admin_columns text[] := '{state,schedule,audit_schedule,min_object_age,max_tracked_files,max_parallel_files,max_attempts,import_timeout,max_file_bytes,max_row_bytes,max_rows,retention}';
 begin
   if old.state = 'running'
     and (tg_op = 'DELETE' or to_jsonb(new) - 'state' is distinct from to_jsonb(old) - 'state') then

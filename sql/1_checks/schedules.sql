@@ -1,5 +1,10 @@
--- Checks of a "schedule": five cron fields in UTC, or the word minute or hour. src/schedule.ts computes the next run; it must
--- accept everything that passes here.
+-- Checks of a "schedule": a name such as minute or @daily, or five cron fields in UTC. src/schedule.ts computes the next run; it
+-- must accept everything that passes here.
+
+create or replace function s3_connector_private.schedule_names()
+returns text[] language sql immutable parallel safe
+return array['minute', 'hour', '@always', '@hourly', '@daily', '@weekly', '@monthly', '@yearly'];
+comment on function s3_connector_private.schedule_names() is 'Returns the names of schedules. src/schedule.ts has their meanings.';
 
 create or replace function s3_connector_private.cron_number(text_value text, lowest integer, names text[])
 returns integer language sql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
@@ -61,7 +66,7 @@ returns boolean language plpgsql immutable set search_path = pg_catalog, pg_temp
 declare
   field text[] := regexp_split_to_array(btrim(schedule), '\s+');
 begin
-  return schedule in ('minute', 'hour')
+  return schedule = any (s3_connector_private.schedule_names())
     or (cardinality(field) = 5
       and s3_connector_private.cron_values(field[1], 0, 59) is not null
       and s3_connector_private.cron_values(field[2], 0, 23) is not null
@@ -71,7 +76,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.is_schedule(text) is
-  'Returns whether a text is a schedule: minute, hour, or five cron fields.';
+  'Returns whether a text is a schedule: one of schedule_names, or five cron fields.';
 
 create or replace function s3_connector_private.is_ever_due(schedule text)
 returns boolean language plpgsql immutable set search_path = pg_catalog, pg_temp as $$

@@ -74,14 +74,14 @@ begin
   end if;
   if not s3_connector_private.is_schedule(c.schedule) or not s3_connector_private.is_ever_due(c.schedule) then
     perform s3_connector_private.refuse_setting('schedule',
-      'be minute, hour, or five cron fields in UTC that match some date', c.schedule,
+      format('be %s, or five cron fields in UTC that match some date', array_to_string(s3_connector_private.schedule_names(), ', ')), c.schedule,
       'Examples: */5 * * * * (every five minutes), 0 6 * * 1 (Mondays at 06:00).');
   end if;
   if c.audit_schedule is not null
     and (not s3_connector_private.is_schedule(c.audit_schedule) or not s3_connector_private.is_ever_due(c.audit_schedule)) then
     perform s3_connector_private.refuse_setting('audit_schedule',
-      'be null, or minute, hour, or five cron fields in UTC that match some date', c.audit_schedule,
-      'Example: 0 3 * * * (every day at 03:00). Null: no scheduled audits.');
+      format('be null, or %s, or five cron fields in UTC that match some date', array_to_string(s3_connector_private.schedule_names(), ', ')), c.audit_schedule,
+      'Examples: @daily, 0 3 * * * (every day at 03:00). Null: no scheduled audits.');
   end if;
   if c.on_overwrite = 'reimport' and c.file_id_column is null then
     perform s3_connector_private.refuse_setting('on_overwrite', 'be ignore or report without file_id_column', c.on_overwrite,

@@ -5,9 +5,9 @@
 --
 -- Each share of a worker's places takes jobs of its own priorities (src/worker/shares.ts), so that it reads only its part of the
 -- index. The lowest number runs first:
---   -30 housekeeping (in the crontab), -20 requests, -10 polls, -1 retries of imports, 0 imports
+--   -30 housekeeping (in the crontab), -20 requests, -10 polls, -1 retries of imports, 0 imports, 10 audits by schedule
 --
--- Jobs of a connector (polls, imports, requests) have the flag owner:<its owner>. By it, polls take turns
+-- Jobs of a connector (polls, imports, requests, audits) have the flag owner:<its owner>. By it, polls take turns
 -- (src/worker/owner_turns.ts), and workers leave other workers' jobs (src/worker/other_owners.ts).
 
 create or replace function s3_connector_private.poll_job_key(connector_name text)
@@ -17,6 +17,10 @@ comment on function s3_connector_private.poll_job_key(text) is 'Returns the job 
 create or replace function s3_connector_private.import_job_key(file_id bigint)
 returns text language sql immutable parallel safe return 'import_file:' || file_id;
 comment on function s3_connector_private.import_job_key(bigint) is 'Returns the job key of a file''s import. The queue holds at most one job with it.';
+
+create or replace function s3_connector_private.audit_job_key(audit_id bigint)
+returns text language sql immutable parallel safe return 'continue_audit:' || audit_id;
+comment on function s3_connector_private.audit_job_key(bigint) is 'Returns the job key of a scheduled audit. The queue holds at most one job with it.';
 
 -- A single select without a fixed search_path, so that PostgreSQL inlines it and uses the indexes. All its names are qualified, and it
 -- has no operators. A body that is bound when it is created would block migrations of the queue.
@@ -90,6 +94,26 @@ returns void language sql set search_path = pg_catalog, pg_temp as $$
   where r.id = request_id;
 $$;
 comment on function s3_connector_private.queue_request(bigint, timestamptz) is 'Queues the job that answers a request, and replaces a waiting one.';
+
+create or replace function s3_connector_private.queue_audit(audit_id bigint, run_at timestamptz default now())
+returns void language sql set search_path = pg_catalog, pg_temp as $$
+  select s3_connector_queue.add_job(
+    'continue_audit', json_build_object('audit_id', a.id), run_at => queue_audit.run_at, max_attempts => 1, priority => 10,
+    job_key => s3_connector_private.audit_job_key(a.id),
+    flags => array[s3_connector_private.owner_flag(c.owner)]
+  )
+  from s3_connector.audits a join s3_connector.connectors c on c.name = a.connector_name
+  where a.id = audit_id;
+$$;
+comment on function s3_connector_private.queue_audit(bigint, timestamptz) is
+  'Queues the job that continues a scheduled audit, and replaces a waiting one.';
+
+create or replace function s3_connector_private.remove_audit_job(audit_id bigint)
+returns void language sql set search_path = pg_catalog, pg_temp as $$
+  select s3_connector_queue.remove_job(s3_connector_private.audit_job_key(audit_id));
+$$;
+comment on function s3_connector_private.remove_audit_job(bigint) is
+  'Removes a scheduled audit from the queue. A job that has begun continues, but does not run again.';
 
 create or replace function s3_connector_private.imports_wait()
 returns boolean language sql set search_path = pg_catalog, pg_temp as $$

@@ -1,5 +1,5 @@
--- "Pruning": deleting history that is older than the connector's retention. History is the polls, and the status changes and
--- rejected rows of files that ended. The rows in files stay, because they record which keys were imported.
+-- "Pruning": deleting history that is older than the connector's retention. History is the polls and audits, and the status
+-- changes and rejected rows of files that ended. The rows in files stay, because they record which keys were imported.
 
 create or replace function s3_connector_private.prune_polls(connector_name text, older_than timestamptz, batch integer)
 returns bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -20,6 +20,28 @@ end;
 $$;
 comment on function s3_connector_private.prune_polls(text, timestamptz, integer) is
   'Deletes up to batch of a connector''s polls that began before older_than, but never its last one. Returns how many.';
+
+create or replace function s3_connector_private.prune_audits(connector_name text, older_than timestamptz, batch integer)
+returns bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  pruned bigint;
+begin
+  delete from s3_connector.audits a
+  where a.id = any (array(
+    select o.id from s3_connector.audits o
+    where o.connector_name = prune_audits.connector_name and o.started_at < older_than and o.finished_at is not null
+      -- The last audit stays, however old: it says until when the keys were compared.
+      and o.started_at < (
+        select max(l.started_at) from s3_connector.audits l where l.connector_name = o.connector_name and l.finished_at is not null
+      )
+    order by o.started_at limit batch
+  ));
+  get diagnostics pruned = row_count;
+  return pruned;
+end;
+$$;
+comment on function s3_connector_private.prune_audits(text, timestamptz, integer) is
+  'Deletes up to batch of a connector''s audits that began before older_than, but never its last finished one. Returns how many.';
 
 create or replace function s3_connector_private.ended_until(
   connector_name text, since timestamptz, older_than timestamptz, batch integer
@@ -83,7 +105,8 @@ begin
     pruned := s3_connector_private.prune_files(connector.name, since, until, batch);
     left_over := pruned;
   end if;
-  pruned := pruned + s3_connector_private.prune_polls(connector.name, older_than, batch);
+  pruned := pruned + s3_connector_private.prune_polls(connector.name, older_than, batch)
+    + s3_connector_private.prune_audits(connector.name, older_than, batch);
   -- Continues with later files when those up to here have nothing left, and moves to the end when nothing is left at all.
   if left_over = 0 then
     update s3_connector_private.progress p

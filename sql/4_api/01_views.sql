@@ -54,9 +54,11 @@ create or replace view s3_connector.connector_status as
       else last_failure.message
     end as last_error,
     (select count(*) from s3_connector.late_files l where l.connector_name = c.name) as late_files,
-    nullif(concat_ws('; ', p.copy_notice, outage.notice, refused.notice, absent.notice, p.notice,
+    nullif(concat_ws('; ', p.copy_notice, outage.notice, refused.notice, absent.notice, audit.notice, p.notice,
       -- Without allow_unlogged, files for such a table fail.
-      case when c.allow_unlogged then s3_connector_private.unlogged_notice(c.target_table) end), '') as notice
+      case when c.allow_unlogged then s3_connector_private.unlogged_notice(c.target_table) end), '') as notice,
+    audited.at as last_audit_at,
+    case c.state when 'running' then p.next_audit_at end as next_audit_at
   from s3_connector.connectors c
   join s3_connector_private.progress p on p.connector_name = c.name
   left join s3_connector_private.outages o on o.connector_name = c.name
@@ -76,6 +78,20 @@ create or replace view s3_connector.connector_status as
     where f.connector_name = c.name and f.status = 'in_queue' and f.next_attempt_at is not null
     limit 1
   ) refused on true
+  left join lateral (
+    select case
+      when a.error is null then null
+      when a.finished_at is not null then format('the last audit failed: %s', a.error)
+      else format('the audit since %s waits, because %s; next try at %s',
+        to_char(a.started_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"'), a.error,
+        to_char(a.next_try_at at time zone 'UTC', 'HH24:MI:SS "UTC"'))
+    end as notice
+    from s3_connector.audits a where a.connector_name = c.name order by a.started_at desc limit 1
+  ) audit on true
+  left join lateral (
+    select a.finished_at as at from s3_connector.audits a
+    where a.connector_name = c.name and a.finished_at is not null and a.error_code is null order by a.started_at desc limit 1
+  ) audited on true
   cross join lateral (
     select
       coalesce(sum(t.files) filter (where t.status = 'in_queue'), 0)::bigint as in_queue,

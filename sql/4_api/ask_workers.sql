@@ -57,4 +57,4 @@ begin
 end;
 $$;
 comment on procedure s3_connector.audit(text) is
-  'Lists all matching keys up to the marker and fills late_files with keys that were never tracked (late) and imported ones that were overwritten since.';
+  'Lists all matching keys up to the marker, now and without a budget, and fills late_files with keys that were never tracked (late) and imported ones that were overwritten since. audits has a row of it.';

@@ -13,7 +13,7 @@ comment on column s3_connector.connectors.region is 'Region of the bucket, such 
 comment on column s3_connector.connectors.endpoint is 'URL of an S3-compatible server, which the worker''s S3_ALLOWED_ENDPOINTS must contain. Null: AWS.';
 comment on column s3_connector.connectors.auth_method is 'worker: the worker''s AWS credentials. anonymous: none. iam_role: assume role_arn.';
 comment on column s3_connector.connectors.role_arn is 'ARN of the role to assume; only with auth_method iam_role. The external id is the worker''s PROJECT_ID/SERVICE_ID. check(name) shows it, with the policies that the role needs.';
-comment on column s3_connector.connectors.schedule is 'When to poll: five cron fields in UTC, or minute, or hour.';
+comment on column s3_connector.connectors.schedule is 'When to poll: five cron fields in UTC, or minute, hour, @always (each minute), @hourly, @daily, @weekly (Sundays), @monthly or @yearly.';
 comment on column s3_connector.connectors.csv_delimiter is 'COPY''s DELIMITER: one byte.';
 comment on column s3_connector.connectors.csv_quote is 'COPY''s QUOTE: one byte.';
 comment on column s3_connector.connectors.csv_escape is 'COPY''s ESCAPE: one byte, which comes before a quote within quotes.';
@@ -43,7 +43,7 @@ comment on column s3_connector.connectors.max_parallel_files is 'Maximum number 
 comment on column s3_connector.connectors.max_attempts is 'Maximum number of attempts at a file after passing errors; 1 to 100. Failures because the bucket cannot be read at all do not count.';
 comment on column s3_connector.connectors.import_timeout is 'How long one attempt at a file may take: fetch, copy and on_import; 1 second to 7 days. Then it is stopped, keeps nothing, and the file fails (import_timeout).';
 comment on column s3_connector.connectors.min_object_age is 'The marker does not pass objects younger than this. Set it if keys do not arrive in order.';
-comment on column s3_connector.connectors.retention is 'How long history is kept: polls, and the status changes and rejected rows of files that ended. Null: for ever. The rows in files always stay, so that no key is imported twice.';
+comment on column s3_connector.connectors.retention is 'How long history is kept: polls, audits, and the status changes and rejected rows of files that ended. Null: for ever. The rows in files always stay, so that no key is imported twice.';
 comment on column s3_connector.connectors.start_after is 'Keys up to and including this one are left out. Null: none. Changing it moves the marker forward; set_marker can also move it back.';
 comment on column s3_connector.connectors.notify is 'Whether to send each change of a file''s status to the channel s3_connector as {"connector", "key", "status"}. Every role that may connect to the database can listen.';
 comment on column s3_connector.connectors.on_import is 'One SQL statement that runs after a file''s rows, in their transaction and with the owner''s rights. $1 is the file''s id. An error in it fails the file, and none of its rows is kept. A dry run runs it and rolls back; undo_file does not run it.';
@@ -52,7 +52,7 @@ comment on column s3_connector.connectors.transform is 'With file_format parquet
 comment on column s3_connector.connectors.event_queue_url is 'URL of an SQS queue that gets the bucket''s notifications of new objects (from S3, SNS or EventBridge). The connector is polled within seconds of a matching key. Messages are deleted, so use a queue for connectors only; several connectors may share it. Null: scheduled polling only. With a queue, scheduled polling continues as well.';
 comment on column s3_connector.connectors.late_keys is 'What happens to a "late" key, one that arrives behind the marker: report (it comes into late_files, and import_late imports it) or import.';
 comment on column s3_connector.connectors.on_overwrite is 'What happens when the object of an imported key is overwritten: ignore, report (it comes into late_files) or reimport (its rows are replaced in one transaction; needs file_id_column).';
-comment on column s3_connector.connectors.audit_schedule is 'When to compare all keys behind the marker with the files, in the background: as in schedule. Null: only when somebody calls audit.';
+comment on column s3_connector.connectors.audit_schedule is 'When to compare all keys behind the marker with the files, in the background: a schedule such as @daily. Null: only when somebody calls audit.';
 comment on column s3_connector.connectors.stop_when_caught_up is 'Pauses the connector once every key is imported or has failed, and notifies: for a backfill, or a test.';
 comment on column s3_connector.connectors.requester_pays is 'Agrees to pay for the requests, as a bucket with Requester Pays demands.';
 comment on column s3_connector.connectors.path_style is 'Whether the bucket stands in the path of requests (true) or in the name of the host (false). Null: the worker finds out.';
@@ -105,6 +105,26 @@ comment on column s3_connector.polls.list_requests is 'LIST requests made. S3 bi
 comment on column s3_connector.polls.error_code is 'Stable code of the error if the bucket could not be listed.';
 comment on column s3_connector.polls.error is 'The error: what went wrong and what to do.';
 
+comment on table s3_connector.audits is 'One row per audit: how far it is, and what it has found. The keys that it found are in late_files.';
+comment on column s3_connector.audits.id is 'A number that increases with each audit.';
+comment on column s3_connector.audits.connector_name is 'The connector.';
+comment on column s3_connector.audits.asked is 'Whether somebody called audit. Otherwise audit_schedule started it.';
+comment on column s3_connector.audits.started_at is 'When the audit began.';
+comment on column s3_connector.audits.finished_at is 'When the audit ended; null while it runs or waits.';
+comment on column s3_connector.audits.marker is 'The connector''s marker when the audit began. The audit compares the keys up to it.';
+comment on column s3_connector.audits.position is 'The last key that the audit has passed. It continues after it, also on another worker.';
+comment on column s3_connector.audits.compared_at is 'When the audit came to this position.';
+comment on column s3_connector.audits.keys_listed is 'Keys up to the marker that S3 has listed so far.';
+comment on column s3_connector.audits.keys_matched is 'Listed keys that match the pattern.';
+comment on column s3_connector.audits.keys_late is 'Matching keys that were never tracked.';
+comment on column s3_connector.audits.keys_overwritten is 'Matching keys whose object is not the one that was imported. With on_overwrite ignore they are not counted.';
+comment on column s3_connector.audits.list_requests is 'LIST requests made so far. S3 bills them.';
+comment on column s3_connector.audits.error_code is 'Stable code of the error that ended the audit, or because of which it waits.';
+comment on column s3_connector.audits.error is 'The error: what went wrong and what to do.';
+comment on column s3_connector.audits.failed_tries is 'How many tries in a row failed at this position.';
+comment on column s3_connector.audits.next_try_at is 'When an audit that waits because of an error tries again.';
+comment on column s3_connector.audits.worker_id is 'The worker that walks, or walked last; null while the audit waits because of an error, and after its end.';
+
 comment on table s3_connector.preview_files is 'Matching keys, from the last preview.';
 comment on table s3_connector.preview_columns is 'Columns and types of the first file that is not empty, from the last preview; one row per column.';
 comment on table s3_connector.checks is 'Steps of the last check, with how to fix those that failed.';
@@ -118,13 +138,13 @@ comment on column s3_connector_private.progress.marker is 'The last matching key
 comment on column s3_connector_private.progress.scan_position is 'Where an unfinished listing continues, if it is beyond the marker because the keys since do not match.';
 comment on column s3_connector_private.progress.backlog is 'Whether there is more to enqueue than the last poll had places or time for, or a requested poll has not finished.';
 comment on column s3_connector_private.progress.poll_asked_at is 'When somebody last asked for a poll.';
+comment on column s3_connector_private.progress.next_audit_at is 'When the next audit is due by audit_schedule. Null: not computed yet, or none.';
 comment on column s3_connector_private.progress.table_ready is 'Whether the target table exists. Until then files run one at a time, so that the first in key order creates it.';
 comment on table s3_connector_private.file_history is 'Changes of status; the view s3_connector.file_history shows them.';
 comment on table s3_connector_private.rejected_rows is 'Rejected rows; the view s3_connector.rejected_rows shows them.';
 comment on table s3_connector_private.requests is 'Requests of people to the workers (check, preview, dry_run_file, audit, undo_file, reimport_file) with their answers. Kept for a day; an undo, until it is done.';
 comment on column s3_connector_private.requests.argument is 'For dry_run_file, undo_file and reimport_file: the key.';
 comment on column s3_connector_private.requests.worker_id is 'The worker that answers.';
-comment on table s3_connector_private.audit_findings is 'Late and overwritten keys that a running audit has found so far.';
 comment on table s3_connector_private.workers is 'Worker processes; the view s3_connector.workers shows them.';
 comment on column s3_connector_private.workers.pool_ids is 'Names under which graphile-worker locks this worker''s jobs, one for each share of its work.';
 

@@ -26,7 +26,9 @@ comment on column s3_connector.connector_status.bytes_last_day is 'Size in bytes
 comment on column s3_connector.connector_status.last_success_at is 'When a file was last imported.';
 comment on column s3_connector.connector_status.last_error is 'Error of the file that failed last, or of the last poll if it failed later. While the bucket cannot be read, the reason.';
 comment on column s3_connector.connector_status.late_files is 'Number of keys in late_files, from the last audit.';
-comment on column s3_connector.connector_status.notice is 'Further information, separated by semicolons. Examples: why the bucket cannot be read, why imports get no session of the database, that the connector is paused in a copy of its database, that a table was created without a hypertable.';
+comment on column s3_connector.connector_status.notice is 'Further information, separated by semicolons. Examples: why the bucket cannot be read, why imports get no session of the database, why an audit waits, that the connector is paused in a copy of its database, that a table was created without a hypertable.';
+comment on column s3_connector.connector_status.last_audit_at is 'When the last audit without an error ended: called, or by audit_schedule. s3_connector.audits has more.';
+comment on column s3_connector.connector_status.next_audit_at is 'When the next audit is due by audit_schedule. Null while paused, and without audit_schedule.';
 
 comment on column s3_connector.throughput.connector_name is 'The connector.';
 comment on column s3_connector.throughput.seconds is 'Length of the interval: 60 within the last hour, 600 within the last day.';

@@ -100,7 +100,7 @@ function tooFew(needed: number, opened: number, reason: unknown): ConnectorError
     {
       // Another worker may be doing the same at this moment.
       passing: true,
-      hint: "Raise the pooler's pool size, or the server's max_connections, or lower WORKER_CONCURRENCY: a worker needs 3 x WORKER_CONCURRENCY + 30.",
+      hint: "Raise the pooler's pool size, or the server's max_connections, or lower WORKER_CONCURRENCY: a worker needs 3 x WORKER_CONCURRENCY + 33.",
       cause: reason,
     },
   );

@@ -2,7 +2,7 @@
 import type { Config } from '../config.ts';
 import { aboutImportUrl } from '../db/refusal.ts';
 import type { Purpose } from '../db/session_settings.ts';
-import { POLL_PLACES, REQUEST_PLACES, SHARES } from './shares.ts';
+import { AUDIT_PLACES, POLL_PLACES, REQUEST_PLACES, SHARES } from './shares.ts';
 
 type WorkerPurpose = Exclude<Purpose, 'console' | 'console live' | 'migrate' | 'probe'>;
 
@@ -10,8 +10,8 @@ type WorkerPurpose = Exclude<Purpose, 'console' | 'console live' | 'migrate' | '
 export function connectionsOf(concurrency: number): Readonly<Record<WorkerPurpose, number>> {
   return {
     cancel: 1,
-    // Each import and poll has one, because it may wait for a person's transaction. The rest share four.
-    control: concurrency + POLL_PLACES + 4,
+    // Each import, poll and audit has one, because it may wait for a person's transaction. The rest share four.
+    control: concurrency + POLL_PLACES + AUDIT_PLACES + 4,
     health: 1,
     import_file: concurrency,
     listen: 1,

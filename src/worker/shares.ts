@@ -7,15 +7,17 @@ import type { Priorities } from './queue.ts';
 export const POLL_PLACES = 6;
 /** How many requests one worker answers at the same time. */
 export const REQUEST_PLACES = 4;
+/** How many audits by schedule one worker continues at the same time. Two, so that the bucket of one owner does not stop another's. */
+export const AUDIT_PLACES = 2;
 
 export interface Share {
-  name: 'housekeeping' | 'polls' | 'imports' | 'requests';
+  name: 'housekeeping' | 'polls' | 'imports' | 'requests' | 'audits';
   tasks: readonly string[];
   /** How many of its jobs run at the same time in one worker. */
   places: number;
   /**
    * How often each idle place asks for a job, in milliseconds. New jobs are notified at once. This is for jobs with a later
-   * time (retries, polls for events), and for lost notifications.
+   * time (retries, polls for events, audits), and for lost notifications.
    */
   lookEveryMs: number;
   /** The priorities of its jobs, from sql/2_lifecycle/02_queue.sql. Null: any. That is for shares that look rarely, or whose jobs a person may add. */
@@ -58,6 +60,14 @@ export function sharesOf(concurrency: number): readonly Share[] {
       lookEveryMs: 5000,
       priorities: [-20, -20],
       takesTurns: false,
+    },
+    {
+      name: 'audits',
+      tasks: ['continue_audit'],
+      places: AUDIT_PLACES,
+      lookEveryMs: 1000,
+      priorities: [10, 10],
+      takesTurns: true,
     },
   ];
 }

@@ -26,7 +26,7 @@ test('a pooler in session mode with enough connections works', async () => {
     IMPORT_DATABASE_URL: await openPooler(db.importUrl, 'session', 10),
   };
   const { stdout } = await runCli(['doctor'], { ...urls, SPOOL_DIR: world.spoolDir });
-  assert.match(stdout, /^ok +connections +42 at once/m);
+  assert.match(stdout, /^ok +connections +45 at once/m);
   const worker = await world.startWorker(urls);
   await db.query('create table pooled (n integer)');
   world.put('pooled/1.csv', 'n\n1\n');
@@ -37,7 +37,7 @@ test('a pooler in session mode with enough connections works', async () => {
 });
 
 test('doctor and the worker count the connections of a pooler that has too few', async () => {
-  const expected = /the worker needs 33 connections at once, of which 12 could be opened/;
+  const expected = /the worker needs 36 connections at once, of which 12 could be opened/;
   const checked = async () => {
     const url = await openPooler(db.workerUrl, 'session', 12);
     const env = { DATABASE_URL: url, IMPORT_DATABASE_URL: db.importUrl, SPOOL_DIR: world.spoolDir };

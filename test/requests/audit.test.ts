@@ -64,7 +64,25 @@ test('an audit finds late keys and overwritten files before the marker, over sev
   });
   await db.query("select s3_connector.set_marker('all', 'pages/b.csv')");
   assert.match((await audit('all')).message, /1103 match: 1103 late, 0 overwritten$/);
-  assert.deepEqual(await db.query('select from s3_connector_private.audit_findings'), []);
+  assert.deepEqual(
+    await db.query(
+      `select asked, error, finished_at is not null as finished, marker, position, keys_late::integer, keys_matched::integer,
+        list_requests::integer
+      from s3_connector.audits where connector_name = 'all'`,
+    ),
+    [
+      {
+        asked: true,
+        error: null,
+        finished: true,
+        marker: 'pages/b.csv',
+        position: 'pages/b.csv',
+        keys_late: 1103,
+        keys_matched: 1103,
+        list_requests: 3,
+      },
+    ],
+  );
 });
 
 test('import_late imports the late keys that match, once', async () => {

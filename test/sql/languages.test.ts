@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { compileGlob } from '../../src/glob.ts';
-import { nextRun } from '../../src/schedule.ts';
+import { nextRun, SCHEDULE_NAMES } from '../../src/schedule.ts';
 import { testDatabase } from '../support/database.ts';
 
 // SQL checks globs and schedules at the insert, and TypeScript reads them at the poll. TypeScript must be able to read
@@ -93,6 +93,10 @@ test('SQL accepts valid globs, and says why it refuses others', async () => {
 });
 
 test('every schedule that SQL accepts has a next run', async () => {
+  const [{ names } = { names: [] }] = await db.query<{ names: string[] }>(
+    'select s3_connector_private.schedule_names() as names',
+  );
+  assert.deepEqual(names, SCHEDULE_NAMES);
   const fields = [
     ...texts(
       ['*', '0', '1', '2', '5', '7', '31', '59', '-', ',', '/', 'jan', 'feb', 'mon', 'SUN', '?', 'L', '#'],
@@ -103,6 +107,7 @@ test('every schedule that SQL accepts has a next run', async () => {
   const schedules = fields.flatMap((field, i) =>
     ['* * * *'.split(' ')].flatMap((rest) => [rest.toSpliced(i % 5, 0, field).join(' ')]),
   );
+  schedules.push(...names);
   for (let day = 28; day <= 31; day++)
     for (const month of ['*', '2', 'feb,4', '4,6', '*/2'])
       schedules.push(`0 0 ${day} ${month} *`, `0 0 ${day} ${month} 1`);
@@ -121,8 +126,7 @@ test('every schedule that SQL accepts has a next run', async () => {
 
 test('SQL accepts usual schedules, and refuses those that croner refuses', async () => {
   const good = [
-    'minute',
-    'hour',
+    ...SCHEDULE_NAMES,
     '*/5 * * * *',
     '0 6 * * 1',
     '0,30 8-18/2 1-7 * 1-5',
@@ -143,7 +147,12 @@ test('SQL accepts usual schedules, and refuses those that croner refuses', async
     '* * * * * *',
     '',
     'daily',
-    '@daily',
+    '@Daily',
+    '@midnight',
+    '@annually',
+    '@reboot',
+    '@daily 1 * * *',
+    'minute ',
     '*/0 * * * *',
     ', * * * *',
   ];

@@ -78,7 +78,10 @@ const refusals: [columns: Columns, says: RegExp][] = [
     { on_overwrite: 'reimport' },
     /on_overwrite must be ignore or report without file_id_column.*Set file_id_column/s,
   ],
-  [{ audit_schedule: '99 * * * *' }, /audit_schedule must be null, or minute, hour, or five cron fields/],
+  [
+    { audit_schedule: '99 * * * *' },
+    /audit_schedule must be null, or minute, hour, @always, @hourly, @daily, @weekly, @monthly, @yearly, or five cron fields/,
+  ],
   [
     { event_queue_url: 'arn:aws:sqs:us-east-1:123456789012:q' },
     /event_queue_url must be the URL of an SQS queue/,

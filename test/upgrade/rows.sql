@@ -82,8 +82,10 @@ insert into s3_connector_private.requests (kind, connector_name, argument, worke
 values ('dry_run_file', 'sensors', 'sensors/1.csv', 2, now(), '[{"message": "a message"}]');
 insert into s3_connector_private.requests (kind, connector_name, worker_id, answered_at, error_code, error_message, error_hint)
 values ('audit', 'sensors', 2, now(), 'worker_stopped', 'a message', 'a hint');
-insert into s3_connector_private.audit_findings (request_id, key, etag, size_bytes, last_modified)
-select max(id), 'sensors/0.csv', '"0"', 1, now() from s3_connector_private.requests;
+insert into s3_connector.audits
+  (connector_name, asked, marker, position, keys_listed, keys_matched, keys_late, list_requests, error_code, error, failed_tries, next_try_at, worker_id)
+values ('sensors', false, 'sensors/8.csv', 'sensors/4.csv', 4, 4, 1, 1, 'access_denied', 'a message', 1, now(), 2);
+insert into s3_connector.audits (connector_name, asked, finished_at) values ('sensors', true, now());
 
 -- Jobs: a file that waits, one that waits for its retry, and one that the dead worker still holds.
 select s3_connector_private.queue_imports(array_agg(id order by key), array_agg(now() order by key))
