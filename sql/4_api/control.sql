@@ -120,9 +120,9 @@ comment on function s3_connector.set_marker(text, text) is
 create or replace function s3_connector.drop_connector(name text)
 returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
-  perform s3_connector.pause(name);
+  perform s3_connector_private.require_connector(name);
   delete from s3_connector.connectors c where c.name = drop_connector.name;
 end;
 $$;
 comment on function s3_connector.drop_connector(text) is
-  'Deletes the connector with its jobs, files and history. The target table and its rows stay.';
+  'Deletes a paused connector with its jobs, files and history. An import that is still running is rolled back; rows that were imported before stay in the table.';
