@@ -1,8 +1,9 @@
 /** The "audit": compares the keys behind the marker with the tracked files. */
 import { sql } from 'kysely';
 import { ConnectorError } from '../errors.ts';
-import { compileGlob, type Glob } from '../glob.ts';
+import type { Glob } from '../glob.ts';
 import { compareKeys } from '../keys.ts';
+import { compileMatcher } from '../matcher.ts';
 import type { Source, SourceObject } from '../sources/source.ts';
 import type { WorkerContext } from '../task.ts';
 import { jsonb, type Request } from './request.ts';
@@ -23,7 +24,7 @@ export async function auditKeys(request: Request, worker: WorkerContext): Promis
   const marker = await readMarker(worker, request);
   if (marker === null) return audited;
   const { connector, signal } = request;
-  const glob = compileGlob(connector.pattern);
+  const glob = compileMatcher(connector);
   const isBehind = (key: string) => compareKeys(key, marker) <= 0;
   const listing = { prefix: glob.prefix, delimiter: glob.delimiter, startAfter: connector.start_after };
   const source = worker.sources.open(connector);

@@ -5,9 +5,9 @@ import type { Connector } from '../db/schema.ts';
 import { fetchFor } from '../fetch.ts';
 import type { FilePart } from '../formats/format.ts';
 import { FORMATS } from '../formats/registry.ts';
-import { compileGlob } from '../glob.ts';
 import { takeSession } from '../import/session.ts';
 import { type Listing, listMatching } from '../list.ts';
+import { compileMatcher } from '../matcher.ts';
 import type { Source, SourceObject } from '../sources/source.ts';
 import { toImportError } from '../sql_errors.ts';
 import type { WorkerContext } from '../task.ts';
@@ -23,7 +23,7 @@ export async function listFirst(
   limits: { places: number; maxRequests: number },
 ): Promise<Listing> {
   const start = { marker: connector.start_after, scanPosition: null };
-  return await listMatching(source, compileGlob(connector.pattern), start, { ...limits, youngerThan: NEVER });
+  return await listMatching(source, compileMatcher(connector), start, { ...limits, youngerThan: NEVER });
 }
 
 /** Returns the first file that is not empty. */

@@ -5,8 +5,8 @@ import type { Control } from '../db/control.ts';
 import { describeError } from '../errors.ts';
 import { QueueTurns } from '../events/queue_turns.ts';
 import { writtenObjects } from '../events/s3_event.ts';
-import { compileGlob } from '../glob.ts';
 import { log } from '../log.ts';
+import { compileMatcher, type KeyRules } from '../matcher.ts';
 import { LONGEST_WAIT_SECONDS, SqsQueues } from '../sources/sqs.ts';
 import { repeatUntilAborted, waitOrAbort } from '../waiting.ts';
 import type { Liveness } from './liveness.ts';
@@ -21,10 +21,9 @@ const SHORT_WAIT_SECONDS = 1;
 const BACKOFF = { firstMs: 1000, longestMs: 60_000 };
 
 /** A connector that is polled when its queue announces a key that it wants. */
-interface Listening {
+interface Listening extends KeyRules {
   name: string;
   bucket: string;
-  pattern: string;
 }
 
 /** A queue that connectors name. */
@@ -149,9 +148,9 @@ export class EventQueues {
     if (messages.length === 0) return;
     const objects = messages.flatMap(({ body }) => writtenObjects(body));
     const connectors = await this.#connectorsOf(url);
-    const wanted = connectors.filter(({ bucket, pattern }) => {
-      const glob = compileGlob(pattern);
-      return objects.some((object) => object.bucket === bucket && glob.matches(object.key));
+    const wanted = connectors.filter(({ bucket, ...rules }) => {
+      const matcher = compileMatcher(rules);
+      return objects.some((object) => object.bucket === bucket && matcher.matches(object.key));
     });
     const names = wanted.map(({ name }) => name);
     if (names.length > 0) {
@@ -165,7 +164,7 @@ export class EventQueues {
   async #connectorsOf(url: string): Promise<Listening[]> {
     return await this.#db
       .selectFrom('s3_connector.connectors')
-      .select(['name', 'bucket', 'pattern'])
+      .select(['name', 'bucket', 'pattern', 'exclude', 'include_hidden'])
       .where('event_queue_url', '=', url)
       .where('state', '=', 'running')
       .execute();
