@@ -93,6 +93,7 @@ begin
   perform s3_connector_private.stop_attempt(file.attempt_id);
   update s3_connector.files f
   set status = 'cancelled', worker_id = null, attempt_id = null, next_attempt_at = null where f.id = file.id;
+  perform s3_connector_private.poll_if_idle(name);
   perform s3_connector_private.remove_import_jobs(name, array[file.id]);
   if s3_connector_private.free_slots(name) is not null then
     perform s3_connector_private.dispatch(name);
