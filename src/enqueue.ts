@@ -30,7 +30,11 @@ export async function enqueue(
     size_bytes: object.sizeBytes,
     last_modified: object.lastModified.toISOString(),
   }));
-  const backlog = listing.stoppedBy === 'full' || listing.stoppedBy === 'budget';
+  const backlog =
+    listing.stoppedBy === 'full' ||
+    listing.stoppedBy === 'budget' ||
+    // A run ends only when the objects that are too young now are imported too.
+    (listing.stoppedBy === 'young' && start.connector.stop_when_caught_up);
   const { rows } = await sql<{ enqueued: number | null }>`
     select s3_connector_private.commit_poll(
       ${start.connector.name}, ${start.progress.marker}, ${start.progress.scan_position},

@@ -34,7 +34,7 @@ export interface Listing {
 
 /** Lists until the places are full, an object is too young, the bucket ends, or the requests are used. */
 export async function listMatching(
-  source: Source,
+  source: Pick<Source, 'list'>,
   glob: Glob,
   start: ListStart,
   limits: ListLimits,

@@ -1,18 +1,24 @@
 /** The task that answers `call s3_connector.dry_run_file(name, key)`. */
 import { sql } from 'kysely';
-import { compileGlob } from '../src/glob.ts';
+import { compileMatcher, type Verdict } from '../src/matcher.ts';
 import { dryRunFile } from '../src/requests/dry_run.ts';
 import { defineAnswer, jsonb, type Request } from '../src/requests/request.ts';
 
 export default defineAnswer(async (request, worker) => {
   const { refusals, ...result } = await dryRunFile(request, worker);
-  const notices = [...unmatched(request), ...refusals].map((message) => ({ message }));
+  const notices = [...leftOut(request), ...refusals].map((message) => ({ message }));
   await sql`select s3_connector_private.answer(${request.id}, ${jsonb({ ...result, notices })})`.execute(
     worker.control.db,
   );
 });
 
-function unmatched({ argument, connector: { pattern } }: Request): string[] {
-  if (compileGlob(pattern).matches(argument ?? '')) return [];
-  return [`the key does not match the connector's pattern ${pattern}: no poll would import it`];
+const WHY_NOT: Record<Exclude<Verdict, 'taken'>, (pattern: string) => string> = {
+  unmatched: (pattern) => `the key does not match the connector's pattern ${pattern}`,
+  hidden: () => 'a part of the key begins with _ or a dot, and include_hidden is false',
+  excluded: () => 'a glob in exclude matches the key',
+};
+
+function leftOut({ argument, connector }: Request): string[] {
+  const verdict = compileMatcher(connector).judge(argument ?? '');
+  return verdict === 'taken' ? [] : [`${WHY_NOT[verdict](connector.pattern)}: no poll would import it`];
 }

@@ -4,9 +4,9 @@ import { untilAnswered } from '../src/db/until_answered.ts';
 import { enqueue, type PollStart, recordFailedPoll } from '../src/enqueue.ts';
 import { type ConnectorError, describeError, locate } from '../src/errors.ts';
 import { faultPoint } from '../src/fault_points.ts';
-import { compileGlob } from '../src/glob.ts';
 import { type Listing, listMatching } from '../src/list.ts';
 import { log } from '../src/log.ts';
+import { compileMatcher } from '../src/matcher.ts';
 import { countPoll } from '../src/metrics/counters.ts';
 import { askBucket, endOutage, findOutage, noteOutage } from '../src/outage.ts';
 import { toImportError } from '../src/sql_errors.ts';
@@ -129,7 +129,7 @@ async function list({ sources }: WorkerContext, { start, places, youngerThan }: 
   const { connector, progress, lists } = start;
   return await listMatching(
     sources.open(connector, lists),
-    compileGlob(connector.pattern),
+    compileMatcher(connector),
     { marker: progress.marker, scanPosition: progress.scan_position },
     { places, youngerThan, maxRequests: MAX_REQUESTS },
   );

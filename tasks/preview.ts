@@ -1,5 +1,6 @@
 /** The task that answers `call s3_connector.preview(name)`: list -> fetch the first file -> describe its columns. */
 import { sql } from 'kysely';
+import { describeCensus } from '../src/requests/census.ts';
 import { noticeOfFiles, previewColumns } from '../src/requests/preview.ts';
 import { defineAnswer, jsonb } from '../src/requests/request.ts';
 import { listFirst, sampleOf } from '../src/requests/sample.ts';
@@ -18,7 +19,8 @@ export default defineAnswer(async (request, worker) => {
     size_bytes: object.sizeBytes,
     last_modified: object.lastModified,
   }));
-  const notices = [noticeOfFiles(listing), ...preview.notices];
+  const census = describeCensus(listing.census);
+  const notices = [noticeOfFiles(listing), ...(census ? [{ message: census }] : []), ...preview.notices];
   await sql`
     select s3_connector_private.answer_preview(
       ${request.id}, ${jsonb(files)}, ${jsonb(preview.columns)}, ${jsonb(notices)}

@@ -57,7 +57,11 @@ ${actionWithSql(request, 'check', { name })}
 ${actionWithSql(request, 'audit', { name })}
 </ul>
 ${isPaused && canConfigure && html`<p><a href="${link('/setup', { name, step: 'pattern' })}">Change its settings</a></p>`}
-${allowed.has('drop_connector') && html`<details><summary>Drop this connector</summary><ul class="actions">${actionWithSql(request, 'drop_connector', { name }, 'Deletes the connector with its files and their history. The table and its rows stay.')}</ul></details>`}`;
+${allowed.has('drop_connector') && html`<details><summary>Drop this connector</summary>${isPaused ? dropButton(request, name) : html`<p class="note">It is running. Pause it before you drop it.</p>`}</details>`}`;
+}
+
+function dropButton(request: PageRequest, name: string): Html {
+  return html`<ul class="actions">${actionWithSql(request, 'drop_connector', { name }, 'Deletes the connector with its files and their history. The table and its rows stay.')}</ul>`;
 }
 
 function facts(row: FlowRow & { marker?: string | null; last_success_at?: Date | null }): Html {

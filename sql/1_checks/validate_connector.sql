@@ -60,14 +60,6 @@ begin
     perform s3_connector_private.refuse_setting('bucket', 'be a bucket''s name: 3 to 63 of a-z, 0-9, dot and hyphen', c.bucket,
       'Give only the name, without s3:// and without a path. The path belongs in pattern.');
   end if;
-  if c.pattern = '' or c.pattern like '/%' or c.pattern like 's3://%' or octet_length(c.pattern) > 4096 then
-    perform s3_connector_private.refuse_setting('pattern', 'be a glob over keys, such as data/**/*.csv, of at most 4096 bytes', c.pattern,
-      'Leave out the leading slash and the bucket. ** matches all keys.');
-  end if;
-  if s3_connector_private.glob_fault(c.pattern) is not null then
-    perform s3_connector_private.refuse_setting('pattern', s3_connector_private.glob_fault(c.pattern), c.pattern,
-      'To match a special character itself, put a backslash before it: \[ \{ \*.');
-  end if;
   if c.start_after = '' or octet_length(c.start_after) > 1024 or c.start_after like 's3://%' then
     perform s3_connector_private.refuse_setting('start_after', 'be a key, of at most 1024 bytes', c.start_after,
       'Example: data/2026/01.csv, without the bucket. Null starts with the first key.');
@@ -214,6 +206,7 @@ begin
     perform s3_connector_private.validate_name(new, context);
   end if;
   perform s3_connector_private.validate_source(new);
+  perform s3_connector_private.validate_keys(new);
   perform s3_connector_private.validate_access(new);
   perform s3_connector_private.validate_format(new);
   perform s3_connector_private.validate_target(new);

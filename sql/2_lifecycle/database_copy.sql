@@ -42,6 +42,7 @@ begin
   -- Here these are other tables' oids, or none's.
   update s3_connector.files f set lineage_table = null, replaces_table = null
   where f.lineage_table is not null or f.replaces_table is not null;
+  update s3_connector_private.dropped_connectors d set target_oid = null where d.target_oid is not null;
   -- After a restore of only the data, the totals may count files twice or not at all.
   perform s3_connector_private.count_totals();
   -- Queues the files that were running in the original, so that they are paused too. No attempt has begun here, even if a

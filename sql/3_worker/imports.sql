@@ -6,6 +6,8 @@ declare
   connector s3_connector.connectors;
   was_ready boolean;
 begin
+  -- First, because it locks the progress, which the lock order has before the queue.
+  perform s3_connector_private.poll_if_idle(connector_name);
   select c.* into connector from s3_connector.connectors c where c.name = dispatch_next.connector_name;
   select p.table_ready into was_ready from s3_connector_private.progress p where p.connector_name = connector.name;
   if not was_ready and s3_connector_private.table_exists(connector.target_table) then
@@ -18,7 +20,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.dispatch_next(text) is
-  'Queues the files that waited for the slot of a file that ended, or for the table that it created.';
+  'Queues the files that waited for the slot of a file that ended, or for the table that it created; after the last file, the poll that stops the connector.';
 
 create or replace function s3_connector_private.has_free_slot(connector_name text)
 returns boolean language plpgsql set search_path = pg_catalog, pg_temp as $$

@@ -107,6 +107,7 @@ begin
     (commit_poll.connector_name, poll_started_at, extract(epoch from clock_timestamp() - poll_started_at),
      new_keys_listed, new_keys_matched, coalesce(cardinality(enqueued), 0), new_list_requests);
   perform s3_connector_private.admit_noted(connector_name);
+  perform s3_connector_private.stop_if_caught_up(connector_name);
   return coalesce(cardinality(enqueued), 0);
 end;
 $$;

@@ -29,7 +29,7 @@ create or replace function s3_connector_private.refuse_foreign_key(connector s3_
 returns void language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
   -- An error message quotes the file's content. The worker may read more of the bucket than the caller.
-  if key ~ s3_connector_private.glob_regex(connector.pattern)
+  if s3_connector_private.takes_key(connector, key)
     or exists (select from pg_roles r where r.rolname = connector.owner and pg_has_role(session_user, r.oid, 'member'))
     or exists (select from s3_connector.files f where f.connector_name = connector.name and f.key = refuse_foreign_key.key) then
     return;

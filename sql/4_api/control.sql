@@ -93,6 +93,7 @@ begin
   perform s3_connector_private.stop_attempt(file.attempt_id);
   update s3_connector.files f
   set status = 'cancelled', worker_id = null, attempt_id = null, next_attempt_at = null where f.id = file.id;
+  perform s3_connector_private.poll_if_idle(name);
   perform s3_connector_private.drop_from_queue(file);
   if file.replaces is not null then
     raise notice 'the table keeps the % rows of the version of file % that was imported before', file.rows_imported, quote_literal(file.key)
@@ -121,9 +122,9 @@ comment on function s3_connector.set_marker(text, text) is
 create or replace function s3_connector.drop_connector(name text)
 returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
-  perform s3_connector.pause(name);
+  perform s3_connector_private.require_connector(name);
   delete from s3_connector.connectors c where c.name = drop_connector.name;
 end;
 $$;
 comment on function s3_connector.drop_connector(text) is
-  'Deletes the connector with its jobs, files and history. The target table and its rows stay.';
+  'Deletes a paused connector with its jobs, files and history. An import that is still running is rolled back; rows that were imported before stay in the table.';

@@ -2,7 +2,7 @@
  * The walk of an "audit": lists the keys behind the marker and compares them with the files, one page at a time. It can stop
  * after any page.
  */
-import { compileGlob, type Glob } from '../glob.ts';
+import type { Glob } from '../glob.ts';
 import { compareKeys, laterKey } from '../keys.ts';
 import type { ListPage, Source, SourceObject } from '../sources/source.ts';
 import type { WorkerContext } from '../task.ts';
@@ -36,7 +36,7 @@ export async function walk(
   { maxRequests, signal }: WalkLimits,
 ): Promise<WalkEnd> {
   const { connector, marker, lists } = audit;
-  const glob = compileGlob(connector.pattern);
+  const glob = compileMatcher(connector);
   const source = sources.open(connector, lists);
   let following: string | undefined;
   if (marker !== null) {

@@ -72,6 +72,8 @@ export interface ConnectorsTable {
   stop_when_caught_up: Generated<boolean>;
   requester_pays: Generated<boolean>;
   path_style: boolean | null;
+  exclude: string[] | null;
+  include_hidden: Generated<boolean>;
   state: Generated<'running' | 'paused'>;
   owner: Generated<string>;
   created_at: Generated<Timestamp>;

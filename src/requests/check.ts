@@ -1,13 +1,15 @@
 /** Answers `call s3_connector.check(name)`: tries everything that an import needs. */
+import { sql } from 'kysely';
 import { ConnectorError, locate } from '../errors.ts';
 import type { Listing } from '../list.ts';
 import type { Source } from '../sources/source.ts';
 import type { WorkerContext } from '../task.ts';
+import { describeCensus } from './census.ts';
 import { checkRole } from './check_role.ts';
 import { checkServer } from './check_server.ts';
 import { checkGrants, checkTarget } from './check_target.ts';
 import type { Request } from './request.ts';
-import { listFirst, readByte, sampleOf } from './sample.ts';
+import { type FirstKeys, listFirst, readByte, sampleOf } from './sample.ts';
 import type { Step, StepResult } from './step.ts';
 
 /** Runs all steps in order, also after one fails. */
@@ -31,6 +33,7 @@ export async function checkConnector(request: Request, worker: WorkerContext): P
   const sample = listed && sampleOf(listed.listing);
   const target = await attempt('target', () => checkTarget(worker, request, sample));
   await attempt('grants', () => checkGrants(worker, request, target?.columns ?? []));
+  await attempt('repeats', () => checkRepeats(worker, request));
   return steps;
 }
 
@@ -51,11 +54,19 @@ async function checkCredentials(source: Source): Promise<StepResult> {
   return { message: await source.credentials() };
 }
 
-async function checkList(source: Source, { connector }: Request): Promise<StepResult & { listing: Listing }> {
+async function checkList(
+  source: Source,
+  { connector }: Request,
+): Promise<StepResult & { listing: FirstKeys }> {
   const listing = await listFirst(source, connector, { places: 1000, maxRequests: 1 });
   return {
     listing,
-    message: `${listing.keysMatched} of the first ${listing.keysListed} keys match ${connector.pattern}`,
+    message: [
+      `${listing.keysMatched} of the first ${listing.keysListed} keys match ${connector.pattern}`,
+      describeCensus(listing.census),
+    ]
+      .filter(Boolean)
+      .join('; '),
     ...(listing.keysMatched === 0
       ? { hint: 'If there should be files by now, compare the pattern with the keys in the bucket.' }
       : {}),
@@ -67,6 +78,16 @@ async function checkGet(source: Source, listing: Listing, signal: AbortSignal): 
   if (!object) return { message: 'nothing to get yet: no key matches' };
   await readByte(source, object, { offset: 0, signal });
   return { message: `got the first byte of ${object.key}` };
+}
+
+/** Says which files another connector, or a dropped one, has imported into the same table. */
+async function checkRepeats({ control }: WorkerContext, { connector }: Request): Promise<StepResult> {
+  const { rows } = await sql<Required<StepResult>>`
+    select r.message, r.hint from s3_connector.connectors c
+    cross join lateral s3_connector_private.describe_repeats(c) r where c.name = ${connector.name}`.execute(
+    control.db,
+  );
+  return rows[0] ?? { message: 'no file of another connector would come into the table again' };
 }
 
 function requireListing(listed: { listing: Listing } | undefined): Listing {

@@ -5,13 +5,19 @@ import type { Connector } from '../db/schema.ts';
 import { fetchFor } from '../fetch.ts';
 import type { FilePart } from '../formats/format.ts';
 import { FORMATS } from '../formats/registry.ts';
-import { compileGlob } from '../glob.ts';
 import { takeSession } from '../import/session.ts';
 import { type Listing, listMatching } from '../list.ts';
+import { compileMatcher } from '../matcher.ts';
+import { isArchived } from '../sources/archived.ts';
 import type { Source, SourceObject } from '../sources/source.ts';
 import { toImportError } from '../sql_errors.ts';
 import type { WorkerContext } from '../task.ts';
+import { type Census, countedSource } from './census.ts';
 import type { Request } from './request.ts';
+
+export interface FirstKeys extends Listing {
+  census: Census;
+}
 
 /** For requests, no object is too young. */
 const NEVER = new Date(8.64e15);
@@ -21,14 +27,18 @@ export async function listFirst(
   source: Source,
   connector: Connector,
   limits: { places: number; maxRequests: number },
-): Promise<Listing> {
+): Promise<FirstKeys> {
   const start = { marker: connector.start_after, scanPosition: null };
-  return await listMatching(source, compileGlob(connector.pattern), start, { ...limits, youngerThan: NEVER });
+  const matcher = compileMatcher(connector);
+  const counted = countedSource(source, matcher);
+  const listing = await listMatching(counted.source, matcher, start, { ...limits, youngerThan: NEVER });
+  return { ...listing, census: counted.census };
 }
 
-/** Returns the first file that is not empty. */
-export function sampleOf(listing: Listing): SourceObject | undefined {
-  return listing.objects.find((object) => object.sizeBytes > 0);
+/** Returns the first file that is not empty; an archived one only if all are. */
+export function sampleOf({ objects }: Listing): SourceObject | undefined {
+  const filled = objects.filter((object) => object.sizeBytes > 0);
+  return filled.find((object) => !isArchived(object)) ?? filled[0];
 }
 
 /** Fetches one byte of an object; nothing if it is empty. */

@@ -7,8 +7,8 @@ import { describeError } from '../errors.ts';
 import { QueueTurns } from '../events/queue_turns.ts';
 import { type ObjectEvent, objectEvents } from '../events/s3_event.ts';
 import { takeEvents } from '../events/take.ts';
-import { compileGlob } from '../glob.ts';
 import { log } from '../log.ts';
+import { compileMatcher } from '../matcher.ts';
 import type { S3Sources } from '../sources/s3.ts';
 import { LONGEST_WAIT_SECONDS, SqsQueues } from '../sources/sqs.ts';
 import { repeatUntilAborted, waitOrAbort } from '../waiting.ts';
@@ -152,8 +152,8 @@ export class EventQueues {
     const events = messages.flatMap((message) => message.events);
     const kept = new Set<ObjectEvent>();
     for (const connector of await this.#connectorsOf(url, events)) {
-      const glob = compileGlob(connector.pattern);
-      const wanted = events.filter(({ bucket, key }) => bucket === connector.bucket && glob.matches(key));
+      const matcher = compileMatcher(connector);
+      const wanted = events.filter(({ bucket, key }) => bucket === connector.bucket && matcher.matches(key));
       if (wanted.length === 0) continue;
       const taken = await this.#take(url, connector, wanted, signal);
       if (!taken) for (const event of wanted) kept.add(event);
@@ -194,7 +194,7 @@ export class EventQueues {
       .selectAll()
       .where('event_queue_url', '=', url)
       .where('state', '=', 'running')
-      .where('bucket', 'in', [...new Set(events.map(({ bucket }) => bucket))])
+      .where('bucket', 'in', [...new Set(events.map((bucket) => bucket))])
       .execute();
   }
 }

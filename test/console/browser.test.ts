@@ -139,7 +139,7 @@ test(
     await arrive('weather/2026-02-01.csv');
     await page.getByRole('link', { name: 'weather/2026-02-01.csv' }).waitFor();
     assert.equal(await page.getByLabel('File name').inputValue(), 'half a wo');
-    assert.equal(await page.getByRole('button', { name: 'Drop connector' }).isVisible(), true);
+    assert.equal(await page.getByText('Pause it before you drop it').isVisible(), true);
     // The row has moved down, and the focus is still on that file's button.
     assert.equal(await page.evaluate('document.activeElement.ariaLabel'), 'Retry weather/2026-01-30.csv');
 
@@ -214,7 +214,7 @@ test('a connector is created step by step, and each step shows the SQL that it r
         (select jsonb_agg(m order by source_column) from s3_connector.column_mappings m) as m
       from s3_connector.connectors c where name = 'air'`);
   const made = await row();
-  await world.db.query("select s3_connector.drop_connector('air')");
+  await world.db.query("select s3_connector.pause('air'); select s3_connector.drop_connector('air')");
   await world.db.query(shown!);
   assert.deepEqual(await row(), made);
 });

@@ -135,10 +135,12 @@ test('a role sees no button that PostgreSQL would refuse, on any page', async ()
   url.username = role.name;
   url.password = role.password;
   const console = await openConsole(url.href);
+  await world.insertConnector({ name: 'resting', pattern: 'r/*', target_table: 'resting', state: 'paused' });
   const paths = [
     '/',
     '/workers',
     CONNECTOR,
+    `/connector?${new URLSearchParams({ name: 'resting' })}`,
     ...(await world.settled(NAME)).map(({ key }) => `/file?${new URLSearchParams({ name: NAME, key })}`),
   ];
   /** The actions of all pages, and the links to the setup. */

@@ -21,7 +21,9 @@ const ALWAYS = Number.POSITIVE_INFINITY;
 /** Ends outages of earlier tests; a connector waits for an hour, so that the test decides when its bucket is asked. */
 async function startOver(): Promise<void> {
   await server.open();
-  await db.query('select s3_connector.drop_connector(name) from s3_connector.connectors');
+  await db.query(
+    'select s3_connector.pause(name) from s3_connector.connectors; delete from s3_connector.connectors',
+  );
   server.faults.clear();
   server.requests.reset();
   await wait('1 hour');

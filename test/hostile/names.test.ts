@@ -81,6 +81,7 @@ test('keys of every kind work, also at the maximum length in S3', async () => {
   await world.insertConnector({
     name: 'keys',
     pattern: 'keys/**',
+    include_hidden: true,
     target_table: 'keyed',
     file_id_column: 'file_id',
   });

@@ -247,7 +247,7 @@ test('the whole life of connectors runs none of the traps', async () => {
   await worker.end('SIGKILL');
   world.put('keyed/4.csv', 'n,s\n4,f\n');
   await world.startWorker();
-  await operator.query("select s3_connector.drop_connector('made')");
+  await operator.query("select s3_connector.pause('made'); select s3_connector.drop_connector('made')");
   await withJobsDue(db, () => world.pollAndSettle('keyed'));
   assert.equal(await traps.sprung(), null);
 });

@@ -25,7 +25,7 @@ async function check(name: string): Promise<Record<string, Step>> {
   );
   assert.deepEqual(
     steps.map(({ step }) => step),
-    ['credentials', 'assume role', 'list', 'get', 'server', 'target', 'grants'],
+    ['credentials', 'assume role', 'list', 'get', 'server', 'target', 'grants', 'repeats'],
   );
   return Object.fromEntries(steps.map((step) => [step.step, step]));
 }
@@ -46,11 +46,11 @@ test('if all is well, every step of a check says what it found, in checks and in
   const steps = await check('well');
   assert.deepEqual(failed(steps), []);
   assert.match(steps.credentials!.message, /environment variables/);
-  assert.match(steps.list!.message, /^2 of the first 2 keys match well\/\*$/);
+  assert.match(steps.list!.message, /^2 of the first 2 keys match well\/\*; of the keys listed, 1 empty$/);
   assert.match(steps.get!.message, /well\/full.csv/);
   assert.match(steps.target!.message, /"public"."well" is a table; 2 of the 2 columns .* go into n, label/);
   const { notices } = await call(db, "call s3_connector.check('well')");
-  assert.equal(notices.length, 7);
+  assert.equal(notices.length, 8);
   assert.match(notices[5]!.message, /^target: ok, "public"."well" is a table/);
   const all = JSON.stringify([steps, notices]);
   assert.ok(!/reader/.test(all), 'neither key id nor secret');
@@ -214,4 +214,32 @@ test('a check shows missing grants as the statements that give them', async () =
   assert.equal((await grants('making')).hint, `grant create on schema public to ${owner.name};`);
   await db.query(`grant insert (n) on granted to ${owner.name}`);
   assert.equal((await grants('granted')).ok, true);
+});
+
+test('a check and a preview count what is hidden, excluded, archived and empty', async () => {
+  const store = world.server.store;
+  const archived = { headers: { 'x-amz-storage-class': 'DEEP_ARCHIVE' } };
+  store.put(world.bucket, 'seen/a.csv', 'n\n1\n', archived);
+  store.put(world.bucket, 'seen/b.csv', 'n\n1\n', { headers: { 'x-amz-storage-class': 'GLACIER_IR' } });
+  for (const key of ['c.csv', 'd.csv']) world.put(`seen/${key}`, '');
+  for (const key of ['_tmp/e.csv', '_f.csv', '.g.csv', 'x/h.csv', 'other.txt'])
+    world.put(`seen/${key}`, 'n\n1\n');
+  world.put('seen/folder/', '');
+  await insert({ name: 'seen', pattern: 'seen/**/*.csv', target_table: 'seen', exclude: ['seen/x/*'] });
+  const counts =
+    'of the keys listed, 3 hidden (a part of the key begins with _ or a dot), 1 left out by exclude, 1 archived, 2 empty';
+  const { list, get } = await check('seen');
+  assert.equal(list!.message, `4 of the first 10 keys match seen/**/*.csv; ${counts}`);
+  assert.match(get!.message, /seen\/b\.csv/, 'an archived object is no sample');
+  const { notices } = await call(db, "call s3_connector.preview('seen')");
+  assert.deepEqual(
+    notices.map(({ message }) => message),
+    ['4 matching keys, which are all; 10 keys listed', counts],
+  );
+  assert.deepEqual(
+    (
+      await db.query("select key from s3_connector.preview_files where connector_name = 'seen' order by key")
+    ).map(({ key }) => key),
+    ['seen/a.csv', 'seen/b.csv', 'seen/c.csv', 'seen/d.csv'],
+  );
 });

@@ -33,6 +33,7 @@ test('a preview shows keys in order with sizes, and columns with the table that 
   );
   assert.deepEqual(await preview('made'), [
     { message: '2 matching keys, which are all; 3 keys listed', hint: undefined },
+    { message: 'of the keys listed, 1 empty', hint: undefined },
   ]);
   assert.deepEqual(await files('made'), [
     { key: 'made/1-empty.csv', size_bytes: 0 },

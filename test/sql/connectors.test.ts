@@ -78,6 +78,17 @@ test('inserting, pausing, resuming, changing and dropping a connector update its
     'in key order again',
   );
 
+  for (const statement of [
+    "select s3_connector.drop_connector('life')",
+    "delete from s3_connector.connectors where name = 'life'",
+  ]) {
+    await assert.rejects(db.query(statement), {
+      code: '55006',
+      message: "cannot delete connector 'life', because it is running: pause it first",
+      hint: "Pause it: select s3_connector.pause('life');",
+    });
+  }
+  await db.query("select s3_connector.pause('life')");
   await db.query("select s3_connector.drop_connector('life')");
   assert.deepEqual(
     (await jobs()).filter((key) => key.endsWith('life') || imports.includes(key)),

@@ -133,6 +133,7 @@ describe('an admin', () => {
     await may('admin', "delete from s3_connector.column_mappings where connector_name = 'still mine'");
     await may('admin', "delete from s3_connector.connectors where name = 'still mine'");
     await may('admin', insertOf('mine'));
+    await may('admin', "select s3_connector.pause('mine')");
     await may('admin', "select s3_connector.drop_connector('mine')");
     assert.deepEqual(await db.query("select from s3_connector_queue.jobs where key like 'poll:%mine'"), []);
   });

@@ -108,8 +108,12 @@ const LIFE: Action[] = [
     (select id from s3_connector.files where connector_name = $1 and status = 'success' limit 1)`),
   on(`update s3_connector.files set finished_at = finished_at - interval '50 minutes' where id =
     (select id from s3_connector.files where connector_name = $1 and status = 'success' order by random() limit 1)`),
-  (client, random) =>
-    random(10) === 0 ? client.query('select s3_connector.drop_connector($1)', [pick(random, NAMES)]) : null!,
+  async (client, random) => {
+    if (random(10) > 0) return;
+    const name = pick(random, NAMES);
+    await client.query('select s3_connector.pause($1)', [name]);
+    await client.query('select s3_connector.drop_connector($1)', [name]);
+  },
   (client) => client.query('select s3_connector_private.fold_totals()'),
   (client) => client.query('select s3_connector_private.rescue_files()'),
 ];
@@ -288,7 +292,7 @@ test('a dropped connector leaves no totals', async () => {
   await db.query(insert, ['dropped', null]);
   await db.query(enqueue, ['dropped', objects(['1', '2'])]);
   await db.query('select s3_connector_private.fold_totals()');
-  await db.query("select s3_connector.drop_connector('dropped')");
+  await db.query("select s3_connector.pause('dropped'); select s3_connector.drop_connector('dropped')");
   await db.query('select s3_connector_private.fold_totals()');
   assert.deepEqual(
     await db.query("select from s3_connector_private.totals where connector_name = 'dropped'"),

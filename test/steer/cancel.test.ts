@@ -257,7 +257,7 @@ test('a cancel stops the type inference on a first file', async () => {
   assert.deepEqual(await db.query("select from pg_class where relname = 'inferred'"), []);
 });
 
-test('dropping a connector stops its import', async () => {
+test('dropping a paused connector rolls back the import that is still running', async () => {
   await slowTable('dropped', 0.01);
   const fault = server.faults.order({ operation: 'GetObject', key: 'dropped/2.csv', stall: { after: 5 } });
   world.put('dropped/1.csv', csv(100_000));
@@ -268,7 +268,7 @@ test('dropping a connector stops its import', async () => {
     "select from s3_connector.running_files where connector_name = 'dropped' and rows_copied > 5",
     (rows) => rows.length === 1,
   );
-  await db.query("select s3_connector.drop_connector('dropped')");
+  await db.query("select s3_connector.pause('dropped'); select s3_connector.drop_connector('dropped')");
   await until('no backend is left', async () => (await db.query(BACKENDS)).length === 0);
   await until('no spool file is left', async () => (await world.spooled()).length === 0);
   assert.equal(await count('dropped'), 0);

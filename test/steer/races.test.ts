@@ -168,11 +168,13 @@ for (const [what, end] of [
     const name = `polled_${what}`;
     await queued(name);
     // Both lock the connector's progress, which the poll must not hold at that time.
-    for (const call of ['set_marker($1, null)', 'drop_connector($1)']) {
+    for (const calls of [['set_marker($1, null)'], ['pause($1)', 'drop_connector($1)']]) {
       await inTurn(
         () => person.query('select s3_connector_private.require_connector($1)', [name]),
         () => end(name),
-        () => person.query(`select s3_connector.${call}`, [name]),
+        async () => {
+          for (const call of calls) await person.query(`select s3_connector.${call}`, [name]);
+        },
       );
     }
     assert.deepEqual(await db.query('select from s3_connector.polls where connector_name = $1', [name]), []);
@@ -218,7 +220,7 @@ test('a retry that is due during an outage waits in the queue, and starts after 
 test('an outage that is recorded while its connector is being dropped is deleted', async () => {
   await queued('dropped');
   await inTurn(
-    () => person.query("select s3_connector.drop_connector('dropped')"),
+    () => person.query("select s3_connector.pause('dropped'); select s3_connector.drop_connector('dropped')"),
     () => noteOutage(worker, 'dropped'),
   );
   assert.deepEqual(await db.query("select from s3_connector_queue.jobs where key = 'poll:dropped'"), []);

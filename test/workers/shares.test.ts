@@ -169,7 +169,9 @@ test('a thousand polls of a bucket that hangs delay no import', async () => {
   );
   assert.ok(waiting > 900, `${waiting} polls still wait`);
   server.faults.clear();
-  await db.query('select s3_connector.drop_connector(name) from s3_connector.connectors');
+  await db.query(
+    'select s3_connector.pause(name) from s3_connector.connectors; delete from s3_connector.connectors',
+  );
   await worker.end('SIGTERM');
 });
 
@@ -241,7 +243,9 @@ test('owners whose buckets hang leave places for the polls of others', async () 
     (rows) => rows.length === 0,
   );
   server.faults.clear();
-  await db.query('select s3_connector.drop_connector(name) from s3_connector.connectors');
+  await db.query(
+    'select s3_connector.pause(name) from s3_connector.connectors; delete from s3_connector.connectors',
+  );
   await worker.end('SIGTERM');
 });
 
