@@ -17,7 +17,7 @@ export interface StoredObject {
   /** In whole seconds, as S3 stores it. */
   readonly lastModified: Date;
   readonly body: Buffer | { readonly path: string };
-  /** Headers that a GET returns: `content-type`, `x-amz-meta-*` and others. */
+  /** Headers that a GET returns: `content-type`, `x-amz-storage-class`, `x-amz-meta-*` and others. */
   readonly headers: Readonly<Record<string, string>>;
   /** Base64 by algorithm (`crc32`). Clients send them with a PUT, and a GET can return them. */
   readonly checksums: Readonly<Record<string, string>>;

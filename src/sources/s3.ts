@@ -167,6 +167,7 @@ class S3Source implements Source {
       etag: answer.ETag,
       sizeBytes: answer.ContentLength,
       lastModified: answer.LastModified ?? new Date(0),
+      storageClass: answer.StorageClass,
     };
   }
 

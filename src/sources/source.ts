@@ -8,6 +8,8 @@ export interface SourceObject {
   etag: string;
   sizeBytes: number;
   lastModified: Date;
+  /** S3's name of it, such as `GLACIER`; undefined where the source does not say. A HEAD never says `STANDARD`. */
+  storageClass?: string | undefined;
 }
 
 export interface ListOptions {
