@@ -229,33 +229,30 @@ class S3Source implements Source {
     return { abortSignal: signal ? AbortSignal.any([timeout, signal]) : timeout };
   }
 
+  /** Sends a request. Repeats it after a refusal that tells about the place, or once with new credentials. */
   async #ask<T>(asked: Asked, request: (client: S3Client, place: Place) => Promise<T>): Promise<T> {
     const context = { ...asked, bucket: this.#bucket };
     try {
-      for (let repairs = 0; ; repairs += 1) {
+      for (let renewed = false, repairs = 0; ; repairs += 1) {
         const client = this.#client;
         try {
           return await request(client, this.#place);
         } catch (error) {
-          if (repairs === MAX_REPAIRS || !(await this.#repair(client, error, context))) throw error;
+          if (repairs === MAX_REPAIRS) throw error;
+          const found = await this.#findOut(client, error, context);
+          if (found) {
+            this.#clients.places.note(this.#settings, found);
+          } else {
+            if (renewed || !hasExpired(error, context)) throw error;
+            await renewCredentials(client);
+            renewed = true;
+          }
         }
       }
     } catch (error) {
       if (error instanceof Transcoded) throw decompressed(asked.what);
       throw toConnectorError(error, context);
     }
-  }
-
-  /** Notes what the error tells about the place, or renews credentials. Returns whether the request can be repeated. */
-  async #repair(client: S3Client, error: unknown, context: ErrorContext): Promise<boolean> {
-    const found = await this.#findOut(client, error, context);
-    if (found) {
-      this.#clients.places.note(this.#settings, found);
-      return true;
-    }
-    if (!hasExpired(error, context)) return false;
-    await renewCredentials(client);
-    return true;
   }
 
   /** Returns what the error tells about the place, if it is new and the connector does not say otherwise. */

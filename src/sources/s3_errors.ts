@@ -69,11 +69,15 @@ const MAX_QUOTED = 500;
 const QUOTES_REQUEST = /security-token|signature=|credential=|authorization:|AWS4-HMAC|customer-key:/i;
 const ACCESS_KEY_ID = /\bA[KS]IA[A-Z0-9]{12,}\b/g;
 
+/** What the SDK adds about an answer that is no XML, such as a proxy's page. */
+const FOR_DEVELOPERS = /\s*Deserialization error: to see the raw response.*/s;
+
 /** Returns AWS's own code and message, to be shown after ours. */
 function quote(error: unknown): string {
   const { name, message } = describe(error);
   const said = message === NO_MESSAGE || QUOTES_REQUEST.test(message) ? '' : message;
   const text = said
+    .replace(FOR_DEVELOPERS, '')
     .replaceAll(ACCESS_KEY_ID, '<access key id>')
     .replaceAll(/\s+/g, ' ')
     .trim()

@@ -20,12 +20,15 @@ afterEach(async () => {
   await world.stopWorkers();
 });
 
-/** The endpoint for credentials of a container. */
+/** The endpoint for credentials of a container, and the metadata service of a machine. */
 let failing = true;
-const endpoint = createServer((_, response) => {
+const endpoint = createServer(({ url }, response) => {
   if (failing) return void response.writeHead(500).end('out of order');
+  if (url === '/latest/api/token') return void response.end('token');
+  if (url!.endsWith('/security-credentials/')) return void response.end('role');
   response.end(
     JSON.stringify({
+      Code: 'Success',
       AccessKeyId: 'container',
       SecretAccessKey: 'container-secret',
       Token: 'none',
@@ -35,7 +38,7 @@ const endpoint = createServer((_, response) => {
 });
 await new Promise<void>((resolve) => endpoint.listen(0, '127.0.0.1', resolve));
 after(() => endpoint.close().closeAllConnections());
-const endpointUrl = `http://127.0.0.1:${(endpoint.address() as AddressInfo).port}/credentials`;
+const endpointUrl = `http://127.0.0.1:${(endpoint.address() as AddressInfo).port}`;
 world.credentials.push({
   accessKeyId: 'container',
   secretAccessKey: 'container-secret',
@@ -59,21 +62,31 @@ async function step(name: string): Promise<{ ok: boolean; message: string; hint:
   );
 }
 
-test('credentials that an endpoint refuses for a while are a passing error, and cost no file an attempt', async () => {
-  await world.startWorker({ ...NO_KEYS, AWS_CONTAINER_CREDENTIALS_FULL_URI: endpointUrl });
-  const first = await step('container');
-  assert.deepEqual([first.ok, /it answers 500/.test(first.message)], [false, true], first.message);
-  await db.query("select s3_connector.resume('container')");
-  const [poll] = await db.waitFor<{ error_code: string }>(
-    "select error_code from s3_connector.polls where connector_name = 'container'",
-    ([found]) => found !== undefined,
-  );
-  assert.equal(poll!.error_code, 'credentials_unavailable');
-  failing = false;
-  world.put('container/1.csv', 'n\n1\n');
-  const [file] = await world.pollAndSettle('container');
-  assert.deepEqual([file!.status, file!.attempts], ['success', 1], file!.error_message ?? '');
-});
+for (const [what, name, env] of [
+  [
+    "a container's endpoint",
+    'container',
+    { AWS_CONTAINER_CREDENTIALS_FULL_URI: `${endpointUrl}/credentials` },
+  ],
+  ["a machine's metadata service", 'machine', { AWS_EC2_METADATA_SERVICE_ENDPOINT: endpointUrl }],
+] as const) {
+  test(`credentials that ${what} refuses for a while are a passing error, and cost no file an attempt`, async () => {
+    failing = true;
+    await world.startWorker({ ...NO_KEYS, ...env });
+    const first = await step(name);
+    assert.deepEqual([first.ok, /it answers 500/.test(first.message)], [false, true], first.message);
+    await db.query(`select s3_connector.resume('${name}')`);
+    const [poll] = await db.waitFor<{ error_code: string }>(
+      `select error_code from s3_connector.polls where connector_name = '${name}'`,
+      ([found]) => found !== undefined,
+    );
+    assert.equal(poll!.error_code, 'credentials_unavailable');
+    failing = false;
+    world.put(`${name}/1.csv`, 'n\n1\n');
+    const [file] = await world.pollAndSettle(name);
+    assert.deepEqual([file!.status, file!.attempts], ['success', 1], file!.error_message ?? '');
+  });
+}
 
 test('a web identity that STS refuses is no missing right on the bucket', async () => {
   const token = join(world.spoolDir, 'token');

@@ -212,6 +212,12 @@ test('the same code means another thing in an answer of STS than in one of S3', 
   );
 });
 
+test("a proxy's page is named as such, without advice for developers", () => {
+  const message =
+    '@aws-sdk XML parse error: mismatched tags.\n  Deserialization error: to see the raw response, inspect the hidden field {error}.$response on this object.';
+  assert.match(said('Error', message, 'list').message, /: Error: @aws-sdk XML parse error: mismatched tags$/);
+});
+
 test('an error that is known already is left as it is', () => {
   const known = new ConnectorError('no_etag', 'known');
   assert.equal(toConnectorError(known, { request: 'list', bucket: 'b', what: 'k' }), known);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { type BucketServer, startBucketServer } from '../../embedded/bucket/server.ts';
+import { describePolicies } from '../../src/sources/s3_policies.ts';
 import { type ConnectorColumns, NEVER_AGAIN, openWorld } from '../support/world.ts';
 
 // How requests name their bucket: in path style or virtual-hosted, below a path, by an access point, with other servers' names.
@@ -198,4 +199,21 @@ test('an endpoint with a query, a user or dots in its path is refused', async ()
       world.insertConnector({ name: 'bad', endpoint, pattern: '*', target_table: 't' }),
       /endpoint must be/,
     );
+});
+
+test('the policies of a role name an access point by its own ARN', () => {
+  const arn = 'arn:aws:s3:eu-west-1:123456789012:accesspoint/my-ap';
+  const text = describePolicies({
+    roleArn: 'arn:aws:iam::123456789012:role/r',
+    externalId: 'p/s',
+    bucket: arn,
+    prefix: 'data/',
+    principal: null,
+  });
+  const { Statement } = JSON.parse(text.split('Permission policy of the role:\n')[1]!);
+  assert.deepEqual(
+    Statement.map(({ Resource }: { Resource: string }) => Resource),
+    [arn, `${arn}/object/data/*`],
+  );
+  assert.deepEqual(Statement[0].Condition, { StringLike: { 's3:prefix': 'data/*' } });
 });
