@@ -2,6 +2,7 @@
 import { ConnectorError } from './errors.ts';
 import type { LogSettings } from './log.ts';
 import { DATABASE_SETTINGS, LOG_SETTINGS, readSettings, WORKER_SETTINGS } from './settings.ts';
+import type { CustomerKey } from './sources/s3_customer_keys.ts';
 
 export interface Config {
   databaseUrl: string;
@@ -13,6 +14,8 @@ export interface Config {
   spoolDir: string;
   /** Endpoints that connectors may name, as origins (`https://host:port`). */
   allowedEndpoints: readonly string[];
+  /** Keys of objects that are encrypted with a key of their owner (SSE-C). */
+  customerKeys: readonly CustomerKey[];
   /** The external id with which roles are assumed, `<PROJECT_ID>/<SERVICE_ID>`; null if either is not set. */
   externalId: string | null;
   timeouts: Timeouts;
@@ -53,6 +56,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     concurrency: given.WORKER_CONCURRENCY,
     spoolDir: given.SPOOL_DIR,
     allowedEndpoints: given.S3_ALLOWED_ENDPOINTS,
+    customerKeys: given.S3_SSE_C_KEYS,
     externalId:
       given.PROJECT_ID !== null && given.SERVICE_ID !== null
         ? `${given.PROJECT_ID}/${given.SERVICE_ID}`

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { ConnectorError } from './errors.ts';
 import { LOG_FORMATS, LOG_LEVELS } from './log.ts';
 import type { LogLevel } from './log_line.ts';
+import { type CustomerKey, parseCustomerKey } from './sources/s3_customer_keys.ts';
 
 /** What a setting's value may be, and how its text is read. */
 interface Kind<Value> {
@@ -68,6 +69,10 @@ export const WORKER_SETTINGS = {
   S3_ALLOWED_ENDPOINTS: setting(urlOrigins(), {
     purpose:
       'URLs of S3-compatible servers and queues that connectors may name, separated by commas. AWS is always allowed.',
+  }),
+  S3_SSE_C_KEYS: setting(customerKeys(), {
+    purpose:
+      'Keys of objects that are encrypted with a key of their owner (SSE-C), separated by commas: bucket=key or bucket/prefix=key, with the 32 bytes of the key in base64. For a connector with an endpoint: https://host/bucket/prefix=key.',
   }),
   PROJECT_ID: setting(externalIdPart(), {
     purpose:
@@ -197,6 +202,25 @@ function urlOrigins(): Kind<string[]> {
       .map((url) => {
         if (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) return new URL(url).origin;
         throw badSetting(name, 'URLs, separated by commas', url);
+      });
+  return { preset: () => [], read };
+}
+
+/** Errors do not show a value: it is secret. */
+function customerKeys(): Kind<CustomerKey[]> {
+  const read = (name: string, given: string) =>
+    given
+      .split(',')
+      .map((part) => part.trim())
+      .filter(Boolean)
+      .map((part, index) => {
+        const key = parseCustomerKey(part);
+        if (key) return key;
+        throw new ConnectorError(
+          'bad_setting',
+          `${name} must be entries like bucket/prefix=key, with a key of 32 bytes in base64 (44 characters) and no URL with http; entry ${index + 1} is not`,
+          { hint: 'Correct it in the environment, or in .env.' },
+        );
       });
   return { preset: () => [], read };
 }

@@ -4,6 +4,7 @@
  */
 import type { Glob } from '../glob.ts';
 import { compareKeys, laterKey } from '../keys.ts';
+import { compileMatcher } from '../matcher.ts';
 import type { ListPage, Source, SourceObject } from '../sources/source.ts';
 import type { WorkerContext } from '../task.ts';
 import type { Audit } from './audit.ts';

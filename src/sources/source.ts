@@ -10,6 +10,8 @@ export interface SourceObject {
   lastModified: Date;
   /** S3's name of it, such as `GLACIER`; undefined where the source does not say. A HEAD never says `STANDARD`. */
   storageClass?: string | undefined;
+  /** Whether the bytes cannot be read until the object is restored. Only `head` says so. */
+  archived?: true;
 }
 
 export interface ListOptions {

@@ -194,7 +194,7 @@ export class EventQueues {
       .selectAll()
       .where('event_queue_url', '=', url)
       .where('state', '=', 'running')
-      .where('bucket', 'in', [...new Set(events.map((bucket) => bucket))])
+      .where('bucket', 'in', [...new Set(events.map(({ bucket }) => bucket))])
       .execute();
   }
 }
