@@ -1,7 +1,7 @@
 /** The configuration of a worker, as the environment variables in settings.ts give it. */
 import { ConnectorError } from './errors.ts';
 import type { LogSettings } from './log.ts';
-import { DATABASE_SETTINGS, LOG_SETTINGS, readSettings, WORKER_SETTINGS } from './settings.ts';
+import { DATABASE_SETTINGS, LOG_SETTINGS, readSettings, type Values, WORKER_SETTINGS } from './settings.ts';
 
 export interface Config {
   databaseUrl: string;
@@ -15,6 +15,8 @@ export interface Config {
   allowedEndpoints: readonly string[];
   /** The external id with which roles are assumed, `<PROJECT_ID>/<SERVICE_ID>`; null if either is not set. */
   externalId: string | null;
+  /** The proxy to S3, STS and SQS, as variables of an environment; null: none. */
+  proxyEnv: Partial<Record<'HTTPS_PROXY' | 'HTTP_PROXY' | 'NO_PROXY', string>> | null;
   timeouts: Timeouts;
   /** How long running imports may take to finish after SIGTERM, in milliseconds; then they roll back. */
   graceMs: number;
@@ -55,6 +57,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
       given.PROJECT_ID !== null && given.SERVICE_ID !== null
         ? `${given.PROJECT_ID}/${given.SERVICE_ID}`
         : null,
+    proxyEnv: proxyEnvOf(given),
     timeouts: {
       connectMs: given.S3_CONNECT_TIMEOUT_SECONDS * 1000,
       idleMs: given.S3_IDLE_TIMEOUT_SECONDS * 1000,
@@ -65,6 +68,19 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     allowTransform: given.ALLOW_TRANSFORM === 'true',
     readerStallMs: given.READER_STALL_SECONDS * 1000,
     metrics: given.METRICS_PORT === null ? null : { host: given.METRICS_HOST, port: given.METRICS_PORT },
+  };
+}
+
+function proxyEnvOf({
+  HTTPS_PROXY,
+  HTTP_PROXY,
+  NO_PROXY,
+}: Values<typeof WORKER_SETTINGS>): Config['proxyEnv'] {
+  if (HTTPS_PROXY === null && HTTP_PROXY === null) return null;
+  return {
+    ...(HTTPS_PROXY === null ? {} : { HTTPS_PROXY }),
+    ...(HTTP_PROXY === null ? {} : { HTTP_PROXY }),
+    ...(NO_PROXY === null ? {} : { NO_PROXY }),
   };
 }
 

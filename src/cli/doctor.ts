@@ -37,7 +37,8 @@ function checkSettings(): { config?: Config; finding: Finding } {
   try {
     readLogSettings();
     const config = readConfig();
-    const message = `${config.concurrency} files at a time, ${config.allowedEndpoints.length} S3-compatible servers allowed`;
+    const proxy = config.proxyEnv ? ', S3 through a proxy' : '';
+    const message = `${config.concurrency} files at a time, ${config.allowedEndpoints.length} S3-compatible servers allowed${proxy}`;
     return { config, finding: { step: 'settings', state: 'ok', message } };
   } catch (error) {
     const { message, hint } = locate(error, '');

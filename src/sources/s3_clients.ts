@@ -4,6 +4,7 @@ import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
 import type { Config } from '../config.ts';
 import { ConnectorError } from '../errors.ts';
 import { limitAnswers } from './answers.ts';
+import { type HandlerConfig, handlerConfig } from './http_agents.ts';
 import { countRequests } from './s3_requests.ts';
 import { type CredentialProvider, roleCredentials, sessionName } from './s3_role.ts';
 
@@ -19,7 +20,7 @@ export interface S3Settings {
 }
 
 /** The settings of the worker for access to S3. */
-export type S3Options = Pick<Config, 'allowedEndpoints' | 'externalId' | 'timeouts'>;
+export type S3Options = Pick<Config, 'allowedEndpoints' | 'externalId' | 'proxyEnv' | 'timeouts'>;
 
 /** How often the SDK tries one request, with its own backoff. */
 export const MAX_TRIES = 4;
@@ -35,12 +36,15 @@ export class S3Clients {
   readonly #options: S3Options;
   readonly #clients = new Map<string, S3Client>();
   /** The worker's own credentials, from the default chain of AWS tools. */
-  readonly worker: CredentialProvider = fromNodeProviderChain();
+  readonly worker: CredentialProvider;
   readonly #regions = new Map<string, string>();
   #requestHandler: S3ClientConfig['requestHandler'];
 
   constructor(options: S3Options) {
     this.#options = options;
+    // For a profile's role or sign-in.
+    const requestHandler = this.#handlerConfig();
+    this.worker = fromNodeProviderChain({ clientConfig: { requestHandler } });
   }
 
   /**
@@ -74,11 +78,16 @@ export class S3Clients {
       new S3Client({
         ...clientConfig(settings),
         ...this.#authentication(settings),
-        requestHandler: this.#requestHandler ?? handlerConfig(this.#options),
+        requestHandler: this.#requestHandler ?? this.#handlerConfig(),
       }),
     );
     this.#requestHandler ??= client.config.requestHandler;
     return limitAnswers(client);
+  }
+
+  #handlerConfig(): HandlerConfig {
+    const { proxyEnv, timeouts } = this.#options;
+    return handlerConfig(proxyEnv, { maxSockets: MAX_SOCKETS, ...timeouts });
   }
 
   #authentication(settings: S3Settings): Pick<S3ClientConfig, 'signer' | 'credentials'> {
@@ -143,14 +152,4 @@ function placeOf({ endpoint, bucket }: S3Settings): string {
 
 function workerRegion(): string {
   return process.env.AWS_REGION ?? process.env.AWS_DEFAULT_REGION ?? 'us-east-1';
-}
-
-function handlerConfig({ timeouts }: S3Options) {
-  return {
-    connectionTimeout: timeouts.connectMs,
-    // An idle timeout, so that it does not cut a long download while bytes arrive.
-    socketTimeout: timeouts.idleMs,
-    httpsAgent: { maxSockets: MAX_SOCKETS },
-    httpAgent: { maxSockets: MAX_SOCKETS },
-  };
 }

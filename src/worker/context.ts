@@ -51,7 +51,7 @@ export async function openContext(
   await attempts.listen(control);
   const backlogPolls = new BacklogPolls(control);
   resources.add(() => backlogPolls.close());
-  const queues = new EventQueues(control, liveness, config.allowedEndpoints);
+  const queues = new EventQueues(control, liveness, config);
   resources.add(() => queues.close());
   queues.start();
   const sources = new S3Sources(config);

@@ -7,7 +7,7 @@ import { QueueTurns } from '../events/queue_turns.ts';
 import { writtenObjects } from '../events/s3_event.ts';
 import { compileGlob } from '../glob.ts';
 import { log } from '../log.ts';
-import { LONGEST_WAIT_SECONDS, SqsQueues } from '../sources/sqs.ts';
+import { LONGEST_WAIT_SECONDS, type QueueOptions, SqsQueues } from '../sources/sqs.ts';
 import { repeatUntilAborted, waitOrAbort } from '../waiting.ts';
 import type { Liveness } from './liveness.ts';
 
@@ -55,11 +55,11 @@ export class EventQueues {
   #listeners = 0;
   #lookingUp: Promise<void> | undefined;
 
-  constructor({ db }: Control, liveness: Liveness, allowedEndpoints: readonly string[]) {
+  constructor({ db }: Control, liveness: Liveness, options: QueueOptions) {
     this.#db = db;
     this.#liveness = liveness;
     // Twice as many, because deleting messages takes connections as well.
-    this.#sqs = new SqsQueues(allowedEndpoints, 2 * LISTENERS);
+    this.#sqs = new SqsQueues(options, 2 * LISTENERS);
   }
 
   start(): void {
