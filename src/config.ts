@@ -52,6 +52,28 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     importDatabaseUrl: given.IMPORT_DATABASE_URL ?? databaseUrl,
     concurrency: given.WORKER_CONCURRENCY,
     spoolDir: given.SPOOL_DIR,
+    ...sourceConfigOf(given),
+    graceMs: given.SHUTDOWN_GRACE_SECONDS * 1000,
+    encodeCsvFromBytes: given.ENCODE_CSV_FROM_BYTES,
+    allowTransform: given.ALLOW_TRANSFORM === 'true',
+    readerStallMs: given.READER_STALL_SECONDS * 1000,
+    metrics: given.METRICS_PORT === null ? null : { host: given.METRICS_HOST, port: given.METRICS_PORT },
+  };
+}
+
+/** The part of the configuration that reading from S3 needs. */
+export type SourceConfig = Pick<Config, 'allowedEndpoints' | 'externalId' | 'proxyEnv' | 'timeouts'>;
+
+/**
+ * Reads how to reach S3, without a database.
+ * @throws ConnectorError `bad_setting`
+ */
+export function readSourceConfig(env: NodeJS.ProcessEnv = process.env): SourceConfig {
+  return sourceConfigOf(readSettings(WORKER_SETTINGS, env));
+}
+
+function sourceConfigOf(given: Values<typeof WORKER_SETTINGS>): SourceConfig {
+  return {
     allowedEndpoints: given.S3_ALLOWED_ENDPOINTS,
     externalId:
       given.PROJECT_ID !== null && given.SERVICE_ID !== null
@@ -63,11 +85,6 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
       idleMs: given.S3_IDLE_TIMEOUT_SECONDS * 1000,
       fetchMs: given.S3_FETCH_TIMEOUT_SECONDS * 1000,
     },
-    graceMs: given.SHUTDOWN_GRACE_SECONDS * 1000,
-    encodeCsvFromBytes: given.ENCODE_CSV_FROM_BYTES,
-    allowTransform: given.ALLOW_TRANSFORM === 'true',
-    readerStallMs: given.READER_STALL_SECONDS * 1000,
-    metrics: given.METRICS_PORT === null ? null : { host: given.METRICS_HOST, port: given.METRICS_PORT },
   };
 }
 

@@ -4,10 +4,13 @@ import { type Config, readConfig, readLogSettings } from '../config.ts';
 import { locate } from '../errors.ts';
 import { checkDatabase } from './doctor_database.ts';
 import { checkCredentials, checkNode, checkReaders, checkSpool } from './doctor_machine.ts';
+import { tryServer } from './doctor_server.ts';
 import type { Finding } from './finding.ts';
+import type { Options } from './options.ts';
 
-/** Prints the result of each step. The exit status is 1 if one failed. */
-export async function doctor(): Promise<void> {
+/** Prints the result of each step. The exit status is 1 if one failed. With a bucket, it tries the S3 server instead. */
+export async function doctor(options: Options): Promise<void> {
+  if (Object.keys(options).length > 0) return await tryServer(options);
   const findings: Finding[] = [];
   for await (const finding of findAll()) {
     findings.push(finding);
