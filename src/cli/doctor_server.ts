@@ -1,5 +1,5 @@
 /** `doctor --bucket`: tries whether a person's S3-compatible server is fit for the connector. */
-import { S3Client } from '@aws-sdk/client-s3';
+import { ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
 import { readSourceConfig, type SourceConfig } from '../config.ts';
 import { Trial } from '../conformance/trial.ts';
@@ -7,6 +7,7 @@ import { type Result, tryCases, type Verdict, verdictOn } from '../conformance/v
 import { ConnectorError } from '../errors.ts';
 import { handlerConfig } from '../sources/http_agents.ts';
 import { S3Sources } from '../sources/s3.ts';
+import { regionOf, toConnectorError } from '../sources/s3_errors.ts';
 import type { Options } from './options.ts';
 
 /** More than the requests that a case sends at the same time. */
@@ -38,7 +39,8 @@ export async function tryServer(options: Options): Promise<void> {
     print(`\n${text}\n${remark(server, config)}`);
     process.exitCode = isFit ? 0 : 1;
   } catch (error) {
-    if (!interrupted.signal.aborted) throw error;
+    if (!interrupted.signal.aborted)
+      throw toConnectorError(error, { bucket: server.bucket, what: server.prefix });
     print('\nInterrupted.\n');
     process.exitCode = INTERRUPTED;
   }
@@ -59,10 +61,13 @@ async function tryOn(server: Server, config: SourceConfig, signal: AbortSignal):
     role_arn: null,
     ...(pathStyle === null ? {} : { path_style: pathStyle }),
   });
-  const client = makeClient(server, config);
+  let client = makeClient(server, config);
   try {
     // Fails with the connector's own words if the bucket cannot be read at all.
     await source.probe({ prefix, delimiter: undefined, signal });
+    const found = region ?? (await findRegion(client, bucket));
+    client.destroy();
+    client = makeClient({ ...server, region: found }, config);
     const trial = new Trial({
       client,
       source,
@@ -71,7 +76,7 @@ async function tryOn(server: Server, config: SourceConfig, signal: AbortSignal):
       signal,
       clientWith: async ({ secretAccessKey, region: other }) => {
         const { accessKeyId, sessionToken, ...own } = await client.config.credentials();
-        return makeClient({ ...server, region: other ?? (await client.config.region()) }, config, {
+        return makeClient({ ...server, region: other ?? found }, config, {
           accessKeyId,
           secretAccessKey: secretAccessKey ?? own.secretAccessKey,
           ...(sessionToken === undefined ? {} : { sessionToken }),
@@ -89,6 +94,8 @@ async function runTrial(trial: Trial): Promise<Verdict> {
   print(`Writing below ${trial.folder} in bucket ${trial.options.bucket}\n\n`);
   const results: Result[] = [];
   try {
+    // If nothing can be written, there is no verdict.
+    await trial.put('written');
     for await (const result of tryCases(trial)) {
       results.push(result);
       print(toText(result));
@@ -100,7 +107,17 @@ async function runTrial(trial: Trial): Promise<Verdict> {
   return verdictOn(results);
 }
 
-/** A client that reports a refusal at once where the SDK's own retries do not help. */
+/** Returns the region that the server names if it refuses the default one; null if it does not. */
+async function findRegion(client: S3Client, bucket: string): Promise<string | null> {
+  try {
+    await client.send(new ListObjectsV2Command({ Bucket: bucket, MaxKeys: 1 }));
+    return null;
+  } catch (error) {
+    return regionOf(error) ?? null;
+  }
+}
+
+/** @param credentials those of the environment if undefined */
 function makeClient(
   { endpoint, region, pathStyle }: Server,
   { proxyEnv, timeouts }: SourceConfig,
@@ -111,7 +128,6 @@ function makeClient(
     ...(endpoint === null ? {} : { endpoint }),
     region: region ?? process.env.AWS_REGION ?? process.env.AWS_DEFAULT_REGION ?? 'us-east-1',
     forcePathStyle: pathStyle ?? endpoint !== null,
-    followRegionRedirects: credentials === undefined,
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
     credentials: credentials ?? fromNodeProviderChain({ clientConfig: { requestHandler } }),

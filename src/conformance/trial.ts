@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import {
   DeleteObjectCommand,
+  DeleteObjectsCommand,
   GetObjectCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
@@ -15,6 +16,8 @@ import { Deviation } from './deviation.ts';
 
 /** How many requests run at the same time where many are needed. */
 const PARALLEL = 16;
+/** S3's limit for one request. */
+const MAX_DELETED = 1000;
 /** No listing of a case has more pages. */
 const MAX_PAGES = 50;
 
@@ -83,7 +86,8 @@ export class Trial {
     const { client, bucket } = this.options;
     const key = this.folder + name;
     this.#written.add(key);
-    const input = { Bucket: bucket, Key: key, Body: body, ...more };
+    // Without its length, the SDK takes an empty body for a stream.
+    const input = { Bucket: bucket, Key: key, Body: body, ContentLength: Buffer.byteLength(body), ...more };
     await client.send(new PutObjectCommand(input), this.#limits);
     return key;
   }
@@ -182,10 +186,23 @@ export class Trial {
    */
   async clean(): Promise<string[]> {
     const remove = (key: string) => this.#delete(key).catch(() => {});
+    const keys = [...this.#written];
+    for (let at = 0; at < keys.length; at += MAX_DELETED)
+      await this.#deleteMany(keys.slice(at, at + MAX_DELETED));
     await inParallel([...this.#written], remove);
     // Some servers store keys under other names.
     await inParallel(await this.#leftKeys(), remove);
     return await this.#leftKeys();
+  }
+
+  /** Deletes what the server lets it delete in one request: some do not have that request. */
+  async #deleteMany(keys: string[]): Promise<void> {
+    const { client, bucket } = this.options;
+    const input = { Bucket: bucket, Delete: { Objects: keys.map((Key) => ({ Key })) } };
+    const { Deleted = [] } = await client
+      .send(new DeleteObjectsCommand(input))
+      .catch(() => ({ Deleted: [] }));
+    for (const { Key = '' } of Deleted) this.#written.delete(Key);
   }
 
   async #leftKeys(): Promise<string[]> {

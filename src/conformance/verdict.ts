@@ -45,9 +45,9 @@ export function verdictOn(results: readonly Result[]): Verdict {
   const deviating = (level: ServerCase['level']) =>
     results.filter((result) => result.deviation !== null && result.case.level === level);
   const broken = deviating('required');
-  if (broken.length > 0) return { isFit: false, text: `unfit, because it is not so that ${facts(broken)}` };
+  if (broken.length > 0) return { isFit: false, text: `unfit, because this fails: ${facts(broken)}` };
   const lacking = deviating('wanted');
-  if (lacking.length > 0) return { isFit: true, text: `fit, but it is not so that ${facts(lacking)}` };
+  if (lacking.length > 0) return { isFit: true, text: `fit, but this fails: ${facts(lacking)}` };
   return { isFit: true, text: 'fit' };
 }
 
