@@ -2,6 +2,7 @@
 import { ConnectorError } from './errors.ts';
 import type { LogSettings } from './log.ts';
 import { DATABASE_SETTINGS, LOG_SETTINGS, readSettings, type Values, WORKER_SETTINGS } from './settings.ts';
+import type { CustomerKey } from './sources/s3_customer_keys.ts';
 
 export interface Config {
   databaseUrl: string;
@@ -13,6 +14,8 @@ export interface Config {
   spoolDir: string;
   /** Endpoints that connectors may name, as origins (`https://host:port`). */
   allowedEndpoints: readonly string[];
+  /** Keys of objects that are encrypted with a key of their owner (SSE-C). */
+  customerKeys: readonly CustomerKey[];
   /** The external id with which roles are assumed, `<PROJECT_ID>/<SERVICE_ID>`; null if either is not set. */
   externalId: string | null;
   /** The proxy to S3, STS and SQS, as variables of an environment; null: none. */
@@ -62,7 +65,10 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
 }
 
 /** The part of the configuration that reading from S3 needs. */
-export type SourceConfig = Pick<Config, 'allowedEndpoints' | 'externalId' | 'proxyEnv' | 'timeouts'>;
+export type SourceConfig = Pick<
+  Config,
+  'allowedEndpoints' | 'customerKeys' | 'externalId' | 'proxyEnv' | 'timeouts'
+>;
 
 /**
  * Reads how to reach S3, without a database.
@@ -75,6 +81,7 @@ export function readSourceConfig(env: NodeJS.ProcessEnv = process.env): SourceCo
 function sourceConfigOf(given: Values<typeof WORKER_SETTINGS>): SourceConfig {
   return {
     allowedEndpoints: given.S3_ALLOWED_ENDPOINTS,
+    customerKeys: given.S3_SSE_C_KEYS,
     externalId:
       given.PROJECT_ID !== null && given.SERVICE_ID !== null
         ? `${given.PROJECT_ID}/${given.SERVICE_ID}`

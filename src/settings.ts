@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { ConnectorError } from './errors.ts';
 import { LOG_FORMATS, LOG_LEVELS } from './log.ts';
 import type { LogLevel } from './log_line.ts';
+import { type CustomerKey, parseCustomerKey } from './sources/s3_customer_keys.ts';
 
 /** What a setting's value may be, and how its text is read. */
 interface Kind<Value> {
@@ -77,6 +78,10 @@ export const WORKER_SETTINGS = {
     alias: 'no_proxy',
     purpose:
       'Hosts that are reached without the proxy, separated by commas: names, names with a port, .example.com for all names below it, or * for all. Lower case counts, too.',
+  }),
+  S3_SSE_C_KEYS: setting(customerKeys(), {
+    purpose:
+      'Keys of objects that are encrypted with a key of their owner (SSE-C), separated by commas: bucket=key or bucket/prefix=key, with the 32 bytes of the key in base64. For a connector with an endpoint: https://host/bucket/prefix=key.',
   }),
   PROJECT_ID: setting(externalIdPart(), {
     purpose:
@@ -237,6 +242,25 @@ function proxyUrl(): Kind<string | null> {
     return given;
   };
   return { preset: () => null, read };
+}
+
+/** Errors do not show a value: it is secret. */
+function customerKeys(): Kind<CustomerKey[]> {
+  const read = (name: string, given: string) =>
+    given
+      .split(',')
+      .map((part) => part.trim())
+      .filter(Boolean)
+      .map((part, index) => {
+        const key = parseCustomerKey(part);
+        if (key) return key;
+        throw new ConnectorError(
+          'bad_setting',
+          `${name} must be entries like bucket/prefix=key, with a key of 32 bytes in base64 (44 characters) and no URL with http; entry ${index + 1} is not`,
+          { hint: 'Correct it in the environment, or in .env.' },
+        );
+      });
+  return { preset: () => [], read };
 }
 
 /** A part without a slash: with one, two installations could have the same external id. */

@@ -1,5 +1,6 @@
 /** The task of a "poll": one look at a connector's bucket, list -> enqueue. */
 import { sql } from 'kysely';
+import { lookForRestored } from '../src/archived.ts';
 import { untilAnswered } from '../src/db/until_answered.ts';
 import { enqueue, type PollStart, recordFailedPoll } from '../src/enqueue.ts';
 import { type ConnectorError, describeError, locate } from '../src/errors.ts';
@@ -22,7 +23,11 @@ export default defineTask<{ connector_name: string }>(async ({ connector_name },
     poll = await startPoll(worker, connector_name);
     if (poll?.inOutage) outage = await lookForEndOfOutage(worker, poll.start);
     if (outage) throw outage;
-    if (poll && poll.places > 0) await listAndEnqueue(worker, poll);
+    if (poll && poll.places > 0) {
+      await listAndEnqueue(worker, poll);
+      const { connector } = poll.start;
+      await lookForRestored(worker.control.db, connector, worker.sources.open(connector));
+    }
   } catch (cause) {
     outage ??= poll && (await findOutage(worker, poll.start.connector, cause, { lists: poll.start.lists }));
     await fail(worker, connector_name, poll?.start, { cause, outage }, abortSignal);

@@ -388,7 +388,7 @@ internal(
 
 internal(
   '@aws-sdk/client-s3',
-  'errors have name, $metadata.httpStatusCode and $response.headers',
+  'errors have name, $metadata.httpStatusCode, $response.headers, and Region if the body has it',
   'src/sources/s3_errors.ts',
   async () => {
     const failed = async (sent: Promise<unknown>) => {
@@ -404,6 +404,11 @@ internal(
     server.faults.order({ operation: 'HeadObject', times: 1, error: { status: 400, code: 'ExpiredToken' } });
     // HEAD has no body, so the SDK has no reason.
     assert.deepEqual(await failed(client.send(new HeadObjectCommand(missing))), ['Unknown', 400, 'object']);
+    const error = { status: 301, code: 'PermanentRedirect', fields: { Region: 'eu-west-1' } };
+    server.faults.order({ operation: 'GetObject', error });
+    await assert.rejects(client.send(new GetObjectCommand(missing)), { Region: 'eu-west-1' });
+    server.faults.order({ operation: 'GetObject', error: { status: 403, code: '' } });
+    await assert.rejects(client.send(new GetObjectCommand(missing)), { message: 'UnknownError' });
   },
 );
 
@@ -427,8 +432,8 @@ internal(
 
 internal(
   '@aws-sdk/credential-providers',
-  'the error without credentials is a CredentialsProviderError',
-  'src/sources/s3_errors.ts, src/sources/s3_role.ts',
+  'the error without credentials is a CredentialsProviderError, with this message',
+  'src/sources/s3_error_table.ts, src/sources/s3_credentials.ts',
   async () => {
     const before = { ...process.env };
     for (const name of Object.keys(process.env)) if (name.startsWith('AWS_')) delete process.env[name];
@@ -438,7 +443,10 @@ internal(
       AWS_CONFIG_FILE: '/nonexistent',
     });
     try {
-      await assert.rejects(fromNodeProviderChain()(), { name: 'CredentialsProviderError' });
+      await assert.rejects(fromNodeProviderChain()(), {
+        name: 'CredentialsProviderError',
+        message: 'Could not load credentials from any providers',
+      });
     } finally {
       process.env = before;
     }

@@ -24,6 +24,7 @@ export async function applyFault(
     return undefined;
   }
   if (!error) return undefined;
+  if (error.code === '') return { status: error.status };
   request.errorCode = error.code;
   return errorReply(
     {

@@ -2,7 +2,7 @@
 import { type Credentials, readClaim, type Signer, verifyClaim } from './authenticate.ts';
 import { checkBucketName } from './bucket_name.ts';
 import { S3Error } from './errors.ts';
-import type { S3Request } from './request.ts';
+import { headerValue, type S3Request } from './request.ts';
 import type { Operation } from './route.ts';
 import type { ObjectStore } from './store.ts';
 
@@ -32,6 +32,7 @@ export function authorize(
   if (request.bucket !== undefined && operation !== 'CreateBucket') {
     findBucket(request.bucket, store);
     checkBucketRegion(claim?.scope.region ?? store.region, request.bucket, store);
+    checkPayer(request, store.bucket(request.bucket).requesterPays);
   }
   if (signer || !access.credentials) return signer;
   const open = request.bucket !== undefined && access.anonymousBuckets.has(request.bucket);
@@ -43,6 +44,11 @@ function findBucket(name: string, store: ObjectStore): void {
   if (store.hasBucket(name)) return;
   checkBucketName(name);
   throw new S3Error('NoSuchBucket', { fields: { BucketName: name } });
+}
+
+function checkPayer(request: S3Request, requesterPays: boolean): void {
+  if (requesterPays && headerValue(request, 'x-amz-request-payer') !== 'requester')
+    throw new S3Error('AccessDenied');
 }
 
 // The single endpoint has the store's region. It also accepts requests signed for the bucket's own region: a client

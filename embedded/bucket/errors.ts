@@ -21,6 +21,7 @@ const RESPONSES = {
   InvalidBucketName: [400, 'The specified bucket is not valid.'],
   InvalidChunkSizeError: [400, 'Only the last chunk is allowed to have a size less than 8192 bytes'],
   InvalidDigest: [400, 'The Content-MD5 you specified was invalid.'],
+  InvalidObjectState: [403, "The operation is not valid for the object's storage class"],
   InvalidRange: [416, 'The requested range is not satisfiable'],
   InvalidRequest: [400, 'Invalid Request'],
   InvalidToken: [400, 'The provided token is malformed or otherwise invalid.'],
@@ -61,6 +62,9 @@ const RESPONSES = {
 export type ErrorCode = keyof typeof RESPONSES;
 
 export interface ErrorDetails {
+  /** Another code and status than S3's, as other servers have them. */
+  code?: string;
+  status?: number;
   message?: string;
   /** More elements of the XML body, such as `Region`. */
   fields?: Record<string, string>;
@@ -78,8 +82,8 @@ export class S3Error extends Error {
     const [status, message] = RESPONSES[code];
     super(details.message ?? message);
     this.name = code;
-    this.code = code;
-    this.status = status;
+    this.code = details.code ?? code;
+    this.status = details.status ?? status;
     this.fields = details.fields ?? {};
     this.headers = details.headers ?? {};
   }

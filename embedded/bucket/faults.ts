@@ -30,10 +30,24 @@ export interface FaultOrder extends FaultMatch {
   delay?: number;
   /** Reset the connection (RST) instead of responding. */
   reset?: boolean;
-  /** Respond with this error. Default message: S3's for the code. `retryAfter` is in seconds. */
-  error?: { status: number; code: string; message?: string; retryAfter?: number };
+  /**
+   * Respond with this error. Default message: S3's for the code. `retryAfter` is in seconds. `fields` are more elements of
+   * the body. An empty code: no body.
+   */
+  error?: {
+    status: number;
+    code: string;
+    message?: string;
+    retryAfter?: number;
+    fields?: Record<string, string>;
+  };
   /** Send the whole object, as a server that does not support Range does. */
   ignoreRange?: boolean;
+  /**
+   * Decompress a read of an object with Content-Encoding gzip, unless the client accepts gzip, as Google Cloud Storage does.
+   * The answer has no length then, and ignores Range. `always`: also if the client accepts it.
+   */
+  gunzip?: true | 'always';
   /** Ignore If-Match and the other conditions of a read. */
   ignoreConditions?: boolean;
   /** Send this ETag with a read. Null: none. */

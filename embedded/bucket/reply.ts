@@ -13,6 +13,8 @@ export interface Reply {
   status: number;
   headers?: Record<string, string>;
   body?: Buffer | StreamedBody;
+  /** Without Content-Length, in chunks. */
+  withoutLength?: true;
 }
 
 export function xmlReply(text: string, headers: Record<string, string> = {}): Reply {

@@ -2,10 +2,19 @@
 import type { IncomingMessage } from 'node:http';
 import { S3Error } from './errors.ts';
 
-/** A request in path style: `/bucket/key?query`. */
+/** How requests name their bucket. Default: in path style, `/bucket/key?query`. */
+export interface Addressing {
+  /** The path of the endpoint, such as `/s3`. */
+  basePath?: string;
+  /** Requests to a host below this domain are in virtual-hosted style: `bucket.domain/key`. */
+  domain?: string;
+  /** Refuse path style with this error, as some providers do. */
+  refusesPathStyle?: { status: number; code: string; message: string };
+}
+
 export interface S3Request {
   readonly method: string;
-  /** As sent, not decoded. */
+  /** As sent, not decoded, with the endpoint's path. */
   readonly path: string;
   /** Undefined: the request is for the service itself. */
   readonly bucket: string | undefined;
@@ -19,14 +28,12 @@ export interface S3Request {
  * Parses a request. It does not use a URL parser: these normalize `//` and `..`, and S3 does not.
  * @throws S3Error InvalidURI
  */
-export function parseRequest(message: IncomingMessage): S3Request {
+export function parseRequest(message: IncomingMessage, addressing: Addressing = {}): S3Request {
   const target = message.url ?? '/';
   if (!target.startsWith('/')) throw new S3Error('InvalidURI');
   const mark = target.indexOf('?');
   const path = mark < 0 ? target : target.slice(0, mark);
-  const slash = path.indexOf('/', 1);
-  const bucket = slash < 0 ? path.slice(1) : path.slice(1, slash);
-  const key = slash < 0 ? '' : path.slice(slash + 1);
+  const { bucket, key } = split(path, message.headers.host ?? '', addressing);
   return {
     method: message.method ?? 'GET',
     path,
@@ -35,6 +42,21 @@ export function parseRequest(message: IncomingMessage): S3Request {
     query: mark < 0 ? [] : parseQuery(target.slice(mark + 1)),
     message,
   };
+}
+
+function split(
+  path: string,
+  host: string,
+  { basePath = '', domain, refusesPathStyle }: Addressing,
+): { bucket: string; key: string } {
+  if (!path.startsWith(`${basePath}/`)) throw new S3Error('InvalidURI');
+  const rest = path.slice(basePath.length + 1);
+  const name = host.replace(/:\d+$/, '');
+  if (domain !== undefined && name.endsWith(`.${domain}`))
+    return { bucket: name.slice(0, -domain.length - 1), key: rest };
+  if (refusesPathStyle) throw new S3Error('AccessDenied', refusesPathStyle);
+  const slash = rest.indexOf('/');
+  return slash < 0 ? { bucket: rest, key: '' } : { bucket: rest.slice(0, slash), key: rest.slice(slash + 1) };
 }
 
 /** Returns the first value of a query parameter. It is an empty string for both `?acl` and `?acl=`. */

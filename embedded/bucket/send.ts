@@ -14,9 +14,9 @@ export async function send(
 ) {
   const body = reply.body ?? Buffer.alloc(0);
   // A HEAD response has the object's length; 204 and 304 must have no length.
-  const length =
-    reply.status === 204 || reply.status === 304 ? {} : { 'content-length': String(body.length) };
-  response.strictContentLength = true;
+  const hasLength = reply.status !== 204 && reply.status !== 304 && !reply.withoutLength;
+  const length = hasLength ? { 'content-length': String(body.length) } : {};
+  response.strictContentLength = hasLength;
   response.writeHead(reply.status, { ...length, ...reply.headers });
   if (!options.withBody) return void response.end();
   const { stall, cut, trickle } = options.fault?.order ?? {};

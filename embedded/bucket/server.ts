@@ -11,7 +11,7 @@ import { S3Error } from './errors.ts';
 import { Faults, type LiveFault } from './faults.ts';
 import { HANDLERS } from './operations/index.ts';
 import { asS3Error, errorReply, type Reply } from './reply.ts';
-import { parseRequest, type S3Request } from './request.ts';
+import { type Addressing, parseRequest, type S3Request } from './request.ts';
 import { type LoggedRequest, RequestLog } from './request_log.ts';
 import { type Operation, routeRequest } from './route.ts';
 import { send } from './send.ts';
@@ -28,11 +28,13 @@ export interface BucketServerOptions {
   region?: string;
   /** Names of buckets that unsigned requests may list and read. */
   anonymousBuckets?: string[];
+  /** Default: path style only. */
+  addressing?: Addressing;
 }
 
 /** A running server. */
 export interface BucketServer {
-  /** For example `http://127.0.0.1:34567`. Clients must use path style. */
+  /** For example `http://127.0.0.1:34567`, without the path that `addressing` may have. */
   readonly endpoint: string;
   readonly store: ObjectStore;
   readonly faults: Faults;
@@ -46,12 +48,13 @@ export interface BucketServer {
 /** Starts a server that responds as Amazon S3 does, except where a fault is ordered. */
 export async function startBucketServer(options: BucketServerOptions = {}): Promise<BucketServer> {
   const { host = '127.0.0.1', port = 0, credentials, region = 'us-east-1', anonymousBuckets = [] } = options;
+  const { addressing = {} } = options;
   const store = new ObjectStore(region);
   const faults = new Faults();
   const requests = new RequestLog();
   const access: Access = { credentials, anonymousBuckets: new Set(anonymousBuckets) };
   const server = createServer((message, response) => {
-    serve(message, response, { store, faults, requests, access }).catch(() => response.destroy());
+    serve(message, response, { store, faults, requests, access, addressing }).catch(() => response.destroy());
   });
   // If the server closed an idle connection just as its client reuses it, that would look like a fault.
   server.keepAliveTimeout = 0;
@@ -89,6 +92,7 @@ interface Context {
   faults: Faults;
   requests: RequestLog;
   access: Access;
+  addressing: Addressing;
 }
 
 async function serve(message: IncomingMessage, response: ServerResponse, context: Context): Promise<void> {
@@ -99,7 +103,7 @@ async function serve(message: IncomingMessage, response: ServerResponse, context
   response.setHeader('x-amz-id-2', requestId);
   let request: S3Request;
   try {
-    request = parseRequest(message);
+    request = parseRequest(message, context.addressing);
   } catch (error) {
     return await send(response, errorReply(asS3Error(error), requestId), { withBody });
   }
@@ -140,7 +144,7 @@ async function respond(
 async function answer(
   request: S3Request,
   operation: Operation | S3Error,
-  { store, access, fault }: Context & { fault: LiveFault | undefined },
+  { store, access, fault }: Omit<Context, 'addressing'> & { fault: LiveFault | undefined },
 ): Promise<Reply> {
   const signer = authorize(request, operation, { store, access });
   const body = await readBody(request, signer);

@@ -17,10 +17,12 @@ export interface StoredObject {
   /** In whole seconds, as S3 stores it. */
   readonly lastModified: Date;
   readonly body: Buffer | { readonly path: string };
-  /** Headers that a GET returns: `content-type`, `x-amz-meta-*` and others. */
+  /** Headers that a GET returns: `content-type`, `x-amz-storage-class`, `x-amz-meta-*` and others. */
   readonly headers: Readonly<Record<string, string>>;
   /** Base64 by algorithm (`crc32`). Clients send them with a PUT, and a GET can return them. */
   readonly checksums: Readonly<Record<string, string>>;
+  /** The key (SSE-C) that reads must send. The bytes are stored as they are. */
+  readonly customerKey: Buffer | undefined;
 }
 
 export interface PutOptions {
@@ -28,6 +30,7 @@ export interface PutOptions {
   lastModified?: Date;
   headers?: Record<string, string>;
   checksums?: Record<string, string>;
+  customerKey?: Buffer;
 }
 
 export interface PutEntry extends PutOptions {
@@ -39,6 +42,7 @@ export interface Bucket {
   readonly name: string;
   readonly region: string;
   readonly created: Date;
+  readonly requesterPays: boolean;
   readonly objects: Map<string, StoredObject>;
   /** In S3's order. */
   readonly keys: string[];
@@ -53,13 +57,17 @@ export class ObjectStore {
     this.region = region;
   }
 
-  /** @throws S3Error InvalidBucketName, BucketAlreadyOwnedByYou */
-  createBucket(name: string, options: { region?: string } = {}): void {
-    checkBucketName(name);
+  /** `anyName`: also one that S3 does not allow. @throws S3Error InvalidBucketName, BucketAlreadyOwnedByYou */
+  createBucket(
+    name: string,
+    options: { region?: string; requesterPays?: boolean; anyName?: true } = {},
+  ): void {
+    if (!options.anyName) checkBucketName(name);
     if (this.#buckets.has(name))
       throw new S3Error('BucketAlreadyOwnedByYou', { fields: { BucketName: name } });
-    const region = options.region ?? this.region;
-    this.#buckets.set(name, { name, region, created: new Date(), objects: new Map(), keys: [] });
+    const { region = this.region, requesterPays = false } = options;
+    const created = new Date();
+    this.#buckets.set(name, { name, region, created, requesterPays, objects: new Map(), keys: [] });
   }
 
   /** @throws S3Error NoSuchBucket, BucketNotEmpty */
@@ -171,7 +179,8 @@ interface Described extends PutOptions {
   body: StoredObject['body'];
 }
 
-function describe({ key, size, md5, body, lastModified, headers, checksums }: Described): StoredObject {
+function describe({ key, size, md5, body, lastModified, ...rest }: Described): StoredObject {
+  const { headers, checksums, customerKey } = rest;
   return {
     key,
     size,
@@ -180,6 +189,7 @@ function describe({ key, size, md5, body, lastModified, headers, checksums }: De
     body,
     headers: headers ?? NONE,
     checksums: checksums ?? NONE,
+    customerKey,
   };
 }
 

@@ -49,17 +49,43 @@ $$;
 comment on function s3_connector_private.validate_words(s3_connector.connectors) is
   'Refuses a connector with an unknown word in a column that takes one of a few words.';
 
-create or replace function s3_connector_private.validate_source(c s3_connector.connectors)
+create or replace function s3_connector_private.validate_bucket(c s3_connector.connectors)
 returns void language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
   if c.bucket like '%--x-s3' then
     perform s3_connector_private.refuse_setting('bucket', 'be a general purpose bucket', c.bucket,
       'Use a general purpose bucket. Directory buckets (S3 Express One Zone) do not list in key order, which the marker needs.');
   end if;
-  if c.bucket !~ '^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$' or c.bucket like '%..%' then
-    perform s3_connector_private.refuse_setting('bucket', 'be a bucket''s name: 3 to 63 of a-z, 0-9, dot and hyphen', c.bucket,
+  if c.bucket like '%.mrap' then
+    perform s3_connector_private.refuse_setting('bucket', 'be a bucket, or an access point of one region', c.bucket,
+      'Name one of the buckets behind the multi-region access point. Its requests need signatures for several regions (SigV4a), which the worker does not make.');
+  end if;
+  if c.bucket like '%--ol-s3' or (c.bucket like 'arn:%' and c.bucket !~ '^arn:aws[a-z-]*:s3:[a-z0-9-]+:\d{12}:accesspoint[:/][a-z0-9][a-z0-9-]{1,48}[a-z0-9]$') then
+    perform s3_connector_private.refuse_setting('bucket', 'be a bucket''s name, or the ARN or alias of an access point of S3', c.bucket,
+      'Example: arn:aws:s3:eu-west-1:123456789012:accesspoint/my-access-point. Access points of S3 on Outposts and of Object Lambda do not list as buckets do.');
+  end if;
+  if c.bucket like 'arn:%' and c.path_style then
+    perform s3_connector_private.refuse_setting('path_style', 'be null or false with an access point', c.path_style::text,
+      'An access point has a host of its own, so no request can name it in the path.');
+  end if;
+  -- Other servers than AWS allow other names: upper case, underscores, tenants (tenant:bucket).
+  if c.bucket not like 'arn:%' and c.endpoint is not null
+    and (octet_length(c.bucket) not between 1 and 255 or c.bucket ~ '[/\\[:cntrl:]]' or c.bucket in ('.', '..')) then
+    perform s3_connector_private.refuse_setting('bucket', 'be a bucket''s name of at most 255 bytes, without a slash', c.bucket,
       'Give only the name, without s3:// and without a path. The path belongs in pattern.');
   end if;
+  if c.bucket not like 'arn:%' and c.endpoint is null and (c.bucket !~ '^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$' or c.bucket like '%..%') then
+    perform s3_connector_private.refuse_setting('bucket', 'be a bucket''s name: 3 to 63 of a-z, 0-9, dot and hyphen', c.bucket,
+      'Give only the name, without s3:// and without a path. The path belongs in pattern. For a server other than AWS with other names, set endpoint.');
+  end if;
+end;
+$$;
+comment on function s3_connector_private.validate_bucket(s3_connector.connectors) is
+  'Refuses a connector whose bucket cannot be one, or cannot be listed in key order.';
+
+create or replace function s3_connector_private.validate_source(c s3_connector.connectors)
+returns void language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
   if c.pattern = '' or c.pattern like '/%' or c.pattern like 's3://%' or octet_length(c.pattern) > 4096 then
     perform s3_connector_private.refuse_setting('pattern', 'be a glob over keys, such as data/**/*.csv, of at most 4096 bytes', c.pattern,
       'Leave out the leading slash and the bucket. ** matches all keys.');
@@ -90,16 +116,17 @@ begin
 end;
 $$;
 comment on function s3_connector_private.validate_source(s3_connector.connectors) is
-  'Refuses a connector whose bucket, pattern, first key or schedule cannot work.';
+  'Refuses a connector whose pattern, first key or schedule cannot work.';
 
 create or replace function s3_connector_private.validate_access(c s3_connector.connectors)
 returns void language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
-  port text := (regexp_match(c.endpoint, ':(\d+)/?$'))[1];
+  port text := (regexp_match(c.endpoint, '^[^/]*//[^/]*:(\d+)(/|$)'))[1];
 begin
-  if c.endpoint !~* '^https?://([a-z0-9]([a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:\d{1,5})?/?$' or port::integer not between 1 and 65535 then
+  if c.endpoint !~* '^https?://([a-z0-9]([a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:\d{1,5})?(/[a-z0-9._~-]+)*/?$' or port::integer not between 1 and 65535
+    or c.endpoint ~ '/\.{1,2}(/|$)' then
     perform s3_connector_private.refuse_setting('endpoint',
-      'be a URL of host and port only, such as https://s3.example.com or http://10.0.0.1:9000', c.endpoint,
+      'be a URL of host, port and path only, such as https://s3.example.com or http://10.0.0.1:9000', c.endpoint,
       'The worker''s S3_ALLOWED_ENDPOINTS must also contain it. Null: AWS.');
   end if;
   -- Other servers than AWS choose their own names for regions.
@@ -213,6 +240,7 @@ begin
   if tg_op = 'INSERT' or new.name <> old.name then
     perform s3_connector_private.validate_name(new, context);
   end if;
+  perform s3_connector_private.validate_bucket(new);
   perform s3_connector_private.validate_source(new);
   perform s3_connector_private.validate_access(new);
   perform s3_connector_private.validate_format(new);

@@ -5,12 +5,12 @@ comment on schema s3_connector_private is 'Objects that only the connector''s wo
 
 comment on table s3_connector.connectors is 'One row per connector: a bucket, a glob, and the table that the files go into. Insert a row to start it; pause it to change or delete it.';
 comment on column s3_connector.connectors.name is 'The connector''s name in functions and views; 1 to 200 bytes.';
-comment on column s3_connector.connectors.bucket is 'Name of the S3 bucket, without s3://. Directory buckets are not supported.';
+comment on column s3_connector.connectors.bucket is 'Name of the S3 bucket, without s3://, or the ARN or alias of an access point. With endpoint, any name that the server has. Directory buckets are not supported.';
 comment on column s3_connector.connectors.pattern is 'Glob over keys: data/*.csv (that folder), data/**/*.csv (also below it), ?, [a-z], {a,b}. A backslash escapes the next character.';
 comment on column s3_connector.connectors.file_format is 'csv or parquet. Compression (gzip, zip, zstd) is detected from the content.';
 comment on column s3_connector.connectors.target_table is 'schema.table, or a table in public; quoted as in SQL.';
 comment on column s3_connector.connectors.region is 'Region of the bucket, such as eu-central-1. Null: the worker asks S3.';
-comment on column s3_connector.connectors.endpoint is 'URL of an S3-compatible server, which the worker''s S3_ALLOWED_ENDPOINTS must contain. Null: AWS.';
+comment on column s3_connector.connectors.endpoint is 'URL of an S3-compatible server, which may have a path. The worker''s S3_ALLOWED_ENDPOINTS must contain its host and port. Null: AWS.';
 comment on column s3_connector.connectors.auth_method is 'worker: the worker''s AWS credentials. anonymous: none. iam_role: assume role_arn.';
 comment on column s3_connector.connectors.role_arn is 'ARN of the role to assume; only with auth_method iam_role. The external id is the worker''s PROJECT_ID/SERVICE_ID. check(name) shows it, with the policies that the role needs.';
 comment on column s3_connector.connectors.schedule is 'When to poll: five cron fields in UTC, or minute, or hour.';

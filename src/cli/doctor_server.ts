@@ -4,10 +4,10 @@ import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
 import { readSourceConfig, type SourceConfig } from '../config.ts';
 import { Trial } from '../conformance/trial.ts';
 import { type Result, tryCases, type Verdict, verdictOn } from '../conformance/verdict.ts';
-import { ConnectorError } from '../errors.ts';
+import { ConnectorError, describeError } from '../errors.ts';
 import { handlerConfig } from '../sources/http_agents.ts';
 import { S3Sources } from '../sources/s3.ts';
-import { regionOf, toConnectorError } from '../sources/s3_errors.ts';
+import { regionOf } from '../sources/s3_errors.ts';
 import type { Options } from './options.ts';
 
 /** More than the requests that a case sends at the same time. */
@@ -39,8 +39,7 @@ export async function tryServer(options: Options): Promise<void> {
     print(`\n${text}\n${remark(server, config)}`);
     process.exitCode = isFit ? 0 : 1;
   } catch (error) {
-    if (!interrupted.signal.aborted)
-      throw toConnectorError(error, { bucket: server.bucket, what: server.prefix });
+    if (!interrupted.signal.aborted) throw error;
     print('\nInterrupted.\n');
     process.exitCode = INTERRUPTED;
   }
@@ -95,7 +94,9 @@ async function runTrial(trial: Trial): Promise<Verdict> {
   const results: Result[] = [];
   try {
     // If nothing can be written, there is no verdict.
-    await trial.put('written');
+    await trial.put('written').catch((error) => {
+      throw cannotWrite(trial, error);
+    });
     for await (const result of tryCases(trial)) {
       results.push(result);
       print(toText(result));
@@ -148,6 +149,18 @@ function remark({ endpoint }: Server, { allowedEndpoints }: SourceConfig): strin
   const { origin } = new URL(endpoint);
   if (allowedEndpoints.includes(origin)) return '';
   return `Connectors may use it once the worker's S3_ALLOWED_ENDPOINTS has ${origin}\n`;
+}
+
+function cannotWrite({ folder, options: { bucket, signal } }: Trial, error: unknown): unknown {
+  if (signal.aborted) return error;
+  return new ConnectorError(
+    'cannot_write',
+    `nothing can be written below ${folder} in bucket ${bucket}: ${describeError(error)}`,
+    {
+      hint: 'doctor writes and deletes objects, which the connector never does. Give it credentials with s3:PutObject and s3:DeleteObject below --prefix.',
+      cause: error,
+    },
+  );
 }
 
 function readServer(options: Options): Server {

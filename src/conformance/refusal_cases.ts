@@ -1,6 +1,7 @@
 /** Server cases: refusals whose reasons the connector shows. */
 import { randomBytes } from 'node:crypto';
 import { ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3';
+import { regionOf } from '../sources/s3_errors.ts';
 import { Deviation, expectSame } from './deviation.ts';
 import type { ServerCase } from './server_case.ts';
 import type { Trial } from './trial.ts';
@@ -40,11 +41,7 @@ export const REFUSAL_CASES: readonly ServerCase[] = [
       const client = await trial.options.clientWith({ region: 'xx-nowhere-1' });
       try {
         await refusalOf(trial, client, trial.options.bucket, (error) => {
-          const { $response, Region } = error as {
-            $response?: { headers?: Record<string, string> };
-            Region?: string;
-          };
-          if ($response?.headers?.['x-amz-bucket-region'] ?? Region) return;
+          if (regionOf(error) !== undefined) return;
           const { name, message } = error as Error;
           throw new Deviation(`it answers ${name}: ${message}`);
         });

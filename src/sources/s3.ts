@@ -9,12 +9,25 @@ import {
 } from '@aws-sdk/client-s3';
 import { ConnectorError } from '../errors.ts';
 import { checkVersion, requireEtag } from './object_version.ts';
-import { isAmazon, MAX_TRIES, S3Clients, type S3Options, type S3Settings } from './s3_clients.ts';
+import { isArchived } from './s3_archives.ts';
+import {
+  isAmazon,
+  MAX_TRIES,
+  ownEndpoint,
+  S3Clients,
+  type S3Options,
+  type S3Settings,
+  usesPathStyle,
+} from './s3_clients.ts';
 import { describeCredentials } from './s3_credentials.ts';
+import { type CustomerKey, keyParameters } from './s3_customer_keys.ts';
 import { takeEntries } from './s3_entries.ts';
-import { hasExpired, regionOf, toConnectorError } from './s3_errors.ts';
+import type { ErrorContext } from './s3_error_table.ts';
+import { hasExpired, refusesAddressing, regionOf, toConnectorError } from './s3_errors.ts';
 import { type S3Page, toPage } from './s3_listing.ts';
+import type { Place } from './s3_places.ts';
 import { countLists } from './s3_requests.ts';
+import { askForStoredBytes, Transcoded } from './s3_stored_bytes.ts';
 import { type ListRequest, listPages } from './s3_walk.ts';
 import type { ListCount, ListOptions, ListPage, Source, SourceObject } from './source.ts';
 
@@ -35,10 +48,11 @@ export class S3Sources {
    */
   open(settings: S3Settings, lists: ListCount = { requests: 0 }): Source {
     this.#checkEndpoint(settings.endpoint);
-    const { connectMs, idleMs } = this.#options.timeouts;
+    const { customerKeys = [], timeouts } = this.#options;
     return new S3Source(this.#clients, settings, {
-      answerMs: MAX_TRIES * (connectMs + idleMs),
+      answerMs: MAX_TRIES * (timeouts.connectMs + timeouts.idleMs),
       lists,
+      customerKeys,
     });
   }
 
@@ -60,8 +74,11 @@ export class S3Sources {
 
 const UNUSED_ETAG = `"${'0'.repeat(32)}"`;
 
-/** How often a refused request is repeated: once with another region, once with new credentials. */
-const MAX_REPAIRS = 2;
+/** How often a refused request is repeated: once for each fact about the place, and once with new credentials. */
+const MAX_REPAIRS = 4;
+
+/** The request of an error. */
+type Asked = Pick<ErrorContext, 'request' | 'what'>;
 
 class S3Source implements Source {
   readonly #clients: S3Clients;
@@ -70,17 +87,19 @@ class S3Source implements Source {
   /** How long an answer without an object's bytes may take, in milliseconds: the timeouts of all its tries. */
   readonly #answerMs: number;
   readonly #lists: ListCount;
+  readonly #customerKeys: readonly CustomerKey[];
 
   constructor(
     clients: S3Clients,
     settings: S3Settings,
-    { answerMs, lists }: { answerMs: number; lists: ListCount },
+    options: { answerMs: number; lists: ListCount; customerKeys: readonly CustomerKey[] },
   ) {
     this.#clients = clients;
     this.#settings = settings;
     this.#bucket = settings.bucket;
-    this.#answerMs = answerMs;
-    this.#lists = lists;
+    this.#answerMs = options.answerMs;
+    this.#lists = options.lists;
+    this.#customerKeys = options.customerKeys;
   }
 
   list(options: ListOptions): AsyncIterable<ListPage> {
@@ -97,9 +116,10 @@ class S3Source implements Source {
     { prefix, delimiter, startAfter, token, maxKeys }: ListRequest,
     signal?: AbortSignal,
   ): Promise<S3Page> {
-    return await this.#ask(`listing ${prefix || 'all keys'}`, async (client) => {
+    const asked: Asked = { request: 'list', what: `listing ${prefix || 'all keys'}` };
+    return await this.#ask(asked, async (client) => {
       const command = new ListObjectsV2Command({
-        Bucket: this.#bucket,
+        ...this.#parameters(),
         Prefix: prefix,
         Delimiter: delimiter,
         StartAfter: startAfter,
@@ -137,11 +157,15 @@ class S3Source implements Source {
     key: string,
     { ifMatch, asked, signal }: { ifMatch: string; asked: string | undefined; signal: AbortSignal },
   ): Promise<GetObjectCommandOutput> {
-    return await this.#ask(key, (client) =>
-      client.send(new GetObjectCommand({ Bucket: this.#bucket, Key: key, IfMatch: ifMatch, Range: asked }), {
-        abortSignal: signal,
-      }),
-    );
+    return await this.#ask({ request: 'object', what: key }, (client, place) => {
+      const command = new GetObjectCommand({
+        ...this.#objectParameters(key),
+        IfMatch: ifMatch,
+        Range: asked,
+      });
+      askForStoredBytes(command, place);
+      return client.send(command, { abortSignal: signal });
+    });
   }
 
   async refusesOtherVersion(object: SourceObject, { signal }: { signal: AbortSignal }): Promise<boolean> {
@@ -157,9 +181,11 @@ class S3Source implements Source {
   }
 
   async head(key: string, options: { signal?: AbortSignal } = {}): Promise<SourceObject> {
-    const answer = await this.#ask(key, (client) =>
-      client.send(new HeadObjectCommand({ Bucket: this.#bucket, Key: key }), this.#limit(options.signal)),
-    );
+    const answer = await this.#ask({ request: 'object', what: key }, (client, place) => {
+      const command = new HeadObjectCommand(this.#objectParameters(key));
+      askForStoredBytes(command, place);
+      return client.send(command, this.#limit(options.signal));
+    });
     requireEtag(answer.ETag, key);
     if (answer.ContentLength === undefined) throw noSize(key);
     return {
@@ -167,6 +193,8 @@ class S3Source implements Source {
       etag: answer.ETag,
       sizeBytes: answer.ContentLength,
       lastModified: answer.LastModified ?? new Date(0),
+      storageClass: answer.StorageClass,
+      ...(isArchived(answer) ? { archived: true } : {}),
     };
   }
 
@@ -179,6 +207,18 @@ class S3Source implements Source {
     if (this.#settings.auth_method === 'iam_role') await renewCredentials(this.#client);
   }
 
+  /** Returns the parameters of every request. */
+  #parameters(): { Bucket: string; RequestPayer?: 'requester' } {
+    const { bucket, requester_pays } = this.#settings;
+    return { Bucket: bucket, ...(requester_pays ? { RequestPayer: 'requester' } : {}) };
+  }
+
+  #objectParameters(key: string) {
+    const url = ownEndpoint(this.#settings);
+    const keys = keyParameters(this.#customerKeys, this.#settings, { objectKey: key, url });
+    return { ...this.#parameters(), Key: key, ...keys };
+  }
+
   get #client(): S3Client {
     return this.#clients.get(this.#settings);
   }
@@ -189,32 +229,45 @@ class S3Source implements Source {
     return { abortSignal: signal ? AbortSignal.any([timeout, signal]) : timeout };
   }
 
-  async #ask<T>(what: string, request: (client: S3Client) => Promise<T>): Promise<T> {
+  /** Sends a request. Repeats it after a refusal that tells about the place, or once with new credentials. */
+  async #ask<T>(asked: Asked, request: (client: S3Client, place: Place) => Promise<T>): Promise<T> {
+    const context = { ...asked, bucket: this.#bucket };
     try {
-      for (let repairs = 0; ; repairs += 1) {
+      for (let renewed = false, repairs = 0; ; repairs += 1) {
         const client = this.#client;
         try {
-          return await request(client);
+          return await request(client, this.#place);
         } catch (error) {
-          if (repairs === MAX_REPAIRS || !(await this.#repair(client, error))) throw error;
+          if (repairs === MAX_REPAIRS) throw error;
+          const found = await this.#findOut(client, error, context);
+          if (found) {
+            this.#clients.places.note(this.#settings, found);
+          } else {
+            if (renewed || !hasExpired(error, context)) throw error;
+            await renewCredentials(client);
+            renewed = true;
+          }
         }
       }
     } catch (error) {
-      throw toConnectorError(error, { bucket: this.#bucket, what });
+      if (error instanceof Transcoded) throw decompressed(asked.what);
+      throw toConnectorError(error, context);
     }
   }
 
-  /** Switches to the bucket's region, or renews credentials. Returns whether the request can be repeated. */
-  async #repair(client: S3Client, error: unknown): Promise<boolean> {
+  /** Returns what the error tells about the place, if it is new and the connector does not say otherwise. */
+  async #findOut(client: S3Client, error: unknown, context: ErrorContext): Promise<Place | undefined> {
+    if (error instanceof Transcoded) return this.#place.gunzips ? undefined : { gunzips: true };
     const region = regionOf(error);
-    if (region !== undefined && region !== (await client.config.region())) {
-      if (this.#settings.region !== null) return false;
-      this.#clients.noteRegion(this.#settings, region);
-      return true;
-    }
-    if (!hasExpired(error)) return false;
-    await renewCredentials(client);
-    return true;
+    if (region !== undefined && region !== (await client.config.region()))
+      return this.#settings.region === null ? { region } : undefined;
+    const isOpen = (this.#settings.path_style ?? null) === null;
+    const canChange = isOpen && usesPathStyle(this.#settings, this.#place);
+    return canChange && refusesAddressing(error, context) ? { virtualHosted: true } : undefined;
+  }
+
+  get #place(): Place {
+    return this.#clients.places.of(this.#settings);
   }
 }
 
@@ -229,6 +282,17 @@ function notTheRange(asked: string, got: string | undefined): ConnectorError {
     `the server was asked for ${asked} and sent ${got ?? 'another range'}`,
     {
       hint: 'Configure the S3-compatible server, or the proxy in front of it, to answer Range requests as S3 does.',
+    },
+  );
+}
+
+/** Returns the error for a server that decompresses although gzip is accepted: its bytes are not the listed ones. */
+function decompressed(key: string): ConnectorError {
+  return new ConnectorError(
+    'transcoded',
+    `the server, or a proxy in front of it, sends ${key} decompressed, so its size and its ranges are not the listed ones`,
+    {
+      hint: 'Configure it to send objects as they are stored. For Google Cloud Storage, set Cache-Control of the object to no-transform.',
     },
   );
 }

@@ -1,12 +1,14 @@
 /** Creates and caches clients of the AWS SDK. */
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
-import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
 import type { Config } from '../config.ts';
 import { ConnectorError } from '../errors.ts';
 import { limitAnswers } from './answers.ts';
 import { type HandlerConfig, handlerConfig } from './http_agents.ts';
+import { workerRegion } from './region.ts';
+import { type CredentialProvider, workerCredentials } from './s3_credentials.ts';
+import { type Place, Places } from './s3_places.ts';
 import { countRequests } from './s3_requests.ts';
-import { type CredentialProvider, roleCredentials, sessionName } from './s3_role.ts';
+import { roleCredentials, sessionName } from './s3_role.ts';
 
 /** The settings of a connector for access to its bucket. */
 export interface S3Settings {
@@ -17,10 +19,14 @@ export interface S3Settings {
   endpoint: string | null;
   auth_method: 'worker' | 'anonymous' | 'iam_role';
   role_arn: string | null;
+  requester_pays?: boolean;
+  /** Null: the worker finds it out. */
+  path_style?: boolean | null;
 }
 
 /** The settings of the worker for access to S3. */
-export type S3Options = Pick<Config, 'allowedEndpoints' | 'externalId' | 'proxyEnv' | 'timeouts'>;
+export type S3Options = Pick<Config, 'allowedEndpoints' | 'externalId' | 'proxyEnv' | 'timeouts'> &
+  Partial<Pick<Config, 'customerKeys'>>;
 
 /** How often the SDK tries one request, with its own backoff. */
 export const MAX_TRIES = 4;
@@ -37,14 +43,14 @@ export class S3Clients {
   readonly #clients = new Map<string, S3Client>();
   /** The worker's own credentials, from the default chain of AWS tools. */
   readonly worker: CredentialProvider;
-  readonly #regions = new Map<string, string>();
+  readonly places = new Places();
   #requestHandler: S3ClientConfig['requestHandler'];
 
   constructor(options: S3Options) {
     this.#options = options;
     // For a profile's role or sign-in.
     const requestHandler = this.#handlerConfig();
-    this.worker = fromNodeProviderChain({ clientConfig: { requestHandler } });
+    this.worker = workerCredentials(requestHandler);
   }
 
   /**
@@ -53,10 +59,12 @@ export class S3Clients {
    */
   get(settings: S3Settings): S3Client {
     const { endpoint, auth_method, role_arn } = settings;
-    const region = settings.region ?? this.#regions.get(placeOf(settings)) ?? workerRegion();
+    const place = this.places.of(settings);
+    const region = settings.region ?? place.region ?? null;
+    const path_style = usesPathStyle(settings, place);
     const session = auth_method === 'iam_role' ? sessionName(settings.name) : null;
-    const key = JSON.stringify([region, endpoint, auth_method, role_arn, session]);
-    const client = this.#clients.get(key) ?? this.#make({ ...settings, region });
+    const key = JSON.stringify([region, endpoint, path_style, auth_method, role_arn, session]);
+    const client = this.#clients.get(key) ?? this.#make({ ...settings, region, path_style });
     // Move it to the end of the map: the first entry is the least recently used.
     this.#clients.delete(key);
     this.#clients.set(key, client);
@@ -64,16 +72,11 @@ export class S3Clients {
     return client;
   }
 
-  /** Notes a bucket's region, for connectors without one. Otherwise each of their requests would be redirected. */
-  noteRegion(settings: S3Settings, region: string): void {
-    this.#regions.set(placeOf(settings), region);
-  }
-
   close(): void {
     for (const client of this.#clients.values()) client.destroy();
   }
 
-  #make(settings: S3Settings & { region: string }): S3Client {
+  #make(settings: S3Settings): S3Client {
     const client = countRequests(
       new S3Client({
         ...clientConfig(settings),
@@ -106,7 +109,6 @@ export class S3Clients {
             externalId: this.#requireExternalId(),
             session: sessionName(settings.name),
             worker: this.worker,
-            region: workerRegion(),
           }),
         };
     }
@@ -132,24 +134,27 @@ export function isAmazon(settings: Pick<S3Settings, 'endpoint'>): boolean {
 }
 
 /** Returns the endpoint of requests; undefined for Amazon's default one. */
-function ownEndpoint({ endpoint }: Pick<S3Settings, 'endpoint'>): string | undefined {
+export function ownEndpoint({ endpoint }: Pick<S3Settings, 'endpoint'>): string | undefined {
   return endpoint ?? process.env.AWS_ENDPOINT_URL_S3 ?? process.env.AWS_ENDPOINT_URL;
 }
 
-function clientConfig({ region, endpoint }: S3Settings & { region: string }): S3ClientConfig {
+function clientConfig({ region, endpoint, path_style }: S3Settings): S3ClientConfig {
   return {
-    region,
+    region: region ?? workerRegion,
+    // An access point is in the region that its ARN names.
+    useArnRegion: true,
     maxAttempts: MAX_TRIES,
+    // Some servers refuse requests with checksums. None is needed for LIST, GET and HEAD.
+    requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
-    ...(ownEndpoint({ endpoint }) ? { forcePathStyle: true } : {}),
+    forcePathStyle: path_style ?? false,
     ...(endpoint ? { endpoint } : {}),
   };
 }
 
-function placeOf({ endpoint, bucket }: S3Settings): string {
-  return JSON.stringify([endpoint, bucket]);
-}
-
-function workerRegion(): string {
-  return process.env.AWS_REGION ?? process.env.AWS_DEFAULT_REGION ?? 'us-east-1';
+/** Returns whether requests name the bucket in the path, `host/bucket`, and not in the host, `bucket.host`. */
+export function usesPathStyle(settings: S3Settings, { virtualHosted }: Place): boolean {
+  // An access point has a host of its own.
+  if (settings.bucket.startsWith('arn:')) return false;
+  return settings.path_style ?? (ownEndpoint(settings) !== undefined && !virtualHosted);
 }

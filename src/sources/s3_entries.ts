@@ -62,6 +62,7 @@ const ELEMENTS = new Map<string, (text: string) => Partial<S3Entry> | null>([
   ['Key', (text) => ({ Key: text })],
   ['ETag', (text) => ({ ETag: text })],
   ['Size', (text) => (/^\d{1,15}$/.test(text) ? { Size: Number(text) } : null)],
+  ['StorageClass', (text) => ({ StorageClass: text as S3Entry['StorageClass'] })],
   ['LastModified', (text) => (TIME.test(text) ? { LastModified: new Date(text) } : null)],
 ]);
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/;

@@ -36,12 +36,14 @@ export function toPage(answer: ListObjectsV2CommandOutput, taken: S3Entry[]): S3
   const objects = contents.map((entry): SourceObject => {
     // Without its size, the object would look empty, and succeed without rows.
     if (entry.Size === undefined) throw notUnderstood(`the entry ${entry.Key} has no size`);
-    return {
+    const object: SourceObject = {
       key: name(entry.Key),
       etag: entry.ETag ?? '',
       sizeBytes: entry.Size,
       lastModified: entry.LastModified ?? new Date(0),
     };
+    if (entry.StorageClass !== undefined) object.storageClass = entry.StorageClass;
+    return object;
   });
   return {
     objects,

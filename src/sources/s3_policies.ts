@@ -32,7 +32,9 @@ function trustPolicy({ externalId, principal }: PolicySettings) {
 
 /** Returns a policy that allows LIST and GET below the prefix, which is all that the worker needs. */
 function permissionPolicy({ roleArn, bucket, prefix }: PolicySettings) {
-  const bucketArn = `${roleArn.split(':', 2).join(':')}:s3:::${bucket}`;
+  const isAccessPoint = bucket.startsWith('arn:');
+  const bucketArn = isAccessPoint ? bucket : `${roleArn.split(':', 2).join(':')}:s3:::${bucket}`;
+  const objects = isAccessPoint ? `${bucketArn}/object` : bucketArn;
   const keys = `${escapePattern(prefix)}*`;
   return policy([
     {
@@ -41,7 +43,7 @@ function permissionPolicy({ roleArn, bucket, prefix }: PolicySettings) {
       Resource: bucketArn,
       ...(prefix === '' ? {} : { Condition: { StringLike: { 's3:prefix': keys } } }),
     },
-    { Effect: 'Allow', Action: 's3:GetObject', Resource: `${bucketArn}/${keys}` },
+    { Effect: 'Allow', Action: 's3:GetObject', Resource: `${objects}/${keys}` },
   ]);
 }
 

@@ -8,6 +8,10 @@ export interface SourceObject {
   etag: string;
   sizeBytes: number;
   lastModified: Date;
+  /** S3's name of it, such as `GLACIER`; undefined where the source does not say. A HEAD never says `STANDARD`. */
+  storageClass?: string | undefined;
+  /** Whether the bytes cannot be read until the object is restored. Only `head` says so. */
+  archived?: true;
 }
 
 export interface ListOptions {

@@ -10,6 +10,7 @@ import type { Config } from '../config.ts';
 import { ConnectorError } from '../errors.ts';
 import { limitAnswers } from './answers.ts';
 import { type HandlerConfig, handlerConfig } from './http_agents.ts';
+import { workerRegion } from './region.ts';
 
 /** The limits of SQS for one request: seconds to wait, and messages. */
 export const LONGEST_WAIT_SECONDS = 20;
@@ -49,7 +50,7 @@ export class SqsQueues {
    * @throws ConnectorError `event_queue_not_allowed`
    */
   async receive(url: string, waitSeconds: number, signal: AbortSignal): Promise<QueueMessage[]> {
-    const { Messages = [] } = await this.#clientOf(url).send(
+    const { Messages = [] } = await (await this.#clientOf(url)).send(
       new ReceiveMessageCommand({
         QueueUrl: url,
         WaitTimeSeconds: waitSeconds,
@@ -71,18 +72,20 @@ export class SqsQueues {
         ReceiptHandle: receiptHandle,
       }),
     );
-    await this.#clientOf(url).send(new DeleteMessageBatchCommand({ QueueUrl: url, Entries: entries }));
+    await (await this.#clientOf(url)).send(
+      new DeleteMessageBatchCommand({ QueueUrl: url, Entries: entries }),
+    );
   }
 
   close(): void {
     for (const client of this.#clients.values()) client.destroy();
   }
 
-  #clientOf(url: string): SQSClient {
+  async #clientOf(url: string): Promise<SQSClient> {
     const { origin } = new URL(url);
     const awsRegion = AWS_ORIGIN.exec(origin)?.[1];
     if (awsRegion === undefined && !this.#allowedEndpoints.includes(origin)) throw notAllowed(url);
-    const region = awsRegion ?? process.env.AWS_REGION ?? process.env.AWS_DEFAULT_REGION ?? 'us-east-1';
+    const region = awsRegion ?? (await workerRegion());
     const client = this.#clients.get(region) ?? this.#make(region);
     this.#clients.set(region, client);
     return client;

@@ -9,6 +9,7 @@ import {
   DeleteObjectCommand,
   GetObjectCommand,
   HeadBucketCommand,
+  HeadObjectCommand,
   ListBucketsCommand,
   ListObjectsV2Command,
   PutObjectCommand,
@@ -65,6 +66,18 @@ test('the error for a request signed for a wrong region names the right one', as
   // The SDK follows this hint only for HeadBucket.
   assert.equal((await follower.send(new HeadBucketCommand({ Bucket }))).BucketRegion, 'us-east-1');
   follower.destroy();
+});
+
+test('a listing and a HEAD have the storage class that an object was put with; a HEAD leaves STANDARD out', async () => {
+  await using at = await start();
+  for (const StorageClass of ['GLACIER', 'STANDARD'] as const) {
+    const object = { Bucket, Key: 'a' };
+    await at.client.send(new PutObjectCommand({ ...object, Body: 'x', StorageClass }));
+    const listed = await at.client.send(new ListObjectsV2Command({ Bucket }));
+    assert.equal(listed.Contents?.[0]?.StorageClass, StorageClass);
+    const head = await at.client.send(new HeadObjectCommand(object));
+    assert.equal(head.StorageClass, StorageClass === 'STANDARD' ? undefined : StorageClass);
+  }
 });
 
 test('a bucket is created in the requested region', async () => {

@@ -276,7 +276,7 @@ test('a worker without PROJECT_ID and SERVICE_ID, or without credentials, says s
   });
   const step = await check('bare', 'assume role');
   assert.equal(step.ok, false);
-  assert.match(step.message, /no AWS credentials of its own/);
+  assert.match(step.message, /the worker finds no AWS credentials/);
   assert.equal((await check('bare', 'credentials')).ok, false);
   assert.equal(sts.requests.length, 0);
 });

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
+import { withAwsErrors } from '../../docs/describe_aws_errors.ts';
+import { ERROR_ROWS } from '../../src/sources/s3_error_table.ts';
 import { tableRows } from './markdown.ts';
 import { collectPromisedCodes, collectRaisedCodes, collectSqlConditions, type Kind } from './raised_codes.ts';
 
@@ -12,6 +14,8 @@ const uncode = (cell: string) => cell.replaceAll('`', '');
 const rows = tableRows(page);
 /** code, passing or lasting, cause, what to do */
 const codeRows = rows.filter((cells) => cells.length === 4);
+/** From src/sources/s3_error_table.ts: code, passing or lasting, asked for, answer, cause, what to do */
+const awsRows = rows.filter((cells) => cells.length === 6);
 /** SQLSTATE, its condition, when; or SQLSTATE, when */
 const sqlRows = rows.filter((cells) => cells.length < 4);
 
@@ -30,9 +34,17 @@ test('the check recognizes every way in which the code creates an error code', (
   assert.ok(raised.kinds.size >= 70);
 });
 
-test('docs/errors.md lists every code that is raised, once, and no other', () => {
+test('docs/errors.md lists every code that is raised, and no other', () => {
   const documented = codeRows.map(([code]) => uncode(code!));
-  assert.deepEqual(documented.toSorted(), [...raised.kinds.keys()].sort());
+  assert.deepEqual(documented, [...new Set(documented)], 'each code has one row');
+  const ofAws = awsRows.map(([code]) => uncode(code!));
+  const all = new Set([...documented, ...ofAws]);
+  assert.deepEqual([...all].sort(), [...raised.kinds.keys()].sort());
+});
+
+test("the table of AWS's answers in docs/errors.md is current", () => {
+  assert.ok(page === withAwsErrors(page), 'run npm run docs');
+  assert.equal(awsRows.length, ERROR_ROWS.length);
 });
 
 test('docs/errors.md gives each code the class that the code gives it: passing, lasting or both', () => {

@@ -145,6 +145,20 @@ for (const [how, write] of Object.entries(WRITINGS)) {
   });
 }
 
+test('the storage class of an object is listed, also if the SDK parses the entry', async () => {
+  const archived = entry('a').replace('</Contents>', '<StorageClass>GLACIER</StorageClass></Contents>');
+  for (const form of [archived, archived.replace('<Key>', '<Key xml:space="preserve">')]) {
+    answer = page(`<IsTruncated>false</IsTruncated>${form}${entry('b')}`);
+    const [listed] = await Array.fromAsync(
+      open(speakerUrl).list({ prefix: '', delimiter: undefined, startAfter: null }),
+    );
+    assert.deepEqual(
+      listed?.objects.map(({ storageClass }) => storageClass),
+      ['GLACIER', undefined],
+    );
+  }
+});
+
 test("entries in S3's usual form are read here, and the SDK parses everything ambiguous", () => {
   const plain = page(`<IsTruncated>false</IsTruncated>${entry('a')}${entry('b')}`);
   const taken = readEntries(plain);

@@ -66,7 +66,7 @@ const refusals: [columns: Columns, says: RegExp][] = [
   [{ schedule: '61 * * * *' }, /five cron fields/],
   [{ schedule: '* * * * * *' }, /five cron fields/],
   [{ schedule: '0 0 31 2 *' }, /match some date/],
-  [{ endpoint: 'http://127.0.0.1:9000/x' }, /endpoint/],
+  [{ endpoint: 'http://127.0.0.1:9000/x?y=z' }, /endpoint/],
   [{ endpoint: 'http://user@host' }, /endpoint/],
   [{ endpoint: 's3.example.com' }, /endpoint/],
   [{ endpoint: 'http://host:99999' }, /endpoint/],

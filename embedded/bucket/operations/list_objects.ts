@@ -39,12 +39,13 @@ export function listObjectsV2({ request, store, bucket, order }: Call): Reply {
 
 // Built as a string instead of with `render`: listings of a million keys spend most of their time here.
 function renderContents(
-  { key, lastModified, etag, size }: StoredObject,
+  { key, lastModified, etag, size, headers }: StoredObject,
   encoded: (key: string) => string,
 ): string {
+  const storageClass = headers['x-amz-storage-class'] ?? 'STANDARD';
   return (
     `<Contents><Key>${escapeText(encoded(key))}</Key><LastModified>${lastModified.toISOString()}</LastModified>` +
-    `<ETag>&quot;${etag.slice(1, -1)}&quot;</ETag><Size>${size}</Size><StorageClass>STANDARD</StorageClass></Contents>`
+    `<ETag>&quot;${etag.slice(1, -1)}&quot;</ETag><Size>${size}</Size><StorageClass>${storageClass}</StorageClass></Contents>`
   );
 }
 

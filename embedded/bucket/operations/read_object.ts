@@ -6,19 +6,23 @@ import { type ByteRange, parseRange } from '../range.ts';
 import type { Reply, StreamedBody } from '../reply.ts';
 import { headerValue } from '../request.ts';
 import type { StoredObject } from '../store.ts';
+import { gunzipped } from './gunzip.ts';
 import type { Call } from './operation.ts';
+import { checkCustomerKey, checkRestored } from './protected.ts';
 
 const CHUNK_BYTES = 256 * 1024;
 
 export async function getObject(call: Call): Promise<Reply> {
   const { object, range, reply } = readHead(call);
-  if (reply.status === 304) return reply;
+  if (reply.status === 304 || reply.body) return reply;
+  checkRestored(object);
   return { ...reply, body: await openBody(object, range) };
 }
 
 /** Returns GetObject's response without the body. `send` drops the body of errors. */
 export function headObject(call: Call): Reply {
-  return readHead(call).reply;
+  const { body: _, ...reply } = readHead(call).reply;
+  return reply;
 }
 
 interface Head {
@@ -30,6 +34,7 @@ interface Head {
 function readHead({ request, store, bucket, key, anonymous, order }: Call): Head {
   const object = store.get(bucket, key);
   if (!object) throw new S3Error('NoSuchKey', { fields: { Key: key } });
+  checkCustomerKey(request, object);
   const whole = { start: 0, end: object.size - 1 };
   const { etag = object.etag, ignoreConditions, ignoreRange } = order;
   const validators = {
@@ -38,6 +43,8 @@ function readHead({ request, store, bucket, key, anonymous, order }: Call): Head
   };
   if (!ignoreConditions && !mayRead(request, object))
     return { object, range: whole, reply: { status: 304, headers: validators } };
+  const decompressed = order.gunzip && gunzipped(request, object, order.gunzip === 'always');
+  if (decompressed) return { object, range: whole, reply: decompressed };
   const range = ignoreRange ? undefined : parseRange(headerValue(request, 'range'), object.size);
   const { start, end } = range ?? whole;
   const headers: Record<string, string> = {

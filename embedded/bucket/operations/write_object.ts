@@ -8,7 +8,7 @@ import { contentsOf, document, type Elements, unescapeText } from '../xml.ts';
 import type { Call } from './operation.ts';
 
 const KEPT_HEADERS =
-  /^(content-type|content-encoding|content-language|content-disposition|cache-control|expires|x-amz-meta-.+)$/;
+  /^(content-type|content-encoding|content-language|content-disposition|cache-control|expires|x-amz-storage-class|x-amz-meta-.+)$/;
 const MAX_DELETED_KEYS = 1000;
 
 export function putObject(call: Call): Reply {
@@ -37,6 +37,8 @@ function keptHeaders({ request }: Call): Record<string, string> {
   for (const name of Object.keys(request.message.headers)) {
     if (KEPT_HEADERS.test(name)) headers[name] = headerValue(request, name) ?? '';
   }
+  // S3 says the class of an object only if it is another one.
+  if (headers['x-amz-storage-class'] === 'STANDARD') delete headers['x-amz-storage-class'];
   const codings = headers['content-encoding']?.split(',').map((coding) => coding.trim());
   const kept = codings?.filter((coding) => coding !== '' && coding !== 'aws-chunked').join(',');
   if (kept) headers['content-encoding'] = kept;
