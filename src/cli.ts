@@ -1,8 +1,10 @@
 #!/usr/bin/env node
 /** The entry point of `pg-s3-connector`: finds the command, and prints help. */
+import { parseArgs } from 'node:util';
 import { COMMANDS, type Command } from './cli/commands.ts';
 import { commandHelp, generalHelp } from './cli/help.ts';
 import { nearest } from './cli/nearest.ts';
+import type { Options } from './cli/options.ts';
 import { exitWithError } from './exit.ts';
 import { version } from './version.ts';
 
@@ -25,8 +27,23 @@ async function main([first, ...rest]: string[]): Promise<void> {
   const command = COMMANDS.find((one) => one.name === name);
   if (!command) return refuse(unknownCommand(name));
   if (options.some((option) => HELP.includes(option))) return say(commandHelp(command));
-  if (options.length > 0) return refuse(unknownOption(command, options[0]!));
-  await command.run();
+  const { values, refusal } = readOptions(command, options);
+  if (refusal !== undefined) return refuse(refusal);
+  await command.run(values);
+}
+
+/** Reads `--name value` and `--name=value`. */
+function readOptions(command: Command, args: string[]): { values: Options; refusal?: string } {
+  const names = Object.keys(command.options ?? {});
+  if (names.length === 0 && args.length > 0)
+    return { values: {}, refusal: takesNoArguments(command, args[0]!) };
+  try {
+    const options = Object.fromEntries(names.map((name) => [name, { type: 'string' as const }]));
+    return { values: parseArgs({ args, options }).values as Options };
+  } catch (error) {
+    const refusal = `${(error as Error).message}\nRun pg-s3-connector ${command.name} --help to see the options.\n`;
+    return { values: {}, refusal };
+  }
 }
 
 function unknownCommand(name: string): string {
@@ -36,7 +53,7 @@ function unknownCommand(name: string): string {
   return `There is no command ${JSON.stringify(name)}. ${suggestion} Run pg-s3-connector --help to see what they do.\n`;
 }
 
-function unknownOption({ name }: Command, option: string): string {
+function takesNoArguments({ name }: Command, option: string): string {
   return `${name} takes no arguments, but got ${JSON.stringify(option)}. Its settings are environment variables. Run pg-s3-connector ${name} --help to see them.\n`;
 }
 

@@ -1,7 +1,7 @@
 /** The configuration of a worker, as the environment variables in settings.ts give it. */
 import { ConnectorError } from './errors.ts';
 import type { LogSettings } from './log.ts';
-import { DATABASE_SETTINGS, LOG_SETTINGS, readSettings, WORKER_SETTINGS } from './settings.ts';
+import { DATABASE_SETTINGS, LOG_SETTINGS, readSettings, type Values, WORKER_SETTINGS } from './settings.ts';
 import type { CustomerKey } from './sources/s3_customer_keys.ts';
 
 export interface Config {
@@ -18,6 +18,8 @@ export interface Config {
   customerKeys: readonly CustomerKey[];
   /** The external id with which roles are assumed, `<PROJECT_ID>/<SERVICE_ID>`; null if either is not set. */
   externalId: string | null;
+  /** The proxy to S3, STS and SQS, as variables of an environment; null: none. */
+  proxyEnv: Partial<Record<'HTTPS_PROXY' | 'HTTP_PROXY' | 'NO_PROXY', string>> | null;
   timeouts: Timeouts;
   /** How long running imports may take to finish after SIGTERM, in milliseconds; then they roll back. */
   graceMs: number;
@@ -55,23 +57,57 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     importDatabaseUrl: given.IMPORT_DATABASE_URL ?? databaseUrl,
     concurrency: given.WORKER_CONCURRENCY,
     spoolDir: given.SPOOL_DIR,
-    allowedEndpoints: given.S3_ALLOWED_ENDPOINTS,
-    customerKeys: given.S3_SSE_C_KEYS,
-    externalId:
-      given.PROJECT_ID !== null && given.SERVICE_ID !== null
-        ? `${given.PROJECT_ID}/${given.SERVICE_ID}`
-        : null,
-    timeouts: {
-      connectMs: given.S3_CONNECT_TIMEOUT_SECONDS * 1000,
-      idleMs: given.S3_IDLE_TIMEOUT_SECONDS * 1000,
-      fetchMs: given.S3_FETCH_TIMEOUT_SECONDS * 1000,
-    },
+    ...sourceConfigOf(given),
     graceMs: given.SHUTDOWN_GRACE_SECONDS * 1000,
     auditRequestsPerMinute: given.AUDIT_REQUESTS_PER_MINUTE,
     encodeCsvFromBytes: given.ENCODE_CSV_FROM_BYTES,
     allowTransform: given.ALLOW_TRANSFORM === 'true',
     readerStallMs: given.READER_STALL_SECONDS * 1000,
     metrics: given.METRICS_PORT === null ? null : { host: given.METRICS_HOST, port: given.METRICS_PORT },
+  };
+}
+
+/** The part of the configuration that reading from S3 needs. */
+export type SourceConfig = Pick<
+  Config,
+  'allowedEndpoints' | 'customerKeys' | 'externalId' | 'proxyEnv' | 'timeouts'
+>;
+
+/**
+ * Reads how to reach S3, without a database.
+ * @throws ConnectorError `bad_setting`
+ */
+export function readSourceConfig(env: NodeJS.ProcessEnv = process.env): SourceConfig {
+  return sourceConfigOf(readSettings(WORKER_SETTINGS, env));
+}
+
+function sourceConfigOf(given: Values<typeof WORKER_SETTINGS>): SourceConfig {
+  return {
+    allowedEndpoints: given.S3_ALLOWED_ENDPOINTS,
+    customerKeys: given.S3_SSE_C_KEYS,
+    externalId:
+      given.PROJECT_ID !== null && given.SERVICE_ID !== null
+        ? `${given.PROJECT_ID}/${given.SERVICE_ID}`
+        : null,
+    proxyEnv: proxyEnvOf(given),
+    timeouts: {
+      connectMs: given.S3_CONNECT_TIMEOUT_SECONDS * 1000,
+      idleMs: given.S3_IDLE_TIMEOUT_SECONDS * 1000,
+      fetchMs: given.S3_FETCH_TIMEOUT_SECONDS * 1000,
+    },
+  };
+}
+
+function proxyEnvOf({
+  HTTPS_PROXY,
+  HTTP_PROXY,
+  NO_PROXY,
+}: Values<typeof WORKER_SETTINGS>): Config['proxyEnv'] {
+  if (HTTPS_PROXY === null && HTTP_PROXY === null) return null;
+  return {
+    ...(HTTPS_PROXY === null ? {} : { HTTPS_PROXY }),
+    ...(HTTP_PROXY === null ? {} : { HTTP_PROXY }),
+    ...(NO_PROXY === null ? {} : { NO_PROXY }),
   };
 }
 

@@ -24,6 +24,8 @@ export interface Setting<Value = unknown> extends Kind<Value> {
   purpose: string;
   /** The default in words; undefined: the default itself, or "none". */
   presetText?: string;
+  /** Another name of the variable, which goes before. */
+  alias?: string;
 }
 
 /** For `migrate`, and for all other commands. */
@@ -69,6 +71,13 @@ export const WORKER_SETTINGS = {
   S3_ALLOWED_ENDPOINTS: setting(urlOrigins(), {
     purpose:
       'URLs of S3-compatible servers and queues that connectors may name, separated by commas. AWS is always allowed.',
+  }),
+  HTTPS_PROXY: proxySetting('https', 'An endpoint over TLS is reached through a tunnel (CONNECT).'),
+  HTTP_PROXY: proxySetting('http', 'Only for endpoints without TLS.'),
+  NO_PROXY: setting(text(null), {
+    alias: 'no_proxy',
+    purpose:
+      'Hosts that are reached without the proxy, separated by commas: names, names with a port, .example.com for all names below it, or * for all. Lower case counts, too.',
   }),
   S3_SSE_C_KEYS: setting(customerKeys(), {
     purpose:
@@ -151,8 +160,8 @@ export function readSettings<Table extends SettingsTable>(
   table: Table,
   env: NodeJS.ProcessEnv,
 ): Values<Table> {
-  const values = Object.entries(table).map(([name, { preset, read }]) => {
-    const given = env[name];
+  const values = Object.entries(table).map(([name, { preset, read, alias }]) => {
+    const given = (alias && env[alias]) || env[name];
     return [name, given ? read(name, given) : preset()];
   });
   return Object.fromEntries(values) as Values<Table>;
@@ -163,7 +172,9 @@ export function describePreset({ preset, presetText }: Setting): string {
   return presetText ?? (String(preset() ?? '') || 'none');
 }
 
-function setting<Value>(kind: Kind<Value>, words: { purpose: string; presetText?: string }): Setting<Value> {
+type Words = Omit<Setting, keyof Kind<unknown>>;
+
+function setting<Value>(kind: Kind<Value>, words: Words): Setting<Value> {
   return { ...kind, ...words };
 }
 
@@ -204,6 +215,37 @@ function urlOrigins(): Kind<string[]> {
         throw badSetting(name, 'URLs, separated by commas', url);
       });
   return { preset: () => [], read };
+}
+
+function proxySetting(scheme: string, more: string): Setting<string | null> {
+  const alias = `${scheme}_proxy`;
+  return setting(proxyUrl(), {
+    alias,
+    purpose: `The proxy to S3, STS and SQS over ${scheme}, for example http://user:password@proxy:3128. ${more} ${alias} counts, too.`,
+  });
+}
+
+/** The option of Node's agents has this flag as its sign: Node 22.21, 24.5 and later. */
+const NODE_HAS_PROXIES = process.allowedNodeEnvironmentFlags.has('--use-env-proxy');
+
+function proxyUrl(): Kind<string | null> {
+  const read = (name: string, given: string) => {
+    // The value may have a password, so no message shows it.
+    if (!URL.canParse(given) || !/^https?:$/.test(new URL(given).protocol))
+      throw new ConnectorError('bad_setting', `${name} must be the URL of an HTTP proxy`, {
+        hint: 'Correct it in the environment, or in .env: http://proxy:3128, or http://user:password@proxy:3128 with special characters percent-encoded.',
+      });
+    if (!NODE_HAS_PROXIES)
+      throw new ConnectorError(
+        'bad_setting',
+        `${name} needs Node 22.21, 24.5 or newer; this is ${process.version}`,
+        {
+          hint: `Use a newer Node, or unset ${name}.`,
+        },
+      );
+    return given;
+  };
+  return { preset: () => null, read };
 }
 
 /** Errors do not show a value: it is secret. */

@@ -9,6 +9,7 @@ import {
   type SettingsTable,
   WORKER_SETTINGS,
 } from '../settings.ts';
+import type { Options } from './options.ts';
 
 /** One command. `run` loads its module, because modules read the environment when they load. */
 export interface Command {
@@ -18,7 +19,9 @@ export interface Command {
   /** For `--help` of the command. */
   details: string;
   settings: SettingsTable;
-  run(): Promise<void>;
+  /** What follows the command, by name: `--endpoint URL`. */
+  options?: Record<string, { value: string; purpose: string }>;
+  run(options: Options): Promise<void>;
 }
 
 export const COMMANDS: readonly Command[] = [
@@ -50,9 +53,25 @@ export const COMMANDS: readonly Command[] = [
     name: 'doctor',
     summary: 'find out whether this machine and the database are ready for a worker, and what to do if not',
     details:
-      'Reads the same settings as start, and changes nothing in the database. Status 0: a worker can start; 1: something must be fixed first.\nTo find out whether a bucket can be read, run in SQL: call s3_connector.check(name)',
+      'Reads the same settings as start, and changes nothing in the database. Status 0: a worker can start; 1: something must be fixed first.\nTo find out whether a bucket can be read, run in SQL: call s3_connector.check(name)\n\nWith --bucket it finds out whether an S3-compatible server is fit for the connector, with the AWS credentials of the\nenvironment. It writes some 1,100 small objects (25 MB at most) into a folder of its own below --prefix, and deletes them, also\nafter Ctrl-C. That needs s3:ListBucket, s3:GetObject, s3:PutObject and s3:DeleteObject. Status 0: fit, or fit but ...;\n1: unfit, because ...',
     settings: { ...DATABASE_SETTINGS, ...WORKER_SETTINGS },
-    run: async () => await (await import('./doctor.ts')).doctor(),
+    options: {
+      bucket: {
+        value: 'NAME',
+        purpose: 'Try the S3 server of this bucket instead. DATABASE_URL is not needed.',
+      },
+      endpoint: { value: 'URL', purpose: 'The S3-compatible server. Without it: Amazon.' },
+      prefix: {
+        value: 'PREFIX',
+        purpose: 'All keys that are written begin with it. No connector should match it.',
+      },
+      region: {
+        value: 'REGION',
+        purpose: "The bucket's region. Without it: as a connector without a region.",
+      },
+      'path-style': { value: 'true|false', purpose: 'As the column path_style of a connector.' },
+    },
+    run: async (options) => await (await import('./doctor.ts')).doctor(options),
   },
 ];
 

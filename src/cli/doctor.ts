@@ -4,10 +4,13 @@ import { type Config, readConfig, readLogSettings } from '../config.ts';
 import { locate } from '../errors.ts';
 import { checkDatabase } from './doctor_database.ts';
 import { checkCredentials, checkNode, checkReaders, checkSpool } from './doctor_machine.ts';
+import { tryServer } from './doctor_server.ts';
 import type { Finding } from './finding.ts';
+import type { Options } from './options.ts';
 
-/** Prints the result of each step. The exit status is 1 if one failed. */
-export async function doctor(): Promise<void> {
+/** Prints the result of each step. The exit status is 1 if one failed. With a bucket, it tries the S3 server instead. */
+export async function doctor(options: Options): Promise<void> {
+  if (Object.keys(options).length > 0) return await tryServer(options);
   const findings: Finding[] = [];
   for await (const finding of findAll()) {
     findings.push(finding);
@@ -37,7 +40,8 @@ function checkSettings(): { config?: Config; finding: Finding } {
   try {
     readLogSettings();
     const config = readConfig();
-    const message = `${config.concurrency} files at a time, ${config.allowedEndpoints.length} S3-compatible servers allowed`;
+    const proxy = config.proxyEnv ? ', S3 through a proxy' : '';
+    const message = `${config.concurrency} files at a time, ${config.allowedEndpoints.length} S3-compatible servers allowed${proxy}`;
     return { config, finding: { step: 'settings', state: 'ok', message } };
   } catch (error) {
     const { message, hint } = locate(error, '');

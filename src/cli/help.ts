@@ -26,16 +26,26 @@ pg-s3-connector <command> --help explains one command and its settings; pg-s3-co
 }
 
 /** Returns the text of `pg-s3-connector <command> --help`. */
-export function commandHelp({ name, summary, details, settings }: Command): string {
+export function commandHelp({ name, summary, details, settings, options = {} }: Command): string {
+  const usage = Object.entries(options).map(([option, { value }]) => `[--${option} ${value}]`);
   return `pg-s3-connector ${name}: ${summary}
 
-${details}
+Usage: ${['pg-s3-connector', name, ...usage].join(' ')}
 
+${details}
+${optionsList(options)}
 Settings are environment variables, or lines of .env:
 
 ${settingsList(settings)}
 The AWS SDK reads its own variables: credentials, profile, region.
 `;
+}
+
+function optionsList(options: NonNullable<Command['options']>): string {
+  const rows = Object.entries(options).map(
+    ([name, { value, purpose }]) => [`--${name} ${value}`, purpose] as const,
+  );
+  return rows.length === 0 ? '' : `\n${columns(rows)}\n`;
 }
 
 function settingsList(settings: SettingsTable): string {

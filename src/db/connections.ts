@@ -2,6 +2,7 @@
 import pg from 'pg';
 import { ConnectorError, describeError } from '../errors.ts';
 import { log } from '../log.ts';
+import { type Host, type Hosts, hostsOf } from './hosts.ts';
 import { limitMessages } from './message_limit.ts';
 import { explainRefusal, TOO_LATE } from './refusal.ts';
 import {
@@ -27,7 +28,11 @@ export type SessionOptions = pg.ClientConfig & {
   openMs?: number;
 };
 
-type SessionConfig = SessionOptions & { purpose: Purpose };
+type SessionConfig = SessionOptions & {
+  purpose: Purpose;
+  /** Of a URL with several. */
+  hosts?: Hosts | undefined;
+};
 
 /**
  * One connection to PostgreSQL. It applies its settings before the first query, and always has a listener for errors. It
@@ -36,6 +41,7 @@ type SessionConfig = SessionOptions & { purpose: Purpose };
 export class Session extends pg.Client {
   readonly #purpose: Purpose;
   readonly #openMs: number;
+  readonly #hosts: Hosts | undefined;
   #isOpen = false;
   #isReadOnly = false;
   #backend = 0;
@@ -45,6 +51,7 @@ export class Session extends pg.Client {
     limitMessages(this.connection);
     this.#purpose = config.purpose;
     this.#openMs = config.openMs ?? OPEN_MS;
+    this.#hosts = config.hosts;
     // An error event without a listener would end the process. Running queries fail by themselves.
     this.on('error', (error) => this.#lost(error));
     this.connection.on('errorMessage', ({ code }: pg.DatabaseError) => {
@@ -88,6 +95,8 @@ export class Session extends pg.Client {
       this.#destroy();
     }, this.#openMs);
     try {
+      if (this.#hosts) this.#goTo(await this.#hosts.choose(this.#openMs));
+      if (isLate) throw late;
       await super.connect();
       await this.#applySettings();
       this.#isOpen = true;
@@ -99,6 +108,12 @@ export class Session extends pg.Client {
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** Replaces the host that it was made with. */
+  #goTo({ host, port }: Host): void {
+    Object.assign(this, { host, port });
+    Object.assign((this as unknown as { connectionParameters: object }).connectionParameters, { host, port });
   }
 
   async #applySettings(): Promise<void> {
@@ -221,9 +236,11 @@ export async function openSession(
 }
 
 function sessionConfig<Options>(databaseUrl: string, purpose: Purpose, options: Options) {
+  const hosts = hostsOf(databaseUrl);
   return {
     ...options,
-    connectionString: databaseUrl,
+    hosts,
+    connectionString: hosts?.firstUrl ?? databaseUrl,
     application_name: applicationName(purpose),
     purpose,
   };

@@ -3,6 +3,7 @@ import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import type { Config } from '../config.ts';
 import { ConnectorError } from '../errors.ts';
 import { limitAnswers } from './answers.ts';
+import { type HandlerConfig, handlerConfig } from './http_agents.ts';
 import { workerRegion } from './region.ts';
 import { type CredentialProvider, workerCredentials } from './s3_credentials.ts';
 import { type Place, Places } from './s3_places.ts';
@@ -24,7 +25,7 @@ export interface S3Settings {
 }
 
 /** The settings of the worker for access to S3. */
-export type S3Options = Pick<Config, 'allowedEndpoints' | 'externalId' | 'timeouts'> &
+export type S3Options = Pick<Config, 'allowedEndpoints' | 'externalId' | 'proxyEnv' | 'timeouts'> &
   Partial<Pick<Config, 'customerKeys'>>;
 
 /** How often the SDK tries one request, with its own backoff. */
@@ -41,12 +42,15 @@ export class S3Clients {
   readonly #options: S3Options;
   readonly #clients = new Map<string, S3Client>();
   /** The worker's own credentials, from the default chain of AWS tools. */
-  readonly worker: CredentialProvider = workerCredentials();
+  readonly worker: CredentialProvider;
   readonly places = new Places();
   #requestHandler: S3ClientConfig['requestHandler'];
 
   constructor(options: S3Options) {
     this.#options = options;
+    // For a profile's role or sign-in.
+    const requestHandler = this.#handlerConfig();
+    this.worker = workerCredentials(requestHandler);
   }
 
   /**
@@ -77,11 +81,16 @@ export class S3Clients {
       new S3Client({
         ...clientConfig(settings),
         ...this.#authentication(settings),
-        requestHandler: this.#requestHandler ?? handlerConfig(this.#options),
+        requestHandler: this.#requestHandler ?? this.#handlerConfig(),
       }),
     );
     this.#requestHandler ??= client.config.requestHandler;
     return limitAnswers(client);
+  }
+
+  #handlerConfig(): HandlerConfig {
+    const { proxyEnv, timeouts } = this.#options;
+    return handlerConfig(proxyEnv, { maxSockets: MAX_SOCKETS, ...timeouts });
   }
 
   #authentication(settings: S3Settings): Pick<S3ClientConfig, 'signer' | 'credentials'> {
@@ -148,14 +157,4 @@ export function usesPathStyle(settings: S3Settings, { virtualHosted }: Place): b
   // An access point has a host of its own.
   if (settings.bucket.startsWith('arn:')) return false;
   return settings.path_style ?? (ownEndpoint(settings) !== undefined && !virtualHosted);
-}
-
-function handlerConfig({ timeouts }: S3Options) {
-  return {
-    connectionTimeout: timeouts.connectMs,
-    // An idle timeout, so that it does not cut a long download while bytes arrive.
-    socketTimeout: timeouts.idleMs,
-    httpsAgent: { maxSockets: MAX_SOCKETS },
-    httpAgent: { maxSockets: MAX_SOCKETS },
-  };
 }

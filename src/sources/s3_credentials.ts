@@ -1,5 +1,6 @@
 /** Finds the worker's own AWS credentials, and describes them without showing them. */
 import { fromHttp, fromInstanceMetadata, fromNodeProviderChain } from '@aws-sdk/credential-providers';
+import type { HandlerConfig } from './http_agents.ts';
 import { toConnectorError } from './s3_errors.ts';
 
 /** Returns credentials, and renews them before they expire. A type of the AWS SDK. */
@@ -20,10 +21,11 @@ const KINDS: Record<string, string> = {
 
 /**
  * Returns the worker's own credentials, from the default chain of AWS tools.
+ * @param requestHandler for the role or the sign-in of a profile
  * @throws ConnectorError `no_credentials`, `credentials_unavailable`, `credentials_expired`, `bad_credentials` ...
  */
-export function workerCredentials(): CredentialProvider {
-  const chain = fromNodeProviderChain();
+export function workerCredentials(requestHandler: HandlerConfig): CredentialProvider {
+  const chain = fromNodeProviderChain({ clientConfig: { requestHandler } });
   return async (options) => {
     try {
       return await chain(options);

@@ -100,15 +100,30 @@ const ENTITIES = new Map([
   ['&apos;', "'"],
 ]);
 
-/** Decodes XML's own entities. Returns null if the text has others. */
+/**
+ * Decodes XML's own entities and numeric references: some servers write the quotes of ETags as `&#34;`. Returns null if the text
+ * has others, or a reference to a character that XML cannot have.
+ */
 function readText(text: string): string | null {
   if (text.includes('\r')) return null;
   if (!text.includes('&')) return text;
   let known = true;
-  const decoded = text.replace(/&(\w+;)?/g, (entity) => {
-    const character = ENTITIES.get(entity);
+  const decoded = text.replace(/&([#\w]+;)?/g, (entity) => {
+    const character = ENTITIES.get(entity) ?? readReference(entity);
     known &&= character !== undefined;
     return character ?? '';
   });
   return known ? decoded : null;
+}
+
+function readReference(entity: string): string | undefined {
+  const [, decimal, hexadecimal] = /^&#(?:(\d{1,7})|x([\da-fA-F]{1,6}));$/.exec(entity) ?? [];
+  const code = decimal ? Number(decimal) : Number.parseInt(hexadecimal ?? '', 16);
+  return isXmlCharacter(code) ? String.fromCodePoint(code) : undefined;
+}
+
+/** https://www.w3.org/TR/xml/#charsets */
+function isXmlCharacter(code: number): boolean {
+  if (code < 0x20) return code === 0x9 || code === 0xa || code === 0xd;
+  return code <= 0xd7ff || (code >= 0xe000 && code <= 0xfffd) || (code >= 0x10000 && code <= 0x10ffff);
 }

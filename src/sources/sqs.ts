@@ -4,18 +4,24 @@ import {
   type DeleteMessageBatchRequestEntry,
   ReceiveMessageCommand,
   SQSClient,
-  type SQSClientConfig,
 } from '@aws-sdk/client-sqs';
 import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
+import type { Config } from '../config.ts';
 import { ConnectorError } from '../errors.ts';
 import { limitAnswers } from './answers.ts';
+import { type HandlerConfig, handlerConfig } from './http_agents.ts';
 import { workerRegion } from './region.ts';
 
 /** The limits of SQS for one request: seconds to wait, and messages. */
 export const LONGEST_WAIT_SECONDS = 20;
 const MAX_MESSAGES = 10;
+/** How long connecting may take, in milliseconds. */
+const CONNECT_MS = 10_000;
 /** AWS's own hosts of queues, whose names have the region. */
 const AWS_ORIGIN = /^https:\/\/sqs(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?$/;
+
+/** The settings of the worker for access to queues. */
+export type QueueOptions = Pick<Config, 'allowedEndpoints' | 'proxyEnv'>;
 
 export interface QueueMessage {
   body: string;
@@ -25,16 +31,18 @@ export interface QueueMessage {
 /** Queues, read with the worker's own credentials. Those of a region share a client, and all clients share connections. */
 export class SqsQueues {
   readonly #allowedEndpoints: readonly string[];
-  readonly #maxSockets: number;
-  readonly #credentials = fromNodeProviderChain();
+  readonly #credentials: ReturnType<typeof fromNodeProviderChain>;
   /** By region. A request goes to the host in the queue's URL. */
   readonly #clients = new Map<string, SQSClient>();
-  #requestHandler: SQSClientConfig['requestHandler'];
+  #requestHandler: HandlerConfig;
 
   /** @param maxSockets how many connections to one host may be open */
-  constructor(allowedEndpoints: readonly string[], maxSockets: number) {
+  constructor({ allowedEndpoints, proxyEnv }: QueueOptions, maxSockets: number) {
     this.#allowedEndpoints = allowedEndpoints;
-    this.#maxSockets = maxSockets;
+    // A request is idle for as long as it waits.
+    const limits = { maxSockets, connectMs: CONNECT_MS, idleMs: (LONGEST_WAIT_SECONDS + 20) * 1000 };
+    this.#requestHandler = handlerConfig(proxyEnv, limits);
+    this.#credentials = fromNodeProviderChain({ clientConfig: { requestHandler: this.#requestHandler } });
   }
 
   /**
@@ -84,19 +92,13 @@ export class SqsQueues {
   }
 
   #make(region: string): SQSClient {
-    const agent = { maxSockets: this.#maxSockets };
     const client = new SQSClient({
       region,
       credentials: this.#credentials,
-      requestHandler: this.#requestHandler ?? {
-        // In milliseconds. A request is idle for as long as it waits.
-        connectionTimeout: 10_000,
-        socketTimeout: (LONGEST_WAIT_SECONDS + 20) * 1000,
-        httpsAgent: agent,
-        httpAgent: agent,
-      },
+      requestHandler: this.#requestHandler,
     });
-    this.#requestHandler ??= client.config.requestHandler;
+    // The first client makes the handler, which all share.
+    this.#requestHandler = client.config.requestHandler;
     return limitAnswers(client);
   }
 }

@@ -53,7 +53,7 @@ export async function openContext(
   resources.add(() => backlogPolls.close());
   const sources = new S3Sources(config);
   resources.add(async () => sources.close());
-  const queues = new EventQueues(control, liveness, sources, config.allowedEndpoints);
+  const queues = new EventQueues(control, liveness, sources, config);
   resources.add(() => queues.close());
   queues.start();
   // Reading needs the CPU: more readers than cores would only cost memory.

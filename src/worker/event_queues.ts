@@ -10,7 +10,7 @@ import { takeEvents } from '../events/take.ts';
 import { log } from '../log.ts';
 import { compileMatcher } from '../matcher.ts';
 import type { S3Sources } from '../sources/s3.ts';
-import { LONGEST_WAIT_SECONDS, SqsQueues } from '../sources/sqs.ts';
+import { LONGEST_WAIT_SECONDS, type QueueOptions, SqsQueues } from '../sources/sqs.ts';
 import { repeatUntilAborted, waitOrAbort } from '../waiting.ts';
 import type { Liveness } from './liveness.ts';
 
@@ -55,12 +55,12 @@ export class EventQueues {
   #listeners = 0;
   #lookingUp: Promise<void> | undefined;
 
-  constructor({ db }: Control, liveness: Liveness, sources: S3Sources, allowedEndpoints: readonly string[]) {
+  constructor({ db }: Control, liveness: Liveness, sources: S3Sources, options: QueueOptions) {
     this.#db = db;
     this.#liveness = liveness;
     this.#sources = sources;
     // Twice as many, because deleting messages takes connections as well.
-    this.#sqs = new SqsQueues(allowedEndpoints, 2 * LISTENERS);
+    this.#sqs = new SqsQueues(options, 2 * LISTENERS);
   }
 
   start(): void {

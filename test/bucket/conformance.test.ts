@@ -5,11 +5,13 @@ import { keySuite } from './conformance/keys.ts';
 import { listingSuite } from './conformance/listing.ts';
 import { randomListingSuite } from './conformance/random_listing.ts';
 import { readingSuite } from './conformance/reading.ts';
+import { reliedOnSuite } from './conformance/relied_on.ts';
 import { uploadSuite } from './conformance/uploads.ts';
 import { writingSuite } from './conformance/writing.ts';
 import { otherTarget, ownTarget, type Target } from './target.ts';
 
 const SUITES = [
+  reliedOnSuite,
   bucketSuite,
   keySuite,
   listingSuite,

@@ -34,7 +34,7 @@ function pour(response: ServerResponse): void {
 
 const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 const timeouts = { connectMs: 10_000, idleMs: 60_000, fetchMs: 60_000 };
-const sources = new S3Sources({ allowedEndpoints: [endpoint], externalId: null, timeouts });
+const sources = new S3Sources({ allowedEndpoints: [endpoint], externalId: null, proxyEnv: null, timeouts });
 after(() => sources.close());
 const source = sources.open({
   name: 'endless',

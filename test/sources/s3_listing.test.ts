@@ -168,6 +168,13 @@ test("entries in S3's usual form are read here, and the SDK parses everything am
   );
   assert.equal(taken?.rest, page('<IsTruncated>false</IsTruncated>'));
   for (const other of [
+    entry('&#0;'),
+    entry('&#xD800;'),
+    entry('&#1114112;'),
+    entry('&#xFFFFFFF;'),
+    entry('&#;'),
+    entry('&#x;'),
+    entry('&#3a;'),
     entry('a').replace('<Size>1<', '<Size>1.5<'),
     entry('a').replace('<Size>1<', '<Size>-1<'),
     entry('a').replace('00:00Z', '00:00+01:00').replace('00:00.000Z', '00:00+01:00'),
@@ -181,6 +188,24 @@ test("entries in S3's usual form are read here, and the SDK parses everything am
   ]) {
     assert.equal(readEntries(page(other)), null, other);
   }
+});
+
+test('numeric character references are read here, to what the SDK reads', async () => {
+  const written = entry('&#x2F;&#47;&#34;&#39;&#65;&#xE9;').replaceAll('&quot;', '&#34;');
+  const [taken] = readEntries(page(written))?.entries ?? [];
+  assert.deepEqual([taken?.Key, taken?.ETag], ['//"\'A\u00e9', '"e"']);
+  // The SDK loses these.
+  assert.equal(readEntries(page(entry('&#x1F600;&#128512;')))?.entries[0]?.Key, '\u{1f600}\u{1f600}');
+  // A CDATA section in another element makes the SDK parse the whole answer.
+  const parsedBySdk = written.replace('</Contents>', '<Owner><![CDATA[x]]></Owner></Contents>');
+  const bySdk: unknown[] = [];
+  for (const entries of [written, parsedBySdk]) {
+    answer = page(`<IsTruncated>false</IsTruncated>${entries}`);
+    assert.equal(readEntries(answer) === null, entries === parsedBySdk);
+    const list = open(speakerUrl).list({ prefix: '', delimiter: undefined, startAfter: null });
+    bySdk.push((await Array.fromAsync(list))[0]?.objects);
+  }
+  assert.deepEqual(bySdk[0], bySdk[1]);
 });
 
 for (const [what, document, says] of [
