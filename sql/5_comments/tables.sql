@@ -8,7 +8,7 @@ comment on column s3_connector.connectors.name is 'The connector''s name in func
 comment on column s3_connector.connectors.bucket is 'Name of the S3 bucket, without s3://. Directory buckets are not supported.';
 comment on column s3_connector.connectors.pattern is 'Glob over keys: data/*.csv (that folder), data/**/*.csv (also below it), ?, [a-z], {a,b}. A backslash escapes the next character.';
 comment on column s3_connector.connectors.file_format is 'csv or parquet. Compression (gzip, zip, zstd) is detected from the content.';
-comment on column s3_connector.connectors.target_table is 'schema.table, or a table in public; quoted as in SQL.';
+comment on column s3_connector.connectors.target_table is 'schema.table, or a table in public; quoted as in SQL. A view that takes inserts works, too.';
 comment on column s3_connector.connectors.region is 'Region of the bucket, such as eu-central-1. Null: the worker asks S3.';
 comment on column s3_connector.connectors.endpoint is 'URL of an S3-compatible server, which the worker''s S3_ALLOWED_ENDPOINTS must contain. Null: AWS.';
 comment on column s3_connector.connectors.auth_method is 'worker: the worker''s AWS credentials. anonymous: none. iam_role: assume role_arn.';
