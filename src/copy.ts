@@ -21,7 +21,7 @@ export async function copyPart(copy: PartCopy): Promise<RowCounts> {
 
   let copyRows: CopyRows = compresses ? copyIntoColumnstore : copyPlain;
   if (on_bad_row !== 'fail') copyRows = withBadRows(copyRows);
-  else if (byInsert) copyRows = withLines(copyRows);
+  else if (byInsert || on_conflict !== 'fail') copyRows = withLines(copyRows);
   if (byInsert) copyRows = withInserts(copyRows);
   if (on_conflict !== 'fail') copyRows = withConflicts(copyRows);
   if (hasColumnstore) copyRows = withChunkGuard(copyRows);

@@ -24,7 +24,7 @@ comment on column s3_connector.connectors.time_zone is 'Time zone of times witho
 comment on column s3_connector.connectors.match_columns_by is 'name or position: how file columns are matched with table columns. A CSV without a header is matched by position.';
 comment on column s3_connector.connectors.on_unknown_column is 'fail or ignore: what to do with a file column that the table lacks.';
 comment on column s3_connector.connectors.create_table is 'Whether to create the table from the first file if it does not exist.';
-comment on column s3_connector.connectors.allow_unlogged is 'Whether files may go into an unlogged table. A crash of the server empties it, while its files stay in success. False: such files fail.';
+comment on column s3_connector.connectors.allow_unlogged is 'Whether files may go into an unlogged table. A crash of the server empties it, while its files stay in success. False: such a table is refused.';
 comment on column s3_connector.connectors.time_column is 'The hypertable''s time column. Null: the suggested one, if the table is created.';
 comment on column s3_connector.connectors.hypertable is 'Whether to create the table as a hypertable. Null: yes, if it has a time column and TimescaleDB is installed.';
 comment on column s3_connector.connectors.chunk_interval is 'The chunk interval of a created hypertable.';

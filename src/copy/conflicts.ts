@@ -29,9 +29,10 @@ export function withConflicts(copyRows: CopyRows): CopyRows {
     try {
       return await inSavepoint(copy.client, () => mergePart(copyRows, copy, key));
     } catch (error) {
-      if (!(isBadRow(error) && copy.connector.on_bad_row === 'skip')) throw error;
+      // A merge does not say which row is bad.
+      if (!isBadRow(error) || (error.line !== undefined && copy.connector.on_bad_row === 'fail')) throw error;
     }
-    return await mergeGoodRows(copyRows, copy, key);
+    return await mergeInSteps(copyRows, copy, key);
   };
 }
 
@@ -47,7 +48,7 @@ async function mergePart(copyRows: CopyRows, copy: PartCopy, key: string[]): Pro
  * Stages and merges some rows at a time, so that a row that only the merge refuses is found: no partition, a policy, a foreign
  * key. Rows of the same key then count as skipped only if they are merged together.
  */
-async function mergeGoodRows(copyRows: CopyRows, copy: PartCopy, key: string[]): Promise<RowCounts> {
+async function mergeInSteps(copyRows: CopyRows, copy: PartCopy, key: string[]): Promise<RowCounts> {
   const staging = await makeStaging(copy);
   const { supersede, merge, mayLeaveOut } = mergeStatements(copy, key);
   const onward = [...(supersede === null ? [] : [supersede]), merge, CLEAR_STAGING];

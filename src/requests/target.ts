@@ -2,7 +2,7 @@
 import type pg from 'pg';
 import type { FilePart } from '../formats/format.ts';
 import { ensureTable } from '../table/ensure.ts';
-import type { Refusal } from '../table/refusal.ts';
+import { type Refusal, refuseTarget } from '../table/refusal.ts';
 import { describeTable, resolveTableName, type TableName, type TargetTable } from '../table/table.ts';
 import type { Request } from './request.ts';
 
@@ -32,7 +32,10 @@ export async function findTarget(client: pg.ClientBase, { connector }: Request):
   return { name, table: await describeTable(client, name, connector.owner), ...rows[0]! };
 }
 
-/** Returns the target after an import of the part, which may create it. The caller rolls the transaction back. */
+/**
+ * Returns the target after an import of the part, which may create it. The caller rolls the transaction back.
+ * @throws ConnectorError the errors of `ensureTable`; the reason why a relation of the name cannot be the target
+ */
 export async function planTarget(
   client: pg.ClientBase,
   request: Request,
@@ -40,6 +43,7 @@ export async function planTarget(
   part: FilePart,
 ): Promise<Target> {
   if (target.table) return target;
+  refuseTarget(target.refusal);
   const { table = null } = await ensureTable(client, target.name, request, part);
   return table === null ? target : { ...(await findTarget(client, request)), table };
 }

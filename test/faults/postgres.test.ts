@@ -71,17 +71,15 @@ test('limits of the login and the database do not end an import: import_timeout 
   await faults.insert('limited', {
     import_timeout: '10 minutes',
     on_import:
-      "insert into public.limits select name, setting from pg_settings where name in ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout')",
+      "insert into public.limits select name, setting from pg_settings where name in ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')",
   });
   await faults.waitsForLock();
   await holder.query('select pg_sleep(0.3); rollback');
   assert.equal((await faults.succeeds('limited')).attempts, 1);
   const { rows } = await holder.query('select name, setting from limits order by name');
-  assert.deepEqual(rows, [
-    { name: 'idle_in_transaction_session_timeout', setting: '660000' },
-    { name: 'lock_timeout', setting: '0' },
-    { name: 'statement_timeout', setting: '660000' },
-  ]);
+  assert.ok(rows.length >= 3);
+  // Only the server's own limit for locks is off. Before PostgreSQL 17 there is none for transactions.
+  for (const { name, setting } of rows) assert.equal(setting, name === 'lock_timeout' ? '0' : '660000', name);
   for (const limit of limits)
     await db.asSuperuser(`alter role ${db.importer.name} in database ${db.name} reset ${limit}`);
   await faults.set();

@@ -19,7 +19,8 @@ export interface Kind {
   /** Run when the tables have got that column. */
   remake?: (name: string) => string;
   good: Row[];
-  bad?: { row: Row; code: string };
+  /** `lineless`: PostgreSQL may not say in which line it is. */
+  bad?: { row: Row; code: string; lineless?: boolean };
   /** How many of the good rows a trigger drops without an error. */
   dropped?: number;
   /** The first major version of PostgreSQL that has it. */
@@ -163,6 +164,18 @@ export const KINDS: Record<string, Kind> = {
     tables: (name) => [`${name}_there`, name],
     good: GOOD,
     bad: { row: TOO_BIG, code: 'check_violated' },
+  },
+  foreign_batches: {
+    title: 'a foreign table that is filled many rows at a time',
+    takes: 'copy',
+    columns: COLUMNS,
+    setup: (name, schema) => `create table ${name}_there (n integer check (n < 100), s text);
+      create foreign table ${name} (n integer, s text) server here
+        options (schema_name '${schema}', table_name '${name}_there', batch_size '10')`,
+    lands: (name) => `${name}_there`,
+    tables: (name) => [`${name}_there`, name],
+    good: GOOD,
+    bad: { row: TOO_BIG, code: 'check_violated', lineless: true },
   },
   foreign_partition: {
     title: 'a foreign table as a partition',
