@@ -1,9 +1,10 @@
 /** Chooses how a part is copied into its table: the plain way, and the wrappers that its connector and its table need. */
-import { withBadRows } from './copy/bad_rows.ts';
+import { withBadRows, withLines } from './copy/bad_rows.ts';
 import { withChunkGuard } from './copy/chunk_guard.ts';
 import { copyIntoColumnstore } from './copy/columnstore.ts';
 import { withConflicts } from './copy/conflicts.ts';
 import { targetOf } from './copy/destination.ts';
+import { withInserts } from './copy/inserts.ts';
 import type { CopyRows, PartCopy } from './copy/part_copy.ts';
 import { copyPlain } from './copy/plain.ts';
 import type { RowCounts } from './reconcile.ts';
@@ -15,11 +16,13 @@ import type { RowCounts } from './reconcile.ts';
  */
 export async function copyPart(copy: PartCopy): Promise<RowCounts> {
   const { on_bad_row, on_conflict, columnstore } = copy.connector;
-  const { hasColumnstore } = copy.table;
-  const compresses = columnstore && hasColumnstore && on_conflict === 'fail';
+  const { byInsert, hasColumnstore } = copy.table;
+  const compresses = columnstore && hasColumnstore && on_conflict === 'fail' && !byInsert;
 
   let copyRows: CopyRows = compresses ? copyIntoColumnstore : copyPlain;
   if (on_bad_row !== 'fail') copyRows = withBadRows(copyRows);
+  else if (byInsert || on_conflict !== 'fail') copyRows = withLines(copyRows);
+  if (byInsert) copyRows = withInserts(copyRows);
   if (on_conflict !== 'fail') copyRows = withConflicts(copyRows);
   if (hasColumnstore) copyRows = withChunkGuard(copyRows);
   return await copyRows(copy, targetOf(copy.table, copy.plan));

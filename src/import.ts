@@ -18,7 +18,6 @@ import type { SourceObject } from './sources/source.ts';
 import { toImportError } from './sql_errors.ts';
 import { ensureTable } from './table/ensure.ts';
 import { matchColumns } from './table/match.ts';
-import { refuseUnlogged } from './table/unlogged.ts';
 import type { WorkerContext } from './task.ts';
 
 /** Objects of at least this size are read while they are fetched. */
@@ -109,7 +108,6 @@ async function importPart(
     const { table } = transaction;
     // A header without rows gives no column types to make a table from, and nothing to import.
     if (table === null) return NO_ROWS;
-    refuseUnlogged(table, attempt.connector);
     const plan = matchColumns(part, table, attempt);
     return await copyPart({ ...attempt, client, table, part, plan, rejectedBefore });
   } catch (error) {

@@ -42,6 +42,7 @@ const CODES: Record<string, string> = {
   '23514': 'check_violated',
   '23P01': 'conflict',
   '42501': 'permission_denied',
+  '44000': 'check_violated',
   '42P01': 'table_missing',
   '3F000': 'schema_missing',
   '57014': 'statement_cancelled',
@@ -101,6 +102,8 @@ export function tableChanged(error: pg.DatabaseError): ConnectorError {
 }
 
 function codeOf(error: pg.DatabaseError, sqlstate: string): string {
+  // A policy's check has the SQLSTATE of a missing privilege. Only the function that raised it tells them apart in all languages.
+  if (sqlstate === '42501' && error.routine === 'ExecWithCheckOptions') return 'policy_violated';
   // PostgreSQL reports a NUL as an invalid byte sequence.
   if (sqlstate === '22021' && error.message.endsWith('0x00')) return 'nul_character';
   return CODES[sqlstate] ?? `sql_${sqlstate}`;
@@ -123,7 +126,7 @@ export function isConflict(error: unknown): error is ConnectorError {
 
 /**
  * Returns whether the content of a row caused the error:
- * - data exceptions, violated constraints, errors that a trigger raises
+ * - data exceptions, violated constraints and policies, errors that a trigger raises
  * - limits that one row exceeds
  * - values that a type refuses with another SQLSTATE (hstore's are syntax errors)
  * - rows that our own reader refuses
@@ -132,6 +135,7 @@ export function isBadRow(error: unknown): error is ConnectorError {
   if (!(error instanceof ConnectorError) || error.code === 'conflict' || error.passing) return false;
   if (!(error.cause instanceof pg.DatabaseError)) return error.line !== undefined;
   const sqlstate = error.cause.code ?? '';
+  if (error.code === 'policy_violated') return true;
   if (/^(22|23|44|P0001)/.test(sqlstate)) return true;
   if (sqlstate.startsWith('54')) return error.line !== undefined;
   // COPY names a column only while its value is read.

@@ -79,3 +79,21 @@ end;
 $$;
 comment on function s3_connector_private.validate_target(s3_connector.connectors) is
   'Refuses a connector whose settings for its target table cannot work.';
+
+create or replace function s3_connector_private.validate_target_kind(c s3_connector.connectors)
+returns void language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  part text[] := s3_connector_import.table_parts(c.target_table);
+  refusal record;
+begin
+  select * into refusal
+  from s3_connector_import.refuse_target(part[1], part[2], c.owner, c.on_conflict, c.allow_unlogged);
+  if refusal.code is not null then
+    raise exception '%', refusal.message using errcode = 'invalid_parameter_value', hint = refusal.hint,
+      schema = 's3_connector', table = 'connectors', column = case refusal.code
+        when 'no_unique_key' then 'on_conflict' when 'table_unlogged' then 'allow_unlogged' else 'target_table' end;
+  end if;
+end;
+$$;
+comment on function s3_connector_private.validate_target_kind(s3_connector.connectors) is
+  'Refuses a connector whose target table exists and is of a kind that its files cannot go into.';

@@ -74,7 +74,8 @@ begin
       when is_hypertable then 'hypertable'
       else case c.relkind
         when 'r' then 'table' when 'p' then 'partitioned table' when 'f' then 'foreign table'
-        when 'v' then 'view' when 'm' then 'materialized view' when 'S' then 'sequence' else 'other relation'
+        when 'v' then 'view' when 'm' then 'materialized view' when 'S' then 'sequence'
+        when 'c' then 'composite type' when 'i' then 'index' when 'I' then 'partitioned index' else 'relation of another kind'
       end
     end
     from pg_class c where c.oid = relation
@@ -94,6 +95,7 @@ declare
   relation oid := s3_connector_import.relation_oid(schema_name, table_name);
   missing text[] := '{}';
   privilege text;
+  by_insert boolean;
 begin
   select * into c from s3_connector.connectors x where x.name = connector_name;
   if not s3_connector_private.may_act_as(import_role, c.owner) then
@@ -112,11 +114,13 @@ begin
       missing := missing || format('grant %s on %s to %I;', lower(privilege), target, c.owner);
     end if;
   end loop;
-  -- With on_conflict skip or update, the file goes through a temporary table with the columns of the target.
+  by_insert := s3_connector_import.is_filled_by_insert(relation, c.owner);
+  -- A merge reads the rows that it may update.
   if c.on_conflict <> 'fail' and not has_table_privilege(c.owner, relation, 'SELECT') then
     missing := missing || format('grant select on %s to %I;', target, c.owner);
   end if;
-  if c.on_conflict <> 'fail' and not has_database_privilege(c.owner, current_database(), 'TEMPORARY') then
+  -- Rows that do not come by COPY alone go through a temporary table.
+  if (c.on_conflict <> 'fail' or by_insert) and not has_database_privilege(c.owner, current_database(), 'TEMPORARY') then
     missing := missing || format('grant temporary on database %I to %I;', current_database(), c.owner);
   end if;
   -- An import deletes the rows that it replaces.

@@ -117,20 +117,45 @@ $$;
 comment on function s3_connector_private.begin_import(bigint, integer, bigint[]) is
   'Calls start_attempt, and returns the file with its connector, its column mappings, how long the attempt may take, and the attempt''s token.';
 
+create or replace function s3_connector_import.set_limits(timeout_ms float8)
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  -- The worker itself ends an import at its timeout. The server does so a minute later, in case the worker cannot.
+  backstop text := ceil(timeout_ms + 60000)::text;
+begin
+  perform set_config('statement_timeout', backstop, true), set_config('idle_in_transaction_session_timeout', backstop, true);
+  -- Since PostgreSQL 17.
+  if current_setting('transaction_timeout', true) is not null then
+    perform set_config('transaction_timeout', backstop, true);
+  end if;
+  -- By default TimescaleDB refuses a statement that decompresses more than 100,000 rows, as a merge into compressed chunks may.
+  if current_setting('timescaledb.max_tuples_decompressed_per_dml_transaction', true) is not null then
+    perform set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true);
+  end if;
+end;
+$$;
+comment on function s3_connector_import.set_limits(float8) is
+  'Sets the limits of an import''s transaction: those of PostgreSQL a minute above its timeout in milliseconds, and no limit for TimescaleDB''s decompression.';
 
-create or replace function s3_connector_import.enter_import(target_table text, time_zone text, application_name text)
-returns table (backend integer, target text[], described json) language plpgsql set search_path = pg_catalog, pg_temp as $$
+create or replace function s3_connector_import.enter_import(
+  target_table text, owner name, on_conflict text, allow_unlogged boolean, time_zone text, application_name text, timeout_ms float8
+)
+returns table (backend integer, target text[], described json, refusal json) language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   target := s3_connector_import.table_parts(target_table);
   perform set_config('timezone', time_zone, true), set_config('application_name', application_name, true);
+  perform s3_connector_import.set_limits(timeout_ms);
   return query
     select pg_backend_pid(), target, (
-      select row_to_json(d) from s3_connector_import.describe_table(target[1], target[2]) d
+      select row_to_json(d) from s3_connector_import.describe_table(target[1], target[2], owner) d
+    ), (
+      select row_to_json(r) from s3_connector_import.refuse_target(target[1], target[2], owner, on_conflict, allow_unlogged) r
+      where r.code is not null
     );
 end;
 $$;
-comment on function s3_connector_import.enter_import(text, text, text) is
-  'Prepares an import''s transaction in one round trip: sets time zone and application name, and describes the target table (null if there is none).';
+comment on function s3_connector_import.enter_import(text, name, text, boolean, text, text, float8) is
+  'Prepares an import''s transaction in one round trip: sets time zone, application name and limits, and describes the target table (null if there is none), with the reason why it cannot be the target (null if it can).';
 
 create or replace function s3_connector_private.finish_attempt(
   file_id bigint,

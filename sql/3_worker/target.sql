@@ -5,12 +5,12 @@ create or replace function s3_connector_import.table_traits(
 )
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
-  -- Called before every import. In plpgsql, a session plans the query once; in sql, each time.
+  -- Called before every import. In plpgsql, a session plans the query once; in sql, each time. What is under a view is not looked at.
   select
     -- Insert triggers other than those before each row. A foreign key to the table itself is checked at the end of the statement.
-    not coalesce(bool_or(t.tgtype & 4 <> 0 and t.tgtype & 3 <> 3 and (not t.tgisinternal or k.confrelid = k.conrelid)), false),
-    coalesce(bool_or(t.tgtype & 4 <> 0 and t.before_row), false) or bool_or(c.relkind = 'f'),
-    coalesce(bool_or(t.tgtype & 16 <> 0 and t.before_row), false) or bool_or(c.relkind = 'f')
+    not coalesce(bool_or(t.tgtype & 4 <> 0 and t.tgtype & 3 <> 3 and (not t.tgisinternal or k.confrelid = k.conrelid)), false) and not bool_or(c.relkind = 'v'),
+    coalesce(bool_or(t.tgtype & 4 <> 0 and t.before_row), false) or bool_or(c.relkind in ('f', 'v')),
+    coalesce(bool_or(t.tgtype & 16 <> 0 and t.before_row), false) or bool_or(c.relkind in ('f', 'v'))
   into splittable, may_leave_out, may_leave_updates
   from (select target::oid union select relid from pg_partition_tree(target)) r (oid)
   join pg_class c on c.oid = r.oid
@@ -24,7 +24,7 @@ begin
 end;
 $$;
 comment on function s3_connector_import.table_traits(regclass) is
-  'Returns facts about a table with its partitions. splittable: its rows may come in several statements, because no statement trigger, after-row trigger or foreign key to itself sees the difference. may_leave_out, may_leave_updates: a before-row trigger or a foreign table may suppress inserts, or updates, without an error.';
+  'Returns facts about a table with its partitions. splittable: its rows may come in several statements, because no statement trigger, after-row trigger or foreign key to itself sees the difference. may_leave_out, may_leave_updates: a before-row trigger, a foreign table or a view may suppress inserts, or updates, without an error.';
 
 create or replace function s3_connector_import.unlogged_part(target oid)
 returns text language plpgsql stable set search_path = pg_catalog, pg_temp as $$
@@ -82,18 +82,38 @@ end;
 $$;
 comment on function s3_connector_import.has_columnstore(oid) is 'Returns whether a table is a hypertable with a columnstore.';
 
-create or replace function s3_connector_import.describe_table(schema_name text, table_name text)
+create or replace function s3_connector_import.is_filled_by_insert(target oid, owner name)
+returns boolean language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+  -- As PostgreSQL's check_enable_rls. Its row_security_active() answers for the current role only.
+  return (
+    select c.relkind = 'v' or c.relrowsecurity and exists (
+      select from pg_roles r
+      where r.rolname = owner and not r.rolsuper and not r.rolbypassrls
+        and (c.relforcerowsecurity or not pg_has_role(r.oid, c.relowner, 'usage'))
+    )
+    from pg_class c where c.oid = target
+  );
+end;
+$$;
+comment on function s3_connector_import.is_filled_by_insert(oid, name) is
+  'Returns whether a target''s rows come through a staging table and INSERT: COPY takes no table with row level security that applies to the owner, and of views only those with an INSTEAD OF trigger, whose rows it miscounts.';
+
+create or replace function s3_connector_import.describe_table(schema_name text, table_name text, owner name)
 returns table (
-  columns json, splittable boolean, may_leave_out boolean, may_leave_updates boolean, unlogged text, has_columnstore boolean
+  columns json, splittable boolean, may_leave_out boolean, may_leave_updates boolean, by_insert boolean, has_columnstore boolean
 )
 -- One plan for all tables. PostgreSQL would plan each time, which costs more than the query itself.
 language plpgsql stable set plan_cache_mode = force_generic_plan set search_path = pg_catalog, pg_temp as $$
 declare
   target oid;
+  -- A view without an INSTEAD OF INSERT trigger. Only those columns can be filled that are columns of its table.
+  is_plain_view boolean;
 begin
-  select c.oid into target
+  select c.oid, c.relkind = 'v' and not exists (select from pg_trigger t where t.tgrelid = c.oid and t.tgtype & 68 = 68)
+  into target, is_plain_view
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
-  where n.nspname = schema_name and c.relname = table_name and c.relkind in ('r', 'p', 'f');
+  where n.nspname = schema_name and c.relname = table_name and c.relkind in ('r', 'p', 'f', 'v');
   if target is null then
     return;
   end if;
@@ -108,7 +128,8 @@ begin
             -- The type under any domains, which decides how a value is written.
             format_type(coalesce(nullif(t.typbasetype, 0), t.oid), null) as base_type,
             t.typtype = 'e' as is_enum,
-            a.attgenerated = '' and a.attidentity <> 'a' as insertable
+            a.attgenerated = '' and (not is_plain_view or pg_column_is_updatable(target, a.attnum, false)) as insertable,
+            a.attidentity = 'a' as identity_always
           from pg_attribute a join pg_type t on t.oid = a.atttypid
           where a.attrelid = target and a.attnum > 0 and not a.attisdropped
         ) d
@@ -116,13 +137,71 @@ begin
       t.splittable,
       t.may_leave_out,
       t.may_leave_updates,
-      s3_connector_import.unlogged_part(target),
+      s3_connector_import.is_filled_by_insert(target, owner),
       s3_connector_import.has_columnstore(target)
     from s3_connector_import.table_traits(target) t;
 end;
 $$;
-comment on function s3_connector_import.describe_table(text, text) is
-  'Returns a table''s columns in order, its table_traits, its unlogged_part, and whether it has a columnstore. Of each column: its type, the type under its domain, whether it is an enum, and whether COPY may fill it. No row if there is no such table.';
+comment on function s3_connector_import.describe_table(text, text, name) is
+  'Returns the columns of a table or view in order, its table_traits, whether its rows come by INSERT for this owner, and whether it has a columnstore. Of each column: its type, the type under its domain, whether it is an enum, whether a file may fill it, and whether it is an identity that is generated always. No row if there is no such table.';
+
+create or replace function s3_connector_import.refuse_target(
+  schema_name text, table_name text, owner name, on_conflict text, allow_unlogged boolean,
+  out code text, out message text, out hint text
+)
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  relation pg_class;
+  target text := format('%I.%I', schema_name, table_name);
+  by_insert boolean;
+  unlogged text;
+begin
+  select c.* into relation from pg_class c where c.oid = s3_connector_import.relation_oid(schema_name, table_name);
+  if relation.oid is null then
+    return;
+  end if;
+  by_insert := s3_connector_import.is_filled_by_insert(relation.oid, owner);
+  if relation.relkind not in ('r', 'p', 'f', 'v') then
+    code := 'not_a_table';
+    message := format('target_table must be a table or a view (got: the %s %s)', s3_connector_import.target_kind(schema_name, table_name), target);
+    hint := 'Name a table in target_table, or a view that takes inserts.';
+  -- 3 is INSERT, 2 is UPDATE.
+  elsif relation.relhasrules and exists (
+    select from pg_rewrite r where r.ev_class = relation.oid and r.ev_enabled <> 'D'
+      and (by_insert and r.ev_type = '3' or on_conflict <> 'fail' and relation.relkind <> 'v' and r.ev_type in ('2', '3'))
+  ) then
+    code := 'target_has_rules';
+    if by_insert then
+      message := format('the rules of %s decide what becomes of an inserted row, and PostgreSQL does not count those rows', target);
+      hint := format('Drop the rules for INSERT: \d %s shows them. Use a trigger instead, for a view an INSTEAD OF trigger.', target);
+    else
+      message := format('on_conflict is %s, which PostgreSQL does not support for tables with rules for INSERT or UPDATE, such as %s', on_conflict, target);
+      hint := format('Drop the rules (\d %s shows them) and use triggers instead, or set on_conflict to fail.', target);
+    end if;
+  -- 8 is the bit for INSERT.
+  elsif relation.relkind in ('f', 'v') and pg_relation_is_updatable(relation.oid, true) & 8 = 0 then
+    code := 'target_not_insertable';
+    message := format('target_table %s is a %s that takes no inserts', target, s3_connector_import.target_kind(schema_name, table_name));
+    hint := case relation.relkind
+      when 'f' then 'Name another table: the foreign-data wrapper of this one, or its option updatable, does not let anybody write.'
+      else 'Name the table under it, or give the view an INSTEAD OF INSERT trigger.' end;
+  elsif relation.relkind in ('f', 'v') and on_conflict <> 'fail' then
+    code := 'no_unique_key';
+    message := format('on_conflict is %s, but %s is a %s, which has no primary key or unique index', on_conflict, target,
+      s3_connector_import.target_kind(schema_name, table_name));
+    hint := 'Set on_conflict to fail, or name a table with a key.';
+  elsif not allow_unlogged then
+    unlogged := s3_connector_import.unlogged_part(relation.oid);
+    if unlogged is not null then
+      code := 'table_unlogged';
+      message := format('%s is unlogged: a crash of the server empties it, while its files stay success', unlogged);
+      hint := format('Run alter table %s set logged; or set allow_unlogged to true if the rows may be lost.', unlogged);
+    end if;
+  end if;
+end;
+$$;
+comment on function s3_connector_import.refuse_target(text, text, name, text, boolean) is
+  'Decides in one place, for the insert of a connector, for check and for imports, whether an existing relation can be the target: returns the error''s code, message and hint, or nulls if it can, or if there is none of that name.';
 
 create or replace function s3_connector_import.unique_keys(schema_name text, table_name text)
 returns setof text[] language sql stable set search_path = pg_catalog, pg_temp as $$

@@ -8,7 +8,7 @@ comment on column s3_connector.connectors.name is 'The connector''s name in func
 comment on column s3_connector.connectors.bucket is 'Name of the S3 bucket, without s3://, or the ARN or alias of an access point. With endpoint, any name that the server has. Directory buckets are not supported.';
 comment on column s3_connector.connectors.pattern is 'Glob over keys: data/*.csv (that folder), data/**/*.csv (also below it), ?, [a-z], {a,b}. A backslash escapes the next character.';
 comment on column s3_connector.connectors.file_format is 'csv or parquet. Compression (gzip, zip, zstd) is detected from the content.';
-comment on column s3_connector.connectors.target_table is 'schema.table, or a table in public; quoted as in SQL.';
+comment on column s3_connector.connectors.target_table is 'schema.table, or a table in public; quoted as in SQL. A view that takes inserts works, too.';
 comment on column s3_connector.connectors.region is 'Region of the bucket, such as eu-central-1. Null: the worker asks S3.';
 comment on column s3_connector.connectors.endpoint is 'URL of an S3-compatible server, which may have a path. The worker''s S3_ALLOWED_ENDPOINTS must contain its host and port. Null: AWS.';
 comment on column s3_connector.connectors.auth_method is 'worker: the worker''s AWS credentials. anonymous: none. iam_role: assume role_arn.';
@@ -24,7 +24,7 @@ comment on column s3_connector.connectors.time_zone is 'Time zone of times witho
 comment on column s3_connector.connectors.match_columns_by is 'name or position: how file columns are matched with table columns. A CSV without a header is matched by position.';
 comment on column s3_connector.connectors.on_unknown_column is 'fail or ignore: what to do with a file column that the table lacks.';
 comment on column s3_connector.connectors.create_table is 'Whether to create the table from the first file if it does not exist.';
-comment on column s3_connector.connectors.allow_unlogged is 'Whether files may go into an unlogged table. A crash of the server empties it, while its files stay in success. False: such files fail.';
+comment on column s3_connector.connectors.allow_unlogged is 'Whether files may go into an unlogged table. A crash of the server empties it, while its files stay in success. False: such a table is refused.';
 comment on column s3_connector.connectors.time_column is 'The hypertable''s time column. Null: the suggested one, if the table is created.';
 comment on column s3_connector.connectors.hypertable is 'Whether to create the table as a hypertable. Null: yes, if it has a time column and TimescaleDB is installed.';
 comment on column s3_connector.connectors.chunk_interval is 'The chunk interval of a created hypertable.';

@@ -1,7 +1,7 @@
 /** Copies the good rows of a part, and writes the bad ones to rejected_rows. */
 import pg from 'pg';
 import { inSavepoint } from '../db/savepoint.ts';
-import type { ConnectorError } from '../errors.ts';
+import { ConnectorError } from '../errors.ts';
 import type { CopyInput, RaggedRows, Refusal, RowSet } from '../formats/format.ts';
 import { addCounts, NO_ROWS, type RowCounts } from '../reconcile.ts';
 import { isBadRow, reasonOf } from '../sql_errors.ts';
@@ -26,6 +26,39 @@ export function withBadRows(copyRows: CopyRows): CopyRows {
     }
     return await copyGoodRows(copy, destination);
   };
+}
+
+/**
+ * Returns a way of copying whose error names the line of a bad row. COPY does so by itself, an INSERT does not: its part is read
+ * again up to that row.
+ * @param copyRows the way that is tried first
+ */
+export function withLines(copyRows: CopyRows): CopyRows {
+  return async function copyWithLines(copy, destination) {
+    try {
+      return await inSavepoint(copy.client, () => copyRows(copy, destination));
+    } catch (error) {
+      if (isBadRow(error) && error.line === undefined) await failAtBadRow(copy, destination);
+      throw error;
+    }
+  };
+}
+
+/** Copies many rows at a time, and throws the error of the first bad one, with its line. */
+async function failAtBadRow(copy: PartCopy, destination: Destination): Promise<void> {
+  const trials = new Trials(copy);
+  for await (const batch of copy.part.batches(copy.plan)) {
+    const tryRows = async (start: number, end: number, without: number[]) => {
+      await trials.copy(destination, batch.copyInput(start, end, without));
+    };
+    await sift(batch, tryRows, (row, error) => {
+      throw atLine(error, copy.part.unit, batch.line(row));
+    });
+  }
+}
+
+function atLine({ code, message, hint, cause }: ConnectorError, unit: string, line: number): ConnectorError {
+  return new ConnectorError(code, `${unit} ${line}: ${message}`, { line, hint, cause });
 }
 
 /**

@@ -3,19 +3,20 @@ import pg from 'pg';
 import { injectCountFault } from '../data_faults.ts';
 import { inSavepoint } from '../db/savepoint.ts';
 import { ConnectorError } from '../errors.ts';
+import type { CopyPlan } from '../formats/format.ts';
 import { type RowCounts, reconcile } from '../reconcile.ts';
-import { isConflict, toImportError } from '../sql_errors.ts';
+import { isBadRow, isConflict, toImportError } from '../sql_errors.ts';
 import { asRole } from '../table/role.ts';
-import { quoteTable } from '../table/table.ts';
-import { filledColumns, quoteColumns } from './destination.ts';
+import { quoteTable, type TargetTable } from '../table/table.ts';
+import { filledColumns } from './destination.ts';
 import type { CopyRows, PartCopy } from './part_copy.ts';
-import { dropStaging, makeStaging, ROW, STAGING } from './staging.ts';
+import { CLEAR_STAGING, dropStaging, insertStaged, makeStaging, ROW, STAGING } from './staging.ts';
 
 /**
  * Returns a way of copying that also takes rows whose keys the table has already. It costs a savepoint; only a conflict
  * makes it read the part again, into a staging table.
  * @param copyRows the way that is tried first, and that fills the staging table
- * @throws ConnectorError `no_unique_key`, `rows_do_not_add_up`, PostgreSQL's errors
+ * @throws ConnectorError `no_unique_key`, `column_not_writable`, `rows_do_not_add_up`, PostgreSQL's errors
  */
 export function withConflicts(copyRows: CopyRows): CopyRows {
   return async function copyWithConflicts(copy, destination) {
@@ -25,16 +26,40 @@ export function withConflicts(copyRows: CopyRows): CopyRows {
     } catch (error) {
       if (!isConflict(error)) throw error;
     }
-    const staged = await copyRows(copy, await makeStaging(copy));
-    const merged = await mergeStaging(copy, key, staged.imported);
-    await dropStaging(copy);
-    return { ...staged, ...merged };
+    try {
+      return await inSavepoint(copy.client, () => mergePart(copyRows, copy, key));
+    } catch (error) {
+      // A merge does not say which row is bad.
+      if (!isBadRow(error) || (error.line !== undefined && copy.connector.on_bad_row === 'fail')) throw error;
+    }
+    return await mergeInSteps(copyRows, copy, key);
   };
+}
+
+/** Stages all rows of the part, then merges them at once. */
+async function mergePart(copyRows: CopyRows, copy: PartCopy, key: string[]): Promise<RowCounts> {
+  const staged = await copyRows(copy, await makeStaging(copy));
+  const merged = await mergeStaging(copy, key, staged.imported);
+  await dropStaging(copy);
+  return { ...staged, ...merged };
+}
+
+/**
+ * Stages and merges some rows at a time, so that a row that only the merge refuses is found: no partition, a policy, a foreign
+ * key. Rows of the same key then count as skipped only if they are merged together.
+ */
+async function mergeInSteps(copyRows: CopyRows, copy: PartCopy, key: string[]): Promise<RowCounts> {
+  const staging = await makeStaging(copy);
+  const { supersede, merge, mayLeaveOut } = mergeStatements(copy, key);
+  const onward = [...(supersede === null ? [] : [supersede]), merge, CLEAR_STAGING];
+  const counts = await copyRows(copy, { ...staging, mayLeaveOut, onward });
+  await dropStaging(copy);
+  return counts;
 }
 
 /**
  * Returns the columns of the primary key, or of the first unique index, that the file fills.
- * @throws ConnectorError `no_unique_key`
+ * @throws ConnectorError `no_unique_key`, `column_not_writable`
  */
 export async function chooseKey({
   client,
@@ -50,12 +75,31 @@ export async function chooseKey({
   const key = rows.find(({ columns }) => columns.every((column) => filled.has(column)));
   // `do nothing` needs no key columns, only some key.
   const found = key ?? (connector.on_conflict === 'skip' ? rows[0] : undefined);
-  if (found) return found.columns;
+  if (found) {
+    if (connector.on_conflict === 'update') refuseIdentities(table, plan, found.columns);
+    return found.columns;
+  }
   const has = rows.map(({ columns }) => `(${columns.join(', ')})`).join(', ') || 'none';
   throw new ConnectorError(
     'no_unique_key',
     `on_conflict is ${connector.on_conflict}, but ${quoteTable(table)} has no primary key or unique index whose columns the file fills (it has ${has})`,
     { hint: 'Add a primary key or a unique index over columns of the file, or set on_conflict to fail.' },
+  );
+}
+
+/** Refuses columns that an update would have to set, and cannot. */
+function refuseIdentities(table: TargetTable, plan: CopyPlan, key: string[]): void {
+  const refused = filledColumns(plan).find(
+    ({ name, identityAlways }) => identityAlways && !key.includes(name),
+  );
+  if (refused === undefined) return;
+  const column = pg.escapeIdentifier(refused.name);
+  throw new ConnectorError(
+    'column_not_writable',
+    `column ${refused.name} is generated always as identity, so on_conflict = update cannot set it`,
+    {
+      hint: `Run: alter table ${quoteTable(table)} alter column ${column} set generated by default; Or leave the file's column out with a row in column_mappings whose target_column is null.`,
+    },
   );
 }
 
@@ -71,20 +115,30 @@ async function mergeStaging(
   key: string[],
   staged: number,
 ): Promise<Pick<RowCounts, 'imported' | 'skipped'>> {
-  const { connector, table, plan } = copy;
-  const skips = connector.on_conflict === 'skip';
-  const superseded = skips ? 0 : await deleteSuperseded(copy, key);
-  const columns = filledColumns(plan);
-  const values = columns.filter(({ name }) => !key.includes(name));
-  const list = quoteColumns(columns);
-  const merged = await countRows(
-    copy,
-    `insert into ${quoteTable(table)} (${list}) select ${list} from ${STAGING} order by ${ROW}
-      on conflict ${skips ? 'do nothing' : updateOf(key, values)}`,
-  );
-  const mayLeaveOut = skips || values.length === 0 || table.mayLeaveOut || table.mayLeaveUpdates;
+  const { supersede, merge, mayLeaveOut } = mergeStatements(copy, key);
+  const superseded = supersede === null ? 0 : await countRows(copy, supersede);
+  const merged = await countRows(copy, merge);
   const { imported, skipped } = reconcile(staged - superseded, merged, mayLeaveOut);
   return { imported, skipped: skipped + superseded };
+}
+
+interface Merge {
+  /** Deletes the staged rows that a later one of the same key replaces; null: there are none to delete. */
+  supersede: string | null;
+  merge: string;
+  mayLeaveOut: boolean;
+}
+
+function mergeStatements(copy: PartCopy, key: string[]): Merge {
+  const { connector, table, plan } = copy;
+  const skips = connector.on_conflict === 'skip';
+  const values = filledColumns(plan).filter(({ name }) => !key.includes(name));
+  const onConflict = skips ? 'do nothing' : updateOf(key, values);
+  return {
+    supersede: skips ? null : supersedeStatement(key),
+    merge: insertStaged(copy, `order by ${ROW} on conflict ${onConflict}`),
+    mayLeaveOut: skips || values.length === 0 || table.mayLeaveOut || table.mayLeaveUpdates,
+  };
 }
 
 /** @param values the columns that are not in the key; without any, the row in the table is the same already */
@@ -96,19 +150,16 @@ function updateOf(key: string[], values: { name: string }[]): string {
   return `${conflict} ${set.length > 0 ? `do update set ${set.join(', ')}` : 'do nothing'}`;
 }
 
-/** Deletes all staged rows of a key except the last. Rows with a null in the key equal no other row. */
-async function deleteSuperseded(copy: PartCopy, key: string[]): Promise<number> {
+/** Returns a statement that deletes all staged rows of a key except the last. Rows with a null in the key equal no other row. */
+function supersedeStatement(key: string[]): string {
   const columns = key.map((name) => pg.escapeIdentifier(name));
-  return await countRows(
-    copy,
-    `delete from ${STAGING} using (
+  return `delete from ${STAGING} using (
         select ${ROW} as "s3_connector superseded", pg_catalog.row_number() over (
           partition by ${columns.join(', ')} order by ${ROW} desc
         ) as "s3_connector rank"
         from ${STAGING} where ${columns.map((column) => `${column} is not null`).join(' and ')}
       ) ranked
-      where ${ROW} operator(pg_catalog.=) "s3_connector superseded" and "s3_connector rank" operator(pg_catalog.>) 1`,
-  );
+      where ${ROW} operator(pg_catalog.=) "s3_connector superseded" and "s3_connector rank" operator(pg_catalog.>) 1`;
 }
 
 /** Runs a statement with the owner's rights. Returns how many rows PostgreSQL reports. */

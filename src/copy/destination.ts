@@ -1,4 +1,4 @@
-/** The "destination" of a COPY: the target table, or a staging table with the same columns. */
+/** The "destination" of a COPY: the target, or a staging table from which its rows go on into the target. */
 import pg from 'pg';
 import type { CopyPlan } from '../formats/format.ts';
 import { quoteTable, type TableColumn, type TargetTable } from '../table/table.ts';
@@ -9,6 +9,11 @@ export interface Destination {
   columns: TableColumn[];
   /** Whether it may leave rows out without an error: see TargetTable. */
   mayLeaveOut: boolean;
+  /**
+   * Statements that move the rows of each COPY on from a staging table into the target. One is an INSERT, which counts the rows.
+   * A DELETE counts those that it takes out of the staging table before.
+   */
+  onward?: string[];
   /** COPY reads and converts the rows, and inserts none. */
   insertsNothing?: boolean;
 }

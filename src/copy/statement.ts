@@ -35,10 +35,11 @@ export async function runCopy(
   { before, after }: Around = { before: [], after: [] },
 ): Promise<RowCounts> {
   const { table, columns, insertsNothing } = destination;
+  const onward = insertsNothing ? [] : (destination.onward ?? []);
   const where = insertsNothing ? ' where false' : '';
   const copyStatement = `copy ${table} (${quoteColumns(columns)}) from stdin with (${input.options})${where}`;
   const first = [...before, ...enterRole(owner)];
-  const copy = copyFrom([...first, copyStatement, ...LEAVE_ROLE, ...after].join('; '));
+  const copy = copyFrom([...first, copyStatement, ...onward, ...LEAVE_ROLE, ...after].join('; '));
   const progress = follow(copy, first.length);
   const rows = new CountedRows(input.data);
   client.query(copy);
@@ -50,12 +51,13 @@ export async function runCopy(
     if (isTableChange(error)) throw tableChanged(error);
     throw explainDenial(toImportError(error, input), owner);
   }
-  const mayLeaveOut = destination.mayLeaveOut || insertsNothing === true;
-  return reconcile(
-    injectCountFault('given', rows.count),
-    injectCountFault('taken', copy.rowCount),
-    mayLeaveOut,
-  );
+  const given = injectCountFault('given', rows.count);
+  const taken = injectCountFault('taken', copy.rowCount);
+  if (onward.length === 0) return reconcile(given, taken, destination.mayLeaveOut || insertsNothing === true);
+  const { read } = reconcile(given, taken, false);
+  const { inserted, deleted } = progress;
+  const moved = reconcile(taken - deleted, injectCountFault('merged', inserted), destination.mayLeaveOut);
+  return { ...moved, read, skipped: moved.skipped + deleted };
 }
 
 /** Handlers of pg-copy-streams that pg calls, and that its types do not declare. */
@@ -66,14 +68,24 @@ interface WithHandlers extends CopyStreamQuery {
   handleDataRow(): void;
 }
 
-/** Notes when the statements before the COPY are done, and sends a short input as one packet. */
-function follow(copy: CopyStreamQuery, statementsBefore: number): { roleTaken: boolean } {
-  const progress = { roleTaken: false };
+interface Progress {
+  /** Whether the statements before the COPY are done. */
+  roleTaken: boolean;
+  /** What an INSERT and a DELETE after the COPY report. */
+  inserted: number;
+  deleted: number;
+}
+
+/** Notes what the statements around the COPY report, and sends a short input as one packet. */
+function follow(copy: CopyStreamQuery, statementsBefore: number): Progress {
+  const progress = { roleTaken: false, inserted: 0, deleted: 0 };
   let done = 0;
   const followed = copy as WithHandlers;
   const { handleCommandComplete, handleCopyInResponse } = followed;
   followed.handleCommandComplete = (message, connection) => {
     progress.roleTaken = ++done >= statementsBefore;
+    const [, command, count] = /^(INSERT 0|DELETE) (\d+)$/.exec(message.text) ?? [];
+    if (command) progress[command === 'DELETE' ? 'deleted' : 'inserted'] = Number(count);
     handleCommandComplete.call(copy, message, connection);
   };
   // A statement before the COPY returns a row.

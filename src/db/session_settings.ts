@@ -56,10 +56,7 @@ const RELIED_ON: Settings = {
 // Never default_transaction_read_only: it protects a database, and we must not write into it. Not lc_messages: only a superuser can
 // change it. In other languages than English, an error of COPY has no line and no column.
 
-/**
- * Limits that are meant for people's statements. Imports and requests keep them, because they run what people wrote. The
- * bookkeeping must not be stopped by them.
- */
+/** Limits that are meant for people's statements. An import has its connector's import_timeout instead. */
 const UNLIMITED: Settings = {
   statement_timeout: '0',
   lock_timeout: '0',
@@ -75,14 +72,14 @@ const SETTINGS: Readonly<Record<Purpose, Settings>> = {
   control: { ...RELIED_ON, ...UNLIMITED },
   // Sends no query.
   health: {},
-  import_file: RELIED_ON,
+  import_file: { ...RELIED_ON, ...UNLIMITED },
   listen: { ...RELIED_ON, ...UNLIMITED },
   // Its warnings are logged.
   migrate: { ...RELIED_ON, ...UNLIMITED, client_min_messages: 'warning', check_function_bodies: 'on' },
   // In a pooler that shares sessions, its settings would be another client's.
   probe: {},
   queue: { ...RELIED_ON, ...UNLIMITED },
-  request: RELIED_ON,
+  request: { ...RELIED_ON, ...UNLIMITED },
   worker: { ...RELIED_ON, ...UNLIMITED },
 };
 

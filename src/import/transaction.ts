@@ -5,6 +5,7 @@ import { queryAll } from '../db/query_all.ts';
 import { rollBack } from '../db/roll_back.ts';
 import { toImportError } from '../sql_errors.ts';
 import type { CreatedTable } from '../table/create.ts';
+import { type Refusal, refuseTarget } from '../table/refusal.ts';
 import { type DescribedTable, type TableName, type TargetTable, toTable } from '../table/table.ts';
 import type { WorkerContext } from '../task.ts';
 import { withinGrace } from '../waiting.ts';
@@ -58,21 +59,33 @@ export async function inTransaction<T>(
   }
 }
 
-/** Begins the transaction. Returns the backend's process id, and the transaction with the target table as it is now. */
+/**
+ * Begins the transaction. Returns the backend's process id, and the transaction with the target table as it is now.
+ * @throws ConnectorError the target is of a kind that takes no files
+ */
 async function begin(
   client: pg.ClientBase,
-  { file, connector, dryRun, signal }: Attempt,
+  { file, connector, dryRun, signal, timeoutMs }: Attempt,
 ): Promise<{ backend: number; transaction: ImportTransaction }> {
   signal.throwIfAborted();
   const name = `s3_connector ${dryRun ? 'dry_run_file' : 'import_file'} ${file.id}`;
   const [, entered] = await queryAll<EnteredImport>(client, [
     'begin',
     {
-      text: 'select * from s3_connector_import.enter_import($1, $2, $3)',
-      values: [connector.target_table, connector.time_zone, name],
+      text: 'select * from s3_connector_import.enter_import($1, $2, $3, $4, $5, $6, $7)',
+      values: [
+        connector.target_table,
+        connector.owner,
+        connector.on_conflict,
+        connector.allow_unlogged,
+        connector.time_zone,
+        name,
+        timeoutMs,
+      ],
     },
   ]);
-  const { backend, target, described } = entered!.rows[0]!;
+  const { backend, target, described, refusal } = entered!.rows[0]!;
+  refuseTarget(refusal);
   const tableName = { schema: target[0], table: target[1] };
   const table = described && toTable(tableName, described);
   return { backend, transaction: { client, tableName, table } };
@@ -82,4 +95,5 @@ interface EnteredImport {
   backend: number;
   target: [schema: string, table: string];
   described: DescribedTable | null;
+  refusal: Refusal | null;
 }

@@ -6,8 +6,8 @@ import { ConnectorError } from '../errors.ts';
 import type { FilePart } from '../formats/format.ts';
 import type { SourceObject } from '../sources/source.ts';
 import { matchColumns } from '../table/match.ts';
+import { refuseTarget } from '../table/refusal.ts';
 import { quoteTable, type TargetTable } from '../table/table.ts';
-import { describeUnlogged, refuseUnlogged } from '../table/unlogged.ts';
 import type { WorkerContext } from '../task.ts';
 import type { Request } from './request.ts';
 import { rolledBack, withFirstPart } from './sample.ts';
@@ -69,13 +69,9 @@ export async function checkGrants(
 }
 
 async function refuseUnusable(client: pg.ClientBase, { connector }: Request, target: Target): Promise<void> {
+  refuseTarget(target.refusal);
+  if (target.kind) return;
   const name = quoteTable(target.name);
-  if (target.table) return refuseUnlogged(target.table, connector);
-  if (target.kind) {
-    throw new ConnectorError('not_a_table', `expected a table, but ${name} is a ${target.kind}`, {
-      hint: 'Name a table in target_table.',
-    });
-  }
   if (!connector.create_table) {
     throw new ConnectorError('table_missing', `there is no table ${name}, and create_table is false`, {
       hint: 'Create the table, or set create_table to true.',
@@ -89,18 +85,27 @@ async function refuseUnusable(client: pg.ClientBase, { connector }: Request, tar
   }
 }
 
-function describeTarget({ name, kind, table }: Target): StepResult {
+function describeTarget(target: Target): StepResult {
+  const name = quoteTable(target.name);
   return {
-    message: kind
-      ? `${quoteTable(name)} is a ${kind}`
-      : `${quoteTable(name)} will be made from the first file`,
-    ...warning(table),
+    message: target.kind
+      ? `${name} is a ${target.kind}${byInsert(target)}`
+      : `${name} will be made from the first file`,
+    ...warning(target),
   };
 }
 
+function byInsert({ kind, table }: Target): string {
+  if (!table?.byInsert) return '';
+  const why = kind === 'view' ? '' : ' with row level security that applies to the owner';
+  return `${why}, whose rows come by INSERT`;
+}
+
 /** Returns a warning about a table that the connector accepts. */
-function warning(table: TargetTable | null): Pick<StepResult, 'hint'> {
-  return table?.unlogged ? { hint: `${describeUnlogged(table.unlogged)}.` } : {};
+function warning({ unlogged }: Target): Pick<StepResult, 'hint'> {
+  return unlogged
+    ? { hint: `A crash of the server empties ${unlogged}, which is unlogged, while its files stay success.` }
+    : {};
 }
 
 async function comparePart(
@@ -124,9 +129,10 @@ async function comparePart(
       columns: [],
     };
   }
+  const { message, ...hints } = describeTarget(target);
   return {
-    message: `${quoteTable(target.name)} is a ${target.kind}; ${filled.length} of the ${part.columnCount} columns of ${sample.key} go into ${filled.join(', ')}`,
-    ...warning(target.table),
+    message: `${message}; ${filled.length} of the ${part.columnCount} columns of ${sample.key} go into ${filled.join(', ')}`,
+    ...hints,
     columns: [...filled, ...constants],
   };
 }

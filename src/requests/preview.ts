@@ -6,6 +6,7 @@ import type { Listing } from '../list.ts';
 import type { SourceObject } from '../sources/source.ts';
 import { keyColumns } from '../table/key_columns.ts';
 import { matchColumns } from '../table/match.ts';
+import { refuseTarget } from '../table/refusal.ts';
 import type { TableColumn } from '../table/table.ts';
 import { suggestTimeColumn } from '../table/time_column.ts';
 import type { WorkerContext } from '../task.ts';
@@ -91,7 +92,7 @@ async function fillTargets(
   targets: Targets,
 ): Promise<void> {
   const { connector, mappings } = request;
-  const { table } = await planTarget(client, request, await findTarget(client, request), part);
+  const { table, refusal } = await planTarget(client, request, await findTarget(client, request), part);
   if (!table) return;
   const match = (onUnknown: 'fail' | 'ignore') =>
     matchColumns(part, table, {
@@ -107,6 +108,7 @@ async function fillTargets(
     if (constant) targets.set(part.columnCount + i, constant.target);
   }
   match(connector.on_unknown_column);
+  refuseTarget(refusal);
 }
 
 async function describeColumns(

@@ -2,24 +2,40 @@
 import type pg from 'pg';
 import type { FilePart } from '../formats/format.ts';
 import { ensureTable } from '../table/ensure.ts';
+import { type Refusal, refuseTarget } from '../table/refusal.ts';
 import { describeTable, resolveTableName, type TableName, type TargetTable } from '../table/table.ts';
 import type { Request } from './request.ts';
 
 /** The relation that target_table names now. */
 export interface Target {
   name: TableName;
-  /** From s3_connector_private.target_kind; null if there is no relation of that name. */
+  /** From s3_connector_import.target_kind; null if there is no relation of that name. */
   kind: string | null;
   /** Null if there is no table of that name. */
   table: TargetTable | null;
+  /** Why it cannot be the target; null if it can. */
+  refusal: Refusal | null;
+  /** The first unlogged table among the table, its partitions and chunks, quoted; null if none is. */
+  unlogged: string | null;
 }
 
 export async function findTarget(client: pg.ClientBase, { connector }: Request): Promise<Target> {
   const name = await resolveTableName(client, connector.target_table);
-  return { name, kind: await targetKind(client, name), table: await describeTable(client, name) };
+  const { rows } = await client.query<Omit<Target, 'name' | 'table'>>(
+    `select s3_connector_import.target_kind($1, $2) as kind,
+      s3_connector_import.unlogged_part(s3_connector_import.relation_oid($1, $2)) as unlogged,
+      (
+        select row_to_json(r) from s3_connector_import.refuse_target($1, $2, $3, $4, $5) r where r.code is not null
+      ) as refusal`,
+    [name.schema, name.table, connector.owner, connector.on_conflict, connector.allow_unlogged],
+  );
+  return { name, table: await describeTable(client, name, connector.owner), ...rows[0]! };
 }
 
-/** Returns the target after an import of the part, which may create it. The caller rolls the transaction back. */
+/**
+ * Returns the target after an import of the part, which may create it. The caller rolls the transaction back.
+ * @throws ConnectorError the errors of `ensureTable`; the reason why a relation of the name cannot be the target
+ */
 export async function planTarget(
   client: pg.ClientBase,
   request: Request,
@@ -27,14 +43,7 @@ export async function planTarget(
   part: FilePart,
 ): Promise<Target> {
   if (target.table) return target;
+  refuseTarget(target.refusal);
   const { table = null } = await ensureTable(client, target.name, request, part);
-  return { name: target.name, kind: table && (await targetKind(client, target.name)), table };
-}
-
-async function targetKind(client: pg.ClientBase, name: TableName): Promise<string | null> {
-  const { rows } = await client.query<{ kind: string | null }>(
-    'select s3_connector_import.target_kind($1, $2) as kind',
-    [name.schema, name.table],
-  );
-  return rows[0]?.kind ?? null;
+  return table === null ? target : { ...(await findTarget(client, request)), table };
 }

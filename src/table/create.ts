@@ -47,7 +47,7 @@ export async function createTable(
   await asRole(client, settings.owner, create, TYPES_PATH);
   const missed = time !== undefined && timescaledb === null && settings.hypertable === null;
   return {
-    table: (await describeTable(client, name))!,
+    table: (await describeTable(client, name, settings.owner))!,
     notice: missed
       ? `${settings.target_table} is a plain table: TimescaleDB is not installed`
       : suggested(settings, makeHypertable, time),

@@ -33,7 +33,7 @@ export async function ensureTable(
     return await inSavepoint(client, () => createTable(client, name, connector, columns, mappings));
   } catch (error) {
     // PostgreSQL has waited for the other transaction's commit.
-    const made = isMade(error) ? await describeTable(client, name) : null;
+    const made = isMade(error) ? await describeTable(client, name, connector.owner) : null;
     if (made === null) throw error;
     return { table: made };
   }

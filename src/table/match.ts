@@ -74,7 +74,9 @@ function matchByName(
 }
 
 function matchByPosition(count: number, table: TargetTable, settings: MatchSettings): MatchedColumn[] {
-  const insertable = table.columns.filter((column) => column.insertable);
+  const all = table.columns.filter((column) => column.insertable);
+  // A file that has the ids of an identity has a column for each.
+  const insertable = count === all.length ? all : all.filter((column) => !column.identityAlways);
   if (count > insertable.length && settings.on_unknown_column === 'fail') {
     throw new ConnectorError(
       'unknown_column',
@@ -116,7 +118,7 @@ function checkConstants(constants: ConstantColumn[]): void {
     if (source !== null && !target.insertable) {
       throw new ConnectorError(
         'column_not_writable',
-        `column ${target.name} is generated and cannot be filled from the key`,
+        `column ${target.name} is generated, or computed by a view, and cannot be filled from the key`,
         { hint: `Remove ${source} from hive_columns.` },
       );
     }
@@ -140,7 +142,7 @@ function checkTargets(matched: MatchedColumn[], names: string[]): void {
     if (!target.insertable) {
       throw new ConnectorError(
         'column_not_writable',
-        `column ${target.name} is generated and cannot be filled from the file`,
+        `column ${target.name} is generated, or computed by a view, and cannot be filled from the file`,
         {
           hint: "Leave the file's column out with a row in column_mappings whose target_column is null.",
         },

@@ -65,9 +65,11 @@ export function runDeferred(role: string): string[] {
   return [...enterRole(role), 'set constraints all immediate', ...LEAVE_ROLE];
 }
 
-/** Adds the role to a `permission_denied` error, because PostgreSQL does not name it. */
+/** Adds the role to a `permission_denied` error, or one of a policy, because PostgreSQL does not name it. */
 export function explainDenial(error: unknown, role: string): unknown {
   const denial = toImportError(error);
+  if (denial instanceof ConnectorError && denial.code === 'policy_violated')
+    return explainPolicy(denial, role);
   if (!(denial instanceof ConnectorError && denial.code === 'permission_denied')) return error;
   return new ConnectorError(
     denial.code,
@@ -79,6 +81,15 @@ export function explainDenial(error: unknown, role: string): unknown {
       hint: `Grant ${pg.escapeIdentifier(role)} the missing privilege, then retry.`,
     },
   );
+}
+
+function explainPolicy({ code, message, line, column, cause }: ConnectorError, role: string): ConnectorError {
+  return new ConnectorError(code, message, {
+    line,
+    column,
+    cause,
+    hint: `The policies for role ${role}, the connector's owner, decide. Change them or the file, then retry it, or set on_bad_row to skip.`,
+  });
 }
 
 /** Explains why a session cannot take a role: a grant is missing, or the role was dropped. */

@@ -9,8 +9,10 @@ export interface TableColumn {
   /** The type under any domain, without modifiers: `numeric`. */
   baseType: string;
   isEnum: boolean;
-  /** False for generated columns and identities that are always generated. */
+  /** False for generated columns, and for expressions in a view. */
   insertable: boolean;
+  /** Whether it is `generated always as identity`: COPY fills it, and no update can. */
+  identityAlways: boolean;
 }
 
 export interface TableName {
@@ -22,12 +24,12 @@ export interface TargetTable extends TableName {
   columns: TableColumn[];
   /** Whether a file's rows may be copied in several statements. A trigger, or a foreign key to itself, could see the difference. */
   splittable: boolean;
-  /** Whether an insert may leave rows out without an error: row triggers, foreign tables. */
+  /** Whether an insert may leave rows out without an error: row triggers, foreign tables, views. */
   mayLeaveOut: boolean;
   /** The same for updates. */
   mayLeaveUpdates: boolean;
-  /** The first unlogged table among the table, its partitions and chunks, quoted; null if none is. */
-  unlogged: string | null;
+  /** Whether its rows come by INSERT, because COPY does not take it: row level security, views. */
+  byInsert: boolean;
   /** Whether the table is a hypertable with a columnstore. */
   hasColumnstore: boolean;
 }
@@ -42,22 +44,33 @@ export async function resolveTableName(client: pg.ClientBase, targetTable: strin
   return { schema, table };
 }
 
-/** Returns the table as it is now; null if it does not exist. */
-export async function describeTable(client: pg.ClientBase, name: TableName): Promise<TargetTable | null> {
+/** Returns the table as it is now for an owner of connectors; null if it does not exist. */
+export async function describeTable(
+  client: pg.ClientBase,
+  name: TableName,
+  owner: string,
+): Promise<TargetTable | null> {
   const { rows } = await client.query<DescribedTable>(
-    'select * from s3_connector_import.describe_table($1, $2)',
-    [name.schema, name.table],
+    'select * from s3_connector_import.describe_table($1, $2, $3)',
+    [name.schema, name.table, owner],
   );
   return rows[0] ? toTable(name, rows[0]) : null;
 }
 
 /** A row of describe_table. */
 export interface DescribedTable {
-  columns: { name: string; type: string; base_type: string; is_enum: boolean; insertable: boolean }[];
+  columns: {
+    name: string;
+    type: string;
+    base_type: string;
+    is_enum: boolean;
+    insertable: boolean;
+    identity_always: boolean;
+  }[];
   splittable: boolean;
   may_leave_out: boolean;
   may_leave_updates: boolean;
-  unlogged: string | null;
+  by_insert: boolean;
   has_columnstore: boolean;
 }
 
@@ -69,15 +82,15 @@ export function toTable(name: TableName, described: DescribedTable): TargetTable
     baseType: column.base_type,
     isEnum: column.is_enum,
     insertable: column.insertable,
+    identityAlways: column.identity_always,
   }));
-  const { splittable, unlogged } = described;
   return {
     ...name,
     columns,
-    splittable,
+    splittable: described.splittable,
     mayLeaveOut: described.may_leave_out,
     mayLeaveUpdates: described.may_leave_updates,
-    unlogged,
+    byInsert: described.by_insert,
     hasColumnstore: described.has_columnstore,
   };
 }

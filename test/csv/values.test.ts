@@ -210,7 +210,10 @@ for (const [type, texts] of TYPES) {
 
 test('an empty text is no number, also if the byte after it could begin one', () => {
   for (const type of ['smallint', 'integer', 'bigint', 'real', 'double precision', 'numeric']) {
-    const kind = kindOf({ name: 'v', type, baseType: type, isEnum: false, insertable: true }, 'UTC');
+    const kind = kindOf(
+      { name: 'v', type, baseType: type, isEnum: false, insertable: true, identityAlways: false },
+      'UTC',
+    );
     for (const after of '-+0.')
       assert.equal(putterOf(kind!)(Buffer.from(after), 0, 0, Buffer.alloc(VALUE_ROOM), 0), UNSURE, type);
   }
@@ -228,7 +231,7 @@ async function encode(type: string, timeZone: string, texts: string[]): Promise<
       from pg_type t where t.oid = $1::regtype`,
     [type],
   );
-  const kind = kindOf({ ...rows[0], name: 'v', type, insertable: true }, timeZone);
+  const kind = kindOf({ ...rows[0], name: 'v', type, insertable: true, identityAlways: false }, timeZone);
   assert.ok(kind);
   const put = putterOf(kind);
   return texts.flatMap((text) => {

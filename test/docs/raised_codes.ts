@@ -31,6 +31,8 @@ export async function collectRaisedCodes(): Promise<RaisedCodes> {
   for (const { text } of await sources('sql/**/*.sql')) {
     // An error that the database records for a file by itself is retried.
     for (const [, code] of text.matchAll(/(?<![.\w])error_code = '(\w+)'/g)) found.add(code!, true);
+    // Codes that a function returns, and the worker raises.
+    for (const [, code] of text.matchAll(/\bcode := '(\w+)'/g)) found.add(code!, false);
   }
   return found;
 }

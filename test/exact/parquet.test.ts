@@ -65,7 +65,7 @@ async function compare(name: string, file: Held, definitions: string[] | null): 
 
 const describe = (table: string) =>
   db.query<{ name: string; type: string; base_type: string }>(
-    `select c.* from s3_connector_import.describe_table('public', $1) d,
+    `select c.* from s3_connector_import.describe_table('public', $1, current_user) d,
        json_to_recordset(d.columns) c (name text, type text, base_type text)`,
     [table],
   );

@@ -263,7 +263,7 @@ describe('a table created from the first file, with TimescaleDB', {
       [],
     );
     await client.query('commit');
-    assert.deepEqual(made.table, await describeTable(client, name));
+    assert.deepEqual(made.table, await describeTable(client, name, role.name));
     const session = await db.connect(role);
     await session.query(`insert into owned.readings values ('2026-01-01', 1), ('2026-02-01', 2)`);
     assert.deepEqual(

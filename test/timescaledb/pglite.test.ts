@@ -194,7 +194,7 @@ async function importFile(
 
 async function findTable(table: string, connector: Connector, part: FilePart): Promise<TargetTable> {
   const name = { schema: 'public', table };
-  const found = await describeTable(client, name);
+  const found = await describeTable(client, name, connector.owner);
   if (found) return found;
   await query('begin');
   const made = await createTable(client, name, connector, (await part.inferColumns())!, []);

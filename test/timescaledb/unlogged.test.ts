@@ -13,10 +13,13 @@ test('a hypertable with an unlogged chunk takes no files', {
   await db.query(`create table chunked (at timestamptz not null) with (tsdb.hypertable);
     insert into chunked values ('2026-01-05'), ('2026-03-05')`);
   const { chunk } = await db.one<{ chunk: string }>("select show_chunks('chunked')::text as chunk limit 1");
-  await db.query(`alter table ${chunk} set unlogged`);
   world.put('chunked/1.csv', 'at\n2026-01-06\n');
   await world.startWorker();
-  await world.insertConnector({ name: 'chunked', pattern: 'chunked/*', target_table: 'chunked' });
+  const connector = { name: 'chunked', pattern: 'chunked/*', target_table: 'chunked', state: 'paused' };
+  await world.insertConnector(connector);
+  await db.query(`alter table ${chunk} set unlogged`);
+  await assert.rejects(world.insertConnector({ ...connector, name: 'again' }), /is unlogged/);
+  await db.query("select s3_connector.resume('chunked')");
   const [refused] = await world.settled('chunked');
   assert.equal(refused!.error_code, 'table_unlogged');
   assert.ok(refused!.error_message!.includes(`alter table ${chunk} set logged`), refused!.error_message!);
