@@ -108,7 +108,8 @@ begin
             -- The type under any domains, which decides how a value is written.
             format_type(coalesce(nullif(t.typbasetype, 0), t.oid), null) as base_type,
             t.typtype = 'e' as is_enum,
-            a.attgenerated = '' and a.attidentity <> 'a' as insertable
+            a.attgenerated = '' and a.attidentity <> 'a' as insertable,
+            col_description(target, a.attnum) as comment
           from pg_attribute a join pg_type t on t.oid = a.atttypid
           where a.attrelid = target and a.attnum > 0 and not a.attisdropped
         ) d
@@ -122,7 +123,7 @@ begin
 end;
 $$;
 comment on function s3_connector_import.describe_table(text, text) is
-  'Returns a table''s columns in order, its table_traits, its unlogged_part, and whether it has a columnstore. Of each column: its type, the type under its domain, whether it is an enum, and whether COPY may fill it. No row if there is no such table.';
+  'Returns a table''s columns in order, its table_traits, its unlogged_part, and whether it has a columnstore. Of each column: its type, the type under its domain, whether it is an enum, whether COPY may fill it, and its comment. No row if there is no such table.';
 
 create or replace function s3_connector_import.unique_keys(schema_name text, table_name text)
 returns setof text[] language sql stable set search_path = pg_catalog, pg_temp as $$

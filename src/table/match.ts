@@ -4,7 +4,8 @@ import { ConnectorError } from '../errors.ts';
 import type { ConstantColumn } from '../formats/constants.ts';
 import type { CopyPlan, FilePart, MatchedColumn } from '../formats/format.ts';
 import { keyConstants } from './key_columns.ts';
-import { findColumn, quoteTable, type TableColumn, type TargetTable } from './table.ts';
+import { findNamed, shortenNames, truncateName } from './names.ts';
+import { quoteTable, type TableColumn, type TargetTable } from './table.ts';
 
 export type MatchSettings = Pick<
   Connector,
@@ -60,11 +61,14 @@ function matchByName(
   const mapped = new Map(mappings.map((mapping) => [mapping.source_column, mapping.target_column]));
   const matched: MatchedColumn[] = [];
   const unknown: string[] = [];
-  for (const [position, name] of names.entries()) {
-    const wanted = mapped.has(name) ? mapped.get(name) : name;
-    if (wanted === null || wanted === undefined) continue;
+  const kept = names.flatMap((name, position) => {
+    const wanted = mapped.has(name) ? (mapped.get(name) ?? null) : name;
+    return wanted === null ? [] : [{ position, name, wanted }];
+  });
+  const shortNames = shortenNames(kept.map(({ wanted }) => wanted));
+  for (const [i, { position, name, wanted }] of kept.entries()) {
     refuseTwice(name, wanted, constants);
-    const target = findColumn(table.columns, wanted);
+    const target = findNamed(table.columns, wanted, shortNames[i]);
     if (target) matched.push({ position, target });
     else unknown.push(wanted === name ? name : `${name} (as ${wanted})`);
   }
@@ -90,7 +94,7 @@ function matchByPosition(count: number, table: TargetTable, settings: MatchSetti
 /** Refuses a column of the file that goes into the same column of the table as a part of its key. */
 function refuseTwice(name: string, wanted: string, constants: ConstantColumn[]): void {
   const fromKey = constants.filter(({ source }) => source !== null);
-  const target = findColumn(
+  const target = findNamed(
     fromKey.map((constant) => constant.target),
     wanted,
   );
@@ -151,7 +155,7 @@ function checkTargets(matched: MatchedColumn[], names: string[]): void {
 
 function fileIdConstant(table: TargetTable, name: string | null, fileId: number): ConstantColumn[] {
   if (name === null) return [];
-  const target = table.columns.find((column) => column.name === name);
+  const target = table.columns.find((column) => column.name === truncateName(name));
   if (target) return [{ source: null, target, value: String(fileId) }];
   throw new ConnectorError(
     'no_file_id_column',

@@ -11,6 +11,7 @@ export interface TableColumn {
   isEnum: boolean;
   /** False for generated columns and identities that are always generated. */
   insertable: boolean;
+  comment: string | null;
 }
 
 export interface TableName {
@@ -53,7 +54,14 @@ export async function describeTable(client: pg.ClientBase, name: TableName): Pro
 
 /** A row of describe_table. */
 export interface DescribedTable {
-  columns: { name: string; type: string; base_type: string; is_enum: boolean; insertable: boolean }[];
+  columns: {
+    name: string;
+    type: string;
+    base_type: string;
+    is_enum: boolean;
+    insertable: boolean;
+    comment: string | null;
+  }[];
   splittable: boolean;
   may_leave_out: boolean;
   may_leave_updates: boolean;
@@ -69,6 +77,7 @@ export function toTable(name: TableName, described: DescribedTable): TargetTable
     baseType: column.base_type,
     isEnum: column.is_enum,
     insertable: column.insertable,
+    comment: column.comment,
   }));
   const { splittable, unlogged } = described;
   return {

@@ -210,7 +210,8 @@ for (const [type, texts] of TYPES) {
 
 test('an empty text is no number, also if the byte after it could begin one', () => {
   for (const type of ['smallint', 'integer', 'bigint', 'real', 'double precision', 'numeric']) {
-    const kind = kindOf({ name: 'v', type, baseType: type, isEnum: false, insertable: true }, 'UTC');
+    const column = { name: 'v', type, baseType: type, isEnum: false, insertable: true, comment: null };
+    const kind = kindOf(column, 'UTC');
     for (const after of '-+0.')
       assert.equal(putterOf(kind!)(Buffer.from(after), 0, 0, Buffer.alloc(VALUE_ROOM), 0), UNSURE, type);
   }
