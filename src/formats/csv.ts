@@ -136,7 +136,7 @@ class CsvPart implements FilePart {
   async *batches(plan: CopyPlan): AsyncGenerator<RowBatch> {
     const start = this.#rowsStart();
     const maxRowBytes = this.#maxRowBytes;
-    const expectedFields = this.columnCount;
+    const expectedFields = plan.width;
     const rewrite: RowRules['rewrite'] = this.#isWhole(plan)
       ? null
       : (records, lineOf) => this.#rewrite([records], plan, { newline: start.newline, lineOf });
@@ -153,7 +153,7 @@ class CsvPart implements FilePart {
 
   /** Whether COPY gets the records unchanged. */
   #isWhole(plan: CopyPlan): boolean {
-    return plan.columns.length === this.columnCount && plan.constants.length === 0;
+    return plan.columns.length === plan.width && plan.constants.length === 0;
   }
 
   #rewrite(
@@ -167,14 +167,13 @@ class CsvPart implements FilePart {
       maxRows: this.#maxRows,
       keep: plan.columns.map((column) => column.position),
       append: constantFields(plan.constants, this.#dialect),
-      expectedFields: this.columnCount,
+      expectedFields: plan.width,
     });
   }
 
   #planSections(plan: CopyPlan): SectionPlan | null {
     return planSections(plan, {
       dialect: this.#dialect,
-      columnCount: this.columnCount,
       start: this.#rowsStart(),
       timeZone: this.#timeZone,
       maxRowBytes: this.#maxRowBytes,

@@ -25,6 +25,8 @@ export interface MatchedColumn {
 export interface CopyPlan {
   /** Ordered as in the file. */
   columns: MatchedColumn[];
+  /** The number of fields in a row of the file. */
+  width: number;
   /** They follow the file's columns in the COPY, in this order. */
   constants: ConstantColumn[];
   /** Whether the rows may be split over several COPY statements: see TargetTable. */
@@ -116,6 +118,7 @@ export interface FilePart {
   name: string | null;
   /** Column names in order; null if the file has none. */
   columnNames: string[] | null;
+  /** Without names: the number of fields in the first row, which may be a bad one. */
   columnCount: number;
   /** Returns columns whose types hold every value of the part; null if the part has neither rows nor types. */
   inferColumns(): Promise<FileColumn[] | null>;

@@ -125,7 +125,7 @@ async function comparePart(
     };
   }
   return {
-    message: `${quoteTable(target.name)} is a ${target.kind}; ${filled.length} of the ${part.columnCount} columns of ${sample.key} go into ${filled.join(', ')}`,
+    message: `${quoteTable(target.name)} is a ${target.kind}; ${filled.length} of the ${plan.width} columns of ${sample.key} go into ${filled.join(', ')}`,
     ...warning(target.table),
     columns: [...filled, ...constants],
   };

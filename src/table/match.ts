@@ -9,7 +9,7 @@ import { quoteTable, type TableColumn, type TargetTable } from './table.ts';
 
 export type MatchSettings = Pick<
   Connector,
-  'match_columns_by' | 'on_unknown_column' | 'file_id_column' | 'hive_columns'
+  'match_columns_by' | 'on_unknown_column' | 'on_bad_row' | 'file_id_column' | 'hive_columns'
 >;
 
 /** The file that a part is of, with the settings of its connector: an attempt has them. */
@@ -35,10 +35,12 @@ export function matchColumns(
   ];
   checkConstants(constants);
   const open = table.columns.filter((column) => !constants.some(({ target }) => target === column));
+  const rest = { ...table, columns: open };
+  const width = widthOf(part, rest, settings);
   const columns =
     part.columnNames !== null && settings.match_columns_by === 'name'
-      ? matchByName(part.columnNames, { ...table, columns: open }, settings, mappings, constants)
-      : matchByPosition(part.columnCount, { ...table, columns: open }, settings);
+      ? matchByName(part.columnNames, rest, settings, mappings, constants)
+      : matchByPosition(width, rest, settings);
   if (columns.length === 0) {
     throw new ConnectorError(
       'no_column_matches',
@@ -48,7 +50,22 @@ export function matchColumns(
       },
     );
   }
-  return { columns, constants, splittable: table.splittable };
+  return { columns, width, constants, splittable: table.splittable };
+}
+
+/**
+ * Returns the number of fields in a row. A file without a header has the table's columns, as for COPY: its first row may be
+ * bad. It may only have more if all rows may.
+ */
+function widthOf(
+  { columnNames, columnCount }: Pick<FilePart, 'columnNames' | 'columnCount'>,
+  table: TargetTable,
+  { on_unknown_column, on_bad_row }: MatchSettings,
+): number {
+  if (columnNames !== null) return columnCount;
+  const fillable = table.columns.filter((column) => column.insertable).length;
+  const refuseLong = on_unknown_column === 'fail' && on_bad_row === 'skip';
+  return refuseLong ? fillable : Math.max(columnCount, fillable);
 }
 
 function matchByName(
