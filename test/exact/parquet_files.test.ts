@@ -181,7 +181,7 @@ const refused: Record<
   'a fraction in an integer': [
     () => thousandAnd('1::decimal(3,1)', '1.5::decimal(3,1)'),
     'bad_value',
-    /row 1, column v: .*integer/,
+    /row 1001, column v: .*integer/,
     'integer',
   ],
   'digits beyond a numeric': [
