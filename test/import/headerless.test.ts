@@ -85,6 +85,20 @@ test("a constant's column is none of the file's", async () => {
   ]);
 });
 
+test('a byte order mark is no data', async () => {
+  await db.query('create table marked (a text, n int); create table marked_number (n int)');
+  const text = await load('marked', '\ufeffA1,1\nB2,2\n');
+  assert.deepEqual([text.status, text.rows_imported], ['success', 2]);
+  assert.deepEqual(await db.query('select a from marked order by n'), [{ a: 'A1' }, { a: 'B2' }]);
+  const number = await load('marked_number', '\ufeff1\n2\n');
+  assert.deepEqual([number.status, number.rows_imported], ['success', 2]);
+  const made = await load('marked_made', '\ufeff1,x\n2,y\n');
+  assert.deepEqual([made.status, made.rows_imported], ['success', 2]);
+  assert.equal((await db.one('select sum(column1) from marked_made')).sum, '3');
+  const only = await load('marked_only', '\ufeff');
+  assert.deepEqual([only.status, only.rows_imported], ['success', 0]);
+});
+
 test('without a table, the first row says how many columns there are', async () => {
   const file = await load('made_without', '1,x\n2\n3,z\n', { on_bad_row: 'skip' });
   assert.deepEqual([file.status, file.rows_imported, file.rows_rejected], ['success', 2, 1]);

@@ -2,7 +2,7 @@
 import { addAbortSignal } from 'node:stream';
 import type { Entry } from '../../compression/entries.ts';
 import type { CsvDialect } from './dialect.ts';
-import { toScannable } from './encoding.ts';
+import { toScannable, withoutMark } from './encoding.ts';
 import { type Header, readHeader } from './records.ts';
 
 /** An entry of a file, and how to read it. */
@@ -18,10 +18,10 @@ export function openHeader(source: RowsSource): Promise<Header> {
   return readHeader(scannable(source), source.dialect, source.maxRowBytes);
 }
 
-/** Yields the bytes after the header, or all bytes if there is no header. */
+/** Yields the bytes after the header; without one, all bytes except a byte order mark. */
 export async function* openRows(source: RowsSource): AsyncGenerator<Buffer> {
   if (source.dialect.header) yield* (await openHeader(source)).rest;
-  else yield* scannable(source);
+  else yield* withoutMark(scannable(source), source.dialect.encoding);
 }
 
 function scannable({ entry, dialect, signal }: RowsSource): AsyncIterable<Buffer> {
