@@ -123,9 +123,10 @@ class ParquetPart implements FilePart {
 
   async inferColumns(): Promise<FileColumn[]> {
     const nulls = this.#settings.transform === null ? null : await this.#findNulls();
-    return this.#columns.map(({ name, duckdbType, nullable }, i) => ({
+    return this.#columns.map(({ name, duckdbType, nullable, untyped }, i) => ({
       name,
-      type: postgresType(duckdbType),
+      // Later files may have any type in an untyped column; DuckDB takes it for an integer.
+      type: postgresType(untyped ? duckdbType.replace('INTEGER', 'VARCHAR') : duckdbType),
       nullable: nulls ? nulls[i] !== 'false' : nullable,
     }));
   }

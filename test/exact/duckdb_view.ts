@@ -153,6 +153,8 @@ export function jsonForm(text: string): string {
 
 /** A nested value as JSON: structs and maps are objects, numbers are numbers, all else is DuckDB's text. */
 function jsonOf(value: DuckDBValue): string {
+  // As PostgreSQL's to_json writes them.
+  if (typeof value === 'number' && !Number.isFinite(value)) return JSON.stringify(String(value));
   if (value === null) return 'null';
   if (value instanceof DuckDBListValue) return `[${value.items.map(jsonOf).join(',')}]`;
   if (value instanceof DuckDBStructValue) return objectOf(Object.entries(value.entries));

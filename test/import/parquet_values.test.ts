@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { parquetOf } from '../support/parquet.ts';
+import { struct, writeParquet } from '../support/parquet_writer.ts';
 import { openWorld } from '../support/world.ts';
 
 // Values of Parquet whose type is not the table's: each goes in without loss, or its row is refused.
@@ -70,4 +71,37 @@ test('bytes that are no UTF-8 are no text, and the message says what to do', asy
       [3, 't'],
     ],
   );
+});
+
+test('NaN within a struct or a list is a text of its JSON, as in to_json', async () => {
+  const file = await load(
+    'nan_within',
+    "select {'a': 'nan'::double, 'b': 1.5} as s, [['inf'::double], ['-inf']] as l, 'NaN' as t",
+  );
+  assert.equal(file.error_message, null);
+  assert.deepEqual(await db.query('select s, l from nan_within'), [
+    { s: { a: 'NaN', b: 1.5 }, l: [['Infinity'], ['-Infinity']] },
+  ]);
+});
+
+test('a column without a type becomes text, which later files fill with theirs', async () => {
+  // Arrow writes its type null as an INT32 with the logical type 11.
+  world.put(
+    'untyped/1.parquet',
+    writeParquet({ type: 'INT32', logicalType: { 11: struct({}) }, values: [] }),
+  );
+  world.put('untyped/2.parquet', await parquetOf("select 'x' as v"));
+  world.put('untyped/3.parquet', await parquetOf('select 5 as v'));
+  await world.insertConnector({
+    name: 'untyped',
+    pattern: 'untyped/*',
+    file_format: 'parquet',
+    target_table: 'untyped',
+  });
+  const files = await world.settled('untyped');
+  assert.deepEqual(
+    files.map((file) => file.error_message),
+    [null, null, null],
+  );
+  assert.deepEqual(await db.query('select v from untyped order by v'), [{ v: '5' }, { v: 'x' }]);
 });

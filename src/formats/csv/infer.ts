@@ -21,7 +21,8 @@ export interface InferOptions extends RowsStart {
 }
 
 /**
- * Returns for each column the narrowest type that holds every value. Ignores ragged rows, because COPY will refuse them.
+ * Returns for each column the narrowest type that holds every value. Ignores rows that are ragged or have a NUL character: COPY will
+ * refuse them.
  *
  * @param chunks the bytes after the header, as `readHeader` and `toScannable` return them
  * @throws ConnectorError `duplicate_column`, and as `RecordScanner`
@@ -72,11 +73,20 @@ class Inference {
   readonly #cut = Buffer.alloc(4 * LONGEST_TYPED_VALUE);
   #cutLength = 0;
   readonly #value = Buffer.alloc(4 * LONGEST_TYPED_VALUE);
+  /** Whether the current chunk, and the current record, have a NUL character. */
+  #chunkHasNul = false;
+  #recordHasNul = false;
 
   constructor(bytes: DialectBytes, options: InferOptions, columnCount: number | null) {
     this.#bytes = bytes;
     const { maxRowBytes, lineOffset = 0, newline = null } = options;
-    this.#scanner = new RecordScanner(bytes, { maxRowBytes, lineOffset, newline, fields: 'stop' });
+    this.#scanner = new RecordScanner(bytes, {
+      maxRowBytes,
+      lineOffset,
+      newline,
+      fields: 'stop',
+      passNul: true,
+    });
     this.#columns = columnCount === null ? null : new Uint8Array(columnCount);
     this.#nulls = new Uint8Array(columnCount ?? 0);
     this.#record = new Uint8Array(columnCount ?? 16);
@@ -84,6 +94,7 @@ class Inference {
 
   chunk(chunk: Buffer): void {
     const scanner = this.#scanner;
+    this.#chunkHasNul = chunk.includes(0);
     scanner.load(chunk);
     for (let stop = scanner.next(); stop !== CHUNK_END; stop = scanner.next()) {
       const position = stop === RECORD_END ? scanner.fields - 1 : scanner.field - 1;
@@ -91,6 +102,7 @@ class Inference {
       if (stop === RECORD_END) this.#endRecord();
     }
     this.#keepCut(chunk);
+    this.#findNul(chunk);
   }
 
   finish(): { type: string; nullable: boolean }[] {
@@ -107,6 +119,7 @@ class Inference {
   #field(chunk: Buffer, position: number): void {
     const { start, end, quoted } = this.#scanner;
     let kind: number;
+    this.#findNul(chunk);
     const hint = this.#columns?.[position] ?? UNKNOWN;
     if (this.#cutLength > 0) {
       this.#keepCut(chunk);
@@ -151,12 +164,20 @@ class Inference {
       this.#nulls = new Uint8Array(count);
     }
     const columns = this.#columns;
-    if (count !== columns.length) return;
+    const hasNul = this.#recordHasNul;
+    this.#recordHasNul = false;
+    if (hasNul || count !== columns.length) return;
     for (let position = 0; position < count; position++) {
       const kind = this.#record[position] as number;
       if (kind === UNKNOWN) this.#nulls[position] = 1;
       columns[position] = joinKinds(columns[position] as number, kind);
     }
+  }
+
+  /** Looks for a NUL character in the field, or in the part of it that is in this chunk. */
+  #findNul(chunk: Buffer): void {
+    if (this.#chunkHasNul && chunk.subarray(this.#scanner.start, this.#scanner.end).includes(0))
+      this.#recordHasNul = true;
   }
 
   #keepCut(chunk: Buffer): void {

@@ -1,7 +1,7 @@
 /** Describes a Parquet file for the worker: its columns, its row groups, and its "leaves". */
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { Leaf } from './leaves.ts';
-import { HOLDS_JSON, levelsOf } from './nested.ts';
+import { HOLDS_JSON, LEVELS_COMPOSED, levelsOf } from './nested.ts';
 import type { ReaderColumn, RowGroup } from './protocol.ts';
 import { listWrittenTimes } from './spark.ts';
 
@@ -27,6 +27,7 @@ export async function describeColumns(
     name,
     duckdbType: written[position]?.int96 ? 'TIMESTAMP WITH TIME ZONE' : type,
     nullable: nullable.get(name) ?? true,
+    untyped: leaves.some((leaf) => leaf.column === position && leaf.untyped),
     written: written[position]!,
     unreadable: whyUnreadable(type, digitsOf(leaves, position)),
   }));
@@ -88,7 +89,7 @@ export function whyUnreadable(type: string, digits = 0): ReaderColumn['unreadabl
     return { code: 'unsupported_type', reason };
   }
   const levels = levelsOf(type);
-  const allowed = HOLDS_JSON.test(type) ? LEVELS_AROUND_JSON : LEVELS;
+  const allowed = HOLDS_JSON.test(type) ? LEVELS_COMPOSED : LEVELS;
   if (levels <= allowed) return null;
   const reason = `its lists and maps are nested ${levels} levels deep; ${allowed} levels are allowed`;
   return { code: 'unsupported_nesting', reason };
@@ -99,8 +100,6 @@ export function whyUnreadable(type: string, digits = 0): ReaderColumn['unreadabl
  * 16 levels, minutes at 30.
  */
 const LEVELS = 16;
-/** The limit if we compose the JSON ourselves: 10,000 rows take a second at 8 levels, half a minute at 12. */
-const LEVELS_AROUND_JSON = 8;
 /** The most digits in DuckDB's decimals; it turns longer ones into doubles. */
 const DECIMAL_DIGITS = 38;
 

@@ -7,6 +7,8 @@ export interface Leaf {
   column: number;
   /** INT96 and others; see parquet.thrift. */
   physicalType: string;
+  /** Whether it has nothing but nulls, and no type: Arrow's null. */
+  untyped: boolean;
   /** The precision of a decimal; otherwise 0. */
   digits: number;
   /** Whether the leaf is inside a list, so that a row may have several values. */
@@ -20,16 +22,17 @@ export interface Leaf {
 export async function listLeaves(connection: DuckDBConnection, file: string): Promise<Leaf[]> {
   const schema = await connection.runAndReadAll(
     `select coalesce(num_children, 0), coalesce(precision, 0), coalesce(repetition_type = 'REPEATED', false),
-        coalesce(type, '')
+        coalesce(type, ''), coalesce(logical_type = 'NullType()', false)
       from parquet_schema(${file})`,
   );
   // Depth first: each element is followed by its children.
-  const elements = schema.getRows().map((row) => row.map(String) as [string, string, string, string]);
+  const elements = schema.getRows().map((row) => row.map(String) as [string, string, string, string, string]);
   let at = 1;
   const take = (column: number, inList: boolean): Leaf[] => {
-    const [children, digits, isList, physicalType] = elements[at++]!;
+    const [children, digits, isList, physicalType, isNull] = elements[at++]!;
     const repeated = inList || isList === 'true';
-    if (children === '0') return [{ column, physicalType, digits: Number(digits), repeated }];
+    if (children === '0')
+      return [{ column, physicalType, untyped: isNull === 'true', digits: Number(digits), repeated }];
     return Array.from({ length: Number(children) }, () => take(column, repeated)).flat();
   };
   return Array.from({ length: Number(elements[0]?.[0] ?? 0) }, (_, column) => take(column, false)).flat();

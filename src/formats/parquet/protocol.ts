@@ -112,6 +112,8 @@ export interface ReaderColumn {
   duckdbType: string;
   /** Whether any row group has a null, or no statistics. */
   nullable: boolean;
+  /** Whether the file has only nulls in it, without a type. */
+  untyped: boolean;
   written: WrittenTime | null;
   /** Why its values cannot be read without loss, and the error's code; null if they can. */
   unreadable: { code: 'unsupported_type' | 'unsupported_nesting'; reason: string } | null;

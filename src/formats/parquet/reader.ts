@@ -147,6 +147,7 @@ async function describeTransform(source: string, transform: string, hidden: stri
         name: String(name),
         duckdbType: String(type),
         nullable: true,
+        untyped: false,
         written: null,
         unreadable: whyUnreadable(String(type)),
       })),
