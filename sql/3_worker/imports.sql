@@ -116,19 +116,21 @@ comment on function s3_connector_private.begin_import(bigint, integer, bigint[])
   'Calls start_attempt, and returns the file with its connector, its column mappings, how long the attempt may take, and the attempt''s token.';
 
 
-create or replace function s3_connector_import.enter_import(target_table text, time_zone text, application_name text)
+create or replace function s3_connector_import.enter_import(target_table text, time_zone text, application_name text, owner text)
 returns table (backend integer, target text[], described json) language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   target := s3_connector_import.table_parts(target_table);
-  perform set_config('timezone', time_zone, true), set_config('application_name', application_name, true);
+  perform set_config('timezone', time_zone, true), set_config('application_name', application_name, true),
+    -- The order in which COPY reads dates. The style stays the one that pg parses.
+    set_config('datestyle', 'ISO, ' || s3_connector_import.usual_date_order(owner), true);
   return query
     select pg_backend_pid(), target, (
       select row_to_json(d) from s3_connector_import.describe_table(target[1], target[2]) d
     );
 end;
 $$;
-comment on function s3_connector_import.enter_import(text, text, text) is
-  'Prepares an import''s transaction in one round trip: sets time zone and application name, and describes the target table (null if there is none).';
+comment on function s3_connector_import.enter_import(text, text, text, text) is
+  'Prepares an import''s transaction in one round trip: sets time zone, application name and the owner''s order of dates, and describes the target table (null if there is none).';
 
 create or replace function s3_connector_private.finish_attempt(
   file_id bigint,

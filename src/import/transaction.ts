@@ -68,8 +68,8 @@ async function begin(
   const [, entered] = await queryAll<EnteredImport>(client, [
     'begin',
     {
-      text: 'select * from s3_connector_import.enter_import($1, $2, $3)',
-      values: [connector.target_table, connector.time_zone, name],
+      text: 'select * from s3_connector_import.enter_import($1, $2, $3, $4)',
+      values: [connector.target_table, connector.time_zone, name, connector.owner],
     },
   ]);
   const { backend, target, described } = entered!.rows[0]!;
