@@ -76,7 +76,7 @@ export const COLUMNS: Record<string, ParquetColumn> = {
   lists: { duckdb: edges(['[]', '[[]]', '[null]', '[[1], null, [2, null]]'], '[[i], [i, i + 1]]', 'integer[][]'), made: 'jsonb', others: ['json'] },
   struct: { duckdb: edges(["{'i': 0, 'words': [], 'd': null, 'big': 18446744073709551615::ubigint, 'n': {'x': null, 'y': null}}", 'null'], "{'i': i, 'words': ['a', null, 'c\"' || i], 'd': '2026-01-02'::date, 'big': hash(i), 'n': {'x': random(), 'y': 12345678901234567890.123456789::decimal(38,9)}}"), made: 'jsonb', others: ['json'] },
   floats_within: { duckdb: edges(["{'f': 'nan', 'd': ['inf', null], 'm': map {'k': '-inf'}, 't': 'NaN, \"Infinity'}", 'null', "{'f': null, 'd': null, 'm': null, 't': null}"], "{'f': random(), 'd': [random(), 1e300], 'm': map {'a': i}, 't': ':NaN,'}", 'struct(f float, d double[], m map(varchar, double), t varchar)'), made: 'jsonb', others: ['json'] },
-  matrix: { duckdb: "[[i, 'nan', null, '-inf'], null, []]::double[][]", made: 'jsonb', others: [] },
+  matrix: { duckdb: "[[i::double, 'nan'::double, null, '-inf'::double], null, []]", made: 'jsonb', others: [] },
   odd_names: { duckdb: "{'a b': 1, 'c\"d': 'é', 'e.f': true, 'g''h': null}", made: 'jsonb', others: [] },
   map: { duckdb: edges(['map {}', "map {'': null}"], "map {'k' || i: i, 'k\"': null}"), made: 'jsonb', others: [] },
   map_of_days: { duckdb: "map {'2026-01-02'::date: [1, 2], '2026-01-03'::date: null}", made: 'jsonb', others: [] },

@@ -112,9 +112,5 @@ export const WRITTEN: Record<string, [column: ParquetColumn, type: string, value
     'date',
     ['infinity', '-infinity', '9999-12-31', '4714-11-24 BC'],
   ],
-  'nothing at all': [
-    { type: 'INT32', logicalType: { 11: struct({}) }, values: [int32(1)] },
-    'integer',
-    [null],
-  ],
+  'nothing at all': [{ type: 'INT32', logicalType: { 11: struct({}) }, values: [int32(1)] }, 'text', [null]],
 };

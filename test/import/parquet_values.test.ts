@@ -76,7 +76,7 @@ test('bytes that are no UTF-8 are no text, and the message says what to do', asy
 test('NaN within a struct or a list is a text of its JSON, as in to_json', async () => {
   const file = await load(
     'nan_within',
-    "select {'a': 'nan'::double, 'b': 1.5} as s, [['inf'::double], ['-inf']] as l, 'NaN' as t",
+    "select {'a': 'nan'::double, 'b': 1.5} as s, [['inf'::double], ['-inf'::double]] as l, 'NaN' as t",
   );
   assert.equal(file.error_message, null);
   assert.deepEqual(await db.query('select s, l from nan_within'), [
