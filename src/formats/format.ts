@@ -122,6 +122,11 @@ export interface FilePart {
   columnCount: number;
   /** Returns columns whose types hold every value of the part; null if the part has neither rows nor types. */
   inferColumns(): Promise<FileColumn[] | null>;
+  /**
+   * Refuses a part that is evidently of another format. For a part that makes the table: later ones are compared with it.
+   * @throws ConnectorError `not_csv`
+   */
+  refuseImplausible?(): Promise<void>;
   /** Returns the part's rows in order, as consecutive COPY inputs. Read all data of one before asking for the next. */
   copyInputs(plan: CopyPlan): AsyncIterable<CopyInput> | Iterable<CopyInput>;
   /** The word for a line number in messages. */
@@ -151,6 +156,7 @@ export interface FormatSettings {
   csv_null: string;
   csv_encoding: string;
   csv_skip_header: boolean;
+  match_columns_by: 'name' | 'position';
   time_zone: string;
   columnstore: boolean;
   transform: string | null;

@@ -5,6 +5,7 @@ import type { ConstantColumn } from '../formats/constants.ts';
 import type { CopyPlan, FilePart, MatchedColumn } from '../formats/format.ts';
 import { keyConstants } from './key_columns.ts';
 import { findNamed, shortenNames, truncateName } from './names.ts';
+import { showBeside, showName, showNames } from './show_name.ts';
 import { quoteTable, type TableColumn, type TargetTable } from './table.ts';
 
 export type MatchSettings = Pick<
@@ -46,7 +47,7 @@ export function matchColumns(
       'no_column_matches',
       `none of the file's columns is a column of ${quoteTable(table)}`,
       {
-        hint: `The file has ${part.columnNames?.join(', ') ?? `${part.columnCount} columns`}; the table has ${open.map((column) => column.name).join(', ')}.`,
+        hint: `The file has ${part.columnNames ? showNames(part.columnNames) : `${part.columnCount} columns`}; the table has ${showNames(open.map((column) => column.name))}.`,
       },
     );
   }
@@ -77,7 +78,7 @@ function matchByName(
 ): MatchedColumn[] {
   const mapped = new Map(mappings.map((mapping) => [mapping.source_column, mapping.target_column]));
   const matched: MatchedColumn[] = [];
-  const unknown: string[] = [];
+  const unknown: Unknown[] = [];
   const kept = names.flatMap((name, position) => {
     const wanted = mapped.has(name) ? (mapped.get(name) ?? null) : name;
     return wanted === null ? [] : [{ position, name, wanted }];
@@ -87,7 +88,7 @@ function matchByName(
     refuseTwice(name, wanted, constants);
     const target = findNamed(table.columns, wanted, shortNames[i]);
     if (target) matched.push({ position, target });
-    else unknown.push(wanted === name ? name : `${name} (as ${wanted})`);
+    else unknown.push({ name, wanted });
   }
   if (unknown.length > 0 && settings.on_unknown_column === 'fail') throw unknownColumns(unknown, table);
   checkTargets(matched, names);
@@ -119,7 +120,7 @@ function refuseTwice(name: string, wanted: string, constants: ConstantColumn[]):
   const { source } = fromKey.find((constant) => constant.target === target)!;
   throw new ConnectorError(
     'duplicate_column',
-    `the file's column ${name} and the key's part ${source}=... both go into column ${target.name}`,
+    `the file's column ${showName(name)} and the key's part ${source}=... both go into column ${showName(target.name)}`,
     { hint: `Remove ${source} from hive_columns, or leave the file's column out in column_mappings.` },
   );
 }
@@ -151,9 +152,12 @@ function checkTargets(matched: MatchedColumn[], names: string[]): void {
     if (earlier !== undefined) {
       throw new ConnectorError(
         'duplicate_column',
-        `the file's columns ${names[earlier]} and ${names[position]} both go into column ${target.name}`,
+        `the file's columns ${showName(names[earlier]!)} and ${showName(names[position]!)} both go into column ${showName(target.name)}`,
         {
-          hint: 'Leave one out with a row in column_mappings whose target_column is null.',
+          hint:
+            names[earlier] === names[position]
+              ? 'Rename one of them in the file. Or pause the connector, set match_columns_by to position, resume it, then retry the file: the names no longer count.'
+              : 'Leave one out with a row in column_mappings whose target_column is null.',
         },
       );
     }
@@ -161,7 +165,7 @@ function checkTargets(matched: MatchedColumn[], names: string[]): void {
     if (!target.insertable) {
       throw new ConnectorError(
         'column_not_writable',
-        `column ${target.name} is generated and cannot be filled from the file`,
+        `column ${showName(target.name)} is generated and cannot be filled from the file`,
         {
           hint: "Leave the file's column out with a row in column_mappings whose target_column is null.",
         },
@@ -183,13 +187,22 @@ function fileIdConstant(table: TargetTable, name: string | null, fileId: number)
   );
 }
 
-function unknownColumns(unknown: string[], table: TargetTable): ConnectorError {
-  const has = table.columns.map((column) => column.name).join(', ');
+/** A column of the file that the table lacks, and the name that it was to have there. */
+interface Unknown {
+  name: string;
+  wanted: string;
+}
+
+function unknownColumns(unknown: Unknown[], table: TargetTable): ConnectorError {
+  const has = table.columns.map((column) => column.name);
+  const shown = unknown.map(({ name, wanted }) =>
+    wanted === name ? showBeside(name, has) : `${showName(name)} (as ${showName(wanted)})`,
+  );
   return new ConnectorError(
     'unknown_column',
-    `the file has columns that ${quoteTable(table)} lacks: ${unknown.join(', ')}`,
+    `the file has columns that ${quoteTable(table)} lacks: ${shown.join(', ')}`,
     {
-      hint: `The table has ${has}. Add the columns, map them in column_mappings, or set on_unknown_column to ignore.`,
+      hint: `The table has ${showNames(has)}. Add the columns, map them in column_mappings, or set on_unknown_column to ignore.`,
     },
   );
 }

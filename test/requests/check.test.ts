@@ -171,7 +171,7 @@ test('a check finds targets that cannot take the files: wrong columns, no table,
     'create table lacking (n integer); create table keyless (n integer, unknown integer); create view a_view as select 1 as n',
   );
   const targets: [string, Record<string, unknown>, RegExp, RegExp][] = [
-    ['lacking', {}, /lacks: unknown/, /on_unknown_column/],
+    ['lacking', {}, /lacks: "unknown"/, /on_unknown_column/],
     ['absent', { create_table: false }, /there is no table "public"."absent"/, /Create the table/],
     ['a_view', {}, /"a_view" is a view/, /Name a table/],
     ['keyless', { on_conflict: 'update' }, /no primary key or unique index/, /Add a primary key/],

@@ -173,7 +173,7 @@ export function decodeName(bytes: Buffer, name: string): string {
     decoder = new TextDecoder(transcoded ? 'utf-8' : (label ?? ''), { fatal: true, ignoreBOM: true });
   } catch (cause) {
     throw new ConnectorError('unsupported_encoding', `cannot read a header in the encoding "${name}"`, {
-      hint: 'Keep the header in ASCII, or set csv_skip_header to false and match columns by position.',
+      hint: 'Write the file in UTF-8, or its header in ASCII.',
       cause,
     });
   }

@@ -18,6 +18,8 @@ export interface InferOptions extends RowsStart {
   names: string[] | null;
   /** In bytes, without the record's line end. */
   maxRowBytes: number;
+  /** Whether repeated names get numbers, because columns are matched by position. */
+  numberDuplicates?: boolean;
 }
 
 /**
@@ -32,7 +34,7 @@ export async function inferColumns(
   dialect: CsvDialect,
   options: InferOptions,
 ): Promise<InferredColumn[]> {
-  const names = options.names && columnNames(options.names);
+  const names = options.names && columnNames(options.names, options.numberDuplicates);
   const inference = new Inference(dialectBytes(dialect), options, names?.length ?? null);
   for await (const chunk of chunks) inference.chunk(chunk);
   return inference
@@ -45,17 +47,31 @@ export async function inferColumns(
  *
  * @throws ConnectorError `duplicate_column`
  */
-export function columnNames(header: string[]): string[] {
+export function columnNames(header: string[], numberDuplicates = false): string[] {
   const names = header.map((name, position) => name || columnName(position));
+  if (numberDuplicates) return numbered(names);
   const seen = new Set<string>();
   const twice = new Set(names.filter((name) => seen.size === seen.add(name).size));
   if (twice.size > 0) {
     const list = [...twice].map((name) => `"${name}"`).join(', ');
     throw new ConnectorError('duplicate_column', `expected unique column names, got ${list} more than once`, {
-      hint: 'Rename the columns in the file, or set csv_skip_header to false and match columns by position.',
+      hint: 'Pause the connector, set match_columns_by to position, resume it, then retry the file: the repeated names get numbers. Or rename the columns in the file.',
     });
   }
   return names;
+}
+
+/** Returns the names with a number after each repeated one: `a`, `a_2`. */
+function numbered(names: string[]): string[] {
+  const taken = new Set(names);
+  const seen = new Set<string>();
+  return names.map((name) => {
+    let unique = name;
+    if (seen.has(name)) for (let n = 2; taken.has(unique); n++) unique = `${name}_${n}`;
+    seen.add(name);
+    taken.add(unique);
+    return unique;
+  });
 }
 
 /** Returns the name for a column without one, by its position from 0. */
