@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
+import { parquetOf } from '../support/parquet.ts';
 import { type ParquetColumn, writeParquet } from '../support/parquet_writer.ts';
 import { openWorld } from '../support/world.ts';
 
@@ -141,4 +142,23 @@ test('times of the legacy calendar before 1900 are refused with their row if the
   const skipped = await load('legacy_skip', column, { on_bad_row: 'skip' });
   assert.deepEqual([skipped.status, skipped.rows_imported, skipped.rows_rejected], ['success', 1, 1]);
   assert.deepEqual(await shown('legacy_skip'), ['2026-07-01 16:00:00+00']);
+});
+
+test('old times within lists and structs are refused with their row', async () => {
+  const kv = `, kv_metadata {'org.apache.spark.version': '2.4.8'}`;
+  const rows = (day: string) =>
+    `select [date '${day}'] as l, {'d': timestamp '${day} 01:02:03', 't': '1500-01'} as s`;
+  world.put('within/1.parquet', await parquetOf(`${rows('2026-01-02')} union all ${rows('1500-01-10')}`, kv));
+  await world.insertConnector({
+    name: 'within',
+    pattern: 'within/*',
+    file_format: 'parquet',
+    target_table: 'within',
+    on_bad_row: 'skip',
+  });
+  const [file] = await world.settled('within');
+  assert.deepEqual([file!.error_message, file!.rows_imported, file!.rows_rejected], [null, 1, 1]);
+  assert.deepEqual(await db.query('select l::text, s from within'), [
+    { l: '{2026-01-02}', s: { d: '2026-01-02 01:02:03', t: '1500-01' } },
+  ]);
 });

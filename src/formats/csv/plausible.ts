@@ -80,6 +80,10 @@ function refuseOtherDelimiter(sample: Sample, dialect: CsvDialect): void {
     .map((delimiter) => ({ delimiter, fields: same(countsOf(sample, { ...dialect, delimiter })) }))
     .sort((a, b) => b.fields - a.fields)[0];
   if (found === undefined || found.fields < 2) return;
+  const twice = found.delimiter.repeat(2);
+  if (sample.bytes.toString('latin1').split('\n', 1)[0]!.includes(twice)) {
+    throw notCsv(`separated by '${twice}'`, 'Write it with a delimiter of one character.');
+  }
   throw new ConnectorError(
     'not_csv',
     `the file has one column by csv_delimiter ${shown(dialect.delimiter)}, and ${found.fields} columns by ${shown(found.delimiter)}`,

@@ -9,6 +9,7 @@ import type { Leaf } from './leaves.ts';
 import type { ReaderColumn, WrittenTime } from './protocol.ts';
 import { quoteName, quoteText } from './quote.ts';
 import type { TextColumn } from './text.ts';
+import { isNested } from './types.ts';
 
 const LEGACY_TIMES = 'org.apache.spark.legacyDateTime';
 const LEGACY_INT96 = 'org.apache.spark.legacyINT96';
@@ -26,7 +27,7 @@ export async function listWrittenTimes(
   types: string[],
   leaves: Leaf[],
 ): Promise<(WrittenTime | null)[]> {
-  const isTime = (type: string) => /^(DATE|TIMESTAMP)/.test(type);
+  const isTime = (type: string) => /\b(DATE|TIMESTAMP)/.test(type);
   if (!types.some(isTime)) return types.map(() => null);
   const found = await connection.runAndReadAll(
     `select decode(key), decode(value) from parquet_kv_metadata(${file}) where starts_with(decode(key), 'org.apache.spark.')`,
@@ -34,6 +35,8 @@ export async function listWrittenTimes(
   const footer = new Map(found.getRows().map(([key, value]) => [String(key), String(value)]));
   return types.map((type, position) => {
     if (!isTime(type)) return null;
+    if (isNested(type))
+      return isLegacyWithin(footer) ? { int96: false, calendar: 'unknown before 1900' } : null;
     const int96 = leaves.some((leaf) => leaf.column === position && leaf.physicalType === 'INT96');
     const legacy = isLegacy(footer, int96);
     if (!int96 && !legacy) return null;
@@ -41,6 +44,11 @@ export async function listWrittenTimes(
     const exact = type === 'DATE' || isUtc(footer.get(TIME_ZONE) ?? '');
     return { int96, calendar: legacy ? (exact ? 'hybrid' : 'unknown before 1900') : 'gregorian' };
   });
+}
+
+/** Times within a value are not converted, so old ones are refused. */
+function isLegacyWithin(footer: Map<string, string>): boolean {
+  return isLegacy(footer, true) || isLegacy(footer, false);
 }
 
 function isLegacy(footer: Map<string, string>, int96: boolean): boolean {

@@ -158,7 +158,7 @@ function badValueChecks(column: TextColumn, row: string): { isBad: string; mark:
   const mark = (code: string) =>
     `${quoteText(`${RAISED}${code}|`)} || ${row} || ${quoteText(`|${column.name}`)}`;
   const element = listElement(column.duckdbType);
-  if (column.unknownBefore1900)
+  if (column.unknownBefore1900 && !isNested(column.duckdbType))
     return [{ isBad: `${value} < date '1900-01-01'`, mark: mark('old_calendar') }];
   if (holdsNanoseconds(column.duckdbType) && !isTextType(column.targetType)) {
     return [{ isBad: hasNanoseconds(value, column.duckdbType), mark: mark('nanoseconds') }];
@@ -170,8 +170,17 @@ function badValueChecks(column: TextColumn, row: string): { isBad: string; mark:
   if (!mayNeedEscaping(column)) return [];
   const notUtf8 = notUtf8Check(column);
   const hasNul = { isBad: `contains(${valueText(value, column)}, chr(0))`, mark: mark('nul_character') };
-  return notUtf8 === null ? [hasNul] : [{ isBad: notUtf8, mark: mark('not_utf8') }, hasNul];
+  const checks = notUtf8 === null ? [] : [{ isBad: notUtf8, mark: mark('not_utf8') }];
+  if (column.unknownBefore1900)
+    checks.push({
+      isBad: `regexp_matches(${valueText(value, column)}, ${OLD_TIME})`,
+      mark: mark('old_calendar'),
+    });
+  return [...checks, hasNul];
 }
+
+/** A text within JSON, or within an array, that begins like a time before 1900. */
+const OLD_TIME = `'"(0\\d|1[0-8])\\d\\d-\\d\\d-\\d\\d'`;
 
 /** Returns a condition for bytes that are no text; null if the column has none to decode. */
 function notUtf8Check({ value, duckdbType, targetType }: TextColumn): string | null {
