@@ -113,6 +113,10 @@ export const WORKER_SETTINGS = {
         'Whether connectors may have a transform: SQL of the person who inserts the connector, which DuckDB runs in a process of its own.',
     },
   ),
+  READER_MEMORY_MB: setting(integer(192, 64, 65_536), {
+    purpose:
+      'The memory of DuckDB in each process that reads Parquet, in MB. Wide nested columns need more. The process itself takes more as well.',
+  }),
   READER_STALL_SECONDS: setting(integer(600, 1, 86_400), {
     purpose: 'How long a process that reads Parquet may make no progress. Then it is replaced.',
   }),

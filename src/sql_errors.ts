@@ -73,9 +73,14 @@ export function passingError(error: unknown): ConnectorError | undefined {
 export function toImportError(error: unknown, place?: InputPlace): unknown {
   if (!(error instanceof pg.DatabaseError)) return isConnectionError(error) ? connectionLost(error) : error;
   const sqlstate = error.code ?? 'XX000';
-  const found = place ? findPlace(error.where, place) : {};
+  const found = place ? findPlace(error, place) : {};
   const column = found.column === undefined ? '' : `, column ${found.column}`;
-  const where = found.line === undefined ? '' : `${place?.unit} ${found.line}${column}: `;
+  const where =
+    place && isTooBig(error)
+      ? upTo(error, place)
+      : found.line === undefined
+        ? ''
+        : `${place?.unit} ${found.line}${column}: `;
   return new ConnectorError(codeOf(error, sqlstate), `${where}${reasonOf(error)}`, {
     passing: isPassingSqlstate(sqlstate),
     hint: error.hint,
@@ -137,15 +142,29 @@ export function isBadRow(error: unknown): error is ConnectorError {
   const sqlstate = error.cause.code ?? '';
   if (error.code === 'policy_violated') return true;
   if (/^(22|23|44|P0001)/.test(sqlstate)) return true;
+  if (isTooBig(error.cause)) return true;
   if (sqlstate.startsWith('54')) return error.line !== undefined;
   // COPY names a column only while its value is read.
   return error.column !== undefined && sqlstate !== '42501';
 }
 
+/** Whether a row does not fit into a page. COPY notices it when it inserts several rows, and names the last that it read. */
+function isTooBig({ code, message }: pg.DatabaseError): boolean {
+  return code === '54000' && message.startsWith('row is too big');
+}
+
+/** Returns the place of the last row that COPY had read. */
+function upTo({ where }: pg.DatabaseError, { lineOf, unit }: InputPlace): string {
+  const found = COPY_PLACE.exec(where ?? '');
+  return found ? `one of the rows up to ${unit} ${lineOf(Number(found[1]))}: ` : '';
+}
+
+const COPY_PLACE = /COPY .+?, line (\d+)(?:, column ((?:[^:"]|"[^"]*")+))?/s;
+
 /** Returns line and column from COPY's context: `COPY t, line 2, column temp: "x"`. */
-function findPlace(context: string | undefined, place: InputPlace): { line?: number; column?: string } {
-  const found = /COPY .+?, line (\d+)(?:, column ((?:[^:"]|"[^"]*")+))?/s.exec(context ?? '');
-  if (!found) return {};
+function findPlace(error: pg.DatabaseError, place: InputPlace): { line?: number; column?: string } {
+  const found = COPY_PLACE.exec(error.where ?? '');
+  if (!found || isTooBig(error)) return {};
   const line = place.lineOf(Number(found[1]));
   return found[2] === undefined ? { line } : { line, column: found[2] };
 }

@@ -87,26 +87,56 @@ $$;
 comment on function s3_connector_import.relation_oid(text, text) is
   'Returns the oid of the relation with that name; null if there is none.';
 
+create or replace function s3_connector_import.setting_at_login(role_name text, setting_name text)
+returns text language sql stable set search_path = pg_catalog, pg_temp as $$
+  select substr(c.setting, length(setting_name) + 2) from pg_db_role_setting s cross join unnest(s.setconfig) c (setting)
+  where s.setrole in (0, to_regrole(quote_ident(role_name)))
+    and s.setdatabase in (0, (select d.oid from pg_database d where d.datname = current_database()))
+    and starts_with(lower(c.setting), setting_name || '=')
+  -- As at a login: of the role in this database, of the role, of the database, of all.
+  order by s.setrole = 0, s.setdatabase = 0 limit 1;
+$$;
+comment on function s3_connector_import.setting_at_login(text, text) is
+  'Returns what `alter role` and `alter database` set for a login of the role to this database; null if nothing. The name of the setting is in lower case.';
+
+create or replace function s3_connector_import.login_has_own(setting_name text)
+returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$
+  select exists (
+    select from pg_db_role_setting s cross join unnest(s.setconfig) c (setting)
+    where s.setrole = to_regrole(quote_ident(session_user))
+      and s.setdatabase in (0, (select d.oid from pg_database d where d.datname = current_database()))
+      and starts_with(lower(c.setting), setting_name || '=')
+  );
+$$;
+comment on function s3_connector_import.login_has_own(text) is
+  'Returns whether the session''s login has the setting for itself. Then the session''s default is not the server''s.';
+
+create or replace function s3_connector_import.usual_date_order(role_name text)
+-- The function's end restores the style.
+returns text language plpgsql set search_path = pg_catalog, pg_temp set datestyle = 'ISO, MDY' as $$
+declare
+  style text := s3_connector_import.setting_at_login(role_name, 'datestyle');
+begin
+  -- Null means the session's default.
+  perform set_config('datestyle', case when s3_connector_import.login_has_own('datestyle') then 'ISO, MDY' end, true);
+  -- A style may be without an order, and then keeps the default's.
+  if style is not null then
+    perform set_config('datestyle', style, true);
+  end if;
+  return split_part(current_setting('datestyle'), ', ', 2);
+end;
+$$;
+comment on function s3_connector_import.usual_date_order(text) is
+  'Returns the order of the fields of a date that a role would have after a login to this database: MDY, DMY or YMD.';
+
 create or replace function s3_connector_import.usual_search_path(role_name text)
 returns text language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-  own_database oid := (select d.oid from pg_database d where d.datname = current_database());
-  -- What the login role has for itself is not the server's default.
-  is_login_role_set boolean := exists (
-    select from pg_db_role_setting s cross join unnest(s.setconfig) c (setting)
-    where s.setrole = to_regrole(quote_ident(session_user)) and s.setdatabase in (0, own_database) and c.setting like 'search\_path=%'
-  );
-  path text := (
-    select substr(c.setting, 13) from pg_db_role_setting s cross join unnest(s.setconfig) c (setting)
-    where s.setrole in (0, to_regrole(quote_ident(role_name))) and s.setdatabase in (0, own_database)
-      and c.setting like 'search\_path=%'
-    -- As at a login: of the role in this database, of the role, of the database, of all.
-    order by s.setrole = 0, s.setdatabase = 0 limit 1
-  );
+  path text := s3_connector_import.setting_at_login(role_name, 'search_path');
 begin
   if path is not null then
     return path;
-  elsif is_login_role_set then
+  elsif s3_connector_import.login_has_own('search_path') then
     return '"$user", public';
   end if;
   -- Null means the session's default. The function's end restores the path.

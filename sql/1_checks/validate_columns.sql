@@ -4,9 +4,9 @@ create or replace function s3_connector_private.validate_hive_columns(c s3_conne
 returns void language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
   if c.hive_columns = '{}' or array_ndims(c.hive_columns) > 1 or exists (
-    select from unnest(c.hive_columns) h where (s3_connector_private.is_column_name(h) and h !~ '[=/]') is not true
+    select from unnest(c.hive_columns) h where (h <> '' and h !~ '[=/]') is not true
   ) or cardinality(c.hive_columns) > (select count(distinct h) from unnest(c.hive_columns) h) then
-    perform s3_connector_private.refuse_setting('hive_columns', 'be a list of names, each once and of 1 to 63 bytes, without = and /', c.hive_columns::text,
+    perform s3_connector_private.refuse_setting('hive_columns', 'be a list of names, each once, not empty, and without = and /', c.hive_columns::text,
       'Example: array[''year'', ''month''] for keys like data/year=2026/month=01/a.parquet. Null: none.');
   end if;
   if c.file_id_column = any (c.hive_columns) then

@@ -143,7 +143,9 @@ create or replace function s3_connector_import.enter_import(
 returns table (backend integer, target text[], described json, refusal json) language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   target := s3_connector_import.table_parts(target_table);
-  perform set_config('timezone', time_zone, true), set_config('application_name', application_name, true);
+  perform set_config('timezone', time_zone, true), set_config('application_name', application_name, true),
+    -- The order in which COPY reads dates. The style stays the one that pg parses.
+    set_config('datestyle', 'ISO, ' || s3_connector_import.usual_date_order(owner), true);
   perform s3_connector_import.set_limits(timeout_ms);
   return query
     select pg_backend_pid(), target, (
@@ -155,7 +157,7 @@ begin
 end;
 $$;
 comment on function s3_connector_import.enter_import(text, name, text, boolean, text, text, float8) is
-  'Prepares an import''s transaction in one round trip: sets time zone, application name and limits, and describes the target table (null if there is none), with the reason why it cannot be the target (null if it can).';
+  'Prepares an import''s transaction in one round trip: sets time zone, the owner''s order of dates, application name and limits, and describes the target table (null if there is none), with the reason why it cannot be the target (null if it can).';
 
 create or replace function s3_connector_private.finish_attempt(
   file_id bigint,

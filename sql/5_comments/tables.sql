@@ -20,7 +20,7 @@ comment on column s3_connector.connectors.csv_escape is 'COPY''s ESCAPE: one byt
 comment on column s3_connector.connectors.csv_null is 'COPY''s NULL: the unquoted text that means null.';
 comment on column s3_connector.connectors.csv_encoding is 'COPY''s ENCODING, or utf-16, utf-16le or utf-16be.';
 comment on column s3_connector.connectors.csv_skip_header is 'Whether the first line of each CSV names the columns.';
-comment on column s3_connector.connectors.time_zone is 'Time zone of times without one that go into timestamptz columns.';
+comment on column s3_connector.connectors.time_zone is 'Time zone of times without one that go into timestamptz columns, and of Parquet''s INT96 times in columns without one.';
 comment on column s3_connector.connectors.match_columns_by is 'name or position: how file columns are matched with table columns. A CSV without a header is matched by position.';
 comment on column s3_connector.connectors.on_unknown_column is 'fail or ignore: what to do with a file column that the table lacks.';
 comment on column s3_connector.connectors.create_table is 'Whether to create the table from the first file if it does not exist.';

@@ -28,7 +28,7 @@ const RELIED_ON: Settings = {
   role: 'none',
   // pg parses UTF-8.
   client_encoding: 'UTF8',
-  // pg parses only this style, and our SQL writes times in it. It is also the one in which imports read dates.
+  // pg parses only this style, and our SQL writes times in it. An import sets its owner's order of day and month.
   datestyle: 'ISO, MDY',
   // With sql_standard, '-1 2:03' in a file is another interval.
   intervalstyle: 'postgres',

@@ -11,11 +11,13 @@ import { planSections } from './csv/binary/plan.ts';
 import type { Section, SectionPlan } from './csv/binary/sections.ts';
 import type { CsvDialect } from './csv/dialect.ts';
 import { columnName, inferColumns } from './csv/infer.ts';
+import { FirstBytes, otherKind, refuseWorkbook } from './csv/other_kinds.ts';
+import { refuseImplausible, takeSample } from './csv/plausible.ts';
 import { constantFields, rawInput } from './csv/raw.ts';
 import { type Header, limitRows, rewriteRecords } from './csv/records.ts';
 import type { RewriteOptions } from './csv/rewrite.ts';
 import { type RowRules, toRowBatch } from './csv/row_batch.ts';
-import { openHeader, openRows, type RowsSource } from './csv/rows.ts';
+import { openAll, openHeader, openRows, type RowsSource } from './csv/rows.ts';
 import type { RowsStart } from './csv/scanner.ts';
 import type {
   CopyInput,
@@ -36,6 +38,7 @@ export const csv: FileFormat = {
     const limits = limitsOf(settings);
     let position = 0;
     for await (const entry of openEntries(spooled, limits)) {
+      refuseWorkbook(entry.name);
       // A thread that reads an entry reads the archive's directory first, which costs more than a small entry is worth.
       const large = (entry.sizeBytes ?? spooled.sizeBytes) >= tools.config.encodeCsvFromBytes;
       const file = { spooled, limits, encoders: large ? tools.encoders : null, signal };
@@ -68,6 +71,7 @@ class CsvPart implements FilePart {
   readonly #maxRowBytes: number;
   readonly #maxRows: number | null;
   readonly #timeZone: string;
+  readonly #byPosition: boolean;
   #header: Header | undefined;
 
   constructor(file: CsvFile, entry: Entry, position: number, settings: FormatSettings) {
@@ -78,13 +82,20 @@ class CsvPart implements FilePart {
     this.#maxRowBytes = settings.max_row_bytes;
     this.#maxRows = settings.max_rows;
     this.#timeZone = settings.time_zone;
+    this.#byPosition = settings.match_columns_by === 'position';
     this.#source = { entry, dialect: this.#dialect, maxRowBytes: this.#maxRowBytes, signal: file.signal };
   }
 
   /** Reads the columns from the first record; returns false if the entry is empty. */
   async readFirst(): Promise<boolean> {
-    const header = await openHeader(this.#source);
+    const first = new FirstBytes();
+    const kind = () => otherKind(first.bytes, this.#dialect.encoding);
+    const header = await openHeader(this.#source, first).catch((error) => {
+      throw kind() ?? error;
+    });
     await close(header.rest);
+    const other = kind();
+    if (other) throw other;
     if (header.fields === null) return false;
     this.#header = header;
     this.columnCount = header.fields.length;
@@ -92,6 +103,10 @@ class CsvPart implements FilePart {
       this.columnNames = header.fields.map((name, position) => name || columnName(position));
     }
     return true;
+  }
+
+  async refuseImplausible(): Promise<void> {
+    refuseImplausible(await takeSample(openAll(this.#source)), this.#dialect);
   }
 
   async inferColumns(): Promise<FileColumn[] | null> {
@@ -106,6 +121,7 @@ class CsvPart implements FilePart {
     const columns = await inferColumns(counted(), this.#dialect, {
       names: this.columnNames,
       maxRowBytes: this.#maxRowBytes,
+      numberDuplicates: this.#byPosition,
       ...this.#rowsStart(),
     });
     return bytes === 0 ? null : columns;
@@ -136,7 +152,7 @@ class CsvPart implements FilePart {
   async *batches(plan: CopyPlan): AsyncGenerator<RowBatch> {
     const start = this.#rowsStart();
     const maxRowBytes = this.#maxRowBytes;
-    const expectedFields = this.columnCount;
+    const expectedFields = plan.width;
     const rewrite: RowRules['rewrite'] = this.#isWhole(plan)
       ? null
       : (records, lineOf) => this.#rewrite([records], plan, { newline: start.newline, lineOf });
@@ -153,7 +169,7 @@ class CsvPart implements FilePart {
 
   /** Whether COPY gets the records unchanged. */
   #isWhole(plan: CopyPlan): boolean {
-    return plan.columns.length === this.columnCount && plan.constants.length === 0;
+    return plan.columns.length === plan.width && plan.constants.length === 0;
   }
 
   #rewrite(
@@ -167,14 +183,13 @@ class CsvPart implements FilePart {
       maxRows: this.#maxRows,
       keep: plan.columns.map((column) => column.position),
       append: constantFields(plan.constants, this.#dialect),
-      expectedFields: this.columnCount,
+      expectedFields: plan.width,
     });
   }
 
   #planSections(plan: CopyPlan): SectionPlan | null {
     return planSections(plan, {
       dialect: this.#dialect,
-      columnCount: this.columnCount,
       start: this.#rowsStart(),
       timeZone: this.#timeZone,
       maxRowBytes: this.#maxRowBytes,

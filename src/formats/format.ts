@@ -25,6 +25,8 @@ export interface MatchedColumn {
 export interface CopyPlan {
   /** Ordered as in the file. */
   columns: MatchedColumn[];
+  /** The number of fields in a row of the file. */
+  width: number;
   /** They follow the file's columns in the COPY, in this order. */
   constants: ConstantColumn[];
   /** Whether the rows may be split over several COPY statements: see TargetTable. */
@@ -116,9 +118,15 @@ export interface FilePart {
   name: string | null;
   /** Column names in order; null if the file has none. */
   columnNames: string[] | null;
+  /** Without names: the number of fields in the first row, which may be a bad one. */
   columnCount: number;
   /** Returns columns whose types hold every value of the part; null if the part has neither rows nor types. */
   inferColumns(): Promise<FileColumn[] | null>;
+  /**
+   * Refuses a part that is evidently of another format. For a part that makes the table: later ones are compared with it.
+   * @throws ConnectorError `not_csv`
+   */
+  refuseImplausible?(): Promise<void>;
   /** Returns the part's rows in order, as consecutive COPY inputs. Read all data of one before asking for the next. */
   copyInputs(plan: CopyPlan): AsyncIterable<CopyInput> | Iterable<CopyInput>;
   /** The word for a line number in messages. */
@@ -148,6 +156,7 @@ export interface FormatSettings {
   csv_null: string;
   csv_encoding: string;
   csv_skip_header: boolean;
+  match_columns_by: 'name' | 'position';
   time_zone: string;
   columnstore: boolean;
   transform: string | null;

@@ -26,7 +26,8 @@ import { quoteName, quoteText } from './parquet/quote.ts';
 import { type Reader, type ReadRequest, readTooEarly } from './parquet/reader_process.ts';
 import { type RowRange, rowRanges, waitForFooter } from './parquet/row_ranges.ts';
 import { planSorting } from './parquet/sort.ts';
-import { scalarText, type TextColumn, textQuery } from './parquet/text.ts';
+import { toTextColumn } from './parquet/spark.ts';
+import { type TextColumn, textQuery, valueText } from './parquet/text.ts';
 import { ROW_NUMBER, transformed, withEndRow } from './parquet/transform.ts';
 import { postgresType } from './parquet/types.ts';
 import { asBinaryFile } from './pg_binary/frame.ts';
@@ -122,9 +123,10 @@ class ParquetPart implements FilePart {
 
   async inferColumns(): Promise<FileColumn[]> {
     const nulls = this.#settings.transform === null ? null : await this.#findNulls();
-    return this.#columns.map(({ name, duckdbType, nullable }, i) => ({
+    return this.#columns.map(({ name, duckdbType, nullable, untyped }, i) => ({
       name,
-      type: postgresType(duckdbType),
+      // Later files may have any type in an untyped column; DuckDB takes it for an integer.
+      type: postgresType(untyped ? duckdbType.replace('INTEGER', 'VARCHAR') : duckdbType),
       nullable: nulls ? nulls[i] !== 'false' : nullable,
     }));
   }
@@ -231,7 +233,7 @@ class ParquetPart implements FilePart {
     return plan.columns.map(({ position, target }) => {
       const column = this.#columns[position]!;
       if (column.unreadable !== null) throw unreadableColumn(column);
-      return { ...column, targetType: target.baseType };
+      return toTextColumn(column, target.baseType, this.#settings.time_zone);
     });
   }
 
@@ -330,10 +332,8 @@ class ParquetPart implements FilePart {
   }
 
   /** Returns the lowest and the highest value. */
-  async #bounds(reader: Reader, { name, duckdbType }: TextColumn): Promise<[string | null, string | null]> {
-    const [lowest, highest] = ['min', 'max'].map((end) =>
-      scalarText(`${end}(${quoteName(name)})`, duckdbType),
-    );
+  async #bounds(reader: Reader, column: TextColumn): Promise<[string | null, string | null]> {
+    const [lowest, highest] = ['min', 'max'].map((end) => valueText(`${end}(${column.value})`, column));
     const query = `select ${lowest}, ${highest} from ${this.#from()}`;
     const found = await reader.look(query, this.#confinedTo).catch((error) => {
       throw explain(error, this.#settings.transform);

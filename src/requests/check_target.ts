@@ -131,7 +131,7 @@ async function comparePart(
   }
   const { message, ...hints } = describeTarget(target);
   return {
-    message: `${message}; ${filled.length} of the ${part.columnCount} columns of ${sample.key} go into ${filled.join(', ')}`,
+    message: `${message}; ${filled.length} of the ${plan.width} columns of ${sample.key} go into ${filled.join(', ')}`,
     ...hints,
     columns: [...filled, ...constants],
   };

@@ -5,6 +5,7 @@ import { ConnectorError } from '../errors.ts';
 import type { FileColumn } from '../formats/format.ts';
 import { createHypertable, type HypertableSettings } from './hypertable.ts';
 import { keyColumns } from './key_columns.ts';
+import { shortenNames, truncateName } from './names.ts';
 import { asRole, TYPES_PATH } from './role.ts';
 import { describeTable, quoteTable, type TableName, type TargetTable } from './table.ts';
 import { suggestTimeColumn } from './time_column.ts';
@@ -34,7 +35,9 @@ export async function createTable(
   fileColumns: FileColumn[],
   mappings: ColumnMapping[],
 ): Promise<CreatedTable> {
-  const columns = mapColumns([...fileColumns, ...columnsOfKey(settings, fileColumns)], mappings);
+  const wanted = mapColumns([...fileColumns, ...columnsOfKey(settings, fileColumns)], mappings);
+  const shortNames = shortenNames(wanted.map((column) => column.name));
+  const columns = wanted.map((column, i) => ({ ...column, name: shortNames[i]! }));
   const timescaledb = await timescaledbSchema(client);
   const time = chooseTimeColumn(settings, columns);
   const makeHypertable = decideHypertable(settings, time, timescaledb);
@@ -42,6 +45,10 @@ export async function createTable(
     await client.query(
       createStatement(name, columns, settings.file_id_column, makeHypertable ? time : undefined),
     );
+    for (const [i, column] of columns.entries()) {
+      if (column.name !== wanted[i]!.name)
+        await client.query(commentStatement(name, column, wanted[i]!.name));
+    }
     if (makeHypertable && time) await createHypertable(client, timescaledb!, name, time, settings);
   };
   await asRole(client, settings.owner, create, TYPES_PATH);
@@ -81,7 +88,8 @@ function mapColumns(columns: FileColumn[], mappings: ColumnMapping[]): FileColum
 
 function chooseTimeColumn(settings: CreateSettings, columns: FileColumn[]): FileColumn | undefined {
   if (settings.time_column === null) return suggestTimeColumn(columns);
-  const named = columns.find((column) => column.name === settings.time_column);
+  const name = truncateName(settings.time_column);
+  const named = columns.find((column) => column.name === name);
   if (named) return named;
   throw new ConnectorError(
     'no_time_column',
@@ -131,6 +139,12 @@ function createStatement(
     definitions.push(`${pg.escapeIdentifier(fileIdColumn)} bigint`);
   }
   return `create table ${quoteTable(name)} (${definitions.join(', ')})`;
+}
+
+/** Keeps the name that was too long: later files are matched with it, in any order. */
+function commentStatement(name: TableName, column: FileColumn, longName: string): string {
+  const quoted = `${quoteTable(name)}.${pg.escapeIdentifier(column.name)}`;
+  return `comment on column ${quoted} is ${pg.escapeLiteral(longName)}`;
 }
 
 async function timescaledbSchema(client: pg.ClientBase): Promise<string | null> {

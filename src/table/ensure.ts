@@ -10,7 +10,7 @@ import { describeTable, quoteTable, type TableName } from './table.ts';
 /**
  * Makes the table from its first file. Of files that run at the same time one makes it, and the others wait for it.
  * @returns nothing if the part has neither rows nor types; no notice if another import has made the table
- * @throws ConnectorError `table_missing`; the errors of `createTable`
+ * @throws ConnectorError `table_missing`, `not_csv`; the errors of `createTable`
  */
 export async function ensureTable(
   client: pg.ClientBase,
@@ -27,6 +27,7 @@ export async function ensureTable(
       },
     );
   }
+  await part.refuseImplausible?.();
   const columns = await part.inferColumns();
   if (columns === null) return {};
   try {

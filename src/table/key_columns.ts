@@ -3,7 +3,8 @@ import type { ColumnMapping, Connector } from '../db/schema.ts';
 import { ConnectorError } from '../errors.ts';
 import type { ConstantColumn } from '../formats/constants.ts';
 import type { FileColumn } from '../formats/format.ts';
-import { findColumn, quoteTable, type TargetTable } from './table.ts';
+import { findNamed } from './names.ts';
+import { quoteTable, type TargetTable } from './table.ts';
 
 /** Null, as Hive and Spark write it. */
 const NULL_PART = '__HIVE_DEFAULT_PARTITION__';
@@ -27,7 +28,7 @@ export function keyConstants(
     const mapping = mappings.find(({ source_column }) => source_column === name);
     const wanted = mapping ? mapping.target_column : name;
     if (wanted === null) return [];
-    const target = findColumn(table.columns, wanted);
+    const target = findNamed(table.columns, wanted);
     if (!target) throw noHiveColumn(name, wanted, table);
     return [{ source: name, target, value: keyValue(key, name) }];
   });

@@ -4,11 +4,13 @@ import { ConnectorError } from '../errors.ts';
 import type { ConstantColumn } from '../formats/constants.ts';
 import type { CopyPlan, FilePart, MatchedColumn } from '../formats/format.ts';
 import { keyConstants } from './key_columns.ts';
-import { findColumn, quoteTable, type TableColumn, type TargetTable } from './table.ts';
+import { findNamed, shortenNames, truncateName } from './names.ts';
+import { showBeside, showName, showNames } from './show_name.ts';
+import { quoteTable, type TableColumn, type TargetTable } from './table.ts';
 
 export type MatchSettings = Pick<
   Connector,
-  'match_columns_by' | 'on_unknown_column' | 'file_id_column' | 'hive_columns'
+  'match_columns_by' | 'on_unknown_column' | 'on_bad_row' | 'file_id_column' | 'hive_columns'
 >;
 
 /** The file that a part is of, with the settings of its connector: an attempt has them. */
@@ -34,20 +36,37 @@ export function matchColumns(
   ];
   checkConstants(constants);
   const open = table.columns.filter((column) => !constants.some(({ target }) => target === column));
+  const rest = { ...table, columns: open };
+  const width = widthOf(part, rest, settings);
   const columns =
     part.columnNames !== null && settings.match_columns_by === 'name'
-      ? matchByName(part.columnNames, { ...table, columns: open }, settings, mappings, constants)
-      : matchByPosition(part.columnCount, { ...table, columns: open }, settings);
+      ? matchByName(part.columnNames, rest, settings, mappings, constants)
+      : matchByPosition(width, rest, settings);
   if (columns.length === 0) {
     throw new ConnectorError(
       'no_column_matches',
       `none of the file's columns is a column of ${quoteTable(table)}`,
       {
-        hint: `The file has ${part.columnNames?.join(', ') ?? `${part.columnCount} columns`}; the table has ${open.map((column) => column.name).join(', ')}.`,
+        hint: `The file has ${part.columnNames ? showNames(part.columnNames) : `${part.columnCount} columns`}; the table has ${showNames(open.map((column) => column.name))}.`,
       },
     );
   }
-  return { columns, constants, splittable: table.splittable };
+  return { columns, width, constants, splittable: table.splittable };
+}
+
+/**
+ * Returns the number of fields in a row. A file without a header has the table's columns, as for COPY: its first row may be
+ * bad. It may only have more if all rows may.
+ */
+function widthOf(
+  { columnNames, columnCount }: Pick<FilePart, 'columnNames' | 'columnCount'>,
+  table: TargetTable,
+  { on_unknown_column, on_bad_row }: MatchSettings,
+): number {
+  if (columnNames !== null) return columnCount;
+  const fillable = table.columns.filter((column) => column.insertable).length;
+  const refuseLong = on_unknown_column === 'fail' && on_bad_row === 'skip';
+  return refuseLong ? fillable : Math.max(columnCount, fillable);
 }
 
 function matchByName(
@@ -59,14 +78,17 @@ function matchByName(
 ): MatchedColumn[] {
   const mapped = new Map(mappings.map((mapping) => [mapping.source_column, mapping.target_column]));
   const matched: MatchedColumn[] = [];
-  const unknown: string[] = [];
-  for (const [position, name] of names.entries()) {
-    const wanted = mapped.has(name) ? mapped.get(name) : name;
-    if (wanted === null || wanted === undefined) continue;
+  const unknown: Unknown[] = [];
+  const kept = names.flatMap((name, position) => {
+    const wanted = mapped.has(name) ? (mapped.get(name) ?? null) : name;
+    return wanted === null ? [] : [{ position, name, wanted }];
+  });
+  const shortNames = shortenNames(kept.map(({ wanted }) => wanted));
+  for (const [i, { position, name, wanted }] of kept.entries()) {
     refuseTwice(name, wanted, constants);
-    const target = findColumn(table.columns, wanted);
+    const target = findNamed(table.columns, wanted, shortNames[i]);
     if (target) matched.push({ position, target });
-    else unknown.push(wanted === name ? name : `${name} (as ${wanted})`);
+    else unknown.push({ name, wanted });
   }
   if (unknown.length > 0 && settings.on_unknown_column === 'fail') throw unknownColumns(unknown, table);
   checkTargets(matched, names);
@@ -92,7 +114,7 @@ function matchByPosition(count: number, table: TargetTable, settings: MatchSetti
 /** Refuses a column of the file that goes into the same column of the table as a part of its key. */
 function refuseTwice(name: string, wanted: string, constants: ConstantColumn[]): void {
   const fromKey = constants.filter(({ source }) => source !== null);
-  const target = findColumn(
+  const target = findNamed(
     fromKey.map((constant) => constant.target),
     wanted,
   );
@@ -100,7 +122,7 @@ function refuseTwice(name: string, wanted: string, constants: ConstantColumn[]):
   const { source } = fromKey.find((constant) => constant.target === target)!;
   throw new ConnectorError(
     'duplicate_column',
-    `the file's column ${name} and the key's part ${source}=... both go into column ${target.name}`,
+    `the file's column ${showName(name)} and the key's part ${source}=... both go into column ${showName(target.name)}`,
     { hint: `Remove ${source} from hive_columns, or leave the file's column out in column_mappings.` },
   );
 }
@@ -132,9 +154,12 @@ function checkTargets(matched: MatchedColumn[], names: string[]): void {
     if (earlier !== undefined) {
       throw new ConnectorError(
         'duplicate_column',
-        `the file's columns ${names[earlier]} and ${names[position]} both go into column ${target.name}`,
+        `the file's columns ${showName(names[earlier]!)} and ${showName(names[position]!)} both go into column ${showName(target.name)}`,
         {
-          hint: 'Leave one out with a row in column_mappings whose target_column is null.',
+          hint:
+            names[earlier] === names[position]
+              ? 'Rename one of them in the file. Or pause the connector, set match_columns_by to position, resume it, then retry the file: the names no longer count.'
+              : 'Leave one out with a row in column_mappings whose target_column is null.',
         },
       );
     }
@@ -142,7 +167,7 @@ function checkTargets(matched: MatchedColumn[], names: string[]): void {
     if (!target.insertable) {
       throw new ConnectorError(
         'column_not_writable',
-        `column ${target.name} is generated, or computed by a view, and cannot be filled from the file`,
+        `column ${showName(target.name)} is generated, or computed by a view, and cannot be filled from the file`,
         {
           hint: "Leave the file's column out with a row in column_mappings whose target_column is null.",
         },
@@ -153,7 +178,7 @@ function checkTargets(matched: MatchedColumn[], names: string[]): void {
 
 function fileIdConstant(table: TargetTable, name: string | null, fileId: number): ConstantColumn[] {
   if (name === null) return [];
-  const target = table.columns.find((column) => column.name === name);
+  const target = table.columns.find((column) => column.name === truncateName(name));
   if (target) return [{ source: null, target, value: String(fileId) }];
   throw new ConnectorError(
     'no_file_id_column',
@@ -164,13 +189,22 @@ function fileIdConstant(table: TargetTable, name: string | null, fileId: number)
   );
 }
 
-function unknownColumns(unknown: string[], table: TargetTable): ConnectorError {
-  const has = table.columns.map((column) => column.name).join(', ');
+/** A column of the file that the table lacks, and the name that it was to have there. */
+interface Unknown {
+  name: string;
+  wanted: string;
+}
+
+function unknownColumns(unknown: Unknown[], table: TargetTable): ConnectorError {
+  const has = table.columns.map((column) => column.name);
+  const shown = unknown.map(({ name, wanted }) =>
+    wanted === name ? showBeside(name, has) : `${showName(name)} (as ${showName(wanted)})`,
+  );
   return new ConnectorError(
     'unknown_column',
-    `the file has columns that ${quoteTable(table)} lacks: ${unknown.join(', ')}`,
+    `the file has columns that ${quoteTable(table)} lacks: ${shown.join(', ')}`,
     {
-      hint: `The table has ${has}. Add the columns, map them in column_mappings, or set on_unknown_column to ignore.`,
+      hint: `The table has ${showNames(has)}. Add the columns, map them in column_mappings, or set on_unknown_column to ignore.`,
     },
   );
 }

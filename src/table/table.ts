@@ -13,6 +13,7 @@ export interface TableColumn {
   insertable: boolean;
   /** Whether it is `generated always as identity`: COPY fills it, and no update can. */
   identityAlways: boolean;
+  comment: string | null;
 }
 
 export interface TableName {
@@ -66,6 +67,7 @@ export interface DescribedTable {
     is_enum: boolean;
     insertable: boolean;
     identity_always: boolean;
+    comment: string | null;
   }[];
   splittable: boolean;
   may_leave_out: boolean;
@@ -83,6 +85,7 @@ export function toTable(name: TableName, described: DescribedTable): TargetTable
     isEnum: column.is_enum,
     insertable: column.insertable,
     identityAlways: column.identity_always,
+    comment: column.comment,
   }));
   return {
     ...name,

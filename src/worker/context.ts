@@ -22,8 +22,6 @@ import type { Resources } from './resources.ts';
 import { connectionsOf } from './sessions.ts';
 import { openSpool } from './spool.ts';
 
-/** Limits for DuckDB in a reader. The process takes some 100 MB more. */
-const READER = { memory: '192MB', threads: 1 };
 /** Limits for DuckDB in a sorter. The process takes some 200 MB more. */
 const SORTER = { memory: '256MB', threads: 2 };
 
@@ -96,12 +94,14 @@ export function requestContext(context: WorkerContext, resources: Resources): Wo
 }
 
 function openReaders(
-  { readerStallMs }: Config,
+  { readerMemory, readerStallMs }: Config,
   spoolDir: string,
   size: number,
   resources: Resources,
 ): Pick<WorkerContext, 'readers' | 'encoders'> {
-  const readers = new Pool(() => new Reader(spoolDir, { ...READER, stallMs: readerStallMs }), size);
+  // The process takes some 100 MB more than DuckDB.
+  const limits = { memory: readerMemory, threads: 1, stallMs: readerStallMs };
+  const readers = new Pool(() => new Reader(spoolDir, limits), size);
   const encoders = new Pool(() => new EncoderThread(), size);
   resources.add(() => readers.close());
   resources.add(() => encoders.close());

@@ -210,10 +210,16 @@ for (const [type, texts] of TYPES) {
 
 test('an empty text is no number, also if the byte after it could begin one', () => {
   for (const type of ['smallint', 'integer', 'bigint', 'real', 'double precision', 'numeric']) {
-    const kind = kindOf(
-      { name: 'v', type, baseType: type, isEnum: false, insertable: true, identityAlways: false },
-      'UTC',
-    );
+    const column = {
+      name: 'v',
+      type,
+      baseType: type,
+      isEnum: false,
+      insertable: true,
+      identityAlways: false,
+      comment: null,
+    };
+    const kind = kindOf(column, 'UTC');
     for (const after of '-+0.')
       assert.equal(putterOf(kind!)(Buffer.from(after), 0, 0, Buffer.alloc(VALUE_ROOM), 0), UNSURE, type);
   }

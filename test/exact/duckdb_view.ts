@@ -45,6 +45,7 @@ const POSTGRES: Record<string, (value: string) => string> = {
   ),
 };
 
+const INTEGERS = ['smallint', 'integer', 'bigint'];
 const TEXTS = ['text', 'character varying', 'character', 'name'];
 
 /** From 1970 to 2000, where PostgreSQL's dates begin. */
@@ -66,6 +67,9 @@ export function duckdbForm(value: DuckDBValue, type: string, source: string): st
   }
   if (type.startsWith('json')) return typeof value === 'string' ? value : jsonOf(value);
   // Spaces at its end are not part of a char(n).
+  if (value instanceof DuckDBBlobValue && type !== 'bytea') return Buffer.from(value.bytes).toString();
+  if (INTEGERS.includes(type))
+    return typeof value === 'number' ? String(BigInt(value)) : plainNumber(String(value));
   if (TEXTS.includes(type)) return String(value).replace(type === 'character' ? / +$/ : '', '');
   if (type === 'numeric')
     return plainNumber(source === 'FLOAT' ? singleText(value as number) : String(value));
@@ -149,6 +153,8 @@ export function jsonForm(text: string): string {
 
 /** A nested value as JSON: structs and maps are objects, numbers are numbers, all else is DuckDB's text. */
 function jsonOf(value: DuckDBValue): string {
+  // As PostgreSQL's to_json writes them.
+  if (typeof value === 'number' && !Number.isFinite(value)) return JSON.stringify(String(value));
   if (value === null) return 'null';
   if (value instanceof DuckDBListValue) return `[${value.items.map(jsonOf).join(',')}]`;
   if (value instanceof DuckDBStructValue) return objectOf(Object.entries(value.entries));

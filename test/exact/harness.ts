@@ -5,7 +5,7 @@ import { type Model, modelCopy, modelLines } from '../csv/model.ts';
 import { dialectOf } from '../csv/random_csv.ts';
 import type { World } from '../support/world.ts';
 import { copyByHand, type Options, type Outcome } from './oracle.ts';
-import { STRICTER } from './stricter.ts';
+import { STRICTER, withoutByteOrderMark } from './stricter.ts';
 
 /**
  * The ways of a CSV into PostgreSQL, each with the worker settings that send all files that way. Every file
@@ -105,12 +105,13 @@ async function copyAll(client: pg.Client, { group, table, settings }: Run): Prom
   const { rows } = await client.query("select current_setting('server_version_num')::int < 180000 as old");
   const outcomes: Outcome[] = [];
   for (const [name, body] of Object.entries(group.files)) {
-    const given = group.forCopy?.[name] ?? Buffer.from(body as string);
+    const written = group.forCopy?.[name] ?? Buffer.from(body as string);
+    const isUtf8 = /^utf/.test(options.csv_encoding ?? 'utf-8');
+    const given = isUtf8 && !options.csv_skip_header ? withoutByteOrderMark(written) : written;
     const bytes = rows[0].old ? quoteMarkers(given, options) : given;
     const query = rowsOf(group, `${table}_copy`, orderOf(group));
-    const columns = options.csv_skip_header ? group.fills : group.fills.slice(0, firstFields(bytes, options));
     const copy = (copied: Buffer, changed: Options) =>
-      copyByHand(client, `${table}_copy`, columns, copied, { ...options, ...changed }, query);
+      copyByHand(client, `${table}_copy`, group.fills, copied, { ...options, ...changed }, query);
     let outcome = await copy(bytes, {});
     if (outcome.rows === null && !options.csv_skip_header && startsWithLines(bytes, options)) {
       // COPY counts no newline within quotes in its first line, so the first line must be another one.
@@ -131,11 +132,6 @@ async function copyAll(client: pg.Client, { group, table, settings }: Run): Prom
 function orderOf(group: Group): string {
   if (!group.bare) return 'row_order';
   return group.rejectedLines ? group.fills[0]! : 'ctid';
-}
-
-/** In a file without a header, the first row determines the number of columns. */
-function firstFields(bytes: Buffer, options: Options): number {
-  return modelOf(bytes, options).records[0]?.raw.length ?? 1;
 }
 
 /** Whether the first row has newlines in quotes. */

@@ -35,7 +35,7 @@ export async function copyByHand(
   rows: string,
 ): Promise<Outcome> {
   const zone = pg.escapeLiteral(options.time_zone ?? 'UTC');
-  await client.query(`begin; set local timezone to ${zone}; set local datestyle to ISO`);
+  await client.query(`begin; set local timezone to ${zone}; set local intervalstyle to postgres`);
   try {
     const copy = client.query(copyFrom(statement(table, columns, options)));
     await pipeline(Readable.from([bytes]), copy);

@@ -103,7 +103,7 @@ test("a table created from a file, and tables of every other suitable type, hold
   await compare('by_text', file, ['row plain_again', ...PAIRS.map(({ name, type }) => `${name} ${type}`)]);
   const kinds = new Map<string, string>();
   for (const { name, base_type } of (await describe('by_text')).slice(1)) {
-    const column = { name, duckdbType: file.types[name]!, targetType: base_type };
+    const column = { name, value: name, duckdbType: file.types[name]!, targetType: base_type };
     const plan = planBinary('t', [column], toBinaryFields([], 'UTC'), null);
     if (plan) kinds.set(name, plan.kinds[0]!);
   }

@@ -32,8 +32,8 @@ export const WRITTEN: Record<string, [column: ParquetColumn, type: string, value
       type: 'INT96',
       values: [int96(1_999n, 2440588), int96(86_399_999_999_000n, 2440588), int96(0n, 2461043)],
     },
-    'timestamp without time zone',
-    ['1970-01-01 00:00:00.000001', '1970-01-01 23:59:59.999999', '2026-01-02 00:00:00'],
+    'timestamp with time zone',
+    ['1970-01-01 00:00:00.000001+00', '1970-01-01 23:59:59.999999+00', '2026-01-02 00:00:00+00'],
   ],
   'nanoseconds with a zone, as pandas writes them; what is below microseconds is cut off': [
     { type: 'INT64', logicalType: stamp(true, 'ns'), values: [int64(1767225600123456789n), int64(-1000n)] },
@@ -112,9 +112,5 @@ export const WRITTEN: Record<string, [column: ParquetColumn, type: string, value
     'date',
     ['infinity', '-infinity', '9999-12-31', '4714-11-24 BC'],
   ],
-  'nothing at all': [
-    { type: 'INT32', logicalType: { 11: struct({}) }, values: [int32(1)] },
-    'integer',
-    [null],
-  ],
+  'nothing at all': [{ type: 'INT32', logicalType: { 11: struct({}) }, values: [int32(1)] }, 'text', [null]],
 };

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
+import type pg from 'pg';
 import { openWorld } from '../support/world.ts';
 import { differences, type Group, importAndCopy, quoteField, WAYS } from './harness.ts';
 import { copyByHand } from './oracle.ts';
@@ -22,19 +23,23 @@ interface Kind {
 before(async () => {
   const client = await db.connect();
   for (const [name, spellings] of Object.entries(SPELLINGS)) {
-    if (!(await prepare(name, spellings))) continue;
-    const { type, wild, time_zone } = spellings;
-    await client.query(`create table tried (v ${type})`);
-    const kind: Kind = { name, spellings, taken: [], refused: [] };
-    for (const spelling of wild) {
-      const bytes = Buffer.from(quoteField(spelling));
-      const { rows } = await copyByHand(client, 'tried', ['v'], bytes, { time_zone }, 'select 1 from tried');
-      (rows === null ? kind.refused : kind.taken).push(spelling);
-    }
-    await client.query('drop table tried');
-    kinds.push(kind);
+    if (await prepare(name, spellings)) kinds.push(await tryAll(client, name, spellings));
   }
 });
+
+/** Finds which spellings COPY takes. */
+async function tryAll(client: pg.Client, name: string, spellings: Spellings): Promise<Kind> {
+  const { type, wild, time_zone } = spellings;
+  await client.query(`create table tried (v ${type})`);
+  const kind: Kind = { name, spellings, taken: [], refused: [] };
+  for (const spelling of wild) {
+    const bytes = Buffer.from(quoteField(spelling));
+    const { rows } = await copyByHand(client, 'tried', ['v'], bytes, { time_zone }, 'select 1 from tried');
+    (rows === null ? kind.refused : kind.taken).push(spelling);
+  }
+  await client.query('drop table tried');
+  return kind;
+}
 
 /** False if the server has no such type. */
 async function prepare(name: string, { setup, extension }: Spellings): Promise<boolean> {
@@ -100,5 +105,44 @@ for (const [way, env] of Object.entries(WAYS)) {
     );
     assert.deepEqual(differences(results), []);
     await worker.end('SIGTERM');
+  });
+}
+
+/** What a database may set. COPY reads dates in the style's order; it is never asked to write them. */
+const STYLES = [
+  { datestyle: 'SQL, DMY', intervalstyle: 'sql_standard', timezone: 'Asia/Kathmandu' },
+  { datestyle: 'German', intervalstyle: 'iso_8601', timezone: 'America/New_York' },
+  { datestyle: 'Postgres, YMD', intervalstyle: 'postgres_verbose', timezone: 'Europe/Berlin' },
+];
+const DATES = [
+  '03/12/2026',
+  '2026/03/12',
+  '12.03.2026',
+  '12-03-26',
+  '26/03/12',
+  '31/12/2026',
+  '12/31/2026',
+  '1-Feb-3',
+];
+
+for (const style of STYLES) {
+  test(`times are imported as COPY imports them in a database with ${Object.values(style).join(', ')}`, async () => {
+    for (const [name, value] of Object.entries(style))
+      await db.query(`alter database ${db.name} set ${name} to '${value}'`);
+    const client = await db.connect();
+    const times: Kind[] = [];
+    for (const [name, spellings] of Object.entries(SPELLINGS)) {
+      if (!/^(date|time|interval)/.test(spellings.type)) continue;
+      const clocks = DATES.map((date) => (spellings.type.startsWith('timestamp') ? `${date} 01:02` : date));
+      times.push(
+        await tryAll(client, name, { ...spellings, wild: [...DATES, ...clocks, ...spellings.wild] }),
+      );
+    }
+    const groups = times.flatMap((kind) => groupsOf(kind, 16));
+    for (const env of Object.values(WAYS)) {
+      const worker = await world.startWorker(env);
+      assert.deepEqual(differences(await importAndCopy(world, groups)), []);
+      await worker.end('SIGTERM');
+    }
   });
 }

@@ -23,3 +23,8 @@ export const STRICTER: Record<string, { why: string; copyRefuses: boolean }> = {
   },
   row_too_large: { why: 'max_row_bytes', copyRefuses: false },
 };
+
+/** For COPY, a byte order mark before the first row is data. For us it is not: nobody sees it, and Windows writes it. */
+export function withoutByteOrderMark(bytes: Buffer): Buffer {
+  return bytes.toString('utf8', 0, 3) === '\ufeff' ? bytes.subarray(3) : bytes;
+}

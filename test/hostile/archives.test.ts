@@ -132,7 +132,7 @@ test('a small entry of a large archive is not given to a thread, which would rea
   }, 1);
   const tools = { config: { encodeCsvFromBytes: 100_000, allowTransform: false }, encoders };
   const target = { name: 'n', baseType: 'bigint', type: 'bigint' };
-  const plan = { columns: [{ position: 0, target }], constants: [], splittable: true };
+  const plan = { columns: [{ position: 0, target }], width: 1, constants: [], splittable: true };
   const asked: string[] = [];
   for await (const part of csv.parts(file, SETTINGS, tools as never, AbortSignal.timeout(60_000))) {
     try {
@@ -151,6 +151,7 @@ const SETTINGS = {
   csv_escape: '"',
   csv_null: '',
   csv_encoding: 'utf-8',
+  match_columns_by: 'name' as const,
   csv_skip_header: true,
   time_zone: 'UTC',
   columnstore: false,

@@ -216,6 +216,8 @@ test('names that PostgreSQL cannot hold are refused, and messages about them sta
     await world.insertConnector({ name, pattern: 'refused/*', ...columns });
     for (const file of await world.settled(name)) {
       if (file.key === 'refused/3.csv' && name !== 'refused_int') continue;
+      // A new table gets the cut name.
+      if (file.key === 'refused/1.csv' && name === 'refused_made') continue;
       const said = `${name} ${file.key}: ${file.error_code} ${file.error_message?.slice(0, 300)}`;
       assert.equal(file.status, 'failure', said);
       assert.notEqual(file.error_code, 'unexpected', said);

@@ -403,3 +403,20 @@ test('a quote that is never closed fails the file, because the end of its rows c
   const [file] = await world.settled('quoted');
   assert.deepEqual([file!.status, file!.error_code], ['failure', 'unterminated_quote']);
 });
+
+test('a row with a NUL character is left out, also of the file that makes the table', async () => {
+  world.put('nul_made/1.csv', 'id,v\n1,ok\nx\0,a\0b\n3,ok\n');
+  await world.insertConnector({
+    name: 'nul_made',
+    pattern: 'nul_made/*',
+    target_table: 'nul_made',
+    on_bad_row: 'skip',
+  });
+  const [file] = await world.settled('nul_made');
+  assert.deepEqual([file!.status, file!.rows_imported, file!.rows_rejected], ['success', 2, 1]);
+  // The type is that of the other rows.
+  assert.deepEqual(
+    await db.query('select sum(id)::text as sum, pg_typeof(min(id))::text as type from nul_made'),
+    [{ sum: '4', type: 'bigint' }],
+  );
+});

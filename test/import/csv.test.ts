@@ -187,7 +187,11 @@ const broken: Record<string, { body: string | Buffer; code: string; says: RegExp
     code: 'truncated_gzip',
     says: [/gzip|gz/i],
   },
-  'bad/unknown.csv': { body: 'id,colour\n1,red\n', code: 'unknown_column', says: [/colour/, /id, label/] },
+  'bad/unknown.csv': {
+    body: 'id,colour\n1,red\n',
+    code: 'unknown_column',
+    says: [/"colour"/, /"id", "label"/],
+  },
   'bad/latin1.csv': {
     body: Buffer.from('id,label\n1,caf\xe9\n', 'latin1'),
     code: 'invalid_encoding',

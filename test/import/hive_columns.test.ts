@@ -170,7 +170,7 @@ test('a hive value that does not fit fails the file, with what to do', async () 
       'day=2026-01-01/1.csv',
       'n,Day\n1,2026-01-01\n',
       'duplicate_column',
-      /the file's column Day and the key's part day=\.\.\. both go into column day/,
+      /the file's column "Day" and the key's part day=\.\.\. both go into column "day"/,
     ],
   };
   for (const [name, [key, body]] of Object.entries(cases)) {

@@ -169,7 +169,7 @@ test('a check finds targets that cannot take the files: wrong columns, no table,
   world.put('targets/1.csv', 'n,unknown\n1,2\n');
   await db.query('create table lacking (n integer); create table keyless (n integer, unknown integer)');
   const targets: [string, Record<string, unknown>, RegExp, RegExp][] = [
-    ['lacking', {}, /lacks: unknown/, /on_unknown_column/],
+    ['lacking', {}, /lacks: "unknown"/, /on_unknown_column/],
     ['absent', { create_table: false }, /there is no table "public"."absent"/, /Create the table/],
     ['keyless', { on_conflict: 'update' }, /no primary key or unique index/, /Add a primary key/],
     ['nowhere.t', {}, /there is no schema nowhere/, /create schema nowhere;/],

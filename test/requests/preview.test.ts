@@ -87,7 +87,7 @@ test('a preview of Parquet whose table lacks a column shows what it can, with a 
   await db.query('create table existing (n integer)');
   await insert({ name: 'existing', pattern: 'existing/*', file_format: 'parquet', target_table: 'existing' });
   const notices = await preview('existing');
-  assert.match(notices[1]!.message, /an import would fail: .* lacks: extra/);
+  assert.match(notices[1]!.message, /an import would fail: .* lacks: "extra"/);
   assert.match(notices[1]!.hint!, /on_unknown_column/);
   assert.deepEqual(await columns('existing'), [
     {

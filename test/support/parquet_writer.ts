@@ -13,6 +13,8 @@ export interface ParquetColumn {
   logicalType?: Struct;
   /** The encoded values of a page; a BYTE_ARRAY's length is put before each. */
   values: Buffer[];
+  /** Key and value metadata of the file. */
+  metadata?: Record<string, string>;
 }
 
 const PHYSICAL = [
@@ -65,8 +67,14 @@ export function writeParquet(column: ParquetColumn): Buffer {
     2: list([struct({ 4: text('schema'), 5: i32(1) }), elementOf(column, physical)]),
     3: i64(count),
     4: list([group]),
+    5: metadataOf(column),
   });
   return Buffer.concat([MAGIC, page, footer, uint32(footer.length), MAGIC]);
+}
+
+function metadataOf({ metadata = {} }: ParquetColumn): Field | undefined {
+  const pairs = Object.entries(metadata).map(([key, value]) => struct({ 1: text(key), 2: text(value) }));
+  return pairs.length > 0 ? list(pairs) : undefined;
 }
 
 function elementOf(

@@ -86,6 +86,31 @@ export function copyEncodingOf(name: string): string {
 /** Whether the output of `toScannable` is UTF-8, and may begin with the byte order mark EF BB BF. */
 export const isUtf8 = (name: string): boolean => copyEncodingOf(name) === 'UTF8';
 
+const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
+
+/** Whether the output of `toScannable` starts with a byte order mark. */
+export function startsWithMark(bytes: Buffer, name: string): boolean {
+  return isUtf8(name) && bytes.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK);
+}
+
+/** Passes the output of `toScannable` on without a byte order mark at its start. */
+export async function* withoutMark(chunks: AsyncIterable<Buffer>, name: string): AsyncGenerator<Buffer> {
+  const { length } = BYTE_ORDER_MARK;
+  let first: Buffer | null = Buffer.alloc(0);
+  for await (const chunk of chunks) {
+    if (first === null) {
+      yield chunk;
+      continue;
+    }
+    first = first.length === 0 ? chunk : Buffer.concat([first, chunk]);
+    if (first.length < length) continue;
+    const rest: Buffer = startsWithMark(first, name) ? first.subarray(length) : first;
+    first = null;
+    if (rest.length > 0) yield rest;
+  }
+  if (first !== null && first.length > 0) yield first;
+}
+
 /** Returns the lead bytes of an encoding. */
 export function leadBytes(name: string): number[] {
   const { isLead } = find(name);
@@ -148,7 +173,7 @@ export function decodeName(bytes: Buffer, name: string): string {
     decoder = new TextDecoder(transcoded ? 'utf-8' : (label ?? ''), { fatal: true, ignoreBOM: true });
   } catch (cause) {
     throw new ConnectorError('unsupported_encoding', `cannot read a header in the encoding "${name}"`, {
-      hint: 'Keep the header in ASCII, or set csv_skip_header to false and match columns by position.',
+      hint: 'Write the file in UTF-8, or its header in ASCII.',
       cause,
     });
   }

@@ -18,10 +18,13 @@ export interface InferOptions extends RowsStart {
   names: string[] | null;
   /** In bytes, without the record's line end. */
   maxRowBytes: number;
+  /** Whether repeated names get numbers, because columns are matched by position. */
+  numberDuplicates?: boolean;
 }
 
 /**
- * Returns for each column the narrowest type that holds every value. Ignores ragged rows, because COPY will refuse them.
+ * Returns for each column the narrowest type that holds every value. Ignores rows that are ragged or have a NUL character: COPY will
+ * refuse them.
  *
  * @param chunks the bytes after the header, as `readHeader` and `toScannable` return them
  * @throws ConnectorError `duplicate_column`, and as `RecordScanner`
@@ -31,7 +34,7 @@ export async function inferColumns(
   dialect: CsvDialect,
   options: InferOptions,
 ): Promise<InferredColumn[]> {
-  const names = options.names && columnNames(options.names);
+  const names = options.names && columnNames(options.names, options.numberDuplicates);
   const inference = new Inference(dialectBytes(dialect), options, names?.length ?? null);
   for await (const chunk of chunks) inference.chunk(chunk);
   return inference
@@ -44,17 +47,31 @@ export async function inferColumns(
  *
  * @throws ConnectorError `duplicate_column`
  */
-export function columnNames(header: string[]): string[] {
+export function columnNames(header: string[], numberDuplicates = false): string[] {
   const names = header.map((name, position) => name || columnName(position));
+  if (numberDuplicates) return numbered(names);
   const seen = new Set<string>();
   const twice = new Set(names.filter((name) => seen.size === seen.add(name).size));
   if (twice.size > 0) {
     const list = [...twice].map((name) => `"${name}"`).join(', ');
     throw new ConnectorError('duplicate_column', `expected unique column names, got ${list} more than once`, {
-      hint: 'Rename the columns in the file, or set csv_skip_header to false and match columns by position.',
+      hint: 'Pause the connector, set match_columns_by to position, resume it, then retry the file: the repeated names get numbers. Or rename the columns in the file.',
     });
   }
   return names;
+}
+
+/** Returns the names with a number after each repeated one: `a`, `a_2`. */
+function numbered(names: string[]): string[] {
+  const taken = new Set(names);
+  const seen = new Set<string>();
+  return names.map((name) => {
+    let unique = name;
+    if (seen.has(name)) for (let n = 2; taken.has(unique); n++) unique = `${name}_${n}`;
+    seen.add(name);
+    taken.add(unique);
+    return unique;
+  });
 }
 
 /** Returns the name for a column without one, by its position from 0. */
@@ -72,11 +89,20 @@ class Inference {
   readonly #cut = Buffer.alloc(4 * LONGEST_TYPED_VALUE);
   #cutLength = 0;
   readonly #value = Buffer.alloc(4 * LONGEST_TYPED_VALUE);
+  /** Whether the current chunk, and the current record, have a NUL character. */
+  #chunkHasNul = false;
+  #recordHasNul = false;
 
   constructor(bytes: DialectBytes, options: InferOptions, columnCount: number | null) {
     this.#bytes = bytes;
     const { maxRowBytes, lineOffset = 0, newline = null } = options;
-    this.#scanner = new RecordScanner(bytes, { maxRowBytes, lineOffset, newline, fields: 'stop' });
+    this.#scanner = new RecordScanner(bytes, {
+      maxRowBytes,
+      lineOffset,
+      newline,
+      fields: 'stop',
+      passNul: true,
+    });
     this.#columns = columnCount === null ? null : new Uint8Array(columnCount);
     this.#nulls = new Uint8Array(columnCount ?? 0);
     this.#record = new Uint8Array(columnCount ?? 16);
@@ -84,6 +110,7 @@ class Inference {
 
   chunk(chunk: Buffer): void {
     const scanner = this.#scanner;
+    this.#chunkHasNul = chunk.includes(0);
     scanner.load(chunk);
     for (let stop = scanner.next(); stop !== CHUNK_END; stop = scanner.next()) {
       const position = stop === RECORD_END ? scanner.fields - 1 : scanner.field - 1;
@@ -91,6 +118,7 @@ class Inference {
       if (stop === RECORD_END) this.#endRecord();
     }
     this.#keepCut(chunk);
+    this.#findNul(chunk);
   }
 
   finish(): { type: string; nullable: boolean }[] {
@@ -107,6 +135,7 @@ class Inference {
   #field(chunk: Buffer, position: number): void {
     const { start, end, quoted } = this.#scanner;
     let kind: number;
+    this.#findNul(chunk);
     const hint = this.#columns?.[position] ?? UNKNOWN;
     if (this.#cutLength > 0) {
       this.#keepCut(chunk);
@@ -151,12 +180,20 @@ class Inference {
       this.#nulls = new Uint8Array(count);
     }
     const columns = this.#columns;
-    if (count !== columns.length) return;
+    const hasNul = this.#recordHasNul;
+    this.#recordHasNul = false;
+    if (hasNul || count !== columns.length) return;
     for (let position = 0; position < count; position++) {
       const kind = this.#record[position] as number;
       if (kind === UNKNOWN) this.#nulls[position] = 1;
       columns[position] = joinKinds(columns[position] as number, kind);
     }
+  }
+
+  /** Looks for a NUL character in the field, or in the part of it that is in this chunk. */
+  #findNul(chunk: Buffer): void {
+    if (this.#chunkHasNul && chunk.subarray(this.#scanner.start, this.#scanner.end).includes(0))
+      this.#recordHasNul = true;
   }
 
   #keepCut(chunk: Buffer): void {

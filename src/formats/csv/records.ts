@@ -1,14 +1,13 @@
 /** Reads the header of a CSV file, and passes its records on while checking them. */
 import { checkRowLimit } from '../row_limit.ts';
 import { type CsvDialect, dialectBytes } from './dialect.ts';
-import { decodeName, isUtf8 } from './encoding.ts';
+import { decodeName, startsWithMark } from './encoding.ts';
 import { END_MARKER, endMarkerFound } from './end_marker.ts';
 import { splitRecord, unquoteInto } from './fields.ts';
 import { type Newline, RECORD_END, RecordScanner, type RowsStart } from './scanner.ts';
 
 export { rewriteRecords } from './rewrite.ts';
 
-const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 const NO_BYTES: Buffer = Buffer.alloc(0);
 
 export interface Header {
@@ -23,7 +22,7 @@ export interface Header {
 }
 
 /**
- * Returns the first record as fields, and the rest. Removes a UTF-8 byte order mark before a header.
+ * Returns the first record as fields, and the rest. Removes a byte order mark.
  *
  * @param chunks as `toScannable` returns them
  * @throws ConnectorError as `RecordScanner`, and `invalid_encoding`, `unsupported_encoding`
@@ -65,9 +64,8 @@ export async function readHeader(
   }
 }
 
-function withoutMark(record: Buffer, dialect: CsvDialect): Buffer {
-  const marked = dialect.header && isUtf8(dialect.encoding) && record.subarray(0, 3).equals(BYTE_ORDER_MARK);
-  return marked ? record.subarray(3) : record;
+function withoutMark(record: Buffer, { encoding }: CsvDialect): Buffer {
+  return startsWithMark(record, encoding) ? record.subarray(3) : record;
 }
 
 /** Not a generator, because a generator that was never started would not release its source. */

@@ -1,7 +1,9 @@
 /** Describes a Parquet file for the worker: its columns, its row groups, and its "leaves". */
 import type { DuckDBConnection } from '@duckdb/node-api';
-import { HOLDS_JSON, levelsOf } from './nested.ts';
+import type { Leaf } from './leaves.ts';
+import { HOLDS_JSON, LEVELS_COMPOSED, levelsOf } from './nested.ts';
 import type { ReaderColumn, RowGroup } from './protocol.ts';
+import { listWrittenTimes } from './spark.ts';
 
 /**
  * Returns the columns of a file.
@@ -18,11 +20,16 @@ export async function describeColumns(
     `select path_in_schema, coalesce(bool_or(coalesce(stats_null_count, 1) > 0), false) from parquet_metadata(${file}) group by 1`,
   );
   const nullable = new Map(nulls.getRows().map(([name, has]) => [String(name), Boolean(has)]));
-  return described.getRows().map(([name, type], position) => ({
-    name: String(name),
-    duckdbType: String(type),
-    nullable: nullable.get(String(name)) ?? true,
-    unreadable: whyUnreadable(String(type), digitsOf(leaves, position)),
+  const rows = described.getRows().map(([name, type]) => ({ name: String(name), type: String(type) }));
+  const types = rows.map(({ type }) => type);
+  const written = await listWrittenTimes(connection, file, types, leaves);
+  return rows.map(({ name, type }, position) => ({
+    name,
+    duckdbType: written[position]?.int96 ? 'TIMESTAMP WITH TIME ZONE' : type,
+    nullable: nullable.get(name) ?? true,
+    untyped: leaves.some((leaf) => leaf.column === position && leaf.untyped),
+    written: written[position]!,
+    unreadable: whyUnreadable(type, digitsOf(leaves, position)),
   }));
 }
 
@@ -82,7 +89,7 @@ export function whyUnreadable(type: string, digits = 0): ReaderColumn['unreadabl
     return { code: 'unsupported_type', reason };
   }
   const levels = levelsOf(type);
-  const allowed = HOLDS_JSON.test(type) ? LEVELS_AROUND_JSON : LEVELS;
+  const allowed = HOLDS_JSON.test(type) ? LEVELS_COMPOSED : LEVELS;
   if (levels <= allowed) return null;
   const reason = `its lists and maps are nested ${levels} levels deep; ${allowed} levels are allowed`;
   return { code: 'unsupported_nesting', reason };
@@ -93,41 +100,8 @@ export function whyUnreadable(type: string, digits = 0): ReaderColumn['unreadabl
  * 16 levels, minutes at 30.
  */
 const LEVELS = 16;
-/** The limit if we compose the JSON ourselves: 10,000 rows take a second at 8 levels, half a minute at 12. */
-const LEVELS_AROUND_JSON = 8;
 /** The most digits in DuckDB's decimals; it turns longer ones into doubles. */
 const DECIMAL_DIGITS = 38;
-
-/** A "leaf": one physical column of the file, in schema order. A nested column of DuckDB has several leaves. */
-export interface Leaf {
-  /** The position of DuckDB's column. */
-  column: number;
-  /** The precision of a decimal; otherwise 0. */
-  digits: number;
-  /** Whether the leaf is inside a list, so that a row may have several values. */
-  repeated: boolean;
-}
-
-/**
- * Returns the leaves of a file.
- * @param file its path, as an SQL literal
- */
-export async function listLeaves(connection: DuckDBConnection, file: string): Promise<Leaf[]> {
-  const schema = await connection.runAndReadAll(
-    `select coalesce(num_children, 0), coalesce(precision, 0), coalesce(repetition_type = 'REPEATED', false)
-      from parquet_schema(${file})`,
-  );
-  // Depth first: each element is followed by its children.
-  const elements = schema.getRows().map((row) => row.map(Number) as [number, number, number]);
-  let at = 1;
-  const take = (column: number, inList: boolean): Leaf[] => {
-    const [children, digits, isList] = elements[at++]!;
-    const repeated = inList || isList === 1;
-    if (children === 0) return [{ column, digits, repeated }];
-    return Array.from({ length: children }, () => take(column, repeated)).flat();
-  };
-  return Array.from({ length: elements[0]?.[0] ?? 0 }, (_, column) => take(column, false)).flat();
-}
 
 /** Returns the precision of the longest decimal in a column. */
 function digitsOf(leaves: Leaf[], position: number): number {

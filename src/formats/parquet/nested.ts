@@ -18,8 +18,27 @@ export function jsonText(value: string, type: string, depth = 0): string {
     const composed = composedText(value, type, depth);
     if (composed !== null) return `case when ${value} is not null then ${composed} end`;
   }
-  return `cast(to_json(${value}) as varchar)`;
+  const text = `cast(to_json(${value}) as varchar)`;
+  // to_json writes a bare NaN, which is not JSON. Few rows have one, so only those pay for the composition.
+  if (!HOLDS_FLOATS.test(type) || levelsOf(type) > LEVELS_COMPOSED) return text;
+  const composed = isFloat(type) ? floatText(value) : composedText(value, type, depth);
+  if (composed === null) return text;
+  // Within a composition the outer row is known to have one.
+  if (depth > 0) return isFloat(type) ? composed : `case when ${value} is not null then ${composed} end`;
+  return `case when contains(${text}, 'NaN') or contains(${text}, 'Infinity') then ${composed} else ${text} end`;
 }
+
+const HOLDS_FLOATS = /\b(FLOAT|DOUBLE)\b/;
+const isFloat = (type: string) => type === 'FLOAT' || type === 'DOUBLE';
+
+/** Returns an expression for a float as JSON. NaN and infinity are strings, as PostgreSQL's to_json writes them. */
+function floatText(value: string): string {
+  const word = `case when isnan(${value}) then '"NaN"' when ${value} > 0 then '"Infinity"' else '"-Infinity"' end`;
+  return `case when isfinite(${value}) then cast(to_json(${value}) as varchar) when ${value} is not null then ${word} end`;
+}
+
+/** If we compose the JSON ourselves, 10,000 rows take a second at 8 levels of lists and maps, half a minute at 12. */
+export const LEVELS_COMPOSED = 8;
 
 /** Returns null for a type that it does not know. */
 function composedText(value: string, type: string, depth: number): string | null {

@@ -99,11 +99,22 @@ export interface RowGroup {
   end: number;
 }
 
+/** How a column's times were written, if not in the usual way; see spark.ts. */
+export interface WrittenTime {
+  /** Whether they are INT96, which are instants. */
+  int96: boolean;
+  /** Hybrid: Julian before 1582-10-15. */
+  calendar: 'gregorian' | 'hybrid' | 'unknown before 1900';
+}
+
 export interface ReaderColumn {
   name: string;
   duckdbType: string;
   /** Whether any row group has a null, or no statistics. */
   nullable: boolean;
+  /** Whether the file has only nulls in it, without a type. */
+  untyped: boolean;
+  written: WrittenTime | null;
   /** Why its values cannot be read without loss, and the error's code; null if they can. */
   unreadable: { code: 'unsupported_type' | 'unsupported_nesting'; reason: string } | null;
 }

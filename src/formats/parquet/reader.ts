@@ -13,7 +13,8 @@ import {
 import { ChunkEncoder } from './binary/encode.ts';
 import { makeWriter } from './binary/writers.ts';
 import { confine } from './confine.ts';
-import { describeColumns, listLeaves, listRowGroups, whyUnreadable } from './describe.ts';
+import { describeColumns, listRowGroups, whyUnreadable } from './describe.ts';
+import { listLeaves } from './leaves.ts';
 import { OUTPUT, type Outcome, type ReaderAnswer, type ReaderRequest, spillDirectory } from './protocol.ts';
 import { quoteText } from './quote.ts';
 import { readWithinExtent } from './read_log.ts';
@@ -146,6 +147,8 @@ async function describeTransform(source: string, transform: string, hidden: stri
         name: String(name),
         duckdbType: String(type),
         nullable: true,
+        untyped: false,
+        written: null,
         unreadable: whyUnreadable(String(type)),
       })),
       hidden,

@@ -3,7 +3,6 @@ import type { DuckDBConnection } from '@duckdb/node-api';
 import type { CopyPlan, SortKey } from '../format.ts';
 import { type BinaryKind, kindOf } from './binary/kinds.ts';
 import type { Sorting } from './protocol.ts';
-import { quoteName } from './quote.ts';
 import type { TextColumn } from './text.ts';
 
 /** A dictionary of more values costs more than it saves. */
@@ -46,7 +45,7 @@ export function planSorting(
     // A type modifier may change a value during COPY, and a domain may have one.
     if (!target || !column || target.type !== target.baseType || !isSortable(column, key)) return null;
     sorting.keys.push({
-      column: quoteName(column.name),
+      column: column.value,
       dictionary: key.segment && column.duckdbType === 'VARCHAR',
       direction: `${key.descending ? 'desc' : 'asc'} nulls ${key.nullsFirst ? 'first' : 'last'}`,
     });

@@ -4,15 +4,19 @@
  */
 import type { ConstantColumn } from '../constants.ts';
 import { jsonText } from './nested.ts';
-import { quoteName, quoteText } from './quote.ts';
+import { quoteText } from './quote.ts';
 import { isNested, listElement } from './types.ts';
 
 /** A column of the file, with the type of its table column. */
 export interface TextColumn {
   name: string;
+  /** An expression for its values in the query's source; `duckdbType` is its type. */
+  value: string;
   duckdbType: string;
   /** The table column's type without domain and modifiers, for example `jsonb`. */
   targetType: string;
+  /** Whether times before 1900 must be refused: see spark.ts. */
+  unknownBefore1900?: boolean;
 }
 
 /** The prefix of our own text, in an error that our SQL raises or in a line that it marks. */
@@ -31,6 +35,17 @@ const REASONS: Record<string, Pick<Raised, 'code' | 'reason' | 'hint'>> = {
   nul_character: {
     code: 'nul_character',
     reason: 'the text has a NUL character, which PostgreSQL cannot hold',
+  },
+  not_utf8: {
+    code: 'invalid_encoding',
+    reason: 'the bytes are not UTF-8, so they are no text',
+    hint: "Give the table's column the type bytea, or leave it out: add a row to column_mappings with target_column null.",
+  },
+  old_calendar: {
+    code: 'value_out_of_range',
+    reason:
+      'the time is before 1900 and was written by Spark in its legacy calendar, in which it cannot be read exactly',
+    hint: 'Write the file with spark.sql.parquet.datetimeRebaseModeInWrite and int96RebaseModeInWrite = CORRECTED, or with spark.sql.session.timeZone = UTC. Or leave the column out: add a row to column_mappings with target_column null.',
   },
   nanoseconds: {
     code: 'value_out_of_range',
@@ -77,27 +92,51 @@ export function textQuery(options: TextQueryOptions): string {
 
 /** Returns an expression for a value in COPY's text format; null stays null. */
 function fieldText(column: TextColumn): string {
-  const text = valueText(quoteName(column.name), column);
+  const text = valueText(column.value, column);
   return mayNeedEscaping(column) ? escapeText(text) : text;
 }
 
-function valueText(value: string, { duckdbType, targetType }: TextColumn): string {
+/** Returns an expression for a value as text that PostgreSQL reads; null stays null. */
+export function valueText(value: string, { duckdbType, targetType }: TextColumn): string {
   const element = listElement(duckdbType);
   if (element !== null && !isNested(element) && !/^jsonb?$/.test(targetType))
-    return arrayText(value, element);
+    return arrayText(value, element, elementType(targetType));
   if (isNested(duckdbType)) return jsonText(value, duckdbType);
-  // The shortest text of a float is another number as a double.
-  const widened = duckdbType === 'FLOAT' && targetType === 'double precision';
-  return widened ? scalarText(`cast(${value} as double)`, 'DOUBLE') : scalarText(value, duckdbType);
+  return scalarText(value, duckdbType, targetType);
 }
 
-/** Returns an expression for a value that is not nested, as text that PostgreSQL reads. */
-export function scalarText(value: string, duckdbType: string): string {
+/** Returns an expression for a value that is not nested. */
+function scalarText(value: string, duckdbType: string, targetType: string): string {
+  if (isDecoded(duckdbType, targetType)) return `try(decode(${value}))`;
+  // The shortest text of a float is another number as a double.
+  if (duckdbType === 'FLOAT' && targetType === 'double precision')
+    return `cast(cast(${value} as double) as varchar)`;
+  if (['smallint', 'integer', 'bigint'].includes(targetType)) return integerText(value, duckdbType);
   const text = duckdbType === 'TIMESTAMP WITH TIME ZONE' ? utcText(value) : `cast(${value} as varchar)`;
   if (duckdbType === 'BLOB') return `'\\\\x' || lower(hex(${value}))`;
   if (duckdbType === 'DATE' || duckdbType.startsWith('TIMESTAMP')) return `replace(${text}, ' (BC)', ' BC')`;
   return text;
 }
+
+/** Returns a whole number without its fraction of zeros. PostgreSQL refuses any other number that is no integer. */
+function integerText(value: string, duckdbType: string): string {
+  const text = `cast(${value} as varchar)`;
+  const whole = duckdbType.startsWith('DECIMAL') ? `trunc(${value})` : `cast(${value} as hugeint)`;
+  if (!/^(FLOAT|DOUBLE|DECIMAL)/.test(duckdbType)) return text;
+  // Infinity and NaN are no hugeint, and greater than all numbers.
+  return `case when ${value} = trunc(${value}) and abs(${value}) < 1e38 then cast(${whole} as varchar) else ${text} end`;
+}
+
+/** Types of a table for which a BLOB holds text. For others, such as an extension's, it holds bytes. */
+const WRITTEN_AS_TEXT =
+  /^(text|character|character varying|name|citext|jsonb?|xml|smallint|integer|bigint|real|double precision|numeric|boolean|date|time.*|interval|inet|cidr)$/;
+
+/** Whether a BLOB is read as text: some writers do not say which byte arrays are UTF-8. */
+function isDecoded(duckdbType: string, targetType: string): boolean {
+  return duckdbType === 'BLOB' && WRITTEN_AS_TEXT.test(targetType);
+}
+
+const elementType = (targetType: string) => targetType.replace(/\[\]$/, '');
 
 /** DuckDB's own text of a time with a zone is inexact: its calendar library computes in doubles. */
 function utcText(value: string): string {
@@ -105,28 +144,51 @@ function utcText(value: string): string {
 }
 
 /** Returns an expression for `{"a","b",NULL}`; elements of every type may be quoted. */
-function arrayText(value: string, element: string): string {
+function arrayText(value: string, element: string, targetType: string): string {
+  const asBytes = element === 'BLOB' && !isDecoded(element, targetType);
   // The backslash of a BLOB's \x must be doubled in an array; the escaping below does that.
-  const text = element === 'BLOB' ? `'\\x' || lower(hex(e))` : scalarText('e', element);
+  const text = asBytes ? `'\\x' || lower(hex(e))` : scalarText('e', element, targetType);
   const quoted = `'"' || replace(replace(${text}, '\\', '\\\\'), '"', '\\"') || '"'`;
   return `'{' || array_to_string(list_transform(${value}, lambda e: coalesce(${quoted}, 'NULL')), ',') || '}'`;
 }
 
 /** Returns conditions for values that PostgreSQL cannot hold, each with the mark for its row. */
 function badValueChecks(column: TextColumn, row: string): { isBad: string; mark: string }[] {
-  const value = quoteName(column.name);
+  const { value } = column;
   const mark = (code: string) =>
     `${quoteText(`${RAISED}${code}|`)} || ${row} || ${quoteText(`|${column.name}`)}`;
   const element = listElement(column.duckdbType);
+  if (column.unknownBefore1900 && !isNested(column.duckdbType))
+    return [{ isBad: `${value} < date '1900-01-01'`, mark: mark('old_calendar') }];
   if (holdsNanoseconds(column.duckdbType) && !isTextType(column.targetType)) {
     return [{ isBad: hasNanoseconds(value, column.duckdbType), mark: mark('nanoseconds') }];
   }
-  if (element !== null && holdsNanoseconds(element) && !isTextType(column.targetType.replace('[]', ''))) {
+  if (element !== null && holdsNanoseconds(element) && !isTextType(elementType(column.targetType))) {
     const isBad = `len(list_filter(${value}, lambda e: ${hasNanoseconds('e', element)})) > 0`;
     return [{ isBad, mark: mark('nanoseconds') }];
   }
   if (!mayNeedEscaping(column)) return [];
-  return [{ isBad: `contains(${valueText(value, column)}, chr(0))`, mark: mark('nul_character') }];
+  const notUtf8 = notUtf8Check(column);
+  const hasNul = { isBad: `contains(${valueText(value, column)}, chr(0))`, mark: mark('nul_character') };
+  const checks = notUtf8 === null ? [] : [{ isBad: notUtf8, mark: mark('not_utf8') }];
+  if (column.unknownBefore1900)
+    checks.push({
+      isBad: `regexp_matches(${valueText(value, column)}, ${OLD_TIME})`,
+      mark: mark('old_calendar'),
+    });
+  return [...checks, hasNul];
+}
+
+/** A text within JSON, or within an array, that begins like a time before 1900. */
+const OLD_TIME = `'"(0\\d|1[0-8])\\d\\d-\\d\\d-\\d\\d'`;
+
+/** Returns a condition for bytes that are no text; null if the column has none to decode. */
+function notUtf8Check({ value, duckdbType, targetType }: TextColumn): string | null {
+  const isBad = (value: string) => `(${value} is not null and try(decode(${value})) is null)`;
+  if (isDecoded(duckdbType, targetType)) return isBad(value);
+  const element = listElement(duckdbType);
+  if (element === null || !isDecoded(element, elementType(targetType))) return null;
+  return /^jsonb?$/.test(targetType) ? null : `len(list_filter(${value}, lambda e: ${isBad('e')})) > 0`;
 }
 
 const holdsNanoseconds = (duckdbType: string) => ['TIMESTAMP_NS', 'TIME_NS'].includes(duckdbType);
@@ -139,7 +201,8 @@ function hasNanoseconds(value: string, duckdbType: string): string {
   return duckdbType === 'TIME_NS' ? remainder : `isfinite(${value}) and ${remainder}`;
 }
 
-function mayNeedEscaping({ duckdbType }: TextColumn): boolean {
+function mayNeedEscaping({ duckdbType, targetType }: TextColumn): boolean {
+  if (isDecoded(duckdbType, targetType)) return true;
   return ['VARCHAR', 'JSON'].includes(duckdbType) || duckdbType.startsWith('ENUM') || isNested(duckdbType);
 }
 

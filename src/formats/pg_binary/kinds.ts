@@ -51,10 +51,13 @@ const UTC = [
   'etc/universal',
 ];
 
+/** Whether a time zone is UTC, by one of its names. */
+export const isUtc = (timeZone: string): boolean => UTC.includes(timeZone.toLowerCase());
+
 /** Returns the kind of a column; undefined if only PostgreSQL can parse its values. */
 export function kindOf({ baseType, isEnum }: TableColumn, timeZone: string): ValueKind | undefined {
   if (isEnum) return 'enum';
-  if (baseType === 'timestamp with time zone' && UTC.includes(timeZone.toLowerCase())) {
+  if (baseType === 'timestamp with time zone' && isUtc(timeZone)) {
     return 'timestamp with time zone, UTC';
   }
   return Object.hasOwn(KINDS, baseType) && baseType !== 'enum' ? (baseType as ValueKind) : undefined;

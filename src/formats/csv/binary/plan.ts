@@ -10,7 +10,6 @@ import type { SectionPlan } from './sections.ts';
 /** The properties of a part on which the plan depends. */
 export interface Encodable {
   dialect: CsvDialect;
-  columnCount: number;
   start: RowsStart;
   timeZone: string;
   maxRowBytes: number;
@@ -25,7 +24,7 @@ export function planSections(plan: CopyPlan, part: Encodable): SectionPlan | nul
   const newline = start.newline ?? null;
   if (!plan.splittable || newline === null || newline === 'cr' || copyEncoding(dialect) !== 'UTF8')
     return null;
-  const kinds: (ValueKind | null)[] = new Array(part.columnCount).fill(null);
+  const kinds: (ValueKind | null)[] = new Array(plan.width).fill(null);
   for (const { position, target } of plan.columns) {
     const kind = kindOf(target, timeZone);
     if (kind === undefined) return null;

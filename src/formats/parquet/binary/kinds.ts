@@ -1,7 +1,6 @@
 /** Decides which Parquet columns can be read in COPY's binary format, and plans the query for them. */
 import type { BinaryFields } from '../../constants.ts';
 import { jsonText } from '../nested.ts';
-import { quoteName } from '../quote.ts';
 import type { TextColumn } from '../text.ts';
 import { isNested } from '../types.ts';
 
@@ -93,14 +92,14 @@ export function planBinary(
 }
 
 /** Returns the kind of a column; undefined if it must be copied as text. */
-export function kindOf({ duckdbType, targetType }: TextColumn): BinaryKind | undefined {
+export function kindOf({ duckdbType, targetType, unknownBefore1900 }: TextColumn): BinaryKind | undefined {
+  if (unknownBefore1900) return undefined;
   if (duckdbType.startsWith('DECIMAL') && targetType === 'numeric') return 'decimal';
   if (isNested(duckdbType) && targetType === 'jsonb') return 'jsonb';
   return KINDS[duckdbType]?.[targetType];
 }
 
-function expressionOf({ name, duckdbType }: TextColumn, kind: BinaryKind | undefined): string {
-  const value = quoteName(name);
+function expressionOf({ value, duckdbType }: TextColumn, kind: BinaryKind | undefined): string {
   if (isNested(duckdbType)) return jsonText(value, duckdbType);
   const cast = kind && !UNCAST.includes(duckdbType) ? CASTS[kind] : undefined;
   return cast ? `cast(${value} as ${cast})` : value;
