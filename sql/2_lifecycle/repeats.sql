@@ -1,12 +1,11 @@
 -- "Repeats": files that a connector would import into a table that has them already, from another connector or from one that was
 -- dropped. Each connector has its own record of imported keys, so only a notice can prevent it.
 
-create or replace function s3_connector_private.patterns_overlap(a text, b text)
+create or replace function s3_connector_private.overlaps(prefix text, pattern text)
 returns boolean language sql immutable parallel safe
-return starts_with(s3_connector_private.literal_prefix(a), s3_connector_private.literal_prefix(b))
-  or starts_with(s3_connector_private.literal_prefix(b), s3_connector_private.literal_prefix(a));
-comment on function s3_connector_private.patterns_overlap(text, text) is
-  'Returns whether two patterns may match the same keys: the literal start of one begins with that of the other.';
+return starts_with(pattern, prefix) or starts_with(prefix, s3_connector_private.literal_prefix(pattern));
+comment on function s3_connector_private.overlaps(text, text) is
+  'Returns whether a pattern may match keys below the literal start of another one: one start begins with the other.';
 
 create or replace function s3_connector_private.table_oid(target_table text)
 returns oid language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -18,10 +17,11 @@ create or replace function s3_connector_private.last_imported_key(connector_name
 returns text language sql stable set search_path = pg_catalog, pg_temp as $$
   -- Bounded: the last of millions of files may have failed.
   select max(f.key) from (
-    select f.key, f.status from s3_connector.files f
-    where f.connector_name = last_imported_key.connector_name order by f.key desc limit 100000
+    select f.connector_name, f.key, f.status from s3_connector.files f
+    -- An order that only one index has, so that the limit ends the scan.
+    where f.connector_name <= last_imported_key.connector_name order by f.connector_name desc, f.key desc limit 100000
   ) f
-  where f.status = 'success';
+  where f.connector_name = last_imported_key.connector_name and f.status = 'success';
 $$;
 comment on function s3_connector_private.last_imported_key(text) is
   'Returns the last key that a connector has imported, among its last 100,000 files.';
@@ -33,15 +33,16 @@ returns table (files bigint, at_least boolean) language sql stable set search_pa
       s3_connector_private.glob_regex(connector.pattern) as taken, s3_connector_private.left_out_regex(connector) as left_out
   ),
   seen as materialized (
-    select f.key, f.status from s3_connector.files f, rules r
-    where f.connector_name = other and f.key >= greatest(r.prefix, after) and f.key is distinct from after
-    order by f.key limit 100000
+    -- An order that only one index has, and no join, so that the limit ends the scan.
+    select f.connector_name, f.key, f.status from s3_connector.files f
+    where (f.connector_name, f.key) >= (other, (select greatest(r.prefix collate "C", after) from rules r))
+    order by f.connector_name, f.key limit 100000
   )
   select count(*) filter (
-      where s.status = 'success' and s.key ~ r.taken and s.key !~ r.left_out
+      where s.connector_name = other and s.key is distinct from after and s.status = 'success' and s.key ~ r.taken and s.key !~ r.left_out
         and not exists (select from s3_connector.files mine where mine.connector_name = connector.name and mine.key = s.key)
     ),
-    count(*) = 100000 and starts_with(max(s.key), max(r.prefix))
+    count(*) filter (where s.connector_name = other and starts_with(s.key, r.prefix)) = 100000
   from seen s, rules r;
 $$;
 comment on function s3_connector_private.count_repeats(s3_connector.connectors, text, text) is
@@ -51,6 +52,7 @@ create or replace function s3_connector_private.find_repeats(connector s3_connec
 returns table (files bigint, what text, last_key text) language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   target oid := s3_connector_private.table_oid(connector.target_table);
+  prefix text collate "C" := s3_connector_private.literal_prefix(connector.pattern);
   after text collate "C" := (select p.marker from s3_connector_private.progress p where p.connector_name = connector.name);
 begin
   -- A table that is not there has no rows.
@@ -64,7 +66,7 @@ begin
     cross join lateral s3_connector_private.count_repeats(connector, o.name, after) r
     where o.bucket = connector.bucket and o.name <> connector.name
       and o.endpoint is not distinct from connector.endpoint
-      and s3_connector_private.patterns_overlap(o.pattern, connector.pattern)
+      and s3_connector_private.overlaps(prefix, o.pattern)
       and s3_connector_private.table_oid(o.target_table) = target
       and r.files > 0;
   return query
@@ -74,9 +76,9 @@ begin
       d.last_key
     from s3_connector_private.dropped_connectors d
     where d.bucket = connector.bucket and d.endpoint is not distinct from connector.endpoint
-      and s3_connector_private.patterns_overlap(d.pattern, connector.pattern)
+      and s3_connector_private.overlaps(prefix, d.pattern)
       and coalesce(d.target_oid, s3_connector_private.table_oid(d.target_table)) = target
-      and d.last_key >= s3_connector_private.literal_prefix(connector.pattern) and (after is null or d.last_key > after);
+      and d.last_key >= prefix and (after is null or d.last_key > after);
 end;
 $$;
 comment on function s3_connector_private.find_repeats(s3_connector.connectors) is
@@ -87,7 +89,7 @@ returns table (message text, hint text) language sql stable set search_path = pg
   select format('files would come into %s again: %s', connector.target_table, string_agg(r.what, '; ' order by r.files desc, r.what)),
     'To leave them out: ' || concat_ws(' ',
       case connector.state when 'running' then format('select s3_connector.pause(%L);', connector.name) end,
-      format('update s3_connector.connectors set start_after = %L where name = %L;', max(r.last_key), connector.name),
+      format('update s3_connector.connectors set start_after = %L where name = %L;', max(r.last_key collate "C"), connector.name),
       case connector.state when 'running' then format(
         'select s3_connector.resume(%L); To delete the rows of files that were imported until then, see undo_file.', connector.name) end
     )

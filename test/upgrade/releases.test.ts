@@ -22,6 +22,17 @@ test('there is a fixture of the first release', () => {
   assert.ok(fixtures.includes('schema_0_1_0.sql.gz'), fixtures.join());
 });
 
+test('connectors of the first release keep their hidden keys; new ones leave them out', async () => {
+  const db = await loadFixture('schema_0_1_0.sql.gz');
+  await migrate(db.workerUrl);
+  const includeHidden = () =>
+    db.query('select distinct include_hidden from s3_connector.connectors order by 1');
+  assert.deepEqual(await includeHidden(), [{ include_hidden: true }]);
+  await db.query(`insert into s3_connector.connectors (name, bucket, pattern, file_format, target_table)
+    values ('new', 'some-bucket', '**', 'csv', 't')`);
+  assert.deepEqual(await includeHidden(), [{ include_hidden: false }, { include_hidden: true }]);
+});
+
 for (const fixture of fixtures) {
   test(`${fixture}: an upgraded database has the objects of a new one`, async () => {
     const [upgraded, created] = await Promise.all([loadFixture(fixture), testDatabase({ empty: true })]);
