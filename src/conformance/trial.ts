@@ -11,6 +11,7 @@ import {
   type PutObjectCommandInput,
   type S3Client,
 } from '@aws-sdk/client-s3';
+import { nextToken } from '../sources/s3_listing.ts';
 import type { Source } from '../sources/source.ts';
 import { Deviation } from './deviation.ts';
 
@@ -121,7 +122,7 @@ export class Trial {
         Bucket: bucket,
         Prefix: this.folder + prefix,
         Delimiter: delimiter,
-        StartAfter: startAfter === undefined ? undefined : this.folder + startAfter,
+        StartAfter: startAfter === undefined || token !== undefined ? undefined : this.folder + startAfter,
         MaxKeys: maxKeys,
         ContinuationToken: token,
         EncodingType: 'url',
@@ -137,7 +138,7 @@ export class Trial {
     return {
       keys: (answer.Contents ?? []).map(({ Key }) => nameOf(Key)),
       folders: (answer.CommonPrefixes ?? []).map(({ Prefix }) => nameOf(Prefix)),
-      next: answer.IsTruncated ? answer.NextContinuationToken : undefined,
+      next: nextToken(answer),
     };
   }
 
