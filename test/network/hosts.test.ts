@@ -62,6 +62,21 @@ test('the first host that is up and of the wanted kind is used', async () => {
   }
 });
 
+test('a host that never answers delays a session, and is passed over', async () => {
+  const silent = createServer();
+  await once(silent.listen(0, '127.0.0.1'), 'listening');
+  after(() => silent.close());
+  const sockets = new Set<Socket>();
+  silent.on('connection', (socket) => sockets.add(socket));
+  const { port } = silent.address() as AddressInfo;
+  const session = await openSession(urlOf([port, primary.port]), 'probe', { openMs: 6000 });
+  assert.equal(session.port, primary.port);
+  assert.equal(sockets.size, 1);
+  await session.end();
+  await assert.rejects(openSession(urlOf([port, NOBODY]), 'probe', { openMs: 3000 }), /no answer within 1 s/);
+  for (const socket of sockets) socket.destroy();
+});
+
 test('without a host that fits, the error names each, why not, and no password', async () => {
   const url = urlOf([NOBODY, readOnly.port, standby.port]);
   await assert.rejects(openSession(url, 'control'), (error: Error & { code: string; passing: boolean }) => {
