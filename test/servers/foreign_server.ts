@@ -1,4 +1,4 @@
-/** Starts S3 servers of others, where they are on the machine: in PATH, or in the directory S3_SERVERS_DIR. */
+/** Starts S3 servers of others, where they are on the machine: in PATH, or in the directory S3_SERVERS_DIR. One that runs may be named in S3_CONFORMANCE_ENDPOINT. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import type { Target } from '../bucket/target.ts';
+import { otherTarget, type Target } from '../bucket/target.ts';
 
 const CREDENTIALS = { accessKeyId: 'foreignadmin', secretAccessKey: 'foreignsecret' };
 /** How long a server may take to start, in milliseconds. */
@@ -44,11 +44,16 @@ export interface ForeignServer {
   start(): Promise<Target>;
 }
 
-export const FOREIGN_SERVERS: readonly ForeignServer[] = PROGRAMS.map((program) => ({
-  name: program.name,
-  skip: canRun(program) ? false : `${program.name} is neither in PATH nor in S3_SERVERS_DIR`,
-  start: () => start(program),
-}));
+const other = otherTarget();
+
+export const FOREIGN_SERVERS: readonly ForeignServer[] = [
+  ...PROGRAMS.map((program) => ({
+    name: program.name,
+    skip: canRun(program) ? (false as const) : `${program.name} is neither in PATH nor in S3_SERVERS_DIR`,
+    start: () => start(program),
+  })),
+  ...(other ? [{ name: 'other_server', skip: false as const, start: async () => other }] : []),
+];
 
 function environment(): Record<string, string> {
   const { PATH = '', S3_SERVERS_DIR = '', HOME = '' } = process.env;

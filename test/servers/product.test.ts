@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { CreateBucketCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { clientOf, type Target } from '../bucket/target.ts';
@@ -10,7 +11,7 @@ import { FOREIGN_SERVERS } from './foreign_server.ts';
 
 const world = await openWorld();
 const { db } = world;
-const BUCKET = 'product';
+const BUCKET = `product-${randomBytes(4).toString('hex')}`;
 /** How many files each of the two large folders has. */
 const FILES = Number(process.env.FOREIGN_FILES ?? 110);
 
