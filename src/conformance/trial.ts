@@ -11,7 +11,7 @@ import {
   type PutObjectCommandInput,
   type S3Client,
 } from '@aws-sdk/client-s3';
-import { nextToken } from '../sources/s3_listing.ts';
+import { decodeKey, nextToken } from '../sources/s3_listing.ts';
 import type { Source } from '../sources/source.ts';
 import { Deviation } from './deviation.ts';
 
@@ -129,8 +129,8 @@ export class Trial {
       }),
       this.#limits,
     );
-    const nameOf = (text: string | undefined) => {
-      const key = decode(text, answer.EncodingType);
+    const nameOf = (text = '') => {
+      const key = answer.EncodingType === 'url' ? decodeKey(text) : text;
       if (!key.startsWith(this.folder))
         throw new Deviation(`asked for keys below ${this.folder}, it lists ${key}`);
       return key.slice(this.folder.length);
@@ -210,7 +210,7 @@ export class Trial {
     const { client, bucket } = this.options;
     const input = { Bucket: bucket, Prefix: this.folder, EncodingType: 'url' } as const;
     const { Contents = [], EncodingType } = await client.send(new ListObjectsV2Command(input));
-    return Contents.map(({ Key }) => decode(Key, EncodingType));
+    return Contents.map(({ Key = '' }) => (EncodingType === 'url' ? decodeKey(Key) : Key));
   }
 
   async #delete(key: string, options = {}): Promise<void> {
@@ -220,10 +220,6 @@ export class Trial {
     );
     this.#written.delete(key);
   }
-}
-
-function decode(text = '', encoding: string | undefined): string {
-  return encoding === 'url' ? decodeURIComponent(text.replaceAll('+', ' ')) : text;
 }
 
 async function inParallel<T>(items: readonly T[], run: (item: T) => Promise<unknown>): Promise<void> {

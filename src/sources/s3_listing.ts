@@ -60,7 +60,7 @@ export function nextToken(answer: ListObjectsV2CommandOutput): string | undefine
 }
 
 /** Decodes a key. S3 encodes a space as +, and a plus as %2B: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html */
-function decodeKey(text: string): string {
+export function decodeKey(text: string): string {
   if (!/[%+]/.test(text)) return text;
   try {
     return decodeURIComponent(text.replaceAll('+', ' '));
