@@ -32,7 +32,7 @@ export interface Setting<Value = unknown> extends Kind<Value> {
 export const DATABASE_SETTINGS = {
   DATABASE_URL: setting(text(null), {
     purpose:
-      'The database, for example postgres://user:password@host:5432/database: PostgreSQL, with or without TimescaleDB.',
+      'The database, for example postgres://user:password@host:5432/database: PostgreSQL, with or without TimescaleDB. Several hosts: host1:5432,host2:5432, and the first that accepts writes is used.',
     presetText: 'required',
   }),
 };

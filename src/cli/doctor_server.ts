@@ -1,12 +1,13 @@
 /** `doctor --bucket`: tries whether a person's S3-compatible server is fit for the connector. */
 import { ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
-import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
 import { readSourceConfig, type SourceConfig } from '../config.ts';
 import { Trial } from '../conformance/trial.ts';
 import { type Result, tryCases, type Verdict, verdictOn } from '../conformance/verdict.ts';
 import { ConnectorError, describeError } from '../errors.ts';
 import { handlerConfig } from '../sources/http_agents.ts';
+import { workerRegion } from '../sources/region.ts';
 import { S3Sources } from '../sources/s3.ts';
+import { workerCredentials } from '../sources/s3_credentials.ts';
 import { regionOf } from '../sources/s3_errors.ts';
 import type { Options } from './options.ts';
 
@@ -127,11 +128,11 @@ function makeClient(
   const requestHandler = handlerConfig(proxyEnv, { maxSockets: MAX_SOCKETS, ...timeouts });
   return new S3Client({
     ...(endpoint === null ? {} : { endpoint }),
-    region: region ?? process.env.AWS_REGION ?? process.env.AWS_DEFAULT_REGION ?? 'us-east-1',
+    region: region ?? workerRegion,
     forcePathStyle: pathStyle ?? endpoint !== null,
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
-    credentials: credentials ?? fromNodeProviderChain({ clientConfig: { requestHandler } }),
+    credentials: credentials ?? workerCredentials(requestHandler),
     requestHandler,
   });
 }

@@ -11,6 +11,7 @@ import {
   type PutObjectCommandInput,
   type S3Client,
 } from '@aws-sdk/client-s3';
+import { decodeKey, nextToken } from '../sources/s3_listing.ts';
 import type { Source } from '../sources/source.ts';
 import { Deviation } from './deviation.ts';
 
@@ -121,15 +122,15 @@ export class Trial {
         Bucket: bucket,
         Prefix: this.folder + prefix,
         Delimiter: delimiter,
-        StartAfter: startAfter === undefined ? undefined : this.folder + startAfter,
+        StartAfter: startAfter === undefined || token !== undefined ? undefined : this.folder + startAfter,
         MaxKeys: maxKeys,
         ContinuationToken: token,
         EncodingType: 'url',
       }),
       this.#limits,
     );
-    const nameOf = (text: string | undefined) => {
-      const key = decode(text, answer.EncodingType);
+    const nameOf = (text = '') => {
+      const key = answer.EncodingType === 'url' ? decodeKey(text) : text;
       if (!key.startsWith(this.folder))
         throw new Deviation(`asked for keys below ${this.folder}, it lists ${key}`);
       return key.slice(this.folder.length);
@@ -137,7 +138,7 @@ export class Trial {
     return {
       keys: (answer.Contents ?? []).map(({ Key }) => nameOf(Key)),
       folders: (answer.CommonPrefixes ?? []).map(({ Prefix }) => nameOf(Prefix)),
-      next: answer.IsTruncated ? answer.NextContinuationToken : undefined,
+      next: nextToken(answer),
     };
   }
 
@@ -209,7 +210,7 @@ export class Trial {
     const { client, bucket } = this.options;
     const input = { Bucket: bucket, Prefix: this.folder, EncodingType: 'url' } as const;
     const { Contents = [], EncodingType } = await client.send(new ListObjectsV2Command(input));
-    return Contents.map(({ Key }) => decode(Key, EncodingType));
+    return Contents.map(({ Key = '' }) => (EncodingType === 'url' ? decodeKey(Key) : Key));
   }
 
   async #delete(key: string, options = {}): Promise<void> {
@@ -219,10 +220,6 @@ export class Trial {
     );
     this.#written.delete(key);
   }
-}
-
-function decode(text = '', encoding: string | undefined): string {
-  return encoding === 'url' ? decodeURIComponent(text.replaceAll('+', ' ')) : text;
 }
 
 async function inParallel<T>(items: readonly T[], run: (item: T) => Promise<unknown>): Promise<void> {

@@ -6,6 +6,7 @@ import pg from 'pg';
 import { ConnectorError, describeError } from '../errors.ts';
 import { passingError } from '../sql_errors.ts';
 import { hintOfRefusal } from './refusal.ts';
+import { applicationName } from './session_settings.ts';
 
 /** The longest probe, in milliseconds. */
 const PROBE_MS = 5000;
@@ -85,7 +86,10 @@ export class Hosts {
     const order = [...this.#urls.keys()].sort((a, b) => Number(b === this.#last) - Number(a === this.#last));
     const misfits: { host: Host; error: unknown }[] = [];
     for (const index of order) {
-      const client = new pg.Client({ connectionString: this.#urls[index]!, connectionTimeoutMillis: ms });
+      const client = new pg.Client({
+        connectionString: this.#urls[index]!,
+        application_name: applicationName('probe'),
+      });
       const host = { host: client.host, port: client.port };
       try {
         const misfit = this.#misfit(await probe(client, ms));
@@ -108,7 +112,8 @@ class Misfit extends Error {}
 async function probe(client: pg.Client, ms: number): Promise<HostState> {
   // An error event without a listener would end the process.
   client.on('error', () => {});
-  const timer = setTimeout(() => client.connection.stream.destroy(), ms);
+  const late = () => client.connection.stream.destroy(new Error(`no answer within ${ms / 1000} s`));
+  const timer = setTimeout(late, ms);
   try {
     await client.connect();
     const { rows } = await client.query<HostState>(

@@ -56,7 +56,7 @@ function changed(how: string): ConnectorError {
 }
 
 /** Returns an ETag without quotes and `W/`: proxies that compress weaken ETags, and some servers omit the quotes. */
-function bareEtag(etag = ''): string {
+export function bareEtag(etag = ''): string {
   return etag.replace(/^W\//, '').replace(/^"(.*)"$/, '$1');
 }
 

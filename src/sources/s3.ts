@@ -122,7 +122,8 @@ class S3Source implements Source {
         ...this.#parameters(),
         Prefix: prefix,
         Delimiter: delimiter,
-        StartAfter: startAfter,
+        // S3 ignores it if there is a token, but some servers refuse both.
+        StartAfter: token === undefined ? startAfter : undefined,
         ContinuationToken: token,
         MaxKeys: maxKeys,
         // Keys may have characters that XML cannot represent.

@@ -48,12 +48,19 @@ export function toPage(answer: ListObjectsV2CommandOutput, taken: S3Entry[]): S3
   return {
     objects,
     folders: prefixes.map(({ Prefix }) => name(Prefix)),
-    next: answer.IsTruncated ? answer.NextContinuationToken : undefined,
+    next: nextToken(answer),
   };
 }
 
+/** Returns the token for the next page. Some servers (s3proxy) URL-encode it like the keys; Amazon's tokens have no percent sign. */
+export function nextToken(answer: ListObjectsV2CommandOutput): string | undefined {
+  const { IsTruncated, EncodingType, NextContinuationToken: token } = answer;
+  if (!IsTruncated) return undefined;
+  return EncodingType === 'url' && /%[\dA-F]{2}/i.test(token ?? '') ? decodeKey(token!) : token;
+}
+
 /** Decodes a key. S3 encodes a space as +, and a plus as %2B: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html */
-function decodeKey(text: string): string {
+export function decodeKey(text: string): string {
   if (!/[%+]/.test(text)) return text;
   try {
     return decodeURIComponent(text.replaceAll('+', ' '));

@@ -20,17 +20,19 @@ before(async () => {
     startPostgres({ settings: { default_transaction_read_only: 'on' } }),
     startPostgres(),
   ]);
-  await Promise.all([primary, readOnly, standby].map(sharePassword));
+  await Promise.all([primary, readOnly, standby].map(addRole));
   await writeFile(join(standby.dataDir, 'standby.signal'), '');
   await standby.restart();
 });
 after(() => Promise.all([primary, readOnly, standby].map((server) => server?.stop('immediate'))));
 
-/** Gives all servers the password of the first, because a URL has one. */
-async function sharePassword(server: Postgres): Promise<void> {
+const PASSWORD = 'password-of-all';
+
+/** A URL has one user and one password for all its hosts. */
+async function addRole(server: Postgres): Promise<void> {
   const client = new pg.Client({ connectionString: server.url() });
   await client.connect();
-  await client.query(`begin read write; alter role postgres password '${primary.password}'; commit`);
+  await client.query(`begin read write; create role anybody login password '${PASSWORD}'; commit`);
   await client.end();
 }
 
@@ -60,6 +62,21 @@ test('the first host that is up and of the wanted kind is used', async () => {
   }
 });
 
+test('a host that never answers delays a session, and is passed over', async () => {
+  const silent = createServer();
+  await once(silent.listen(0, '127.0.0.1'), 'listening');
+  after(() => silent.close());
+  const sockets = new Set<Socket>();
+  silent.on('connection', (socket) => sockets.add(socket));
+  const { port } = silent.address() as AddressInfo;
+  const session = await openSession(urlOf([port, primary.port]), 'probe', { openMs: 6000 });
+  assert.equal(session.port, primary.port);
+  assert.equal(sockets.size, 1);
+  await session.end();
+  await assert.rejects(openSession(urlOf([port, NOBODY]), 'probe', { openMs: 3000 }), /no answer within 1 s/);
+  for (const socket of sockets) socket.destroy();
+});
+
 test('without a host that fits, the error names each, why not, and no password', async () => {
   const url = urlOf([NOBODY, readOnly.port, standby.port]);
   await assert.rejects(openSession(url, 'control'), (error: Error & { code: string; passing: boolean }) => {
@@ -67,7 +84,7 @@ test('without a host that fits, the error names each, why not, and no password',
     assert.match(error.message, /127\.0\.0\.1:1: connect ECONNREFUSED/);
     assert.ok(error.message.includes(`127.0.0.1:${readOnly.port}: it is read-only`), error.message);
     assert.ok(error.message.includes(`127.0.0.1:${standby.port}: it is a standby`), error.message);
-    assert.ok(!error.message.includes(primary.password));
+    assert.ok(!error.message.includes(PASSWORD));
     return true;
   });
   await assert.rejects(
@@ -115,7 +132,7 @@ test('a worker goes on at another host when its own is gone', async () => {
 function urlOf(ports: readonly number[], attribute?: string): string {
   const hosts = ports.map((port) => `127.0.0.1:${port}`).join(',');
   const query = attribute === undefined ? '' : `?target_session_attrs=${attribute}`;
-  return `postgres://postgres:${primary.password}@${hosts}/postgres${query}`;
+  return `postgres://anybody:${PASSWORD}@${hosts}/postgres${query}`;
 }
 
 /** Another address of a database. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, test } from 'node:test';
 import { startBucketServer } from '../../embedded/bucket/server.ts';
@@ -188,6 +188,32 @@ test("entries in S3's usual form are read here, and the SDK parses everything am
   ]) {
     assert.equal(readEntries(page(other)), null, other);
   }
+});
+
+test('the next page is asked for with the token alone, decoded if the server encodes it like keys', async () => {
+  const asked: URLSearchParams[] = [];
+  const pages = [
+    page(
+      `<EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><NextContinuationToken>b%2F%C3%A9+1</NextContinuationToken>${entry('b')}`,
+    ),
+    page(`<IsTruncated>false</IsTruncated>${entry('c')}`),
+  ];
+  const count = (request: IncomingMessage) => {
+    asked.push(new URL(request.url!, speakerUrl).searchParams);
+    answer = pages[asked.length - 1]!;
+  };
+  speaker.prependListener('request', count);
+  const listed = await listAll(open(speakerUrl), '', undefined, 'a').finally(() =>
+    speaker.off('request', count),
+  );
+  assert.deepEqual(listed.keys, ['b', 'c']);
+  assert.deepEqual(
+    asked.map((query) => [query.get('start-after'), query.get('continuation-token')]),
+    [
+      ['a', null],
+      [null, 'b/\u00e9 1'],
+    ],
+  );
 });
 
 test('numeric character references are read here, to what the SDK reads', async () => {
