@@ -1,6 +1,6 @@
 /**
- * What AWS says, and the connector's error for it: one row each. S3, STS, KMS, the AWS SDK's credential providers and
- * S3-compatible servers are in it. docs/errors.md is generated from these rows (`npm run docs`).
+ * Maps the errors of S3, STS, KMS, S3-compatible servers and the AWS SDK to the connector's own, one row each.
+ * docs/errors.md is generated from these rows (`npm run docs`).
  */
 import { OBJECT_CHANGED } from './object_version.ts';
 
@@ -160,7 +160,7 @@ export const ERROR_ROWS: readonly ErrorRow[] = [
     ],
     code: 'account_refused',
     message: ({ what }) => `AWS refuses the account (${what})`,
-    hint: "Whoever owns the account must settle this with AWS, or with the server's operator: no policy helps.",
+    hint: "The owner of the account must settle this with AWS, or with the server's operator. No policy helps.",
   },
   {
     of: ALL,
