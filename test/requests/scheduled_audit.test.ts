@@ -79,11 +79,18 @@ const passed = (name: string, marker: string) =>
 /** The task that the crontab runs every minute. */
 const housekeep = () => db.query("select s3_connector_queue.add_job('poll_due', job_key => 'poll_due')");
 
+/** Makes an audit due, and runs the housekeeping until it has begun: a connector that a poll has locked is left for the next time. */
 async function makeDue(name: string): Promise<void> {
   await db.query('update s3_connector_private.progress set next_audit_at = now() where connector_name = $1', [
     name,
   ]);
-  await housekeep();
+  await db.waitFor<{ begun: boolean }>(
+    `select p.next_audit_at > now() as begun, job.id
+    from s3_connector_private.progress p, s3_connector_queue.add_job('poll_due', job_key => 'poll_due') job
+    where p.connector_name = $1`,
+    ([row]) => row!.begun,
+    { values: [name] },
+  );
 }
 
 /** Makes the waiting job of an audit due. */
