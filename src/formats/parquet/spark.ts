@@ -96,7 +96,8 @@ function rebased(value: string, duckdbType: string): string {
   const days = `(cast(${value} as date) - date '1970-01-01')`;
   const year = `floor((4 * (${days} + ${JULIAN_EPOCH}) + 3) / 1461.0)`;
   // In years that begin in March, the calendars differ by a constant in each century.
-  const difference = `cast(floor(${year} / 100.0) - floor(${year} / 400.0) - 2 as integer)`;
+  const periods = (years: number) => `floor(${year} / ${years}.0)`;
+  const difference = `cast(${periods(100)} - ${periods(400)} - 2 as integer)`;
   const moved = duckdbType === 'DATE' ? `${value} - ${difference}` : `${value} - to_days(${difference})`;
   return `case when isfinite(${value}) and ${value} < date '1582-10-15' then ${moved} else ${value} end`;
 }
