@@ -48,7 +48,7 @@ export async function fetchFor(
     spoolDir,
     name,
     maxFileBytes: connector.max_file_bytes,
-    tailBytes: FORMATS[connector.file_format].tailBytes,
+    tailBytes: FORMATS[connector.format.kind].tailBytes,
     fetchMs: config.timeouts.fetchMs,
     signal,
   });

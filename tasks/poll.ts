@@ -1,5 +1,6 @@
 /** The task of a "poll": one look at a connector's bucket, list -> enqueue. */
 import { sql } from 'kysely';
+import type { FileFormatRow } from '../src/db/schema.ts';
 import { untilAnswered } from '../src/db/until_answered.ts';
 import { enqueue, type PollStart, recordFailedPoll } from '../src/enqueue.ts';
 import { type ConnectorError, describeError, locate } from '../src/errors.ts';
@@ -98,6 +99,7 @@ async function startPoll(
       sql<number>`max_tracked_files - s3_connector_private.tracked_files(name)`.as('places'),
       sql<Date>`now() - min_object_age`.as('younger_than'),
       sql<Date>`now()`.as('started_at'),
+      sql<FileFormatRow>`row_to_json(s3_connector_private.format_of(connectors))`.as('format'),
       sql<boolean>`exists (select from s3_connector_private.outages o where o.connector_name = name)`.as(
         'in_outage',
       ),

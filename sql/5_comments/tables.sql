@@ -7,14 +7,14 @@ comment on table s3_connector.connectors is 'One row per connector: a bucket, a 
 comment on column s3_connector.connectors.name is 'The connector''s name in functions and views; 1 to 200 bytes.';
 comment on column s3_connector.connectors.bucket is 'Name of the S3 bucket, without s3://. Directory buckets are not supported.';
 comment on column s3_connector.connectors.pattern is 'Glob over keys: data/*.csv (that folder), data/**/*.csv (also below it), ?, [a-z], {a,b}. A backslash escapes the next character.';
-comment on column s3_connector.connectors.file_format is 'csv or parquet. Compression (gzip, zip, zstd) is detected from the content.';
+comment on column s3_connector.connectors.file_format is 'Name of a row of file_formats: csv, parquet, another builtin one, or your own. Compression (gzip, zip, zstd) is detected from the content.';
 comment on column s3_connector.connectors.target_table is 'schema.table, or a table in public; quoted as in SQL.';
 comment on column s3_connector.connectors.region is 'Region of the bucket, such as eu-central-1. Null: the worker asks S3.';
 comment on column s3_connector.connectors.endpoint is 'URL of an S3-compatible server, which the worker''s S3_ALLOWED_ENDPOINTS must contain. Null: AWS.';
 comment on column s3_connector.connectors.auth_method is 'worker: the worker''s AWS credentials. anonymous: none. iam_role: assume role_arn.';
 comment on column s3_connector.connectors.role_arn is 'ARN of the role to assume; only with auth_method iam_role. The external id is the worker''s PROJECT_ID/SERVICE_ID. check(name) shows it, with the policies that the role needs.';
 comment on column s3_connector.connectors.schedule is 'When to poll: five cron fields in UTC, or minute, or hour.';
-comment on column s3_connector.connectors.csv_delimiter is 'COPY''s DELIMITER: one byte.';
+comment on column s3_connector.connectors.csv_delimiter is 'COPY''s DELIMITER: one byte. Null, here and in the other csv_ columns: as the file format says.';
 comment on column s3_connector.connectors.csv_quote is 'COPY''s QUOTE: one byte.';
 comment on column s3_connector.connectors.csv_escape is 'COPY''s ESCAPE: one byte, which comes before a quote within quotes.';
 comment on column s3_connector.connectors.csv_null is 'COPY''s NULL: the unquoted text that means null.';
@@ -59,6 +59,18 @@ comment on column s3_connector.connectors.path_style is 'Whether the bucket stan
 comment on column s3_connector.connectors.state is 'running or paused. Change it with pause and resume.';
 comment on column s3_connector.connectors.owner is 'The role that inserted the connector; set by the database, and cannot change. Imports run with its rights.';
 comment on column s3_connector.connectors.created_at is 'When the connector was inserted; set by the database.';
+
+comment on table s3_connector.file_formats is 'How files are written: one row per named format, which connectors name in file_format. Insert your own; the builtin ones belong to the connector.';
+comment on column s3_connector.file_formats.name is 'The format''s name; 1 to 200 bytes.';
+comment on column s3_connector.file_formats.kind is 'csv or parquet. The other options are those of a CSV.';
+comment on column s3_connector.file_formats.csv_delimiter is 'COPY''s DELIMITER: one byte.';
+comment on column s3_connector.file_formats.csv_quote is 'COPY''s QUOTE: one byte.';
+comment on column s3_connector.file_formats.csv_escape is 'COPY''s ESCAPE: one byte, which comes before a quote within quotes.';
+comment on column s3_connector.file_formats.csv_encoding is 'COPY''s ENCODING, or utf-16, utf-16le or utf-16be.';
+comment on column s3_connector.file_formats.csv_skip_header is 'Whether the first line of each CSV names the columns.';
+comment on column s3_connector.file_formats.null_values is 'The unquoted texts that mean null, as COPY''s NULL. csv_null of a connector stands for a list of one.';
+comment on column s3_connector.file_formats.builtin is 'Whether the connector brings the format. Nobody can change such a format.';
+comment on column s3_connector.file_formats.owner is 'The role that inserted the format; set by the database. Only it may change the format.';
 
 comment on table s3_connector.column_mappings is 'Renames and types of file columns, per connector. Can be changed while the connector is paused.';
 comment on column s3_connector.column_mappings.connector_name is 'The connector.';

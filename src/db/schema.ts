@@ -23,19 +23,19 @@ export interface ConnectorsTable {
   name: string;
   bucket: string;
   pattern: string;
-  file_format: 'csv' | 'parquet';
+  file_format: string;
   target_table: string;
   region: string | null;
   endpoint: string | null;
   auth_method: Generated<'worker' | 'anonymous' | 'iam_role'>;
   role_arn: string | null;
   schedule: Generated<string>;
-  csv_delimiter: Generated<string>;
-  csv_quote: Generated<string>;
-  csv_escape: Generated<string>;
-  csv_null: Generated<string>;
-  csv_encoding: Generated<string>;
-  csv_skip_header: Generated<boolean>;
+  csv_delimiter: string | null;
+  csv_quote: string | null;
+  csv_escape: string | null;
+  csv_null: string | null;
+  csv_encoding: string | null;
+  csv_skip_header: boolean | null;
   time_zone: Generated<string>;
   match_columns_by: Generated<'name' | 'position'>;
   on_unknown_column: Generated<'fail' | 'ignore'>;
@@ -75,6 +75,18 @@ export interface ConnectorsTable {
   state: Generated<'running' | 'paused'>;
   owner: Generated<string>;
   created_at: Generated<Timestamp>;
+}
+
+/** A row of `s3_connector.file_formats`. */
+export interface FileFormatRow {
+  name: string;
+  kind: 'csv' | 'parquet';
+  csv_delimiter: string;
+  csv_quote: string;
+  csv_escape: string;
+  csv_encoding: string;
+  csv_skip_header: boolean;
+  null_values: string[];
 }
 
 export interface ColumnMappingsTable {
@@ -122,7 +134,8 @@ export interface Database {
   's3_connector_private.progress': ProgressTable;
 }
 
-export type Connector = Selectable<ConnectorsTable>;
+/** A connector, and how its files are written: its file format, in which the connector's csv_* columns have replaced the format's own. */
+export type Connector = Selectable<ConnectorsTable> & { format: FileFormatRow };
 export type ColumnMapping = Selectable<ColumnMappingsTable>;
 export type File = Selectable<FilesTable>;
 export type Progress = Selectable<ProgressTable>;

@@ -209,13 +209,13 @@ async function close(chunks: AsyncIterable<unknown>): Promise<void> {
   await chunks[Symbol.asyncIterator]().return?.();
 }
 
-function toDialect(settings: FormatSettings): CsvDialect {
+function toDialect({ format }: FormatSettings): CsvDialect {
   return {
-    delimiter: settings.csv_delimiter,
-    quote: settings.csv_quote,
-    escape: settings.csv_escape,
-    nullText: settings.csv_null,
-    encoding: settings.csv_encoding,
-    header: settings.csv_skip_header,
+    delimiter: format.csv_delimiter,
+    quote: format.csv_quote,
+    escape: format.csv_escape,
+    nullText: format.null_values[0] ?? '',
+    encoding: format.csv_encoding,
+    header: format.csv_skip_header,
   };
 }

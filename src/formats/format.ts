@@ -140,14 +140,19 @@ export interface FormatTools {
   readonly encoders: Pool<EncoderThread>;
 }
 
-/** The connector's columns that control how its files are read. */
-export interface FormatSettings {
+/** The options of a CSV: columns of `file_formats`. */
+export interface CsvOptions {
   csv_delimiter: string;
   csv_quote: string;
   csv_escape: string;
-  csv_null: string;
   csv_encoding: string;
   csv_skip_header: boolean;
+  null_values: string[];
+}
+
+/** The connector's columns that control how its files are read. */
+export interface FormatSettings {
+  format: CsvOptions;
   time_zone: string;
   columnstore: boolean;
   transform: string | null;

@@ -1,6 +1,6 @@
 /** "Requests": calls that a worker answers. The caller waits for the answer, except for an undo. */
 import { type Kysely, sql } from 'kysely';
-import type { ColumnMapping, Connector, Database } from '../db/schema.ts';
+import type { ColumnMapping, Connector, Database, FileFormatRow } from '../db/schema.ts';
 import { ConnectorError, locate } from '../errors.ts';
 import { log } from '../log.ts';
 import { defineTask, type TaskDefinition, type WorkerContext } from '../task.ts';
@@ -54,7 +54,10 @@ async function start(worker: WorkerContext, id: number, signal: AbortSignal): Pr
     db
       .selectFrom('s3_connector.connectors')
       .selectAll()
-      .select(sql<number>`s3_connector_private.milliseconds(import_timeout)`.as('timeout_ms'))
+      .select([
+        sql<number>`s3_connector_private.milliseconds(import_timeout)`.as('timeout_ms'),
+        sql<FileFormatRow>`row_to_json(s3_connector_private.format_of(connectors))`.as('format'),
+      ])
       .where('name', '=', request.connector_name)
       .executeTakeFirst(),
     db

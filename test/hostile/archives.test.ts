@@ -146,12 +146,14 @@ test('a small entry of a large archive is not given to a thread, which would rea
 });
 
 const SETTINGS = {
-  csv_delimiter: ',',
-  csv_quote: '"',
-  csv_escape: '"',
-  csv_null: '',
-  csv_encoding: 'utf-8',
-  csv_skip_header: true,
+  format: {
+    csv_delimiter: ',',
+    csv_quote: '"',
+    csv_escape: '"',
+    csv_encoding: 'utf-8',
+    csv_skip_header: true,
+    null_values: [''],
+  },
   time_zone: 'UTC',
   columnstore: false,
   transform: null,
