@@ -9,6 +9,19 @@ create table s3_connector.file_formats (
   csv_encoding text not null default 'utf-8',
   csv_skip_header boolean not null default true,
   null_values text[] not null default '{""}',
+  null_quoted boolean not null default false,
+  layout text not null default 'csv',
+  skip_lines integer not null default 0,
+  skip_footer integer not null default 0,
+  comment_prefix text,
+  skip_blank_lines boolean not null default false,
+  on_short_row text not null default 'fail',
+  on_long_row text not null default 'fail',
+  decimal_separator text not null default '.',
+  thousands_separator text,
+  date_format text not null default 'server',
+  column_names text not null default 'as_is',
+  invalid_text text not null default 'fail',
   builtin boolean not null default false,
   owner name not null default current_user
 );
@@ -34,4 +47,6 @@ alter table s3_connector.connectors enable trigger user;
 
 alter table s3_connector.connectors
   add constraint connectors_file_format_fkey foreign key (file_format) references s3_connector.file_formats (name);
+alter table s3_connector.column_mappings add column date_format text;
+
 create index connectors_file_format_idx on s3_connector.connectors (file_format);

@@ -99,7 +99,7 @@ async function startPoll(
       sql<number>`max_tracked_files - s3_connector_private.tracked_files(name)`.as('places'),
       sql<Date>`now() - min_object_age`.as('younger_than'),
       sql<Date>`now()`.as('started_at'),
-      sql<FileFormatRow>`row_to_json(s3_connector_private.format_of(connectors))`.as('format'),
+      sql<FileFormatRow>`s3_connector_private.reading_format(connectors)`.as('format'),
       sql<boolean>`exists (select from s3_connector_private.outages o where o.connector_name = name)`.as(
         'in_outage',
       ),

@@ -7,21 +7,22 @@ declare
   null_text text;
 begin
   -- COPY's own rules: https://www.postgresql.org/docs/current/sql-copy.html
-  if octet_length(f.csv_delimiter) <> 1 or f.csv_delimiter in (e'\n', e'\r') then
-    perform s3_connector_private.refuse_column(of_table, 'csv_delimiter', 'be one single-byte character, and no line break', f.csv_delimiter,
+  if octet_length(f.csv_delimiter) not between 1 and 20 or f.csv_delimiter ~ e'[\n\r]' then
+    perform s3_connector_private.refuse_column(of_table, 'csv_delimiter', 'have 1 to 20 bytes, and no line break', f.csv_delimiter,
       'For a tab, write e''\t''.');
   end if;
-  if octet_length(f.csv_quote) <> 1 or f.csv_quote in (f.csv_delimiter, e'\n', e'\r') then
+  if octet_length(f.csv_quote) > 1 or f.csv_quote in (e'\n', e'\r') or f.csv_quote <> '' and position(f.csv_quote in f.csv_delimiter) > 0 then
     perform s3_connector_private.refuse_column(of_table, 'csv_quote',
-      'be one single-byte character other than csv_delimiter, and no line break', f.csv_quote,
-      'For a file without quotes, give a character that it does not contain, such as e''\x01''.');
+      'be one single-byte character that is not in csv_delimiter, and no line break, or empty', f.csv_quote,
+      'An empty text: the file has no quotes.');
   end if;
   if octet_length(f.csv_escape) <> 1 or f.csv_escape in (e'\n', e'\r') then
     perform s3_connector_private.refuse_column(of_table, 'csv_escape', 'be one single-byte character, and no line break', f.csv_escape,
       'Give the character that comes before a quote within quotes: " if quotes are doubled, \ if a backslash escapes them.');
   end if;
   foreach null_text in array f.null_values loop
-    if null_text ~ e'[\n\r]' or position(f.csv_delimiter in null_text) > 0 or position(f.csv_quote in null_text) > 0 then
+    if null_text ~ e'[\n\r]' or position(f.csv_delimiter in null_text) > 0
+      or f.csv_quote <> '' and position(f.csv_quote in null_text) > 0 then
       perform s3_connector_private.refuse_column(of_table,
         case of_table when 's3_connector.file_formats'::regclass then 'null_values' else 'csv_null' end,
         'not contain a line break, csv_delimiter or csv_quote', null_text,
@@ -77,6 +78,16 @@ $$;
 comment on function s3_connector_private.format_of(s3_connector.connectors) is
   'Returns how a connector''s files are written: its file format, with the csv_* columns of the connector in place of the format''s own.';
 
+create or replace function s3_connector_private.reading_format(c s3_connector.connectors)
+returns jsonb language sql stable set search_path = pg_catalog, pg_temp as $$
+  select to_jsonb(s3_connector_private.format_of(c)) || jsonb_build_object('date_formats', (
+    select coalesce(jsonb_object_agg(m.source_column, m.date_format), '{}')
+    from s3_connector.column_mappings m where m.connector_name = c.name and m.date_format is not null
+  ));
+$$;
+comment on function s3_connector_private.reading_format(s3_connector.connectors) is
+  'Returns how a connector''s files are read: format_of, with the date_format of its column mappings by source column.';
+
 create or replace function s3_connector_private.guard_file_format()
 returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -112,6 +123,68 @@ create or replace trigger guard_file_format
   before insert or update or delete on s3_connector.file_formats
   for each row execute function s3_connector_private.guard_file_format();
 
+create or replace function s3_connector_private.refuse_other_words(of_table regclass, column_name text, got text, words text[])
+returns void language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+  if got <> all (words) then
+    perform s3_connector_private.refuse_column(of_table, column_name,
+      'be ' || array_to_string(words[:cardinality(words) - 1], ', ') || ' or ' || words[cardinality(words)], got);
+  end if;
+end;
+$$;
+comment on function s3_connector_private.refuse_other_words(regclass, text, text, text[]) is
+  'Refuses a value that is not one of the given words. Accepts null.';
+
+create or replace function s3_connector_private.validate_records(f s3_connector.file_formats, of_table regclass)
+returns void language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+  perform s3_connector_private.refuse_other_words(of_table, 'layout', f.layout, '{csv,text}');
+  perform s3_connector_private.refuse_other_words(of_table, 'on_short_row', f.on_short_row, '{fail,fill}');
+  perform s3_connector_private.refuse_other_words(of_table, 'on_long_row', f.on_long_row, '{fail,cut}');
+  perform s3_connector_private.refuse_other_words(of_table, 'column_names', f.column_names, '{as_is,snake}');
+  perform s3_connector_private.refuse_other_words(of_table, 'invalid_text', f.invalid_text, '{fail,replace}');
+  if f.skip_lines not between 0 and 1000000 then
+    perform s3_connector_private.refuse_column(of_table, 'skip_lines', 'be between 0 and 1000000', f.skip_lines::text);
+  end if;
+  if f.skip_footer not between 0 and 1000 then
+    perform s3_connector_private.refuse_column(of_table, 'skip_footer', 'be between 0 and 1000', f.skip_footer::text);
+  end if;
+  if octet_length(f.comment_prefix) not between 1 and 20 or f.comment_prefix ~ e'[\n\r]' then
+    perform s3_connector_private.refuse_column(of_table, 'comment_prefix', 'have 1 to 20 bytes, and no line break', f.comment_prefix,
+      'Example: #. Null: no line is a comment.');
+  end if;
+  if f.layout = 'text' and f.csv_delimiter ~ '^[a-z0-9.\\]' then
+    perform s3_connector_private.refuse_column(of_table, 'csv_delimiter', 'not begin with a small letter, a digit, a dot or a backslash if layout is text',
+      f.csv_delimiter, 'These follow a backslash in COPY''s text format.');
+  end if;
+end;
+$$;
+comment on function s3_connector_private.validate_records(s3_connector.file_formats, regclass) is
+  'Refuses options for the records of a file that cannot work.';
+
+create or replace function s3_connector_private.validate_values(f s3_connector.file_formats, of_table regclass)
+returns void language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+  if f.decimal_separator !~ '^[.,]$' then
+    perform s3_connector_private.refuse_column(of_table, 'decimal_separator', 'be a dot or a comma', f.decimal_separator);
+  end if;
+  if length(f.thousands_separator) <> 1 or f.thousands_separator ~ '[0-9+\-eE\n\r]' or f.thousands_separator = f.decimal_separator then
+    perform s3_connector_private.refuse_column(of_table, 'thousands_separator', 'be one character other than decimal_separator', f.thousands_separator,
+      'Examples: a dot, a comma, a space, an apostrophe. Null: none.');
+  end if;
+  perform s3_connector_private.refuse_other_words(of_table, 'date_format', f.date_format,
+    s3_connector_private.date_formats());
+end;
+$$;
+comment on function s3_connector_private.validate_values(s3_connector.file_formats, regclass) is
+  'Refuses options for the values of a file that cannot work.';
+
+create or replace function s3_connector_private.date_formats()
+returns text[] language sql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
+  select '{server,ISO,DMY,MDY,YMD,epoch,epoch_ms,epoch_us,epoch_ns}'::text[];
+$$;
+comment on function s3_connector_private.date_formats() is 'Returns the words that date_format takes.';
+
 create or replace function s3_connector_private.validate_file_format()
 returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -127,6 +200,8 @@ begin
       'Example: array['''', ''NULL'', ''\N'']. An empty list: no text means null.');
   end if;
   perform s3_connector_private.validate_csv_options(new, tg_relid);
+  perform s3_connector_private.validate_records(new, tg_relid);
+  perform s3_connector_private.validate_values(new, tg_relid);
   return new;
 end;
 $$;

@@ -95,7 +95,7 @@ comment on function s3_connector_private.milliseconds(interval) is 'Returns an i
 
 create or replace function s3_connector_private.with_format(c s3_connector.connectors)
 returns json language sql stable set search_path = pg_catalog, pg_temp as $$
-  select row_to_json(x) from (select c.*, row_to_json(s3_connector_private.format_of(c)) as format) x;
+  select row_to_json(x) from (select c.*, s3_connector_private.reading_format(c) as format) x;
 $$;
 comment on function s3_connector_private.with_format(s3_connector.connectors) is
   'Returns a connector with its file format, as the worker reads it.';

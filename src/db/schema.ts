@@ -1,5 +1,6 @@
 /** The types of the tables that the program queries. */
 import type { ColumnType, Generated, Selectable } from 'kysely';
+import type { CsvOptions } from '../formats/csv/options.ts';
 
 /** A timestamptz. It is read as Date, and written as Date or text. */
 type Timestamp = ColumnType<Date, Date | string, Date | string>;
@@ -78,15 +79,9 @@ export interface ConnectorsTable {
 }
 
 /** A row of `s3_connector.file_formats`. */
-export interface FileFormatRow {
+export interface FileFormatRow extends CsvOptions {
   name: string;
   kind: 'csv' | 'parquet';
-  csv_delimiter: string;
-  csv_quote: string;
-  csv_escape: string;
-  csv_encoding: string;
-  csv_skip_header: boolean;
-  null_values: string[];
 }
 
 export interface ColumnMappingsTable {

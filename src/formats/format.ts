@@ -3,6 +3,7 @@ import type { SpooledFile } from '../fetch/spooled_file.ts';
 import type { TableColumn } from '../table/table.ts';
 import type { ConstantColumn } from './constants.ts';
 import type { EncoderThread } from './csv/binary/encoder_thread.ts';
+import type { CsvOptions } from './csv/options.ts';
 import type { Reader } from './parquet/reader_process.ts';
 import type { Pool } from './pool.ts';
 import type { RowBytes } from './row_bytes.ts';
@@ -138,16 +139,6 @@ export interface FormatTools {
   readonly sorters: Pool<Reader> | null;
   /** Threads that encode large CSV files. */
   readonly encoders: Pool<EncoderThread>;
-}
-
-/** The options of a CSV: columns of `file_formats`. */
-export interface CsvOptions {
-  csv_delimiter: string;
-  csv_quote: string;
-  csv_escape: string;
-  csv_encoding: string;
-  csv_skip_header: boolean;
-  null_values: string[];
 }
 
 /** The connector's columns that control how its files are read. */

@@ -56,7 +56,7 @@ async function start(worker: WorkerContext, id: number, signal: AbortSignal): Pr
       .selectAll()
       .select([
         sql<number>`s3_connector_private.milliseconds(import_timeout)`.as('timeout_ms'),
-        sql<FileFormatRow>`row_to_json(s3_connector_private.format_of(connectors))`.as('format'),
+        sql<FileFormatRow>`s3_connector_private.reading_format(connectors)`.as('format'),
       ])
       .where('name', '=', request.connector_name)
       .executeTakeFirst(),

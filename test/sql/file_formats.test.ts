@@ -102,11 +102,11 @@ const REFUSALS: [columns: string, values: string, message: RegExp][] = [
   ['name, kind', "' x', 'csv'", /name must be 1 to 200 bytes long/],
   ['name, kind', "'x', 'xml'", /kind must be csv or parquet \(got: 'xml'\)/],
   ['name, kind', "'x', null", /kind must be given/],
-  ['name, kind, csv_delimiter', "'x', 'csv', '||'", /csv_delimiter must be one single-byte character/],
+  ['name, kind, csv_delimiter', "'x', 'csv', ''", /csv_delimiter must have 1 to 20 bytes/],
   [
     'name, kind, csv_quote',
     "'x', 'csv', ','",
-    /csv_quote must be one single-byte character other than csv_delimiter/,
+    /csv_quote must be one single-byte character that is not in csv_delimiter/,
   ],
   ['name, kind, csv_escape', "'x', 'csv', ''", /csv_escape/],
   ['name, kind, csv_encoding', "'x', 'csv', 'klingon'", /csv_encoding/],
@@ -116,6 +116,26 @@ const REFUSALS: [columns: string, values: string, message: RegExp][] = [
     `'x', 'csv', '{",a"}'`,
     /null_values must not contain a line break, csv_delimiter or csv_quote/,
   ],
+  ['name, kind, layout', "'x', 'csv', 'x'", /layout must be csv or text/],
+  [
+    'name, kind, layout, csv_delimiter',
+    "'x', 'csv', 'text', 'a'",
+    /csv_delimiter must not begin with a small letter/,
+  ],
+  ['name, kind, skip_lines', "'x', 'csv', -1", /skip_lines must be between 0 and 1000000/],
+  ['name, kind, skip_footer', "'x', 'csv', 2000", /skip_footer must be between 0 and 1000/],
+  ['name, kind, comment_prefix', "'x', 'csv', ''", /comment_prefix must have 1 to 20 bytes/],
+  ['name, kind, on_short_row', "'x', 'csv', 'cut'", /on_short_row must be fail or fill/],
+  ['name, kind, on_long_row', "'x', 'csv', 'fill'", /on_long_row must be fail or cut/],
+  ['name, kind, decimal_separator', "'x', 'csv', '·'", /decimal_separator must be a dot or a comma/],
+  [
+    'name, kind, thousands_separator',
+    "'x', 'csv', '.'",
+    /thousands_separator must be one character other than decimal_separator/,
+  ],
+  ['name, kind, date_format', "'x', 'csv', 'dd.mm.yyyy'", /date_format must be server, ISO, DMY/],
+  ['name, kind, column_names', "'x', 'csv', 'camel'", /column_names must be as_is or snake/],
+  ['name, kind, invalid_text', "'x', 'csv', 'drop'", /invalid_text must be fail or replace/],
 ];
 
 for (const [columns, values, message] of REFUSALS) {
