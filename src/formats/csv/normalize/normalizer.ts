@@ -35,6 +35,7 @@ interface FileRecord {
   raw: Buffer;
   line: number;
   normal: Buffer;
+  isHeader: boolean;
 }
 
 export class Normalizer {
@@ -102,7 +103,7 @@ export class Normalizer {
     if (this.#outputBytes > 0) yield this.#flush();
   }
 
-  /** Returns the next records as the file has them, and forgets them. */
+  /** Returns the next records after the header as the file has them, and forgets them. */
   take(count: number): Buffer[] {
     return this.#raws.splice(0, count);
   }
@@ -179,8 +180,8 @@ export class Normalizer {
     if (this.#rules.skipBlankLines && isBlank(raw)) return;
     const fields = this.#fieldsOf(record, start, line);
     const normal = this.#normalize(fields);
+    this.#held.push({ raw, line, normal, isHeader: this.#isHeader });
     this.#isHeader = false;
-    this.#held.push({ raw, line, normal });
     while (this.#held.length > this.#rules.skipFooter) this.#put(this.#held.shift()!);
   }
 
@@ -251,10 +252,10 @@ export class Normalizer {
     return value.subarray(0, unquoteInto(value, raw, bytes));
   }
 
-  #put({ raw, line, normal }: FileRecord): void {
+  #put({ raw, line, normal, isHeader }: FileRecord): void {
     this.fileLines.note(this.#line, line);
     this.#line += countBytes(normal, LF);
-    if (this.#options.sorting) this.#raws.push(Buffer.from(raw));
+    if (this.#options.sorting && !isHeader) this.#raws.push(Buffer.from(raw));
     this.#output.push(normal);
     this.#outputBytes += normal.length;
   }

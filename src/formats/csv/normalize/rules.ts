@@ -76,6 +76,7 @@ function isCopyCsv(rules: NormalizeRules, format: CsvOptions): boolean {
     !rules.replaceInvalidText &&
     format.decimal_separator === '.' &&
     format.thousands_separator === null &&
-    format.date_format === 'server'
+    format.date_format === 'server' &&
+    Object.values(format.date_formats).every((date) => date === 'server')
   );
 }
