@@ -1,9 +1,9 @@
 /** The type of one "attempt": one try at importing one file. */
-import type { ColumnMapping, Connector, File } from './db/schema.ts';
+import type { ColumnMapping, File, ReadConnector } from './db/schema.ts';
 
 export interface Attempt {
   file: File;
-  connector: Connector;
+  connector: ReadConnector;
   mappings: ColumnMapping[];
   /** The connector's import_timeout, in milliseconds. */
   timeoutMs: number;

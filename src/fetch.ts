@@ -2,7 +2,7 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { addAbortSignal, type Readable } from 'node:stream';
-import type { Connector } from './db/schema.ts';
+import type { ReadConnector } from './db/schema.ts';
 import { ConnectorError } from './errors.ts';
 import { type ByteRange, openRange, receiveRange, untilBroken } from './fetch/receive.ts';
 import { FILE_MODE, makeSpoolDirectory } from './fetch/spool_directory.ts';
@@ -40,7 +40,7 @@ export interface FetchOptions {
 /** Fetches an object of a connector, in the order that its format needs; see fetchObject. */
 export async function fetchFor(
   { config, sources, spoolDir }: WorkerContext,
-  connector: Connector,
+  connector: ReadConnector,
   object: SourceObject,
   { name, signal }: Pick<FetchOptions, 'name' | 'signal'>,
 ): Promise<Fetched> {
@@ -48,7 +48,7 @@ export async function fetchFor(
     spoolDir,
     name,
     maxFileBytes: connector.max_file_bytes,
-    tailBytes: FORMATS[connector.file_format].tailBytes,
+    tailBytes: FORMATS[connector.format.kind].tailBytes,
     fetchMs: config.timeouts.fetchMs,
     signal,
   });

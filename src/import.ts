@@ -91,7 +91,7 @@ function readParts(
   { connector, signal }: Attempt,
   spooled: SpooledFile,
 ): AsyncIterable<FilePart> {
-  return FORMATS[connector.file_format].parts(spooled, connector, worker, signal);
+  return FORMATS[connector.format.kind].parts(spooled, connector, worker, signal);
 }
 
 /** Makes the table if it is missing, and copies a part into it. Its errors name the part. */

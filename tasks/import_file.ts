@@ -48,7 +48,7 @@ async function runAttempt(worker: WorkerContext, attempt: Attempt, shutdown: Abo
   try {
     const { counts, backlog } = await importCurrentVersion(worker, attempt);
     const seconds = (performance.now() - startedAt) / 1000;
-    countImport(file, connector.file_format, { counts, seconds });
+    countImport(file, connector.format.kind, { counts, seconds });
     log.info('imported', { ...fields(file), rows: counts.imported });
     if (backlog) worker.backlogPolls.request(file.connector_name);
   } catch (error) {

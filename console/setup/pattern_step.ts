@@ -8,27 +8,21 @@ import type { Step, StepContext } from './step.ts';
 
 const PATTERN: Setting[] = [
   { column: 'pattern', label: 'Pattern', placeholder: 'sensors/**/*.csv' },
-  {
-    column: 'file_format',
-    label: 'Format',
-    options: [
-      ['csv', 'CSV'],
-      ['parquet', 'Parquet'],
-    ],
-  },
+  { column: 'file_format', label: 'Format' },
 ];
 
+const AS_FORMAT = ['', 'as the format says'] as const;
+
 const CSV: Setting[] = [
-  { column: 'csv_skip_header', label: 'The first line has the column names', isCheckbox: true },
+  {
+    column: 'csv_skip_header',
+    label: 'The first line has the column names',
+    options: [AS_FORMAT, ['true', 'yes'], ['false', 'no']],
+  },
   {
     column: 'csv_delimiter',
     label: 'Delimiter',
-    options: [
-      [',', 'comma ,'],
-      [';', 'semicolon ;'],
-      ['\t', 'tab'],
-      ['|', 'pipe |'],
-    ],
+    options: [AS_FORMAT, [',', 'comma ,'], [';', 'semicolon ;'], ['\t', 'tab'], ['|', 'pipe |']],
   },
   { column: 'csv_quote', label: 'Quote' },
   { column: 'csv_escape', label: 'Escape' },
@@ -47,7 +41,7 @@ export const patternStep: Step = {
   load: async ({ columns, draft }) => loadSettings(SETTINGS, columns, draft),
   async form(values, context) {
     return html`<p>Choose the files of the bucket. A worker lists the bucket and shows the files that match.</p>
-${settingFields(PATTERN, values, context.columns)}
+${settingFields(await withFormats(context, PATTERN), values, context.columns)}
 <details><summary>CSV format</summary>${settingFields(CSV, values, context.columns)}</details>
 ${await matchingFiles(context)}`;
   },
@@ -56,6 +50,14 @@ ${await matchingFiles(context)}`;
     sql`call s3_connector.preview(${draft!.name})`,
   ],
 };
+
+/** Offers the file formats of the database as choices. */
+async function withFormats({ db }: StepContext, settings: Setting[]): Promise<Setting[]> {
+  const formats = await db.rows<{ name: string }>(sql`
+    select name from s3_connector.file_formats order by builtin desc, name`);
+  const options = formats.map(({ name }) => [name, name] as const);
+  return settings.map((setting) => (setting.column === 'file_format' ? { ...setting, options } : setting));
+}
 
 async function matchingFiles({ db, draft }: StepContext): Promise<Html> {
   const files = await db.rows<{ key: string; size_bytes: string; last_modified: Date; total: string }>(sql`

@@ -21,7 +21,7 @@ comment on function s3_connector_private.validate_hive_columns(s3_connector.conn
 create or replace function s3_connector_private.validate_transform(c s3_connector.connectors)
 returns void language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
-  if c.transform is not null and c.file_format <> 'parquet' then
+  if c.transform is not null and (s3_connector_private.require_file_format(c.file_format)).kind <> 'parquet' then
     perform s3_connector_private.refuse_setting('transform', format('be null with file_format %s', c.file_format), c.transform,
       'Use column_mappings, generated columns, a trigger of the table, or on_import. Only Parquet is read by DuckDB, which runs transform.');
   end if;

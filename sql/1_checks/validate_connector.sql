@@ -35,7 +35,6 @@ comment on function s3_connector_private.validate_name(s3_connector.connectors, 
 create or replace function s3_connector_private.validate_words(c s3_connector.connectors)
 returns void language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
-  perform s3_connector_private.refuse_unless_one_of('file_format', c.file_format, '{csv,parquet}');
   perform s3_connector_private.refuse_unless_one_of('auth_method', c.auth_method, '{worker,anonymous,iam_role}');
   perform s3_connector_private.refuse_unless_one_of('match_columns_by', c.match_columns_by, '{name,position}');
   perform s3_connector_private.refuse_unless_one_of('on_unknown_column', c.on_unknown_column, '{fail,ignore}');
@@ -150,27 +149,7 @@ comment on function s3_connector_private.validate_access(s3_connector.connectors
 create or replace function s3_connector_private.validate_format(c s3_connector.connectors)
 returns void language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 begin
-  -- COPY's own rules: https://www.postgresql.org/docs/current/sql-copy.html
-  if octet_length(c.csv_delimiter) <> 1 or c.csv_delimiter in (e'\n', e'\r') then
-    perform s3_connector_private.refuse_setting('csv_delimiter', 'be one single-byte character, and no line break', c.csv_delimiter,
-      'For a tab, write e''\t''.');
-  end if;
-  if octet_length(c.csv_quote) <> 1 or c.csv_quote in (c.csv_delimiter, e'\n', e'\r') then
-    perform s3_connector_private.refuse_setting('csv_quote', 'be one single-byte character other than csv_delimiter, and no line break', c.csv_quote,
-      'For a file without quotes, give a character that it does not contain, such as e''\x01''.');
-  end if;
-  if octet_length(c.csv_escape) <> 1 or c.csv_escape in (e'\n', e'\r') then
-    perform s3_connector_private.refuse_setting('csv_escape', 'be one single-byte character, and no line break', c.csv_escape,
-      'Give the character that comes before a quote within quotes: " if quotes are doubled, \ if a backslash escapes them.');
-  end if;
-  if c.csv_null ~ e'[\n\r]' or position(c.csv_delimiter in c.csv_null) > 0 or position(c.csv_quote in c.csv_null) > 0 then
-    perform s3_connector_private.refuse_setting('csv_null', 'not contain a line break, csv_delimiter or csv_quote', c.csv_null,
-      'Examples: \N, NULL. With the default, an empty text, an unquoted empty field is null.');
-  end if;
-  if not s3_connector_private.is_encoding(c.csv_encoding) then
-    perform s3_connector_private.refuse_setting('csv_encoding', format('be an encoding that PostgreSQL can convert to %s', getdatabaseencoding()), c.csv_encoding,
-      'Examples: utf-8, utf-16, latin1, win1252, sjis. PostgreSQL''s manual lists all under "Character Set Support".');
-  end if;
+  perform s3_connector_private.validate_csv_options(s3_connector_private.format_of(c), 's3_connector.connectors');
   if not s3_connector_private.is_time_zone(c.time_zone) then
     perform s3_connector_private.refuse_setting('time_zone', 'be a time zone''s name, such as UTC or Europe/Berlin', c.time_zone,
       'List all time zones: select name from pg_timezone_names;');

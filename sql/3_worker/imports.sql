@@ -95,6 +95,13 @@ create or replace function s3_connector_private.milliseconds(duration interval)
 returns float8 language sql immutable parallel safe set search_path = pg_catalog, pg_temp as $$ select extract(epoch from duration)::float8 * 1000 $$;
 comment on function s3_connector_private.milliseconds(interval) is 'Returns an interval in milliseconds.';
 
+create or replace function s3_connector_private.with_format(c s3_connector.connectors)
+returns json language sql stable set search_path = pg_catalog, pg_temp as $$
+  select row_to_json(x) from (select c.*, s3_connector_private.reading_format(c) as format) x;
+$$;
+comment on function s3_connector_private.with_format(s3_connector.connectors) is
+  'Returns a connector with its file format, as the worker reads it.';
+
 create or replace function s3_connector_private.begin_import(
   file_id bigint, new_worker_id integer, live_attempts bigint[] default '{}'
 )
@@ -108,7 +115,7 @@ begin
   end if;
   -- A separate statement, so that it sees changes that were committed while start_attempt waited for the file.
   return query
-    select row_to_json(started), row_to_json(c), (
+    select row_to_json(started), s3_connector_private.with_format(c), (
       select coalesce(json_agg(m), '[]') from s3_connector.column_mappings m where m.connector_name = c.name
     ), s3_connector_private.milliseconds(c.import_timeout), s3_connector_private.import_token('attempt', started.attempt_id)
     from s3_connector.connectors c where c.name = started.connector_name;

@@ -7,15 +7,15 @@ comment on table s3_connector.connectors is 'One row per connector: a bucket, a 
 comment on column s3_connector.connectors.name is 'The connector''s name in functions and views; 1 to 200 bytes.';
 comment on column s3_connector.connectors.bucket is 'Name of the S3 bucket, without s3://, or the ARN or alias of an access point. With endpoint, any name that the server has. Directory buckets are not supported.';
 comment on column s3_connector.connectors.pattern is 'Glob over keys: data/*.csv (that folder), data/**/*.csv (also below it), ?, [a-z], {a,b}. A backslash escapes the next character.';
-comment on column s3_connector.connectors.file_format is 'csv or parquet. Compression (gzip, zip, zstd) is detected from the content.';
+comment on column s3_connector.connectors.file_format is 'Name of a row of file_formats: csv, parquet, another builtin one, or your own. Compression (gzip, zip, zstd) is detected from the content.';
 comment on column s3_connector.connectors.target_table is 'schema.table, or a table in public; quoted as in SQL. A view that takes inserts works, too.';
 comment on column s3_connector.connectors.region is 'Region of the bucket, such as eu-central-1. Null: the worker asks S3.';
 comment on column s3_connector.connectors.endpoint is 'URL of an S3-compatible server, which may have a path. The worker''s S3_ALLOWED_ENDPOINTS must contain its host and port. Null: AWS.';
 comment on column s3_connector.connectors.auth_method is 'worker: the worker''s AWS credentials. anonymous: none. iam_role: assume role_arn.';
 comment on column s3_connector.connectors.role_arn is 'ARN of the role to assume; only with auth_method iam_role. The external id is the worker''s PROJECT_ID/SERVICE_ID. check(name) shows it, with the policies that the role needs.';
 comment on column s3_connector.connectors.schedule is 'When to poll: five cron fields in UTC, or minute, hour, @always (each minute), @hourly, @daily, @weekly (Sundays), @monthly or @yearly.';
-comment on column s3_connector.connectors.csv_delimiter is 'COPY''s DELIMITER: one byte.';
-comment on column s3_connector.connectors.csv_quote is 'COPY''s QUOTE: one byte.';
+comment on column s3_connector.connectors.csv_delimiter is 'COPY''s DELIMITER. Null, here and in the other csv_ columns: as the file format says.';
+comment on column s3_connector.connectors.csv_quote is 'COPY''s QUOTE: one byte. Empty: the file has no quotes.';
 comment on column s3_connector.connectors.csv_escape is 'COPY''s ESCAPE: one byte, which comes before a quote within quotes.';
 comment on column s3_connector.connectors.csv_null is 'COPY''s NULL: the unquoted text that means null.';
 comment on column s3_connector.connectors.csv_encoding is 'COPY''s ENCODING, or utf-16, utf-16le or utf-16be.';
@@ -62,11 +62,38 @@ comment on column s3_connector.connectors.state is 'running or paused. Change it
 comment on column s3_connector.connectors.owner is 'The role that inserted the connector; set by the database, and cannot change. Imports run with its rights.';
 comment on column s3_connector.connectors.created_at is 'When the connector was inserted; set by the database.';
 
+comment on table s3_connector.file_formats is 'How files are written: one row per named format, which connectors name in file_format. Insert your own; the builtin ones belong to the connector.';
+comment on column s3_connector.file_formats.name is 'The format''s name; 1 to 200 bytes.';
+comment on column s3_connector.file_formats.kind is 'csv or parquet. The other options are those of a CSV.';
+comment on column s3_connector.file_formats.csv_delimiter is 'COPY''s DELIMITER, which may also be longer than one byte.';
+comment on column s3_connector.file_formats.csv_quote is 'COPY''s QUOTE: one byte. Empty: the file has no quotes.';
+comment on column s3_connector.file_formats.csv_escape is 'COPY''s ESCAPE: one byte, which comes before a quote within quotes.';
+comment on column s3_connector.file_formats.csv_encoding is 'COPY''s ENCODING, or utf-16, utf-16le or utf-16be.';
+comment on column s3_connector.file_formats.csv_skip_header is 'Whether the first line of each CSV names the columns.';
+comment on column s3_connector.file_formats.null_values is 'The unquoted texts that mean null, as COPY''s NULL. csv_null of a connector stands for a list of one.';
+comment on column s3_connector.file_formats.null_quoted is 'Whether a quoted value that is one of null_values is null, too: as in the lists of S3 Inventory, where all values are quoted.';
+comment on column s3_connector.file_formats.layout is 'csv: fields may be quoted. text: COPY''s text format, with backslash escapes and no quotes, as MySQL and Hive write it.';
+comment on column s3_connector.file_formats.skip_lines is 'How many lines at the start of a file are left out, before its header.';
+comment on column s3_connector.file_formats.skip_footer is 'How many rows at the end of a file are left out.';
+comment on column s3_connector.file_formats.comment_prefix is 'Lines that begin with it are left out. A line such as #Fields: date time names the columns of a file without a header. Null: none.';
+comment on column s3_connector.file_formats.skip_blank_lines is 'Whether lines of only spaces and tabs are left out. False: each is a row, as for COPY.';
+comment on column s3_connector.file_formats.on_short_row is 'fail or fill: what to do with a row that has too few fields. fill: the missing ones are null.';
+comment on column s3_connector.file_formats.on_long_row is 'fail or cut: what to do with a row that has too many fields. cut: the last ones are left out.';
+comment on column s3_connector.file_formats.decimal_separator is 'Between the whole digits of a number and its fraction: a dot or a comma.';
+comment on column s3_connector.file_formats.thousands_separator is 'Between groups of three digits, for example a dot, a space or an apostrophe. Null: none.';
+comment on column s3_connector.file_formats.date_format is 'How dates and times are written. server: as the database''s DateStyle says. ISO. DMY, MDY, YMD: three numbers in that order. epoch, epoch_ms, epoch_us, epoch_ns: seconds since 1970 in UTC, or parts of them.';
+comment on column s3_connector.file_formats.column_names is 'as_is: the names in the header. snake: lower case, with underscores, and a number for a name that occurs again.';
+comment on column s3_connector.file_formats.invalid_text is 'fail or replace: what to do with bytes that are no UTF-8, and with NUL. replace: the character U+FFFD stands for each.';
+comment on column s3_connector.file_formats.builtin is 'Whether the connector brings the format. Nobody can change such a format.';
+comment on column s3_connector.file_formats.owner is 'The role that inserted the format; set by the database. Only it may change the format.';
+
 comment on table s3_connector.column_mappings is 'Renames and types of file columns, per connector. Can be changed while the connector is paused.';
 comment on column s3_connector.column_mappings.connector_name is 'The connector.';
 comment on column s3_connector.column_mappings.source_column is 'The column''s name in the file.';
 comment on column s3_connector.column_mappings.target_column is 'The table''s column that it goes into. Null leaves it out.';
 comment on column s3_connector.column_mappings.data_type is 'The column''s type if the table is created. Null: the inferred one.';
+
+comment on column s3_connector.column_mappings.date_format is 'How dates and times of this column are written, as date_format of file_formats. Null: as the file format says.';
 
 comment on table s3_connector.files is 'One row per S3 object that a connector tracks, from enqueued to ended.';
 comment on column s3_connector.files.id is 'The value in file_id_column.';

@@ -64,7 +64,7 @@ select s3_connector_private.grant_to_groups('execute on all routines in schema s
 select s3_connector_private.grant_to_groups(
   'execute on function s3_connector.find_gaps(text, text, interval, timestamptz, timestamptz)', 's3_connector_reader');
 select s3_connector_private.grant_to_groups(
-  'insert, update, delete on s3_connector.connectors, s3_connector.column_mappings', 's3_connector_admin');
+  'insert, update, delete on s3_connector.connectors, s3_connector.column_mappings, s3_connector.file_formats', 's3_connector_admin');
 -- Functions that delete rows run with the caller's or the owner's rights (sql/2_lifecycle/undo.sql). The caller needs execute on the private
 -- functions in them, but must not be able to call those directly. So nobody gets usage on s3_connector_private, not
 -- even the login for imports: code that can be both that login and an owner would have both rights.

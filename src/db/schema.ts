@@ -1,5 +1,6 @@
 /** The types of the tables that the program queries. */
 import type { ColumnType, Generated, Selectable } from 'kysely';
+import type { CsvOptions } from '../formats/csv/options.ts';
 
 /** A timestamptz. It is read as Date, and written as Date or text. */
 type Timestamp = ColumnType<Date, Date | string, Date | string>;
@@ -23,19 +24,19 @@ export interface ConnectorsTable {
   name: string;
   bucket: string;
   pattern: string;
-  file_format: 'csv' | 'parquet';
+  file_format: string;
   target_table: string;
   region: string | null;
   endpoint: string | null;
   auth_method: Generated<'worker' | 'anonymous' | 'iam_role'>;
   role_arn: string | null;
   schedule: Generated<string>;
-  csv_delimiter: Generated<string>;
-  csv_quote: Generated<string>;
-  csv_escape: Generated<string>;
-  csv_null: Generated<string>;
-  csv_encoding: Generated<string>;
-  csv_skip_header: Generated<boolean>;
+  csv_delimiter: string | null;
+  csv_quote: string | null;
+  csv_escape: string | null;
+  csv_null: string | null;
+  csv_encoding: string | null;
+  csv_skip_header: boolean | null;
   time_zone: Generated<string>;
   match_columns_by: Generated<'name' | 'position'>;
   on_unknown_column: Generated<'fail' | 'ignore'>;
@@ -77,6 +78,12 @@ export interface ConnectorsTable {
   state: Generated<'running' | 'paused'>;
   owner: Generated<string>;
   created_at: Generated<Timestamp>;
+}
+
+/** A row of `s3_connector.file_formats`. */
+export interface FileFormatRow extends CsvOptions {
+  name: string;
+  kind: 'csv' | 'parquet';
 }
 
 export interface ColumnMappingsTable {
@@ -126,6 +133,8 @@ export interface Database {
 }
 
 export type Connector = Selectable<ConnectorsTable>;
+/** A connector whose files are read: with its file format, in which the connector's csv_* columns have replaced the format's own. */
+export type ReadConnector = Connector & { format: FileFormatRow };
 export type ColumnMapping = Selectable<ColumnMappingsTable>;
 export type File = Selectable<FilesTable>;
 export type Progress = Selectable<ProgressTable>;

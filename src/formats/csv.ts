@@ -5,19 +5,25 @@
 import { type Entry, type Limits, openEntries } from '../compression/entries.ts';
 import { limitsOf } from '../compression/limits.ts';
 import type { SpooledFile } from '../fetch/spooled_file.ts';
-import { readBatches } from './csv/batches.ts';
+import { type RecordBatch, type RecordsInFile, readBatches } from './csv/batches.ts';
 import { toCopyInputs } from './csv/binary/copies.ts';
 import { planSections } from './csv/binary/plan.ts';
 import type { Section, SectionPlan } from './csv/binary/sections.ts';
+import { snakeNames } from './csv/column_names.ts';
 import type { CsvDialect } from './csv/dialect.ts';
 import { columnName, inferColumns } from './csv/infer.ts';
+import { conversionsOf, guessingConversions } from './csv/normalize/conversions.ts';
+import { FileLines } from './csv/normalize/file_lines.ts';
+import type { Normalizer } from './csv/normalize/normalizer.ts';
+import { NORMAL, type NormalizeRules, rulesOf } from './csv/normalize/rules.ts';
+import type { CsvOptions } from './csv/options.ts';
 import { FirstBytes, otherKind, refuseWorkbook } from './csv/other_kinds.ts';
 import { refuseImplausible, takeSample } from './csv/plausible.ts';
 import { constantFields, rawInput } from './csv/raw.ts';
 import { type Header, limitRows, rewriteRecords } from './csv/records.ts';
 import type { RewriteOptions } from './csv/rewrite.ts';
 import { type RowRules, toRowBatch } from './csv/row_batch.ts';
-import { openAll, openHeader, openRows, type RowsSource } from './csv/rows.ts';
+import { openAll, openHeader, openRows, type Rows } from './csv/rows.ts';
 import type { RowsStart } from './csv/scanner.ts';
 import type {
   CopyInput,
@@ -66,7 +72,10 @@ class CsvPart implements FilePart {
   readonly #file: CsvFile;
   /** The entry's position in the file, from 0. */
   readonly #position: number;
-  readonly #source: RowsSource;
+  readonly #entry: Entry;
+  readonly #format: CsvOptions;
+  /** Null: COPY reads the file as it is. */
+  readonly #normalize: NormalizeRules | null;
   readonly #dialect: CsvDialect;
   readonly #maxRowBytes: number;
   readonly #maxRows: number | null;
@@ -78,19 +87,21 @@ class CsvPart implements FilePart {
     this.name = entry.name;
     this.#file = file;
     this.#position = position;
-    this.#dialect = toDialect(settings);
+    this.#entry = entry;
+    this.#format = settings.format;
+    this.#normalize = rulesOf(settings.format);
+    this.#dialect = toDialect(settings.format, this.#normalize !== null);
     this.#maxRowBytes = settings.max_row_bytes;
     this.#maxRows = settings.max_rows;
     this.#timeZone = settings.time_zone;
     this.#byPosition = settings.match_columns_by === 'position';
-    this.#source = { entry, dialect: this.#dialect, maxRowBytes: this.#maxRowBytes, signal: file.signal };
   }
 
   /** Reads the columns from the first record; returns false if the entry is empty. */
   async readFirst(): Promise<boolean> {
     const first = new FirstBytes();
     const kind = () => otherKind(first.bytes, this.#dialect.encoding);
-    const header = await openHeader(this.#source, first).catch((error) => {
+    const header = await openHeader(this.#source(this.#normalize), first).catch((error) => {
       throw kind() ?? error;
     });
     await close(header.rest);
@@ -99,19 +110,47 @@ class CsvPart implements FilePart {
     if (header.fields === null) return false;
     this.#header = header;
     this.columnCount = header.fields.length;
-    if (this.#dialect.header) {
-      this.columnNames = header.fields.map((name, position) => name || columnName(position));
-    }
+    this.columnNames = this.#namesOf(header.fields, header.normalizer);
     return true;
   }
 
   async refuseImplausible(): Promise<void> {
-    refuseImplausible(await takeSample(openAll(this.#source)), this.#dialect);
+    // Somebody has said in detail how a normalized file is written.
+    if (this.#normalize === null)
+      refuseImplausible(await takeSample(openAll(this.#source(null))), this.#dialect);
+  }
+
+  #namesOf(header: string[], normalizer: Normalizer | null): string[] | null {
+    const commented = normalizer?.columnNames ?? null;
+    const names = this.#dialect.header ? header : commented?.length === header.length ? commented : null;
+    if (this.#format.column_names === 'snake') return names && snakeNames(names);
+    return names?.map((name, position) => name || columnName(position)) ?? null;
+  }
+
+  #source(normalize: NormalizeRules | null) {
+    const { signal } = this.#file;
+    return { entry: this.#entry, dialect: this.#dialect, normalize, maxRowBytes: this.#maxRowBytes, signal };
+  }
+
+  /** Opens the rows for a plan. */
+  #openRows(plan: CopyPlan, options: { sorting?: boolean } = {}): Rows {
+    return openRows({ ...this.#source(this.#rulesFor(plan)), ...options });
+  }
+
+  #rulesFor(plan: CopyPlan): NormalizeRules | null {
+    const conversions = () => conversionsOf(plan, this.#format, this.columnNames);
+    return this.#normalize && { ...this.#normalize, columns: plan.width, conversions: conversions() };
   }
 
   async inferColumns(): Promise<FileColumn[] | null> {
     let bytes = 0;
-    const rows = openRows(this.#source);
+    const conversions = () => guessingConversions(this.#format, this.columnNames, this.columnCount);
+    const rules = this.#normalize && {
+      ...this.#normalize,
+      columns: this.columnCount,
+      conversions: conversions(),
+    };
+    const rows = openRows({ ...this.#source(rules), sorting: true }).bytes;
     const counted = async function* () {
       for await (const chunk of rows) {
         bytes += chunk.length;
@@ -129,24 +168,25 @@ class CsvPart implements FilePart {
 
   copyInputs(plan: CopyPlan): AsyncIterable<CopyInput> | Iterable<CopyInput> {
     const sections = this.#file.encoders && this.#planSections(plan);
-    return sections
-      ? toCopyInputs(this.#encode(sections, this.#file.encoders!), sections)
-      : [this.#rawInput(plan)];
+    if (!sections) return [this.#rawInput(plan)];
+    const fileLines = new FileLines();
+    return toCopyInputs(this.#encode(sections, this.#file.encoders!, fileLines), sections, fileLines);
   }
 
   /** Returns the whole part in CSV format. */
   #rawInput(plan: CopyPlan): CopyInput {
-    const rows = openRows(this.#source);
+    const { bytes, normalizer } = this.#openRows(plan);
     const { newline, lineOffset } = this.#rowsStart();
     const data = this.#isWhole(plan)
-      ? limitRows(rows, this.#dialect, {
+      ? limitRows(bytes, this.#dialect, {
           maxRowBytes: this.#maxRowBytes,
           maxRows: this.#maxRows,
           newline,
           lineOffset,
         })
-      : this.#rewrite(rows, plan, { newline, lineOffset });
-    return rawInput(data, this.#dialect, { newline, lineOf: (line) => lineOffset + line });
+      : this.#rewrite(bytes, plan, { newline, lineOffset });
+    const lineOf = (line: number) => inFile(normalizer?.fileLines, lineOffset + line);
+    return rawInput(data, this.#dialect, { newline, lineOf });
   }
 
   async *batches(plan: CopyPlan): AsyncGenerator<RowBatch> {
@@ -159,8 +199,10 @@ class CsvPart implements FilePart {
     const rules = { dialect: this.#dialect, newline: start.newline, maxRowBytes, expectedFields };
     const options = { ...start, maxRowBytes, expectedFields };
     let rows = 0;
-    for await (const records of readBatches(openRows(this.#source), this.#dialect, options)) {
-      const batch = toRowBatch(records, { ...rules, rewrite });
+    const { bytes, normalizer } = this.#openRows(plan, { sorting: true });
+    for await (const records of readBatches(bytes, this.#dialect, options)) {
+      const inFile = normalizer && recordsInFile(records, normalizer);
+      const batch = toRowBatch(inFile ? { ...records, inFile } : records, { ...rules, rewrite });
       rows += batch.rowsRead;
       checkRowLimit(rows, this.#maxRows);
       yield batch;
@@ -193,18 +235,20 @@ class CsvPart implements FilePart {
       start: this.#rowsStart(),
       timeZone: this.#timeZone,
       maxRowBytes: this.#maxRowBytes,
+      normalize: this.#rulesFor(plan),
     });
   }
 
   async *#encode(
     plan: SectionPlan,
     encoders: NonNullable<CsvFile['encoders']>,
+    fileLines: FileLines,
   ): AsyncGenerator<Section, undefined> {
     const { spooled, limits, signal } = this.#file;
     const encoder = await encoders.acquire(signal);
     try {
       let rows = 0;
-      for await (const section of encoder.read(spooled, { limits, entry: this.#position, plan })) {
+      for await (const section of encoder.read(spooled, { limits, entry: this.#position, plan }, fileLines)) {
         rows += section.rows;
         checkRowLimit(rows, this.#maxRows);
         yield section;
@@ -224,13 +268,28 @@ async function close(chunks: AsyncIterable<unknown>): Promise<void> {
   await chunks[Symbol.asyncIterator]().return?.();
 }
 
-function toDialect(settings: FormatSettings): CsvDialect {
+function toDialect(format: CsvOptions, isNormalized: boolean): CsvDialect {
+  const encoding = format.csv_encoding;
+  const header = format.csv_skip_header;
+  if (isNormalized) return { ...NORMAL, encoding, header };
   return {
-    delimiter: settings.csv_delimiter,
-    quote: settings.csv_quote,
-    escape: settings.csv_escape,
-    nullText: settings.csv_null,
-    encoding: settings.csv_encoding,
-    header: settings.csv_skip_header,
+    delimiter: format.csv_delimiter,
+    quote: format.csv_quote,
+    escape: format.csv_escape,
+    nullText: format.null_values[0]!,
+    encoding,
+    header,
+  };
+}
+
+function inFile(lines: FileLines | undefined, line: number): number {
+  return lines?.lineOf(line) ?? line;
+}
+
+/** Returns where a batch's records were in the file, and their bytes in it. */
+function recordsInFile({ lines, offsets }: RecordBatch, normalizer: Normalizer): RecordsInFile {
+  return {
+    lines: lines.map((line) => normalizer.fileLines.lineOf(line)),
+    raws: normalizer.take(offsets.length - 1),
   };
 }

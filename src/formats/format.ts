@@ -3,6 +3,7 @@ import type { SpooledFile } from '../fetch/spooled_file.ts';
 import type { TableColumn } from '../table/table.ts';
 import type { ConstantColumn } from './constants.ts';
 import type { EncoderThread } from './csv/binary/encoder_thread.ts';
+import type { CsvOptions } from './csv/options.ts';
 import type { Reader } from './parquet/reader_process.ts';
 import type { Pool } from './pool.ts';
 import type { RowBytes } from './row_bytes.ts';
@@ -150,12 +151,7 @@ export interface FormatTools {
 
 /** The connector's columns that control how its files are read. */
 export interface FormatSettings {
-  csv_delimiter: string;
-  csv_quote: string;
-  csv_escape: string;
-  csv_null: string;
-  csv_encoding: string;
-  csv_skip_header: boolean;
+  format: CsvOptions;
   match_columns_by: 'name' | 'position';
   time_zone: string;
   columnstore: boolean;

@@ -1,7 +1,9 @@
 /** The registry of file formats. A new format needs one line here. */
+
+import type { FileFormatRow } from '../db/schema.ts';
 import { csv } from './csv.ts';
 import type { FileFormat } from './format.ts';
 import { parquet } from './parquet.ts';
 
-/** By `connectors.file_format`. */
-export const FORMATS: Record<'csv' | 'parquet', FileFormat> = { csv, parquet };
+/** By `file_formats.kind`. */
+export const FORMATS: Record<FileFormatRow['kind'], FileFormat> = { csv, parquet };

@@ -1,6 +1,6 @@
 /** "Requests": calls that a worker answers. The caller waits for the answer, except for an undo. */
 import { type Kysely, sql } from 'kysely';
-import type { ColumnMapping, Connector, Database } from '../db/schema.ts';
+import type { ColumnMapping, Database, FileFormatRow, ReadConnector } from '../db/schema.ts';
 import { ConnectorError, locate } from '../errors.ts';
 import { log } from '../log.ts';
 import { defineTask, type TaskDefinition, type WorkerContext } from '../task.ts';
@@ -10,7 +10,7 @@ export const REQUEST_KINDS = ['check', 'preview', 'dry_run_file', 'audit', 'undo
 
 export interface Request {
   id: number;
-  connector: Connector;
+  connector: ReadConnector;
   mappings: ColumnMapping[];
   /** The second argument: the key of dry_run_file, undo_file or reimport_file. */
   argument: string | null;
@@ -54,7 +54,10 @@ async function start(worker: WorkerContext, id: number, signal: AbortSignal): Pr
     db
       .selectFrom('s3_connector.connectors')
       .selectAll()
-      .select(sql<number>`s3_connector_private.milliseconds(import_timeout)`.as('timeout_ms'))
+      .select([
+        sql<number>`s3_connector_private.milliseconds(import_timeout)`.as('timeout_ms'),
+        sql<FileFormatRow>`s3_connector_private.reading_format(connectors)`.as('format'),
+      ])
       .where('name', '=', request.connector_name)
       .executeTakeFirst(),
     db

@@ -60,7 +60,7 @@ export async function withFirstPart<T>(
 ): Promise<T> {
   const fetched = await fetchFor(worker, connector, object, { name: `request.${id}`, signal });
   try {
-    for await (const part of FORMATS[connector.file_format].parts(fetched.file, connector, worker, signal)) {
+    for await (const part of FORMATS[connector.format.kind].parts(fetched.file, connector, worker, signal)) {
       return await run(part);
     }
     return await run(null);

@@ -7,6 +7,7 @@ import { zipSync } from 'fflate';
 import { SpooledFile } from '../../src/fetch/spooled_file.ts';
 import type { EncoderThread } from '../../src/formats/csv/binary/encoder_thread.ts';
 import { csv } from '../../src/formats/csv.ts';
+import type { FormatSettings } from '../../src/formats/format.ts';
 import { Pool } from '../../src/formats/pool.ts';
 import { writeZip } from '../compression/zip_writer.ts';
 import { openWorld } from '../support/world.ts';
@@ -145,14 +146,30 @@ test('a small entry of a large archive is not given to a thread, which would rea
   await rm(path);
 });
 
-const SETTINGS = {
-  csv_delimiter: ',',
-  csv_quote: '"',
-  csv_escape: '"',
-  csv_null: '',
-  csv_encoding: 'utf-8',
-  match_columns_by: 'name' as const,
-  csv_skip_header: true,
+const SETTINGS: FormatSettings = {
+  format: {
+    csv_delimiter: ',',
+    csv_quote: '"',
+    csv_escape: '"',
+    csv_encoding: 'utf-8',
+    csv_skip_header: true,
+    null_values: [''],
+    null_quoted: false,
+    layout: 'csv',
+    skip_lines: 0,
+    skip_footer: 0,
+    comment_prefix: null,
+    skip_blank_lines: false,
+    on_short_row: 'fail',
+    on_long_row: 'fail',
+    decimal_separator: '.',
+    thousands_separator: null,
+    date_format: 'server',
+    column_names: 'as_is',
+    invalid_text: 'fail',
+    date_formats: {},
+  },
+  match_columns_by: 'name',
   time_zone: 'UTC',
   columnstore: false,
   transform: null,

@@ -14,6 +14,16 @@ export interface RecordBatch {
   lines: number[];
   /** The number of fields of each ragged record, by the record's index. */
   ragged: Map<number, number>;
+  /** If the file is normalized. */
+  inFile?: RecordsInFile;
+}
+
+/** What a normalized file's records are in the file. */
+export interface RecordsInFile {
+  /** The line of the file for each of the batch's `lines`. */
+  lines: number[];
+  /** The bytes of each record, without its line end. */
+  raws: Buffer[];
 }
 
 /**

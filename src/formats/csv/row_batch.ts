@@ -67,14 +67,14 @@ function group(groups: Map<number, number[]>, fields: number): number[] {
 
 function* refusalsOf(batch: RecordBatch, refused: Refused[], { dialect }: RowRules): Generator<Refusal> {
   for (const { record, reason } of refused) {
-    const raw = decodeRow(bytesOf(batch, record), dialect.encoding);
-    yield { line: batch.lines[record]!, column: null, reason, raw };
+    const raw = decodeRow(rawOf(batch, record), dialect.encoding);
+    yield { line: lineOf(batch, record), column: null, reason, raw };
   }
 }
 
 function rowSet(batch: RecordBatch, records: number[], rules: RowRules): RowSet {
   const { dialect, newline, rewrite } = rules;
-  const lines = records.map((record) => batch.lines[record]!);
+  const fileLines = records.map((record) => lineOf(batch, record));
   return {
     count: records.length,
     copyInput: (start, end, without = []) => {
@@ -86,9 +86,9 @@ function rowSet(batch: RecordBatch, records: number[], rules: RowRules): RowSet 
         lineOf,
       });
     },
-    rowAt: (line) => lastAtMost(lines, line, lines.length - 1),
-    line: (row) => lines[row]!,
-    raw: (row) => decodeRow(bytesOf(batch, records[row]!), dialect.encoding),
+    rowAt: (line) => lastAtMost(fileLines, line, fileLines.length - 1),
+    line: (row) => fileLines[row]!,
+    raw: (row) => decodeRow(rawOf(batch, records[row]!), dialect.encoding),
   };
 }
 
@@ -119,6 +119,16 @@ function encodingProbe(batch: RecordBatch, records: number[], { dialect, newline
   return headerInput(Buffer.concat(bytes), dialect, { newline, lineOf: (line) => line });
 }
 
+/** The line of the file on which a record starts. */
+function lineOf(batch: RecordBatch, record: number): number {
+  return (batch.inFile?.lines ?? batch.lines)[record]!;
+}
+
+/** The bytes of a record in the file. */
+function rawOf(batch: RecordBatch, record: number): Buffer {
+  return batch.inFile?.raws[record] ?? bytesOf(batch, record);
+}
+
 function bytesOf({ bytes, offsets }: RecordBatch, record: number): Buffer {
   return bytes.subarray(offsets[record], offsets[record + 1]);
 }
@@ -139,15 +149,16 @@ function joined({ bytes, offsets }: RecordBatch, records: number[]): Buffer {
 }
 
 /** Maps a line of some records to the file's line, both from 1. */
-function lineIn({ lines }: RecordBatch, records: number[], line: number): number {
+function lineIn(batch: RecordBatch, records: number[], line: number): number {
+  const { lines } = batch;
   let left = line;
   for (const record of records) {
     const height = lines[record + 1]! - lines[record]!;
-    if (left <= height) return lines[record]! + left - 1;
+    if (left <= height) return lineOf(batch, record) + left - 1;
     left -= height;
   }
   // The last line of a file may have no line end.
-  return lines[records.at(-1)!]!;
+  return lineOf(batch, records.at(-1)!);
 }
 
 /** Returns the refusal's reason; undefined if no NUL byte of the record is a character of its own. */
@@ -156,7 +167,7 @@ function reasonOfNul(batch: RecordBatch, record: number, rules: RowRules): strin
   if (!bytes.includes(0)) return undefined;
   const scanner = new RecordScanner(dialectBytes(rules.dialect), {
     maxRowBytes: rules.maxRowBytes,
-    lineOffset: batch.lines[record]! - 1,
+    lineOffset: lineOf(batch, record) - 1,
     newline: rules.newline,
     fields: 'count',
   });
@@ -171,7 +182,7 @@ function reasonOfNul(batch: RecordBatch, record: number, rules: RowRules): strin
 }
 
 function reasonOfRagged(batch: RecordBatch, record: number, rules: RowRules, fields: number): string {
-  return raggedRow(batch.lines[record]!, rules.expectedFields, fields).message;
+  return raggedRow(lineOf(batch, record), rules.expectedFields, fields).message;
 }
 
 function refuseEndMarker(batch: RecordBatch, { newline }: RowRules): void {
@@ -180,6 +191,6 @@ function refuseEndMarker(batch: RecordBatch, { newline }: RowRules): void {
     const record = lastAtMost(batch.offsets, at, batch.offsets.length - 2);
     const bytes = bytesOf(batch, record);
     if (bytes.equals(END_MARKER) || bytes.equals(Buffer.concat([END_MARKER, end])))
-      throw endMarkerFound(batch.lines[record]!);
+      throw endMarkerFound(lineOf(batch, record));
   }
 }

@@ -3,38 +3,65 @@ import { addAbortSignal } from 'node:stream';
 import type { Entry } from '../../compression/entries.ts';
 import type { CsvDialect } from './dialect.ts';
 import { toScannable, withoutMark } from './encoding.ts';
+import { Normalizer } from './normalize/normalizer.ts';
+import type { NormalizeRules } from './normalize/rules.ts';
 import type { FirstBytes } from './other_kinds.ts';
 import { type Header, readHeader } from './records.ts';
 
 /** An entry of a file, and how to read it. */
 export interface RowsSource {
   entry: Entry;
+  /** Of the file, or of its normal form. */
   dialect: CsvDialect;
+  /** Null: COPY reads the file as it is. */
+  normalize: NormalizeRules | null;
   maxRowBytes: number;
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
+  /** Passes records on that are bad with any values, so that they can be sorted out. */
+  sorting?: boolean;
+}
+
+/** The bytes of an entry's rows. */
+export interface Rows {
+  bytes: AsyncGenerator<Buffer>;
+  normalizer: Normalizer | null;
 }
 
 /**
  * Returns the entry's first record, and the bytes after it.
  * @param first gets the entry's first bytes, also if this fails
  */
-export function openHeader(source: RowsSource, first?: FirstBytes): Promise<Header> {
-  return readHeader(scannable(source, first), source.dialect, source.maxRowBytes);
+export async function openHeader(
+  source: RowsSource,
+  first?: FirstBytes,
+): Promise<Header & Pick<Rows, 'normalizer'>> {
+  const { bytes, normalizer } = scannable(source, first);
+  return { ...(await readHeader(bytes, source.dialect, source.maxRowBytes)), normalizer };
 }
 
 /** Yields all bytes except a byte order mark. */
 export function openAll(source: RowsSource): AsyncIterable<Buffer> {
-  return withoutMark(scannable(source), source.dialect.encoding);
+  return withoutMark(scannable(source).bytes, source.dialect.encoding);
 }
 
-/** Yields the bytes after the header; without one, all bytes except a byte order mark. */
-export async function* openRows(source: RowsSource): AsyncGenerator<Buffer> {
-  if (source.dialect.header) yield* (await openHeader(source)).rest;
-  else yield* openAll(source);
+/** Returns the bytes after the header; without one, all bytes except a byte order mark. */
+export function openRows(source: RowsSource): Rows {
+  const { bytes, normalizer } = scannable(source);
+  const rows = async function* () {
+    if (source.dialect.header) yield* (await readHeader(bytes, source.dialect, source.maxRowBytes)).rest;
+    else yield* withoutMark(bytes, source.dialect.encoding);
+  };
+  return { bytes: rows(), normalizer };
 }
 
-function scannable({ entry, dialect, signal }: RowsSource, first?: FirstBytes): AsyncIterable<Buffer> {
-  const bytes = entry.open();
-  const chunks = signal ? addAbortSignal(signal, bytes) : bytes;
-  return toScannable(first ? first.watch(chunks) : chunks, dialect.encoding);
+function scannable(
+  { entry, dialect, normalize, maxRowBytes, signal, sorting = false }: RowsSource,
+  first?: FirstBytes,
+): { bytes: AsyncIterable<Buffer>; normalizer: Normalizer | null } {
+  const opened = entry.open();
+  const chunks = signal ? addAbortSignal(signal, opened) : opened;
+  const bytes = toScannable(first ? first.watch(chunks) : chunks, dialect.encoding);
+  if (normalize === null) return { bytes, normalizer: null };
+  const normalizer = new Normalizer(normalize, { maxRowBytes, sorting });
+  return { bytes: normalizer.read(bytes), normalizer };
 }

@@ -2,8 +2,9 @@
  * The "record scanner" finds records and fields in CSV bytes by the rules of COPY ... (FORMAT csv): CopyReadLineText and
  * CopyReadAttributesCSV in PostgreSQL's src/backend/commands/copyfromparse.c.
  */
-import { ConnectorError } from '../../errors.ts';
+import type { ConnectorError } from '../../errors.ts';
 import type { DialectBytes } from './dialect.ts';
+import { mixedNewlines, type Newline, nulCharacter, rowTooLarge, unterminatedQuote } from './scan_errors.ts';
 
 /** A field ended at a delimiter. */
 export const FIELD_END = 0;
@@ -13,8 +14,7 @@ export const RECORD_END = 1;
 export const CHUNK_END = 2;
 export type Stop = typeof FIELD_END | typeof RECORD_END | typeof CHUNK_END;
 
-/** How records end. COPY learns it from the first record, and refuses any other line end after it. */
-export type Newline = 'lf' | 'crlf' | 'cr';
+export type { Newline };
 
 const NEWLINES: Record<Newline, Buffer> = {
   lf: Buffer.from('\n'),
@@ -226,13 +226,7 @@ export class RecordScanner {
     this.load(new Uint8Array(0));
     this.start = 0;
     if (this.#pending === AFTER_CR) return this.#endRecord(0, 0, false);
-    if (this.#inQuote) {
-      throw new ConnectorError(
-        'unterminated_quote',
-        `the row that starts at line ${this.#recordLine} has a quote that is never closed`,
-        { hint: "Check the file's end, or the connector's csv_quote and csv_escape." },
-      );
-    }
+    if (this.#inQuote) throw unterminatedQuote(this.#recordLine);
     return this.#sizeBefore === 0 ? CHUNK_END : this.#closeRecord(0, 0);
   }
 
@@ -277,30 +271,14 @@ export class RecordScanner {
   }
 
   #tooLarge(size: number): ConnectorError {
-    return new ConnectorError(
-      'row_too_large',
-      `the row that starts at line ${this.#recordLine} is longer than the ${this.#maxRowBytes} bytes allowed: ${size} bytes up to here`,
-      { hint: 'Look for a quote that is never closed, or increase max_row_bytes of the connector.' },
-    );
+    return rowTooLarge(this.#recordLine, size, this.#maxRowBytes);
   }
 
   #nul(): ConnectorError {
-    return new ConnectorError(
-      'nul_character',
-      `NUL character at line ${this.#physicalLine()}, field ${this.field + 1}: text in PostgreSQL cannot hold it`,
-      {
-        line: this.#recordLine,
-        hint: 'Remove the NUL characters from the file, or set csv_encoding of the connector if the file is UTF-16.',
-      },
-    );
+    return nulCharacter(this.#physicalLine(), this.#recordLine, this.field + 1);
   }
 
   #mixed(found: Newline): ConnectorError {
-    const names = { lf: 'a line feed', crlf: 'carriage return and line feed', cr: 'a carriage return' };
-    return new ConnectorError(
-      'mixed_newlines',
-      `expected every row to end with ${names[this.newline ?? found]} as the first does, got ${names[found]} at line ${this.#physicalLine()}`,
-      { hint: 'Quote fields that contain a newline, and write all line ends alike.' },
-    );
+    return mixedNewlines(this.#physicalLine(), this.newline ?? found, found);
   }
 }

@@ -3,6 +3,7 @@
 import type { CopyInput } from '../../format.ts';
 import { asBinaryFile } from '../../pg_binary/frame.ts';
 import type { RowBytes } from '../../row_bytes.ts';
+import type { FileLines } from '../normalize/file_lines.ts';
 import { rawInput } from '../raw.ts';
 import { LineMap } from './line_map.ts';
 import type { Section, SectionPlan } from './sections.ts';
@@ -11,6 +12,7 @@ import type { Section, SectionPlan } from './sections.ts';
 export async function* toCopyInputs(
   sections: AsyncGenerator<Section>,
   { dialect, newline }: Pick<SectionPlan, 'dialect' | 'newline'>,
+  fileLines: FileLines,
 ): AsyncGenerator<CopyInput> {
   try {
     let next = await sections.next();
@@ -27,7 +29,7 @@ export async function* toCopyInputs(
         }
         return rows;
       };
-      const lineOf = (line: number) => lines.lineOf(line);
+      const lineOf = (line: number) => fileLines.lineOf(lines.lineOf(line));
       yield kind === 'raw' ? rawInput(data(), dialect, { newline, lineOf }) : binaryInput(data(), lineOf);
     }
   } finally {

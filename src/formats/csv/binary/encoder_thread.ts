@@ -7,6 +7,7 @@ import type { SpooledFile } from '../../../fetch/spooled_file.ts';
 import { rowsDoNotAddUp } from '../../../reconcile.ts';
 import { Channel } from '../../channel.ts';
 import type { PoolMember } from '../../pool.ts';
+import type { FileLines } from '../normalize/file_lines.ts';
 import type { ReadRequest, ThreadAnswer, ThreadRequest } from './protocol.ts';
 import type { Section } from './sections.ts';
 
@@ -47,11 +48,13 @@ export class EncoderThread implements PoolMember {
 
   /**
    * Yields the sections of one entry of the file.
+   * @param fileLines gets the file's lines of a normalized file, before the section that needs them
    * @throws ConnectorError as `readSections`, the failure of the download, and `encoder_crashed`
    */
   async *read(
     file: SpooledFile,
     request: Pick<ReadRequest, 'limits' | 'entry' | 'plan'>,
+    fileLines: FileLines,
   ): AsyncGenerator<Section> {
     const notify = () => {
       // The bytes that the thread waits for will not come.
@@ -61,7 +64,7 @@ export class EncoderThread implements PoolMember {
     await file.onDisk();
     const stopNotifying = file.onChange(notify);
     try {
-      yield* this.#sections(file, { type: 'read', file: file.state, ...request });
+      yield* this.#sections(file, { type: 'read', file: file.state, ...request }, fileLines);
     } catch (error) {
       throw file.failure ?? error;
     } finally {
@@ -69,7 +72,7 @@ export class EncoderThread implements PoolMember {
     }
   }
 
-  async *#sections(file: SpooledFile, request: ReadRequest): AsyncGenerator<Section> {
+  async *#sections(file: SpooledFile, request: ReadRequest, fileLines: FileLines): AsyncGenerator<Section> {
     let rows = 0;
     for await (const answer of injectFault('sections', this.#channel.ask(request))) {
       if (answer.type === 'done') {
@@ -78,6 +81,7 @@ export class EncoderThread implements PoolMember {
       }
       if (answer.type === 'refused') throw new ConnectorError(answer.code, answer.message, answer.options);
       file.want(answer.wanted);
+      fileLines.add(answer.jumps);
       rows += answer.section.rows;
       yield answer.section;
       countDiscardedBytes(answer.section.data.length);

@@ -3,6 +3,7 @@ import { toBinaryFields } from '../../constants.ts';
 import type { CopyPlan } from '../../format.ts';
 import { kindOf, type ValueKind } from '../../pg_binary/kinds.ts';
 import { type CsvDialect, copyEncoding } from '../dialect.ts';
+import type { NormalizeRules } from '../normalize/rules.ts';
 import { constantFields } from '../raw.ts';
 import type { RowsStart } from '../scanner.ts';
 import type { SectionPlan } from './sections.ts';
@@ -13,6 +14,7 @@ export interface Encodable {
   start: RowsStart;
   timeZone: string;
   maxRowBytes: number;
+  normalize: NormalizeRules | null;
 }
 
 /**
@@ -20,7 +22,7 @@ export interface Encodable {
  * a column's type has no encoder.
  */
 export function planSections(plan: CopyPlan, part: Encodable): SectionPlan | null {
-  const { dialect, start, timeZone, maxRowBytes } = part;
+  const { dialect, start, timeZone, maxRowBytes, normalize } = part;
   const newline = start.newline ?? null;
   if (!plan.splittable || newline === null || newline === 'cr' || copyEncoding(dialect) !== 'UTF8')
     return null;
@@ -40,5 +42,6 @@ export function planSections(plan: CopyPlan, part: Encodable): SectionPlan | nul
     lineOffset: start.lineOffset ?? 0,
     newline,
     maxRowBytes,
+    normalize,
   };
 }

@@ -4,6 +4,7 @@ import type { BinaryFields } from '../../constants.ts';
 import { putterOf, type ValueKind } from '../../pg_binary/kinds.ts';
 import { CountedRows, type RowBytes } from '../../row_bytes.ts';
 import { type CsvDialect, dialectBytes } from '../dialect.ts';
+import type { NormalizeRules } from '../normalize/rules.ts';
 import { limitRows, rewriteRecords } from '../records.ts';
 import { type Newline, RECORD_END, RecordScanner } from '../scanner.ts';
 import { type EncodedRows, FULL, NOT_SURE, RowEncoder } from './row_encoder.ts';
@@ -20,6 +21,8 @@ export interface SectionPlan {
   newline: Exclude<Newline, 'cr'>;
   /** In bytes, the record's end not counted. */
   maxRowBytes: number;
+  /** How the file is normalized before; null: not at all. */
+  normalize: NormalizeRules | null;
 }
 
 export type Section = RawSection | BinarySection;

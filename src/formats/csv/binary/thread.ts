@@ -3,6 +3,7 @@ import { parentPort } from 'node:worker_threads';
 import { openEntries } from '../../../compression/entries.ts';
 import { ConnectorError, locate } from '../../../errors.ts';
 import { SpooledFile } from '../../../fetch/spooled_file.ts';
+import type { LineJump } from '../normalize/file_lines.ts';
 import { openRows } from '../rows.ts';
 import type { ReadRequest, ThreadAnswer, ThreadRequest } from './protocol.ts';
 import { readSections, type Section } from './sections.ts';
@@ -31,24 +32,27 @@ parentPort!.on('message', (request: ThreadRequest) => {
 
 /** Sends the sections of an entry; returns the number of rows. */
 async function read(request: ReadRequest): Promise<number> {
-  const { dialect, maxRowBytes } = request.plan;
+  const { dialect, normalize, maxRowBytes } = request.plan;
   credit = WINDOW;
   file = new SpooledFile(request.file);
   let position = 0;
   let sent = 0;
   for await (const entry of openEntries(file, request.limits)) {
     if (position++ !== request.entry) continue;
-    const rows = openRows({ entry, dialect, maxRowBytes });
-    for await (const section of readSections(rows, request.plan)) {
+    const { bytes, normalizer } = openRows({ entry, dialect, normalize, maxRowBytes });
+    let jumps = 0;
+    for await (const section of readSections(bytes, request.plan)) {
       sent += section.rows;
-      await send(section);
+      const more = normalizer?.fileLines.since(jumps) ?? [];
+      jumps += more.length;
+      await send(section, more);
     }
     break;
   }
   return sent;
 }
 
-async function send(section: Section): Promise<void> {
+async function send(section: Section, jumps: LineJump[]): Promise<void> {
   while (credit === 0) {
     await new Promise<void>((resolve) => {
       creditGiven = resolve;
@@ -57,7 +61,7 @@ async function send(section: Section): Promise<void> {
   credit -= 1;
   const transfer = [section.data.buffer];
   if (section.kind === 'binary' && section.lines) transfer.push(section.lines.buffer);
-  answer({ type: 'section', section, wanted: file?.wanted ?? 0 }, transfer);
+  answer({ type: 'section', section, jumps, wanted: file?.wanted ?? 0 }, transfer);
 }
 
 function refusal(error: unknown): ThreadAnswer {

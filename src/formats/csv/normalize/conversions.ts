@@ -1,0 +1,50 @@
+/** Decides how the values of each column are converted: by the file's format and the type of the table's column. */
+import type { CopyPlan } from '../../format.ts';
+import type { CsvOptions, DateFormat } from '../options.ts';
+import type { ConvertValue } from './values.ts';
+
+const NUMBERS = ['smallint', 'integer', 'bigint', 'real', 'double precision', 'numeric'];
+const TIMES = ['date', 'timestamp without time zone', 'timestamp with time zone'];
+
+/** Returns the conversion of each field of a record. */
+export function conversionsOf(
+  { columns }: CopyPlan,
+  format: CsvOptions,
+  names: string[] | null,
+): (ConvertValue | null)[] {
+  const conversions: (ConvertValue | null)[] = [];
+  for (const { position, target } of columns) {
+    conversions[position] = NUMBERS.includes(target.baseType)
+      ? numberConversion(format)
+      : TIMES.includes(target.baseType)
+        ? timeConversion(dateFormatOf(format, names?.[position]))
+        : null;
+  }
+  return Array.from(conversions, (conversion) => conversion ?? null);
+}
+
+/** Returns the conversion of each field while the types are not known. */
+export function guessingConversions(
+  format: CsvOptions,
+  names: string[] | null,
+  count: number,
+): (ConvertValue | null)[] {
+  const number = numberConversion(format);
+  return Array.from({ length: count }, (_, position) => {
+    const time = timeConversion(dateFormatOf(format, names?.[position]));
+    return number || time ? { what: 'either', number, time } : null;
+  });
+}
+
+function dateFormatOf(format: CsvOptions, name: string | undefined): DateFormat {
+  const own = name !== undefined && Object.hasOwn(format.date_formats, name);
+  return own ? format.date_formats[name]! : format.date_format;
+}
+
+function numberConversion({ decimal_separator: decimal, thousands_separator: thousands }: CsvOptions) {
+  return decimal === '.' && thousands === null ? null : { what: 'number' as const, decimal, thousands };
+}
+
+function timeConversion(format: DateFormat) {
+  return format === 'server' ? null : { what: 'time' as const, format };
+}

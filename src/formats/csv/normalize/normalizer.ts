@@ -1,0 +1,291 @@
+/** Rewrites the records of a file as COPY's CSV, and remembers on which lines of the file they were. */
+import { isUtf8, leadBytes } from '../encoding.ts';
+import { unquoteInto } from '../fields.ts';
+import { raggedRow } from '../rewrite.ts';
+import { mixedNewlines, nulCharacter, rowTooLarge, unterminatedQuote } from '../scan_errors.ts';
+import type { Newline } from '../scanner.ts';
+import { FileLines } from './file_lines.ts';
+import { NORMAL, type NormalizeRules } from './rules.ts';
+import { INCOMPLETE, type Layout, type SplitRecord, splitRecord, UNTERMINATED } from './split.ts';
+import { unescapeText } from './text_escapes.ts';
+import { convertValue } from './values.ts';
+
+const LF = 0x0a;
+const CR = 0x0d;
+const NO_BYTES: Buffer = Buffer.alloc(0);
+const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
+const QUOTE = Buffer.from(NORMAL.quote);
+const DELIMITER = Buffer.from(NORMAL.delimiter);
+const RECORD_END = Buffer.from('\n');
+/** How many bytes are gathered before they are passed on. */
+const CHUNK_BYTES = 64 * 1024;
+/** What a comment of the W3C's extended log format begins with, if it names the columns: https://www.w3.org/TR/WD-logfile.html */
+const FIELDS = 'Fields:';
+
+export interface NormalizeOptions {
+  /** In bytes, without the record's line end. */
+  maxRowBytes: number;
+  /** Passes records on that have a wrong number of fields or a NUL, and keeps each as the file has it, for `take`. */
+  sorting?: boolean;
+}
+
+/** A record of a file that is normalized. */
+interface FileRecord {
+  /** Its bytes in the file, without the line end. */
+  raw: Buffer;
+  line: number;
+  normal: Buffer;
+  isHeader: boolean;
+}
+
+export class Normalizer {
+  readonly fileLines = new FileLines();
+  /** The columns that a comment names; null if none did. */
+  columnNames: string[] | null = null;
+
+  readonly #rules: NormalizeRules;
+  readonly #options: NormalizeOptions;
+  readonly #layout: Layout;
+  readonly #nulls: Buffer[];
+  readonly #comment: Buffer | null;
+  readonly #isUtf8: boolean;
+  #bytes: Buffer = NO_BYTES;
+  #at = 0;
+  #atEnd = false;
+  #isStart = true;
+  #linesToSkip: number;
+  #newline: Newline | null = null;
+  /** The lines on which the next record starts, in the file and in its normal form. */
+  #fileLine = 1;
+  #line = 1;
+  #isHeader: boolean;
+  /** The last records, which may be the footer. */
+  #held: FileRecord[] = [];
+  #raws: Buffer[] = [];
+  #output: Buffer[] = [];
+  #outputBytes = 0;
+
+  constructor(rules: NormalizeRules, options: NormalizeOptions) {
+    this.#rules = rules;
+    this.#options = options;
+    const byteOf = (text: string) => (text === '' ? -1 : text.charCodeAt(0));
+    const isText = rules.layout === 'text';
+    const leads = new Uint8Array(256);
+    for (const lead of leadBytes(rules.encoding)) leads[lead] = 1;
+    this.#layout = {
+      text: isText,
+      delimiter: Buffer.from(rules.delimiter),
+      quote: isText ? -1 : byteOf(rules.quote),
+      escape: isText ? -1 : byteOf(rules.escape),
+      leads,
+    };
+    this.#nulls = rules.nullValues.map((text) => Buffer.from(text));
+    this.#comment = rules.commentPrefix === null ? null : Buffer.from(rules.commentPrefix);
+    this.#isUtf8 = isUtf8(rules.encoding);
+    this.#linesToSkip = rules.skipLines;
+    this.#isHeader = rules.header;
+  }
+
+  /**
+   * Yields the normalized records.
+   * @param chunks as `toScannable` returns them
+   * @throws ConnectorError as `RecordScanner`, and `ragged_row`
+   */
+  async *read(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    const text = this.#rules.replaceInvalidText && this.#isUtf8 ? replaceInvalid(chunks) : chunks;
+    for await (const chunk of text) {
+      this.#append(chunk);
+      while (this.#takeNext());
+      if (this.#outputBytes >= CHUNK_BYTES) yield this.#flush();
+    }
+    this.#atEnd = true;
+    while (this.#takeNext());
+    if (this.#outputBytes > 0) yield this.#flush();
+  }
+
+  /** Returns the next records after the header as the file has them, and forgets them. */
+  take(count: number): Buffer[] {
+    return this.#raws.splice(0, count);
+  }
+
+  #append(chunk: Buffer): void {
+    const rest = this.#bytes.subarray(this.#at);
+    this.#bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    this.#at = 0;
+  }
+
+  /** Takes a line or a record; returns false if more bytes are needed. */
+  #takeNext(): boolean {
+    if (this.#isStart && !this.#skipMark()) return false;
+    if (this.#at >= this.#bytes.length) return false;
+    if (this.#linesToSkip > 0) {
+      if (this.#takeLine() === null) return false;
+      this.#linesToSkip -= 1;
+      return true;
+    }
+    const comment = this.#comment;
+    if (comment) {
+      const start = this.#bytes.subarray(this.#at, this.#at + comment.length);
+      if (start.length < comment.length && !this.#atEnd) return false;
+      if (start.equals(comment)) return this.#takeComment(comment.length);
+    }
+    const record = splitRecord(this.#bytes, this.#at, this.#layout, this.#atEnd);
+    if (record === UNTERMINATED) throw unterminatedQuote(this.#fileLine);
+    this.#checkSize(record === INCOMPLETE ? this.#bytes.length : record.end);
+    if (record === INCOMPLETE) return false;
+    this.#takeRecord(record);
+    return true;
+  }
+
+  #skipMark(): boolean {
+    if (this.#bytes.length < BYTE_ORDER_MARK.length && !this.#atEnd) return false;
+    this.#isStart = false;
+    if (this.#isUtf8 && this.#bytes.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK))
+      this.#at = BYTE_ORDER_MARK.length;
+    return true;
+  }
+
+  /** Takes the bytes up to the next line end, quoted or not; null if it did not come yet. */
+  #takeLine(): Buffer | null {
+    const bytes = this.#bytes;
+    let end = this.#at;
+    while (end < bytes.length && bytes[end] !== LF && bytes[end] !== CR) end++;
+    const needed = bytes[end] === CR ? end + 1 : end;
+    if (needed >= bytes.length && !this.#atEnd) return null;
+    const line = bytes.subarray(this.#at, end);
+    this.#at = Math.min(bytes.length, end + (bytes[end] === CR && bytes[end + 1] === LF ? 2 : 1));
+    this.#fileLine += 1;
+    return line;
+  }
+
+  #takeComment(prefixLength: number): boolean {
+    const line = this.#takeLine();
+    if (line === null) return false;
+    const text = line.toString('utf8', prefixLength).trim();
+    if (text.startsWith(FIELDS)) this.columnNames = text.slice(FIELDS.length).trim().split(/\s+/);
+    return true;
+  }
+
+  #checkSize(end: number): void {
+    const size = end - this.#at;
+    if (size > this.#options.maxRowBytes) throw rowTooLarge(this.#fileLine, size, this.#options.maxRowBytes);
+  }
+
+  #takeRecord(record: SplitRecord): void {
+    const start = this.#at;
+    const line = this.#fileLine;
+    const raw = this.#bytes.subarray(start, record.end);
+    this.#at = record.next;
+    this.#endLine(raw, record.newline, line);
+    if (this.#rules.skipBlankLines && isBlank(raw)) return;
+    const fields = this.#fieldsOf(record, start, line);
+    const normal = this.#normalize(fields);
+    this.#held.push({ raw, line, normal, isHeader: this.#isHeader });
+    this.#isHeader = false;
+    while (this.#held.length > this.#rules.skipFooter) this.#put(this.#held.shift()!);
+  }
+
+  /** Counts lines as COPY does: quoted newlines of the file's kind count too. */
+  #endLine(raw: Buffer, newline: Newline | null, line: number): void {
+    if (newline !== null) {
+      this.#newline ??= newline;
+      if (newline !== this.#newline) throw mixedNewlines(line, this.#newline, newline);
+    }
+    this.#fileLine += 1 + countBytes(raw, this.#newline === null || this.#newline === 'lf' ? LF : CR);
+  }
+
+  #fieldsOf({ fieldEnds }: SplitRecord, start: number, line: number): Buffer[] {
+    let from = start;
+    const fields = fieldEnds.map((end, field) => {
+      const raw = this.#bytes.subarray(from, end);
+      if (raw.includes(0) && !this.#options.sorting) throw nulCharacter(line, line, field + 1);
+      from = end + this.#layout.delimiter.length;
+      return raw;
+    });
+    const { columns, onShortRow, onLongRow } = this.#rules;
+    if (columns === null || this.#isHeader || fields.length === columns) return fields;
+    if (fields.length > columns && onLongRow === 'cut') return fields.slice(0, columns);
+    if (fields.length < columns && onShortRow === 'fill') return fields;
+    if (!this.#options.sorting) throw raggedRow(line, columns, fields.length);
+    return fields;
+  }
+
+  #normalize(fields: Buffer[]): Buffer {
+    const parts: Buffer[] = [];
+    fields.forEach((raw, position) => {
+      if (position > 0) parts.push(DELIMITER);
+      const value = this.#valueOf(raw, position);
+      if (value !== null) parts.push(QUOTE, value.includes(QUOTE) ? doubleQuotes(value) : value, QUOTE);
+    });
+    const { columns, onShortRow } = this.#rules;
+    if (columns !== null && onShortRow === 'fill' && !this.#isHeader)
+      for (let missing = columns - fields.length; missing > 0; missing--) parts.push(DELIMITER);
+    parts.push(RECORD_END);
+    return Buffer.concat(parts);
+  }
+
+  /** Returns null for a null. */
+  #valueOf(raw: Buffer, position: number): Buffer | null {
+    const isQuoted = this.#layout.quote >= 0 && raw.includes(this.#layout.quote);
+    const value = isQuoted ? this.#unquote(raw) : this.#layout.text ? unescapeText(raw) : raw;
+    if (this.#isHeader) return value;
+    // A null in the text format is compared before its escapes are read.
+    const compared = this.#layout.text ? raw : value;
+    if ((!isQuoted || this.#rules.nullQuoted) && this.#nulls.some((text) => text.equals(compared)))
+      return null;
+    const conversion = this.#rules.conversions[position];
+    if (!conversion) return value;
+    const encoding = this.#isUtf8 ? 'utf8' : 'latin1';
+    return Buffer.from(convertValue(value.toString(encoding), conversion), encoding);
+  }
+
+  #unquote(raw: Buffer): Buffer {
+    const value = Buffer.alloc(raw.length);
+    const { quote, escape: escapeByte, leads } = this.#layout;
+    const bytes = {
+      delimiter: -1,
+      quote,
+      escape: escapeByte,
+      nullText: NO_BYTES,
+      leads: [...leads.keys()].filter((byte) => leads[byte]),
+    };
+    return value.subarray(0, unquoteInto(value, raw, bytes));
+  }
+
+  #put({ raw, line, normal, isHeader }: FileRecord): void {
+    this.fileLines.note(this.#line, line);
+    this.#line += countBytes(normal, LF);
+    if (this.#options.sorting && !isHeader) this.#raws.push(Buffer.from(raw));
+    this.#output.push(normal);
+    this.#outputBytes += normal.length;
+  }
+
+  #flush(): Buffer {
+    const chunk = Buffer.concat(this.#output);
+    this.#output = [];
+    this.#outputBytes = 0;
+    return chunk;
+  }
+}
+
+/** Replaces bytes that are no UTF-8, and NUL, by U+FFFD. */
+async function* replaceInvalid(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+  const valid = (text: string) => Buffer.from(text.replaceAll('\0', '\ufffd'));
+  for await (const chunk of chunks) yield valid(decoder.decode(chunk, { stream: true }));
+  yield valid(decoder.decode());
+}
+
+function isBlank(raw: Buffer): boolean {
+  return raw.every((byte) => byte === 0x20 || byte === 0x09);
+}
+
+function countBytes(bytes: Buffer, counted: number): number {
+  let count = 0;
+  for (let at = bytes.indexOf(counted); at >= 0; at = bytes.indexOf(counted, at + 1)) count += 1;
+  return count;
+}
+
+function doubleQuotes(value: Buffer): Buffer {
+  return Buffer.from(value.toString('latin1').replaceAll(NORMAL.quote, NORMAL.quote.repeat(2)), 'latin1');
+}

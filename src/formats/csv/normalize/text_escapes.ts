@@ -1,0 +1,26 @@
+/** Reads the escapes of COPY's text format: https://www.postgresql.org/docs/current/sql-copy.html, under "Text Format". */
+
+const BACKSLASH = 0x5c;
+const NAMED = new Map([...'bfnrtv'].map((name, i) => [name.charCodeAt(0), [8, 12, 10, 13, 9, 11][i]!]));
+
+/** Returns a field's value: CopyReadAttributesText in src/backend/commands/copyfromparse.c. */
+export function unescapeText(raw: Buffer): Buffer {
+  if (!raw.includes(BACKSLASH)) return raw;
+  const value = Buffer.alloc(raw.length);
+  let length = 0;
+  for (let at = 0; at < raw.length; at++) {
+    let byte = raw[at]!;
+    if (byte === BACKSLASH && at + 1 < raw.length) {
+      const code = /^(?:[0-7]{1,3}|x[0-9a-fA-F]{1,2})/.exec(raw.toString('latin1', at + 1, at + 4))?.[0];
+      if (code === undefined) {
+        at += 1;
+        byte = NAMED.get(raw[at]!) ?? raw[at]!;
+      } else {
+        at += code.length;
+        byte = (code.startsWith('x') ? Number.parseInt(code.slice(1), 16) : Number.parseInt(code, 8)) & 0xff;
+      }
+    }
+    value[length++] = byte;
+  }
+  return value.subarray(0, length);
+}

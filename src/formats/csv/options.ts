@@ -1,0 +1,38 @@
+/** The options of a CSV file. A new one is a column of `file_formats`, its check in sql/1_checks/file_formats.sql, and its place in normalize/. */
+
+/** How times are written; `server`: as the database's DateStyle says. */
+export type DateFormat =
+  | 'server'
+  | 'ISO'
+  | 'DMY'
+  | 'MDY'
+  | 'YMD'
+  | 'epoch'
+  | 'epoch_ms'
+  | 'epoch_us'
+  | 'epoch_ns';
+
+/** The options of a CSV: columns of `file_formats`. */
+export interface CsvOptions {
+  csv_delimiter: string;
+  csv_quote: string;
+  csv_escape: string;
+  csv_encoding: string;
+  csv_skip_header: boolean;
+  null_values: string[];
+  null_quoted: boolean;
+  layout: 'csv' | 'text';
+  skip_lines: number;
+  skip_footer: number;
+  comment_prefix: string | null;
+  skip_blank_lines: boolean;
+  on_short_row: 'fail' | 'fill';
+  on_long_row: 'fail' | 'cut';
+  decimal_separator: string;
+  thousands_separator: string | null;
+  date_format: DateFormat;
+  column_names: 'as_is' | 'snake';
+  invalid_text: 'fail' | 'replace';
+  /** The date_format of column_mappings, by source column. */
+  date_formats: Record<string, DateFormat>;
+}
