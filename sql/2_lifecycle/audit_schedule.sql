@@ -32,10 +32,10 @@ comment on function s3_connector_private.restart_audit() is
   'Deletes the unfinished scheduled audit of a connector whose keys or audit_schedule changed. With the same audit_schedule, another one starts at once.';
 
 create or replace trigger restart_audit
-  after update of bucket, endpoint, pattern, start_after, audit_schedule on s3_connector.connectors
+  after update of bucket, endpoint, pattern, exclude, include_hidden, start_after, audit_schedule on s3_connector.connectors
   for each row when (
-    (old.bucket, old.endpoint, old.pattern, old.start_after, old.audit_schedule)
-    is distinct from (new.bucket, new.endpoint, new.pattern, new.start_after, new.audit_schedule)
+    (old.bucket, old.endpoint, old.pattern, old.exclude, old.include_hidden, old.start_after, old.audit_schedule)
+    is distinct from (new.bucket, new.endpoint, new.pattern, new.exclude, new.include_hidden, new.start_after, new.audit_schedule)
   )
   execute function s3_connector_private.restart_audit();
 

@@ -30,6 +30,10 @@ begin
   if not found then
     return;
   end if;
+  -- Its files must be locked before its progress.
+  perform s3_connector_private.queue_restored(connector.name, array(
+    select e.key from jsonb_to_recordset(events) as e (key text, is_new boolean) where not e.is_new
+  ));
   -- Locked, so that no poll commits a marker beyond these keys until another poll is queued.
   select p.marker into marker from s3_connector_private.progress p where p.connector_name = connector.name for update;
   if exists (

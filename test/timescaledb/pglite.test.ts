@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { Trials } from '../../src/copy/trials.ts';
 import { copyPart } from '../../src/copy.ts';
-import type { Connector } from '../../src/db/schema.ts';
+import type { ReadConnector } from '../../src/db/schema.ts';
 import { SpooledFile } from '../../src/fetch/spooled_file.ts';
 import type { FilePart } from '../../src/formats/format.ts';
 import { Reader } from '../../src/formats/parquet/reader_process.ts';
@@ -127,7 +127,7 @@ test('a test of rows inserts nothing into a hypertable, and fails where a row fa
   await query(
     "create table probed (at timestamptz not null, value integer); select create_hypertable('probed', by_range('at'))",
   );
-  const trials = new Trials({ client, connector: CONNECTOR as unknown as Connector, signal });
+  const trials = new Trials({ client, connector: CONNECTOR as unknown as ReadConnector, signal });
   const columns = [{ name: 'at' }, { name: 'value' }] as TargetTable['columns'];
   const probe = (rows: string) =>
     trials.probe(
@@ -159,10 +159,10 @@ function readings(minutes = 1): Promise<Buffer> {
 async function importFile(
   table: string,
   body: Buffer,
-  settings: Partial<Connector>,
+  settings: Partial<ReadConnector>,
   id = 1,
 ): Promise<RowCounts> {
-  const connector = { ...CONNECTOR, target_table: table, ...settings } as Connector;
+  const connector = { ...CONNECTOR, target_table: table, ...settings } as ReadConnector;
   const path = join(directory, `${table}.${id}.parquet`);
   const file = SpooledFile.inMemory(path, body);
   const parts = FORMATS.parquet.parts(
@@ -192,7 +192,7 @@ async function importFile(
   return counts;
 }
 
-async function findTable(table: string, connector: Connector, part: FilePart): Promise<TargetTable> {
+async function findTable(table: string, connector: ReadConnector, part: FilePart): Promise<TargetTable> {
   const name = { schema: 'public', table };
   const found = await describeTable(client, name, connector.owner);
   if (found) return found;
