@@ -21,7 +21,7 @@ begin
     where s.is_late or (s.is_overwritten and s.on_overwrite <> 'ignore' and s.etag <> '')
     -- Events may come for a key twice, and two sessions may note the same keys.
     order by s.key
-    on conflict (connector_name, key) do update
+    on conflict on constraint late_files_pkey do update
       set etag = excluded.etag, size_bytes = excluded.size_bytes, last_modified = excluded.last_modified, reason = excluded.reason
       where (l.etag, l.reason) is distinct from (excluded.etag, excluded.reason)
     returning 1

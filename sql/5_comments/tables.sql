@@ -106,15 +106,18 @@ comment on column s3_connector.polls.error is 'The error: what went wrong and wh
 comment on table s3_connector.preview_files is 'Matching keys, from the last preview.';
 comment on table s3_connector.preview_columns is 'Columns and types of the first file that is not empty, from the last preview; one row per column.';
 comment on table s3_connector.checks is 'Steps of the last check, with how to fix those that failed.';
-comment on table s3_connector.late_files is 'Keys behind the marker that the last audit found: never imported, or overwritten after their import.';
+comment on table s3_connector.late_files is 'Keys behind the marker that polls or an audit found: never imported, or overwritten after their import.';
 
 comment on table s3_connector_private.queue_locks is 'One row per connector. Functions that move jobs of the connector lock it (lock_queue).';
 comment on column s3_connector_private.queue_locks.connector_name is 'The connector.';
 
 comment on table s3_connector_private.progress is 'Progress of each connector''s polls.';
 comment on column s3_connector_private.progress.marker is 'The last matching key that was enqueued. Listing starts after it.';
-comment on column s3_connector_private.progress.scan_position is 'Where an unfinished listing continues, if it is beyond the marker because the keys since do not match.';
-comment on column s3_connector_private.progress.backlog is 'Whether there is more to enqueue than the last poll had places or time for, or a requested poll has not finished.';
+comment on column s3_connector_private.progress.scan_position is 'Where an unfinished listing continues: the last key that was listed. Null: the last listing has reached the end of the bucket.';
+comment on column s3_connector_private.progress.look_behind is 'Where a poll without a backlog lists: some hundred keys before the marker. Null: not known, see look_behind_start.';
+comment on column s3_connector_private.progress.end_position is 'Some hundred keys before the end of the bucket, if a listing from look_behind would take several requests to get there.';
+comment on column s3_connector_private.progress.tail_position is 'How far polls have walked through the keys between the marker and end_position. Null: from the marker.';
+comment on column s3_connector_private.progress.backlog is 'Whether there is more to enqueue than the last poll had places or time for, upcoming keys wait, or a requested poll has not finished.';
 comment on column s3_connector_private.progress.poll_asked_at is 'When somebody last asked for a poll.';
 comment on column s3_connector_private.progress.table_ready is 'Whether the target table exists. Until then files run one at a time, so that the first in key order creates it.';
 comment on table s3_connector_private.file_history is 'Changes of status; the view s3_connector.file_history shows them.';

@@ -22,8 +22,9 @@ export async function listFirst(
   connector: Connector,
   limits: { places: number; maxRequests: number },
 ): Promise<Listing> {
-  const start = { marker: connector.start_after, scanPosition: null };
-  return await listMatching(source, compileGlob(connector.pattern), start, { ...limits, youngerThan: NEVER });
+  const glob = compileGlob(connector.pattern);
+  const listing = await listMatching(source, glob, connector.start_after, { ...limits, youngerThan: NEVER });
+  return { ...listing, objects: listing.objects.slice(0, limits.places) };
 }
 
 /** Returns the first file that is not empty. */
