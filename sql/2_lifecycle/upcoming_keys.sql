@@ -26,7 +26,7 @@ returns text language sql stable set search_path = pg_catalog, pg_temp as $$
   from s3_connector_private.progress p
   join s3_connector.connectors c on c.name = p.connector_name
   left join lateral (
-    select greatest(min(f.key), c.start_after collate "C") as key
+    select case when count(*) > 0 then greatest(min(f.key), c.start_after collate "C") end as key
     from (
       select f.key from s3_connector.files f
       where f.connector_name = p.connector_name and f.key <= p.marker order by f.key desc limit 900

@@ -75,6 +75,7 @@ create or replace function s3_connector_private.refill(connector_name text)
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   connector s3_connector.connectors;
+  progress s3_connector_private.progress;
   taken record;
 begin
   if not (s3_connector_private.has_more(connector_name) and s3_connector_private.half_is_free(connector_name)) then
@@ -86,7 +87,13 @@ begin
   if not found then
     return;
   end if;
-  perform from s3_connector_private.progress p where p.connector_name = connector.name for update;
+  select * into progress from s3_connector_private.progress p where p.connector_name = connector.name for update;
+  -- Since then, keys may have arrived among the upcoming ones. The marker must not pass them.
+  if progress.backlog and progress.last_poll_at < greatest(now() - interval '1 minute', progress.poll_asked_at) then
+    perform s3_connector_private.admit_noted(connector.name);
+    perform s3_connector_private.add_poll_job(connector.name);
+    return;
+  end if;
   select * into taken from s3_connector_private.enqueue_upcoming(connector);
   if taken.last_key is not null then
     update s3_connector_private.progress p set marker = taken.last_key where p.connector_name = connector.name;
@@ -96,11 +103,16 @@ begin
       where l.connector_name = connector.name and l.error is null order by l.started_at desc limit 1
     );
   end if;
-  perform s3_connector_private.poll_on(connector.name);
+  -- A poll that has begun queues the next one when it commits.
+  if not exists (
+    select from s3_connector_private.jobs() j where j.key = s3_connector_private.poll_job_key(connector.name) and j.begun
+  ) then
+    perform s3_connector_private.poll_on(connector.name);
+  end if;
 end;
 $$;
 comment on function s3_connector_private.refill(text) is
-  'Enqueues upcoming and late keys if half the connector''s places are free. Then queues a poll if that used up what the last one had listed.';
+  'Enqueues upcoming and late keys if half the connector''s places are free. Queues a poll if that used up what the last one had listed, or if that was more than a minute ago or before somebody asked for a poll.';
 
 create or replace function s3_connector_private.commit_poll(
   connector_name text,

@@ -59,9 +59,9 @@ create or replace view s3_connector.connector_status as
       case when c.allow_unlogged then s3_connector_private.unlogged_notice(c.target_table) end), '') as notice,
     l.late,
     t.in_queue + t.pending_retry + t.paused + u.keys + l.wait as waiting,
-    case when t.in_queue + t.pending_retry + t.paused + u.keys + l.wait > 0 then
+    case when t.in_queue + t.pending_retry + t.paused + u.keys + l.wait > 0 and t.bytes_last_hour > 0 then
       -- By bytes, because files differ in size. Not more than ten years, because an interval has a limit.
-      least((t.waiting_bytes + u.bytes + l.wait_bytes) / nullif(t.bytes_last_hour, 0)::float8, 87600)
+      least((t.waiting_bytes + u.bytes + l.wait_bytes) / t.bytes_last_hour::float8, 87600)
         * least(interval '1 hour', now() - c.created_at)
     end as eta
   from s3_connector.connectors c
