@@ -3,6 +3,7 @@
  * so read the ratios. See bench/README.md.
  */
 import { bigFiles } from './big_files.ts';
+import { lateKeys } from './late_keys.ts';
 import { listing } from './listing.ts';
 import { load } from './load/load.ts';
 import { loadHypertable } from './load/load_hypertable.ts';
@@ -16,6 +17,7 @@ const BENCHES: Record<string, (options: Options) => Promise<void>> = {
   big_files: bigFiles,
   small_files: smallFiles,
   listing,
+  late_keys: lateKeys,
   scale,
 };
 

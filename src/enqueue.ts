@@ -2,9 +2,9 @@
 import { type Kysely, sql } from 'kysely';
 import type { Connector, Database, Progress } from './db/schema.ts';
 import { type ConnectorError, describeError } from './errors.ts';
-import type { Listing } from './list.ts';
+import type { PollListing } from './list/poll_listing.ts';
 import { nextRun } from './schedule.ts';
-import type { ListCount } from './sources/source.ts';
+import type { ListCount, SourceObject } from './sources/source.ts';
 
 /** The state in which a poll began. It must be unchanged when the poll is committed. */
 export interface PollStart {
@@ -16,33 +16,49 @@ export interface PollStart {
 }
 
 /**
- * Commits a listing in one transaction: the rows of files, a job for each, the marker and the `polls` row.
- * @returns how many files were enqueued; null, with nothing done, if the marker moved meanwhile
+ * Commits a listing in one transaction: the rows of files, a job for each, the marker, the upcoming and late keys, and the
+ * `polls` row.
+ * @returns how many files were enqueued; null, with nothing done, if the marker or the connector changed meanwhile
  */
 export async function enqueue(
   db: Kysely<Database>,
   start: PollStart,
-  listing: Listing,
+  listing: PollListing,
 ): Promise<number | null> {
-  const objects = listing.objects.map((object) => ({
-    key: object.key,
-    etag: object.etag,
-    size_bytes: object.sizeBytes,
-    last_modified: object.lastModified.toISOString(),
-  }));
-  const backlog =
-    listing.stoppedBy === 'full' ||
-    listing.stoppedBy === 'budget' ||
-    // A run ends only when the objects that are too young now are imported too.
-    (listing.stoppedBy === 'young' && start.connector.stop_when_caught_up);
+  const { lookBehind, endPosition, tailPosition } = listing.window;
+  const isYoung = listing.stoppedBy === 'young';
+  const listed = {
+    rules: keyRules(start.connector),
+    ...{ look_behind: lookBehind, end_position: endPosition, tail_position: tailPosition },
+    young: isYoung,
+  };
+  // A run ends only when the objects that are too young now are imported too.
+  const backlog = listing.scanPosition !== null || (isYoung && start.connector.stop_when_caught_up);
   const { rows } = await sql<{ enqueued: number | null }>`
     select s3_connector_private.commit_poll(
       ${start.connector.name}, ${start.progress.marker}, ${start.progress.scan_position},
-      ${JSON.stringify(objects)}::text::jsonb, ${listing.scanPosition}, ${backlog}, ${nextPollAt(start)}::timestamptz,
-      ${start.startedAt.toISOString()}::timestamptz,
-      ${listing.keysListed}, ${listing.keysMatched}, ${start.lists.requests}
+      ${toJson(listing.objects)}::text::jsonb, ${listing.scanPosition}, ${backlog},
+      ${nextPollAt(start)}::timestamptz, ${start.startedAt.toISOString()}::timestamptz,
+      ${listing.keysListed}, ${listing.keysMatched}, ${start.lists.requests},
+      ${toJson(listing.behind)}::text::jsonb, ${JSON.stringify(listed)}::text::jsonb
     ) as enqueued`.execute(db);
   return rows[0]?.enqueued ?? null;
+}
+
+/** The columns that decide which keys a poll lists, as `key_rules` in SQL. */
+function keyRules({ bucket, endpoint, pattern, exclude, include_hidden }: Connector) {
+  return { bucket, endpoint, pattern, exclude, include_hidden };
+}
+
+function toJson(objects: SourceObject[]): string {
+  return JSON.stringify(
+    objects.map((object) => ({
+      key: object.key,
+      etag: object.etag,
+      size_bytes: object.sizeBytes,
+      last_modified: object.lastModified.toISOString(),
+    })),
+  );
 }
 
 /**

@@ -1,77 +1,92 @@
-/** Lists the keys of a bucket after the marker that match the pattern. */
+/** Lists the keys of a bucket that match the pattern. */
 import type { Glob } from './glob.ts';
-import { laterKey } from './keys.ts';
-import type { Source, SourceObject } from './sources/source.ts';
-
-/** A listing starts after the later of the two. */
-export interface ListStart {
-  marker: string | null;
-  scanPosition: string | null;
-}
+import { compareKeys } from './keys.ts';
+import { RecentNames } from './list/recent_names.ts';
+import type { ListPage, Source, SourceObject } from './sources/source.ts';
 
 export interface ListLimits {
-  /** The most matching objects to return. */
+  /** The page that has more matching objects than these is the last one. */
   places: number;
   /** Objects that were modified later than this are too young. */
   youngerThan: Date;
   maxRequests: number;
+  /** Matching objects up to this key are behind. They take no places, and the young ones are left out. */
+  marker?: string | null;
+  /** Returns whether a page that ends with this key is the last one. */
+  isEnough?: (lastKey: string) => boolean;
 }
 
 export interface Listing {
-  /** Matching objects in key order, at most `places`. */
+  /** Matching objects in key order: all of the pages that were listed. */
   objects: SourceObject[];
+  /** Matching objects up to the marker, in key order. */
+  behind: SourceObject[];
   keysListed: number;
   keysMatched: number;
   requests: number;
   /**
    * `end`: the end of the bucket; `full`: more objects than places; `young`: an object that must age first; `budget`:
-   * all `maxRequests` are used.
+   * all `maxRequests` are used; `enough`: see `isEnough`.
    */
-  stoppedBy: 'end' | 'full' | 'young' | 'budget';
-  /** After `budget`, the last key that was looked at. The next listing continues there. */
-  scanPosition: string | null;
+  stoppedBy: 'end' | 'full' | 'young' | 'budget' | 'enough';
+  /** The last key or folder that was looked at; null if there was none. The next listing can continue there. */
+  lastKey: string | null;
+  names: RecentNames;
 }
 
-/** Lists until the places are full, an object is too young, the bucket ends, or the requests are used. */
+/** Lists whole pages until the places are full, an object is too young, the bucket ends, or the requests are used. */
 export async function listMatching(
   source: Pick<Source, 'list'>,
   glob: Glob,
-  start: ListStart,
+  startAfter: string | null,
   limits: ListLimits,
 ): Promise<Listing> {
-  const listing: Listing = {
-    objects: [],
-    keysListed: 0,
-    keysMatched: 0,
-    requests: 0,
-    stoppedBy: 'end',
-    scanPosition: null,
-  };
-  const startAfter = laterKey(start.marker, start.scanPosition);
+  const { marker = null, isEnough } = limits;
+  const listing = emptyListing(startAfter);
   for await (const page of source.list({ prefix: glob.prefix, delimiter: glob.delimiter, startAfter })) {
     listing.requests += page.requests;
     listing.keysListed += page.objects.length;
-    for (const object of page.objects) {
-      if (!glob.matches(object.key)) continue;
-      const stop = reasonToStop(object, listing, limits);
-      if (stop) return { ...listing, stoppedBy: stop };
-      listing.keysMatched += 1;
-      listing.objects.push(object);
-    }
+    const tooYoung = addPage(listing, page, { glob, marker, youngerThan: limits.youngerThan });
+    if (listing.objects.length > limits.places) return { ...listing, stoppedBy: 'full' };
+    if (tooYoung) return { ...listing, stoppedBy: 'young' };
     // Only after a key was listed: otherwise the next listing would start at the same place and stop there again.
-    if (listing.requests >= limits.maxRequests && page.lastKey !== null) {
-      return { ...listing, stoppedBy: 'budget', scanPosition: page.lastKey };
-    }
+    if (listing.lastKey === null) continue;
+    if (isEnough?.(listing.lastKey)) return { ...listing, stoppedBy: 'enough' };
+    if (listing.requests >= limits.maxRequests) return { ...listing, stoppedBy: 'budget' };
   }
   return listing;
 }
 
-function reasonToStop(
-  object: SourceObject,
+/** Returns a listing that has not begun. */
+export function emptyListing(startAfter: string | null): Listing {
+  return {
+    objects: [],
+    behind: [],
+    keysListed: 0,
+    keysMatched: 0,
+    requests: 0,
+    stoppedBy: 'end',
+    lastKey: null,
+    names: new RecentNames(startAfter),
+  };
+}
+
+/** Adds a page up to the first object ahead of the marker that is too young. Returns whether there is one. */
+function addPage(
   listing: Listing,
-  limits: ListLimits,
-): 'full' | 'young' | undefined {
-  if (listing.objects.length >= limits.places) return 'full';
-  if (object.lastModified > limits.youngerThan) return 'young';
-  return undefined;
+  page: ListPage,
+  { glob, marker, youngerThan }: { glob: Glob; marker: string | null; youngerThan: Date },
+): boolean {
+  const isYoung = ({ lastModified }: SourceObject) => lastModified > youngerThan;
+  const matching = page.objects.filter(({ key }) => glob.matches(key));
+  const behind = matching.filter(({ key }) => marker !== null && compareKeys(key, marker) <= 0);
+  const ahead = matching.slice(behind.length);
+  const young = ahead.find(isYoung);
+  const taken = young ? ahead.slice(0, ahead.indexOf(young)) : ahead;
+  listing.behind.push(...behind.filter((object) => !isYoung(object)));
+  listing.objects.push(...taken);
+  listing.keysMatched += behind.length + taken.length;
+  listing.names.addPage(page, { until: young?.key, lastMatch: (taken.at(-1) ?? behind.at(-1))?.key });
+  listing.lastKey = young ? (listing.names.last ?? listing.lastKey) : page.lastKey;
+  return young !== undefined;
 }

@@ -5,7 +5,7 @@ import { untilAnswered } from '../src/db/until_answered.ts';
 import { enqueue, type PollStart, recordFailedPoll } from '../src/enqueue.ts';
 import { type ConnectorError, describeError, locate } from '../src/errors.ts';
 import { faultPoint } from '../src/fault_points.ts';
-import { type Listing, listMatching } from '../src/list.ts';
+import { listForPoll, type PollListing } from '../src/list/poll_listing.ts';
 import { log } from '../src/log.ts';
 import { compileMatcher } from '../src/matcher.ts';
 import { countPoll } from '../src/metrics/counters.ts';
@@ -40,7 +40,6 @@ async function listAndEnqueue(worker: WorkerContext, poll: Poll): Promise<void> 
   faultPoint('listed');
   const enqueued = await enqueue(worker.control.db, poll.start, listing);
   faultPoint('enqueued');
-  if (listing.stoppedBy === 'budget') await pollAgain(worker, name);
   countPoll(name, 'success');
   log.info('polled', {
     connector: name,
@@ -89,6 +88,10 @@ interface Poll {
   youngerThan: Date;
   /** Whether the bucket could not be read last time. */
   inOutage: boolean;
+  /** Whether keys beyond the places are kept from the last listing. */
+  hasUpcoming: boolean;
+  /** Where a listing around the marker starts. */
+  lookBehind: string;
 }
 
 /** Returns undefined if there is nothing to do: the connector is deleted or paused, or all its places are taken. */
@@ -120,6 +123,12 @@ async function startPoll(
   const progress = await db
     .selectFrom('s3_connector_private.progress')
     .selectAll()
+    .select([
+      sql<string>`s3_connector_private.look_behind_start(connector_name)`.as('look_behind_start'),
+      sql<boolean>`exists (select from s3_connector_private.upcoming_keys u where u.connector_name = progress.connector_name)`.as(
+        'has_upcoming',
+      ),
+    ])
     .where('connector_name', '=', name)
     .executeTakeFirstOrThrow();
   return {
@@ -127,19 +136,30 @@ async function startPoll(
     places: connector.places,
     youngerThan: connector.younger_than,
     inOutage: connector.in_outage,
+    hasUpcoming: progress.has_upcoming,
+    lookBehind: progress.look_behind_start,
   };
 }
 
-async function list({ sources }: WorkerContext, { start, places, youngerThan }: Poll): Promise<Listing> {
+async function list(
+  { sources }: WorkerContext,
+  { start, places, youngerThan, hasUpcoming, lookBehind }: Poll,
+): Promise<PollListing> {
   const { connector, progress, lists } = start;
-  return await listMatching(
+  return await listForPoll(
     sources.open(connector, lists),
     compileMatcher(connector),
-    { marker: progress.marker, scanPosition: progress.scan_position },
+    {
+      marker: progress.marker,
+      startAfter: connector.start_after,
+      scanPosition: progress.scan_position,
+      hasUpcoming,
+      window: {
+        lookBehind,
+        endPosition: progress.end_position,
+        tailPosition: progress.tail_position,
+      },
+    },
     { places, youngerThan, maxRequests: MAX_REQUESTS },
   );
-}
-
-async function pollAgain({ control }: WorkerContext, name: string): Promise<void> {
-  await sql`select s3_connector_private.add_poll_job(${name})`.execute(control.db);
 }

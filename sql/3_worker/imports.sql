@@ -228,9 +228,8 @@ begin
   ) then
     perform s3_connector_private.refuse_lost_attempt();
   end if;
-  select f.connector_name, p.backlog into connector_name, has_backlog
-  from s3_connector.files f join s3_connector_private.progress p on p.connector_name = f.connector_name
-  where f.id = file_id;
+  select f.connector_name, s3_connector_private.has_more(f.connector_name) into connector_name, has_backlog
+  from s3_connector.files f where f.id = file_id;
   -- Last, because it locks the connector's row: polls and people's commands wait for that lock until the commit.
   if created_table then
     perform s3_connector_private.set_notice(connector_name, new_notice);
@@ -239,7 +238,7 @@ begin
 end;
 $$;
 comment on function s3_connector_import.record_success(bigint, bigint, text, bigint, bigint, bigint, bigint, boolean, text) is
-  'Calls finish_attempt, and raises S3C01 if the attempt no longer owns the file, because the client has already sent the commit. If the attempt created the table, sets the connector''s notice. Returns whether the connector has a backlog.';
+  'Calls finish_attempt, and raises S3C01 if the attempt no longer owns the file, because the client has already sent the commit. If the attempt created the table, sets the connector''s notice. Returns whether the connector has more to enqueue.';
 
 create or replace function s3_connector_private.has_stalled(file_id bigint)
 returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$

@@ -28,18 +28,72 @@ $$;
 comment on function s3_connector_private.enqueue_due_polls() is
   'Queues a poll of each running connector that is due by schedule or has a backlog. Returns how many.';
 
-create or replace function s3_connector_private.refill(connector_name text)
+create or replace function s3_connector_private.half_is_free(connector_name text)
+returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$
+  -- Half the places, not one: to ask for every file would cost too much.
+  select coalesce((
+    select s3_connector_private.tracked_files(c.name) <= c.max_tracked_files / 2
+    from s3_connector.connectors c
+    where c.name = half_is_free.connector_name and c.state = 'running'
+      and not exists (select from s3_connector_private.outages o where o.connector_name = c.name)
+  ), false);
+$$;
+comment on function s3_connector_private.half_is_free(text) is
+  'Returns whether the connector is running, its bucket can be read, and half its places are free.';
+
+create or replace function s3_connector_private.poll_on(connector_name text)
 returns void language sql set search_path = pg_catalog, pg_temp as $$
-  -- Half the places, not one: a LIST request returns up to 1,000 keys, so one request per file would be a waste.
-  select s3_connector_private.add_poll_job(c.name)
-  from s3_connector.connectors c
-  join s3_connector_private.progress p on p.connector_name = c.name
-  where c.name = refill.connector_name and c.state = 'running' and p.backlog
-    and not exists (select from s3_connector_private.outages o where o.connector_name = c.name)
-    and s3_connector_private.tracked_files(c.name) <= c.max_tracked_files / 2;
+  select s3_connector_private.add_poll_job(p.connector_name)
+  from s3_connector_private.progress p
+  where p.connector_name = poll_on.connector_name and p.backlog
+    and not exists (select from s3_connector_private.upcoming_keys u where u.connector_name = p.connector_name)
+    and s3_connector_private.half_is_free(p.connector_name);
+$$;
+comment on function s3_connector_private.poll_on(text) is
+  'Queues a poll if the connector has a backlog and places for it, and no upcoming keys are left.';
+
+create or replace function s3_connector_private.refill(connector_name text)
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  connector s3_connector.connectors;
+  progress s3_connector_private.progress;
+  taken record;
+begin
+  if not (s3_connector_private.has_more(connector_name) and s3_connector_private.half_is_free(connector_name)) then
+    return;
+  end if;
+  perform s3_connector_private.pause_if_copied();
+  select * into connector from s3_connector.connectors c
+  where c.name = refill.connector_name and c.state = 'running' for share;
+  if not found then
+    return;
+  end if;
+  select * into progress from s3_connector_private.progress p where p.connector_name = connector.name for update;
+  -- Since then, keys may have arrived among the upcoming ones. The marker must not pass them.
+  if progress.backlog and progress.last_poll_at < greatest(now() - interval '1 minute', progress.poll_asked_at) then
+    perform s3_connector_private.admit_noted(connector.name);
+    perform s3_connector_private.add_poll_job(connector.name);
+    return;
+  end if;
+  select * into taken from s3_connector_private.enqueue_upcoming(connector);
+  if taken.last_key is not null then
+    update s3_connector_private.progress p set marker = taken.last_key where p.connector_name = connector.name;
+    update s3_connector.polls q set files_enqueued = q.files_enqueued + taken.enqueued
+    where q.id = (
+      select l.id from s3_connector.polls l
+      where l.connector_name = connector.name and l.error is null order by l.started_at desc limit 1
+    );
+  end if;
+  -- A poll that has begun queues the next one when it commits.
+  if not exists (
+    select from s3_connector_private.jobs() j where j.key = s3_connector_private.poll_job_key(connector.name) and j.begun
+  ) then
+    perform s3_connector_private.poll_on(connector.name);
+  end if;
+end;
 $$;
 comment on function s3_connector_private.refill(text) is
-  'Queues a poll if the connector has a backlog and half its places are free.';
+  'Enqueues upcoming and late keys if half the connector''s places are free. Queues a poll if that used up what the last one had listed, or if that was more than a minute ago or before somebody asked for a poll.';
 
 create or replace function s3_connector_private.commit_poll(
   connector_name text,
@@ -52,16 +106,19 @@ create or replace function s3_connector_private.commit_poll(
   poll_started_at timestamptz,
   new_keys_listed bigint,
   new_keys_matched bigint,
-  new_list_requests integer
+  new_list_requests integer,
+  behind jsonb default '[]',
+  listed jsonb default null
 )
 returns bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-  enqueued bigint[];
+  connector s3_connector.connectors;
+  enqueued bigint;
 begin
   -- In a copy of the database this pauses the connector, so that the poll enqueues nothing.
   perform s3_connector_private.pause_if_copied();
   -- Reads marker and state again under their locks: the listing happened outside this transaction.
-  perform from s3_connector.connectors c
+  select * into connector from s3_connector.connectors c
   where c.name = commit_poll.connector_name and c.state = 'running' for share;
   if not found then
     return null;
@@ -71,48 +128,59 @@ begin
     and p.marker is not distinct from expected_marker
     and p.scan_position is not distinct from expected_scan_position
   for update;
-  if not found then
+  if not found or (
+    listed is not null and s3_connector_private.key_rules(connector) is distinct from listed -> 'rules'
+  ) then
     -- Another poll finished first, and may have listed before objects arrived that this poll saw.
     perform s3_connector_private.add_poll_job(connector_name);
     return null;
   end if;
 
   update s3_connector_private.progress p set table_ready = true
-  from s3_connector.connectors c
-  where p.connector_name = commit_poll.connector_name and c.name = p.connector_name
-    and not p.table_ready and s3_connector_private.table_exists(c.target_table);
+  where p.connector_name = connector.name and not p.table_ready and s3_connector_private.table_exists(connector.target_table);
 
-  with inserted as (
-    insert into s3_connector.files (connector_name, key, etag, size_bytes, last_modified)
-    select commit_poll.connector_name, o.key, o.etag, o.size_bytes, o.last_modified
-    from jsonb_to_recordset(objects) as o (key text, etag text, size_bytes bigint, last_modified timestamptz)
-    order by o.key collate "C"
-    on conflict do nothing
-    returning id
-  )
-  select array_agg(id) into enqueued from inserted;
-  perform s3_connector_private.add_import_jobs(enqueued);
+  delete from s3_connector_private.upcoming_keys u where u.connector_name = connector.name;
+  insert into s3_connector_private.upcoming_keys (connector_name, key, etag, size_bytes, last_modified)
+  select connector.name, o.key, o.etag, o.size_bytes, o.last_modified
+  from jsonb_to_recordset(objects) as o (key text collate "C", etag text, size_bytes bigint, last_modified timestamptz)
+  where not exists (select from s3_connector.files f where f.connector_name = connector.name and f.key = o.key);
+  if behind <> '[]' then
+    perform s3_connector_private.note_keys(connector.name, behind);
+  end if;
+  select e.enqueued into enqueued from s3_connector_private.enqueue_upcoming(connector) e;
 
   update s3_connector_private.progress p set
-    marker = coalesce((objects -> -1) ->> 'key', p.marker),
+    marker = coalesce(passed.key, p.marker),
     scan_position = new_scan_position,
-    backlog = new_backlog or coalesce(p.poll_asked_at > poll_started_at, false),
+    look_behind = case when listed is null then p.look_behind else listed ->> 'look_behind' end,
+    end_position = case when listed is null then p.end_position else listed ->> 'end_position' end,
+    tail_position = case when listed is null then p.tail_position else listed ->> 'tail_position' end,
+    backlog = new_backlog or coalesce(p.poll_asked_at > poll_started_at, false) or upcoming.key is not null,
     last_poll_at = poll_started_at,
     next_poll_at = new_next_poll_at
-  where p.connector_name = commit_poll.connector_name;
+  from (select min(u.key) as key from s3_connector_private.upcoming_keys u where u.connector_name = connector.name) upcoming
+  cross join lateral (
+    -- Keys that are tracked already are passed, too.
+    select max(o.key) as key from jsonb_to_recordset(objects) as o (key text collate "C")
+    where upcoming.key is null or o.key < upcoming.key
+  ) passed
+  where p.connector_name = connector.name;
 
   insert into s3_connector.polls
     (connector_name, started_at, seconds, keys_listed, keys_matched, files_enqueued, list_requests)
   values
-    (commit_poll.connector_name, poll_started_at, extract(epoch from clock_timestamp() - poll_started_at),
-     new_keys_listed, new_keys_matched, coalesce(cardinality(enqueued), 0), new_list_requests);
-  perform s3_connector_private.admit_noted(connector_name);
-  perform s3_connector_private.stop_if_caught_up(connector_name);
-  return coalesce(cardinality(enqueued), 0);
+    (connector.name, poll_started_at, extract(epoch from clock_timestamp() - poll_started_at),
+     new_keys_listed, new_keys_matched, enqueued, new_list_requests);
+  -- Objects that are too young now are still so in the next second.
+  if (listed ->> 'young')::boolean is not true then
+    perform s3_connector_private.poll_on(connector.name);
+  end if;
+  perform s3_connector_private.stop_if_caught_up(connector.name);
+  return enqueued;
 end;
 $$;
-comment on function s3_connector_private.commit_poll(text, text, text, jsonb, text, boolean, timestamptz, timestamptz, bigint, bigint, integer) is
-  'Commits a poll in one transaction: file rows, their jobs, the marker and the polls row. Returns how many files were enqueued. Null if the connector was paused meanwhile, or the marker moved; after a move it queues another poll.';
+comment on function s3_connector_private.commit_poll(text, text, text, jsonb, text, boolean, timestamptz, timestamptz, bigint, bigint, integer, jsonb, jsonb) is
+  'Commits a poll in one transaction: file rows, their jobs, the marker, upcoming and late keys, and the polls row. objects: new ones after the marker; behind: others. Returns how many files were enqueued. Null if the connector was paused meanwhile, or the marker or the connector changed; after a change it queues another poll.';
 
 create or replace function s3_connector_private.fail_poll(
   connector_name text,

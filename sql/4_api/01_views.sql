@@ -42,7 +42,7 @@ comment on view s3_connector.running_files is
 create or replace view s3_connector.connector_status as
   select
     c.name, c.state, p.marker,
-    not p.backlog and o.since is null and coalesce(last_poll.error is null, false) as caught_up,
+    not p.backlog and l.wait = 0 and o.since is null and coalesce(last_poll.error is null, false) as caught_up,
     p.last_poll_at,
     case c.state when 'running' then p.next_poll_at end as next_poll_at,
     t.in_queue, t.running, t.pending_retry, t.paused, t.success, t.failure, t.cancelled, t.undone,
@@ -53,12 +53,19 @@ create or replace view s3_connector.connector_status as
       when last_poll.error is not null and last_poll.at > coalesce(last_failure.at, '-infinity') then last_poll.error
       else last_failure.message
     end as last_error,
-    (select count(*) from s3_connector.late_files l where l.connector_name = c.name) as late_files,
+    l.late as late_files,
     nullif(concat_ws('; ', p.copy_notice, outage.notice, refused.notice, absent.notice, audit.notice, p.notice,
       -- Without allow_unlogged, files for such a table fail.
       case when c.allow_unlogged then s3_connector_private.unlogged_notice(c.target_table) end), '') as notice,
     audited.at as last_audit_at,
-    case c.state when 'running' then p.next_audit_at end as next_audit_at
+    case c.state when 'running' then p.next_audit_at end as next_audit_at,
+    l.late,
+    t.in_queue + t.pending_retry + t.paused + u.keys + l.wait as waiting,
+    case when t.in_queue + t.pending_retry + t.paused + u.keys + l.wait > 0 and t.bytes_last_hour > 0 then
+      -- By bytes, because files differ in size. Not more than ten years, because an interval has a limit.
+      least((t.waiting_bytes + u.bytes + l.wait_bytes) / t.bytes_last_hour::float8, 87600)
+        * least(interval '1 hour', now() - c.created_at)
+    end as eta
   from s3_connector.connectors c
   join s3_connector_private.progress p on p.connector_name = c.name
   left join s3_connector_private.outages o on o.connector_name = c.name
@@ -108,9 +115,20 @@ create or replace view s3_connector.connector_status as
       coalesce(sum(t.bytes_last_hour), 0)::bigint as bytes_last_hour,
       coalesce(sum(t.rows_last_day), 0)::bigint as rows_last_day,
       coalesce(sum(t.bytes_last_day), 0)::bigint as bytes_last_day,
+      coalesce(sum(t.bytes) filter (where t.status in ('in_queue', 'pending_retry', 'paused')), 0)::bigint as waiting_bytes,
       max(t.last_finished_at) filter (where t.status = 'success') as last_success_at
     from s3_connector_private.current_totals t where t.connector_name = c.name
   ) t
+  cross join lateral (
+    select count(*) as keys, coalesce(sum(k.size_bytes), 0)::bigint as bytes
+    from s3_connector_private.upcoming_keys k where k.connector_name = c.name
+  ) u
+  cross join lateral (
+    select count(*) as late, count(*) filter (where waits) as wait, coalesce(sum(k.size_bytes) filter (where waits), 0)::bigint as wait_bytes
+    from s3_connector.late_files k
+    cross join lateral (select c.late_keys = 'import' and k.reason = 'late' as waits) w
+    where k.connector_name = c.name
+  ) l
   left join lateral (
     -- One index scan each, and only if there are such files.
     (select f.status_since as at, f.error_message as message from s3_connector.files f

@@ -108,9 +108,16 @@ create or replace function s3_connector.set_marker(name text, key text)
 returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   connector s3_connector.connectors := s3_connector_private.require_connector(name);
+  earlier s3_connector_private.progress;
 begin
-  update s3_connector_private.progress p
-  set marker = set_marker.key, scan_position = null, backlog = true where p.connector_name = connector.name;
+  select * into earlier from s3_connector_private.progress p where p.connector_name = connector.name for update;
+  update s3_connector_private.progress p set marker = set_marker.key where p.connector_name = connector.name;
+  perform s3_connector_private.forget_listing(connector.name);
+  if connector.late_keys = 'import' and set_marker.key > coalesce(earlier.marker, '') collate "C" then
+    raise notice 'keys between the earlier marker % and % count as late: late_keys is import, so they are imported when an audit or an event finds them',
+      coalesce(quote_literal(earlier.marker), '(none)'), quote_literal(set_marker.key)
+      using hint = format('To leave them out: select s3_connector.pause(%1$L); update s3_connector.connectors set start_after = %2$L where name = %1$L; select s3_connector.resume(%1$L);', connector.name, set_marker.key);
+  end if;
   if connector.state = 'running' then
     perform s3_connector_private.add_poll_job(connector.name);
   end if;

@@ -15,7 +15,8 @@ create or replace view s3_connector.metrics as
       ('s3_connector_behind_seconds', 'Age of the next object that is known and not imported yet; 0 if there is none. The table is that far behind the bucket.'),
       ('s3_connector_longest_import_seconds', 'How long the longest running import has been running; 0 if none is.'),
       ('s3_connector_last_success_timestamp_seconds', 'When a file was last imported, in Unix time.'),
-      ('s3_connector_late_files', 'Keys in late_files, as the last audit found them.'),
+      ('s3_connector_late_files', 'Late and overwritten keys in late_files.'),
+      ('s3_connector_waiting_files', 'Files and keys that are known and wait for their import. If s3_connector_caught_up is 0, there may be more.'),
       ('s3_connector_workers_alive', 'Worker processes that are alive.')
   ), per_connector as (
     select c.name as connector, figure.name, figure.status, figure.value
@@ -41,6 +42,8 @@ create or replace view s3_connector.metrics as
         union all
         (select f.last_modified from s3_connector.files f
           where f.connector_name = c.name and f.status = 'paused' and c.paused > 0 order by f.key limit 1)
+        union all
+        (select u.last_modified from s3_connector_private.upcoming_keys u where u.connector_name = c.name order by u.key limit 1)
         union all
         (select f.last_modified from s3_connector.files f
           where f.connector_name = c.name and f.key = p.marker and p.backlog)
@@ -76,7 +79,8 @@ create or replace view s3_connector.metrics as
         ('s3_connector_longest_import_seconds', null,
           greatest(0, coalesce(extract(epoch from clock_timestamp() - longest.started_at), 0))),
         ('s3_connector_last_success_timestamp_seconds', null, extract(epoch from c.last_success_at)),
-        ('s3_connector_late_files', null, c.late_files)
+        ('s3_connector_late_files', null, c.late),
+        ('s3_connector_waiting_files', null, c.waiting)
     ) as figure (name, status, value)
   ), figures as (
     select f.name, jsonb_strip_nulls(jsonb_build_object('connector', f.connector, 'status', f.status)) as labels, f.value

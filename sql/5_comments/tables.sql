@@ -164,8 +164,11 @@ comment on column s3_connector_private.queue_locks.connector_name is 'The connec
 
 comment on table s3_connector_private.progress is 'Progress of each connector''s polls.';
 comment on column s3_connector_private.progress.marker is 'The last matching key that was enqueued. Listing starts after it.';
-comment on column s3_connector_private.progress.scan_position is 'Where an unfinished listing continues, if it is beyond the marker because the keys since do not match.';
-comment on column s3_connector_private.progress.backlog is 'Whether there is more to enqueue than the last poll had places or time for, or a requested poll has not finished.';
+comment on column s3_connector_private.progress.scan_position is 'Where an unfinished listing continues: the last key that was listed. Null: the last listing has reached the end of the bucket.';
+comment on column s3_connector_private.progress.look_behind is 'Where a poll without a backlog lists: some hundred keys before the marker. Null: not known, see look_behind_start.';
+comment on column s3_connector_private.progress.end_position is 'Some hundred keys before the end of the bucket, if a listing from look_behind would take several requests to get there.';
+comment on column s3_connector_private.progress.tail_position is 'How far polls have walked through the keys between the marker and end_position. Null: from the marker.';
+comment on column s3_connector_private.progress.backlog is 'Whether there is more to enqueue than the last poll had places or time for, upcoming keys wait, or a requested poll has not finished.';
 comment on column s3_connector_private.progress.poll_asked_at is 'When somebody last asked for a poll.';
 comment on column s3_connector_private.progress.next_audit_at is 'When the next audit is due by audit_schedule. Null: not computed yet, or none.';
 comment on column s3_connector_private.progress.table_ready is 'Whether the target table exists. Until then files run one at a time, so that the first in key order creates it.';

@@ -25,10 +25,13 @@ comment on column s3_connector.connector_status.rows_last_day is 'Rows imported 
 comment on column s3_connector.connector_status.bytes_last_day is 'Size in bytes of the objects imported within the last 24 hours.';
 comment on column s3_connector.connector_status.last_success_at is 'When a file was last imported.';
 comment on column s3_connector.connector_status.last_error is 'Error of the file that failed last, or of the last poll if it failed later. While the bucket cannot be read, the reason.';
-comment on column s3_connector.connector_status.late_files is 'Number of keys in late_files, from the last audit.';
+comment on column s3_connector.connector_status.late_files is 'The same as late.';
 comment on column s3_connector.connector_status.notice is 'Further information, separated by semicolons. Examples: why the bucket cannot be read, why imports get no session of the database, why an audit waits, that the connector is paused in a copy of its database, that a table was created without a hypertable.';
 comment on column s3_connector.connector_status.last_audit_at is 'When the last audit without an error ended: called, or by audit_schedule. s3_connector.audits has more.';
 comment on column s3_connector.connector_status.next_audit_at is 'When the next audit is due by audit_schedule. Null while paused, and without audit_schedule.';
+comment on column s3_connector.connector_status.late is 'Number of keys in late_files: late ones and overwritten ones.';
+comment on column s3_connector.connector_status.waiting is 'Files and keys that are known and not imported yet: in the queue, waiting for a retry, paused, listed without a free place, and late keys that will be imported. If caught_up is false, there may be more.';
+comment on column s3_connector.connector_status.eta is 'How long the import of what waits takes at the rate of the last hour, by bytes. Null if nothing was imported within the last hour.';
 
 comment on column s3_connector.throughput.connector_name is 'The connector.';
 comment on column s3_connector.throughput.seconds is 'Length of the interval: 60 within the last hour, 600 within the last day.';
@@ -103,4 +106,4 @@ comment on column s3_connector.late_files.etag is 'The object''s ETag.';
 comment on column s3_connector.late_files.size_bytes is 'Size of the object in bytes.';
 comment on column s3_connector.late_files.last_modified is 'When the object was written.';
 comment on column s3_connector.late_files.reason is 'late: the key arrived behind the marker and was never imported. overwritten: the object changed after its import.';
-comment on column s3_connector.late_files.found_at is 'When audit found it.';
+comment on column s3_connector.late_files.found_at is 'When it was found.';

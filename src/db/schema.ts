@@ -117,6 +117,9 @@ export interface ProgressTable {
   connector_name: string;
   marker: string | null;
   scan_position: string | null;
+  look_behind: string | null;
+  end_position: string | null;
+  tail_position: string | null;
   backlog: Generated<boolean>;
   last_poll_at: Timestamp | null;
   next_poll_at: Generated<Timestamp>;

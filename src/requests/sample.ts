@@ -28,11 +28,11 @@ export async function listFirst(
   connector: Connector,
   limits: { places: number; maxRequests: number },
 ): Promise<FirstKeys> {
-  const start = { marker: connector.start_after, scanPosition: null };
   const matcher = compileMatcher(connector);
   const counted = countedSource(source, matcher);
-  const listing = await listMatching(counted.source, matcher, start, { ...limits, youngerThan: NEVER });
-  return { ...listing, census: counted.census };
+  const options = { ...limits, youngerThan: NEVER };
+  const listing = await listMatching(counted.source, matcher, connector.start_after, options);
+  return { ...listing, objects: listing.objects.slice(0, limits.places), census: counted.census };
 }
 
 /** Returns the first file that is not empty; an archived one only if all are. */

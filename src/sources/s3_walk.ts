@@ -58,7 +58,8 @@ export async function* listPages(
       const page = await askFor(countingAsk, span, delimiter, token);
       const before = { position: order.position, crowded };
       lastKey = order.pass(page, { prefix: span.prefix, token }) ?? lastKey;
-      yield { objects: page.objects, lastKey, requests };
+      const { objects, folders: subfolders } = page;
+      yield { objects, folders: subfolders, truncated: page.next !== undefined, lastKey, requests };
       requests = 0;
       token = page.next;
       if (!aroundCrowds) continue;

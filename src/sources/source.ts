@@ -24,6 +24,10 @@ export interface ListOptions {
 export interface ListPage {
   /** In key order, after those of the page before. */
   objects: SourceObject[];
+  /** The folders that were not walked, in key order. */
+  folders: string[];
+  /** Whether the server cut the page, because more follows than it puts on one. */
+  truncated: boolean;
   /** The last key or folder so far, where a later listing can continue; null while nothing was listed. */
   lastKey: string | null;
   /** LIST requests since the page before. */

@@ -126,6 +126,16 @@ test('a job or a poll that a worker has already taken does nothing in a copy', a
     [{ enqueued: null }],
   );
   assert.deepEqual(await another.query("select from s3_connector.files where key = 'imported/4.csv'"), []);
+
+  const third = await testDatabase({ copyOf: db });
+  await third.query(
+    `insert into s3_connector_private.upcoming_keys values ('imported', 'imported/4.csv', '"x"', 1, now())`,
+  );
+  await third.query(
+    "update s3_connector_private.progress set backlog = true where connector_name = 'imported'",
+  );
+  await third.query("select s3_connector_private.refill('imported')");
+  assert.deepEqual(await third.query("select from s3_connector.files where key = 'imported/4.csv'"), []);
 });
 
 test('totals that a restore has doubled are counted again', async () => {

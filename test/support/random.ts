@@ -15,3 +15,9 @@ export function seeded(seed: number): Random {
 export function pick<T>(random: Random, items: readonly T[]): T {
   return items[random(items.length)] as T;
 }
+
+/** Returns the items in random order. */
+export function shuffle<T>(random: Random, items: readonly T[]): T[] {
+  const rest = [...items];
+  return items.map(() => rest.splice(random(rest.length), 1)[0] as T);
+}

@@ -1,0 +1,113 @@
+-- What polls remember between two listings: "upcoming" keys, which match and follow the marker, but had no place, and the
+-- positions from which the next poll lists. Both belong to one marker and one set of keys: see forget_listing.
+
+create or replace function s3_connector_private.late_keys_wait(connector_name text)
+returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$
+  select exists (
+    select from s3_connector.connectors c
+    join s3_connector.late_files l on l.connector_name = c.name and l.reason = 'late'
+    where c.name = late_keys_wait.connector_name and c.late_keys = 'import'
+  );
+$$;
+comment on function s3_connector_private.late_keys_wait(text) is
+  'Returns whether late keys of the connector wait for a place: those in late_files, if it imports late keys.';
+
+create or replace function s3_connector_private.has_more(connector_name text)
+returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$
+  select coalesce((select p.backlog from s3_connector_private.progress p where p.connector_name = has_more.connector_name), false)
+    or s3_connector_private.late_keys_wait(has_more.connector_name);
+$$;
+comment on function s3_connector_private.has_more(text) is
+  'Returns whether the connector has more to enqueue when places become free: a backlog, or late keys that it imports.';
+
+create or replace function s3_connector_private.look_behind_start(connector_name text)
+returns text language sql stable set search_path = pg_catalog, pg_temp as $$
+  select case when p.marker is null then '' else least(coalesce(p.look_behind, ledger.key), p.marker) end
+  from s3_connector_private.progress p
+  join s3_connector.connectors c on c.name = p.connector_name
+  left join lateral (
+    select case when count(*) > 0 then greatest(min(f.key), c.start_after collate "C") end as key
+    from (
+      select f.key from s3_connector.files f
+      where f.connector_name = p.connector_name and f.key <= p.marker order by f.key desc limit 900
+    ) f
+    -- Beyond the last file, any number of keys may have been left out: set_marker has moved the marker there.
+    where exists (select from s3_connector.files f where f.connector_name = p.connector_name and f.key >= p.marker)
+  ) ledger on p.look_behind is null
+  where p.connector_name = look_behind_start.connector_name;
+$$;
+comment on function s3_connector_private.look_behind_start(text) is
+  'Returns the key after which a poll without a backlog lists: where the polls before have put it, or else the key of the 900th file before the marker. Empty: from the start.';
+
+create or replace function s3_connector_private.key_rules(connector s3_connector.connectors)
+returns jsonb language sql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
+  select jsonb_build_object('bucket', connector.bucket, 'endpoint', connector.endpoint, 'pattern', connector.pattern,
+    'exclude', connector.exclude, 'include_hidden', connector.include_hidden);
+$$;
+comment on function s3_connector_private.key_rules(s3_connector.connectors) is
+  'Returns the columns of a connector that decide which keys it takes.';
+
+create or replace function s3_connector_private.forget_listing(connector_name text)
+returns void language sql set search_path = pg_catalog, pg_temp as $$
+  update s3_connector_private.progress p
+  set scan_position = null, look_behind = null, end_position = null, tail_position = null, backlog = true
+  where p.connector_name = forget_listing.connector_name;
+  delete from s3_connector_private.upcoming_keys u where u.connector_name = forget_listing.connector_name;
+$$;
+comment on function s3_connector_private.forget_listing(text) is
+  'Deletes the upcoming keys and all positions but the marker. Call it when the marker is set, or when other keys may match: the next poll lists from the marker.';
+
+create or replace function s3_connector_private.forget_listing_of_other_keys()
+returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  perform s3_connector_private.forget_listing(new.name);
+  return null;
+end;
+$$;
+comment on function s3_connector_private.forget_listing_of_other_keys() is 'Calls forget_listing for a connector that takes other keys.';
+
+create or replace trigger forget_listing
+  after update of bucket, endpoint, pattern, exclude, include_hidden on s3_connector.connectors
+  for each row when (
+    (old.bucket, old.endpoint, old.pattern, old.exclude, old.include_hidden)
+    is distinct from (new.bucket, new.endpoint, new.pattern, new.exclude, new.include_hidden)
+  )
+  execute function s3_connector_private.forget_listing_of_other_keys();
+
+create or replace function s3_connector_private.enqueue_upcoming(
+  connector s3_connector.connectors, out enqueued bigint, out last_key text
+)
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  places bigint := greatest(connector.max_tracked_files - s3_connector_private.tracked_files(connector.name), 0);
+  added bigint[];
+begin
+  -- Late keys get half of the places, so that neither waits for the other.
+  if s3_connector_private.late_keys_wait(connector.name) then
+    places := (places + 1) / 2;
+  end if;
+  with taken as (
+    delete from s3_connector_private.upcoming_keys u
+    where u.connector_name = connector.name and u.key in (
+      select n.key from s3_connector_private.upcoming_keys n
+      where n.connector_name = connector.name order by n.key limit places
+    )
+    returning u.*
+  ),
+  inserted as (
+    insert into s3_connector.files (connector_name, key, etag, size_bytes, last_modified)
+    select t.connector_name, t.key, t.etag, t.size_bytes, t.last_modified from taken t order by t.key
+    on conflict do nothing
+    returning id
+  )
+  select (select array_agg(i.id) from inserted i), (select max(t.key) from taken t) into added, last_key;
+  perform s3_connector_private.add_import_jobs(added);
+  perform s3_connector_private.admit_noted(connector.name);
+  enqueued := coalesce(cardinality(added), 0);
+end;
+$$;
+comment on function s3_connector_private.enqueue_upcoming(s3_connector.connectors) is
+  'Enqueues upcoming keys in key order, and late keys that the connector imports, as many as there are places. Returns how many upcoming keys it enqueued, and the last one that it took. The caller has locked the connector and its progress, and moves the marker.';
+
+comment on table s3_connector_private.upcoming_keys is '"Upcoming" keys: matching keys after the marker that a poll listed, for which there was no place yet.';
+comment on column s3_connector_private.upcoming_keys.etag is 'The object''s ETag when it was listed. An import notices a newer version by itself.';

@@ -1,0 +1,207 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { listPage } from '../../embedded/bucket/listing.ts';
+import { compileGlob } from '../../src/glob.ts';
+import { compareKeys, laterKey } from '../../src/keys.ts';
+import { type ListStart, listForPoll } from '../../src/list/poll_listing.ts';
+import { type ListRequest, listPages } from '../../src/sources/s3_walk.ts';
+import type { ListOptions, Source, SourceObject } from '../../src/sources/source.ts';
+
+// What polls list, against a model of the bucket and of what a poll commits.
+
+const NEVER = new Date(8.64e15);
+const glob = compileGlob('**.csv');
+
+class Model {
+  readonly keys = new Set<string>();
+  readonly files = new Set<string>();
+  readonly late = new Set<string>();
+  upcoming: string[] = [];
+  requests = 0;
+  start: ListStart;
+  readonly #pageSize: number;
+
+  constructor(pageSize: number, startAfter: string | null = null) {
+    this.#pageSize = pageSize;
+    this.start = {
+      marker: startAfter,
+      startAfter,
+      scanPosition: null,
+      hasUpcoming: false,
+      window: { lookBehind: startAfter ?? '', endPosition: null, tailPosition: null },
+    };
+  }
+
+  /** Matching keys after the marker that are in the bucket, and were never enqueued. */
+  get missing(): string[] {
+    return [...this.keys].filter(
+      (key) =>
+        glob.matches(key) &&
+        !this.files.has(key) &&
+        (this.start.marker === null || compareKeys(key, this.start.marker) > 0),
+    );
+  }
+
+  /** Polls once, and commits as commit_poll does. Returns the LIST requests. */
+  async poll({ places = 1e6, maxRequests = 1e6 } = {}): Promise<number> {
+    const sorted = [...this.keys].sort(compareKeys);
+    const source = this.#source(sorted);
+    const before = this.start.marker;
+    // A scan of several polls does not go back for what arrives behind it meanwhile.
+    const from = this.start.hasUpcoming ? before : laterKey(before, this.start.scanPosition);
+    const { objects, behind, scanPosition, window, requests } = await listForPoll(source, glob, this.start, {
+      places,
+      youngerThan: NEVER,
+      maxRequests,
+    });
+    const ahead = objects.map(({ key }) => key);
+    assert.deepEqual(ahead, [...new Set(ahead)].sort(compareKeys), 'in key order, each once');
+    for (const { key } of behind) {
+      assert.ok(before !== null && compareKeys(key, before) <= 0);
+      if (!this.files.has(key)) this.late.add(key);
+    }
+    this.upcoming = ahead.filter((key) => !this.files.has(key));
+    this.start = { ...this.start, scanPosition, window };
+    this.refill(places);
+    // Keys that are tracked already are passed, too.
+    const [next] = this.upcoming;
+    const passedKey = ahead.filter((key) => next === undefined || compareKeys(key, next) < 0).at(-1);
+    this.start.marker = passedKey ?? this.start.marker;
+    const passed = sorted.filter(
+      (key) =>
+        glob.matches(key) &&
+        (from === null || compareKeys(key, from) > 0) &&
+        this.start.marker !== null &&
+        compareKeys(key, this.start.marker) <= 0,
+    );
+    assert.deepEqual(
+      passed.filter((key) => !this.files.has(key)),
+      [],
+      'the marker passes no key that is there',
+    );
+    this.requests += requests;
+    return requests;
+  }
+
+  /** Enqueues upcoming keys. */
+  refill(places: number): void {
+    const taken = this.upcoming.splice(0, places);
+    for (const key of taken) this.files.add(key);
+    this.start.marker = taken.at(-1) ?? this.start.marker;
+    this.start.hasUpcoming = this.upcoming.length > 0;
+  }
+
+  get isBehind(): boolean {
+    return this.start.scanPosition !== null || this.upcoming.length > 0;
+  }
+
+  #source(sorted: string[]): Source {
+    const ask = async ({ prefix, delimiter = '', startAfter = '', token }: ListRequest) => {
+      const after = token ?? startAfter;
+      const page = listPage(sorted, { prefix, delimiter, after, byToken: false, maxKeys: this.#pageSize });
+      return { objects: page.keys.map(objectOf), folders: page.commonPrefixes, next: page.next };
+    };
+    const list = (options: ListOptions) => listPages(ask, options, { aroundCrowds: false });
+    return { list } as unknown as Source;
+  }
+}
+
+const objectOf = (key: string): SourceObject => ({
+  key,
+  etag: '"e"',
+  sizeBytes: 1,
+  lastModified: new Date(0),
+});
+
+const name = (n: number) => String(n).padStart(6, '0');
+
+test('whatever arrives between polls, the marker passes no key that is there, and none is missed', async () => {
+  const step = fc.record({
+    arrivals: fc.array(fc.tuple(fc.nat({ max: 400 }), fc.constantFrom('.csv', '.log', '.log', '.log')), {
+      maxLength: 60,
+    }),
+    deletions: fc.array(fc.nat({ max: 400 }), { maxLength: 10 }),
+    places: fc.constantFrom(1, 3, 1000),
+    maxRequests: fc.constantFrom(1, 3, 1000),
+    refills: fc.nat({ max: 2 }),
+  });
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(step, { minLength: 1, maxLength: 12 }),
+      fc.integer({ min: 2, max: 40 }),
+      async (steps, pageSize) => {
+        const model = new Model(pageSize);
+        for (const { arrivals, deletions, places, maxRequests, refills } of steps) {
+          for (const [n, ending] of arrivals) model.keys.add(name(n) + ending);
+          for (const n of deletions) model.keys.delete(`${name(n)}.csv`);
+          await model.poll({ places, maxRequests });
+          for (let n = 0; n < refills; n++) model.refill(places);
+        }
+        // Each poll walks at least a page of what is left.
+        const polls = 20 + (4 * model.keys.size) / pageSize;
+        for (let n = 0; n < polls; n++) await model.poll();
+        assert.deepEqual(model.missing, []);
+        assert.equal(model.isBehind, false);
+      },
+    ),
+    { numRuns: 300, seed: Number(process.env.LISTING_SEED ?? Date.now() % 1e9) },
+  );
+});
+
+test('a poll makes one LIST request among keys that match, and finds keys among the last hundreds', async () => {
+  const model = new Model(1000);
+  for (let n = 0; n < 30_000; n++) if (n % 2000 !== 5) model.keys.add(`${name(n)}.csv`);
+  await model.poll({ places: 100 });
+  while (model.isBehind) {
+    if (model.upcoming.length > 0) model.refill(100);
+    else await model.poll({ places: 100 });
+  }
+  assert.ok(model.requests <= 31, `${model.requests} requests`);
+  const seen: number[] = [];
+  for (let n = 30_000; n < 30_500; n += 10) {
+    model.keys.add(`${name(n)}.csv`);
+    model.keys.add(`${name(n - 400)}-late.csv`);
+    seen.push(await model.poll({ places: 100 }));
+    assert.deepEqual(model.missing, []);
+    assert.ok(model.late.has(`${name(n - 400)}-late.csv`));
+  }
+  assert.deepEqual(new Set(seen), new Set([1]));
+  for (let n = 29_000; n < 30_200; n++) model.keys.delete(`${name(n)}.csv`);
+  for (let n = 30_500; n < 31_500; n += 100) {
+    model.keys.add(`${name(n)}.csv`);
+    assert.equal(await model.poll({ places: 100 }), 1);
+  }
+});
+
+test('a pattern that matches nothing costs two LIST requests a poll, and one that matches before a long tail three', async () => {
+  for (const first of [[], ['000000.csv']]) {
+    const model = new Model(1000);
+    for (const key of first) model.keys.add(key);
+    for (let n = 1; n < 20_000; n++) model.keys.add(`${name(n)}.log`);
+    await model.poll();
+    for (let n = 0; n < 30; n++) assert.equal(await model.poll(), first.length + 2);
+    // At the end, it is found at once, and by a walk in the middle; after the marker at once.
+    const places = [20_500, ...(first.length > 0 ? [20_501] : [])];
+    for (const n of places) {
+      model.keys.add(`${name(n)}.csv`);
+      await model.poll();
+      assert.deepEqual(model.missing, []);
+    }
+  }
+});
+
+test('a key in the middle of a long tail is found once the walk has come to it', async () => {
+  const model = new Model(1000);
+  for (let n = 1; n < 20_000; n++) model.keys.add(`${name(n)}.log`);
+  await model.poll();
+  model.keys.add('010000.csv');
+  let polls = 0;
+  for (; model.missing.length > 0; polls++) await model.poll();
+  assert.ok(polls <= 20, `${polls} polls`);
+  assert.equal(model.start.marker, '010000.csv');
+  // The next one, just after the marker, is found at once.
+  model.keys.add('010100.csv');
+  assert.equal(await model.poll(), 3);
+  assert.deepEqual(model.missing, []);
+});
