@@ -69,6 +69,7 @@ class CsvPart implements FilePart {
   readonly name: string | null;
   columnNames: string[] | null = null;
   columnCount = 0;
+  readonly cutsLongRows: boolean;
   readonly #file: CsvFile;
   /** The entry's position in the file, from 0. */
   readonly #position: number;
@@ -90,6 +91,7 @@ class CsvPart implements FilePart {
     this.#entry = entry;
     this.#format = settings.format;
     this.#normalize = rulesOf(settings.format);
+    this.cutsLongRows = settings.format.on_long_row === 'cut';
     this.#dialect = toDialect(settings.format, this.#normalize !== null);
     this.#maxRowBytes = settings.max_row_bytes;
     this.#maxRows = settings.max_rows;

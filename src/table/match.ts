@@ -20,13 +20,15 @@ export interface MatchSource {
   file: Pick<File, 'id' | 'key'>;
 }
 
+type MatchedPart = Pick<FilePart, 'columnNames' | 'columnCount' | 'cutsLongRows'>;
+
 /**
  * Returns which column of the file goes into which column of the table, and the constants that fill other columns.
  * @throws ConnectorError `unknown_column`, `no_column_matches`, `duplicate_column`, `column_not_writable`,
  *   `no_file_id_column`, and the errors of `keyConstants`
  */
 export function matchColumns(
-  part: Pick<FilePart, 'columnNames' | 'columnCount'>,
+  part: MatchedPart,
   table: TargetTable,
   { connector: settings, mappings, file }: MatchSource,
 ): CopyPlan {
@@ -59,14 +61,14 @@ export function matchColumns(
  * bad. It may only have more if all rows may.
  */
 function widthOf(
-  { columnNames, columnCount }: Pick<FilePart, 'columnNames' | 'columnCount'>,
+  { columnNames, columnCount, cutsLongRows = false }: MatchedPart,
   table: TargetTable,
   { on_unknown_column, on_bad_row }: MatchSettings,
 ): number {
   if (columnNames !== null) return columnCount;
   const fillable = table.columns.filter((column) => column.insertable).length;
-  const refuseLong = on_unknown_column === 'fail' && on_bad_row === 'skip';
-  return refuseLong ? fillable : Math.max(columnCount, fillable);
+  const refusesLong = on_unknown_column === 'fail' && on_bad_row === 'skip';
+  return refusesLong || cutsLongRows ? fillable : Math.max(columnCount, fillable);
 }
 
 function matchByName(

@@ -150,7 +150,7 @@ for (const [columns, values, message] of REFUSALS) {
 }
 
 test('a connector with a format that does not exist is refused with the similar names', async () => {
-  await assert.rejects(insertConnector(mine, 'x', { file_format: 'cvs' }), {
+  await assert.rejects(insertConnector(mine, 'x', { file_format: 'csb' }), {
     code: '22023',
     hint: /Similar names: 'csv'/,
   });
