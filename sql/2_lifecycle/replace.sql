@@ -27,11 +27,14 @@ begin
     returning f.id, l.etag, l.size_bytes, l.last_modified
   )
   update s3_connector.files f
-  set etag = n.etag, size_bytes = n.size_bytes, last_modified = n.last_modified,
+  set etag = coalesce(n.etag, f.etag), size_bytes = coalesce(n.size_bytes, f.size_bytes),
+    last_modified = coalesce(n.last_modified, f.last_modified),
     -- If an import of a later version failed, the rows are still those of the earlier one.
     replaces = coalesce(f.replaces, f.lineage),
     replaces_table = case when f.replaces is null then f.lineage_table else f.replaces_table end
-  from noted n where f.id = n.id;
+  -- Another session may have removed the note. The import then finds the object's version by itself.
+  from unnest(file_ids) as replaced (id) left join noted n on n.id = replaced.id
+  where f.id = replaced.id;
 end;
 $$;
 comment on function s3_connector_private.replace_files(s3_connector.connectors, bigint[]) is
