@@ -42,8 +42,8 @@ export async function recordSuccess(
   counts: RowCounts,
 ): Promise<boolean> {
   const { owner } = attempt.connector;
-  // Without a table, no row can have a deferred trigger.
-  const first = table === null ? [] : runDeferred(owner);
+  // Without a table and without old rows, no row can have a deferred trigger.
+  const first = table === null && attempt.file.replaces === null ? [] : runDeferred(owner);
   const last = attempt.dryRun ? ['rollback'] : commitStatements(attempt, counts, notice);
   try {
     // One message saves a round trip.

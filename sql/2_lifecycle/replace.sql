@@ -27,11 +27,14 @@ begin
     returning f.id, l.etag, l.size_bytes, l.last_modified
   )
   update s3_connector.files f
-  set etag = n.etag, size_bytes = n.size_bytes, last_modified = n.last_modified,
+  set etag = coalesce(n.etag, f.etag), size_bytes = coalesce(n.size_bytes, f.size_bytes),
+    last_modified = coalesce(n.last_modified, f.last_modified),
     -- If an import of a later version failed, the rows are still those of the earlier one.
     replaces = coalesce(f.replaces, f.lineage),
     replaces_table = case when f.replaces is null then f.lineage_table else f.replaces_table end
-  from noted n where f.id = n.id;
+  -- Another session may have removed the note. The import then finds the object's version by itself.
+  from unnest(file_ids) as replaced (id) left join noted n on n.id = replaced.id
+  where f.id = replaced.id;
 end;
 $$;
 comment on function s3_connector_private.replace_files(s3_connector.connectors, bigint[]) is
@@ -102,14 +105,20 @@ create or replace trigger settle_note
 create or replace function s3_connector_import.begin_replacement(file_id bigint, running_attempt_id bigint, token text)
 returns table (id bigint, lineage text[], target text, owner name, owner_path text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  file s3_connector.files;
 begin
   perform s3_connector_private.check_token('attempt', running_attempt_id, token);
-  delete from s3_connector_private.rejected_rows r where r.file_id = begin_replacement.file_id;
+  select * into file from s3_connector.files f
+  where f.id = begin_replacement.file_id and f.status = 'running' and f.attempt_id = running_attempt_id;
+  if file.replaces is null then
+    return;
+  end if;
+  delete from s3_connector_private.rejected_rows r where r.file_id = file.id;
   return query
-    select f.id, f.replaces, s3_connector_private.find_rows_table(f.replaces, f.replaces_table), c.owner,
+    select file.id, file.replaces, s3_connector_private.find_rows_table(file.replaces, file.replaces_table), c.owner,
       s3_connector_import.usual_search_path(c.owner)
-    from s3_connector.files f join s3_connector.connectors c on c.name = f.connector_name
-    where f.id = begin_replacement.file_id and f.status = 'running' and f.attempt_id = running_attempt_id and f.replaces is not null;
+    from s3_connector.connectors c where c.name = file.connector_name;
 end;
 $$;
 comment on function s3_connector_import.begin_replacement(bigint, bigint, text) is

@@ -29,6 +29,17 @@ revoke all on schema s3_connector, s3_connector_private, s3_connector_import fro
 revoke all on all tables in schema s3_connector, s3_connector_private from public;
 revoke all on all routines in schema s3_connector, s3_connector_private, s3_connector_import from public;
 
+-- What an earlier version granted to them, for calls that this version no longer makes.
+do $$
+declare
+  group_role name;
+begin
+  for group_role in select r.rolname from pg_roles r where r.rolname in ('s3_connector_reader', 's3_connector_operator', 's3_connector_admin') loop
+    execute format('revoke all on all routines in schema s3_connector_private, s3_connector_import from %I', group_role);
+  end loop;
+end;
+$$;
+
 create or replace function s3_connector_private.grant_to_groups(privilege text, lowest text)
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare

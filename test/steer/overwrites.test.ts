@@ -320,6 +320,10 @@ test('rows are replaced in the table that they are in, although the connector ha
   assert.equal(await versions('moves'), 'none');
   await overwrite('moves', csv(3));
   await untilVersions('moved_to', '3 x 3');
+  await overwrite('moves', 'n,version\n');
+  await untilStatus('moves', 'success');
+  await world.settled('moves');
+  assert.equal(await versions('moved_to'), 'none');
 });
 
 test('a file that was imported without file_id_column is only reported', async () => {
@@ -355,6 +359,11 @@ test('an owner without the right to delete gets the statement that grants it, an
   await insert('ungranted');
   await db.asSuperuser(`alter table ungranted owner to postgres;
     grant select, insert on ungranted to ${db.person.name}`);
+  await db.query("call s3_connector.check('ungranted')");
+  const { hint } = await db.one<{ hint: string }>(
+    "select hint from s3_connector.checks where connector_name = 'ungranted' and step = 'grants'",
+  );
+  assert.match(hint, /grant select, delete on public.ungranted to /);
   await overwrite('ungranted', csv(2));
   await untilStatus('ungranted', 'failure');
   const [failed] = await world.settled('ungranted');
