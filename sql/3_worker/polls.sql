@@ -84,12 +84,8 @@ begin
       where l.connector_name = connector.name and l.error is null order by l.started_at desc limit 1
     );
   end if;
-  -- A poll that has begun queues the next one when it commits.
-  if not exists (
-    select from s3_connector_private.jobs() j where j.key = s3_connector_private.poll_job_key(connector.name) and j.begun
-  ) then
-    perform s3_connector_private.poll_on(connector.name);
-  end if;
+  -- Also while a poll is running: it may have read the progress too early, or fail.
+  perform s3_connector_private.poll_on(connector.name);
 end;
 $$;
 comment on function s3_connector_private.refill(text) is

@@ -50,7 +50,7 @@ test('a backlog is imported in key order, a few files at a time', async () => {
     'with max_parallel_files = 1 files are imported strictly in key order',
   );
   const polls = await db.one<{ enqueued: number; requests: number }>(
-    "select sum(files_enqueued) as enqueued, sum(list_requests) as requests from s3_connector.polls where connector_name = 'backlog'",
+    "select sum(files_enqueued)::integer as enqueued, sum(list_requests)::integer as requests from s3_connector.polls where connector_name = 'backlog'",
   );
   assert.equal(polls.enqueued, keys.length);
   // The first LIST answer is used whole, and a second finds nothing more. Once a minute, what is kept is listed again.

@@ -51,17 +51,17 @@ async function insertHeld(connector: string, keys: string[], columns: Record<str
 test('a LIST answer is used whole, however few places there are', async () => {
   server.store.putMany(
     world.bucket,
-    Array.from({ length: 1500 }, (_, n) => ({ key: `whole/${name(n)}.csv`, body: '' })),
+    Array.from({ length: 400 }, (_, n) => ({ key: `whole/${name(n)}.csv`, body: '' })),
   );
   const startedAt = Date.now();
-  await insert('whole', { max_tracked_files: 50 });
+  await insert('whole', { max_tracked_files: 10 });
   const files = await world.settled('whole');
-  assert.equal(files.length, 1500);
+  assert.equal(files.length, 400);
   assert.ok(files.every(({ status }) => status === 'success'));
-  // Two pages, and one request that finds nothing more. What was listed a minute ago is listed again.
+  // One page, and one or two requests that find nothing more. What was listed a minute ago is listed again.
   const minutes = Math.ceil((Date.now() - startedAt) / 60_000);
   const sent = await requests('whole');
-  assert.ok(sent >= 3 && sent <= 4 + 2 * minutes, `${sent} requests`);
+  assert.ok(sent >= 2 && sent <= 4 + 2 * minutes, `${sent} requests`);
 });
 
 test('upcoming keys count as waiting, and the connector has not caught up', async () => {
