@@ -6,11 +6,11 @@ returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$
   select exists (
     select from s3_connector.connectors c
     join s3_connector.late_files l on l.connector_name = c.name and l.reason = 'late'
-    where c.name = late_keys_wait.connector_name and c.late_keys = 'import'
+    where c.name = late_keys_wait.connector_name and c.late_keys = 'import' and l.last_modified <= now() - c.min_object_age
   );
 $$;
 comment on function s3_connector_private.late_keys_wait(text) is
-  'Returns whether late keys of the connector wait for a place: those in late_files, if it imports late keys.';
+  'Returns whether late keys of the connector wait for a place: those in late_files that are old enough, if it imports late keys.';
 
 create or replace function s3_connector_private.has_more(connector_name text)
 returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$

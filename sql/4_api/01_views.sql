@@ -126,7 +126,9 @@ create or replace view s3_connector.connector_status as
   cross join lateral (
     select count(*) as late, count(*) filter (where waits) as wait, coalesce(sum(k.size_bytes) filter (where waits), 0)::bigint as wait_bytes
     from s3_connector.late_files k
-    cross join lateral (select c.late_keys = 'import' and k.reason = 'late' as waits) w
+    cross join lateral (
+      select c.late_keys = 'import' and k.reason = 'late' and k.last_modified <= now() - c.min_object_age as waits
+    ) w
     where k.connector_name = c.name
   ) l
   left join lateral (
