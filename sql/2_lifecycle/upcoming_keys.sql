@@ -1,24 +1,26 @@
 -- What polls remember between two listings: "upcoming" keys, which match and follow the marker, but had no place, and the
 -- positions from which the next poll lists. Both belong to one marker and one set of keys: see forget_listing.
 
-create or replace function s3_connector_private.late_keys_wait(connector_name text)
+create or replace function s3_connector_private.noted_keys_wait(connector_name text)
 returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$
   select exists (
     select from s3_connector.connectors c
-    join s3_connector.late_files l on l.connector_name = c.name and l.reason = 'late'
-    where c.name = late_keys_wait.connector_name and c.late_keys = 'import' and l.last_modified <= now() - c.min_object_age
+    join s3_connector.late_files l on l.connector_name = c.name
+    left join s3_connector.files f on f.connector_name = l.connector_name and f.key = l.key and l.reason = 'overwritten'
+    where c.name = noted_keys_wait.connector_name and l.last_modified <= now() - c.min_object_age
+      and (c.late_keys = 'import' and l.reason = 'late' or c.on_overwrite = 'reimport' and s3_connector_private.is_replaceable(f, l))
   );
 $$;
-comment on function s3_connector_private.late_keys_wait(text) is
-  'Returns whether late keys of the connector wait for a place: those in late_files that are old enough, if it imports late keys.';
+comment on function s3_connector_private.noted_keys_wait(text) is
+  'Returns whether keys in late_files wait for a place: late ones, if the connector imports them, and overwritten ones that it imports again.';
 
 create or replace function s3_connector_private.has_more(connector_name text)
 returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$
   select coalesce((select p.backlog from s3_connector_private.progress p where p.connector_name = has_more.connector_name), false)
-    or s3_connector_private.late_keys_wait(has_more.connector_name);
+    or s3_connector_private.noted_keys_wait(has_more.connector_name);
 $$;
 comment on function s3_connector_private.has_more(text) is
-  'Returns whether the connector has more to enqueue when places become free: a backlog, or late keys that it imports.';
+  'Returns whether the connector has more to enqueue when places become free: a backlog, or noted keys that it imports.';
 
 create or replace function s3_connector_private.look_behind_start(connector_name text)
 returns text language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -82,8 +84,8 @@ declare
   places bigint := greatest(connector.max_tracked_files - s3_connector_private.tracked_files(connector.name), 0);
   added bigint[];
 begin
-  -- Late keys get half of the places, so that neither waits for the other.
-  if s3_connector_private.late_keys_wait(connector.name) then
+  -- What is noted gets half of the places, so that neither waits for the other.
+  if s3_connector_private.noted_keys_wait(connector.name) then
     places := (places + 1) / 2;
   end if;
   with taken as (

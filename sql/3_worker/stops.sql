@@ -12,6 +12,7 @@ returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$
     and not (c.late_keys = 'import' and exists (
       select from s3_connector.late_files l where l.connector_name = c.name and l.reason = 'late'
     ))
+    and not s3_connector_private.noted_keys_wait(c.name)
     -- Its file is queued again once its old rows are deleted.
     and not exists (
       select from s3_connector_private.requests r

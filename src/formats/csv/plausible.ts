@@ -69,7 +69,7 @@ function refuseSeparatorLine(text: string): void {
   const delimiter = /^"?sep=(.)"?\r?(\n|$)/i.exec(text)?.[1];
   if (delimiter === undefined) return;
   throw new ConnectorError('not_csv', `the file's first line is "sep=${delimiter}", which only Excel reads`, {
-    hint: `Write the file without this line, and set csv_delimiter of the connector to ${shown(delimiter)}.`,
+    hint: `Insert a row into file_formats with skip_lines 1 and csv_delimiter ${shown(delimiter)}, and name it in file_format of the connector.`,
   });
 }
 
