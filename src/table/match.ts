@@ -66,7 +66,7 @@ function widthOf(
   { on_unknown_column, on_bad_row }: MatchSettings,
 ): number {
   if (columnNames !== null) return columnCount;
-  const fillable = table.columns.filter((column) => column.insertable).length;
+  const fillable = fillableByPosition(columnCount, table).length;
   const refusesLong = on_unknown_column === 'fail' && on_bad_row === 'skip';
   return refusesLong || cutsLongRows ? fillable : Math.max(columnCount, fillable);
 }
@@ -98,9 +98,7 @@ function matchByName(
 }
 
 function matchByPosition(count: number, table: TargetTable, settings: MatchSettings): MatchedColumn[] {
-  const all = table.columns.filter((column) => column.insertable);
-  // A file that has the ids of an identity has a column for each.
-  const insertable = count === all.length ? all : all.filter((column) => !column.identityAlways);
+  const insertable = fillableByPosition(count, table);
   if (count > insertable.length && settings.on_unknown_column === 'fail') {
     throw new ConnectorError(
       'unknown_column',
@@ -111,6 +109,12 @@ function matchByPosition(count: number, table: TargetTable, settings: MatchSetti
     );
   }
   return insertable.slice(0, count).map((target, position) => ({ position, target }));
+}
+
+/** Returns the columns that a file with that many columns fills. One that has the ids of an identity has a column for each. */
+function fillableByPosition(count: number, { columns }: TargetTable): TableColumn[] {
+  const all = columns.filter((column) => column.insertable);
+  return count === all.length ? all : all.filter((column) => !column.identityAlways);
 }
 
 /** Refuses a column of the file that goes into the same column of the table as a part of its key. */
