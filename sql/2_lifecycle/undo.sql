@@ -66,15 +66,17 @@ begin
   if relation.oid is null then
     raise exception 'there is no table % any more; the file was imported into it', target
       using errcode = 'undefined_table', hint = 'Create it again, with the column for the file''s id, or drop the connector.';
-  elsif relation.relkind not in ('r', 'p', 'f', 'v') then
-    raise exception '% is no table or view; the file''s rows went into one of that name', target
+  elsif relation.relkind not in ('r', 'p', 'f', 'v')
+    -- A view in the place of a dropped table leads to other rows.
+    or relation.relkind = 'v' and relation.oid <> lineage_table then
+    raise exception '% is not a table; the file''s rows went into one of that name', target
       using errcode = 'wrong_object_type', hint = 'Give the table its name back, or drop the connector.';
   end if;
   return format('%s.%I', relation.relnamespace::regnamespace, relation.relname);
 end;
 $$;
 comment on function s3_connector_private.find_rows_table(text[], oid) is
-  'Returns the quoted name of the table that a file''s rows went into: the one with that oid, or else of that name. Raises an error if it is no table or view.';
+  'Returns the quoted name of the table that a file''s rows went into: the one with that oid, or else of that name. Raises an error if it is neither a table nor the view that the rows went into.';
 
 create or replace function s3_connector_import.delete_rows(
   file_id bigint, lineage text[], target text, owner name, owner_path text, defer_triggers boolean

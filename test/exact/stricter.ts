@@ -21,6 +21,10 @@ export const STRICTER: Record<string, { why: string; copyRefuses: boolean }> = {
     why: 'the header, or the first row, has columns that the table lacks',
     copyRefuses: false,
   },
+  null_not_allowed: {
+    why: 'the first row has one field too many, which is taken for the identity of the table, as generated always allows COPY',
+    copyRefuses: true,
+  },
   row_too_large: { why: 'max_row_bytes', copyRefuses: false },
 };
 
