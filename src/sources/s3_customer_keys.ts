@@ -47,7 +47,8 @@ export function keyParameters(
 }
 
 function isIn(place: string, bucket: string, objectKey: string): boolean {
-  return place === bucket || (place.startsWith(`${bucket}/`) && `${bucket}/${objectKey}`.startsWith(place));
+  const below = (name: string) => [bucket, name].join('/');
+  return place === bucket || (place.startsWith(below('')) && below(objectKey).startsWith(place));
 }
 
 /** Whether nobody on the way can read a request: it is encrypted, or does not leave the machine. */
