@@ -10,6 +10,9 @@ import { asRole, TYPES_PATH } from './role.ts';
 import { describeTable, quoteTable, type TableName, type TargetTable } from './table.ts';
 import { suggestTimeColumn } from './time_column.ts';
 
+/** The longest name that becomes its column's comment, which every import reads. A row of column_mappings may be as long. */
+const MAX_KEPT_NAME_BYTES = 10_000;
+
 /** The settings of a connector for the table that is created. */
 export type CreateSettings = Pick<
   Connector,
@@ -46,8 +49,9 @@ export async function createTable(
       createStatement(name, columns, settings.file_id_column, makeHypertable ? time : undefined),
     );
     for (const [i, column] of columns.entries()) {
-      if (column.name !== wanted[i]!.name)
-        await client.query(commentStatement(name, column, wanted[i]!.name));
+      const longName = wanted[i]!.name;
+      if (column.name !== longName && Buffer.byteLength(longName) <= MAX_KEPT_NAME_BYTES)
+        await client.query(commentStatement(name, column, longName));
     }
     if (makeHypertable && time) await createHypertable(client, timescaledb!, name, time, settings);
   };
