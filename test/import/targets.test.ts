@@ -305,7 +305,7 @@ test('a file with a column for a generated one is refused, and says how to leave
   const columns = { on_unknown_column: 'ignore' };
   const file = await importFile('doubled', 'doubled', 'n,twice\n1,2\n', columns);
   assert.equal(file.error_code, 'column_not_writable');
-  assert.match(file.error_message!, /column twice is generated.*column_mappings/);
+  assert.match(file.error_message!, /column "twice" is generated.*column_mappings/);
 });
 
 test('an expression of a view cannot be filled, unless its INSTEAD OF trigger decides', async () => {
