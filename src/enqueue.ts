@@ -26,14 +26,16 @@ export async function enqueue(
   listing: PollListing,
 ): Promise<number | null> {
   const { lookBehind, endPosition, tailPosition } = listing.window;
-  const isYoung = listing.stoppedBy === 'young';
+  const { late_keys, on_overwrite, stop_when_caught_up } = start.connector;
+  const takesBehind = late_keys === 'import' || on_overwrite === 'reimport';
+  const isYoung = listing.stoppedBy === 'young' || (listing.leftYoung && takesBehind);
   const listed = {
     rules: keyRules(start.connector),
     ...{ look_behind: lookBehind, end_position: endPosition, tail_position: tailPosition },
     young: isYoung,
   };
   // A run ends only when the objects that are too young now are imported too.
-  const backlog = listing.scanPosition !== null || (isYoung && start.connector.stop_when_caught_up);
+  const backlog = listing.scanPosition !== null || (isYoung && stop_when_caught_up);
   const { rows } = await sql<{ enqueued: number | null }>`
     select s3_connector_private.commit_poll(
       ${start.connector.name}, ${start.progress.marker}, ${start.progress.scan_position},

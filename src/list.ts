@@ -21,6 +21,8 @@ export interface Listing {
   objects: SourceObject[];
   /** Matching objects up to the marker, in key order. */
   behind: SourceObject[];
+  /** Whether a matching object behind the marker was left out, because it is too young. */
+  leftYoung: boolean;
   keysListed: number;
   keysMatched: number;
   requests: number;
@@ -62,6 +64,7 @@ export function emptyListing(startAfter: string | null): Listing {
   return {
     objects: [],
     behind: [],
+    leftYoung: false,
     keysListed: 0,
     keysMatched: 0,
     requests: 0,
@@ -83,6 +86,7 @@ function addPage(
   const ahead = matching.slice(behind.length);
   const young = ahead.find(isYoung);
   const taken = young ? ahead.slice(0, ahead.indexOf(young)) : ahead;
+  listing.leftYoung ||= behind.some(isYoung);
   listing.behind.push(...behind.filter((object) => !isYoung(object)));
   listing.objects.push(...taken);
   listing.keysMatched += behind.length + taken.length;

@@ -7,6 +7,8 @@ declare
   taken text := s3_connector_private.glob_regex(new.pattern);
   left_out text := s3_connector_private.left_out_regex(new);
 begin
+  -- An import that ends locks it before it removes what is noted about its file.
+  perform from s3_connector_private.progress p where p.connector_name = new.name for update;
   delete from s3_connector.late_files l
   where l.connector_name = new.name and (elsewhere or l.key !~ taken or l.key ~ left_out);
   return null;

@@ -54,6 +54,8 @@ begin
     where l.connector_name = connector.name and l.key ~ regex and s3_connector_private.is_replaceable(f, l)
     order by f.key for update of f
   );
+  -- An import that ends removes what is noted about its file, and then needs the queue.
+  perform from s3_connector_private.progress p where p.connector_name = connector.name for update;
   perform s3_connector_private.replace_files(connector, overwritten);
   -- A file that was imported or queued again since it was noted.
   delete from s3_connector.late_files l
@@ -84,6 +86,9 @@ begin
   if not found then
     return null;
   end if;
+  -- Before what is noted, because a poll that holds the progress may wait for that; and before the poll's job.
+  perform from s3_connector_private.progress p where p.connector_name = new.connector_name for update;
+  perform s3_connector_private.lock_queue(new.connector_name);
   if not s3_connector_private.is_overwritten(new, noted.etag) then
     delete from s3_connector.late_files l where l.connector_name = noted.connector_name and l.key = noted.key and l.etag = noted.etag;
   elsif s3_connector_private.is_replaceable(new, noted) then

@@ -23,6 +23,9 @@ create or replace function s3_connector_private.take_events(connector_name text,
 returns setof text language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   connector s3_connector.connectors;
+  restored text[] := array(
+    select e.key from jsonb_to_recordset(events) as e (key text, is_new boolean) where not e.is_new
+  );
   marker text;
 begin
   select * into connector from s3_connector.connectors c
@@ -30,12 +33,13 @@ begin
   if not found then
     return;
   end if;
-  -- Its files must be locked before its progress.
-  perform s3_connector_private.queue_restored(connector.name, array(
-    select e.key from jsonb_to_recordset(events) as e (key text, is_new boolean) where not e.is_new
-  ));
+  -- The lock order: its files, its progress, its queue.
+  perform from s3_connector.files f
+  where f.connector_name = connector.name and f.key = any (restored) and f.status = 'failure' and f.error_code = 'object_archived'
+  order by f.key for update;
   -- Locked, so that no poll commits a marker beyond these keys until another poll is queued.
   select p.marker into marker from s3_connector_private.progress p where p.connector_name = connector.name for update;
+  perform s3_connector_private.queue_restored(connector.name, restored);
   if exists (
     select from jsonb_to_recordset(events) as e (key text collate "C", is_new boolean)
     where not e.is_new or marker is null or e.key > marker

@@ -125,6 +125,7 @@ function add(first: Listing, ...others: Listing[]): Listing {
       ...other,
       objects: [...sum.objects, ...other.objects],
       behind: [...sum.behind, ...other.behind],
+      leftYoung: sum.leftYoung || other.leftYoung,
       keysListed: sum.keysListed + other.keysListed,
       keysMatched: sum.keysMatched + other.keysMatched,
       requests: sum.requests + other.requests,

@@ -206,3 +206,23 @@ test('objects that are too young are waited for', async () => {
   );
   assert.equal(caught_up, false);
 });
+
+test('young objects behind the marker are waited for, if they would be imported', async () => {
+  for (const n of [1, 3])
+    world.server.store.put(world.bucket, `young_late/${n}.csv`, 'n\n1\n', {
+      lastModified: new Date('2026-01-01'),
+    });
+  await insert('young_late', {
+    min_object_age: '1 hour',
+    late_keys: 'import',
+    start_after: 'young_late/1.csv',
+  });
+  await stopped('young_late');
+  assert.deepEqual(await statuses('young_late'), ['success']);
+  world.put('young_late/2.csv', 'n\n1\n');
+  const POLLS = "select from s3_connector.polls where connector_name = 'young_late'";
+  const before = (await db.query(POLLS)).length;
+  await db.query("select s3_connector.resume('young_late')");
+  await db.waitFor(POLLS, (rows) => rows.length > before);
+  assert.equal(await state('young_late'), 'running');
+});
