@@ -66,7 +66,10 @@ function widthOf(
   { on_unknown_column, on_bad_row }: MatchSettings,
 ): number {
   if (columnNames !== null) return columnCount;
-  const fillable = table.columns.filter((column) => column.insertable).length;
+  const all = table.columns.filter((column) => column.insertable);
+  // As in matchByPosition. A long row that is cut has more fields than it should, so its number says nothing.
+  const hasIds = columnCount === all.length && !cutsLongRows;
+  const fillable = hasIds ? all.length : all.filter((column) => !column.identityAlways).length;
   const refusesLong = on_unknown_column === 'fail' && on_bad_row === 'skip';
   return refusesLong || cutsLongRows ? fillable : Math.max(columnCount, fillable);
 }
