@@ -75,13 +75,13 @@ comment on column s3_connector.file_formats.null_quoted is 'Whether a quoted val
 comment on column s3_connector.file_formats.layout is 'csv: fields may be quoted. text: COPY''s text format, with backslash escapes and no quotes, as MySQL and Hive write it.';
 comment on column s3_connector.file_formats.skip_lines is 'How many lines at the start of a file are left out, before its header.';
 comment on column s3_connector.file_formats.skip_footer is 'How many rows at the end of a file are left out.';
-comment on column s3_connector.file_formats.comment_prefix is 'Lines that begin with it are left out. A line such as #Fields: date time names the columns of a file without a header. Null: none.';
-comment on column s3_connector.file_formats.skip_blank_lines is 'Whether lines of only spaces and tabs are left out. False: each is a row, as for COPY.';
+comment on column s3_connector.file_formats.comment_prefix is 'Lines that begin with it are left out. A line such as #Fields: date time names the columns of a file without a header, and they stay the same to its end. Null: none.';
+comment on column s3_connector.file_formats.skip_blank_lines is 'Whether lines of only spaces and tabs are left out, unless these are delimiters. False: each is a row, as for COPY.';
 comment on column s3_connector.file_formats.on_short_row is 'fail or fill: what to do with a row that has too few fields. fill: the missing ones are null.';
 comment on column s3_connector.file_formats.on_long_row is 'fail or cut: what to do with a row that has too many fields. cut: the last ones are left out.';
 comment on column s3_connector.file_formats.decimal_separator is 'Between the whole digits of a number and its fraction: a dot or a comma.';
 comment on column s3_connector.file_formats.thousands_separator is 'Between groups of three digits, for example a dot, a space or an apostrophe. Null: none.';
-comment on column s3_connector.file_formats.date_format is 'How dates and times are written. server: as the database''s DateStyle says. ISO. DMY, MDY, YMD: three numbers in that order. epoch, epoch_ms, epoch_us, epoch_ns: seconds since 1970 in UTC, or parts of them.';
+comment on column s3_connector.file_formats.date_format is 'How dates and times are written. server: as the database''s DateStyle says. ISO. DMY, MDY, YMD: three numbers in that order. epoch, epoch_ms, epoch_us, epoch_ns: seconds since 1970 in UTC, or parts of them; a new table has columns of times for them only where a column mapping says so.';
 comment on column s3_connector.file_formats.column_names is 'as_is: the names in the header. snake: lower case, with underscores, and a number for a name that occurs again.';
 comment on column s3_connector.file_formats.invalid_text is 'fail or replace: what to do with bytes that are no UTF-8, and with NUL. replace: the character U+FFFD stands for each.';
 comment on column s3_connector.file_formats.builtin is 'Whether the connector brings the format. Nobody can change such a format.';

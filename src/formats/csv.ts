@@ -5,7 +5,7 @@
 import { type Entry, type Limits, openEntries } from '../compression/entries.ts';
 import { limitsOf } from '../compression/limits.ts';
 import type { SpooledFile } from '../fetch/spooled_file.ts';
-import { type RecordBatch, type RecordsInFile, readBatches } from './csv/batches.ts';
+import { readBatches } from './csv/batches.ts';
 import { toCopyInputs } from './csv/binary/copies.ts';
 import { planSections } from './csv/binary/plan.ts';
 import type { Section, SectionPlan } from './csv/binary/sections.ts';
@@ -23,7 +23,7 @@ import { constantFields, rawInput } from './csv/raw.ts';
 import { type Header, limitRows, rewriteRecords } from './csv/records.ts';
 import type { RewriteOptions } from './csv/rewrite.ts';
 import { type RowRules, toRowBatch } from './csv/row_batch.ts';
-import { openAll, openHeader, openRows, type Rows } from './csv/rows.ts';
+import { openAll, openHeader, openRows, type Rows, type RowsSource } from './csv/rows.ts';
 import type { RowsStart } from './csv/scanner.ts';
 import type {
   CopyInput,
@@ -78,6 +78,7 @@ class CsvPart implements FilePart {
   /** Null: COPY reads the file as it is. */
   readonly #normalize: NormalizeRules | null;
   readonly #dialect: CsvDialect;
+  /** Of a record for COPY: the quotes of a normal form make it longer, so the normalizer keeps to the limit itself. */
   readonly #maxRowBytes: number;
   readonly #maxRows: number | null;
   readonly #timeZone: string;
@@ -90,10 +91,10 @@ class CsvPart implements FilePart {
     this.#position = position;
     this.#entry = entry;
     this.#format = settings.format;
-    this.#normalize = rulesOf(settings.format);
+    this.#normalize = rulesOf(settings.format, settings.max_row_bytes);
     this.cutsLongRows = settings.format.on_long_row === 'cut';
     this.#dialect = toDialect(settings.format, this.#normalize !== null);
-    this.#maxRowBytes = settings.max_row_bytes;
+    this.#maxRowBytes = this.#normalize === null ? settings.max_row_bytes : Infinity;
     this.#maxRows = settings.max_rows;
     this.#timeZone = settings.time_zone;
     this.#byPosition = settings.match_columns_by === 'position';
@@ -135,7 +136,7 @@ class CsvPart implements FilePart {
   }
 
   /** Opens the rows for a plan. */
-  #openRows(plan: CopyPlan, options: { sorting?: boolean } = {}): Rows {
+  #openRows(plan: CopyPlan, options: Pick<RowsSource, 'sorting' | 'keeping'> = {}): Rows {
     return openRows({ ...this.#source(this.#rulesFor(plan)), ...options });
   }
 
@@ -201,9 +202,9 @@ class CsvPart implements FilePart {
     const rules = { dialect: this.#dialect, newline: start.newline, maxRowBytes, expectedFields };
     const options = { ...start, maxRowBytes, expectedFields };
     let rows = 0;
-    const { bytes, normalizer } = this.#openRows(plan, { sorting: true });
+    const { bytes, normalizer } = this.#openRows(plan, { sorting: true, keeping: true });
     for await (const records of readBatches(bytes, this.#dialect, options)) {
-      const inFile = normalizer && recordsInFile(records, normalizer);
+      const inFile = normalizer?.take(records.offsets.length - 1);
       const batch = toRowBatch(inFile ? { ...records, inFile } : records, { ...rules, rewrite });
       rows += batch.rowsRead;
       checkRowLimit(rows, this.#maxRows);
@@ -286,12 +287,4 @@ function toDialect(format: CsvOptions, isNormalized: boolean): CsvDialect {
 
 function inFile(lines: FileLines | undefined, line: number): number {
   return lines?.lineOf(line) ?? line;
-}
-
-/** Returns where a batch's records were in the file, and their bytes in it. */
-function recordsInFile({ lines, offsets }: RecordBatch, normalizer: Normalizer): RecordsInFile {
-  return {
-    lines: lines.map((line) => normalizer.fileLines.lineOf(line)),
-    raws: normalizer.take(offsets.length - 1),
-  };
 }

@@ -66,7 +66,8 @@ function widthOf(
   { on_unknown_column, on_bad_row }: MatchSettings,
 ): number {
   if (columnNames !== null) return columnCount;
-  const fillable = fillableByPosition(columnCount, table).length;
+  // A long row that is cut has more fields than it should, so its number says nothing.
+  const fillable = fillableByPosition(cutsLongRows ? 0 : columnCount, table).length;
   const refusesLong = on_unknown_column === 'fail' && on_bad_row === 'skip';
   return refusesLong || cutsLongRows ? fillable : Math.max(columnCount, fillable);
 }

@@ -32,6 +32,47 @@ const CASES: Case[] = [
     ],
   },
   {
+    what: 'rows after the last that have other columns',
+    format: { skip_footer: 2 },
+    table: 'a integer, b text',
+    file: 'a,b\n1,x\n2,y\n\nTotal: 2 rows\n',
+    rows: [
+      [1, 'x'],
+      [2, 'y'],
+    ],
+  },
+  {
+    what: 'rows of empty fields between tabs',
+    format: { skip_blank_lines: true, csv_delimiter: '\t' },
+    table: 'a text, b text',
+    file: 'a\tb\n\t\n  \n1\tx\n',
+    rows: [
+      [null, null],
+      ['1', 'x'],
+    ],
+  },
+  {
+    what: 'delimiters beyond ASCII',
+    format: { csv_delimiter: '¦' },
+    table: 'a text, b text',
+    file: 'a¦b\n1¦"x¦y"\n',
+    rows: [['1', 'x¦y']],
+  },
+  {
+    what: 'bytes that look like escapes in Shift-JIS',
+    format: { layout: 'text', csv_encoding: 'sjis', csv_delimiter: '\t', null_values: ['\\N'] },
+    table: 'a text, b text',
+    file: Buffer.from('a\tb\n\x83\x5cn\t\\\x83\x5c\n', 'latin1'),
+    rows: [['ソn', 'ソ']],
+  },
+  {
+    what: 'backslashes before characters that end with one in Shift-JIS',
+    format: { comment_prefix: '#', csv_encoding: 'sjis', csv_escape: '\\' },
+    table: 'a text, b text',
+    file: Buffer.from('a,b\n"\\\x83\x5c","x"\n', 'latin1'),
+    rows: [['\\ソ', 'x']],
+  },
+  {
     what: 'comments with quotes in them, and blank lines',
     format: { comment_prefix: '#', skip_blank_lines: true },
     table: 'a integer, b text',
@@ -486,5 +527,141 @@ test('a column has a date format of its own', async () => {
   assert.equal(file!.status, 'success', file!.error_message ?? '');
   assert.deepEqual(await db.query('select a::text, b::text from own_format'), [
     { a: '2026-12-03', b: '2023-11-14 22:13:20+00' },
+  ]);
+});
+
+const ROW = 100_000;
+
+/** Imports files, each into the same table, and returns the code and the message of each. */
+async function refusals(
+  name: string,
+  format: Record<string, unknown>,
+  table: string,
+  files: (string | Buffer)[],
+  columns: Record<string, unknown> = {},
+) {
+  await insertFormat(name, format);
+  await db.query(`create table ${name} (${table})`);
+  for (const [i, file] of files.entries()) world.put(`${name}/${i}.csv`, file);
+  await world.insertConnector({
+    name,
+    pattern: `${name}/*`,
+    target_table: name,
+    file_format: name,
+    ...columns,
+  });
+  const settled = await world.settled(name);
+  return settled.map(({ error_code, error_message }) => [
+    error_code,
+    // Without the key and the hint.
+    error_message?.replace(/^[^:]*: /, '').replace(/\. [A-Z].*$/, '') ?? null,
+  ]);
+}
+
+test('max_row_bytes counts the bytes of the file, also those of a comment', async () => {
+  const head = 'a,b\n';
+  const files = [
+    // With quotes around each value it is longer.
+    `${head}1,${'x'.repeat(ROW - 2)}\n`,
+    `${head}1,${'x'.repeat(ROW - 1)}\n`,
+    `${head}#${'x'.repeat(3 * ROW)}\n1,x\n`,
+  ];
+  const got = await refusals('long_rows', { comment_prefix: '#' }, 'a text, b text', files, {
+    max_row_bytes: ROW,
+  });
+  assert.deepEqual(
+    got.map(([code]) => code),
+    [null, 'row_too_large', 'row_too_large'],
+  );
+  assert.match(got[2]![1]!, /line 2 /);
+});
+
+test('a NUL character that an escape stands for is refused with its line, and so is the end marker', async () => {
+  const format = { layout: 'text', csv_delimiter: '\t', comment_prefix: '#' };
+  const files = ['a\tb\n# no\n1\tx\n2\tx\\0\n', 'a\n# no\nx\n\\.\n'];
+  const got = await refusals('escaped_nul', format, 'a text, b text', files);
+  assert.deepEqual(got, [
+    ['nul_character', 'NUL character at line 4, field 2: text in PostgreSQL cannot hold it'],
+    [
+      'end_of_data_marker',
+      'line 4 is \\. alone, which PostgreSQL treats as the end of the data: it would drop the rest of the file',
+    ],
+  ]);
+});
+
+test('comments within a file name the same columns as its first', async () => {
+  const format = { comment_prefix: '#', csv_delimiter: ' ', csv_skip_header: false };
+  const files = [
+    '#Fields: a b\n1 2\n#Fields: a b\n3 4\n',
+    '#Fields: b a\n5 6\n',
+    '#Fields: a b\n7 8\n#Fields: b a\n9 10\n',
+  ];
+  const got = await refusals('begun_anew', format, 'a integer, b integer', files);
+  assert.deepEqual(got, [
+    [null, null],
+    [null, null],
+    ['other_columns', 'the comment on line 3 names the columns "b", "a"; the file began with "a", "b"'],
+  ]);
+  assert.deepEqual(await db.query('select a, b from begun_anew order by a'), [
+    { a: 1, b: 2 },
+    { a: 3, b: 4 },
+    { a: 6, b: 5 },
+  ]);
+});
+
+test('texts beyond ASCII are refused for files that are not UTF-8', async () => {
+  const format = { null_values: ['–', ''], csv_encoding: 'win1252' };
+  const [[code]] = (await refusals('beyond', format, 'a text', ['a\n\x96\n'])) as [[string]];
+  assert.equal(code, 'unsupported_encoding');
+});
+
+test('a bad row with newlines that are no line ends is left out alone', async () => {
+  const name = 'cells';
+  await db.query(`create table ${name} (n integer, note text)`);
+  const rows = ['1,"a\nb\nc"', 'x,"a\nb\nc"', '3,y', '4,y', 'x,"a\nb"', '6,z'];
+  world.put(`${name}/1.csv`, `n,note\r\n${rows.join('\r\n')}\r\n`);
+  await world.insertConnector({
+    name,
+    pattern: `${name}/*`,
+    target_table: name,
+    file_format: 'excel',
+    on_bad_row: 'skip',
+  });
+  await world.settled(name);
+  assert.deepEqual(
+    (await db.query<{ n: number }>(`select n from ${name} order by n`)).map(({ n }) => n),
+    [1, 3, 4, 6],
+  );
+  assert.deepEqual(
+    await db.query(
+      'select line, raw from s3_connector.rejected_rows where connector_name = $1 order by line',
+      [name],
+    ),
+    [
+      { line: 3, raw: 'x,"a\nb\nc"' },
+      { line: 6, raw: 'x,"a\nb"' },
+    ],
+  );
+});
+
+test('numbers of a new table are no times unless their column has a date format', async () => {
+  await insertFormat('seconds', { date_format: 'epoch' });
+  world.put('seconds/1.csv', 'id,at\n1,1700000000\n');
+  await world.insertConnector({
+    name: 'seconds',
+    pattern: 'seconds/*',
+    target_table: 'seconds',
+    file_format: 'seconds',
+    state: 'paused',
+  });
+  await db.query(
+    `insert into s3_connector.column_mappings (connector_name, source_column, target_column, date_format)
+      values ('seconds', 'at', 'at', 'epoch')`,
+  );
+  await db.query("select s3_connector.resume('seconds')");
+  const [file] = await world.settled('seconds');
+  assert.equal(file!.status, 'success', file!.error_message ?? '');
+  assert.deepEqual(await db.query('select id::text, at::text from seconds'), [
+    { id: '1', at: '2023-11-14 22:13:20+00' },
   ]);
 });

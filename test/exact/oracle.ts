@@ -23,7 +23,11 @@ export interface Options {
   csv_encoding?: string;
   csv_skip_header?: boolean;
   time_zone?: string | undefined;
+  file_format?: string;
 }
+
+/** The name of a file format with the layout text. */
+export const TEXT_LAYOUT = 'text layout';
 
 /** Runs PostgreSQL's own COPY on the bytes, and rolls it back. */
 export async function copyByHand(
@@ -56,16 +60,16 @@ function statement(table: string, columns: string[], options: Options): string {
     csv_null = '',
     csv_encoding = 'utf-8',
   } = options;
+  const isText = options.file_format === TEXT_LAYOUT;
   const encoding = csv_encoding.startsWith('utf-16') ? 'utf-8' : csv_encoding;
   const list = Object.entries({
     delimiter: csv_delimiter,
-    quote: csv_quote,
-    escape: csv_escape,
+    ...(isText ? {} : { quote: csv_quote, escape: csv_escape }),
     null: csv_null,
     encoding,
   }).map(([name, value]) => `${name} ${pg.escapeLiteral(value)}`);
   return `copy ${table} (${columns.join(', ')}) from stdin
-    with (format csv, header ${options.csv_skip_header ?? false}, ${list.join(', ')})`;
+    with (format ${isText ? 'text' : 'csv'}, header ${options.csv_skip_header ?? false}, ${list.join(', ')})`;
 }
 
 function placeOf({ where }: pg.DatabaseError): string {

@@ -32,14 +32,14 @@ const VALUES: Record<string, fc.Arbitrary<string>> = {
   bytea: fc.uint8Array({ maxLength: 20 }).map((bytes) => `\\x${Buffer.from(bytes).toString('hex')}`),
 };
 
-interface Column {
+export interface Column {
   type: string;
   usual: fc.Arbitrary<string>;
   wild: fc.Arbitrary<string>;
 }
 
 /** Types that need no definition but their name. */
-const columns: fc.Arbitrary<Column> = fc.constantFrom(
+export const columns: fc.Arbitrary<Column> = fc.constantFrom(
   ...Object.values(SPELLINGS)
     .filter(({ setup, extension }) => setup === undefined && extension === undefined)
     .map(({ type, usual, wild }) => ({

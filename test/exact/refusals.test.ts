@@ -4,7 +4,7 @@ import { zipSync } from 'fflate';
 import type pg from 'pg';
 import { pick, seeded } from '../support/random.ts';
 import { openWorld } from '../support/world.ts';
-import { WAYS } from './harness.ts';
+import { startWorker, WAYS } from './harness.ts';
 import { copyByHand, type Options } from './oracle.ts';
 
 // Rows that are left out have the same line, column and reason as when COPY refuses each of them alone.
@@ -164,13 +164,21 @@ async function refusedOf(each: Case, body: Buffer, settings = {}, columns = TABL
   return { taken: count, refused: refused.toSorted((one, two) => one.line - two.line) };
 }
 
-for (const [way, env] of Object.entries(WAYS)) {
-  test(`rows that are left out have COPY's error messages, ${way}`, async (t) => {
-    const worker = await world.startWorker(env);
+for (const [name, way] of Object.entries(WAYS)) {
+  test(`rows that are left out have COPY's error messages, ${name}`, async (t) => {
+    const worker = await startWorker(world, way);
     for (const each of CASES)
       await t.test(each.name, async () => {
         assert.ok(expected.get(each)!.refused.length > 20);
-        assert.deepEqual(await refusedOf(each, fileOf(each)), expected.get(each));
+        const { refused, taken } = await refusedOf(each, fileOf(each), { file_format: way.file_format });
+        // After a broken character, the normal form has a quote.
+        const broken = /(invalid byte sequence .*?: 0x..).*/;
+        const said = (rows: Refused[]) =>
+          way.file_format === 'csv'
+            ? rows
+            : rows.map((row) => ({ ...row, reason: row.reason.replace(broken, '$1') }));
+        const copy = expected.get(each)!;
+        assert.deepEqual([said(refused), taken], [said(copy.refused), copy.taken]);
       });
     await worker.end('SIGTERM');
   });

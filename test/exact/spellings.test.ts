@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import type pg from 'pg';
 import { openWorld } from '../support/world.ts';
-import { differences, type Group, importAndCopy, quoteField, WAYS } from './harness.ts';
+import { differences, type Group, importAndCopy, quoteField, startWorker, WAYS } from './harness.ts';
 import { copyByHand } from './oracle.ts';
 import { SPELLINGS, type Spellings } from './spellings.ts';
 
@@ -94,14 +94,15 @@ function groupsOf({ spellings, taken, refused }: Kind, every: number): Group[] {
   ];
 }
 
-for (const [way, env] of Object.entries(WAYS)) {
-  test(`every spelling of every type is imported as COPY imports it, ${way}`, async () => {
-    const worker = await world.startWorker(env);
+for (const [name, way] of Object.entries(WAYS)) {
+  test(`every spelling of every type is imported as COPY imports it, ${name}`, async () => {
+    const worker = await startWorker(world, way);
     // As bytes, every refusal is COPY's.
-    const every = way === 'encoded' ? 1 : 8;
+    const every = way.env.ENCODE_CSV_FROM_BYTES === '0' ? 1 : 8;
     const results = await importAndCopy(
       world,
       kinds.flatMap((kind) => groupsOf(kind, every)),
+      way,
     );
     assert.deepEqual(differences(results), []);
     await worker.end('SIGTERM');
@@ -139,9 +140,9 @@ for (const style of STYLES) {
       );
     }
     const groups = times.flatMap((kind) => groupsOf(kind, 16));
-    for (const env of Object.values(WAYS)) {
-      const worker = await world.startWorker(env);
-      assert.deepEqual(differences(await importAndCopy(world, groups)), []);
+    for (const way of Object.values(WAYS)) {
+      const worker = await startWorker(world, way);
+      assert.deepEqual(differences(await importAndCopy(world, groups, way)), []);
       await worker.end('SIGTERM');
     }
   });

@@ -85,6 +85,27 @@ test("a constant's column is none of the file's", async () => {
   ]);
 });
 
+test('an identity that is generated always is not missing in the file', async () => {
+  const table = 'id bigint generated always as identity, a int, b text';
+  for (const name of ['no_ids', 'some_ids', 'cut_ids', 'first_short'])
+    await db.query(`create table ${name} (${table})`);
+  const rowsOf = (name: string) => db.query(`select * from ${name} order by id`);
+  assert.equal((await load('no_ids', '7,x\n8,y\n')).rows_imported, 2);
+  assert.deepEqual(await rowsOf('no_ids'), [
+    { id: 1, a: 7, b: 'x' },
+    { id: 2, a: 8, b: 'y' },
+  ]);
+  assert.equal((await load('some_ids', '40,7,x\n')).rows_imported, 1);
+  assert.deepEqual(await rowsOf('some_ids'), [{ id: 40, a: 7, b: 'x' }]);
+  await db.query(
+    "insert into s3_connector.file_formats (name, kind, on_long_row) values ('cuts', 'csv', 'cut')",
+  );
+  assert.equal((await load('cut_ids', '7,8,more\n', { file_format: 'cuts' })).rows_imported, 1);
+  assert.deepEqual(await rowsOf('cut_ids'), [{ id: 1, a: 7, b: '8' }]);
+  const short = await load('first_short', '7\n8,y\n', { on_bad_row: 'skip' });
+  assert.deepEqual([short.rows_imported, short.rows_rejected], [1, 1]);
+});
+
 test('a byte order mark is no data', async () => {
   await db.query('create table marked (a text, n int); create table marked_number (n int)');
   const text = await load('marked', '\ufeffA1,1\nB2,2\n');

@@ -20,7 +20,7 @@ export interface RecordBatch {
 
 /** What a normalized file's records are in the file. */
 export interface RecordsInFile {
-  /** The line of the file for each of the batch's `lines`. */
+  /** The line of the file on which each record starts, and the line after the last record. */
   lines: number[];
   /** The bytes of each record, without its line end. */
   raws: Buffer[];

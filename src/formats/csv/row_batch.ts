@@ -154,7 +154,8 @@ function lineIn(batch: RecordBatch, records: number[], line: number): number {
   let left = line;
   for (const record of records) {
     const height = lines[record + 1]! - lines[record]!;
-    if (left <= height) return lineOf(batch, record) + left - 1;
+    // The normal form of a record may have more lines than the record has in the file.
+    if (left <= height) return Math.min(lineOf(batch, record) + left - 1, lineOf(batch, record + 1) - 1);
     left -= height;
   }
   // The last line of a file may have no line end.

@@ -15,10 +15,13 @@ export interface RowsSource {
   dialect: CsvDialect;
   /** Null: COPY reads the file as it is. */
   normalize: NormalizeRules | null;
+  /** Of a record as `dialect` says. */
   maxRowBytes: number;
   signal?: AbortSignal | undefined;
   /** Passes records on that are bad with any values, so that they can be sorted out. */
   sorting?: boolean;
+  /** Keeps the file's own records until the normalizer's `take`. */
+  keeping?: boolean;
 }
 
 /** The bytes of an entry's rows. */
@@ -55,13 +58,13 @@ export function openRows(source: RowsSource): Rows {
 }
 
 function scannable(
-  { entry, dialect, normalize, maxRowBytes, signal, sorting = false }: RowsSource,
+  { entry, dialect, normalize, signal, sorting = false, keeping = false }: RowsSource,
   first?: FirstBytes,
 ): { bytes: AsyncIterable<Buffer>; normalizer: Normalizer | null } {
   const opened = entry.open();
   const chunks = signal ? addAbortSignal(signal, opened) : opened;
   const bytes = toScannable(first ? first.watch(chunks) : chunks, dialect.encoding);
   if (normalize === null) return { bytes, normalizer: null };
-  const normalizer = new Normalizer(normalize, { maxRowBytes, sorting });
+  const normalizer = new Normalizer(normalize, { sorting, keeping });
   return { bytes: normalizer.read(bytes), normalizer };
 }

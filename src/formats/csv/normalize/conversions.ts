@@ -31,9 +31,16 @@ export function guessingConversions(
 ): (ConvertValue | null)[] {
   const number = numberConversion(format);
   return Array.from({ length: count }, (_, position) => {
-    const time = timeConversion(dateFormatOf(format, names?.[position]));
+    const time = guessedTime(format, names?.[position]);
     return number || time ? { what: 'either', number, time } : null;
   });
+}
+
+/** A number may be anything, so it is a time only in a column that has a date format of its own. */
+function guessedTime(format: CsvOptions, name: string | undefined) {
+  const isOwn = name !== undefined && Object.hasOwn(format.date_formats, name);
+  const dateFormat = dateFormatOf(format, name);
+  return dateFormat.startsWith('epoch') && !isOwn ? null : timeConversion(dateFormat);
 }
 
 function dateFormatOf(format: CsvOptions, name: string | undefined): DateFormat {

@@ -1,5 +1,9 @@
 /** Rewrites the records of a file as COPY's CSV, and remembers on which lines of the file they were. */
+import { ConnectorError } from '../../../errors.ts';
+import { showNames } from '../../../table/show_name.ts';
+import type { RecordsInFile } from '../batches.ts';
 import { isUtf8, leadBytes } from '../encoding.ts';
+import { END_MARKER, endMarkerFound } from '../end_marker.ts';
 import { unquoteInto } from '../fields.ts';
 import { raggedRow } from '../rewrite.ts';
 import { mixedNewlines, nulCharacter, rowTooLarge, unterminatedQuote } from '../scan_errors.ts';
@@ -23,19 +27,21 @@ const CHUNK_BYTES = 64 * 1024;
 const FIELDS = 'Fields:';
 
 export interface NormalizeOptions {
-  /** In bytes, without the record's line end. */
-  maxRowBytes: number;
-  /** Passes records on that have a wrong number of fields or a NUL, and keeps each as the file has it, for `take`. */
+  /** Passes records on that have a wrong number of fields or a NUL. */
   sorting?: boolean;
+  /** Keeps each record as the file has it, for `take`. */
+  keeping?: boolean;
 }
 
 /** A record of a file that is normalized. */
 interface FileRecord {
   /** Its bytes in the file, without the line end. */
   raw: Buffer;
+  /** Where its fields end in `raw`. */
+  fieldEnds: number[];
+  /** Its first and its last line. */
   line: number;
-  normal: Buffer;
-  isHeader: boolean;
+  lastLine: number;
 }
 
 export class Normalizer {
@@ -61,11 +67,12 @@ export class Normalizer {
   #isHeader: boolean;
   /** The last records, which may be the footer. */
   #held: FileRecord[] = [];
-  #raws: Buffer[] = [];
+  /** Records after the header for `take`. */
+  #passed: FileRecord[] = [];
   #output: Buffer[] = [];
   #outputBytes = 0;
 
-  constructor(rules: NormalizeRules, options: NormalizeOptions) {
+  constructor(rules: NormalizeRules, options: NormalizeOptions = {}) {
     this.#rules = rules;
     this.#options = options;
     const byteOf = (text: string) => (text === '' ? -1 : text.charCodeAt(0));
@@ -104,8 +111,11 @@ export class Normalizer {
   }
 
   /** Returns the next records after the header as the file has them, and forgets them. */
-  take(count: number): Buffer[] {
-    return this.#raws.splice(0, count);
+  take(count: number): RecordsInFile {
+    const taken = this.#passed.splice(0, count);
+    const lines = taken.map(({ line }) => line);
+    const last = taken.at(-1);
+    return { lines: last ? [...lines, last.lastLine + 1] : lines, raws: taken.map(({ raw }) => raw) };
   }
 
   #append(chunk: Buffer): void {
@@ -151,6 +161,7 @@ export class Normalizer {
     let end = this.#at;
     while (end < bytes.length && bytes[end] !== LF && bytes[end] !== CR) end++;
     const needed = bytes[end] === CR ? end + 1 : end;
+    this.#checkSize(end);
     if (needed >= bytes.length && !this.#atEnd) return null;
     const line = bytes.subarray(this.#at, end);
     this.#at = Math.min(bytes.length, end + (bytes[end] === CR && bytes[end + 1] === LF ? 2 : 1));
@@ -159,29 +170,40 @@ export class Normalizer {
   }
 
   #takeComment(prefixLength: number): boolean {
+    const from = this.#fileLine;
     const line = this.#takeLine();
     if (line === null) return false;
     const text = line.toString('utf8', prefixLength).trim();
-    if (text.startsWith(FIELDS)) this.columnNames = text.slice(FIELDS.length).trim().split(/\s+/);
+    if (text.startsWith(FIELDS)) this.#nameColumns(text.slice(FIELDS.length).trim().split(/\s+/), from);
     return true;
+  }
+
+  /** A log may begin anew within its file. */
+  #nameColumns(names: string[], line: number): void {
+    const known = this.columnNames;
+    this.columnNames ??= names;
+    if (known === null || this.#rules.header || `${known}` === `${names}`) return;
+    throw new ConnectorError(
+      'other_columns',
+      `the comment on line ${line} names the columns ${showNames(names)}; the file began with ${showNames(known)}`,
+      { line, hint: 'Write a file for each list of columns.' },
+    );
   }
 
   #checkSize(end: number): void {
     const size = end - this.#at;
-    if (size > this.#options.maxRowBytes) throw rowTooLarge(this.#fileLine, size, this.#options.maxRowBytes);
+    if (size > this.#rules.maxRowBytes) throw rowTooLarge(this.#fileLine, size, this.#rules.maxRowBytes);
   }
 
   #takeRecord(record: SplitRecord): void {
     const start = this.#at;
     const line = this.#fileLine;
     const raw = this.#bytes.subarray(start, record.end);
+    const fieldEnds = record.fieldEnds.map((end) => end - start);
     this.#at = record.next;
     this.#endLine(raw, record.newline, line);
-    if (this.#rules.skipBlankLines && isBlank(raw)) return;
-    const fields = this.#fieldsOf(record, start, line);
-    const normal = this.#normalize(fields);
-    this.#held.push({ raw, line, normal, isHeader: this.#isHeader });
-    this.#isHeader = false;
+    if (this.#rules.skipBlankLines && fieldEnds.length === 1 && isBlank(raw)) return;
+    this.#held.push({ raw, fieldEnds, line, lastLine: this.#fileLine - 1 });
     while (this.#held.length > this.#rules.skipFooter) this.#put(this.#held.shift()!);
   }
 
@@ -194,10 +216,12 @@ export class Normalizer {
     this.#fileLine += 1 + countBytes(raw, this.#newline === null || this.#newline === 'lf' ? LF : CR);
   }
 
-  #fieldsOf({ fieldEnds }: SplitRecord, start: number, line: number): Buffer[] {
-    let from = start;
+  #fieldsOf({ raw: record, fieldEnds, line }: FileRecord): Buffer[] {
+    // COPY would end there.
+    if (this.#layout.text && record.equals(END_MARKER)) throw endMarkerFound(line);
+    let from = 0;
     const fields = fieldEnds.map((end, field) => {
-      const raw = this.#bytes.subarray(from, end);
+      const raw = record.subarray(from, end);
       if (raw.includes(0) && !this.#options.sorting) throw nulCharacter(line, line, field + 1);
       from = end + this.#layout.delimiter.length;
       return raw;
@@ -210,12 +234,15 @@ export class Normalizer {
     return fields;
   }
 
-  #normalize(fields: Buffer[]): Buffer {
+  #normalize(fields: Buffer[], line: number): Buffer {
     const parts: Buffer[] = [];
     fields.forEach((raw, position) => {
       if (position > 0) parts.push(DELIMITER);
       const value = this.#valueOf(raw, position);
-      if (value !== null) parts.push(QUOTE, value.includes(QUOTE) ? doubleQuotes(value) : value, QUOTE);
+      // An escape may stand for one.
+      if (value?.includes(0) && !this.#options.sorting) throw nulCharacter(line, line, position + 1);
+      if (value !== null)
+        parts.push(QUOTE, value.includes(QUOTE) ? doubleQuotes(value, this.#layout.leads) : value, QUOTE);
     });
     const { columns, onShortRow } = this.#rules;
     if (columns !== null && onShortRow === 'fill' && !this.#isHeader)
@@ -227,7 +254,11 @@ export class Normalizer {
   /** Returns null for a null. */
   #valueOf(raw: Buffer, position: number): Buffer | null {
     const isQuoted = this.#layout.quote >= 0 && raw.includes(this.#layout.quote);
-    const value = isQuoted ? this.#unquote(raw) : this.#layout.text ? unescapeText(raw) : raw;
+    const value = isQuoted
+      ? this.#unquote(raw)
+      : this.#layout.text
+        ? unescapeText(raw, this.#layout.leads)
+        : raw;
     if (this.#isHeader) return value;
     // A null in the text format is compared before its escapes are read.
     const compared = this.#layout.text ? raw : value;
@@ -252,10 +283,15 @@ export class Normalizer {
     return value.subarray(0, unquoteInto(value, raw, bytes));
   }
 
-  #put({ raw, line, normal, isHeader }: FileRecord): void {
+  #put(record: FileRecord): void {
+    const { raw, line, lastLine } = record;
+    const normal = this.#normalize(this.#fieldsOf(record), line);
     this.fileLines.note(this.#line, line);
     this.#line += countBytes(normal, LF);
-    if (this.#options.sorting && !isHeader) this.#raws.push(Buffer.from(raw));
+    // COPY's errors are on the last line. A value may have newlines of another kind than the file's, which are no lines in it.
+    this.fileLines.note(this.#line - 1, lastLine);
+    if (this.#options.keeping && !this.#isHeader) this.#passed.push({ ...record, raw: Buffer.from(raw) });
+    this.#isHeader = false;
     this.#output.push(normal);
     this.#outputBytes += normal.length;
   }
@@ -286,6 +322,16 @@ function countBytes(bytes: Buffer, counted: number): number {
   return count;
 }
 
-function doubleQuotes(value: Buffer): Buffer {
-  return Buffer.from(value.toString('latin1').replaceAll(NORMAL.quote, NORMAL.quote.repeat(2)), 'latin1');
+function doubleQuotes(value: Buffer, leads: Uint8Array): Buffer {
+  const quote = QUOTE[0]!;
+  const doubled = Buffer.alloc(2 * value.length);
+  let length = 0;
+  for (let at = 0; at < value.length; at++) {
+    const byte = value[at]!;
+    doubled[length++] = byte;
+    if (byte === quote) doubled[length++] = quote;
+    // The byte after a lead byte is never a quote.
+    else if (leads[byte] === 1 && at + 1 < value.length) doubled[length++] = value[++at]!;
+  }
+  return doubled.subarray(0, length);
 }

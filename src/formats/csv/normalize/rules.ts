@@ -2,6 +2,8 @@
  * "Normalizing" a CSV file rewrites its records as COPY's own CSV: with commas and doubled quotes, and every value quoted that is
  * not null. It serves the options of file_formats that COPY lacks. A file that needs none of them is not normalized.
  */
+import { ConnectorError } from '../../../errors.ts';
+import { isUtf8 } from '../encoding.ts';
 import type { CsvOptions } from '../options.ts';
 import type { ConvertValue } from './values.ts';
 
@@ -28,6 +30,8 @@ export interface NormalizeRules {
   onShortRow: 'fail' | 'fill';
   onLongRow: 'fail' | 'cut';
   replaceInvalidText: boolean;
+  /** Of a record of the file, without its line end. */
+  maxRowBytes: number;
   /** The number of columns; null while it is not known, and records pass as they are. */
   columns: number | null;
   /** How the values of each column are converted; null: not at all. */
@@ -37,8 +41,11 @@ export interface NormalizeRules {
 /** COPY's own options, which a normalized file has. */
 export const NORMAL = { delimiter: ',', quote: '"', escape: '"', nullText: '' };
 
-/** Returns the rules for a file; null if COPY reads it as it is. */
-export function rulesOf(format: CsvOptions): NormalizeRules | null {
+/**
+ * Returns the rules for a file; null if COPY reads it as it is.
+ * @throws ConnectorError `unsupported_encoding`
+ */
+export function rulesOf(format: CsvOptions, maxRowBytes: number): NormalizeRules | null {
   const rules: NormalizeRules = {
     layout: format.layout,
     delimiter: format.csv_delimiter,
@@ -55,16 +62,33 @@ export function rulesOf(format: CsvOptions): NormalizeRules | null {
     onShortRow: format.on_short_row,
     onLongRow: format.on_long_row,
     replaceInvalidText: format.invalid_text === 'replace',
+    maxRowBytes,
     columns: null,
     conversions: [],
   };
-  return isCopyCsv(rules, format) ? null : rules;
+  if (isCopyCsv(rules, format)) return null;
+  refuseBeyondAscii(rules);
+  return rules;
+}
+
+/** The texts of the format are UTF-8. In a file of another encoding, only ASCII has the same bytes. */
+function refuseBeyondAscii({ encoding, delimiter, commentPrefix, nullValues }: NormalizeRules): void {
+  if (isUtf8(encoding)) return;
+  const text = [delimiter, commentPrefix ?? '', ...nullValues].find(
+    (text) => Buffer.byteLength(text) !== text.length,
+  );
+  if (text === undefined) return;
+  throw new ConnectorError(
+    'unsupported_encoding',
+    `${JSON.stringify(text)}, of the file format, has characters beyond ASCII, and the file is in ${encoding}`,
+    { hint: 'Write the file in UTF-8.' },
+  );
 }
 
 function isCopyCsv(rules: NormalizeRules, format: CsvOptions): boolean {
   return (
     rules.layout === 'csv' &&
-    rules.delimiter.length === 1 &&
+    Buffer.byteLength(rules.delimiter) === 1 &&
     rules.quote !== '' &&
     rules.nullValues.length === 1 &&
     !rules.nullQuoted &&

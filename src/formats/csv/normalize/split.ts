@@ -49,7 +49,8 @@ export function splitRecord(
   while (at < bytes.length) {
     const byte = bytes[at]!;
     if (inQuote) {
-      if (byte === escapeByte && escapeByte !== quote) at += 1;
+      // If quote and escape are the same, a doubled quote closes and reopens the field.
+      if (byte === escapeByte && byte !== quote && isEither(bytes[at + 1], escapeByte, quote)) at += 1;
       else if (byte === quote) inQuote = false;
       at += 1 + leads[byte]!;
     } else if (byte === first && bytes.subarray(at, at + delimiter.length).equals(delimiter)) {
@@ -69,7 +70,7 @@ export function splitRecord(
         newline: isPair ? 'crlf' : 'cr',
       };
     } else if (text && byte === BACKSLASH) {
-      at += 2;
+      at += 2 + (leads[bytes[at + 1]!] ?? 0);
     } else {
       if (byte === quote) inQuote = true;
       at += 1 + leads[byte]!;
@@ -78,4 +79,8 @@ export function splitRecord(
   if (!atEnd) return INCOMPLETE;
   if (inQuote) return UNTERMINATED;
   return { end: bytes.length, next: bytes.length, fieldEnds: [...fieldEnds, bytes.length], newline: null };
+}
+
+function isEither(byte: number | undefined, one: number, other: number): boolean {
+  return byte === one || byte === other;
 }

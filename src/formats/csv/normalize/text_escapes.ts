@@ -3,14 +3,19 @@
 const BACKSLASH = 0x5c;
 const NAMED = new Map([...'bfnrtv'].map((name, i) => [name.charCodeAt(0), [8, 12, 10, 13, 9, 11][i]!]));
 
-/** Returns a field's value: CopyReadAttributesText in src/backend/commands/copyfromparse.c. */
-export function unescapeText(raw: Buffer): Buffer {
+/**
+ * Returns a field's value: CopyReadAttributesText in src/backend/commands/copyfromparse.c.
+ * @param leads lead bytes: the byte after one belongs to the same character, even if it looks like a backslash
+ */
+export function unescapeText(raw: Buffer, leads: Uint8Array): Buffer {
   if (!raw.includes(BACKSLASH)) return raw;
   const value = Buffer.alloc(raw.length);
   let length = 0;
   for (let at = 0; at < raw.length; at++) {
     let byte = raw[at]!;
-    if (byte === BACKSLASH && at + 1 < raw.length) {
+    if (byte === BACKSLASH) {
+      // Only the last byte of a file: COPY drops it.
+      if (at + 1 === raw.length) break;
       const code = /^(?:[0-7]{1,3}|x[0-9a-fA-F]{1,2})/.exec(raw.toString('latin1', at + 1, at + 4))?.[0];
       if (code === undefined) {
         at += 1;
@@ -21,6 +26,7 @@ export function unescapeText(raw: Buffer): Buffer {
       }
     }
     value[length++] = byte;
+    if (leads[raw[at]!] === 1 && at + 1 < raw.length) value[length++] = raw[++at]!;
   }
   return value.subarray(0, length);
 }

@@ -91,8 +91,11 @@ function inOrder(value: string, order: FieldOrder): string | null {
   ];
   const [year, month, day] = parts as [string, string, string];
   if (month.length > 2 || day.length > 2) return null;
-  return `${fullYear(year)}-${month.padStart(2, '0')}-${day.padStart(2, '0')}${rest}`;
+  return `${isBefore(rest!) ? year.padStart(4, '0') : fullYear(year)}-${month.padStart(2, '0')}-${day.padStart(2, '0')}${rest}`;
 }
+
+/** Whether the year is BC. Then it has no century to add. */
+const isBefore = (rest: string) => /bc/i.test(rest);
 
 function fullYear(year: string): string {
   if (year.length > 2) return year.padStart(4, '0');
