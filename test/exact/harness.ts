@@ -165,7 +165,7 @@ function orderOf(group: Group): string {
 /** The number of fields of the first row. */
 function firstWidth(bytes: Buffer, options: Options): number {
   if (options.file_format !== TEXT_LAYOUT) return modelOf(bytes, options).records[0]?.raw.length ?? 0;
-  const fields = /^(?:\\[^]|[^\\\r\n])*/.exec(bytes.toString('latin1'))![0].replace(/\\[^]/g, '');
+  const fields = /^(?:\\[\s\S]|[^\\\r\n])*/.exec(bytes.toString('latin1'))![0].replace(/\\[\s\S]/g, '');
   return fields.split(options.csv_delimiter!).length;
 }
 
