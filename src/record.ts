@@ -127,6 +127,6 @@ export async function recordNewVersion(
 ): Promise<void> {
   await sql`
     select s3_connector_private.refresh_object(
-      ${file.id}, ${object.etag}, ${object.sizeBytes}, ${object.lastModified.toISOString()}::timestamptz
+      ${file.id}, ${file.attempt_id}, ${object.etag}, ${object.sizeBytes}, ${object.lastModified.toISOString()}::timestamptz
     )`.execute(db);
 }

@@ -157,6 +157,7 @@ begin
   where f.id = file.id;
   -- It waited to be replaced.
   if file.status in ('in_queue', 'pending_retry', 'paused') then
+    perform s3_connector_private.poll_if_idle(file.connector_name);
     perform s3_connector_private.drop_from_queue(file);
   end if;
   delete from s3_connector_private.rejected_rows r where r.file_id = end_undo.file_id;

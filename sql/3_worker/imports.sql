@@ -340,11 +340,12 @@ comment on function s3_connector_import.reject_rows(bigint, bigint, text, jsonb)
   'Records the rows that an import leaves out, in the transaction of the imported rows. Returns how many.';
 
 create or replace function s3_connector_private.refresh_object(
-  file_id bigint, new_etag text, new_size_bytes bigint, new_last_modified timestamptz
+  file_id bigint, running_attempt_id bigint, new_etag text, new_size_bytes bigint, new_last_modified timestamptz
 )
 returns void language sql set search_path = pg_catalog, pg_temp as $$
   update s3_connector.files f
-  set etag = new_etag, size_bytes = new_size_bytes, last_modified = new_last_modified where f.id = file_id;
+  set etag = new_etag, size_bytes = new_size_bytes, last_modified = new_last_modified
+  where f.id = file_id and f.status = 'running' and f.attempt_id = running_attempt_id;
 $$;
-comment on function s3_connector_private.refresh_object(bigint, text, bigint, timestamptz) is
-  'Records the new version of an object that was overwritten between listing and fetching. The next attempt fetches it.';
+comment on function s3_connector_private.refresh_object(bigint, bigint, text, bigint, timestamptz) is
+  'Records the new version of an object that was overwritten between listing and fetching, if the attempt still owns the file: another one may have imported the earlier version.';

@@ -10,22 +10,22 @@ const HEADS = 10;
 
 /**
  * Polls the connector if an event is about a key that its next poll would list, or about a restored object. Behind the marker no
- * poll lists, so objects there are noted: as late, or as overwritten. An event may be old, repeated, or about an earlier version.
- * So it only says where to look; a HEAD says what is there now.
- * @returns how many objects behind the marker it looked at
+ * poll lists, so objects there are noted: as late, or as overwritten. Nor does a poll list all of a long tail, so objects there are
+ * enqueued. An event may be old, repeated, or about an earlier version. So it only says where to look; a HEAD says what is there now.
+ * @returns how many objects it looked at, and whether the connector had places for all of them
  * @throws ConnectorError the errors of `source.head`; errors of the database. Nothing is noted then.
  */
 export async function takeEvents(
   db: Kysely<Database>,
   { name }: Connector,
   { source, events, signal }: { source: Source; events: readonly ObjectEvent[]; signal: AbortSignal },
-): Promise<number> {
+): Promise<{ looked: number; isDone: boolean }> {
   const told = events.map(({ key, etag, kind }) => ({ key, etag, is_new: kind === 'created' }));
   const { rows } = await sql<{ key: string }>`
     select key from s3_connector_private.take_events(${name}, ${JSON.stringify(told)}::text::jsonb) key`.execute(
     db,
   );
-  if (rows.length === 0) return 0;
+  if (rows.length === 0) return { looked: 0, isDone: true };
   const objects = await headAll(
     source,
     rows.map(({ key }) => key),
@@ -37,10 +37,11 @@ export async function takeEvents(
     size_bytes: object.sizeBytes,
     last_modified: object.lastModified,
   }));
-  await sql`select s3_connector_private.note_events(${name}, ${JSON.stringify(noted)}::text::jsonb)`.execute(
+  const answer = await sql<{ is_done: boolean }>`
+    select s3_connector_private.note_events(${name}, ${JSON.stringify(noted)}::text::jsonb) as is_done`.execute(
     db,
   );
-  return rows.length;
+  return { looked: rows.length, isDone: answer.rows[0]!.is_done };
 }
 
 /** Returns the objects of these keys, without those that do not exist. */

@@ -173,13 +173,15 @@ export class EventQueues {
   ): Promise<boolean> {
     const { name } = connector;
     try {
-      const behind = await takeEvents(this.#db, connector, {
+      const { looked, isDone } = await takeEvents(this.#db, connector, {
         source: this.#sources.open(connector),
         events,
         signal,
       });
-      log.info('told of new objects', { queue: url, connector: name, objects: events.length, behind });
-      return true;
+      log.info('told of new objects', { queue: url, connector: name, objects: events.length, looked });
+      if (!isDone)
+        log.info('events kept in the queue until there are places', { queue: url, connector: name });
+      return isDone;
     } catch (error) {
       if (!signal.aborted)
         log.warn('events kept in the queue', { queue: url, connector: name, error: describeError(error) });

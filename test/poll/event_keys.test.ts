@@ -212,3 +212,19 @@ test('a message stays in the queue while the database fails', async () => {
   await untilRows('broken', [1, 2]);
   await handled();
 });
+
+test('an event finds its key anywhere among many that do not match', async () => {
+  const logs = Array.from({ length: 20_000 }, (_, n) => ({
+    key: `tail/c${String(n).padStart(5, '0')}.log`,
+    body: '',
+  }));
+  server.store.putMany(bucket, logs);
+  await insert('tail');
+  await world.pollAndSettle('tail');
+  world.put('tail/c15000.csv', csv(3));
+  send(event('tail/c15000.csv'));
+  await untilRows('tail', [2, 3]);
+  await handled();
+  const [progress] = await db.query("select marker from s3_connector.connector_status where name = 'tail'");
+  assert.deepEqual(progress, { marker: 'tail/b.csv' }, 'other keys in the tail are not passed');
+});
