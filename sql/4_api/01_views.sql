@@ -126,13 +126,8 @@ create or replace view s3_connector.connector_status as
   cross join lateral (
     select count(*) as late, count(*) filter (where waits) as wait, coalesce(sum(k.size_bytes) filter (where waits), 0)::bigint as wait_bytes
     from s3_connector.late_files k
-    left join s3_connector.files f
-      on f.connector_name = k.connector_name and f.key = k.key and k.reason = 'overwritten' and c.on_overwrite = 'reimport'
     cross join lateral (
-      select k.last_modified <= now() - c.min_object_age and case k.reason
-        when 'late' then c.late_keys = 'import'
-        else f.id is not null and s3_connector_private.is_replaceable(f, k)
-      end as waits
+      select c.late_keys = 'import' and k.reason = 'late' and k.last_modified <= now() - c.min_object_age as waits
     ) w
     where k.connector_name = c.name
   ) l
