@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
-import { openWorld } from '../support/world.ts';
+import { NEVER_AGAIN, openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 const { db } = world;
@@ -46,6 +46,7 @@ before(async () => {
       pattern: `${name}/*`,
       target_table: name,
       on_bad_row: 'skip',
+      schedule: NEVER_AGAIN,
       retention: name === 'kept' ? null : '1 day',
     });
     await world.settled(name);
