@@ -1,10 +1,11 @@
 /** Commits the result of a poll: the new files and their jobs, or the poll's failure. */
 import { type Kysely, sql } from 'kysely';
+import { objectsJson } from './db/objects_json.ts';
 import type { Connector, Database, Progress } from './db/schema.ts';
 import { type ConnectorError, describeError } from './errors.ts';
 import type { PollListing } from './list/poll_listing.ts';
 import { nextRun } from './schedule.ts';
-import type { ListCount, SourceObject } from './sources/source.ts';
+import type { ListCount } from './sources/source.ts';
 
 /** The state in which a poll began. It must be unchanged when the poll is committed. */
 export interface PollStart {
@@ -39,10 +40,10 @@ export async function enqueue(
   const { rows } = await sql<{ enqueued: number | null }>`
     select s3_connector_private.commit_poll(
       ${start.connector.name}, ${start.progress.marker}, ${start.progress.scan_position},
-      ${toJson(listing.objects)}::text::jsonb, ${listing.scanPosition}, ${backlog},
+      ${objectsJson(listing.objects)}::text::jsonb, ${listing.scanPosition}, ${backlog},
       ${nextPollAt(start)}::timestamptz, ${start.startedAt.toISOString()}::timestamptz,
       ${listing.keysListed}, ${listing.keysMatched}, ${start.lists.requests},
-      ${toJson(listing.behind)}::text::jsonb, ${JSON.stringify(listed)}::text::jsonb
+      ${objectsJson(listing.behind)}::text::jsonb, ${JSON.stringify(listed)}::text::jsonb
     ) as enqueued`.execute(db);
   return rows[0]?.enqueued ?? null;
 }
@@ -50,17 +51,6 @@ export async function enqueue(
 /** The columns that decide which keys a poll lists, as `key_rules` in SQL. */
 function keyRules({ bucket, endpoint, pattern, exclude, include_hidden }: Connector) {
   return { bucket, endpoint, pattern, exclude, include_hidden };
-}
-
-function toJson(objects: SourceObject[]): string {
-  return JSON.stringify(
-    objects.map((object) => ({
-      key: object.key,
-      etag: object.etag,
-      size_bytes: object.sizeBytes,
-      last_modified: object.lastModified.toISOString(),
-    })),
-  );
 }
 
 /**

@@ -30,6 +30,17 @@ $$;
 comment on function s3_connector_private.refuse_setting(text, text, text, text) is
   'Calls refuse_column for a column of connectors.';
 
+create or replace function s3_connector_private.refuse_name(of_table regclass, name text)
+returns void language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+  if octet_length(name) > 200 or name !~ '^\S([^\n\r]*\S)?$' then
+    perform s3_connector_private.refuse_column(of_table, 'name', 'be 1 to 200 bytes long, without line breaks or spaces around it', name);
+  end if;
+end;
+$$;
+comment on function s3_connector_private.refuse_name(regclass, text) is
+  'Refuses the name of a connector or a file format that is too long, or has line breaks or spaces around it.';
+
 create or replace function s3_connector_private.refuse_nulls(of_table regclass, given jsonb)
 returns void language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
@@ -53,17 +64,18 @@ $$;
 comment on function s3_connector_private.refuse_nulls(regclass, jsonb) is
   'Refuses a row with a null in a column that must not be null. The error names the column and its default.';
 
-create or replace function s3_connector_private.refuse_unless_one_of(column_name text, got text, words text[])
+create or replace function s3_connector_private.refuse_unless_one_of(of_table regclass, column_name text, got text, words text[])
 returns void language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   nearest text;
 begin
-  if got = any (words) then
+  if got is null or got = any (words) then
     return;
   end if;
   select w into nearest from unnest(words) w
   where s3_connector_private.name_similarity(w, got) > 0.3 order by s3_connector_private.name_similarity(w, got) desc limit 1;
-  perform s3_connector_private.refuse_setting(
+  perform s3_connector_private.refuse_column(
+    of_table,
     column_name,
     'be ' || array_to_string(words[:cardinality(words) - 1], ', ') || ' or ' || words[cardinality(words)],
     got,
@@ -71,21 +83,37 @@ begin
   );
 end;
 $$;
+comment on function s3_connector_private.refuse_unless_one_of(regclass, text, text, text[]) is
+  'Refuses a value that is not one of the given words. Accepts null, which refuse_nulls checks. The hint names the most similar word.';
+
+create or replace function s3_connector_private.refuse_unless_one_of(column_name text, got text, words text[])
+returns void language sql stable set search_path = pg_catalog, pg_temp as $$
+  select s3_connector_private.refuse_unless_one_of('s3_connector.connectors', column_name, got, words);
+$$;
 comment on function s3_connector_private.refuse_unless_one_of(text, text, text[]) is
-  'Refuses a setting that is not one of the given words. The hint names the most similar one.';
+  'Calls refuse_unless_one_of for a column of connectors.';
 
 create or replace function s3_connector_private.refuse_out_of_range(
-  column_name text, got bigint, lowest bigint, highest bigint, hint text default null
+  of_table regclass, column_name text, got bigint, lowest bigint, highest bigint, hint text default null
 )
 returns void language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
   if got not between lowest and highest then
-    perform s3_connector_private.refuse_setting(column_name, format('be between %s and %s', lowest, highest), got::text, hint);
+    perform s3_connector_private.refuse_column(of_table, column_name, format('be between %s and %s', lowest, highest), got::text, hint);
   end if;
 end;
 $$;
+comment on function s3_connector_private.refuse_out_of_range(regclass, text, bigint, bigint, bigint, text) is
+  'Refuses a number outside its bounds. Accepts null, which refuse_nulls checks.';
+
+create or replace function s3_connector_private.refuse_out_of_range(
+  column_name text, got bigint, lowest bigint, highest bigint, hint text default null
+)
+returns void language sql stable set search_path = pg_catalog, pg_temp as $$
+  select s3_connector_private.refuse_out_of_range('s3_connector.connectors', column_name, got, lowest, highest, hint);
+$$;
 comment on function s3_connector_private.refuse_out_of_range(text, bigint, bigint, bigint, text) is
-  'Refuses a setting outside its bounds. Accepts null, which refuse_nulls checks.';
+  'Calls refuse_out_of_range for a column of connectors.';
 
 create or replace function s3_connector_private.has_on_conflict_clause(context text)
 returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$

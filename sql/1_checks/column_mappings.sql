@@ -78,7 +78,7 @@ begin
     perform s3_connector_private.refuse_mapping('data_type', 'be a PostgreSQL type', new.data_type,
       'Examples: bigint, numeric(12,2), timestamptz. Name the schema of a type that is not in public.');
   end if;
-  perform s3_connector_private.refuse_other_words(tg_relid, 'date_format', new.date_format, s3_connector_private.date_formats());
+  perform s3_connector_private.refuse_unless_one_of(tg_relid, 'date_format', new.date_format, s3_connector_private.date_formats());
   return new;
 end;
 $$;

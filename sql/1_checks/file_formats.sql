@@ -123,32 +123,16 @@ create or replace trigger guard_file_format
   before insert or update or delete on s3_connector.file_formats
   for each row execute function s3_connector_private.guard_file_format();
 
-create or replace function s3_connector_private.refuse_other_words(of_table regclass, column_name text, got text, words text[])
-returns void language plpgsql stable set search_path = pg_catalog, pg_temp as $$
-begin
-  if got <> all (words) then
-    perform s3_connector_private.refuse_column(of_table, column_name,
-      'be ' || array_to_string(words[:cardinality(words) - 1], ', ') || ' or ' || words[cardinality(words)], got);
-  end if;
-end;
-$$;
-comment on function s3_connector_private.refuse_other_words(regclass, text, text, text[]) is
-  'Refuses a value that is not one of the given words. Accepts null.';
-
 create or replace function s3_connector_private.validate_records(f s3_connector.file_formats, of_table regclass)
 returns void language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
-  perform s3_connector_private.refuse_other_words(of_table, 'layout', f.layout, '{csv,text}');
-  perform s3_connector_private.refuse_other_words(of_table, 'on_short_row', f.on_short_row, '{fail,fill}');
-  perform s3_connector_private.refuse_other_words(of_table, 'on_long_row', f.on_long_row, '{fail,cut}');
-  perform s3_connector_private.refuse_other_words(of_table, 'column_names', f.column_names, '{as_is,snake}');
-  perform s3_connector_private.refuse_other_words(of_table, 'invalid_text', f.invalid_text, '{fail,replace}');
-  if f.skip_lines not between 0 and 1000000 then
-    perform s3_connector_private.refuse_column(of_table, 'skip_lines', 'be between 0 and 1000000', f.skip_lines::text);
-  end if;
-  if f.skip_footer not between 0 and 1000 then
-    perform s3_connector_private.refuse_column(of_table, 'skip_footer', 'be between 0 and 1000', f.skip_footer::text);
-  end if;
+  perform s3_connector_private.refuse_unless_one_of(of_table, 'layout', f.layout, '{csv,text}');
+  perform s3_connector_private.refuse_unless_one_of(of_table, 'on_short_row', f.on_short_row, '{fail,fill}');
+  perform s3_connector_private.refuse_unless_one_of(of_table, 'on_long_row', f.on_long_row, '{fail,cut}');
+  perform s3_connector_private.refuse_unless_one_of(of_table, 'column_names', f.column_names, '{as_is,snake}');
+  perform s3_connector_private.refuse_unless_one_of(of_table, 'invalid_text', f.invalid_text, '{fail,replace}');
+  perform s3_connector_private.refuse_out_of_range(of_table, 'skip_lines', f.skip_lines, 0, 1000000);
+  perform s3_connector_private.refuse_out_of_range(of_table, 'skip_footer', f.skip_footer, 0, 1000);
   if octet_length(f.comment_prefix) not between 1 and 20 or f.comment_prefix ~ e'[\n\r]' then
     perform s3_connector_private.refuse_column(of_table, 'comment_prefix', 'have 1 to 20 bytes, and no line break', f.comment_prefix,
       'Example: #. Null: no line is a comment.');
@@ -172,7 +156,7 @@ begin
     perform s3_connector_private.refuse_column(of_table, 'thousands_separator', 'be one character other than decimal_separator', f.thousands_separator,
       'Examples: a dot, a comma, a space, an apostrophe. Null: none.');
   end if;
-  perform s3_connector_private.refuse_other_words(of_table, 'date_format', f.date_format,
+  perform s3_connector_private.refuse_unless_one_of(of_table, 'date_format', f.date_format,
     s3_connector_private.date_formats());
 end;
 $$;
@@ -189,9 +173,7 @@ create or replace function s3_connector_private.validate_file_format()
 returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   perform s3_connector_private.refuse_nulls(tg_relid, to_jsonb(new));
-  if octet_length(new.name) > 200 or new.name !~ '^\S([^\n\r]*\S)?$' then
-    perform s3_connector_private.refuse_column(tg_relid, 'name', 'be 1 to 200 bytes long, without line breaks or spaces around it', new.name);
-  end if;
+  perform s3_connector_private.refuse_name(tg_relid, new.name);
   if new.kind not in ('csv', 'parquet') then
     perform s3_connector_private.refuse_column(tg_relid, 'kind', 'be csv or parquet', new.kind);
   end if;

@@ -18,9 +18,7 @@ comment on function s3_connector_private.validate_lengths(s3_connector.connector
 create or replace function s3_connector_private.validate_name(c s3_connector.connectors, context text)
 returns void language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
-  if octet_length(c.name) > 200 or c.name !~ '^\S([^\n\r]*\S)?$' then
-    perform s3_connector_private.refuse_setting('name', 'be 1 to 200 bytes long, without line breaks or spaces around it', c.name);
-  end if;
+  perform s3_connector_private.refuse_name('s3_connector.connectors', c.name);
   if exists (select from s3_connector.connectors other where other.name = c.name)
     and not s3_connector_private.has_on_conflict_clause(context) then
     raise exception 'there is a connector named % already', quote_literal(c.name)

@@ -122,6 +122,31 @@ $$;
 comment on function s3_connector_private.queue_files(s3_connector.connectors, bigint[]) is
   'Queues files of a connector as if they were new (status paused if it is). The caller has locked both.';
 
+create or replace function s3_connector_private.add_files(connector s3_connector.connectors, objects jsonb)
+returns bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  added bigint[];
+begin
+  with inserted as (
+    insert into s3_connector.files (connector_name, key, etag, size_bytes, last_modified, status)
+    select connector.name, o.key, o.etag, o.size_bytes, o.last_modified,
+      case connector.state when 'running' then 'in_queue' else 'paused' end::s3_connector.file_status
+    from jsonb_to_recordset(objects) as o (key text collate "C", etag text, size_bytes bigint, last_modified timestamptz)
+    order by o.key
+    -- A key may have been tracked since it was noted or listed.
+    on conflict do nothing
+    returning id
+  )
+  select array_agg(id) into added from inserted;
+  if connector.state = 'running' then
+    perform s3_connector_private.add_import_jobs(added);
+  end if;
+  return coalesce(cardinality(added), 0);
+end;
+$$;
+comment on function s3_connector_private.add_files(s3_connector.connectors, jsonb) is
+  'Adds objects to files and queues them (status paused if the connector is), in key order. Keys that are tracked already stay as they are. Returns how many are new.';
+
 create or replace function s3_connector_private.drop_from_queue(file s3_connector.files)
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin

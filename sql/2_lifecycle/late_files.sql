@@ -50,7 +50,8 @@ create or replace function s3_connector_private.admit_noted(connector_name text)
 returns bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   connector s3_connector.connectors;
-  late bigint[];
+  late jsonb;
+  admitted bigint := 0;
   overwritten bigint[];
 begin
   select * into connector from s3_connector.connectors c where c.name = admit_noted.connector_name for share;
@@ -68,16 +69,9 @@ begin
         for update skip locked
       )
       returning l.key, l.etag, l.size_bytes, l.last_modified
-    ),
-    inserted as (
-      insert into s3_connector.files (connector_name, key, etag, size_bytes, last_modified)
-      select connector.name, t.key, t.etag, t.size_bytes, t.last_modified
-      from taken t order by t.key
-      on conflict do nothing
-      returning id
     )
-    select array_agg(id) into late from inserted;
-    perform s3_connector_private.add_import_jobs(late);
+    select jsonb_agg(t) into late from taken t;
+    admitted := s3_connector_private.add_files(connector, late);
   end if;
   if connector.on_overwrite = 'reimport' then
     overwritten := array(
@@ -93,7 +87,7 @@ begin
     );
     perform s3_connector_private.replace_files(connector, overwritten);
   end if;
-  return coalesce(cardinality(late), 0) + coalesce(cardinality(overwritten), 0);
+  return admitted + coalesce(cardinality(overwritten), 0);
 end;
 $$;
 comment on function s3_connector_private.admit_noted(text) is
@@ -104,28 +98,15 @@ returns bigint language plpgsql security definer set search_path = pg_catalog, p
 declare
   connector s3_connector.connectors := s3_connector_private.require_connector(name);
   regex text := s3_connector_private.glob_regex(pattern);
-  admitted bigint[];
+  late jsonb;
 begin
-  with late as (
+  with taken as (
     delete from s3_connector.late_files l
     where l.connector_name = connector.name and l.reason = 'late' and l.key ~ regex
     returning l.key, l.etag, l.size_bytes, l.last_modified
-  ),
-  inserted as (
-    insert into s3_connector.files (connector_name, key, etag, size_bytes, last_modified, status)
-    select connector.name, l.key, l.etag, l.size_bytes, l.last_modified,
-      case connector.state when 'running' then 'in_queue' else 'paused' end::s3_connector.file_status
-    from late l
-    order by l.key
-    -- A key may have been tracked since the audit.
-    on conflict do nothing
-    returning id
   )
-  select array_agg(id) into admitted from inserted;
-  if connector.state = 'running' then
-    perform s3_connector_private.add_import_jobs(admitted);
-  end if;
-  return coalesce(cardinality(admitted), 0);
+  select jsonb_agg(t) into late from taken t;
+  return s3_connector_private.add_files(connector, late);
 end;
 $$;
 comment on function s3_connector_private.admit_late(text, text) is

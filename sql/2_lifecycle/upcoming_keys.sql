@@ -81,8 +81,8 @@ create or replace function s3_connector_private.enqueue_upcoming(
 )
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-  places bigint := greatest(connector.max_tracked_files - s3_connector_private.tracked_files(connector.name), 0);
-  added bigint[];
+  places bigint := s3_connector_private.free_places(connector);
+  upcoming jsonb;
 begin
   -- What is noted gets half of the places, so that neither waits for the other.
   if s3_connector_private.noted_keys_wait(connector.name) then
@@ -94,18 +94,11 @@ begin
       select n.key from s3_connector_private.upcoming_keys n
       where n.connector_name = connector.name order by n.key limit places
     )
-    returning u.*
-  ),
-  inserted as (
-    insert into s3_connector.files (connector_name, key, etag, size_bytes, last_modified)
-    select t.connector_name, t.key, t.etag, t.size_bytes, t.last_modified from taken t order by t.key
-    on conflict do nothing
-    returning id
+    returning u.key, u.etag, u.size_bytes, u.last_modified
   )
-  select (select array_agg(i.id) from inserted i), (select max(t.key) from taken t) into added, last_key;
-  perform s3_connector_private.add_import_jobs(added);
+  select jsonb_agg(t), max(t.key) into upcoming, last_key from taken t;
+  enqueued := s3_connector_private.add_files(connector, upcoming);
   perform s3_connector_private.admit_noted(connector.name);
-  enqueued := coalesce(cardinality(added), 0);
 end;
 $$;
 comment on function s3_connector_private.enqueue_upcoming(s3_connector.connectors) is

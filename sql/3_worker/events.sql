@@ -72,31 +72,19 @@ comment on function s3_connector_private.is_upcoming(text, text) is 'Returns whe
 create or replace function s3_connector_private.enqueue_ahead(connector s3_connector.connectors, objects jsonb)
 returns boolean language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-  added bigint[];
+  places bigint := s3_connector_private.free_places(connector);
+  ahead jsonb[] := array(
+    select o.object from jsonb_array_elements(objects) as o (object)
+    where not s3_connector_private.is_upcoming(connector.name, o.object ->> 'key')
+      and not exists (select from s3_connector.files f where f.connector_name = connector.name and f.key = o.object ->> 'key')
+      -- A poll lists it when it is old enough.
+      and (o.object ->> 'last_modified')::timestamptz <= now() - connector.min_object_age
+    order by (o.object ->> 'key') collate "C"
+  );
 begin
   -- The marker stays: it passes only keys that were listed.
-  with ahead as (
-    select o.* from jsonb_to_recordset(objects) as o (key text collate "C", etag text, size_bytes bigint, last_modified timestamptz)
-    where not s3_connector_private.is_upcoming(connector.name, o.key)
-      and not exists (select from s3_connector.files f where f.connector_name = connector.name and f.key = o.key)
-      -- A poll lists it when it is old enough.
-      and o.last_modified <= now() - connector.min_object_age
-  ),
-  inserted as (
-    insert into s3_connector.files (connector_name, key, etag, size_bytes, last_modified)
-    select connector.name, a.key, a.etag, a.size_bytes, a.last_modified from ahead a
-    order by a.key limit s3_connector_private.free_places(connector)
-    on conflict do nothing
-    returning id
-  )
-  select (select array_agg(i.id) from inserted i) into added;
-  perform s3_connector_private.add_import_jobs(added);
-  return not exists (
-    select from jsonb_to_recordset(objects) as o (key text collate "C", last_modified timestamptz)
-    where not s3_connector_private.is_upcoming(connector.name, o.key)
-      and not exists (select from s3_connector.files f where f.connector_name = connector.name and f.key = o.key)
-      and o.last_modified <= now() - connector.min_object_age
-  );
+  perform s3_connector_private.add_files(connector, to_jsonb(ahead[:places]));
+  return cardinality(ahead) <= places;
 end;
 $$;
 comment on function s3_connector_private.enqueue_ahead(s3_connector.connectors, jsonb) is

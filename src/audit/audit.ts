@@ -1,5 +1,6 @@
 /** One "audit": a row of `audits`, which any worker can continue. */
 import { type Kysely, sql } from 'kysely';
+import { objectsJson } from '../db/objects_json.ts';
 import type { Connector, Database } from '../db/schema.ts';
 import { type ConnectorError, describeError } from '../errors.ts';
 import type { Request } from '../requests/request.ts';
@@ -68,18 +69,12 @@ export class Audit {
     objects: readonly SourceObject[],
     { position, keysListed }: { position: string | null; keysListed: number },
   ): Promise<boolean> {
-    const rows = objects.map((object) => ({
-      key: object.key,
-      etag: object.etag,
-      size_bytes: object.sizeBytes,
-      last_modified: object.lastModified,
-    }));
-    const { rows: answer } = await sql<{ goes_on: boolean }>`
+    const { rows } = await sql<{ goes_on: boolean }>`
       select s3_connector_private.commit_audit_page(
-        ${this.id}, ${this.#position}, ${JSON.stringify(rows)}::text::jsonb, ${position}, ${keysListed}, ${this.#newRequests()}
+        ${this.id}, ${this.#position}, ${objectsJson(objects)}::text::jsonb, ${position}, ${keysListed}, ${this.#newRequests()}
       ) as goes_on`.execute(this.#db);
     this.#position = position ?? this.marker;
-    return answer[0]!.goes_on;
+    return rows[0]!.goes_on;
   }
 
   /** Ends it, with an error if it failed. */

@@ -2,6 +2,7 @@
 import { ConnectorError } from '../errors.ts';
 import type { Glob } from '../glob.ts';
 import { compareKeys } from '../keys.ts';
+import { headIfThere } from '../sources/heads.ts';
 import type { Source } from '../sources/source.ts';
 
 /**
@@ -14,17 +15,7 @@ export async function requireListed(source: Source, glob: Glob, marker: string, 
     if (page.objects.some((object) => object.key === key)) return;
     if (page.lastKey !== null && compareKeys(page.lastKey, key) >= 0) break;
   }
-  if (await exists(source, key)) throw incomplete(marker, key);
-}
-
-async function exists(source: Source, key: string): Promise<boolean> {
-  try {
-    await source.head(key);
-    return true;
-  } catch (error) {
-    if (error instanceof ConnectorError && error.code === 'object_missing') return false;
-    throw error;
-  }
+  if (await headIfThere(source, key)) throw incomplete(marker, key);
 }
 
 function incomplete(marker: string, key: string): ConnectorError {

@@ -1,12 +1,10 @@
 /** Applies events to a connector: polls it for keys ahead of its marker, and looks at objects behind it. */
 import { type Kysely, sql } from 'kysely';
+import { objectsJson } from '../db/objects_json.ts';
 import type { Connector, Database } from '../db/schema.ts';
-import { ConnectorError } from '../errors.ts';
-import type { Source, SourceObject } from '../sources/source.ts';
+import { headAll } from '../sources/heads.ts';
+import type { Source } from '../sources/source.ts';
 import type { ObjectEvent } from './s3_event.ts';
-
-/** HEAD requests at the same time. */
-const HEADS = 10;
 
 /**
  * Polls the connector if an event is about a key that its next poll would list, or about a restored object. Behind the marker no
@@ -29,42 +27,11 @@ export async function takeEvents(
   const objects = await headAll(
     source,
     rows.map(({ key }) => key),
-    signal,
+    { signal },
   );
-  const noted = objects.map((object) => ({
-    key: object.key,
-    etag: object.etag,
-    size_bytes: object.sizeBytes,
-    last_modified: object.lastModified,
-  }));
   const answer = await sql<{ is_done: boolean }>`
-    select s3_connector_private.note_events(${name}, ${JSON.stringify(noted)}::text::jsonb) as is_done`.execute(
+    select s3_connector_private.note_events(${name}, ${objectsJson(objects.filter((object) => object !== null))}::text::jsonb) as is_done`.execute(
     db,
   );
   return { looked: rows.length, isDone: answer.rows[0]!.is_done };
-}
-
-/** Returns the objects of these keys, without those that do not exist. */
-async function headAll(
-  source: Source,
-  keys: readonly string[],
-  signal: AbortSignal,
-): Promise<SourceObject[]> {
-  const objects: SourceObject[] = [];
-  for (let at = 0; at < keys.length; at += HEADS) {
-    const found = await Promise.all(
-      keys.slice(at, at + HEADS).map((key) => headIfThere(source, key, signal)),
-    );
-    objects.push(...found.filter((object) => object !== null));
-  }
-  return objects;
-}
-
-async function headIfThere(source: Source, key: string, signal: AbortSignal): Promise<SourceObject | null> {
-  try {
-    return await source.head(key, { signal });
-  } catch (error) {
-    if (error instanceof ConnectorError && error.code === 'object_missing') return null;
-    throw error;
-  }
 }

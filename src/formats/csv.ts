@@ -141,18 +141,18 @@ class CsvPart implements FilePart {
   }
 
   #rulesFor(plan: CopyPlan): NormalizeRules | null {
-    const conversions = () => conversionsOf(plan, this.#format, this.columnNames);
-    return this.#normalize && { ...this.#normalize, columns: plan.width, conversions: conversions() };
+    return this.#withColumns(plan.width, () => conversionsOf(plan, this.#format, this.columnNames));
+  }
+
+  #withColumns(columns: number, conversions: () => NormalizeRules['conversions']): NormalizeRules | null {
+    return this.#normalize && { ...this.#normalize, columns, conversions: conversions() };
   }
 
   async inferColumns(): Promise<FileColumn[] | null> {
     let bytes = 0;
-    const conversions = () => guessingConversions(this.#format, this.columnNames, this.columnCount);
-    const rules = this.#normalize && {
-      ...this.#normalize,
-      columns: this.columnCount,
-      conversions: conversions(),
-    };
+    const rules = this.#withColumns(this.columnCount, () =>
+      guessingConversions(this.#format, this.columnNames, this.columnCount),
+    );
     const rows = openRows({ ...this.#source(rules), sorting: true }).bytes;
     const counted = async function* () {
       for await (const chunk of rows) {

@@ -2,6 +2,7 @@
 import { ConnectorError } from '../../../errors.ts';
 import { showNames } from '../../../table/show_name.ts';
 import type { RecordsInFile } from '../batches.ts';
+import type { DialectBytes } from '../dialect.ts';
 import { isUtf8, leadBytes } from '../encoding.ts';
 import { END_MARKER, endMarkerFound } from '../end_marker.ts';
 import { unquoteInto } from '../fields.ts';
@@ -52,6 +53,8 @@ export class Normalizer {
   readonly #rules: NormalizeRules;
   readonly #options: NormalizeOptions;
   readonly #layout: Layout;
+  /** The layout, as `unquoteInto` takes it. */
+  readonly #quoting: DialectBytes;
   readonly #nulls: Buffer[];
   readonly #comment: Buffer | null;
   readonly #isUtf8: boolean;
@@ -77,15 +80,18 @@ export class Normalizer {
     this.#options = options;
     const byteOf = (text: string) => (text === '' ? -1 : text.charCodeAt(0));
     const isText = rules.layout === 'text';
-    const leads = new Uint8Array(256);
-    for (const lead of leadBytes(rules.encoding)) leads[lead] = 1;
+    const leads = leadBytes(rules.encoding);
+    const isLead = new Uint8Array(256);
+    for (const lead of leads) isLead[lead] = 1;
     this.#layout = {
       text: isText,
       delimiter: Buffer.from(rules.delimiter),
       quote: isText ? -1 : byteOf(rules.quote),
       escape: isText ? -1 : byteOf(rules.escape),
-      leads,
+      leads: isLead,
     };
+    const { quote, escape: escapeByte } = this.#layout;
+    this.#quoting = { delimiter: -1, quote, escape: escapeByte, nullText: NO_BYTES, leads };
     this.#nulls = rules.nullValues.map((text) => Buffer.from(text));
     this.#comment = rules.commentPrefix === null ? null : Buffer.from(rules.commentPrefix);
     this.#isUtf8 = isUtf8(rules.encoding);
@@ -272,15 +278,7 @@ export class Normalizer {
 
   #unquote(raw: Buffer): Buffer {
     const value = Buffer.alloc(raw.length);
-    const { quote, escape: escapeByte, leads } = this.#layout;
-    const bytes = {
-      delimiter: -1,
-      quote,
-      escape: escapeByte,
-      nullText: NO_BYTES,
-      leads: [...leads.keys()].filter((byte) => leads[byte]),
-    };
-    return value.subarray(0, unquoteInto(value, raw, bytes));
+    return value.subarray(0, unquoteInto(value, raw, this.#quoting));
   }
 
   #put(record: FileRecord): void {
