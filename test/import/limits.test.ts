@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { readdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { strToU8, zipSync } from 'fflate';
+import { filesIn } from '../support/files_in.ts';
 import { parquetOf } from '../support/parquet.ts';
 import { openWorld } from '../support/world.ts';
 
@@ -25,15 +26,12 @@ async function mostSpooled(run: () => Promise<void>): Promise<number> {
   let over = false;
   const watch = async () => {
     while (!over) {
-      const entries = await readdir(world.spoolDir, { recursive: true, withFileTypes: true });
-      const sizes = entries
-        .filter((entry) => entry.isFile())
-        .map((entry) =>
-          stat(join(entry.parentPath, entry.name)).then(
-            ({ size }) => size,
-            () => 0,
-          ),
-        );
+      const sizes = (await filesIn(world.spoolDir)).map((file) =>
+        stat(join(file.parentPath, file.name)).then(
+          ({ size }) => size,
+          () => 0,
+        ),
+      );
       most = Math.max(
         most,
         (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0),

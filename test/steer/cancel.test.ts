@@ -10,7 +10,8 @@ import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 const { db, server } = world;
-const WITHIN_MS = 2000;
+/** A cancel takes a fraction of a second; a busy machine may take longer. */
+const WITHIN_MS = 20_000;
 const CONCURRENCY = 4;
 let worker: WorkerProcess;
 before(async () => {

@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
@@ -6,6 +6,7 @@ import type { Credentials } from '../../embedded/bucket/authenticate.ts';
 import { type BucketServer, startBucketServer } from '../../embedded/bucket/server.ts';
 import type { Postgres } from '../../embedded/postgres/server.ts';
 import { type TestDatabase, testDatabase } from './database.ts';
+import { filesIn } from './files_in.ts';
 import { spawnWorkerProcess, type WorkerProcess } from './worker.ts';
 
 /** A schedule that is not due while a test runs: after the first poll, only requested polls run. */
@@ -134,8 +135,7 @@ export async function openWorld(on?: Postgres): Promise<World> {
       return row.notice;
     },
     async spooled() {
-      const entries = await readdir(spoolDir, { recursive: true, withFileTypes: true });
-      return entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
+      return (await filesIn(spoolDir)).map((file) => file.name);
     },
   };
 }

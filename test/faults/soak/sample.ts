@@ -1,5 +1,5 @@
-import { readdir } from 'node:fs/promises';
 import type pg from 'pg';
+import { filesIn } from '../../support/files_in.ts';
 import type { SoakWorker } from './worker.ts';
 
 /** One figure, and its largest allowed growth. */
@@ -110,8 +110,5 @@ async function sizes(client: pg.Client): Promise<Sample> {
 }
 
 async function ofSpool(spoolDir: string): Promise<Sample> {
-  const entries = await readdir(spoolDir, { recursive: true, withFileTypes: true });
-  return {
-    'files in the spool': { value: entries.filter((entry) => entry.isFile()).length, limit: () => 0 },
-  };
+  return { 'files in the spool': { value: (await filesIn(spoolDir)).length, limit: () => 0 } };
 }
