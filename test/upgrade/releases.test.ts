@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { migrate } from '../../src/db/migrations.ts';
-import { testDatabase } from '../support/database.ts';
+import { type TestDatabase, testDatabase } from '../support/database.ts';
 import { openWorld } from '../support/world.ts';
 import { describeObjects, differences } from './catalog.ts';
 import { listFixtures, loadFixture, type Rows, readRows } from './fixture.ts';
@@ -37,6 +37,30 @@ test('connectors of the first release keep their hidden keys; new ones leave the
   await db.query(`insert into s3_connector.connectors (name, bucket, pattern, file_format, target_table)
     values ('new', 'some-bucket', '**', 'csv', 't')`);
   assert.deepEqual(await includeHidden(), [{ include_hidden: false }, { include_hidden: true }]);
+});
+
+const columnsOfConnectors = async (db: { query: TestDatabase['query'] }) =>
+  (
+    await db.query<{ attname: string }>(
+      "select attname from pg_attribute where attrelid = 's3_connector.connectors'::regclass and attnum > 0 and not attisdropped order by attnum",
+    )
+  ).map(({ attname }) => attname);
+
+test('the columns of connectors are grouped by subject, unless an object of a person uses one', async () => {
+  const [upgraded, used, created] = await Promise.all([
+    loadFixture('schema_0_1_0.sql.gz'),
+    loadFixture('schema_0_1_0.sql.gz'),
+    testDatabase({ empty: true }),
+  ]);
+  await used.query('create view mine as select name, state from s3_connector.connectors');
+  const names = await used.query('select * from mine');
+  await Promise.all([upgraded, used, created].map((db) => migrate(db.workerUrl)));
+  const columns = await columnsOfConnectors(created);
+  assert.deepEqual(columns.slice(0, 5), ['name', 'bucket', 'pattern', 'exclude', 'include_hidden']);
+  assert.deepEqual(columns.slice(-3), ['retention', 'owner', 'created_at']);
+  assert.deepEqual(await columnsOfConnectors(upgraded), columns);
+  assert.deepEqual(await used.query('select * from mine'), names);
+  assert.deepEqual((await columnsOfConnectors(used)).sort(), columns.toSorted());
 });
 
 for (const fixture of fixtures) {
