@@ -79,7 +79,8 @@ export async function openWorld(on?: Postgres): Promise<World> {
   after(async () => {
     await Promise.all(workers.map((worker) => worker.end('SIGKILL')));
     await server.close();
-    await rm(spoolDir, { recursive: true, force: true });
+    // The readers of a killed worker end a little later, and may still write.
+    await rm(spoolDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   });
 
   const settled = async (name: string) => {
