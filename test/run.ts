@@ -48,6 +48,7 @@ async function main(args: string[]): Promise<number> {
   const password = randomBytes(8).toString('hex');
   const roles = testRoles(template, password);
   const summaryFile = join(tmpdir(), `${template}.txt`);
+  const compileCache = join(tmpdir(), `${template}.compiled`);
   try {
     await createTemplate(server.adminUrl, template, roles);
     const code = await runTests([...options, ...files], {
@@ -55,11 +56,13 @@ async function main(args: string[]): Promise<number> {
       TEST_TEMPLATE: template,
       TEST_PASSWORD: password,
       TEST_SUMMARY_FILE: summaryFile,
+      NODE_COMPILE_CACHE: compileCache,
     });
     if (!interruptedBy) console.log([await describe(server), ...(await readLines(summaryFile))].join('; '));
     return code;
   } finally {
     await rm(summaryFile, { force: true });
+    await rm(compileCache, { recursive: true, force: true, maxRetries: 10 });
     await dropAll(server.adminUrl, template, roles).finally(() => server.stop());
   }
 }

@@ -107,6 +107,8 @@ export async function startSqsServer(): Promise<SqsServer> {
   const server = createServer((request, response) => {
     serve(request, response).catch(() => response.destroy());
   });
+  // A connection that is closed while a request is on its way costs the client a retry.
+  server.keepAliveTimeout = 0;
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;

@@ -70,7 +70,7 @@ const QUOTES_REQUEST = /security-token|signature=|credential=|authorization:|AWS
 const ACCESS_KEY_ID = /\bA[KS]IA[A-Z0-9]{12,}\b/g;
 
 /** What the SDK adds about an answer that is no XML, such as a proxy's page. */
-const FOR_DEVELOPERS = /\s*Deserialization error: to see the raw response.*/s;
+const FOR_DEVELOPERS = /Deserialization error: to see the raw response.*/s;
 
 /** Returns AWS's own code and message, to be shown after ours. */
 function quote(error: unknown): string {

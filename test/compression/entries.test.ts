@@ -347,7 +347,7 @@ test('a stream that is closed before its end leaves no file open', {
     }
     // A read that was running may still open the file before it learns that nobody waits for it.
     let open = await openFiles();
-    for (let wait = 0, closed = 0; wait < 200 && closed < 10; wait++) {
+    for (let wait = 0, closed = 0; wait < 6000 && closed < 10; wait++) {
       await new Promise((resolve) => setTimeout(resolve, 10));
       open = await openFiles();
       closed = open.length === 0 ? closed + 1 : 0;

@@ -219,7 +219,8 @@ async function settle(world: World, runs: Run[]): Promise<void> {
     `select count(*) as busy from s3_connector.connector_status
       where name = any ($1) and (not caught_up or in_queue + running + pending_retry > 0)`,
     ([row]) => row?.busy === 0,
-    { values: [runs.map((run) => run.table)], timeoutMs: 120_000 },
+    // The view reads much for many connectors, at the cost of their imports.
+    { values: [runs.map((run) => run.table)], timeoutMs: 300_000, intervalMs: 500 },
   );
 }
 

@@ -94,17 +94,16 @@ function groupsOf({ spellings, taken, refused }: Kind, every: number): Group[] {
   ];
 }
 
+/** Where each refusal is our own; elsewhere it is COPY's, or the same code refuses it. */
+const EVERY_REFUSAL = 'encoded';
+let some: Group[];
+
 for (const [name, way] of Object.entries(WAYS)) {
   test(`every spelling of every type is imported as COPY imports it, ${name}`, async () => {
     const worker = await startWorker(world, way);
-    // As bytes, every refusal is COPY's.
-    const every = way.env.ENCODE_CSV_FROM_BYTES === '0' ? 1 : 8;
-    const results = await importAndCopy(
-      world,
-      kinds.flatMap((kind) => groupsOf(kind, every)),
-      way,
-    );
-    assert.deepEqual(differences(results), []);
+    some ??= kinds.flatMap((kind) => groupsOf(kind, 8));
+    const groups = name === EVERY_REFUSAL ? kinds.flatMap((kind) => groupsOf(kind, 1)) : some;
+    assert.deepEqual(differences(await importAndCopy(world, groups, way)), []);
     await worker.end('SIGTERM');
   });
 }
@@ -115,6 +114,8 @@ const STYLES = [
   { datestyle: 'German', intervalstyle: 'iso_8601', timezone: 'America/New_York' },
   { datestyle: 'Postgres, YMD', intervalstyle: 'postgres_verbose', timezone: 'Europe/Berlin' },
 ];
+/** The ways in which PostgreSQL reads the times, and in which we do. */
+const READERS = [WAYS['as bytes']!, WAYS.encoded!];
 const DATES = [
   '03/12/2026',
   '2026/03/12',
@@ -140,7 +141,7 @@ for (const style of STYLES) {
       );
     }
     const groups = times.flatMap((kind) => groupsOf(kind, 16));
-    for (const way of Object.values(WAYS)) {
+    for (const way of READERS) {
       const worker = await startWorker(world, way);
       assert.deepEqual(differences(await importAndCopy(world, groups, way)), []);
       await worker.end('SIGTERM');

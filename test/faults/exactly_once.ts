@@ -39,7 +39,6 @@ export async function assertAtRest(db: TestDatabase): Promise<void> {
   await db.waitFor(
     "select task_identifier, key, locked_at, attempts, last_error from s3_connector_queue.jobs where task_identifier <> 'poll_due'",
     (jobs) => jobs.length === 0,
-    { timeoutMs: 20_000 },
   );
   assert.deepEqual(
     await db.query("select locked_by from s3_connector_queue.jobs where locked_at < now() - interval '30 s'"),
@@ -49,6 +48,5 @@ export async function assertAtRest(db: TestDatabase): Promise<void> {
     `select pid, application_name, state, query from pg_stat_activity
       where datname = current_database() and state like 'idle in transaction%'`,
     (sessions) => sessions.length === 0,
-    { timeoutMs: 10_000 },
   );
 }

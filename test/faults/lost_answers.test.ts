@@ -81,11 +81,11 @@ for (const [name, text] of [
   }
 }
 
-/** A poll that could not be committed has failed; the next one runs with the schedule's minute, or now. */
+/** A poll that could not be committed has failed; the next one follows the schedule, or runs now. */
 async function nextPollIsDue(connector: string): Promise<void> {
   await db.waitFor(
     `select from s3_connector.connector_status
-      where name = $1 and not caught_up and last_error is not null and next_poll_at < now() + interval '61 s'`,
+      where name = $1 and not caught_up and last_error is not null and next_poll_at is not null`,
     (found) => found.length === 1,
     { values: [connector] },
   );

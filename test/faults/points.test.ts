@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { FaultPoint } from '../../src/fault_points.ts';
 import { openWorld } from '../support/world.ts';
+import { withJobsDue } from './clock.ts';
 import { assertAtRest, assertExactlyOnce } from './exactly_once.ts';
 
 /** The database state after a worker was killed at a point: the first file's status, and the numbers of files and rows. */
@@ -84,9 +85,7 @@ async function dieAt(point: FaultPoint, scene: Scene): Promise<void> {
   );
 
   const heir = await world.startWorker();
-  // The task that the crontab runs every minute.
-  await db.query("select s3_connector_queue.add_job('poll_due')");
-  const files = await world.settled('doomed');
+  const files = await withJobsDue(db, () => world.settled('doomed'));
   assert.equal(files.length, FILES);
   await assertExactlyOnce(db, { connector: 'doomed', table: 'landed', rowsOf: () => ROWS });
   await assertAtRest(db);

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { SessionPool } from '../../src/db/connections.ts';
 import { runCli } from '../package/run_cli.ts';
 import { untilHealth } from '../support/health.ts';
+import { until } from '../support/until.ts';
 import { openWorld } from '../support/world.ts';
 import { withJobsDue } from './clock.ts';
 
@@ -36,7 +36,7 @@ test('a worker waits while the database is read-only, reports it, and continues 
   world.put('spell/1.csv', 'n\n1\n');
   await world.insertConnector({ name: 'spell', pattern: 'spell/*', target_table: 'spell' });
   const refusals = () => worker.lines.filter(({ event }) => event === 'worker session not back yet').length;
-  while (refusals() < 3) await delay(50);
+  await until('three tries are refused', () => refusals() >= 3);
   // Refused sessions are ended, so that only those of the next tries exist.
   await db.waitFor(`select application_name ${OURS}`, (sessions) => sessions.length === 0, { intervalMs: 5 });
 

@@ -156,6 +156,8 @@ for (const [how, env] of [
     for (const [name, value] of Object.entries(ODD)) {
       await db.query(`alter database ${db.name} set ${name} = ${value}`);
     }
+    // This test's own sessions may be idle for longer.
+    await db.asSuperuser(`alter role ${db.person.name} in database ${db.name} set idle_session_timeout = 0`);
     for (const [name, value] of Object.entries(ODD_WORKER)) {
       for (const login of [db.worker, db.importer])
         await db.asSuperuser(`alter role ${login.name} in database ${db.name} set ${name} = ${value}`);

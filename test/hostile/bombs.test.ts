@@ -132,9 +132,9 @@ test('a worker says so where its readers stay root', asRoot, async () => {
   await chmod(world.spoolDir, 0o700);
   const other = await world.startWorker();
   await chmod(world.spoolDir, 0o711);
-  const notice = other.lines.find(({ event }) => event === 'readers');
-  assert.match(String(notice?.message), /run as root: user 65533 cannot enter/);
-  assert.match(String(notice?.hint), /Run the worker as another user/);
+  const notice = await other.logged('readers');
+  assert.match(String(notice.message), /run as root: user 65533 cannot enter/);
+  assert.match(String(notice.hint), /Run the worker as another user/);
   await other.end('SIGTERM');
 });
 

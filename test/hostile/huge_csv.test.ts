@@ -61,7 +61,7 @@ for (const { way, from, on_bad_row } of WAYS) {
       create_table: false,
       max_attempts: 1,
       on_bad_row,
-      ...(on_bad_row === 'skip' ? { max_bad_rows: 10 } : {}),
+      ...(on_bad_row === 'skip' ? { max_bad_rows: 2 } : {}),
     });
     const files = await world.settled(name);
     for (const [i, [what, [, code]]] of cases.entries()) {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { before, test } from 'node:test';
+import { withJobsDue } from '../faults/clock.ts';
 import { parquetOf } from '../support/parquet.ts';
 import type { WorkerProcess } from '../support/worker.ts';
 import { openWorld } from '../support/world.ts';
@@ -71,7 +72,7 @@ test('readers have the highest OOM score, so Linux ends them before the worker',
 });
 
 async function assertReplaced(name: string, rows: number): Promise<void> {
-  const file = (await world.pollAndSettle(name)).at(-1)!;
+  const file = (await withJobsDue(db, () => world.pollAndSettle(name))).at(-1)!;
   assert.deepEqual(
     [file.status, file.attempts, file.rows_imported],
     ['success', 2, rows],

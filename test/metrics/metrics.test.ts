@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
+import { until } from '../support/until.ts';
 import type { WorkerProcess } from '../support/worker.ts';
 import { openWorld } from '../support/world.ts';
 import { type ParsedFamily, parseExposition, readValue } from './exposition.ts';
@@ -25,6 +26,20 @@ async function scrape(): Promise<Map<string, ParsedFamily>> {
   return parseExposition(await answer.text());
 }
 
+/** The sum of one metric over all its labels. */
+const sumOf = (metrics: Map<string, ParsedFamily>, name: string) =>
+  metrics.get(name)?.samples.reduce((sum, sample) => sum + sample.value, 0) ?? 0;
+
+/** Scrapes until this holds: a worker counts what it has done after its commit. */
+async function scrapeUntil(holds: (metrics: Map<string, ParsedFamily>) => boolean) {
+  let metrics = new Map<string, ParsedFamily>();
+  await until('the worker has counted', async () => {
+    metrics = await scrape();
+    return holds(metrics);
+  });
+  return metrics;
+}
+
 test('/metrics shows imported and refused files, rows, and S3 requests', async () => {
   const earlier = await scrape();
   world.put('good/1.csv', 'a,b\n1,2\n3,4\n');
@@ -39,7 +54,12 @@ test('/metrics shows imported and refused files, rows, and S3 requests', async (
   });
   await world.insertConnector({ name: ODD, pattern: 'good/*', target_table: 'good' });
   await world.settled(ODD);
-  const metrics = await scrape();
+  const metrics = await scrapeUntil(
+    (now) =>
+      sumOf(now, 's3_connector_worker_attempts_total') === 3 &&
+      sumOf(now, 's3_connector_worker_polls_total') === 1 &&
+      sumOf(now, 's3_connector_worker_running_imports') === 0,
+  );
   const connector = ODD;
   const expected: [string, Record<string, string>, number][] = [
     ['s3_connector_files', { connector, status: 'success' }, 2],
@@ -121,12 +141,15 @@ test('a waiting file is counted as lag, and an import that hangs shows for how l
 });
 
 test('a failed poll, and an overdue one, are in /metrics', async () => {
+  const before = await scrape();
   await world.insertConnector({ name: 'gone', bucket: 'no-such-bucket', pattern: '*', target_table: 'gone' });
   await db.waitFor(
     "select error from s3_connector.polls where connector_name = 'gone'",
     (rows) => rows.length > 0,
   );
-  const failed = await scrape();
+  const failed = await scrapeUntil(
+    (now) => sumOf(now, 's3_connector_worker_polls_total') > sumOf(before, 's3_connector_worker_polls_total'),
+  );
   assert.equal(readValue(failed, 's3_connector_last_poll_failed', { connector: 'gone' }), 1);
   assert.equal(readValue(failed, 's3_connector_caught_up', { connector: 'gone' }), 0);
   assert.ok(

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { COMPILE_CACHE } from '../support/compile_cache.ts';
 
 /** The program as `npm start` runs it; an installed package has its own. */
 export const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
@@ -16,7 +17,13 @@ export function spawnCli(args: string[], env: Record<string, string> = {}, cli =
   return spawn(process.execPath, [cli, ...args], {
     // In a folder without .env, and without the AWS settings of the person who runs the tests.
     cwd: '/',
-    env: { PATH: process.env.PATH, HOME: '/nonexistent', AWS_EC2_METADATA_DISABLED: 'true', ...env },
+    env: {
+      PATH: process.env.PATH,
+      HOME: '/nonexistent',
+      AWS_EC2_METADATA_DISABLED: 'true',
+      ...COMPILE_CACHE,
+      ...env,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
 }

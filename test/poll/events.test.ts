@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { startSqsServer } from '../../embedded/sqs/server.ts';
 import { objectEvents } from '../../src/events/s3_event.ts';
+import { until } from '../support/until.ts';
 import type { WorkerProcess } from '../support/worker.ts';
 import { openWorld } from '../support/world.ts';
 
@@ -45,9 +46,7 @@ const imported = (name: string, files: number) =>
     ([row]) => row?.n === files,
     { values: [name] },
   );
-const handled = async () => {
-  while (queue.kept > 0) await new Promise((resolve) => setTimeout(resolve, 20));
-};
+const handled = () => until('the worker has deleted every message', () => queue.kept === 0);
 
 test('an event for a matching key polls the connector, and its message is deleted', async () => {
   await insert('told');
@@ -95,11 +94,11 @@ test('if the queue fails, scheduled polls continue, and events continue when it 
 
 test('a queue that is neither at AWS nor allowed gets no request', async () => {
   await insert('disallowed', { event_queue_url: 'http://127.0.0.1:9/123456789012/q' });
-  const said = () =>
+  await until('the worker says so', () =>
     worker.lines.some(({ error }) =>
       /neither at AWS nor at one of the worker's S3_ALLOWED_ENDPOINTS/.test(String(error)),
-    );
-  while (!said()) await new Promise((resolve) => setTimeout(resolve, 20));
+    ),
+  );
   world.put('disallowed/1.csv', 'n\n1\n');
   assert.equal((await world.pollAndSettle('disallowed')).length, 1);
 });

@@ -3,6 +3,7 @@ import { after, test } from 'node:test';
 import { startSqsServer } from '../../embedded/sqs/server.ts';
 import { QueueTurns } from '../../src/events/queue_turns.ts';
 import { LISTENERS } from '../../src/worker/event_queues.ts';
+import { until } from '../support/until.ts';
 import { NEVER_AGAIN, openWorld } from '../support/world.ts';
 
 const world = await openWorld();
@@ -45,7 +46,7 @@ test('a worker waits for at most LISTENERS queues at the same time, and every qu
       "select count(*) as success from s3_connector.files where status = 'success'",
       ([row]) => row!.success === round * queues,
     );
-    while (sqs.kept > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    await until('every message is deleted', () => sqs.kept === 0);
   }
   assert.equal(sqs.mostReceiving, LISTENERS);
 });

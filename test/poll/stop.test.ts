@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { until } from '../support/until.ts';
 import { NEVER_AGAIN, openWorld } from '../support/world.ts';
 
 // stop_when_caught_up: a run that ends pauses its connector.
@@ -32,13 +33,18 @@ const insert = (name: string, columns: Record<string, unknown> = {}) =>
 async function listen() {
   const client = await db.connect();
   const heard: unknown[] = [];
+  let ends = 0;
   client.on('notification', ({ payload }) => {
     const message = JSON.parse(payload!) as { event?: string };
+    if (payload === '{}') ends++;
     if (message.event !== undefined) heard.push(message);
   });
   await client.query('listen s3_connector');
   return async () => {
-    await client.query('select');
+    // Notifications come in the order of their commits, so this one is the last of those until now.
+    const before = ends;
+    await db.query("select pg_notify('s3_connector', '{}')");
+    await until('the listener has heard all', () => ends > before);
     return heard.splice(0);
   };
 }
@@ -129,7 +135,6 @@ for (const order of ['before', 'after'] as const) {
       `select exists (select from pg_stat_activity where wait_event_type = 'Lock'
         and datname = current_database()) as waits`,
       ([row]) => row!.waits,
-      { timeoutMs: 5000 },
     );
     await sessions[first].query('commit');
     await waiting;
@@ -153,7 +158,6 @@ test('two last files that end at the same time are not missed', async () => {
   await db.waitFor<{ waits: boolean }>(
     "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()) as waits",
     ([row]) => row!.waits,
-    { timeoutMs: 5000 },
   );
   await one.query('commit');
   await waiting;

@@ -145,7 +145,7 @@ test('whatever arrives between polls, the marker passes no key that is there, an
         assert.equal(model.isBehind, false);
       },
     ),
-    { numRuns: 300, seed: Number(process.env.LISTING_SEED ?? Date.now() % 1e9) },
+    { numRuns: 300, seed: Number(process.env.LISTING_SEED ?? 1) },
   );
 });
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { testDatabase } from '../support/database.ts';
+import { until } from '../support/until.ts';
 
 // The notifications of a session that listens to the channel s3_connector.
 const db = await testDatabase();
@@ -12,13 +13,14 @@ async function listen() {
     if (channel === 's3_connector') heard.push(payload!);
   });
   await client.query('listen s3_connector');
-  return {
-    client,
-    /** Waits for all notifications that were committed before. */
-    async heard() {
-      await client.query('select');
-      return heard.splice(0).map((payload) => JSON.parse(payload) as Record<string, unknown>);
-    },
+  /** Returns all notifications that were committed before. They come in the order of their commits, so the last one is ours. */
+  return async () => {
+    await db.query("select pg_notify('s3_connector', 'end')");
+    await until('the listener has heard all', () => heard.at(-1) === 'end');
+    return heard
+      .splice(0)
+      .slice(0, -1)
+      .map((payload) => JSON.parse(payload) as Record<string, unknown>);
   };
 }
 
@@ -36,7 +38,8 @@ const insertFile = (name: string, key: string) =>
 
 test('every change of a status is notified after its commit, and nothing else', async () => {
   await insertConnector('plain');
-  const { client, heard } = await listen();
+  const heard = await listen();
+  const client = await db.connect();
   await db.query(`insert into s3_connector.files (connector_name, key, etag, size_bytes, last_modified)
     select 'plain', 'a/' || i, 'e', 1, now() from generate_series(1, 3) i`);
   assert.deepEqual(
@@ -63,7 +66,7 @@ test('every change of a status is notified after its commit, and nothing else', 
 test('the longest names and keys fit into a notification, with any characters', async () => {
   const name = `n${'\x01'.repeat(198)}n`;
   await insertConnector(name);
-  const { heard } = await listen();
+  const heard = await listen();
   for (const key of ['\x01'.repeat(1024), '€'.repeat(341), '"\\/ \t\n'.repeat(170), 'k'.repeat(1025)]) {
     await insertFile(name, key);
     await db.query("update s3_connector.files set status = 'pending_retry' where key = $1", [key]);
@@ -74,7 +77,7 @@ test('the longest names and keys fit into a notification, with any characters', 
 
 test('a connector without notifications sends none', async () => {
   await insertConnector('silent', ', notify', ', false');
-  const { heard } = await listen();
+  const heard = await listen();
   await insertFile('silent', 'a');
   await db.query("update s3_connector.files set status = 'failure' where connector_name = 'silent'");
   assert.deepEqual(await heard(), []);
@@ -82,7 +85,7 @@ test('a connector without notifications sends none', async () => {
 
 test('if a listener is stuck and the notification queue is full, files are still imported', async () => {
   await insertConnector('full');
-  const { heard } = await listen();
+  const heard = await listen();
   await db.asSuperuser(`create or replace function s3_connector_private.has_room_to_notify()
     returns boolean language sql volatile as 'select false'`);
   await insertFile('full', 'a');

@@ -1,17 +1,15 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { before, test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { parquetOf } from '../support/parquet.ts';
+import { until } from '../support/until.ts';
 import type { WorkerProcess } from '../support/worker.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 const { db, server } = world;
-/** A cancel takes a fraction of a second; a busy machine may take longer. */
-const WITHIN_MS = 20_000;
 const CONCURRENCY = 4;
 let worker: WorkerProcess;
 before(async () => {
@@ -23,12 +21,6 @@ const csv = (rows: number) => `n,pad\n${Array.from({ length: rows }, (_, n) => `
 /** Backends in the middle of an import, and whether they wait for a lock. */
 const BACKENDS = `select wait_event_type = 'Lock' as waits from pg_stat_activity
   where datname = current_database() and application_name like 's3_connector import_file %'`;
-
-async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  for (const start = Date.now(); !(await holds()); await delay(20)) {
-    assert.ok(Date.now() - start < WITHIN_MS, `${what}, within ${WITHIN_MS} ms`);
-  }
-}
 
 /** Cancels a file and waits until no trace of its import is left. */
 async function cancel(name: string, key: string): Promise<void> {
@@ -100,7 +92,6 @@ test('a cancel stops a stalled download', async () => {
   await db.waitFor(
     "select status from s3_connector.files where key = 'stalled/2.csv'",
     ([file]) => file!.status === 'success',
-    { timeoutMs: 10_000 },
   );
   assert.equal(await count('stalled'), 10);
   fault.cancel();

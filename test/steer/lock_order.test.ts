@@ -63,7 +63,6 @@ const waiting = (count: number) =>
     `select count(*)::integer as waits from pg_stat_activity
       where wait_event_type = 'Lock' and datname = current_database()`,
     ([row]) => row!.waits === count,
-    { timeoutMs: 5000 },
   );
 
 /** Holds the first call at a place within it, until the second one waits, too. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
 import { startSqsServer } from '../../embedded/sqs/server.ts';
+import { until } from '../support/until.ts';
 import type { WorkerProcess } from '../support/worker.ts';
 import { type ConnectorColumns, NEVER_AGAIN, openWorld } from '../support/world.ts';
 
@@ -16,6 +17,8 @@ before(async () => {
 });
 beforeEach(() => server.faults.clear());
 after(() => queue.close());
+
+const handled = () => until('the worker has deleted every message', () => queue.kept === 0);
 
 /** Three rows of a version. All versions have the same primary keys. */
 const csv = (version: number) => `n,version\n${[1, 2, 3].map((n) => `${n},${version}\n`).join('')}`;
@@ -53,7 +56,7 @@ async function overwrite(name: string, body: string): Promise<void> {
       Records: [{ eventName: 'ObjectCreated:Put', s3: { bucket: { name: bucket }, object } }],
     }),
   );
-  while (queue.kept > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  await handled();
 }
 
 /** The versions in the table, with the number of rows of each. */
@@ -243,7 +246,7 @@ test('an object that is overwritten during its first import is imported again', 
       detail: { bucket: { name: bucket }, object: { key: 'first/2.csv', etag } },
     }),
   );
-  while (queue.kept > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  await handled();
   await release();
   await untilVersions('first', '1 x 3, 2 x 1');
 });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
+import { withJobsDue } from '../faults/clock.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
@@ -56,7 +57,7 @@ test('max_parallel_files holds while files succeed, fail, are retried and are ca
     });
     await db.query("select s3_connector.cancel_file('limited', $1)", [key(file)]);
   }
-  const files = await world.settled('limited');
+  const files = await withJobsDue(db, () => world.settled('limited'));
   assert.deepEqual(
     files.map((file) => [file.key, file.status]),
     Array.from({ length: FILES }, (_, file) => [

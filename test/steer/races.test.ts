@@ -64,7 +64,7 @@ async function inTurn<T>(
   await db.waitFor<{ waits: boolean }>(
     "select wait_event_type = 'Lock' as waits from pg_stat_activity where pid = $1",
     ([row]) => row?.waits === true,
-    { values: [(worker as pg.Client & { processID: number }).processID], timeoutMs: 5000 },
+    { values: [(worker as pg.Client & { processID: number }).processID] },
   );
   await beforeCommit();
   await person.query('commit');

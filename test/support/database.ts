@@ -8,6 +8,7 @@ import pg from 'pg';
 import type { Postgres } from '../../embedded/postgres/server.ts';
 import { migrate } from '../../src/db/migrations.ts';
 import { type Login, makeRoles, prepareDatabase, type TestRoles, testRoles } from './roles.ts';
+import { PATIENCE_MS } from './until.ts';
 
 const CLONE_TIMEOUT_MS = 30_000;
 const SHOWN_ROWS = 20;
@@ -128,7 +129,7 @@ export async function testDatabase(
     async waitFor<T extends object>(
       text: string,
       predicate: (rows: T[]) => boolean,
-      { values = [], timeoutMs = 60_000, intervalMs = 50 }: Parameters<TestDatabase['waitFor']>[2] = {},
+      { values = [], timeoutMs = PATIENCE_MS, intervalMs = 50 }: Parameters<TestDatabase['waitFor']>[2] = {},
     ) {
       const deadline = Date.now() + timeoutMs;
       for (;;) {

@@ -47,7 +47,10 @@ export interface World {
   stopWorkers(): Promise<void>;
   /** As `startWorker`, without waiting until it is ready. */
   spawnWorker(env?: Record<string, string>): WorkerProcess;
-  /** Inserts a connector as a user would, for this world's bucket. */
+  /**
+   * Inserts a connector as a user would, for this world's bucket. Without a schedule in `columns` it is polled once, and then
+   * only on request: the default schedule, every minute, would be due in the middle of some runs.
+   */
   insertConnector(columns: ConnectorColumns): Promise<void>;
   /** Waits until the connector has caught up and all its files have ended; returns them in key order. */
   settled(name: string): Promise<FileRow[]>;
@@ -76,7 +79,8 @@ export async function openWorld(on?: Postgres): Promise<World> {
   after(async () => {
     await Promise.all(workers.map((worker) => worker.end('SIGKILL')));
     await server.close();
-    await rm(spoolDir, { recursive: true, force: true });
+    // The readers of a killed worker end a little later, and may still write.
+    await rm(spoolDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   });
 
   const settled = async (name: string) => {
@@ -116,7 +120,13 @@ export async function openWorld(on?: Postgres): Promise<World> {
       await Promise.all(workers.splice(0).map((worker) => worker.end('SIGTERM')));
     },
     async insertConnector(columns) {
-      const row = { bucket, endpoint: server.endpoint, file_format: 'csv', ...columns };
+      const row = {
+        bucket,
+        endpoint: server.endpoint,
+        file_format: 'csv',
+        schedule: NEVER_AGAIN,
+        ...columns,
+      };
       const names = Object.keys(row);
       await db.query(
         `insert into s3_connector.connectors (${names.join(', ')}) values (${names.map((_, i) => `$${i + 1}`).join(', ')})`,

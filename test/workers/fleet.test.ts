@@ -79,7 +79,7 @@ test('2,000 files of three connectors are imported, none twice, none starved, wi
   await db.waitFor<{ success: number }>(
     'select sum(success)::integer as success from s3_connector.connector_status',
     ([row]) => row!.success === 2000,
-    { timeoutMs: 240_000, intervalMs: 500 },
+    { timeoutMs: 600_000, intervalMs: 500 },
   );
   for (const [name, count] of Object.entries(files)) await assertOnce(name, count);
 

@@ -11,7 +11,7 @@ export function snakeNames(names: string[]): string[] {
       .normalize('NFC')
       .toLowerCase()
       .replace(/[^\p{L}\p{M}\p{N}]+/gu, '_')
-      .replace(/^_+|_+$/g, '');
+      .replace(/^_|_$/g, '');
     const base = plain === '' ? `column${position + 1}` : /^\p{N}/u.test(plain) ? `_${plain}` : plain;
     let unique = base;
     for (let number = 2; taken.has(unique); number++) unique = `${base}_${number}`;

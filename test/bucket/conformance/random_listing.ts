@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { randomInt } from 'node:crypto';
 import { test } from 'node:test';
 import { ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { decodeKey, newBucket } from '../target.ts';
@@ -32,7 +31,7 @@ const CHARACTERS = [
 const DELIMITERS = ['', '/', '/', '-', 'a', 'ab', '//', '€', '\u{1f600}'];
 
 export const randomListingSuite = suite('listings equal those of an oracle', (subject) => {
-  const first = Number(process.env.LISTING_SEED ?? randomInt(2 ** 31));
+  const first = Number(process.env.LISTING_SEED ?? 1);
   for (let round = 0; round < ROUNDS; round += 1) {
     const seed = first + round;
     test(`LISTING_SEED=${seed}`, () => listRandomly(subject, seed));

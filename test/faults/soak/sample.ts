@@ -57,7 +57,8 @@ async function ofDatabase(client: pg.Client): Promise<Sample> {
   const { rows } = await client.query<Record<string, string>>(
     `select
       (select count(*) from pg_stat_activity where datname = current_database() and application_name like 's3_connector%') as connections,
-      (select count(*) from pg_stat_activity where datname = current_database() and state like 'idle in transaction%') as idle,
+      (select count(*) from pg_stat_activity where datname = current_database() and state like 'idle in transaction%'
+        and state_change < clock_timestamp() - interval '1 second') as idle,
       (select count(*) from s3_connector_queue.jobs) as jobs,
       (select count(*) from pg_locks where locktype = 'advisory') as locks,
       (select count(*) from s3_connector_private.file_history) as history,
