@@ -16,7 +16,7 @@ import { conversionsOf, guessingConversions } from './csv/normalize/conversions.
 import { FileLines } from './csv/normalize/file_lines.ts';
 import type { Normalizer } from './csv/normalize/normalizer.ts';
 import { NORMAL, type NormalizeRules, rulesOf } from './csv/normalize/rules.ts';
-import type { CsvOptions } from './csv/options.ts';
+import { type CsvOptions, scannableEncoding } from './csv/options.ts';
 import { FirstBytes, otherKind, refuseWorkbook } from './csv/other_kinds.ts';
 import { refuseImplausible, takeSample } from './csv/plausible.ts';
 import { constantFields, rawInput } from './csv/raw.ts';
@@ -103,7 +103,7 @@ class CsvPart implements FilePart {
   /** Reads the columns from the first record; returns false if the entry is empty. */
   async readFirst(): Promise<boolean> {
     const first = new FirstBytes();
-    const kind = () => otherKind(first.bytes, this.#dialect.encoding);
+    const kind = () => otherKind(first.bytes, this.#format.csv_encoding);
     const header = await openHeader(this.#source(this.#normalize), first).catch((error) => {
       throw kind() ?? error;
     });
@@ -112,8 +112,8 @@ class CsvPart implements FilePart {
     if (other) throw other;
     if (header.fields === null) return false;
     this.#header = header;
-    this.columnCount = header.fields.length;
     this.columnNames = this.#namesOf(header.fields, header.normalizer);
+    this.columnCount = this.columnNames?.length ?? header.fields.length;
     return true;
   }
 
@@ -124,8 +124,7 @@ class CsvPart implements FilePart {
   }
 
   #namesOf(header: string[], normalizer: Normalizer | null): string[] | null {
-    const commented = normalizer?.columnNames ?? null;
-    const names = this.#dialect.header ? header : commented?.length === header.length ? commented : null;
+    const names = this.#dialect.header ? header : (normalizer?.columnNames ?? null);
     if (this.#format.column_names === 'snake') return names && snakeNames(names);
     return names?.map((name, position) => name || columnName(position)) ?? null;
   }
@@ -272,9 +271,10 @@ async function close(chunks: AsyncIterable<unknown>): Promise<void> {
 }
 
 function toDialect(format: CsvOptions, isNormalized: boolean): CsvDialect {
-  const encoding = format.csv_encoding;
+  const encoding = scannableEncoding(format);
   const header = format.csv_skip_header;
-  if (isNormalized) return { ...NORMAL, encoding, header };
+  const replacedFrom = format.invalid_text === 'replace' ? format.csv_encoding : undefined;
+  if (isNormalized) return { ...NORMAL, encoding, replacedFrom, header };
   return {
     delimiter: format.csv_delimiter,
     quote: format.csv_quote,

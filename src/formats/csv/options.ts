@@ -36,3 +36,8 @@ export interface CsvOptions {
   /** The date_format of column_mappings, by source column. */
   date_formats: Record<string, DateFormat>;
 }
+
+/** Returns the encoding of a file's bytes as they are scanned: bytes that are no text are replaced in UTF-8. */
+export function scannableEncoding({ csv_encoding, invalid_text }: CsvOptions): string {
+  return invalid_text === 'replace' ? 'utf-8' : csv_encoding;
+}

@@ -2,7 +2,7 @@
 import { addAbortSignal } from 'node:stream';
 import type { Entry } from '../../compression/entries.ts';
 import type { CsvDialect } from './dialect.ts';
-import { toScannable, withoutMark } from './encoding.ts';
+import { toReplaced, toScannable, withoutMark } from './encoding.ts';
 import { Normalizer } from './normalize/normalizer.ts';
 import type { NormalizeRules } from './normalize/rules.ts';
 import type { FirstBytes } from './other_kinds.ts';
@@ -63,7 +63,10 @@ function scannable(
 ): { bytes: AsyncIterable<Buffer>; normalizer: Normalizer | null } {
   const opened = entry.open();
   const chunks = signal ? addAbortSignal(signal, opened) : opened;
-  const bytes = toScannable(first ? first.watch(chunks) : chunks, dialect.encoding);
+  const watched = first ? first.watch(chunks) : chunks;
+  const { encoding, replacedFrom } = dialect;
+  const bytes =
+    replacedFrom === undefined ? toScannable(watched, encoding) : toReplaced(watched, replacedFrom);
   if (normalize === null) return { bytes, normalizer: null };
   const normalizer = new Normalizer(normalize, { sorting, keeping });
   return { bytes: normalizer.read(bytes), normalizer };

@@ -32,6 +32,22 @@ export function nulCharacter(line: number, rowLine: number, field: number): Conn
   );
 }
 
+export function footerTooLarge(rows: number, line: number, maxBytes: number): ConnectorError {
+  return new ConnectorError(
+    'footer_too_large',
+    `the ${rows} rows up to line ${line} have more than ${maxBytes} bytes, and any of them may belong to the footer`,
+    { hint: 'Lower skip_footer of the file format to the number of rows that the footer has.' },
+  );
+}
+
+export function escapeBeyondAscii(line: number, encoding: string): ConnectorError {
+  return new ConnectorError(
+    'unsupported_encoding',
+    `the row that starts at line ${line} has a backslash escape for a byte beyond ASCII, and the file is in ${encoding}`,
+    { hint: 'Write the file in UTF-8, or the character itself in place of the escape.' },
+  );
+}
+
 export function mixedNewlines(line: number, expected: Newline, found: Newline): ConnectorError {
   const names = { lf: 'a line feed', crlf: 'carriage return and line feed', cr: 'a carriage return' };
   return new ConnectorError(
