@@ -137,6 +137,10 @@ begin
   perform s3_connector_private.refuse_unless_one_of(of_table, 'invalid_text', f.invalid_text, '{fail,replace}');
   perform s3_connector_private.refuse_out_of_range(of_table, 'skip_lines', f.skip_lines, 0, 1000000);
   perform s3_connector_private.refuse_out_of_range(of_table, 'skip_footer', f.skip_footer, 0, 1000);
+  if s3_connector_private.glob_fault(f.zip_entries) is not null then
+    perform s3_connector_private.refuse_column(of_table, 'zip_entries', s3_connector_private.glob_fault(f.zip_entries), f.zip_entries,
+      'Examples: *.csv, data/**. Null: all entries.');
+  end if;
   if octet_length(f.comment_prefix) not between 1 and 20 or f.comment_prefix ~ e'[\n\r]' then
     perform s3_connector_private.refuse_column(of_table, 'comment_prefix', 'have 1 to 20 bytes, and no line break', f.comment_prefix,
       'Example: #. Null: no line is a comment.');

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
+import { strToU8, zipSync } from 'fflate';
 import { openWorld } from '../support/world.ts';
 
 // Files at the edges of the options of file_formats: each is read right, or refused with a reason.
@@ -186,4 +187,34 @@ test('the error of a file that begins with comments or a preamble says how to lo
     `${preamble.code} ${preamble.message}`,
     /not_csv .*line 1 has 1 column.*line 3.*3 columns.*skip_lines 2/,
   );
+});
+
+test('a format says which entries of a zip are imported', async () => {
+  const zip = Buffer.from(
+    zipSync({
+      'README.txt': strToU8('About\nthese, files\n'),
+      'data/1.csv': strToU8('a,b\n1,x\n'),
+      'data/2.csv': strToU8('a,b\n2,y\n'),
+    }),
+  );
+  const table = 'a integer, b text';
+  const all = await load(zip, { table });
+  assert.deepEqual([all.code, all.rows], ['unknown_column', []]);
+  const some = await load(zip, { format: { zip_entries: 'data/*.csv' }, table });
+  assert.deepEqual(
+    [some.code, some.rows],
+    [
+      null,
+      [
+        [1, 'x'],
+        [2, 'y'],
+      ],
+    ],
+  );
+  const none = await load(zip, { format: { zip_entries: '*.tsv' }, table });
+  assert.equal(none.code, 'unsupported_zip');
+  assert.match(none.message, /none of the 3 entries .* zip_entries \*\.tsv.*"README.txt"/);
+  const plain = await load('a,b\n3,z\n', { format: { zip_entries: '*.tsv' }, table });
+  assert.deepEqual(plain.rows, [[3, 'z']]);
+  await assert.rejects(load('', { format: { zip_entries: '[a' } }), /zip_entries/);
 });

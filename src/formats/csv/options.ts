@@ -33,6 +33,8 @@ export interface CsvOptions {
   date_format: DateFormat;
   column_names: 'as_is' | 'snake';
   invalid_text: 'fail' | 'replace';
+  /** A glob over the names of a zip's entries; null: all. */
+  zip_entries: string | null;
   /** The date_format of column_mappings, by source column. */
   date_formats: Record<string, DateFormat>;
 }

@@ -7,6 +7,7 @@ import { Normalizer } from './normalize/normalizer.ts';
 import type { NormalizeRules } from './normalize/rules.ts';
 import type { FirstBytes } from './other_kinds.ts';
 import { type Header, readHeader } from './records.ts';
+import type { StrayQuotes } from './stray_quotes.ts';
 
 /** An entry of a file, and how to read it. */
 export interface RowsSource {
@@ -22,6 +23,8 @@ export interface RowsSource {
   sorting?: boolean;
   /** Keeps the file's own records until the normalizer's `take`. */
   keeping?: boolean;
+  /** Gets the first row with a stray quote, if the file is normalized. */
+  strays?: StrayQuotes | undefined;
 }
 
 /** The bytes of an entry's rows. */
@@ -58,7 +61,7 @@ export function openRows(source: RowsSource): Rows {
 }
 
 function scannable(
-  { entry, dialect, normalize, signal, sorting = false, keeping = false }: RowsSource,
+  { entry, dialect, normalize, signal, sorting = false, keeping = false, strays }: RowsSource,
   first?: FirstBytes,
 ): { bytes: AsyncIterable<Buffer>; normalizer: Normalizer | null } {
   const opened = entry.open();
@@ -68,6 +71,6 @@ function scannable(
   const bytes =
     replacedFrom === undefined ? toScannable(watched, encoding) : toReplaced(watched, replacedFrom);
   if (normalize === null) return { bytes, normalizer: null };
-  const normalizer = new Normalizer(normalize, { sorting, keeping });
+  const normalizer = new Normalizer(normalize, { sorting, keeping, strays });
   return { bytes: normalizer.read(bytes), normalizer };
 }

@@ -8,7 +8,9 @@ export function unterminatedQuote(line: number): ConnectorError {
   return new ConnectorError(
     'unterminated_quote',
     `the row that starts at line ${line} has a quote that is never closed`,
-    { hint: "Check the file's end, or the connector's csv_quote and csv_escape." },
+    {
+      hint: "Check the file's end. If its quotes are no quotes (5\" pipe), name a row of file_formats with csv_quote '' in file_format of the connector.",
+    },
   );
 }
 

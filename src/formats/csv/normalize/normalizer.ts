@@ -16,6 +16,7 @@ import {
   unterminatedQuote,
 } from '../scan_errors.ts';
 import type { Newline } from '../scanner.ts';
+import { isStray, type StrayQuotes } from '../stray_quotes.ts';
 import { countBytes, doubleQuotes, isBlank } from './bytes.ts';
 import { namesInComment } from './comments.ts';
 import { FileLines } from './file_lines.ts';
@@ -42,6 +43,8 @@ export interface NormalizeOptions {
   sorting?: boolean;
   /** Keeps each record as the file has it, for `take`. */
   keeping?: boolean;
+  /** Gets the first row with a stray quote. */
+  strays?: StrayQuotes | undefined;
 }
 
 /** A record of a file that is normalized. */
@@ -212,7 +215,18 @@ export class Normalizer {
     this.#input.at = record.next;
     this.#endLine(raw, record.newline, line);
     if (this.#rules.skipBlankLines && fieldEnds.length === 1 && isBlank(raw)) return;
+    if (this.#fileLine - line > 1 && this.#layout.quote >= 0) this.#findStray(raw, fieldEnds, line);
     this.#hold({ raw, fieldEnds, line, lastLine: this.#fileLine - 1 });
+  }
+
+  #findStray(raw: Buffer, fieldEnds: number[], line: number): void {
+    const { quote, delimiter } = this.#layout;
+    const newline = this.#newline === null || this.#newline === 'lf' ? LF : CR;
+    fieldEnds.forEach((end, field) => {
+      const value = raw.subarray(field === 0 ? 0 : fieldEnds[field - 1]! + delimiter.length, end);
+      if (value.includes(newline) && isStray(value, quote))
+        this.#options.strays?.note(line, this.#fileLine - 1);
+    });
   }
 
   #hold(record: FileRecord): void {
