@@ -70,8 +70,10 @@ function importInTransaction(
   return inTransaction(worker, attempt, async (transaction) => {
     if (attempt.file.replaces !== null) await deleteReplaced(transaction.client, attempt);
     let counts: RowCounts = NO_ROWS;
+    let fileNotice: string | null = null;
     for await (const part of readParts(worker, attempt, spooled)) {
       counts = addCounts(counts, await importPart(transaction, attempt, part, counts.rejected));
+      fileNotice ??= noticeOf(part);
       checkRowLimit(counts.read, attempt.connector.max_rows);
     }
     // The reader may not have needed all bytes, but the whole file must be there.
@@ -80,7 +82,7 @@ function importInTransaction(
     faultPoint('copied');
     // Without a table, the file had no rows for on_import to follow up.
     if (transaction.table !== null) await runOnImport(transaction.client, attempt.connector, attempt.file);
-    const backlog = await recordSuccess(transaction, attempt, counts);
+    const backlog = await recordSuccess(transaction, attempt, counts, fileNotice);
     faultPoint('committed');
     return { counts, backlog };
   });
@@ -92,6 +94,12 @@ function readParts(
   spooled: SpooledFile,
 ): AsyncIterable<FilePart> {
   return FORMATS[connector.format.kind].parts(spooled, connector, worker, signal);
+}
+
+/** Returns what was suspicious in a part's rows; null: nothing. */
+function noticeOf(part: FilePart): string | null {
+  const notice = part.notice?.() ?? null;
+  return notice === null || part.name === null ? notice : `${part.name}: ${notice}`;
 }
 
 /** Makes the table if it is missing, and copies a part into it. Its errors name the part. */

@@ -33,6 +33,7 @@ export async function startAttempt(
 
 /**
  * Ends the transaction of an import: records the success of its attempt and commits. A dry run rolls back instead.
+ * @param fileNotice what was suspicious in the file; null: nothing
  * @returns whether the connector has a backlog
  * @throws PostgreSQL's errors; SQLSTATE S3C01 if the file was cancelled, dropped or taken over meanwhile
  */
@@ -40,11 +41,12 @@ export async function recordSuccess(
   { client, table, notice }: ImportTransaction,
   attempt: Attempt,
   counts: RowCounts,
+  fileNotice: string | null,
 ): Promise<boolean> {
   const { owner } = attempt.connector;
   // Without a table and without old rows, no row can have a deferred trigger.
   const first = table === null && attempt.file.replaces === null ? [] : runDeferred(owner);
-  const last = attempt.dryRun ? ['rollback'] : commitStatements(attempt, counts, notice);
+  const last = attempt.dryRun ? ['rollback'] : commitStatements(attempt, counts, notice, fileNotice);
   try {
     // One message saves a round trip.
     const results = await queryAll<{ backlog: boolean }>(client, [...first, ...last]);
@@ -58,13 +60,14 @@ function commitStatements(
   { file, token }: Attempt,
   { read, imported, rejected, skipped }: RowCounts,
   notice: string | null | undefined,
+  fileNotice: string | null,
 ): (string | BoundStatement)[] {
   const createdTable = notice !== undefined;
   const counts = [read, imported, rejected, skipped];
   return [
     {
-      text: 'select s3_connector_import.record_success($1, $2, $3, $4, $5, $6, $7, $8, $9) as backlog',
-      values: [file.id, file.attempt_id, token, ...counts, createdTable, notice ?? null],
+      text: 'select s3_connector_import.record_success($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) as backlog',
+      values: [file.id, file.attempt_id, token, ...counts, createdTable, notice ?? null, fileNotice],
     },
     'commit',
   ];

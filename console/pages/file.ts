@@ -24,6 +24,7 @@ interface File {
   rows_skipped: string | null;
   error_code: string | null;
   error_message: string | null;
+  notice: string | null;
   next_attempt_at: Date | null;
   undoable: boolean;
 }
@@ -58,6 +59,7 @@ export async function filePage(request: PageRequest): Promise<Page> {
 <p class="crumbs"><a href="/">Connectors</a> <span aria-hidden="true">/</span> <a href="${link('/connector', { name })}">${name}</a></p>
 <div class="head"><h1 class="key">${key}</h1>${badge(file.status)}</div>
 ${file.error_message && html`<p class="trouble"><strong>${file.error_code}</strong> ${file.error_message}</p>`}
+${file.notice && html`<p class="trouble">${file.notice}</p>`}
 ${counts(file)}
 <section aria-labelledby="actions-title"><h2 id="actions-title">Actions</h2>${actions(request, name, file)}</section>
 <section aria-labelledby="history-title"><h2 id="history-title">History</h2>${timeline(changes.reverse(), file.next_attempt_at)}</section>

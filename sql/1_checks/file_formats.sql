@@ -11,6 +11,10 @@ begin
     perform s3_connector_private.refuse_column(of_table, 'csv_delimiter', 'have 1 to 20 bytes, and no line break', f.csv_delimiter,
       'For a tab, write e''\t''.');
   end if;
+  if f.layout = 'text' and f.csv_delimiter ~ '^[a-z0-9.\\]' then
+    perform s3_connector_private.refuse_column(of_table, 'csv_delimiter', 'not begin with a small letter, a digit, a dot or a backslash if layout is text',
+      f.csv_delimiter, 'These follow a backslash in COPY''s text format.');
+  end if;
   if octet_length(f.csv_quote) > 1 or f.csv_quote in (e'\n', e'\r') or f.csv_quote <> '' and position(f.csv_quote in f.csv_delimiter) > 0 then
     perform s3_connector_private.refuse_column(of_table, 'csv_quote',
       'be one single-byte character that is not in csv_delimiter, and no line break, or empty', f.csv_quote,
@@ -133,13 +137,13 @@ begin
   perform s3_connector_private.refuse_unless_one_of(of_table, 'invalid_text', f.invalid_text, '{fail,replace}');
   perform s3_connector_private.refuse_out_of_range(of_table, 'skip_lines', f.skip_lines, 0, 1000000);
   perform s3_connector_private.refuse_out_of_range(of_table, 'skip_footer', f.skip_footer, 0, 1000);
+  if s3_connector_private.glob_fault(f.zip_entries) is not null then
+    perform s3_connector_private.refuse_column(of_table, 'zip_entries', s3_connector_private.glob_fault(f.zip_entries), f.zip_entries,
+      'Examples: *.csv, data/**. Null: all entries.');
+  end if;
   if octet_length(f.comment_prefix) not between 1 and 20 or f.comment_prefix ~ e'[\n\r]' then
     perform s3_connector_private.refuse_column(of_table, 'comment_prefix', 'have 1 to 20 bytes, and no line break', f.comment_prefix,
       'Example: #. Null: no line is a comment.');
-  end if;
-  if f.layout = 'text' and f.csv_delimiter ~ '^[a-z0-9.\\]' then
-    perform s3_connector_private.refuse_column(of_table, 'csv_delimiter', 'not begin with a small letter, a digit, a dot or a backslash if layout is text',
-      f.csv_delimiter, 'These follow a backslash in COPY''s text format.');
   end if;
 end;
 $$;

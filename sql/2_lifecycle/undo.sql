@@ -152,7 +152,7 @@ declare
 begin
   select * into file from s3_connector.files f where f.id = end_undo.file_id;
   update s3_connector.files f
-  set status = 'undone', lineage = null, lineage_table = null, replaces = null, replaces_table = null, next_attempt_at = null,
+  set status = 'undone', notice = null, lineage = null, lineage_table = null, replaces = null, replaces_table = null, next_attempt_at = null,
     error_code = null, error_message = null, rows_read = null, rows_imported = null, rows_rejected = null, rows_skipped = null
   where f.id = file.id;
   -- It waited to be replaced.

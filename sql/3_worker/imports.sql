@@ -172,7 +172,8 @@ create or replace function s3_connector_private.finish_attempt(
   new_rows_read bigint,
   new_rows_imported bigint,
   new_rows_rejected bigint,
-  new_rows_skipped bigint
+  new_rows_skipped bigint,
+  new_notice text default null
 )
 returns boolean language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -183,7 +184,7 @@ begin
     rows_imported = new_rows_imported, rows_rejected = new_rows_rejected, rows_skipped = new_rows_skipped,
     -- The transaction has locked the table, so its name is still the same.
     lineage_table = case when f.lineage is not null then s3_connector_import.relation_oid(f.lineage[1], f.lineage[2]) end,
-    replaces = null, replaces_table = null
+    replaces = null, replaces_table = null, notice = new_notice
   where f.id = finish_attempt.file_id and f.status = 'running' and f.attempt_id = finished_attempt_id
   returning f.* into finished;
   if not found then
@@ -193,7 +194,7 @@ begin
   return true;
 end;
 $$;
-comment on function s3_connector_private.finish_attempt(bigint, bigint, bigint, bigint, bigint, bigint) is
+comment on function s3_connector_private.finish_attempt(bigint, bigint, bigint, bigint, bigint, bigint, text) is
   'Records the success of an attempt, in the transaction of its rows. Returns false if the attempt no longer owns the file: the caller must roll back.';
 
 create or replace function s3_connector_private.refuse_lost_attempt()
@@ -215,7 +216,8 @@ create or replace function s3_connector_import.record_success(
   new_rows_rejected bigint,
   new_rows_skipped bigint,
   created_table boolean,
-  new_notice text
+  new_notice text,
+  file_notice text default null
 )
 returns boolean language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -224,7 +226,7 @@ declare
 begin
   perform s3_connector_private.check_token('attempt', finished_attempt_id, token);
   if not s3_connector_private.finish_attempt(
-    file_id, finished_attempt_id, new_rows_read, new_rows_imported, new_rows_rejected, new_rows_skipped
+    file_id, finished_attempt_id, new_rows_read, new_rows_imported, new_rows_rejected, new_rows_skipped, file_notice
   ) then
     perform s3_connector_private.refuse_lost_attempt();
   end if;
@@ -237,8 +239,8 @@ begin
   return has_backlog;
 end;
 $$;
-comment on function s3_connector_import.record_success(bigint, bigint, text, bigint, bigint, bigint, bigint, boolean, text) is
-  'Calls finish_attempt, and raises S3C01 if the attempt no longer owns the file, because the client has already sent the commit. If the attempt created the table, sets the connector''s notice. Returns whether the connector has more to enqueue.';
+comment on function s3_connector_import.record_success(bigint, bigint, text, bigint, bigint, bigint, bigint, boolean, text, text) is
+  'Calls finish_attempt, and raises S3C01 if the attempt no longer owns the file, because the client has already sent the commit. Sets the file''s notice; if the attempt created the table, the connector''s as well. Returns whether the connector has more to enqueue.';
 
 create or replace function s3_connector_private.has_stalled(file_id bigint)
 returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$

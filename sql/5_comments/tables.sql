@@ -83,7 +83,8 @@ comment on column s3_connector.file_formats.decimal_separator is 'Between the wh
 comment on column s3_connector.file_formats.thousands_separator is 'Between groups of three digits, for example a dot, a space or an apostrophe. Null: none.';
 comment on column s3_connector.file_formats.date_format is 'How dates and times are written. server: as the database''s DateStyle says. ISO. DMY, MDY, YMD: three numbers in that order. epoch, epoch_ms, epoch_us, epoch_ns: seconds since 1970 in UTC, or parts of them; a new table has columns of times for them only where a column mapping says so.';
 comment on column s3_connector.file_formats.column_names is 'as_is: the names in the header. snake: lower case, with underscores, and a number for a name that occurs again.';
-comment on column s3_connector.file_formats.invalid_text is 'fail or replace: what to do with bytes that are no UTF-8, and with NUL. replace: the character U+FFFD stands for each.';
+comment on column s3_connector.file_formats.invalid_text is 'fail or replace: what to do with bytes that are no text in csv_encoding, and with NUL. replace: the character U+FFFD stands for each, and the worker converts the encoding as browsers do.';
+comment on column s3_connector.file_formats.zip_entries is 'Which entries of a zip are imported: a glob over their names, as pattern of connectors over keys, such as *.csv or data/**. Null: all.';
 comment on column s3_connector.file_formats.builtin is 'Whether the connector brings the format. Nobody can change such a format.';
 comment on column s3_connector.file_formats.owner is 'The role that inserted the format; set by the database. Only it may change the format.';
 
@@ -93,7 +94,7 @@ comment on column s3_connector.column_mappings.source_column is 'The column''s n
 comment on column s3_connector.column_mappings.target_column is 'The table''s column that it goes into. Null leaves it out.';
 comment on column s3_connector.column_mappings.data_type is 'The column''s type if the table is created. Null: the inferred one.';
 
-comment on column s3_connector.column_mappings.date_format is 'How dates and times of this column are written, as date_format of file_formats. Null: as the file format says.';
+comment on column s3_connector.column_mappings.date_format is 'How dates and times of this column are written, as date_format of file_formats. Null: as the file format says. Of Parquet, only numbers follow it: epoch, epoch_ms, epoch_us, epoch_ns.';
 
 comment on table s3_connector.files is 'One row per S3 object that a connector tracks, from enqueued to ended.';
 comment on column s3_connector.files.id is 'The value in file_id_column.';
@@ -110,6 +111,7 @@ comment on column s3_connector.files.rows_rejected is 'Bad rows, which are in re
 comment on column s3_connector.files.rows_skipped is 'Rows left out without an error: by on_conflict = skip, a later row of the file with the same key, or a trigger of the table.';
 comment on column s3_connector.files.error_code is 'Stable code of the last error. docs/errors.md explains each.';
 comment on column s3_connector.files.error_message is 'The last error: what was expected, what came, and what to do.';
+comment on column s3_connector.files.notice is 'What was suspicious in an imported file, and what to do. Null: nothing.';
 comment on column s3_connector.files.queued_at is 'When the file was put into the queue.';
 comment on column s3_connector.files.started_at is 'When the last attempt began.';
 comment on column s3_connector.files.finished_at is 'When the file ended (success, failure, cancelled, undone).';

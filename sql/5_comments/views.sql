@@ -94,7 +94,7 @@ comment on column s3_connector.preview_columns.suggested_time_column is 'Whether
 
 comment on column s3_connector.checks.connector_name is 'The connector.';
 comment on column s3_connector.checks.position is 'Order of the steps.';
-comment on column s3_connector.checks.step is 'What was tested: credentials, assume role, list, get, server, target, grants, repeats (files that another connector has imported).';
+comment on column s3_connector.checks.step is 'What was tested: credentials, assume role, list, get, server, target, rows (the first rows of the first file), grants, repeats (files that another connector has imported).';
 comment on column s3_connector.checks.ok is 'Whether the step succeeded.';
 comment on column s3_connector.checks.message is 'What the test found.';
 comment on column s3_connector.checks.hint is 'How to fix a failed step. For assume role, always the policies that the role needs.';

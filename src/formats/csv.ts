@@ -4,19 +4,24 @@
  */
 import { type Entry, type Limits, openEntries } from '../compression/entries.ts';
 import { limitsOf } from '../compression/limits.ts';
+import { ConnectorError } from '../errors.ts';
 import type { SpooledFile } from '../fetch/spooled_file.ts';
+import { compileGlob } from '../glob.ts';
+import { showNames } from '../table/show_name.ts';
 import { readBatches } from './csv/batches.ts';
 import { toCopyInputs } from './csv/binary/copies.ts';
+import type { ReadInto } from './csv/binary/encoder_thread.ts';
 import { planSections } from './csv/binary/plan.ts';
 import type { Section, SectionPlan } from './csv/binary/sections.ts';
 import { snakeNames } from './csv/column_names.ts';
 import type { CsvDialect } from './csv/dialect.ts';
+import { findStrays } from './csv/find_strays.ts';
 import { columnName, inferColumns } from './csv/infer.ts';
 import { conversionsOf, guessingConversions } from './csv/normalize/conversions.ts';
 import { FileLines } from './csv/normalize/file_lines.ts';
 import type { Normalizer } from './csv/normalize/normalizer.ts';
 import { NORMAL, type NormalizeRules, rulesOf } from './csv/normalize/rules.ts';
-import type { CsvOptions } from './csv/options.ts';
+import { type CsvOptions, scannableEncoding } from './csv/options.ts';
 import { FirstBytes, otherKind, refuseWorkbook } from './csv/other_kinds.ts';
 import { refuseImplausible, takeSample } from './csv/plausible.ts';
 import { constantFields, rawInput } from './csv/raw.ts';
@@ -25,6 +30,7 @@ import type { RewriteOptions } from './csv/rewrite.ts';
 import { type RowRules, toRowBatch } from './csv/row_batch.ts';
 import { openAll, openHeader, openRows, type Rows, type RowsSource } from './csv/rows.ts';
 import type { RowsStart } from './csv/scanner.ts';
+import { describeStray, StrayQuotes } from './csv/stray_quotes.ts';
 import type {
   CopyInput,
   CopyPlan,
@@ -42,18 +48,45 @@ export const csv: FileFormat = {
   tailBytes: 0,
   async *parts(spooled, settings, tools, signal) {
     const limits = limitsOf(settings);
-    let position = 0;
-    for await (const entry of openEntries(spooled, limits)) {
+    let position = -1;
+    for await (const entry of takenEntries(openEntries(spooled, limits), settings.format.zip_entries)) {
+      position += 1;
+      if (entry === null) continue;
       refuseWorkbook(entry.name);
       // A thread that reads an entry reads the archive's directory first, which costs more than a small entry is worth.
       const large = (entry.sizeBytes ?? spooled.sizeBytes) >= tools.config.encodeCsvFromBytes;
       const file = { spooled, limits, encoders: large ? tools.encoders : null, signal };
-      const part = new CsvPart(file, entry, position++, settings);
+      const part = new CsvPart(file, entry, position, settings);
       // An empty entry has no rows, and no header to compare.
       if (await part.readFirst()) yield part;
     }
   },
 };
+
+/**
+ * Yields the entries that are imported, and null for each other one.
+ * @throws ConnectorError `unsupported_zip` if a zip has none of them
+ */
+async function* takenEntries(
+  entries: AsyncIterable<Entry>,
+  zipEntries: string | null,
+): AsyncGenerator<Entry | null> {
+  const glob = zipEntries === null ? null : compileGlob(zipEntries);
+  const left: string[] = [];
+  let taken = 0;
+  for await (const entry of entries) {
+    const isTaken = glob === null || entry.name === null || glob.matches(entry.name);
+    if (isTaken) taken += 1;
+    else left.push(entry.name!);
+    yield isTaken ? entry : null;
+  }
+  if (taken > 0 || left.length === 0) return;
+  throw new ConnectorError(
+    'unsupported_zip',
+    `none of the ${left.length} entries of the zip file matches zip_entries ${zipEntries}; the first ones are ${showNames(left.slice(0, 5))}`,
+    { hint: 'Change zip_entries of the file format, or cancel the file with cancel_file.' },
+  );
+}
 
 /** The file that a part belongs to. */
 interface CsvFile {
@@ -84,6 +117,7 @@ class CsvPart implements FilePart {
   readonly #timeZone: string;
   readonly #byPosition: boolean;
   #header: Header | undefined;
+  readonly #strays = new StrayQuotes();
 
   constructor(file: CsvFile, entry: Entry, position: number, settings: FormatSettings) {
     this.name = entry.name;
@@ -103,7 +137,7 @@ class CsvPart implements FilePart {
   /** Reads the columns from the first record; returns false if the entry is empty. */
   async readFirst(): Promise<boolean> {
     const first = new FirstBytes();
-    const kind = () => otherKind(first.bytes, this.#dialect.encoding);
+    const kind = () => otherKind(first.bytes, this.#format.csv_encoding);
     const header = await openHeader(this.#source(this.#normalize), first).catch((error) => {
       throw kind() ?? error;
     });
@@ -112,8 +146,8 @@ class CsvPart implements FilePart {
     if (other) throw other;
     if (header.fields === null) return false;
     this.#header = header;
-    this.columnCount = header.fields.length;
     this.columnNames = this.#namesOf(header.fields, header.normalizer);
+    this.columnCount = this.columnNames?.length ?? header.fields.length;
     return true;
   }
 
@@ -123,9 +157,18 @@ class CsvPart implements FilePart {
       refuseImplausible(await takeSample(openAll(this.#source(null))), this.#dialect);
   }
 
+  notice(): string | null {
+    return this.#strays.first && describeStray(this.#strays.first);
+  }
+
+  async lookForNotice(): Promise<string | null> {
+    const { bytes } = openRows({ ...this.#source(this.#normalize), sorting: true, strays: this.#strays });
+    await findStrays(bytes, this.#dialect, { ...this.#rowsStart(), strays: this.#strays });
+    return this.notice();
+  }
+
   #namesOf(header: string[], normalizer: Normalizer | null): string[] | null {
-    const commented = normalizer?.columnNames ?? null;
-    const names = this.#dialect.header ? header : commented?.length === header.length ? commented : null;
+    const names = this.#dialect.header ? header : (normalizer?.columnNames ?? null);
     if (this.#format.column_names === 'snake') return names && snakeNames(names);
     return names?.map((name, position) => name || columnName(position)) ?? null;
   }
@@ -137,7 +180,7 @@ class CsvPart implements FilePart {
 
   /** Opens the rows for a plan. */
   #openRows(plan: CopyPlan, options: Pick<RowsSource, 'sorting' | 'keeping'> = {}): Rows {
-    return openRows({ ...this.#source(this.#rulesFor(plan)), ...options });
+    return openRows({ ...this.#source(this.#rulesFor(plan)), ...options, strays: this.#strays });
   }
 
   #rulesFor(plan: CopyPlan): NormalizeRules | null {
@@ -173,7 +216,8 @@ class CsvPart implements FilePart {
     const sections = this.#file.encoders && this.#planSections(plan);
     if (!sections) return [this.#rawInput(plan)];
     const fileLines = new FileLines();
-    return toCopyInputs(this.#encode(sections, this.#file.encoders!, fileLines), sections, fileLines);
+    const into = { fileLines, strays: this.#strays };
+    return toCopyInputs(this.#encode(sections, this.#file.encoders!, into), sections, fileLines);
   }
 
   /** Returns the whole part in CSV format. */
@@ -186,6 +230,7 @@ class CsvPart implements FilePart {
           maxRows: this.#maxRows,
           newline,
           lineOffset,
+          strays: this.#strays,
         })
       : this.#rewrite(bytes, plan, { newline, lineOffset });
     const lineOf = (line: number) => inFile(normalizer?.fileLines, lineOffset + line);
@@ -200,7 +245,7 @@ class CsvPart implements FilePart {
       ? null
       : (records, lineOf) => this.#rewrite([records], plan, { newline: start.newline, lineOf });
     const rules = { dialect: this.#dialect, newline: start.newline, maxRowBytes, expectedFields };
-    const options = { ...start, maxRowBytes, expectedFields };
+    const options = { ...start, maxRowBytes, expectedFields, strays: this.#strays };
     let rows = 0;
     const { bytes, normalizer } = this.#openRows(plan, { sorting: true, keeping: true });
     for await (const records of readBatches(bytes, this.#dialect, options)) {
@@ -224,6 +269,8 @@ class CsvPart implements FilePart {
   ): RowBytes {
     return rewriteRecords(rows, this.#dialect, {
       ...place,
+      // The records of a batch were scanned before, with their lines in the file.
+      strays: place.lineOf ? undefined : this.#strays,
       maxRowBytes: this.#maxRowBytes,
       maxRows: this.#maxRows,
       keep: plan.columns.map((column) => column.position),
@@ -245,13 +292,13 @@ class CsvPart implements FilePart {
   async *#encode(
     plan: SectionPlan,
     encoders: NonNullable<CsvFile['encoders']>,
-    fileLines: FileLines,
+    into: ReadInto,
   ): AsyncGenerator<Section, undefined> {
     const { spooled, limits, signal } = this.#file;
     const encoder = await encoders.acquire(signal);
     try {
       let rows = 0;
-      for await (const section of encoder.read(spooled, { limits, entry: this.#position, plan }, fileLines)) {
+      for await (const section of encoder.read(spooled, { limits, entry: this.#position, plan }, into)) {
         rows += section.rows;
         checkRowLimit(rows, this.#maxRows);
         yield section;
@@ -272,9 +319,10 @@ async function close(chunks: AsyncIterable<unknown>): Promise<void> {
 }
 
 function toDialect(format: CsvOptions, isNormalized: boolean): CsvDialect {
-  const encoding = format.csv_encoding;
+  const encoding = scannableEncoding(format);
   const header = format.csv_skip_header;
-  if (isNormalized) return { ...NORMAL, encoding, header };
+  const replacedFrom = format.invalid_text === 'replace' ? format.csv_encoding : undefined;
+  if (isNormalized) return { ...NORMAL, encoding, replacedFrom, header };
   return {
     delimiter: format.csv_delimiter,
     quote: format.csv_quote,

@@ -130,6 +130,10 @@ export interface FilePart {
    * @throws ConnectorError `not_csv`
    */
   refuseImplausible?(): Promise<void>;
+  /** Returns what was suspicious in the rows that were read, and what to do; null or absent: nothing. */
+  notice?(): string | null;
+  /** Returns what is suspicious in the first rows. */
+  lookForNotice?(): Promise<string | null>;
   /** Returns the part's rows in order, as consecutive COPY inputs. Read all data of one before asking for the next. */
   copyInputs(plan: CopyPlan): AsyncIterable<CopyInput> | Iterable<CopyInput>;
   /** The word for a line number in messages. */

@@ -19,6 +19,7 @@ import type {
 } from './format.ts';
 import { splitLines, toBatch, wholeLines } from './parquet/batches.ts';
 import { planBinary } from './parquet/binary/kinds.ts';
+import { epochOf, fromEpoch } from './parquet/epoch.ts';
 import { explain, nulInName, transformNotAllowed, unreadableColumn } from './parquet/errors.ts';
 import { limitExpansion, refuseTooManyRows } from './parquet/limits.ts';
 import type { FileDescription, ReaderColumn, RowGroup, Sorting } from './parquet/protocol.ts';
@@ -123,10 +124,15 @@ class ParquetPart implements FilePart {
 
   async inferColumns(): Promise<FileColumn[]> {
     const nulls = this.#settings.transform === null ? null : await this.#findNulls();
+    const { date_formats } = this.#settings.format;
+    // As with CSV, numbers become times only where a column mapping says so.
+    const own = { date_format: 'server', date_formats } as const;
     return this.#columns.map(({ name, duckdbType, nullable, untyped }, i) => ({
       name,
       // Later files may have any type in an untyped column; DuckDB takes it for an integer.
-      type: postgresType(untyped ? duckdbType.replace('INTEGER', 'VARCHAR') : duckdbType),
+      type: epochOf({ name, duckdbType }, own)
+        ? 'timestamptz'
+        : postgresType(untyped ? duckdbType.replace('INTEGER', 'VARCHAR') : duckdbType),
       nullable: nulls ? nulls[i] !== 'false' : nullable,
     }));
   }
@@ -233,7 +239,8 @@ class ParquetPart implements FilePart {
     return plan.columns.map(({ position, target }) => {
       const column = this.#columns[position]!;
       if (column.unreadable !== null) throw unreadableColumn(column);
-      return toTextColumn(column, target.baseType, this.#settings.time_zone);
+      const text = toTextColumn(column, target.baseType, this.#settings.time_zone);
+      return fromEpoch(text, epochOf(column, this.#settings.format));
     });
   }
 

@@ -7,7 +7,7 @@ import type { WorkerContext } from '../task.ts';
 import { describeCensus } from './census.ts';
 import { checkRole } from './check_role.ts';
 import { checkServer } from './check_server.ts';
-import { checkGrants, checkTarget } from './check_target.ts';
+import { checkGrants, checkTarget, type RowsLook } from './check_target.ts';
 import type { Request } from './request.ts';
 import { type FirstKeys, listFirst, readByte, sampleOf } from './sample.ts';
 import type { Step, StepResult } from './step.ts';
@@ -32,6 +32,7 @@ export async function checkConnector(request: Request, worker: WorkerContext): P
   await attempt('server', () => checkServer(source(), request, requireListing(listed)));
   const sample = listed && sampleOf(listed.listing);
   const target = await attempt('target', () => checkTarget(worker, request, sample));
+  await attempt('rows', async () => describeRows(target?.rows));
   await attempt('grants', () => checkGrants(worker, request, target?.columns ?? []));
   await attempt('repeats', () => checkRepeats(worker, request));
   return steps;
@@ -78,6 +79,12 @@ async function checkGet(source: Source, listing: Listing, signal: AbortSignal): 
   if (!object) return { message: 'nothing to get yet: no key matches' };
   await readByte(source, object, { offset: 0, signal });
   return { message: `got the first byte of ${object.key}` };
+}
+
+function describeRows(rows: RowsLook | undefined): StepResult {
+  if (rows === undefined) return { message: 'no rows were looked at' };
+  if (rows.notice === null) return { message: `the first rows of ${rows.key} are not suspicious` };
+  return { message: `${rows.key} would be imported, but look at it`, hint: rows.notice };
 }
 
 /** Says which files another connector, or a dropped one, has imported into the same table. */

@@ -18,7 +18,10 @@ import { findTarget, planTarget, type Target } from './target.ts';
 const SAMPLE_BYTES = 64 * 1024 * 1024;
 
 /** `columns`: the columns of an existing table that the first file fills. */
-type TargetResult = StepResult & { columns: string[] };
+type TargetResult = StepResult & { columns: string[]; rows?: RowsLook };
+
+/** What was seen in the first rows of the first file; null: nothing suspicious. */
+export type RowsLook = { key: string; notice: string | null };
 
 /** Finds whether the target can take files, and the columns of the first file, if there is one. */
 export async function checkTarget(
@@ -40,11 +43,13 @@ export async function checkTarget(
       columns: [],
     };
   }
-  return await withFirstPart(worker, request, sample, (part) =>
-    part === null
-      ? Promise.resolve({ ...describeTarget(found), columns: [] })
-      : rolledBack(worker.copyPool, (client) => comparePart(client, request, found, sample, part)),
-  );
+  return await withFirstPart(worker, request, sample, async (part) => {
+    if (part === null) return { ...describeTarget(found), columns: [] };
+    const compared = await rolledBack(worker.copyPool, (client) =>
+      comparePart(client, request, found, sample, part),
+    );
+    return { ...compared, rows: { key: sample.key, notice: (await part.lookForNotice?.()) ?? null } };
+  });
 }
 
 /** Finds the grants that the login for imports and the owner lack. */

@@ -44,7 +44,9 @@ export async function previewColumns(
   return await withFirstPart(worker, request, object, async (part) => {
     if (part === null) return { columns: [], notices: [{ message: `${object.key} has no rows` }] };
     const { targets, notices } = await findTargets(worker, request, part, object.key);
-    return { columns: await describeColumns(request, part, targets), notices };
+    const columns = await describeColumns(request, part, targets);
+    const notice = (await part.lookForNotice?.()) ?? null;
+    return { columns, notices: notice === null ? notices : [...notices, { message: notice }] };
   });
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { World } from '../support/world.ts';
+import { compareSamples, putSamples } from './exporter_samples.ts';
 
 type Rows = Record<string, unknown>[];
 
@@ -8,6 +9,8 @@ export interface Setting {
   prepare(world: World): Promise<void>;
   /** Checks the rows of the first statement that contains this text. */
   expect: [string, (rows: Rows, world: World) => void | Promise<void>][];
+  /** Checks what the whole page has led to. */
+  atEnd?(world: World): Promise<void>;
   cleanUp?(world: World): Promise<void>;
   /** Statements that the page says an administrator runs: their rows are not checked. */
   administrator?: RegExp;
@@ -93,6 +96,15 @@ export const SETTINGS: Record<string, Setting> = {
       ],
       ['s3_connector.retry(', returns('retry', 1)],
     ],
+  },
+
+  'docs/files.md': {
+    async prepare(world) {
+      await prepareBucket(world);
+      putSamples(world, BUCKET);
+    },
+    expect: [],
+    atEnd: compareSamples,
   },
 
   'docs/operating.md': {

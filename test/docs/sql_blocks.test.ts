@@ -38,6 +38,7 @@ for (const page of withSql) {
         }
         await allSettled(world);
       }
+      await setting.atEnd?.(world);
       assert.deepEqual([...expected.keys()], [], 'statements that are no longer on the page');
     } finally {
       await setting.cleanUp?.(world);

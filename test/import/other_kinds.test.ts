@@ -70,7 +70,10 @@ const KINDS: Record<string, [body: Buffer | string, says: RegExp, settings?: Rec
     /one column by csv_delimiter ',', and 3 columns by ';'.*set csv_delimiter to ';'/,
     {},
   ],
-  'a delimiter of two characters': ['id||name\n1||a\n', /separated by '\|\|'.*one character/],
+  'a delimiter of two characters': [
+    'id||name\n1||a\n',
+    /separated by '\|\|'.*file_formats with csv_delimiter '\|\|'/,
+  ],
   'tabs read as semicolons': ['a\tb\n1\t2\n', /2 columns by a tab/, { csv_delimiter: ';' }],
   'semicolons without a header': ['1;a\n2;b\n', /2 columns by ';'/, { csv_skip_header: false }],
   "Excel's first line": [`sep=;\r\n${ROWS}`, /first line is "sep=;".*csv_delimiter/, { csv_delimiter: ';' }],

@@ -13,6 +13,8 @@ export interface CsvDialect {
   nullText: string;
   /** PostgreSQL's name for an encoding, or `utf-16`, `utf-16le`, `utf-16be`. */
   encoding: string;
+  /** The encoding of the file's bytes, if they are converted to UTF-8 with replacements for those that are no text. */
+  replacedFrom?: string | undefined;
   /** Whether the first record names the columns. */
   header: boolean;
 }

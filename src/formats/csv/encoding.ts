@@ -155,6 +155,41 @@ export async function* toScannable(chunks: AsyncIterable<Buffer>, name: string):
   if (last.length > 0) yield last;
 }
 
+/**
+ * Converts any encoding to UTF-8, as browsers do. U+FFFD stands for bytes that are no text, and for NUL.
+ *
+ * @throws ConnectorError `unsupported_encoding`
+ */
+export async function* toReplaced(chunks: AsyncIterable<Buffer>, name: string): AsyncGenerator<Buffer> {
+  const { label } = find(name);
+  let decoder: TextDecoder | null = null;
+  const decode = (bytes: Buffer, stream: boolean): Buffer => {
+    decoder ??= replacingDecoder(label === 'utf-16' ? byteOrder(bytes) : label, name);
+    return Buffer.from(decoder.decode(bytes, { stream }).replaceAll('\0', '\ufffd'), 'utf8');
+  };
+  let first: Buffer = Buffer.alloc(0);
+  for await (const chunk of chunks) {
+    first = decoder === null ? Buffer.concat([first, chunk]) : chunk;
+    // The order of UTF-16 is in the first two bytes.
+    if (decoder === null && first.length < 2) continue;
+    const text = decode(first, true);
+    if (text.length > 0) yield text;
+  }
+  const last = decode(decoder === null ? first : Buffer.alloc(0), false);
+  if (last.length > 0) yield last;
+}
+
+function replacingDecoder(label: string | null, name: string): TextDecoder {
+  try {
+    return new TextDecoder(label ?? '', { ignoreBOM: label === 'utf-8' });
+  } catch (cause) {
+    throw new ConnectorError('unsupported_encoding', `bytes cannot be replaced in the encoding "${name}"`, {
+      hint: 'Write the file in UTF-8, or set invalid_text of the file format to fail.',
+      cause,
+    });
+  }
+}
+
 function byteOrder(start: Buffer): string {
   return start[0] === 0xfe && start[1] === 0xff ? 'utf-16be' : 'utf-16le';
 }

@@ -33,6 +33,13 @@ export interface CsvOptions {
   date_format: DateFormat;
   column_names: 'as_is' | 'snake';
   invalid_text: 'fail' | 'replace';
+  /** A glob over the names of a zip's entries; null: all. */
+  zip_entries: string | null;
   /** The date_format of column_mappings, by source column. */
   date_formats: Record<string, DateFormat>;
+}
+
+/** Returns the encoding of a file's bytes as they are scanned: bytes that are no text are replaced in UTF-8. */
+export function scannableEncoding({ csv_encoding, invalid_text }: CsvOptions): string {
+  return invalid_text === 'replace' ? 'utf-8' : csv_encoding;
 }

@@ -27,6 +27,8 @@ interface Kind {
   /** Bytes as Latin-1, one of which is at the position `at`, by default 0. */
   marks: string[];
   at?: number;
+  /** Whether the mark may also begin a text, which has no control characters. */
+  binary?: boolean;
   hint: string;
 }
 
@@ -43,7 +45,7 @@ const KINDS: Kind[] = [
   },
   // The first page begins with a Thrift field.
   { name: 'Parquet', marks: ['PAR1\x15'], hint: 'Set file_format of the connector to parquet.' },
-  { name: 'ORC', marks: ['ORC\x08', 'ORC\x0a', 'ORC\x12', 'ORC\x1a'], hint: CONVERT },
+  { name: 'ORC', marks: ['ORC\x08', 'ORC\x0a', 'ORC\x12', 'ORC\x1a'], binary: true, hint: CONVERT },
   { name: 'Avro', marks: ['Obj\x01'], hint: CONVERT },
   { name: 'Arrow', marks: ['ARROW1\0\0'], hint: CONVERT },
   { name: 'a SQLite database', marks: ['SQLite format 3\0'], hint: CONVERT },
@@ -55,12 +57,17 @@ const KINDS: Kind[] = [
   },
   { name: 'text in UTF-32', marks: ['\xff\xfe\0\0', '\0\0\xfe\xff'], hint: 'Write it in UTF-8.' },
 ];
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it finds them
+const CONTROL = /[\0-\x08\x0e-\x1f]/;
 const UTF16_MARKS = ['\xff\xfe', '\xfe\xff'];
 
 /** Returns the error for a file of another kind; null if its first bytes say nothing. */
 export function otherKind(first: Buffer, encoding: string): ConnectorError | null {
   const text = first.toString('latin1');
-  const kind = KINDS.find(({ marks, at = 0 }) => marks.some((mark) => text.startsWith(mark, at)));
+  const kind = KINDS.find(
+    ({ marks, at = 0, binary = false }) =>
+      marks.some((mark) => text.startsWith(mark, at)) && (!binary || CONTROL.test(text)),
+  );
   if (kind) return notCsv(kind.name, kind.hint);
   const isUtf16 = UTF16_MARKS.some((mark) => text.startsWith(mark));
   if (!isUtf16 || !isUtf8(encoding) || /16/.test(encoding)) return null;

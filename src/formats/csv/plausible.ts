@@ -15,8 +15,9 @@ export interface Sample {
 }
 
 const SAMPLE_BYTES = 64 * 1024;
-/** How many records must have the same number of fields for another delimiter. */
-const RECORDS = 6;
+/** How many records are looked at. */
+const RECORDS = 20;
+const HASH = 0x23;
 const DELIMITERS = [';', '\t', '|', ','];
 
 /** @param chunks without a byte order mark */
@@ -43,7 +44,8 @@ export function refuseImplausible(sample: Sample, dialect: CsvDialect): void {
   const kind = markupOf(text) ?? jsonOf(text);
   if (kind) throw kind;
   refuseSeparatorLine(text);
-  refuseOtherDelimiter(sample, dialect);
+  refuseComments(sample, dialect);
+  refuseOtherShape(sample, dialect);
 }
 
 function markupOf(text: string): ConnectorError | null {
@@ -69,48 +71,108 @@ function refuseSeparatorLine(text: string): void {
   const delimiter = /^"?sep=(.)"?\r?(\n|$)/i.exec(text)?.[1];
   if (delimiter === undefined) return;
   throw new ConnectorError('not_csv', `the file's first line is "sep=${delimiter}", which only Excel reads`, {
-    hint: `Insert a row into file_formats with skip_lines 1 and csv_delimiter ${shown(delimiter)}, and name it in file_format of the connector.`,
+    hint: useFormat(`skip_lines 1 and csv_delimiter ${shown(delimiter)}`),
   });
 }
 
-/** Refuses a file whose header is one column, but in which all records have several by another delimiter. */
-function refuseOtherDelimiter(sample: Sample, dialect: CsvDialect): void {
-  if (countsOf(sample, dialect)[0] !== 1) return;
-  const found = DELIMITERS.filter((delimiter) => ![dialect.delimiter, dialect.quote].includes(delimiter))
-    .map((delimiter) => ({ delimiter, fields: same(countsOf(sample, { ...dialect, delimiter })) }))
-    .sort((a, b) => b.fields - a.fields)[0];
-  if (found === undefined || found.fields < 2) return;
-  const twice = found.delimiter.repeat(2);
-  if (sample.bytes.toString('latin1').split('\n', 1)[0]!.includes(twice)) {
-    throw notCsv(`separated by '${twice}'`, 'Write it with a delimiter of one character.');
-  }
-  throw new ConnectorError(
+/** Refuses a file that begins with lines of a comment, which have other fields than the rows. */
+function refuseComments(sample: Sample, dialect: CsvDialect): void {
+  if (sample.bytes[0] !== HASH) return;
+  const records = recordsOf(sample, dialect);
+  const header = records.find(({ isComment }) => !isComment);
+  if (header === undefined || header.fields === records[0]!.fields) return;
+  throw new ConnectorError('not_csv', 'the file begins with "#": lines of a comment, and not its header', {
+    hint: useFormat("comment_prefix '#'"),
+  });
+}
+
+/** Refuses a file whose header is one column, but whose rows have several, by its delimiter or another one. */
+function refuseOtherShape(sample: Sample, dialect: CsvDialect): void {
+  if (recordsOf(sample, dialect)[0]?.fields !== 1) return;
+  const others = DELIMITERS.filter((delimiter) => ![dialect.delimiter, dialect.quote].includes(delimiter));
+  const found = others
+    .map((delimiter) => ({ delimiter, shape: shapeOf(sample, { ...dialect, delimiter }) }))
+    .sort((a, b) => (b.shape?.fields ?? 0) - (a.shape?.fields ?? 0))[0];
+  if (found?.shape?.line === 1) throw otherDelimiter(sample, dialect, found.delimiter, found.shape);
+  const own = shapeOf(sample, dialect);
+  if (own !== null) throw preambleBefore(own);
+  // Texts may have such a character in each of some lines by chance.
+  if (found?.shape && found.shape.fields >= 3 && found.shape.records >= 3)
+    throw preambleBefore(found.shape, found.delimiter);
+}
+
+function otherDelimiter(
+  sample: Sample,
+  dialect: CsvDialect,
+  delimiter: string,
+  { fields }: Shape,
+): ConnectorError {
+  const twice = delimiter.repeat(2);
+  if (sample.bytes.toString('latin1').split('\n', 1)[0]!.includes(twice))
+    return notCsv(`separated by '${twice}'`, useFormat(`csv_delimiter '${twice}'`));
+  return new ConnectorError(
     'not_csv',
-    `the file has one column by csv_delimiter ${shown(dialect.delimiter)}, and ${found.fields} columns by ${shown(found.delimiter)}`,
+    `the file has one column by csv_delimiter ${shown(dialect.delimiter)}, and ${fields} columns by ${shown(delimiter)}`,
     {
-      hint: `Pause the connector, set csv_delimiter to ${shown(found.delimiter)}, resume it, then retry the file. If one column is right, create the table first.`,
+      hint: `Pause the connector, set csv_delimiter to ${shown(delimiter)}, resume it, then retry the file. If one column is right, create the table first.`,
     },
   );
 }
 
-/** Returns the number that all counts have; 0 if they differ, or there is only one. */
-function same(counts: number[]): number {
-  return counts.length > 1 && counts.every((count) => count === counts[0]) ? counts[0]! : 0;
+/** @param delimiter if it is not the format's own */
+function preambleBefore({ line, fields }: Shape, delimiter?: string): ConnectorError {
+  const by = delimiter === undefined ? '' : ` by ${shown(delimiter)}`;
+  const alsoSet = delimiter === undefined ? '' : ` and csv_delimiter ${shown(delimiter)}`;
+  return new ConnectorError(
+    'not_csv',
+    `line 1 has 1 column, and the lines from line ${line} on have ${fields} columns${by}: the header is not the first line`,
+    { hint: useFormat(`skip_lines ${line - 1}${alsoSet}`) },
+  );
 }
 
-/** Returns the number of fields of the first records; none if they cannot be told apart. */
-function countsOf({ bytes, whole }: Sample, dialect: CsvDialect): number[] {
+const useFormat = (options: string) =>
+  `Insert a row into file_formats with ${options}, and name it in file_format of the connector.`;
+
+/** The run of records at the end of a sample that have the same number of fields, of at least 2 records and 2 fields. */
+interface Shape {
+  fields: number;
+  records: number;
+  /** The line on which it begins. */
+  line: number;
+}
+
+function shapeOf(sample: Sample, dialect: CsvDialect): Shape | null {
+  const records = recordsOf(sample, dialect);
+  const fields = records.at(-1)?.fields ?? 1;
+  const before = records.findLastIndex((record) => record.fields !== fields);
+  const first = records[before + 1];
+  if (first === undefined || fields < 2 || records.length - before - 1 < 2) return null;
+  return { fields, records: records.length - before - 1, line: first.line };
+}
+
+interface SampleRecord {
+  fields: number;
+  line: number;
+  isComment: boolean;
+}
+
+/** Returns the first records; none if they cannot be told apart. */
+function recordsOf({ bytes, whole }: Sample, dialect: CsvDialect): SampleRecord[] {
   const scanner = new RecordScanner(dialectBytes(dialect), { maxRowBytes: SAMPLE_BYTES, fields: 'count' });
-  const counts: number[] = [];
+  const records: SampleRecord[] = [];
+  const add = () => {
+    const { fields, line, start } = scanner;
+    records.push({ fields, line, isComment: bytes[start] === HASH });
+  };
   try {
     scanner.load(bytes);
-    while (counts.length < RECORDS && scanner.next() === RECORD_END) counts.push(scanner.fields);
-    if (whole && counts.length < RECORDS && scanner.finish() === RECORD_END) counts.push(scanner.fields);
+    while (records.length < RECORDS && scanner.next() === RECORD_END) add();
+    if (whole && records.length < RECORDS && scanner.finish() === RECORD_END) add();
   } catch (error) {
     if (!(error instanceof ConnectorError)) throw error;
     return [];
   }
-  return counts;
+  return records;
 }
 
 const shown = (delimiter: string) => (delimiter === '\t' ? 'a tab' : `'${delimiter}'`);

@@ -4,7 +4,7 @@ import { type CsvDialect, dialectBytes } from './dialect.ts';
 import { decodeName, startsWithMark } from './encoding.ts';
 import { END_MARKER, endMarkerFound } from './end_marker.ts';
 import { splitRecord, unquoteInto } from './fields.ts';
-import { type Newline, RECORD_END, RecordScanner, type RowsStart } from './scanner.ts';
+import { type Newline, RECORD_END, RecordScanner, type RowsStart, type ScanOptions } from './scanner.ts';
 
 export { rewriteRecords } from './rewrite.ts';
 
@@ -98,7 +98,7 @@ function resume(first: Buffer, source: AsyncIterator<Buffer>): AsyncIterableIter
 export async function* limitRows(
   chunks: AsyncIterable<Buffer> | Iterable<Buffer>,
   dialect: CsvDialect,
-  options: RowsStart & { maxRowBytes: number; maxRows?: number | null },
+  options: RowsStart & Pick<ScanOptions, 'strays'> & { maxRowBytes: number; maxRows?: number | null },
 ): AsyncGenerator<Buffer, number> {
   const bytes = dialectBytes(dialect);
   const scanner = new RecordScanner(bytes, { ...options, fields: 'ignore' });

@@ -4,9 +4,9 @@ import { checkRowLimit } from '../row_limit.ts';
 import { type CsvDialect, type DialectBytes, dialectBytes } from './dialect.ts';
 import { endMarkerFound } from './end_marker.ts';
 import { OutputChunks } from './output.ts';
-import { CHUNK_END, RECORD_END, RecordScanner, type RowsStart } from './scanner.ts';
+import { CHUNK_END, RECORD_END, RecordScanner, type RowsStart, type ScanOptions } from './scanner.ts';
 
-export interface RewriteOptions extends RowsStart {
+export interface RewriteOptions extends RowsStart, Pick<ScanOptions, 'strays'> {
   /** Positions of the fields to keep, from 0, in ascending order; null for all. */
   keep: number[] | null;
   /** CSV text to append to each record. */

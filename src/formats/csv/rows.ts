@@ -2,11 +2,12 @@
 import { addAbortSignal } from 'node:stream';
 import type { Entry } from '../../compression/entries.ts';
 import type { CsvDialect } from './dialect.ts';
-import { toScannable, withoutMark } from './encoding.ts';
+import { toReplaced, toScannable, withoutMark } from './encoding.ts';
 import { Normalizer } from './normalize/normalizer.ts';
 import type { NormalizeRules } from './normalize/rules.ts';
 import type { FirstBytes } from './other_kinds.ts';
 import { type Header, readHeader } from './records.ts';
+import type { StrayQuotes } from './stray_quotes.ts';
 
 /** An entry of a file, and how to read it. */
 export interface RowsSource {
@@ -22,6 +23,8 @@ export interface RowsSource {
   sorting?: boolean;
   /** Keeps the file's own records until the normalizer's `take`. */
   keeping?: boolean;
+  /** Gets the first row with a stray quote, if the file is normalized. */
+  strays?: StrayQuotes | undefined;
 }
 
 /** The bytes of an entry's rows. */
@@ -58,13 +61,16 @@ export function openRows(source: RowsSource): Rows {
 }
 
 function scannable(
-  { entry, dialect, normalize, signal, sorting = false, keeping = false }: RowsSource,
+  { entry, dialect, normalize, signal, sorting = false, keeping = false, strays }: RowsSource,
   first?: FirstBytes,
 ): { bytes: AsyncIterable<Buffer>; normalizer: Normalizer | null } {
   const opened = entry.open();
   const chunks = signal ? addAbortSignal(signal, opened) : opened;
-  const bytes = toScannable(first ? first.watch(chunks) : chunks, dialect.encoding);
+  const watched = first ? first.watch(chunks) : chunks;
+  const { encoding, replacedFrom } = dialect;
+  const bytes =
+    replacedFrom === undefined ? toScannable(watched, encoding) : toReplaced(watched, replacedFrom);
   if (normalize === null) return { bytes, normalizer: null };
-  const normalizer = new Normalizer(normalize, { sorting, keeping });
+  const normalizer = new Normalizer(normalize, { sorting, keeping, strays });
   return { bytes: normalizer.read(bytes), normalizer };
 }

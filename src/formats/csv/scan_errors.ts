@@ -8,7 +8,9 @@ export function unterminatedQuote(line: number): ConnectorError {
   return new ConnectorError(
     'unterminated_quote',
     `the row that starts at line ${line} has a quote that is never closed`,
-    { hint: "Check the file's end, or the connector's csv_quote and csv_escape." },
+    {
+      hint: "Check the file's end. If its quotes are no quotes (5\" pipe), name a row of file_formats with csv_quote '' in file_format of the connector.",
+    },
   );
 }
 
@@ -29,6 +31,22 @@ export function nulCharacter(line: number, rowLine: number, field: number): Conn
       line: rowLine,
       hint: 'Remove the NUL characters from the file, or set csv_encoding of the connector if the file is UTF-16.',
     },
+  );
+}
+
+export function footerTooLarge(rows: number, line: number, maxBytes: number): ConnectorError {
+  return new ConnectorError(
+    'footer_too_large',
+    `the ${rows} rows up to line ${line} have more than ${maxBytes} bytes, and any of them may belong to the footer`,
+    { hint: 'Lower skip_footer of the file format to the number of rows that the footer has.' },
+  );
+}
+
+export function escapeBeyondAscii(line: number, encoding: string): ConnectorError {
+  return new ConnectorError(
+    'unsupported_encoding',
+    `the row that starts at line ${line} has a backslash escape for a byte beyond ASCII, and the file is in ${encoding}`,
+    { hint: 'Write the file in UTF-8, or the character itself in place of the escape.' },
   );
 }
 

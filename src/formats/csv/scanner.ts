@@ -5,6 +5,7 @@
 import type { ConnectorError } from '../../errors.ts';
 import type { DialectBytes } from './dialect.ts';
 import { mixedNewlines, type Newline, nulCharacter, rowTooLarge, unterminatedQuote } from './scan_errors.ts';
+import type { StrayQuotes } from './stray_quotes.ts';
 
 /** A field ended at a delimiter. */
 export const FIELD_END = 0;
@@ -40,10 +41,13 @@ export interface ScanOptions extends RowsStart {
   fields: 'stop' | 'count' | 'ignore';
   /** Accepts NUL characters, because the caller handles them. */
   passNul?: boolean;
+  /** Gets the first row with a stray quote. */
+  strays?: StrayQuotes | undefined;
 }
 
 const LF = 0x0a;
 const CR = 0x0d;
+const SPACE = 0x20;
 
 // The classes of bytes; 0 is data.
 const DELIMITER = 1;
@@ -82,6 +86,7 @@ export class RecordScanner {
 
   readonly #plain = new Uint8Array(256);
   readonly #inQuotes = new Uint8Array(256);
+  readonly #delimiter: number;
   readonly #quote: number;
   readonly #escape: number;
   readonly #maxRowBytes: number;
@@ -97,12 +102,22 @@ export class RecordScanner {
   #sizeBefore = 0;
   #recordLine: number;
   readonly #lineOffset: number;
+  /** See stray_quotes.ts. Where the open quote began in this chunk; -1: in an earlier one, whose last byte is `#lastByte`. */
+  readonly #strays: StrayQuotes | undefined;
+  #quoteAt = 0;
+  #openedStray = false;
+  #lastByte = LF;
+  /** Whether the open quote has a line end, and whether the record has a stray quote. */
+  #lineInQuote = false;
+  #stray = false;
   #lineFeeds = 0;
   #carriageReturns = 0;
 
   constructor(bytes: DialectBytes, options: ScanOptions) {
     this.newline = options.newline ?? null;
+    this.#delimiter = bytes.delimiter;
     this.#quote = bytes.quote;
+    this.#strays = options.strays;
     this.#escape = bytes.escape;
     this.#maxRowBytes = options.maxRowBytes;
     this.#stopAtFields = options.fields === 'stop';
@@ -182,6 +197,8 @@ export class RecordScanner {
           return FIELD_END;
         case QUOTE:
           // If quote and escape are the same, a doubled quote closes and reopens the field, which has the same result.
+          if (this.#lineInQuote) this.#closeLines(at);
+          else if (!this.#inQuote && !(at > 0 && chunk[at - 1] === this.#quote)) this.#quoteAt = at;
           this.#inQuote = !this.#inQuote;
           this.#sawQuote = true;
           classes = this.#inQuote ? this.#inQuotes : this.#plain;
@@ -194,6 +211,7 @@ export class RecordScanner {
           break;
         case LINE_FEED:
           if (!this.#inQuote) return this.#endRecord(at, at + 1, true, false);
+          if (!this.#lineInQuote && this.newline !== 'crlf') this.#openLines();
           this.#lineFeeds++;
           at++;
           break;
@@ -207,6 +225,7 @@ export class RecordScanner {
             const lineFeed = chunk[at + 1] === LF;
             return this.#endRecord(at, lineFeed ? at + 2 : at + 1, lineFeed);
           }
+          if (!this.#lineInQuote && this.newline !== 'lf') this.#openLines();
           this.#carriageReturns++;
           at++;
           break;
@@ -227,7 +246,7 @@ export class RecordScanner {
     this.start = 0;
     if (this.#pending === AFTER_CR) return this.#endRecord(0, 0, false);
     if (this.#inQuote) throw unterminatedQuote(this.#recordLine);
-    return this.#sizeBefore === 0 ? CHUNK_END : this.#closeRecord(0, 0);
+    return this.#sizeBefore === 0 ? CHUNK_END : this.#closeRecord(0, 0, 1);
   }
 
   #endRecord(end: number, next: number, lineFeed: boolean, carriageReturn = true): Stop {
@@ -239,7 +258,8 @@ export class RecordScanner {
     return this.#closeRecord(end, next);
   }
 
-  #closeRecord(end: number, next: number): Stop {
+  /** @param openLines 1 for a last line that no line end closes */
+  #closeRecord(end: number, next: number, openLines = 0): Stop {
     this.size = this.#sizeBefore + (end - this.#recordStart);
     if (this.size > this.#maxRowBytes) throw this.#tooLarge(this.size);
     this.end = end;
@@ -252,6 +272,10 @@ export class RecordScanner {
     this.#sawQuote = false;
     this.line = this.#recordLine;
     this.#recordLine = this.#physicalLine();
+    if (this.#stray) {
+      this.#strays?.note(this.line, this.#recordLine - 1 + openLines);
+      this.#stray = false;
+    }
     return RECORD_END;
   }
 
@@ -259,6 +283,11 @@ export class RecordScanner {
     this.#sizeBefore += end - this.#recordStart;
     if (this.#sizeBefore > this.#maxRowBytes) throw this.#tooLarge(this.#sizeBefore);
     this.end = end;
+    if (this.#inQuote && this.#quoteAt >= 0) {
+      this.#openedStray = this.#opensStray();
+      this.#quoteAt = -1;
+    }
+    this.#lastByte = this.#chunk[this.#chunk.length - 1] ?? this.#lastByte;
     this.#at = this.#chunk.length;
     this.#recordStart = this.#at;
     return CHUNK_END;
@@ -268,6 +297,33 @@ export class RecordScanner {
   #physicalLine(): number {
     const ends = this.newline === 'lf' || this.newline === null ? this.#lineFeeds : this.#carriageReturns;
     return this.#lineOffset + ends + 1;
+  }
+
+  /** The open quote has its first line end. */
+  #openLines(): void {
+    this.#lineInQuote = true;
+    this.#stray ||= this.#quoteAt < 0 ? this.#openedStray : this.#opensStray();
+  }
+
+  /** The open quote ends at `at`, and has line ends. */
+  #closeLines(at: number): void {
+    const chunk = this.#chunk;
+    let after = at + 1;
+    // A doubled quote does not end it, but looks so. It is the other way round for the second of the two.
+    if (chunk[after] === this.#quote || !this.#inQuote) return;
+    this.#lineInQuote = false;
+    while (after < chunk.length && chunk[after] === SPACE) after++;
+    const byte = chunk[after] ?? LF;
+    if (byte !== this.#delimiter && byte !== LF && byte !== CR) this.#stray = true;
+  }
+
+  /** Whether there is text between the open quote and the start of its field. */
+  #opensStray(): boolean {
+    const chunk = this.#chunk;
+    let before = this.#quoteAt - 1;
+    while (before >= 0 && chunk[before] === SPACE) before--;
+    const byte = before >= 0 ? (chunk[before] as number) : this.#lastByte;
+    return byte !== this.#delimiter && byte !== LF && byte !== CR && byte !== this.#quote;
   }
 
   #tooLarge(size: number): ConnectorError {

@@ -17,6 +17,8 @@ export interface TextColumn {
   targetType: string;
   /** Whether times before 1900 must be refused: see spark.ts. */
   unknownBefore1900?: boolean;
+  /** A condition for numbers that are no times: see epoch.ts. */
+  outside?: string;
 }
 
 /** The prefix of our own text, in an error that our SQL raises or in a line that it marks. */
@@ -46,6 +48,11 @@ const REASONS: Record<string, Pick<Raised, 'code' | 'reason' | 'hint'>> = {
     reason:
       'the time is before 1900 and was written by Spark in its legacy calendar, in which it cannot be read exactly',
     hint: 'Write the file with spark.sql.parquet.datetimeRebaseModeInWrite and int96RebaseModeInWrite = CORRECTED, or with spark.sql.session.timeZone = UTC. Or leave the column out: add a row to column_mappings with target_column null.',
+  },
+  no_epoch: {
+    code: 'value_out_of_range',
+    reason: 'the number is too large for a time',
+    hint: 'Compare date_format of the column in column_mappings with the file: seconds since 1970, or parts of them.',
   },
   nanoseconds: {
     code: 'value_out_of_range',
@@ -158,6 +165,7 @@ function badValueChecks(column: TextColumn, row: string): { isBad: string; mark:
   const mark = (code: string) =>
     `${quoteText(`${RAISED}${code}|`)} || ${row} || ${quoteText(`|${column.name}`)}`;
   const element = listElement(column.duckdbType);
+  if (column.outside) return [{ isBad: column.outside, mark: mark('no_epoch') }];
   if (column.unknownBefore1900 && !isNested(column.duckdbType))
     return [{ isBad: `${value} < date '1900-01-01'`, mark: mark('old_calendar') }];
   if (holdsNanoseconds(column.duckdbType) && !isTextType(column.targetType)) {

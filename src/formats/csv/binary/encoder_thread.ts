@@ -8,12 +8,19 @@ import { rowsDoNotAddUp } from '../../../reconcile.ts';
 import { Channel } from '../../channel.ts';
 import type { PoolMember } from '../../pool.ts';
 import type { FileLines } from '../normalize/file_lines.ts';
+import type { StrayQuotes } from '../stray_quotes.ts';
 import type { ReadRequest, ThreadAnswer, ThreadRequest } from './protocol.ts';
 import type { Section } from './sections.ts';
 
 const THREAD = new URL(`thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
 /** The heap of a thread, in MB; the sections are not on it. */
 const MAX_HEAP = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 8 };
+
+/** What a thread reports beside the rows. */
+export interface ReadInto {
+  fileLines: FileLines;
+  strays: StrayQuotes;
+}
 
 /** A thread that encodes CSV files, one at a time. */
 export class EncoderThread implements PoolMember {
@@ -48,13 +55,13 @@ export class EncoderThread implements PoolMember {
 
   /**
    * Yields the sections of one entry of the file.
-   * @param fileLines gets the file's lines of a normalized file, before the section that needs them
+   * @param into gets the file's lines of a normalized file, before the section that needs them, and the first row with a stray quote
    * @throws ConnectorError as `readSections`, the failure of the download, and `encoder_crashed`
    */
   async *read(
     file: SpooledFile,
     request: Pick<ReadRequest, 'limits' | 'entry' | 'plan'>,
-    fileLines: FileLines,
+    into: ReadInto,
   ): AsyncGenerator<Section> {
     const notify = () => {
       // The bytes that the thread waits for will not come.
@@ -64,7 +71,7 @@ export class EncoderThread implements PoolMember {
     await file.onDisk();
     const stopNotifying = file.onChange(notify);
     try {
-      yield* this.#sections(file, { type: 'read', file: file.state, ...request }, fileLines);
+      yield* this.#sections(file, { type: 'read', file: file.state, ...request }, into);
     } catch (error) {
       throw file.failure ?? error;
     } finally {
@@ -72,10 +79,15 @@ export class EncoderThread implements PoolMember {
     }
   }
 
-  async *#sections(file: SpooledFile, request: ReadRequest, fileLines: FileLines): AsyncGenerator<Section> {
+  async *#sections(
+    file: SpooledFile,
+    request: ReadRequest,
+    { fileLines, strays }: ReadInto,
+  ): AsyncGenerator<Section> {
     let rows = 0;
     for await (const answer of injectFault('sections', this.#channel.ask(request))) {
       if (answer.type === 'done') {
+        if (answer.stray) strays.note(answer.stray.line, answer.stray.lastLine);
         if (rows === answer.rows) return;
         throw rowsDoNotAddUp(`${answer.rows} were encoded, but ${rows} were received`);
       }

@@ -3,6 +3,7 @@ import type { Limits } from '../../../compression/entries.ts';
 import type { ErrorOptions } from '../../../errors.ts';
 import type { SpooledState } from '../../../fetch/spooled_file.ts';
 import type { LineJump } from '../normalize/file_lines.ts';
+import type { StrayQuote } from '../stray_quotes.ts';
 import type { Section, SectionPlan } from './sections.ts';
 
 /** Asks for the sections of one entry of a file. */
@@ -26,5 +27,5 @@ export type ThreadAnswer =
   /** `wanted`: up to which byte of the file the thread has asked for. `jumps`: of the file's lines, since the section before. */
   | { type: 'section'; section: Section; jumps: LineJump[]; wanted: number }
   /** `rows`: the sum over all sections. */
-  | { type: 'done'; rows: number }
+  | { type: 'done'; rows: number; stray: StrayQuote | null }
   | { type: 'refused'; code: string; message: string; options: ErrorOptions };

@@ -3,6 +3,7 @@ import type { BinaryFields } from '../../constants.ts';
 import { type PutValue, putInt32, UNSURE, VALUE_ROOM } from '../../pg_binary/values.ts';
 import type { DialectBytes } from '../dialect.ts';
 import type { Newline } from '../scanner.ts';
+import { isStray, type StrayQuote } from '../stray_quotes.ts';
 
 /** All bytes are used, possibly in the middle of a record. */
 export const NEEDS_MORE = 0;
@@ -53,6 +54,8 @@ export class RowEncoder {
   at = 0;
   /** The lines of the rows that were encoded since the last `take`. */
   lines = 0;
+  /** The first of these rows that has a stray quote, with its lines among theirs, from 1. */
+  stray: StrayQuote | null = null;
 
   readonly #putters: (PutValue | null)[];
   readonly #columns: number;
@@ -78,6 +81,7 @@ export class RowEncoder {
   #until = 0;
   #quoted = false;
   #newlines = 0;
+  #isStray = false;
   #scratch: Uint8Array = Buffer.alloc(4096);
 
   constructor(dialect: DialectBytes, options: EncoderOptions) {
@@ -101,6 +105,7 @@ export class RowEncoder {
       if (this.#filled >= FULL_BYTES) return FULL;
       const filled = this.#filled;
       this.#newlines = 0;
+      this.#isStray = false;
       const stop = this.#encodeRecord(bytes);
       if (stop !== FULL) {
         this.#filled = filled;
@@ -123,6 +128,7 @@ export class RowEncoder {
     this.#rows = 0;
     this.#lineEnds = null;
     this.lines = 0;
+    this.stray = null;
     return taken;
   }
 
@@ -200,6 +206,7 @@ export class RowEncoder {
     // Every row before this one had one line.
     if (this.#newlines > 0) this.#lineEnds ??= Array.from({ length: this.#rows }, (_, row) => row);
     this.#lineEnds?.push(this.lines + this.#newlines);
+    if (this.#isStray) this.stray ??= { line: this.lines + 1, lastLine: this.lines + 1 + this.#newlines };
     this.lines += 1 + this.#newlines;
     this.#rows++;
     this.at = crlf ? at + 2 : at + 1;
@@ -230,7 +237,9 @@ export class RowEncoder {
       }
     }
     this.#newlines = newlines;
-    return this.#unquote(bytes, from);
+    const end = this.#unquote(bytes, from);
+    if (this.#newlines > newlines) this.#isStray ||= isStray(bytes.subarray(from, end), this.#dialect.quote);
+    return end;
   }
 
   /** Returns the position of the next quote or escape. */

@@ -7,6 +7,7 @@ import { type CsvDialect, dialectBytes } from '../dialect.ts';
 import type { NormalizeRules } from '../normalize/rules.ts';
 import { limitRows, rewriteRecords } from '../records.ts';
 import { type Newline, RECORD_END, RecordScanner } from '../scanner.ts';
+import { StrayQuotes } from '../stray_quotes.ts';
 import { type EncodedRows, FULL, NOT_SURE, RowEncoder } from './row_encoder.ts';
 
 /** How the records of a part are encoded or rewritten. */
@@ -54,19 +55,22 @@ const RESET_FACTOR = 16;
  * kind needs a COPY of its own, so raw sections grow if uncertain records are frequent.
  *
  * @param chunks the bytes after the header, as `toScannable` returns them
+ * @param strays gets the first row with a stray quote
  * @throws ConnectorError as `limitRows` and `rewriteRecords`
  */
 export async function* readSections(
   chunks: AsyncIterable<Buffer>,
   plan: SectionPlan,
+  strays = new StrayQuotes(),
 ): AsyncGenerator<Section> {
-  const cutter = new SectionCutter(plan);
+  const cutter = new SectionCutter(plan, strays);
   for await (const chunk of chunks) yield* cutter.cut(chunk);
   yield* cutter.finish();
 }
 
 class SectionCutter {
   readonly #plan: SectionPlan;
+  readonly #strays: StrayQuotes;
   readonly #encoder: RowEncoder;
   /** The start of a record that the last chunk did not complete. */
   #carry: Buffer = Buffer.alloc(0);
@@ -76,8 +80,9 @@ class SectionCutter {
   #nextRawBytes = FIRST_RAW_BYTES;
   #encodedBytes = 0;
 
-  constructor(plan: SectionPlan) {
+  constructor(plan: SectionPlan, strays: StrayQuotes) {
     this.#plan = plan;
+    this.#strays = strays;
     this.#lineOffset = plan.lineOffset;
     this.#encoder = new RowEncoder(dialectBytes(plan.dialect), {
       putters: plan.kinds.map((kind) => kind && putterOf(kind)),
@@ -139,7 +144,9 @@ class SectionCutter {
 
   *#takeEncoded(): Generator<Section> {
     const firstLine = this.#lineOffset + 1;
-    this.#lineOffset += this.#encoder.lines;
+    const { lines, stray } = this.#encoder;
+    if (stray) this.#strays.note(this.#lineOffset + stray.line, this.#lineOffset + stray.lastLine);
+    this.#lineOffset += lines;
     const rows = this.#encoder.take();
     if (rows) yield { kind: 'binary', firstLine, ...rows };
   }
@@ -160,7 +167,7 @@ class SectionCutter {
 
   #rawRows(records: Buffer): RowBytes {
     const { dialect, kinds, constants, newline, maxRowBytes } = this.#plan;
-    const start = { lineOffset: this.#lineOffset, newline, maxRowBytes };
+    const start = { lineOffset: this.#lineOffset, newline, maxRowBytes, strays: this.#strays };
     if (constants === null && kinds.every((kind) => kind !== null))
       return limitRows([records], dialect, start);
     return rewriteRecords([records], dialect, {

@@ -5,6 +5,7 @@ import { ConnectorError, locate } from '../../../errors.ts';
 import { SpooledFile } from '../../../fetch/spooled_file.ts';
 import type { LineJump } from '../normalize/file_lines.ts';
 import { openRows } from '../rows.ts';
+import { type StrayQuote, StrayQuotes } from '../stray_quotes.ts';
 import type { ReadRequest, ThreadAnswer, ThreadRequest } from './protocol.ts';
 import { readSections, type Section } from './sections.ts';
 
@@ -24,24 +25,25 @@ parentPort!.on('message', (request: ThreadRequest) => {
     file?.grow(request.available);
   } else {
     read(request).then(
-      (rows) => answer({ type: 'done', rows }),
+      (read) => answer({ type: 'done', ...read }),
       (error) => answer(refusal(error)),
     );
   }
 });
 
-/** Sends the sections of an entry; returns the number of rows. */
-async function read(request: ReadRequest): Promise<number> {
+/** Sends the sections of an entry; returns the number of rows, and the first with a stray quote. */
+async function read(request: ReadRequest): Promise<{ rows: number; stray: StrayQuote | null }> {
   const { dialect, normalize, maxRowBytes } = request.plan;
   credit = WINDOW;
   file = new SpooledFile(request.file);
   let position = 0;
   let sent = 0;
+  const strays = new StrayQuotes();
   for await (const entry of openEntries(file, request.limits)) {
     if (position++ !== request.entry) continue;
-    const { bytes, normalizer } = openRows({ entry, dialect, normalize, maxRowBytes });
+    const { bytes, normalizer } = openRows({ entry, dialect, normalize, maxRowBytes, strays });
     let jumps = 0;
-    for await (const section of readSections(bytes, request.plan)) {
+    for await (const section of readSections(bytes, request.plan, strays)) {
       sent += section.rows;
       const more = normalizer?.fileLines.since(jumps) ?? [];
       jumps += more.length;
@@ -49,7 +51,7 @@ async function read(request: ReadRequest): Promise<number> {
     }
     break;
   }
-  return sent;
+  return { rows: sent, stray: strays.first };
 }
 
 async function send(section: Section, jumps: LineJump[]): Promise<void> {

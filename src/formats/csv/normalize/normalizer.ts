@@ -7,12 +7,23 @@ import { isUtf8, leadBytes } from '../encoding.ts';
 import { END_MARKER, endMarkerFound } from '../end_marker.ts';
 import { unquoteInto } from '../fields.ts';
 import { raggedRow } from '../rewrite.ts';
-import { mixedNewlines, nulCharacter, rowTooLarge, unterminatedQuote } from '../scan_errors.ts';
+import {
+  escapeBeyondAscii,
+  footerTooLarge,
+  mixedNewlines,
+  nulCharacter,
+  rowTooLarge,
+  unterminatedQuote,
+} from '../scan_errors.ts';
 import type { Newline } from '../scanner.ts';
+import { isStray, type StrayQuotes } from '../stray_quotes.ts';
+import { countBytes, doubleQuotes, isBlank } from './bytes.ts';
+import { namesInComment } from './comments.ts';
 import { FileLines } from './file_lines.ts';
+import { Input } from './input.ts';
 import { NORMAL, type NormalizeRules } from './rules.ts';
 import { INCOMPLETE, type Layout, type SplitRecord, splitRecord, UNTERMINATED } from './split.ts';
-import { unescapeText } from './text_escapes.ts';
+import { hasHighEscape, unescapeText } from './text_escapes.ts';
 import { convertValue } from './values.ts';
 
 const LF = 0x0a;
@@ -24,14 +35,16 @@ const DELIMITER = Buffer.from(NORMAL.delimiter);
 const RECORD_END = Buffer.from('\n');
 /** How many bytes are gathered before they are passed on. */
 const CHUNK_BYTES = 64 * 1024;
-/** What a comment of the W3C's extended log format begins with, if it names the columns: https://www.w3.org/TR/WD-logfile.html */
-const FIELDS = 'Fields:';
+/** The rows of a footer are kept in memory; in bytes. */
+const MAX_FOOTER_BYTES = 16 << 20;
 
 export interface NormalizeOptions {
   /** Passes records on that have a wrong number of fields or a NUL. */
   sorting?: boolean;
   /** Keeps each record as the file has it, for `take`. */
   keeping?: boolean;
+  /** Gets the first row with a stray quote. */
+  strays?: StrayQuotes | undefined;
 }
 
 /** A record of a file that is normalized. */
@@ -58,9 +71,7 @@ export class Normalizer {
   readonly #nulls: Buffer[];
   readonly #comment: Buffer | null;
   readonly #isUtf8: boolean;
-  #bytes: Buffer = NO_BYTES;
-  #at = 0;
-  #atEnd = false;
+  readonly #input: Input;
   #isStart = true;
   #linesToSkip: number;
   #newline: Newline | null = null;
@@ -70,6 +81,7 @@ export class Normalizer {
   #isHeader: boolean;
   /** The last records, which may be the footer. */
   #held: FileRecord[] = [];
+  #heldBytes = 0;
   /** Records after the header for `take`. */
   #passed: FileRecord[] = [];
   #output: Buffer[] = [];
@@ -95,6 +107,7 @@ export class Normalizer {
     this.#nulls = rules.nullValues.map((text) => Buffer.from(text));
     this.#comment = rules.commentPrefix === null ? null : Buffer.from(rules.commentPrefix);
     this.#isUtf8 = isUtf8(rules.encoding);
+    this.#input = new Input(rules.maxRowBytes);
     this.#linesToSkip = rules.skipLines;
     this.#isHeader = rules.header;
   }
@@ -105,13 +118,12 @@ export class Normalizer {
    * @throws ConnectorError as `RecordScanner`, and `ragged_row`
    */
   async *read(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-    const text = this.#rules.replaceInvalidText && this.#isUtf8 ? replaceInvalid(chunks) : chunks;
-    for await (const chunk of text) {
-      this.#append(chunk);
+    for await (const chunk of chunks) {
+      if (!this.#input.append(chunk)) continue;
       while (this.#takeNext());
       if (this.#outputBytes >= CHUNK_BYTES) yield this.#flush();
     }
-    this.#atEnd = true;
+    this.#input.end();
     while (this.#takeNext());
     if (this.#outputBytes > 0) yield this.#flush();
   }
@@ -124,53 +136,47 @@ export class Normalizer {
     return { lines: last ? [...lines, last.lastLine + 1] : lines, raws: taken.map(({ raw }) => raw) };
   }
 
-  #append(chunk: Buffer): void {
-    const rest = this.#bytes.subarray(this.#at);
-    this.#bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-    this.#at = 0;
-  }
-
   /** Takes a line or a record; returns false if more bytes are needed. */
   #takeNext(): boolean {
     if (this.#isStart && !this.#skipMark()) return false;
-    if (this.#at >= this.#bytes.length) return false;
+    if (this.#input.at >= this.#input.bytes.length) return false;
     if (this.#linesToSkip > 0) {
-      if (this.#takeLine() === null) return false;
+      if (this.#takeLine() === null) return this.#input.wait();
       this.#linesToSkip -= 1;
       return true;
     }
     const comment = this.#comment;
     if (comment) {
-      const start = this.#bytes.subarray(this.#at, this.#at + comment.length);
-      if (start.length < comment.length && !this.#atEnd) return false;
+      const start = this.#input.bytes.subarray(this.#input.at, this.#input.at + comment.length);
+      if (start.length < comment.length && !this.#input.atEnd) return false;
       if (start.equals(comment)) return this.#takeComment(comment.length);
     }
-    const record = splitRecord(this.#bytes, this.#at, this.#layout, this.#atEnd);
+    const record = splitRecord(this.#input.bytes, this.#input.at, this.#layout, this.#input.atEnd);
     if (record === UNTERMINATED) throw unterminatedQuote(this.#fileLine);
-    this.#checkSize(record === INCOMPLETE ? this.#bytes.length : record.end);
-    if (record === INCOMPLETE) return false;
+    this.#checkSize(record === INCOMPLETE ? this.#input.bytes.length : record.end);
+    if (record === INCOMPLETE) return this.#input.wait();
     this.#takeRecord(record);
     return true;
   }
 
   #skipMark(): boolean {
-    if (this.#bytes.length < BYTE_ORDER_MARK.length && !this.#atEnd) return false;
+    if (this.#input.bytes.length < BYTE_ORDER_MARK.length && !this.#input.atEnd) return false;
     this.#isStart = false;
-    if (this.#isUtf8 && this.#bytes.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK))
-      this.#at = BYTE_ORDER_MARK.length;
+    if (this.#isUtf8 && this.#input.bytes.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK))
+      this.#input.at = BYTE_ORDER_MARK.length;
     return true;
   }
 
   /** Takes the bytes up to the next line end, quoted or not; null if it did not come yet. */
   #takeLine(): Buffer | null {
-    const bytes = this.#bytes;
-    let end = this.#at;
+    const bytes = this.#input.bytes;
+    let end = this.#input.at;
     while (end < bytes.length && bytes[end] !== LF && bytes[end] !== CR) end++;
     const needed = bytes[end] === CR ? end + 1 : end;
     this.#checkSize(end);
-    if (needed >= bytes.length && !this.#atEnd) return null;
-    const line = bytes.subarray(this.#at, end);
-    this.#at = Math.min(bytes.length, end + (bytes[end] === CR && bytes[end + 1] === LF ? 2 : 1));
+    if (needed >= bytes.length && !this.#input.atEnd) return null;
+    const line = bytes.subarray(this.#input.at, end);
+    this.#input.at = Math.min(bytes.length, end + (bytes[end] === CR && bytes[end + 1] === LF ? 2 : 1));
     this.#fileLine += 1;
     return line;
   }
@@ -178,9 +184,9 @@ export class Normalizer {
   #takeComment(prefixLength: number): boolean {
     const from = this.#fileLine;
     const line = this.#takeLine();
-    if (line === null) return false;
-    const text = line.toString('utf8', prefixLength).trim();
-    if (text.startsWith(FIELDS)) this.#nameColumns(text.slice(FIELDS.length).trim().split(/\s+/), from);
+    if (line === null) return this.#input.wait();
+    const names = namesInComment(line.toString('utf8', prefixLength), this.#rules);
+    if (names !== null) this.#nameColumns(names, from);
     return true;
   }
 
@@ -197,20 +203,42 @@ export class Normalizer {
   }
 
   #checkSize(end: number): void {
-    const size = end - this.#at;
+    const size = end - this.#input.at;
     if (size > this.#rules.maxRowBytes) throw rowTooLarge(this.#fileLine, size, this.#rules.maxRowBytes);
   }
 
   #takeRecord(record: SplitRecord): void {
-    const start = this.#at;
+    const start = this.#input.at;
     const line = this.#fileLine;
-    const raw = this.#bytes.subarray(start, record.end);
+    const raw = this.#input.bytes.subarray(start, record.end);
     const fieldEnds = record.fieldEnds.map((end) => end - start);
-    this.#at = record.next;
+    this.#input.at = record.next;
     this.#endLine(raw, record.newline, line);
     if (this.#rules.skipBlankLines && fieldEnds.length === 1 && isBlank(raw)) return;
-    this.#held.push({ raw, fieldEnds, line, lastLine: this.#fileLine - 1 });
-    while (this.#held.length > this.#rules.skipFooter) this.#put(this.#held.shift()!);
+    if (this.#fileLine - line > 1 && this.#layout.quote >= 0) this.#findStray(raw, fieldEnds, line);
+    this.#hold({ raw, fieldEnds, line, lastLine: this.#fileLine - 1 });
+  }
+
+  #findStray(raw: Buffer, fieldEnds: number[], line: number): void {
+    const { quote, delimiter } = this.#layout;
+    const newline = this.#newline === null || this.#newline === 'lf' ? LF : CR;
+    fieldEnds.forEach((end, field) => {
+      const value = raw.subarray(field === 0 ? 0 : fieldEnds[field - 1]! + delimiter.length, end);
+      if (value.includes(newline) && isStray(value, quote))
+        this.#options.strays?.note(line, this.#fileLine - 1);
+    });
+  }
+
+  #hold(record: FileRecord): void {
+    this.#held.push(record);
+    this.#heldBytes += record.raw.length;
+    while (this.#held.length > this.#rules.skipFooter) {
+      const first = this.#held.shift()!;
+      this.#heldBytes -= first.raw.length;
+      this.#put(first);
+    }
+    const limit = Math.max(MAX_FOOTER_BYTES, 2 * this.#rules.maxRowBytes);
+    if (this.#heldBytes > limit) throw footerTooLarge(this.#rules.skipFooter, record.lastLine, limit);
   }
 
   /** Counts lines as COPY does: quoted newlines of the file's kind count too. */
@@ -244,7 +272,7 @@ export class Normalizer {
     const parts: Buffer[] = [];
     fields.forEach((raw, position) => {
       if (position > 0) parts.push(DELIMITER);
-      const value = this.#valueOf(raw, position);
+      const value = this.#valueOf(raw, position, line);
       // An escape may stand for one.
       if (value?.includes(0) && !this.#options.sorting) throw nulCharacter(line, line, position + 1);
       if (value !== null)
@@ -258,13 +286,9 @@ export class Normalizer {
   }
 
   /** Returns null for a null. */
-  #valueOf(raw: Buffer, position: number): Buffer | null {
+  #valueOf(raw: Buffer, position: number, line: number): Buffer | null {
     const isQuoted = this.#layout.quote >= 0 && raw.includes(this.#layout.quote);
-    const value = isQuoted
-      ? this.#unquote(raw)
-      : this.#layout.text
-        ? unescapeText(raw, this.#layout.leads)
-        : raw;
+    const value = isQuoted ? this.#unquote(raw) : this.#layout.text ? this.#unescape(raw, line) : raw;
     if (this.#isHeader) return value;
     // A null in the text format is compared before its escapes are read.
     const compared = this.#layout.text ? raw : value;
@@ -274,6 +298,13 @@ export class Normalizer {
     if (!conversion) return value;
     const encoding = this.#isUtf8 ? 'utf8' : 'latin1';
     return Buffer.from(convertValue(value.toString(encoding), conversion), encoding);
+  }
+
+  /** COPY converts the encoding before it reads escapes, so an escape stands for a byte of the database's encoding. */
+  #unescape(raw: Buffer, line: number): Buffer {
+    if (!this.#isUtf8 && hasHighEscape(raw, this.#layout.leads))
+      throw escapeBeyondAscii(line, this.#rules.encoding);
+    return unescapeText(raw, this.#layout.leads);
   }
 
   #unquote(raw: Buffer): Buffer {
@@ -300,36 +331,4 @@ export class Normalizer {
     this.#outputBytes = 0;
     return chunk;
   }
-}
-
-/** Replaces bytes that are no UTF-8, and NUL, by U+FFFD. */
-async function* replaceInvalid(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
-  const valid = (text: string) => Buffer.from(text.replaceAll('\0', '\ufffd'));
-  for await (const chunk of chunks) yield valid(decoder.decode(chunk, { stream: true }));
-  yield valid(decoder.decode());
-}
-
-function isBlank(raw: Buffer): boolean {
-  return raw.every((byte) => byte === 0x20 || byte === 0x09);
-}
-
-function countBytes(bytes: Buffer, counted: number): number {
-  let count = 0;
-  for (let at = bytes.indexOf(counted); at >= 0; at = bytes.indexOf(counted, at + 1)) count += 1;
-  return count;
-}
-
-function doubleQuotes(value: Buffer, leads: Uint8Array): Buffer {
-  const quote = QUOTE[0]!;
-  const doubled = Buffer.alloc(2 * value.length);
-  let length = 0;
-  for (let at = 0; at < value.length; at++) {
-    const byte = value[at]!;
-    doubled[length++] = byte;
-    if (byte === quote) doubled[length++] = quote;
-    // The byte after a lead byte is never a quote.
-    else if (leads[byte] === 1 && at + 1 < value.length) doubled[length++] = value[++at]!;
-  }
-  return doubled.subarray(0, length);
 }

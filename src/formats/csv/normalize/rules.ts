@@ -4,7 +4,7 @@
  */
 import { ConnectorError } from '../../../errors.ts';
 import { isUtf8 } from '../encoding.ts';
-import type { CsvOptions } from '../options.ts';
+import { type CsvOptions, scannableEncoding } from '../options.ts';
 import type { ConvertValue } from './values.ts';
 
 /** How the records of a file are written. Sent to encoder threads, so it holds plain values only. */
@@ -29,7 +29,6 @@ export interface NormalizeRules {
   skipBlankLines: boolean;
   onShortRow: 'fail' | 'fill';
   onLongRow: 'fail' | 'cut';
-  replaceInvalidText: boolean;
   /** Of a record of the file, without its line end. */
   maxRowBytes: number;
   /** The number of columns; null while it is not known, and records pass as they are. */
@@ -51,7 +50,7 @@ export function rulesOf(format: CsvOptions, maxRowBytes: number): NormalizeRules
     delimiter: format.csv_delimiter,
     quote: format.csv_quote,
     escape: format.csv_escape,
-    encoding: format.csv_encoding,
+    encoding: scannableEncoding(format),
     nullValues: format.null_values,
     nullQuoted: format.null_quoted,
     header: format.csv_skip_header,
@@ -61,7 +60,6 @@ export function rulesOf(format: CsvOptions, maxRowBytes: number): NormalizeRules
     skipBlankLines: format.skip_blank_lines,
     onShortRow: format.on_short_row,
     onLongRow: format.on_long_row,
-    replaceInvalidText: format.invalid_text === 'replace',
     maxRowBytes,
     columns: null,
     conversions: [],
@@ -97,7 +95,7 @@ function isCopyCsv(rules: NormalizeRules, format: CsvOptions): boolean {
     !rules.skipBlankLines &&
     rules.onShortRow === 'fail' &&
     rules.onLongRow === 'fail' &&
-    !rules.replaceInvalidText &&
+    format.invalid_text === 'fail' &&
     format.decimal_separator === '.' &&
     format.thousands_separator === null &&
     format.date_format === 'server' &&

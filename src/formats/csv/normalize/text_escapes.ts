@@ -16,17 +16,40 @@ export function unescapeText(raw: Buffer, leads: Uint8Array): Buffer {
     if (byte === BACKSLASH) {
       // Only the last byte of a file: COPY drops it.
       if (at + 1 === raw.length) break;
-      const code = /^(?:[0-7]{1,3}|x[0-9a-fA-F]{1,2})/.exec(raw.toString('latin1', at + 1, at + 4))?.[0];
+      const code = codeAfter(raw, at);
       if (code === undefined) {
         at += 1;
         byte = NAMED.get(raw[at]!) ?? raw[at]!;
       } else {
         at += code.length;
-        byte = (code.startsWith('x') ? Number.parseInt(code.slice(1), 16) : Number.parseInt(code, 8)) & 0xff;
+        byte = byteOf(code);
       }
     }
     value[length++] = byte;
     if (leads[raw[at]!] === 1 && at + 1 < raw.length) value[length++] = raw[++at]!;
   }
   return value.subarray(0, length);
+}
+
+/** Whether an escape of a field stands for a byte that is not ASCII. */
+export function hasHighEscape(raw: Buffer, leads: Uint8Array): boolean {
+  if (!raw.includes(BACKSLASH)) return false;
+  for (let at = 0; at < raw.length; at++) {
+    if (raw[at] === BACKSLASH) {
+      const code = codeAfter(raw, at);
+      if (code !== undefined && byteOf(code) >= 0x80) return true;
+      at += code?.length ?? 1;
+    }
+    at += leads[raw[at]!] ?? 0;
+  }
+  return false;
+}
+
+/** Returns the digits of an escape that begins at `at`; undefined if it has none. */
+function codeAfter(raw: Buffer, at: number): string | undefined {
+  return /^(?:[0-7]{1,3}|x[0-9a-fA-F]{1,2})/.exec(raw.toString('latin1', at + 1, at + 4))?.[0];
+}
+
+function byteOf(code: string): number {
+  return (code.startsWith('x') ? Number.parseInt(code.slice(1), 16) : Number.parseInt(code, 8)) & 0xff;
 }

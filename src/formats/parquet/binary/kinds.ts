@@ -92,8 +92,9 @@ export function planBinary(
 }
 
 /** Returns the kind of a column; undefined if it must be copied as text. */
-export function kindOf({ duckdbType, targetType, unknownBefore1900 }: TextColumn): BinaryKind | undefined {
-  if (unknownBefore1900) return undefined;
+export function kindOf(column: TextColumn): BinaryKind | undefined {
+  const { duckdbType, targetType, unknownBefore1900, outside } = column;
+  if (unknownBefore1900 || outside) return undefined;
   if (duckdbType.startsWith('DECIMAL') && targetType === 'numeric') return 'decimal';
   if (isNested(duckdbType) && targetType === 'jsonb') return 'jsonb';
   return KINDS[duckdbType]?.[targetType];
