@@ -29,6 +29,11 @@ export interface Testbed {
   worker: BenchWorker;
   directory: string;
   /**
+   * Waits until a connector has caught up and all its files are imported.
+   * @throws if a file fails
+   */
+  untilImported(name: string): Promise<void>;
+  /**
    * Inserts a connector and waits until all its files are imported. Returns the seconds from the insert to the last
    * success. If the connector makes the table, `types` are the types of its columns.
    * @throws if a file fails
@@ -41,6 +46,8 @@ export interface Testbed {
 export interface TestbedOptions {
   /** More environment variables for the worker. */
   env?: Record<string, string>;
+  /** More endpoints that connectors may name. */
+  endpoints?: readonly string[];
   /** More settings for the PostgreSQL server. */
   settings?: Record<string, string>;
 }
@@ -52,7 +59,7 @@ export const QUIET = { autovacuum: 'off' };
 export async function withTestbed(
   fill: (server: BucketServer) => unknown,
   run: (testbed: Testbed) => Promise<void>,
-  { env = {}, settings = {} }: TestbedOptions = {},
+  { env = {}, endpoints = [], settings = {} }: TestbedOptions = {},
 ): Promise<void> {
   const directory = scratchDirectory('testbed');
   const postgres = await startPostgres({ ...serverOptions, settings });
@@ -65,7 +72,7 @@ export async function withTestbed(
   const worker = await startWorker({
     ...env,
     DATABASE_URL: postgres.url(),
-    S3_ALLOWED_ENDPOINTS: server.endpoint,
+    S3_ALLOWED_ENDPOINTS: [server.endpoint, ...endpoints].join(),
     SPOOL_DIR: join(directory, 'spool'),
   });
   try {
@@ -75,6 +82,8 @@ export async function withTestbed(
       client,
       worker,
       directory,
+      untilImported: (name) =>
+        Promise.race([withListener(postgres, (listener) => untilImported(listener, name)), worker.lost]),
       importAll: (name, columns, types) =>
         Promise.race([importAll(postgres, server, name, columns, types), worker.lost]),
       drop: async (name) => {
@@ -100,13 +109,19 @@ async function importAll(
   types: Record<string, string> = {},
 ): Promise<number> {
   const start = performance.now();
+  await withListener(postgres, async (client) => {
+    await insertConnector(client, { name, endpoint: server.endpoint, ...columns }, types);
+    await untilImported(client, name);
+  });
+  return (performance.now() - start) / 1000;
+}
+
+async function withListener(postgres: Postgres, run: (client: pg.Client) => Promise<void>): Promise<void> {
   const client = new pg.Client({ connectionString: postgres.url() });
   await client.connect();
   try {
     await client.query('listen s3_connector');
-    await insertConnector(client, { name, endpoint: server.endpoint, ...columns }, types);
-    await untilImported(client, name);
-    return (performance.now() - start) / 1000;
+    await run(client);
   } finally {
     await client.end();
   }

@@ -31,6 +31,7 @@ const KINDS: Record<string, (state: HostState) => string | null> = {
   standby: ({ standby }) => (standby ? null : 'it is no standby'),
 };
 
+const SEVERAL_IN_QUERY = /[?&]host(?:addr)?=([^&#]*(?:,|%2c)[^&#]*)/i;
 const SEVERAL = /^(postgres(?:ql)?:\/\/(?:[^/?#]*@)?)([^/?#@]*,[^/?#@]*)(.*)$/s;
 
 /** By URL. All sessions of a process share what they find out. */
@@ -41,6 +42,8 @@ const known = new Map<string, Hosts>();
  * @throws ConnectorError `bad_setting`
  */
 export function hostsOf(databaseUrl: string): Hosts | undefined {
+  const inQuery = SEVERAL_IN_QUERY.exec(databaseUrl)?.[1];
+  if (inQuery !== undefined) throw listInQuery(inQuery);
   const [, start, list, rest] = SEVERAL.exec(databaseUrl) ?? [];
   if (list === undefined) return undefined;
   const hosts = known.get(databaseUrl) ?? new Hosts(list.split(',').map((host) => `${start}${host}${rest}`));
@@ -140,6 +143,14 @@ function noneFits(misfits: { host: Host; error: unknown }[]): ConnectorError {
       'Check the hosts in DATABASE_URL. With target_session_attrs=read-write, which is the default, one of them must accept writes.',
     cause: misfits[0]?.error,
   });
+}
+
+function listInQuery(hosts: string): ConnectorError {
+  return new ConnectorError(
+    'bad_setting',
+    `DATABASE_URL must name several hosts before the database, not in its query; the query has host=${hosts}`,
+    { hint: 'Write postgres://user:password@host1:5432,host2:5432/database.' },
+  );
 }
 
 function badAttribute(wanted: string): ConnectorError {

@@ -153,7 +153,10 @@ export class EventQueues {
     const kept = new Set<ObjectEvent>();
     for (const connector of await this.#connectorsOf(url, events)) {
       const matcher = compileMatcher(connector);
-      const wanted = events.filter(({ bucket, key }) => bucket === connector.bucket && matcher.matches(key));
+      const anyBucket = isAccessPoint(connector.bucket);
+      const wanted = events.filter(
+        ({ bucket, key }) => (anyBucket || bucket === connector.bucket) && matcher.matches(key),
+      );
       if (wanted.length === 0) continue;
       const taken = await this.#take(url, connector, wanted, signal);
       if (!taken) for (const event of wanted) kept.add(event);
@@ -196,7 +199,18 @@ export class EventQueues {
       .selectAll()
       .where('event_queue_url', '=', url)
       .where('state', '=', 'running')
-      .where('bucket', 'in', [...new Set(events.map(({ bucket }) => bucket))])
+      .where(({ eb, or }) =>
+        or([
+          eb('bucket', 'in', [...new Set(events.map(({ bucket }) => bucket))]),
+          eb('bucket', 'like', 'arn:%'),
+          eb('bucket', 'like', '%-s3alias'),
+        ]),
+      )
       .execute();
   }
+}
+
+/** Events name the bucket behind an access point, which its ARN or alias does not. An event of another bucket costs a look at a key. */
+function isAccessPoint(bucket: string): boolean {
+  return bucket.startsWith('arn:') || bucket.endsWith('-s3alias');
 }

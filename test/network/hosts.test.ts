@@ -91,6 +91,14 @@ test('without a host that fits, the error names each, why not, and no password',
     openSession(urlOf([NOBODY, primary.port], 'writable'), 'control'),
     /target_session_attrs in DATABASE_URL must be any, read-write, .* it is "writable"/,
   );
+  await assert.rejects(
+    openSession(urlOf([primary.port, NOBODY], 'prefer-standby'), 'probe'),
+    /must be any, .* it is "prefer-standby"/,
+  );
+  await assert.rejects(
+    openSession(`postgres://anybody:${PASSWORD}@/postgres?host=127.0.0.1,localhost`, 'probe'),
+    /must name several hosts before the database, not in its query; the query has host=127.0.0.1,localhost/,
+  );
 });
 
 test('a worker goes on at another host when its own is gone', async () => {

@@ -227,3 +227,17 @@ test('an event finds its key anywhere among many that do not match', async () =>
   const [progress] = await db.query("select marker from s3_connector.connector_status where name = 'tail'");
   assert.deepEqual(progress, { marker: 'tail/b.csv' }, 'other keys in the tail are not passed');
 });
+
+test('events about the bucket behind an access point are events of its connector', async () => {
+  const alias = 'point-metadata-s3alias';
+  server.store.createBucket(alias, { anyName: true });
+  server.store.put(alias, 'pointed/b.csv', csv(2));
+  await insert('pointed', { bucket: alias, late_keys: 'import' });
+  server.store.put(alias, 'pointed/a.csv', csv(1));
+  send({
+    eventName: 'ObjectCreated:Put',
+    s3: { bucket: { name: 'behind' }, object: { key: 'pointed/a.csv' } },
+  });
+  await untilRows('pointed', [1, 2]);
+  await handled();
+});
