@@ -50,19 +50,29 @@ comment on function s3_connector_private.start_due_audits(jsonb) is
 
 create or replace function s3_connector_private.continue_audits()
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  audit_id bigint;
 begin
   -- Who called them has got that error.
   update s3_connector.audits a
   set finished_at = now(), error_code = 'worker_stopped', error = format('worker %s stopped in the middle of the audit', a.worker_id)
   where a.finished_at is null and a.asked and a.worker_id not in (select s3_connector_private.alive_workers());
-  perform s3_connector_private.queue_audit(a.id)
-  from s3_connector.audits a
-  join s3_connector.connectors c on c.name = a.connector_name
-  where a.finished_at is null and not a.asked and c.state = 'running'
-    and not exists (select from s3_connector_private.outages o where o.connector_name = c.name)
-    and not exists (
-      select from s3_connector_private.jobs() j where j.key = s3_connector_private.audit_job_key(a.id) and (j.waits or j.begun)
-    );
+  for audit_id in
+    select a.id
+    from s3_connector.audits a
+    join s3_connector.connectors c on c.name = a.connector_name
+    where a.finished_at is null and not a.asked and c.state = 'running'
+      and not exists (select from s3_connector_private.outages o where o.connector_name = c.name)
+    for update of a skip locked
+  loop
+    -- Looked up under the lock: of two workers that call this at once, the second would queue an audit that the first has begun.
+    if not exists (
+      select from s3_connector_private.jobs() j
+      where j.key = s3_connector_private.audit_job_key(audit_id) and (j.waits or j.begun)
+    ) then
+      perform s3_connector_private.queue_audit(audit_id);
+    end if;
+  end loop;
 end;
 $$;
 comment on function s3_connector_private.continue_audits() is

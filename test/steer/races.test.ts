@@ -325,6 +325,35 @@ test('an uncommitted pause does not delay the due polls of other connectors', as
   await worker.query('reset lock_timeout');
 });
 
+test('an audit that two workers find without a job gets one job, although the first has begun it', async () => {
+  await queued('audited');
+  const { id } = await db.one<{ id: number }>(
+    "insert into s3_connector.audits (connector_name, asked, marker) values ('audited', false, '3') returning id",
+  );
+  const other = await db.connect(db.worker);
+  const continueAudits = 'select s3_connector_private.continue_audits()';
+  await other.query('begin');
+  await other.query(continueAudits);
+  const second = worker.query(continueAudits);
+  // It waits for the first, or for nothing.
+  await db.waitFor<{ over: boolean }>(
+    "select wait_event_type = 'Lock' or state <> 'active' as over from pg_stat_activity where pid = $1 and query = $2",
+    ([row]) => row?.over === true,
+    { values: [(worker as pg.Client & { processID: number }).processID, continueAudits] },
+  );
+  await other.query(
+    `update s3_connector_queue._private_jobs set locked_at = now(), locked_by = 'w' where key = s3_connector_private.audit_job_key(${id})`,
+  );
+  await other.query('commit');
+  await second;
+  await worker.query(continueAudits);
+  assert.equal(
+    (await db.query("select from s3_connector_queue.jobs where task_identifier = 'continue_audit'")).length,
+    1,
+  );
+  await other.end();
+});
+
 test('undoing a file does not delay the results of other files', async () => {
   const [first, second, third] = await queued('undoing', { file_id_column: 'n' });
   const finish = async (client: pg.ClientBase, file: number) => {
