@@ -25,7 +25,7 @@ async function check(name: string): Promise<Record<string, Step>> {
   );
   assert.deepEqual(
     steps.map(({ step }) => step),
-    ['credentials', 'assume role', 'list', 'get', 'server', 'target', 'grants', 'repeats'],
+    ['credentials', 'assume role', 'list', 'get', 'server', 'target', 'rows', 'grants', 'repeats'],
   );
   return Object.fromEntries(steps.map((step) => [step.step, step]));
 }
