@@ -3,14 +3,13 @@ import { sql } from 'kysely';
 import type pg from 'pg';
 import { chooseKey } from '../copy/conflicts.ts';
 import { ConnectorError } from '../errors.ts';
-import type { FilePart } from '../formats/format.ts';
 import type { SourceObject } from '../sources/source.ts';
 import { matchColumns } from '../table/match.ts';
 import { refuseTarget } from '../table/refusal.ts';
 import { quoteTable, type TargetTable } from '../table/table.ts';
 import type { WorkerContext } from '../task.ts';
 import type { Request } from './request.ts';
-import { rolledBack, withFirstPart } from './sample.ts';
+import { type FirstPart, rolledBack, withFirstPart } from './sample.ts';
 import type { StepResult } from './step.ts';
 import { findTarget, planTarget, type Target } from './target.ts';
 
@@ -40,10 +39,10 @@ export async function checkTarget(
       columns: [],
     };
   }
-  return await withFirstPart(worker, request, sample, (part) =>
-    part === null
+  return await withFirstPart(worker, request, sample, (first) =>
+    first === null
       ? Promise.resolve({ ...describeTarget(found), columns: [] })
-      : rolledBack(worker.copyPool, (client) => comparePart(client, request, found, sample, part)),
+      : rolledBack(worker.copyPool, (client) => comparePart(client, request, found, sample, first)),
   );
 }
 
@@ -113,10 +112,11 @@ async function comparePart(
   request: Request,
   found: Target,
   sample: SourceObject,
-  part: FilePart,
+  first: FirstPart,
 ): Promise<TargetResult> {
   const { connector } = request;
-  const target = await planTarget(client, request, found, part);
+  const { part } = first;
+  const target = await planTarget(client, request, found, first);
   if (!target.table)
     return { message: `${describeTarget(found).message}; ${sample.key} has no rows yet`, columns: [] };
   const plan = matchColumns(part, target.table, { ...request, file: { id: 0, key: sample.key } });

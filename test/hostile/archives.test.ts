@@ -167,6 +167,7 @@ const SETTINGS: FormatSettings = {
     date_format: 'server',
     column_names: 'as_is',
     invalid_text: 'fail',
+    infer_types: 'sample',
     date_formats: {},
   },
   match_columns_by: 'name',

@@ -33,6 +33,7 @@ export interface CsvOptions {
   date_format: DateFormat;
   column_names: 'as_is' | 'snake';
   invalid_text: 'fail' | 'replace';
+  infer_types: 'sample' | 'text';
   /** The date_format of column_mappings, by source column. */
   date_formats: Record<string, DateFormat>;
 }
