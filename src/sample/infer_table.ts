@@ -88,12 +88,27 @@ export async function inferTable(
   };
 }
 
-/** Returns a notice about files that were left out; null if there are none. */
-export function noticeOfSample({ sampled, leftOut }: InferredTable): string | null {
-  if (leftOut.length === 0) return null;
-  const list = leftOut.slice(0, 3).map(({ key, reason }) => `${key} (${reason})`);
-  const more = leftOut.length > 3 ? ` and ${leftOut.length - 3} others` : '';
-  return `the table's types come from ${sampled} of ${sampled + leftOut.length} files, because these could not be read: ${list.join(', ')}${more}`;
+/**
+ * Returns a notice about files that were left out, and columns that became text because of a value that may be wrong; null if there
+ * are none.
+ */
+export function noticeOfSample({ columns, sampled, leftOut }: InferredTable): string | null {
+  const misfits = columns.filter(({ isMisfit }) => isMisfit);
+  const notices = [
+    leftOut.length === 0
+      ? null
+      : `the table's types come from ${sampled} of ${sampled + leftOut.length} files, because these could not be read: ${some(leftOut.map(({ key, reason }) => `${key} (${reason})`))}`,
+    misfits.length === 0
+      ? null
+      : `the table has columns that are text because files differ: ${some(misfits.map(({ name, decidedBy }) => `${name} (${decidedBy})`))}; for another type, drop the table, add rows to column_mappings, and import the files again`,
+  ];
+  return notices.filter(Boolean).join('; ') || null;
+}
+
+/** Returns the first items as a list, with the number of the others. */
+function some(items: string[]): string {
+  const more = items.length > 3 ? ` and ${items.length - 3} others` : '';
+  return items.slice(0, 3).join(', ') + more;
 }
 
 /** Returns the other entries of an archive, as far as they can be read: an error is reported when they are imported. */

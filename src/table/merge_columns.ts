@@ -1,6 +1,6 @@
 /** Merges the columns of the files of a sample into the columns of a new table. */
 import type { FileColumn, InferredColumn } from '../formats/format.ts';
-import { type Decision, whyWider } from '../formats/pg_text/column_kinds.ts';
+import { type Decision, losesDigits, whyWider } from '../formats/pg_text/column_kinds.ts';
 import { joinKinds, TEXT, typeOf, UNKNOWN } from '../formats/pg_text/text_kinds.ts';
 import { joinTypes } from './type_lattice.ts';
 
@@ -16,6 +16,8 @@ export interface SampledPart {
 /** A column with what decided its type, for people. */
 export interface MergedColumn extends FileColumn {
   decidedBy: string;
+  /** Whether it is text because files differ, and not because a number would lose digits: a value may just be wrong. */
+  isMisfit: boolean;
 }
 
 /** How the columns of files are matched. */
@@ -27,6 +29,7 @@ export interface MergeRules {
 
 interface Column extends InferredColumn {
   decidedBy: string;
+  isMisfit: boolean;
   /** Where its type was first found. */
   place: string;
 }
@@ -45,7 +48,13 @@ export function mergeColumns([first, ...others]: SampledPart[], rules: MergeRule
     }
     merged.push(...newColumns(merged, part, matched, rules));
   }
-  return merged.map(({ name, type, nullable, decidedBy }) => ({ name, type, nullable, decidedBy }));
+  return merged.map(({ name, type, nullable, decidedBy, isMisfit }) => ({
+    name,
+    type,
+    nullable,
+    decidedBy,
+    isMisfit,
+  }));
 }
 
 /** Returns whether a part has at least one of the columns. */
@@ -105,7 +114,7 @@ function freeName(name: string, taken: Set<string>): string {
 }
 
 function found(column: InferredColumn, place: string): Column {
-  return { ...column, place, decidedBy: decidedBy(column, place) };
+  return { ...column, place, decidedBy: decidedBy(column, place), isMisfit: false };
 }
 
 function decidedBy({ kind, type, decisions, isUnknown }: InferredColumn, place: string): string {
@@ -126,18 +135,24 @@ function join(column: Column, other: InferredColumn, place: string): Column {
     const type = joinTypes(column.type, other.type);
     if (type === joinTypes(column.type, column.type)) return { ...column, nullable };
     const reason = `${other.type} in ${place}, ${column.type} in ${column.place}`;
-    return { ...column, type, nullable, decidedBy: reason };
+    return { ...column, type, nullable, decidedBy: reason, isMisfit: type === 'text' };
   }
   const kind = joinKinds(column.kind, other.kind);
   if (kind === column.kind) return { ...column, nullable };
-  const reason = reasonOf(other.decisions, column.kind, kind, place);
-  return { ...column, kind, type: typeOf(kind), nullable, decidedBy: reason };
+  const decided = decisionOf(other.decisions, column.kind, kind);
+  return {
+    ...column,
+    kind,
+    type: typeOf(kind),
+    nullable,
+    decidedBy: `line ${decided.line} of ${place}: ${whyWider(decided.value, column.kind, kind)}`,
+    isMisfit: kind === TEXT && !losesDigits(decided.value, column.kind),
+  };
 }
 
-/** Names the first value of a file because of which a column of the narrower kind had to get the wider one. */
-function reasonOf(decisions: Decision[], narrower: number, wider: number, place: string): string {
-  const decided = decisions.find(({ kind }) => joinKinds(narrower, kind) === wider) ?? decisions.at(-1)!;
-  return `line ${decided.line} of ${place}: ${whyWider(decided.value, narrower, wider)}`;
+/** Returns the first value of a file because of which a column of the narrower kind had to get the wider one. */
+function decisionOf(decisions: Decision[], narrower: number, wider: number): Decision {
+  return decisions.find(({ kind }) => joinKinds(narrower, kind) === wider) ?? decisions.at(-1)!;
 }
 
 /** Returns the columns of a header without rows, which has no types. */

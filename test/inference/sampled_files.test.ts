@@ -405,6 +405,45 @@ test('of a large file, the sample reads a part', async () => {
   assert.equal(column!.decided_by, 'line 2 of large/2.csv: "2026-01-01" is no bigint');
 });
 
+test('of a large Parquet file, the sample reads the footer', async () => {
+  const large = await parquetOf('select random() as x, i::bigint as n from range(200000) r(i)');
+  assert.ok(large.length > 1 << 20);
+  world.put('footers/00.parquet', await parquetOf('select 1.5::double as x, 1::integer as n'));
+  for (let i = 1; i < 20; i++) world.put(`footers/${String(i).padStart(2, '0')}.parquet`, large);
+  await world.insertConnector({
+    name: 'footers',
+    pattern: 'footers/*',
+    target_table: 'footers',
+    file_format: 'parquet',
+    state: 'paused',
+  });
+  world.server.requests.reset();
+  await call(db, "call s3_connector.preview('footers')");
+  const ranges = world.server.requests.recent
+    .filter(({ operation, key }) => operation === 'GetObject' && key !== 'footers/00.parquet')
+    .map(({ headers }) => headers.range);
+  assert.deepEqual(new Set(ranges), new Set([`bytes=${large.length - (1 << 20)}-`]));
+  assert.equal(ranges.length, 19);
+  const found = (await previewed('footers')).map((column) => [column.target_type, column.sampled_files]);
+  assert.deepEqual(found, [
+    ['double precision', 20],
+    ['bigint', 20],
+  ]);
+});
+
+test('a word among numbers makes the column text, and the notice names it', async () => {
+  world.put('word/1.csv', 'n\n1\n');
+  world.put('word/2.csv', 'n\n2\nbroken\n');
+  await world.insertConnector({
+    name: 'word',
+    pattern: 'word/*',
+    target_table: 'word',
+    schedule: NEVER_AGAIN,
+  });
+  await world.settled('word');
+  assert.match((await world.notice('word')) ?? '', /n \(line 3 of word\/2\.csv: "broken" is no bigint\)/);
+});
+
 test('an import into a table that exists samples nothing', async () => {
   await db.query('create table there (n bigint)');
   world.put('there/1.csv', 'n\n1\n');

@@ -121,13 +121,22 @@ export class ColumnKinds {
   }
 }
 
+/** Whether a type of the kind takes the value, but not its plus sign or its leading zeros. */
+export function losesDigits(value: string, kind: number): boolean {
+  const isNumber = ['bigint', 'double precision', 'numeric'].includes(typeOf(kind));
+  return isNumber && (PLUS_SIGN.test(value) || LEADING_ZEROS.test(value));
+}
+
+const PLUS_SIGN = /^\+[\d.]+$/;
+const LEADING_ZEROS = /^-?0\d+(\.\d*)?$/;
+
 /** Returns why a value does not go into a column of a narrower kind without a loss, for a message: `"007" would lose its zeros as bigint`. */
 export function whyWider(value: string, narrower: number, wider: number): string {
   const shown = `"${value}"`;
   const type = TYPE_RULES[narrower - 1]?.kind === 'not a number' ? 'number' : typeOf(narrower);
   const isNumber = ['bigint', 'double precision', 'numeric', 'number'].includes(type);
-  if (isNumber && /^\+[\d.]+$/.test(value)) return `${shown} would lose its plus sign as ${type}`;
-  if (isNumber && /^-?0\d+(\.\d*)?$/.test(value)) return `${shown} would lose its zeros as ${type}`;
+  if (isNumber && PLUS_SIGN.test(value)) return `${shown} would lose its plus sign as ${type}`;
+  if (isNumber && LEADING_ZEROS.test(value)) return `${shown} would lose its zeros as ${type}`;
   if (isNumber && TYPE_RULES[wider - 1]) return whyWiderNumber(shown, value, type, wider);
   if (type === 'date' && typeOf(wider) === 'timestamptz') return `${shown} has a time, which date would lose`;
   return `${shown} is no ${type}`;
