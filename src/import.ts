@@ -14,9 +14,10 @@ import { log } from './log.ts';
 import { runOnImport } from './on_import.ts';
 import { addCounts, checkCounts, NO_ROWS, type RowCounts } from './reconcile.ts';
 import { recordSuccess } from './record.ts';
+import { inferTable, noticeOfSample } from './sample/infer_table.ts';
 import type { SourceObject } from './sources/source.ts';
 import { toImportError } from './sql_errors.ts';
-import { ensureTable } from './table/ensure.ts';
+import { ensureTable, type InferColumns } from './table/ensure.ts';
 import { matchColumns } from './table/match.ts';
 import type { WorkerContext } from './task.ts';
 
@@ -69,10 +70,11 @@ function importInTransaction(
 ): Promise<Imported> {
   return inTransaction(worker, attempt, async (transaction) => {
     if (attempt.file.replaces !== null) await deleteReplaced(transaction.client, attempt);
+    const infer = (part: FilePart) => inferColumns(worker, attempt, spooled, part);
     let counts: RowCounts = NO_ROWS;
     let fileNotice: string | null = null;
     for await (const part of readParts(worker, attempt, spooled)) {
-      counts = addCounts(counts, await importPart(transaction, attempt, part, counts.rejected));
+      counts = addCounts(counts, await importPart(transaction, attempt, part, counts.rejected, infer));
       fileNotice ??= noticeOf(part);
       checkRowLimit(counts.read, attempt.connector.max_rows);
     }
@@ -108,11 +110,12 @@ async function importPart(
   attempt: Attempt,
   part: FilePart,
   rejectedBefore: number,
+  infer: InferColumns,
 ): Promise<RowCounts> {
   const { client, tableName } = transaction;
   try {
     if (transaction.table === null)
-      Object.assign(transaction, await ensureTable(client, tableName, attempt, part));
+      Object.assign(transaction, await ensureTable(client, tableName, attempt, part, infer));
     const { table } = transaction;
     // A header without rows gives no column types to make a table from, and nothing to import.
     if (table === null) return NO_ROWS;
@@ -121,4 +124,16 @@ async function importPart(
   } catch (error) {
     throw part.name === null ? error : locate(toImportError(error), `${part.name}, `);
   }
+}
+
+/** Returns the columns for a new table, from the file and a sample of the others. */
+async function inferColumns(
+  worker: WorkerContext,
+  attempt: Attempt,
+  file: SpooledFile,
+  part: FilePart,
+): ReturnType<InferColumns> {
+  const { key } = attempt.file;
+  const inferred = await inferTable(worker, { ...attempt, key, file, spoolName: spoolName(attempt) }, part);
+  return inferred && { columns: inferred.columns, notice: noticeOfSample(inferred) };
 }

@@ -135,6 +135,7 @@ begin
   perform s3_connector_private.refuse_unless_one_of(of_table, 'on_long_row', f.on_long_row, '{fail,cut}');
   perform s3_connector_private.refuse_unless_one_of(of_table, 'column_names', f.column_names, '{as_is,snake}');
   perform s3_connector_private.refuse_unless_one_of(of_table, 'invalid_text', f.invalid_text, '{fail,replace}');
+  perform s3_connector_private.refuse_unless_one_of(of_table, 'infer_types', f.infer_types, '{sample,text}');
   perform s3_connector_private.refuse_out_of_range(of_table, 'skip_lines', f.skip_lines, 0, 1000000);
   perform s3_connector_private.refuse_out_of_range(of_table, 'skip_footer', f.skip_footer, 0, 1000);
   if s3_connector_private.glob_fault(f.zip_entries) is not null then

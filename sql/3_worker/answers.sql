@@ -44,11 +44,13 @@ begin
   from jsonb_to_recordset(files) as f (key text, size_bytes bigint, last_modified timestamptz)
   where connector is not null;
   insert into s3_connector.preview_columns
-    (connector_name, position, source_column, inferred_type, nullable, target_column, target_type, suggested_time_column)
-  select connector, c.position, c.source_column, c.inferred_type, c.nullable, c.target_column, c.target_type, c.suggested_time_column
+    (connector_name, position, source_column, inferred_type, nullable, target_column, target_type, suggested_time_column, decided_by,
+      sampled_files)
+  select connector, c.position, c.source_column, c.inferred_type, c.nullable, c.target_column, c.target_type, c.suggested_time_column,
+    c.decided_by, c.sampled_files
   from jsonb_to_recordset(columns) as c (
     position integer, source_column text, inferred_type text, nullable boolean,
-    target_column text, target_type text, suggested_time_column boolean
+    target_column text, target_type text, suggested_time_column boolean, decided_by text, sampled_files integer
   )
   where connector is not null;
   perform s3_connector_private.answer(request_id, jsonb_build_object('notices', notices));

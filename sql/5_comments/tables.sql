@@ -23,7 +23,7 @@ comment on column s3_connector.connectors.csv_skip_header is 'Whether the first 
 comment on column s3_connector.connectors.time_zone is 'Time zone of times without one that go into timestamptz columns, and of Parquet''s INT96 times in columns without one.';
 comment on column s3_connector.connectors.match_columns_by is 'name or position: how file columns are matched with table columns. A CSV without a header is matched by position.';
 comment on column s3_connector.connectors.on_unknown_column is 'fail or ignore: what to do with a file column that the table lacks.';
-comment on column s3_connector.connectors.create_table is 'Whether to create the table from the first file if it does not exist.';
+comment on column s3_connector.connectors.create_table is 'Whether the first import creates the table if it does not exist. Columns and types come from the first file and a sample of 19 others.';
 comment on column s3_connector.connectors.allow_unlogged is 'Whether files may go into an unlogged table. A crash of the server empties it, while its files stay in success. False: such a table is refused.';
 comment on column s3_connector.connectors.time_column is 'The hypertable''s time column. Null: the suggested one, if the table is created.';
 comment on column s3_connector.connectors.hypertable is 'Whether to create the table as a hypertable. Null: yes, if it has a time column and TimescaleDB is installed.';
@@ -85,6 +85,7 @@ comment on column s3_connector.file_formats.date_format is 'How dates and times 
 comment on column s3_connector.file_formats.column_names is 'as_is: the names in the header. snake: lower case, with underscores, and a number for a name that occurs again.';
 comment on column s3_connector.file_formats.invalid_text is 'fail or replace: what to do with bytes that are no text in csv_encoding, and with NUL. replace: the character U+FFFD stands for each, and the worker converts the encoding as browsers do.';
 comment on column s3_connector.file_formats.zip_entries is 'Which entries of a zip are imported: a glob over their names, as pattern of connectors over keys, such as *.csv or data/**. Null: all.';
+comment on column s3_connector.file_formats.infer_types is 'sample or text: the types of a new table that CSV files make. sample: the narrowest type that keeps what is in the first file and in a sample of 19 others. text: every column is text.';
 comment on column s3_connector.file_formats.builtin is 'Whether the connector brings the format. Nobody can change such a format.';
 comment on column s3_connector.file_formats.owner is 'The role that inserted the format; set by the database. Only it may change the format.';
 
@@ -158,7 +159,7 @@ comment on column s3_connector.audits.next_try_at is 'When an audit that waits b
 comment on column s3_connector.audits.worker_id is 'The worker that walks, or walked last; null while the audit waits because of an error, and after its end.';
 
 comment on table s3_connector.preview_files is 'Matching keys, from the last preview.';
-comment on table s3_connector.preview_columns is 'Columns and types of the first file that is not empty, from the last preview; one row per column.';
+comment on table s3_connector.preview_columns is 'Columns and types of the first file that is not empty, and of the table that an import would make, from the last preview; one row per column.';
 comment on table s3_connector.checks is 'Steps of the last check, with how to fix those that failed.';
 comment on table s3_connector.late_files is 'Keys behind the marker that polls, events or audits found: never imported, or overwritten after their import.';
 

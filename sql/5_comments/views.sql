@@ -85,13 +85,15 @@ comment on column s3_connector.preview_files.size_bytes is 'Size of the object i
 comment on column s3_connector.preview_files.last_modified is 'When the object was written.';
 
 comment on column s3_connector.preview_columns.connector_name is 'The connector.';
-comment on column s3_connector.preview_columns.position is 'Position of the column in the file, from 1.';
+comment on column s3_connector.preview_columns.position is 'Position of the column, from 1: those of the first file, then those that only other files of the sample have.';
 comment on column s3_connector.preview_columns.source_column is 'The column''s name in the file.';
-comment on column s3_connector.preview_columns.inferred_type is 'A type that all values of the column in the first file have.';
-comment on column s3_connector.preview_columns.nullable is 'Whether the column has a null in the first file.';
+comment on column s3_connector.preview_columns.inferred_type is 'The narrowest type that keeps all values of the column: those of the first file and, if the table would be made, of a sample of the other files.';
+comment on column s3_connector.preview_columns.nullable is 'Whether the column has a null in these files, or one of them lacks it.';
 comment on column s3_connector.preview_columns.target_column is 'The table''s column that it goes into. Null: left out, by column_mappings or because the table lacks it.';
 comment on column s3_connector.preview_columns.target_type is 'The type of that column, or the type that it would be created with.';
 comment on column s3_connector.preview_columns.suggested_time_column is 'Whether a created hypertable would use it as its time column.';
+comment on column s3_connector.preview_columns.decided_by is 'What decided inferred_type: the file, and for CSV the line and the value that no narrower type keeps, or the first value. Null: the column is a part of the key.';
+comment on column s3_connector.preview_columns.sampled_files is 'How many files were looked at. 1 if the table exists: then only the first file is read.';
 
 comment on column s3_connector.checks.connector_name is 'The connector.';
 comment on column s3_connector.checks.position is 'Order of the steps.';

@@ -39,8 +39,10 @@ import type {
   FilePart,
   FormatSettings,
   FormatTools,
+  InferredColumn,
   RowBatch,
 } from './format.ts';
+import { TEXT, UNKNOWN } from './pg_text/text_kinds.ts';
 import type { RowBytes } from './row_bytes.ts';
 import { checkRowLimit } from './row_limit.ts';
 
@@ -191,14 +193,14 @@ class CsvPart implements FilePart {
     return this.#normalize && { ...this.#normalize, columns, conversions: conversions() };
   }
 
-  async inferColumns(): Promise<FileColumn[] | null> {
+  async inferColumns(maxBytes?: number): Promise<InferredColumn[] | null> {
     let bytes = 0;
     const rules = this.#withColumns(this.columnCount, () =>
       guessingConversions(this.#format, this.columnNames, this.columnCount),
     );
-    const rows = openRows({ ...this.#source(rules), sorting: true }).bytes;
+    const rows = openRows({ ...this.#source(rules), sorting: true });
     const counted = async function* () {
-      for await (const chunk of rows) {
+      for await (const chunk of rows.bytes) {
         bytes += chunk.length;
         yield chunk;
       }
@@ -207,9 +209,17 @@ class CsvPart implements FilePart {
       names: this.columnNames,
       maxRowBytes: this.#maxRowBytes,
       numberDuplicates: this.#byPosition,
+      maxBytes,
       ...this.#rowsStart(),
     });
-    return bytes === 0 ? null : columns;
+    if (bytes === 0) return null;
+    if (this.#format.infer_types === 'text') return columns.map(asText);
+    const lines = rows.normalizer?.fileLines;
+    return columns.map(({ decisions, ...column }) => ({
+      ...column,
+      isUnknown: column.kind === UNKNOWN,
+      decisions: decisions.map((decision) => ({ ...decision, line: inFile(lines, decision.line) })),
+    }));
   }
 
   copyInputs(plan: CopyPlan): AsyncIterable<CopyInput> | Iterable<CopyInput> {
@@ -312,6 +322,11 @@ class CsvPart implements FilePart {
     const lineOffset = this.#dialect.header ? (this.#header?.lines ?? 0) : 0;
     return { lineOffset, newline: this.#header?.newline ?? null };
   }
+}
+
+/** Whether it has a null still decides about the time column. */
+function asText({ name, nullable }: FileColumn): InferredColumn {
+  return { name, type: 'text', nullable, kind: TEXT, isUnknown: false, decisions: [] };
 }
 
 async function close(chunks: AsyncIterable<unknown>): Promise<void> {

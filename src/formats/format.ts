@@ -5,6 +5,7 @@ import type { ConstantColumn } from './constants.ts';
 import type { EncoderThread } from './csv/binary/encoder_thread.ts';
 import type { CsvOptions } from './csv/options.ts';
 import type { Reader } from './parquet/reader_process.ts';
+import type { Decision } from './pg_text/column_kinds.ts';
 import type { Pool } from './pool.ts';
 import type { RowBytes } from './row_bytes.ts';
 
@@ -13,6 +14,16 @@ export interface FileColumn {
   name: string;
   type: string;
   nullable: boolean;
+}
+
+/** A column with what its values, or the file, say about its type. */
+export interface InferredColumn extends FileColumn {
+  /** The kind that all its values have (pg_text/text_kinds.ts), finer than the type. Absent: the file declares the type. */
+  kind?: number;
+  /** Whether the column has no value, so that any type would do. */
+  isUnknown: boolean;
+  /** The values that decided the type, the last one in the end; none if the type is not from values. */
+  decisions: Decision[];
 }
 
 /** A column of the file that goes into a column of the table. */
@@ -123,8 +134,11 @@ export interface FilePart {
   columnCount: number;
   /** Whether the fields that a row has too many are left out. */
   cutsLongRows?: boolean;
-  /** Returns columns whose types hold every value of the part; null if the part has neither rows nor types. */
-  inferColumns(): Promise<FileColumn[] | null>;
+  /**
+   * Returns columns whose types keep every value of the part; null if the part has neither rows nor types.
+   * @param maxBytes how much of it to read at most
+   */
+  inferColumns(maxBytes?: number): Promise<InferredColumn[] | null>;
   /**
    * Refuses a part that is evidently of another format. For a part that makes the table: later ones are compared with it.
    * @throws ConnectorError `not_csv`

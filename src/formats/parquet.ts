@@ -8,11 +8,11 @@ import { toBinaryFields } from './constants.ts';
 import type {
   CopyInput,
   CopyPlan,
-  FileColumn,
   FileFormat,
   FilePart,
   FormatSettings,
   FormatTools,
+  InferredColumn,
   RowBatch,
   SortedRows,
   SortKey,
@@ -30,7 +30,7 @@ import { planSorting } from './parquet/sort.ts';
 import { toTextColumn } from './parquet/spark.ts';
 import { type TextColumn, textQuery, valueText } from './parquet/text.ts';
 import { ROW_NUMBER, transformed, withEndRow } from './parquet/transform.ts';
-import { postgresType } from './parquet/types.ts';
+import { isNested, postgresType } from './parquet/types.ts';
 import { asBinaryFile } from './pg_binary/frame.ts';
 import type { Pool } from './pool.ts';
 import { CountedRows, type RowBytes } from './row_bytes.ts';
@@ -122,7 +122,7 @@ class ParquetPart implements FilePart {
     return this.#columns.length;
   }
 
-  async inferColumns(): Promise<FileColumn[]> {
+  async inferColumns(): Promise<InferredColumn[]> {
     const nulls = this.#settings.transform === null ? null : await this.#findNulls();
     const { date_formats } = this.#settings.format;
     // As with CSV, numbers become times only where a column mapping says so.
@@ -134,6 +134,8 @@ class ParquetPart implements FilePart {
         ? 'timestamptz'
         : postgresType(untyped ? duckdbType.replace('INTEGER', 'VARCHAR') : duckdbType),
       nullable: nulls ? nulls[i] !== 'false' : nullable,
+      isUnknown: untyped && !isNested(duckdbType),
+      decisions: [],
     }));
   }
 

@@ -3,14 +3,13 @@ import { sql } from 'kysely';
 import type pg from 'pg';
 import { chooseKey } from '../copy/conflicts.ts';
 import { ConnectorError } from '../errors.ts';
-import type { FilePart } from '../formats/format.ts';
 import type { SourceObject } from '../sources/source.ts';
 import { matchColumns } from '../table/match.ts';
 import { refuseTarget } from '../table/refusal.ts';
 import { quoteTable, type TargetTable } from '../table/table.ts';
 import type { WorkerContext } from '../task.ts';
 import type { Request } from './request.ts';
-import { rolledBack, withFirstPart } from './sample.ts';
+import { type FirstPart, rolledBack, withFirstPart } from './sample.ts';
 import type { StepResult } from './step.ts';
 import { findTarget, planTarget, type Target } from './target.ts';
 
@@ -43,12 +42,12 @@ export async function checkTarget(
       columns: [],
     };
   }
-  return await withFirstPart(worker, request, sample, async (part) => {
-    if (part === null) return { ...describeTarget(found), columns: [] };
+  return await withFirstPart(worker, request, sample, async (first) => {
+    if (first === null) return { ...describeTarget(found), columns: [] };
     const compared = await rolledBack(worker.copyPool, (client) =>
-      comparePart(client, request, found, sample, part),
+      comparePart(client, request, found, sample, first),
     );
-    return { ...compared, rows: { key: sample.key, notice: (await part.lookForNotice?.()) ?? null } };
+    return { ...compared, rows: { key: sample.key, notice: (await first.part.lookForNotice?.()) ?? null } };
   });
 }
 
@@ -118,10 +117,11 @@ async function comparePart(
   request: Request,
   found: Target,
   sample: SourceObject,
-  part: FilePart,
+  first: FirstPart,
 ): Promise<TargetResult> {
   const { connector } = request;
-  const target = await planTarget(client, request, found, part);
+  const { part } = first;
+  const target = await planTarget(client, request, found, first);
   if (!target.table)
     return { message: `${describeTarget(found).message}; ${sample.key} has no rows yet`, columns: [] };
   const plan = matchColumns(part, target.table, { ...request, file: { id: 0, key: sample.key } });

@@ -1,17 +1,19 @@
 /** Answers `call s3_connector.preview(name)`: the columns of the first file, and where an import would put them. */
 import type pg from 'pg';
 import { ConnectorError, describeError } from '../errors.ts';
-import type { FilePart } from '../formats/format.ts';
+import type { FileColumn } from '../formats/format.ts';
 import type { Listing } from '../list.ts';
+import { type InferredTable, noticeOfSample } from '../sample/infer_table.ts';
 import type { SourceObject } from '../sources/source.ts';
 import { keyColumns } from '../table/key_columns.ts';
 import { matchColumns } from '../table/match.ts';
+import { columnsOfNames, mergeColumns } from '../table/merge_columns.ts';
 import { refuseTarget } from '../table/refusal.ts';
 import type { TableColumn } from '../table/table.ts';
 import { suggestTimeColumn } from '../table/time_column.ts';
 import type { WorkerContext } from '../task.ts';
 import type { Request } from './request.ts';
-import { rolledBack, withFirstPart } from './sample.ts';
+import { type FirstPart, rolledBack, withFirstPart } from './sample.ts';
 import { findTarget, planTarget } from './target.ts';
 
 /** A row of `preview_columns`. */
@@ -23,6 +25,8 @@ export interface PreviewColumn {
   target_column: string | null;
   target_type: string | null;
   suggested_time_column: boolean;
+  decided_by: string | null;
+  sampled_files: number;
 }
 
 export interface Notice {
@@ -41,13 +45,47 @@ export async function previewColumns(
   request: Request,
   object: SourceObject,
 ): Promise<ColumnPreview> {
-  return await withFirstPart(worker, request, object, async (part) => {
-    if (part === null) return { columns: [], notices: [{ message: `${object.key} has no rows` }] };
-    const { targets, notices } = await findTargets(worker, request, part, object.key);
-    const columns = await describeColumns(request, part, targets);
-    const notice = (await part.lookForNotice?.()) ?? null;
-    return { columns, notices: notice === null ? notices : [...notices, { message: notice }] };
+  return await withFirstPart(worker, request, object, async (first) => {
+    if (first === null) return { columns: [], notices: [{ message: `${object.key} has no rows` }] };
+    const columns = await columnsOf(worker, request, first, object.key);
+    const { targets, notices } = await findTargets(worker, request, first, columns, object.key);
+    const rows = (await first.part.lookForNotice?.()) ?? null;
+    return {
+      columns: describeColumns(request, columns, targets),
+      notices: [...columns.notices, ...notices, ...(rows === null ? [] : [{ message: rows }])],
+    };
   });
+}
+
+/** The columns of the file, or of the table that would be made. */
+interface Columns {
+  all: (FileColumn & { decidedBy: string | null })[];
+  sampled: number;
+  notices: Notice[];
+}
+
+/** Only a new table takes its types from a sample of files. */
+async function columnsOf(
+  worker: WorkerContext,
+  request: Request,
+  { part, infer }: FirstPart,
+  key: string,
+): Promise<Columns> {
+  const { kind } = await rolledBack(worker.copyPool, (client) => findTarget(client, request));
+  const inferred = kind === null && request.connector.create_table ? await infer() : null;
+  if (inferred) {
+    const notice = noticeOfSample(inferred);
+    return {
+      all: inferred.columns,
+      sampled: inferred.sampled,
+      notices: [noticeOfTypes(inferred), notice].flatMap((message) =>
+        message === null ? [] : [{ message }],
+      ),
+    };
+  }
+  const own = (await part.inferColumns()) ?? columnsOfNames(part.columnNames ?? []);
+  const first = { place: key, names: part.columnNames, columns: own };
+  return { all: mergeColumns([first], { byName: false, mapped: [] }), sampled: 1, notices: [] };
 }
 
 /** Returns a notice about the listing. */
@@ -66,18 +104,26 @@ export function noticeOfFiles(listing: Listing): Notice {
   }
 }
 
+function noticeOfTypes({ sampled, listed }: InferredTable): string | null {
+  if (sampled === 1) return null;
+  return `the columns of the new table are from the types of ${sampled}${listed === null ? '' : ` of the ${listed}`} files`;
+}
+
 type Targets = Map<number, TableColumn>;
 
 /** Returns where each column would go, and a notice if an import would fail. */
 async function findTargets(
   worker: WorkerContext,
   request: Request,
-  part: FilePart,
+  first: FirstPart,
+  columns: Columns,
   key: string,
 ): Promise<{ targets: Targets; notices: Notice[] }> {
   const targets: Targets = new Map();
   try {
-    await rolledBack(worker.copyPool, (client) => fillTargets(client, request, part, key, targets));
+    await rolledBack(worker.copyPool, (client) =>
+      fillTargets(client, request, first, { columns, key, targets }),
+    );
     return { targets, notices: [] };
   } catch (error) {
     const hint = error instanceof ConnectorError ? error.hint : undefined;
@@ -89,15 +135,18 @@ async function findTargets(
 async function fillTargets(
   client: pg.ClientBase,
   request: Request,
-  part: FilePart,
-  key: string,
-  targets: Targets,
+  first: FirstPart,
+  { columns: { all }, key, targets }: { columns: Columns; key: string; targets: Targets },
 ): Promise<void> {
   const { connector, mappings } = request;
-  const { table, refusal } = await planTarget(client, request, await findTarget(client, request), part);
+  const { table, refusal } = await planTarget(client, request, await findTarget(client, request), first);
   if (!table) return;
+  const { columnNames, cutsLongRows = false } = first.part;
+  const names = columnNames && all.map(({ name }) => name);
+  // A part that has the columns of all files.
+  const whole = { columnNames: names, columnCount: all.length, cutsLongRows };
   const match = (onUnknown: 'fail' | 'ignore') =>
-    matchColumns(part, table, {
+    matchColumns(whole, table, {
       connector: { ...connector, on_unknown_column: onUnknown },
       mappings,
       file: { id: 0, key },
@@ -107,19 +156,19 @@ async function fillTargets(
   for (const { position, target } of columns) targets.set(position, target);
   for (const [i, { name }] of keyColumns(connector).entries()) {
     const constant = constants.find(({ source }) => source === name);
-    if (constant) targets.set(part.columnCount + i, constant.target);
+    if (constant) targets.set(all.length + i, constant.target);
   }
   match(connector.on_unknown_column);
   refuseTarget(refusal);
 }
 
-async function describeColumns(
+function describeColumns(
   { connector }: Request,
-  part: FilePart,
+  { all, sampled }: Columns,
   targets: Targets,
-): Promise<PreviewColumn[]> {
-  const inferred = [...((await part.inferColumns()) ?? namesOnly(part)), ...keyColumns(connector)];
-  const columns = inferred.map((column, position): PreviewColumn => {
+): PreviewColumn[] {
+  const ofKey = keyColumns(connector).map((column) => ({ ...column, decidedBy: null }));
+  const columns = [...all, ...ofKey].map((column, position): PreviewColumn => {
     const target = targets.get(position);
     return {
       position: position + 1,
@@ -129,16 +178,13 @@ async function describeColumns(
       target_column: target?.name ?? null,
       target_type: target?.type ?? null,
       suggested_time_column: false,
+      decided_by: column.decidedBy,
+      sampled_files: sampled,
     };
   });
   const time = timeColumn(columns, connector.time_column);
   if (time) time.suggested_time_column = true;
   return columns;
-}
-
-/** Returns the columns of a header without rows, which has no types. */
-function namesOnly(part: FilePart) {
-  return (part.columnNames ?? []).map((name) => ({ name, type: 'text', nullable: true }));
 }
 
 function timeColumn(columns: PreviewColumn[], named: string | null): PreviewColumn | undefined {

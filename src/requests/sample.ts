@@ -8,6 +8,7 @@ import { FORMATS } from '../formats/registry.ts';
 import { takeSession } from '../import/session.ts';
 import { type Listing, listMatching } from '../list.ts';
 import { compileMatcher } from '../matcher.ts';
+import { type InferredTable, inferTable } from '../sample/infer_table.ts';
 import { isArchived } from '../sources/archived.ts';
 import type { Source, SourceObject } from '../sources/source.ts';
 import { toImportError } from '../sql_errors.ts';
@@ -51,17 +52,32 @@ export async function readByte(
   for await (const _ of body);
 }
 
+/** The first part of a file, and the function that returns the columns of the table that it would make. */
+export interface FirstPart {
+  part: FilePart;
+  /** Samples other files the first time; null as `inferTable`. */
+  infer(): Promise<InferredTable | null>;
+}
+
 /** Fetches an object like an import, and runs a function with its first part; null if it has no rows. */
 export async function withFirstPart<T>(
   worker: WorkerContext,
-  { id, connector, signal }: Request,
+  request: Request,
   object: SourceObject,
-  run: (part: FilePart | null) => Promise<T>,
+  run: (first: FirstPart | null) => Promise<T>,
 ): Promise<T> {
-  const fetched = await fetchFor(worker, connector, object, { name: `request.${id}`, signal });
+  const { id, connector, signal } = request;
+  const spoolName = `request.${id}`;
+  const fetched = await fetchFor(worker, connector, object, { name: spoolName, signal });
+  const { file } = fetched;
   try {
-    for await (const part of FORMATS[connector.format.kind].parts(fetched.file, connector, worker, signal)) {
-      return await run(part);
+    for await (const part of FORMATS[connector.format.kind].parts(file, connector, worker, signal)) {
+      let inferred: Promise<InferredTable | null> | undefined;
+      const infer = () => {
+        inferred ??= inferTable(worker, { ...request, key: object.key, file, spoolName }, part);
+        return inferred;
+      };
+      return await run({ part, infer });
     }
     return await run(null);
   } finally {

@@ -1,10 +1,10 @@
 /** Describes a connector's target for requests. */
 import type pg from 'pg';
-import type { FilePart } from '../formats/format.ts';
 import { ensureTable } from '../table/ensure.ts';
 import { type Refusal, refuseTarget } from '../table/refusal.ts';
 import { describeTable, resolveTableName, type TableName, type TargetTable } from '../table/table.ts';
 import type { Request } from './request.ts';
+import type { FirstPart } from './sample.ts';
 
 /** The relation that target_table names now. */
 export interface Target {
@@ -40,10 +40,14 @@ export async function planTarget(
   client: pg.ClientBase,
   request: Request,
   target: Target,
-  part: FilePart,
+  { part, infer }: FirstPart,
 ): Promise<Target> {
   if (target.table) return target;
   refuseTarget(target.refusal);
-  const { table = null } = await ensureTable(client, target.name, request, part);
+  const columns = async () => {
+    const inferred = await infer();
+    return inferred && { ...inferred, notice: null };
+  };
+  const { table = null } = await ensureTable(client, target.name, request, part, columns);
   return table === null ? target : { ...(await findTarget(client, request)), table };
 }

@@ -1,4 +1,4 @@
-/** Creates the target table from the columns of the first file. */
+/** Creates the target table from the columns of its files. */
 import pg from 'pg';
 import type { ColumnMapping, Connector } from '../db/schema.ts';
 import { ConnectorError } from '../errors.ts';
@@ -27,7 +27,7 @@ export interface CreatedTable {
 }
 
 /**
- * Creates the target table from the columns of its first file and of its key, with the owner's rights. It is in the caller's
+ * Creates the target table from the columns of its files and of their keys, with the owner's rights. It is in the caller's
  * transaction: if the file fails, the table is rolled back.
  * @throws ConnectorError `no_time_column`, `no_timescaledb`, `bad_time_column`
  */

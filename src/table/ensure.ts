@@ -3,12 +3,17 @@ import pg from 'pg';
 import type { Attempt } from '../attempt.ts';
 import { inSavepoint } from '../db/savepoint.ts';
 import { ConnectorError } from '../errors.ts';
-import type { FilePart } from '../formats/format.ts';
+import type { FileColumn, FilePart } from '../formats/format.ts';
 import { type CreatedTable, createTable } from './create.ts';
 import { describeTable, quoteTable, type TableName } from './table.ts';
 
+/** Returns the columns of the table that a part would make, with a notice for its connector; null: the part cannot make one. */
+export type InferColumns = (
+  part: FilePart,
+) => Promise<{ columns: FileColumn[]; notice: string | null } | null>;
+
 /**
- * Makes the table from its first file. Of files that run at the same time one makes it, and the others wait for it.
+ * Makes the table from its first file and a sample of the others. Of files that run at the same time one makes it, and the others wait for it.
  * @returns nothing if the part has neither rows nor types; no notice if another import has made the table
  * @throws ConnectorError `table_missing`, `not_csv`; the errors of `createTable`
  */
@@ -17,6 +22,7 @@ export async function ensureTable(
   name: TableName,
   { connector, mappings }: Pick<Attempt, 'connector' | 'mappings'>,
   part: FilePart,
+  infer: InferColumns,
 ): Promise<Partial<CreatedTable>> {
   if (!connector.create_table) {
     throw new ConnectorError(
@@ -28,10 +34,13 @@ export async function ensureTable(
     );
   }
   await part.refuseImplausible?.();
-  const columns = await part.inferColumns();
-  if (columns === null) return {};
+  const inferred = await infer(part);
+  if (inferred === null) return {};
   try {
-    return await inSavepoint(client, () => createTable(client, name, connector, columns, mappings));
+    const { table, notice } = await inSavepoint(client, () =>
+      createTable(client, name, connector, inferred.columns, mappings),
+    );
+    return { table, notice: [notice, inferred.notice].filter(Boolean).join('; ') || null };
   } catch (error) {
     // PostgreSQL has waited for the other transaction's commit.
     const made = isMade(error) ? await describeTable(client, name, connector.owner) : null;

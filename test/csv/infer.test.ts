@@ -100,6 +100,14 @@ test('a column gets the narrowest type that holds all its values', async () => {
     [['1', 'x', '2'], 'text'],
     [['1', '""'], 'text'],
     [['501', '00501'], 'text'],
+    [['1', '+5'], 'text'],
+    [['1.5', '2.50'], 'numeric'],
+    [['2.50', '1'], 'numeric'],
+    [['1.0', '2'], 'double precision'],
+    [['1', '-0'], 'double precision'],
+    [['2.50', '-0.00', '1'], 'double precision'],
+    [['1234567890123456', '-0'], 'text'],
+    [['2.50', '1234567890123456'], 'numeric'],
   ];
   for (const [values, type] of cases) assert.equal((await typeOf(values)).type, type, values.join(' '));
 });
@@ -154,8 +162,11 @@ test('the result does not depend on how the file is split into chunks', async ()
 });
 
 test('columns are named by the header, or else by their position', async () => {
-  const infer = (csv: string, names: string[] | null) =>
-    inferColumns(inChunks(Buffer.from(csv), [2, 1]), dialectOf(), { names, maxRowBytes: 99 });
+  const infer = async (csv: string, names: string[] | null) => {
+    const options = { names, maxRowBytes: 99 };
+    const columns = await inferColumns(inChunks(Buffer.from(csv), [2, 1]), dialectOf(), options);
+    return columns.map(({ name, type, nullable }) => ({ name, type, nullable }));
+  };
   assert.deepEqual(await infer('1,x\n', null), [
     { name: 'column1', type: 'bigint', nullable: false },
     { name: 'column2', type: 'text', nullable: false },

@@ -18,11 +18,11 @@ export interface Setting {
 
 const BUCKET = 'acme-telemetry';
 
-/** Two files of the pages' usual connector, the second with a bad value, and a worker. */
+/** Two files of the pages' usual connector, the second with a bad row, and a worker. */
 async function prepareBucket(world: World): Promise<void> {
   world.server.store.createBucket(BUCKET);
   put(world, 'sensors/2026/01.csv', 'time,sensor,value\n2026-01-01 00:00:00Z,a,1.5\n');
-  put(world, 'sensors/2026/02.csv', 'time,sensor,value\n2026-02-01 00:00:00Z,a,broken\n');
+  put(world, 'sensors/2026/02.csv', 'time,sensor,value\n2026-02-01 00:00:00Z,a\n');
   await world.startWorker({ AWS_ENDPOINT_URL_S3: world.server.endpoint });
 }
 
@@ -58,10 +58,7 @@ export const SETTINGS: Record<string, Setting> = {
       ['s3_connector.preview_columns', (rows) => assert.equal(rows.length, 3)],
       ['dry_run_file', returns('rows_imported', 1)],
       ['rows_total', shows({ name: 'sensors', success: 1, failure: 1, rows_total: 1 })],
-      [
-        'from s3_connector.files',
-        shows({ status: 'success' }, { status: 'failure', error_code: 'bad_value' }),
-      ],
+      ['from s3_connector.files', shows({ status: 'success' }, { status: 'failure', error_code: 'bad_row' })],
       ['s3_connector.retry(', returns('retry', 1)],
       ['file_history', shown],
       ['s3_connector.polls', shown],
@@ -89,7 +86,7 @@ export const SETTINGS: Record<string, Setting> = {
         'group by connector_name, error_code',
         shows({
           connector_name: 'sensors',
-          error_code: 'bad_value',
+          error_code: 'bad_row',
           files: 1,
           first_key: 'sensors/2026/02.csv',
         }),
@@ -139,11 +136,8 @@ export const SETTINGS: Record<string, Setting> = {
       ['from s3_connector.workers', returns('alive', 1)],
       ['s3_connector.late_files where', shows({ key: 'sensors/2026/00.csv', reason: 'late' })],
       ['import_late', returns('import_late', 1)],
-      ["status = 'failure'\ngroup by error_code", shows({ error_code: 'bad_value', files: 1 })],
-      [
-        "call s3_connector.dry_run_file('sensors', 'sensors/2026/02.csv')",
-        returns('error_code', 'bad_value'),
-      ],
+      ["status = 'failure'\ngroup by error_code", shows({ error_code: 'bad_row', files: 1 })],
+      ["call s3_connector.dry_run_file('sensors', 'sensors/2026/02.csv')", returns('error_code', 'bad_row')],
       ['s3_connector.retry(', returns('retry', 1)],
       ["like '%2026/01%'", shows({ key: 'sensors/2026/01.csv' })],
     ],

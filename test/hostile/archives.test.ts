@@ -168,6 +168,7 @@ const SETTINGS: FormatSettings = {
     column_names: 'as_is',
     invalid_text: 'fail',
     zip_entries: null,
+    infer_types: 'sample',
     date_formats: {},
   },
   match_columns_by: 'name',

@@ -111,14 +111,18 @@ test('a table is created from the first file, with types that hold all of it', a
 
 test('the first file in key order creates the table, however many start at once', async () => {
   // A large first file: without the order, the others would be first to finish.
-  world.put('first/00.csv', `n\n${Array.from({ length: 100_000 }, (_, n) => n).join('\n')}\n`);
-  for (let i = 1; i < 20; i++) world.put(`first/${String(i).padStart(2, '0')}.csv`, 'n\nno number\n');
+  world.put('first/00.csv', `n,a\n${Array.from({ length: 100_000 }, (_, n) => `${n},x`).join('\n')}\n`);
+  for (let i = 1; i < 20; i++) world.put(`first/${String(i).padStart(2, '0')}.csv`, 'a,n\ny,1\n');
   await world.insertConnector({ name: 'first', pattern: 'first/*', target_table: 'first_made' });
   const files = await world.settled('first');
   assert.deepEqual(
     files.map((file) => file.status),
-    ['success', ...Array.from({ length: 19 }, () => 'failure')],
+    Array.from({ length: 20 }, () => 'success'),
   );
+  const columns = await db.query(
+    "select attname as name from pg_attribute where attrelid = 'first_made'::regclass and attnum > 0 order by attnum",
+  );
+  assert.deepEqual(columns, [{ name: 'n' }, { name: 'a' }]);
 });
 
 test('columns can be left out and renamed, and the file id added', async () => {

@@ -65,9 +65,10 @@ test('names that are the same in their first 63 bytes get numbers, and later fil
 
 test('a long name that the table has no column for is unknown, even if its first 63 bytes are those of another', async () => {
   world.put('other/1.csv', `id,"${QUESTION}"\n1,5\n`);
-  world.put('other/2.csv', `id,"${COMMENT}"\n2,ok\n`);
   await world.insertConnector({ name: 'other', pattern: 'other/*', target_table: 'other_names' });
-  const [, file] = await world.settled('other');
+  await world.settled('other');
+  world.put('other/2.csv', `id,"${COMMENT}"\n2,ok\n`);
+  const [, file] = await world.pollAndSettle('other');
   assert.equal(file!.error_code, 'unknown_column', file!.error_message ?? 'no error');
 });
 

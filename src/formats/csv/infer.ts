@@ -1,16 +1,14 @@
-/** "Inference": finds the narrowest PostgreSQL type for each column of a CSV part by reading all its rows. */
+/** Infers the type of each column of a CSV part by reading its rows. */
 import { ConnectorError } from '../../errors.ts';
-import { joinKinds, TEXT, textKindOf, typeOf, UNKNOWN } from '../pg_text/text_kinds.ts';
+import { type ColumnGuess, ColumnKinds } from '../pg_text/column_kinds.ts';
 import { LONGEST_TYPED_VALUE } from '../pg_text/type_rules.ts';
+import { SampleEnd } from '../sample_end.ts';
 import { type CsvDialect, type DialectBytes, dialectBytes } from './dialect.ts';
 import { unquoteInto } from './fields.ts';
 import { CHUNK_END, RECORD_END, RecordScanner, type RowsStart } from './scanner.ts';
 
-export interface InferredColumn {
+export interface NamedGuess extends ColumnGuess {
   name: string;
-  /** The PostgreSQL type that accepts every value of the column, with DateStyle ISO. */
-  type: string;
-  nullable: boolean;
 }
 
 export interface InferOptions extends RowsStart {
@@ -20,11 +18,13 @@ export interface InferOptions extends RowsStart {
   maxRowBytes: number;
   /** Whether repeated names get numbers, because columns are matched by position. */
   numberDuplicates?: boolean;
+  /** Stops after so many bytes. Default: reads all. */
+  maxBytes?: number | undefined;
 }
 
 /**
- * Returns for each column the narrowest type that holds every value. Ignores rows that are ragged or have a NUL character: COPY will
- * refuse them.
+ * Returns for each column the narrowest type that keeps every value. Ignores rows that are ragged or have a NUL character: COPY will
+ * refuse them. Of a file whose end is missing, or that is not read to its end, it ignores the last record.
  *
  * @param chunks the bytes after the header, as `readHeader` and `toScannable` return them
  * @throws ConnectorError `duplicate_column`, and as `RecordScanner`
@@ -33,13 +33,34 @@ export async function inferColumns(
   chunks: AsyncIterable<Buffer>,
   dialect: CsvDialect,
   options: InferOptions,
-): Promise<InferredColumn[]> {
+): Promise<NamedGuess[]> {
   const names = options.names && columnNames(options.names, options.numberDuplicates);
   const inference = new Inference(dialectBytes(dialect), options, names?.length ?? null);
-  for await (const chunk of chunks) inference.chunk(chunk);
-  return inference
-    .finish()
-    .map((column, position) => ({ name: names?.[position] ?? columnName(position), ...column }));
+  if (await readRows(chunks, inference, options.maxBytes)) inference.finish();
+  return inference.columns.map((column, position) => ({
+    name: names?.[position] ?? columnName(position),
+    ...column,
+  }));
+}
+
+/** Returns whether the end was reached. */
+async function readRows(
+  chunks: AsyncIterable<Buffer>,
+  inference: Inference,
+  maxBytes = Infinity,
+): Promise<boolean> {
+  let bytes = 0;
+  try {
+    for await (const chunk of chunks) {
+      inference.chunk(chunk);
+      bytes += chunk.length;
+      if (bytes >= maxBytes) return false;
+    }
+    return true;
+  } catch (error) {
+    if (error instanceof SampleEnd) return false;
+    throw error;
+  }
 }
 
 /**
@@ -80,15 +101,11 @@ export const columnName = (position: number): string => `column${position + 1}`;
 class Inference {
   readonly #bytes: DialectBytes;
   readonly #scanner: RecordScanner;
-  /** Each column's kind so far, and whether it has a NULL. */
-  #columns: Uint8Array | null;
-  #nulls: Uint8Array;
-  /** The kinds of the current record's values. */
-  #record: Uint8Array;
+  readonly #kinds: ColumnKinds;
   /** The start of a field that the last chunk did not complete; text beyond a typed value's length is not kept. */
   readonly #cut = Buffer.alloc(4 * LONGEST_TYPED_VALUE);
   #cutLength = 0;
-  readonly #value = Buffer.alloc(4 * LONGEST_TYPED_VALUE);
+  readonly #unquoted = Buffer.alloc(4 * LONGEST_TYPED_VALUE);
   /** Whether the current chunk, and the current record, have a NUL character. */
   #chunkHasNul = false;
   #recordHasNul = false;
@@ -103,9 +120,11 @@ class Inference {
       fields: 'stop',
       passNul: true,
     });
-    this.#columns = columnCount === null ? null : new Uint8Array(columnCount);
-    this.#nulls = new Uint8Array(columnCount ?? 0);
-    this.#record = new Uint8Array(columnCount ?? 16);
+    this.#kinds = new ColumnKinds(columnCount);
+  }
+
+  get columns(): ColumnGuess[] {
+    return this.#kinds.columns();
   }
 
   chunk(chunk: Buffer): void {
@@ -121,40 +140,42 @@ class Inference {
     this.#findNul(chunk);
   }
 
-  finish(): { type: string; nullable: boolean }[] {
-    if (this.#scanner.finish() === RECORD_END) {
-      this.#field(Buffer.alloc(0), this.#scanner.fields - 1);
-      this.#endRecord();
-    }
-    return Array.from(this.#columns ?? [], (kind, position) => ({
-      type: typeOf(kind),
-      nullable: kind === UNKNOWN || this.#nulls[position] === 1,
-    }));
+  finish(): void {
+    if (this.#scanner.finish() !== RECORD_END) return;
+    this.#field(Buffer.alloc(0), this.#scanner.fields - 1);
+    this.#endRecord();
   }
 
   #field(chunk: Buffer, position: number): void {
     const { start, end, quoted } = this.#scanner;
-    let kind: number;
     this.#findNul(chunk);
-    const hint = this.#columns?.[position] ?? UNKNOWN;
     if (this.#cutLength > 0) {
       this.#keepCut(chunk);
-      kind = this.#kindOf(this.#cut, 0, this.#cutLength, quoted, hint);
+      this.#value(position, this.#cut, 0, this.#cutLength, quoted);
       this.#cutLength = 0;
     } else {
-      kind = this.#kindOf(chunk, start, end, quoted, hint);
+      this.#value(position, chunk, start, end, quoted);
     }
-    if (position >= this.#record.length) this.#grow(position);
-    this.#record[position] = kind;
   }
 
-  #kindOf(bytes: Buffer, start: number, end: number, quoted: boolean, hint: number): number {
-    if (!quoted) return this.#isNull(bytes, start, end) ? UNKNOWN : textKindOf(bytes, start, end, hint);
-    if (this.#onlyAround(bytes, start, end)) return textKindOf(bytes, start + 1, end - 1, hint);
-    // Every character may be escaped, and there are two quotes around.
-    if (end - start > 2 * LONGEST_TYPED_VALUE + 2) return TEXT;
-    const length = unquoteInto(this.#value, bytes.subarray(start, end), this.#bytes);
-    return textKindOf(this.#value, 0, length, hint);
+  #value(position: number, bytes: Buffer, start: number, end: number, quoted: boolean): void {
+    const kinds = this.#kinds;
+    if (!quoted) {
+      if (this.#isNull(bytes, start, end)) kinds.setNull(position);
+      else kinds.value(position, bytes, start, end);
+    } else if (this.#onlyAround(bytes, start, end)) {
+      kinds.value(position, bytes, start + 1, end - 1);
+      // Every character may be escaped, and there are two quotes around.
+    } else if (end - start > 2 * LONGEST_TYPED_VALUE + 2) {
+      kinds.text(position, bytes, start, end);
+    } else {
+      kinds.value(
+        position,
+        this.#unquoted,
+        0,
+        unquoteInto(this.#unquoted, bytes.subarray(start, end), this.#bytes),
+      );
+    }
   }
 
   /** Whether the only quotes are those around the field, as in nearly all fields: then its text needs no copy. */
@@ -174,20 +195,8 @@ class Inference {
   }
 
   #endRecord(): void {
-    const count = this.#scanner.fields;
-    if (this.#columns === null) {
-      this.#columns = new Uint8Array(count);
-      this.#nulls = new Uint8Array(count);
-    }
-    const columns = this.#columns;
-    const hasNul = this.#recordHasNul;
+    this.#kinds.endRecord(this.#scanner.fields, this.#scanner.line, !this.#recordHasNul);
     this.#recordHasNul = false;
-    if (hasNul || count !== columns.length) return;
-    for (let position = 0; position < count; position++) {
-      const kind = this.#record[position] as number;
-      if (kind === UNKNOWN) this.#nulls[position] = 1;
-      columns[position] = joinKinds(columns[position] as number, kind);
-    }
   }
 
   /** Looks for a NUL character in the field, or in the part of it that is in this chunk. */
@@ -199,12 +208,5 @@ class Inference {
   #keepCut(chunk: Buffer): void {
     const { start, end } = this.#scanner;
     this.#cutLength += chunk.copy(this.#cut, this.#cutLength, start, end);
-  }
-
-  /** Makes room for a record with more fields than any before; max_row_bytes limits their number. */
-  #grow(position: number): void {
-    const record = new Uint8Array(2 * position + 2);
-    record.set(this.#record);
-    this.#record = record;
   }
 }

@@ -35,6 +35,7 @@ export interface CsvOptions {
   invalid_text: 'fail' | 'replace';
   /** A glob over the names of a zip's entries; null: all. */
   zip_entries: string | null;
+  infer_types: 'sample' | 'text';
   /** The date_format of column_mappings, by source column. */
   date_formats: Record<string, DateFormat>;
 }

@@ -54,6 +54,11 @@ const REASONS: Record<string, Pick<Raised, 'code' | 'reason' | 'hint'>> = {
     reason: 'the number is too large for a time',
     hint: 'Compare date_format of the column in column_mappings with the file: seconds since 1970, or parts of them.',
   },
+  time_of_day: {
+    code: 'value_out_of_range',
+    reason: 'the time has a time of day, which a date would lose',
+    hint: "Give the table's column the type timestamptz or timestamp, or map the column to one of such a type in column_mappings.",
+  },
   nanoseconds: {
     code: 'value_out_of_range',
     reason: 'the time has nanoseconds; PostgreSQL only has microseconds',
@@ -160,21 +165,16 @@ function arrayText(value: string, element: string, targetType: string): string {
 }
 
 /** Returns conditions for values that PostgreSQL cannot hold, each with the mark for its row. */
-function badValueChecks(column: TextColumn, row: string): { isBad: string; mark: string }[] {
+function badValueChecks(column: TextColumn, row: string): Check[] {
   const { value } = column;
   const mark = (code: string) =>
     `${quoteText(`${RAISED}${code}|`)} || ${row} || ${quoteText(`|${column.name}`)}`;
   const element = listElement(column.duckdbType);
   if (column.outside) return [{ isBad: column.outside, mark: mark('no_epoch') }];
+  const losses = lossChecks(column, element, mark);
+  if (losses.length > 0) return losses;
   if (column.unknownBefore1900 && !isNested(column.duckdbType))
     return [{ isBad: `${value} < date '1900-01-01'`, mark: mark('old_calendar') }];
-  if (holdsNanoseconds(column.duckdbType) && !isTextType(column.targetType)) {
-    return [{ isBad: hasNanoseconds(value, column.duckdbType), mark: mark('nanoseconds') }];
-  }
-  if (element !== null && holdsNanoseconds(element) && !isTextType(elementType(column.targetType))) {
-    const isBad = `len(list_filter(${value}, lambda e: ${hasNanoseconds('e', element)})) > 0`;
-    return [{ isBad, mark: mark('nanoseconds') }];
-  }
   if (!mayNeedEscaping(column)) return [];
   const notUtf8 = notUtf8Check(column);
   const hasNul = { isBad: `contains(${valueText(value, column)}, chr(0))`, mark: mark('nul_character') };
@@ -185,6 +185,35 @@ function badValueChecks(column: TextColumn, row: string): { isBad: string; mark:
       mark: mark('old_calendar'),
     });
   return [...checks, hasNul];
+}
+
+type Check = { isBad: string; mark: string };
+
+/** Returns conditions for times, also in a list, of which the table's type would keep only a part. */
+function lossChecks(
+  { value, duckdbType, targetType, unknownBefore1900 }: TextColumn,
+  element: string | null,
+  mark: (code: string) => string,
+): Check[] {
+  const type = element ?? duckdbType;
+  const target = element === null ? targetType : elementType(targetType);
+  const anyOf = (isBad: (value: string) => string) =>
+    element === null ? isBad(value) : `len(list_filter(${value}, lambda e: ${isBad('e')})) > 0`;
+  if (target === 'date' && type.startsWith('TIMESTAMP')) {
+    const checks = [{ isBad: anyOf((time) => hasTimeOfDay(time, type)), mark: mark('time_of_day') }];
+    if (unknownBefore1900 && element === null)
+      checks.unshift({ isBad: `${value} < date '1900-01-01'`, mark: mark('old_calendar') });
+    return checks;
+  }
+  if (!holdsNanoseconds(type) || isTextType(target)) return [];
+  return [{ isBad: anyOf((time) => hasNanoseconds(time, type)), mark: mark('nanoseconds') }];
+}
+
+/** PostgreSQL reads the text of an instant in UTC, and takes its date. */
+function hasTimeOfDay(value: string, duckdbType: string): string {
+  const unit = duckdbType === 'TIMESTAMP_NS' ? 'epoch_ns' : 'epoch_us';
+  const perDay = duckdbType === 'TIMESTAMP_NS' ? '86400000000000' : '86400000000';
+  return `isfinite(${value}) and ${unit}(${value}) % ${perDay} <> 0`;
 }
 
 /** A text within JSON, or within an array, that begins like a time before 1900. */

@@ -27,16 +27,35 @@ export const LONGEST_TYPED_VALUE = 128;
 export const TYPE_RULES: TypeRule[] = [
   { kind: 'truth', type: 'boolean', matches: isTruth, widensTo: [] },
   // A column with nothing but NaN may be anything. Among numbers, NaN is a number.
-  { kind: 'not a number', type: 'text', matches: isNotANumber, widensTo: ['decimal', 'long decimal'] },
+  {
+    kind: 'not a number',
+    type: 'text',
+    matches: isNotANumber,
+    widensTo: ['decimal', 'fixed decimal', 'negative zero', 'long decimal'],
+  },
   {
     kind: 'integer',
     type: 'bigint',
     matches: isInteger,
-    widensTo: ['long integer', 'decimal', 'long decimal'],
+    widensTo: ['long integer', 'decimal', 'fixed decimal', 'negative zero', 'long decimal'],
   },
   // More digits than a double represents exactly.
   { kind: 'long integer', type: 'bigint', matches: isLongInteger, widensTo: ['long decimal'] },
-  { kind: 'decimal', type: 'double precision', matches: isDecimal, widensTo: ['long decimal'] },
+  {
+    kind: 'decimal',
+    type: 'double precision',
+    matches: isDecimal,
+    widensTo: ['fixed decimal', 'negative zero', 'long decimal'],
+  },
+  // `1.50`: only numeric keeps the zeros. `1.0` is how many programs write a float.
+  {
+    kind: 'fixed decimal',
+    type: 'numeric',
+    matches: isFixedDecimal,
+    widensTo: ['negative zero', 'long decimal'],
+  },
+  // Of the types of numbers, only those of floats have it. Beside it, trailing zeros are not kept.
+  { kind: 'negative zero', type: 'double precision', matches: isNegativeZero, widensTo: [] },
   { kind: 'long decimal', type: 'numeric', matches: isLongDecimal, widensTo: [] },
   { kind: 'date', type: 'date', matches: isDate, widensTo: ['timestamp'] },
   { kind: 'timestamp', type: 'timestamptz', matches: isTimestamp, widensTo: [] },
@@ -74,6 +93,8 @@ const INTEGER = 1;
 const LONG_INTEGER = 2;
 const DECIMAL = 3;
 const LONG_DECIMAL = 4;
+const FIXED_DECIMAL = 5;
+const NEGATIVE_ZERO = 6;
 
 function isInteger(bytes: Uint8Array, start: number, end: number): boolean {
   return numberKind(bytes, start, end) === INTEGER;
@@ -86,6 +107,12 @@ function isDecimal(bytes: Uint8Array, start: number, end: number): boolean {
 }
 function isLongDecimal(bytes: Uint8Array, start: number, end: number): boolean {
   return numberKind(bytes, start, end) === LONG_DECIMAL;
+}
+function isFixedDecimal(bytes: Uint8Array, start: number, end: number): boolean {
+  return numberKind(bytes, start, end) === FIXED_DECIMAL;
+}
+function isNegativeZero(bytes: Uint8Array, start: number, end: number): boolean {
+  return numberKind(bytes, start, end) === NEGATIVE_ZERO;
 }
 
 /** `-12`, `1.50`, `.5`, `1e-3`. No plus sign and no leading zeros: phone numbers and zip codes are text. */
@@ -100,14 +127,20 @@ function numberKind(bytes: Uint8Array, start: number, end: number): number {
   if (point < at ? fraction === 0 : whole === 0) return NONE;
   const exponent = at === end ? 0 : exponentOf(bytes, at, end);
   if (Number.isNaN(exponent) || Math.abs(exponent) > NUMERIC_EXPONENT) return NONE;
-  return significantDigits(bytes, first, at) <= DOUBLE_DIGITS &&
-    Math.abs(exponent) + (at - first) <= DOUBLE_EXPONENT
-    ? DECIMAL
-    : LONG_DECIMAL;
+  const digits = significantDigits(bytes, first, at);
+  if (digits > DOUBLE_DIGITS || Math.abs(exponent) + (at - first) > DOUBLE_EXPONENT) return LONG_DECIMAL;
+  if (first > start && isZero(bytes, first, at)) return NEGATIVE_ZERO;
+  return at === end && fraction > 1 && bytes[end - 1] === ZERO ? FIXED_DECIMAL : DECIMAL;
+}
+
+function isZero(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if (bytes[at] !== ZERO && bytes[at] !== POINT) return false;
+  return true;
 }
 
 function integerKind(bytes: Uint8Array, start: number, end: number, negative: boolean): number {
   const digits = end - start;
+  if (negative && digits === 1 && bytes[start] === ZERO) return NEGATIVE_ZERO;
   if (digits <= DOUBLE_DIGITS) return INTEGER;
   if (digits < MAX_BIGINT.length) return LONG_INTEGER;
   if (digits > MAX_BIGINT.length) return LONG_DECIMAL;

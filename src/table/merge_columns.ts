@@ -1,0 +1,161 @@
+/** Merges the columns of the files of a sample into the columns of a new table. */
+import type { FileColumn, InferredColumn } from '../formats/format.ts';
+import { type Decision, losesDigits, whyWider } from '../formats/pg_text/column_kinds.ts';
+import { joinKinds, TEXT, typeOf, UNKNOWN } from '../formats/pg_text/text_kinds.ts';
+import { joinTypes } from './type_lattice.ts';
+
+/** The columns of a file, or of an entry of an archive. */
+export interface SampledPart {
+  /** The file's key, and the entry's name, for messages. */
+  place: string;
+  /** Null: the file has no names. */
+  names: string[] | null;
+  columns: InferredColumn[];
+}
+
+/** A column with what decided its type, for people. */
+export interface MergedColumn extends FileColumn {
+  decidedBy: string;
+  /** Whether it is text because files differ, and not because a number would lose digits: a value may just be wrong. */
+  isMisfit: boolean;
+}
+
+/** How the columns of files are matched. */
+export interface MergeRules {
+  byName: boolean;
+  /** Source columns of column_mappings, which count in exactly their spelling. */
+  mapped: string[];
+}
+
+interface Column extends InferredColumn {
+  decidedBy: string;
+  isMisfit: boolean;
+  /** Where its type was first found. */
+  place: string;
+}
+
+/**
+ * Returns the union of the columns, those of the first part first, each with the narrowest type that keeps the values of all parts.
+ * A column that a part lacks has nulls.
+ */
+export function mergeColumns([first, ...others]: SampledPart[], rules: MergeRules): MergedColumn[] {
+  const merged = first!.columns.map((column) => found(column, first!.place));
+  for (const part of others) {
+    const matched = matchPart(merged, part, rules);
+    for (const [i, column] of merged.entries()) {
+      const other = matched.get(i);
+      merged[i] = other ? join(column, other, part.place) : { ...column, nullable: true };
+    }
+    merged.push(...newColumns(merged, part, matched, rules));
+  }
+  return merged.map(({ name, type, nullable, decidedBy, isMisfit }) => ({
+    name,
+    type,
+    nullable,
+    decidedBy,
+    isMisfit,
+  }));
+}
+
+/** Returns whether a part has at least one of the columns. */
+export function sharesColumns(columns: SampledPart, part: SampledPart, rules: MergeRules): boolean {
+  if (!rules.byName) return true;
+  const merged = columns.columns.map((column) => found(column, columns.place));
+  return matchPart(merged, part, rules).size > 0;
+}
+
+/** Returns the part's columns by the index of the merged column that each belongs to. */
+function matchPart(
+  merged: Column[],
+  part: SampledPart,
+  { byName, mapped }: MergeRules,
+): Map<number, InferredColumn> {
+  if (!byName) return new Map(part.columns.slice(0, merged.length).entries());
+  const names = new Set(part.columns.map(({ name }) => name));
+  const matched = new Map<number, InferredColumn>();
+  for (const column of part.columns) {
+    const exact = merged.findIndex(({ name }) => name === column.name);
+    const alike = merged.flatMap(({ name }, i) => (isAlike(name, column.name) ? [i] : []));
+    const only = alike.length === 1 ? alike[0]! : -1;
+    const isFree = only >= 0 && !matched.has(only) && !names.has(merged[only]!.name);
+    const isMapped = only >= 0 && [column.name, merged[only]!.name].some((name) => mapped.includes(name));
+    if (exact >= 0) matched.set(exact, column);
+    else if (isFree && !isMapped) matched.set(only, column);
+  }
+  return matched;
+}
+
+/** As a file's column finds that of its table. */
+const isAlike = (a: string, b: string) => a.toLowerCase() === b.toLowerCase();
+
+/** Returns the part's columns that are not matched. A file without names has none: COPY refuses rows that are shorter than the table. */
+function newColumns(
+  merged: Column[],
+  part: SampledPart,
+  matched: Map<number, InferredColumn>,
+  { byName }: MergeRules,
+): Column[] {
+  if (part.names === null) return [];
+  const old = new Set(matched.values());
+  const taken = new Set(merged.map(({ name }) => name));
+  return part.columns
+    .filter((column) => !old.has(column))
+    .map((column) => {
+      const name = byName ? column.name : freeName(column.name, taken);
+      taken.add(name);
+      return { ...found(column, part.place), name, nullable: true };
+    });
+}
+
+function freeName(name: string, taken: Set<string>): string {
+  let free = name;
+  for (let number = 2; taken.has(free); number++) free = `${name}_${number}`;
+  return free;
+}
+
+function found(column: InferredColumn, place: string): Column {
+  return { ...column, place, decidedBy: decidedBy(column, place), isMisfit: false };
+}
+
+function decidedBy({ kind, type, decisions, isUnknown }: InferredColumn, place: string): string {
+  if (isUnknown) return 'no value in any file';
+  if (kind === undefined) return `${type} in ${place}`;
+  const decided = decisions.at(-1);
+  if (decided === undefined) return 'infer_types is text';
+  const { line, value, narrower } = decided;
+  const why = narrower === UNKNOWN ? `"${value}"` : whyWider(value, narrower, kind);
+  return `line ${line} of ${place}: ${why}`;
+}
+
+function join(column: Column, other: InferredColumn, place: string): Column {
+  const nullable = column.nullable || other.nullable;
+  if (other.isUnknown) return { ...column, nullable };
+  if (column.isUnknown) return { ...found(other, place), name: column.name, nullable };
+  if (column.kind === undefined || other.kind === undefined) {
+    const type = joinTypes(column.type, other.type);
+    if (type === joinTypes(column.type, column.type)) return { ...column, nullable };
+    const reason = `${other.type} in ${place}, ${column.type} in ${column.place}`;
+    return { ...column, type, nullable, decidedBy: reason, isMisfit: type === 'text' };
+  }
+  const kind = joinKinds(column.kind, other.kind);
+  if (kind === column.kind) return { ...column, nullable };
+  const decided = decisionOf(other.decisions, column.kind, kind);
+  return {
+    ...column,
+    kind,
+    type: typeOf(kind),
+    nullable,
+    decidedBy: `line ${decided.line} of ${place}: ${whyWider(decided.value, column.kind, kind)}`,
+    isMisfit: kind === TEXT && !losesDigits(decided.value, column.kind),
+  };
+}
+
+/** Returns the first value of a file because of which a column of the narrower kind had to get the wider one. */
+function decisionOf(decisions: Decision[], narrower: number, wider: number): Decision {
+  return decisions.find(({ kind }) => joinKinds(narrower, kind) === wider) ?? decisions.at(-1)!;
+}
+
+/** Returns the columns of a header without rows, which has no types. */
+export function columnsOfNames(names: string[]): InferredColumn[] {
+  return names.map((name) => ({ name, type: typeOf(TEXT), nullable: true, isUnknown: true, decisions: [] }));
+}
