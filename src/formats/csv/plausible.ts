@@ -126,7 +126,9 @@ function preambleBefore({ line, fields }: Shape, delimiter?: string): ConnectorE
   return new ConnectorError(
     'not_csv',
     `line 1 has 1 column, and the lines from line ${line} on have ${fields} columns${by}: the header is not the first line`,
-    { hint: useFormat(`skip_lines ${line - 1}${alsoSet}`) },
+    {
+      hint: `${useFormat(`skip_lines ${line - 1}${alsoSet}`)} If one column is right, create the table first.`,
+    },
   );
 }
 
