@@ -81,7 +81,7 @@ comment on column s3_connector.file_formats.on_short_row is 'fail or fill: what 
 comment on column s3_connector.file_formats.on_long_row is 'fail or cut: what to do with a row that has too many fields. cut: the last ones are left out.';
 comment on column s3_connector.file_formats.decimal_separator is 'Between the whole digits of a number and its fraction: a dot or a comma.';
 comment on column s3_connector.file_formats.thousands_separator is 'Between groups of three digits, for example a dot, a space or an apostrophe. Null: none.';
-comment on column s3_connector.file_formats.date_format is 'How dates and times are written. server: as the database''s DateStyle says. ISO. DMY, MDY, YMD: three numbers in that order. epoch, epoch_ms, epoch_us, epoch_ns: seconds since 1970 in UTC, or parts of them; a new table has columns of times for them only where a column mapping says so.';
+comment on column s3_connector.file_formats.date_format is 'How dates and times are written. server: as the database''s DateStyle says. ISO. DMY, MDY, YMD: three numbers in that order. epoch, epoch_ms, epoch_us, epoch_ns: seconds since 1970 in UTC, or parts of them; a new table has columns of times for them only where a column mapping says so. Or a template of PostgreSQL''s to_timestamp, such as DD.MM.YYYY HH24:MI: values are what to_timestamp, or for a date to_date, returns.';
 comment on column s3_connector.file_formats.column_names is 'as_is: the names in the header. snake: lower case, with underscores, and a number for a name that occurs again.';
 comment on column s3_connector.file_formats.invalid_text is 'fail or replace: what to do with bytes that are no UTF-8, and with NUL. replace: the character U+FFFD stands for each.';
 comment on column s3_connector.file_formats.builtin is 'Whether the connector brings the format. Nobody can change such a format.';
@@ -89,9 +89,11 @@ comment on column s3_connector.file_formats.owner is 'The role that inserted the
 
 comment on table s3_connector.column_mappings is 'Renames and types of file columns, per connector. Can be changed while the connector is paused.';
 comment on column s3_connector.column_mappings.connector_name is 'The connector.';
-comment on column s3_connector.column_mappings.source_column is 'The column''s name in the file.';
+comment on column s3_connector.column_mappings.id is 'The row''s own key.';
+comment on column s3_connector.column_mappings.source_column is 'The column''s name in the file. Without a header: column1, column2 ... Null: the expression needs none.';
+comment on column s3_connector.column_mappings.expression is 'One SQL expression that computes the target_column, with the rights of the connector''s owner. value is the field: as text in a CSV, otherwise with its own type. row."name" is any field of the row. A text is converted to the column''s type, as COPY converts a field. Null: the field itself.';
 comment on column s3_connector.column_mappings.target_column is 'The table''s column that it goes into. Null leaves it out.';
-comment on column s3_connector.column_mappings.data_type is 'The column''s type if the table is created. Null: the inferred one.';
+comment on column s3_connector.column_mappings.data_type is 'The column''s type if the table is created. Null: the inferred one, or that of the expression.';
 
 comment on column s3_connector.column_mappings.date_format is 'How dates and times of this column are written, as date_format of file_formats. Null: as the file format says.';
 

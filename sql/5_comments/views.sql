@@ -85,7 +85,8 @@ comment on column s3_connector.preview_files.last_modified is 'When the object w
 
 comment on column s3_connector.preview_columns.connector_name is 'The connector.';
 comment on column s3_connector.preview_columns.position is 'Position of the column in the file, from 1.';
-comment on column s3_connector.preview_columns.source_column is 'The column''s name in the file.';
+comment on column s3_connector.preview_columns.source_column is 'The column''s name in the file. Null: the target_column is computed from the whole row.';
+comment on column s3_connector.preview_columns.expression is 'The expression that computes the target_column, from column_mappings. Null: none.';
 comment on column s3_connector.preview_columns.inferred_type is 'A type that all values of the column in the first file have.';
 comment on column s3_connector.preview_columns.nullable is 'Whether the column has a null in the first file.';
 comment on column s3_connector.preview_columns.target_column is 'The table''s column that it goes into. Null: left out, by column_mappings or because the table lacks it.';

@@ -33,6 +33,7 @@ import type {
   FilePart,
   FormatSettings,
   FormatTools,
+  MatchedColumn,
   RowBatch,
 } from './format.ts';
 import type { RowBytes } from './row_bytes.ts';
@@ -140,8 +141,10 @@ class CsvPart implements FilePart {
     return openRows({ ...this.#source(this.#rulesFor(plan)), ...options });
   }
 
+  /** @param plan of the file itself */
   #rulesFor(plan: CopyPlan): NormalizeRules | null {
-    return this.#withColumns(plan.width, () => conversionsOf(plan, this.#format, this.columnNames));
+    const rules = this.#withColumns(plan.width, () => conversionsOf(plan, this.#format, this.columnNames));
+    return rules && { ...rules, copies: copiesOf(plan).map(({ position }) => position) };
   }
 
   #withColumns(columns: number, conversions: () => NormalizeRules['conversions']): NormalizeRules | null {
@@ -177,8 +180,9 @@ class CsvPart implements FilePart {
   }
 
   /** Returns the whole part in CSV format. */
-  #rawInput(plan: CopyPlan): CopyInput {
-    const { bytes, normalizer } = this.#openRows(plan);
+  #rawInput(ofFile: CopyPlan): CopyInput {
+    const { bytes, normalizer } = this.#openRows(ofFile);
+    const plan = withCopies(ofFile);
     const { newline, lineOffset } = this.#rowsStart();
     const data = this.#isWhole(plan)
       ? limitRows(bytes, this.#dialect, {
@@ -192,17 +196,19 @@ class CsvPart implements FilePart {
     return rawInput(data, this.#dialect, { newline, lineOf });
   }
 
-  async *batches(plan: CopyPlan): AsyncGenerator<RowBatch> {
+  async *batches(ofFile: CopyPlan): AsyncGenerator<RowBatch> {
+    const plan = withCopies(ofFile);
     const start = this.#rowsStart();
     const maxRowBytes = this.#maxRowBytes;
     const expectedFields = plan.width;
     const rewrite: RowRules['rewrite'] = this.#isWhole(plan)
       ? null
       : (records, lineOf) => this.#rewrite([records], plan, { newline: start.newline, lineOf });
-    const rules = { dialect: this.#dialect, newline: start.newline, maxRowBytes, expectedFields };
+    const copies = plan.width - ofFile.width;
+    const rules = { dialect: this.#dialect, newline: start.newline, maxRowBytes, expectedFields, copies };
     const options = { ...start, maxRowBytes, expectedFields };
     let rows = 0;
-    const { bytes, normalizer } = this.#openRows(plan, { sorting: true, keeping: true });
+    const { bytes, normalizer } = this.#openRows(ofFile, { sorting: true, keeping: true });
     for await (const records of readBatches(bytes, this.#dialect, options)) {
       const inFile = normalizer?.take(records.offsets.length - 1);
       const batch = toRowBatch(inFile ? { ...records, inFile } : records, { ...rules, rewrite });
@@ -233,7 +239,7 @@ class CsvPart implements FilePart {
   }
 
   #planSections(plan: CopyPlan): SectionPlan | null {
-    return planSections(plan, {
+    return planSections(withCopies(plan), {
       dialect: this.#dialect,
       start: this.#rowsStart(),
       timeZone: this.#timeZone,
@@ -265,6 +271,19 @@ class CsvPart implements FilePart {
     const lineOffset = this.#dialect.header ? (this.#header?.lines ?? 0) : 0;
     return { lineOffset, newline: this.#header?.newline ?? null };
   }
+}
+
+function copiesOf({ columns }: CopyPlan): MatchedColumn[] {
+  return columns.filter(({ asIs }) => asIs);
+}
+
+/** Returns the plan for the file's normal form, in which copies of fields follow the fields of each record. */
+function withCopies(plan: CopyPlan): CopyPlan {
+  const copies = copiesOf(plan);
+  if (copies.length === 0) return plan;
+  const placed = copies.map((column, i) => ({ ...column, position: plan.width + i }));
+  const columns = [...plan.columns.filter(({ asIs }) => !asIs), ...placed];
+  return { ...plan, columns, width: plan.width + copies.length };
 }
 
 async function close(chunks: AsyncIterable<unknown>): Promise<void> {

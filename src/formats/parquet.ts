@@ -121,13 +121,16 @@ class ParquetPart implements FilePart {
     return this.#columns.length;
   }
 
+  get columnTypes(): (string | null)[] {
+    return this.#columns.map((column) => (column.unreadable === null ? typeOf(column) : null));
+  }
+
   async inferColumns(): Promise<FileColumn[]> {
     const nulls = this.#settings.transform === null ? null : await this.#findNulls();
-    return this.#columns.map(({ name, duckdbType, nullable, untyped }, i) => ({
-      name,
-      // Later files may have any type in an untyped column; DuckDB takes it for an integer.
-      type: postgresType(untyped ? duckdbType.replace('INTEGER', 'VARCHAR') : duckdbType),
-      nullable: nulls ? nulls[i] !== 'false' : nullable,
+    return this.#columns.map((column, i) => ({
+      name: column.name,
+      type: typeOf(column),
+      nullable: nulls ? nulls[i] !== 'false' : column.nullable,
     }));
   }
 
@@ -340,6 +343,11 @@ class ParquetPart implements FilePart {
     });
     return [found[0] ?? null, found[1] ?? null];
   }
+}
+
+/** Later files may have any type in an untyped column; DuckDB takes it for an integer. */
+function typeOf({ duckdbType, untyped }: ReaderColumn): string {
+  return postgresType(untyped ? duckdbType.replace('INTEGER', 'VARCHAR') : duckdbType);
 }
 
 function toInput({ type }: ReadRequest, rows: RowBytes): CopyInput {
