@@ -104,7 +104,10 @@ returns void language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   fault text;
 begin
-  if m.expression is null then
+  if transform is not null and m.date_format is not null then
+    perform s3_connector_private.refuse_mapping('date_format', 'be null if the connector has a transform', m.date_format,
+      'Read the time in the transform.');
+  elsif m.expression is null then
     return;
   end if;
   fault := case when octet_length(m.expression) > 10000 then 'It has more than 10000 bytes. Put it into a function, and call that.'
@@ -133,9 +136,10 @@ create or replace function s3_connector_private.validate_no_expressions(c s3_con
 returns void language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
   if c.transform is not null and exists (
-    select from s3_connector.column_mappings m where m.connector_name = c.name and m.expression is not null
+    select from s3_connector.column_mappings m
+    where m.connector_name = c.name and (m.expression is not null or m.date_format is not null)
   ) then
-    perform s3_connector_private.refuse_setting('transform', 'be null if column mappings of the connector have an expression', c.transform,
+    perform s3_connector_private.refuse_setting('transform', 'be null if column mappings of the connector have an expression or a date_format', c.transform,
       'Compute these columns in the transform, and delete the mappings.');
   end if;
 end;

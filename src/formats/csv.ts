@@ -25,6 +25,7 @@ import type { RewriteOptions } from './csv/rewrite.ts';
 import { type RowRules, toRowBatch } from './csv/row_batch.ts';
 import { openAll, openHeader, openRows, type Rows, type RowsSource } from './csv/rows.ts';
 import type { RowsStart } from './csv/scanner.ts';
+import { transformedPart } from './csv/transformed.ts';
 import type {
   CopyInput,
   CopyPlan,
@@ -36,12 +37,15 @@ import type {
   MatchedColumn,
   RowBatch,
 } from './format.ts';
+import { transformNotAllowed } from './parquet/errors.ts';
 import type { RowBytes } from './row_bytes.ts';
 import { checkRowLimit } from './row_limit.ts';
 
 export const csv: FileFormat = {
   tailBytes: 0,
   async *parts(spooled, settings, tools, signal) {
+    const { transform } = settings;
+    if (transform !== null && !tools.config.allowTransform) throw transformNotAllowed();
     const limits = limitsOf(settings);
     let position = 0;
     for await (const entry of openEntries(spooled, limits)) {
@@ -51,7 +55,9 @@ export const csv: FileFormat = {
       const file = { spooled, limits, encoders: large ? tools.encoders : null, signal };
       const part = new CsvPart(file, entry, position++, settings);
       // An empty entry has no rows, and no header to compare.
-      if (await part.readFirst()) yield part;
+      if (!(await part.readFirst())) continue;
+      if (transform === null) yield part;
+      else yield* transformedPart({ part, entry, spooled, select: transform }, settings, tools, signal);
     }
   },
 };
