@@ -12,11 +12,12 @@ import type { RowCounts } from './reconcile.ts';
 /**
  * Copies a part with the owner's rights. Each wrapper handles one concern, and costs at most a savepoint until it is needed.
  * @throws ConnectorError PostgreSQL's errors, with line and column; the reader's errors; `no_unique_key`,
- *   `too_many_bad_rows`, `rows_do_not_add_up`, `chunk_made_meanwhile`
+ *   `too_many_bad_rows`, `rows_do_not_add_up`, `chunk_made_meanwhile`, `bad_expression`, `target_has_rules`
  */
 export async function copyPart(copy: PartCopy): Promise<RowCounts> {
   const { on_bad_row, on_conflict, columnstore } = copy.connector;
-  const { byInsert, hasColumnstore } = copy.table;
+  const { hasColumnstore } = copy.table;
+  const byInsert = copy.table.byInsert || copy.plan.computed.length > 0;
   const compresses = columnstore && hasColumnstore && on_conflict === 'fail' && !byInsert;
 
   let copyRows: CopyRows = compresses ? copyIntoColumnstore : copyPlain;

@@ -36,6 +36,7 @@ const SETTINGS = [...TABLE, TIME_COLUMN, ...HYPERTABLE];
 
 /** A column of the last preview, with its row of column_mappings. */
 interface MappedColumn extends PreviewColumn {
+  source_column: string;
   mapped: boolean;
   mapped_to: string | null;
   data_type: string | null;
@@ -67,12 +68,14 @@ ${settingFields([timeColumnSetting(columns, values), ...HYPERTABLE], values, con
   },
 };
 
+/** Returns the columns that this step can map. Those with an expression or a date_format stay as they are. */
 function previewColumns({ db, draft }: StepContext): Promise<MappedColumn[]> {
   return db.rows<MappedColumn>(sql`
-    select p.*, m.source_column is not null as mapped, m.target_column as mapped_to, m.data_type
+    select p.*, m.id is not null as mapped, m.target_column as mapped_to, m.data_type
     from s3_connector.preview_columns p
     left join s3_connector.column_mappings m using (connector_name, source_column)
-    where p.connector_name = ${draft!.name} order by p.position`);
+    where p.connector_name = ${draft!.name} and p.expression is null and m.date_format is null
+    order by p.position`);
 }
 
 function loadColumn(values: URLSearchParams, i: number, column: MappedColumn): void {
@@ -113,7 +116,7 @@ function timeColumnSetting(columns: MappedColumn[], values: URLSearchParams): Se
   };
 }
 
-/** Returns statements that replace all mappings. Only columns that are ignored, renamed or typed need one. */
+/** Returns statements that replace all mappings of this step. Only columns that are ignored, renamed or typed need one. */
 function mappingStatements(name: string, values: URLSearchParams): Statement[] {
   const rows: Statement[] = [];
   let count = 0;
@@ -127,7 +130,7 @@ function mappingStatements(name: string, values: URLSearchParams): Statement[] {
   }
   if (count === 0) return [];
   return [
-    sql`delete from s3_connector.column_mappings where connector_name = ${name}`,
+    sql`delete from s3_connector.column_mappings where connector_name = ${name} and expression is null and date_format is null`,
     ...(rows.length === 0
       ? []
       : [

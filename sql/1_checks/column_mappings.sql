@@ -55,7 +55,9 @@ begin
     perform s3_connector_private.refuse_mapping('connector_name', 'not change', new.connector_name,
       'Delete the mapping and insert it for the other connector.');
   end if;
-  if new.source_column = '' then
+  if new.source_column is null and new.expression is null then
+    perform s3_connector_private.refuse_mapping('source_column', 'be given', null, 'Name a column of the file. Only an expression may have none.');
+  elsif new.source_column = '' then
     perform s3_connector_private.refuse_mapping('source_column', 'name a column of the file', new.source_column);
   end if;
   if tg_op = 'INSERT' and not s3_connector_private.has_on_conflict_clause(context) and exists (
@@ -64,7 +66,7 @@ begin
   ) then
     raise exception 'connector % has a mapping of column % already', quote_literal(new.connector_name), quote_literal(new.source_column)
       using errcode = 'unique_violation', schema = 's3_connector', table = 'column_mappings', column = 'source_column',
-        hint = 'Update that row of column_mappings, or delete it first.';
+        hint = 'Update that row of column_mappings, or delete it first. To compute another column from this one, insert an expression over row, without a source_column.';
   end if;
   if not s3_connector_private.is_column_name(new.target_column) or new.target_column = connector.file_id_column then
     perform s3_connector_private.refuse_mapping('target_column', 'be a column''s name of 1 to 63 bytes, and not the connector''s file_id_column',
@@ -78,7 +80,8 @@ begin
     perform s3_connector_private.refuse_mapping('data_type', 'be a PostgreSQL type', new.data_type,
       'Examples: bigint, numeric(12,2), timestamptz. Name the schema of a type that is not in public.');
   end if;
-  perform s3_connector_private.refuse_unless_one_of(tg_relid, 'date_format', new.date_format, s3_connector_private.date_formats());
+  perform s3_connector_private.refuse_date_format(tg_relid, new.date_format);
+  perform s3_connector_private.validate_expression(new, connector.transform);
   return new;
 end;
 $$;
@@ -94,11 +97,11 @@ returns trigger language plpgsql security definer set search_path = pg_catalog, 
 declare
   other text;
 begin
-  select m.source_column into other from s3_connector.column_mappings m
-  where m.connector_name = new.connector_name and m.target_column = new.target_column and m.source_column <> new.source_column;
+  select coalesce('Column ' || quote_literal(m.source_column), 'An expression') into other from s3_connector.column_mappings m
+  where m.connector_name = new.connector_name and m.target_column = new.target_column and m.id <> new.id;
   if found then
     perform s3_connector_private.refuse_mapping('target_column', 'be the target of one source column only', new.target_column,
-      format('Column %s goes there already. Set target_column of one of the two to null to leave it out.', quote_literal(other)));
+      format('%s goes there already. Delete one of the two mappings, or set its target_column to null to leave the column out.', other));
   end if;
   return null;
 end;

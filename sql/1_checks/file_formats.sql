@@ -84,13 +84,33 @@ comment on function s3_connector_private.format_of(s3_connector.connectors) is
 
 create or replace function s3_connector_private.reading_format(c s3_connector.connectors)
 returns jsonb language sql stable set search_path = pg_catalog, pg_temp as $$
-  select to_jsonb(s3_connector_private.format_of(c)) || jsonb_build_object('date_formats', (
-    select coalesce(jsonb_object_agg(m.source_column, m.date_format), '{}')
-    from s3_connector.column_mappings m where m.connector_name = c.name and m.date_format is not null
-  ));
+  select to_jsonb(s3_connector_private.format_of(c)) || (
+    select jsonb_build_object(
+      'date_formats', coalesce(jsonb_object_agg(m.source_column, m.date_format) filter (where m.date_format is not null), '{}'),
+      'reads_row', coalesce(bool_or(m.expression ~* '\mrow\M'), false)
+    )
+    from s3_connector.column_mappings m where m.connector_name = c.name
+  );
 $$;
 comment on function s3_connector_private.reading_format(s3_connector.connectors) is
-  'Returns how a connector''s files are read: format_of, with the date_format of its column mappings by source column.';
+  'Returns how a connector''s files are read: format_of, with the date_format of its column mappings by source column, and whether one of their expressions reads row.';
+
+create or replace function s3_connector_private.date_formats()
+returns text[] language sql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
+  select '{server,ISO,DMY,MDY,YMD,epoch,epoch_ms,epoch_us,epoch_ns}'::text[];
+$$;
+comment on function s3_connector_private.date_formats() is 'Returns the words that date_format takes.';
+
+create or replace function s3_connector_private.computes_columns(c s3_connector.connectors)
+returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$
+  select not (s3_connector_private.format_of(c)).date_format = any (s3_connector_private.date_formats()) or exists (
+    select from s3_connector.column_mappings m
+    where m.connector_name = c.name
+      and (m.expression is not null or not m.date_format = any (s3_connector_private.date_formats()))
+  );
+$$;
+comment on function s3_connector_private.computes_columns(s3_connector.connectors) is
+  'Returns whether PostgreSQL computes columns of a connector: it has expressions, or templates of times. Then rows go through a temporary table.';
 
 create or replace function s3_connector_private.guard_file_format()
 returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -161,18 +181,52 @@ begin
     perform s3_connector_private.refuse_column(of_table, 'thousands_separator', 'be one character other than decimal_separator', f.thousands_separator,
       'Examples: a dot, a comma, a space, an apostrophe. Null: none.');
   end if;
-  perform s3_connector_private.refuse_unless_one_of(of_table, 'date_format', f.date_format,
-    s3_connector_private.date_formats());
+  perform s3_connector_private.refuse_date_format(of_table, f.date_format);
 end;
 $$;
 comment on function s3_connector_private.validate_values(s3_connector.file_formats, regclass) is
   'Refuses options for the values of a file that cannot work.';
 
-create or replace function s3_connector_private.date_formats()
-returns text[] language sql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
-  select '{server,ISO,DMY,MDY,YMD,epoch,epoch_ms,epoch_us,epoch_ns}'::text[];
+create or replace function s3_connector_private.time_patterns()
+returns text language sql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
+  -- https://www.postgresql.org/docs/current/functions-formatting.html. T and Z are text that templates have without quotes.
+  select 'HH24|HH12|HH|MI|SSSSS|SSSS|SS|MS|US|FF[1-6]|A\.M\.|P\.M\.|AM|PM|Y,YYY|IYYY|IYY|IY|YYYY|YYY|YY|Y|IDDD|ID|IW|I|B\.C\.|A\.D\.|BC|AD'
+    || '|MONTH|MON|MM|DAY|DY|DDD|DD|D|WW|W|CC|J|Q|RM|TZH|TZM|TZ|OF|FM|FX|TH|TM|SP|T|Z';
 $$;
-comment on function s3_connector_private.date_formats() is 'Returns the words that date_format takes.';
+comment on function s3_connector_private.time_patterns() is 'Returns a regular expression of the patterns in templates of to_timestamp.';
+
+create or replace function s3_connector_private.refuse_date_format(of_table regclass, got text)
+returns void language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  words text[] := s3_connector_private.date_formats();
+  unquoted text := regexp_replace(got, '"[^"]*"', '', 'g');
+  nearest text;
+  fault text;
+begin
+  if got is null or got = any (words) then
+    return;
+  end if;
+  -- Words have letters of one pattern or another by chance. What is quoted is text.
+  if not lower(got) = any (lower(words::text)::text[]) and length(got) <= 100 and unquoted ~* 'YY|MM|MON|DD|DAY|HH|MI|SS|MS|US|FF[1-6]|IW|ID|WW|RM'
+    and regexp_replace(unquoted, s3_connector_private.time_patterns(), '', 'gi') !~ '[[:alpha:]%]' then
+    begin
+      perform to_timestamp(to_char(timestamptz '2026-11-29 13:14:15Z', got), got);
+      return;
+    exception when others then
+      fault := sqlerrm || '.';
+    end;
+  end if;
+  select w into nearest from unnest(words) w
+  where lower(w) = lower(got) or array(select unnest(string_to_array(lower(w), null)) order by 1) = array(select unnest(string_to_array(lower(got), null)) order by 1)
+    or s3_connector_private.name_similarity(w, got) > 0.3
+  order by s3_connector_private.name_similarity(w, got) desc limit 1;
+  perform s3_connector_private.refuse_column(of_table, 'date_format',
+    format('be %s, or a template of to_timestamp', array_to_string(words, ', ')), got,
+    coalesce(fault, 'Did you mean ' || nearest || '?', 'Example of a template: DD.MM.YYYY HH24:MI. PostgreSQL''s manual lists the patterns under "Data Type Formatting Functions".'));
+end;
+$$;
+comment on function s3_connector_private.refuse_date_format(regclass, text) is
+  'Refuses a date_format that is neither one of the words, nor a template with patterns that to_timestamp takes.';
 
 create or replace function s3_connector_private.validate_file_format()
 returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -222,6 +222,7 @@ begin
   perform s3_connector_private.validate_limits(new);
   perform s3_connector_private.validate_hive_columns(new);
   perform s3_connector_private.validate_transform(new);
+  perform s3_connector_private.validate_no_expressions(new);
   perform s3_connector_private.validate_on_import(new);
   return new;
 end;

@@ -45,12 +45,12 @@ begin
   where connector is not null;
   insert into s3_connector.preview_columns
     (connector_name, position, source_column, inferred_type, nullable, target_column, target_type, suggested_time_column, decided_by,
-      sampled_files)
+      sampled_files, expression)
   select connector, c.position, c.source_column, c.inferred_type, c.nullable, c.target_column, c.target_type, c.suggested_time_column,
-    c.decided_by, c.sampled_files
+    c.decided_by, c.sampled_files, c.expression
   from jsonb_to_recordset(columns) as c (
     position integer, source_column text, inferred_type text, nullable boolean,
-    target_column text, target_type text, suggested_time_column boolean, decided_by text, sampled_files integer
+    target_column text, target_type text, suggested_time_column boolean, decided_by text, sampled_files integer, expression text
   )
   where connector is not null;
   perform s3_connector_private.answer(request_id, jsonb_build_object('notices', notices));
@@ -122,7 +122,7 @@ begin
     missing := missing || format('grant select on %s to %I;', target, c.owner);
   end if;
   -- Rows that do not come by COPY alone go through a temporary table.
-  if (c.on_conflict <> 'fail' or by_insert) and not has_database_privilege(c.owner, current_database(), 'TEMPORARY') then
+  if (c.on_conflict <> 'fail' or by_insert or s3_connector_private.computes_columns(c)) and not has_database_privilege(c.owner, current_database(), 'TEMPORARY') then
     missing := missing || format('grant temporary on database %I to %I;', current_database(), c.owner);
   end if;
   -- An import deletes the rows that it replaces.

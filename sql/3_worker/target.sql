@@ -99,6 +99,17 @@ $$;
 comment on function s3_connector_import.is_filled_by_insert(oid, name) is
   'Returns whether a target''s rows come through a staging table and INSERT: COPY takes no table with row level security that applies to the owner, and of views only those with an INSTEAD OF trigger, whose rows it miscounts.';
 
+create or replace function s3_connector_import.has_insert_rules(schema_name text, table_name text)
+returns boolean language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+  return exists (
+    select from pg_rewrite r
+    where r.ev_class = s3_connector_import.relation_oid(schema_name, table_name) and r.ev_enabled <> 'D' and r.ev_type = '3'
+  );
+end;
+$$;
+comment on function s3_connector_import.has_insert_rules(text, text) is 'Returns whether a table has rules for INSERT, which COPY ignores.';
+
 create or replace function s3_connector_import.describe_table(schema_name text, table_name text, owner name)
 returns table (
   columns json, splittable boolean, may_leave_out boolean, may_leave_updates boolean, by_insert boolean, has_columnstore boolean

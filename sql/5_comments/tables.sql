@@ -48,7 +48,7 @@ comment on column s3_connector.connectors.start_after is 'Keys up to and includi
 comment on column s3_connector.connectors.notify is 'Whether to send each change of a file''s status to the channel s3_connector as {"connector", "key", "status"}, and that a run has ended (stop_when_caught_up). Every role that may connect to the database can listen.';
 comment on column s3_connector.connectors.on_import is 'One SQL statement that runs after a file''s rows, in their transaction and with the owner''s rights. $1 is the file''s id. An error in it fails the file, and none of its rows is kept. A dry run runs it and rolls back; undo_file does not run it.';
 comment on column s3_connector.connectors.hive_columns is 'Parts of the key, written name=value between slashes, that go into the columns of these names (or those in column_mappings). __HIVE_DEFAULT_PARTITION__ is null. A created table has them as text unless column_mappings gives a type. A key without one fails. Null: none.';
-comment on column s3_connector.connectors.transform is 'With file_format parquet: a select in DuckDB''s SQL over the relation file, whose result is imported instead of the file''s rows. It cannot read other files. Null: none.';
+comment on column s3_connector.connectors.transform is 'A select in DuckDB''s SQL over the relation file, whose result is imported instead of the file''s rows. It cannot read other files. DuckDB reads a CSV by its own rules, with all columns as text. Null: none.';
 comment on column s3_connector.connectors.event_queue_url is 'URL of an SQS queue that gets the bucket''s notifications of new objects (from S3, SNS or EventBridge). The connector is polled within seconds of a matching key. Messages are deleted, so use a queue for connectors only; several connectors may share it. Null: scheduled polling only. With a queue, scheduled polling continues as well.';
 comment on column s3_connector.connectors.late_keys is 'What happens to a "late" key, one that arrives behind the marker: report (it comes into late_files, and import_late imports it) or import.';
 comment on column s3_connector.connectors.on_overwrite is 'What happens when the object of an imported key is overwritten: ignore, report (it comes into late_files) or reimport (its rows are replaced in one transaction; needs file_id_column).';
@@ -81,7 +81,7 @@ comment on column s3_connector.file_formats.on_short_row is 'fail or fill: what 
 comment on column s3_connector.file_formats.on_long_row is 'fail or cut: what to do with a row that has too many fields. cut: the last ones are left out.';
 comment on column s3_connector.file_formats.decimal_separator is 'Between the whole digits of a number and its fraction: a dot or a comma.';
 comment on column s3_connector.file_formats.thousands_separator is 'Between groups of three digits, for example a dot, a space or an apostrophe. Null: none.';
-comment on column s3_connector.file_formats.date_format is 'How dates and times are written. server: as the database''s DateStyle says. ISO. DMY, MDY, YMD: three numbers in that order. epoch, epoch_ms, epoch_us, epoch_ns: seconds since 1970 in UTC, or parts of them; a new table has columns of times for them only where a column mapping says so.';
+comment on column s3_connector.file_formats.date_format is 'How dates and times are written. server: as the database''s DateStyle says. ISO. DMY, MDY, YMD: three numbers in that order. epoch, epoch_ms, epoch_us, epoch_ns: seconds since 1970 in UTC, or parts of them; a new table has columns of times for them only where a column mapping says so. Or a template of PostgreSQL''s to_timestamp, such as DD.MM.YYYY HH24:MI: values are what to_timestamp, or for a date to_date, returns.';
 comment on column s3_connector.file_formats.column_names is 'as_is: the names in the header. snake: lower case, with underscores, and a number for a name that occurs again.';
 comment on column s3_connector.file_formats.invalid_text is 'fail or replace: what to do with bytes that are no text in csv_encoding, and with NUL. replace: the character U+FFFD stands for each, and the worker converts the encoding as browsers do.';
 comment on column s3_connector.file_formats.zip_entries is 'Which entries of a zip are imported: a glob over their names, as pattern of connectors over keys, such as *.csv or data/**. Null: all.';
@@ -91,9 +91,11 @@ comment on column s3_connector.file_formats.owner is 'The role that inserted the
 
 comment on table s3_connector.column_mappings is 'Renames and types of file columns, per connector. Can be changed while the connector is paused.';
 comment on column s3_connector.column_mappings.connector_name is 'The connector.';
-comment on column s3_connector.column_mappings.source_column is 'The column''s name in the file.';
+comment on column s3_connector.column_mappings.id is 'The row''s own key.';
+comment on column s3_connector.column_mappings.source_column is 'The column''s name in the file. Without a header: column1, column2 ... Null: the expression needs none.';
+comment on column s3_connector.column_mappings.expression is 'One SQL expression that computes the target_column, with the rights of the connector''s owner. value is the field: as text in a CSV, otherwise with its own type. row."name" is any field of the row. A text is converted to the column''s type, as COPY converts a field. Null: the field itself.';
 comment on column s3_connector.column_mappings.target_column is 'The table''s column that it goes into. Null leaves it out.';
-comment on column s3_connector.column_mappings.data_type is 'The column''s type if the table is created. Null: the inferred one.';
+comment on column s3_connector.column_mappings.data_type is 'The column''s type if the table is created. Null: the inferred one, or that of the expression.';
 
 comment on column s3_connector.column_mappings.date_format is 'How dates and times of this column are written, as date_format of file_formats. Null: as the file format says. Of Parquet, only numbers follow it: epoch, epoch_ms, epoch_us, epoch_ns.';
 

@@ -86,7 +86,8 @@ comment on column s3_connector.preview_files.last_modified is 'When the object w
 
 comment on column s3_connector.preview_columns.connector_name is 'The connector.';
 comment on column s3_connector.preview_columns.position is 'Position of the column, from 1: those of the first file, then those that only other files of the sample have.';
-comment on column s3_connector.preview_columns.source_column is 'The column''s name in the file.';
+comment on column s3_connector.preview_columns.source_column is 'The column''s name in the file. Null: the target_column is computed from the whole row.';
+comment on column s3_connector.preview_columns.expression is 'The expression that computes the target_column, from column_mappings. Null: none.';
 comment on column s3_connector.preview_columns.inferred_type is 'The narrowest type that keeps all values of the column: those of the first file and, if the table would be made, of a sample of the other files.';
 comment on column s3_connector.preview_columns.nullable is 'Whether the column has a null in these files, or one of them lacks it.';
 comment on column s3_connector.preview_columns.target_column is 'The table''s column that it goes into. Null: left out, by column_mappings or because the table lacks it.';

@@ -51,14 +51,40 @@ async function failAtBadRow(copy: PartCopy, destination: Destination): Promise<v
     const tryRows = async (start: number, end: number, without: number[]) => {
       await trials.copy(destination, batch.copyInput(start, end, without));
     };
-    await sift(batch, tryRows, (row, error) => {
-      throw atLine(error, copy.part.unit, batch.line(row));
+    await sift(batch, tryRows, async (row, error) => {
+      const named = await nameColumn(trials, destination, batch, row, error);
+      throw atLine(named, copy.part.unit, batch.line(row));
     });
   }
 }
 
-function atLine({ code, message, hint, cause }: ConnectorError, unit: string, line: number): ConnectorError {
-  return new ConnectorError(code, `${unit} ${line}: ${message}`, { line, hint, cause });
+function atLine(error: ConnectorError, unit: string, line: number): ConnectorError {
+  const { code, message, column, hint, cause } = error;
+  // COPY's own errors have the place already.
+  if (error.line !== undefined) return error;
+  const where = column === undefined ? `${unit} ${line}` : `${unit} ${line}, column ${column}`;
+  return new ConnectorError(code, `${where}: ${message}`, { line, column, hint, cause });
+}
+
+/** Adds the computed column to the error of a row that its expression fails: an INSERT does not say which one it was. */
+async function nameColumn(
+  trials: Trials,
+  destination: Destination,
+  rows: RowSet,
+  row: number,
+  error: ConnectorError,
+): Promise<ConnectorError> {
+  if (error.line !== undefined) return error;
+  for (const { column, statement } of destination.evaluations ?? []) {
+    try {
+      await trials.evaluate(destination, rows.copyInput(row, row + 1), statement);
+    } catch (found) {
+      if (!isBadRow(found)) throw found;
+      const { code, message, hint, cause } = found;
+      return new ConnectorError(code, message, { column, hint, cause });
+    }
+  }
+  return error;
 }
 
 /**
@@ -148,7 +174,8 @@ class GoodRowsCopier {
     this.#copied = addCounts(this.#copied, await this.#trials.copy(this.#destination, input));
   }
 
-  async #refuseRow(rows: RowSet, row: number, error: ConnectorError): Promise<void> {
+  async #refuseRow(rows: RowSet, row: number, failure: ConnectorError): Promise<void> {
+    const error = await nameColumn(this.#trials, this.#destination, rows, row, failure);
     const { column = null } = error;
     await this.refuse({ line: rows.line(row), column, reason: toReason(error), raw: rows.raw(row) });
   }

@@ -10,10 +10,12 @@ export interface Destination {
   /** Whether it may leave rows out without an error: see TargetTable. */
   mayLeaveOut: boolean;
   /**
-   * Statements that move the rows of each COPY on from a staging table into the target. One is an INSERT, which counts the rows.
-   * A DELETE counts those that it takes out of the staging table before.
+   * Statements that move the rows of each COPY on from a staging table into the target. The last INSERT counts the rows there; one
+   * before fills another staging table with all rows. A DELETE counts those that it takes out of the staging table before.
    */
   onward?: string[];
+  /** For each computed column, a statement that evaluates it for the rows of a COPY. It tells which one a row fails. */
+  evaluations?: { column: string; statement: string }[];
   /** COPY reads and converts the rows, and inserts none. */
   insertsNothing?: boolean;
 }
@@ -23,9 +25,9 @@ export function targetOf(table: TargetTable, plan: CopyPlan): Destination {
   return { table: quoteTable(table), columns: filledColumns(plan), mayLeaveOut: table.mayLeaveOut };
 }
 
-/** Returns the columns that a plan fills, in the order of COPY's input. */
+/** Returns the columns that a plan fills: those of COPY's input in its order, then those that are computed. */
 export function filledColumns(plan: CopyPlan): TableColumn[] {
-  return [...plan.columns, ...plan.constants].map((column) => column.target);
+  return [...plan.columns, ...plan.constants, ...plan.computed].map((column) => column.target);
 }
 
 /** Returns a list of columns, quoted for a statement. */

@@ -1,23 +1,37 @@
-/** Copies into targets that take no COPY: through a staging table, and INSERT. */
+/** Copies by INSERT, through a staging table: into targets that take no COPY, and if PostgreSQL computes columns. */
 import { quoteTable } from '../table/table.ts';
+import { castsOf, checkComputed } from './check_computed.ts';
+import type { Destination } from './destination.ts';
 import type { CopyRows } from './part_copy.ts';
-import { CLEAR_STAGING, dropStaging, insertStaged, makeBareStaging } from './staging.ts';
+import { evaluations, insertComputed, planSource, SOURCE, type SourcePlan } from './source.ts';
+import { CLEAR_SOURCE, dropSource, makeSource } from './staging.ts';
 
 /**
- * Returns a way of copying into a target by INSERT. Each COPY goes into a staging table, and its rows go on from there in the same
- * message.
- * @param copyRows copies into the staging table
+ * Returns a way of copying by INSERT. Each COPY goes into the source, and its rows go on from there in the same message.
+ * @param copyRows copies into the source
+ * @throws ConnectorError `bad_expression`, `target_has_rules`
  */
 export function withInserts(copyRows: CopyRows): CopyRows {
   return async function copyByInserts(copy, destination) {
-    // A merge has a staging table of its own.
-    if (destination.table !== quoteTable(copy.table)) return await copyRows(copy, destination);
-    const staging = await makeBareStaging(copy);
-    const { mayLeaveOut } = destination;
-    // A scan of a temporary table returns its rows in the order of the COPY.
-    const onward = [insertStaged(copy, ''), CLEAR_STAGING];
-    const counts = await copyRows(copy, { ...staging, mayLeaveOut, onward });
-    await dropStaging(copy);
+    // The staging table of a merge takes COPY.
+    if (copy.plan.computed.length === 0 && destination.table !== quoteTable(copy.table))
+      return await copyRows(copy, destination);
+    const source = planSource(copy, castsOf(copy.plan, await checkComputed(copy)));
+    await makeSource(copy, source.plan);
+    const counts = await copyRows({ ...copy, plan: source.plan }, throughSource(source, destination));
+    await dropSource(copy);
     return counts;
+  };
+}
+
+/** Returns the source as a destination whose rows go on into another. */
+function throughSource(source: SourcePlan, { table, mayLeaveOut, onward = [] }: Destination): Destination {
+  return {
+    table: SOURCE,
+    columns: source.filled,
+    mayLeaveOut,
+    // A scan of a temporary table returns its rows in the order of the COPY.
+    onward: [insertComputed(table, source), CLEAR_SOURCE, ...onward],
+    evaluations: evaluations(source),
   };
 }

@@ -1,10 +1,12 @@
 /** "Staging": a temporary table with the target's columns, whose rows then go into the target by a statement. */
 import pg from 'pg';
 import { FIXED_PATH } from '../db/session_settings.ts';
+import type { CopyPlan } from '../formats/format.ts';
 import { asRole } from '../table/role.ts';
-import { quoteTable } from '../table/table.ts';
+import { quoteTable, type TableColumn } from '../table/table.ts';
 import { type Destination, filledColumns, quoteColumns } from './destination.ts';
 import type { PartCopy } from './part_copy.ts';
+import { SOURCE } from './source.ts';
 
 export const STAGING = 'pg_temp.s3_connector_staging';
 /** The column with the row's position in the file. No file has a column of this name by chance. */
@@ -26,14 +28,30 @@ export async function makeStaging(copy: PartCopy): Promise<Destination> {
 }
 
 /** Creates a temporary table with nothing but the columns that are filled. It needs no privilege on the target. */
-export async function makeBareStaging({ client, connector, plan }: PartCopy): Promise<Destination> {
-  const columns = filledColumns(plan);
-  const definitions = columns.map(({ name, type }) => `${pg.escapeIdentifier(name)} ${type}`);
-  definitions.push(`${ROW} bigint generated always as identity`);
-  const create = `create temp table s3_connector_staging (${definitions.join(', ')}) on commit drop`;
+async function makeBareStaging(copy: PartCopy): Promise<Destination> {
+  const columns = filledColumns(copy.plan);
+  const definitions = [...columns.map(defineColumn), `${ROW} bigint generated always as identity`];
+  await createTemporary(copy, 's3_connector_staging', definitions);
+  return { table: STAGING, columns, mayLeaveOut: false };
+}
+
+/** Creates the source: see source.ts. */
+export async function makeSource(copy: PartCopy, plan: CopyPlan): Promise<void> {
+  await createTemporary(copy, 's3_connector_source', filledColumns(plan).map(defineColumn));
+}
+
+function defineColumn({ name, type }: TableColumn): string {
+  return `${pg.escapeIdentifier(name)} ${type}`;
+}
+
+async function createTemporary(
+  { client, connector }: PartCopy,
+  name: string,
+  definitions: string[],
+): Promise<void> {
+  const create = `create temp table ${name} (${definitions.join(', ')}) on commit drop`;
   // The types' names are written for this path.
   await asRole(client, connector.owner, () => client.query(create), FIXED_PATH);
-  return { table: STAGING, columns, mayLeaveOut: false };
 }
 
 /** Returns the statement that moves the staged rows into the target. An identity that is generated always takes them too, as by COPY. */
@@ -42,9 +60,14 @@ export function insertStaged({ table, plan }: Pick<PartCopy, 'table' | 'plan'>, 
   return `insert into ${quoteTable(table)} (${list}) overriding system value select ${list} from ${STAGING} ${rest}`;
 }
 
-/** Empties the staging table for the next COPY. */
+/** Empty the staging table, and the source, for the next COPY. */
 export const CLEAR_STAGING = `truncate ${STAGING}`;
+export const CLEAR_SOURCE = `truncate ${SOURCE}`;
 
 export async function dropStaging({ client, connector }: PartCopy): Promise<void> {
   await asRole(client, connector.owner, () => client.query(`drop table ${STAGING}`));
+}
+
+export async function dropSource({ client, connector }: PartCopy): Promise<void> {
+  await asRole(client, connector.owner, () => client.query(`drop table ${SOURCE}`));
 }

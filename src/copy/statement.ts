@@ -19,6 +19,8 @@ const READ_AHEAD = 1 << 20;
 /** Statements that are sent in one message with a COPY. */
 export interface Around {
   before: string[];
+  /** With the owner's rights, instead of what moves the rows on. Then nobody counts them. */
+  within?: string[];
   after: string[];
 }
 
@@ -32,10 +34,10 @@ export async function runCopy(
   { client, connector: { owner }, signal }: CopyContext,
   destination: Destination,
   input: CopyInput,
-  { before, after }: Around = { before: [], after: [] },
+  { before, within, after }: Around = { before: [], after: [] },
 ): Promise<RowCounts> {
   const { table, columns, insertsNothing } = destination;
-  const onward = insertsNothing ? [] : (destination.onward ?? []);
+  const onward = within ?? (insertsNothing ? [] : (destination.onward ?? []));
   const where = insertsNothing ? ' where false' : '';
   const copyStatement = `copy ${table} (${quoteColumns(columns)}) from stdin with (${input.options})${where}`;
   const first = [...before, ...enterRole(owner)];
@@ -53,10 +55,13 @@ export async function runCopy(
   }
   const given = injectCountFault('given', rows.count);
   const taken = injectCountFault('taken', copy.rowCount);
-  if (onward.length === 0) return reconcile(given, taken, destination.mayLeaveOut || insertsNothing === true);
+  if (onward.length === 0 || within)
+    return reconcile(given, taken, destination.mayLeaveOut || insertsNothing === true);
   const { read } = reconcile(given, taken, false);
   const { inserted, deleted } = progress;
-  const moved = reconcile(taken - deleted, injectCountFault('merged', inserted), destination.mayLeaveOut);
+  const last = inserted.pop() ?? 0;
+  for (const staged of inserted) reconcile(taken, staged, false);
+  const moved = reconcile(taken - deleted, injectCountFault('merged', last), destination.mayLeaveOut);
   return { ...moved, read, skipped: moved.skipped + deleted };
 }
 
@@ -71,21 +76,22 @@ interface WithHandlers extends CopyStreamQuery {
 interface Progress {
   /** Whether the statements before the COPY are done. */
   roleTaken: boolean;
-  /** What an INSERT and a DELETE after the COPY report. */
-  inserted: number;
+  /** What each INSERT and a DELETE after the COPY report. */
+  inserted: number[];
   deleted: number;
 }
 
 /** Notes what the statements around the COPY report, and sends a short input as one packet. */
 function follow(copy: CopyStreamQuery, statementsBefore: number): Progress {
-  const progress = { roleTaken: false, inserted: 0, deleted: 0 };
+  const progress: Progress = { roleTaken: false, inserted: [], deleted: 0 };
   let done = 0;
   const followed = copy as WithHandlers;
   const { handleCommandComplete, handleCopyInResponse } = followed;
   followed.handleCommandComplete = (message, connection) => {
     progress.roleTaken = ++done >= statementsBefore;
     const [, command, count] = /^(INSERT 0|DELETE) (\d+)$/.exec(message.text) ?? [];
-    if (command) progress[command === 'DELETE' ? 'deleted' : 'inserted'] = Number(count);
+    if (command === 'DELETE') progress.deleted = Number(count);
+    else if (command) progress.inserted.push(Number(count));
     handleCommandComplete.call(copy, message, connection);
   };
   // A statement before the COPY returns a row.

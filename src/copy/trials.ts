@@ -33,14 +33,24 @@ export class Trials {
     await this.#copy({ ...destination, insertsNothing: true }, input, [GO_BACK, RELEASE]);
   }
 
+  /** Fails as the statement does after a COPY, and keeps nothing. */
+  async evaluate(destination: Destination, input: CopyInput, statement: string): Promise<void> {
+    await this.#copy(destination, input, [GO_BACK, RELEASE], [statement]);
+  }
+
   /** Rolls back a failed trial. Call it before any other statement; the next trial does it by itself. */
   async undoFailed(): Promise<void> {
     if (this.#failed) await this.#context.client.query(`${GO_BACK}; ${RELEASE}`);
     this.#failed = false;
   }
 
-  async #copy(destination: Destination, input: CopyInput, after: string[]): Promise<RowCounts> {
-    const around: Around = { before: [this.#failed ? GO_BACK : SET], after };
+  async #copy(
+    destination: Destination,
+    input: CopyInput,
+    after: string[],
+    within?: string[],
+  ): Promise<RowCounts> {
+    const around: Around = { before: [this.#failed ? GO_BACK : SET], ...(within && { within }), after };
     this.#failed = true;
     const counts = await runCopy(this.#context, destination, input, around);
     this.#failed = false;

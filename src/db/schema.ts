@@ -1,6 +1,6 @@
 /** The types of the tables that the program queries. */
 import type { ColumnType, Generated, Selectable } from 'kysely';
-import type { CsvOptions } from '../formats/csv/options.ts';
+import type { CsvOptions, DateFormat } from '../formats/csv/options.ts';
 
 /** A timestamptz. It is read as Date, and written as Date or text. */
 type Timestamp = ColumnType<Date, Date | string, Date | string>;
@@ -88,9 +88,12 @@ export interface FileFormatRow extends CsvOptions {
 
 export interface ColumnMappingsTable {
   connector_name: string;
-  source_column: string;
+  id: Generated<number>;
+  source_column: string | null;
   target_column: string | null;
   data_type: string | null;
+  date_format: DateFormat | null;
+  expression: string | null;
 }
 
 export interface FilesTable {

@@ -31,6 +31,7 @@ import { type RowRules, toRowBatch } from './csv/row_batch.ts';
 import { openAll, openHeader, openRows, type Rows, type RowsSource } from './csv/rows.ts';
 import type { RowsStart } from './csv/scanner.ts';
 import { describeStray, StrayQuotes } from './csv/stray_quotes.ts';
+import { transformedPart } from './csv/transformed.ts';
 import type {
   CopyInput,
   CopyPlan,
@@ -40,8 +41,10 @@ import type {
   FormatSettings,
   FormatTools,
   InferredColumn,
+  MatchedColumn,
   RowBatch,
 } from './format.ts';
+import { transformNotAllowed } from './parquet/errors.ts';
 import { TEXT, UNKNOWN } from './pg_text/text_kinds.ts';
 import type { RowBytes } from './row_bytes.ts';
 import { checkRowLimit } from './row_limit.ts';
@@ -49,6 +52,8 @@ import { checkRowLimit } from './row_limit.ts';
 export const csv: FileFormat = {
   tailBytes: 0,
   async *parts(spooled, settings, tools, signal) {
+    const { transform } = settings;
+    if (transform !== null && !tools.config.allowTransform) throw transformNotAllowed();
     const limits = limitsOf(settings);
     let position = -1;
     for await (const entry of takenEntries(openEntries(spooled, limits), settings.format.zip_entries)) {
@@ -60,7 +65,9 @@ export const csv: FileFormat = {
       const file = { spooled, limits, encoders: large ? tools.encoders : null, signal };
       const part = new CsvPart(file, entry, position, settings);
       // An empty entry has no rows, and no header to compare.
-      if (await part.readFirst()) yield part;
+      if (!(await part.readFirst())) continue;
+      if (transform === null) yield part;
+      else yield* transformedPart({ part, entry, spooled, select: transform }, settings, tools, signal);
     }
   },
 };
@@ -185,8 +192,10 @@ class CsvPart implements FilePart {
     return openRows({ ...this.#source(this.#rulesFor(plan)), ...options, strays: this.#strays });
   }
 
+  /** @param plan of the file itself */
   #rulesFor(plan: CopyPlan): NormalizeRules | null {
-    return this.#withColumns(plan.width, () => conversionsOf(plan, this.#format, this.columnNames));
+    const rules = this.#withColumns(plan.width, () => conversionsOf(plan, this.#format, this.columnNames));
+    return rules && { ...rules, copies: copiesOf(plan).map(({ position }) => position) };
   }
 
   #withColumns(columns: number, conversions: () => NormalizeRules['conversions']): NormalizeRules | null {
@@ -231,8 +240,9 @@ class CsvPart implements FilePart {
   }
 
   /** Returns the whole part in CSV format. */
-  #rawInput(plan: CopyPlan): CopyInput {
-    const { bytes, normalizer } = this.#openRows(plan);
+  #rawInput(ofFile: CopyPlan): CopyInput {
+    const { bytes, normalizer } = this.#openRows(ofFile);
+    const plan = withCopies(ofFile);
     const { newline, lineOffset } = this.#rowsStart();
     const data = this.#isWhole(plan)
       ? limitRows(bytes, this.#dialect, {
@@ -247,17 +257,19 @@ class CsvPart implements FilePart {
     return rawInput(data, this.#dialect, { newline, lineOf });
   }
 
-  async *batches(plan: CopyPlan): AsyncGenerator<RowBatch> {
+  async *batches(ofFile: CopyPlan): AsyncGenerator<RowBatch> {
+    const plan = withCopies(ofFile);
     const start = this.#rowsStart();
     const maxRowBytes = this.#maxRowBytes;
     const expectedFields = plan.width;
     const rewrite: RowRules['rewrite'] = this.#isWhole(plan)
       ? null
       : (records, lineOf) => this.#rewrite([records], plan, { newline: start.newline, lineOf });
-    const rules = { dialect: this.#dialect, newline: start.newline, maxRowBytes, expectedFields };
+    const copies = plan.width - ofFile.width;
+    const rules = { dialect: this.#dialect, newline: start.newline, maxRowBytes, expectedFields, copies };
     const options = { ...start, maxRowBytes, expectedFields, strays: this.#strays };
     let rows = 0;
-    const { bytes, normalizer } = this.#openRows(plan, { sorting: true, keeping: true });
+    const { bytes, normalizer } = this.#openRows(ofFile, { sorting: true, keeping: true });
     for await (const records of readBatches(bytes, this.#dialect, options)) {
       const inFile = normalizer?.take(records.offsets.length - 1);
       const batch = toRowBatch(inFile ? { ...records, inFile } : records, { ...rules, rewrite });
@@ -290,7 +302,7 @@ class CsvPart implements FilePart {
   }
 
   #planSections(plan: CopyPlan): SectionPlan | null {
-    return planSections(plan, {
+    return planSections(withCopies(plan), {
       dialect: this.#dialect,
       start: this.#rowsStart(),
       timeZone: this.#timeZone,
@@ -327,6 +339,19 @@ class CsvPart implements FilePart {
 /** Whether it has a null still decides about the time column. */
 function asText({ name, nullable }: FileColumn): InferredColumn {
   return { name, type: 'text', nullable, kind: TEXT, isUnknown: false, decisions: [] };
+}
+
+function copiesOf({ columns }: CopyPlan): MatchedColumn[] {
+  return columns.filter(({ asIs }) => asIs);
+}
+
+/** Returns the plan for the file's normal form, in which copies of fields follow the fields of each record. */
+function withCopies(plan: CopyPlan): CopyPlan {
+  const copies = copiesOf(plan);
+  if (copies.length === 0) return plan;
+  const placed = copies.map((column, i) => ({ ...column, position: plan.width + i }));
+  const columns = [...plan.columns.filter(({ asIs }) => !asIs), ...placed];
+  return { ...plan, columns, width: plan.width + copies.length };
 }
 
 async function close(chunks: AsyncIterable<unknown>): Promise<void> {

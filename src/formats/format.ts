@@ -31,6 +31,19 @@ export interface MatchedColumn {
   /** Position in the file, from 0. */
   position: number;
   target: TableColumn;
+  /** Whether it is the field as the file has it, which may go into another column, too. Such columns are the last ones. */
+  asIs?: boolean;
+}
+
+/** A column of the table whose values PostgreSQL computes from the rows of a staging table. */
+export interface ComputedColumn {
+  target: TableColumn;
+  /** One SQL expression over `value` and `row`. */
+  expression: string;
+  /** Whether column_mappings has the expression, and not ourselves. */
+  isOwn: boolean;
+  /** What `value` is: the field at a position, or a part of the key; null: there is no `value`. */
+  value: number | { text: string | null } | null;
 }
 
 /** Which columns of a part go into which columns of the table. */
@@ -41,6 +54,8 @@ export interface CopyPlan {
   width: number;
   /** They follow the file's columns in the COPY, in this order. */
   constants: ConstantColumn[];
+  /** They do not come by COPY. */
+  computed: ComputedColumn[];
   /** Whether the rows may be split over several COPY statements: see TargetTable. */
   splittable: boolean;
 }
@@ -132,6 +147,8 @@ export interface FilePart {
   columnNames: string[] | null;
   /** Without names: the number of fields in the first row, which may be a bad one. */
   columnCount: number;
+  /** The PostgreSQL types of its columns, with null for one that cannot be read. Absent: all are text. */
+  columnTypes?: (string | null)[] | undefined;
   /** Whether the fields that a row has too many are left out. */
   cutsLongRows?: boolean;
   /**

@@ -29,7 +29,7 @@ import { type RowRange, rowRanges, waitForFooter } from './parquet/row_ranges.ts
 import { planSorting } from './parquet/sort.ts';
 import { toTextColumn } from './parquet/spark.ts';
 import { type TextColumn, textQuery, valueText } from './parquet/text.ts';
-import { ROW_NUMBER, transformed, withEndRow } from './parquet/transform.ts';
+import { ofParquet, ROW_NUMBER, type Transform, transformed, withEndRow } from './parquet/transform.ts';
 import { isNested, postgresType } from './parquet/types.ts';
 import { asBinaryFile } from './pg_binary/frame.ts';
 import type { Pool } from './pool.ts';
@@ -48,14 +48,31 @@ export const parquet: FileFormat = {
     await file.onDisk();
     // A transform may read any part of the file first.
     await (settings.transform === null ? waitForFooter(file) : file.whole());
-    const { readers, sorters } = tools;
-    const source = { file, readers, sorters, signal };
-    // If the file is going to be sorted, the sorter also describes it: a second process would only cost memory.
-    const describers = (settings.columnstore && sorters) || readers;
-    const description = await describe({ ...source, readers: describers }, settings.transform);
-    yield new ParquetPart(source, settings, description);
+    const transform = settings.transform === null ? null : ofParquet(file.path, settings.transform);
+    yield await openPart({ name: null, file, transform }, settings, tools, signal);
   },
 };
+
+/** What DuckDB reads as one part. */
+export interface DuckdbFile {
+  /** The part's name. */
+  name: string | null;
+  file: SpooledFile;
+  transform: Transform | null;
+}
+
+/** Returns the part. With a transform, its columns and rows are the transform's. */
+export async function openPart(
+  { name, file, transform }: DuckdbFile,
+  settings: FormatSettings,
+  { readers, sorters }: FormatTools,
+  signal: AbortSignal,
+): Promise<FilePart> {
+  const source = { name, file, transform, readers, sorters, signal };
+  // If the file is going to be sorted, the sorter also describes it: a second process would only cost memory.
+  const describers = (settings.columnstore && sorters) || readers;
+  return new ParquetPart(source, settings, await describe({ ...source, readers: describers }));
+}
 
 /** DuckDB's virtual column with the row numbers of a file. */
 const FILE_ROW_NUMBER = 'file_row_number';
@@ -67,17 +84,13 @@ interface Selection {
 }
 
 /** A file, and the pools whose processes read it. */
-interface ParquetSource {
-  file: SpooledFile;
+interface ParquetSource extends DuckdbFile {
   readers: Pool<Reader>;
   sorters: Pool<Reader> | null;
   signal: AbortSignal;
 }
 
-async function describe(
-  { file, readers, signal }: ParquetSource,
-  transform: string | null,
-): Promise<FileDescription> {
+async function describe({ file, transform, readers, signal }: ParquetSource): Promise<FileDescription> {
   const reader = await readers.acquire(signal);
   try {
     const description = await reader.describe(file.path, transform);
@@ -91,7 +104,7 @@ async function describe(
 }
 
 class ParquetPart implements FilePart {
-  readonly name = null;
+  readonly name: string | null;
   readonly unit = 'row';
   readonly #source: ParquetSource;
   readonly #settings: FormatSettings;
@@ -106,11 +119,12 @@ class ParquetPart implements FilePart {
     settings: FormatSettings,
     { columns, rowGroups, hidden }: FileDescription,
   ) {
+    this.name = source.name;
     this.#source = source;
     this.#settings = settings;
     this.#columns = columns;
     this.#rowGroups = rowGroups;
-    this.#rowCount = settings.transform === null ? rowGroups.reduce((sum, { rows }) => sum + rows, 0) : null;
+    this.#rowCount = source.transform === null ? rowGroups.reduce((sum, { rows }) => sum + rows, 0) : null;
     this.#hidden = hidden;
   }
 
@@ -122,19 +136,20 @@ class ParquetPart implements FilePart {
     return this.#columns.length;
   }
 
+  get columnTypes(): (string | null)[] {
+    return this.#columns.map((column) => (column.unreadable === null ? typeOf(column) : null));
+  }
+
   async inferColumns(): Promise<InferredColumn[]> {
-    const nulls = this.#settings.transform === null ? null : await this.#findNulls();
+    const nulls = this.#source.transform === null ? null : await this.#findNulls();
     const { date_formats } = this.#settings.format;
     // As with CSV, numbers become times only where a column mapping says so.
     const own = { date_format: 'server', date_formats } as const;
-    return this.#columns.map(({ name, duckdbType, nullable, untyped }, i) => ({
-      name,
-      // Later files may have any type in an untyped column; DuckDB takes it for an integer.
-      type: epochOf({ name, duckdbType }, own)
-        ? 'timestamptz'
-        : postgresType(untyped ? duckdbType.replace('INTEGER', 'VARCHAR') : duckdbType),
-      nullable: nulls ? nulls[i] !== 'false' : nullable,
-      isUnknown: untyped && !isNested(duckdbType),
+    return this.#columns.map((column, i) => ({
+      name: column.name,
+      type: epochOf(column, own) ? 'timestamptz' : typeOf(column),
+      nullable: nulls ? nulls[i] !== 'false' : column.nullable,
+      isUnknown: column.untyped && !isNested(column.duckdbType),
       decisions: [],
     }));
   }
@@ -147,7 +162,7 @@ class ParquetPart implements FilePart {
     try {
       return await reader.look(`select ${found.join(', ')} from ${this.#from()}`, this.#confinedTo);
     } catch (error) {
-      throw explain(error, this.#settings.transform);
+      throw explain(error, this.#source.transform);
     } finally {
       readers.release(reader);
     }
@@ -248,7 +263,7 @@ class ParquetPart implements FilePart {
 
   /** The column with the rows' numbers, from 0; null if the file itself has a column of that name. */
   get #rowNumber(): string | null {
-    if (this.#settings.transform !== null) return ROW_NUMBER;
+    if (this.#source.transform !== null) return ROW_NUMBER;
     const taken = this.#columns.some((column) => column.name.toLowerCase() === FILE_ROW_NUMBER);
     return taken ? null : FILE_ROW_NUMBER;
   }
@@ -262,13 +277,13 @@ class ParquetPart implements FilePart {
   }
 
   get #confinedTo(): string | undefined {
-    return this.#settings.transform === null ? undefined : this.#source.file.path;
+    return this.#source.transform === null ? undefined : this.#source.file.path;
   }
 
   /** Returns what a query selects from: all rows, or a range of them. */
   #from(rows?: RowRange): string {
-    const { transform } = this.#settings;
-    if (transform !== null) return transformed(this.#source.file.path, transform, this.#hidden);
+    const { transform } = this.#source;
+    if (transform !== null) return transformed(transform, this.#hidden);
     const numbered = this.#rowNumber === null ? '' : `, ${FILE_ROW_NUMBER} = true`;
     const all = `read_parquet(${quoteText(this.#source.file.path)}${numbered})`;
     // DuckDB skips row groups outside of the range.
@@ -336,7 +351,7 @@ class ParquetPart implements FilePart {
     try {
       return yield* reader.read(request);
     } catch (error) {
-      throw explain(error, this.#settings.transform);
+      throw explain(error, this.#source.transform);
     }
   }
 
@@ -345,10 +360,16 @@ class ParquetPart implements FilePart {
     const [lowest, highest] = ['min', 'max'].map((end) => valueText(`${end}(${column.value})`, column));
     const query = `select ${lowest}, ${highest} from ${this.#from()}`;
     const found = await reader.look(query, this.#confinedTo).catch((error) => {
-      throw explain(error, this.#settings.transform);
+      throw explain(error, this.#source.transform);
     });
     return [found[0] ?? null, found[1] ?? null];
   }
+}
+
+/** Later files may have any type in an untyped column; DuckDB takes it for an integer. */
+/** Later files may have any type in an untyped column; DuckDB takes it for an integer. */
+function typeOf({ duckdbType, untyped }: ReaderColumn): string {
+  return postgresType(untyped ? duckdbType.replace('INTEGER', 'VARCHAR') : duckdbType);
 }
 
 function toInput({ type }: ReadRequest, rows: RowBytes): CopyInput {

@@ -1,6 +1,7 @@
 /** The steps of `check` about the target table and its grants. */
 import { sql } from 'kysely';
 import type pg from 'pg';
+import { checkComputed } from '../copy/check_computed.ts';
 import { chooseKey } from '../copy/conflicts.ts';
 import { ConnectorError } from '../errors.ts';
 import type { SourceObject } from '../sources/source.ts';
@@ -124,9 +125,11 @@ async function comparePart(
   const target = await planTarget(client, request, found, first);
   if (!target.table)
     return { message: `${describeTarget(found).message}; ${sample.key} has no rows yet`, columns: [] };
-  const plan = matchColumns(part, target.table, { ...request, file: { id: 0, key: sample.key } });
+  const file = { id: 0, key: sample.key };
+  const plan = matchColumns(part, target.table, { ...request, file });
+  await checkComputed({ client, connector, table: target.table, part, plan, file });
   if (connector.on_conflict !== 'fail') await chooseKey({ client, table: target.table, plan, connector });
-  const filled = plan.columns.map((column) => column.target.name);
+  const filled = [...plan.columns, ...plan.computed].map((column) => column.target.name);
   const constants = plan.constants.map((column) => column.target.name);
   if (!found.table) {
     return {

@@ -1,15 +1,18 @@
 /** Answers `call s3_connector.preview(name)`: the columns of the first file, and where an import would put them. */
 import type pg from 'pg';
+import { checkComputed } from '../copy/check_computed.ts';
+import type { ColumnMapping } from '../db/schema.ts';
 import { ConnectorError, describeError } from '../errors.ts';
 import type { FileColumn } from '../formats/format.ts';
 import type { Listing } from '../list.ts';
 import { type InferredTable, noticeOfSample } from '../sample/infer_table.ts';
 import type { SourceObject } from '../sources/source.ts';
+import { withExpression } from '../table/computed.ts';
 import { keyColumns } from '../table/key_columns.ts';
 import { matchColumns } from '../table/match.ts';
 import { columnsOfNames, mergeColumns } from '../table/merge_columns.ts';
 import { refuseTarget } from '../table/refusal.ts';
-import type { TableColumn } from '../table/table.ts';
+import type { TableColumn, TargetTable } from '../table/table.ts';
 import { suggestTimeColumn } from '../table/time_column.ts';
 import type { WorkerContext } from '../task.ts';
 import type { Request } from './request.ts';
@@ -19,7 +22,8 @@ import { findTarget, planTarget } from './target.ts';
 /** A row of `preview_columns`. */
 export interface PreviewColumn {
   position: number;
-  source_column: string;
+  /** Null: the target is computed from the whole row. */
+  source_column: string | null;
   inferred_type: string;
   nullable: boolean;
   target_column: string | null;
@@ -27,6 +31,7 @@ export interface PreviewColumn {
   suggested_time_column: boolean;
   decided_by: string | null;
   sampled_files: number;
+  expression: string | null;
 }
 
 export interface Notice {
@@ -152,34 +157,64 @@ async function fillTargets(
       file: { id: 0, key },
     });
   // First without failing, to show the columns that match; then by the connector's setting, which may fail.
-  const { columns, constants } = match('ignore');
+  const { columns, constants, computed } = match('ignore');
   for (const { position, target } of columns) targets.set(position, target);
-  for (const [i, { name }] of keyColumns(connector).entries()) {
-    const constant = constants.find(({ source }) => source === name);
-    if (constant) targets.set(all.length + i, constant.target);
+  for (const { value, target } of computed) if (typeof value === 'number') targets.set(value, target);
+  const ofKey = keyColumns(connector);
+  for (const [i, { name }] of ofKey.entries()) {
+    const target =
+      constants.find(({ source }) => source === name)?.target ?? findTargetOf(name, mappings, table);
+    if (target) targets.set(all.length + i, target);
   }
+  for (const [i, { target }] of computed.filter(({ value }) => value === null).entries())
+    targets.set(all.length + ofKey.length + i, target);
   match(connector.on_unknown_column);
+  const { part } = first;
+  const plan = matchColumns(part, table, { connector, mappings, file: { id: 0, key } });
+  await checkComputed({ client, connector, table, part, plan, file: { key } });
   refuseTarget(refusal);
 }
 
+/** Returns the column that a mapping names for a part of the key. */
+function findTargetOf(
+  source: string,
+  mappings: ColumnMapping[],
+  { columns }: TargetTable,
+): TableColumn | undefined {
+  const mapping = mappings.find(({ source_column }) => source_column === source);
+  return columns.find(({ name }) => name === mapping?.target_column);
+}
+
 function describeColumns(
-  { connector }: Request,
+  { connector, mappings }: Request,
   { all, sampled }: Columns,
   targets: Targets,
 ): PreviewColumn[] {
-  const ofKey = keyColumns(connector).map((column) => ({ ...column, decidedBy: null }));
-  const columns = [...all, ...ofKey].map((column, position): PreviewColumn => {
+  const own = withExpression(mappings);
+  const ofRow = own.filter(({ source_column }) => source_column === null);
+  const inferred = [
+    ...all,
+    ...keyColumns(connector).map((column) => ({ ...column, decidedBy: null })),
+    ...ofRow.map(({ data_type }) => ({ name: null, type: data_type, nullable: true, decidedBy: null })),
+  ];
+  const columns = inferred.map((column, position): PreviewColumn => {
     const target = targets.get(position);
+    const mapping =
+      column.name === null
+        ? ofRow[position - inferred.length + ofRow.length]
+        : own.find(({ source_column }) => source_column === column.name);
     return {
       position: position + 1,
       source_column: column.name,
-      inferred_type: column.type,
+      // An expression over the whole row has no type of its own in the file.
+      inferred_type: column.type ?? target?.type ?? 'text',
       nullable: column.nullable,
       target_column: target?.name ?? null,
       target_type: target?.type ?? null,
       suggested_time_column: false,
       decided_by: column.decidedBy,
       sampled_files: sampled,
+      expression: mapping?.expression ?? null,
     };
   });
   const time = timeColumn(columns, connector.time_column);
@@ -190,7 +225,7 @@ function describeColumns(
 function timeColumn(columns: PreviewColumn[], named: string | null): PreviewColumn | undefined {
   const candidates = columns.map((column) => ({
     column,
-    name: column.target_column ?? column.source_column,
+    name: column.target_column ?? column.source_column ?? '',
     type: column.target_type ?? column.inferred_type,
     nullable: column.nullable,
   }));

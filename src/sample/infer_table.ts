@@ -70,11 +70,13 @@ export async function inferTable(
   const start = await describePart(key, part);
   const rules: MergeRules = {
     byName: part.columnNames !== null && connector.match_columns_by === 'name',
-    mapped: mappings.map(({ source_column }) => source_column),
+    mapped: mappings.flatMap(({ source_column }) => source_column ?? []),
   };
   const entries = await otherEntries(worker, first, part);
   const keys = await listSpread(worker.sources.open(connector), connector, first.signal);
-  const objects = spreadOver(keys, key, { count: SAMPLE_FILES - 1, maxFileBytes: connector.max_file_bytes });
+  // A transform reads whole files.
+  const maxFileBytes = connector.transform === null ? connector.max_file_bytes : LEAST_BYTES;
+  const objects = spreadOver(keys, key, { count: SAMPLE_FILES - 1, maxFileBytes });
   const files = await readSample(worker, first, objects, (parts) => refuseStrangers(start, parts, rules));
   const parts = [start, ...entries, ...files.flatMap((file) => ('parts' in file ? file.parts : []))];
   if (!parts.some(({ hasTypes }) => hasTypes)) return null;
@@ -117,7 +119,8 @@ async function otherEntries(
   { connector, key, file, signal }: FirstFile,
   part: FilePart,
 ): Promise<DescribedPart[]> {
-  if (part.name === null) return [];
+  // A transformed part is a file of its own in the spool, which another look at the archive would replace.
+  if (part.name === null || connector.transform !== null) return [];
   const found: DescribedPart[] = [];
   try {
     for await (const other of partsOf(worker, connector, file, signal))

@@ -80,14 +80,23 @@ function columnsOfKey(settings: CreateSettings, fileColumns: FileColumn[]): File
   return keyColumns(settings).filter(({ name }) => !fileColumns.some((column) => column.name === name));
 }
 
+/** Returns the columns of the table: those of the file and its key, and those that are computed from no single one of them. */
 function mapColumns(columns: FileColumn[], mappings: ColumnMapping[]): FileColumn[] {
   const bySource = new Map(mappings.map((mapping) => [mapping.source_column, mapping]));
-  return columns.flatMap((column): FileColumn[] => {
+  const mapped = columns.flatMap((column): FileColumn[] => {
     const mapping = bySource.get(column.name);
     if (!mapping) return [column];
     if (mapping.target_column === null) return [];
-    return [{ ...column, name: mapping.target_column, type: mapping.data_type ?? column.type }];
+    const nullable = column.nullable || mapping.expression !== null;
+    return [{ name: mapping.target_column, type: mapping.data_type ?? column.type, nullable }];
   });
+  const free = mappings.filter(({ source_column }) => source_column === null);
+  return [
+    ...mapped,
+    ...free.map(({ target_column, data_type }) => {
+      return { name: target_column!, type: data_type ?? 'text', nullable: true };
+    }),
+  ];
 }
 
 function chooseTimeColumn(settings: CreateSettings, columns: FileColumn[]): FileColumn | undefined {

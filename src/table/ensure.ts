@@ -2,9 +2,13 @@
 import pg from 'pg';
 import type { Attempt } from '../attempt.ts';
 import { inSavepoint } from '../db/savepoint.ts';
+import type { ColumnMapping } from '../db/schema.ts';
 import { ConnectorError } from '../errors.ts';
+import { isDateWord } from '../formats/csv/options.ts';
 import type { FileColumn, FilePart } from '../formats/format.ts';
+import { typeOfTemplate, withExpression } from './computed.ts';
 import { type CreatedTable, createTable } from './create.ts';
+import { describeExpressions, fieldsOf, sourceNames } from './expressions.ts';
 import { describeTable, quoteTable, type TableName } from './table.ts';
 
 /** Returns the columns of the table that a part would make, with a notice for its connector; null: the part cannot make one. */
@@ -15,7 +19,7 @@ export type InferColumns = (
 /**
  * Makes the table from its first file and a sample of the others. Of files that run at the same time one makes it, and the others wait for it.
  * @returns nothing if the part has neither rows nor types; no notice if another import has made the table
- * @throws ConnectorError `table_missing`, `not_csv`; the errors of `createTable`
+ * @throws ConnectorError `table_missing`, `not_csv`, `bad_expression`; the errors of `createTable`
  */
 export async function ensureTable(
   client: pg.ClientBase,
@@ -36,9 +40,10 @@ export async function ensureTable(
   await part.refuseImplausible?.();
   const inferred = await infer(part);
   if (inferred === null) return {};
+  const typed = await withTypes(client, connector, part, mappings);
   try {
     const { table, notice } = await inSavepoint(client, () =>
-      createTable(client, name, connector, inferred.columns, mappings),
+      createTable(client, name, connector, inferred.columns, typed),
     );
     return { table, notice: [notice, inferred.notice].filter(Boolean).join('; ') || null };
   } catch (error) {
@@ -47,6 +52,39 @@ export async function ensureTable(
     if (made === null) throw error;
     return { table: made };
   }
+}
+
+/** Returns the mappings with the types of the values that PostgreSQL will compute, where they have none. */
+async function withTypes(
+  client: pg.ClientBase,
+  connector: Attempt['connector'],
+  part: FilePart,
+  mappings: ColumnMapping[],
+): Promise<ColumnMapping[]> {
+  const untyped = withExpression(mappings).filter(({ data_type }) => data_type === null);
+  const names = sourceNames(part);
+  const expressions = untyped.map(({ source_column, target_column, expression }) => {
+    const at = names.indexOf(source_column ?? '');
+    const value = source_column === null ? null : at < 0 ? { text: null } : at;
+    return { column: target_column, expression, value };
+  });
+  const fields = fieldsOf(part, connector, null);
+  const options = { fields, readsRow: connector.format.reads_row };
+  const found = await describeExpressions(client, connector, expressions, options);
+  const types = new Map<ColumnMapping, string>();
+  for (const [i, { oid, modifier }] of found.entries()) {
+    const { rows } = await client.query<{ type: string }>('select format_type($1, $2) as type', [
+      oid,
+      modifier,
+    ]);
+    types.set(untyped[i]!, rows[0]!.type);
+  }
+  return mappings.map((mapping) => {
+    const { date_format, target_column } = mapping;
+    const isTemplate = date_format !== null && target_column !== null && !isDateWord(date_format);
+    const type = types.get(mapping) ?? (isTemplate ? typeOfTemplate(date_format) : null);
+    return { ...mapping, data_type: mapping.data_type ?? type };
+  });
 }
 
 /** SQLSTATEs of `create table` if another transaction has made it: before the statement, or during it. */

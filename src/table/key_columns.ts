@@ -34,8 +34,11 @@ export function keyConstants(
   });
 }
 
-/** Returns the URL-decoded value of a key's part; null for Hive's null. */
-function keyValue(key: string, name: string): string | null {
+/**
+ * Returns the URL-decoded value of a key's part; null for Hive's null.
+ * @throws ConnectorError `hive_part_missing`, `hive_part_repeated`, `bad_hive_value`
+ */
+export function keyValue(key: string, name: string): string | null {
   // The last part is the file's own name.
   const parts = key.split('/').slice(0, -1);
   const values = parts.flatMap((part) => {

@@ -2,7 +2,16 @@
 import type { ColumnMapping, Connector, File } from '../db/schema.ts';
 import { ConnectorError } from '../errors.ts';
 import type { ConstantColumn } from '../formats/constants.ts';
-import type { CopyPlan, FilePart, MatchedColumn } from '../formats/format.ts';
+import type { CsvOptions } from '../formats/csv/options.ts';
+import type { ComputedColumn, CopyPlan, FilePart, MatchedColumn } from '../formats/format.ts';
+import {
+  computedByPosition,
+  computedFromField,
+  computedFromKey,
+  computedFromRow,
+  withExpression,
+} from './computed.ts';
+import { sourceNames } from './expressions.ts';
 import { keyConstants } from './key_columns.ts';
 import { findNamed, shortenNames, truncateName } from './names.ts';
 import { showBeside, showName, showNames } from './show_name.ts';
@@ -15,15 +24,15 @@ export type MatchSettings = Pick<
 
 /** The file that a part is of, with the settings of its connector: an attempt has them. */
 export interface MatchSource {
-  connector: MatchSettings;
+  connector: MatchSettings & { format: Pick<CsvOptions, 'date_format' | 'date_formats'> };
   mappings: ColumnMapping[];
   file: Pick<File, 'id' | 'key'>;
 }
 
-type MatchedPart = Pick<FilePart, 'columnNames' | 'columnCount' | 'cutsLongRows'>;
+type MatchedPart = Pick<FilePart, 'columnNames' | 'columnCount' | 'columnTypes' | 'cutsLongRows'>;
 
 /**
- * Returns which column of the file goes into which column of the table, and the constants that fill other columns.
+ * Returns which column of the file goes into which column of the table, and the constants and expressions that fill other columns.
  * @throws ConnectorError `unknown_column`, `no_column_matches`, `duplicate_column`, `column_not_writable`,
  *   `no_file_id_column`, and the errors of `keyConstants`
  */
@@ -32,19 +41,45 @@ export function matchColumns(
   table: TargetTable,
   { connector: settings, mappings, file }: MatchSource,
 ): CopyPlan {
-  const constants = [
+  const fixed = [
     ...keyConstants(file.key, table, settings, mappings),
     ...fileIdConstant(table, settings.file_id_column, file.id),
   ];
-  checkConstants(constants);
-  const open = table.columns.filter((column) => !constants.some(({ target }) => target === column));
+  checkConstants(fixed);
+  const ofRow = computedFromRow(table, mappings);
+  const ofKey = computedFromKey(fixed, mappings);
+  const constants = fixed.filter(({ target }) => !ofKey.some((column) => column.target === target));
+  const isOpen = (column: TableColumn) => !fixed.some(({ target }) => target === column);
+  const open = table.columns.filter(isOpen);
   const rest = { ...table, columns: open };
-  const width = widthOf(part, rest, settings);
-  const columns =
-    part.columnNames !== null && settings.match_columns_by === 'name'
-      ? matchByName(part.columnNames, rest, settings, mappings, constants)
-      : matchByPosition(width, rest, settings);
-  if (columns.length === 0) {
+  const byName = part.columnNames !== null && settings.match_columns_by === 'name';
+  const unplaced = { ...rest, columns: open.filter((column) => !isComputed(column, ofRow)) };
+  const width = widthOf(part, byName ? rest : unplaced, settings);
+  const matched = byName
+    ? matchByName(part.columnNames!, rest, settings, mappings, fixed)
+    : matchByPosition(width, unplaced, settings);
+  const names = sourceNames(part, width);
+  const by = {
+    names,
+    mappings: withExpression(mappings),
+    format: settings.format,
+    columnTypes: part.columnTypes,
+  };
+  const ofFields = byName ? [] : computedByPosition(names, rest, mappings);
+  const placed = matched.filter(
+    ({ position, target }) =>
+      !ofFields.some((column) => column.value === position || column.target === target),
+  );
+  ofFields.push(...placed.flatMap((column) => computedFromField(column, by) ?? []));
+  const computed = [...ofFields, ...ofKey, ...ofRow];
+  checkComputed(
+    computed,
+    placed,
+    fixed.map(({ target }) => target),
+    names,
+  );
+  const columns = placed.filter(({ target }) => !isComputed(target, computed));
+  if (columns.length + computed.length === 0) {
     throw new ConnectorError(
       'no_column_matches',
       `none of the file's columns is a column of ${quoteTable(table)}`,
@@ -53,7 +88,33 @@ export function matchColumns(
       },
     );
   }
-  return { columns, width, constants, splittable: table.splittable };
+  return { columns, width, constants, computed, splittable: table.splittable };
+}
+
+function isComputed(column: TableColumn, computed: ComputedColumn[]): boolean {
+  return computed.some(({ target }) => target === column);
+}
+
+/** Refuses an expression for a column that is filled otherwise, too. */
+function checkComputed(
+  computed: ComputedColumn[],
+  placed: MatchedColumn[],
+  fixed: TableColumn[],
+  names: string[],
+): void {
+  for (const [i, { target, value }] of computed.entries()) {
+    const field = placed.find((column) => column.target === target && column.position !== value);
+    const twice = field || computed.slice(0, i).some((earlier) => earlier.target === target);
+    if (!twice && (value !== null || !fixed.includes(target))) continue;
+    const what = field ? `the file's column ${showName(names[field.position]!)}` : 'another value';
+    throw new ConnectorError(
+      'duplicate_column',
+      `${what} and an expression of column_mappings both go into column ${showName(target.name)}`,
+      {
+        hint: "Leave the file's column out with a row in column_mappings whose target_column is null, or delete the expression.",
+      },
+    );
+  }
 }
 
 /**

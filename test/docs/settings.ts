@@ -75,8 +75,27 @@ export const SETTINGS: Record<string, Setting> = {
   },
 
   'docs/connectors.md': {
-    prepare: prepareBucket,
-    expect: [],
+    async prepare(world) {
+      await prepareBucket(world);
+      put(world, 'orders/1.csv', 'id,first,last,price,ordered\n1,Ada,Lovelace, $1.50,31.12.2026 23:59\n');
+    },
+    // What connectors of an earlier block have imported.
+    expect: [
+      [
+        "values ('totals'",
+        async (_, { db }) =>
+          assert.deepEqual(await db.query('select id, price, customer, ordered::text from orders'), [
+            { id: 1, price: '1.50', customer: 'Ada Lovelace', ordered: '2026-12-31 23:59:00+00' },
+          ]),
+      ],
+      [
+        'create table prices',
+        async (_, { db }) =>
+          assert.deepEqual(await db.query('select * from order_totals'), [
+            { last: 'Lovelace', total: '1.50' },
+          ]),
+      ],
+    ],
   },
 
   'docs/errors.md': {

@@ -133,7 +133,13 @@ test('a small entry of a large archive is not given to a thread, which would rea
   }, 1);
   const tools = { config: { encodeCsvFromBytes: 100_000, allowTransform: false }, encoders };
   const target = { name: 'n', baseType: 'bigint', type: 'bigint' };
-  const plan = { columns: [{ position: 0, target }], width: 1, constants: [], splittable: true };
+  const plan = {
+    columns: [{ position: 0, target }],
+    width: 1,
+    constants: [],
+    computed: [],
+    splittable: true,
+  };
   const asked: string[] = [];
   for await (const part of csv.parts(file, SETTINGS, tools as never, AbortSignal.timeout(60_000))) {
     try {
@@ -170,6 +176,7 @@ const SETTINGS: FormatSettings = {
     zip_entries: null,
     infer_types: 'sample',
     date_formats: {},
+    reads_row: false,
   },
   match_columns_by: 'name',
   time_zone: 'UTC',

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { Reader } from '../../src/formats/parquet/reader_process.ts';
-import { ROW_NUMBER, transformed, withEndRow } from '../../src/formats/parquet/transform.ts';
+import { ofParquet, ROW_NUMBER, transformed, withEndRow } from '../../src/formats/parquet/transform.ts';
 import { parquetOf } from '../support/parquet.ts';
 import { openWorld } from '../support/world.ts';
 import { CHUNK, chunksOf, FILE, listAt, withFooter } from './footer.ts';
@@ -235,7 +235,7 @@ test('a sorted transform ends with its last row', async () => {
   await writeFile(path, await parquetOf('select (i * 7919) % 50000 as id from range(50000) r(i)'));
   const reader = new Reader(world.spoolDir, { memory: '192MB', threads: 1, stallMs: 60_000 });
   const ids = async (count: number | null, end: string) => {
-    const rows = transformed(path, 'select id from file', []);
+    const rows = transformed(ofParquet(path, 'select id from file'), []);
     const pieces = await Array.fromAsync(
       reader.read({
         type: 'read',

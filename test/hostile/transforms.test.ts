@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { Reader } from '../../src/formats/parquet/reader_process.ts';
+import { ofParquet } from '../../src/formats/parquet/transform.ts';
 import { FUNCTIONS, TABLE_FUNCTIONS } from '../../src/formats/parquet/transform_functions.ts';
 import { parquetOf } from '../support/parquet.ts';
 import { openWorld } from '../support/world.ts';
@@ -110,11 +111,14 @@ const REFUSED: Record<string, string[]> = {
 test('what runs text as SQL, reads files, or shows settings is refused, wherever it is', async () => {
   for (const [reason, transforms] of Object.entries(REFUSED)) {
     for (const transform of transforms) {
-      await assert.rejects(reader.describe(path, transform), (error: Error & { code: string }) => {
-        assert.equal(error.code, 'transform_failed', transform);
-        assert.ok(error.message.includes(reason), `${transform}: ${error.message}`);
-        return true;
-      });
+      await assert.rejects(
+        reader.describe(path, ofParquet(path, transform)),
+        (error: Error & { code: string }) => {
+          assert.equal(error.code, 'transform_failed', transform);
+          assert.ok(error.message.includes(reason), `${transform}: ${error.message}`);
+          return true;
+        },
+      );
     }
   }
 });
@@ -152,7 +156,7 @@ test('what computes rows from the file is allowed', async () => {
     'select * from file positional join (values (1, 2)) v(x, y)',
   ];
   for (const transform of allowed) {
-    await reader.describe(path, transform).catch((error: Error) => {
+    await reader.describe(path, ofParquet(path, transform)).catch((error: Error) => {
       assert.fail(`${transform}: ${error.message}`);
     });
   }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Reader } from '../../src/formats/parquet/reader_process.ts';
+import { ofParquet } from '../../src/formats/parquet/transform.ts';
 import { parquetOf } from '../support/parquet.ts';
 import { writeParquet } from '../support/parquet_writer.ts';
 import { openWorld } from '../support/world.ts';
@@ -162,7 +163,7 @@ test('a transform can read its own file and nothing else of the machine', async 
   // A reader that has described another file before, as a worker's has.
   await reader.describe(other, null);
   assert.deepEqual(
-    (await reader.describe(own, 'from file')).columns.map(({ name }) => name),
+    (await reader.describe(own, ofParquet(own, 'from file'))).columns.map(({ name }) => name),
     ['v'],
   );
   const refused = [
@@ -190,7 +191,11 @@ test('a transform can read its own file and nothing else of the machine', async 
     'select 1; set threads = 9',
   ];
   for (const transform of refused) {
-    await assert.rejects(reader.describe(own, transform), { code: 'transform_failed' }, transform);
+    await assert.rejects(
+      reader.describe(own, ofParquet(own, transform)),
+      { code: 'transform_failed' },
+      transform,
+    );
   }
   assert.deepEqual(
     (await reader.describe(other, null)).columns.map(({ name }) => name),

@@ -133,7 +133,7 @@ const REFUSALS: [columns: string, values: string, message: RegExp][] = [
     "'x', 'csv', '.'",
     /thousands_separator must be one character other than decimal_separator/,
   ],
-  ['name, kind, date_format', "'x', 'csv', 'dd.mm.yyyy'", /date_format must be server, ISO, DMY/],
+  ['name, kind, date_format', "'x', 'csv', 'd.m.y'", /date_format must be server, ISO, DMY/],
   ['name, kind, column_names', "'x', 'csv', 'camel'", /column_names must be as_is or snake/],
   ['name, kind, invalid_text', "'x', 'csv', 'drop'", /invalid_text must be fail or replace/],
   ['name, kind, infer_types', "'x', 'csv', 'first'", /infer_types must be sample or text/],

@@ -22,6 +22,8 @@ export interface RowRules {
   maxRowBytes: number;
   /** Fields of a record that is not ragged. */
   expectedFields: number;
+  /** How many of them are copies of others: the file does not have them, and short records neither. */
+  copies: number;
   /** Rewrites whole records for COPY; null if COPY gets them unchanged. */
   rewrite: ((records: Buffer, lineOf: (line: number) => number) => RowBytes) | null;
 }
@@ -183,7 +185,9 @@ function reasonOfNul(batch: RecordBatch, record: number, rules: RowRules): strin
 }
 
 function reasonOfRagged(batch: RecordBatch, record: number, rules: RowRules, fields: number): string {
-  return raggedRow(lineOf(batch, record), rules.expectedFields, fields).message;
+  const { expectedFields: expected, copies } = rules;
+  const inFile = fields > expected ? fields - copies : fields;
+  return raggedRow(lineOf(batch, record), expected - copies, inFile).message;
 }
 
 function refuseEndMarker(batch: RecordBatch, { newline }: RowRules): void {

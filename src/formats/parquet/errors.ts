@@ -2,6 +2,7 @@
 import { ConnectorError } from '../../errors.ts';
 import type { ReaderColumn } from './protocol.ts';
 import { RAISED, readRaised } from './text.ts';
+import type { Transform } from './transform.ts';
 
 /** How DuckDB, C++ and V8 begin to say that there is no memory. A reader that said so is not used again. */
 export const OUT_OF_MEMORY = /^(Out of Memory|std::bad_alloc|Array buffer allocation failed)/;
@@ -24,14 +25,14 @@ export function nulInName(name: string): ConnectorError {
 }
 
 /** Returns a clear error for one that DuckDB, or our own SQL in it, raised; other errors are unchanged. */
-export function explain(error: unknown, transform: string | null): unknown {
+export function explain(error: unknown, transform: Transform | null): unknown {
   if (!(error instanceof ConnectorError)) return error;
   if (error.code === 'transform_failed') return transformFailed(error);
   if (error.code !== 'reader_failed') return error;
   const raised = error.message.indexOf(RAISED);
   if (raised !== -1) return raisedError(error.message.slice(raised + RAISED.length));
   if (OUT_OF_MEMORY.test(error.message)) return outOfMemory(error);
-  if (transform !== null) return transformFailed(error);
+  if (transform !== null) return badCsvLine(error) ?? transformFailed(error);
   return new ConnectorError('bad_parquet', `the file cannot be read as Parquet: ${reasonOf(error)}`, {
     cause: error,
   });
@@ -46,6 +47,21 @@ export function transformNotAllowed(): ConnectorError {
 function transformFailed(cause: ConnectorError): ConnectorError {
   return new ConnectorError('transform_failed', `the transform cannot be run: ${reasonOf(cause)}`, {
     hint: 'The transform must be one DuckDB select that reads only the relation "file", and calls only functions that compute values. Pause the connector, fix its transform, and test it with dry_run_file.',
+    cause,
+  });
+}
+
+/** `CSV Error on Line: 3`, with the reason a few lines below, before what could be set to read it. */
+const CSV_ERROR = /CSV Error on Line: (\d+)[^\n]*\n([\s\S]*?)\n\s*Possible/;
+
+/** Returns the error for a line of a CSV that DuckDB cannot read; null if it is another error. */
+function badCsvLine(cause: ConnectorError): ConnectorError | null {
+  const [, line, lines] = CSV_ERROR.exec(cause.message) ?? [];
+  if (lines === undefined) return null;
+  const reason = lines.trim().split('\n').at(-1)!.slice(0, MAX_REASON);
+  return new ConnectorError('bad_row', `line ${line}: DuckDB reads the file for the transform: ${reason}`, {
+    line: Number(line),
+    hint: "Fix the file, or the options of its file format. DuckDB's CSV is stricter than COPY's, and a line that it cannot read fails the file.",
     cause,
   });
 }

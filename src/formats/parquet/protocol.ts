@@ -1,11 +1,12 @@
 /** The messages between the worker and a reader process. */
 import type { BinaryPlan } from './binary/kinds.ts';
+import type { Transform } from './transform.ts';
 
 export type ReaderRequest = {
   /** The only file that the request may read, set if it contains a user's SQL. Default: any below the spool directory. */
   confinedTo?: string | undefined;
 } & (
-  | { type: 'describe'; path: string; transform: string | null }
+  | { type: 'describe'; path: string; transform: Transform | null }
   /** A query with one BLOB column, whose values are written one after the other. */
   | {
       type: 'read';

@@ -20,7 +20,7 @@ import { quoteText } from './quote.ts';
 import { readWithinExtent } from './read_log.ts';
 import { BrokenStream, streamRows } from './row_stream.ts';
 import { withOrder } from './sort.ts';
-import { parseQuery, transformed } from './transform.ts';
+import { parseQuery, type Transform, transformed } from './transform.ts';
 import { refusal } from './transform_check.ts';
 
 /** How many bytes are gathered before they are written. */
@@ -122,6 +122,7 @@ async function readAll(request: RequestOf<'read' | 'read_binary'>, output: Outpu
 }
 
 async function describe({ path, transform }: RequestOf<'describe'>): Promise<Outcome> {
+  if (transform?.isParquet === false) return await describeTransform(transform, []).catch(refused);
   const name = quoteText(path);
   const leaves = await listLeaves(connection, name);
   const columns = await describeColumns(connection, name, leaves);
@@ -130,14 +131,16 @@ async function describe({ path, transform }: RequestOf<'describe'>): Promise<Out
     return { type: 'described', file: { columns, hidden: [], rowGroups } };
   }
   const hidden = columns.filter(({ unreadable }) => unreadable !== null).map((column) => column.name);
-  return await describeTransform(transformed(path, transform, hidden), transform, hidden).catch(refused);
+  return await describeTransform(transform, hidden).catch(refused);
 }
 
-async function describeTransform(source: string, transform: string, hidden: string[]): Promise<Outcome> {
+async function describeTransform(transform: Transform, hidden: string[]): Promise<Outcome> {
   const [parsed] = await look(parseQuery(transform));
   const reason = refusal(parsed!);
   if (reason !== null) return { type: 'transform_refused', message: reason };
-  const described = await connection.runAndReadAll(`describe select * from ${source}`);
+  const described = await connection.runAndReadAll(
+    `describe select * from ${transformed(transform, hidden)}`,
+  );
   // The last column is the row's number.
   const columns = described.getRows().slice(0, -1);
   return {

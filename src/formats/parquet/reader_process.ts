@@ -23,6 +23,7 @@ import {
 } from './protocol.ts';
 import { StallTimer } from './stall_timer.ts';
 import { RAISED } from './text.ts';
+import type { Transform } from './transform.ts';
 
 const READER = fileURLToPath(
   import.meta.resolve(`./reader${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`),
@@ -102,7 +103,7 @@ export class Reader implements PoolMember {
    * Returns the columns of a file, or of its transform.
    * @throws ConnectorError `reader_failed`, `transform_failed`, `reader_crashed`, `reader_stalled`
    */
-  async describe(path: string, transform: string | null): Promise<FileDescription> {
+  async describe(path: string, transform: Transform | null): Promise<FileDescription> {
     const confinedTo = transform === null ? undefined : path;
     const answer = await this.#stallTimer.during(
       this.#ask({ type: 'describe', path, transform, confinedTo }),

@@ -1,6 +1,20 @@
 /** A "transform": the connector's own DuckDB select over the file, with row numbers added. */
 import { quoteName, quoteText } from './quote.ts';
 
+export interface Transform {
+  /** The connector's own text. */
+  select: string;
+  /** The table function that reads the file. */
+  file: string;
+  /** Whether the file is Parquet, which has a footer to describe it. */
+  isParquet: boolean;
+}
+
+/** Returns the transform of a Parquet file. */
+export function ofParquet(path: string, select: string): Transform {
+  return { select, file: `read_parquet(${quoteText(path)})`, isParquet: true };
+}
+
 /** The column with the row numbers; the name must not collide with a user's column. */
 export const ROW_NUMBER = '"s3_connector row"';
 
@@ -9,12 +23,12 @@ export const ROW_NUMBER = '"s3_connector row"';
  * transform_check.ts.
  * @param hidden columns that cannot be read without loss
  */
-export function transformed(path: string, transform: string, hidden: string[]): string {
+export function transformed({ file, select }: Transform, hidden: string[]): string {
   const exclude = hidden.length > 0 ? ` exclude (${hidden.map(quoteName).join(', ')})` : '';
-  const file = `file as (select *${exclude} from read_parquet(${quoteText(path)}))`;
   // On its own lines, because it may end with a comment. A final semicolon is removed.
-  const select = transform.replace(/;\s*$/, '');
-  return `(with ${file} select *, row_number() over () - 1 as ${ROW_NUMBER} from (\n${select}\n))`;
+  const query = select.replace(/;\s*$/, '');
+  const relation = `file as (select *${exclude} from ${file})`;
+  return `(with ${relation} select *, row_number() over () - 1 as ${ROW_NUMBER} from (\n${query}\n))`;
 }
 
 /**
@@ -26,6 +40,6 @@ export function withEndRow(source: string, columns: number): string {
 }
 
 /** Returns a query that parses the transform; `refusal` in transform_check.ts reads its result. */
-export function parseQuery(transform: string): string {
-  return `select cast(json_serialize_sql(${quoteText(transform)}) as varchar)`;
+export function parseQuery({ select }: Transform): string {
+  return `select cast(json_serialize_sql(${quoteText(select)}) as varchar)`;
 }

@@ -1,6 +1,6 @@
 /** Decides how the values of each column are converted: by the file's format and the type of the table's column. */
 import type { CopyPlan } from '../../format.ts';
-import type { CsvOptions, DateFormat } from '../options.ts';
+import { type CsvOptions, type DateFormat, dateFormatOf, isDateWord } from '../options.ts';
 import type { ConvertValue } from './values.ts';
 
 const NUMBERS = ['smallint', 'integer', 'bigint', 'real', 'double precision', 'numeric'];
@@ -13,7 +13,8 @@ export function conversionsOf(
   names: string[] | null,
 ): (ConvertValue | null)[] {
   const conversions: (ConvertValue | null)[] = [];
-  for (const { position, target } of columns) {
+  for (const { position, target, asIs } of columns) {
+    if (asIs) continue;
     conversions[position] = NUMBERS.includes(target.baseType)
       ? numberConversion(format)
       : TIMES.includes(target.baseType)
@@ -43,15 +44,11 @@ function guessedTime(format: CsvOptions, name: string | undefined) {
   return dateFormat.startsWith('epoch') && !isOwn ? null : timeConversion(dateFormat);
 }
 
-function dateFormatOf(format: CsvOptions, name: string | undefined): DateFormat {
-  const own = name !== undefined && Object.hasOwn(format.date_formats, name);
-  return own ? format.date_formats[name]! : format.date_format;
-}
-
 function numberConversion({ decimal_separator: decimal, thousands_separator: thousands }: CsvOptions) {
   return decimal === '.' && thousands === null ? null : { what: 'number' as const, decimal, thousands };
 }
 
 function timeConversion(format: DateFormat) {
-  return format === 'server' ? null : { what: 'time' as const, format };
+  // A template is PostgreSQL's: see templateColumn in src/table/computed.ts.
+  return isDateWord(format) && format !== 'server' ? { what: 'time' as const, format } : null;
 }

@@ -270,23 +270,32 @@ export class Normalizer {
 
   #normalize(fields: Buffer[], line: number): Buffer {
     const parts: Buffer[] = [];
-    fields.forEach((raw, position) => {
-      if (position > 0) parts.push(DELIMITER);
-      const value = this.#valueOf(raw, position, line);
+    const put = (value: Buffer | null, position: number) => {
       // An escape may stand for one.
       if (value?.includes(0) && !this.#options.sorting) throw nulCharacter(line, line, position + 1);
       if (value !== null)
         parts.push(QUOTE, value.includes(QUOTE) ? doubleQuotes(value, this.#layout.leads) : value, QUOTE);
+    };
+    fields.forEach((raw, position) => {
+      if (position > 0) parts.push(DELIMITER);
+      put(this.#convert(this.#valueOf(raw, line), position), position);
     });
-    const { columns, onShortRow } = this.#rules;
-    if (columns !== null && onShortRow === 'fill' && !this.#isHeader)
-      for (let missing = columns - fields.length; missing > 0; missing--) parts.push(DELIMITER);
+    const { columns, onShortRow, copies } = this.#rules;
+    const isFilled = columns !== null && onShortRow === 'fill' && !this.#isHeader;
+    if (isFilled) for (let missing = columns - fields.length; missing > 0; missing--) parts.push(DELIMITER);
+    // A short row stays short, and a long one stays long.
+    if (columns !== null && (isFilled || fields.length >= columns) && !this.#isHeader) {
+      for (const position of copies) {
+        parts.push(DELIMITER);
+        if (position < fields.length) put(this.#valueOf(fields[position]!, line), position);
+      }
+    }
     parts.push(RECORD_END);
     return Buffer.concat(parts);
   }
 
-  /** Returns null for a null. */
-  #valueOf(raw: Buffer, position: number, line: number): Buffer | null {
+  /** Returns the text of a field; null for a null. */
+  #valueOf(raw: Buffer, line: number): Buffer | null {
     const isQuoted = this.#layout.quote >= 0 && raw.includes(this.#layout.quote);
     const value = isQuoted ? this.#unquote(raw) : this.#layout.text ? this.#unescape(raw, line) : raw;
     if (this.#isHeader) return value;
@@ -294,8 +303,12 @@ export class Normalizer {
     const compared = this.#layout.text ? raw : value;
     if ((!isQuoted || this.#rules.nullQuoted) && this.#nulls.some((text) => text.equals(compared)))
       return null;
-    const conversion = this.#rules.conversions[position];
-    if (!conversion) return value;
+    return value;
+  }
+
+  #convert(value: Buffer | null, position: number): Buffer | null {
+    const conversion = this.#isHeader ? null : this.#rules.conversions[position];
+    if (value === null || !conversion) return value;
     const encoding = this.#isUtf8 ? 'utf8' : 'latin1';
     return Buffer.from(convertValue(value.toString(encoding), conversion), encoding);
   }

@@ -4,7 +4,7 @@
  */
 import { ConnectorError } from '../../../errors.ts';
 import { isUtf8 } from '../encoding.ts';
-import { type CsvOptions, scannableEncoding } from '../options.ts';
+import { type CsvOptions, isDateWord, scannableEncoding } from '../options.ts';
 import type { ConvertValue } from './values.ts';
 
 /** How the records of a file are written. Sent to encoder threads, so it holds plain values only. */
@@ -35,6 +35,8 @@ export interface NormalizeRules {
   columns: number | null;
   /** How the values of each column are converted; null: not at all. */
   conversions: (ConvertValue | null)[];
+  /** Positions of fields that follow the record's own once more, as the file has them. */
+  copies: number[];
 }
 
 /** COPY's own options, which a normalized file has. */
@@ -63,6 +65,7 @@ export function rulesOf(format: CsvOptions, maxRowBytes: number): NormalizeRules
     maxRowBytes,
     columns: null,
     conversions: [],
+    copies: [],
   };
   if (isCopyCsv(rules, format)) return null;
   refuseBeyondAscii(rules);
@@ -98,7 +101,9 @@ function isCopyCsv(rules: NormalizeRules, format: CsvOptions): boolean {
     format.invalid_text === 'fail' &&
     format.decimal_separator === '.' &&
     format.thousands_separator === null &&
-    format.date_format === 'server' &&
-    Object.values(format.date_formats).every((date) => date === 'server')
+    [format.date_format, ...Object.values(format.date_formats)].every(
+      (date) => date === 'server' || !isDateWord(date),
+    ) &&
+    !format.reads_row
   );
 }

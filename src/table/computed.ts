@@ -1,0 +1,113 @@
+/** Finds the "computed" columns of a table: PostgreSQL computes their values from each row of a file, by SQL over `value` and `row`. */
+import pg from 'pg';
+import type { ColumnMapping } from '../db/schema.ts';
+import { ConnectorError } from '../errors.ts';
+import type { ConstantColumn } from '../formats/constants.ts';
+import { type CsvOptions, dateFormatOf, isDateWord } from '../formats/csv/options.ts';
+import type { ComputedColumn, FilePart, MatchedColumn } from '../formats/format.ts';
+import { findNamed } from './names.ts';
+import { showName } from './show_name.ts';
+import { quoteTable, type TableColumn, type TargetTable } from './table.ts';
+
+/** A row of column_mappings with an expression. */
+export type ExpressionMapping = ColumnMapping & { expression: string; target_column: string };
+
+export function withExpression(mappings: ColumnMapping[]): ExpressionMapping[] {
+  return mappings.filter((mapping): mapping is ExpressionMapping => mapping.expression !== null);
+}
+
+/**
+ * Returns the columns whose expression needs no column of the file.
+ * @throws ConnectorError `unknown_column`, `column_not_writable`
+ */
+export function computedFromRow(table: TargetTable, mappings: ColumnMapping[]): ComputedColumn[] {
+  const free = withExpression(mappings).filter(({ source_column }) => source_column === null);
+  return free.map(({ expression, target_column }) => ({
+    target: requireTarget(table, target_column),
+    expression,
+    isOwn: true,
+    value: null,
+  }));
+}
+
+/** Returns the columns whose expression reads a part of the key. */
+export function computedFromKey(constants: ConstantColumn[], mappings: ColumnMapping[]): ComputedColumn[] {
+  return constants.flatMap(({ source, target, value }) => {
+    const mapping = withExpression(mappings).find(({ source_column }) => source_column === source);
+    return mapping ? [{ target, expression: mapping.expression, isOwn: true, value: { text: value } }] : [];
+  });
+}
+
+/**
+ * Returns the columns whose expression reads a column of a file without names, `column1` for the first one. Its place decides nothing.
+ * @throws ConnectorError `unknown_column`, `column_not_writable`
+ */
+export function computedByPosition(
+  names: string[],
+  table: TargetTable,
+  mappings: ColumnMapping[],
+): ComputedColumn[] {
+  return withExpression(mappings).flatMap(({ source_column, target_column, expression }) => {
+    const value = source_column === null ? -1 : names.indexOf(source_column);
+    return value < 0 ? [] : [{ target: requireTarget(table, target_column), expression, isOwn: true, value }];
+  });
+}
+
+/** What decides whether a matched column is computed. */
+export interface ComputedBy {
+  names: string[];
+  mappings: ExpressionMapping[];
+  format: Pick<CsvOptions, 'date_format' | 'date_formats'>;
+  columnTypes: FilePart['columnTypes'];
+}
+
+/** Returns the column with its expression; null if the field goes into it by COPY. */
+export function computedFromField(
+  { position, target }: MatchedColumn,
+  { names, mappings, format, columnTypes }: ComputedBy,
+): ComputedColumn | null {
+  const name = names[position];
+  const mapping = mappings.find(({ source_column }) => source_column === name);
+  if (mapping) return { target, expression: mapping.expression, isOwn: true, value: position };
+  const dateFormat = dateFormatOf(format, name);
+  if (isDateWord(dateFormat) || (columnTypes && columnTypes[position] !== 'text')) return null;
+  const expression = byTemplate(target, dateFormat);
+  return expression === null ? null : { target, expression, isOwn: false, value: position };
+}
+
+/** Returns the expression that reads times by a template of to_timestamp; null for a column without times. */
+function byTemplate({ baseType }: TableColumn, template: string): string | null {
+  const literal = pg.escapeLiteral(template);
+  switch (baseType) {
+    case 'date':
+      return `pg_catalog.to_date(value, ${literal})`;
+    case 'timestamp with time zone':
+      return `pg_catalog.to_timestamp(value, ${literal})`;
+    case 'timestamp without time zone':
+      return `cast(pg_catalog.to_timestamp(value, ${literal}) as timestamp)`;
+    default:
+      return null;
+  }
+}
+
+/** Returns the type of a new table's column whose times are written by a template. */
+export function typeOfTemplate(template: string): string {
+  return /HH|MI|SS|MS|US|FF\d/i.test(template.replaceAll(/"[^"]*"/g, '')) ? 'timestamptz' : 'date';
+}
+
+function requireTarget(table: TargetTable, name: string): TableColumn {
+  const target = findNamed(table.columns, name);
+  if (!target) {
+    throw new ConnectorError(
+      'unknown_column',
+      `column_mappings has an expression for column ${showName(name)}, which ${quoteTable(table)} lacks`,
+      { hint: 'Add the column to the table, or delete the mapping.' },
+    );
+  }
+  if (target.insertable) return target;
+  throw new ConnectorError(
+    'column_not_writable',
+    `column ${showName(target.name)} is generated, or computed by a view, and cannot be filled by an expression`,
+    { hint: 'Delete the row of column_mappings that has the expression.' },
+  );
+}
