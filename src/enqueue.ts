@@ -26,21 +26,21 @@ export async function enqueue(
   start: PollStart,
   listing: PollListing,
 ): Promise<number | null> {
-  const { lookBehind, endPosition, tailPosition } = listing.window;
-  const { late_keys, on_overwrite, stop_when_caught_up } = start.connector;
+  const { lookBehind, endPosition, tailPosition, arrivesAtEnd } = listing.window;
+  const { late_keys, on_overwrite } = start.connector;
   const takesBehind = late_keys === 'import' || on_overwrite === 'reimport';
   const isYoung = listing.stoppedBy === 'young' || (listing.leftYoung && takesBehind);
   const listed = {
     rules: keyRules(start.connector),
     ...{ look_behind: lookBehind, end_position: endPosition, tail_position: tailPosition },
+    arrives_at_end: arrivesAtEnd,
+    tail_walked: listing.hasWalked,
     young: isYoung,
   };
-  // A run ends only when the objects that are too young now are imported too.
-  const backlog = listing.scanPosition !== null || (isYoung && stop_when_caught_up);
   const { rows } = await sql<{ enqueued: number | null }>`
     select s3_connector_private.commit_poll(
       ${start.connector.name}, ${start.progress.marker}, ${start.progress.scan_position},
-      ${objectsJson(listing.objects)}::text::jsonb, ${listing.scanPosition}, ${backlog},
+      ${objectsJson(listing.objects)}::text::jsonb, ${listing.scanPosition}, ${listing.scanPosition !== null},
       ${nextPollAt(start)}::timestamptz, ${start.startedAt.toISOString()}::timestamptz,
       ${listing.keysListed}, ${listing.keysMatched}, ${start.lists.requests},
       ${objectsJson(listing.behind)}::text::jsonb, ${JSON.stringify(listed)}::text::jsonb

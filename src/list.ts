@@ -7,8 +7,8 @@ import type { ListPage, Source, SourceObject } from './sources/source.ts';
 export interface ListLimits {
   /** The page that has more matching objects than these is the last one. */
   places: number;
-  /** Objects that were modified later than this are too young. */
-  youngerThan: Date;
+  /** Objects that were modified later than this are too young; null: none is. */
+  youngerThan: Date | null;
   maxRequests: number;
   /** Matching objects up to this key are behind. They take no places, and the young ones are left out. */
   marker?: string | null;
@@ -78,9 +78,9 @@ export function emptyListing(startAfter: string | null): Listing {
 function addPage(
   listing: Listing,
   page: ListPage,
-  { glob, marker, youngerThan }: { glob: Glob; marker: string | null; youngerThan: Date },
+  { glob, marker, youngerThan }: { glob: Glob; marker: string | null; youngerThan: Date | null },
 ): boolean {
-  const isYoung = ({ lastModified }: SourceObject) => lastModified > youngerThan;
+  const isYoung = ({ lastModified }: SourceObject) => youngerThan !== null && lastModified > youngerThan;
   const matching = page.objects.filter(({ key }) => glob.matches(key));
   const behind = matching.filter(({ key }) => marker !== null && compareKeys(key, marker) <= 0);
   const ahead = matching.slice(behind.length);

@@ -5,7 +5,7 @@ import { untilAnswered } from '../src/db/until_answered.ts';
 import { enqueue, type PollStart, recordFailedPoll } from '../src/enqueue.ts';
 import { type ConnectorError, describeError, locate } from '../src/errors.ts';
 import { faultPoint } from '../src/fault_points.ts';
-import { listForPoll, type PollListing } from '../src/list/poll_listing.ts';
+import { listForPoll, type PollListing, WALK_EVERY_SECONDS } from '../src/list/poll_listing.ts';
 import { log } from '../src/log.ts';
 import { compileMatcher } from '../src/matcher.ts';
 import { countPoll } from '../src/metrics/counters.ts';
@@ -85,13 +85,16 @@ async function fail(
 interface Poll {
   start: PollStart;
   places: number;
-  youngerThan: Date;
+  youngerThan: Date | null;
   /** Whether the bucket could not be read last time. */
   inOutage: boolean;
   /** Whether keys beyond the places are kept from the last listing. */
   hasUpcoming: boolean;
   /** Where a listing around the marker starts. */
   lookBehind: string;
+  /** Whether somebody asked for a poll since the last one. */
+  isAsked: boolean;
+  walkIsDue: boolean;
 }
 
 /** Returns undefined if there is nothing to do: the connector is deleted or paused, or all its places are taken. */
@@ -104,7 +107,7 @@ async function startPoll(
     .selectAll()
     .select([
       sql<number>`max_tracked_files - s3_connector_private.tracked_files(name)`.as('places'),
-      sql<Date>`now() - min_object_age`.as('younger_than'),
+      sql<Date | null>`case when min_object_age > '0' then now() - min_object_age end`.as('younger_than'),
       sql<Date>`now()`.as('started_at'),
       sql<boolean>`exists (select from s3_connector_private.outages o where o.connector_name = name)`.as(
         'in_outage',
@@ -128,6 +131,10 @@ async function startPoll(
       sql<boolean>`exists (select from s3_connector_private.upcoming_keys u where u.connector_name = progress.connector_name)`.as(
         'has_upcoming',
       ),
+      sql<boolean>`poll_asked_at > last_poll_at is true`.as('is_asked'),
+      sql<boolean>`tail_walked_at > now() - ${WALK_EVERY_SECONDS} * interval '1 second' is not true`.as(
+        'walk_is_due',
+      ),
     ])
     .where('connector_name', '=', name)
     .executeTakeFirstOrThrow();
@@ -138,12 +145,14 @@ async function startPoll(
     inOutage: connector.in_outage,
     hasUpcoming: progress.has_upcoming,
     lookBehind: progress.look_behind_start,
+    isAsked: progress.is_asked,
+    walkIsDue: progress.walk_is_due,
   };
 }
 
 async function list(
   { sources }: WorkerContext,
-  { start, places, youngerThan, hasUpcoming, lookBehind }: Poll,
+  { start, places, youngerThan, hasUpcoming, lookBehind, isAsked, walkIsDue }: Poll,
 ): Promise<PollListing> {
   const { connector, progress, lists } = start;
   return await listForPoll(
@@ -158,7 +167,10 @@ async function list(
         lookBehind,
         endPosition: progress.end_position,
         tailPosition: progress.tail_position,
+        arrivesAtEnd: progress.arrives_at_end,
       },
+      isAsked,
+      walkIsDue,
     },
     { places, youngerThan, maxRequests: MAX_REQUESTS },
   );

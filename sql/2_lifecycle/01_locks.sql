@@ -7,7 +7,7 @@
 --   table recent_totals                      fold_totals                 summing up total_changes
 --   table database_identity                  pause_if_copied             recognizing a copy of the database
 --   table import_secret                      admit_import_role           granting the functions of imports
---   table files                              count_totals                counting all files again
+--   tables files and late_files              count_totals                counting all files and late keys again
 --   all our tables and views                 src/db/lock_schema.ts       applying migrations/ and sql/
 --   advisory (1395868505, workers.lock_key)  register_worker             nothing: the worker is alive while it holds it
 --   advisory (hash of table, seed 1)         src/copy/columnstore.ts     nothing: the import with it may create chunks

@@ -1,26 +1,30 @@
 -- Effects of changing or deleting a connector on its scheduled audits.
 
-create or replace function s3_connector_private.scheduled_audits(connector_name text)
+create or replace function s3_connector_private.scheduled_audits(connector_name text, with_recheck boolean default true)
 returns bigint[] language sql stable set search_path = pg_catalog, pg_temp as $$
   select array(
     select a.id from s3_connector.audits a
-    where a.connector_name = scheduled_audits.connector_name and a.finished_at is null and not a.asked
+    where a.connector_name = scheduled_audits.connector_name and a.finished_at is null and not a.asked and (with_recheck or not a.recheck)
   );
 $$;
-comment on function s3_connector_private.scheduled_audits(text) is
-  'Returns the connector''s unfinished audit by schedule, if it has one.';
+comment on function s3_connector_private.scheduled_audits(text, boolean) is
+  'Returns the connector''s unfinished audit by schedule and its unfinished recheck, if it has them.';
 
 create or replace function s3_connector_private.restart_audit()
 returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  unfinished bigint[] := s3_connector_private.scheduled_audits(new.name);
+  -- A recheck has nothing to do with the schedule.
+  unfinished bigint[] := s3_connector_private.scheduled_audits(
+    new.name, with_recheck => (old.bucket, old.endpoint, old.pattern, old.exclude, old.include_hidden, old.start_after)
+      is distinct from (new.bucket, new.endpoint, new.pattern, new.exclude, new.include_hidden, new.start_after)
+  );
 begin
   -- Its position belongs to the earlier listing.
   delete from s3_connector.audits a where a.id = any (unfinished);
   update s3_connector_private.progress p
   set next_audit_at = case
       when new.audit_schedule is distinct from old.audit_schedule then null
-      when unfinished <> '{}' then now()
+      when new.audit_schedule is not null and unfinished <> '{}' then now()
       else p.next_audit_at
     end
   where p.connector_name = new.name;

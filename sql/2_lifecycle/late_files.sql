@@ -9,7 +9,14 @@ return (file).etag <> etag and ((file).status in ('success', 'running') or (file
 comment on function s3_connector_private.is_overwritten(s3_connector.files, text) is
   'Returns whether an object with this ETag is another version than the one that the file has imported, or may be importing.';
 
-create or replace function s3_connector_private.note_keys(connector_name text, objects jsonb)
+create or replace function s3_connector_private.is_old_enough(connector s3_connector.connectors, last_modified timestamptz)
+returns boolean language sql stable parallel safe
+-- Without a min_object_age also a time in the future is: the clocks of S3 and of this server differ.
+return (connector).min_object_age <= '0' or last_modified <= now() - (connector).min_object_age;
+comment on function s3_connector_private.is_old_enough(s3_connector.connectors, timestamptz) is
+  'Returns whether an object that was written then is not too young to be imported.';
+
+create or replace function s3_connector_private.note_keys(connector_name text, objects jsonb, by_audit bigint default null)
 returns bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   noted bigint;
@@ -30,8 +37,15 @@ begin
     -- Events may come for a key twice, and two sessions may note the same keys.
     order by s.key
     on conflict on constraint late_files_pkey do update
-      set etag = excluded.etag, size_bytes = excluded.size_bytes, last_modified = excluded.last_modified, reason = excluded.reason
-      where (l.etag, l.reason) is distinct from (excluded.etag, excluded.reason)
+      set etag = excluded.etag, size_bytes = excluded.size_bytes, last_modified = excluded.last_modified, reason = excluded.reason,
+        found_at = case when (l.etag, l.reason) = (excluded.etag, excluded.reason) then l.found_at else excluded.found_at end,
+        seen_at = excluded.seen_at
+      where (l.etag, l.reason) <> (excluded.etag, excluded.reason)
+        -- An audit that did not see a key removes it, unless somebody else has seen it since.
+        or exists (
+          select from s3_connector.audits a
+          where a.connector_name = l.connector_name and a.finished_at is null and a.id is distinct from by_audit
+        )
     returning 1
   )
   select count(*) into noted from written;
@@ -43,8 +57,8 @@ begin
   return noted;
 end;
 $$;
-comment on function s3_connector_private.note_keys(text, jsonb) is
-  'Compares objects behind the marker with the files: notes in late_files those that were never tracked, or are not the version that was imported, and removes those that are right. Returns how many it noted.';
+comment on function s3_connector_private.note_keys(text, jsonb, bigint) is
+  'Compares objects behind the marker with the files: notes in late_files those that were never tracked, or are not the version that was imported, and removes those that are right. by_audit: the audit that has seen them. Returns how many it noted.';
 
 create or replace function s3_connector_private.admit_noted(connector_name text)
 returns bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -63,7 +77,7 @@ begin
       delete from s3_connector.late_files l
       where l.connector_name = connector.name and l.key in (
         select n.key from s3_connector.late_files n
-        where n.connector_name = connector.name and n.reason = 'late' and n.last_modified <= now() - connector.min_object_age
+        where n.connector_name = connector.name and n.reason = 'late' and s3_connector_private.is_old_enough(connector, n.last_modified)
         order by n.key
         limit s3_connector_private.free_places(connector)
         for update skip locked
@@ -78,7 +92,7 @@ begin
       select f.id
       from s3_connector.late_files l
       join s3_connector.files f on f.connector_name = l.connector_name and f.key = l.key
-      where l.connector_name = connector.name and l.last_modified <= now() - connector.min_object_age
+      where l.connector_name = connector.name and s3_connector_private.is_old_enough(connector, l.last_modified)
         and s3_connector_private.is_replaceable(f, l)
       order by f.key
       limit s3_connector_private.free_places(connector)

@@ -1,23 +1,66 @@
 -- What polls remember between two listings: "upcoming" keys, which match and follow the marker, but had no place, and the
 -- positions from which the next poll lists. Both belong to one marker and one set of keys: see forget_listing.
 
+create or replace function s3_connector_private.waiting_noted_keys(connector s3_connector.connectors, out keys bigint, out bytes bigint)
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  overwritten record;
+begin
+  keys := 0;
+  bytes := 0;
+  if connector.late_keys = 'import' and connector.min_object_age > '0' then
+    select count(*), coalesce(sum(l.size_bytes), 0) into keys, bytes
+    from s3_connector.late_files l
+    where l.connector_name = connector.name and l.reason = 'late' and s3_connector_private.is_old_enough(connector, l.last_modified);
+  elsif connector.late_keys = 'import' then
+    select coalesce(sum(t.keys), 0), coalesce(sum(t.bytes), 0) into keys, bytes
+    from s3_connector_private.late_totals t where t.connector_name = connector.name and t.reason = 'late';
+  end if;
+  if connector.on_overwrite = 'reimport' then
+    select count(*) as keys, coalesce(sum(l.size_bytes), 0) as bytes into overwritten
+    from s3_connector.late_files l
+    join s3_connector.files f on f.connector_name = l.connector_name and f.key = l.key
+    where l.connector_name = connector.name and l.reason = 'overwritten'
+      and s3_connector_private.is_old_enough(connector, l.last_modified) and s3_connector_private.is_replaceable(f, l);
+    keys := keys + overwritten.keys;
+    bytes := bytes + overwritten.bytes;
+  end if;
+end;
+$$;
+comment on function s3_connector_private.waiting_noted_keys(s3_connector.connectors) is
+  'Returns how many keys in late_files wait for a place, and their bytes: late ones, if the connector imports them, and overwritten ones that it imports again. Counts only where late_totals does not say it.';
+
+-- plpgsql, because each import that ends asks: it keeps the plans.
 create or replace function s3_connector_private.noted_keys_wait(connector_name text)
-returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$
-  select exists (
-    select from s3_connector.connectors c
-    join s3_connector.late_files l on l.connector_name = c.name
-    left join s3_connector.files f on f.connector_name = l.connector_name and f.key = l.key and l.reason = 'overwritten'
-    where c.name = noted_keys_wait.connector_name and l.last_modified <= now() - c.min_object_age
-      and (c.late_keys = 'import' and l.reason = 'late' or c.on_overwrite = 'reimport' and s3_connector_private.is_replaceable(f, l))
+returns boolean language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  connector s3_connector.connectors;
+begin
+  select * into connector from s3_connector.connectors c where c.name = noted_keys_wait.connector_name;
+  if connector.late_keys = 'import' and exists (
+    select from s3_connector.late_files l
+    where l.connector_name = connector.name and l.reason = 'late' and s3_connector_private.is_old_enough(connector, l.last_modified)
+  ) then
+    return true;
+  end if;
+  return connector.on_overwrite = 'reimport' and exists (
+    select from s3_connector.late_files l
+    join s3_connector.files f on f.connector_name = l.connector_name and f.key = l.key
+    where l.connector_name = connector.name and l.reason = 'overwritten'
+      and s3_connector_private.is_old_enough(connector, l.last_modified) and s3_connector_private.is_replaceable(f, l)
   );
+end;
 $$;
 comment on function s3_connector_private.noted_keys_wait(text) is
   'Returns whether keys in late_files wait for a place: late ones, if the connector imports them, and overwritten ones that it imports again.';
 
 create or replace function s3_connector_private.has_more(connector_name text)
-returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$
-  select coalesce((select p.backlog from s3_connector_private.progress p where p.connector_name = has_more.connector_name), false)
-    or s3_connector_private.noted_keys_wait(has_more.connector_name);
+returns boolean language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+  return exists (
+    select from s3_connector_private.progress p where p.connector_name = has_more.connector_name and p.backlog
+  ) or s3_connector_private.noted_keys_wait(has_more.connector_name);
+end;
 $$;
 comment on function s3_connector_private.has_more(text) is
   'Returns whether the connector has more to enqueue when places become free: a backlog, or noted keys that it imports.';
@@ -52,7 +95,8 @@ comment on function s3_connector_private.key_rules(s3_connector.connectors) is
 create or replace function s3_connector_private.forget_listing(connector_name text)
 returns void language sql set search_path = pg_catalog, pg_temp as $$
   update s3_connector_private.progress p
-  set scan_position = null, look_behind = null, end_position = null, tail_position = null, backlog = true
+  set scan_position = null, scan_start = null, look_behind = null, end_position = null, tail_position = null, tail_walked_at = null,
+    backlog = true
   where p.connector_name = forget_listing.connector_name;
   delete from s3_connector_private.upcoming_keys u where u.connector_name = forget_listing.connector_name;
 $$;
@@ -63,6 +107,8 @@ create or replace function s3_connector_private.forget_listing_of_other_keys()
 returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   perform s3_connector_private.forget_listing(new.name);
+  -- Keys that match only now would come as late ones.
+  update s3_connector_private.progress p set recheck_from = null where p.connector_name = new.name;
   return null;
 end;
 $$;

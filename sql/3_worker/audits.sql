@@ -1,5 +1,6 @@
 -- "Audits": walks over the keys behind the marker, which are compared with the files page by page. One that somebody called walks at
--- once, in one job. A scheduled one walks in many jobs, each of as many LIST requests as a minute may cost.
+-- once, in one job. A scheduled one walks in many jobs, each of as many LIST requests as a minute may cost. A "recheck" is such an
+-- audit of the keys that a long scan has passed.
 
 create or replace function s3_connector_private.last_passed_key(connector_name text)
 returns text language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -67,6 +68,54 @@ $$;
 comment on function s3_connector_private.continue_audits() is
   'Queues each scheduled audit that has no job: a new one, or one whose worker died, whose connector was paused, or whose bucket was unavailable. Ends audits that a dead worker answered.';
 
+create or replace function s3_connector_private.start_recheck(connector_name text)
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  started bigint;
+begin
+  insert into s3_connector.audits (connector_name, asked, recheck, marker, position)
+  select p.connector_name, false, true, p.marker, nullif(p.recheck_from, '')
+  from s3_connector_private.progress p
+  where p.connector_name = start_recheck.connector_name and p.recheck_from is not null
+  -- One that is unfinished goes first.
+  on conflict do nothing
+  returning id into started;
+  if started is not null then
+    update s3_connector_private.progress p set recheck_from = null where p.connector_name = start_recheck.connector_name;
+    perform s3_connector_private.queue_audit(started);
+  end if;
+end;
+$$;
+comment on function s3_connector_private.start_recheck(text) is
+  'Starts the recheck that waits, unless another one is unfinished. The caller has locked the connector and its progress.';
+
+create or replace function s3_connector_private.recheck_scan(connector_name text, scan_start text)
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  -- Keys that arrived where a scan had been already. The last ones are in the next poll's look behind the marker.
+  update s3_connector_private.progress p set recheck_from = least(p.recheck_from, recheck_scan.scan_start collate "C")
+  where p.connector_name = recheck_scan.connector_name and p.scan_start is null and p.look_behind > recheck_scan.scan_start collate "C";
+  if found then
+    perform s3_connector_private.start_recheck(recheck_scan.connector_name);
+  end if;
+end;
+$$;
+comment on function s3_connector_private.recheck_scan(text, text) is
+  'If a scan has ended that began at this key, and the next poll will not look at all keys since: starts a recheck of them. The caller has locked the connector and its progress.';
+
+create or replace function s3_connector_private.recheck_waits(connector_name text)
+returns boolean language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+  return exists (
+    select from s3_connector_private.progress p where p.connector_name = recheck_waits.connector_name and p.recheck_from is not null
+  ) or exists (
+    select from s3_connector.audits a
+    where a.connector_name = recheck_waits.connector_name and a.recheck and not a.asked and a.finished_at is null
+  );
+end;
+$$;
+comment on function s3_connector_private.recheck_waits(text) is 'Returns whether a recheck waits or runs.';
+
 create or replace function s3_connector_private.begin_asked_audit(request_id bigint)
 returns table (id bigint, marker text, "position" text) language sql set search_path = pg_catalog, pg_temp as $$
   insert into s3_connector.audits (connector_name, asked, worker_id, marker)
@@ -103,7 +152,7 @@ returns void language sql set search_path = pg_catalog, pg_temp as $$
     and (new_position is null or l.key <= new_position collate "C")
     -- What was noted since the page was listed may be newer than the page. Keys beyond the audit's marker are late only if they
     -- were noted since it began: before, the marker was set back.
-    and l.found_at < case when l.key <= audit.marker then audit.compared_at else audit.started_at end
+    and l.seen_at < case when l.key <= audit.marker then audit.compared_at else audit.started_at end
     and not exists (select from jsonb_to_recordset(seen) as o (key text collate "C") where o.key = l.key);
 $$;
 comment on function s3_connector_private.remove_unseen(s3_connector.audits, jsonb, text) is
@@ -142,7 +191,7 @@ begin
   select coalesce(jsonb_agg(o.object), '[]') into seen from jsonb_array_elements(objects) as o (object)
   where (o.object ->> 'key') collate "C" <= s3_connector_private.last_passed_key(connector.name);
   perform s3_connector_private.remove_unseen(audit, seen, new_position);
-  perform s3_connector_private.note_keys(connector.name, seen);
+  perform s3_connector_private.note_keys(connector.name, seen, audit.id);
   select count(*) filter (where l.reason = 'late'), count(*) filter (where l.reason = 'overwritten') into late, overwritten
   from jsonb_to_recordset(seen) as o (key text collate "C")
   join s3_connector.late_files l on l.connector_name = connector.name and l.key = o.key;
@@ -168,14 +217,24 @@ comment on function s3_connector_private.commit_audit_page(bigint, text, jsonb, 
 create or replace function s3_connector_private.finish_audit(
   audit_id bigint, new_list_requests bigint, new_error_code text default null, new_error text default null
 )
-returns void language sql set search_path = pg_catalog, pg_temp as $$
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  audited text;
+begin
+  -- The lock order needs the connector and its progress first. A recheck, or the poll that stops the connector, may follow.
+  select c.name into audited from s3_connector.connectors c
+  where c.name = (select a.connector_name from s3_connector.audits a where a.id = audit_id) for share;
+  perform from s3_connector_private.progress p where p.connector_name = audited for update;
   update s3_connector.audits a set
     finished_at = now(), worker_id = null, next_try_at = null,
     list_requests = a.list_requests + new_list_requests, error_code = new_error_code, error = new_error
   where a.id = audit_id and a.finished_at is null;
+  perform s3_connector_private.start_recheck(audited);
+  perform s3_connector_private.poll_if_idle(audited);
+end;
 $$;
 comment on function s3_connector_private.finish_audit(bigint, bigint, text, text) is
-  'Ends an audit, with an error if it failed.';
+  'Ends an audit, with an error if it failed. Starts the recheck that waited for it, if there is one.';
 
 create or replace function s3_connector_private.postpone_audit(
   audit_id bigint, new_list_requests bigint, new_error_code text, new_error text

@@ -78,7 +78,7 @@ declare
     where not s3_connector_private.is_upcoming(connector.name, o.object ->> 'key')
       and not exists (select from s3_connector.files f where f.connector_name = connector.name and f.key = o.object ->> 'key')
       -- A poll lists it when it is old enough.
-      and (o.object ->> 'last_modified')::timestamptz <= now() - connector.min_object_age
+      and s3_connector_private.is_old_enough(connector, (o.object ->> 'last_modified')::timestamptz)
     order by (o.object ->> 'key') collate "C"
   );
 begin

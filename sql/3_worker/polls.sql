@@ -13,7 +13,10 @@ begin
     left join s3_connector_private.outages o on o.connector_name = c.name
     where c.state = 'running'
       -- During an outage of the bucket, a backlog waits too.
-      and (p.next_poll_at <= now() or case when o.since is null then p.backlog else o.next_try_at <= now() end)
+      and (p.next_poll_at <= now() or case
+        when o.since is null then p.backlog or (p.left_young and c.stop_when_caught_up)
+        else o.next_try_at <= now()
+      end)
       -- A running poll is not queued again.
       and not exists (
         select from s3_connector_private.jobs() j where j.key = s3_connector_private.poll_job_key(c.name) and j.begun
@@ -30,9 +33,13 @@ comment on function s3_connector_private.enqueue_due_polls() is
 
 create or replace function s3_connector_private.half_is_free(connector_name text)
 returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$
-  -- Half the places, not one: to ask for every file would cost too much.
+  -- Half the places, not one: to ask for every file would cost too much. Not tracked_files, which would count all of them.
   select coalesce((
-    select s3_connector_private.tracked_files(c.name) <= c.max_tracked_files / 2
+    select not exists (
+      select from s3_connector.files f
+      where f.connector_name = c.name and f.status in ('in_queue', 'running', 'pending_retry', 'paused')
+      offset c.max_tracked_files / 2
+    )
     from s3_connector.connectors c
     where c.name = half_is_free.connector_name and c.state = 'running'
       and not exists (select from s3_connector_private.outages o where o.connector_name = c.name)
@@ -109,6 +116,7 @@ create or replace function s3_connector_private.commit_poll(
 returns bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   connector s3_connector.connectors;
+  progress s3_connector_private.progress;
   enqueued bigint;
 begin
   -- In a copy of the database this pauses the connector, so that the poll enqueues nothing.
@@ -119,7 +127,7 @@ begin
   if not found then
     return null;
   end if;
-  perform from s3_connector_private.progress p
+  select * into progress from s3_connector_private.progress p
   where p.connector_name = commit_poll.connector_name
     and p.marker is not distinct from expected_marker
     and p.scan_position is not distinct from expected_scan_position
@@ -151,6 +159,10 @@ begin
     look_behind = case when listed is null then p.look_behind else listed ->> 'look_behind' end,
     end_position = case when listed is null then p.end_position else listed ->> 'end_position' end,
     tail_position = case when listed is null then p.tail_position else listed ->> 'tail_position' end,
+    arrives_at_end = coalesce((listed ->> 'arrives_at_end')::boolean, p.arrives_at_end),
+    tail_walked_at = case when (listed ->> 'tail_walked')::boolean then poll_started_at else p.tail_walked_at end,
+    left_young = coalesce((listed ->> 'young')::boolean, false),
+    scan_start = case when new_scan_position is not null or upcoming.key is not null then coalesce(p.scan_start, p.marker, '') end,
     backlog = new_backlog or coalesce(p.poll_asked_at > poll_started_at, false) or upcoming.key is not null,
     last_poll_at = poll_started_at,
     next_poll_at = new_next_poll_at
@@ -167,10 +179,10 @@ begin
   values
     (connector.name, poll_started_at, extract(epoch from clock_timestamp() - poll_started_at),
      new_keys_listed, new_keys_matched, enqueued, new_list_requests);
-  -- Objects that are too young now are still so in the next second.
-  if (listed ->> 'young')::boolean is not true then
-    perform s3_connector_private.poll_on(connector.name);
+  if connector.late_keys = 'import' then
+    perform s3_connector_private.recheck_scan(connector.name, coalesce(progress.scan_start, progress.marker, ''));
   end if;
+  perform s3_connector_private.poll_on(connector.name);
   perform s3_connector_private.stop_if_caught_up(connector.name);
   return enqueued;
 end;

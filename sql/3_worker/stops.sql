@@ -3,7 +3,7 @@
 
 create or replace function s3_connector_private.is_idle(connector_name text)
 returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$
-  select not p.backlog
+  select not p.backlog and not p.left_young and not s3_connector_private.recheck_waits(c.name)
     and not exists (
       select from s3_connector.files f
       where f.connector_name = c.name and f.status in ('in_queue', 'running', 'pending_retry', 'paused')
@@ -22,7 +22,7 @@ returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$
   where c.name = is_idle.connector_name and c.state = 'running' and c.stop_when_caught_up;
 $$;
 comment on function s3_connector_private.is_idle(text) is
-  'Returns whether a connector that stops when it has caught up has nothing left: no backlog, and no file, late key or request that waits, runs or will be retried. Null for any other connector.';
+  'Returns whether a connector that stops when it has caught up has nothing left: no backlog, no object that is too young, and no file, late key, recheck or request that waits, runs or will be retried. Null for any other connector.';
 
 create or replace function s3_connector_private.poll_if_idle(connector_name text)
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$

@@ -42,7 +42,8 @@ comment on view s3_connector.running_files is
 create or replace view s3_connector.connector_status as
   select
     c.name, c.state, p.marker,
-    not p.backlog and l.wait = 0 and o.since is null and coalesce(last_poll.error is null, false) as caught_up,
+    not (p.backlog or w.keys > 0 or (p.left_young and c.stop_when_caught_up) or r.rechecks)
+      and o.since is null and coalesce(last_poll.error is null, false) as caught_up,
     p.last_poll_at,
     case c.state when 'running' then p.next_poll_at end as next_poll_at,
     t.in_queue, t.running, t.pending_retry, t.paused, t.success, t.failure, t.cancelled, t.undone,
@@ -60,12 +61,13 @@ create or replace view s3_connector.connector_status as
     audited.at as last_audit_at,
     case c.state when 'running' then p.next_audit_at end as next_audit_at,
     l.late,
-    t.in_queue + t.pending_retry + t.paused + u.keys + l.wait as waiting,
-    case when t.in_queue + t.pending_retry + t.paused + u.keys + l.wait > 0 and t.bytes_last_hour > 0 then
+    t.in_queue + t.pending_retry + t.paused + u.keys + w.keys as waiting,
+    case when t.in_queue + t.pending_retry + t.paused + u.keys + w.keys > 0 and t.bytes_last_hour > 0 then
       -- By bytes, because files differ in size. Not more than ten years, because an interval has a limit.
-      least((t.waiting_bytes + u.bytes + l.wait_bytes) / t.bytes_last_hour::float8, 87600)
+      least((t.waiting_bytes + u.bytes + w.bytes) / t.bytes_last_hour::float8, 87600)
         * least(interval '1 hour', now() - c.created_at)
-    end as eta
+    end as eta,
+    t.rejected
   from s3_connector.connectors c
   join s3_connector_private.progress p on p.connector_name = c.name
   left join s3_connector_private.outages o on o.connector_name = c.name
@@ -97,7 +99,7 @@ create or replace view s3_connector.connector_status as
   ) audit on true
   left join lateral (
     select a.finished_at as at from s3_connector.audits a
-    where a.connector_name = c.name and a.finished_at is not null and a.error_code is null order by a.started_at desc limit 1
+    where a.connector_name = c.name and not a.recheck and a.finished_at is not null and a.error_code is null order by a.started_at desc limit 1
   ) audited on true
   cross join lateral (
     select
@@ -116,7 +118,8 @@ create or replace view s3_connector.connector_status as
       coalesce(sum(t.rows_last_day), 0)::bigint as rows_last_day,
       coalesce(sum(t.bytes_last_day), 0)::bigint as bytes_last_day,
       coalesce(sum(t.bytes) filter (where t.status in ('in_queue', 'pending_retry', 'paused')), 0)::bigint as waiting_bytes,
-      max(t.last_finished_at) filter (where t.status = 'success') as last_success_at
+      max(t.last_finished_at) filter (where t.status = 'success') as last_success_at,
+      coalesce(sum(t.rejected), 0)::bigint as rejected
     from s3_connector_private.current_totals t where t.connector_name = c.name
   ) t
   cross join lateral (
@@ -124,13 +127,14 @@ create or replace view s3_connector.connector_status as
     from s3_connector_private.upcoming_keys k where k.connector_name = c.name
   ) u
   cross join lateral (
-    select count(*) as late, count(*) filter (where waits) as wait, coalesce(sum(k.size_bytes) filter (where waits), 0)::bigint as wait_bytes
-    from s3_connector.late_files k
-    cross join lateral (
-      select c.late_keys = 'import' and k.reason = 'late' and k.last_modified <= now() - c.min_object_age as waits
-    ) w
-    where k.connector_name = c.name
+    select exists (
+      select from s3_connector.audits a where a.connector_name = c.name and a.recheck and not a.asked and a.finished_at is null
+    ) or p.recheck_from is not null as rechecks
+  ) r
+  cross join lateral (
+    select coalesce(sum(k.keys), 0)::bigint as late from s3_connector_private.late_totals k where k.connector_name = c.name
   ) l
+  cross join lateral s3_connector_private.waiting_noted_keys(c) w
   left join lateral (
     -- One index scan each, and only if there are such files.
     (select f.status_since as at, f.error_message as message from s3_connector.files f

@@ -16,6 +16,9 @@ create or replace view s3_connector.metrics as
       ('s3_connector_longest_import_seconds', 'How long the longest running import has been running; 0 if none is.'),
       ('s3_connector_last_success_timestamp_seconds', 'When a file was last imported, in Unix time.'),
       ('s3_connector_late_files', 'Late and overwritten keys in late_files.'),
+      ('s3_connector_last_audit_timestamp_seconds', 'When the last audit without an error ended, in Unix time.'),
+      ('s3_connector_last_audit_found_keys', 'Keys that the last audit without an error found late or overwritten.'),
+      ('s3_connector_rejected_rows', 'Rows rejected, of the files in success.'),
       ('s3_connector_waiting_files', 'Files and keys that are known and wait for their import. If s3_connector_caught_up is 0, there may be more.'),
       ('s3_connector_workers_alive', 'Worker processes that are alive.')
   ), per_connector as (
@@ -27,6 +30,11 @@ create or replace view s3_connector.metrics as
       select q.error is not null as failed from s3_connector.polls q
       where q.connector_name = c.name order by q.started_at desc limit 1
     ) last_poll on true
+    left join lateral (
+      select a.keys_late + a.keys_overwritten as found from s3_connector.audits a
+      where a.connector_name = c.name and not a.recheck and a.finished_at is not null and a.error_code is null
+      order by a.started_at desc limit 1
+    ) last_audit on c.last_audit_at is not null
     cross join lateral (
       -- Only the first in key order of each status, by its index, because there may be a million. If nothing waits but there is
       -- a backlog, the last object that was enqueued is the nearest known one.
@@ -80,6 +88,9 @@ create or replace view s3_connector.metrics as
           greatest(0, coalesce(extract(epoch from clock_timestamp() - longest.started_at), 0))),
         ('s3_connector_last_success_timestamp_seconds', null, extract(epoch from c.last_success_at)),
         ('s3_connector_late_files', null, c.late),
+        ('s3_connector_last_audit_timestamp_seconds', null, extract(epoch from c.last_audit_at)),
+        ('s3_connector_last_audit_found_keys', null, last_audit.found),
+        ('s3_connector_rejected_rows', null, c.rejected),
         ('s3_connector_waiting_files', null, c.waiting)
     ) as figure (name, status, value)
   ), figures as (

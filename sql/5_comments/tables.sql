@@ -137,7 +137,8 @@ comment on column s3_connector.polls.error is 'The error: what went wrong and wh
 comment on table s3_connector.audits is 'One row per audit: how far it is, and what it has found. The keys that it found are in late_files.';
 comment on column s3_connector.audits.id is 'A number that increases with each audit.';
 comment on column s3_connector.audits.connector_name is 'The connector.';
-comment on column s3_connector.audits.asked is 'Whether somebody called audit. Otherwise audit_schedule started it.';
+comment on column s3_connector.audits.asked is 'Whether somebody called audit. Otherwise audit_schedule started it, or it is a recheck.';
+comment on column s3_connector.audits.recheck is 'Whether it is a "recheck": with late_keys = import, the keys that a long scan has passed are listed once more, for those that arrived meanwhile.';
 comment on column s3_connector.audits.started_at is 'When the audit began.';
 comment on column s3_connector.audits.finished_at is 'When the audit ended; null while it runs or waits.';
 comment on column s3_connector.audits.marker is 'The connector''s marker when the audit began. The audit compares the keys up to it.';
@@ -168,6 +169,11 @@ comment on column s3_connector_private.progress.scan_position is 'Where an unfin
 comment on column s3_connector_private.progress.look_behind is 'Where a poll without a backlog lists: some hundred keys before the marker. Null: not known, see look_behind_start.';
 comment on column s3_connector_private.progress.end_position is 'Some hundred keys before the end of the bucket, if a listing from look_behind would take several requests to get there.';
 comment on column s3_connector_private.progress.tail_position is 'How far polls have walked through the keys between the marker and end_position. Null: from the marker.';
+comment on column s3_connector_private.progress.arrives_at_end is 'Whether the last key that matched, beside a long tail, was at the end of the bucket. Polls look there first.';
+comment on column s3_connector_private.progress.tail_walked_at is 'When a poll last walked on in a long tail.';
+comment on column s3_connector_private.progress.left_young is 'Whether the last poll left objects that are too young and will be imported.';
+comment on column s3_connector_private.progress.scan_start is 'The marker at which the unfinished scan began; empty: before every key. Null: no scan is unfinished.';
+comment on column s3_connector_private.progress.recheck_from is 'The key after which the next recheck starts; empty: before every key. Null: none waits.';
 comment on column s3_connector_private.progress.backlog is 'Whether there is more to enqueue than the last poll had places or time for, upcoming keys wait, or a requested poll has not finished.';
 comment on column s3_connector_private.progress.poll_asked_at is 'When somebody last asked for a poll.';
 comment on column s3_connector_private.progress.next_audit_at is 'When the next audit is due by audit_schedule. Null: not computed yet, or none.';
@@ -188,6 +194,7 @@ comment on column s3_connector_private.progress.pruned_until is 'The history of 
 
 comment on table s3_connector_private.migrations is 'Migrations that were applied to this database. One that was edited since is refused.';
 comment on table s3_connector_private.versions is 'Versions of the connector that have migrated this database. An older worker stops.';
+comment on table s3_connector_private.late_totals is 'Sums of late_files by connector and reason: the difference of each statement, summed up by fold_totals.';
 comment on table s3_connector_private.totals is 'Files, rows and bytes per connector and status, without total_changes.';
 comment on table s3_connector_private.total_changes is 'Differences that statements made in files since fold_totals last ran.';
 comment on table s3_connector_private.recent_totals is 'Rows and bytes imported per connector, per minute (seconds = 60) of the last hour and per ten minutes (seconds = 600) of the last day.';

@@ -6,7 +6,7 @@ comment on type s3_connector.file_status is
 comment on column s3_connector.connector_status.name is 'The connector.';
 comment on column s3_connector.connector_status.state is 'running or paused.';
 comment on column s3_connector.connector_status.marker is 'The last matching key that was enqueued. Listing continues after it.';
-comment on column s3_connector.connector_status.caught_up is 'Whether the last poll reached the end of the bucket without an error, and the bucket can be read.';
+comment on column s3_connector.connector_status.caught_up is 'Whether the last poll reached the end of the bucket without an error, the bucket can be read, and everything that was found is enqueued: also late and overwritten keys that the connector imports, and what a recheck finds. Files may still wait in the queue.';
 comment on column s3_connector.connector_status.last_poll_at is 'When the last poll began.';
 comment on column s3_connector.connector_status.next_poll_at is 'When the next poll is due. With a backlog it comes earlier. Null while paused.';
 comment on column s3_connector.connector_status.in_queue is 'Files that wait for a worker.';
@@ -30,8 +30,9 @@ comment on column s3_connector.connector_status.notice is 'Further information, 
 comment on column s3_connector.connector_status.last_audit_at is 'When the last audit without an error ended: called, or by audit_schedule. s3_connector.audits has more.';
 comment on column s3_connector.connector_status.next_audit_at is 'When the next audit is due by audit_schedule. Null while paused, and without audit_schedule.';
 comment on column s3_connector.connector_status.late is 'Number of keys in late_files: late ones and overwritten ones.';
-comment on column s3_connector.connector_status.waiting is 'Files and keys that are known and not imported yet: in the queue, waiting for a retry, paused, listed without a free place, and late keys that will be imported. If caught_up is false, there may be more.';
+comment on column s3_connector.connector_status.waiting is 'Files and keys that are known and not imported yet: in the queue, waiting for a retry, paused, listed without a free place, and late and overwritten keys that will be imported. If caught_up is false, there may be more.';
 comment on column s3_connector.connector_status.eta is 'How long the import of what waits takes at the rate of the last hour, by bytes. Null if nothing was imported within the last hour.';
+comment on column s3_connector.connector_status.rejected is 'Rows that were rejected, of the files in success. rejected_rows has them until they are pruned.';
 
 comment on column s3_connector.throughput.connector_name is 'The connector.';
 comment on column s3_connector.throughput.seconds is 'Length of the interval: 60 within the last hour, 600 within the last day.';
@@ -106,4 +107,5 @@ comment on column s3_connector.late_files.etag is 'The object''s ETag.';
 comment on column s3_connector.late_files.size_bytes is 'Size of the object in bytes.';
 comment on column s3_connector.late_files.last_modified is 'When the object was written.';
 comment on column s3_connector.late_files.reason is 'late: the key arrived behind the marker and was never imported. overwritten: the object changed after its import.';
-comment on column s3_connector.late_files.found_at is 'When it was found.';
+comment on column s3_connector.late_files.found_at is 'When it was found, or its object changed again.';
+comment on column s3_connector.late_files.seen_at is 'When it was last seen, as far as an audit needs it: an audit removes keys that it does not see, and that nobody has seen since.';

@@ -120,6 +120,8 @@ export interface ProgressTable {
   look_behind: string | null;
   end_position: string | null;
   tail_position: string | null;
+  arrives_at_end: Generated<boolean>;
+  tail_walked_at: Timestamp | null;
   backlog: Generated<boolean>;
   last_poll_at: Timestamp | null;
   next_poll_at: Generated<Timestamp>;

@@ -1,7 +1,7 @@
 /**
- * Chooses what a poll lists. While there is a backlog, it lists on from the scan position. Otherwise it looks at three places:
- * around the marker, at the end of the bucket, and at one page of the "tail", the keys between the two. If the tail fits on the
- * first page, one LIST request sees all three.
+ * Chooses what a poll lists. While there is a backlog, it lists on from the scan position. Otherwise three places matter: around
+ * the marker, the end of the bucket, and the "tail", the keys between the two. If the tail fits on the first page, one LIST
+ * request sees all three. If not, a poll looks where matching keys arrived last, and now and then everywhere.
  */
 import type { Glob } from '../glob.ts';
 import { compareKeys, laterKey } from '../keys.ts';
@@ -19,6 +19,10 @@ export interface ListStart {
   /** Whether keys between the marker and the scan position wait in upcoming_keys. They are listed again. */
   hasUpcoming: boolean;
   window: Window;
+  /** Whether somebody waits for this poll: it looks around the marker and at the end of the bucket. */
+  isAsked: boolean;
+  /** Whether a long tail is to be walked: the poll looks everywhere. */
+  walkIsDue: boolean;
 }
 
 /** Where a poll without a backlog lists. */
@@ -29,13 +33,22 @@ export interface Window {
   endPosition: string | null;
   /** How far the walk of the tail has come; null: it starts again. */
   tailPosition: string | null;
+  /** Whether the last key that matched, beside a long tail, was at the end of the bucket, and not just after the marker. */
+  arrivesAtEnd: boolean;
 }
 
 export interface PollListing extends Omit<Listing, 'names'> {
   /** Where the scan goes on; null if there is no more. */
   scanPosition: string | null;
   window: Window;
+  /** Whether it walked on in a long tail. */
+  hasWalked: boolean;
 }
+
+/** How often polls walk on in a long tail, and look also where keys do not arrive. */
+export const WALK_EVERY_SECONDS = 300;
+/** Pages of one walk. A tail of 300,000 keys takes eight and a half hours. */
+const WALKED_PAGES = 3;
 
 type Limits = Pick<ListLimits, 'places' | 'youngerThan' | 'maxRequests'>;
 type List = (startAfter: string | null, limits?: Partial<ListLimits>) => Promise<Listing>;
@@ -62,16 +75,14 @@ async function scan(
 }
 
 async function look(list: List, start: ListStart, limits: Limits): Promise<PollListing> {
-  const { marker, startAfter, window } = start;
+  const { marker, window } = start;
   const { endPosition } = window;
-  // Before the first match, nothing is behind the marker.
-  const isFirst = endPosition !== null && (marker === null || marker === startAfter);
-  const around = isFirst
-    ? { ...emptyListing(marker), stoppedBy: 'enough' as const, lastKey: marker }
-    : await list(
+  const around = looksAround(start)
+    ? await list(
         window.lookBehind || null,
         endPosition === null ? {} : { isEnough: isBetween(marker, endPosition) },
-      );
+      )
+    : { ...emptyListing(marker), stoppedBy: 'enough' as const, lastKey: marker };
   if (endPosition === null || around.stoppedBy !== 'enough') {
     const reachedEnd = around.stoppedBy === 'end';
     return withPositions(around, windowAfter(reachedEnd ? { ...window, endPosition: null } : window, around));
@@ -79,34 +90,64 @@ async function look(list: List, start: ListStart, limits: Limits): Promise<PollL
   return await lookBeyond(list, start, around, endPosition, limits);
 }
 
-/** Lists the end of the bucket, and one page of the tail. If a key matches there, lists all keys up to it. */
+/** Returns whether a poll lists the keys around the marker. Before the first match, nothing is behind it, and the walk lists what follows. */
+function looksAround({ marker, startAfter, isAsked, walkIsDue, window }: ListStart): boolean {
+  const { endPosition, arrivesAtEnd } = window;
+  if (endPosition === null) return true;
+  if (marker === null || marker === startAfter) return false;
+  return isAsked || walkIsDue || !arrivesAtEnd || compareKeys(marker, endPosition) >= 0;
+}
+
+/** Looks at the end of the bucket and walks on in the tail, as far as it is time for that. If a key matches there, lists all keys up to it. */
 async function lookBeyond(
   list: List,
-  { window }: ListStart,
+  start: ListStart,
   around: Listing,
   endPosition: string,
   limits: Limits,
 ): Promise<PollListing> {
-  const end = await list(endPosition);
-  const tail = await list(tailStart(window.tailPosition, around.lastKey, endPosition), {
-    isEnough: () => true,
-  });
-  const isWalked = tail.lastKey === null || compareKeys(tail.lastKey, endPosition) >= 0;
+  const { window, isAsked, walkIsDue } = start;
+  const looksAtEnd = isAsked || walkIsDue || window.arrivesAtEnd || around.requests === 0;
+  const end = looksAtEnd ? await list(endPosition) : emptyListing(around.lastKey);
+  const walk = walkIsDue ? await walkTail(list, window, around.lastKey, endPosition) : undefined;
   const next: Window = {
     lookBehind: around.names.beforeMatch ?? window.lookBehind,
     endPosition: end.names.beforeLast ?? endPosition,
-    tailPosition: isWalked ? null : tail.lastKey,
+    tailPosition: walk ? walk.position : window.tailPosition,
+    arrivesAtEnd: end.objects.length > 0 || (window.arrivesAtEnd && around.objects.length === 0),
   };
-  const seen = add(around, { ...end, objects: [] }, { ...tail, objects: [] });
-  const found = end.objects.at(-1) ?? tail.objects.at(-1);
-  if (found === undefined) return withPositions(seen, next);
+  const others = [end, ...(walk ? [walk.listing] : [])];
+  const seen = add(around, ...others.map((listing) => ({ ...listing, objects: [] })));
+  const found = others.find(({ objects }) => objects.length > 0)?.objects.at(-1);
+  const hasWalked = walk !== undefined;
+  if (found === undefined) return { ...withPositions(seen, next), hasWalked };
   // The marker passes only keys that were listed now: one that arrived in the tail since its last walk would be late.
   const rest = await list(around.lastKey, {
     places: limits.places - around.objects.length,
     maxRequests: Math.max(limits.maxRequests - seen.requests, 1),
     isEnough: (lastKey) => compareKeys(lastKey, found.key) >= 0,
   });
-  return withPositions(add(seen, rest), { ...next, lookBehind: rest.names.beforeMatch ?? next.lookBehind });
+  const lookBehind = rest.names.beforeMatch ?? next.lookBehind;
+  return { ...withPositions(add(seen, rest), { ...next, lookBehind }), hasWalked };
+}
+
+/** Lists some pages of the tail. The position is where the next walk goes on; null: at the start of the tail. */
+async function walkTail(
+  list: List,
+  { tailPosition }: Window,
+  from: string | null,
+  endPosition: string,
+): Promise<{ listing: Listing; position: string | null }> {
+  let pages = 0;
+  const isPast = (key: string) => compareKeys(key, endPosition) >= 0;
+  const listing = await list(tailStart(tailPosition, from, endPosition), {
+    isEnough: (lastKey) => {
+      pages += 1;
+      return pages >= WALKED_PAGES || isPast(lastKey);
+    },
+  });
+  const isWalked = listing.lastKey === null || isPast(listing.lastKey);
+  return { listing, position: isWalked ? null : listing.lastKey };
 }
 
 function isBetween(marker: string | null, endPosition: string): (key: string) => boolean {
@@ -123,6 +164,7 @@ function add(first: Listing, ...others: Listing[]): Listing {
   return others.reduce(
     (sum, other) => ({
       ...other,
+      stoppedBy: sum.stoppedBy === 'young' && !goesOn(other) ? 'young' : other.stoppedBy,
       objects: [...sum.objects, ...other.objects],
       behind: [...sum.behind, ...other.behind],
       leftYoung: sum.leftYoung || other.leftYoung,
@@ -140,15 +182,14 @@ function windowAfter(window: Window, { names }: Listing): Window {
   if (beforeLast === undefined) return window;
   const isTailLong = window.endPosition !== null && beforeMatch === undefined;
   if (names.sinceMatch <= names.window / 2 && !isTailLong)
-    return { lookBehind: beforeLast, endPosition: null, tailPosition: null };
-  return {
-    lookBehind: beforeMatch ?? window.lookBehind,
-    endPosition: beforeLast,
-    tailPosition: window.tailPosition,
-  };
+    return { ...window, lookBehind: beforeLast, endPosition: null, tailPosition: null };
+  return { ...window, lookBehind: beforeMatch ?? window.lookBehind, endPosition: beforeLast };
 }
 
 function withPositions({ names: _, ...listing }: Listing, window: Window): PollListing {
-  const goesOn = listing.stoppedBy === 'full' || listing.stoppedBy === 'budget';
-  return { ...listing, scanPosition: goesOn ? listing.lastKey : null, window };
+  return { ...listing, scanPosition: goesOn(listing) ? listing.lastKey : null, window, hasWalked: false };
+}
+
+function goesOn({ stoppedBy }: Pick<Listing, 'stoppedBy'>): boolean {
+  return stoppedBy === 'full' || stoppedBy === 'budget';
 }

@@ -207,7 +207,31 @@ test('objects that are too young are waited for', async () => {
   assert.equal(caught_up, false);
 });
 
+test('while an object is too young, a file that ends asks for no poll, and housekeeping polls', async () => {
+  await world.stopWorkers();
+  await insert('aging');
+  await db.query(
+    `select s3_connector_private.commit_poll('aging', p.marker, null, $1, null, false, now() + interval '1 hour', now(), 1, 1, 1, '[]',
+      jsonb_build_object('rules', s3_connector_private.key_rules(c), 'young', true))
+    from s3_connector_private.progress p join s3_connector.connectors c on c.name = p.connector_name where c.name = 'aging'`,
+    [objects(['1'])],
+  );
+  await removePoll('aging');
+  const { id } = await db.one<{ id: number }>(
+    "select id from s3_connector.files where connector_name = 'aging'",
+  );
+  await db.query(FINISH, [id, await start(id)]);
+  await db.query("select s3_connector_private.refill('aging')");
+  assert.equal(await pollIsQueued('aging'), false);
+  assert.equal(await state('aging'), 'running');
+  await db.query('select s3_connector_private.enqueue_due_polls()');
+  assert.equal(await pollIsQueued('aging'), true);
+  await commitPoll('aging', []);
+  assert.equal(await state('aging'), 'paused');
+});
+
 test('young objects behind the marker are waited for, if they would be imported', async () => {
+  await world.startWorker();
   for (const n of [1, 3])
     world.server.store.put(world.bucket, `young_late/${n}.csv`, 'n\n1\n', {
       lastModified: new Date('2026-01-01'),

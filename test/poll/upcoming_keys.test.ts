@@ -219,8 +219,9 @@ test('120,000 keys that do not match are listed once, and a key that arrives amo
   );
   assert.ok(later.length >= 3);
   assert.deepEqual(
-    later.filter(({ list_requests }) => list_requests > 2),
-    [],
+    later.filter(({ list_requests }) => list_requests > 1),
+    [{ list_requests: 4 }],
+    'one of them walked three pages',
   );
   world.put('none/120000.csv', oneRow(1));
   world.put('none/020000.csv', oneRow(2));
@@ -240,7 +241,13 @@ test('a key in the middle of many others is found once the walk has come to it',
   await world.settled('walk');
   world.put('walk/012000.csv', oneRow(1));
   let polls = 0;
-  while ((await world.pollAndSettle('walk')).length === 0) polls += 1;
-  assert.ok(polls <= 20, `${polls} polls`);
+  while ((await world.pollAndSettle('walk')).length === 0) {
+    polls += 1;
+    assert.ok(polls <= 7, `${polls} polls`);
+    // As if five minutes had gone by.
+    await db.query(
+      "update s3_connector_private.progress set tail_walked_at = null where connector_name = 'walk'",
+    );
+  }
   assert.deepEqual(await db.query('select n from walk'), [{ n: 1 }]);
 });

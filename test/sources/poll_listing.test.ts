@@ -10,7 +10,6 @@ import type { ListOptions, Source, SourceObject } from '../../src/sources/source
 
 // What polls list, against a model of the bucket and of what a poll commits.
 
-const NEVER = new Date(8.64e15);
 const glob = compileGlob('**.csv');
 
 class Model {
@@ -29,7 +28,9 @@ class Model {
       startAfter,
       scanPosition: null,
       hasUpcoming: false,
-      window: { lookBehind: startAfter ?? '', endPosition: null, tailPosition: null },
+      window: { lookBehind: startAfter ?? '', endPosition: null, tailPosition: null, arrivesAtEnd: false },
+      isAsked: false,
+      walkIsDue: false,
     };
   }
 
@@ -44,7 +45,12 @@ class Model {
   }
 
   /** Polls once, and commits as commit_poll does. Returns the LIST requests. */
-  async poll({ places = 1e6, maxRequests = 1e6 } = {}): Promise<number> {
+  async poll({ places = 1e6, maxRequests = 1e6, isAsked = false, walkIsDue = false } = {}): Promise<number> {
+    this.start = { ...this.start, isAsked, walkIsDue };
+    // As look_behind_start: the last key of a listing may have been deleted before it was enqueued.
+    const { marker, window: noted } = this.start;
+    if (marker !== null && compareKeys(noted.lookBehind, marker) > 0)
+      this.start.window = { ...noted, lookBehind: marker };
     const sorted = [...this.keys].sort(compareKeys);
     const source = this.#source(sorted);
     const before = this.start.marker;
@@ -52,7 +58,7 @@ class Model {
     const from = this.start.hasUpcoming ? before : laterKey(before, this.start.scanPosition);
     const { objects, behind, scanPosition, window, requests } = await listForPoll(source, glob, this.start, {
       places,
-      youngerThan: NEVER,
+      youngerThan: null,
       maxRequests,
     });
     const ahead = objects.map(({ key }) => key);
@@ -124,6 +130,8 @@ test('whatever arrives between polls, the marker passes no key that is there, an
     deletions: fc.array(fc.nat({ max: 400 }), { maxLength: 10 }),
     places: fc.constantFrom(1, 3, 1000),
     maxRequests: fc.constantFrom(1, 3, 1000),
+    isAsked: fc.boolean(),
+    walkIsDue: fc.boolean(),
     refills: fc.nat({ max: 2 }),
   });
   await fc.assert(
@@ -132,15 +140,15 @@ test('whatever arrives between polls, the marker passes no key that is there, an
       fc.integer({ min: 2, max: 40 }),
       async (steps, pageSize) => {
         const model = new Model(pageSize);
-        for (const { arrivals, deletions, places, maxRequests, refills } of steps) {
+        for (const { arrivals, deletions, refills, ...options } of steps) {
           for (const [n, ending] of arrivals) model.keys.add(name(n) + ending);
           for (const n of deletions) model.keys.delete(`${name(n)}.csv`);
-          await model.poll({ places, maxRequests });
-          for (let n = 0; n < refills; n++) model.refill(places);
+          await model.poll(options);
+          for (let n = 0; n < refills; n++) model.refill(options.places);
         }
-        // Each poll walks at least a page of what is left.
+        // Each walk passes at least a page of what is left.
         const polls = 20 + (4 * model.keys.size) / pageSize;
-        for (let n = 0; n < polls; n++) await model.poll();
+        for (let n = 0; n < polls; n++) await model.poll({ walkIsDue: true });
         assert.deepEqual(model.missing, []);
         assert.equal(model.isBehind, false);
       },
@@ -174,34 +182,56 @@ test('a poll makes one LIST request among keys that match, and finds keys among 
   }
 });
 
-test('a pattern that matches nothing costs two LIST requests a poll, and one that matches before a long tail three', async () => {
+/** Many keys that do not match, after those of `first`. */
+async function longTail(first: string[]): Promise<Model> {
+  const model = new Model(1000);
+  for (const key of first) model.keys.add(key);
+  for (let n = 1; n < 20_000; n++) model.keys.add(`${name(n)}.log`);
+  await model.poll();
+  return model;
+}
+
+test('with a long tail, a steady poll makes one LIST request, and one that looks everywhere five', async () => {
   for (const first of [[], ['000000.csv']]) {
-    const model = new Model(1000);
-    for (const key of first) model.keys.add(key);
-    for (let n = 1; n < 20_000; n++) model.keys.add(`${name(n)}.log`);
-    await model.poll();
-    for (let n = 0; n < 30; n++) assert.equal(await model.poll(), first.length + 2);
-    // At the end, it is found at once, and by a walk in the middle; after the marker at once.
-    const places = [20_500, ...(first.length > 0 ? [20_501] : [])];
-    for (const n of places) {
-      model.keys.add(`${name(n)}.csv`);
-      await model.poll();
-      assert.deepEqual(model.missing, []);
+    const model = await longTail(first);
+    for (let n = 0; n < 30; n++) {
+      assert.equal(await model.poll(), 1);
+      assert.equal(await model.poll({ isAsked: true }), 1 + first.length);
     }
+    assert.equal(await model.poll({ walkIsDue: true }), 4 + first.length);
+  }
+});
+
+test('with a long tail, polls find at once what arrives where the last match was, and elsewhere what is asked for', async () => {
+  const model = await longTail(['000000.csv']);
+  model.keys.add('000001.csv');
+  assert.equal(await model.poll(), 1);
+  assert.deepEqual(model.missing, []);
+  model.keys.add('020500.csv');
+  await model.poll();
+  assert.deepEqual(model.missing, ['020500.csv'], 'the poll looked only around the marker');
+  await model.poll({ isAsked: true });
+  assert.deepEqual(model.missing, []);
+  // Now they arrive at the end, with many that do not match.
+  for (let hour = 3; hour < 6; hour++) {
+    for (let n = 0; n < 3000; n++) model.keys.add(`${hour}-${name(n)}.log`);
+    for (let n = 0; n < 3; n++) await model.poll();
+    assert.equal(await model.poll(), 1);
+    model.keys.add(`${hour}-${name(3000)}.csv`);
+    await model.poll();
+    assert.deepEqual(model.missing, [], `at the end, ${hour}`);
   }
 });
 
 test('a key in the middle of a long tail is found once the walk has come to it', async () => {
-  const model = new Model(1000);
-  for (let n = 1; n < 20_000; n++) model.keys.add(`${name(n)}.log`);
-  await model.poll();
+  const model = await longTail([]);
   model.keys.add('010000.csv');
-  let polls = 0;
-  for (; model.missing.length > 0; polls++) await model.poll();
-  assert.ok(polls <= 20, `${polls} polls`);
+  let walks = 0;
+  for (; model.missing.length > 0; walks++) await model.poll({ walkIsDue: true });
+  assert.ok(walks <= 7, `${walks} walks`);
   assert.equal(model.start.marker, '010000.csv');
   // The next one, just after the marker, is found at once.
   model.keys.add('010100.csv');
-  assert.equal(await model.poll(), 3);
+  assert.equal(await model.poll({ isAsked: true }), 2);
   assert.deepEqual(model.missing, []);
 });
