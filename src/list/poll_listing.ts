@@ -47,7 +47,7 @@ export interface PollListing extends Omit<Listing, 'names'> {
 
 /** How often polls walk on in a long tail, and look also where keys do not arrive. */
 export const WALK_EVERY_SECONDS = 300;
-/** Pages of one walk. A tail of 300,000 keys takes eight hours. */
+/** Pages of one walk. A tail of 300,000 keys takes eight and a half hours. */
 const WALKED_PAGES = 3;
 
 type Limits = Pick<ListLimits, 'places' | 'youngerThan' | 'maxRequests'>;

@@ -56,13 +56,13 @@ const assertImported = async (connector: string, numbers: Iterable<number>) => {
 };
 
 for (const seed of [SEED, SEED + 1]) {
-  test(`700 keys in random order are imported once each by polls and an audit, seed ${seed}`, async () => {
+  test(`500 keys in random order are imported once each by polls and an audit, seed ${seed}`, async () => {
     const random = seeded(seed);
     const connector = `shuffled_${seed}`;
     await insert(connector, { max_tracked_files: pick(random, [50, 200, 2000]) });
     const order = shuffle(
       random,
-      Array.from({ length: 700 }, (_, n) => n),
+      Array.from({ length: 500 }, (_, n) => n),
     );
     const arrived: number[] = [];
     while (order.length > 0) {
@@ -80,13 +80,13 @@ for (const seed of [SEED, SEED + 1]) {
 }
 
 const eventSeed = SEED + 2;
-test(`with events, 300 keys in random order are imported once each without an audit, seed ${eventSeed}`, async () => {
+test(`with events, 200 keys in random order are imported once each without an audit, seed ${eventSeed}`, async () => {
   const random = seeded(eventSeed);
   await insert('events', { max_tracked_files: 1000, event_queue_url: queue.url });
   await world.settled('events');
   const order = shuffle(
     random,
-    Array.from({ length: 300 }, (_, n) => n),
+    Array.from({ length: 200 }, (_, n) => n),
   );
   // Most keys arrive farther behind the marker than polls look.
   for (let n = 1000; n < 2000; n++) world.put(`events/${name(n)}.log`, '');
@@ -113,7 +113,7 @@ for (const seed of [SEED + 3, SEED + 4]) {
   test(`keys that arrive anywhere during a scan of several polls are imported before it is caught up, seed ${seed}`, async () => {
     const random = seeded(seed);
     const connector = `scanned_${seed}`;
-    const names = 3000;
+    const names = 2400;
     const pageSize = 20;
     const matching = new Set<number>();
     const oneOf = pick(random, [10, 50]);
