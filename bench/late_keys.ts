@@ -31,7 +31,10 @@ export async function lateKeys(): Promise<void> {
     },
     {
       endpoints: [queue.endpoint],
-      env: { AWS_ACCESS_KEY_ID: 'any', AWS_SECRET_ACCESS_KEY: 'any', AWS_REGION: 'us-east-1' },
+      env: {
+        ...{ AWS_ACCESS_KEY_ID: 'any', AWS_SECRET_ACCESS_KEY: 'any', AWS_REGION: 'us-east-1' },
+        AWS_ENDPOINT_URL_SQS: queue.endpoint,
+      },
     },
   );
   await queue.close();
