@@ -156,9 +156,10 @@ for (const [how, error] of [
     await insert(bucket, { bucket });
     const [file] = await world.settled(bucket);
     assert.equal(file!.status, 'success', file!.error_message ?? '');
+    // The poll's LIST twice, the sample's LIST, and the GET.
     assert.deepEqual(
       server.requests.recent.map(({ status }) => status),
-      [error.status, 200, 200],
+      [error.status, 200, 200, 200],
     );
   });
 }
