@@ -50,7 +50,7 @@ test('if all is well, every step of a check says what it found, in checks and in
   assert.match(steps.get!.message, /well\/full.csv/);
   assert.match(steps.target!.message, /"public"."well" is a table; 2 of the 2 columns .* go into n, label/);
   const { notices } = await call(db, "call s3_connector.check('well')");
-  assert.equal(notices.length, 8);
+  assert.equal(notices.length, 9);
   assert.match(notices[5]!.message, /^target: ok, "public"."well" is a table/);
   const all = JSON.stringify([steps, notices]);
   assert.ok(!/reader/.test(all), 'neither key id nor secret');

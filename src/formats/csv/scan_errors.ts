@@ -9,7 +9,7 @@ export function unterminatedQuote(line: number): ConnectorError {
     'unterminated_quote',
     `the row that starts at line ${line} has a quote that is never closed`,
     {
-      hint: "Check the file's end. If its quotes are no quotes (5\" pipe), name a row of file_formats with csv_quote '' in file_format of the connector.",
+      hint: "Check the file's end. If a backslash comes before quotes in values, set csv_escape of the connector to it. If quotes are no quotes (5\" pipe), name a row of file_formats with csv_quote '' in file_format of the connector.",
     },
   );
 }
