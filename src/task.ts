@@ -4,6 +4,7 @@ import type pg from 'pg';
 import type { Config } from './config.ts';
 import type { Control } from './db/control.ts';
 import type { EncoderThread } from './formats/csv/binary/encoder_thread.ts';
+import type { FormatTools } from './formats/format.ts';
 import type { Reader } from './formats/parquet/reader_process.ts';
 import type { Pool } from './formats/pool.ts';
 import type { RefusedSessions } from './import/session.ts';
@@ -32,6 +33,7 @@ export interface WorkerContext {
   readonly sorters: Pool<Reader> | null;
   /** Threads that encode large CSV files. */
   readonly encoders: Pool<EncoderThread>;
+  readonly openDuckdbFile: FormatTools['openDuckdbFile'];
   readonly liveness: Liveness;
   readonly attempts: Attempts;
   readonly backlogPolls: BacklogPolls;

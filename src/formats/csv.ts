@@ -44,16 +44,16 @@ import type {
   MatchedColumn,
   RowBatch,
 } from './format.ts';
-import { transformNotAllowed } from './parquet/errors.ts';
 import { TEXT, UNKNOWN } from './pg_text/text_kinds.ts';
 import type { RowBytes } from './row_bytes.ts';
 import { checkRowLimit } from './row_limit.ts';
+import { requireTransforms } from './transforms.ts';
 
 export const csv: FileFormat = {
   tailBytes: 0,
   async *parts(spooled, settings, tools, signal) {
     const { transform } = settings;
-    if (transform !== null && !tools.config.allowTransform) throw transformNotAllowed();
+    requireTransforms(settings, tools);
     const limits = limitsOf(settings);
     let position = -1;
     for await (const entry of takenEntries(openEntries(spooled, limits), settings.format.zip_entries)) {

@@ -4,6 +4,7 @@ import type { TableColumn } from '../table/table.ts';
 import type { ConstantColumn } from './constants.ts';
 import type { EncoderThread } from './csv/binary/encoder_thread.ts';
 import type { CsvOptions } from './csv/options.ts';
+import type { DuckdbFile } from './duckdb_file.ts';
 import type { Reader } from './parquet/reader_process.ts';
 import type { Decision } from './pg_text/column_kinds.ts';
 import type { Pool } from './pool.ts';
@@ -184,6 +185,13 @@ export interface FormatTools {
   readonly sorters: Pool<Reader> | null;
   /** Threads that encode large CSV files. */
   readonly encoders: Pool<EncoderThread>;
+  /** Reads a file with DuckDB. With a transform, the part's columns and rows are the transform's. */
+  openDuckdbFile(
+    file: DuckdbFile,
+    settings: FormatSettings,
+    tools: FormatTools,
+    signal: AbortSignal,
+  ): Promise<FilePart>;
 }
 
 /** The connector's columns that control how its files are read. */

@@ -5,6 +5,8 @@
 import type { SpooledFile } from '../fetch/spooled_file.ts';
 import { rowsDoNotAddUp } from '../reconcile.ts';
 import { toBinaryFields } from './constants.ts';
+import type { DuckdbFile } from './duckdb_file.ts';
+import { quoteName, quoteText } from './duckdb_quote.ts';
 import type {
   CopyInput,
   CopyPlan,
@@ -20,20 +22,20 @@ import type {
 import { splitLines, toBatch, wholeLines } from './parquet/batches.ts';
 import { planBinary } from './parquet/binary/kinds.ts';
 import { epochOf, fromEpoch } from './parquet/epoch.ts';
-import { explain, nulInName, transformNotAllowed, unreadableColumn } from './parquet/errors.ts';
+import { explain, nulInName, unreadableColumn } from './parquet/errors.ts';
 import { limitExpansion, refuseTooManyRows } from './parquet/limits.ts';
 import type { FileDescription, ReaderColumn, RowGroup, Sorting } from './parquet/protocol.ts';
-import { quoteName, quoteText } from './parquet/quote.ts';
 import { type Reader, type ReadRequest, readTooEarly } from './parquet/reader_process.ts';
 import { type RowRange, rowRanges, waitForFooter } from './parquet/row_ranges.ts';
 import { planSorting } from './parquet/sort.ts';
 import { toTextColumn } from './parquet/spark.ts';
 import { type TextColumn, textQuery, valueText } from './parquet/text.ts';
-import { ofParquet, ROW_NUMBER, type Transform, transformed, withEndRow } from './parquet/transform.ts';
+import { ofParquet, ROW_NUMBER, transformed, withEndRow } from './parquet/transform.ts';
 import { isNested, postgresType } from './parquet/types.ts';
 import { asBinaryFile } from './pg_binary/frame.ts';
 import type { Pool } from './pool.ts';
 import { CountedRows, type RowBytes } from './row_bytes.ts';
+import { requireTransforms } from './transforms.ts';
 
 /** Holds the footers of nearly all files: a footer has some hundred bytes per column and row group. */
 const TAIL_BYTES = 1 << 20;
@@ -42,27 +44,19 @@ export const parquet: FileFormat = {
   // The footer says where everything is, and it is at the end.
   tailBytes: TAIL_BYTES,
   async *parts(file: SpooledFile, settings: FormatSettings, tools: FormatTools, signal: AbortSignal) {
-    if (settings.transform !== null && !tools.config.allowTransform) throw transformNotAllowed();
+    requireTransforms(settings, tools);
     // An empty object is not valid Parquet, but it has no rows, so it does not fail.
     if (file.sizeBytes === 0) return;
     await file.onDisk();
     // A transform may read any part of the file first.
     await (settings.transform === null ? waitForFooter(file) : file.whole());
     const transform = settings.transform === null ? null : ofParquet(file.path, settings.transform);
-    yield await openPart({ name: null, file, transform }, settings, tools, signal);
+    yield await openDuckdbFile({ name: null, file, transform }, settings, tools, signal);
   },
 };
 
-/** What DuckDB reads as one part. */
-export interface DuckdbFile {
-  /** The part's name. */
-  name: string | null;
-  file: SpooledFile;
-  transform: Transform | null;
-}
-
 /** Returns the part. With a transform, its columns and rows are the transform's. */
-export async function openPart(
+export async function openDuckdbFile(
   { name, file, transform }: DuckdbFile,
   settings: FormatSettings,
   { readers, sorters }: FormatTools,

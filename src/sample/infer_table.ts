@@ -91,18 +91,26 @@ export async function inferTable(
 }
 
 /**
- * Returns a notice about files that were left out, and columns that became text because of a value that may be wrong; null if there
- * are none.
+ * Returns a notice about files that were left out, columns that became text because files differ, and values that may be wrong; null
+ * if there are none.
  */
 export function noticeOfSample({ columns, sampled, leftOut }: InferredTable): string | null {
-  const misfits = columns.filter(({ isMisfit }) => isMisfit);
+  const texts = columns.flatMap(({ name, decidedBy, differs }) =>
+    differs ? [`${name} (${decidedBy})`] : [],
+  );
+  const misfits = columns.flatMap(({ name, type, misfit }) =>
+    misfit === null ? [] : [`${name} ${type} (${misfit})`],
+  );
   const notices = [
     leftOut.length === 0
       ? null
       : `the table's types come from ${sampled} of ${sampled + leftOut.length} files, because these could not be read: ${some(leftOut.map(({ key, reason }) => `${key} (${reason})`))}`,
+    texts.length === 0
+      ? null
+      : `the table has columns that are text because files differ: ${some(texts)}; for another type, drop the table, add rows to column_mappings, and import the files again`,
     misfits.length === 0
       ? null
-      : `the table has columns that are text because files differ: ${some(misfits.map(({ name, decidedBy }) => `${name} (${decidedBy})`))}; for another type, drop the table, add rows to column_mappings, and import the files again`,
+      : `files of the sample have values that do not fit the types of most files: ${some(misfits)}; correct them, or give the columns the type text in column_mappings`,
   ];
   return notices.filter(Boolean).join('; ') || null;
 }

@@ -16,8 +16,10 @@ export interface SampledPart {
 /** A column with what decided its type, for people. */
 export interface MergedColumn extends FileColumn {
   decidedBy: string;
-  /** Whether it is text because files differ, and not because a number would lose digits: a value may just be wrong. */
-  isMisfit: boolean;
+  /** Whether it is text because files differ, and not because a number would lose digits. */
+  differs: boolean;
+  /** The first value that is none of the type, in a file that will fail: a value may just be wrong. Null: all fit. */
+  misfit: string | null;
 }
 
 /** How the columns of files are matched. */
@@ -29,14 +31,18 @@ export interface MergeRules {
 
 interface Column extends InferredColumn {
   decidedBy: string;
-  isMisfit: boolean;
+  differs: boolean;
+  /** How many parts have values that fit its type, and for each other part a value that does not. */
+  fits: number;
+  misfits: string[];
   /** Where its type was first found. */
   place: string;
 }
 
 /**
  * Returns the union of the columns, those of the first part first, each with the narrowest type that keeps the values of all parts.
- * A column that a part lacks has nulls.
+ * A column that a part lacks has nulls. Values that are none of the type, as a word is no number, do not count, unless most parts have
+ * such: one broken file must not change the table.
  */
 export function mergeColumns([first, ...others]: SampledPart[], rules: MergeRules): MergedColumn[] {
   const merged = first!.columns.map((column) => found(column, first!.place));
@@ -48,13 +54,14 @@ export function mergeColumns([first, ...others]: SampledPart[], rules: MergeRule
     }
     merged.push(...newColumns(merged, part, matched, rules));
   }
-  return merged.map(({ name, type, nullable, decidedBy, isMisfit }) => ({
-    name,
-    type,
-    nullable,
-    decidedBy,
-    isMisfit,
-  }));
+  return merged.map(byMajority);
+}
+
+function byMajority({ name, type, nullable, decidedBy, differs, fits, misfits }: Column): MergedColumn {
+  const [misfit = null] = misfits;
+  return misfit !== null && misfits.length > fits
+    ? { name, type: typeOf(TEXT), nullable, decidedBy: misfit, differs: true, misfit: null }
+    : { name, type, nullable, decidedBy, differs, misfit };
 }
 
 /** Returns whether a part has at least one of the columns. */
@@ -114,7 +121,7 @@ function freeName(name: string, taken: Set<string>): string {
 }
 
 function found(column: InferredColumn, place: string): Column {
-  return { ...column, place, decidedBy: decidedBy(column, place), isMisfit: false };
+  return { ...column, place, decidedBy: decidedBy(column, place), differs: false, fits: 1, misfits: [] };
 }
 
 function decidedBy({ kind, type, decisions, isUnknown }: InferredColumn, place: string): string {
@@ -135,19 +142,16 @@ function join(column: Column, other: InferredColumn, place: string): Column {
     const type = joinTypes(column.type, other.type);
     if (type === joinTypes(column.type, column.type)) return { ...column, nullable };
     const reason = `${other.type} in ${place}, ${column.type} in ${column.place}`;
-    return { ...column, type, nullable, decidedBy: reason, isMisfit: type === 'text' };
+    return { ...column, type, nullable, decidedBy: reason, differs: type === 'text' };
   }
   const kind = joinKinds(column.kind, other.kind);
-  if (kind === column.kind) return { ...column, nullable };
+  const fits = column.fits + 1;
+  if (kind === column.kind) return { ...column, nullable, fits };
   const decided = decisionOf(other.decisions, column.kind, kind);
-  return {
-    ...column,
-    kind,
-    type: typeOf(kind),
-    nullable,
-    decidedBy: `line ${decided.line} of ${place}: ${whyWider(decided.value, column.kind, kind)}`,
-    isMisfit: kind === TEXT && !losesDigits(decided.value, column.kind),
-  };
+  const why = `line ${decided.line} of ${place}: ${whyWider(decided.value, column.kind, kind)}`;
+  if (kind === TEXT && !losesDigits(decided.value, column.kind))
+    return { ...column, nullable, misfits: [...column.misfits, why] };
+  return { ...column, kind, type: typeOf(kind), nullable, fits, decidedBy: why };
 }
 
 /** Returns the first value of a file because of which a column of the narrower kind had to get the wider one. */

@@ -9,6 +9,7 @@ import { admitImportLogin } from '../db/import_login.ts';
 import { EncoderThread } from '../formats/csv/binary/encoder_thread.ts';
 import { confinementNotices } from '../formats/parquet/confinement.ts';
 import { Reader } from '../formats/parquet/reader_process.ts';
+import { openDuckdbFile } from '../formats/parquet.ts';
 import { Pool } from '../formats/pool.ts';
 import { RefusedSessions } from '../import/session.ts';
 import { log } from '../log.ts';
@@ -77,6 +78,7 @@ export async function openContext(
     attempts,
     backlogPolls,
     sorters,
+    openDuckdbFile,
     ...readers,
   };
 }

@@ -79,10 +79,10 @@ const CSV: Case[] = [
     rows: [['-0'], ['1']],
   },
   {
-    what: 'words after booleans',
-    files: ['b\ntrue\n', 'b\nmaybe\n'],
+    what: 'words in most files after booleans',
+    files: ['b\ntrue\n', 'b\nmaybe\n', 'b\nnever\n'],
     columns: [['b', 'text']],
-    rows: [['maybe'], ['true']],
+    rows: [['maybe'], ['never'], ['true']],
   },
   {
     what: 'values after nulls',
@@ -161,16 +161,16 @@ const CSV: Case[] = [
     what: 'later entries of the same zip, and other compressions',
     files: [
       Buffer.from(zipSync({ '1.csv': Buffer.from('n,m\n1,1\n'), '2.csv': Buffer.from('n,m\n007,1\n') })),
-      gzipSync('n,m\n2,2026-01-01\n'),
+      gzipSync('n,m\n2,1.5\n'),
     ],
     columns: [
       ['n', 'text'],
-      ['m', 'text'],
+      ['m', 'double precision'],
     ],
     rows: [
       ['007', '1'],
       ['1', '1'],
-      ['2', '2026-01-01'],
+      ['2', '1.5'],
     ],
   },
 ];
@@ -310,7 +310,7 @@ test('a preview says which value of which file decided a type, and how many file
       ['zip', 'text', 'line 3 of decided/2.csv: "007" would lose its zeros as bigint'],
       ['n', 'double precision', 'line 3 of decided/2.csv: "3.5" has a fraction, which bigint would lose'],
       ['t', timestamptz, 'line 3 of decided/2.csv: "2026-01-01 10:00" has a time, which date would lose'],
-      ['b', 'text', 'line 2 of decided/2.csv: "x" is no boolean'],
+      ['b', 'boolean', 'line 2 of decided/1.csv: "true"'],
       ['none', 'text', 'no value in any file'],
       ['p', 'numeric', 'line 2 of decided/2.csv: "2.50" would lose its zeros as double precision'],
       ['big', 'numeric', 'line 3 of decided/2.csv: "9223372036854775808" has more digits than bigint holds'],
@@ -391,7 +391,7 @@ test('the sample reaches the end of a bucket that is longer than the listing', a
 test('of a large file, the sample reads a part', async () => {
   const line = `1,${'x'.repeat(97)}\n`;
   world.put('large/1.csv', 'n,pad\n1,x\n');
-  world.put('large/2.csv', `n,pad\n2026-01-01,y\n${line.repeat(400_000)}`);
+  world.put('large/2.csv', `n,pad\n2.5,y\n${line.repeat(400_000)}`);
   world.put('large/3.parquet.csv', 'n,pad\n3,x\n');
   await world.insertConnector({ name: 'large', pattern: 'large/*', target_table: 'large', state: 'paused' });
   world.server.requests.reset();
@@ -401,7 +401,7 @@ test('of a large file, the sample reads a part', async () => {
   );
   assert.match(request!.headers.range ?? '', /^bytes=0-\d+$/);
   const [column] = await previewed('large');
-  assert.equal(column!.decided_by, 'line 2 of large/2.csv: "2026-01-01" is no bigint');
+  assert.equal(column!.decided_by, 'line 2 of large/2.csv: "2.5" has a fraction, which bigint would lose');
 });
 
 test('of a large Parquet file, the sample reads the footer', async () => {
@@ -431,7 +431,7 @@ test('of a large Parquet file, the sample reads the footer', async () => {
   ]);
 });
 
-test('a word among numbers makes the column text, and the notice names it', async () => {
+test('one broken file does not change the types of the others, and the notice names its value', async () => {
   world.put('word/1.csv', 'n\n1\n');
   world.put('word/2.csv', 'n\n2\nbroken\n');
   await world.insertConnector({
@@ -440,8 +440,17 @@ test('a word among numbers makes the column text, and the notice names it', asyn
     target_table: 'word',
     schedule: NEVER_AGAIN,
   });
-  await world.settled('word');
-  assert.match((await world.notice('word')) ?? '', /n \(line 3 of word\/2\.csv: "broken" is no bigint\)/);
+  assert.deepEqual(
+    (await world.settled('word')).map(({ status, error_code }) => [status, error_code]),
+    [
+      ['success', null],
+      ['failure', 'bad_value'],
+    ],
+  );
+  assert.match(
+    (await world.notice('word')) ?? '',
+    /n bigint \(line 3 of word\/2\.csv: "broken" is no bigint\)/,
+  );
 });
 
 test('an import into a table that exists samples nothing', async () => {

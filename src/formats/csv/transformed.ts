@@ -8,9 +8,8 @@ import { pipeline } from 'node:stream/promises';
 import type { Entry } from '../../compression/entries.ts';
 import { FILE_MODE } from '../../fetch/spool_directory.ts';
 import { SpooledFile } from '../../fetch/spooled_file.ts';
+import { quoteName, quoteText } from '../duckdb_quote.ts';
 import type { FilePart, FormatSettings, FormatTools } from '../format.ts';
-import { quoteName, quoteText } from '../parquet/quote.ts';
-import { openPart } from '../parquet.ts';
 import { columnName, columnNames } from './infer.ts';
 import { refuseOpenQuote } from './open_quote.ts';
 
@@ -42,7 +41,7 @@ export async function* transformedPart(
     const { size } = await stat(path);
     const file = new SpooledFile({ path, sizeBytes: size, available: size });
     const transform = { select, file: readCsv(path, part, settings), isParquet: false };
-    yield await openPart({ name: entry.name, file, transform }, settings, tools, signal);
+    yield await tools.openDuckdbFile({ name: entry.name, file, transform }, settings, tools, signal);
   } finally {
     await rm(path, { force: true });
   }

@@ -1,8 +1,8 @@
 /** Errors of the Parquet format that a person can act on. */
 import { ConnectorError } from '../../errors.ts';
+import type { Transform } from '../duckdb_file.ts';
 import type { ReaderColumn } from './protocol.ts';
 import { RAISED, readRaised } from './text.ts';
-import type { Transform } from './transform.ts';
 
 /** How DuckDB, C++ and V8 begin to say that there is no memory. A reader that said so is not used again. */
 export const OUT_OF_MEMORY = /^(Out of Memory|std::bad_alloc|Array buffer allocation failed)/;
@@ -35,12 +35,6 @@ export function explain(error: unknown, transform: Transform | null): unknown {
   if (transform !== null) return badCsvLine(error) ?? transformFailed(error);
   return new ConnectorError('bad_parquet', `the file cannot be read as Parquet: ${reasonOf(error)}`, {
     cause: error,
-  });
-}
-
-export function transformNotAllowed(): ConnectorError {
-  return new ConnectorError('transform_not_allowed', 'this worker runs no transforms', {
-    hint: "Set transform of the connector to null. Or ask the worker's operator to set ALLOW_TRANSFORM to true, then retry the file.",
   });
 }
 

@@ -1,5 +1,5 @@
 /** SQL expressions that turn nested DuckDB values (lists, structs, maps, variants) into JSON text. */
-import { quoteText } from './quote.ts';
+import { quoteText } from '../duckdb_quote.ts';
 import { listElement } from './types.ts';
 
 /**

@@ -1,6 +1,7 @@
 /** The messages between the worker and a reader process. */
+
+import type { Transform } from '../duckdb_file.ts';
 import type { BinaryPlan } from './binary/kinds.ts';
-import type { Transform } from './transform.ts';
 
 export type ReaderRequest = {
   /** The only file that the request may read, set if it contains a user's SQL. Default: any below the spool directory. */

@@ -10,17 +10,18 @@ import {
   DuckDBInstance,
   type DuckDBType,
 } from '@duckdb/node-api';
+import type { Transform } from '../duckdb_file.ts';
+import { quoteText } from '../duckdb_quote.ts';
 import { ChunkEncoder } from './binary/encode.ts';
 import { makeWriter } from './binary/writers.ts';
 import { confine } from './confine.ts';
 import { describeColumns, listRowGroups, whyUnreadable } from './describe.ts';
 import { listLeaves } from './leaves.ts';
 import { OUTPUT, type Outcome, type ReaderAnswer, type ReaderRequest, spillDirectory } from './protocol.ts';
-import { quoteText } from './quote.ts';
 import { readWithinExtent } from './read_log.ts';
 import { BrokenStream, streamRows } from './row_stream.ts';
 import { withOrder } from './sort.ts';
-import { parseQuery, type Transform, transformed } from './transform.ts';
+import { parseQuery, transformed } from './transform.ts';
 import { refusal } from './transform_check.ts';
 
 /** How many bytes are gathered before they are written. */

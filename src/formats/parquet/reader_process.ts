@@ -8,6 +8,7 @@ import { DATA_FAULT_ENV, injectCountFault } from '../../data_faults.ts';
 import { ConnectorError } from '../../errors.ts';
 import { rowsDoNotAddUp } from '../../reconcile.ts';
 import { Channel } from '../channel.ts';
+import type { Transform } from '../duckdb_file.ts';
 import type { PoolMember } from '../pool.ts';
 import type { RowBytes } from '../row_bytes.ts';
 import { tooManyRows } from '../row_limit.ts';
@@ -23,7 +24,6 @@ import {
 } from './protocol.ts';
 import { StallTimer } from './stall_timer.ts';
 import { RAISED } from './text.ts';
-import type { Transform } from './transform.ts';
 
 const READER = fileURLToPath(
   import.meta.resolve(`./reader${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`),

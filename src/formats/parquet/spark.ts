@@ -3,11 +3,11 @@
  * calendar, which is Julian before 1582-10-15 (RebaseDateTime and DataSourceUtils in Spark's source).
  */
 import type { DuckDBConnection } from '@duckdb/node-api';
+import { quoteName, quoteText } from '../duckdb_quote.ts';
 import { isUtc } from '../pg_binary/kinds.ts';
 import { unreadableColumn } from './errors.ts';
 import type { Leaf } from './leaves.ts';
 import type { ReaderColumn, WrittenTime } from './protocol.ts';
-import { quoteName, quoteText } from './quote.ts';
 import type { TextColumn } from './text.ts';
 import { isNested } from './types.ts';
 

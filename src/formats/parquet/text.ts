@@ -3,8 +3,8 @@
  * PostgreSQL then parses every value itself.
  */
 import type { ConstantColumn } from '../constants.ts';
+import { quoteText } from '../duckdb_quote.ts';
 import { jsonText } from './nested.ts';
-import { quoteText } from './quote.ts';
 import { isNested, listElement } from './types.ts';
 
 /** A column of the file, with the type of its table column. */

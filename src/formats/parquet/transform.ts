@@ -1,14 +1,6 @@
 /** A "transform": the connector's own DuckDB select over the file, with row numbers added. */
-import { quoteName, quoteText } from './quote.ts';
-
-export interface Transform {
-  /** The connector's own text. */
-  select: string;
-  /** The table function that reads the file. */
-  file: string;
-  /** Whether the file is Parquet, which has a footer to describe it. */
-  isParquet: boolean;
-}
+import type { Transform } from '../duckdb_file.ts';
+import { quoteName, quoteText } from '../duckdb_quote.ts';
 
 /** Returns the transform of a Parquet file. */
 export function ofParquet(path: string, select: string): Transform {
