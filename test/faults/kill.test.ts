@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { parquetOf } from '../support/parquet.ts';
 import { pick, type Random, seeded } from '../support/random.ts';
 import type { WorkerProcess } from '../support/worker.ts';
-import { openWorld } from '../support/world.ts';
+import { EACH_MINUTE, openWorld } from '../support/world.ts';
 import { withJobsDue } from './clock.ts';
 import { assertAtRest, assertExactlyOnce } from './exactly_once.ts';
 import { ownServer } from './own_server.ts';
@@ -39,6 +39,7 @@ test('300 files are imported once each while workers are killed, the server cras
       ...connector,
       target_table: connector.name,
       file_id_column: 'file_id',
+      schedule: EACH_MINUTE,
       // None of these errors is caused by the files, and each may be hit every time.
       max_attempts: 100,
     });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import type { WorkerProcess } from '../support/worker.ts';
-import { openWorld } from '../support/world.ts';
+import { EACH_MINUTE, openWorld } from '../support/world.ts';
 import { assertAtRest, assertExactlyOnce } from './exactly_once.ts';
 import { openProxy } from './proxy.ts';
 
@@ -35,6 +35,7 @@ for (const { name, text, arrives, attempts } of CASES) {
       pattern: `${name}/*`,
       target_table: name,
       file_id_column: 'file_id',
+      schedule: EACH_MINUTE,
     });
     await lost;
     if (!arrives) {
@@ -71,6 +72,7 @@ for (const [name, text] of [
         pattern: `${table}/*`,
         target_table: table,
         file_id_column: 'file_id',
+        schedule: EACH_MINUTE,
       });
       await lost;
       if (name === 'poll' && !arrives) await nextPollIsDue(table);

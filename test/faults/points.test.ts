@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { FaultPoint } from '../../src/fault_points.ts';
-import { openWorld } from '../support/world.ts';
+import { EACH_MINUTE, openWorld } from '../support/world.ts';
 import { withJobsDue } from './clock.ts';
 import { assertAtRest, assertExactlyOnce } from './exactly_once.ts';
 
@@ -58,6 +58,7 @@ async function dieAt(point: FaultPoint, scene: Scene): Promise<void> {
     pattern: 'in/*',
     target_table: 'landed',
     file_id_column: 'file_id',
+    schedule: EACH_MINUTE,
   });
   assert.equal((await doomed.ended()).signal, 'SIGKILL');
   trouble.cancel();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import type { WorkerProcess } from '../support/worker.ts';
-import { openWorld } from '../support/world.ts';
+import { EACH_MINUTE, openWorld } from '../support/world.ts';
 import { withJobsDue } from './clock.ts';
 import { assertAtRest, assertExactlyOnce } from './exactly_once.ts';
 import { openProxy } from './proxy.ts';
@@ -59,6 +59,7 @@ for (const [name, sqlstate] of [
       pattern: `${connector}/*`,
       target_table: table,
       file_id_column: 'file_id',
+      schedule: EACH_MINUTE,
     });
     await world.settled(connector);
     await assertExactlyOnce(db, { connector, table, rowsOf: () => 1 });
@@ -77,6 +78,7 @@ test('a job whose answer was lost runs within a minute, although its worker is a
     pattern: 'lost/*',
     target_table: 'lost',
     file_id_column: 'file_id',
+    schedule: EACH_MINUTE,
     state: 'paused',
   });
   // The first request gets the connector's poll, a file, or nothing yet; the last ones get a file.
@@ -108,6 +110,7 @@ test('a worker that lost its session and is declared dead while it runs leaves n
     pattern: 'taken/*',
     target_table: 'taken',
     file_id_column: 'file_id',
+    schedule: EACH_MINUTE,
   });
   await stalled.hit();
   // While this lock is held the worker cannot register again, so others consider it dead.

@@ -4,7 +4,7 @@ import { SessionPool } from '../../src/db/connections.ts';
 import { runCli } from '../package/run_cli.ts';
 import { untilHealth } from '../support/health.ts';
 import { until } from '../support/until.ts';
-import { openWorld } from '../support/world.ts';
+import { EACH_MINUTE, openWorld } from '../support/world.ts';
 import { withJobsDue } from './clock.ts';
 
 const world = await openWorld();
@@ -34,7 +34,12 @@ test('a worker waits while the database is read-only, reports it, and continues 
 
   await db.query('create table spell (n integer)');
   world.put('spell/1.csv', 'n\n1\n');
-  await world.insertConnector({ name: 'spell', pattern: 'spell/*', target_table: 'spell' });
+  await world.insertConnector({
+    name: 'spell',
+    pattern: 'spell/*',
+    target_table: 'spell',
+    schedule: EACH_MINUTE,
+  });
   const refusals = () => worker.lines.filter(({ event }) => event === 'worker session not back yet').length;
   await until('three tries are refused', () => refusals() >= 3);
   // Refused sessions are ended, so that only those of the next tries exist.

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type pg from 'pg';
-import { openWorld } from '../support/world.ts';
+import { EACH_MINUTE, openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 const { db, server } = world;
@@ -80,6 +80,7 @@ async function prepare(): Promise<void> {
       pattern: `${name}/*`,
       target_table: name,
       file_id_column: 'file_id',
+      schedule: EACH_MINUTE,
       max_attempts: 2,
       max_parallel_files: name === 'narrow' ? 2 : null,
     });

@@ -12,6 +12,9 @@ import { spawnWorkerProcess, type WorkerProcess } from './worker.ts';
 /** A schedule that is not due while a test runs: after the first poll, only requested polls run. */
 export const NEVER_AGAIN = '0 0 1 1 *';
 
+/** For tests whose faults may end any poll: the next one is due within a minute. */
+export const EACH_MINUTE = '* * * * *';
+
 const CREDENTIALS = { accessKeyId: 'reader', secretAccessKey: 'reader-secret' };
 
 /** The columns of a connector in a test; the others have their defaults. */
