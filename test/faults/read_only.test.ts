@@ -19,8 +19,9 @@ async function begin(options: { endSessions: boolean }): Promise<void> {
   if (options.endSessions) await db.query(`select pg_terminate_backend(pid) ${OURS}`);
 }
 
+/** Imports can write again before the worker can start one. */
 async function end(): Promise<void> {
-  for (const { name } of [db.worker, db.importer])
+  for (const { name } of [db.importer, db.worker])
     await db.asSuperuser(`alter role ${name} in database ${db.name} reset default_transaction_read_only`);
 }
 

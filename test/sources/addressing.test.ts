@@ -43,6 +43,8 @@ async function importFrom(server: BucketServer, columns: Partial<ConnectorColumn
   server.requests.reset();
   const { name } = columns;
   const target_table = name.startsWith('long') ? 'long' : `"${name}"`;
+  // A missing table would be made from a sample, with requests of its own.
+  await db.query(`create table if not exists ${target_table} (n integer)`);
   await world.insertConnector({ schedule: NEVER_AGAIN, pattern: `${name}/*`, target_table, ...columns });
   return await world.settled(name);
 }

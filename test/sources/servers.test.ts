@@ -156,6 +156,8 @@ test('the region of the AWS profile is used where the environment names none', a
   });
   server.store.createBucket('far-away', { region: 'eu-west-1' });
   server.store.put('far-away', 'profile/1.csv', 'n\n1\n');
+  // A missing table would be made from a sample, with requests of its own.
+  await db.query('create table profile (n integer)');
   const [file] = await importAll({ name: 'profile', bucket: 'far-away' });
   assert.equal(file!.status, 'success', file!.error_message ?? '');
   assert.deepEqual(

@@ -57,6 +57,7 @@ const CONNECTOR = {
   max_row_bytes: 2 ** 21,
   max_file_bytes: 2 ** 30,
   max_rows: null,
+  format: { date_formats: {} },
 };
 
 test('a hypertable is created from a file and takes its rows in binary form', async () => {
