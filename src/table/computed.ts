@@ -31,11 +31,14 @@ export function computedFromRow(table: TargetTable, mappings: ColumnMapping[]): 
   }));
 }
 
-/** Returns the columns whose expression reads a part of the key. */
+/** Returns the columns whose expression, or template of to_timestamp, reads a part of the key. */
 export function computedFromKey(constants: ConstantColumn[], mappings: ColumnMapping[]): ComputedColumn[] {
   return constants.flatMap(({ source, target, value }) => {
-    const mapping = withExpression(mappings).find(({ source_column }) => source_column === source);
-    return mapping ? [{ target, expression: mapping.expression, isOwn: true, value: { text: value } }] : [];
+    const mapping = mappings.find(({ source_column }) => source !== null && source_column === source);
+    const format = mapping?.date_format ?? 'server';
+    const isOwn = typeof mapping?.expression === 'string';
+    const expression = mapping?.expression ?? (isDateWord(format) ? null : byTemplate(target, format));
+    return expression === null ? [] : [{ target, expression, isOwn, value: { text: value } }];
   });
 }
 

@@ -113,6 +113,16 @@ test('a quoted blank is no time of the year 1 BC but a bad row', async () => {
   ]);
 });
 
+test('a part of the key is read by its date_format', async () => {
+  for (const [name, format] of Object.entries({ key_word: 'DMY', key_template: 'DD.MM.YYYY' })) {
+    await db.query(`create table ${name} (n integer, day date)`);
+    world.put(`${name}/day=01.02.2026/1`, 'n\n1\n');
+    const file = await insert(name, { hive_columns: ['day'] }, { day: format });
+    assert.equal(file.status, 'success', file.error_message ?? '');
+    assert.deepEqual(await db.query(`select n, day::text from ${name}`), [{ n: 1, day: '2026-02-01' }]);
+  }
+});
+
 test('a column with a template of its own becomes a column of times in a new table', async () => {
   world.put('made/1', 'at,day,label\n31.12.2026 10:00,31.12.2026,x\n');
   const file = await insert('made', {}, { at: 'DD.MM.YYYY HH24:MI', day: 'DD.MM.YYYY' });
