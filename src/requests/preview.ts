@@ -90,7 +90,11 @@ async function columnsOf(
   }
   const own = (await part.inferColumns()) ?? columnsOfNames(part.columnNames ?? []);
   const first = { place: key, names: part.columnNames, columns: own };
-  return { all: mergeColumns([first], { byName: false, mapped: [] }), sampled: 1, notices: [] };
+  return {
+    all: mergeColumns([first], { byName: false, mapped: new Map(), others: [] }),
+    sampled: 1,
+    notices: [],
+  };
 }
 
 /** Returns a notice about the listing. */

@@ -66,19 +66,18 @@ export async function inferTable(
   first: FirstFile,
   part: FilePart,
 ): Promise<InferredTable | null> {
-  const { connector, key, mappings } = first;
+  const { connector, key } = first;
   const start = await describePart(key, part);
-  const rules: MergeRules = {
-    byName: part.columnNames !== null && connector.match_columns_by === 'name',
-    mapped: mappings.flatMap(({ source_column }) => source_column ?? []),
-  };
+  const rules = rulesOf(first, part);
   const entries = await otherEntries(worker, first, part);
+  // An import refuses a stranger, and so its whole archive.
+  const related = entries.filter((entry) => sharesColumns(start, entry, rules));
   const keys = await listSpread(worker.sources.open(connector), connector, first.signal);
   // A transform reads whole files.
   const maxFileBytes = connector.transform === null ? connector.max_file_bytes : LEAST_BYTES;
   const objects = spreadOver(keys, key, { count: SAMPLE_FILES - 1, maxFileBytes });
   const files = await readSample(worker, first, objects, (parts) => refuseStrangers(start, parts, rules));
-  const parts = [start, ...entries, ...files.flatMap((file) => ('parts' in file ? file.parts : []))];
+  const parts = [start, ...related, ...files.flatMap((file) => ('parts' in file ? file.parts : []))];
   if (!parts.some(({ hasTypes }) => hasTypes)) return null;
   const leftOut = files.filter((file): file is LeftOut => 'reason' in file);
   log.info('types sampled', { connector: connector.name, key, files: objects.length + 1, leftOut });
@@ -87,6 +86,19 @@ export async function inferTable(
     sampled: files.length - leftOut.length + 1,
     listed: keys.complete ? keys.objects.filter(({ sizeBytes }) => sizeBytes > 0).length : null,
     leftOut,
+  };
+}
+
+function rulesOf({ connector, mappings }: FirstFile, { columnNames }: FilePart): MergeRules {
+  const { hive_columns, file_id_column, match_columns_by } = connector;
+  const isOfFile = ({ source_column: source }: ColumnMapping) =>
+    source !== null && !hive_columns?.includes(source);
+  const others = mappings.filter((mapping) => !isOfFile(mapping)).map(({ target_column }) => target_column);
+  const ofFile = mappings.filter(isOfFile);
+  return {
+    byName: columnNames !== null && match_columns_by === 'name',
+    mapped: new Map(ofFile.map(({ source_column, target_column }) => [source_column!, target_column])),
+    others: [...others, file_id_column].filter((name) => name !== null),
   };
 }
 

@@ -5,6 +5,7 @@ import { ConnectorError } from '../errors.ts';
 import type { ConstantColumn } from '../formats/constants.ts';
 import { type CsvOptions, dateFormatOf, isDateWord } from '../formats/csv/options.ts';
 import type { ComputedColumn, FilePart, MatchedColumn } from '../formats/format.ts';
+import { qualifyType } from './expressions.ts';
 import { findNamed } from './names.ts';
 import { showName } from './show_name.ts';
 import { quoteTable, type TableColumn, type TargetTable } from './table.ts';
@@ -30,11 +31,14 @@ export function computedFromRow(table: TargetTable, mappings: ColumnMapping[]): 
   }));
 }
 
-/** Returns the columns whose expression reads a part of the key. */
+/** Returns the columns whose expression, or template of to_timestamp, reads a part of the key. */
 export function computedFromKey(constants: ConstantColumn[], mappings: ColumnMapping[]): ComputedColumn[] {
   return constants.flatMap(({ source, target, value }) => {
-    const mapping = withExpression(mappings).find(({ source_column }) => source_column === source);
-    return mapping ? [{ target, expression: mapping.expression, isOwn: true, value: { text: value } }] : [];
+    const mapping = mappings.find(({ source_column }) => source !== null && source_column === source);
+    const format = mapping?.date_format ?? 'server';
+    const isOwn = typeof mapping?.expression === 'string';
+    const expression = mapping?.expression ?? (isDateWord(format) ? null : byTemplate(target, format));
+    return expression === null ? [] : [{ target, expression, isOwn, value: { text: value } }];
   });
 }
 
@@ -75,9 +79,19 @@ export function computedFromField(
   return expression === null ? null : { target, expression, isOwn: false, value: position };
 }
 
-/** Returns the expression that reads times by a template of to_timestamp; null for a column without times. */
+/**
+ * Returns the expression that reads times by a template of to_timestamp; null for a column without times. A blank is no time: of it,
+ * to_timestamp makes one in the year 1 BC.
+ */
 function byTemplate({ baseType }: TableColumn, template: string): string | null {
-  const literal = pg.escapeLiteral(template);
+  const read = templateCall(baseType, pg.escapeLiteral(template));
+  return (
+    read &&
+    `case when value operator(pg_catalog.~) '^[[:space:]]*$' then cast(value as ${qualifyType(baseType)}) else ${read} end`
+  );
+}
+
+function templateCall(baseType: string, literal: string): string | null {
   switch (baseType) {
     case 'date':
       return `pg_catalog.to_date(value, ${literal})`;

@@ -60,8 +60,16 @@ export function fieldsOf(
 const TYPE_WORDS =
   /^(bigint|bit|boolean|char|character|dec|decimal|double|float|int|integer|interval|national|nchar|numeric|real|smallint|time|timestamp|varchar)\b/;
 
+/** Without a length, these words mean one character and one bit. Their types' own names mean any length. */
+const OF_LENGTH_ONE: [RegExp, string][] = [
+  [/^character(?=\[|$)/, 'bpchar'],
+  [/^bit(?=\[|$)/, 'bit'],
+];
+
 /** Returns a type of PostgreSQL's own, as format_type or we write it, so that it is found on any search_path. */
 export function qualifyType(type: string): string {
+  const short = OF_LENGTH_ONE.find(([word]) => word.test(type));
+  if (short) return `pg_catalog.${type.replace(...short)}`;
   return /^[a-z]\w*(?![\w.])/.test(type) && !TYPE_WORDS.test(type) ? `pg_catalog.${type}` : type;
 }
 

@@ -2,6 +2,7 @@
 import type { ColumnMapping, Connector } from '../db/schema.ts';
 import { ConnectorError } from '../errors.ts';
 import type { ConstantColumn } from '../formats/constants.ts';
+import { convertTime } from '../formats/csv/normalize/conversions.ts';
 import type { FileColumn } from '../formats/format.ts';
 import { findNamed } from './names.ts';
 import { quoteTable, type TargetTable } from './table.ts';
@@ -30,7 +31,10 @@ export function keyConstants(
     if (wanted === null) return [];
     const target = findNamed(table.columns, wanted);
     if (!target) throw noHiveColumn(name, wanted, table);
-    return [{ source: name, target, value: keyValue(key, name) }];
+    const text = keyValue(key, name);
+    const format = mapping?.date_format ?? null;
+    const value = text === null || format === null ? text : convertTime(text, target.baseType, format);
+    return [{ source: name, target, value }];
   });
 }
 

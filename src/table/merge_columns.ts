@@ -25,9 +25,14 @@ export interface MergedColumn extends FileColumn {
 /** How the columns of files are matched. */
 export interface MergeRules {
   byName: boolean;
-  /** Source columns of column_mappings, which count in exactly their spelling. */
-  mapped: string[];
+  /** Source columns of column_mappings, which count in exactly their spelling, with the table's columns; null: left out. */
+  mapped: Map<string, string | null>;
+  /** Columns of the table that no column of a file fills. */
+  others: string[];
 }
+
+/** How many columns a table of PostgreSQL may have. */
+const MAX_COLUMNS = 1600;
 
 interface Column extends InferredColumn {
   decidedBy: string;
@@ -85,7 +90,7 @@ function matchPart(
     const alike = merged.flatMap(({ name }, i) => (isAlike(name, column.name) ? [i] : []));
     const only = alike.length === 1 ? alike[0]! : -1;
     const isFree = only >= 0 && !matched.has(only) && !names.has(merged[only]!.name);
-    const isMapped = only >= 0 && [column.name, merged[only]!.name].some((name) => mapped.includes(name));
+    const isMapped = only >= 0 && [column.name, merged[only]!.name].some((name) => mapped.has(name));
     if (exact >= 0) matched.set(exact, column);
     else if (isFree && !isMapped) matched.set(only, column);
   }
@@ -95,23 +100,35 @@ function matchPart(
 /** As a file's column finds that of its table. */
 const isAlike = (a: string, b: string) => a.toLowerCase() === b.toLowerCase();
 
-/** Returns the part's columns that are not matched. A file without names has none: COPY refuses rows that are shorter than the table. */
+/**
+ * Returns the part's columns that are not matched. A file without names has none: COPY refuses rows that are shorter than the table.
+ * Nor does a column count that would go into a column of the table that is filled otherwise, nor any of a part with too many: the
+ * import of that file says so.
+ */
 function newColumns(
   merged: Column[],
   part: SampledPart,
   matched: Map<number, InferredColumn>,
-  { byName }: MergeRules,
+  { byName, mapped, others }: MergeRules,
 ): Column[] {
   if (part.names === null) return [];
   const old = new Set(matched.values());
+  const targetOf = (name: string) => (mapped.has(name) ? (mapped.get(name) ?? null) : name);
+  const filled = new Set(byName ? [...merged.map(({ name }) => targetOf(name)), ...others] : []);
+  const added: InferredColumn[] = [];
+  for (const column of part.columns) {
+    const target = targetOf(column.name);
+    if (old.has(column) || (target !== null && filled.has(target))) continue;
+    added.push(column);
+    if (byName) filled.add(target);
+  }
+  if (merged.length + added.length + others.length > MAX_COLUMNS) return [];
   const taken = new Set(merged.map(({ name }) => name));
-  return part.columns
-    .filter((column) => !old.has(column))
-    .map((column) => {
-      const name = byName ? column.name : freeName(column.name, taken);
-      taken.add(name);
-      return { ...found(column, part.place), name, nullable: true };
-    });
+  return added.map((column) => {
+    const name = byName ? column.name : freeName(column.name, taken);
+    taken.add(name);
+    return { ...found(column, part.place), name, nullable: true };
+  });
 }
 
 function freeName(name: string, taken: Set<string>): string {

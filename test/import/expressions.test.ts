@@ -208,6 +208,26 @@ test('a text is converted to the type of the column, as COPY converts a field', 
   );
 });
 
+test('a text fills a column of a fixed length wholly', async () => {
+  await db.query('create table fixed (id integer, code character(3), codes character(3)[], bits bit(3))');
+  const upper = (column: string) => ({
+    source_column: column,
+    target_column: column,
+    expression: 'upper(value)',
+  });
+  const file = await load(
+    'fixed',
+    'id,code,codes,bits\n1,abc,"{abc,de}",101\n2,abcd,{},101\n3,a,{},10\n',
+    [upper('code'), upper('codes'), upper('bits')],
+    { on_bad_row: 'skip' },
+  );
+  succeeded(file);
+  assert.deepEqual(await db.query('select code, codes::text, bits::text from fixed'), [
+    { code: 'ABC', codes: '{ABC,"DE "}', bits: '101' },
+  ]);
+  assert.equal(file.rows_rejected, 2);
+});
+
 test('an expression calls functions of the owner, on the search path of the owner, with the rights of the owner', async () => {
   await db.query(`create schema app;
     create function app.cents(text) returns bigint language plpgsql as $$ begin return $1::numeric * 100; end $$;

@@ -93,6 +93,36 @@ test('a value that to_timestamp refuses is a bad row with line and column', asyn
   assert.match(failed.error_message ?? '', /worse\/1: line 3, column at: invalid value "so" for "DD"/);
 });
 
+test('a quoted blank is no time of the year 1 BC but a bad row', async () => {
+  await db.query('create table blanks (n integer, zoned timestamptz, plain timestamp, day date)');
+  world.put('blanks/1', 'n,zoned,plain,day\n1,"",,\n2,," ",\n3,,,""\n4,,,\n');
+  const template = 'DD.MM.YYYY';
+  const templates = { zoned: template, plain: template, day: template };
+  const file = await insert('blanks', { on_bad_row: 'skip' }, templates);
+  assert.equal(file.status, 'success', file.error_message ?? '');
+  assert.deepEqual(await db.query('select n, zoned, plain, day from blanks'), [
+    { n: 4, zoned: null, plain: null, day: null },
+  ]);
+  const rejected = await db.query(
+    "select line, column_name from s3_connector.rejected_rows where connector_name = 'blanks' order by line",
+  );
+  assert.deepEqual(rejected, [
+    { line: 2, column_name: 'zoned' },
+    { line: 3, column_name: 'plain' },
+    { line: 4, column_name: 'day' },
+  ]);
+});
+
+test('a part of the key is read by its date_format', async () => {
+  for (const [name, format] of Object.entries({ key_word: 'DMY', key_template: 'DD.MM.YYYY' })) {
+    await db.query(`create table ${name} (n integer, day date)`);
+    world.put(`${name}/day=01.02.2026/1`, 'n\n1\n');
+    const file = await insert(name, { hive_columns: ['day'] }, { day: format });
+    assert.equal(file.status, 'success', file.error_message ?? '');
+    assert.deepEqual(await db.query(`select n, day::text from ${name}`), [{ n: 1, day: '2026-02-01' }]);
+  }
+});
+
 test('a column with a template of its own becomes a column of times in a new table', async () => {
   world.put('made/1', 'at,day,label\n31.12.2026 10:00,31.12.2026,x\n');
   const file = await insert('made', {}, { at: 'DD.MM.YYYY HH24:MI', day: 'DD.MM.YYYY' });

@@ -528,3 +528,71 @@ test('a time in a Parquet file is refused for a column of type date', async () =
     { d: '2026-01-01', l: '{2026-01-01}' },
   ]);
 });
+
+/** Imports files into a new table. Returns the status and the error code of each. */
+async function outcomes(
+  name: string,
+  files: (Buffer | string)[],
+  mappings: { source: string | null; target: string; expression?: string }[] = [],
+) {
+  for (const [n, file] of files.entries()) world.put(`${name}/${n + 1}.csv`, file);
+  await world.insertConnector({
+    name,
+    pattern: `${name}/*`,
+    target_table: name,
+    state: 'paused',
+    schedule: NEVER_AGAIN,
+    max_attempts: 1,
+  });
+  for (const { source, target, expression } of mappings)
+    await db.query(
+      `insert into s3_connector.column_mappings (connector_name, source_column, target_column, expression)
+       values ($1, $2, $3, $4)`,
+      [name, source, target, expression ?? null],
+    );
+  await db.query(`select s3_connector.resume('${name}')`);
+  return (await world.settled(name)).map(({ status, error_code }) => [status, error_code]);
+}
+
+test('columns of other files that go where a mapped column goes stop those files only', async () => {
+  assert.deepEqual(
+    await outcomes(
+      'mapped_twice',
+      ['a,b\n1,2\n', 'a,b,x\n1,2,3\n', 'b,x\n4,5\n'],
+      [{ source: 'a', target: 'x' }],
+    ),
+    [
+      ['success', null],
+      ['failure', 'duplicate_column'],
+      ['success', null],
+    ],
+  );
+  assert.deepEqual(await db.query('select x, b from mapped_twice order by x'), [
+    { x: 1, b: 2 },
+    { x: 5, b: 4 },
+  ]);
+  assert.deepEqual(
+    await outcomes(
+      'computed_twice',
+      ['a,b\n1,2\n', 'a,b,x\n1,2,3\n'],
+      [{ source: null, target: 'x', expression: 'row.a::integer + 1' }],
+    ),
+    [
+      ['success', null],
+      ['failure', 'duplicate_column'],
+    ],
+  );
+});
+
+test('a file with more columns than a table may have stops that file only', async () => {
+  const wide = Array.from({ length: 1700 }, (_, i) => `c${i}`);
+  assert.deepEqual(await outcomes('too_wide', ['a,b\n1,2\n', `a,${wide}\n1,${wide.map(() => 1)}\n`]), [
+    ['success', null],
+    ['failure', 'unknown_column'],
+  ]);
+});
+
+test('a README in a zip gives no columns to the table', async () => {
+  const zip = zipSync({ 'data.csv': Buffer.from('a,b\n1,2\n'), 'readme.txt': Buffer.from('Hello\nthere\n') });
+  assert.deepEqual(await outcomes('readme', [Buffer.from(zip)]), [['failure', 'unknown_column']]);
+});

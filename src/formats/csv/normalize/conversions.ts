@@ -1,7 +1,7 @@
 /** Decides how the values of each column are converted: by the file's format and the type of the table's column. */
 import type { CopyPlan } from '../../format.ts';
 import { type CsvOptions, type DateFormat, dateFormatOf, isDateWord } from '../options.ts';
-import type { ConvertValue } from './values.ts';
+import { type ConvertValue, convertValue } from './values.ts';
 
 const NUMBERS = ['smallint', 'integer', 'bigint', 'real', 'double precision', 'numeric'];
 const TIMES = ['date', 'timestamp without time zone', 'timestamp with time zone'];
@@ -22,6 +22,12 @@ export function conversionsOf(
         : null;
   }
   return Array.from(conversions, (conversion) => conversion ?? null);
+}
+
+/** Returns a text as PostgreSQL reads it in a column of such a type; unchanged, unless it is a type of times. */
+export function convertTime(text: string, baseType: string, format: DateFormat): string {
+  const conversion = TIMES.includes(baseType) ? timeConversion(format) : null;
+  return conversion ? convertValue(text, conversion) : text;
 }
 
 /** Returns the conversion of each field while the types are not known. */
