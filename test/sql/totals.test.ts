@@ -321,11 +321,9 @@ test('totals that are counted again while another session sums them up are right
     await folding.query('begin');
     await folding.query('select s3_connector_private.fold_totals()');
     const counted = counting.query(again);
-    await db.waitFor(
-      'select from pg_locks where not granted and pid = $1',
-      (rows) => rows.length > 0,
-      { values: [(counting as unknown as { processID: number }).processID] },
-    );
+    await db.waitFor('select from pg_locks where not granted and pid = $1', (rows) => rows.length > 0, {
+      values: [(counting as unknown as { processID: number }).processID],
+    });
     await folding.query('commit');
     await counted;
     await Promise.all([folding.end(), counting.end()]);
