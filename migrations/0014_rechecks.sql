@@ -6,6 +6,7 @@ alter table s3_connector_private.progress
   add column tail_walked_at timestamptz,
   add column left_young boolean not null default false,
   add column scan_start text collate "C",
+  add column scan_look_behind text collate "C",
   add column recheck_from text collate "C";
 
 -- A "recheck": an audit of the keys that a long scan has passed.

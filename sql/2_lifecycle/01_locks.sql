@@ -4,7 +4,7 @@
 --   lock                                     taken by                    serialises
 --   table s3_connector_queue.migrations      src/db/migrations.ts        applying migrations/ and sql/
 --   row of queue_locks                       lock_queue, try_lock_queue  moving several jobs of one connector
---   table recent_totals                      fold_totals                 summing up total_changes
+--   table recent_totals                      fold_totals, count_totals   summing up total_changes
 --   table database_identity                  pause_if_copied             recognizing a copy of the database
 --   table import_secret                      admit_import_role           granting the functions of imports
 --   tables files and late_files              count_totals                counting all files and late keys again

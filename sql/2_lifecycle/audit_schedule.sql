@@ -13,10 +13,10 @@ comment on function s3_connector_private.scheduled_audits(text, boolean) is
 create or replace function s3_connector_private.restart_audit()
 returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  -- A recheck has nothing to do with the schedule.
+  -- A recheck has nothing to do with the schedule, nor with keys up to start_after.
   unfinished bigint[] := s3_connector_private.scheduled_audits(
-    new.name, with_recheck => (old.bucket, old.endpoint, old.pattern, old.exclude, old.include_hidden, old.start_after)
-      is distinct from (new.bucket, new.endpoint, new.pattern, new.exclude, new.include_hidden, new.start_after)
+    new.name, with_recheck => (old.bucket, old.endpoint, old.pattern, old.exclude, old.include_hidden)
+      is distinct from (new.bucket, new.endpoint, new.pattern, new.exclude, new.include_hidden)
   );
 begin
   -- Its position belongs to the earlier listing.

@@ -191,9 +191,23 @@ $$;
 comment on function s3_connector_private.fold_totals() is
   'Moves total_changes into totals and recent_totals, sums up late_totals, and removes rows older than a day. Returns how many changes it moved.';
 
+create or replace function s3_connector_private.count_late_totals()
+returns void language sql set search_path = pg_catalog, pg_temp as $$
+  lock table s3_connector.late_files in share mode;
+  -- Waits for fold_totals, whose new rows this session would not see.
+  lock table s3_connector_private.recent_totals in share update exclusive mode;
+  delete from s3_connector_private.late_totals;
+  insert into s3_connector_private.late_totals (connector_name, reason, keys, bytes)
+  select l.connector_name, l.reason, count(*), sum(l.size_bytes) from s3_connector.late_files l group by 1, 2;
+$$;
+comment on function s3_connector_private.count_late_totals() is
+  'Recomputes the sums of late keys by counting all of them. Locks late_files against changes meanwhile.';
+
 create or replace function s3_connector_private.count_totals()
 returns void language sql set search_path = pg_catalog, pg_temp as $$
+  -- In the lock order.
   lock table s3_connector.files, s3_connector.late_files in share mode;
+  select s3_connector_private.count_late_totals();
   delete from s3_connector_private.totals;
   delete from s3_connector_private.recent_totals;
   delete from s3_connector_private.total_changes;
@@ -202,9 +216,6 @@ returns void language sql set search_path = pg_catalog, pg_temp as $$
     sum(s3_connector_private.rows_that_count(f.status, f.replaces, f.rows_imported)), sum(f.size_bytes), max(f.finished_at),
     sum(s3_connector_private.rows_that_count(f.status, f.replaces, f.rows_rejected))
   from s3_connector.files f group by 1, 2, 3;
-  delete from s3_connector_private.late_totals;
-  insert into s3_connector_private.late_totals (connector_name, reason, keys, bytes)
-  select l.connector_name, l.reason, count(*), sum(l.size_bytes) from s3_connector.late_files l group by 1, 2;
 $$;
 comment on function s3_connector_private.count_totals() is
   'Recomputes the totals by counting all files and late keys. Locks both against changes meanwhile.';
@@ -212,7 +223,12 @@ comment on function s3_connector_private.count_totals() is
 create or replace function s3_connector_private.reset_totals()
 returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
-  perform s3_connector_private.count_totals();
+  -- A truncate of late_files must not lock files after it.
+  if tg_table_name = 'files' then
+    perform s3_connector_private.count_totals();
+  else
+    perform s3_connector_private.count_late_totals();
+  end if;
   return null;
 end;
 $$;

@@ -99,19 +99,20 @@ $$;
 comment on function s3_connector_private.start_recheck(text) is
   'Starts the recheck that waits, unless another one is unfinished. The caller has locked the connector and its progress.';
 
-create or replace function s3_connector_private.recheck_scan(connector_name text, scan_start text)
+create or replace function s3_connector_private.recheck_scan(connector_name text, scan_start text, look_behind text)
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-  -- Keys that arrived where a scan had been already. The last ones are in the next poll's look behind the marker.
-  update s3_connector_private.progress p set recheck_from = least(p.recheck_from, recheck_scan.scan_start collate "C")
+  -- Keys that arrived where a scan had been already, or its first poll's look behind the marker. The last ones are in the next
+  -- poll's look.
+  update s3_connector_private.progress p set recheck_from = least(p.recheck_from, recheck_scan.look_behind collate "C")
   where p.connector_name = recheck_scan.connector_name and p.scan_start is null and p.look_behind > recheck_scan.scan_start collate "C";
   if found then
     perform s3_connector_private.start_recheck(recheck_scan.connector_name);
   end if;
 end;
 $$;
-comment on function s3_connector_private.recheck_scan(text, text) is
-  'If a scan has ended that began at this key, and the next poll will not look at all keys since: starts a recheck of them. The caller has locked the connector and its progress.';
+comment on function s3_connector_private.recheck_scan(text, text, text) is
+  'If a scan has ended that began at this key, and the next poll will not look at all keys since: starts a recheck of them, and of those that its first poll saw before the marker. The caller has locked the connector and its progress.';
 
 create or replace function s3_connector_private.recheck_waits(connector_name text)
 returns boolean language plpgsql stable set search_path = pg_catalog, pg_temp as $$

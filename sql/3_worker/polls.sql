@@ -117,6 +117,7 @@ returns bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   connector s3_connector.connectors;
   progress s3_connector_private.progress;
+  list_start text;
   enqueued bigint;
 begin
   -- In a copy of the database this pauses the connector, so that the poll enqueues nothing.
@@ -140,6 +141,7 @@ begin
     return null;
   end if;
 
+  list_start := coalesce(progress.scan_look_behind, s3_connector_private.look_behind_start(connector.name));
   update s3_connector_private.progress p set table_ready = true
   where p.connector_name = connector.name and not p.table_ready and s3_connector_private.table_exists(connector.target_table);
 
@@ -163,6 +165,7 @@ begin
     tail_walked_at = case when (listed ->> 'tail_walked')::boolean then poll_started_at else p.tail_walked_at end,
     left_young = coalesce((listed ->> 'young')::boolean, false),
     scan_start = case when new_scan_position is not null or upcoming.key is not null then coalesce(p.scan_start, p.marker, '') end,
+    scan_look_behind = case when new_scan_position is not null or upcoming.key is not null then list_start end,
     backlog = new_backlog or coalesce(p.poll_asked_at > poll_started_at, false) or upcoming.key is not null,
     last_poll_at = poll_started_at,
     next_poll_at = new_next_poll_at
@@ -180,7 +183,9 @@ begin
     (connector.name, poll_started_at, extract(epoch from clock_timestamp() - poll_started_at),
      new_keys_listed, new_keys_matched, enqueued, new_list_requests);
   if connector.late_keys = 'import' then
-    perform s3_connector_private.recheck_scan(connector.name, coalesce(progress.scan_start, progress.marker, ''));
+    perform s3_connector_private.recheck_scan(
+      connector.name, coalesce(progress.scan_start, progress.marker, ''), list_start
+    );
   end if;
   perform s3_connector_private.poll_on(connector.name);
   perform s3_connector_private.stop_if_caught_up(connector.name);

@@ -178,6 +178,7 @@ comment on column s3_connector_private.progress.arrives_at_end is 'Whether the l
 comment on column s3_connector_private.progress.tail_walked_at is 'When a poll last walked on in a long tail.';
 comment on column s3_connector_private.progress.left_young is 'Whether the last poll left objects that are too young and will be imported.';
 comment on column s3_connector_private.progress.scan_start is 'The marker at which the unfinished scan began; empty: before every key. Null: no scan is unfinished.';
+comment on column s3_connector_private.progress.scan_look_behind is 'The key after which the first poll of the unfinished scan listed, shortly before scan_start.';
 comment on column s3_connector_private.progress.recheck_from is 'The key after which the next recheck starts; empty: before every key. Null: none waits.';
 comment on column s3_connector_private.progress.backlog is 'Whether there is more to enqueue than the last poll had places or time for, upcoming keys wait, or a requested poll has not finished.';
 comment on column s3_connector_private.progress.poll_asked_at is 'When somebody last asked for a poll.';

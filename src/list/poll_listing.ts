@@ -70,7 +70,7 @@ async function scan(
   list: List,
   { marker, scanPosition, hasUpcoming, window }: ListStart,
 ): Promise<PollListing> {
-  const listing = await list(hasUpcoming ? marker : laterKey(marker, scanPosition));
+  const listing = await list((hasUpcoming ? marker : laterKey(marker, scanPosition)) || null);
   return withPositions(listing, windowAfter(window, listing));
 }
 
@@ -91,11 +91,16 @@ async function look(list: List, start: ListStart, limits: Limits): Promise<PollL
 }
 
 /** Returns whether a poll lists the keys around the marker. Before the first match, nothing is behind it, and the walk lists what follows. */
-function looksAround({ marker, startAfter, isAsked, walkIsDue, window }: ListStart): boolean {
+function looksAround(start: ListStart): boolean {
+  const { marker, isAsked, walkIsDue, window } = start;
   const { endPosition, arrivesAtEnd } = window;
   if (endPosition === null) return true;
-  if (marker === null || marker === startAfter) return false;
-  return isAsked || walkIsDue || !arrivesAtEnd || compareKeys(marker, endPosition) >= 0;
+  if (hasNoMatch(start)) return false;
+  return isAsked || walkIsDue || !arrivesAtEnd || marker === null || compareKeys(marker, endPosition) >= 0;
+}
+
+function hasNoMatch({ marker, startAfter }: ListStart): boolean {
+  return marker === null || marker === startAfter;
 }
 
 /** Looks at the end of the bucket and walks on in the tail, as far as it is time for that. If a key matches there, lists all keys up to it. */
@@ -120,9 +125,18 @@ async function lookBeyond(
   const seen = add(around, ...others.map((listing) => ({ ...listing, objects: [] })));
   const found = others.find(({ objects }) => objects.length > 0)?.objects.at(-1);
   const hasWalked = walk !== undefined;
-  if (found === undefined) return { ...withPositions(seen, next), hasWalked };
-  // The marker passes only keys that were listed now: one that arrived in the tail since its last walk would be late.
-  const rest = await list(around.lastKey, {
+  if (found === undefined) {
+    // A scan starts before the tail, because the marker passes what a scan has passed.
+    return {
+      ...withPositions(seen, next),
+      scanPosition: goesOn(end) ? (around.lastKey ?? '') : null,
+      hasWalked,
+    };
+  }
+  // The marker passes only keys that were listed now: one that arrived in the tail since its last walk would be late. After that
+  // no poll looks around the old marker.
+  const isUnseen = around.requests === 0 && !hasNoMatch(start);
+  const rest = await list(isUnseen ? window.lookBehind || null : around.lastKey, {
     places: limits.places - around.objects.length,
     maxRequests: Math.max(limits.maxRequests - seen.requests, 1),
     isEnough: (lastKey) => compareKeys(lastKey, found.key) >= 0,

@@ -152,3 +152,26 @@ for (const seed of [SEED + 3, SEED + 4]) {
     assert.ok(rechecks > 0);
   });
 }
+
+test('a key that arrives during a scan where the poll before would have found it is imported before it is caught up', async () => {
+  const numbers = Array.from({ length: 40 }, (_, n) => n * 10);
+  for (const n of numbers) put('behind', n);
+  let requests = -1;
+  const fault = server.faults.order({
+    operation: 'ListObjectsV2',
+    times: 1e6,
+    before: () => {
+      requests += Number(requests >= 0);
+      if (requests === 3) put('behind', 385);
+    },
+    listing: (keys, options) => listPage(keys, { ...options, maxKeys: Math.min(options.maxKeys, 20) }),
+  });
+  await insert('behind', {});
+  await world.settled('behind');
+  for (let n = 400; n < 500; n++) put('behind', n);
+  requests = 0;
+  await world.pollAndSettle('behind');
+  fault.cancel();
+  assert.ok(requests > 3);
+  await assertImported('behind', [...numbers, 385, ...Array.from({ length: 100 }, (_, n) => 400 + n)]);
+});

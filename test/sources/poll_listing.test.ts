@@ -235,3 +235,37 @@ test('a key in the middle of a long tail is found once the walk has come to it',
   assert.equal(await model.poll({ isAsked: true }), 2);
   assert.deepEqual(model.missing, []);
 });
+
+/** A key that matches is at the end of the bucket, and since then many others have arrived behind it. */
+async function longTailAtEnd(): Promise<Model> {
+  const model = await longTail(['000000.csv']);
+  model.keys.add('020500.csv');
+  await model.poll({ isAsked: true });
+  for (let n = 1; n < 20_000; n++) model.keys.add(`1-${name(n)}.log`);
+  await model.poll({ isAsked: true });
+  assert.equal(model.start.window.arrivesAtEnd, true);
+  assert.equal(await model.poll(), 1);
+  return model;
+}
+
+test('a key just behind the marker is found before the marker moves to the end of a long tail', async () => {
+  const model = await longTailAtEnd();
+  model.keys.add('020499.csv');
+  model.keys.add('2-000000.csv');
+  await model.poll();
+  assert.equal(model.start.marker, '2-000000.csv');
+  assert.deepEqual([...model.late], ['020499.csv']);
+});
+
+test('when a poll uses up its requests at the end or in the walk, the marker passes no key of the tail', async () => {
+  for (const options of [{ isAsked: true }, { walkIsDue: true }]) {
+    const model = await longTailAtEnd();
+    model.keys.add('1-010000.csv');
+    for (let n = 0; n < 5000; n++) model.keys.add(`2-${name(n)}.log`);
+    model.keys.add('3-000000.csv');
+    for (let n = 0; n < 5; n++) await model.poll({ maxRequests: 2, ...options });
+    while (model.missing.length > 0) await model.poll({ maxRequests: 2, ...options });
+    assert.equal(model.start.marker, '3-000000.csv');
+    assert.ok(model.files.has('1-010000.csv'));
+  }
+});

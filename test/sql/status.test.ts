@@ -149,6 +149,34 @@ test('the sums of late keys follow renamed and dropped connectors, and a truncat
   await assertLateTotals();
 });
 
+test('a recheck goes on, and the next one follows it, after start_after was changed', async () => {
+  await insert('moved', { late_keys: 'import', start_after: '1' });
+  await commitPoll('moved', ['2', '6']);
+  await db.query(
+    "update s3_connector_private.progress set recheck_from = '3' where connector_name = 'moved'",
+  );
+  await db.query(
+    "insert into s3_connector.audits (connector_name, asked, recheck, marker, position) values ('moved', false, true, '5', '2')",
+  );
+  await db.query("select s3_connector.pause('moved')");
+  await db.query("update s3_connector.connectors set start_after = '0' where name = 'moved'");
+  await db.query("select s3_connector.resume('moved')");
+  const unfinished = () =>
+    db.query<{ id: number; marker: string; position: string }>(
+      "select id, marker, position from s3_connector.audits where connector_name = 'moved' and finished_at is null",
+    );
+  for (const expected of [
+    { marker: '5', position: '2' },
+    { marker: '6', position: '3' },
+  ]) {
+    const [{ id, ...recheck } = { id: 0 }] = await unfinished();
+    assert.deepEqual(recheck, expected);
+    await db.query('select s3_connector_private.finish_audit($1, 1)', [id]);
+  }
+  assert.deepEqual(await unfinished(), []);
+  await db.query("select s3_connector.pause('moved'); select s3_connector.drop_connector('moved')");
+});
+
 test('an audit keeps a key that it did not see and that was seen again since, and a note keeps when it was found', async () => {
   await note('imported', objects(['0']));
   const found = () =>

@@ -302,6 +302,36 @@ test('a dropped connector leaves no totals', async () => {
   await assertTotals();
 });
 
+test('totals that are counted again while another session sums them up are right', async () => {
+  await db.query(insert, ['counted', null]);
+  const fill = async () => {
+    for (const key of ['1', '2']) {
+      await db.query(enqueue, ['counted', objects([key])]);
+      await db.query('select s3_connector_private.note_keys($1, $2)', ['counted', objects([`late ${key}`])]);
+    }
+  };
+  await fill();
+  for (const again of [
+    'select s3_connector_private.count_totals()',
+    'truncate s3_connector.late_files',
+    'truncate s3_connector.files cascade',
+  ]) {
+    await fill();
+    const [folding, counting] = await Promise.all([db.connect(), db.connect()]);
+    await folding.query('begin');
+    await folding.query('select s3_connector_private.fold_totals()');
+    const counted = counting.query(again);
+    await db.waitFor('select from pg_locks where not granted and pid = $1', (rows) => rows.length > 0, {
+      values: [(counting as unknown as { processID: number }).processID],
+    });
+    await folding.query('commit');
+    await counted;
+    await Promise.all([folding.end(), counting.end()]);
+    await assertTotals();
+    assert.deepEqual(await db.query('select * from s3_connector_private.wrong_late_totals()'), [], again);
+  }
+});
+
 test('the last error is the latest one, of a file or of a poll', async () => {
   await db.query(insert, ['errors', null]);
   const lastError = async () =>
