@@ -528,7 +528,10 @@ test('an expression that waits is cancelled with its file', async () => {
     { source_column: 'n', target_column: 'n', expression: 'value || pg_sleep(600)::text' },
   ]);
   await db.query("select s3_connector.resume('waiting')");
-  await db.waitFor("select from pg_stat_activity where wait_event = 'PgSleep'", (rows) => rows.length > 0);
+  await db.waitFor(
+    "select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'",
+    (rows) => rows.length > 0,
+  );
   await db.query("select s3_connector.cancel_file('waiting', 'waiting/1')");
   const [file] = await world.settled('waiting');
   assert.equal(file!.status, 'cancelled');
