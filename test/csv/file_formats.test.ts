@@ -353,13 +353,8 @@ const PRESETS: (Omit<Case, 'format' | 'what'> & { name: string })[] = [
 
 let made = 0;
 
-async function insertFormat(name: string, columns: Record<string, unknown>): Promise<void> {
-  const row = { name, kind: 'csv', ...columns };
-  await db.query(
-    `insert into s3_connector.file_formats (${Object.keys(row)}) values (${Object.keys(row).map((_, i) => `$${i + 1}`)})`,
-    Object.values(row),
-  );
-}
+const insertFormat = (name: string, columns: Record<string, unknown>) =>
+  world.insertFormat({ name, ...columns });
 
 /** Imports a file into a table of the same name, and returns the table's rows. */
 async function importFile(
@@ -368,19 +363,11 @@ async function importFile(
 ): Promise<void> {
   const name = `table_${++made}`;
   await db.query(`create table ${name} (${table})`);
-  world.put(`${name}/1.csv`, file);
-  await world.insertConnector({
-    name,
-    pattern: `${name}/*`,
-    target_table: name,
-    file_format: format,
-    ...columns,
-  });
-  const [imported] = await world.settled(name);
+  const imported = await world.importFile(name, file, { file_format: format, ...columns });
   assert.deepEqual(
-    [imported!.status, imported!.rows_imported],
+    [imported.status, imported.rows_imported],
     ['success', rows.length],
-    imported!.error_message ?? '',
+    imported.error_message ?? '',
   );
   const [list] = await db.query<{ columns: string }>(
     `select string_agg(case when format_type(atttypid, null) ~ '^(date|time|numeric)' then quote_ident(attname) || '::text'

@@ -22,28 +22,16 @@ async function load(
   }: { format?: Record<string, unknown>; table?: string } & Record<string, unknown>,
 ) {
   const name = `odd_${++made}`;
-  const row = { name, kind: 'csv', ...format };
-  await db.query(
-    `insert into s3_connector.file_formats (${Object.keys(row)}) values (${Object.keys(row).map((_, i) => `$${i + 1}`)})`,
-    Object.values(row),
-  );
+  await world.insertFormat({ name, ...format });
   if (table) await db.query(`create table ${name} (${table})`);
-  world.put(`${name}/1.csv`, file);
-  await world.insertConnector({
-    name,
-    pattern: `${name}/*`,
-    target_table: name,
-    file_format: name,
-    ...settings,
-  });
-  const [imported] = await world.settled(name);
+  const imported = await world.importFile(name, file, { file_format: name, ...settings });
   const [exists] = await db.query<{ found: boolean }>('select to_regclass($1) is not null as found', [name]);
   const rows = exists!.found
     ? await db.query<{ row: Record<string, unknown> }>(`select to_json(t) as row from ${name} t`)
     : [];
   return {
-    code: imported!.error_code,
-    message: imported!.error_message ?? '',
+    code: imported.error_code,
+    message: imported.error_message ?? '',
     rows: rows.map(({ row }) => Object.values(row)),
   };
 }

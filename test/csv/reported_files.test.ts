@@ -179,11 +179,7 @@ for (const testCase of CASES) {
   test(`${testCase.what}: the rows are right in every form of the file`, async () => {
     const { table, format = {}, settings = {}, rows, rejected = 0 } = testCase;
     const prefix = `reported_${++made}`;
-    const row = { name: prefix, kind: 'csv', ...format };
-    await db.query(
-      `insert into s3_connector.file_formats (${Object.keys(row)}) values (${Object.keys(row).map((_, i) => `$${i + 1}`)})`,
-      Object.values(row),
-    );
+    await world.insertFormat({ name: prefix, ...format });
     const names: Record<string, string> = {};
     for (const [i, [form, make]] of Object.entries(FORMS).entries()) {
       const name = `${prefix}_${i}`;

@@ -49,24 +49,13 @@ let made = 0;
 async function importFile(file: string | Buffer, way: (typeof WAYS)[string]) {
   const name = `stray_${++made}`;
   await db.query(`create table ${name} (id integer, item text, qty integer, file_id bigint)`);
-  await db.query(
-    `insert into s3_connector.file_formats (name, kind, null_values) values ('${name}', 'csv', $1)`,
-    [way.isNormalized ? ['', 'NULL'] : ['']],
-  );
-  world.put(`${name}/1.csv`, file);
-  await world.insertConnector({
-    name,
-    pattern: `${name}/*`,
-    target_table: name,
-    file_format: name,
-    ...way.connector,
-  });
-  const [imported] = await world.settled(name);
+  await world.insertFormat({ name, null_values: way.isNormalized ? ['', 'NULL'] : [''] });
+  const imported = await world.importFile(name, file, { file_format: name, ...way.connector });
   const { notice } = await db.one<{ notice: string | null }>(
     'select notice from s3_connector.files where connector_name = $1',
     [name],
   );
-  return { name, status: imported!.status, message: imported!.error_message, notice };
+  return { name, status: imported.status, message: imported.error_message, notice };
 }
 
 for (const [how, way] of Object.entries(WAYS)) {

@@ -8,18 +8,8 @@ const world = await openWorld();
 const { db } = world;
 before(() => world.startWorker());
 
-const load = async (name: string, body: string, settings: Record<string, unknown> = {}) => {
-  world.put(`${name}/1.csv`, body);
-  await world.insertConnector({
-    name,
-    pattern: `${name}/*`,
-    target_table: name,
-    csv_skip_header: false,
-    ...settings,
-  });
-  const [file] = await world.settled(name);
-  return file!;
-};
+const load = (name: string, body: string, settings: Record<string, unknown> = {}) =>
+  world.importFile(name, body, { csv_skip_header: false, ...settings });
 const rejected = (name: string) =>
   db.query(
     'select line, error as reason from s3_connector.rejected_rows where connector_name = $1 order by line',

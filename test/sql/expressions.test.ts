@@ -56,7 +56,7 @@ const NOT_ONE_EXPRESSION: [expression: string, why: RegExp][] = [
   ["'\\' ) ; commit; select ('", /\) that nothing opens/],
 ];
 
-test('what is not one expression is refused, with the reason', async () => {
+test('a text that is not one expression is refused, with the reason', async () => {
   for (const [expression, why] of NOT_ONE_EXPRESSION)
     await refused(insert({ source_column: 'a', target_column: 'a', expression }), why).catch((error) => {
       throw new Error(`${expression}: ${error.message}`, { cause: error });

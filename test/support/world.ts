@@ -55,6 +55,10 @@ export interface World {
    * only on request: the default schedule, every minute, would be due in the middle of some runs.
    */
   insertConnector(columns: ConnectorColumns): Promise<void>;
+  /** Inserts a row into file_formats. */
+  insertFormat(columns: { name: string } & Record<string, unknown>): Promise<void>;
+  /** Puts one file, and imports it into the table of the connector's name; returns it. */
+  importFile(name: string, body: Buffer | string, columns?: Partial<ConnectorColumns>): Promise<FileRow>;
   /** Waits until the connector has caught up and all its files have ended; returns them in key order. */
   settled(name: string): Promise<FileRow[]>;
   /** Requests a poll, then waits as `settled` does. */
@@ -105,6 +109,22 @@ export async function openWorld(on?: Postgres): Promise<World> {
     return worker;
   };
 
+  const insertRow = async (table: string, row: Record<string, unknown>) => {
+    const names = Object.keys(row);
+    await db.query(
+      `insert into s3_connector.${table} (${names.join(', ')}) values (${names.map((_, i) => `$${i + 1}`).join(', ')})`,
+      Object.values(row),
+    );
+  };
+  const insertConnector = (columns: ConnectorColumns) =>
+    insertRow('connectors', {
+      bucket,
+      endpoint: server.endpoint,
+      file_format: 'csv',
+      schedule: NEVER_AGAIN,
+      ...columns,
+    });
+
   return {
     db,
     server,
@@ -122,19 +142,13 @@ export async function openWorld(on?: Postgres): Promise<World> {
     async stopWorkers() {
       await Promise.all(workers.splice(0).map((worker) => worker.end('SIGTERM')));
     },
-    async insertConnector(columns) {
-      const row = {
-        bucket,
-        endpoint: server.endpoint,
-        file_format: 'csv',
-        schedule: NEVER_AGAIN,
-        ...columns,
-      };
-      const names = Object.keys(row);
-      await db.query(
-        `insert into s3_connector.connectors (${names.join(', ')}) values (${names.map((_, i) => `$${i + 1}`).join(', ')})`,
-        Object.values(row),
-      );
+    insertConnector,
+    insertFormat: (columns) => insertRow('file_formats', { kind: 'csv', ...columns }),
+    async importFile(name, body, columns) {
+      server.store.put(bucket, `${name}/1.csv`, body);
+      await insertConnector({ name, pattern: `${name}/*`, target_table: name, ...columns });
+      const [file] = await settled(name);
+      return file!;
     },
     async pollAndSettle(name) {
       await db.query('select s3_connector.poll_now($1)', [name]);
