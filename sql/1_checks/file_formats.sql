@@ -206,7 +206,7 @@ begin
   if got is null or got = any (words) then
     return;
   end if;
-  -- Words have letters of one pattern or another by chance. What is quoted is text.
+  -- Most words contain the letters of some pattern. Quoted parts are text.
   if not lower(got) = any (lower(words::text)::text[]) and length(got) <= 100 and unquoted ~* 'YY|MM|MON|DD|DAY|HH|MI|SS|MS|US|FF[1-6]|IW|ID|WW|RM'
     and regexp_replace(unquoted, s3_connector_private.time_patterns(), '', 'gi') !~ '[[:alpha:]%]' then
     begin

@@ -99,16 +99,18 @@ $$;
 comment on function s3_connector_import.is_filled_by_insert(oid, name) is
   'Returns whether a target''s rows come through a staging table and INSERT: COPY takes no table with row level security that applies to the owner, and of views only those with an INSTEAD OF trigger, whose rows it miscounts.';
 
-create or replace function s3_connector_import.has_insert_rules(schema_name text, table_name text)
+create or replace function s3_connector_import.has_rules(relation oid, with_updates boolean default false)
 returns boolean language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
+  -- 3 is INSERT, 2 is UPDATE.
   return exists (
     select from pg_rewrite r
-    where r.ev_class = s3_connector_import.relation_oid(schema_name, table_name) and r.ev_enabled <> 'D' and r.ev_type = '3'
+    where r.ev_class = relation and r.ev_enabled <> 'D' and (r.ev_type = '3' or with_updates and r.ev_type = '2')
   );
 end;
 $$;
-comment on function s3_connector_import.has_insert_rules(text, text) is 'Returns whether a table has rules for INSERT, which COPY ignores.';
+comment on function s3_connector_import.has_rules(oid, boolean) is
+  'Returns whether a relation has rules for INSERT, which COPY ignores, or, if asked, for UPDATE.';
 
 create or replace function s3_connector_import.describe_table(schema_name text, table_name text, owner name)
 returns table (
@@ -177,10 +179,9 @@ begin
     code := 'not_a_table';
     message := format('target_table must be a table or a view (got: the %s %s)', s3_connector_import.target_kind(schema_name, table_name), target);
     hint := 'Name a table in target_table, or a view that takes inserts.';
-  -- 3 is INSERT, 2 is UPDATE.
-  elsif relation.relhasrules and exists (
-    select from pg_rewrite r where r.ev_class = relation.oid and r.ev_enabled <> 'D'
-      and (by_insert and r.ev_type = '3' or on_conflict <> 'fail' and relation.relkind <> 'v' and r.ev_type in ('2', '3'))
+  elsif relation.relhasrules and (
+    by_insert and s3_connector_import.has_rules(relation.oid)
+    or on_conflict <> 'fail' and relation.relkind <> 'v' and s3_connector_import.has_rules(relation.oid, with_updates => true)
   ) then
     code := 'target_has_rules';
     if by_insert then

@@ -2,7 +2,7 @@
 import pg from 'pg';
 import { ConnectorError } from '../errors.ts';
 import type { CopyPlan } from '../formats/format.ts';
-import { isPassingSqlstate, reasonOf, toImportError } from '../sql_errors.ts';
+import { reasonOf, toImportError } from '../sql_errors.ts';
 import { badExpression, describeExpressions, qualifyType, type ValueType } from '../table/expressions.ts';
 import { asRole } from '../table/role.ts';
 import { quoteTable } from '../table/table.ts';
@@ -47,7 +47,7 @@ export function castsOf({ computed }: CopyPlan, types: ValueType[]): (string | n
 /** INSERT runs them, and COPY does not. */
 async function refuseRules({ client, table }: CheckedCopy): Promise<void> {
   const { rows } = await client.query<{ has: boolean }>(
-    'select s3_connector_import.has_insert_rules($1, $2) as has',
+    'select s3_connector_import.has_rules(s3_connector_import.relation_oid($1, $2)) as has',
     [table.schema, table.table],
   );
   if (!rows[0]!.has) return;
@@ -67,7 +67,7 @@ async function checkInsert(copy: CheckedCopy, types: ValueType[]): Promise<void>
   const statement = `explain ${insertComputed(quoteTable(table), withoutRows(source))}`;
   await asRole(client, connector.owner, () => client.query(statement)).catch((error) => {
     const cause = error instanceof pg.DatabaseError ? error : undefined;
-    if (cause?.code !== DATATYPE_MISMATCH || isPassingSqlstate(cause.code)) throw toImportError(error);
+    if (cause?.code !== DATATYPE_MISMATCH) throw toImportError(error);
     const column = /"([^"]+)"/.exec(cause.message)?.[1] ?? '';
     throw badExpression(column, reasonOf(cause), 'Cast the value: (...)::type.', cause);
   });

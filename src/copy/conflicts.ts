@@ -10,7 +10,7 @@ import { asRole } from '../table/role.ts';
 import { quoteTable, type TargetTable } from '../table/table.ts';
 import { filledColumns } from './destination.ts';
 import type { CopyRows, PartCopy } from './part_copy.ts';
-import { CLEAR_STAGING, dropStaging, insertStaged, makeStaging, ROW, STAGING } from './staging.ts';
+import { CLEAR_STAGING, dropTemporary, insertStaged, makeStaging, ROW, STAGING } from './staging.ts';
 
 /**
  * Returns a way of copying that also takes rows whose keys the table has already. It costs a savepoint; only a conflict
@@ -40,7 +40,7 @@ export function withConflicts(copyRows: CopyRows): CopyRows {
 async function mergePart(copyRows: CopyRows, copy: PartCopy, key: string[]): Promise<RowCounts> {
   const staged = await copyRows(copy, await makeStaging(copy));
   const merged = await mergeStaging(copy, key, staged.imported);
-  await dropStaging(copy);
+  await dropTemporary(copy, STAGING);
   return { ...staged, ...merged };
 }
 
@@ -53,7 +53,7 @@ async function mergeInSteps(copyRows: CopyRows, copy: PartCopy, key: string[]): 
   const { supersede, merge, mayLeaveOut } = mergeStatements(copy, key);
   const onward = [...(supersede === null ? [] : [supersede]), merge, CLEAR_STAGING];
   const counts = await copyRows(copy, { ...staging, mayLeaveOut, onward });
-  await dropStaging(copy);
+  await dropTemporary(copy, STAGING);
   return counts;
 }
 

@@ -4,7 +4,7 @@ import { castsOf, checkComputed } from './check_computed.ts';
 import type { Destination } from './destination.ts';
 import type { CopyRows } from './part_copy.ts';
 import { evaluations, insertComputed, planSource, SOURCE, type SourcePlan } from './source.ts';
-import { CLEAR_SOURCE, dropSource, makeSource } from './staging.ts';
+import { CLEAR_SOURCE, dropTemporary, makeSource } from './staging.ts';
 
 /**
  * Returns a way of copying by INSERT. Each COPY goes into the source, and its rows go on from there in the same message.
@@ -19,7 +19,7 @@ export function withInserts(copyRows: CopyRows): CopyRows {
     const source = planSource(copy, castsOf(copy.plan, await checkComputed(copy)));
     await makeSource(copy, source.plan);
     const counts = await copyRows({ ...copy, plan: source.plan }, throughSource(source, destination));
-    await dropSource(copy);
+    await dropTemporary(copy, SOURCE);
     return counts;
   };
 }

@@ -64,10 +64,10 @@ export function insertStaged({ table, plan }: Pick<PartCopy, 'table' | 'plan'>, 
 export const CLEAR_STAGING = `truncate ${STAGING}`;
 export const CLEAR_SOURCE = `truncate ${SOURCE}`;
 
-export async function dropStaging({ client, connector }: PartCopy): Promise<void> {
-  await asRole(client, connector.owner, () => client.query(`drop table ${STAGING}`));
-}
-
-export async function dropSource({ client, connector }: PartCopy): Promise<void> {
-  await asRole(client, connector.owner, () => client.query(`drop table ${SOURCE}`));
+/** Drops the staging table, or the source. */
+export async function dropTemporary(
+  { client, connector }: PartCopy,
+  table: typeof STAGING | typeof SOURCE,
+): Promise<void> {
+  await asRole(client, connector.owner, () => client.query(`drop table ${table}`));
 }

@@ -1,6 +1,7 @@
 /** The types of the tables that the program queries. */
 import type { ColumnType, Generated, Selectable } from 'kysely';
-import type { CsvOptions, DateFormat } from '../formats/csv/options.ts';
+import type { CsvOptions } from '../formats/csv/options.ts';
+import type { DateFormat } from '../formats/date_formats.ts';
 
 /** A timestamptz. It is read as Date, and written as Date or text. */
 type Timestamp = ColumnType<Date, Date | string, Date | string>;

@@ -1,4 +1,4 @@
-/** A file that DuckDB reads as one part, whatever its format. */
+/** A file of any format that DuckDB reads as one part. */
 import type { SpooledFile } from '../fetch/spooled_file.ts';
 
 export interface DuckdbFile {

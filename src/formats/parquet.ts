@@ -361,7 +361,6 @@ class ParquetPart implements FilePart {
 }
 
 /** Later files may have any type in an untyped column; DuckDB takes it for an integer. */
-/** Later files may have any type in an untyped column; DuckDB takes it for an integer. */
 function typeOf({ duckdbType, untyped }: ReaderColumn): string {
   return postgresType(untyped ? duckdbType.replace('INTEGER', 'VARCHAR') : duckdbType);
 }

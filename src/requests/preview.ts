@@ -5,12 +5,13 @@ import type { ColumnMapping } from '../db/schema.ts';
 import { ConnectorError, describeError } from '../errors.ts';
 import type { FileColumn } from '../formats/format.ts';
 import type { Listing } from '../list.ts';
-import { type InferredTable, noticeOfSample } from '../sample/infer_table.ts';
+import { describePart, type InferredTable, noticeOfSample } from '../sample/infer_table.ts';
 import type { SourceObject } from '../sources/source.ts';
 import { withExpression } from '../table/computed.ts';
 import { keyColumns } from '../table/key_columns.ts';
 import { matchColumns } from '../table/match.ts';
-import { columnsOfNames, mergeColumns } from '../table/merge_columns.ts';
+import { mergeColumns } from '../table/merge_columns.ts';
+import { findNamed } from '../table/names.ts';
 import { refuseTarget } from '../table/refusal.ts';
 import type { TableColumn, TargetTable } from '../table/table.ts';
 import { suggestTimeColumn } from '../table/time_column.ts';
@@ -88,10 +89,8 @@ async function columnsOf(
       ),
     };
   }
-  const own = (await part.inferColumns()) ?? columnsOfNames(part.columnNames ?? []);
-  const first = { place: key, names: part.columnNames, columns: own };
   return {
-    all: mergeColumns([first], { byName: false, mapped: new Map(), others: [] }),
+    all: mergeColumns([await describePart(key, part)], { byName: false, mapped: new Map(), others: [] }),
     sampled: 1,
     notices: [],
   };
@@ -185,8 +184,8 @@ function findTargetOf(
   mappings: ColumnMapping[],
   { columns }: TargetTable,
 ): TableColumn | undefined {
-  const mapping = mappings.find(({ source_column }) => source_column === source);
-  return columns.find(({ name }) => name === mapping?.target_column);
+  const target = mappings.find(({ source_column }) => source_column === source)?.target_column ?? null;
+  return target === null ? undefined : findNamed(columns, target);
 }
 
 function describeColumns(
@@ -195,18 +194,20 @@ function describeColumns(
   targets: Targets,
 ): PreviewColumn[] {
   const own = withExpression(mappings);
-  const ofRow = own.filter(({ source_column }) => source_column === null);
+  const ofFile = [...all, ...keyColumns(connector).map((column) => ({ ...column, decidedBy: null }))];
   const inferred = [
-    ...all,
-    ...keyColumns(connector).map((column) => ({ ...column, decidedBy: null })),
-    ...ofRow.map(({ data_type }) => ({ name: null, type: data_type, nullable: true, decidedBy: null })),
+    ...ofFile.map((column) => ({
+      ...column,
+      expression: own.find(({ source_column }) => source_column === column.name)?.expression ?? null,
+    })),
+    ...own
+      .filter(({ source_column }) => source_column === null)
+      .map(({ data_type, expression }) => {
+        return { name: null, type: data_type, nullable: true, decidedBy: null, expression };
+      }),
   ];
   const columns = inferred.map((column, position): PreviewColumn => {
     const target = targets.get(position);
-    const mapping =
-      column.name === null
-        ? ofRow[position - inferred.length + ofRow.length]
-        : own.find(({ source_column }) => source_column === column.name);
     return {
       position: position + 1,
       source_column: column.name,
@@ -218,7 +219,7 @@ function describeColumns(
       suggested_time_column: false,
       decided_by: column.decidedBy,
       sampled_files: sampled,
-      expression: mapping?.expression ?? null,
+      expression: column.expression,
     };
   });
   const time = timeColumn(columns, connector.time_column);

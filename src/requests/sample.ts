@@ -20,9 +20,6 @@ export interface FirstKeys extends Listing {
   census: Census;
 }
 
-/** For requests, no object is too young. */
-const NEVER = new Date(8.64e15);
-
 /** Returns the first matching keys after start_after; the marker does not matter. */
 export async function listFirst(
   source: Source,
@@ -31,7 +28,7 @@ export async function listFirst(
 ): Promise<FirstKeys> {
   const matcher = compileMatcher(connector);
   const counted = countedSource(source, matcher);
-  const options = { ...limits, youngerThan: NEVER };
+  const options = { ...limits, youngerThan: null };
   const listing = await listMatching(counted.source, matcher, connector.start_after, options);
   return { ...listing, objects: listing.objects.slice(0, limits.places), census: counted.census };
 }

@@ -220,7 +220,8 @@ function partsOf(
 /** A part with whether it has rows, or types without rows. */
 type DescribedPart = SampledPart & { hasTypes: boolean };
 
-async function describePart(key: string, part: FilePart, maxBytes?: number): Promise<DescribedPart> {
+/** @param maxBytes how much of the part to read at most */
+export async function describePart(key: string, part: FilePart, maxBytes?: number): Promise<DescribedPart> {
   const inferred = await part.inferColumns(maxBytes);
   const columns = inferred ?? columnsOfNames(part.columnNames ?? []);
   return { place: placeOf(key, part), names: part.columnNames, columns, hasTypes: inferred !== null };

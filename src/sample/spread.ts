@@ -16,9 +16,6 @@ export const SAMPLE_FILES = 20;
 const FIRST_REQUESTS = 4;
 const LATER_REQUESTS = 16;
 
-/** For types, no object is too young. */
-const NEVER = new Date(8.64e15);
-
 /** The keys that a sample is chosen from. */
 export interface SpreadKeys {
   /** Matching objects in key order. */
@@ -74,7 +71,7 @@ async function listPages(
   startAfter: string | null,
   maxRequests: number,
 ) {
-  const limits = { places: Number.POSITIVE_INFINITY, youngerThan: NEVER, maxRequests };
+  const limits = { places: Number.POSITIVE_INFINITY, youngerThan: null, maxRequests };
   const { objects, lastKey, requests, stoppedBy } = await listMatching(source, matcher, startAfter, limits);
   return { objects, lastKey, requests: Math.max(requests, 1), reachedEnd: stoppedBy === 'end' };
 }
@@ -91,7 +88,7 @@ export function keyBetween(low: string, high: string): string | null {
   for (; at <= low.length; at++) {
     const start = low.slice(0, at);
     const from = low.charCodeAt(at) || FIRST_CHARACTER.charCodeAt(0);
-    const to = endOf(from, `${start}`, high, at);
+    const to = endOf(from, start, high, at);
     const middle = (from + to + 1) >> 1;
     if (middle > from && middle <= LAST_CHARACTER.charCodeAt(0)) {
       const key = start + String.fromCharCode(middle);

@@ -3,7 +3,7 @@ import pg from 'pg';
 import type { ColumnMapping } from '../db/schema.ts';
 import { ConnectorError } from '../errors.ts';
 import type { ConstantColumn } from '../formats/constants.ts';
-import { type CsvOptions, dateFormatOf, isDateWord } from '../formats/csv/options.ts';
+import { type DateFormats, dateFormatOf, isDateWord } from '../formats/date_formats.ts';
 import type { ComputedColumn, FilePart, MatchedColumn } from '../formats/format.ts';
 import { qualifyType } from './expressions.ts';
 import { findNamed } from './names.ts';
@@ -61,7 +61,7 @@ export function computedByPosition(
 export interface ComputedBy {
   names: string[];
   mappings: ExpressionMapping[];
-  format: Pick<CsvOptions, 'date_format' | 'date_formats'>;
+  format: DateFormats;
   columnTypes: FilePart['columnTypes'];
 }
 

@@ -4,7 +4,7 @@ import type { Attempt } from '../attempt.ts';
 import { inSavepoint } from '../db/savepoint.ts';
 import type { ColumnMapping } from '../db/schema.ts';
 import { ConnectorError } from '../errors.ts';
-import { isDateWord } from '../formats/csv/options.ts';
+import { isDateWord } from '../formats/date_formats.ts';
 import type { FileColumn, FilePart } from '../formats/format.ts';
 import { typeOfTemplate, withExpression } from './computed.ts';
 import { type CreatedTable, createTable } from './create.ts';
@@ -61,7 +61,23 @@ async function withTypes(
   part: FilePart,
   mappings: ColumnMapping[],
 ): Promise<ColumnMapping[]> {
+  const types = await typesOfExpressions(client, connector, part, mappings);
+  return mappings.map((mapping) => {
+    const { date_format, target_column } = mapping;
+    const isTemplate = date_format !== null && target_column !== null && !isDateWord(date_format);
+    const type = types.get(mapping) ?? (isTemplate ? typeOfTemplate(date_format) : null);
+    return { ...mapping, data_type: mapping.data_type ?? type };
+  });
+}
+
+async function typesOfExpressions(
+  client: pg.ClientBase,
+  connector: Attempt['connector'],
+  part: FilePart,
+  mappings: ColumnMapping[],
+): Promise<Map<ColumnMapping, string>> {
   const untyped = withExpression(mappings).filter(({ data_type }) => data_type === null);
+  if (untyped.length === 0) return new Map();
   const names = sourceNames(part);
   const expressions = untyped.map(({ source_column, target_column, expression }) => {
     const at = names.indexOf(source_column ?? '');
@@ -71,20 +87,12 @@ async function withTypes(
   const fields = fieldsOf(part, connector, null);
   const options = { fields, readsRow: connector.format.reads_row };
   const found = await describeExpressions(client, connector, expressions, options);
-  const types = new Map<ColumnMapping, string>();
-  for (const [i, { oid, modifier }] of found.entries()) {
-    const { rows } = await client.query<{ type: string }>('select format_type($1, $2) as type', [
-      oid,
-      modifier,
-    ]);
-    types.set(untyped[i]!, rows[0]!.type);
-  }
-  return mappings.map((mapping) => {
-    const { date_format, target_column } = mapping;
-    const isTemplate = date_format !== null && target_column !== null && !isDateWord(date_format);
-    const type = types.get(mapping) ?? (isTemplate ? typeOfTemplate(date_format) : null);
-    return { ...mapping, data_type: mapping.data_type ?? type };
-  });
+  const { rows } = await client.query<{ type: string }>(
+    `select format_type(t.oid, t.modifier) as type
+     from unnest($1::oid[], $2::integer[]) with ordinality as t (oid, modifier, i) order by t.i`,
+    [found.map(({ oid }) => oid), found.map(({ modifier }) => modifier)],
+  );
+  return new Map(untyped.map((mapping, i) => [mapping, rows[i]!.type]));
 }
 
 /** SQLSTATEs of `create table` if another transaction has made it: before the statement, or during it. */

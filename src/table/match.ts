@@ -2,7 +2,7 @@
 import type { ColumnMapping, Connector, File } from '../db/schema.ts';
 import { ConnectorError } from '../errors.ts';
 import type { ConstantColumn } from '../formats/constants.ts';
-import type { CsvOptions } from '../formats/csv/options.ts';
+import type { DateFormats } from '../formats/date_formats.ts';
 import type { ComputedColumn, CopyPlan, FilePart, MatchedColumn } from '../formats/format.ts';
 import {
   computedByPosition,
@@ -24,7 +24,7 @@ export type MatchSettings = Pick<
 
 /** The file that a part is of, with the settings of its connector: an attempt has them. */
 export interface MatchSource {
-  connector: MatchSettings & { format: Pick<CsvOptions, 'date_format' | 'date_formats'> };
+  connector: MatchSettings & { format: DateFormats };
   mappings: ColumnMapping[];
   file: Pick<File, 'id' | 'key'>;
 }

@@ -42,7 +42,7 @@ export function joinTypes(one: string, other: string): string {
   const [a, b] = [shortName(one), shortName(other)];
   if (a === b) return a;
   const elements = [elementOf(a), elementOf(b)];
-  if (elements[0] !== null && elements[1] !== null) return joinElements(elements[0]!, elements[1]!);
+  if (elements[0] !== null && elements[1] !== null) return `${joinTypes(elements[0]!, elements[1]!)}[]`;
   // A list of scalars, where another file has nested values.
   if ((elements[0] !== null && b === 'jsonb') || (elements[1] !== null && a === 'jsonb')) return 'jsonb';
   return joinNumerics(a, b) ?? joinVarchars(a, b) ?? joinPlain(a, b);
@@ -53,11 +53,6 @@ function shortName(type: string): string {
 }
 
 const elementOf = (type: string) => (type.endsWith('[]') ? type.slice(0, -2) : null);
-
-function joinElements(a: string, b: string): string {
-  const joined = joinTypes(a, b);
-  return `${joined}[]`;
-}
 
 function joinPlain(a: string, b: string): string {
   const keeps = (wide: string, narrow: string) => wide === narrow || (WIDER[narrow]?.includes(wide) ?? false);

@@ -1,9 +1,6 @@
 /** Numbers that are times since 1970, as `date_format` of a column mapping or of the file format says. */
-import type { FormatSettings } from '../format.ts';
+import { type DateFormat, type DateFormats, dateFormatOf } from '../date_formats.ts';
 import type { TextColumn } from './text.ts';
-
-type DateFormats = Pick<FormatSettings['format'], 'date_format' | 'date_formats'>;
-type DateFormat = DateFormats['date_format'];
 
 /** How many microseconds a unit has; nanoseconds are rounded. */
 const MICROSECONDS: Partial<Record<DateFormat, number>> = {
@@ -26,9 +23,9 @@ const FRACTIONAL = /^(FLOAT|DOUBLE|DECIMAL)/;
 /** Returns the date format of a column whose numbers are times; null if they are numbers. */
 export function epochOf(
   { name, duckdbType }: { name: string; duckdbType: string },
-  { date_format, date_formats }: DateFormats,
+  formats: DateFormats,
 ): DateFormat | null {
-  const format = Object.hasOwn(date_formats, name) ? date_formats[name]! : date_format;
+  const format = dateFormatOf(formats, name);
   const isNumber = INTEGER.test(duckdbType) || FRACTIONAL.test(duckdbType);
   return isNumber && MICROSECONDS[format] !== undefined ? format : null;
 }

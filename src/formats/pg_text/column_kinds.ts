@@ -61,7 +61,7 @@ export class ColumnKinds {
     this.#set(position, kind);
   }
 
-  /** Takes a value that is text, whatever it looks like. */
+  /** Takes a value that is text, even if it looks like a number or a time. */
   text(position: number, bytes: Buffer, start: number, end: number): void {
     if (this.#kinds?.[position] !== TEXT) this.#decide(position, TEXT, bytes.subarray(start, end));
     this.#set(position, TEXT);

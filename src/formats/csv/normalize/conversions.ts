@@ -1,6 +1,8 @@
 /** Decides how the values of each column are converted: by the file's format and the type of the table's column. */
+
+import { type DateFormat, dateFormatOf, isDateWord } from '../../date_formats.ts';
 import type { CopyPlan } from '../../format.ts';
-import { type CsvOptions, type DateFormat, dateFormatOf, isDateWord } from '../options.ts';
+import type { CsvOptions } from '../options.ts';
 import { type ConvertValue, convertValue } from './values.ts';
 
 const NUMBERS = ['smallint', 'integer', 'bigint', 'real', 'double precision', 'numeric'];

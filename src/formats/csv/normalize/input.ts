@@ -1,6 +1,6 @@
 /** The bytes of a file that a normalizer has not taken yet. */
 
-/** Bytes from `at` on. Chunks wait outside of them until there are enough, so that a long record is not split anew for each chunk. */
+/** Bytes from `at` on. Chunks wait outside of them until there are enough, so that a long record is not split again for each chunk. */
 export class Input {
   bytes: Buffer = Buffer.alloc(0);
   at = 0;

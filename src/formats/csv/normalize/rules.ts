@@ -3,8 +3,9 @@
  * not null. It serves the options of file_formats that COPY lacks. A file that needs none of them is not normalized.
  */
 import { ConnectorError } from '../../../errors.ts';
+import { isDateWord } from '../../date_formats.ts';
 import { isUtf8 } from '../encoding.ts';
-import { type CsvOptions, isDateWord, scannableEncoding } from '../options.ts';
+import { type CsvOptions, scannableEncoding } from '../options.ts';
 import type { ConvertValue } from './values.ts';
 
 /** How the records of a file are written. Sent to encoder threads, so it holds plain values only. */
