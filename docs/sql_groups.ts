@@ -58,6 +58,7 @@ export const CONNECTOR_GROUPS: Group[] = [
       'allow_unlogged',
       'match_columns_by',
       'on_unknown_column',
+      'on_missing_column',
       'file_id_column',
     ],
   },

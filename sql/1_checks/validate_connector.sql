@@ -36,6 +36,7 @@ begin
   perform s3_connector_private.refuse_unless_one_of('auth_method', c.auth_method, '{worker,anonymous,iam_role}');
   perform s3_connector_private.refuse_unless_one_of('match_columns_by', c.match_columns_by, '{name,position}');
   perform s3_connector_private.refuse_unless_one_of('on_unknown_column', c.on_unknown_column, '{fail,ignore}');
+  perform s3_connector_private.refuse_unless_one_of('on_missing_column', c.on_missing_column, '{default,fail}');
   perform s3_connector_private.refuse_unless_one_of('on_conflict', c.on_conflict, '{fail,skip,update}');
   perform s3_connector_private.refuse_unless_one_of('on_bad_row', c.on_bad_row, '{fail,skip}');
   perform s3_connector_private.refuse_unless_one_of('late_keys', c.late_keys, '{report,import}');

@@ -130,6 +130,7 @@ begin
             t.typtype = 'e' as is_enum,
             a.attgenerated = '' and (not is_plain_view or pg_column_is_updatable(target, a.attnum, false)) as insertable,
             a.attidentity = 'a' as identity_always,
+            a.atthasdef or a.attidentity <> '' or t.typdefault is not null as has_default,
             col_description(target, a.attnum) as comment
           from pg_attribute a join pg_type t on t.oid = a.atttypid
           where a.attrelid = target and a.attnum > 0 and not a.attisdropped
@@ -144,7 +145,7 @@ begin
 end;
 $$;
 comment on function s3_connector_import.describe_table(text, text, name) is
-  'Returns the columns of a table or view in order, its table_traits, whether its rows come by INSERT for this owner, and whether it has a columnstore. Of each column: its type, the type under its domain, whether it is an enum, whether a file may fill it, whether it is an identity that is generated always, and its comment. No row if there is no such table.';
+  'Returns the columns of a table or view in order, its table_traits, whether its rows come by INSERT for this owner, and whether it has a columnstore. Of each column: its type, the type under its domain, whether it is an enum, whether a file may fill it, whether it is an identity that is generated always, whether it gets a value by itself (a default, an identity), and its comment. No row if there is no such table.';
 
 create or replace function s3_connector_import.refuse_target(
   schema_name text, table_name text, owner name, on_conflict text, allow_unlogged boolean,

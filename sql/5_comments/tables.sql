@@ -23,6 +23,7 @@ comment on column s3_connector.connectors.csv_skip_header is 'Whether the first 
 comment on column s3_connector.connectors.time_zone is 'Time zone of times without one that go into timestamptz columns, and of Parquet''s INT96 times in columns without one.';
 comment on column s3_connector.connectors.match_columns_by is 'name or position: how file columns are matched with table columns. A CSV without a header is matched by position.';
 comment on column s3_connector.connectors.on_unknown_column is 'fail or ignore: what to do with a file column that the table lacks.';
+comment on column s3_connector.connectors.on_missing_column is 'default or fail: what to do with a column of the table that neither the file nor its key has. default: it gets its default. fail: the file fails. Columns with a default or an identity, and columns that column_mappings leaves out, are never missing.';
 comment on column s3_connector.connectors.create_table is 'Whether to create the table from the first file if it does not exist.';
 comment on column s3_connector.connectors.allow_unlogged is 'Whether files may go into an unlogged table. A crash of the server empties it, while its files stay in success. False: such a table is refused.';
 comment on column s3_connector.connectors.time_column is 'The hypertable''s time column. Null: the suggested one, if the table is created.';

@@ -40,6 +40,7 @@ export interface ConnectorsTable {
   time_zone: Generated<string>;
   match_columns_by: Generated<'name' | 'position'>;
   on_unknown_column: Generated<'fail' | 'ignore'>;
+  on_missing_column: Generated<'default' | 'fail'>;
   create_table: Generated<boolean>;
   allow_unlogged: Generated<boolean>;
   time_column: string | null;

@@ -4,13 +4,19 @@ import { ConnectorError } from '../errors.ts';
 import type { ConstantColumn } from '../formats/constants.ts';
 import type { CopyPlan, FilePart, MatchedColumn } from '../formats/format.ts';
 import { keyConstants } from './key_columns.ts';
+import { refuseMissing } from './missing.ts';
 import { findNamed, shortenNames, truncateName } from './names.ts';
 import { showBeside, showName, showNames } from './show_name.ts';
 import { quoteTable, type TableColumn, type TargetTable } from './table.ts';
 
 export type MatchSettings = Pick<
   Connector,
-  'match_columns_by' | 'on_unknown_column' | 'on_bad_row' | 'file_id_column' | 'hive_columns'
+  | 'match_columns_by'
+  | 'on_unknown_column'
+  | 'on_missing_column'
+  | 'on_bad_row'
+  | 'file_id_column'
+  | 'hive_columns'
 >;
 
 /** The file that a part is of, with the settings of its connector: an attempt has them. */
@@ -24,7 +30,7 @@ type MatchedPart = Pick<FilePart, 'columnNames' | 'columnCount' | 'cutsLongRows'
 
 /**
  * Returns which column of the file goes into which column of the table, and the constants that fill other columns.
- * @throws ConnectorError `unknown_column`, `no_column_matches`, `duplicate_column`, `column_not_writable`,
+ * @throws ConnectorError `unknown_column`, `missing_column`, `no_column_matches`, `duplicate_column`, `column_not_writable`,
  *   `no_file_id_column`, and the errors of `keyConstants`
  */
 export function matchColumns(
@@ -53,6 +59,12 @@ export function matchColumns(
       },
     );
   }
+  if (settings.on_missing_column === 'fail')
+    refuseMissing(
+      rest,
+      columns.map(({ target }) => target),
+      mappings,
+    );
   return { columns, width, constants, splittable: table.splittable };
 }
 
