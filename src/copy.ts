@@ -5,6 +5,7 @@ import { copyIntoColumnstore } from './copy/columnstore.ts';
 import { withConflicts } from './copy/conflicts.ts';
 import { targetOf } from './copy/destination.ts';
 import { withInserts } from './copy/inserts.ts';
+import { withMismatch } from './copy/mismatch.ts';
 import type { CopyRows, PartCopy } from './copy/part_copy.ts';
 import { copyPlain } from './copy/plain.ts';
 import type { RowCounts } from './reconcile.ts';
@@ -20,6 +21,7 @@ export async function copyPart(copy: PartCopy): Promise<RowCounts> {
   const compresses = columnstore && hasColumnstore && on_conflict === 'fail' && !byInsert;
 
   let copyRows: CopyRows = compresses ? copyIntoColumnstore : copyPlain;
+  if (copy.onMismatch) copyRows = withMismatch(copyRows);
   if (on_bad_row !== 'fail') copyRows = withBadRows(copyRows);
   else if (byInsert || on_conflict !== 'fail') copyRows = withLines(copyRows);
   if (byInsert) copyRows = withInserts(copyRows);

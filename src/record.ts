@@ -7,6 +7,7 @@ import { type ConnectorError, describeError } from './errors.ts';
 import type { ImportTransaction } from './import/transaction.ts';
 import type { RowCounts } from './reconcile.ts';
 import type { SourceObject } from './sources/source.ts';
+import type { SchemaChange } from './table/growth.ts';
 import { explainDenial, runDeferred } from './table/role.ts';
 
 /**
@@ -37,14 +38,14 @@ export async function startAttempt(
  * @throws PostgreSQL's errors; SQLSTATE S3C01 if the file was cancelled, dropped or taken over meanwhile
  */
 export async function recordSuccess(
-  { client, table, notice }: ImportTransaction,
+  { client, table, notice, changes }: ImportTransaction,
   attempt: Attempt,
   counts: RowCounts,
 ): Promise<boolean> {
   const { owner } = attempt.connector;
   // Without a table and without old rows, no row can have a deferred trigger.
   const first = table === null && attempt.file.replaces === null ? [] : runDeferred(owner);
-  const last = attempt.dryRun ? ['rollback'] : commitStatements(attempt, counts, notice);
+  const last = attempt.dryRun ? ['rollback'] : commitStatements(attempt, counts, notice, changes);
   try {
     // One message saves a round trip.
     const results = await queryAll<{ backlog: boolean }>(client, [...first, ...last]);
@@ -58,14 +59,20 @@ function commitStatements(
   { file, token }: Attempt,
   { read, imported, rejected, skipped }: RowCounts,
   notice: string | null | undefined,
+  changes: SchemaChange[],
 ): (string | BoundStatement)[] {
   const createdTable = notice !== undefined;
   const counts = [read, imported, rejected, skipped];
+  const recordChanges = {
+    text: 'select s3_connector_import.record_schema_changes($1, $2, $3, $4)',
+    values: [file.id, file.attempt_id, token, JSON.stringify(changes)],
+  };
   return [
     {
       text: 'select s3_connector_import.record_success($1, $2, $3, $4, $5, $6, $7, $8, $9) as backlog',
       values: [file.id, file.attempt_id, token, ...counts, createdTable, notice ?? null],
     },
+    ...(changes.length === 0 ? [] : [recordChanges]),
     'commit',
   ];
 }

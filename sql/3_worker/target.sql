@@ -12,7 +12,15 @@ begin
     coalesce(bool_or(t.tgtype & 4 <> 0 and t.before_row), false) or bool_or(c.relkind in ('f', 'v')),
     coalesce(bool_or(t.tgtype & 16 <> 0 and t.before_row), false) or bool_or(c.relkind in ('f', 'v'))
   into splittable, may_leave_out, may_leave_updates
-  from (select target::oid union select relid from pg_partition_tree(target)) r (oid)
+  from (
+    -- Not pg_partition_tree: it locks the partitions until the end of the transaction, and an import that adds a column waits for that.
+    with recursive family (oid) as (
+      select target::oid
+      union all
+      select i.inhrelid from family f join pg_class p on p.oid = f.oid and p.relkind = 'p' join pg_inherits i on i.inhparent = f.oid
+    )
+    select f.oid from family f
+  ) r (oid)
   join pg_class c on c.oid = r.oid
   left join (
     select t.*, t.tgtype & 3 = 3 and not t.tgisinternal and t.tgenabled <> 'D' as before_row

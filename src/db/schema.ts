@@ -39,7 +39,9 @@ export interface ConnectorsTable {
   csv_skip_header: boolean | null;
   time_zone: Generated<string>;
   match_columns_by: Generated<'name' | 'position'>;
-  on_unknown_column: Generated<'fail' | 'ignore'>;
+  on_unknown_column: Generated<'fail' | 'ignore' | 'add'>;
+  max_new_columns: Generated<number>;
+  on_type_mismatch: Generated<'fail' | 'widen'>;
   on_missing_column: Generated<'default' | 'fail'>;
   create_table: Generated<boolean>;
   allow_unlogged: Generated<boolean>;

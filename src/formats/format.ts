@@ -121,6 +121,8 @@ export interface FilePart {
   columnNames: string[] | null;
   /** Without names: the number of fields in the first row, which may be a bad one. */
   columnCount: number;
+  /** Whether the file itself has its columns' types, so that `inferColumns` need not read its rows. */
+  columnTypesAreKnown?: boolean;
   /** Whether the fields that a row has too many are left out. */
   cutsLongRows?: boolean;
   /** Returns columns whose types hold every value of the part; null if the part has neither rows nor types. */

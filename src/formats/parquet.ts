@@ -92,6 +92,7 @@ async function describe(
 class ParquetPart implements FilePart {
   readonly name = null;
   readonly unit = 'row';
+  readonly columnTypesAreKnown = true;
   readonly #source: ParquetSource;
   readonly #settings: FormatSettings;
   readonly #columns: ReaderColumn[];

@@ -12,7 +12,7 @@ import type { WorkerContext } from '../task.ts';
 import type { Request } from './request.ts';
 import { rolledBack, withFirstPart } from './sample.ts';
 import type { StepResult } from './step.ts';
-import { findTarget, planTarget, type Target } from './target.ts';
+import { findTarget, foreseeGrowth, planTarget, type Target } from './target.ts';
 
 /** A first file that is larger is not fetched to compare its columns; in bytes. */
 const SAMPLE_BYTES = 64 * 1024 * 1024;
@@ -119,7 +119,8 @@ async function comparePart(
   const target = await planTarget(client, request, found, part);
   if (!target.table)
     return { message: `${describeTarget(found).message}; ${sample.key} has no rows yet`, columns: [] };
-  const plan = matchColumns(part, target.table, { ...request, file: { id: 0, key: sample.key } });
+  const { table, statement } = await foreseeGrowth(client, request, sample.key, target.table, part);
+  const plan = matchColumns(part, table, { ...request, file: { id: 0, key: sample.key } });
   if (connector.on_conflict !== 'fail') await chooseKey({ client, table: target.table, plan, connector });
   const filled = plan.columns.map((column) => column.target.name);
   const constants = plan.constants.map((column) => column.target.name);
@@ -130,10 +131,12 @@ async function comparePart(
     };
   }
   const { message, ...hints } = describeTarget(target);
+  const change = statement === null ? '' : `, after: ${statement}`;
+  const existing = new Set(target.table.columns.map(({ name }) => name));
   return {
-    message: `${message}; ${filled.length} of the ${plan.width} columns of ${sample.key} go into ${filled.join(', ')}`,
+    message: `${message}; ${filled.length} of the ${plan.width} columns of ${sample.key} go into ${filled.join(', ')}${change}`,
     ...hints,
-    columns: [...filled, ...constants],
+    columns: [...filled, ...constants].filter((name) => existing.has(name)),
   };
 }
 

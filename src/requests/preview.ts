@@ -5,14 +5,14 @@ import type { FilePart } from '../formats/format.ts';
 import type { Listing } from '../list.ts';
 import type { SourceObject } from '../sources/source.ts';
 import { keyColumns } from '../table/key_columns.ts';
-import { matchColumns } from '../table/match.ts';
+import { type MatchSettings, matchColumns } from '../table/match.ts';
 import { refuseTarget } from '../table/refusal.ts';
-import type { TableColumn } from '../table/table.ts';
+import type { TableColumn, TargetTable } from '../table/table.ts';
 import { suggestTimeColumn } from '../table/time_column.ts';
 import type { WorkerContext } from '../task.ts';
 import type { Request } from './request.ts';
 import { rolledBack, withFirstPart } from './sample.ts';
-import { findTarget, planTarget } from './target.ts';
+import { findTarget, foreseeGrowth, planTarget } from './target.ts';
 
 /** A row of `preview_columns`. */
 export interface PreviewColumn {
@@ -66,7 +66,12 @@ export function noticeOfFiles(listing: Listing): Notice {
 
 type Targets = Map<number, TableColumn>;
 
-/** Returns where each column would go, and a notice if an import would fail. */
+/** Returns the notice that an import changes the table by a statement. */
+export function noticeOfChange(statement: string): Notice {
+  return { message: `an import would first run: ${statement};` };
+}
+
+/** Returns where each column would go, and a notice if an import would fail, or change the table. */
 async function findTargets(
   worker: WorkerContext,
   request: Request,
@@ -75,8 +80,10 @@ async function findTargets(
 ): Promise<{ targets: Targets; notices: Notice[] }> {
   const targets: Targets = new Map();
   try {
-    await rolledBack(worker.copyPool, (client) => fillTargets(client, request, part, key, targets));
-    return { targets, notices: [] };
+    const statement = await rolledBack(worker.copyPool, (client) =>
+      fillTargets(client, request, part, key, targets),
+    );
+    return { targets, notices: statement === null ? [] : [noticeOfChange(statement)] };
   } catch (error) {
     const hint = error instanceof ConnectorError ? error.hint : undefined;
     const message = error instanceof ConnectorError ? error.message : describeError(error);
@@ -84,31 +91,30 @@ async function findTargets(
   }
 }
 
+/** Fills in where each column would go. Returns the statement by which an import would change the table; null: none. */
 async function fillTargets(
   client: pg.ClientBase,
   request: Request,
   part: FilePart,
   key: string,
   targets: Targets,
-): Promise<void> {
+): Promise<string | null> {
   const { connector, mappings } = request;
   const { table, refusal } = await planTarget(client, request, await findTarget(client, request), part);
-  if (!table) return;
-  const match = (onUnknown: 'fail' | 'ignore') =>
-    matchColumns(part, table, {
-      connector: { ...connector, on_unknown_column: onUnknown },
-      mappings,
-      file: { id: 0, key },
-    });
+  if (!table) return null;
+  const match = (settings: Partial<MatchSettings>, of: TargetTable) =>
+    matchColumns(part, of, { connector: { ...connector, ...settings }, mappings, file: { id: 0, key } });
   // First without failing, to show the columns that match; then by the connector's setting, which may fail.
-  const { columns, constants } = match('ignore');
+  const { columns, constants } = match({ on_unknown_column: 'ignore', on_missing_column: 'default' }, table);
   for (const { position, target } of columns) targets.set(position, target);
   for (const [i, { name }] of keyColumns(connector).entries()) {
     const constant = constants.find(({ source }) => source === name);
     if (constant) targets.set(part.columnCount + i, constant.target);
   }
-  match(connector.on_unknown_column);
+  const growth = await foreseeGrowth(client, request, key, table, part);
+  for (const { position, target } of match({}, growth.table).columns) targets.set(position, target);
   refuseTarget(refusal);
+  return growth.statement;
 }
 
 async function describeColumns(

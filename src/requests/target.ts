@@ -2,6 +2,8 @@
 import type pg from 'pg';
 import type { FilePart } from '../formats/format.ts';
 import { ensureTable } from '../table/ensure.ts';
+import { refuseGrowth } from '../table/grow.ts';
+import { planGrowth } from '../table/growth.ts';
 import { type Refusal, refuseTarget } from '../table/refusal.ts';
 import { describeTable, resolveTableName, type TableName, type TargetTable } from '../table/table.ts';
 import type { Request } from './request.ts';
@@ -46,4 +48,22 @@ export async function planTarget(
   refuseTarget(target.refusal);
   const { table = null } = await ensureTable(client, target.name, request, part);
   return table === null ? target : { ...(await findTarget(client, request)), table };
+}
+
+/**
+ * Returns how an import of the part would change the table, before a value is refused. Changes nothing.
+ * @throws ConnectorError the errors of `growTable`
+ */
+export async function foreseeGrowth(
+  client: pg.ClientBase,
+  request: Request,
+  key: string,
+  table: TargetTable,
+  part: FilePart,
+): Promise<{ table: TargetTable; statement: string | null }> {
+  const types = { columns: () => part.inferColumns(), refused: new Set<string>(), addedBefore: 0 };
+  const plan = await planGrowth(part, table, { ...request, file: { id: 0, key } }, types);
+  if (plan === null || plan.changes.length === 0) return { table, statement: null };
+  await refuseGrowth(client, table, request.connector.owner, plan);
+  return { table: plan.table, statement: plan.statements[0]! };
 }

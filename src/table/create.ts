@@ -11,7 +11,7 @@ import { describeTable, quoteTable, type TableName, type TargetTable } from './t
 import { suggestTimeColumn } from './time_column.ts';
 
 /** The longest name that becomes its column's comment, which every import reads. A row of column_mappings may be as long. */
-const MAX_KEPT_NAME_BYTES = 10_000;
+export const MAX_KEPT_NAME_BYTES = 10_000;
 
 /** The settings of a connector for the table that is created. */
 export type CreateSettings = Pick<

@@ -50,15 +50,7 @@ export function matchColumns(
     part.columnNames !== null && settings.match_columns_by === 'name'
       ? matchByName(part.columnNames, rest, settings, mappings, constants)
       : matchByPosition(width, rest, settings);
-  if (columns.length === 0) {
-    throw new ConnectorError(
-      'no_column_matches',
-      `none of the file's columns is a column of ${quoteTable(table)}`,
-      {
-        hint: `The file has ${part.columnNames ? showNames(part.columnNames) : `${part.columnCount} columns`}; the table has ${showNames(open.map((column) => column.name))}.`,
-      },
-    );
-  }
+  if (columns.length === 0) throw noColumnMatches(part, table, open);
   if (settings.on_missing_column === 'fail')
     refuseMissing(
       rest,
@@ -66,6 +58,20 @@ export function matchColumns(
       mappings,
     );
   return { columns, width, constants, splittable: table.splittable };
+}
+
+export function noColumnMatches(
+  { columnNames, columnCount }: Pick<FilePart, 'columnNames' | 'columnCount'>,
+  table: TargetTable,
+  columns: TableColumn[],
+): ConnectorError {
+  return new ConnectorError(
+    'no_column_matches',
+    `none of the file's columns is a column of ${quoteTable(table)}`,
+    {
+      hint: `The file has ${columnNames ? showNames(columnNames) : `${columnCount} columns`}; the table has ${showNames(columns.map((column) => column.name))}.`,
+    },
+  );
 }
 
 /**
@@ -80,7 +86,7 @@ function widthOf(
   if (columnNames !== null) return columnCount;
   // A long row that is cut has more fields than it should, so its number says nothing.
   const fillable = fillableByPosition(cutsLongRows ? 0 : columnCount, table).length;
-  const refusesLong = on_unknown_column === 'fail' && on_bad_row === 'skip';
+  const refusesLong = on_unknown_column !== 'ignore' && on_bad_row === 'skip';
   return refusesLong || cutsLongRows ? fillable : Math.max(columnCount, fillable);
 }
 
@@ -91,28 +97,42 @@ function matchByName(
   mappings: ColumnMapping[],
   constants: ConstantColumn[],
 ): MatchedColumn[] {
+  const paired = pairByName(names, table, mappings);
+  for (const { name, wanted } of paired) refuseTwice(name, wanted, constants);
+  const matched = paired.flatMap(({ position, target }) => (target ? [{ position, target }] : []));
+  const unknown = paired.filter(({ target }) => target === undefined);
+  if (unknown.length > 0 && settings.on_unknown_column !== 'ignore') throw unknownColumns(unknown, table);
+  checkTargets(matched, names);
+  return matched;
+}
+
+/** A column of the file, the name that it is to have in the table, and the column of that name; undefined: the table lacks it. */
+export interface PairedColumn {
+  /** Position in the file, from 0. */
+  position: number;
+  name: string;
+  wanted: string;
+  target: TableColumn | undefined;
+}
+
+/** Returns the file's columns, without those that column_mappings leaves out, each with the table's column of its name. */
+export function pairByName(
+  names: string[],
+  { columns }: TargetTable,
+  mappings: ColumnMapping[],
+): PairedColumn[] {
   const mapped = new Map(mappings.map((mapping) => [mapping.source_column, mapping.target_column]));
-  const matched: MatchedColumn[] = [];
-  const unknown: Unknown[] = [];
   const kept = names.flatMap((name, position) => {
     const wanted = mapped.has(name) ? (mapped.get(name) ?? null) : name;
     return wanted === null ? [] : [{ position, name, wanted }];
   });
   const shortNames = shortenNames(kept.map(({ wanted }) => wanted));
-  for (const [i, { position, name, wanted }] of kept.entries()) {
-    refuseTwice(name, wanted, constants);
-    const target = findNamed(table.columns, wanted, shortNames[i]);
-    if (target) matched.push({ position, target });
-    else unknown.push({ name, wanted });
-  }
-  if (unknown.length > 0 && settings.on_unknown_column === 'fail') throw unknownColumns(unknown, table);
-  checkTargets(matched, names);
-  return matched;
+  return kept.map((column, i) => ({ ...column, target: findNamed(columns, column.wanted, shortNames[i]) }));
 }
 
 function matchByPosition(count: number, table: TargetTable, settings: MatchSettings): MatchedColumn[] {
   const insertable = fillableByPosition(count, table);
-  if (count > insertable.length && settings.on_unknown_column === 'fail') {
+  if (count > insertable.length && settings.on_unknown_column !== 'ignore') {
     throw new ConnectorError(
       'unknown_column',
       `the file has ${count} columns, ${quoteTable(table)} has ${insertable.length} to fill`,
@@ -208,13 +228,7 @@ function fileIdConstant(table: TargetTable, name: string | null, fileId: number)
   );
 }
 
-/** A column of the file that the table lacks, and the name that it was to have there. */
-interface Unknown {
-  name: string;
-  wanted: string;
-}
-
-function unknownColumns(unknown: Unknown[], table: TargetTable): ConnectorError {
+function unknownColumns(unknown: PairedColumn[], table: TargetTable): ConnectorError {
   const has = table.columns.map((column) => column.name);
   const shown = unknown.map(({ name, wanted }) =>
     wanted === name ? showBeside(name, has) : `${showName(name)} (as ${showName(wanted)})`,

@@ -75,8 +75,22 @@ export const SETTINGS: Record<string, Setting> = {
   },
 
   'docs/connectors.md': {
-    prepare: prepareBucket,
-    expect: [],
+    async prepare(world) {
+      await prepareBucket(world);
+      put(world, 'stations/01.csv', 'time,station\n2026-01-01 00:00:00Z,north\n');
+      put(world, 'stations/02.csv', 'time,station,wind\n2026-02-01 00:00:00Z,north,3.5\n');
+    },
+    expect: [
+      [
+        'from s3_connector.schema_changes',
+        shows({
+          key: 'stations/02.csv',
+          column_name: 'wind',
+          column_type: 'double precision',
+          statement: 'alter table "public"."station_readings" add column "wind" double precision',
+        }),
+      ],
+    ],
   },
 
   'docs/errors.md': {

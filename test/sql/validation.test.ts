@@ -47,7 +47,7 @@ const refusals: [columns: Columns, says: RegExp][] = [
   [{ file_format: 'xml' }, /All are in s3_connector.file_formats/],
   [{ auth_method: 'iam' }, /worker, anonymous or iam_role.*Did you mean iam_role/],
   [{ match_columns_by: 'names' }, /Did you mean name/],
-  [{ on_unknown_column: 'skip' }, /fail or ignore/],
+  [{ on_unknown_column: 'skip' }, /fail, ignore/],
   [{ on_missing_column: 'null' }, /default or fail/],
   [{ on_conflict: 'upsert' }, /fail, skip or update/],
   [{ on_bad_row: 'ignore' }, /fail or skip/],
