@@ -61,6 +61,7 @@ export const CONNECTOR_GROUPS: Group[] = [
       'max_new_columns',
       'on_missing_column',
       'on_type_mismatch',
+      'rescue_column',
       'file_id_column',
     ],
   },

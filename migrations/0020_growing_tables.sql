@@ -3,6 +3,7 @@
 alter table s3_connector.connectors
   add column on_missing_column text not null default 'default',
   add column on_type_mismatch text not null default 'fail',
+  add column rescue_column text,
   add column max_new_columns integer not null default 100;
 
 create table s3_connector.schema_changes (

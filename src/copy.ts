@@ -8,6 +8,7 @@ import { withInserts } from './copy/inserts.ts';
 import { withMismatch } from './copy/mismatch.ts';
 import type { CopyRows, PartCopy } from './copy/part_copy.ts';
 import { copyPlain } from './copy/plain.ts';
+import { withRescue } from './copy/rescue.ts';
 import type { RowCounts } from './reconcile.ts';
 
 /**
@@ -18,12 +19,14 @@ import type { RowCounts } from './reconcile.ts';
 export async function copyPart(copy: PartCopy): Promise<RowCounts> {
   const { on_bad_row, on_conflict, columnstore } = copy.connector;
   const { byInsert, hasColumnstore } = copy.table;
-  const compresses = columnstore && hasColumnstore && on_conflict === 'fail' && !byInsert;
+  const { rescue } = copy.plan;
+  const compresses = columnstore && hasColumnstore && on_conflict === 'fail' && !byInsert && rescue === null;
 
   let copyRows: CopyRows = compresses ? copyIntoColumnstore : copyPlain;
-  if (copy.onMismatch) copyRows = withMismatch(copyRows);
+  if (copy.onMismatch || rescue?.values) copyRows = withMismatch(copyRows);
   if (on_bad_row !== 'fail') copyRows = withBadRows(copyRows);
-  else if (byInsert || on_conflict !== 'fail') copyRows = withLines(copyRows);
+  else if (byInsert || on_conflict !== 'fail' || rescue !== null) copyRows = withLines(copyRows);
+  if (rescue !== null) copyRows = withRescue(copyRows, rescue);
   if (byInsert) copyRows = withInserts(copyRows);
   if (on_conflict !== 'fail') copyRows = withConflicts(copyRows);
   if (hasColumnstore) copyRows = withChunkGuard(copyRows);

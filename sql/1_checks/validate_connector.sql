@@ -35,8 +35,8 @@ returns void language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
   perform s3_connector_private.refuse_unless_one_of('auth_method', c.auth_method, '{worker,anonymous,iam_role}');
   perform s3_connector_private.refuse_unless_one_of('match_columns_by', c.match_columns_by, '{name,position}');
-  perform s3_connector_private.refuse_unless_one_of('on_unknown_column', c.on_unknown_column, '{fail,ignore,add}');
-  perform s3_connector_private.refuse_unless_one_of('on_type_mismatch', c.on_type_mismatch, '{fail,widen}');
+  perform s3_connector_private.refuse_unless_one_of('on_unknown_column', c.on_unknown_column, '{fail,ignore,add,rescue}');
+  perform s3_connector_private.refuse_unless_one_of('on_type_mismatch', c.on_type_mismatch, '{fail,widen,rescue}');
   perform s3_connector_private.refuse_unless_one_of('on_missing_column', c.on_missing_column, '{default,fail}');
   perform s3_connector_private.refuse_unless_one_of('on_conflict', c.on_conflict, '{fail,skip,update}');
   perform s3_connector_private.refuse_unless_one_of('on_bad_row', c.on_bad_row, '{fail,skip}');

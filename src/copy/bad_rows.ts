@@ -6,6 +6,7 @@ import type { CopyInput, RaggedRows, Refusal, RowSet } from '../formats/format.t
 import { addCounts, NO_ROWS, type RowCounts } from '../reconcile.ts';
 import { isBadRow, reasonOf } from '../sql_errors.ts';
 import type { Destination } from './destination.ts';
+import { reportMismatch } from './mismatch.ts';
 import type { CopyRows, PartCopy } from './part_copy.ts';
 import { forgetRefusals, Rejects } from './rejects.ts';
 import { sift } from './sift.ts';
@@ -79,6 +80,7 @@ async function copyGoodRows(copy: PartCopy, destination: Destination): Promise<R
 }
 
 class GoodRowsCopier {
+  readonly #copy: PartCopy;
   readonly #destination: Destination;
   readonly #trials: Trials;
   readonly #rejects: Rejects;
@@ -90,6 +92,7 @@ class GoodRowsCopier {
   #copied: RowCounts = NO_ROWS;
 
   constructor(copy: PartCopy, destination: Destination) {
+    this.#copy = copy;
     this.#destination = destination;
     this.#trials = new Trials(copy);
     this.#rejects = new Rejects(copy);
@@ -149,6 +152,7 @@ class GoodRowsCopier {
   }
 
   async #refuseRow(rows: RowSet, row: number, error: ConnectorError): Promise<void> {
+    await reportMismatch(this.#copy, error);
     const { column = null } = error;
     await this.refuse({ line: rows.line(row), column, reason: toReason(error), raw: rows.raw(row) });
   }

@@ -20,6 +20,17 @@ export interface MatchedColumn {
   /** Position in the file, from 0. */
   position: number;
   target: TableColumn;
+  /** The column as which its values are converted, where `target` takes them as text. */
+  readAs?: TableColumn;
+}
+
+/** What goes into the rescue column of the table: it does not come by COPY. */
+export interface RescuePlan {
+  target: TableColumn;
+  /** The file's columns that the table lacks, ordered as in the file, with unique names. */
+  unknown: { position: number; name: string }[];
+  /** Whether values that their column's type refuses go there, too. */
+  values: boolean;
 }
 
 /** Which columns of a part go into which columns of the table. */
@@ -30,6 +41,8 @@ export interface CopyPlan {
   width: number;
   /** They follow the file's columns in the COPY, in this order. */
   constants: ConstantColumn[];
+  /** Null: nothing is rescued. */
+  rescue: RescuePlan | null;
   /** Whether the rows may be split over several COPY statements: see TargetTable. */
   splittable: boolean;
 }

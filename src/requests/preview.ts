@@ -112,7 +112,9 @@ async function fillTargets(
     if (constant) targets.set(part.columnCount + i, constant.target);
   }
   const growth = await foreseeGrowth(client, request, key, table, part);
-  for (const { position, target } of match({}, growth.table).columns) targets.set(position, target);
+  const plan = match({}, growth.table);
+  for (const { position, target } of plan.columns) targets.set(position, target);
+  for (const { position } of plan.rescue?.unknown ?? []) targets.set(position, plan.rescue!.target);
   refuseTarget(refusal);
   return growth.statement;
 }

@@ -6,6 +6,7 @@ import type { CopyPlan, FilePart, MatchedColumn } from '../formats/format.ts';
 import { keyConstants } from './key_columns.ts';
 import { refuseMissing } from './missing.ts';
 import { findNamed, shortenNames, truncateName } from './names.ts';
+import { planRescue, rescueTarget } from './rescue.ts';
 import { showBeside, showName, showNames } from './show_name.ts';
 import { quoteTable, type TableColumn, type TargetTable } from './table.ts';
 
@@ -14,6 +15,8 @@ export type MatchSettings = Pick<
   | 'match_columns_by'
   | 'on_unknown_column'
   | 'on_missing_column'
+  | 'on_type_mismatch'
+  | 'rescue_column'
   | 'on_bad_row'
   | 'file_id_column'
   | 'hive_columns'
@@ -43,11 +46,15 @@ export function matchColumns(
     ...fileIdConstant(table, settings.file_id_column, file.id),
   ];
   checkConstants(constants);
-  const open = table.columns.filter((column) => !constants.some(({ target }) => target === column));
+  const rescueColumn = rescueTarget(table, settings);
+  const open = table.columns.filter(
+    (column) => column !== rescueColumn && !constants.some(({ target }) => target === column),
+  );
   const rest = { ...table, columns: open };
   const width = widthOf(part, rest, settings);
+  const byName = part.columnNames !== null && settings.match_columns_by === 'name';
   const columns =
-    part.columnNames !== null && settings.match_columns_by === 'name'
+    part.columnNames !== null && byName
       ? matchByName(part.columnNames, rest, settings, mappings, constants)
       : matchByPosition(width, rest, settings);
   if (columns.length === 0) throw noColumnMatches(part, table, open);
@@ -57,7 +64,9 @@ export function matchColumns(
       columns.map(({ target }) => target),
       mappings,
     );
-  return { columns, width, constants, splittable: table.splittable };
+  const rescue =
+    rescueColumn && planRescue(rescueColumn, unknownOf(part, columns, width, mappings, settings), settings);
+  return { columns, width, constants, rescue, splittable: table.splittable };
 }
 
 export function noColumnMatches(
@@ -86,7 +95,7 @@ function widthOf(
   if (columnNames !== null) return columnCount;
   // A long row that is cut has more fields than it should, so its number says nothing.
   const fillable = fillableByPosition(cutsLongRows ? 0 : columnCount, table).length;
-  const refusesLong = on_unknown_column !== 'ignore' && on_bad_row === 'skip';
+  const refusesLong = isRefused({ on_unknown_column }) && on_bad_row === 'skip';
   return refusesLong || cutsLongRows ? fillable : Math.max(columnCount, fillable);
 }
 
@@ -101,9 +110,34 @@ function matchByName(
   for (const { name, wanted } of paired) refuseTwice(name, wanted, constants);
   const matched = paired.flatMap(({ position, target }) => (target ? [{ position, target }] : []));
   const unknown = paired.filter(({ target }) => target === undefined);
-  if (unknown.length > 0 && settings.on_unknown_column !== 'ignore') throw unknownColumns(unknown, table);
+  if (unknown.length > 0 && isRefused(settings)) throw unknownColumns(unknown, table);
   checkTargets(matched, names);
   return matched;
+}
+
+/** Whether a column that the table lacks fails the file. With `add`, the table has all of them by now, or cannot have them. */
+function isRefused({ on_unknown_column }: Pick<MatchSettings, 'on_unknown_column'>): boolean {
+  return on_unknown_column === 'fail' || on_unknown_column === 'add';
+}
+
+/** Returns the file's columns that are to be rescued, because they have no place in the table. */
+function unknownOf(
+  { columnNames }: MatchedPart,
+  matched: MatchedColumn[],
+  width: number,
+  mappings: ColumnMapping[],
+  { on_unknown_column }: MatchSettings,
+): { position: number; name: string }[] {
+  if (on_unknown_column !== 'rescue') return [];
+  const leftOut = mappings.filter(({ target_column }) => target_column === null);
+  return Array.from({ length: width }, (_, position) => ({
+    position,
+    name: columnNames?.[position] ?? `column${position + 1}`,
+  })).filter(
+    ({ position, name }) =>
+      !matched.some((column) => column.position === position) &&
+      !leftOut.some(({ source_column }) => source_column === name),
+  );
 }
 
 /** A column of the file, the name that it is to have in the table, and the column of that name; undefined: the table lacks it. */
@@ -132,7 +166,7 @@ export function pairByName(
 
 function matchByPosition(count: number, table: TargetTable, settings: MatchSettings): MatchedColumn[] {
   const insertable = fillableByPosition(count, table);
-  if (count > insertable.length && settings.on_unknown_column !== 'ignore') {
+  if (count > insertable.length && isRefused(settings)) {
     throw new ConnectorError(
       'unknown_column',
       `the file has ${count} columns, ${quoteTable(table)} has ${insertable.length} to fill`,

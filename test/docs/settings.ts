@@ -77,6 +77,7 @@ export const SETTINGS: Record<string, Setting> = {
   'docs/connectors.md': {
     async prepare(world) {
       await prepareBucket(world);
+      put(world, 'survey/1.csv', 'id,age,city\n1,31,Bern\n2,about 40,\n');
       put(world, 'stations/01.csv', 'time,station\n2026-01-01 00:00:00Z,north\n');
       put(world, 'stations/02.csv', 'time,station,wind\n2026-02-01 00:00:00Z,north,3.5\n');
     },
@@ -89,6 +90,13 @@ export const SETTINGS: Record<string, Setting> = {
           column_type: 'double precision',
           statement: 'alter table "public"."station_readings" add column "wind" double precision',
         }),
+      ],
+      [
+        'from survey_answers',
+        shows(
+          { id: '1', age: 31, rest: { city: 'Bern' } },
+          { id: '2', age: null, rest: { age: 'about 40' } },
+        ),
       ],
     ],
   },

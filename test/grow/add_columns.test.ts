@@ -334,8 +334,16 @@ test('the file that makes the table adds the columns of its later entries', asyn
 });
 
 const REFUSED: [string, Record<string, unknown>, RegExp][] = [
-  ['by position', { ...ADD, match_columns_by: 'position' }, /fail or ignore with match_columns_by position/],
-  ['without a header', { ...ADD, csv_skip_header: false }, /fail or ignore for files without a header/],
+  [
+    'by position',
+    { ...ADD, match_columns_by: 'position' },
+    /fail, ignore or rescue with match_columns_by position/,
+  ],
+  [
+    'without a header',
+    { ...ADD, csv_skip_header: false },
+    /fail, ignore or rescue for files without a header/,
+  ],
   ['more than a table can have', { ...ADD, max_new_columns: 1601 }, /between 1 and 1600/],
   [
     'into a view',

@@ -124,6 +124,17 @@ test('several columns of one file become wider, and bad rows are still left out'
   ]);
 });
 
+test('a value that does not fit is found behind a bad row, too', async () => {
+  await db.query('create table behind (n integer, note integer)');
+  const [file] = await load('behind', ['n,note\n1,bad\n3000000000,2\n1\n'], { on_bad_row: 'skip' });
+  assert.deepEqual(
+    [file!.status, file!.rows_imported, file!.rows_rejected],
+    ['success', 1, 2],
+    file!.error_message ?? '',
+  );
+  assert.equal(await typeOf('behind', 'n'), 'bigint');
+});
+
 test('a merge takes the wider values', async () => {
   await db.query(
     'create table merged_wider (id integer primary key, n integer); insert into merged_wider values (1, 1)',
@@ -137,12 +148,17 @@ test('a merge takes the wider values', async () => {
 
 test('columns are added and made wider by one statement', async () => {
   await db.query('create table added_wider (id integer, d date)');
-  allSucceeded(await load('added_wider', ['id,d,extra\n1,2026-01-01 10:00,x\n'], { on_unknown_column: 'add' }));
+  allSucceeded(
+    await load('added_wider', ['id,d,extra\n1,2026-01-01 10:00,x\n'], { on_unknown_column: 'add' }),
+  );
   const statements = await db.query(
     "select distinct statement from s3_connector.schema_changes where connector_name = 'added_wider'",
   );
   assert.deepEqual(statements, [
-    { statement: 'alter table "public"."added_wider" add column "extra" text, alter column "d" type timestamptz' },
+    {
+      statement:
+        'alter table "public"."added_wider" add column "extra" text, alter column "d" type timestamptz',
+    },
   ]);
 });
 

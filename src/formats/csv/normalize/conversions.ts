@@ -13,10 +13,10 @@ export function conversionsOf(
   names: string[] | null,
 ): (ConvertValue | null)[] {
   const conversions: (ConvertValue | null)[] = [];
-  for (const { position, target } of columns) {
-    conversions[position] = NUMBERS.includes(target.baseType)
+  for (const { position, target, readAs = target } of columns) {
+    conversions[position] = NUMBERS.includes(readAs.baseType)
       ? numberConversion(format)
-      : TIMES.includes(target.baseType)
+      : TIMES.includes(readAs.baseType)
         ? timeConversion(dateFormatOf(format, names?.[position]))
         : null;
   }
