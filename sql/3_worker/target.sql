@@ -17,7 +17,11 @@ begin
     with recursive family (oid) as (
       select target::oid
       union all
-      select i.inhrelid from family f join pg_class p on p.oid = f.oid and p.relkind = 'p' join pg_inherits i on i.inhparent = f.oid
+      select i.inhrelid from family f
+      cross join lateral (
+        select h.inhrelid from pg_inherits h
+        where h.inhparent = f.oid and (select p.relkind from pg_class p where p.oid = f.oid) = 'p' offset 0
+      ) i
     )
     select f.oid from family f
   ) r (oid)

@@ -35,7 +35,9 @@ export function findWidenings(
 ): Widening[] {
   return matched.flatMap((one): Widening[] => {
     const { target, position } = one;
-    const { name: source, type: needed } = columns[position]!;
+    // A file without a header may have fewer fields than the table has columns.
+    if (columns[position] === undefined) return [];
+    const { name: source, type: needed } = columns[position];
     if (!isPlain(target) || !(refused.has(target.name) || mayLose(one, typesAreKnown))) return [];
     const type = widerType(target, needed.replace(/\(.*?\)/, ''));
     if (type === null) return [];

@@ -166,6 +166,9 @@ test('a file without a header widens by position', async () => {
   await db.query('create table placed (a integer, b integer)');
   allSucceeded(await load('placed', ['1,3000000000\n'], { csv_skip_header: false }));
   assert.equal(await typeOf('placed', 'b'), 'bigint');
+  await db.query('create table short_rows (a integer, b date, c date)');
+  const [short] = await load('short_rows', ['1,2026-01-01\n'], { csv_skip_header: false });
+  assert.equal(short!.error_code, 'bad_row', short!.error_message ?? short!.status);
 });
 
 test('what PostgreSQL cannot change is refused with the statement', async () => {
