@@ -93,10 +93,7 @@ export const SETTINGS: Record<string, Setting> = {
       ],
       [
         'from survey_answers',
-        shows(
-          { id: '1', age: 31, rest: { city: 'Bern' } },
-          { id: '2', age: null, rest: { age: 'about 40' } },
-        ),
+        shows({ id: 1, age: 31, rest: { city: 'Bern' } }, { id: 2, age: null, rest: { age: 'about 40' } }),
       ],
     ],
   },
