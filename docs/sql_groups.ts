@@ -30,7 +30,7 @@ export const RELATION_GROUPS: Group[] = [
   {
     title: 'Answers of workers',
     intro: 'The last answer by connector; see [Ask a worker](#ask-a-worker).',
-    names: ['checks', 'preview_files', 'preview_columns', 'late_files'],
+    names: ['checks', 'preview_files', 'preview_columns', 'late_files', 'schema_changes'],
   },
 ];
 
@@ -58,6 +58,10 @@ export const CONNECTOR_GROUPS: Group[] = [
       'allow_unlogged',
       'match_columns_by',
       'on_unknown_column',
+      'max_new_columns',
+      'on_missing_column',
+      'on_type_mismatch',
+      'rescue_column',
       'file_id_column',
     ],
   },

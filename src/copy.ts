@@ -5,8 +5,10 @@ import { copyIntoColumnstore } from './copy/columnstore.ts';
 import { withConflicts } from './copy/conflicts.ts';
 import { targetOf } from './copy/destination.ts';
 import { withInserts } from './copy/inserts.ts';
+import { withMismatch } from './copy/mismatch.ts';
 import type { CopyRows, PartCopy } from './copy/part_copy.ts';
 import { copyPlain } from './copy/plain.ts';
+import { withRescue } from './copy/rescue.ts';
 import type { RowCounts } from './reconcile.ts';
 
 /**
@@ -17,12 +19,15 @@ import type { RowCounts } from './reconcile.ts';
 export async function copyPart(copy: PartCopy): Promise<RowCounts> {
   const { on_bad_row, on_conflict, columnstore } = copy.connector;
   const { hasColumnstore } = copy.table;
-  const byInsert = copy.table.byInsert || copy.plan.computed.length > 0;
-  const compresses = columnstore && hasColumnstore && on_conflict === 'fail' && !byInsert;
+  const { rescue, computed } = copy.plan;
+  const byInsert = copy.table.byInsert || computed.length > 0;
+  const compresses = columnstore && hasColumnstore && on_conflict === 'fail' && !byInsert && rescue === null;
 
   let copyRows: CopyRows = compresses ? copyIntoColumnstore : copyPlain;
+  if (copy.onMismatch || rescue?.values) copyRows = withMismatch(copyRows);
   if (on_bad_row !== 'fail') copyRows = withBadRows(copyRows);
-  else if (byInsert || on_conflict !== 'fail') copyRows = withLines(copyRows);
+  else if (byInsert || on_conflict !== 'fail' || rescue !== null) copyRows = withLines(copyRows);
+  if (rescue !== null) copyRows = withRescue(copyRows, rescue);
   if (byInsert) copyRows = withInserts(copyRows);
   if (on_conflict !== 'fail') copyRows = withConflicts(copyRows);
   if (hasColumnstore) copyRows = withChunkGuard(copyRows);

@@ -129,6 +129,12 @@ export function isConflict(error: unknown): error is ConnectorError {
   return error instanceof ConnectorError && error.code === 'conflict';
 }
 
+/** Returns whether a value does not fit its column's type. */
+export function isTypeMismatch(error: unknown): error is ConnectorError {
+  const codes = ['bad_value', 'value_out_of_range', 'value_too_long'];
+  return error instanceof ConnectorError && codes.includes(error.code) && error.column !== undefined;
+}
+
 /**
  * Returns whether the content of a row caused the error:
  * - data exceptions, violated constraints and policies, errors that a trigger raises

@@ -122,7 +122,7 @@ begin
     missing := missing || format('grant select on %s to %I;', target, c.owner);
   end if;
   -- Rows that do not come by COPY alone go through a temporary table.
-  if (c.on_conflict <> 'fail' or by_insert or s3_connector_private.computes_columns(c)) and not has_database_privilege(c.owner, current_database(), 'TEMPORARY') then
+  if (c.on_conflict <> 'fail' or by_insert or c.rescue_column is not null or s3_connector_private.computes_columns(c)) and not has_database_privilege(c.owner, current_database(), 'TEMPORARY') then
     missing := missing || format('grant temporary on database %I to %I;', current_database(), c.owner);
   end if;
   -- An import deletes the rows that it replaces.

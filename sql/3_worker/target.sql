@@ -12,7 +12,19 @@ begin
     coalesce(bool_or(t.tgtype & 4 <> 0 and t.before_row), false) or bool_or(c.relkind in ('f', 'v')),
     coalesce(bool_or(t.tgtype & 16 <> 0 and t.before_row), false) or bool_or(c.relkind in ('f', 'v'))
   into splittable, may_leave_out, may_leave_updates
-  from (select target::oid union select relid from pg_partition_tree(target)) r (oid)
+  from (
+    -- Not pg_partition_tree: it locks the partitions until the end of the transaction, and an import that adds a column waits for that.
+    with recursive family (oid) as (
+      select target::oid
+      union all
+      select i.inhrelid from family f
+      cross join lateral (
+        select h.inhrelid from pg_inherits h
+        where h.inhparent = f.oid and (select p.relkind from pg_class p where p.oid = f.oid) = 'p' offset 0
+      ) i
+    )
+    select f.oid from family f
+  ) r (oid)
   join pg_class c on c.oid = r.oid
   left join (
     select t.*, t.tgtype & 3 = 3 and not t.tgisinternal and t.tgenabled <> 'D' as before_row
@@ -141,6 +153,7 @@ begin
             t.typtype = 'e' as is_enum,
             a.attgenerated = '' and (not is_plain_view or pg_column_is_updatable(target, a.attnum, false)) as insertable,
             a.attidentity = 'a' as identity_always,
+            a.atthasdef or a.attidentity <> '' or t.typdefault is not null as has_default,
             col_description(target, a.attnum) as comment
           from pg_attribute a join pg_type t on t.oid = a.atttypid
           where a.attrelid = target and a.attnum > 0 and not a.attisdropped
@@ -155,7 +168,7 @@ begin
 end;
 $$;
 comment on function s3_connector_import.describe_table(text, text, name) is
-  'Returns the columns of a table or view in order, its table_traits, whether its rows come by INSERT for this owner, and whether it has a columnstore. Of each column: its type, the type under its domain, whether it is an enum, whether a file may fill it, whether it is an identity that is generated always, and its comment. No row if there is no such table.';
+  'Returns the columns of a table or view in order, its table_traits, whether its rows come by INSERT for this owner, and whether it has a columnstore. Of each column: its type, the type under its domain, whether it is an enum, whether a file may fill it, whether it is an identity that is generated always, whether it gets a value by itself (a default, an identity), and its comment. No row if there is no such table.';
 
 create or replace function s3_connector_import.refuse_target(
   schema_name text, table_name text, owner name, on_conflict text, allow_unlogged boolean,

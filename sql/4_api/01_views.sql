@@ -67,7 +67,8 @@ create or replace view s3_connector.connector_status as
       least((t.waiting_bytes + u.bytes + w.bytes) / t.bytes_last_hour::float8, 87600)
         * least(interval '1 hour', now() - c.created_at)
     end as eta,
-    t.rejected
+    t.rejected,
+    grown.change as last_schema_change
   from s3_connector.connectors c
   join s3_connector_private.progress p on p.connector_name = c.name
   left join s3_connector_private.outages o on o.connector_name = c.name
@@ -149,6 +150,10 @@ create or replace view s3_connector.connector_status as
   left join lateral (
     select q.started_at as at, q.error from s3_connector.polls q
     where q.connector_name = c.name order by q.started_at desc limit 1
-  ) last_poll on true;
+  ) last_poll on true
+  left join lateral (
+    select format('%s: %s (%s)', to_char(s.at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'), s.statement, s.key) as change
+    from s3_connector.schema_changes s where s.connector_name = c.name order by s.id desc limit 1
+  ) grown on true;
 comment on view s3_connector.connector_status is
   'State of each connector: its marker, whether it has caught up, its files by status, and its last error. Rows and bytes are in total, of the last hour (to the minute) and of the last day (to ten minutes).';

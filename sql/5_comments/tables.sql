@@ -22,7 +22,11 @@ comment on column s3_connector.connectors.csv_encoding is 'COPY''s ENCODING, or 
 comment on column s3_connector.connectors.csv_skip_header is 'Whether the first line of each CSV names the columns.';
 comment on column s3_connector.connectors.time_zone is 'Time zone of times without one that go into timestamptz columns, and of Parquet''s INT96 times in columns without one.';
 comment on column s3_connector.connectors.match_columns_by is 'name or position: how file columns are matched with table columns. A CSV without a header is matched by position.';
-comment on column s3_connector.connectors.on_unknown_column is 'fail or ignore: what to do with a file column that the table lacks.';
+comment on column s3_connector.connectors.on_unknown_column is 'fail, ignore, add or rescue: what to do with a file column that the table lacks. add: it is added to the table, in the file''s transaction and with the owner''s rights. rescue: its values go into rescue_column.';
+comment on column s3_connector.connectors.max_new_columns is 'With on_unknown_column add: a file with more columns that the table lacks fails.';
+comment on column s3_connector.connectors.on_type_mismatch is 'fail, widen or rescue: what to do with values that do not fit their column''s type. fail: as on_bad_row says. rescue: the value goes into rescue_column, and its column gets null. widen: the column gets a wider type (integer, bigint, numeric; real, double precision; date, timestamptz; varchar and numeric without a limit), in the file''s transaction and with the owner''s rights.';
+comment on column s3_connector.connectors.rescue_column is 'A jsonb column of the target table that gets what has no other place in its row, as {"name": "text"}; only with rescue. A created table has it.';
+comment on column s3_connector.connectors.on_missing_column is 'default or fail: what to do with a column of the table that neither the file nor its key has. default: it gets its default. fail: the file fails. Columns with a default or an identity, and columns that column_mappings leaves out, are never missing.';
 comment on column s3_connector.connectors.create_table is 'Whether the first import creates the table if it does not exist. Columns and types come from the first file and a sample of 19 others.';
 comment on column s3_connector.connectors.allow_unlogged is 'Whether files may go into an unlogged table. A crash of the server empties it, while its files stay in success. False: such a table is refused.';
 comment on column s3_connector.connectors.time_column is 'The hypertable''s time column. Null: the suggested one, if the table is created.';
@@ -98,6 +102,19 @@ comment on column s3_connector.column_mappings.target_column is 'The table''s co
 comment on column s3_connector.column_mappings.data_type is 'The column''s type if the table is created. Null: the inferred one, or that of the expression.';
 
 comment on column s3_connector.column_mappings.date_format is 'How dates and times of this column are written, as date_format of file_formats. Null: as the file format says. Of Parquet, only numbers follow it: epoch, epoch_ms, epoch_us, epoch_ns.';
+
+comment on table s3_connector.schema_changes is 'One row per column that a file has added to a table or made wider, committed with the file.';
+comment on column s3_connector.schema_changes.id is 'Ascending within a connector.';
+comment on column s3_connector.schema_changes.connector_name is 'The connector.';
+comment on column s3_connector.schema_changes.key is 'The file that brought the change.';
+comment on column s3_connector.schema_changes.at is 'When the file''s transaction began.';
+comment on column s3_connector.schema_changes.change is 'added: the table got the column. widened: the column got another type.';
+comment on column s3_connector.schema_changes.target_table is 'The table, as in connectors.';
+comment on column s3_connector.schema_changes.source_column is 'The column''s name in the file.';
+comment on column s3_connector.schema_changes.column_name is 'The column''s name in the table.';
+comment on column s3_connector.schema_changes.column_type is 'The column''s type since the change.';
+comment on column s3_connector.schema_changes.old_type is 'The type that a widened column had.';
+comment on column s3_connector.schema_changes.statement is 'The statement that changed the table; the same for all columns of a file.';
 
 comment on table s3_connector.files is 'One row per S3 object that a connector tracks, from enqueued to ended.';
 comment on column s3_connector.files.id is 'The value in file_id_column.';

@@ -33,6 +33,7 @@ comment on column s3_connector.connector_status.late is 'Number of keys in late_
 comment on column s3_connector.connector_status.waiting is 'Files and keys that are known and not imported yet: in the queue, waiting for a retry, paused, listed without a free place, and late and overwritten keys that will be imported. If caught_up is false, there may be more.';
 comment on column s3_connector.connector_status.eta is 'How long the import of what waits takes at the rate of the last hour, by bytes. Null if nothing was imported within the last hour.';
 comment on column s3_connector.connector_status.rejected is 'Rows that were rejected, of the files in success. rejected_rows has them until they are pruned.';
+comment on column s3_connector.connector_status.last_schema_change is 'The last row of schema_changes: when, the statement, and the file. Null if no file has changed the table.';
 
 comment on column s3_connector.throughput.connector_name is 'The connector.';
 comment on column s3_connector.throughput.seconds is 'Length of the interval: 60 within the last hour, 600 within the last day.';

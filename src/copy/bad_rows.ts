@@ -6,6 +6,7 @@ import type { CopyInput, RaggedRows, Refusal, RowSet } from '../formats/format.t
 import { addCounts, NO_ROWS, type RowCounts } from '../reconcile.ts';
 import { isBadRow, reasonOf } from '../sql_errors.ts';
 import type { Destination } from './destination.ts';
+import { reportMismatch } from './mismatch.ts';
 import type { CopyRows, PartCopy } from './part_copy.ts';
 import { forgetRefusals, Rejects } from './rejects.ts';
 import { sift } from './sift.ts';
@@ -105,6 +106,7 @@ async function copyGoodRows(copy: PartCopy, destination: Destination): Promise<R
 }
 
 class GoodRowsCopier {
+  readonly #copy: PartCopy;
   readonly #destination: Destination;
   readonly #trials: Trials;
   readonly #rejects: Rejects;
@@ -116,6 +118,7 @@ class GoodRowsCopier {
   #copied: RowCounts = NO_ROWS;
 
   constructor(copy: PartCopy, destination: Destination) {
+    this.#copy = copy;
     this.#destination = destination;
     this.#trials = new Trials(copy);
     this.#rejects = new Rejects(copy);
@@ -175,6 +178,7 @@ class GoodRowsCopier {
   }
 
   async #refuseRow(rows: RowSet, row: number, failure: ConnectorError): Promise<void> {
+    await reportMismatch(this.#copy, failure);
     const error = await nameColumn(this.#trials, this.#destination, rows, row, failure);
     const { column = null } = error;
     await this.refuse({ line: rows.line(row), column, reason: toReason(error), raw: rows.raw(row) });

@@ -25,9 +25,10 @@ export function targetOf(table: TargetTable, plan: CopyPlan): Destination {
   return { table: quoteTable(table), columns: filledColumns(plan), mayLeaveOut: table.mayLeaveOut };
 }
 
-/** Returns the columns that a plan fills: those of COPY's input in its order, then those that are computed. */
+/** Returns the columns that a plan fills: those of COPY's input in its order, then the rescue column and those that are computed. */
 export function filledColumns(plan: CopyPlan): TableColumn[] {
-  return [...plan.columns, ...plan.constants, ...plan.computed].map((column) => column.target);
+  const rescued = plan.rescue === null ? [] : [plan.rescue];
+  return [...plan.columns, ...plan.constants, ...rescued, ...plan.computed].map((column) => column.target);
 }
 
 /** Returns a list of columns, quoted for a statement. */

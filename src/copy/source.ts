@@ -47,7 +47,8 @@ export function planSource(copy: SourceOf, types: (string | null)[]): SourcePlan
   const fields = readableFields(copy);
   const readsRow = connector.format.reads_row;
   const read = fields.filter(({ at }) => isRead(at, plan, readsRow));
-  const direct = [...plan.columns, ...plan.constants].map(({ target }) => target);
+  const rest = { ...plan, computed: [] };
+  const direct = filledColumns(rest);
   const taken = new Set(direct.map(({ name }) => name));
   const staged = read.map((field): MatchedColumn => {
     return { position: field.at as number, target: toColumn(field, taken), ...(readsRow && { asIs: true }) };
@@ -57,7 +58,7 @@ export function planSource(copy: SourceOf, types: (string | null)[]): SourcePlan
   const columns = readsRow
     ? [...plan.columns, ...staged]
     : [...plan.columns, ...staged].sort((a, b) => a.position - b.position);
-  const copied = { ...plan, columns, computed: [] };
+  const copied = { ...rest, columns };
   return {
     plan: copied,
     staged,
@@ -91,6 +92,7 @@ function toColumn({ name, type }: Field, taken: Set<string>): TableColumn {
     isEnum: false,
     insertable: true,
     identityAlways: false,
+    hasDefault: false,
     comment: null,
   };
 }

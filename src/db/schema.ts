@@ -39,7 +39,11 @@ export interface ConnectorsTable {
   csv_skip_header: boolean | null;
   time_zone: Generated<string>;
   match_columns_by: Generated<'name' | 'position'>;
-  on_unknown_column: Generated<'fail' | 'ignore'>;
+  on_unknown_column: Generated<'fail' | 'ignore' | 'add' | 'rescue'>;
+  max_new_columns: Generated<number>;
+  on_type_mismatch: Generated<'fail' | 'widen' | 'rescue'>;
+  rescue_column: string | null;
+  on_missing_column: Generated<'default' | 'fail'>;
   create_table: Generated<boolean>;
   allow_unlogged: Generated<boolean>;
   time_column: string | null;

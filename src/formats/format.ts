@@ -33,6 +33,8 @@ export interface MatchedColumn {
   target: TableColumn;
   /** Whether it is the field as the file has it, which may go into another column, too. Such columns are the last ones. */
   asIs?: boolean;
+  /** The column as which its values are converted, where `target` takes them as text. */
+  readAs?: TableColumn;
 }
 
 /** A column of the table whose values PostgreSQL computes from the rows of a staging table. */
@@ -46,6 +48,15 @@ export interface ComputedColumn {
   value: number | { text: string | null } | null;
 }
 
+/** What goes into the rescue column of the table: it does not come by COPY. */
+export interface RescuePlan {
+  target: TableColumn;
+  /** The file's columns that the table lacks, ordered as in the file, with unique names. */
+  unknown: { position: number; name: string }[];
+  /** Whether values that their column's type refuses go there, too. */
+  values: boolean;
+}
+
 /** Which columns of a part go into which columns of the table. */
 export interface CopyPlan {
   /** Ordered as in the file. */
@@ -56,6 +67,8 @@ export interface CopyPlan {
   constants: ConstantColumn[];
   /** They do not come by COPY. */
   computed: ComputedColumn[];
+  /** Null: nothing is rescued. */
+  rescue: RescuePlan | null;
   /** Whether the rows may be split over several COPY statements: see TargetTable. */
   splittable: boolean;
 }

@@ -5,6 +5,7 @@ import { queryAll } from '../db/query_all.ts';
 import { rollBack } from '../db/roll_back.ts';
 import { toImportError } from '../sql_errors.ts';
 import type { CreatedTable } from '../table/create.ts';
+import type { SchemaChange } from '../table/growth.ts';
 import { type Refusal, refuseTarget } from '../table/refusal.ts';
 import { type DescribedTable, type TableName, type TargetTable, toTable } from '../table/table.ts';
 import type { WorkerContext } from '../task.ts';
@@ -24,6 +25,8 @@ export interface ImportTransaction extends Partial<Pick<CreatedTable, 'notice'>>
   readonly tableName: TableName;
   /** The target table; null until it is made. */
   table: TargetTable | null;
+  /** What it has changed of the table. */
+  changes: SchemaChange[];
 }
 
 /**
@@ -88,7 +91,7 @@ async function begin(
   refuseTarget(refusal);
   const tableName = { schema: target[0], table: target[1] };
   const table = described && toTable(tableName, described);
-  return { backend, transaction: { client, tableName, table } };
+  return { backend, transaction: { client, tableName, table, changes: [] } };
 }
 
 interface EnteredImport {

@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import type pg from 'pg';
 import { checkComputed } from '../copy/check_computed.ts';
 import { chooseKey } from '../copy/conflicts.ts';
+import { filledColumns } from '../copy/destination.ts';
 import { ConnectorError } from '../errors.ts';
 import type { SourceObject } from '../sources/source.ts';
 import { matchColumns } from '../table/match.ts';
@@ -12,7 +13,7 @@ import type { WorkerContext } from '../task.ts';
 import type { Request } from './request.ts';
 import { type FirstPart, rolledBack, withFirstPart } from './sample.ts';
 import type { StepResult } from './step.ts';
-import { findTarget, planTarget, type Target } from './target.ts';
+import { findTarget, foreseeGrowth, planTarget, type Target } from './target.ts';
 
 /** A first file that is larger is not fetched to compare its columns; in bytes. */
 const SAMPLE_BYTES = 64 * 1024 * 1024;
@@ -126,11 +127,12 @@ async function comparePart(
   if (!target.table)
     return { message: `${describeTarget(found).message}; ${sample.key} has no rows yet`, columns: [] };
   const file = { id: 0, key: sample.key };
-  const plan = matchColumns(part, target.table, { ...request, file });
+  const { table, statement } = await foreseeGrowth(client, request, sample.key, target.table, part);
+  const plan = matchColumns(part, table, { ...request, file });
   await checkComputed({ client, connector, table: target.table, part, plan, file });
   if (connector.on_conflict !== 'fail') await chooseKey({ client, table: target.table, plan, connector });
   const filled = [...plan.columns, ...plan.computed].map((column) => column.target.name);
-  const constants = plan.constants.map((column) => column.target.name);
+
   if (!found.table) {
     return {
       message: `${quoteTable(target.name)} will be made, as a ${target.kind}: ${listColumns(target.table)}`,
@@ -138,10 +140,12 @@ async function comparePart(
     };
   }
   const { message, ...hints } = describeTarget(target);
+  const change = statement === null ? '' : `, after: ${statement}`;
+  const existing = new Set(target.table.columns.map(({ name }) => name));
   return {
-    message: `${message}; ${filled.length} of the ${plan.width} columns of ${sample.key} go into ${filled.join(', ')}`,
+    message: `${message}; ${filled.length} of the ${plan.width} columns of ${sample.key} go into ${filled.join(', ')}${change}`,
     ...hints,
-    columns: [...filled, ...constants],
+    columns: filledColumns(plan).flatMap(({ name }) => (existing.has(name) ? [name] : [])),
   };
 }
 

@@ -17,6 +17,8 @@ export interface DryRunResult {
   error_code?: string;
   error_message?: string;
   refusals: string[];
+  /** The statements by which the import would have changed the table. */
+  statements: string[];
 }
 
 /**
@@ -27,24 +29,30 @@ export async function dryRunFile(request: Request, worker: WorkerContext): Promi
   const key = request.argument ?? '';
   const tracked = await findTracked(worker, request, key);
   const refusals: string[] = [];
+  const statements = new Set<string>();
   const stop = new AttemptSignal(request.signal, request.timeoutMs);
   const { signal } = stop;
   try {
     const object = await worker.sources.open(request.connector).head(key, { signal });
     const file = toFile(request, object, tracked);
-    const dryRun = { requestId: request.id, refusals };
+    const dryRun = { requestId: request.id, refusals, statements };
     const { counts } = await fetchAndImport(
       worker,
       { ...request, signal, file, token: null, dryRun },
       object,
     );
-    return { ...toColumns(counts), refusals };
+    return { ...toColumns(counts), refusals, statements: [...statements] };
   } catch (cause) {
     const error = signal.aborted ? signal.reason : cause;
     const missing = error instanceof ConnectorError && error.code === 'object_missing';
     if (request.signal.aborted || (missing && !tracked)) throw error;
     const located = locate(error, `${key}: `);
-    return { error_code: located.code, error_message: describeError(located), refusals };
+    return {
+      error_code: located.code,
+      error_message: describeError(located),
+      refusals,
+      statements: [...statements],
+    };
   } finally {
     stop.close();
   }

@@ -3,13 +3,13 @@ import type pg from 'pg';
 import { checkComputed } from '../copy/check_computed.ts';
 import type { ColumnMapping } from '../db/schema.ts';
 import { ConnectorError, describeError } from '../errors.ts';
-import type { FileColumn } from '../formats/format.ts';
+import type { CopyPlan, FileColumn } from '../formats/format.ts';
 import type { Listing } from '../list.ts';
 import { type InferredTable, noticeOfSample } from '../sample/infer_table.ts';
 import type { SourceObject } from '../sources/source.ts';
 import { withExpression } from '../table/computed.ts';
 import { keyColumns } from '../table/key_columns.ts';
-import { matchColumns } from '../table/match.ts';
+import { type MatchSettings, matchColumns } from '../table/match.ts';
 import { columnsOfNames, mergeColumns } from '../table/merge_columns.ts';
 import { refuseTarget } from '../table/refusal.ts';
 import type { TableColumn, TargetTable } from '../table/table.ts';
@@ -17,7 +17,7 @@ import { suggestTimeColumn } from '../table/time_column.ts';
 import type { WorkerContext } from '../task.ts';
 import type { Request } from './request.ts';
 import { type FirstPart, rolledBack, withFirstPart } from './sample.ts';
-import { findTarget, planTarget } from './target.ts';
+import { findTarget, foreseeGrowth, planTarget } from './target.ts';
 
 /** A row of `preview_columns`. */
 export interface PreviewColumn {
@@ -116,7 +116,12 @@ function noticeOfTypes({ sampled, listed }: InferredTable): string | null {
 
 type Targets = Map<number, TableColumn>;
 
-/** Returns where each column would go, and a notice if an import would fail. */
+/** Returns the notice that an import changes the table by a statement. */
+export function noticeOfChange(statement: string): Notice {
+  return { message: `an import would first run: ${statement};` };
+}
+
+/** Returns where each column would go, and a notice if an import would fail, or change the table. */
 async function findTargets(
   worker: WorkerContext,
   request: Request,
@@ -126,10 +131,10 @@ async function findTargets(
 ): Promise<{ targets: Targets; notices: Notice[] }> {
   const targets: Targets = new Map();
   try {
-    await rolledBack(worker.copyPool, (client) =>
+    const statement = await rolledBack(worker.copyPool, (client) =>
       fillTargets(client, request, first, { columns, key, targets }),
     );
-    return { targets, notices: [] };
+    return { targets, notices: statement === null ? [] : [noticeOfChange(statement)] };
   } catch (error) {
     const hint = error instanceof ConnectorError ? error.hint : undefined;
     const message = error instanceof ConnectorError ? error.message : describeError(error);
@@ -137,29 +142,27 @@ async function findTargets(
   }
 }
 
+/** Fills in where each column would go. Returns the statement by which an import would change the table; null: none. */
 async function fillTargets(
   client: pg.ClientBase,
   request: Request,
   first: FirstPart,
   { columns: { all }, key, targets }: { columns: Columns; key: string; targets: Targets },
-): Promise<void> {
+): Promise<string | null> {
   const { connector, mappings } = request;
   const { table, refusal } = await planTarget(client, request, await findTarget(client, request), first);
-  if (!table) return;
+  if (!table) return null;
   const { columnNames, cutsLongRows = false } = first.part;
   const names = columnNames && all.map(({ name }) => name);
   // A part that has the columns of all files.
   const whole = { columnNames: names, columnCount: all.length, cutsLongRows };
-  const match = (onUnknown: 'fail' | 'ignore') =>
-    matchColumns(whole, table, {
-      connector: { ...connector, on_unknown_column: onUnknown },
-      mappings,
-      file: { id: 0, key },
-    });
+  const file = { id: 0, key };
+  const match = (of: TargetTable, settings: Partial<MatchSettings> = {}) =>
+    matchColumns(whole, of, { connector: { ...connector, ...settings }, mappings, file });
   // First without failing, to show the columns that match; then by the connector's setting, which may fail.
-  const { columns, constants, computed } = match('ignore');
-  for (const { position, target } of columns) targets.set(position, target);
-  for (const { value, target } of computed) if (typeof value === 'number') targets.set(value, target);
+  const lenient = match(table, { on_unknown_column: 'ignore', on_missing_column: 'default' });
+  const { constants, computed } = lenient;
+  setTargets(targets, lenient);
   const ofKey = keyColumns(connector);
   for (const [i, { name }] of ofKey.entries()) {
     const target =
@@ -168,11 +171,20 @@ async function fillTargets(
   }
   for (const [i, { target }] of computed.filter(({ value }) => value === null).entries())
     targets.set(all.length + ofKey.length + i, target);
-  match(connector.on_unknown_column);
   const { part } = first;
-  const plan = matchColumns(part, table, { connector, mappings, file: { id: 0, key } });
-  await checkComputed({ client, connector, table, part, plan, file: { key } });
+  const growth = await foreseeGrowth(client, request, key, table, part);
+  setTargets(targets, match(growth.table));
+  const plan = matchColumns(part, growth.table, { connector, mappings, file });
+  await checkComputed({ client, connector, table, part, plan, file });
   refuseTarget(refusal);
+  return growth.statement;
+}
+
+/** Fills in where each column of the file would go. */
+function setTargets(targets: Targets, { columns, computed, rescue }: CopyPlan): void {
+  for (const { position, target } of columns) targets.set(position, target);
+  for (const { value, target } of computed) if (typeof value === 'number') targets.set(value, target);
+  for (const { position } of rescue?.unknown ?? []) targets.set(position, rescue!.target);
 }
 
 /** Returns the column that a mapping names for a part of the key. */

@@ -1,6 +1,9 @@
 /** Describes a connector's target for requests. */
 import type pg from 'pg';
-import { ensureTable } from '../table/ensure.ts';
+import type { FilePart } from '../formats/format.ts';
+import { ensureTable, withTypes } from '../table/ensure.ts';
+import { refuseGrowth } from '../table/grow.ts';
+import { planGrowth } from '../table/growth.ts';
 import { type Refusal, refuseTarget } from '../table/refusal.ts';
 import { describeTable, resolveTableName, type TableName, type TargetTable } from '../table/table.ts';
 import type { Request } from './request.ts';
@@ -50,4 +53,32 @@ export async function planTarget(
   };
   const { table = null } = await ensureTable(client, target.name, request, part, columns);
   return table === null ? target : { ...(await findTarget(client, request)), table };
+}
+
+/**
+ * Returns how an import of the part would change the table, before a value is refused. Changes nothing.
+ * @throws ConnectorError the errors of `growTable`
+ */
+export async function foreseeGrowth(
+  client: pg.ClientBase,
+  request: Request,
+  key: string,
+  table: TargetTable,
+  part: FilePart,
+): Promise<{ table: TargetTable; statement: string | null }> {
+  const { connector, mappings } = request;
+  const plan = await planGrowth(
+    part,
+    table,
+    { connector, mappings, file: { id: 0, key } },
+    {
+      columns: () => part.inferColumns(),
+      mappings: () => withTypes(client, connector, part, mappings),
+      refused: new Set(),
+      addedBefore: 0,
+    },
+  );
+  if (plan === null || plan.changes.length === 0) return { table, statement: null };
+  await refuseGrowth(client, table, connector.owner, plan);
+  return { table: plan.table, statement: plan.statements[0]! };
 }

@@ -55,7 +55,7 @@ export async function ensureTable(
 }
 
 /** Returns the mappings with the types of the values that PostgreSQL will compute, where they have none. */
-async function withTypes(
+export async function withTypes(
   client: pg.ClientBase,
   connector: Attempt['connector'],
   part: FilePart,

@@ -13,13 +13,22 @@ import {
 } from './computed.ts';
 import { sourceNames } from './expressions.ts';
 import { keyConstants } from './key_columns.ts';
+import { refuseMissing } from './missing.ts';
 import { findNamed, shortenNames, truncateName } from './names.ts';
+import { planRescue, rescueTarget } from './rescue.ts';
 import { showBeside, showName, showNames } from './show_name.ts';
 import { quoteTable, type TableColumn, type TargetTable } from './table.ts';
 
 export type MatchSettings = Pick<
   Connector,
-  'match_columns_by' | 'on_unknown_column' | 'on_bad_row' | 'file_id_column' | 'hive_columns'
+  | 'match_columns_by'
+  | 'on_unknown_column'
+  | 'on_missing_column'
+  | 'on_type_mismatch'
+  | 'rescue_column'
+  | 'on_bad_row'
+  | 'file_id_column'
+  | 'hive_columns'
 >;
 
 /** The file that a part is of, with the settings of its connector: an attempt has them. */
@@ -33,8 +42,8 @@ type MatchedPart = Pick<FilePart, 'columnNames' | 'columnCount' | 'columnTypes' 
 
 /**
  * Returns which column of the file goes into which column of the table, and the constants and expressions that fill other columns.
- * @throws ConnectorError `unknown_column`, `no_column_matches`, `duplicate_column`, `column_not_writable`,
- *   `no_file_id_column`, and the errors of `keyConstants`
+ * @throws ConnectorError `unknown_column`, `missing_column`, `no_column_matches`, `duplicate_column`, `column_not_writable`,
+ *   `no_file_id_column`, `no_rescue_column`, and the errors of `keyConstants`
  */
 export function matchColumns(
   part: MatchedPart,
@@ -49,7 +58,9 @@ export function matchColumns(
   const ofRow = computedFromRow(table, mappings);
   const ofKey = computedFromKey(fixed, mappings);
   const constants = fixed.filter(({ target }) => !ofKey.some((column) => column.target === target));
-  const isOpen = (column: TableColumn) => !fixed.some(({ target }) => target === column);
+  const rescueColumn = rescueTarget(table, settings);
+  const isOpen = (column: TableColumn) =>
+    column !== rescueColumn && !fixed.some(({ target }) => target === column);
   const open = table.columns.filter(isOpen);
   const rest = { ...table, columns: open };
   const byName = part.columnNames !== null && settings.match_columns_by === 'name';
@@ -79,16 +90,31 @@ export function matchColumns(
     names,
   );
   const columns = placed.filter(({ target }) => !isComputed(target, computed));
-  if (columns.length + computed.length === 0) {
-    throw new ConnectorError(
-      'no_column_matches',
-      `none of the file's columns is a column of ${quoteTable(table)}`,
-      {
-        hint: `The file has ${part.columnNames ? showNames(part.columnNames) : `${part.columnCount} columns`}; the table has ${showNames(open.map((column) => column.name))}.`,
-      },
+  if (columns.length + computed.length === 0) throw noColumnMatches(part, table, open);
+  if (settings.on_missing_column === 'fail')
+    refuseMissing(
+      rest,
+      [...columns, ...computed].map(({ target }) => target),
+      mappings,
     );
-  }
-  return { columns, width, constants, computed, splittable: table.splittable };
+  const known = [...placed.map(({ position }) => position), ...ofFields.map(({ value }) => value)];
+  const rescue =
+    rescueColumn && planRescue(rescueColumn, unknownOf(names, known, mappings, settings), settings);
+  return { columns, width, constants, computed, rescue, splittable: table.splittable };
+}
+
+export function noColumnMatches(
+  { columnNames, columnCount }: Pick<FilePart, 'columnNames' | 'columnCount'>,
+  table: TargetTable,
+  columns: TableColumn[],
+): ConnectorError {
+  return new ConnectorError(
+    'no_column_matches',
+    `none of the file's columns is a column of ${quoteTable(table)}`,
+    {
+      hint: `The file has ${columnNames ? showNames(columnNames) : `${columnCount} columns`}; the table has ${showNames(columns.map((column) => column.name))}.`,
+    },
+  );
 }
 
 function isComputed(column: TableColumn, computed: ComputedColumn[]): boolean {
@@ -129,7 +155,7 @@ function widthOf(
   if (columnNames !== null) return columnCount;
   // A long row that is cut has more fields than it should, so its number says nothing.
   const fillable = fillableByPosition(cutsLongRows ? 0 : columnCount, table).length;
-  const refusesLong = on_unknown_column === 'fail' && on_bad_row === 'skip';
+  const refusesLong = isRefused({ on_unknown_column }) && on_bad_row === 'skip';
   return refusesLong || cutsLongRows ? fillable : Math.max(columnCount, fillable);
 }
 
@@ -140,28 +166,67 @@ function matchByName(
   mappings: ColumnMapping[],
   constants: ConstantColumn[],
 ): MatchedColumn[] {
+  const paired = pairByName(names, table, mappings);
+  for (const { name, wanted } of paired) refuseTwice(name, wanted, constants);
+  const matched = paired.flatMap(({ position, target }) => (target ? [{ position, target }] : []));
+  const unknown = paired.filter(({ target }) => target === undefined);
+  if (unknown.length > 0 && isRefused(settings)) throw unknownColumns(unknown, table);
+  checkTargets(matched, names);
+  return matched;
+}
+
+/** Whether a column that the table lacks fails the file. With `add`, the table has all of them by now, or cannot have them. */
+function isRefused({ on_unknown_column }: Pick<MatchSettings, 'on_unknown_column'>): boolean {
+  return on_unknown_column === 'fail' || on_unknown_column === 'add';
+}
+
+/**
+ * Returns the file's columns that are to be rescued, because they have no place in the table.
+ * @param known the positions of the columns that have one, and of those that expressions read
+ */
+function unknownOf(
+  names: string[],
+  known: ComputedColumn['value'][],
+  mappings: ColumnMapping[],
+  { on_unknown_column }: MatchSettings,
+): { position: number; name: string }[] {
+  if (on_unknown_column !== 'rescue') return [];
+  const leftOut = mappings.filter(({ target_column }) => target_column === null);
+  return names
+    .map((name, position) => ({ position, name }))
+    .filter(
+      ({ position, name }) =>
+        !known.includes(position) && !leftOut.some(({ source_column }) => source_column === name),
+    );
+}
+
+/** A column of the file, the name that it is to have in the table, and the column of that name; undefined: the table lacks it. */
+export interface PairedColumn {
+  /** Position in the file, from 0. */
+  position: number;
+  name: string;
+  wanted: string;
+  target: TableColumn | undefined;
+}
+
+/** Returns the file's columns, without those that column_mappings leaves out, each with the table's column of its name. */
+export function pairByName(
+  names: string[],
+  { columns }: TargetTable,
+  mappings: ColumnMapping[],
+): PairedColumn[] {
   const mapped = new Map(mappings.map((mapping) => [mapping.source_column, mapping.target_column]));
-  const matched: MatchedColumn[] = [];
-  const unknown: Unknown[] = [];
   const kept = names.flatMap((name, position) => {
     const wanted = mapped.has(name) ? (mapped.get(name) ?? null) : name;
     return wanted === null ? [] : [{ position, name, wanted }];
   });
   const shortNames = shortenNames(kept.map(({ wanted }) => wanted));
-  for (const [i, { position, name, wanted }] of kept.entries()) {
-    refuseTwice(name, wanted, constants);
-    const target = findNamed(table.columns, wanted, shortNames[i]);
-    if (target) matched.push({ position, target });
-    else unknown.push({ name, wanted });
-  }
-  if (unknown.length > 0 && settings.on_unknown_column === 'fail') throw unknownColumns(unknown, table);
-  checkTargets(matched, names);
-  return matched;
+  return kept.map((column, i) => ({ ...column, target: findNamed(columns, column.wanted, shortNames[i]) }));
 }
 
 function matchByPosition(count: number, table: TargetTable, settings: MatchSettings): MatchedColumn[] {
   const insertable = fillableByPosition(count, table);
-  if (count > insertable.length && settings.on_unknown_column === 'fail') {
+  if (count > insertable.length && isRefused(settings)) {
     throw new ConnectorError(
       'unknown_column',
       `the file has ${count} columns, ${quoteTable(table)} has ${insertable.length} to fill`,
@@ -257,13 +322,7 @@ function fileIdConstant(table: TargetTable, name: string | null, fileId: number)
   );
 }
 
-/** A column of the file that the table lacks, and the name that it was to have there. */
-interface Unknown {
-  name: string;
-  wanted: string;
-}
-
-function unknownColumns(unknown: Unknown[], table: TargetTable): ConnectorError {
+function unknownColumns(unknown: PairedColumn[], table: TargetTable): ConnectorError {
   const has = table.columns.map((column) => column.name);
   const shown = unknown.map(({ name, wanted }) =>
     wanted === name ? showBeside(name, has) : `${showName(name)} (as ${showName(wanted)})`,

@@ -13,6 +13,8 @@ export interface TableColumn {
   insertable: boolean;
   /** Whether it is `generated always as identity`: COPY fills it, and no update can. */
   identityAlways: boolean;
+  /** Whether it gets a value by itself: a default, an identity. */
+  hasDefault: boolean;
   comment: string | null;
 }
 
@@ -67,6 +69,7 @@ export interface DescribedTable {
     is_enum: boolean;
     insertable: boolean;
     identity_always: boolean;
+    has_default: boolean;
     comment: string | null;
   }[];
   splittable: boolean;
@@ -85,6 +88,7 @@ export function toTable(name: TableName, described: DescribedTable): TargetTable
     isEnum: column.is_enum,
     insertable: column.insertable,
     identityAlways: column.identity_always,
+    hasDefault: column.has_default,
     comment: column.comment,
   }));
   return {

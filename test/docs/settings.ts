@@ -78,6 +78,9 @@ export const SETTINGS: Record<string, Setting> = {
     async prepare(world) {
       await prepareBucket(world);
       put(world, 'orders/1.csv', 'id,first,last,price,ordered\n1,Ada,Lovelace, $1.50,31.12.2026 23:59\n');
+      put(world, 'survey/1.csv', 'id,age,city\n1,31,Bern\n2,about 40,\n');
+      put(world, 'stations/01.csv', 'time,station\n2026-01-01 00:00:00Z,north\n');
+      put(world, 'stations/02.csv', 'time,station,wind\n2026-02-01 00:00:00Z,north,3.5\n');
     },
     // What connectors of an earlier block have imported.
     expect: [
@@ -94,6 +97,19 @@ export const SETTINGS: Record<string, Setting> = {
           assert.deepEqual(await db.query('select * from order_totals'), [
             { last: 'Lovelace', total: '1.50' },
           ]),
+      ],
+      [
+        'from s3_connector.schema_changes',
+        shows({
+          key: 'stations/02.csv',
+          column_name: 'wind',
+          column_type: 'double precision',
+          statement: 'alter table "public"."station_readings" add column "wind" double precision',
+        }),
+      ],
+      [
+        'from survey_answers',
+        shows({ id: 1, age: 31, rest: { city: 'Bern' } }, { id: 2, age: null, rest: { age: 'about 40' } }),
       ],
     ],
   },

@@ -48,6 +48,7 @@ const CONNECTOR = {
   segment_by: null,
   order_by: null,
   file_id_column: 'file_id',
+  rescue_column: null,
   hive_columns: null,
   transform: null,
   match_columns_by: 'name',
