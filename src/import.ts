@@ -16,8 +16,8 @@ import { addCounts, checkCounts, NO_ROWS, type RowCounts } from './reconcile.ts'
 import { recordSuccess } from './record.ts';
 import type { SourceObject } from './sources/source.ts';
 import { toImportError } from './sql_errors.ts';
+import { planColumns } from './table/change_columns.ts';
 import { ensureTable } from './table/ensure.ts';
-import { matchColumns } from './table/match.ts';
 import type { WorkerContext } from './task.ts';
 
 /** Objects of at least this size are read while they are fetched. */
@@ -108,7 +108,7 @@ async function importPart(
     const { table } = transaction;
     // A header without rows gives no column types to make a table from, and nothing to import.
     if (table === null) return NO_ROWS;
-    const plan = matchColumns(part, table, attempt);
+    const plan = await planColumns(part, table, attempt);
     return await copyPart({ ...attempt, client, table, part, plan, rejectedBefore });
   } catch (error) {
     throw part.name === null ? error : locate(toImportError(error), `${part.name}, `);

@@ -55,16 +55,22 @@ export async function recordSuccess(
 }
 
 function commitStatements(
-  { file, token }: Attempt,
-  { read, imported, rejected, skipped }: RowCounts,
+  { file, token, connector }: Attempt,
+  { read, imported, rejected, skipped, changes }: RowCounts,
   notice: string | null | undefined,
 ): (string | BoundStatement)[] {
   const createdTable = notice !== undefined;
   const counts = [read, imported, rejected, skipped];
+  // A file without rows changes none.
+  const changed =
+    changes ?? (connector.change_column === null ? null : { inserted: 0, updated: 0, deleted: 0 });
   return [
     {
-      text: 'select s3_connector_import.record_success($1, $2, $3, $4, $5, $6, $7, $8, $9) as backlog',
-      values: [file.id, file.attempt_id, token, ...counts, createdTable, notice ?? null],
+      text: 'select s3_connector_import.record_success($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) as backlog',
+      values: [
+        ...[file.id, file.attempt_id, token, ...counts, createdTable, notice ?? null],
+        ...[changed?.inserted ?? null, changed?.updated ?? null, changed?.deleted ?? null],
+      ],
     },
     'commit',
   ];

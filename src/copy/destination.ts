@@ -11,9 +11,11 @@ export interface Destination {
   mayLeaveOut: boolean;
   /**
    * Statements that move the rows of each COPY on from a staging table into the target. One is an INSERT, which counts the rows.
-   * A DELETE counts those that it takes out of the staging table before.
+   * A DELETE counts those that it takes out of the staging table before. If one is a MERGE, only that counts.
    */
   onward?: string[];
+  /** Whether another unique index than the key's may refuse a single row. */
+  refusesConflicts?: boolean;
   /** COPY reads and converts the rows, and inserts none. */
   insertsNothing?: boolean;
 }

@@ -5,7 +5,7 @@ import { queryAll } from '../db/query_all.ts';
 import { rollBack } from '../db/roll_back.ts';
 import { toImportError } from '../sql_errors.ts';
 import type { CreatedTable } from '../table/create.ts';
-import { type Refusal, refuseTarget } from '../table/refusal.ts';
+import { type Refusal, refuseTarget, writeMode } from '../table/refusal.ts';
 import { type DescribedTable, type TableName, type TargetTable, toTable } from '../table/table.ts';
 import type { WorkerContext } from '../task.ts';
 import { withinGrace } from '../waiting.ts';
@@ -76,7 +76,7 @@ async function begin(
       values: [
         connector.target_table,
         connector.owner,
-        connector.on_conflict,
+        writeMode(connector),
         connector.allow_unlogged,
         connector.time_zone,
         name,

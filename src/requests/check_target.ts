@@ -1,11 +1,12 @@
 /** The steps of `check` about the target table and its grants. */
 import { sql } from 'kysely';
 import type pg from 'pg';
+import { planChanges } from '../copy/changes.ts';
 import { chooseKey } from '../copy/conflicts.ts';
 import { ConnectorError } from '../errors.ts';
 import type { FilePart } from '../formats/format.ts';
 import type { SourceObject } from '../sources/source.ts';
-import { matchColumns } from '../table/match.ts';
+import { planColumns } from '../table/change_columns.ts';
 import { refuseTarget } from '../table/refusal.ts';
 import { quoteTable, type TargetTable } from '../table/table.ts';
 import type { WorkerContext } from '../task.ts';
@@ -119,9 +120,14 @@ async function comparePart(
   const target = await planTarget(client, request, found, part);
   if (!target.table)
     return { message: `${describeTarget(found).message}; ${sample.key} has no rows yet`, columns: [] };
-  const plan = matchColumns(part, target.table, { ...request, file: { id: 0, key: sample.key } });
-  if (connector.on_conflict !== 'fail') await chooseKey({ client, table: target.table, plan, connector });
-  const filled = plan.columns.map((column) => column.target.name);
+  const plan = await planColumns(part, target.table, { ...request, file: { id: 0, key: sample.key } });
+  if (connector.change_column !== null) await planChanges({ client, table: target.table, plan, connector });
+  else if (connector.on_conflict !== 'fail')
+    await chooseKey({ client, table: target.table, plan, connector });
+  const { table } = target;
+  const filled = plan.columns.flatMap((column) =>
+    table.columns.includes(column.target) ? [column.target.name] : [],
+  );
   const constants = plan.constants.map((column) => column.target.name);
   if (!found.table) {
     return {

@@ -1,11 +1,13 @@
 /** Answers `call s3_connector.preview(name)`: the columns of the first file, and where an import would put them. */
 import type pg from 'pg';
+import type { ChangePlan } from '../copy/change_statements.ts';
+import { planChanges } from '../copy/changes.ts';
 import { ConnectorError, describeError } from '../errors.ts';
 import type { FilePart } from '../formats/format.ts';
 import type { Listing } from '../list.ts';
 import type { SourceObject } from '../sources/source.ts';
+import { planColumns } from '../table/change_columns.ts';
 import { keyColumns } from '../table/key_columns.ts';
-import { matchColumns } from '../table/match.ts';
 import { refuseTarget } from '../table/refusal.ts';
 import type { TableColumn } from '../table/table.ts';
 import { suggestTimeColumn } from '../table/time_column.ts';
@@ -75,8 +77,10 @@ async function findTargets(
 ): Promise<{ targets: Targets; notices: Notice[] }> {
   const targets: Targets = new Map();
   try {
-    await rolledBack(worker.copyPool, (client) => fillTargets(client, request, part, key, targets));
-    return { targets, notices: [] };
+    const notices = await rolledBack(worker.copyPool, (client) =>
+      fillTargets(client, request, part, key, targets),
+    );
+    return { targets, notices };
   } catch (error) {
     const hint = error instanceof ConnectorError ? error.hint : undefined;
     const message = error instanceof ConnectorError ? error.message : describeError(error);
@@ -90,25 +94,44 @@ async function fillTargets(
   part: FilePart,
   key: string,
   targets: Targets,
-): Promise<void> {
+): Promise<Notice[]> {
   const { connector, mappings } = request;
   const { table, refusal } = await planTarget(client, request, await findTarget(client, request), part);
-  if (!table) return;
+  if (!table) return [];
   const match = (onUnknown: 'fail' | 'ignore') =>
-    matchColumns(part, table, {
+    planColumns(part, table, {
       connector: { ...connector, on_unknown_column: onUnknown },
       mappings,
       file: { id: 0, key },
     });
   // First without failing, to show the columns that match; then by the connector's setting, which may fail.
-  const { columns, constants } = match('ignore');
-  for (const { position, target } of columns) targets.set(position, target);
+  const plan = await match('ignore');
+  const { columns, constants } = plan;
+  for (const { position, target } of columns)
+    if (table.columns.includes(target)) targets.set(position, target);
   for (const [i, { name }] of keyColumns(connector).entries()) {
     const constant = constants.find(({ source }) => source === name);
     if (constant) targets.set(part.columnCount + i, constant.target);
   }
-  match(connector.on_unknown_column);
+  await match(connector.on_unknown_column);
   refuseTarget(refusal);
+  if (connector.change_column === null) return [];
+  return [describeChanges(connector, await planChanges({ client, table, plan, connector }))];
+}
+
+/** Returns a notice that says which rows the changes are about, and how. */
+function describeChanges(connector: Request['connector'], { key, change, sequence }: ChangePlan): Notice {
+  const meanings = Object.entries(connector.change_map ?? {}).map(
+    ([value, meaning]) => `${value} = ${meaning}`,
+  );
+  const by = sequence === null ? 'in the order of the file' : `by ${connector.sequence_column}`;
+  return {
+    message:
+      change === null
+        ? `the file has no column ${connector.change_column}: all its rows are inserts, or updates of keys that are there`
+        : `column ${connector.change_column} says what becomes of a row: ${meanings.join(', ')}; the last change of a key, ${by}, is applied`,
+    hint: `The key is (${key.map(({ name }) => name).join(', ')}). How many rows a file would insert, update and delete: call s3_connector.dry_run_file(name, key).`,
+  };
 }
 
 async function describeColumns(

@@ -2,7 +2,7 @@
 import type pg from 'pg';
 import type { FilePart } from '../formats/format.ts';
 import { ensureTable } from '../table/ensure.ts';
-import { type Refusal, refuseTarget } from '../table/refusal.ts';
+import { type Refusal, refuseTarget, writeMode } from '../table/refusal.ts';
 import { describeTable, resolveTableName, type TableName, type TargetTable } from '../table/table.ts';
 import type { Request } from './request.ts';
 
@@ -27,7 +27,7 @@ export async function findTarget(client: pg.ClientBase, { connector }: Request):
       (
         select row_to_json(r) from s3_connector_import.refuse_target($1, $2, $3, $4, $5) r where r.code is not null
       ) as refusal`,
-    [name.schema, name.table, connector.owner, connector.on_conflict, connector.allow_unlogged],
+    [name.schema, name.table, connector.owner, writeMode(connector), connector.allow_unlogged],
   );
   return { name, table: await describeTable(client, name, connector.owner), ...rows[0]! };
 }
