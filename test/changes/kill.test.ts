@@ -10,7 +10,7 @@ const seed = Number(process.env.CHANGES_SEED ?? Math.floor(Math.random() * 2 ** 
 const FILES = 5;
 const HISTORIES = 40;
 const VARIANT: Variant = { name: 'killed', sequence: 'table', badRows: false };
-const POINTS: FaultPoint[] = ['attempt_begun', 'fetching', 'copying', 'copied', 'committed'];
+const POINTS: FaultPoint[] = ['attempt_begun', 'copying', 'copied', 'committed'];
 
 // Each in its own world: a worker with a fault point is killed at every file.
 describe('workers are killed while files change rows', { concurrency: 2 }, () => {
