@@ -25,8 +25,9 @@ comment on function s3_connector_private.change_map(text) is
 create or replace function s3_connector_private.is_change_map(change_values text)
 returns boolean language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
 declare
-  map jsonb := s3_connector_private.change_map(change_values);
+  map jsonb;
 begin
+  map := s3_connector_private.change_map(change_values);
   if s3_connector_private.change_presets() ? change_values then
     return true;
   end if;

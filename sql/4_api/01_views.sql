@@ -135,9 +135,10 @@ create or replace view s3_connector.connector_status as
     select format('files that change rows wait for %1$L, which failed: correct it and call s3_connector.retry_file(%2$L, %1$L), or leave it out with s3_connector.cancel_file(%2$L, %1$L)',
       f.key, c.name) as notice
     from s3_connector.files f
-    where f.connector_name = c.name and f.status = 'failure'
+    -- Only for such connectors: others may have many failures.
+    where c.change_column is not null and t.failure > 0 and f.connector_name = c.name and f.status = 'failure'
     order by f.key limit 1
-  ) blocked on c.change_column is not null and t.failure > 0
+  ) blocked on true
   left join lateral (
     -- One index scan each, and only if there are such files.
     (select f.status_since as at, f.error_message as message from s3_connector.files f

@@ -141,8 +141,8 @@ async function merge({ client, connector }: PartCopy, statements: string[]): Pro
     return await asRole(client, connector.owner, async () => {
       let merged = 0;
       for (const statement of statements) {
-        const { command, rowCount } = await client.query(statement);
-        if (command === 'MERGE') merged = rowCount ?? 0;
+        const { rowCount } = await client.query(statement);
+        if (statement.startsWith('merge ')) merged = rowCount ?? 0;
       }
       return injectCountFault('merged', merged);
     });

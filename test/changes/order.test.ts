@@ -67,7 +67,7 @@ test('a failed file blocks later ones, the status says what to do, and a retry l
   await waitFor('failing', 'failing/1', 'failure');
   assert.match(
     (await world.notice('failing'))!,
-    /wait for failing\/1, which failed: correct it and call s3_connector\.retry_file\('failing', 'failing\/1'\), or leave it out with s3_connector\.cancel_file\('failing', 'failing\/1'\)/,
+    /wait for 'failing\/1', which failed: correct it and call s3_connector\.retry_file\('failing', 'failing\/1'\), or leave it out with s3_connector\.cancel_file\('failing', 'failing\/1'\)/,
   );
   // Neither a pause, nor housekeeping, nor another poll starts a later file.
   await db.query("select s3_connector.pause('failing'); select s3_connector.resume('failing')");

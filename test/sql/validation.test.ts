@@ -154,6 +154,10 @@ const refusals: [columns: Columns, says: RegExp][] = [
     { hive_columns: ['file'], file_id_column: 'file' },
     /hive_columns must not contain the column that file_id_column/,
   ],
+  // test/changes/settings.test.ts has more of them.
+  [{ change_column: 'Op' }, /change_values must be given with change_column.*or a preset: debezium, dms/],
+  [{ change_column: '', change_values: 'dms' }, /change_column must name a column of the file/],
+  [{ sequence_column: 'seq' }, /sequence_column must be null unless change_column is set/],
   [{ transform: 'select 1' }, /transform must be null with file_format csv.*Only Parquet is read by DuckDB/],
   [{ file_format: 'parquet', transform: '' }, /transform must be one select/],
   [{ file_format: 'parquet', transform: "copy file to 'x'" }, /transform must be one select/],
