@@ -292,32 +292,32 @@ $$;
 comment on function s3_connector_import.key_operators(text, text, text[]) is
   'Returns the equality operators of the unique index over these columns, as SQL writes them with their schemas.';
 
-create or replace function s3_connector_import.later_operator(type_name text)
-returns text language sql stable set search_path = pg_catalog, public, pg_temp as $$
+create or replace function s3_connector_import.later_operator(type_oid oid)
+returns text language sql stable set search_path = pg_catalog, pg_temp as $$
   with recursive under as (
-    select t.* from pg_catalog.pg_type t where t.oid = pg_catalog.to_regtype(type_name)
+    select t.* from pg_type t where t.oid = type_oid
     union all
-    select b.* from under u join pg_catalog.pg_type b on b.oid = u.typbasetype where u.typtype = 'd'
+    select b.* from under u join pg_type b on b.oid = u.typbasetype where u.typtype = 'd'
   )
-  select pg_catalog.format('operator(%I.%s)', n.nspname, o.oprname)
+  select format('operator(%I.%s)', n.nspname, o.oprname)
   from under t
-  join pg_catalog.pg_opclass c on c.opcdefault and (
+  join pg_opclass c on c.opcdefault and (
     c.opcintype = t.oid
-    or c.opcintype = 'anyenum'::pg_catalog.regtype and t.typtype = 'e'
+    or c.opcintype = 'anyenum'::regtype and t.typtype = 'e'
     or exists (
-      select from pg_catalog.pg_cast b
+      select from pg_cast b
       where b.castsource = t.oid and b.casttarget = c.opcintype and b.castmethod = 'b' and b.castcontext = 'i'
     )
   )
-  join pg_catalog.pg_am m on m.oid = c.opcmethod and m.amname = 'btree'
+  join pg_am m on m.oid = c.opcmethod and m.amname = 'btree'
   -- 5 is the strategy of "greater than" in a B-tree.
-  join pg_catalog.pg_amop p on p.amopfamily = c.opcfamily and p.amoplefttype = c.opcintype and p.amoprighttype = c.opcintype and p.amopstrategy = 5
-  join pg_catalog.pg_operator o on o.oid = p.amopopr
-  join pg_catalog.pg_namespace n on n.oid = o.oprnamespace
+  join pg_amop p on p.amopfamily = c.opcfamily and p.amoplefttype = c.opcintype and p.amoprighttype = c.opcintype and p.amopstrategy = 5
+  join pg_operator o on o.oid = p.amopopr
+  join pg_namespace n on n.oid = o.oprnamespace
   where t.typtype <> 'd'
   order by c.opcintype = t.oid desc, c.oid limit 1;
 $$;
-comment on function s3_connector_import.later_operator(text) is
+comment on function s3_connector_import.later_operator(oid) is
   'Returns the operator that says whether one value of a type is greater than another, as SQL writes it with its schema; null if the type has no order.';
 
 create or replace function s3_connector_import.may_suppress(schema_name text, table_name text)

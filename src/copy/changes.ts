@@ -11,7 +11,7 @@ import {
   TRUNCATE_CONSTRAINT,
   toImportError,
 } from '../sql_errors.ts';
-import { asRole } from '../table/role.ts';
+import { asRole, TYPES_PATH } from '../table/role.ts';
 import { quoteTable, type TableColumn } from '../table/table.ts';
 import { copyInBatches } from './bad_rows.ts';
 import { applyStatements, type ChangePlan, COUNTS, prepareStatements } from './change_statements.ts';
@@ -68,9 +68,9 @@ export async function planChanges(
   const filled = filledColumns(copy.plan).filter((column) => table.columns.includes(column));
   refuseIdentities(copy, columns, 'an update');
   const { rows } = await client.query<{ operators: string[]; later: string | null; may_suppress: boolean }>(
-    `select s3_connector_import.key_operators($1, $2, $3) as operators, s3_connector_import.later_operator($4) as later,
+    `select s3_connector_import.key_operators($1, $2, $3) as operators, s3_connector_import.later_operator($4::oid) as later,
       s3_connector_import.may_suppress($1, $2)`,
-    [table.schema, table.table, columns, sequence?.type ?? null],
+    [table.schema, table.table, columns, sequence && (await typeOid(client, connector.owner, sequence.type))],
   );
   const { operators, later, may_suppress: maySuppress } = rows[0]!;
   if (sequence && later === null) throw withoutOrder(sequence);
@@ -85,6 +85,14 @@ export async function planChanges(
     sequence: sequence && { name: sequence.name, later: later!, inTable: table.columns.includes(sequence) },
     maySuppress,
   };
+}
+
+/** Returns the oid of a type that the table's description or a person names. */
+async function typeOid(client: pg.ClientBase, owner: string, type: string): Promise<number | null> {
+  const find = () =>
+    client.query<{ oid: number | null }>('select pg_catalog.to_regtype($1)::pg_catalog.oid as oid', [type]);
+  const { rows } = await asRole(client, owner, find, TYPES_PATH);
+  return rows[0]!.oid;
 }
 
 function withoutOrder({ name, type }: TableColumn): ConnectorError {
