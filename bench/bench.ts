@@ -2,6 +2,7 @@
  * `npm run bench`: compares the connector with other tools, on its own servers. Figures are of one run on one machine,
  * so read the ratios. See bench/README.md.
  */
+import { applyChanges } from './apply_changes.ts';
 import { bigFiles } from './big_files.ts';
 import { lateKeys } from './late_keys.ts';
 import { listing } from './listing.ts';
@@ -18,6 +19,7 @@ const BENCHES: Record<string, (options: Options) => Promise<void>> = {
   small_files: smallFiles,
   listing,
   late_keys: lateKeys,
+  apply_changes: applyChanges,
   scale,
 };
 

@@ -66,6 +66,10 @@ export const CONNECTOR_GROUPS: Group[] = [
     ],
   },
   {
+    title: 'Files that change rows',
+    names: ['change_column', 'change_values', 'sequence_column'],
+  },
+  {
     title: 'Created tables',
     names: ['time_column', 'hypertable', 'chunk_interval', 'columnstore', 'segment_by', 'order_by'],
   },

@@ -17,11 +17,12 @@ import { recordSuccess } from './record.ts';
 import { inferTable, noticeOfSample } from './sample/infer_table.ts';
 import type { SourceObject } from './sources/source.ts';
 import { toImportError } from './sql_errors.ts';
+import { planColumns } from './table/change_columns.ts';
 import { ensureTable, type InferColumns } from './table/ensure.ts';
 import { lockTable } from './table/exclusive.ts';
 import { growTable, MUST_LOCK, onMismatch } from './table/grow.ts';
 import { Growth } from './table/growth.ts';
-import { matchColumns } from './table/match.ts';
+
 import { describeTable } from './table/table.ts';
 import type { WorkerContext } from './task.ts';
 
@@ -153,7 +154,7 @@ async function importPart(
     // A header without rows gives no column types to make a table or a column from, and nothing to import.
     if (table === null) return NO_ROWS;
     transaction.table = table;
-    const plan = matchColumns(part, table, attempt);
+    const plan = await planColumns(part, table, attempt);
     const grows = onMismatch(attempt, growth, { part, table, position });
     return await copyPart({ ...attempt, client, table, part, plan, rejectedBefore, onMismatch: grows });
   } catch (error) {

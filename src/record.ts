@@ -58,23 +58,29 @@ export async function recordSuccess(
 }
 
 function commitStatements(
-  { file, token }: Attempt,
-  { read, imported, rejected, skipped }: RowCounts,
-  { notice, changes }: ImportTransaction,
+  { file, token, connector }: Attempt,
+  { read, imported, rejected, skipped, changes }: RowCounts,
+  { notice, schemaChanges }: ImportTransaction,
   fileNotice: string | null,
 ): (string | BoundStatement)[] {
   const createdTable = notice !== undefined;
   const counts = [read, imported, rejected, skipped];
+  // A file without rows changes none.
+  const changed =
+    changes ?? (connector.change_column === null ? null : { inserted: 0, updated: 0, deleted: 0 });
   const recordChanges = {
     text: 'select s3_connector_import.record_schema_changes($1, $2, $3, $4)',
-    values: [file.id, file.attempt_id, token, JSON.stringify(changes)],
+    values: [file.id, file.attempt_id, token, JSON.stringify(schemaChanges)],
   };
   return [
     {
-      text: 'select s3_connector_import.record_success($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) as backlog',
-      values: [file.id, file.attempt_id, token, ...counts, createdTable, notice ?? null, fileNotice],
+      text: 'select s3_connector_import.record_success($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) as backlog',
+      values: [
+        ...[file.id, file.attempt_id, token, ...counts, createdTable, notice ?? null, fileNotice],
+        ...[changed?.inserted ?? null, changed?.updated ?? null, changed?.deleted ?? null],
+      ],
     },
-    ...(changes.length === 0 ? [] : [recordChanges]),
+    ...(schemaChanges.length === 0 ? [] : [recordChanges]),
     'commit',
   ];
 }

@@ -218,7 +218,8 @@ begin
   perform s3_connector_private.validate_format(new);
   perform s3_connector_private.validate_target(new);
   -- A person who changes another setting cannot help what the table has become. Its files fail, and check says why.
-  if tg_op = 'INSERT' or (new.target_table, new.on_conflict, new.allow_unlogged) <> (old.target_table, old.on_conflict, old.allow_unlogged) then
+  if tg_op = 'INSERT' or (new.target_table, s3_connector_private.write_mode(new), new.allow_unlogged)
+    <> (old.target_table, s3_connector_private.write_mode(old), old.allow_unlogged) then
     perform s3_connector_private.validate_target_kind(new);
   end if;
   perform s3_connector_private.validate_growth(new);
@@ -229,6 +230,7 @@ begin
   perform s3_connector_private.validate_hive_columns(new);
   perform s3_connector_private.validate_transform(new);
   perform s3_connector_private.validate_no_expressions(new);
+  perform s3_connector_private.validate_changes(new);
   perform s3_connector_private.validate_on_import(new);
   return new;
 end;

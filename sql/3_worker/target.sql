@@ -170,6 +170,44 @@ $$;
 comment on function s3_connector_import.describe_table(text, text, name) is
   'Returns the columns of a table or view in order, its table_traits, whether its rows come by INSERT for this owner, and whether it has a columnstore. Of each column: its type, the type under its domain, whether it is an enum, whether a file may fill it, whether it is an identity that is generated always, whether it gets a value by itself (a default, an identity), and its comment. No row if there is no such table.';
 
+create or replace function s3_connector_import.refuse_changes(
+  relation pg_class, schema_name text, table_name text, out code text, out message text, out hint text
+)
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  target text := format('%I.%I', schema_name, table_name);
+  kind text := s3_connector_import.target_kind(schema_name, table_name);
+begin
+  if relation.relkind not in ('r', 'p') then
+    code := 'target_takes_no_changes';
+    message := format('change_column is set, but %s is a %s: changes are applied by MERGE, which takes tables only', target, kind);
+    hint := case relation.relkind when 'v' then 'Name the table under the view in target_table.' else 'Name an ordinary table in target_table.' end;
+  elsif relation.relkind = 'p' and exists (
+    select from pg_partition_tree(relation.oid) t join pg_class p on p.oid = t.relid where p.relkind = 'f'
+  ) then
+    code := 'target_takes_no_changes';
+    message := format('change_column is set, but %s has a partition that is a foreign table, into which MERGE does not write', target);
+    hint := 'Name a table without foreign partitions in target_table.';
+  elsif s3_connector_import.has_columnstore(relation.oid) then
+    code := 'target_takes_no_changes';
+    message := format('change_column is set, but %s is a hypertable with a columnstore: TimescaleDB''s MERGE does not update or delete its rows', target);
+    hint := format('Convert its chunks to the rowstore (call convert_to_rowstore(chunk)) and run alter table %s set (timescaledb.enable_columnstore = false); or name another table.', target);
+  elsif relation.relhasrules and exists (
+    select from pg_rewrite r where r.ev_class = relation.oid and r.ev_enabled <> 'D' and r.ev_type in ('2', '3', '4')
+  ) then
+    code := 'target_has_rules';
+    message := format('change_column is set, but %s has rules, and MERGE does not write into tables with rules', target);
+    hint := format('Drop the rules (\d %s shows them) and use triggers instead.', target);
+  elsif not exists (select from s3_connector_import.unique_keys(schema_name, table_name)) then
+    code := 'no_unique_key';
+    message := format('change_column is set, but %s has no primary key or unique index that says which row a change is about', target);
+    hint := format('Add one over columns of the files, for example: alter table %s add primary key (id);', target);
+  end if;
+end;
+$$;
+comment on function s3_connector_import.refuse_changes(pg_class, text, text) is
+  'The part of refuse_target for files that change rows: returns why MERGE cannot apply them to a table or view; nulls if it can.';
+
 create or replace function s3_connector_import.refuse_target(
   schema_name text, table_name text, owner name, on_conflict text, allow_unlogged boolean,
   out code text, out message text, out hint text
@@ -190,8 +228,16 @@ begin
     code := 'not_a_table';
     message := format('target_table must be a table or a view (got: the %s %s)', s3_connector_import.target_kind(schema_name, table_name), target);
     hint := 'Name a table in target_table, or a view that takes inserts.';
+    return;
+  end if;
+  if on_conflict = 'apply_changes' then
+    select r.code, r.message, r.hint into code, message, hint from s3_connector_import.refuse_changes(relation, schema_name, table_name) r;
+    if code is not null then
+      return;
+    end if;
+  end if;
   -- 3 is INSERT, 2 is UPDATE.
-  elsif relation.relhasrules and exists (
+  if relation.relhasrules and exists (
     select from pg_rewrite r where r.ev_class = relation.oid and r.ev_enabled <> 'D'
       and (by_insert and r.ev_type = '3' or on_conflict <> 'fail' and relation.relkind <> 'v' and r.ev_type in ('2', '3'))
   ) then
@@ -226,7 +272,7 @@ begin
 end;
 $$;
 comment on function s3_connector_import.refuse_target(text, text, name, text, boolean) is
-  'Decides in one place, for the insert of a connector, for check and for imports, whether an existing relation can be the target: returns the error''s code, message and hint, or nulls if it can, or if there is none of that name.';
+  'Decides in one place, for the insert of a connector, for check and for imports, whether an existing relation can be the target: returns the error''s code, message and hint, or nulls if it can, or if there is none of that name. on_conflict: the write_mode of the connector.';
 
 create or replace function s3_connector_import.unique_keys(schema_name text, table_name text)
 returns setof text[] language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -245,6 +291,76 @@ returns setof text[] language sql stable set search_path = pg_catalog, pg_temp a
 $$;
 comment on function s3_connector_import.unique_keys(text, text) is
   'Returns the columns of a table''s primary key and unique indexes, primary key first.';
+
+create or replace function s3_connector_import.key_operators(schema_name text, table_name text, key text[])
+returns text[] language sql stable set search_path = pg_catalog, pg_temp as $$
+  select k.operators
+  from pg_index i
+  cross join lateral (
+    select array_agg(a.attname::text order by x.position) as columns,
+      array_agg(format('operator(%I.%s)', n.nspname, o.oprname) order by x.position) as operators
+    from unnest(i.indkey::smallint[], i.indclass::oid[]) with ordinality as x (attnum, opclass, position)
+    join pg_attribute a on a.attrelid = i.indrelid and a.attnum = x.attnum
+    join pg_opclass c on c.oid = x.opclass
+    join pg_am m on m.oid = c.opcmethod
+    -- 3 is the strategy of equality in a B-tree.
+    join pg_amop p on p.amopfamily = c.opcfamily and p.amoplefttype = c.opcintype and p.amoprighttype = c.opcintype and p.amopstrategy = 3
+    join pg_operator o on o.oid = p.amopopr
+    join pg_namespace n on n.oid = o.oprnamespace
+    where x.position <= i.indnkeyatts and m.amname = 'btree'
+  ) k
+  where i.indrelid = s3_connector_import.relation_oid(schema_name, table_name) and i.indisunique and i.indisvalid
+    and i.indpred is null and i.indexprs is null and k.columns = key
+  order by i.indisprimary desc, i.indexrelid limit 1;
+$$;
+comment on function s3_connector_import.key_operators(text, text, text[]) is
+  'Returns the equality operators of the unique index over these columns, as SQL writes them with their schemas.';
+
+create or replace function s3_connector_import.later_operator(type_oid oid)
+returns text language sql stable set search_path = pg_catalog, pg_temp as $$
+  with recursive under as (
+    select t.* from pg_type t where t.oid = type_oid
+    union all
+    select b.* from under u join pg_type b on b.oid = u.typbasetype where u.typtype = 'd'
+  )
+  select format('operator(%I.%s)', n.nspname, o.oprname)
+  from under t
+  join pg_opclass c on c.opcdefault and (
+    c.opcintype = t.oid
+    or c.opcintype = 'anyenum'::regtype and t.typtype = 'e'
+    or exists (
+      select from pg_cast b
+      where b.castsource = t.oid and b.casttarget = c.opcintype and b.castmethod = 'b' and b.castcontext = 'i'
+    )
+  )
+  join pg_am m on m.oid = c.opcmethod and m.amname = 'btree'
+  -- 5 is the strategy of "greater than" in a B-tree.
+  join pg_amop p on p.amopfamily = c.opcfamily and p.amoplefttype = c.opcintype and p.amoprighttype = c.opcintype and p.amopstrategy = 5
+  join pg_operator o on o.oid = p.amopopr
+  join pg_namespace n on n.oid = o.oprnamespace
+  where t.typtype <> 'd'
+  order by c.opcintype = t.oid desc, c.oid limit 1;
+$$;
+comment on function s3_connector_import.later_operator(oid) is
+  'Returns the operator that says whether one value of a type is greater than another, as SQL writes it with its schema; null if the type has no order.';
+
+create or replace function s3_connector_import.may_suppress(schema_name text, table_name text)
+returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$
+  select exists (
+    select from (
+      select s3_connector_import.relation_oid(schema_name, table_name)
+      union select relid from pg_partition_tree(s3_connector_import.relation_oid(schema_name, table_name))
+    ) r (oid)
+    join pg_trigger t on t.tgrelid = r.oid
+    join pg_proc p on p.oid = t.tgfoid
+    -- TimescaleDB's own triggers suppress no row.
+    join pg_namespace n on n.oid = p.pronamespace and n.nspname not like '\_timescaledb%'
+    -- Before each row.
+    where t.tgtype & 3 = 3 and not t.tgisinternal and t.tgenabled <> 'D'
+  );
+$$;
+comment on function s3_connector_import.may_suppress(text, text) is
+  'Returns whether a trigger before each row of a table or its partitions could suppress an insert, an update or a delete.';
 
 create or replace function s3_connector_import.timescaledb_schema()
 returns text language sql stable set search_path = pg_catalog, pg_temp as $$

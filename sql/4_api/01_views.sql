@@ -55,7 +55,7 @@ create or replace view s3_connector.connector_status as
       else last_failure.message
     end as last_error,
     l.late as late_files,
-    nullif(concat_ws('; ', p.copy_notice, outage.notice, refused.notice, absent.notice, audit.notice, p.notice,
+    nullif(concat_ws('; ', p.copy_notice, blocked.notice, outage.notice, refused.notice, absent.notice, audit.notice, p.notice,
       -- Without allow_unlogged, files for such a table fail.
       case when c.allow_unlogged then s3_connector_private.unlogged_notice(c.target_table) end), '') as notice,
     audited.at as last_audit_at,
@@ -136,6 +136,14 @@ create or replace view s3_connector.connector_status as
     select coalesce(sum(k.keys), 0)::bigint as late from s3_connector_private.late_totals k where k.connector_name = c.name
   ) l
   cross join lateral s3_connector_private.waiting_noted_keys(c) w
+  left join lateral (
+    select format('files that change rows wait for %1$L, which failed: correct it and call s3_connector.retry_file(%2$L, %1$L), or leave it out with s3_connector.cancel_file(%2$L, %1$L)',
+      f.key, c.name) as notice
+    from s3_connector.files f
+    -- Only for such connectors: others may have many failures.
+    where c.change_column is not null and t.failure > 0 and f.connector_name = c.name and f.status = 'failure'
+    order by f.key limit 1
+  ) blocked on true
   left join lateral (
     -- One index scan each, and only if there are such files.
     (select f.status_since as at, f.error_message as message from s3_connector.files f

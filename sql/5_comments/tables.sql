@@ -53,6 +53,9 @@ comment on column s3_connector.connectors.notify is 'Whether to send each change
 comment on column s3_connector.connectors.on_import is 'One SQL statement that runs after a file''s rows, in their transaction and with the owner''s rights. $1 is the file''s id. An error in it fails the file, and none of its rows is kept. A dry run runs it and rolls back; undo_file does not run it.';
 comment on column s3_connector.connectors.hive_columns is 'Parts of the key, written name=value between slashes, that go into the columns of these names (or those in column_mappings). __HIVE_DEFAULT_PARTITION__ is null. A created table has them as text unless column_mappings gives a type. A key without one fails. Null: none.';
 comment on column s3_connector.connectors.transform is 'A select in DuckDB''s SQL over the relation file, whose result is imported instead of the file''s rows. It cannot read other files. DuckDB reads a CSV by its own rules, with all columns as text. Null: none.';
+comment on column s3_connector.connectors.change_column is 'For files that change rows: the column of the file that says insert, update or delete (DMS: Op, Debezium: __op); without names, its position, such as 1. Changes are applied by the table''s unique key; files run one after another, in key order. Null: files only add rows.';
+comment on column s3_connector.connectors.change_values is 'What the values of change_column mean: dms, debezium, or JSON such as {"I": "insert", "U": "update", "D": "delete", "B": "ignore"}.';
+comment on column s3_connector.connectors.sequence_column is 'With change_column: the column of the file by which the last change of a key is found, compared as its type. If the table has the column too, a row is never replaced or deleted by an older change. Null: the order of the file''s rows.';
 comment on column s3_connector.connectors.event_queue_url is 'URL of an SQS queue that gets the bucket''s notifications of new objects (from S3, SNS or EventBridge). The connector is polled within seconds of a matching key. Messages are deleted, so use a queue for connectors only; several connectors may share it. Null: scheduled polling only. With a queue, scheduled polling continues as well.';
 comment on column s3_connector.connectors.late_keys is 'What happens to a "late" key, one that arrives behind the marker: report (it comes into late_files, and import_late imports it) or import.';
 comment on column s3_connector.connectors.on_overwrite is 'What happens when the object of an imported key is overwritten: ignore, report (it comes into late_files) or reimport (its rows are replaced in one transaction; needs file_id_column).';
@@ -126,9 +129,12 @@ comment on column s3_connector.files.last_modified is 'When the object was writt
 comment on column s3_connector.files.status is 'in_queue, running, pending_retry, paused, success, failure, cancelled or undone.';
 comment on column s3_connector.files.attempts is 'How many attempts began. Those that failed because the bucket could not be read at all, or because the database refused a session, do not count.';
 comment on column s3_connector.files.rows_read is 'Rows in the file: imported, rejected and skipped ones. Null before the first import, and after an undo.';
-comment on column s3_connector.files.rows_imported is 'Rows that PostgreSQL reports it stored in the table.';
+comment on column s3_connector.files.rows_imported is 'Rows that PostgreSQL reports it stored in the table. With change_column: rows that it inserted, updated and deleted.';
 comment on column s3_connector.files.rows_rejected is 'Bad rows, which are in rejected_rows.';
-comment on column s3_connector.files.rows_skipped is 'Rows left out without an error: by on_conflict = skip, a later row of the file with the same key, or a trigger of the table.';
+comment on column s3_connector.files.rows_skipped is 'Rows left out without an error: by on_conflict = skip, a later row of the file with the same key, or a trigger of the table. With change_column also deletes of keys that are not there, changes that are older than the row in the table, and ignored ones.';
+comment on column s3_connector.files.rows_inserted is 'Rows that the file inserted; null without change_column. An update of a key that is not there inserts.';
+comment on column s3_connector.files.rows_updated is 'Rows that the file updated; null without change_column. An insert of a key that is there updates.';
+comment on column s3_connector.files.rows_deleted is 'Rows that the file deleted; null without change_column.';
 comment on column s3_connector.files.error_code is 'Stable code of the last error. docs/errors.md explains each.';
 comment on column s3_connector.files.error_message is 'The last error: what was expected, what came, and what to do.';
 comment on column s3_connector.files.notice is 'What was suspicious in an imported file, and what to do. Null: nothing.';

@@ -45,18 +45,31 @@ export function withLines(copyRows: CopyRows): CopyRows {
   };
 }
 
+/**
+ * Copies many rows at a time, in their order, and more slowly where PostgreSQL refuses some: bad rows go to rejected_rows, or the
+ * first one fails the part.
+ * @throws ConnectorError the error of a bad row, with its line; `too_many_bad_rows`, and errors that no row caused
+ */
+export async function copyInBatches(copy: PartCopy, destination: Destination): Promise<RowCounts> {
+  if (copy.connector.on_bad_row === 'fail') return await failAtBadRow(copy, destination);
+  forgetRefusals(copy);
+  return await copyGoodRows(copy, destination);
+}
+
 /** Copies many rows at a time, and throws the error of the first bad one, with its line. */
-async function failAtBadRow(copy: PartCopy, destination: Destination): Promise<void> {
+async function failAtBadRow(copy: PartCopy, destination: Destination): Promise<RowCounts> {
   const trials = new Trials(copy);
+  let counts: RowCounts = NO_ROWS;
   for await (const batch of copy.part.batches(copy.plan)) {
     const tryRows = async (start: number, end: number, without: number[]) => {
-      await trials.copy(destination, batch.copyInput(start, end, without));
+      counts = addCounts(counts, await trials.copy(destination, batch.copyInput(start, end, without)));
     };
     await sift(batch, tryRows, async (row, error) => {
       const named = await nameColumn(trials, destination, batch, row, error);
       throw atLine(named, copy.part.unit, batch.line(row));
     });
   }
+  return counts;
 }
 
 function atLine(error: ConnectorError, unit: string, line: number): ConnectorError {

@@ -11,11 +11,14 @@ export interface Destination {
   mayLeaveOut: boolean;
   /**
    * Statements that move the rows of each COPY on from a staging table into the target. The last INSERT counts the rows there; one
-   * before fills another staging table with all rows. A DELETE counts those that it takes out of the staging table before.
+   * before fills another staging table with all rows. A DELETE counts those that it takes out of the staging table before. If one is
+   * a MERGE, only that counts.
    */
   onward?: string[];
   /** For each computed column, a statement that evaluates it for the rows of a COPY. It tells which one a row fails. */
   evaluations?: { column: string; statement: string }[];
+  /** Whether another unique index than the key's may refuse a single row. */
+  refusesConflicts?: boolean;
   /** COPY reads and converts the rows, and inserts none. */
   insertsNothing?: boolean;
 }

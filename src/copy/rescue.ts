@@ -31,9 +31,9 @@ class ValueRefused extends Error {
 export function withRescue(copyRows: CopyRows, rescue: RescuePlan): CopyRows {
   return async function copyAndRescue(copy, destination) {
     const refused = new Set<string>();
+    const rescuable = rescue.values ? rescuableColumns(copy.plan) : [];
     const onMismatch: PartCopy['onMismatch'] = async ({ column = '' }) => {
-      const mayRescue = rescue.values && copy.plan.columns.some(({ target }) => target.name === column);
-      if (mayRescue && !refused.has(column)) throw new ValueRefused(column);
+      if (rescuable.includes(column) && !refused.has(column)) throw new ValueRefused(column);
     };
     for (;;) {
       try {
@@ -48,6 +48,13 @@ export function withRescue(copyRows: CopyRows, rescue: RescuePlan): CopyRows {
       }
     }
   };
+}
+
+/** Returns the columns whose refused values are rescued. Without its change or its place in the sequence, a row would be another change. */
+function rescuableColumns({ columns, changes }: CopyPlan): string[] {
+  return columns.flatMap(({ target }) =>
+    target === changes?.change || target === changes?.sequence ? [] : [target.name],
+  );
 }
 
 /** Returns the destination for rows that have nothing to rescue. */
@@ -79,8 +86,7 @@ async function copyThroughStaging(
     column,
     statement: `${insert}; ${statement}`,
   }));
-  const { mayLeaveOut } = destination;
-  const staging = { table: STAGING, columns, mayLeaveOut, onward, ...(evaluations && { evaluations }) };
+  const staging = { ...destination, table: STAGING, columns, onward, ...(evaluations && { evaluations }) };
   const counts = await copyRows({ ...copy, plan }, staging);
   const drop = [`drop table ${STAGING}`, ...readers.map((_, i) => `drop function ${readerOf(i)}`)];
   await asRole(client, connector.owner, () => client.query(drop.join('; ')));

@@ -70,6 +70,9 @@ export interface ConnectorsTable {
   on_import: string | null;
   hive_columns: string[] | null;
   transform: string | null;
+  change_column: string | null;
+  change_values: string | null;
+  sequence_column: string | null;
   event_queue_url: string | null;
   late_keys: Generated<'report' | 'import'>;
   on_overwrite: Generated<'ignore' | 'report' | 'reimport'>;
@@ -113,6 +116,9 @@ export interface FilesTable {
   rows_imported: number | null;
   rows_rejected: number | null;
   rows_skipped: number | null;
+  rows_inserted: number | null;
+  rows_updated: number | null;
+  rows_deleted: number | null;
   error_code: string | null;
   error_message: string | null;
   worker_id: number | null;
@@ -145,8 +151,10 @@ export interface Database {
 }
 
 export type Connector = Selectable<ConnectorsTable>;
-/** A connector whose files are read: with its file format, in which the connector's csv_* columns have replaced the format's own. */
-export type ReadConnector = Connector & { format: FileFormatRow };
+/** A connector whose files are read: with its file format, in which the connector's csv_* columns have replaced the format's own, and its change_values as a map. */
+export type ReadConnector = Connector & { format: FileFormatRow; change_map: ChangeMap | null };
+/** What the values of change_column mean. */
+export type ChangeMap = Record<string, 'insert' | 'update' | 'delete' | 'ignore' | 'truncate'>;
 export type ColumnMapping = Selectable<ColumnMappingsTable>;
 export type File = Selectable<FilesTable>;
 export type Progress = Selectable<ProgressTable>;

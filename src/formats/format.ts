@@ -71,6 +71,8 @@ export interface CopyPlan {
   rescue: RescuePlan | null;
   /** Whether the rows may be split over several COPY statements: see TargetTable. */
   splittable: boolean;
+  /** The columns that say what becomes of a row, if rows are changes. The table may lack them. Null: the file has none. */
+  changes?: { change: TableColumn | null; sequence: TableColumn | null };
 }
 
 /** The options and the bytes of one COPY statement. */

@@ -6,7 +6,7 @@ import { rollBack } from '../db/roll_back.ts';
 import { toImportError } from '../sql_errors.ts';
 import type { CreatedTable } from '../table/create.ts';
 import type { SchemaChange } from '../table/growth.ts';
-import { type Refusal, refuseTarget } from '../table/refusal.ts';
+import { type Refusal, refuseTarget, writeMode } from '../table/refusal.ts';
 import { type DescribedTable, type TableName, type TargetTable, toTable } from '../table/table.ts';
 import type { WorkerContext } from '../task.ts';
 import { withinGrace } from '../waiting.ts';
@@ -26,7 +26,7 @@ export interface ImportTransaction extends Partial<Pick<CreatedTable, 'notice'>>
   /** The target table; null until it is made. */
   table: TargetTable | null;
   /** What it has changed of the table. */
-  changes: SchemaChange[];
+  schemaChanges: SchemaChange[];
 }
 
 /**
@@ -79,7 +79,7 @@ async function begin(
       values: [
         connector.target_table,
         connector.owner,
-        connector.on_conflict,
+        writeMode(connector),
         connector.allow_unlogged,
         connector.time_zone,
         name,
@@ -91,7 +91,7 @@ async function begin(
   refuseTarget(refusal);
   const tableName = { schema: target[0], table: target[1] };
   const table = described && toTable(tableName, described);
-  return { backend, transaction: { client, tableName, table, changes: [] } };
+  return { backend, transaction: { client, tableName, table, schemaChanges: [] } };
 }
 
 interface EnteredImport {

@@ -1,12 +1,13 @@
 /** The steps of `check` about the target table and its grants. */
 import { sql } from 'kysely';
 import type pg from 'pg';
+import { planChanges } from '../copy/changes.ts';
 import { checkComputed } from '../copy/check_computed.ts';
 import { chooseKey } from '../copy/conflicts.ts';
 import { filledColumns } from '../copy/destination.ts';
 import { ConnectorError } from '../errors.ts';
 import type { SourceObject } from '../sources/source.ts';
-import { matchColumns } from '../table/match.ts';
+import { planColumns } from '../table/change_columns.ts';
 import { refuseTarget } from '../table/refusal.ts';
 import { quoteTable, type TargetTable } from '../table/table.ts';
 import type { WorkerContext } from '../task.ts';
@@ -128,10 +129,13 @@ async function comparePart(
     return { message: `${describeTarget(found).message}; ${sample.key} has no rows yet`, columns: [] };
   const file = { id: 0, key: sample.key };
   const { table, statement } = await foreseeGrowth(client, request, sample.key, target.table, part);
-  const plan = matchColumns(part, table, { ...request, file });
+  const plan = await planColumns(part, table, { ...request, file });
   await checkComputed({ client, connector, table: target.table, part, plan, file });
-  if (connector.on_conflict !== 'fail') await chooseKey({ client, table: target.table, plan, connector });
-  const filled = [...plan.columns, ...plan.computed].map((column) => column.target.name);
+  if (connector.change_column !== null) await planChanges({ client, table, plan, connector });
+  else if (connector.on_conflict !== 'fail') await chooseKey({ client, table, plan, connector });
+  const filled = [...plan.columns, ...plan.computed].flatMap((column) =>
+    table.columns.includes(column.target) ? [column.target.name] : [],
+  );
 
   if (!found.table) {
     return {

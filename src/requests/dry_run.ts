@@ -14,6 +14,9 @@ export interface DryRunResult {
   rows_imported?: number;
   rows_rejected?: number;
   rows_skipped?: number;
+  rows_inserted?: number;
+  rows_updated?: number;
+  rows_deleted?: number;
   error_code?: string;
   error_message?: string;
   refusals: string[];
@@ -86,6 +89,9 @@ function toFile({ connector }: Request, object: SourceObject, tracked: File | un
     rows_imported: null,
     rows_rejected: null,
     rows_skipped: null,
+    rows_inserted: null,
+    rows_updated: null,
+    rows_deleted: null,
     error_code: null,
     error_message: null,
     worker_id: null,
@@ -94,11 +100,16 @@ function toFile({ connector }: Request, object: SourceObject, tracked: File | un
   };
 }
 
-function toColumns({ read, imported, rejected, skipped }: RowCounts) {
+function toColumns({ read, imported, rejected, skipped, changes }: RowCounts) {
   return {
     rows_read: read,
     rows_imported: imported,
     rows_rejected: rejected,
     rows_skipped: skipped,
+    ...(changes && {
+      rows_inserted: changes.inserted,
+      rows_updated: changes.updated,
+      rows_deleted: changes.deleted,
+    }),
   };
 }

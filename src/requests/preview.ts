@@ -1,5 +1,7 @@
 /** Answers `call s3_connector.preview(name)`: the columns of the first file, and where an import would put them. */
 import type pg from 'pg';
+import type { ChangePlan } from '../copy/change_statements.ts';
+import { planChanges } from '../copy/changes.ts';
 import { checkComputed } from '../copy/check_computed.ts';
 import type { ColumnMapping } from '../db/schema.ts';
 import { ConnectorError, describeError } from '../errors.ts';
@@ -7,9 +9,10 @@ import type { CopyPlan, FileColumn } from '../formats/format.ts';
 import type { Listing } from '../list.ts';
 import { type InferredTable, noticeOfSample } from '../sample/infer_table.ts';
 import type { SourceObject } from '../sources/source.ts';
+import { planColumns } from '../table/change_columns.ts';
 import { withExpression } from '../table/computed.ts';
 import { keyColumns } from '../table/key_columns.ts';
-import { type MatchSettings, matchColumns } from '../table/match.ts';
+import type { MatchSettings } from '../table/match.ts';
 import { columnsOfNames, mergeColumns } from '../table/merge_columns.ts';
 import { refuseTarget } from '../table/refusal.ts';
 import type { TableColumn, TargetTable } from '../table/table.ts';
@@ -131,10 +134,10 @@ async function findTargets(
 ): Promise<{ targets: Targets; notices: Notice[] }> {
   const targets: Targets = new Map();
   try {
-    const statement = await rolledBack(worker.copyPool, (client) =>
+    const notices = await rolledBack(worker.copyPool, (client) =>
       fillTargets(client, request, first, { columns, key, targets }),
     );
-    return { targets, notices: statement === null ? [] : [noticeOfChange(statement)] };
+    return { targets, notices };
   } catch (error) {
     const hint = error instanceof ConnectorError ? error.hint : undefined;
     const message = error instanceof ConnectorError ? error.message : describeError(error);
@@ -142,27 +145,32 @@ async function findTargets(
   }
 }
 
-/** Fills in where each column would go. Returns the statement by which an import would change the table; null: none. */
+/** Fills in where each column would go. Returns notices: by which statement an import would change the table, and what changes rows. */
 async function fillTargets(
   client: pg.ClientBase,
   request: Request,
   first: FirstPart,
   { columns: { all }, key, targets }: { columns: Columns; key: string; targets: Targets },
-): Promise<string | null> {
+): Promise<Notice[]> {
   const { connector, mappings } = request;
   const { table, refusal } = await planTarget(client, request, await findTarget(client, request), first);
-  if (!table) return null;
+  if (!table) return [];
   const { columnNames, cutsLongRows = false } = first.part;
   const names = columnNames && all.map(({ name }) => name);
   // A part that has the columns of all files.
-  const whole = { columnNames: names, columnCount: all.length, cutsLongRows };
+  const whole = {
+    columnNames: names,
+    columnCount: all.length,
+    cutsLongRows,
+    inferColumns: () => first.part.inferColumns(),
+  };
   const file = { id: 0, key };
   const match = (of: TargetTable, settings: Partial<MatchSettings> = {}) =>
-    matchColumns(whole, of, { connector: { ...connector, ...settings }, mappings, file });
+    planColumns(whole, of, { connector: { ...connector, ...settings }, mappings, file });
   // First without failing, to show the columns that match; then by the connector's setting, which may fail.
-  const lenient = match(table, { on_unknown_column: 'ignore', on_missing_column: 'default' });
+  const lenient = await match(table, { on_unknown_column: 'ignore', on_missing_column: 'default' });
   const { constants, computed } = lenient;
-  setTargets(targets, lenient);
+  setTargets(targets, table, lenient);
   const ofKey = keyColumns(connector);
   for (const [i, { name }] of ofKey.entries()) {
     const target =
@@ -173,16 +181,36 @@ async function fillTargets(
     targets.set(all.length + ofKey.length + i, target);
   const { part } = first;
   const growth = await foreseeGrowth(client, request, key, table, part);
-  setTargets(targets, match(growth.table));
-  const plan = matchColumns(part, growth.table, { connector, mappings, file });
+  setTargets(targets, growth.table, await match(growth.table));
+  const plan = await planColumns(part, growth.table, { connector, mappings, file });
   await checkComputed({ client, connector, table, part, plan, file });
   refuseTarget(refusal);
-  return growth.statement;
+  const notices = growth.statement === null ? [] : [noticeOfChange(growth.statement)];
+  if (connector.change_column === null) return notices;
+  const changes = await planChanges({ client, table: growth.table, plan, connector });
+  return [...notices, describeChanges(connector, changes)];
+}
+
+/** Returns a notice that says which rows the changes are about, and how. */
+function describeChanges(connector: Request['connector'], { key, change, sequence }: ChangePlan): Notice {
+  const meanings = Object.entries(connector.change_map ?? {}).map(
+    ([value, meaning]) => `${value} = ${meaning}`,
+  );
+  const by = sequence === null ? 'in the order of the file' : `by ${connector.sequence_column}`;
+  return {
+    message:
+      change === null
+        ? `the file has no column ${connector.change_column}: all its rows are inserts, or updates of keys that are there`
+        : `column ${connector.change_column} says what becomes of a row: ${meanings.join(', ')}; the last change of a key, ${by}, is applied`,
+    hint: `The key is (${key.map(({ name }) => name).join(', ')}). How many rows a file would insert, update and delete: call s3_connector.dry_run_file(name, key).`,
+  };
 }
 
 /** Fills in where each column of the file would go. */
-function setTargets(targets: Targets, { columns, computed, rescue }: CopyPlan): void {
-  for (const { position, target } of columns) targets.set(position, target);
+function setTargets(targets: Targets, table: TargetTable, { columns, computed, rescue }: CopyPlan): void {
+  // A column that only says what becomes of its row goes nowhere.
+  for (const { position, target } of columns)
+    if (table.columns.includes(target)) targets.set(position, target);
   for (const { value, target } of computed) if (typeof value === 'number') targets.set(value, target);
   for (const { position } of rescue?.unknown ?? []) targets.set(position, rescue!.target);
 }

@@ -4,7 +4,7 @@ import type { FilePart } from '../formats/format.ts';
 import { ensureTable, withTypes } from '../table/ensure.ts';
 import { refuseGrowth } from '../table/grow.ts';
 import { planGrowth } from '../table/growth.ts';
-import { type Refusal, refuseTarget } from '../table/refusal.ts';
+import { type Refusal, refuseTarget, writeMode } from '../table/refusal.ts';
 import { describeTable, resolveTableName, type TableName, type TargetTable } from '../table/table.ts';
 import type { Request } from './request.ts';
 import type { FirstPart } from './sample.ts';
@@ -30,7 +30,7 @@ export async function findTarget(client: pg.ClientBase, { connector }: Request):
       (
         select row_to_json(r) from s3_connector_import.refuse_target($1, $2, $3, $4, $5) r where r.code is not null
       ) as refusal`,
-    [name.schema, name.table, connector.owner, connector.on_conflict, connector.allow_unlogged],
+    [name.schema, name.table, connector.owner, writeMode(connector), connector.allow_unlogged],
   );
   return { name, table: await describeTable(client, name, connector.owner), ...rows[0]! };
 }

@@ -27,7 +27,7 @@ export const MUST_LOCK = 'table_must_grow';
  *   `permission_denied`, `not_csv`, `bad_expression`
  */
 export async function growTable(
-  { client, table, notice, changes }: ImportTransaction & { table: TargetTable },
+  { client, table, notice, schemaChanges }: ImportTransaction & { table: TargetTable },
   attempt: Attempt,
   growth: Growth,
   part: FilePart,
@@ -37,7 +37,7 @@ export async function growTable(
     columns: () => growth.columnsOf(part, position),
     mappings: () => withTypes(client, attempt.connector, part, attempt.mappings),
     refused: growth.refusedIn(position),
-    addedBefore: changes.filter(({ change }) => change === 'added').length,
+    addedBefore: schemaChanges.filter(({ change }) => change === 'added').length,
   });
   if (plan === null || plan.changes.length === 0) return plan && table;
   const [statement] = plan.statements;
@@ -46,7 +46,7 @@ export async function growTable(
   // A table that this import has made is locked.
   if (!growth.locks && notice === undefined) throw mustLock();
   await alter(client, attempt.connector.owner, plan.statements);
-  changes.push(...plan.changes);
+  schemaChanges.push(...plan.changes);
   return await describeTable(client, table, attempt.connector.owner);
 }
 

@@ -4,8 +4,9 @@ import type { Attempt } from '../attempt.ts';
 import type { ColumnMapping } from '../db/schema.ts';
 import { ConnectorError } from '../errors.ts';
 import type { FileColumn, FilePart, MatchedColumn } from '../formats/format.ts';
+import { isNamed, planColumns } from './change_columns.ts';
 import { MAX_KEPT_NAME_BYTES } from './create.ts';
-import { type MatchSource, matchColumns, noColumnMatches, type PairedColumn, pairByName } from './match.ts';
+import { type MatchSource, noColumnMatches, type PairedColumn, pairByName } from './match.ts';
 import { newNames } from './names.ts';
 import { showName, showNames } from './show_name.ts';
 import { quoteTable, type TableColumn, type TargetTable } from './table.ts';
@@ -64,7 +65,9 @@ function findNewColumns(
   const { columnNames } = part;
   if (connector.on_unknown_column !== 'add' || connector.match_columns_by !== 'name' || columnNames === null)
     return [];
-  const paired = pairByName(columnNames, table, mappings);
+  const paired = pairByName(columnNames, table, mappings).filter(
+    ({ name, target }) => target !== undefined || !isNamed(name, connector),
+  );
   const unknown = paired.filter(({ target }) => target === undefined);
   if (unknown.length === 0) return [];
   // A file of another kind must not fill the table with its columns.
@@ -110,7 +113,8 @@ export async function planGrowth(
   { columns, mappings, refused, addedBefore }: PartTypes,
 ): Promise<Plan | null> {
   const unknown = findNewColumns(part, table, source);
-  const matched = source.connector.on_type_mismatch === 'widen' ? matchedColumns(part, table, source) : [];
+  const matched =
+    source.connector.on_type_mismatch === 'widen' ? await matchedColumns(part, table, source) : [];
   const typesAreKnown = part.columnTypes !== undefined;
   const mayWiden = refused.size > 0 || matched.some((column) => mayLose(column, typesAreKnown));
   if (unknown.length === 0 && !mayWiden) return { changes: [], statements: [], rewrites: false, table };
@@ -124,9 +128,15 @@ export async function planGrowth(
 }
 
 /** Returns the columns of the part that the table has. */
-function matchedColumns(part: FilePart, table: TargetTable, source: MatchSource): MatchedColumn[] {
-  const lenient = { ...source.connector, on_unknown_column: 'ignore', on_missing_column: 'default' } as const;
-  return matchColumns(part, table, { ...source, connector: lenient }).columns;
+async function matchedColumns(
+  part: FilePart,
+  table: TargetTable,
+  source: MatchSource & GrowSource,
+): Promise<MatchedColumn[]> {
+  const { connector, ...rest } = source;
+  const lenient = { ...connector, on_unknown_column: 'ignore', on_missing_column: 'default' } as const;
+  const { columns } = await planColumns(part, table, { ...rest, connector: lenient });
+  return columns.filter(({ target }) => table.columns.includes(target));
 }
 
 /** A column that is added: the file's name for it, the name that it should have, and its own. */

@@ -38,7 +38,7 @@ export interface MatchSource {
   file: Pick<File, 'id' | 'key'>;
 }
 
-type MatchedPart = Pick<FilePart, 'columnNames' | 'columnCount' | 'columnTypes' | 'cutsLongRows'>;
+export type MatchedPart = Pick<FilePart, 'columnNames' | 'columnCount' | 'columnTypes' | 'cutsLongRows'>;
 
 /**
  * Returns which column of the file goes into which column of the table, and the constants and expressions that fill other columns.

@@ -165,6 +165,10 @@ const refusals: [columns: Columns, says: RegExp][] = [
     /transform must be null with decimal_separator = ','.*has no decimal_separator/,
   ],
   [{ transform: 'select 1', file_format: 'cloudfront' }, /transform must be null with comment_prefix = '#'/],
+  // test/changes/settings.test.ts has more of them.
+  [{ change_column: 'Op' }, /change_values must be given with change_column.*or a preset: debezium, dms/],
+  [{ change_column: '', change_values: 'dms' }, /change_column must name a column of the file/],
+  [{ sequence_column: 'seq' }, /sequence_column must be null unless change_column is set/],
   [{ file_format: 'parquet', transform: '' }, /transform must be one select/],
   [{ file_format: 'parquet', transform: "copy file to 'x'" }, /transform must be one select/],
   [{ max_bad_rows: 5 }, /max_bad_rows must be null unless on_bad_row is skip/],
