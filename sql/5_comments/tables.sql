@@ -7,7 +7,7 @@ comment on table s3_connector.connectors is 'One row per connector: a bucket, a 
 comment on column s3_connector.connectors.name is 'The connector''s name in functions and views; 1 to 200 bytes.';
 comment on column s3_connector.connectors.bucket is 'Name of the S3 bucket, without s3://, or the ARN or alias of an access point. With endpoint, any name that the server has. Directory buckets are not supported.';
 comment on column s3_connector.connectors.pattern is 'Glob over keys: data/*.csv (that folder), data/**/*.csv (also below it), ?, [a-z], {a,b}. A backslash escapes the next character.';
-comment on column s3_connector.connectors.file_format is 'Name of a row of file_formats: csv, parquet, another builtin one, or your own. Compression (gzip, zip, zstd) is detected from the content.';
+comment on column s3_connector.connectors.file_format is 'Name of a row of file_formats: csv, json, parquet, another builtin one, or your own. Compression (gzip, zip, zstd) is detected from the content.';
 comment on column s3_connector.connectors.target_table is 'schema.table, or a table in public; quoted as in SQL. A view that takes inserts works, too.';
 comment on column s3_connector.connectors.region is 'Region of the bucket, such as eu-central-1. Null: the worker asks S3.';
 comment on column s3_connector.connectors.endpoint is 'URL of an S3-compatible server, which may have a path. The worker''s S3_ALLOWED_ENDPOINTS must contain its host and port. Null: AWS.';
@@ -64,7 +64,7 @@ comment on column s3_connector.connectors.created_at is 'When the connector was 
 
 comment on table s3_connector.file_formats is 'How files are written: one row per named format, which connectors name in file_format. Insert your own; the builtin ones belong to the connector.';
 comment on column s3_connector.file_formats.name is 'The format''s name; 1 to 200 bytes.';
-comment on column s3_connector.file_formats.kind is 'csv or parquet. The other options are those of a CSV.';
+comment on column s3_connector.file_formats.kind is 'csv, json or parquet. json_records is an option of JSON; the others are those of CSV.';
 comment on column s3_connector.file_formats.csv_delimiter is 'COPY''s DELIMITER, which may also be longer than one byte.';
 comment on column s3_connector.file_formats.csv_quote is 'COPY''s QUOTE: one byte. Empty: the file has no quotes.';
 comment on column s3_connector.file_formats.csv_escape is 'COPY''s ESCAPE: one byte, which comes before a quote within quotes.';
@@ -84,6 +84,7 @@ comment on column s3_connector.file_formats.thousands_separator is 'Between grou
 comment on column s3_connector.file_formats.date_format is 'How dates and times are written. server: as the database''s DateStyle says. ISO. DMY, MDY, YMD: three numbers in that order. epoch, epoch_ms, epoch_us, epoch_ns: seconds since 1970 in UTC, or parts of them; a new table has columns of times for them only where a column mapping says so.';
 comment on column s3_connector.file_formats.column_names is 'as_is: the names in the header. snake: lower case, with underscores, and a number for a name that occurs again.';
 comment on column s3_connector.file_formats.invalid_text is 'fail or replace: what to do with bytes that are no UTF-8, and with NUL. replace: the character U+FFFD stands for each.';
+comment on column s3_connector.file_formats.json_records is 'Where the records of a JSON file are: the path of an array of objects within an object, such as $.Records. Null: found by content, which may be JSON lines, an array of objects, or objects that follow each other.';
 comment on column s3_connector.file_formats.builtin is 'Whether the connector brings the format. Nobody can change such a format.';
 comment on column s3_connector.file_formats.owner is 'The role that inserted the format; set by the database. Only it may change the format.';
 

@@ -4,6 +4,7 @@ import type { TableColumn } from '../table/table.ts';
 import type { ConstantColumn } from './constants.ts';
 import type { EncoderThread } from './csv/binary/encoder_thread.ts';
 import type { CsvOptions } from './csv/options.ts';
+import type { JsonOptions } from './json/options.ts';
 import type { Reader } from './parquet/reader_process.ts';
 import type { Pool } from './pool.ts';
 import type { RowBytes } from './row_bytes.ts';
@@ -22,6 +23,20 @@ export interface MatchedColumn {
   target: TableColumn;
 }
 
+/** The keys of a part whose rows each name their own columns: see `FilePart.namesKeys`. */
+export interface PlannedKeys {
+  /** The source column of each position: those of the part, and then those that any row may have. */
+  names: string[];
+  /** Keys that are left out on purpose. */
+  known: string[];
+  /** Keys that no row had so far, of columns that have a default: the plan does not fill these. */
+  late: string[];
+  /** Whether a key that is none of these fails the file. */
+  refusesUnknown: boolean;
+  /** The names of the table's columns, for messages. */
+  has: string[];
+}
+
 /** Which columns of a part go into which columns of the table. */
 export interface CopyPlan {
   /** Ordered as in the file. */
@@ -32,6 +47,8 @@ export interface CopyPlan {
   constants: ConstantColumn[];
   /** Whether the rows may be split over several COPY statements: see TargetTable. */
   splittable: boolean;
+  /** Only for a part whose rows name their own columns. */
+  keys?: PlannedKeys;
 }
 
 /** The options and the bytes of one COPY statement. */
@@ -123,6 +140,8 @@ export interface FilePart {
   columnCount: number;
   /** Whether the fields that a row has too many are left out. */
   cutsLongRows?: boolean;
+  /** Whether each row names its own columns. Then `columnNames` are those of the first rows; after `inferColumns`, of all rows. */
+  namesKeys?: boolean;
   /** Returns columns whose types hold every value of the part; null if the part has neither rows nor types. */
   inferColumns(): Promise<FileColumn[] | null>;
   /**
@@ -153,7 +172,7 @@ export interface FormatTools {
 
 /** The connector's columns that control how its files are read. */
 export interface FormatSettings {
-  format: CsvOptions;
+  format: CsvOptions & JsonOptions;
   match_columns_by: 'name' | 'position';
   time_zone: string;
   columnstore: boolean;

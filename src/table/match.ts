@@ -4,8 +4,10 @@ import { ConnectorError } from '../errors.ts';
 import type { ConstantColumn } from '../formats/constants.ts';
 import type { CopyPlan, FilePart, MatchedColumn } from '../formats/format.ts';
 import { keyConstants } from './key_columns.ts';
+import { checkTargets, noColumnMatches, type UnknownColumn, unknownColumns } from './match_errors.ts';
+import { matchKeys } from './match_keys.ts';
 import { findNamed, shortenNames, truncateName } from './names.ts';
-import { showBeside, showName, showNames } from './show_name.ts';
+import { showName } from './show_name.ts';
 import { quoteTable, type TableColumn, type TargetTable } from './table.ts';
 
 export type MatchSettings = Pick<
@@ -20,7 +22,7 @@ export interface MatchSource {
   file: Pick<File, 'id' | 'key'>;
 }
 
-type MatchedPart = Pick<FilePart, 'columnNames' | 'columnCount' | 'cutsLongRows'>;
+type MatchedPart = Pick<FilePart, 'columnNames' | 'columnCount' | 'cutsLongRows' | 'namesKeys'>;
 
 /**
  * Returns which column of the file goes into which column of the table, and the constants that fill other columns.
@@ -39,20 +41,18 @@ export function matchColumns(
   checkConstants(constants);
   const open = table.columns.filter((column) => !constants.some(({ target }) => target === column));
   const rest = { ...table, columns: open };
+  if (part.namesKeys)
+    return {
+      ...matchKeys(part.columnNames ?? [], rest, settings, mappings),
+      constants,
+      splittable: table.splittable,
+    };
   const width = widthOf(part, rest, settings);
   const columns =
     part.columnNames !== null && settings.match_columns_by === 'name'
       ? matchByName(part.columnNames, rest, settings, mappings, constants)
       : matchByPosition(width, rest, settings);
-  if (columns.length === 0) {
-    throw new ConnectorError(
-      'no_column_matches',
-      `none of the file's columns is a column of ${quoteTable(table)}`,
-      {
-        hint: `The file has ${part.columnNames ? showNames(part.columnNames) : `${part.columnCount} columns`}; the table has ${showNames(open.map((column) => column.name))}.`,
-      },
-    );
-  }
+  if (columns.length === 0) throw noColumnMatches(part, rest);
   return { columns, width, constants, splittable: table.splittable };
 }
 
@@ -81,7 +81,7 @@ function matchByName(
 ): MatchedColumn[] {
   const mapped = new Map(mappings.map((mapping) => [mapping.source_column, mapping.target_column]));
   const matched: MatchedColumn[] = [];
-  const unknown: Unknown[] = [];
+  const unknown: UnknownColumn[] = [];
   const kept = names.flatMap((name, position) => {
     const wanted = mapped.has(name) ? (mapped.get(name) ?? null) : name;
     return wanted === null ? [] : [{ position, name, wanted }];
@@ -154,35 +154,6 @@ function checkConstants(constants: ConstantColumn[]): void {
   }
 }
 
-function checkTargets(matched: MatchedColumn[], names: string[]): void {
-  const seen = new Map<TableColumn, number>();
-  for (const { position, target } of matched) {
-    const earlier = seen.get(target);
-    if (earlier !== undefined) {
-      throw new ConnectorError(
-        'duplicate_column',
-        `the file's columns ${showName(names[earlier]!)} and ${showName(names[position]!)} both go into column ${showName(target.name)}`,
-        {
-          hint:
-            names[earlier] === names[position]
-              ? 'Rename one of them in the file. Or pause the connector, set match_columns_by to position, resume it, then retry the file: the names no longer count.'
-              : 'Leave one out with a row in column_mappings whose target_column is null.',
-        },
-      );
-    }
-    seen.set(target, position);
-    if (!target.insertable) {
-      throw new ConnectorError(
-        'column_not_writable',
-        `column ${showName(target.name)} is generated, or computed by a view, and cannot be filled from the file`,
-        {
-          hint: "Leave the file's column out with a row in column_mappings whose target_column is null.",
-        },
-      );
-    }
-  }
-}
-
 function fileIdConstant(table: TargetTable, name: string | null, fileId: number): ConstantColumn[] {
   if (name === null) return [];
   const target = table.columns.find((column) => column.name === truncateName(name));
@@ -192,26 +163,6 @@ function fileIdConstant(table: TargetTable, name: string | null, fileId: number)
     `file_id_column ${name} is not a column of ${quoteTable(table)}`,
     {
       hint: `Run: alter table ${quoteTable(table)} add column ${name} bigint;`,
-    },
-  );
-}
-
-/** A column of the file that the table lacks, and the name that it was to have there. */
-interface Unknown {
-  name: string;
-  wanted: string;
-}
-
-function unknownColumns(unknown: Unknown[], table: TargetTable): ConnectorError {
-  const has = table.columns.map((column) => column.name);
-  const shown = unknown.map(({ name, wanted }) =>
-    wanted === name ? showBeside(name, has) : `${showName(name)} (as ${showName(wanted)})`,
-  );
-  return new ConnectorError(
-    'unknown_column',
-    `the file has columns that ${quoteTable(table)} lacks: ${shown.join(', ')}`,
-    {
-      hint: `The table has ${showNames(has)}. Add the columns, map them in column_mappings, or set on_unknown_column to ignore.`,
     },
   );
 }

@@ -168,6 +168,8 @@ const SETTINGS: FormatSettings = {
     column_names: 'as_is',
     invalid_text: 'fail',
     date_formats: {},
+    json_records: null,
+    json_paths: [],
   },
   match_columns_by: 'name',
   time_zone: 'UTC',

@@ -1,0 +1,162 @@
+/**
+ * The JSON format. Each entry of an archive is a part, and each object in it is a row. A scanner of our own cuts out the values: what
+ * lands is what PostgreSQL's json_populate_record makes of the record.
+ */
+import { addAbortSignal } from 'node:stream';
+import { type Entry, openEntries } from '../compression/entries.ts';
+import { limitsOf } from '../compression/limits.ts';
+import { ConnectorError } from '../errors.ts';
+import type { SpooledFile } from '../fetch/spooled_file.ts';
+import type {
+  CopyInput,
+  CopyPlan,
+  FileColumn,
+  FileFormat,
+  FilePart,
+  FormatSettings,
+  RowBatch,
+} from './format.ts';
+import { readBatches } from './json/batches.ts';
+import { toCopyInputs } from './json/copies.ts';
+import { inferColumns, type Keys, type RecordSource, readKeys } from './json/infer.ts';
+import { otherKind } from './json/other_kinds.ts';
+import { parsePath } from './json/path.ts';
+import { type JsonPlan, planRows } from './json/plan.ts';
+import { readSections, type Section } from './json/sections.ts';
+import { checkRowLimit } from './row_limit.ts';
+
+/** How much of a part is read for its first keys, in bytes. */
+const HEAD_BYTES = 256 * 1024;
+/** How much of it tells what kind of file it is. */
+const START_BYTES = 512;
+
+/** Files of which all keys must be known before they are copied: one of them came late. */
+const readWhole = new WeakSet<SpooledFile>();
+
+export const json: FileFormat = {
+  tailBytes: 0,
+  async *parts(spooled, settings, _tools, signal) {
+    for await (const entry of openEntries(spooled, limitsOf(settings))) {
+      const part = new JsonPart(spooled, entry, settings, signal);
+      if (await part.readFirst()) yield part;
+    }
+  },
+};
+
+class JsonPart implements FilePart {
+  readonly name: string | null;
+  readonly namesKeys = true;
+  readonly #file: SpooledFile;
+  readonly #entry: Entry;
+  readonly #settings: FormatSettings;
+  readonly #signal: AbortSignal;
+  readonly #path: string[] | null;
+  #keys: Keys = { names: [], records: 0, sharesLines: false, isComplete: true };
+
+  constructor(file: SpooledFile, entry: Entry, settings: FormatSettings, signal: AbortSignal) {
+    this.name = entry.name;
+    this.#file = file;
+    this.#entry = entry;
+    this.#settings = settings;
+    this.#signal = signal;
+    const { json_records: path } = settings.format;
+    this.#path = path === null ? null : (parsePath(path) as string[]);
+  }
+
+  get unit(): 'line' | 'row' {
+    return this.#keys.sharesLines ? 'row' : 'line';
+  }
+
+  get columnNames(): string[] {
+    return this.#keys.names;
+  }
+
+  get columnCount(): number {
+    return this.#keys.names.length;
+  }
+
+  /** Reads the keys of the first records; returns false if there are none. */
+  async readFirst(): Promise<boolean> {
+    const most = readWhole.has(this.#file) ? Infinity : HEAD_BYTES;
+    const first = watched(this.#open());
+    const source = { ...this.#source(), chunks: first.chunks };
+    this.#keys = await readKeys(source, this.#settings.format.json_paths, most).catch((error) => {
+      throw otherKind(first.start) ?? error;
+    });
+    const other = otherKind(first.start);
+    if (other) throw other;
+    return this.#keys.records > 0;
+  }
+
+  #open(): AsyncIterable<Buffer> {
+    return addAbortSignal(this.#signal, this.#entry.open());
+  }
+
+  #source(): RecordSource {
+    const { max_row_bytes: maxRowBytes } = this.#settings;
+    return { chunks: this.#open(), path: this.#path, maxRowBytes, unit: this.unit };
+  }
+
+  async inferColumns(): Promise<FileColumn[] | null> {
+    const columns = await inferColumns(this.#source(), this.#settings.format.json_paths);
+    this.#keys = { ...this.#keys, names: columns.map(({ name }) => name), isComplete: true };
+    return columns;
+  }
+
+  async *copyInputs(plan: CopyPlan): AsyncGenerator<CopyInput> {
+    const rows = this.#plan(plan);
+    yield* this.#noteLateKeys(toCopyInputs(this.#limit(readSections(this.#open(), rows)), rows));
+  }
+
+  async *batches(plan: CopyPlan): AsyncGenerator<RowBatch> {
+    let rows = 0;
+    for await (const batch of this.#noteLateKeys(readBatches(this.#open(), this.#plan(plan)))) {
+      rows += batch.rowsRead;
+      checkRowLimit(rows, this.#settings.max_rows);
+      yield batch;
+    }
+  }
+
+  async *#limit(sections: AsyncGenerator<Section>): AsyncGenerator<Section, undefined> {
+    let rows = 0;
+    for await (const section of sections) {
+      rows += section.rows;
+      checkRowLimit(rows, this.#settings.max_rows);
+      yield section;
+    }
+  }
+
+  /** If a key came too late, the next try reads all keys first. */
+  async *#noteLateKeys<Item>(items: AsyncIterable<Item>): AsyncGenerator<Item, undefined> {
+    try {
+      yield* items;
+    } catch (error) {
+      if (error instanceof ConnectorError && error.code === 'read_too_early') readWhole.add(this.#file);
+      throw error;
+    }
+  }
+
+  #plan(plan: CopyPlan): JsonPlan {
+    const { time_zone: timeZone, max_row_bytes: maxRowBytes } = this.#settings;
+    return planRows(plan, { timeZone, maxRowBytes, path: this.#path, unit: this.unit, encodes: true });
+  }
+}
+
+/** Bytes of the start of a part. */
+interface Watched {
+  start: Buffer;
+  chunks: AsyncIterable<Buffer>;
+}
+
+/** Keeps the first bytes of what is read. */
+function watched(chunks: AsyncIterable<Buffer>): Watched {
+  const read = async function* () {
+    for await (const chunk of chunks) {
+      if (watch.start.length < START_BYTES)
+        watch.start = Buffer.concat([watch.start, chunk.subarray(0, START_BYTES)]);
+      yield chunk;
+    }
+  };
+  const watch: Watched = { start: Buffer.alloc(0), chunks: read() };
+  return watch;
+}

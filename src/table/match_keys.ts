@@ -1,0 +1,80 @@
+/** Matches keys with the columns of the table, for files whose rows each name their own columns. */
+import type { ColumnMapping, Connector } from '../db/schema.ts';
+import type { CopyPlan, MatchedColumn } from '../formats/format.ts';
+import { isPath, nameOfKey } from '../formats/json/path.ts';
+import { checkTargets, noColumnMatches, unknownColumns } from './match_errors.ts';
+import { findNamed } from './names.ts';
+import type { TableColumn, TargetTable } from './table.ts';
+
+/**
+ * Returns which key, or path, goes into which column. Names must be the same in each letter, as for json_populate_record. Any row may
+ * have any key, so each column is filled, with null where a row lacks it; but a column with a default only if the names have it.
+ * @param names those of the first rows, or of all
+ * @throws ConnectorError `unknown_column` (a path's), `no_column_matches`, `duplicate_column`, `column_not_writable`
+ */
+export function matchKeys(
+  names: string[],
+  table: TargetTable,
+  settings: Pick<Connector, 'on_unknown_column'>,
+  mappings: ColumnMapping[],
+): Pick<CopyPlan, 'columns' | 'width' | 'keys'> {
+  const targets = new Map(mappings.map((mapping) => [mapping.source_column, mapping.target_column]));
+  const filled: string[] = [];
+  const columns: MatchedColumn[] = [];
+  const fill = (name: string, target: TableColumn) => {
+    columns.push({ position: filled.length, target });
+    filled.push(name);
+  };
+  for (const name of names) {
+    const wanted = targets.has(name) ? (targets.get(name) ?? null) : name;
+    const target = wanted === null ? undefined : findExactly(table.columns, wanted);
+    if (target) fill(name, target);
+    else if (wanted !== null && isPath(name) && settings.on_unknown_column === 'fail')
+      throw unknownColumns([{ name, wanted }], table);
+  }
+  if (columns.length === 0 && names.length > 0)
+    throw noColumnMatches({ columnNames: names, columnCount: names.length }, table);
+  const late = fillOthers(table, mappings, columns, fill);
+  checkTargets(columns, filled);
+  return {
+    columns,
+    width: filled.length,
+    keys: {
+      names: filled,
+      known: mappings.flatMap(({ source_column, target_column }) =>
+        target_column === null ? [source_column] : [],
+      ),
+      late,
+      refusesUnknown: settings.on_unknown_column === 'fail',
+      has: table.columns.map((column) => column.name),
+    },
+  };
+}
+
+/** Fills the columns that no name so far goes into. Returns the keys of those that have a default. */
+function fillOthers(
+  table: TargetTable,
+  mappings: ColumnMapping[],
+  columns: MatchedColumn[],
+  fill: (name: string, target: TableColumn) => void,
+): string[] {
+  const open = table.columns.filter((column) => !columns.some(({ target }) => target === column));
+  const late: string[] = [];
+  for (const column of open) {
+    const mapping = mappings.find(({ target_column }) => target_column === column.name);
+    const key =
+      mapping?.source_column ??
+      nameOfKey(column.comment?.startsWith(column.name) ? column.comment : column.name);
+    // The key of that name goes into another column, or nowhere.
+    if (!mapping && mappings.some(({ source_column }) => source_column === key)) continue;
+    if (column.hasDefault || !column.insertable) late.push(key);
+    else fill(key, column);
+  }
+  return late;
+}
+
+/** Returns the column of exactly that name. A name that is too long is that of the column which was created for it. */
+function findExactly(columns: TableColumn[], name: string): TableColumn | undefined {
+  const found = findNamed(columns, name);
+  return found && (found.name === name || found.comment === name) ? found : undefined;
+}
