@@ -35,30 +35,36 @@ const readWhole = new WeakSet<SpooledFile>();
 
 export const json: FileFormat = {
   tailBytes: 0,
-  async *parts(spooled, settings, _tools, signal) {
+  async *parts(spooled, settings, tools, signal) {
     for await (const entry of openEntries(spooled, limitsOf(settings))) {
-      const part = new JsonPart(spooled, entry, settings, signal);
+      const encodes = (entry.sizeBytes ?? spooled.sizeBytes) >= tools.config.encodeCsvFromBytes;
+      const part = new JsonPart({ spooled, entry, encodes, signal }, settings);
       if (await part.readFirst()) yield part;
     }
   },
 };
 
+/** What a part is read from. */
+interface PartSource {
+  spooled: SpooledFile;
+  entry: Entry;
+  /** Whether it is large enough to be worth encoding. */
+  encodes: boolean;
+  signal: AbortSignal;
+}
+
 class JsonPart implements FilePart {
   readonly name: string | null;
   readonly namesKeys = true;
-  readonly #file: SpooledFile;
-  readonly #entry: Entry;
+  readonly #from: PartSource;
   readonly #settings: FormatSettings;
-  readonly #signal: AbortSignal;
   readonly #path: string[] | null;
   #keys: Keys = { names: [], records: 0, sharesLines: false, isComplete: true };
 
-  constructor(file: SpooledFile, entry: Entry, settings: FormatSettings, signal: AbortSignal) {
-    this.name = entry.name;
-    this.#file = file;
-    this.#entry = entry;
+  constructor(from: PartSource, settings: FormatSettings) {
+    this.name = from.entry.name;
+    this.#from = from;
     this.#settings = settings;
-    this.#signal = signal;
     const { json_records: path } = settings.format;
     this.#path = path === null ? null : (parsePath(path) as string[]);
   }
@@ -77,7 +83,7 @@ class JsonPart implements FilePart {
 
   /** Reads the keys of the first records; returns false if there are none. */
   async readFirst(): Promise<boolean> {
-    const most = readWhole.has(this.#file) ? Infinity : HEAD_BYTES;
+    const most = readWhole.has(this.#from.spooled) ? Infinity : HEAD_BYTES;
     const first = watched(this.#open());
     const source = { ...this.#source(), chunks: first.chunks };
     this.#keys = await readKeys(source, this.#settings.format.json_paths, most).catch((error) => {
@@ -89,7 +95,7 @@ class JsonPart implements FilePart {
   }
 
   #open(): AsyncIterable<Buffer> {
-    return addAbortSignal(this.#signal, this.#entry.open());
+    return addAbortSignal(this.#from.signal, this.#from.entry.open());
   }
 
   #source(): RecordSource {
@@ -131,14 +137,21 @@ class JsonPart implements FilePart {
     try {
       yield* items;
     } catch (error) {
-      if (error instanceof ConnectorError && error.code === 'read_too_early') readWhole.add(this.#file);
+      if (error instanceof ConnectorError && error.code === 'read_too_early')
+        readWhole.add(this.#from.spooled);
       throw error;
     }
   }
 
   #plan(plan: CopyPlan): JsonPlan {
     const { time_zone: timeZone, max_row_bytes: maxRowBytes } = this.#settings;
-    return planRows(plan, { timeZone, maxRowBytes, path: this.#path, unit: this.unit, encodes: true });
+    return planRows(plan, {
+      timeZone,
+      maxRowBytes,
+      path: this.#path,
+      unit: this.unit,
+      encodes: this.#from.encodes,
+    });
   }
 }
 

@@ -41,7 +41,7 @@ async function load({ table, files, connector = {}, mappings = [] }: Load) {
   const exists = await db.one<{ found: string | null }>('select to_regclass($1) as found', [name]);
   const rows = exists.found ? await db.query<Record<string, unknown>>(`select * from ${name}`) : [];
   const rejected = await db.query(
-    'select line::int, column_name, reason, raw from s3_connector.rejected_rows where connector_name = $1 order by line',
+    'select line::int, column_name, error, raw from s3_connector.rejected_rows where connector_name = $1 order by line',
     [name],
   );
   return { name, ended, rows, rejected };
@@ -183,10 +183,7 @@ test('bad records are left out, and rejected_rows has them as the file does', as
     ended.map(({ error_message }) => error_message),
     [null, null],
   );
-  assert.deepEqual(
-    rows.map(({ a }) => a),
-    [1, 2, 3, 5, 6],
-  );
+  assert.deepEqual(rows.map(({ a }) => Number(a)).sort(), [1, 2, 3, 5, 6]);
   assert.deepEqual(
     rejected.map(({ line, column_name, raw }) => [line, column_name, raw]),
     [

@@ -9,12 +9,15 @@ import {
   CLOSE_ARRAY,
   CLOSE_OBJECT,
   COMMA,
+  CR,
   LF,
   OPEN_ARRAY,
   OPEN_OBJECT,
   type Problem,
   QUOTE,
+  SPACE,
   STOPPED,
+  TAB,
 } from './scanner.ts';
 import { unescapeString } from './unescape.ts';
 
@@ -165,12 +168,24 @@ export class RecordFinder {
     const { lines } = reader;
     const isObject = reader.bytes[at] === OPEN_OBJECT;
     const end = isObject ? reader.read(at) : reader.value(at);
-    if (end === STOPPED) return STOPPED;
+    if (end === STOPPED || (next === TOP && !this.#endsWell(end))) return STOPPED;
     this.#take(at, end, lines);
     this.#moveTo(end, next);
     if (isObject) return RECORD;
     this.problem = { code: 'invalid_json', reason: `expected an object, but found ${this.#shown(at, end)}` };
     return BAD_RECORD;
+  }
+
+  /** Whether a line end, or another value, follows a record at the top. */
+  #endsWell(end: number): boolean {
+    const { reader } = this;
+    const { bytes } = reader;
+    let at = end;
+    while (bytes[at] === SPACE || bytes[at] === TAB || bytes[at] === CR) at++;
+    if (bytes[at] === LF || bytes[at] === OPEN_OBJECT || bytes[at] === OPEN_ARRAY) return true;
+    if (at >= bytes.length && reader.isLast) return true;
+    reader.expected(at, 'the end of the line');
+    return false;
   }
 
   #take(start: number, end: number, lines: number): void {
