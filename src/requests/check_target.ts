@@ -119,7 +119,10 @@ async function comparePart(
   const target = await planTarget(client, request, found, part);
   if (!target.table)
     return { message: `${describeTarget(found).message}; ${sample.key} has no rows yet`, columns: [] };
-  const plan = matchColumns(part, target.table, { ...request, file: { id: 0, key: sample.key } });
+  const source = { ...request, file: { id: 0, key: sample.key } };
+  const plan = matchColumns(part, target.table, source);
+  // An import finds an unknown key only in the row that has it.
+  if (part.namesKeys) matchColumns(part, target.table, { ...source, onlyNames: true });
   if (connector.on_conflict !== 'fail') await chooseKey({ client, table: target.table, plan, connector });
   const filled = plan.columns.map((column) => column.target.name);
   const constants = plan.constants.map((column) => column.target.name);

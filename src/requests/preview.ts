@@ -1,7 +1,7 @@
 /** Answers `call s3_connector.preview(name)`: the columns of the first file, and where an import would put them. */
 import type pg from 'pg';
 import { ConnectorError, describeError } from '../errors.ts';
-import type { FilePart } from '../formats/format.ts';
+import type { FileColumn, FilePart } from '../formats/format.ts';
 import type { Listing } from '../list.ts';
 import type { SourceObject } from '../sources/source.ts';
 import { keyColumns } from '../table/key_columns.ts';
@@ -43,8 +43,10 @@ export async function previewColumns(
 ): Promise<ColumnPreview> {
   return await withFirstPart(worker, request, object, async (part) => {
     if (part === null) return { columns: [], notices: [{ message: `${object.key} has no rows` }] };
+    // First of all: only then are all names of a part known whose rows each name their own columns.
+    const inferred = (await part.inferColumns()) ?? namesOnly(part);
     const { targets, notices } = await findTargets(worker, request, part, object.key);
-    return { columns: await describeColumns(request, part, targets), notices };
+    return { columns: describeColumns(request, inferred, targets), notices };
   });
 }
 
@@ -99,10 +101,12 @@ async function fillTargets(
       connector: { ...connector, on_unknown_column: onUnknown },
       mappings,
       file: { id: 0, key },
+      onlyNames: true,
     });
   // First without failing, to show the columns that match; then by the connector's setting, which may fail.
-  const { columns, constants } = match('ignore');
-  for (const { position, target } of columns) targets.set(position, target);
+  const { columns, constants, keys } = match('ignore');
+  for (const { position, target } of columns)
+    targets.set(keys ? part.columnNames!.indexOf(keys.names[position]!) : position, target);
   for (const [i, { name }] of keyColumns(connector).entries()) {
     const constant = constants.find(({ source }) => source === name);
     if (constant) targets.set(part.columnCount + i, constant.target);
@@ -111,13 +115,8 @@ async function fillTargets(
   refuseTarget(refusal);
 }
 
-async function describeColumns(
-  { connector }: Request,
-  part: FilePart,
-  targets: Targets,
-): Promise<PreviewColumn[]> {
-  const inferred = [...((await part.inferColumns()) ?? namesOnly(part)), ...keyColumns(connector)];
-  const columns = inferred.map((column, position): PreviewColumn => {
+function describeColumns({ connector }: Request, inferred: FileColumn[], targets: Targets): PreviewColumn[] {
+  const columns = [...inferred, ...keyColumns(connector)].map((column, position): PreviewColumn => {
     const target = targets.get(position);
     return {
       position: position + 1,
@@ -135,7 +134,7 @@ async function describeColumns(
 }
 
 /** Returns the columns of a header without rows, which has no types. */
-function namesOnly(part: FilePart) {
+function namesOnly(part: FilePart): FileColumn[] {
   return (part.columnNames ?? []).map((name) => ({ name, type: 'text', nullable: true }));
 }
 

@@ -20,6 +20,8 @@ export interface MatchSource {
   connector: MatchSettings;
   mappings: ColumnMapping[];
   file: Pick<File, 'id' | 'key'>;
+  /** For a part whose rows name their own columns: only `columnNames` count, and an unknown one is refused at once. */
+  onlyNames?: boolean;
 }
 
 type MatchedPart = Pick<FilePart, 'columnNames' | 'columnCount' | 'cutsLongRows' | 'namesKeys'>;
@@ -32,7 +34,7 @@ type MatchedPart = Pick<FilePart, 'columnNames' | 'columnCount' | 'cutsLongRows'
 export function matchColumns(
   part: MatchedPart,
   table: TargetTable,
-  { connector: settings, mappings, file }: MatchSource,
+  { connector: settings, mappings, file, onlyNames = false }: MatchSource,
 ): CopyPlan {
   const constants = [
     ...keyConstants(file.key, table, settings, mappings),
@@ -41,12 +43,13 @@ export function matchColumns(
   checkConstants(constants);
   const open = table.columns.filter((column) => !constants.some(({ target }) => target === column));
   const rest = { ...table, columns: open };
-  if (part.namesKeys)
-    return {
-      ...matchKeys(part.columnNames ?? [], rest, settings, mappings),
-      constants,
-      splittable: table.splittable,
-    };
+  if (part.namesKeys) {
+    const keys = matchKeys(part.columnNames ?? [], rest, mappings, {
+      refusesUnknown: settings.on_unknown_column === 'fail',
+      onlyNames,
+    });
+    return { ...keys, constants, splittable: table.splittable };
+  }
   const width = widthOf(part, rest, settings);
   const columns =
     part.columnNames !== null && settings.match_columns_by === 'name'

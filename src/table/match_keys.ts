@@ -1,8 +1,8 @@
 /** Matches keys with the columns of the table, for files whose rows each name their own columns. */
-import type { ColumnMapping, Connector } from '../db/schema.ts';
+import type { ColumnMapping } from '../db/schema.ts';
 import type { CopyPlan, MatchedColumn } from '../formats/format.ts';
 import { isPath, nameOfKey } from '../formats/json/path.ts';
-import { checkTargets, noColumnMatches, unknownColumns } from './match_errors.ts';
+import { checkTargets, noColumnMatches, type UnknownColumn, unknownColumns } from './match_errors.ts';
 import { findNamed } from './names.ts';
 import type { TableColumn, TargetTable } from './table.ts';
 
@@ -10,17 +10,18 @@ import type { TableColumn, TargetTable } from './table.ts';
  * Returns which key, or path, goes into which column. Names must be the same in each letter, as for json_populate_record. Any row may
  * have any key, so each column is filled, with null where a row lacks it; but a column with a default only if the names have it.
  * @param names those of the first rows, or of all
- * @throws ConnectorError `unknown_column` (a path's), `no_column_matches`, `duplicate_column`, `column_not_writable`
+ * @throws ConnectorError `unknown_column` (a path's, or any with `onlyNames`), `no_column_matches`, `duplicate_column`, `column_not_writable`
  */
 export function matchKeys(
   names: string[],
   table: TargetTable,
-  settings: Pick<Connector, 'on_unknown_column'>,
   mappings: ColumnMapping[],
+  { refusesUnknown, onlyNames }: { refusesUnknown: boolean; onlyNames: boolean },
 ): Pick<CopyPlan, 'columns' | 'width' | 'keys'> {
   const targets = new Map(mappings.map((mapping) => [mapping.source_column, mapping.target_column]));
   const filled: string[] = [];
   const columns: MatchedColumn[] = [];
+  const unknown: UnknownColumn[] = [];
   const fill = (name: string, target: TableColumn) => {
     columns.push({ position: filled.length, target });
     filled.push(name);
@@ -29,12 +30,12 @@ export function matchKeys(
     const wanted = targets.has(name) ? (targets.get(name) ?? null) : name;
     const target = wanted === null ? undefined : findExactly(table.columns, wanted);
     if (target) fill(name, target);
-    else if (wanted !== null && isPath(name) && settings.on_unknown_column === 'fail')
-      throw unknownColumns([{ name, wanted }], table);
+    else if (wanted !== null && (onlyNames || isPath(name))) unknown.push({ name, wanted });
   }
+  if (unknown.length > 0 && refusesUnknown) throw unknownColumns(unknown, table);
   if (columns.length === 0 && names.length > 0)
     throw noColumnMatches({ columnNames: names, columnCount: names.length }, table);
-  const late = fillOthers(table, mappings, columns, fill);
+  const late = onlyNames ? [] : fillOthers(table, mappings, columns, fill);
   checkTargets(columns, filled);
   return {
     columns,
@@ -45,7 +46,7 @@ export function matchKeys(
         target_column === null ? [source_column] : [],
       ),
       late,
-      refusesUnknown: settings.on_unknown_column === 'fail',
+      refusesUnknown,
       has: table.columns.map((column) => column.name),
     },
   };

@@ -2,7 +2,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { ConnectorError } from '../../errors.ts';
 import { badRecord, lateKey, type Place, unknownKey } from './errors.ts';
-import { BAD_RECORD, type Found } from './finder.ts';
+import { BAD_RECORD, type Found, RECORD } from './finder.ts';
 import type { JsonPlan } from './plan.ts';
 import type { RecordWindow } from './windows.ts';
 
@@ -12,6 +12,7 @@ export function problemOf(
   found: Found,
   unit: Place['unit'],
 ): ConnectorError | null {
+  if (found === RECORD && isText) return null;
   const place = { unit, line: finder.place };
   if (found === BAD_RECORD) {
     const { code, reason } = finder.problem!;
@@ -22,9 +23,7 @@ export function problemOf(
     );
   }
   const record = finder.reader.bytes.subarray(finder.start, finder.end);
-  return isText || isUtf8(record)
-    ? null
-    : badRecord(place, 'invalid_encoding', 'the record is not valid UTF-8');
+  return isUtf8(record) ? null : badRecord(place, 'invalid_encoding', 'the record is not valid UTF-8');
 }
 
 /**

@@ -31,19 +31,24 @@ const RESET_FACTOR = 16;
 export async function* readSections(chunks: AsyncIterable<Buffer>, plan: JsonPlan): AsyncGenerator<Section> {
   const reader = new RecordReader(newTree(plan));
   const cutter = new SectionCutter(plan, reader);
-  for await (const window of readWindows(chunks, reader, plan)) {
-    const { finder } = window;
-    for (let found = finder.next(); found !== NEEDS_MORE; found = finder.next()) {
-      const problem = problemOf(window, found, plan.unit);
-      if (problem) {
-        // COPY judges the rows before it first.
-        yield* cutter.take();
-        throw problem;
+  try {
+    for await (const window of readWindows(chunks, reader, plan)) {
+      const { finder } = window;
+      for (let found = finder.next(); found !== NEEDS_MORE; found = finder.next()) {
+        const problem = problemOf(window, found, plan.unit);
+        if (problem) throw problem;
+        if (reader.unknownKey !== null) checkKeys(window, plan);
+        cutter.add(finder.place, finder.end - finder.start);
+        if (cutter.hasSections) yield* cutter.take();
       }
-      if (reader.unknownKey !== null) checkKeys(window, plan);
-      yield* cutter.add(finder.place, finder.end - finder.start);
     }
+  } catch (error) {
+    // COPY judges the rows before it first.
+    cutter.flush();
+    yield* cutter.take();
+    throw error;
   }
+  cutter.flush();
   yield* cutter.take();
 }
 
@@ -51,6 +56,7 @@ class SectionCutter {
   readonly #reader: RecordReader;
   readonly #encoder: RowEncoder;
   readonly #encodes: boolean;
+  readonly #sections: Section[] = [];
   #kind: Section['kind'];
   #rows = 0;
   #firstLine = 0;
@@ -69,51 +75,65 @@ class SectionCutter {
     this.#kind = this.#encodes ? 'binary' : 'text';
   }
 
-  /** Adds the reader's record. */
-  *add(line: number, size: number): Generator<Section> {
-    if (this.#kind === 'binary') {
+  get hasSections(): boolean {
+    return this.#sections.length > 0;
+  }
+
+  /** Returns the sections that are complete. */
+  take(): Section[] {
+    return this.#sections.splice(0);
+  }
+
+  /**
+   * Adds the reader's record.
+   * @param place its line, or its number
+   */
+  add(place: number, size: number): void {
+    if (this.#kind === 'binary' || (this.#encodes && this.#textLeft <= 0)) {
+      this.#startAs('binary');
       if (this.#encoder.addBinary(this.#reader)) {
         this.#encodedBytes += size;
-        return yield* this.#count(line);
+        this.#count(place);
+        return;
       }
       this.#nextTextBytes =
         this.#encodedBytes > this.#nextTextBytes * RESET_FACTOR ? FIRST_TEXT_BYTES : this.#nextTextBytes * 2;
       this.#textLeft = this.#nextTextBytes;
       this.#encodedBytes = 0;
-      yield* this.take();
-      this.#kind = 'text';
-    } else if (this.#encodes && this.#textLeft <= 0) {
-      yield* this.take();
-      this.#kind = 'binary';
-      return yield* this.add(line, size);
     }
+    this.#startAs('text');
     this.#textLeft -= size;
-    this.#encoder.addText(this.#reader, line);
-    yield* this.#count(line);
+    this.#encoder.addText(this.#reader, place);
+    this.#count(place);
   }
 
-  *#count(line: number): Generator<Section> {
-    if (this.#rows === 0) this.#firstLine = line;
-    else if (line !== this.#lastLine + 1)
+  #startAs(kind: Section['kind']): void {
+    if (this.#kind === kind) return;
+    this.flush();
+    this.#kind = kind;
+  }
+
+  #count(place: number): void {
+    if (this.#rows === 0) this.#firstLine = place;
+    else if (place !== this.#lastLine + 1)
       this.#lines ??= Array.from({ length: this.#rows }, (_, row) => this.#firstLine + row);
-    this.#lines?.push(line);
-    this.#lastLine = line;
+    this.#lines?.push(place);
+    this.#lastLine = place;
     this.#rows++;
-    if (this.#encoder.filled >= FULL_BYTES) yield* this.take();
+    if (this.#encoder.filled >= FULL_BYTES) this.flush();
   }
 
-  /** Yields what is left. */
-  *take(): Generator<Section> {
+  /** Completes the current section. */
+  flush(): void {
     if (this.#rows === 0) return;
-    const section: Section = {
+    this.#sections.push({
       kind: this.#kind,
       data: this.#encoder.take(),
       rows: this.#rows,
       firstLine: this.#firstLine,
       lines: this.#lines && Uint32Array.from(this.#lines),
-    };
+    });
     this.#rows = 0;
     this.#lines = null;
-    yield section;
   }
 }
