@@ -4,10 +4,15 @@ import { ConnectorError } from '../errors.ts';
 import type { ConstantColumn } from '../formats/constants.ts';
 import type { CopyPlan, FilePart, MatchedColumn } from '../formats/format.ts';
 import { keyConstants } from './key_columns.ts';
-import { checkTargets, noColumnMatches, type UnknownColumn, unknownColumns } from './match_errors.ts';
+import {
+  checkTargets,
+  noColumnMatches,
+  refuseTwice,
+  type UnknownColumn,
+  unknownColumns,
+} from './match_errors.ts';
 import { matchKeys } from './match_keys.ts';
 import { findNamed, shortenNames, truncateName } from './names.ts';
-import { showName } from './show_name.ts';
 import { quoteTable, type TableColumn, type TargetTable } from './table.ts';
 
 export type MatchSettings = Pick<
@@ -44,6 +49,11 @@ export function matchColumns(
   const open = table.columns.filter((column) => !constants.some(({ target }) => target === column));
   const rest = { ...table, columns: open };
   if (part.namesKeys) {
+    for (const name of part.columnNames ?? []) {
+      const mapping = mappings.find(({ source_column }) => source_column === name);
+      const wanted = mapping ? mapping.target_column : name;
+      if (wanted !== null) refuseTwice(name, wanted, constants);
+    }
     const keys = matchKeys(part.columnNames ?? [], rest, mappings, {
       refusesUnknown: settings.on_unknown_column === 'fail',
       onlyNames,
@@ -119,22 +129,6 @@ function matchByPosition(count: number, table: TargetTable, settings: MatchSetti
 function fillableByPosition(count: number, { columns }: TargetTable): TableColumn[] {
   const all = columns.filter((column) => column.insertable);
   return count === all.length ? all : all.filter((column) => !column.identityAlways);
-}
-
-/** Refuses a column of the file that goes into the same column of the table as a part of its key. */
-function refuseTwice(name: string, wanted: string, constants: ConstantColumn[]): void {
-  const fromKey = constants.filter(({ source }) => source !== null);
-  const target = findNamed(
-    fromKey.map((constant) => constant.target),
-    wanted,
-  );
-  if (!target) return;
-  const { source } = fromKey.find((constant) => constant.target === target)!;
-  throw new ConnectorError(
-    'duplicate_column',
-    `the file's column ${showName(name)} and the key's part ${source}=... both go into column ${showName(target.name)}`,
-    { hint: `Remove ${source} from hive_columns, or leave the file's column out in column_mappings.` },
-  );
 }
 
 function checkConstants(constants: ConstantColumn[]): void {

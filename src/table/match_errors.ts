@@ -1,6 +1,8 @@
 /** What can be wrong with how columns of a file match those of the table. */
 import { ConnectorError } from '../errors.ts';
+import type { ConstantColumn } from '../formats/constants.ts';
 import type { FilePart, MatchedColumn } from '../formats/format.ts';
+import { findNamed } from './names.ts';
 import { showBeside, showName, showNames } from './show_name.ts';
 import { quoteTable, type TableColumn, type TargetTable } from './table.ts';
 
@@ -14,6 +16,22 @@ export function noColumnMatches(
     {
       hint: `The file has ${columnNames ? showNames(columnNames) : `${columnCount} columns`}; the table has ${showNames(table.columns.map((column) => column.name))}.`,
     },
+  );
+}
+
+/** Refuses a column of the file that goes into the same column of the table as a part of its key. */
+export function refuseTwice(name: string, wanted: string, constants: ConstantColumn[]): void {
+  const fromKey = constants.filter(({ source }) => source !== null);
+  const target = findNamed(
+    fromKey.map((constant) => constant.target),
+    wanted,
+  );
+  if (!target) return;
+  const { source } = fromKey.find((constant) => constant.target === target)!;
+  throw new ConnectorError(
+    'duplicate_column',
+    `the file's column ${showName(name)} and the key's part ${source}=... both go into column ${showName(target.name)}`,
+    { hint: `Remove ${source} from hive_columns, or leave the file's column out in column_mappings.` },
   );
 }
 

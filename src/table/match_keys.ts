@@ -1,7 +1,7 @@
 /** Matches keys with the columns of the table, for files whose rows each name their own columns. */
 import type { ColumnMapping } from '../db/schema.ts';
 import type { CopyPlan, MatchedColumn } from '../formats/format.ts';
-import { isPath, nameOfKey } from '../formats/json/path.ts';
+import { isPath, nameOfKey, stepsOf } from '../formats/json/path.ts';
 import { checkTargets, noColumnMatches, type UnknownColumn, unknownColumns } from './match_errors.ts';
 import { findNamed } from './names.ts';
 import type { TableColumn, TargetTable } from './table.ts';
@@ -32,10 +32,12 @@ export function matchKeys(
     if (target) fill(name, target);
     else if (wanted !== null && (onlyNames || isPath(name))) unknown.push({ name, wanted });
   }
-  if (unknown.length > 0 && refusesUnknown) throw unknownColumns(unknown, table);
+  // The whole record keeps every key.
+  const refuses = refusesUnknown && !filled.includes('$');
+  if (unknown.length > 0 && refuses) throw unknownColumns(unknown, table);
   if (columns.length === 0 && names.length > 0)
     throw noColumnMatches({ columnNames: names, columnCount: names.length }, table);
-  const late = onlyNames ? [] : fillOthers(table, mappings, columns, fill);
+  const late = onlyNames ? [] : fillOthers(names, table, mappings, columns, fill);
   checkTargets(columns, filled);
   return {
     columns,
@@ -46,7 +48,7 @@ export function matchKeys(
         target_column === null ? [source_column] : [],
       ),
       late,
-      refusesUnknown,
+      refusesUnknown: refuses,
       has: table.columns.map((column) => column.name),
     },
   };
@@ -54,6 +56,7 @@ export function matchKeys(
 
 /** Fills the columns that no name so far goes into. Returns the keys of those that have a default. */
 function fillOthers(
+  names: string[],
   table: TargetTable,
   mappings: ColumnMapping[],
   columns: MatchedColumn[],
@@ -61,6 +64,7 @@ function fillOthers(
 ): string[] {
   const open = table.columns.filter((column) => !columns.some(({ target }) => target === column));
   const late: string[] = [];
+  const firstSteps = new Set(names.filter(isPath).map((name) => stepsOf(name)[0]));
   for (const column of open) {
     const mapping = mappings.find(({ target_column }) => target_column === column.name);
     const key =
@@ -68,7 +72,8 @@ function fillOthers(
       nameOfKey(column.comment?.startsWith(column.name) ? column.comment : column.name);
     // The key of that name goes into another column, or nowhere.
     if (!mapping && mappings.some(({ source_column }) => source_column === key)) continue;
-    if (column.hasDefault || !column.insertable) late.push(key);
+    // A key through which a path goes is no unknown one, so that nobody would notice it later.
+    if (!column.insertable || (column.hasDefault && !firstSteps.has(column.name))) late.push(key);
     else fill(key, column);
   }
   return late;

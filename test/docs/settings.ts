@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { gzipSync } from 'node:zlib';
 import type { World } from '../support/world.ts';
 
 type Rows = Record<string, unknown>[];
@@ -23,7 +25,7 @@ async function prepareBucket(world: World): Promise<void> {
   await world.startWorker({ AWS_ENDPOINT_URL_S3: world.server.endpoint });
 }
 
-const put = (world: World, key: string, body: string) => world.server.store.put(BUCKET, key, body);
+const put = (world: World, key: string, body: string | Buffer) => world.server.store.put(BUCKET, key, body);
 
 async function prepareConnector(world: World): Promise<void> {
   await prepareBucket(world);
@@ -75,8 +77,18 @@ export const SETTINGS: Record<string, Setting> = {
   },
 
   'docs/connectors.md': {
-    prepare: prepareBucket,
-    expect: [],
+    async prepare(world) {
+      const page = await readFile(new URL('../../docs/connectors.md', import.meta.url), 'utf8');
+      const line = /```json\n(\{"id": 1.*\n)```/.exec(page)![1]!;
+      await prepareBucket(world);
+      put(world, 'events/1.json.gz', gzipSync(line));
+    },
+    expect: [
+      [
+        'from events;',
+        (rows) => assert.deepEqual(rows, [{ id: '1', user_id: '7', tags: ['new', 'eu'], name: 'Ada' }]),
+      ],
+    ],
   },
 
   'docs/errors.md': {

@@ -50,7 +50,8 @@ export interface Keys {
  * @param most how many bytes are read, about
  */
 export async function readKeys(source: RecordSource, paths: string[], most: number): Promise<Keys> {
-  const { tree, reader } = growing(paths);
+  const tree = new KeyTree(paths, true);
+  const reader = new RecordReader(tree);
   let records = 0;
   let bytes = 0;
   let sharesLines = false;
@@ -66,7 +67,9 @@ export async function readKeys(source: RecordSource, paths: string[], most: numb
 
 /** Returns the columns of a part, in the order of `readKeys`. Ignores bad records. */
 export async function inferColumns(source: RecordSource, paths: string[]): Promise<FileColumn[]> {
-  const { tree, reader } = growing(paths);
+  // A key through which a path goes is no column of its own, and `$` goes through all of them.
+  const tree = new KeyTree(paths, !paths.includes('$'));
+  const reader = new RecordReader(tree);
   const kinds: JsonKind[] = [];
   const counts: number[] = [];
   let records = 0;
@@ -88,12 +91,6 @@ export async function inferColumns(source: RecordSource, paths: string[]): Promi
     type: postgresType(kinds[field] ?? NOTHING),
     nullable: counts[field] !== records,
   }));
-}
-
-/** A key through which a path goes is no column of its own. */
-function growing(paths: string[]): { tree: KeyTree; reader: RecordReader } {
-  const tree = new KeyTree(paths, true);
-  return { tree, reader: new RecordReader(tree) };
 }
 
 function joinValue(known: JsonKind, reader: RecordReader, field: number): JsonKind {

@@ -26,6 +26,8 @@ export const OBJECT = 5;
 export const ARRAY = 6;
 
 const N = 0x6e;
+/** For so many keys of an object, their order is remembered. */
+const MAX_ORDER = 1000;
 
 export class RecordReader extends Scanner {
   readonly tree: KeyTree;
@@ -78,7 +80,8 @@ export class RecordReader extends Scanner {
         const end = this.string(at + 1);
         if (end === STOPPED) return STOPPED;
         child = this.#find(node, at + 1, end - 1);
-        if (i < 1000) order[i] = child;
+        // Bytes with escapes are not those of the node.
+        if (i < MAX_ORDER) order[i] = this.escaped ? null : child;
         at = end;
       }
       // Nearly always there is no white space before the colon.
@@ -148,7 +151,7 @@ export class RecordReader extends Scanner {
     const keys = node.keys as Map<string, KeyNode | null>;
     const found = keys.get(key.toString('latin1'));
     const child = found === undefined ? this.tree.add(node, Buffer.from(key)) : found;
-    if (child === null && node === this.tree.root && !this.tree.hasWhole) this.unknownKey ??= key.toString();
+    if (child === null && node === this.tree.root) this.unknownKey ??= key.toString();
     return child;
   }
 

@@ -19,6 +19,8 @@ export interface KeyNode {
 const QUOTE = 0x22;
 /** So many unknown keys are remembered: records may use values as keys. */
 const MAX_UNKNOWN = 10_000;
+/** So many fields are found in records: more than a table can have columns. */
+const MAX_FIELDS = 10_000;
 
 export class KeyTree {
   readonly root: KeyNode = newNode(Buffer.alloc(0));
@@ -40,11 +42,6 @@ export class KeyTree {
     this.root.keys ??= new Map();
   }
 
-  /** Whether a field is the record itself, so that no key of it is unknown. */
-  get hasWhole(): boolean {
-    return this.root.field >= 0;
-  }
-
   /** Adds a key of the record that is no field. */
   know(key: string): void {
     childOf(this.root, key);
@@ -54,7 +51,7 @@ export class KeyTree {
   add(parent: KeyNode, key: Buffer): KeyNode | null {
     const map = parent.keys as Map<string, KeyNode | null>;
     const id = key.toString('latin1');
-    if (this.#grows && parent === this.root && !this.hasWhole) {
+    if (this.#grows && parent === this.root && this.names.length < MAX_FIELDS) {
       const node = newNode(key);
       node.field = this.names.length;
       this.names.push(nameOfKey(key.toString()));
