@@ -86,7 +86,7 @@ export const SETTINGS: Record<string, Setting> = {
     expect: [
       [
         'from events;',
-        (rows) => assert.deepEqual(rows, [{ id: '1', user_id: '7', tags: ['new', 'eu'], name: 'Ada' }]),
+        (rows) => assert.deepEqual(rows, [{ id: 1, user_id: 7, tags: ['new', 'eu'], name: 'Ada' }]),
       ],
     ],
   },

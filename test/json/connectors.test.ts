@@ -29,8 +29,8 @@ test('columns from the key and the id of the file stand beside those of the reco
     `select t.a, t.year, f.key from ${name} t join s3_connector.files f on f.id = t.file_id order by a`,
   );
   assert.deepEqual(rows, [
-    { a: '1', year: '2026', key: file!.key },
-    { a: '2', year: '2026', key: file!.key },
+    { a: 1, year: '2026', key: file!.key },
+    { a: 2, year: '2026', key: file!.key },
   ]);
 });
 

@@ -41,7 +41,7 @@ async function load({ table, files, connector = {}, mappings = [] }: Load) {
   const exists = await db.one<{ found: string | null }>('select to_regclass($1) as found', [name]);
   const rows = exists.found ? await db.query<Record<string, unknown>>(`select * from ${name}`) : [];
   const rejected = await db.query(
-    'select line::int, column_name, error, raw from s3_connector.rejected_rows where connector_name = $1 order by line',
+    'select line::int, column_name, error, raw from s3_connector.rejected_rows where connector_name = $1 order by key, line',
     [name],
   );
   return { name, ended, rows, rejected };
@@ -188,14 +188,14 @@ test('bad records are left out, and rejected_rows has them as the file does', as
     rejected.map(({ line, column_name, raw }) => [line, column_name, raw]),
     [
       [2, null, '{"a":'],
-      [2, null, '7'],
-      [3, 'a', '{"a":1.5}'],
       [4, null, 'nonsense'],
       [5, null, '5'],
       [6, 'a', '{"a":"x"}'],
       [7, null, '{"a":"\\u0000"}'],
       [8, 'a', '{"a":[1]}'],
       [10, null, '{"a":4,"b'],
+      [2, null, '7'],
+      [3, 'a', '{"a":1.5}'],
     ],
   );
 });
