@@ -90,7 +90,7 @@ comment on column s3_connector.file_formats.owner is 'The role that inserted the
 
 comment on table s3_connector.column_mappings is 'Renames and types of file columns, per connector. Can be changed while the connector is paused.';
 comment on column s3_connector.column_mappings.connector_name is 'The connector.';
-comment on column s3_connector.column_mappings.source_column is 'The column''s name in the file.';
+comment on column s3_connector.column_mappings.source_column is 'The column''s name in the file. Of JSON: a key, or a path such as $.user.id; $ is the whole record.';
 comment on column s3_connector.column_mappings.target_column is 'The table''s column that it goes into. Null leaves it out.';
 comment on column s3_connector.column_mappings.data_type is 'The column''s type if the table is created. Null: the inferred one.';
 

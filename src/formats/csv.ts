@@ -251,7 +251,8 @@ class CsvPart implements FilePart {
     const encoder = await encoders.acquire(signal);
     try {
       let rows = 0;
-      for await (const section of encoder.read(spooled, { limits, entry: this.#position, plan }, fileLines)) {
+      const request = { limits, entry: this.#position, work: { format: 'csv' as const, plan } };
+      for await (const section of encoder.read<Section>(spooled, request, (jumps) => fileLines.add(jumps))) {
         rows += section.rows;
         checkRowLimit(rows, this.#maxRows);
         yield section;

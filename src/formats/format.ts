@@ -2,8 +2,8 @@
 import type { SpooledFile } from '../fetch/spooled_file.ts';
 import type { TableColumn } from '../table/table.ts';
 import type { ConstantColumn } from './constants.ts';
-import type { EncoderThread } from './csv/binary/encoder_thread.ts';
 import type { CsvOptions } from './csv/options.ts';
+import type { EncoderThread } from './encoder/encoder_thread.ts';
 import type { JsonOptions } from './json/options.ts';
 import type { Reader } from './parquet/reader_process.ts';
 import type { Pool } from './pool.ts';

@@ -3,7 +3,7 @@
  * lands is what PostgreSQL's json_populate_record makes of the record.
  */
 import { addAbortSignal } from 'node:stream';
-import { type Entry, openEntries } from '../compression/entries.ts';
+import { type Entry, type Limits, openEntries } from '../compression/entries.ts';
 import { limitsOf } from '../compression/limits.ts';
 import { ConnectorError } from '../errors.ts';
 import type { SpooledFile } from '../fetch/spooled_file.ts';
@@ -14,6 +14,7 @@ import type {
   FileFormat,
   FilePart,
   FormatSettings,
+  FormatTools,
   RowBatch,
 } from './format.ts';
 import { readBatches } from './json/batches.ts';
@@ -21,7 +22,8 @@ import { toCopyInputs } from './json/copies.ts';
 import { inferColumns, type Keys, type RecordSource, readKeys } from './json/infer.ts';
 import { otherKind } from './json/other_kinds.ts';
 import { parsePath } from './json/path.ts';
-import { type JsonPlan, planRows } from './json/plan.ts';
+import type { JsonPlan } from './json/plan.ts';
+import { planRows } from './json/plan_rows.ts';
 import { readSections, type Section } from './json/sections.ts';
 import { checkRowLimit } from './row_limit.ts';
 
@@ -36,9 +38,13 @@ const readWhole = new WeakSet<SpooledFile>();
 export const json: FileFormat = {
   tailBytes: 0,
   async *parts(spooled, settings, tools, signal) {
-    for await (const entry of openEntries(spooled, limitsOf(settings))) {
-      const encodes = (entry.sizeBytes ?? spooled.sizeBytes) >= tools.config.encodeCsvFromBytes;
-      const part = new JsonPart({ spooled, entry, encodes, signal }, settings);
+    const limits = limitsOf(settings);
+    let position = 0;
+    for await (const entry of openEntries(spooled, limits)) {
+      const large = (entry.sizeBytes ?? spooled.sizeBytes) >= tools.config.encodeCsvFromBytes;
+      const encoders = large ? tools.encoders : null;
+      const from = { spooled, limits, entry, position: position++, encoders, signal };
+      const part = new JsonPart(from, settings);
       if (await part.readFirst()) yield part;
     }
   },
@@ -47,9 +53,12 @@ export const json: FileFormat = {
 /** What a part is read from. */
 interface PartSource {
   spooled: SpooledFile;
+  limits: Limits;
   entry: Entry;
-  /** Whether it is large enough to be worth encoding. */
-  encodes: boolean;
+  /** The entry's position in the file, from 0. */
+  position: number;
+  /** Null for an entry that is too small to be worth encoding. */
+  encoders: FormatTools['encoders'] | null;
   signal: AbortSignal;
 }
 
@@ -111,7 +120,7 @@ class JsonPart implements FilePart {
 
   async *copyInputs(plan: CopyPlan): AsyncGenerator<CopyInput> {
     const rows = this.#plan(plan);
-    yield* this.#noteLateKeys(toCopyInputs(this.#limit(readSections(this.#open(), rows)), rows));
+    yield* this.#noteLateKeys(toCopyInputs(this.#limit(this.#sections(rows)), rows));
   }
 
   async *batches(plan: CopyPlan): AsyncGenerator<RowBatch> {
@@ -120,6 +129,19 @@ class JsonPart implements FilePart {
       rows += batch.rowsRead;
       checkRowLimit(rows, this.#settings.max_rows);
       yield batch;
+    }
+  }
+
+  /** Returns the part's sections. A thread reads large parts. */
+  async *#sections(plan: JsonPlan): AsyncGenerator<Section, undefined> {
+    const { spooled, limits, position, encoders, signal } = this.#from;
+    if (encoders === null) return yield* readSections(this.#open(), plan);
+    const encoder = await encoders.acquire(signal);
+    try {
+      const request = { limits, entry: position, work: { format: 'json' as const, plan } };
+      yield* encoder.read<Section>(spooled, request);
+    } finally {
+      encoders.release(encoder);
     }
   }
 
@@ -150,7 +172,7 @@ class JsonPart implements FilePart {
       maxRowBytes,
       path: this.#path,
       unit: this.unit,
-      encodes: this.#from.encodes,
+      encodes: this.#from.encoders !== null,
     });
   }
 }

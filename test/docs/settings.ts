@@ -79,7 +79,7 @@ export const SETTINGS: Record<string, Setting> = {
   'docs/connectors.md': {
     async prepare(world) {
       const page = await readFile(new URL('../../docs/connectors.md', import.meta.url), 'utf8');
-      const line = /```json\n(\{"id": 1.*\n)```/.exec(page)![1]!;
+      const line = /```json\n(\{ "id": 1.*\n)```/.exec(page)![1]!;
       await prepareBucket(world);
       put(world, 'events/1.json.gz', gzipSync(line));
     },

@@ -1,9 +1,7 @@
-/** Plans how the fields of a record become a row. */
+/** The "plan" of a part: how its records become rows. */
 import type { Shape } from '../../table/table.ts';
-import { type BinaryFields, toBinaryFields } from '../constants.ts';
-import type { CopyPlan } from '../format.ts';
-import { kindOf, type ValueKind } from '../pg_binary/kinds.ts';
-import { copyText } from './copy_text.ts';
+import type { BinaryFields } from '../constants.ts';
+import type { ValueKind } from '../pg_binary/kinds.ts';
 
 export interface JsonColumn {
   field: number;
@@ -33,39 +31,4 @@ export interface JsonPlan {
   maxRowBytes: number;
   /** How a record is named in messages: by its line, or by its number. */
   unit: 'line' | 'row';
-}
-
-export interface PlanSettings {
-  timeZone: string;
-  encodes: boolean;
-  path: string[] | null;
-  maxRowBytes: number;
-  unit: 'line' | 'row';
-}
-
-export function planRows(plan: CopyPlan, settings: PlanSettings): JsonPlan {
-  const keys = plan.keys!;
-  return {
-    names: keys.names,
-    known: keys.known,
-    late: keys.late,
-    has: keys.refusesUnknown ? keys.has : null,
-    columns: plan.columns.map(({ position, target }) => ({
-      field: position,
-      name: target.name,
-      shape: target.shape,
-    })),
-    constantText: Buffer.from(plan.constants.map(({ value }) => `\t${copyText(value)}`).join('')),
-    binary: settings.encodes && plan.splittable ? planBinary(plan, settings.timeZone) : null,
-    splittable: plan.splittable,
-    path: settings.path,
-    maxRowBytes: settings.maxRowBytes,
-    unit: settings.unit,
-  };
-}
-
-function planBinary({ columns, constants }: CopyPlan, timeZone: string): JsonPlan['binary'] {
-  const kinds = columns.map(({ target }) => kindOf(target, timeZone));
-  const fields = toBinaryFields(constants, timeZone);
-  return fields !== null && kinds.every((kind) => kind !== undefined) ? { kinds, constants: fields } : null;
 }

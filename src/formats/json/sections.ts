@@ -28,7 +28,10 @@ const RESET_FACTOR = 16;
  * of its own, so text sections grow if uncertain records are frequent.
  * @throws ConnectorError the errors of `RecordFinder`, `problemOf`, `checkKeys` and `RowEncoder.addText`
  */
-export async function* readSections(chunks: AsyncIterable<Buffer>, plan: JsonPlan): AsyncGenerator<Section> {
+export async function* readSections(
+  chunks: AsyncIterable<Buffer>,
+  plan: JsonPlan,
+): AsyncGenerator<Section, undefined> {
   const reader = new RecordReader(newTree(plan));
   const cutter = new SectionCutter(plan, reader);
   try {
