@@ -101,6 +101,33 @@ test('a dry run says what an import would do', async () => {
   assert.equal(result!.rows_rejected, 1);
 });
 
+test('records are merged by key, and reach a view by INSERT', async () => {
+  const name = nextName();
+  await db.query(`create table ${name} (id int primary key, tags text[], doc jsonb)`);
+  world.put(`${name}/1.json`, '{"id":1,"tags":["a"],"doc":"x"}{"id":2}');
+  world.put(`${name}/2.json`, '[{"id":2,"tags":["b","c"]},{"id":3,"doc":{"k":[1]}}]');
+  await insert(name, { file_format: 'firehose', on_conflict: 'update', max_parallel_files: 1 });
+  const merged = await world.settled(name);
+  assert.deepEqual(
+    merged.map(({ error_message }) => error_message),
+    [null, null],
+  );
+  await db.query(`create table ${name}_base (id int, tags text[]);
+    create view ${name}_view as select id, tags from ${name}_base`);
+  await insert(`${name}_view`, { pattern: `${name}/1.json`, on_unknown_column: 'ignore' });
+  const [viewed] = await world.settled(`${name}_view`);
+  assert.equal(viewed!.error_message, null);
+  assert.deepEqual(await db.query(`select * from ${name} order by id`), [
+    { id: 1, tags: ['a'], doc: 'x' },
+    { id: 2, tags: ['b', 'c'], doc: null },
+    { id: 3, tags: null, doc: { k: [1] } },
+  ]);
+  assert.deepEqual(await db.query(`select * from ${name}_base order by id`), [
+    { id: 1, tags: ['a'] },
+    { id: 2, tags: null },
+  ]);
+});
+
 test('limits and errors name the record', async () => {
   const name = nextName();
   await db.query(`create table ${name} (a int)`);
