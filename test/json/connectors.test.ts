@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { before, test } from 'node:test';
 import { NEVER_AGAIN, openWorld } from '../support/world.ts';
 
@@ -186,4 +187,18 @@ test('options that cannot work are refused where they are written', async () => 
   for (const path of ['$', '$.a', '$."odd \\" name".b[10]', '$oid']) await map(path);
   for (const path of ['$.', '$.a.', '$[x]', '$.a b', '$."a'])
     await assert.rejects(map(path), /source_column .*a path/s, path);
+});
+
+test('every builtin format of JSON is tested', async () => {
+  const names = await db.query<{ name: string }>(
+    "select name from s3_connector.file_formats where builtin and kind = 'json' order by name",
+  );
+  const tests = await Promise.all(
+    ['connectors', 'read'].map((file) => readFile(new URL(`${file}.test.ts`, import.meta.url), 'utf8')),
+  );
+  for (const { name } of names)
+    assert.ok(
+      tests.some((text) => text.includes(`file_format: '${name}'`)),
+      name,
+    );
 });
