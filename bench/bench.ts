@@ -8,12 +8,14 @@ import { lateKeys } from './late_keys.ts';
 import { listing } from './listing.ts';
 import { load } from './load/load.ts';
 import { loadHypertable } from './load/load_hypertable.ts';
+import { loadJson } from './load/load_json.ts';
 import { type Options, readArguments } from './options.ts';
 import { scale } from './scale/scale.ts';
 import { smallFiles } from './small_files.ts';
 
 const BENCHES: Record<string, (options: Options) => Promise<void>> = {
   load,
+  json: loadJson,
   hypertable: loadHypertable,
   big_files: bigFiles,
   small_files: smallFiles,

@@ -150,6 +150,11 @@ create or replace function s3_connector_private.validate_format(c s3_connector.c
 returns void language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 begin
   perform s3_connector_private.validate_csv_options(s3_connector_private.format_of(c), 's3_connector.connectors');
+  perform s3_connector_private.validate_json_options(s3_connector_private.format_of(c), 's3_connector.connectors');
+  if c.match_columns_by = 'position' and (s3_connector_private.require_file_format(c.file_format)).kind = 'json' then
+    perform s3_connector_private.refuse_setting('match_columns_by', format('be name with file_format %s', c.file_format), c.match_columns_by,
+      'The keys of a JSON object have no order.');
+  end if;
   if not s3_connector_private.is_time_zone(c.time_zone) then
     perform s3_connector_private.refuse_setting('time_zone', 'be a time zone''s name, such as UTC or Europe/Berlin', c.time_zone,
       'List all time zones: select name from pg_timezone_names;');

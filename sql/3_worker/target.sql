@@ -122,6 +122,38 @@ end;
 $$;
 comment on function s3_connector_import.has_insert_rules(text, text) is 'Returns whether a table has rules for INSERT, which COPY ignores.';
 
+create or replace function s3_connector_import.json_shape(of_type oid)
+returns json language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  found_type pg_type;
+begin
+  select * into found_type from pg_type t where t.oid = of_type;
+  while found_type.typtype = 'd' loop
+    select * into found_type from pg_type t where t.oid = found_type.typbasetype;
+  end loop;
+  if found_type.oid in ('json'::regtype, 'jsonb'::regtype) then
+    return '"json"';
+  end if;
+  if found_type.typtype = 'c' then
+    return json_build_object('fields', (
+      select coalesce(json_agg(json_build_array(a.attname, s3_connector_import.json_shape(a.atttypid)) order by a.attnum), '[]')
+      from pg_attribute a where a.attrelid = found_type.typrelid and a.attnum > 0 and not a.attisdropped
+    ));
+  end if;
+  -- int2vector and oidvector are no lists of their elements' texts.
+  if found_type.typelem <> 0 and found_type.typsubscript = 'array_subscript_handler'::regproc and found_type.typcategory = 'A'
+    and found_type.typname like '\_%' then
+    return json_build_object(
+      'element', s3_connector_import.json_shape(found_type.typelem),
+      'delimiter', (select e.typdelim from pg_type e where e.oid = found_type.typelem)
+    );
+  end if;
+  return null;
+end;
+$$;
+comment on function s3_connector_import.json_shape(oid) is
+  'Returns how json_populate_record makes a value of the type from JSON: null for a scalar, "json", {"element", "delimiter"} for an array, {"fields"} for a composite type. Domains count as their base types.';
+
 create or replace function s3_connector_import.describe_table(schema_name text, table_name text, owner name)
 returns table (
   columns json, splittable boolean, may_leave_out boolean, may_leave_updates boolean, by_insert boolean, has_columnstore boolean
@@ -153,7 +185,9 @@ begin
             t.typtype = 'e' as is_enum,
             a.attgenerated = '' and (not is_plain_view or pg_column_is_updatable(target, a.attnum, false)) as insertable,
             a.attidentity = 'a' as identity_always,
-            a.atthasdef or a.attidentity <> '' or t.typdefault is not null as has_default,
+            -- A plain view hides the defaults of its table.
+            a.atthasdef or a.attidentity <> '' or t.typdefault is not null or is_plain_view as has_default,
+            case when t.typtype in ('c', 'd') or t.typcategory in ('A', 'U') then s3_connector_import.json_shape(t.oid) end as shape,
             col_description(target, a.attnum) as comment
           from pg_attribute a join pg_type t on t.oid = a.atttypid
           where a.attrelid = target and a.attnum > 0 and not a.attisdropped

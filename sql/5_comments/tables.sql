@@ -7,7 +7,7 @@ comment on table s3_connector.connectors is 'One row per connector: a bucket, a 
 comment on column s3_connector.connectors.name is 'The connector''s name in functions and views; 1 to 200 bytes.';
 comment on column s3_connector.connectors.bucket is 'Name of the S3 bucket, without s3://, or the ARN or alias of an access point. With endpoint, any name that the server has. Directory buckets are not supported.';
 comment on column s3_connector.connectors.pattern is 'Glob over keys: data/*.csv (that folder), data/**/*.csv (also below it), ?, [a-z], {a,b}. A backslash escapes the next character.';
-comment on column s3_connector.connectors.file_format is 'Name of a row of file_formats: csv, parquet, another builtin one, or your own. Compression (gzip, zip, zstd) is detected from the content.';
+comment on column s3_connector.connectors.file_format is 'Name of a row of file_formats: csv, json, parquet, another builtin one, or your own. Compression (gzip, zip, zstd) is detected from the content.';
 comment on column s3_connector.connectors.target_table is 'schema.table, or a table in public; quoted as in SQL. A view that takes inserts works, too.';
 comment on column s3_connector.connectors.region is 'Region of the bucket, such as eu-central-1. Null: the worker asks S3.';
 comment on column s3_connector.connectors.endpoint is 'URL of an S3-compatible server, which may have a path. The worker''s S3_ALLOWED_ENDPOINTS must contain its host and port. Null: AWS.';
@@ -71,7 +71,7 @@ comment on column s3_connector.connectors.created_at is 'When the connector was 
 
 comment on table s3_connector.file_formats is 'How files are written: one row per named format, which connectors name in file_format. Insert your own; the builtin ones belong to the connector.';
 comment on column s3_connector.file_formats.name is 'The format''s name; 1 to 200 bytes.';
-comment on column s3_connector.file_formats.kind is 'csv or parquet. The other options are those of a CSV.';
+comment on column s3_connector.file_formats.kind is 'csv, json or parquet. json_records is an option of JSON; the others are those of CSV.';
 comment on column s3_connector.file_formats.csv_delimiter is 'COPY''s DELIMITER, which may also be longer than one byte.';
 comment on column s3_connector.file_formats.csv_quote is 'COPY''s QUOTE: one byte. Empty: the file has no quotes.';
 comment on column s3_connector.file_formats.csv_escape is 'COPY''s ESCAPE: one byte, which comes before a quote within quotes.';
@@ -93,14 +93,15 @@ comment on column s3_connector.file_formats.column_names is 'as_is: the names in
 comment on column s3_connector.file_formats.invalid_text is 'fail or replace: what to do with bytes that are no text in csv_encoding, and with NUL. replace: the character U+FFFD stands for each, and the worker converts the encoding as browsers do.';
 comment on column s3_connector.file_formats.zip_entries is 'Which entries of a zip are imported: a glob over their names, as pattern of connectors over keys, such as *.csv or data/**. Null: all.';
 comment on column s3_connector.file_formats.infer_types is 'sample or text: the types of a new table that CSV files make. sample: the narrowest type that keeps what is in the first file and in a sample of 19 others. text: every column is text.';
+comment on column s3_connector.file_formats.json_records is 'Where the records of a JSON file are: the path of an array of objects within an object, such as $.Records. Null: found by content, which may be JSON lines, an array of objects, or objects that follow each other.';
 comment on column s3_connector.file_formats.builtin is 'Whether the connector brings the format. Nobody can change such a format.';
 comment on column s3_connector.file_formats.owner is 'The role that inserted the format; set by the database. Only it may change the format.';
 
 comment on table s3_connector.column_mappings is 'Renames and types of file columns, per connector. Can be changed while the connector is paused.';
 comment on column s3_connector.column_mappings.connector_name is 'The connector.';
 comment on column s3_connector.column_mappings.id is 'The row''s own key.';
-comment on column s3_connector.column_mappings.source_column is 'The column''s name in the file. Without a header: column1, column2 ... Null: the expression needs none.';
-comment on column s3_connector.column_mappings.expression is 'One SQL expression that computes the target_column, with the rights of the connector''s owner. value is the field: as text in a CSV, otherwise with its own type. row."name" is any field of the row. A text is converted to the column''s type, as COPY converts a field. Null: the field itself.';
+comment on column s3_connector.column_mappings.source_column is 'The column''s name in the file. Without a header: column1, column2 ... Of JSON: a key, or a path such as $.user.id; $ is the whole record. Null: the expression needs none.';
+comment on column s3_connector.column_mappings.expression is 'One SQL expression that computes the target_column, with the rights of the connector''s owner. value is the field: as text in a CSV or JSON file, with its own type in Parquet. row."name" is any field of the row. A text is converted to the column''s type, as COPY converts a field. Null: the field itself.';
 comment on column s3_connector.column_mappings.target_column is 'The table''s column that it goes into. Null leaves it out.';
 comment on column s3_connector.column_mappings.data_type is 'The column''s type if the table is created. Null: the inferred one, or that of the expression.';
 

@@ -62,7 +62,7 @@ comment on column s3_connector.running_files.rows_per_second is 'Rows per second
 
 comment on column s3_connector.rejected_rows.connector_name is 'The connector.';
 comment on column s3_connector.rejected_rows.key is 'The file''s key.';
-comment on column s3_connector.rejected_rows.line is 'Number of the line in the file on which the row begins. In Parquet, number of the row.';
+comment on column s3_connector.rejected_rows.line is 'Number of the line in the file on which the row begins. In Parquet, and in JSON with several records on a line, number of the row.';
 comment on column s3_connector.rejected_rows.column_name is 'The column whose value was refused. Null: the row as a whole.';
 comment on column s3_connector.rejected_rows.error is 'PostgreSQL''s error.';
 comment on column s3_connector.rejected_rows.raw is 'The row as it is in the file.';

@@ -110,7 +110,10 @@ async function copyGoodRows(copy: PartCopy, destination: Destination): Promise<R
   const copier = new GoodRowsCopier(copy, destination);
   for await (const batch of copy.part.batches(copy.plan)) {
     copier.read += batch.rowsRead;
-    for (const refusal of batch.refusals) await copier.refuse(refusal);
+    for (const refusal of batch.refusals) {
+      if (refusal.mismatch) await reportMismatch(copy, refusal.mismatch);
+      await copier.refuse(refusal);
+    }
     for (const rows of batch.ragged) await copier.refuseRagged(rows);
     await copier.copy(batch);
     await copier.writeRefused();

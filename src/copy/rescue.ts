@@ -5,7 +5,8 @@
 import pg from 'pg';
 import { inSavepoint } from '../db/savepoint.ts';
 import { FIXED_PATH } from '../db/session_settings.ts';
-import type { CopyPlan, MatchedColumn, RescuePlan } from '../formats/format.ts';
+import { ConnectorError } from '../errors.ts';
+import type { CopyPlan, MatchedColumn, PlannedKeys, RescuePlan } from '../formats/format.ts';
 import { asRole } from '../table/role.ts';
 import type { TableColumn } from '../table/table.ts';
 import { type Destination, filledColumns, quoteColumns } from './destination.ts';
@@ -31,6 +32,8 @@ class ValueRefused extends Error {
 export function withRescue(copyRows: CopyRows, rescue: RescuePlan): CopyRows {
   return async function copyAndRescue(copy, destination) {
     const refused = new Set<string>();
+    const { unknown } = rescue.record ?? rescue;
+    let stages = unknown.length > 0;
     const rescuable = rescue.values ? rescuableColumns(copy.plan) : [];
     const onMismatch: PartCopy['onMismatch'] = async ({ column = '' }) => {
       if (rescuable.includes(column) && !refused.has(column)) throw new ValueRefused(column);
@@ -38,16 +41,30 @@ export function withRescue(copyRows: CopyRows, rescue: RescuePlan): CopyRows {
     for (;;) {
       try {
         return await inSavepoint(copy.client, () =>
-          rescue.unknown.length + refused.size === 0
-            ? copyRows({ ...copy, onMismatch }, withoutRescue(destination, rescue))
+          !stages && refused.size === 0
+            ? copyRows(
+                { ...copy, plan: directPlan(copy.plan), onMismatch },
+                withoutRescue(destination, rescue),
+              )
             : copyThroughStaging(copyRows, { ...copy, onMismatch }, destination, rescue, refused),
         );
       } catch (error) {
-        if (!(error instanceof ValueRefused)) throw error;
-        refused.add(error.column);
+        if (error instanceof ValueRefused) refused.add(error.column);
+        else if (!stages && rescue.record && isUnknownKey(error)) stages = true;
+        else throw error;
       }
     }
   };
+}
+
+/** Whether a record has a key for which a plan has no place. */
+function isUnknownKey(error: unknown): boolean {
+  return error instanceof ConnectorError && error.code === 'unknown_column';
+}
+
+/** Returns the plan for rows that have nothing to rescue. A record with an unknown key ends the copy. */
+function directPlan(plan: CopyPlan): CopyPlan {
+  return plan.keys && plan.rescue?.record ? { ...plan, keys: { ...plan.keys, refusesUnknown: true } } : plan;
 }
 
 /** Returns the columns whose refused values are rescued. Without its change or its place in the sequence, a row would be another change. */
@@ -94,7 +111,8 @@ async function copyThroughStaging(
 }
 
 /** Returns the plan for the staging table: columns that have refused a value, and those that the table lacks, are texts there. */
-function stagedPlan(plan: CopyPlan, { unknown }: RescuePlan, refused: Set<string>): CopyPlan {
+function stagedPlan(plan: CopyPlan, { unknown, record }: RescuePlan, refused: Set<string>): CopyPlan {
+  const keys = plan.keys && record ? withRecord(plan.keys) : plan.keys;
   const columns = [
     ...plan.columns.map(
       (column): MatchedColumn =>
@@ -102,9 +120,16 @@ function stagedPlan(plan: CopyPlan, { unknown }: RescuePlan, refused: Set<string
           ? { ...column, target: asText(column.target), readAs: column.target }
           : column,
     ),
-    ...unknown.map(({ position }, i): MatchedColumn => ({ position, target: unknownColumn(i) })),
+    ...unknown.map(({ position }, i): MatchedColumn => ({ position, target: textColumn(unknownName(i)) })),
+    ...(keys && record ? [{ position: keys.names.indexOf('$'), target: textColumn(RECORD) }] : []),
   ];
-  return { ...plan, columns: inOrder(columns), rescue: null };
+  return { ...plan, columns: inOrder(columns), rescue: null, ...(keys && { keys }) };
+}
+
+/** Adds the whole record to the keys. */
+function withRecord(keys: PlannedKeys): PlannedKeys {
+  const names = keys.names.includes('$') ? keys.names : [...keys.names, '$'];
+  return { ...keys, names, refusesUnknown: false };
 }
 
 /** Fields that go into a second column, too, are the last ones. */
@@ -114,20 +139,22 @@ function inOrder(columns: MatchedColumn[]): MatchedColumn[] {
 }
 
 function asText(column: TableColumn): TableColumn {
-  return { ...column, type: 'text', baseType: 'text', isEnum: false };
+  return { ...column, type: 'text', baseType: 'text', isEnum: false, shape: null };
 }
 
 const unknownName = (i: number) => `s3_connector unknown ${i}`;
+const RECORD = 's3_connector record';
 
-function unknownColumn(i: number): TableColumn {
+function textColumn(name: string): TableColumn {
   return {
-    name: unknownName(i),
+    name,
     type: 'text',
     baseType: 'text',
     isEnum: false,
     insertable: true,
     identityAlways: false,
     hasDefault: false,
+    shape: null,
     comment: null,
   };
 }
@@ -155,7 +182,7 @@ function createReader({ type }: TableColumn, i: number): string {
 function insertRescued(
   plan: CopyPlan,
   { table }: Destination,
-  { target, unknown }: RescuePlan,
+  { target, unknown, record }: RescuePlan,
   readers: TableColumn[],
 ): string {
   const filled = [...plan.columns, ...plan.constants].map((column) => column.target);
@@ -174,10 +201,28 @@ function insertRescued(
       return [pg.escapeLiteral(name), `case when r.${column} is null then s.${column} end`];
     }),
   ];
-  const pairs = kept.map(([name, value]) => `(${name}::pg_catalog.text, ${value})`).join(', ');
-  const rescued = `(select pg_catalog.jsonb_object_agg(k.name, k.value) from (values ${pairs}) as k (name, value) where k.value is not null)`;
+  const rescued = `(select pg_catalog.jsonb_object_agg(k.name, k.value) from (${[...texts(kept), ...unknownKeys(record)].join(' union all ')}) as k)`;
   // With "offset 0", each text is read once.
   const from = reads.length === 0 ? '' : ` cross join lateral (select ${reads.join(', ')} offset 0) as r`;
   return `insert into ${table} (${quoteColumns([...filled, target])}) overriding system value
     select ${[...values, rescued].join(', ')} from ${STAGING} as s${from}`;
+}
+
+/** Returns a query of names and texts that are kept. */
+function texts(kept: string[][]): string[] {
+  if (kept.length === 0) return [];
+  const pairs = kept.map(([name, value]) => `(${name}::pg_catalog.text, ${value})`).join(', ');
+  return [
+    `select p.name, pg_catalog.to_jsonb(p.value) as value from (values ${pairs}) as p (name, value) where p.value is not null`,
+  ];
+}
+
+/** Returns a query of the keys of a record that have no place. */
+function unknownKeys(record: RescuePlan['record']): string[] {
+  if (!record) return [];
+  const except = record.except.map((key) => pg.escapeLiteral(key)).join(', ');
+  const rest = `s.${pg.escapeIdentifier(RECORD)}::pg_catalog.jsonb operator(pg_catalog.-) array[${except}]::pg_catalog.text[]`;
+  return [
+    `select e.key as name, e.value from pg_catalog.jsonb_each(${rest}) as e where pg_catalog.jsonb_typeof(e.value) operator(pg_catalog.<>) 'null'`,
+  ];
 }

@@ -1,6 +1,7 @@
 /** The types of the tables that the program queries. */
 import type { ColumnType, Generated, Selectable } from 'kysely';
 import type { CsvOptions, DateFormat } from '../formats/csv/options.ts';
+import type { JsonOptions } from '../formats/json/options.ts';
 
 /** A timestamptz. It is read as Date, and written as Date or text. */
 type Timestamp = ColumnType<Date, Date | string, Date | string>;
@@ -88,9 +89,9 @@ export interface ConnectorsTable {
 }
 
 /** A row of `s3_connector.file_formats`. */
-export interface FileFormatRow extends CsvOptions {
+export interface FileFormatRow extends CsvOptions, JsonOptions {
   name: string;
-  kind: 'csv' | 'parquet';
+  kind: 'csv' | 'json' | 'parquet';
 }
 
 export interface ColumnMappingsTable {

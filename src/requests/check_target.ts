@@ -130,6 +130,8 @@ async function comparePart(
   const file = { id: 0, key: sample.key };
   const { table, statement } = await foreseeGrowth(client, request, sample.key, target.table, part);
   const plan = await planColumns(part, table, { ...request, file });
+  // An import finds an unknown key only in the row that has it.
+  if (part.namesKeys) await planColumns(part, table, { ...request, file, onlyNames: true });
   await checkComputed({ client, connector, table: target.table, part, plan, file });
   if (connector.change_column !== null) await planChanges({ client, table, plan, connector });
   else if (connector.on_conflict !== 'fail') await chooseKey({ client, table, plan, connector });

@@ -155,22 +155,23 @@ async function fillTargets(
   const { connector, mappings } = request;
   const { table, refusal } = await planTarget(client, request, await findTarget(client, request), first);
   if (!table) return [];
-  const { columnNames, cutsLongRows = false } = first.part;
+  const { columnNames, cutsLongRows = false, namesKeys = false } = first.part;
   const names = columnNames && all.map(({ name }) => name);
   // A part that has the columns of all files.
   const whole = {
     columnNames: names,
     columnCount: all.length,
     cutsLongRows,
+    namesKeys,
     inferColumns: () => first.part.inferColumns(),
   };
   const file = { id: 0, key };
   const match = (of: TargetTable, settings: Partial<MatchSettings> = {}) =>
-    planColumns(whole, of, { connector: { ...connector, ...settings }, mappings, file });
+    planColumns(whole, of, { connector: { ...connector, ...settings }, mappings, file, onlyNames: true });
   // First without failing, to show the columns that match; then by the connector's setting, which may fail.
   const lenient = await match(table, { on_unknown_column: 'ignore', on_missing_column: 'default' });
   const { constants, computed } = lenient;
-  setTargets(targets, table, lenient);
+  setTargets(targets, table, all, lenient);
   const ofKey = keyColumns(connector);
   for (const [i, { name }] of ofKey.entries()) {
     const target =
@@ -181,7 +182,7 @@ async function fillTargets(
     targets.set(all.length + ofKey.length + i, target);
   const { part } = first;
   const growth = await foreseeGrowth(client, request, key, table, part);
-  setTargets(targets, growth.table, await match(growth.table));
+  setTargets(targets, growth.table, all, await match(growth.table));
   const plan = await planColumns(part, growth.table, { connector, mappings, file });
   await checkComputed({ client, connector, table, part, plan, file });
   refuseTarget(refusal);
@@ -207,12 +208,20 @@ function describeChanges(connector: Request['connector'], { key, change, sequenc
 }
 
 /** Fills in where each column of the file would go. */
-function setTargets(targets: Targets, table: TargetTable, { columns, computed, rescue }: CopyPlan): void {
+function setTargets(
+  targets: Targets,
+  table: TargetTable,
+  all: { name: string }[],
+  { columns, computed, rescue, keys }: CopyPlan,
+): void {
+  const placeOf = (key: string) => all.findIndex(({ name }) => name === key);
+  const set = (position: number, target: TableColumn) =>
+    targets.set(keys ? placeOf(keys.names[position]!) : position, target);
   // A column that only says what becomes of its row goes nowhere.
-  for (const { position, target } of columns)
-    if (table.columns.includes(target)) targets.set(position, target);
-  for (const { value, target } of computed) if (typeof value === 'number') targets.set(value, target);
-  for (const { position } of rescue?.unknown ?? []) targets.set(position, rescue!.target);
+  for (const { position, target } of columns) if (table.columns.includes(target)) set(position, target);
+  for (const { value, target } of computed) if (typeof value === 'number') set(value, target);
+  for (const { position } of rescue?.unknown ?? []) set(position, rescue!.target);
+  for (const key of rescue?.record?.unknown ?? []) targets.set(placeOf(key), rescue!.target);
 }
 
 /** Returns the column that a mapping names for a part of the key. */

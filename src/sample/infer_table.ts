@@ -70,6 +70,7 @@ export async function inferTable(
   const start = await describePart(key, part);
   const rules: MergeRules = {
     byName: part.columnNames !== null && connector.match_columns_by === 'name',
+    byKey: part.namesKeys === true,
     mapped: mappings.flatMap(({ source_column }) => source_column ?? []),
   };
   const entries = await otherEntries(worker, first, part);

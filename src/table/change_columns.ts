@@ -3,6 +3,7 @@ import type { ColumnMapping, Connector, ReadConnector } from '../db/schema.ts';
 import { ConnectorError } from '../errors.ts';
 import type { CopyPlan, FileColumn } from '../formats/format.ts';
 import { type MatchedPart, type MatchSource, matchColumns } from './match.ts';
+import { findExactly } from './match_keys.ts';
 import { findNamed, truncateName } from './names.ts';
 import { showName, showNames } from './show_name.ts';
 import type { TableColumn, TargetTable } from './table.ts';
@@ -57,7 +58,10 @@ export async function planColumns(
   const plan = matchColumns(part, extended, { ...source, mappings });
   const filled = (column: TableColumn | null) =>
     column && [...plan.columns, ...plan.computed].some(({ target }) => target === column) ? column : null;
-  return { ...plan, changes: { change: filled(columns[0]), sequence: filled(columns[1]) } };
+  const changes = { change: filled(columns[0]), sequence: filled(columns[1]) };
+  // Never take a delete for an insert.
+  if (change.position !== -1 && changes.change === null) throw noChangeColumn(change, part);
+  return { ...plan, changes };
 }
 
 function byPosition(part: PlannedPart, { match_columns_by }: ChangeSettings): boolean {
@@ -88,7 +92,8 @@ async function columnFor(
 ): Promise<TableColumn> {
   const mapping = mappings.find(({ source_column }) => source_column === name);
   const wanted = mapping?.target_column ?? name;
-  const own = byPosition(part, connector) ? undefined : findNamed(table.columns, wanted);
+  const find = part.namesKeys ? findExactly : findNamed;
+  const own = byPosition(part, connector) ? undefined : find(table.columns, wanted);
   if (own) return own;
   const known = type ?? (await sequenceType(part, { name, position }, mapping));
   const taken = table.columns.some((column) => column.name === truncateName(wanted));
@@ -101,6 +106,7 @@ async function columnFor(
     identityAlways: false,
     // It is never missing.
     hasDefault: true,
+    shape: null,
     comment: null,
   };
 }

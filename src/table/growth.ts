@@ -6,7 +6,9 @@ import { ConnectorError } from '../errors.ts';
 import type { FileColumn, FilePart, MatchedColumn } from '../formats/format.ts';
 import { isNamed, planColumns } from './change_columns.ts';
 import { MAX_KEPT_NAME_BYTES } from './create.ts';
-import { type MatchSource, noColumnMatches, type PairedColumn, pairByName } from './match.ts';
+import { type MatchSource, type PairedColumn, pairByName } from './match.ts';
+import { noColumnMatches } from './match_errors.ts';
+import { keepsAll, pairByKey } from './match_keys.ts';
 import { newNames } from './names.ts';
 import { showName, showNames } from './show_name.ts';
 import { quoteTable, type TableColumn, type TargetTable } from './table.ts';
@@ -58,21 +60,24 @@ type GrowSource = Pick<Attempt, 'connector' | 'mappings'>;
  * @throws ConnectorError `no_column_matches`, `duplicate_column`
  */
 function findNewColumns(
-  part: Pick<FilePart, 'columnNames' | 'columnCount'>,
+  part: Pick<FilePart, 'columnNames' | 'columnCount' | 'namesKeys'>,
   table: TargetTable,
   { connector, mappings }: GrowSource,
 ): PairedColumn[] {
   const { columnNames } = part;
   if (connector.on_unknown_column !== 'add' || connector.match_columns_by !== 'name' || columnNames === null)
     return [];
-  const paired = pairByName(columnNames, table, mappings).filter(
+  const pair = part.namesKeys ? pairByKey : pairByName;
+  const paired = pair(columnNames, table, mappings).filter(
     ({ name, target }) => target !== undefined || !isNamed(name, connector),
   );
+  if (part.namesKeys && keepsAll(paired.map(({ name }) => name))) return [];
   const unknown = paired.filter(({ target }) => target === undefined);
   if (unknown.length === 0) return [];
   // A file of another kind must not fill the table with its columns.
   const filled = table.columns.filter(({ name }) => !isFilledByUs(name, connector));
-  if (filled.length > 0 && unknown.length === paired.length) throw noColumnMatches(part, table, filled);
+  if (filled.length > 0 && unknown.length === paired.length)
+    throw noColumnMatches(part, { ...table, columns: filled });
   const twice = unknown.find(({ wanted }, i) => unknown.slice(0, i).some((one) => one.wanted === wanted));
   if (twice !== undefined) throw namedTwice(twice, table);
   return unknown;
@@ -112,31 +117,49 @@ export async function planGrowth(
   source: MatchSource & GrowSource,
   { columns, mappings, refused, addedBefore }: PartTypes,
 ): Promise<Plan | null> {
-  const unknown = findNewColumns(part, table, source);
-  const matched =
-    source.connector.on_type_mismatch === 'widen' ? await matchedColumns(part, table, source) : [];
+  let unknown = findNewColumns(part, table, source);
+  const { matched, names } = await matchedColumns(part, table, source);
   const typesAreKnown = part.columnTypes !== undefined;
   const mayWiden = refused.size > 0 || matched.some((column) => mayLose(column, typesAreKnown));
   if (unknown.length === 0 && !mayWiden) return { changes: [], statements: [], rewrites: false, table };
   if (unknown.length > 0) await part.refuseImplausible?.();
   const types = await columns();
   if (types === null) return null;
+  // Only now the keys of all rows are known.
+  if (part.namesKeys && unknown.length > 0)
+    unknown = findNewColumns({ ...namesOf(types), namesKeys: true }, table, source);
   const typed = unknown.length === 0 ? [] : await mappings();
   const added = planNewColumns(unknown, types, table, { ...source, mappings: typed }, addedBefore);
-  const widened = findWidenings(matched, types, { refused, typesAreKnown });
+  const widened = findWidenings(names ? placedIn(types, matched, names) : matched, types, {
+    refused,
+    typesAreKnown,
+  });
   return toPlan(table, added, widened);
 }
 
-/** Returns the columns of the part that the table has. */
+/** Returns the columns of the part that may become wider, and for a part whose rows name their own columns the name of each position. */
 async function matchedColumns(
   part: FilePart,
   table: TargetTable,
-  source: MatchSource & GrowSource,
-): Promise<MatchedColumn[]> {
-  const { connector, ...rest } = source;
+  { connector, ...rest }: MatchSource & GrowSource,
+): Promise<{ matched: MatchedColumn[]; names: string[] | null }> {
+  if (connector.on_type_mismatch !== 'widen') return { matched: [], names: null };
   const lenient = { ...connector, on_unknown_column: 'ignore', on_missing_column: 'default' } as const;
-  const { columns } = await planColumns(part, table, { ...rest, connector: lenient });
-  return columns.filter(({ target }) => table.columns.includes(target));
+  const { columns, keys } = await planColumns(part, table, { ...rest, connector: lenient });
+  const matched = columns.filter(({ target }) => table.columns.includes(target));
+  return { matched, names: keys?.names ?? null };
+}
+
+/** Returns the columns with their positions among those that inference returns. */
+function placedIn(types: FileColumn[], matched: MatchedColumn[], names: string[]): MatchedColumn[] {
+  return matched.map((column) => ({
+    ...column,
+    position: types.findIndex(({ name }) => name === names[column.position]),
+  }));
+}
+
+function namesOf(columns: FileColumn[]): Pick<FilePart, 'columnNames' | 'columnCount'> {
+  return { columnNames: columns.map(({ name }) => name), columnCount: columns.length };
 }
 
 /** A column that is added: the file's name for it, the name that it should have, and its own. */
@@ -223,6 +246,7 @@ function grown(table: TargetTable, added: NewColumn[], widened: Widening[]): Tar
       insertable: true,
       identityAlways: false,
       hasDefault: false,
+      shape: null,
       comment: wanted === name ? null : wanted,
     }),
   );

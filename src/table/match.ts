@@ -1,8 +1,8 @@
 /** Matches the columns of a file with the columns of its table. */
-import type { ColumnMapping, Connector, File } from '../db/schema.ts';
+import type { ColumnMapping, Connector, File, FileFormatRow } from '../db/schema.ts';
 import { ConnectorError } from '../errors.ts';
 import type { ConstantColumn } from '../formats/constants.ts';
-import type { CsvOptions } from '../formats/csv/options.ts';
+
 import type { ComputedColumn, CopyPlan, FilePart, MatchedColumn } from '../formats/format.ts';
 import {
   computedByPosition,
@@ -13,10 +13,12 @@ import {
 } from './computed.ts';
 import { sourceNames } from './expressions.ts';
 import { keyConstants } from './key_columns.ts';
+import { checkTargets, noColumnMatches, refuseTwice, unknownColumns } from './match_errors.ts';
+import { matchKeys } from './match_keys.ts';
 import { refuseMissing } from './missing.ts';
 import { findNamed, shortenNames, truncateName } from './names.ts';
 import { planRescue, rescueTarget } from './rescue.ts';
-import { showBeside, showName, showNames } from './show_name.ts';
+import { showName } from './show_name.ts';
 import { quoteTable, type TableColumn, type TargetTable } from './table.ts';
 
 export type MatchSettings = Pick<
@@ -33,12 +35,17 @@ export type MatchSettings = Pick<
 
 /** The file that a part is of, with the settings of its connector: an attempt has them. */
 export interface MatchSource {
-  connector: MatchSettings & { format: Pick<CsvOptions, 'date_format' | 'date_formats'> };
+  connector: MatchSettings & { format: Pick<FileFormatRow, 'date_format' | 'date_formats' | 'reads_row'> };
   mappings: ColumnMapping[];
   file: Pick<File, 'id' | 'key'>;
+  /** For a part whose rows name their own columns: only `columnNames` count, and an unknown one is refused at once. */
+  onlyNames?: boolean;
 }
 
-export type MatchedPart = Pick<FilePart, 'columnNames' | 'columnCount' | 'columnTypes' | 'cutsLongRows'>;
+export type MatchedPart = Pick<
+  FilePart,
+  'columnNames' | 'columnCount' | 'columnTypes' | 'cutsLongRows' | 'namesKeys'
+>;
 
 /**
  * Returns which column of the file goes into which column of the table, and the constants and expressions that fill other columns.
@@ -48,7 +55,7 @@ export type MatchedPart = Pick<FilePart, 'columnNames' | 'columnCount' | 'column
 export function matchColumns(
   part: MatchedPart,
   table: TargetTable,
-  { connector: settings, mappings, file }: MatchSource,
+  { connector: settings, mappings, file, onlyNames = false }: MatchSource,
 ): CopyPlan {
   const fixed = [
     ...keyConstants(file.key, table, settings, mappings),
@@ -65,11 +72,22 @@ export function matchColumns(
   const rest = { ...table, columns: open };
   const byName = part.columnNames !== null && settings.match_columns_by === 'name';
   const unplaced = { ...rest, columns: open.filter((column) => !isComputed(column, ofRow)) };
-  const width = widthOf(part, byName ? rest : unplaced, settings);
-  const matched = byName
-    ? matchByName(part.columnNames!, rest, settings, mappings, fixed)
-    : matchByPosition(width, unplaced, settings);
-  const names = sourceNames(part, width);
+  const byKey = part.namesKeys
+    ? matchKeys(part.columnNames ?? [], rest, mappings, {
+        refusesUnknown: isRefused(settings),
+        refusesNames: onlyNames || settings.format.reads_row,
+        onlyNames,
+        fixed,
+        computed: ofRow,
+      })
+    : null;
+  const width = byKey ? byKey.width : widthOf(part, byName ? rest : unplaced, settings);
+  const matched = byKey
+    ? byKey.columns
+    : byName
+      ? matchByName(part.columnNames!, rest, settings, mappings, fixed)
+      : matchByPosition(width, unplaced, settings);
+  const names = byKey ? byKey.keys.names : sourceNames(part, width);
   const by = {
     names,
     mappings: withExpression(mappings),
@@ -90,31 +108,25 @@ export function matchColumns(
     names,
   );
   const columns = placed.filter(({ target }) => !isComputed(target, computed));
-  if (columns.length + computed.length === 0) throw noColumnMatches(part, table, open);
-  if (settings.on_missing_column === 'fail')
+  if (columns.length + computed.length === 0) throw noColumnMatches(part, rest);
+  if (settings.on_missing_column === 'fail') {
+    // Keys that the table's columns have, and the part has not, are among the names, too.
+    const isThere = (position: number) => !byKey || part.columnNames!.includes(names[position]!);
+    const filled = [
+      ...columns.filter(({ position }) => isThere(position)),
+      ...computed.filter(({ value }) => typeof value !== 'number' || isThere(value)),
+    ];
     refuseMissing(
       rest,
-      [...columns, ...computed].map(({ target }) => target),
+      filled.map(({ target }) => target),
       mappings,
     );
+  }
   const known = [...placed.map(({ position }) => position), ...ofFields.map(({ value }) => value)];
-  const rescue =
-    rescueColumn && planRescue(rescueColumn, unknownOf(names, known, mappings, settings), settings);
-  return { columns, width, constants, computed, rescue, splittable: table.splittable };
-}
-
-export function noColumnMatches(
-  { columnNames, columnCount }: Pick<FilePart, 'columnNames' | 'columnCount'>,
-  table: TargetTable,
-  columns: TableColumn[],
-): ConnectorError {
-  return new ConnectorError(
-    'no_column_matches',
-    `none of the file's columns is a column of ${quoteTable(table)}`,
-    {
-      hint: `The file has ${columnNames ? showNames(columnNames) : `${columnCount} columns`}; the table has ${showNames(columns.map((column) => column.name))}.`,
-    },
-  );
+  const unknown = byKey ? [] : unknownOf(names, known, mappings, settings);
+  const rescue = rescueColumn && planRescue(rescueColumn, unknown, settings, byKey);
+  const keys = byKey && { keys: byKey.keys };
+  return { columns, width, constants, computed, rescue, splittable: table.splittable, ...keys };
 }
 
 function isComputed(column: TableColumn, computed: ComputedColumn[]): boolean {
@@ -244,22 +256,6 @@ function fillableByPosition(count: number, { columns }: TargetTable): TableColum
   return count === all.length ? all : all.filter((column) => !column.identityAlways);
 }
 
-/** Refuses a column of the file that goes into the same column of the table as a part of its key. */
-function refuseTwice(name: string, wanted: string, constants: ConstantColumn[]): void {
-  const fromKey = constants.filter(({ source }) => source !== null);
-  const target = findNamed(
-    fromKey.map((constant) => constant.target),
-    wanted,
-  );
-  if (!target) return;
-  const { source } = fromKey.find((constant) => constant.target === target)!;
-  throw new ConnectorError(
-    'duplicate_column',
-    `the file's column ${showName(name)} and the key's part ${source}=... both go into column ${showName(target.name)}`,
-    { hint: `Remove ${source} from hive_columns, or leave the file's column out in column_mappings.` },
-  );
-}
-
 function checkConstants(constants: ConstantColumn[]): void {
   for (const [i, { source, target }] of constants.entries()) {
     const earlier = constants.slice(0, i).find((constant) => constant.target === target);
@@ -280,35 +276,6 @@ function checkConstants(constants: ConstantColumn[]): void {
   }
 }
 
-function checkTargets(matched: MatchedColumn[], names: string[]): void {
-  const seen = new Map<TableColumn, number>();
-  for (const { position, target } of matched) {
-    const earlier = seen.get(target);
-    if (earlier !== undefined) {
-      throw new ConnectorError(
-        'duplicate_column',
-        `the file's columns ${showName(names[earlier]!)} and ${showName(names[position]!)} both go into column ${showName(target.name)}`,
-        {
-          hint:
-            names[earlier] === names[position]
-              ? 'Rename one of them in the file. Or pause the connector, set match_columns_by to position, resume it, then retry the file: the names no longer count.'
-              : 'Leave one out with a row in column_mappings whose target_column is null.',
-        },
-      );
-    }
-    seen.set(target, position);
-    if (!target.insertable) {
-      throw new ConnectorError(
-        'column_not_writable',
-        `column ${showName(target.name)} is generated, or computed by a view, and cannot be filled from the file`,
-        {
-          hint: "Leave the file's column out with a row in column_mappings whose target_column is null.",
-        },
-      );
-    }
-  }
-}
-
 function fileIdConstant(table: TargetTable, name: string | null, fileId: number): ConstantColumn[] {
   if (name === null) return [];
   const target = table.columns.find((column) => column.name === truncateName(name));
@@ -318,20 +285,6 @@ function fileIdConstant(table: TargetTable, name: string | null, fileId: number)
     `file_id_column ${name} is not a column of ${quoteTable(table)}`,
     {
       hint: `Run: alter table ${quoteTable(table)} add column ${name} bigint;`,
-    },
-  );
-}
-
-function unknownColumns(unknown: PairedColumn[], table: TargetTable): ConnectorError {
-  const has = table.columns.map((column) => column.name);
-  const shown = unknown.map(({ name, wanted }) =>
-    wanted === name ? showBeside(name, has) : `${showName(name)} (as ${showName(wanted)})`,
-  );
-  return new ConnectorError(
-    'unknown_column',
-    `the file has columns that ${quoteTable(table)} lacks: ${shown.join(', ')}`,
-    {
-      hint: `The table has ${showNames(has)}. Add the columns, map them in column_mappings, or set on_unknown_column to ignore.`,
     },
   );
 }

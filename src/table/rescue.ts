@@ -3,6 +3,8 @@ import pg from 'pg';
 import type { Connector } from '../db/schema.ts';
 import { ConnectorError } from '../errors.ts';
 import type { RescuePlan } from '../formats/format.ts';
+import { stepsOf } from '../formats/json/path.ts';
+import type { MatchedKeys } from './match_keys.ts';
 import { truncateName } from './names.ts';
 import { quoteTable, type TableColumn, type TargetTable } from './table.ts';
 
@@ -31,11 +33,15 @@ export function rescueTarget(table: TargetTable, settings: RescueSettings): Tabl
   );
 }
 
-/** Returns the plan to rescue columns that the table lacks. A name that occurs again gets a number: an object has each key once. */
+/**
+ * Returns the plan to rescue columns that the table lacks. A name that occurs again gets a number: an object has each key once.
+ * @param byKey of a part whose rows name their own columns: their records are rescued, without the keys that have a place
+ */
 export function planRescue(
   target: TableColumn,
   unknown: { position: number; name: string }[],
-  { on_type_mismatch }: Pick<RescueSettings, 'on_type_mismatch'>,
+  { on_unknown_column, on_type_mismatch }: RescueSettings,
+  byKey: MatchedKeys | null,
 ): RescuePlan {
   const taken = new Set<string>();
   const named = unknown.map(({ position, name }) => {
@@ -44,5 +50,14 @@ export function planRescue(
     taken.add(unique);
     return { position, name: unique };
   });
-  return { target, unknown: named, values: on_type_mismatch === 'rescue' };
+  const record = byKey && on_unknown_column === 'rescue' ? planRecord(byKey) : null;
+  return { target, unknown: named, values: on_type_mismatch === 'rescue', ...(record && { record }) };
+}
+
+function planRecord({ keys, unknown }: MatchedKeys): RescuePlan['record'] | null {
+  const placed = [...keys.names, ...keys.known].map((name) => stepsOf(name)[0]);
+  // The whole record has a column already.
+  if (placed.includes(undefined)) return null;
+  const except = placed.filter((step) => typeof step === 'string');
+  return { except: [...new Set(except)], unknown };
 }

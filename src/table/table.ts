@@ -1,6 +1,12 @@
 /** Describes the target table. */
 import pg from 'pg';
 
+/** How JSON becomes a value of a type that is no scalar: json and jsonb, arrays, composite types, and domains over these. */
+export type Shape =
+  | 'json'
+  | { element: Shape | null; delimiter: string }
+  | { fields: [name: string, shape: Shape | null][] };
+
 /** A column of the target table. */
 export interface TableColumn {
   name: string;
@@ -13,8 +19,10 @@ export interface TableColumn {
   insertable: boolean;
   /** Whether it is `generated always as identity`: COPY fills it, and no update can. */
   identityAlways: boolean;
-  /** Whether it gets a value by itself: a default, an identity. */
+  /** Whether a row that does not name it gets something else than null. */
   hasDefault: boolean;
+  /** Null for a scalar. */
+  shape: Shape | null;
   comment: string | null;
 }
 
@@ -70,6 +78,7 @@ export interface DescribedTable {
     insertable: boolean;
     identity_always: boolean;
     has_default: boolean;
+    shape: Shape | null;
     comment: string | null;
   }[];
   splittable: boolean;
@@ -89,6 +98,7 @@ export function toTable(name: TableName, described: DescribedTable): TargetTable
     insertable: column.insertable,
     identityAlways: column.identity_always,
     hasDefault: column.has_default,
+    shape: column.shape,
     comment: column.comment,
   }));
   return {

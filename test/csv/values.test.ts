@@ -218,6 +218,7 @@ test('an empty text is no number, also if the byte after it could begin one', ()
       insertable: true,
       identityAlways: false,
       hasDefault: false,
+      shape: null,
       comment: null,
     };
     const kind = kindOf(column, 'UTC');
@@ -239,7 +240,7 @@ async function encode(type: string, timeZone: string, texts: string[]): Promise<
     [type],
   );
   const kind = kindOf(
-    { ...rows[0], name: 'v', type, insertable: true, identityAlways: false, hasDefault: false },
+    { ...rows[0], name: 'v', type, insertable: true, identityAlways: false, hasDefault: false, shape: null },
     timeZone,
   );
   assert.ok(kind);

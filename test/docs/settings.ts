@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { gzipSync } from 'node:zlib';
 import { parquetOf } from '../support/parquet.ts';
 import type { World } from '../support/world.ts';
 import { compareSamples, putSamples } from './exporter_samples.ts';
@@ -78,6 +80,9 @@ export const SETTINGS: Record<string, Setting> = {
   'docs/connectors.md': {
     async prepare(world) {
       await prepareBucket(world);
+      const page = await readFile(new URL('../../docs/connectors.md', import.meta.url), 'utf8');
+      const line = /```json\n(\{ "id": 1.*\n)```/.exec(page)![1]!;
+      put(world, 'events/1.json.gz', gzipSync(line));
       put(world, 'orders/1.csv', 'id,first,last,price,ordered\n1,Ada,Lovelace, $1.50,31.12.2026 23:59\n');
       put(world, 'survey/1.csv', 'id,age,city\n1,31,Bern\n2,about 40,\n');
       put(world, 'stations/01.csv', 'time,station\n2026-01-01 00:00:00Z,north\n');
@@ -143,6 +148,10 @@ export const SETTINGS: Record<string, Setting> = {
         shows({ id: 1, name: 'pen', price: '2.5' }, { id: 3, name: 'cup', price: '7' }),
       ],
       ['select id, state from order_states', shows({ id: 1, state: 'paid' })],
+      [
+        'from events;',
+        (rows) => assert.deepEqual(rows, [{ id: 1, user_id: 7, tags: ['new', 'eu'], name: 'Ada' }]),
+      ],
     ],
   },
 
