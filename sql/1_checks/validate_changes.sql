@@ -81,6 +81,10 @@ begin
     perform s3_connector_private.refuse_setting('file_id_column', 'be another column than change_column and sequence_column', c.file_id_column,
       'Set file_id_column to another column, or leave it out.');
   end if;
+  if c.rescue_column in (c.change_column, c.sequence_column) then
+    perform s3_connector_private.refuse_setting('rescue_column', 'be another column than change_column and sequence_column', c.rescue_column,
+      'Set rescue_column to another column.');
+  end if;
 end;
 $$;
 comment on function s3_connector_private.validate_change_combinations(s3_connector.connectors) is

@@ -16,6 +16,7 @@ interface Mapping {
   source_column?: string;
   target_column: string | null;
   expression?: string;
+  date_format?: string;
 }
 
 /** Imports a file of JSON lines into the table of that name. */
@@ -47,11 +48,11 @@ async function prepare(
     state: 'paused',
     ...columns,
   });
-  for (const { source_column = null, target_column, expression = null } of mappings)
+  for (const { source_column = null, target_column, expression = null, date_format = null } of mappings)
     await db.query(
-      `insert into s3_connector.column_mappings (connector_name, source_column, target_column, expression)
-       values ($1, $2, $3, $4)`,
-      [name, source_column, target_column, expression],
+      `insert into s3_connector.column_mappings (connector_name, source_column, target_column, expression, date_format)
+       values ($1, $2, $3, $4, $5)`,
+      [name, source_column, target_column, expression, date_format],
     );
 }
 
@@ -151,6 +152,16 @@ test('expressions read a key, a path, the record and the row as text', async () 
   succeeded(await load('computed', body, {}, mappings));
   assert.deepEqual(await db.query('select * from computed where id > 0'), [
     { id: 1, upper: 'A "B"', twice: 42, x: 't', label: '1 a "b"' },
+  ]);
+});
+
+test('a template of times is computed from the text of a key', async () => {
+  await db.query('create table dated (id integer, day date)');
+  const mappings: Mapping[] = [{ source_column: 'day', target_column: 'day', date_format: 'DD.MM.YYYY' }];
+  succeeded(await load('dated', '{"id":1,"day":"31.12.2026"}\n{"id":2}\n', {}, mappings));
+  assert.deepEqual(await db.query('select id, day::text from dated order by id'), [
+    { id: 1, day: '2026-12-31' },
+    { id: 2, day: null },
   ]);
 });
 

@@ -169,6 +169,10 @@ const refusals: [columns: Columns, says: RegExp][] = [
   [{ change_column: 'Op' }, /change_values must be given with change_column.*or a preset: debezium, dms/],
   [{ change_column: '', change_values: 'dms' }, /change_column must name a column of the file/],
   [{ sequence_column: 'seq' }, /sequence_column must be null unless change_column is set/],
+  [
+    { change_column: 'Op', change_values: 'dms', on_unknown_column: 'rescue', rescue_column: 'Op' },
+    /rescue_column must be another column than change_column and sequence_column/,
+  ],
   [{ file_format: 'parquet', transform: '' }, /transform must be one select/],
   [{ file_format: 'parquet', transform: "copy file to 'x'" }, /transform must be one select/],
   [{ max_bad_rows: 5 }, /max_bad_rows must be null unless on_bad_row is skip/],
