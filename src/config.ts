@@ -10,6 +10,8 @@ export interface Config {
   importDatabaseUrl: string;
   /** Files that this process imports at the same time. */
   concurrency: number;
+  /** Small files of a connector that are imported together at most. */
+  bundleFiles: number;
   /** Directory for files that are being imported; each worker creates its own below it. */
   spoolDir: string;
   /** Endpoints that connectors may name, as origins (`https://host:port`). */
@@ -58,6 +60,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     databaseUrl,
     importDatabaseUrl: given.IMPORT_DATABASE_URL ?? databaseUrl,
     concurrency: given.WORKER_CONCURRENCY,
+    bundleFiles: given.IMPORT_BUNDLE_FILES,
     spoolDir: given.SPOOL_DIR,
     ...sourceConfigOf(given),
     graceMs: given.SHUTDOWN_GRACE_SECONDS * 1000,

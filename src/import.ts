@@ -4,7 +4,7 @@ import { copyPart } from './copy.ts';
 import { ConnectorError, describeError, locate } from './errors.ts';
 import { faultPoint } from './fault_points.ts';
 import type { SpooledFile } from './fetch/spooled_file.ts';
-import { fetchFor } from './fetch.ts';
+import { type Fetched, fetchFor } from './fetch.ts';
 import type { FilePart } from './formats/format.ts';
 import { FORMATS } from './formats/registry.ts';
 import { checkRowLimit } from './formats/row_limit.ts';
@@ -36,16 +36,16 @@ export interface Imported {
 }
 
 /**
- * Fetches a version of the attempt's object, and imports it. A large object is imported while it is fetched. If it cannot be
+ * Imports a version of the attempt's object. A large object is imported while it is fetched. If it cannot be
  * read in this way, or its table must grow, it is imported again when all of it is there.
  */
 export async function fetchAndImport(
   worker: WorkerContext,
   attempt: Attempt,
   object: SourceObject,
+  fetching: Promise<Fetched> = fetchVersion(worker, attempt, object),
 ): Promise<Imported> {
-  const { connector, signal } = attempt;
-  const fetched = await fetchFor(worker, connector, object, { name: spoolName(attempt), signal });
+  const fetched = await fetching;
   const growth = new Growth();
   let readTooEarly = false;
   try {
@@ -67,6 +67,16 @@ export async function fetchAndImport(
   } finally {
     await fetched.remove();
   }
+}
+
+/** Begins to fetch a version of the attempt's object. */
+export function fetchVersion(
+  worker: WorkerContext,
+  attempt: Attempt,
+  object: SourceObject,
+): Promise<Fetched> {
+  const { connector, signal } = attempt;
+  return fetchFor(worker, connector, object, { name: spoolName(attempt), signal });
 }
 
 /** Returns a name that no other file in the worker's spool has. */
@@ -106,7 +116,8 @@ function importInTransaction(
   });
 }
 
-function readParts(
+/** Returns the parts of a spooled file. */
+export function readParts(
   worker: WorkerContext,
   { connector, signal }: Attempt,
   spooled: SpooledFile,
@@ -115,7 +126,7 @@ function readParts(
 }
 
 /** Returns what was suspicious in a part's rows; null: nothing. */
-function noticeOf(part: FilePart): string | null {
+export function noticeOf(part: FilePart): string | null {
   const notice = part.notice?.() ?? null;
   return notice === null || part.name === null ? notice : `${part.name}: ${notice}`;
 }

@@ -9,26 +9,38 @@ import type { RowCounts } from './reconcile.ts';
 import type { SourceObject } from './sources/source.ts';
 import { explainDenial, runDeferred } from './table/role.ts';
 
+/** What to begin. */
+export interface AttemptToStart {
+  fileId: number;
+  workerId: number;
+  /** Ids of the attempts at the file that this worker runs. */
+  runningAttempts: number[];
+  /** How many files may be imported together. */
+  mostFiles: number;
+  /** Connectors whose files are not imported together. */
+  alone: string[];
+}
+
 /**
- * Begins an attempt. Returns undefined if there is nothing to do (imported, being imported, paused, cancelled, dropped).
- * @param runningAttempts ids of the attempts at the file that this worker runs
+ * Begins an attempt, and others at small files that follow: a bundle, in key order. Returns none if there is nothing to do
+ * (imported, being imported, paused, cancelled, dropped).
  */
-export async function startAttempt(
+export async function startAttempts(
   db: Kysely<Database>,
-  fileId: number,
-  workerId: number,
-  runningAttempts: number[],
-): Promise<Omit<Attempt, 'signal'> | undefined> {
+  { fileId, workerId, runningAttempts, mostFiles, alone }: AttemptToStart,
+): Promise<Omit<Attempt, 'signal'>[]> {
   const { rows } = await sql<Omit<Attempt, 'signal' | 'timeoutMs'> & { timeout_ms: number }>`
-    select * from s3_connector_private.begin_import(${fileId}, ${workerId}, ${runningAttempts}::bigint[])`.execute(
-    db,
-  );
-  const [started] = rows;
-  if (!started) return undefined;
-  const { file, connector, mappings, token, timeout_ms: timeoutMs } = started;
+    select * from s3_connector_private.begin_import(
+      ${fileId}, ${workerId}, ${runningAttempts}::bigint[], ${mostFiles}, ${alone}::text[]
+    )`.execute(db);
+  const [first] = rows;
+  if (!first) return [];
+  const { connector, mappings, timeout_ms: timeoutMs } = first;
   // JSON has no type for times.
-  const last_modified = new Date(file.last_modified);
-  return { file: { ...file, last_modified }, connector, mappings, token, timeoutMs };
+  return rows.map(({ file, token }) => {
+    const last_modified = new Date(file.last_modified);
+    return { file: { ...file, last_modified }, connector, mappings, token, timeoutMs };
+  });
 }
 
 /**
@@ -55,6 +67,36 @@ export async function recordSuccess(
   } catch (error) {
     throw explainDenial(error, owner);
   }
+}
+
+/** How one file of a bundle ended. */
+export interface BundledResult {
+  attempt: Attempt;
+  counts: RowCounts;
+  fileNotice: string | null;
+}
+
+/**
+ * Ends the transaction of a bundle: records the success of each attempt, in the order of the results, and commits.
+ * @returns whether the connector has a backlog
+ * @throws PostgreSQL's errors; SQLSTATE S3C01 if a file was cancelled, dropped or taken over meanwhile
+ */
+export async function recordSuccesses(
+  { client }: ImportTransaction,
+  results: BundledResult[],
+): Promise<boolean> {
+  const rows = results.map(({ attempt: { file, token }, counts, fileNotice }) => {
+    const { read, imported, rejected, skipped } = counts;
+    const { id: file_id, attempt_id } = file;
+    return { file_id, attempt_id, token, read, imported, rejected, skipped, notice: fileNotice };
+  });
+  const first = runDeferred(results[0]!.attempt.connector.owner);
+  const record = {
+    text: 'select s3_connector_import.record_successes($1) as backlog',
+    values: [JSON.stringify(rows)],
+  };
+  const done = await queryAll<{ backlog: boolean }>(client, [...first, record, 'commit']);
+  return done[first.length]!.rows[0]!.backlog;
 }
 
 function commitStatements(

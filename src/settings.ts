@@ -63,6 +63,10 @@ export const WORKER_SETTINGS = {
   WORKER_CONCURRENCY: setting(integer(4, 1, 100), {
     purpose: 'Files that this worker imports at the same time.',
   }),
+  IMPORT_BUNDLE_FILES: setting(integer(100, 1, 1000), {
+    purpose:
+      'Small files of a connector that are imported together at most, in one transaction: a bundle. 1: each file has its own.',
+  }),
   SPOOL_DIR: setting(text(join(tmpdir(), `s3_connector_${process.getuid?.() ?? userInfo().username}`)), {
     purpose:
       'The directory for files that are being imported. It needs room for as many as WORKER_CONCURRENCY at once. No other user may control it.',

@@ -7,11 +7,13 @@ import type { EncoderThread } from './formats/encoder/encoder_thread.ts';
 import type { FormatTools } from './formats/format.ts';
 import type { Reader } from './formats/parquet/reader_process.ts';
 import type { Pool } from './formats/pool.ts';
+import type { Bundling } from './import/bundling.ts';
 import type { RefusedSessions } from './import/session.ts';
 import type { S3Sources } from './sources/s3.ts';
 import type { Attempts } from './worker/attempts.ts';
 import type { BacklogPolls } from './worker/backlog_polls.ts';
 import type { Liveness } from './worker/liveness.ts';
+import type { LostJobs } from './worker/lost_jobs.ts';
 
 /** Everything that one worker process shares between its jobs. */
 export interface WorkerContext {
@@ -36,6 +38,8 @@ export interface WorkerContext {
   readonly openDuckdbFile: FormatTools['openDuckdbFile'];
   readonly liveness: Liveness;
   readonly attempts: Attempts;
+  readonly bundling: Bundling;
+  readonly lostJobs: LostJobs;
   readonly backlogPolls: BacklogPolls;
 }
 

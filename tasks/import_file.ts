@@ -1,9 +1,11 @@
-/** The task that makes one attempt at one file: fetch -> read -> copy -> record. */
+/** The task that makes an attempt at a file, or at each file of a bundle: fetch -> read -> copy -> record. */
 import type { Attempt } from '../src/attempt.ts';
 import type { File } from '../src/db/schema.ts';
 import { untilAnswered } from '../src/db/until_answered.ts';
 import { ConnectorError, describeError, locate } from '../src/errors.ts';
 import { faultPoint } from '../src/fault_points.ts';
+import { importBundle } from '../src/import/bundle.ts';
+import { BundledFile, fetchTogether } from '../src/import/bundled_file.ts';
 import { SessionRefused } from '../src/import/session.ts';
 import { fetchAndImport, type Imported } from '../src/import.ts';
 import { log } from '../src/log.ts';
@@ -14,56 +16,136 @@ import {
   recordFailure,
   recordNewVersion,
   returnAttempt,
-  startAttempt,
+  startAttempts,
 } from '../src/record.ts';
-import type { SourceObject } from '../src/sources/source.ts';
 import { defineTask, type WorkerContext } from '../src/task.ts';
 import { waitOrAbort } from '../src/waiting.ts';
 
 export default defineTask<{ file_id: number }>(async ({ file_id }, worker, { abortSignal }) => {
-  const attempt = await beginAttempt(worker, file_id, abortSignal);
-  if (!attempt) return;
+  const attempts = await beginAttempts(worker, file_id, abortSignal);
+  if (attempts.length === 0) return;
   faultPoint('attempt_begun');
+  const files = attempts.map((attempt) => new BundledFile(worker, attempt));
   try {
-    await runAttempt(worker, attempt, abortSignal);
+    await runOneByOne(worker, await runTogether(worker, files), abortSignal);
   } finally {
-    worker.attempts.end(attempt);
+    for (const file of files) await endFile(worker, file);
   }
 });
 
-/** Returns undefined if there is nothing to do: see startAttempt. */
-async function beginAttempt(
-  { attempts, control, liveness }: WorkerContext,
+/** Begins an attempt, or a bundle of them. Returns none if there is nothing to do: see startAttempts. */
+async function beginAttempts(
+  { attempts, bundling, control, liveness, lostJobs }: WorkerContext,
   fileId: number,
   shutdown: AbortSignal,
-): Promise<Attempt | undefined> {
-  const start = (running: number[]) =>
-    untilAnswered(shutdown, () => startAttempt(control.db, fileId, liveness.workerId, running));
+): Promise<Attempt[]> {
+  let asked = 0;
+  const start = (runningAttempts: number[]) =>
+    untilAnswered(shutdown, () => {
+      // Of an answer that was lost, the repeated question begins the first file again, and not the others.
+      if (asked++ > 0) lostJobs.look();
+      const { mostFiles, paused: alone } = bundling;
+      const { workerId } = liveness;
+      return startAttempts(control.db, { fileId, workerId, runningAttempts, mostFiles, alone });
+    });
   return await attempts.begin(fileId, start, shutdown);
 }
 
-async function runAttempt(worker: WorkerContext, attempt: Attempt, shutdown: AbortSignal): Promise<void> {
-  const { file, connector } = attempt;
+async function endFile({ attempts }: WorkerContext, file: BundledFile): Promise<void> {
+  attempts.end(file.attempt);
+  await file.remove();
+}
+
+/** Imports files in one transaction, if there are several. Returns those that are to be imported alone. */
+async function runTogether(worker: WorkerContext, files: BundledFile[]): Promise<BundledFile[]> {
+  if (files.length < 2) return files;
+  const { connector } = files[0]!.attempt;
   const startedAt = performance.now();
+  const fetched = await fetchTogether(files);
+  if (fetched.length < 2) return files;
+  const imported = await importBundle(worker, fetched).catch((error) => {
+    log.info('imported one by one', {
+      connector: connector.name,
+      files: fetched.length,
+      error: describeError(error),
+    });
+  });
+  if (!imported) {
+    worker.bundling.failed(connector.name, files.length);
+    return files;
+  }
+  worker.bundling.succeeded(connector.name);
+  const seconds = (performance.now() - startedAt) / 1000 / imported.length;
+  const left: BundledFile[] = [];
+  for (const file of files) {
+    const i = fetched.findIndex(({ attempt }) => attempt === file.attempt);
+    if (i < 0) left.push(file);
+    else {
+      noteSuccess(worker, file.attempt, imported[i]!, seconds);
+      await endFile(worker, file);
+    }
+  }
+  return left;
+}
+
+function noteSuccess(
+  { backlogPolls }: WorkerContext,
+  { file, connector }: Attempt,
+  { counts, backlog }: Imported,
+  seconds: number,
+): void {
+  countImport(file, connector.format.kind, { counts, seconds });
+  log.info('imported', { ...fields(file), rows: counts.imported });
+  if (backlog) backlogPolls.request(file.connector_name);
+}
+
+/** Imports files one after the other. Those that cannot be tried now are given back. */
+async function runOneByOne(
+  worker: WorkerContext,
+  files: BundledFile[],
+  shutdown: AbortSignal,
+): Promise<void> {
+  for (const [i, file] of files.entries()) {
+    worker.bundling.wentAlone(file.attempt.connector.name);
+    const failed = await runAttempt(worker, file, shutdown);
+    await endFile(worker, file);
+    const obstacle = worker.stopping.aborted ? workerStopped(undefined) : failed;
+    if (!obstacle) continue;
+    for (const { attempt } of files.slice(i + 1)) await giveBack(worker, attempt, obstacle, 0, shutdown);
+    return;
+  }
+}
+
+/** Returns an error that would end the attempts at other files of the connector, too. */
+async function runAttempt(
+  worker: WorkerContext,
+  bundled: BundledFile,
+  shutdown: AbortSignal,
+): Promise<ConnectorError | undefined> {
+  const { attempt } = bundled;
+  const startedAt = performance.now();
+  worker.attempts.startClock(attempt);
   try {
-    const { counts, backlog } = await importCurrentVersion(worker, attempt);
-    const seconds = (performance.now() - startedAt) / 1000;
-    countImport(file, connector.format.kind, { counts, seconds });
-    log.info('imported', { ...fields(file), rows: counts.imported });
-    if (backlog) worker.backlogPolls.request(file.connector_name);
+    const imported = await importCurrentVersion(worker, bundled);
+    noteSuccess(worker, attempt, imported, (performance.now() - startedAt) / 1000);
+    return undefined;
   } catch (error) {
-    if (error instanceof SessionRefused && !attempt.signal.aborted)
-      return await waitForSession(worker, attempt, error, shutdown);
-    await recordEnd(worker, attempt, error, shutdown);
-    worker.backlogPolls.request(file.connector_name);
+    if (error instanceof SessionRefused && !attempt.signal.aborted) {
+      await waitForSession(worker, attempt, error, shutdown);
+      return error;
+    }
+    const outage = await recordEnd(worker, attempt, error, shutdown);
+    worker.backlogPolls.request(attempt.file.connector_name);
+    return outage;
   }
 }
 
 /** Imports the listed version of the object; if that was overwritten and so never imported, the new one. */
-async function importCurrentVersion(worker: WorkerContext, attempt: Attempt): Promise<Imported> {
+async function importCurrentVersion(worker: WorkerContext, bundled: BundledFile): Promise<Imported> {
+  const { attempt, object } = bundled;
   const { file, connector, signal } = attempt;
   try {
-    return await fetchAndImport(worker, attempt, toObject(file));
+    return await fetchAndImport(worker, attempt, object, bundled.takeFetch());
   } catch (error) {
     if (!(error instanceof ConnectorError && error.code === 'object_changed')) throw error;
   }
@@ -75,25 +157,36 @@ async function importCurrentVersion(worker: WorkerContext, attempt: Attempt): Pr
 /** Gives an attempt back that got no session of the database. Then the place waits, because other files would get none either. */
 async function waitForSession(
   worker: WorkerContext,
-  { file }: Attempt,
+  attempt: Attempt,
   refusal: SessionRefused,
   shutdown: AbortSignal,
 ): Promise<void> {
   const waitMs = worker.refusedSessions.nextWait();
-  const error = locate(refusal, `${file.key}: `);
-  const status = await untilAnswered(shutdown, () => returnAttempt(worker.control.db, file, error, waitMs));
-  countFailure(file, status && 'postponed');
-  log.warn('import postponed', { ...fields(file), status, code: error.code, error: describeError(error) });
+  await giveBack(worker, attempt, refusal, waitMs, shutdown);
   await waitOrAbort(waitMs, worker.stopping);
 }
 
-/** Records that an attempt failed, was postponed because of an outage, or was stopped. */
+/** Gives an attempt back, so that it does not count. */
+async function giveBack(
+  worker: WorkerContext,
+  { file }: Attempt,
+  obstacle: ConnectorError,
+  waitMs: number,
+  shutdown: AbortSignal,
+): Promise<void> {
+  const error = locate(obstacle, `${file.key}: `);
+  const status = await untilAnswered(shutdown, () => returnAttempt(worker.control.db, file, error, waitMs));
+  countFailure(file, status && 'postponed');
+  log.warn('import postponed', { ...fields(file), status, code: error.code, error: describeError(error) });
+}
+
+/** Records that an attempt failed, was postponed because of an outage, or was stopped. Returns the outage. */
 async function recordEnd(
   worker: WorkerContext,
   { file, connector, signal }: Attempt,
   cause: unknown,
   shutdown: AbortSignal,
-): Promise<void> {
+): Promise<ConnectorError | undefined> {
   const error = locate(signal.aborted ? whyStopped(signal.reason) : cause, `${file.key}: `);
   const outage = signal.aborted ? undefined : await findOutage(worker, connector, cause, { signal });
   const { db } = worker.control;
@@ -102,7 +195,10 @@ async function recordEnd(
   );
   faultPoint('failure_recorded');
   countFailure(file, outage && status ? 'postponed' : status);
-  if (status === null) return log.info('import stopped', { ...fields(file), code: error.code });
+  if (status === null) {
+    log.info('import stopped', { ...fields(file), code: error.code });
+    return outage;
+  }
   // Only unexpected errors are for developers.
   const stack = error.code === 'unexpected' && cause instanceof Error ? cause.stack : undefined;
   log.warn(outage ? 'import postponed' : 'import failed', {
@@ -112,6 +208,7 @@ async function recordEnd(
     error: describeError(error),
     stack,
   });
+  return outage;
 }
 
 /** Returns why an attempt was stopped: it lost its file or its time was over (that error is the reason), or the worker stops. */
@@ -128,10 +225,6 @@ function workerStopped(cause: unknown): ConnectorError {
       cause,
     },
   );
-}
-
-function toObject(file: File): SourceObject {
-  return { key: file.key, etag: file.etag, sizeBytes: file.size_bytes, lastModified: file.last_modified };
 }
 
 function fields(file: File): Record<string, unknown> {

@@ -83,6 +83,21 @@ $$;
 comment on function s3_connector_private.remove_jobs_of_files(bigint[]) is
   'Removes imports from the queue. Imports that have begun continue, but do not run again.';
 
+create or replace function s3_connector_private.take_import_jobs(file_ids bigint[])
+returns setof bigint language sql set search_path = pg_catalog, pg_temp as $$
+  -- A job that has begun may be about to begin an attempt at its file.
+  delete from s3_connector_queue._private_jobs j
+  where j.id = any (array(
+    select w.id from s3_connector_queue._private_jobs w
+    where w.key = any (array(select s3_connector_private.import_job_key(id) from unnest(file_ids) as id))
+      and w.is_available and w.run_at <= now()
+    for update skip locked
+  ))
+  returning (j.payload ->> 'file_id')::bigint;
+$$;
+comment on function s3_connector_private.take_import_jobs(bigint[]) is
+  'Removes those jobs of these files from the queue that are due and have not begun. Returns the files whose jobs it removed.';
+
 create or replace function s3_connector_private.queue_request(request_id bigint, run_at timestamptz default now())
 returns void language sql set search_path = pg_catalog, pg_temp as $$
   select s3_connector_queue.add_job(

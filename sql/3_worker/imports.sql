@@ -36,6 +36,25 @@ $$;
 comment on function s3_connector_private.has_free_slot(text) is
   'Returns whether one more file of the connector may run now. The answer is valid until the end of the transaction.';
 
+create or replace function s3_connector_private.begin_attempts(file_ids bigint[], new_worker_id integer)
+returns setof s3_connector.files language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  return query
+    update s3_connector.files f
+    set status = 'running', attempts = f.attempts + 1, started_at = clock_timestamp(), worker_id = new_worker_id,
+      attempt_id = nextval('s3_connector_private.attempt_ids'), next_attempt_at = null,
+      error_code = null, error_message = null,
+      -- What a file has changed cannot be undone, so such a file needs no lineage.
+      lineage = case when c.file_id_column is not null and c.change_column is null
+        then s3_connector_import.table_parts(c.target_table) || c.file_id_column end
+    from s3_connector.connectors c
+    where f.id = any (file_ids) and c.name = f.connector_name
+    returning f.*;
+end;
+$$;
+comment on function s3_connector_private.begin_attempts(bigint[], integer) is
+  'Begins an attempt at each of these files, which the caller has locked, and returns them.';
+
 create or replace function s3_connector_private.start_attempt(
   file_id bigint, new_worker_id integer, live_attempts bigint[] default '{}'
 )
@@ -77,17 +96,7 @@ begin
     return;
   end if;
 
-  return query
-    update s3_connector.files f
-    set status = 'running', attempts = f.attempts + 1, started_at = clock_timestamp(), worker_id = new_worker_id,
-      attempt_id = nextval('s3_connector_private.attempt_ids'), next_attempt_at = null,
-      error_code = null, error_message = null,
-      -- What a file has changed cannot be undone, so such a file needs no lineage.
-      lineage = case when c.file_id_column is not null and c.change_column is null
-        then s3_connector_import.table_parts(c.target_table) || c.file_id_column end
-    from s3_connector.connectors c
-    where f.id = file.id and c.name = f.connector_name
-    returning f.*;
+  return query select * from s3_connector_private.begin_attempts(array[file.id], new_worker_id);
 end;
 $$;
 comment on function s3_connector_private.start_attempt(bigint, integer, bigint[]) is
@@ -107,7 +116,7 @@ comment on function s3_connector_private.with_format(s3_connector.connectors) is
   'Returns a connector with its file format and its change_map, as the worker reads it.';
 
 create or replace function s3_connector_private.begin_import(
-  file_id bigint, new_worker_id integer, live_attempts bigint[] default '{}'
+  file_id bigint, new_worker_id integer, live_attempts bigint[] default '{}', most_files integer default 1, alone text[] default '{}'
 )
 returns table (file json, connector json, mappings json, timeout_ms float8, token text) language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -123,10 +132,15 @@ begin
       select coalesce(json_agg(m), '[]') from s3_connector.column_mappings m where m.connector_name = c.name
     ), s3_connector_private.milliseconds(c.import_timeout), s3_connector_private.import_token('attempt', started.attempt_id)
     from s3_connector.connectors c where c.name = started.connector_name;
+  if most_files > 1 and started.connector_name <> all (alone) then
+    return query
+      select row_to_json(b), null::json, null::json, null::float8, s3_connector_private.import_token('attempt', b.attempt_id)
+      from s3_connector_private.begin_bundle(started, most_files) b order by b.key;
+  end if;
 end;
 $$;
-comment on function s3_connector_private.begin_import(bigint, integer, bigint[]) is
-  'Calls start_attempt, and returns the file with its connector, its column mappings, how long the attempt may take, and the attempt''s token.';
+comment on function s3_connector_private.begin_import(bigint, integer, bigint[], integer, text[]) is
+  'Calls start_attempt, and returns the file with its connector, its column mappings, how long the attempt may take, and the attempt''s token. Then the rest of its bundle, of up to most_files files: only the files and their tokens. alone: connectors whose files are not bundled.';
 
 create or replace function s3_connector_import.set_limits(timeout_ms float8)
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -170,6 +184,46 @@ $$;
 comment on function s3_connector_import.enter_import(text, name, text, boolean, text, text, float8) is
   'Prepares an import''s transaction in one round trip: sets time zone, the owner''s order of dates, application name and limits, and describes the target table (null if there is none), with the reason why it cannot be the target (null if it can).';
 
+create or replace function s3_connector_private.write_successes(results jsonb)
+returns setof text language plpgsql
+-- Only a loop over the results keeps their order, in which the history is written and listeners are notified.
+set enable_hashjoin = off set enable_mergejoin = off set enable_seqscan = off
+set search_path = pg_catalog, pg_temp as $$
+begin
+  return query
+    update s3_connector.files f
+    set status = 'success', worker_id = null, attempt_id = null, rows_read = r.read,
+      rows_imported = r.imported, rows_rejected = r.rejected, rows_skipped = r.skipped,
+      rows_inserted = r.inserted, rows_updated = r.updated, rows_deleted = r.deleted,
+      -- The transaction has locked the table, so its name is still the same.
+      lineage_table = case when f.lineage is not null then s3_connector_import.relation_oid(f.lineage[1], f.lineage[2]) end,
+      replaces = null, replaces_table = null, notice = r.notice
+    from jsonb_to_recordset(results) as r (
+      file_id bigint, attempt_id bigint, read bigint, imported bigint, rejected bigint, skipped bigint,
+      inserted bigint, updated bigint, deleted bigint, notice text
+    )
+    where f.id = r.file_id and f.status = 'running' and f.attempt_id = r.attempt_id
+    returning f.connector_name;
+end;
+$$;
+comment on function s3_connector_private.write_successes(jsonb) is
+  'Writes the success of attempts of one connector, in this order. Leaves out attempts that no longer own their file. Returns the connector once for each that it wrote.';
+
+create or replace function s3_connector_private.finish_attempts(results jsonb)
+returns boolean language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  written text[] := array(select s3_connector_private.write_successes(results));
+begin
+  if cardinality(written) <> jsonb_array_length(results) then
+    return false;
+  end if;
+  perform s3_connector_private.dispatch_next(written[1]);
+  return true;
+end;
+$$;
+comment on function s3_connector_private.finish_attempts(jsonb) is
+  'Records the success of attempts of one connector, in the transaction of their rows. Returns false if one no longer owns its file: the caller must roll back.';
+
 create or replace function s3_connector_private.finish_attempt(
   file_id bigint,
   finished_attempt_id bigint,
@@ -182,28 +236,15 @@ create or replace function s3_connector_private.finish_attempt(
   new_rows_updated bigint default null,
   new_rows_deleted bigint default null
 )
-returns boolean language plpgsql set search_path = pg_catalog, pg_temp as $$
-declare
-  finished s3_connector.files;
-begin
-  update s3_connector.files f
-  set status = 'success', worker_id = null, attempt_id = null, rows_read = new_rows_read,
-    rows_imported = new_rows_imported, rows_rejected = new_rows_rejected, rows_skipped = new_rows_skipped,
-    rows_inserted = new_rows_inserted, rows_updated = new_rows_updated, rows_deleted = new_rows_deleted,
-    -- The transaction has locked the table, so its name is still the same.
-    lineage_table = case when f.lineage is not null then s3_connector_import.relation_oid(f.lineage[1], f.lineage[2]) end,
-    replaces = null, replaces_table = null, notice = new_notice
-  where f.id = finish_attempt.file_id and f.status = 'running' and f.attempt_id = finished_attempt_id
-  returning f.* into finished;
-  if not found then
-    return false;
-  end if;
-  perform s3_connector_private.dispatch_next(finished.connector_name);
-  return true;
-end;
+returns boolean language sql set search_path = pg_catalog, pg_temp as $$
+  select s3_connector_private.finish_attempts(jsonb_build_array(jsonb_build_object(
+    'file_id', file_id, 'attempt_id', finished_attempt_id, 'read', new_rows_read, 'imported', new_rows_imported,
+    'rejected', new_rows_rejected, 'skipped', new_rows_skipped, 'inserted', new_rows_inserted, 'updated', new_rows_updated,
+    'deleted', new_rows_deleted, 'notice', new_notice
+  )));
 $$;
 comment on function s3_connector_private.finish_attempt(bigint, bigint, bigint, bigint, bigint, bigint, text, bigint, bigint, bigint) is
-  'Records the success of an attempt, in the transaction of its rows. Returns false if the attempt no longer owns the file: the caller must roll back.';
+  'Calls finish_attempts for one attempt.';
 
 create or replace function s3_connector_private.refuse_lost_attempt()
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -253,6 +294,23 @@ end;
 $$;
 comment on function s3_connector_import.record_success(bigint, bigint, text, bigint, bigint, bigint, bigint, boolean, text, text, bigint, bigint, bigint) is
   'Calls finish_attempt, and raises S3C01 if the attempt no longer owns the file, because the client has already sent the commit. Sets the file''s notice; if the attempt created the table, the connector''s as well. Returns whether the connector has more to enqueue.';
+
+create or replace function s3_connector_import.record_successes(results jsonb)
+returns boolean language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  perform s3_connector_private.check_token('attempt', r.attempt_id, r.token)
+  from jsonb_to_recordset(results) as r (attempt_id bigint, token text);
+  if not s3_connector_private.finish_attempts(results) then
+    perform s3_connector_private.refuse_lost_attempt();
+  end if;
+  return (
+    select s3_connector_private.has_more(f.connector_name) from s3_connector.files f
+    where f.id = (results -> 0 ->> 'file_id')::bigint
+  );
+end;
+$$;
+comment on function s3_connector_import.record_successes(jsonb) is
+  'Calls finish_attempts for a bundle, and raises S3C01 if one attempt no longer owns its file. Of each: file_id, attempt_id, token, read, imported, rejected, skipped, notice. Returns whether the connector has more to enqueue.';
 
 create or replace function s3_connector_private.has_stalled(file_id bigint)
 returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$

@@ -10,7 +10,7 @@ import type { JsonOptions } from './json/options.ts';
 import type { Reader } from './parquet/reader_process.ts';
 import type { Decision } from './pg_text/column_kinds.ts';
 import type { Pool } from './pool.ts';
-import type { RowBytes } from './row_bytes.ts';
+import type { BareRows, RowBytes } from './row_bytes.ts';
 
 /** A column of a file, with the PostgreSQL type that holds all its values. */
 export interface FileColumn {
@@ -104,6 +104,8 @@ export interface CopyInput {
   /** Maps COPY's line number to the line or row of the file, both from 1. */
   lineOf(line: number): number;
   unit: 'line' | 'row';
+  /** The same bytes without what surrounds the rows, for a COPY that has the rows of several files. Read this or `data`. */
+  bare?: BareRows;
 }
 
 /** A row that was left out, with the reason. */

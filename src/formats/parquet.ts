@@ -32,9 +32,9 @@ import { toTextColumn } from './parquet/spark.ts';
 import { type TextColumn, textQuery, valueText } from './parquet/text.ts';
 import { ofParquet, ROW_NUMBER, transformed, withEndRow } from './parquet/transform.ts';
 import { isNested, postgresType } from './parquet/types.ts';
-import { asBinaryFile } from './pg_binary/frame.ts';
+import { binaryFormat } from './pg_binary/frame.ts';
 import type { Pool } from './pool.ts';
-import { CountedRows, type RowBytes } from './row_bytes.ts';
+import { CountedRows, type RowBytes, textFormat } from './row_bytes.ts';
 import { requireTransforms } from './transforms.ts';
 
 /** Holds the footers of nearly all files: a footer has some hundred bytes per column and row group. */
@@ -370,9 +370,6 @@ function typeOf({ duckdbType, untyped }: ReaderColumn): string {
 }
 
 function toInput({ type }: ReadRequest, rows: RowBytes): CopyInput {
-  const format =
-    type === 'read'
-      ? { options: 'format text', data: rows }
-      : { options: 'format binary', data: asBinaryFile(rows) };
+  const format = type === 'read' ? textFormat(rows) : binaryFormat(rows);
   return { ...format, lineOf: (line) => line, unit: 'row' };
 }

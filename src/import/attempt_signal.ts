@@ -1,12 +1,13 @@
 /** The signal that stops an attempt. */
 import { ConnectorError } from '../errors.ts';
 
-/** Aborts its signal when the worker stops, at the connector's import_timeout, or by `abort`. */
+/** Aborts its signal when the worker stops, at the connector's import_timeout after `startClock`, or by `abort`. */
 export class AttemptSignal {
   readonly #controller = new AbortController();
   readonly #shutdown: AbortSignal;
   readonly #onShutdown: () => void;
-  readonly #timer: NodeJS.Timeout;
+  readonly #timeoutMs: number;
+  #timer: NodeJS.Timeout | undefined;
 
   /**
    * @param shutdown aborted when the worker must stop
@@ -17,12 +18,17 @@ export class AttemptSignal {
     this.#onShutdown = () => this.abort(shutdown.reason);
     // Not AbortSignal.any: its signal would stay linked to the worker's for as long as the worker lives.
     shutdown.addEventListener('abort', this.#onShutdown);
-    this.#timer = setTimeout(() => this.abort(timedOut(timeoutMs)), timeoutMs);
+    this.#timeoutMs = timeoutMs;
     if (shutdown.aborted) this.#onShutdown();
   }
 
   get signal(): AbortSignal {
     return this.#controller.signal;
+  }
+
+  /** Starts the time that the attempt may take. */
+  startClock(): void {
+    this.#timer ??= setTimeout(() => this.abort(timedOut(this.#timeoutMs)), this.#timeoutMs);
   }
 
   abort(reason: unknown): void {

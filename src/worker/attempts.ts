@@ -34,19 +34,26 @@ export class Attempts {
     return this.#running.size;
   }
 
+  /** Returns the ids of the attempts that are running. */
+  get ids(): number[] {
+    return [...this.#running.keys()];
+  }
+
   /**
-   * Begins an attempt. Call `end` after it.
-   * @param start begins the attempt in the database, given the ids of the attempts at the file that run here
+   * Begins an attempt at a file, and those at the rest of its bundle. Call `startClock` when each is really tried, and `end` after it.
+   * @param start begins the attempts in the database, given the ids of the attempts at the file that run here
    * @param shutdown aborted when the worker must stop
-   * @returns undefined if `start` returns undefined: there is nothing to do
+   * @returns what `start` returns; empty if there is nothing to do
    */
   async begin(
     fileId: number,
-    start: (running: number[]) => Promise<Omit<Attempt, 'signal'> | undefined>,
+    start: (running: number[]) => Promise<Omit<Attempt, 'signal'>[]>,
     shutdown: AbortSignal,
-  ): Promise<Attempt | undefined> {
+  ): Promise<Attempt[]> {
     while (this.#beginning.has(fileId)) await this.#beginning.get(fileId);
-    const answer = start(this.#runningIds(fileId)).then((started) => started && this.#add(started, shutdown));
+    const answer = start(this.#runningIds(fileId)).then((started) =>
+      started.map((one) => this.#add(one, shutdown)),
+    );
     this.#beginning.set(
       fileId,
       answer.catch(() => {}),
@@ -57,6 +64,11 @@ export class Attempts {
       this.#beginning.delete(fileId);
       if (this.#lookWhenBegun) void this.#looks?.request();
     }
+  }
+
+  /** Starts the time that an attempt may take. */
+  startClock({ file }: Attempt): void {
+    this.#running.get(file.attempt_id!)?.stop.startClock();
   }
 
   /** Forgets an attempt, which has succeeded or failed. */
@@ -85,7 +97,7 @@ export class Attempts {
   /** Stops the attempts that have lost their file. */
   async #stopLost(db: Control['db']): Promise<void> {
     this.#lookWhenBegun = this.#beginning.size > 0;
-    const ids = [...this.#running.keys()];
+    const { ids } = this;
     if (ids.length === 0) return;
     const { rows } = await sql<{ attempt_id: number }>`
       select attempt_id from s3_connector.files where status = 'running' and attempt_id = any (${ids}::bigint[])`.execute(

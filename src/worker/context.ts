@@ -11,6 +11,7 @@ import { confinementNotices } from '../formats/parquet/confinement.ts';
 import { Reader } from '../formats/parquet/reader_process.ts';
 import { openDuckdbFile } from '../formats/parquet.ts';
 import { Pool } from '../formats/pool.ts';
+import { Bundling } from '../import/bundling.ts';
 import { RefusedSessions } from '../import/session.ts';
 import { log } from '../log.ts';
 import { S3Sources } from '../sources/s3.ts';
@@ -19,6 +20,7 @@ import { Attempts } from './attempts.ts';
 import { BacklogPolls } from './backlog_polls.ts';
 import { EventQueues } from './event_queues.ts';
 import { Liveness } from './liveness.ts';
+import { LostJobs } from './lost_jobs.ts';
 import type { Resources } from './resources.ts';
 import { connectionsOf } from './sessions.ts';
 import { openSpool } from './spool.ts';
@@ -48,6 +50,8 @@ export async function openContext(
   resources.add(() => control.close());
   const attempts = new Attempts();
   await attempts.listen(control);
+  const lostJobs = new LostJobs(control, liveness, attempts);
+  resources.add(() => lostJobs.close());
   const backlogPolls = new BacklogPolls(control);
   resources.add(() => backlogPolls.close());
   const sources = new S3Sources(config);
@@ -76,6 +80,8 @@ export async function openContext(
     control,
     sources,
     attempts,
+    bundling: new Bundling(config.bundleFiles),
+    lostJobs,
     backlogPolls,
     sorters,
     openDuckdbFile,

@@ -1,4 +1,4 @@
-/** Frees "lost jobs": the database locked them for this worker, but its answer was lost. */
+/** Frees "lost jobs" and "lost attempts": the database gave them to this worker, but its answer was lost. */
 import type { WorkerEvents } from 'graphile-worker';
 import { sql } from 'kysely';
 import type { Control } from '../db/control.ts';
@@ -6,26 +6,29 @@ import { untilAnswered } from '../db/until_answered.ts';
 import { describeError } from '../errors.ts';
 import { log } from '../log.ts';
 import { waitOrAbort } from '../waiting.ts';
+import type { Attempts } from './attempts.ts';
 import type { Liveness } from './liveness.ts';
 
 /** How long to wait for answers that may still arrive, in milliseconds. */
 const LATE_ANSWERS_MS = 5000;
 
 /**
- * Frees jobs that are locked in this worker's name, but do not run. While the worker lives, nobody else would free them for
- * hours.
+ * Frees jobs that are locked in this worker's name, but do not run, and files whose attempts it does not know of. While the worker
+ * lives, nobody else would free them.
  */
 export class LostJobs {
   readonly #running = new Set<string>();
   readonly #closed = new AbortController();
   readonly #db: Control['db'];
   readonly #liveness: Liveness;
+  readonly #attempts: Attempts;
   #looking: Promise<void> | undefined;
   #lookAgain = false;
 
-  constructor({ db }: Control, liveness: Liveness) {
+  constructor({ db }: Control, liveness: Liveness, attempts: Attempts) {
     this.#db = db;
     this.#liveness = liveness;
+    this.#attempts = attempts;
   }
 
   /** Follows which jobs of a queue run. */
@@ -34,7 +37,7 @@ export class LostJobs {
     events.on('job:complete', ({ job }) => this.#running.delete(job.id));
   }
 
-  /** Call it when a job may have been lost. Calls during a look share the next one. */
+  /** Call it when a job or an attempt may have been lost. Calls during a look share the next one. */
   look(): void {
     this.#lookAgain = true;
     this.#looking ??= this.#lookUntilDone().finally(() => {
@@ -59,11 +62,16 @@ export class LostJobs {
     await waitOrAbort(LATE_ANSWERS_MS, signal);
     if (signal.aborted) return;
     await untilAnswered(signal, async () => {
-      const { rows } = await sql<{ freed: number }>`
+      const { rows } = await sql<{ jobs: number; files: number }>`
         select s3_connector_private.free_lost_jobs(
-          ${this.#liveness.poolIds}::text[], ${[...this.#running]}::bigint[]
-        ) as freed`.execute(this.#db);
-      if (rows[0]!.freed > 0) log.warn('lost jobs freed', { jobs: rows[0]!.freed });
+            ${this.#liveness.poolIds}::text[], ${[...this.#running]}::bigint[]
+          ) as jobs,
+          s3_connector_private.free_lost_attempts(
+            ${this.#liveness.workerId}, ${this.#attempts.ids}::bigint[]
+          ) as files`.execute(this.#db);
+      const { jobs, files } = rows[0]!;
+      if (jobs > 0) log.warn('lost jobs freed', { jobs });
+      if (files > 0) log.warn('files of lost attempts queued again', { files });
     }).catch((error) => log.warn('lost jobs not freed', { error: describeError(error) }));
   }
 }

@@ -6,7 +6,6 @@ import { log } from '../log.ts';
 import { packageRoot } from '../paths.ts';
 import type { WorkerContext } from '../task.ts';
 import { requestContext } from './context.ts';
-import { LostJobs } from './lost_jobs.ts';
 import { OtherOwners } from './other_owners.ts';
 import { OwnerTurns } from './owner_turns.ts';
 import { type Queue, startQueue } from './queue.ts';
@@ -24,7 +23,7 @@ export interface RunningShare {
 
 /** Starts a queue for each share. All use one pool of connections. */
 export async function startQueues(context: WorkerContext, resources: Resources): Promise<RunningShare[]> {
-  const { config, control, liveness, stopping } = context;
+  const { config, control, liveness, lostJobs, stopping } = context;
   const shares = sharesOf(config.concurrency);
   const tasks = await loadTasks(context);
   const requestTasks = await loadTasks(requestContext(context, resources));
@@ -32,8 +31,6 @@ export async function startQueues(context: WorkerContext, resources: Resources):
   const otherOwners = new OtherOwners(control, liveness);
   resources.add(() => otherOwners.close());
   await otherOwners.start();
-  const lostJobs = new LostJobs(control, liveness);
-  resources.add(() => lostJobs.close());
   const { queue: max } = connectionsOf(config.concurrency);
   const pool = new QueuePool(config.databaseUrl, max, stopping, () => lostJobs.look());
   resources.add(() => pool.end());

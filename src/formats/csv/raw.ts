@@ -7,6 +7,8 @@ import { type RowBytes, rowBytes } from '../row_bytes.ts';
 import { type CsvDialect, copyEncoding } from './dialect.ts';
 import { type Newline, newlineBytes } from './scanner.ts';
 
+const NOTHING = new Uint8Array(0);
+
 /** Where the rows are in the file. */
 export interface RawPlace {
   newline: Newline | null;
@@ -19,11 +21,13 @@ export interface RawPlace {
  * line, and counts lines within quotes by it.
  */
 export function rawInput(rows: RowBytes, dialect: CsvDialect, { newline, lineOf }: RawPlace): CopyInput {
+  const lineEnd = newlineBytes(newline);
   return {
     options: `${copyOptions(dialect)}, header`,
     lineOf: (line) => lineOf(line - 1),
     unit: 'line',
-    data: withEmptyLine(rows, newline),
+    data: withEmptyLine(rows, lineEnd),
+    bare: { head: lineEnd, rows, tail: NOTHING, lineEnd },
   };
 }
 
@@ -76,8 +80,8 @@ function beyondAscii(column: string, value: string, { encoding }: CsvDialect): C
   );
 }
 
-async function* withEmptyLine(rows: RowBytes, newline: Newline | null): RowBytes {
-  yield newlineBytes(newline);
+async function* withEmptyLine(rows: RowBytes, lineEnd: Uint8Array): RowBytes {
+  yield lineEnd;
   return yield* rows;
 }
 

@@ -1,7 +1,7 @@
 /** Joins sections of the same kind into one COPY, because each change of kind needs a COPY of its own. */
 import type { CopyInput } from '../format.ts';
-import { asBinaryFile } from '../pg_binary/frame.ts';
-import type { RowBytes } from '../row_bytes.ts';
+import { binaryFormat } from '../pg_binary/frame.ts';
+import { type RowBytes, textFormat } from '../row_bytes.ts';
 import type { JsonPlan } from './plan.ts';
 import { RowLines } from './row_lines.ts';
 import type { Section } from './sections.ts';
@@ -33,7 +33,7 @@ export async function* toCopyInputs(
         }
         return rows;
       };
-      const rows = kind === 'binary' ? binary(data()) : text(data());
+      const rows = kind === 'binary' ? binaryFormat(data()) : text(data());
       yield { ...rows, lineOf: (row) => lines.lineOf(row), unit };
     }
     if (refused) throw refused.error;
@@ -42,7 +42,5 @@ export async function* toCopyInputs(
   }
 }
 
-const binary = (rows: RowBytes) => ({ options: 'format binary', data: asBinaryFile(rows) });
-
 /** Rows in COPY's text format. */
-export const text = (data: RowBytes) => ({ options: "format text, encoding 'utf8'", data });
+export const text = (data: RowBytes) => ({ ...textFormat(data), options: "format text, encoding 'utf8'" });

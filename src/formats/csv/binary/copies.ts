@@ -1,7 +1,7 @@
 /** Joins sections of the same kind into one COPY, because each change of kind needs a COPY of its own. */
 
 import type { CopyInput } from '../../format.ts';
-import { asBinaryFile } from '../../pg_binary/frame.ts';
+import { binaryFormat } from '../../pg_binary/frame.ts';
 import type { RowBytes } from '../../row_bytes.ts';
 import type { FileLines } from '../normalize/file_lines.ts';
 import { rawInput } from '../raw.ts';
@@ -38,5 +38,5 @@ export async function* toCopyInputs(
 }
 
 function binaryInput(rows: RowBytes, lineOf: CopyInput['lineOf']): CopyInput {
-  return { options: 'format binary', data: asBinaryFile(rows), lineOf, unit: 'line' };
+  return { ...binaryFormat(rows), lineOf, unit: 'line' };
 }
