@@ -99,7 +99,7 @@ function noteSuccess(
   if (backlog) backlogPolls.request(file.connector_name);
 }
 
-/** Imports files one after the other. Those that cannot be tried now are given back. */
+/** Imports files one after the other. If the next ones cannot be tried now, they are given back. */
 async function runOneByOne(
   worker: WorkerContext,
   files: BundledFile[],
@@ -107,16 +107,16 @@ async function runOneByOne(
 ): Promise<void> {
   for (const [i, file] of files.entries()) {
     worker.bundling.wentAlone(file.attempt.connector.name);
-    const failed = await runAttempt(worker, file, shutdown);
+    const obstacle = await runAttempt(worker, file, shutdown);
+    if (obstacle instanceof SessionRefused)
+      return await waitForSession(worker, files.slice(i), obstacle, shutdown);
     await endFile(worker, file);
-    const obstacle = worker.stopping.aborted ? workerStopped(undefined) : failed;
-    if (!obstacle) continue;
-    for (const { attempt } of files.slice(i + 1)) await giveBack(worker, attempt, obstacle, 0, shutdown);
-    return;
+    const reason = worker.stopping.aborted ? workerStopped(undefined) : obstacle;
+    if (reason) return await giveBack(worker, files.slice(i + 1), reason, 0, shutdown);
   }
 }
 
-/** Returns an error that would end the attempts at other files of the connector, too. */
+/** Returns an error that the connector's other files would have now, too. If the database refused a session, the attempt goes on. */
 async function runAttempt(
   worker: WorkerContext,
   bundled: BundledFile,
@@ -130,10 +130,7 @@ async function runAttempt(
     noteSuccess(worker, attempt, imported, (performance.now() - startedAt) / 1000);
     return undefined;
   } catch (error) {
-    if (error instanceof SessionRefused && !attempt.signal.aborted) {
-      await waitForSession(worker, attempt, error, shutdown);
-      return error;
-    }
+    if (error instanceof SessionRefused && !attempt.signal.aborted) return error;
     const outage = await recordEnd(worker, attempt, error, shutdown);
     worker.backlogPolls.request(attempt.file.connector_name);
     return outage;
@@ -154,30 +151,34 @@ async function importCurrentVersion(worker: WorkerContext, bundled: BundledFile)
   return await fetchAndImport(worker, attempt, current);
 }
 
-/** Gives an attempt back that got no session of the database. Then the place waits, because other files would get none either. */
+/** Gives attempts back that got no session of the database. Then the place waits, because other files would get none either. */
 async function waitForSession(
   worker: WorkerContext,
-  attempt: Attempt,
+  files: BundledFile[],
   refusal: SessionRefused,
   shutdown: AbortSignal,
 ): Promise<void> {
   const waitMs = worker.refusedSessions.nextWait();
-  await giveBack(worker, attempt, refusal, waitMs, shutdown);
+  await giveBack(worker, files, refusal, waitMs, shutdown);
   await waitOrAbort(waitMs, worker.stopping);
 }
 
-/** Gives an attempt back, so that it does not count. */
+/** Gives attempts back, so that they do not count. */
 async function giveBack(
   worker: WorkerContext,
-  { file }: Attempt,
+  files: BundledFile[],
   obstacle: ConnectorError,
   waitMs: number,
   shutdown: AbortSignal,
 ): Promise<void> {
-  const error = locate(obstacle, `${file.key}: `);
-  const status = await untilAnswered(shutdown, () => returnAttempt(worker.control.db, file, error, waitMs));
-  countFailure(file, status && 'postponed');
-  log.warn('import postponed', { ...fields(file), status, code: error.code, error: describeError(error) });
+  for (const bundled of files) {
+    const { file } = bundled.attempt;
+    const error = locate(obstacle, `${file.key}: `);
+    const status = await untilAnswered(shutdown, () => returnAttempt(worker.control.db, file, error, waitMs));
+    await endFile(worker, bundled);
+    countFailure(file, status && 'postponed');
+    log.warn('import postponed', { ...fields(file), status, code: error.code, error: describeError(error) });
+  }
 }
 
 /** Records that an attempt failed, was postponed because of an outage, or was stopped. Returns the outage. */

@@ -34,7 +34,7 @@ test('small files that wait come by one transaction, and each has its own row, c
   assert.deepEqual(
     await db.query(
       `select from_status, to_status, attempt, count(*)::integer as files, count(distinct key)::integer as keys
-        from s3_connector.file_history where connector_name = 'many' group by 1, 2, 3 order by min(id)`,
+        from s3_connector.file_history where connector_name = 'many' group by 1, 2, 3 order by min(at)`,
     ),
     [
       { from_status: null, to_status: 'in_queue', attempt: 0, files: FILES, keys: FILES },

@@ -57,7 +57,7 @@ async function outcomeOf(
     ),
     history: await db.query(
       `select ${number} as file, from_status, to_status, attempt, replace(message, $1, '') as message
-        from s3_connector.file_history where connector_name = $1 order by key, id`,
+        from s3_connector.file_history where connector_name = $1 order by key, at`,
       [name],
     ),
     rows: await db.query(
