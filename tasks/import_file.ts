@@ -28,6 +28,10 @@ export default defineTask<{ file_id: number }>(async ({ file_id }, worker, { abo
   const files = attempts.map((attempt) => new BundledFile(worker, attempt));
   try {
     await runOneByOne(worker, await runTogether(worker, files), abortSignal);
+  } catch (error) {
+    // The queue begins the first file again, and not the others.
+    worker.lostJobs.look();
+    throw error;
   } finally {
     for (const file of files) await endFile(worker, file);
   }
