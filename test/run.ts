@@ -22,6 +22,8 @@ const TEST_DIRECTORY = relative('', fileURLToPath(new URL('.', import.meta.url))
 const KILL_AFTER_MS = 5_000;
 // Each running test file uses a core, and its database and workers another.
 const CONCURRENCY = 2;
+/** No table is vacuumed or analyzed by itself: that would change locks and plans in some runs only. */
+const SERVER_SETTINGS = { autovacuum_naptime: '1d' };
 
 interface Server {
   readonly adminUrl: string;
@@ -112,7 +114,7 @@ async function openServer(): Promise<Server> {
   const { TEST_DATABASE_URL: adminUrl } = process.env;
   if (adminUrl) return { adminUrl, origin: 'TEST_DATABASE_URL', stop: async () => {} };
   const options = readServerOptions();
-  const postgres = await startPostgres(options);
+  const postgres = await startPostgres({ ...options, settings: SERVER_SETTINGS });
   return { adminUrl: postgres.url(), origin: options.binDir ?? 'embedded', stop: () => postgres.stop() };
 }
 

@@ -157,7 +157,7 @@ async function assertWhole(name: string): Promise<void> {
 }
 
 async function assertNothingLeft(before: Holdings | null): Promise<void> {
-  assert.deepEqual(await world.spooled(), [], 'spool files');
+  await world.spoolEmptied();
   const sessions = await db.query(
     `select application_name, state, query from pg_stat_activity
       where datname = current_database() and state like 'idle in transaction%'`,

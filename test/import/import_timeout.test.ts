@@ -55,7 +55,7 @@ async function assertTimedOut(name: string): Promise<void> {
     new RegExp(`^${name}/1.csv: the import was stopped after 1 s, .*raise import_timeout`),
   );
   assert.deepEqual(await db.query(`select from ${name}`), []);
-  assert.deepEqual(await world.spooled(), []);
+  await world.spoolEmptied();
 }
 
 for (const [index, [what, on_import]] of Object.entries(ENDLESS).entries()) {

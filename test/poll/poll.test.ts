@@ -57,9 +57,10 @@ test('a backlog is imported in key order, a few files at a time', async () => {
   assert.ok(polls.requests >= 2 && polls.requests <= 5, `${polls.requests} requests`);
   const { most } = await db.one<{ most: number }>(
     `select max(tracked) as most from (
-      select sum(case when to_status = 'in_queue' and from_status is null then 1 when to_status = 'success' then -1 else 0 end)
-        over (order by at, to_status = 'in_queue', key) as tracked
-      from s3_connector.file_history where connector_name = 'backlog'
+      select sum(case when h.to_status = 'in_queue' and h.from_status is null then 1 when h.to_status = 'success' then -1 else 0 end)
+        over (order by h.id) as tracked
+      from s3_connector_private.file_history h join s3_connector.files f on f.id = h.file_id
+      where f.connector_name = 'backlog'
     ) t`,
   );
   assert.equal(most, 10, 'only the free places are filled');
