@@ -29,7 +29,8 @@ test('the overview shows the data flow, and escapes names', async () => {
   shows(text, /<b>3<\/b> rows/);
   shows(text, /2 success/);
   shows(text, /1 failure/);
-  shows(text, /Rows per minute in the last hour, 3 at most/);
+  // The minute may have changed between the two files of 2 rows and 1 row.
+  shows(text, /Rows per minute in the last hour, [23] at most/);
 });
 
 test('the overview can be filtered by part of a name', async () => {
