@@ -48,13 +48,12 @@ test('with $ mapped no key is unknown, and a default still gives way to a value'
   await db.query(`create table ${name} (a int, b text default 'd', line jsonb)`);
   world.put(`${name}/1.json`, '{"a":1,"x":[]}\n{"b":"x"}');
   world.put(`${name}/2.json`, '{"a":3}');
-  await db.query('begin');
-  await insert(name, { max_parallel_files: 1 });
+  await insert(name, { max_parallel_files: 1, state: 'paused' });
   await db.query(
     `insert into s3_connector.column_mappings (connector_name, source_column, target_column) values ($1, '$', 'line')`,
     [name],
   );
-  await db.query('commit');
+  await db.query('select s3_connector.resume($1)', [name]);
   const files = await world.settled(name);
   assert.deepEqual(
     files.map(({ error_message }) => error_message),

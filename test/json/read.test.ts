@@ -22,7 +22,6 @@ async function load({ table, files, connector = {}, mappings = [] }: Load) {
   const name = `read_${++made}`;
   if (table !== null) await db.query(`create table ${name} (${table})`);
   for (const [i, file] of files.entries()) world.put(`${name}/${i}`, file);
-  await db.query('begin');
   await world.insertConnector({
     name,
     pattern: `${name}/*`,
@@ -30,13 +29,14 @@ async function load({ table, files, connector = {}, mappings = [] }: Load) {
     file_format: 'json',
     schedule: NEVER_AGAIN,
     ...connector,
+    state: 'paused',
   });
   for (const [source, target] of mappings)
     await db.query(
       'insert into s3_connector.column_mappings (connector_name, source_column, target_column) values ($1, $2, $3)',
       [name, source, target],
     );
-  await db.query('commit');
+  await db.query('select s3_connector.resume($1)', [name]);
   const ended = await world.settled(name);
   const exists = await db.one<{ found: string | null }>('select to_regclass($1) as found', [name]);
   const rows = exists.found ? await db.query<Record<string, unknown>>(`select * from ${name}`) : [];
