@@ -65,8 +65,8 @@ before(async () => {
   workers = await Promise.all(Array.from({ length: WORKERS }, start));
 });
 
-test('2,000 files of three connectors are imported, none twice, none starved, within all limits', async () => {
-  const files = { big: 1600, narrow: 397, small: 3 };
+test('1,000 files of three connectors are imported, none twice, none starved, within all limits', async () => {
+  const files = { big: 800, narrow: 197, small: 3 };
   for (const [name, count] of Object.entries(files)) putFiles(name, count);
   await insert('big');
   await db.waitFor(
@@ -78,7 +78,7 @@ test('2,000 files of three connectors are imported, none twice, none starved, wi
   // Takes a few seconds on an idle machine.
   await db.waitFor<{ success: number }>(
     'select sum(success)::integer as success from s3_connector.connector_status',
-    ([row]) => row!.success === 2000,
+    ([row]) => row!.success === 1000,
     { timeoutMs: 600_000, intervalMs: 500 },
   );
   for (const [name, count] of Object.entries(files)) await assertOnce(name, count);
@@ -97,14 +97,14 @@ test('2,000 files of three connectors are imported, none twice, none starved, wi
     where b.connector_name = 'big'`,
   );
   assert.ok(overtaken < 150, `${overtaken} files of big started while 3 of small waited`);
-  assert.ok(left > 500, `big was still at it: ${left} files started later`);
+  assert.ok(left > 250, `big was still at it: ${left} files started later`);
 
   assert.equal(await mostAtOnce('narrow'), 3);
   const most = await mostAtOnce(null);
   assert.ok(most > PLACES && most <= WORKERS * PLACES, `${most} at once`);
   for (const worker of workers) {
     const imports = worker.lines.filter((line) => line.event === 'imported').length;
-    assert.ok(imports > 50, `every worker works: one had ${imports} files`);
+    assert.ok(imports > 20, `every worker works: one had ${imports} files`);
   }
 });
 
