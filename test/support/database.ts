@@ -10,7 +10,7 @@ import { migrate } from '../../src/db/migrations.ts';
 import { type Login, makeRoles, prepareDatabase, type TestRoles, testRoles } from './roles.ts';
 import { PATIENCE_MS } from './until.ts';
 
-const CLONE_TIMEOUT_MS = 30_000;
+const CLONE_TIMEOUT_MS = 120_000;
 const SHOWN_ROWS = 20;
 
 export interface TestDatabase {
