@@ -220,7 +220,7 @@ async function settle(world: World, runs: Run[]): Promise<void> {
       where name = any ($1) and (not caught_up or in_queue + running + pending_retry > 0)`,
     ([row]) => row?.busy === 0,
     // The view reads much for many connectors, at the cost of their imports.
-    { values: [runs.map((run) => run.table)], timeoutMs: 300_000, intervalMs: 500 },
+    { values: [runs.map((run) => run.table)], intervalMs: 500 },
   );
 }
 

@@ -90,7 +90,7 @@ export async function openWorld(on?: Postgres): Promise<World> {
     await Promise.all(workers.map((worker) => worker.end('SIGKILL')));
     await server.close();
     // The readers of a killed worker end a little later, and may still write.
-    await rm(spoolDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+    await rm(spoolDir, { recursive: true, force: true, maxRetries: 40, retryDelay: 100 });
   });
 
   const settled = async (name: string) => {

@@ -233,7 +233,7 @@ async function importFile(
     part,
     plan,
     rejectedBefore: 0,
-    timeoutMs: 60_000,
+    timeoutMs: 600_000,
     signal,
   });
   await query('commit');
