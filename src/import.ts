@@ -1,11 +1,12 @@
 /** Imports one object: fetch -> read -> copy -> record. */
 import type { Attempt } from './attempt.ts';
 import { copyPart } from './copy.ts';
-import { ConnectorError, locate } from './errors.ts';
+import { ConnectorError } from './errors.ts';
 import { faultPoint } from './fault_points.ts';
 import type { SpooledFile } from './fetch/spooled_file.ts';
 import { fetchFor } from './fetch.ts';
-import type { FilePart } from './formats/format.ts';
+import { inEntry } from './formats/entry_errors.ts';
+import type { CopyPlan, FilePart } from './formats/format.ts';
 import { FORMATS } from './formats/registry.ts';
 import { checkRowLimit } from './formats/row_limit.ts';
 import { deleteReplaced } from './import/old_rows.ts';
@@ -44,17 +45,37 @@ export async function fetchAndImport(
   try {
     // A small file gains little from reading ahead, so its transaction does not wait for the network.
     if (object.sizeBytes < READ_AHEAD_FROM_BYTES) await fetched.file.whole();
-    try {
-      return await importInTransaction(worker, attempt, fetched.file);
-    } catch (error) {
-      if (!(error instanceof ConnectorError && error.code === 'read_too_early')) throw error;
-      log.info('read too early', { key: object.key, error: error.message });
-    }
-    await fetched.file.whole();
-    return await importInTransaction(worker, attempt, fetched.file);
+    return await importReadably(worker, attempt, fetched.file);
   } finally {
     await fetched.remove();
   }
+}
+
+/** Imports a spooled file. If it could not be read, imports it again in the way that its error calls for, once for each error. */
+async function importReadably(worker: WorkerContext, attempt: Attempt, file: SpooledFile): Promise<Imported> {
+  const tried = new Set<string>();
+  let tools = worker;
+  for (;;) {
+    try {
+      return await importInTransaction(tools, attempt, file);
+    } catch (error) {
+      if (!(error instanceof ConnectorError) || tried.has(error.code)) throw error;
+      const next = toolsAfter(error, worker);
+      if (next === null) throw error;
+      log.info('read again', { key: attempt.file.key, code: error.code, error: error.message });
+      tried.add(error.code);
+      tools = next;
+    }
+    await file.whole();
+  }
+}
+
+/** Returns what reads a whole file after an error of the first reading; null: nothing would read it. */
+function toolsAfter({ code }: ConnectorError, worker: WorkerContext): WorkerContext | null {
+  if (code === 'read_too_early') return worker;
+  if (code !== 'out_of_memory' || worker.largeReaders === null) return null;
+  // It does not sort: sorting would take memory as well.
+  return { ...worker, readers: worker.largeReaders, sorters: null };
 }
 
 /** Returns a name that no other file in the worker's spool has. */
@@ -74,8 +95,9 @@ function importInTransaction(
     let counts: RowCounts = NO_ROWS;
     let fileNotice: string | null = null;
     for await (const part of readParts(worker, attempt, spooled)) {
-      counts = addCounts(counts, await importPart(transaction, attempt, part, counts.rejected, infer));
-      fileNotice ??= noticeOf(part);
+      const { rows, notice } = await importPart(transaction, attempt, part, counts.rejected, infer);
+      counts = addCounts(counts, rows);
+      fileNotice ??= notice;
       checkRowLimit(counts.read, attempt.connector.max_rows);
     }
     // The reader may not have needed all bytes, but the whole file must be there.
@@ -98,12 +120,6 @@ function readParts(
   return FORMATS[connector.format.kind].parts(spooled, connector, worker, signal);
 }
 
-/** Returns what was suspicious in a part's rows; null: nothing. */
-function noticeOf(part: FilePart): string | null {
-  const notice = part.notice?.() ?? null;
-  return notice === null || part.name === null ? notice : `${part.name}: ${notice}`;
-}
-
 /** Makes the table if it is missing, and copies a part into it. Its errors name the part. */
 async function importPart(
   transaction: ImportTransaction,
@@ -111,19 +127,26 @@ async function importPart(
   part: FilePart,
   rejectedBefore: number,
   infer: InferColumns,
-): Promise<RowCounts> {
+): Promise<{ rows: RowCounts; notice: string | null }> {
   const { client, tableName } = transaction;
   try {
     if (transaction.table === null)
       Object.assign(transaction, await ensureTable(client, tableName, attempt, part, infer));
     const { table } = transaction;
     // A header without rows gives no column types to make a table from, and nothing to import.
-    if (table === null) return NO_ROWS;
+    if (table === null) return { rows: NO_ROWS, notice: null };
     const plan = matchColumns(part, table, attempt);
-    return await copyPart({ ...attempt, client, table, part, plan, rejectedBefore });
+    const rows = await copyPart({ ...attempt, client, table, part, plan, rejectedBefore });
+    return { rows, notice: noticeOf(part, plan) };
   } catch (error) {
-    throw part.name === null ? error : locate(toImportError(error), `${part.name}, `);
+    throw part.name === null ? error : inEntry(toImportError(error), part.name);
   }
+}
+
+/** Returns what was suspicious in a part's rows, or in where they went; null: nothing. */
+function noticeOf(part: FilePart, plan: CopyPlan): string | null {
+  const notice = [part.notice?.(), plan.notice].filter(Boolean).join('; ') || null;
+  return notice === null || part.name === null ? notice : `${part.name}: ${notice}`;
 }
 
 /** Returns the columns for a new table, from the file and a sample of the others. */

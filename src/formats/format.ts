@@ -59,6 +59,8 @@ export interface CopyPlan {
   computed: ComputedColumn[];
   /** Whether the rows may be split over several COPY statements: see TargetTable. */
   splittable: boolean;
+  /** What is suspicious in it, for the file's notice; null: nothing. */
+  notice: string | null;
 }
 
 /** The options and the bytes of one COPY statement. */

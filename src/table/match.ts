@@ -2,13 +2,14 @@
 import type { ColumnMapping, Connector, File } from '../db/schema.ts';
 import { ConnectorError } from '../errors.ts';
 import type { ConstantColumn } from '../formats/constants.ts';
+import { columnName, columnNames } from '../formats/csv/infer.ts';
 import type { DateFormats } from '../formats/date_formats.ts';
 import type { ComputedColumn, CopyPlan, FilePart, MatchedColumn } from '../formats/format.ts';
 import {
-  computedByPosition,
   computedFromField,
   computedFromKey,
   computedFromRow,
+  type ExpressionMapping,
   withExpression,
 } from './computed.ts';
 import { sourceNames } from './expressions.ts';
@@ -53,32 +54,30 @@ export function matchColumns(
   const open = table.columns.filter(isOpen);
   const rest = { ...table, columns: open };
   const byName = part.columnNames !== null && settings.match_columns_by === 'name';
-  const unplaced = { ...rest, columns: open.filter((column) => !isComputed(column, ofRow)) };
-  const width = widthOf(part, byName ? rest : unplaced, settings);
+  // A column that an expression over the whole row fills is no place for a field.
+  const places = byName ? rest : { ...rest, columns: open.filter((column) => !isComputed(column, ofRow)) };
+  const targets: Targets = new Map(mappings.map((mapping) => [mapping.source_column, mapping.target_column]));
+  const width = widthOf(part, places, settings, targets);
+  const names = byName ? part.columnNames! : columnNames(sourceNames(part, width), true);
+  const fields = keptFields(names, targets);
   const matched = byName
-    ? matchByName(part.columnNames!, rest, settings, mappings, fixed)
-    : matchByPosition(width, unplaced, settings);
-  const names = sourceNames(part, width);
+    ? matchByName(fields, rest, settings, fixed)
+    : matchByPosition(fields, { table: rest, places }, settings, fixed);
+  checkTargets(matched, names);
   const by = {
     names,
     mappings: withExpression(mappings),
     format: settings.format,
     columnTypes: part.columnTypes,
   };
-  const ofFields = byName ? [] : computedByPosition(names, rest, mappings);
-  const placed = matched.filter(
-    ({ position, target }) =>
-      !ofFields.some((column) => column.value === position || column.target === target),
-  );
-  ofFields.push(...placed.flatMap((column) => computedFromField(column, by) ?? []));
-  const computed = [...ofFields, ...ofKey, ...ofRow];
+  const computed = [...matched.flatMap((column) => computedFromField(column, by) ?? []), ...ofKey, ...ofRow];
   checkComputed(
     computed,
-    placed,
+    matched,
     fixed.map(({ target }) => target),
     names,
   );
-  const columns = placed.filter(({ target }) => !isComputed(target, computed));
+  const columns = matched.filter(({ target }) => !isComputed(target, computed));
   if (columns.length + computed.length === 0) {
     throw new ConnectorError(
       'no_column_matches',
@@ -88,7 +87,17 @@ export function matchColumns(
       },
     );
   }
-  return { columns, width, constants, computed, splittable: table.splittable };
+  const notice = noticeOfMissing(by.mappings, [...names, ...(settings.hive_columns ?? [])]);
+  return { columns, width, constants, computed, splittable: table.splittable, notice };
+}
+
+/** Returns which expressions have nothing to compute a value from; null: none. */
+function noticeOfMissing(mappings: ExpressionMapping[], sources: string[]): string | null {
+  const missing = mappings.flatMap(({ source_column: name }) =>
+    name === null || sources.includes(name) ? [] : [showName(name)],
+  );
+  if (missing.length === 0) return null;
+  return `column_mappings has an expression for ${missing.join(', ')}, which the file lacks: it was not evaluated`;
 }
 
 function isComputed(column: TableColumn, computed: ComputedColumn[]): boolean {
@@ -98,12 +107,12 @@ function isComputed(column: TableColumn, computed: ComputedColumn[]): boolean {
 /** Refuses an expression for a column that is filled otherwise, too. */
 function checkComputed(
   computed: ComputedColumn[],
-  placed: MatchedColumn[],
+  matched: MatchedColumn[],
   fixed: TableColumn[],
   names: string[],
 ): void {
   for (const [i, { target, value }] of computed.entries()) {
-    const field = placed.find((column) => column.target === target && column.position !== value);
+    const field = matched.find((column) => column.target === target && column.position !== value);
     const twice = field || computed.slice(0, i).some((earlier) => earlier.target === target);
     if (!twice && (value !== null || !fixed.includes(target))) continue;
     const what = field ? `the file's column ${showName(names[field.position]!)}` : 'another value';
@@ -117,60 +126,97 @@ function checkComputed(
   }
 }
 
+/** The target_column of each column of a file that has a row in column_mappings. */
+type Targets = Map<string | null, string | null>;
+
+/** A column of the file that is not left out, with its target_column. */
+interface Field {
+  position: number;
+  name: string;
+  mapped: string | undefined;
+}
+
+function keptFields(names: string[], targets: Targets): Field[] {
+  return names.flatMap((name, position) => {
+    const mapped = targets.get(name);
+    return mapped === null ? [] : [{ position, name, mapped }];
+  });
+}
+
 /**
  * Returns the number of fields in a row. A file without a header has the table's columns, as for COPY: its first row may be
  * bad. It may only have more if all rows may.
  */
 function widthOf(
-  { columnNames, columnCount, cutsLongRows = false }: MatchedPart,
+  part: MatchedPart,
   table: TargetTable,
   { on_unknown_column, on_bad_row }: MatchSettings,
+  targets: Targets,
 ): number {
+  const { columnNames, columnCount, cutsLongRows = false } = part;
   if (columnNames !== null) return columnCount;
   // A long row that is cut has more fields than it should, so its number says nothing.
-  const fillable = fillableByPosition(cutsLongRows ? 0 : columnCount, table).length;
+  const kept = cutsLongRows ? 0 : keptFields(sourceNames(part), targets).length;
+  let width = fillableByPosition(kept, table).length;
+  for (let at = 0; at < Math.max(width, Math.min(columnCount, width + 1)); at++)
+    if (targets.get(columnName(at)) === null) width += 1;
   const refusesLong = on_unknown_column === 'fail' && on_bad_row === 'skip';
-  return refusesLong || cutsLongRows ? fillable : Math.max(columnCount, fillable);
+  return refusesLong || cutsLongRows ? width : Math.max(columnCount, width);
 }
 
 function matchByName(
-  names: string[],
+  fields: Field[],
   table: TargetTable,
   settings: MatchSettings,
-  mappings: ColumnMapping[],
   constants: ConstantColumn[],
 ): MatchedColumn[] {
-  const mapped = new Map(mappings.map((mapping) => [mapping.source_column, mapping.target_column]));
   const matched: MatchedColumn[] = [];
   const unknown: Unknown[] = [];
-  const kept = names.flatMap((name, position) => {
-    const wanted = mapped.has(name) ? (mapped.get(name) ?? null) : name;
-    return wanted === null ? [] : [{ position, name, wanted }];
-  });
-  const shortNames = shortenNames(kept.map(({ wanted }) => wanted));
-  for (const [i, { position, name, wanted }] of kept.entries()) {
+  const shortNames = shortenNames(fields.map(({ name, mapped }) => mapped ?? name));
+  for (const [i, { position, name, mapped }] of fields.entries()) {
+    const wanted = mapped ?? name;
     refuseTwice(name, wanted, constants);
     const target = findNamed(table.columns, wanted, shortNames[i]);
     if (target) matched.push({ position, target });
     else unknown.push({ name, wanted });
   }
   if (unknown.length > 0 && settings.on_unknown_column === 'fail') throw unknownColumns(unknown, table);
-  checkTargets(matched, names);
   return matched;
 }
 
-function matchByPosition(count: number, table: TargetTable, settings: MatchSettings): MatchedColumn[] {
-  const insertable = fillableByPosition(count, table);
-  if (count > insertable.length && settings.on_unknown_column === 'fail') {
+/**
+ * A field goes where its mapping says. The others go to the column at their place: a field that is left out has none.
+ * @param places the columns that have a place, in order
+ */
+function matchByPosition(
+  fields: Field[],
+  { table, places }: { table: TargetTable; places: TargetTable },
+  settings: MatchSettings,
+  constants: ConstantColumn[],
+): MatchedColumn[] {
+  const placed = fillableByPosition(fields.length, places);
+  const matched: MatchedColumn[] = [];
+  const unknown: Unknown[] = [];
+  let tooMany = false;
+  for (const [place, { position, name, mapped }] of fields.entries()) {
+    if (mapped !== undefined) refuseTwice(name, mapped, constants);
+    const target = mapped === undefined ? placed[place] : findNamed(table.columns, mapped);
+    if (target) matched.push({ position, target });
+    else if (mapped === undefined) tooMany = true;
+    else unknown.push({ name, wanted: mapped });
+  }
+  if (settings.on_unknown_column === 'ignore') return matched;
+  if (unknown.length > 0) throw unknownColumns(unknown, table);
+  if (tooMany) {
     throw new ConnectorError(
       'unknown_column',
-      `the file has ${count} columns, ${quoteTable(table)} has ${insertable.length} to fill`,
+      `the file has ${fields.length} columns, ${quoteTable(table)} has ${placed.length} to fill`,
       {
         hint: 'Add columns to the table, or set on_unknown_column to ignore.',
       },
     );
   }
-  return insertable.slice(0, count).map((target, position) => ({ position, target }));
+  return matched;
 }
 
 /** Returns the columns that a file with that many columns fills. One that has the ids of an identity has a column for each. */
@@ -227,7 +273,7 @@ function checkTargets(matched: MatchedColumn[], names: string[]): void {
           hint:
             names[earlier] === names[position]
               ? 'Rename one of them in the file. Or pause the connector, set match_columns_by to position, resume it, then retry the file: the names no longer count.'
-              : 'Leave one out with a row in column_mappings whose target_column is null.',
+              : 'Leave one out, or give it another column, by a row in column_mappings.',
         },
       );
     }
