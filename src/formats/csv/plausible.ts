@@ -21,7 +21,7 @@ const HASH = 0x23;
 const LF = 0x0a;
 const DELIMITERS = [';', '\t', '|', ','];
 /** They separate fields only if all records, and the header, have as many of them. Blanks do so only from three fields on. */
-const RARE_DELIMITERS = ['\x01', '\x1f', '^', '~', ':', ' '];
+const RARE_DELIMITERS = ['\x01', '\x1f', '^', '~', ' ', ':'];
 
 /** @param chunks without a byte order mark */
 export async function takeSample(chunks: AsyncIterable<Buffer>): Promise<Sample> {
@@ -119,7 +119,7 @@ function refuseComments(sample: Sample, dialect: CsvDialect): void {
   const row = records.find(({ isComment }) => !isComment);
   if (row === undefined || (row.fields === records[0]!.fields && !records[1]!.isComment)) return;
   const what = 'the file begins with "#": lines of a comment, and not its header';
-  if (/^#Version: 1\.0\r?\n#Fields: date time x-edge-location /.test(sample.bytes.toString('latin1')))
+  if (/^#Version: 1\.0\r?\n#Fields: date time x-edge-location\b/.test(sample.bytes.toString('latin1')))
     throw new ConnectorError('not_csv', `${what}. It is a log of CloudFront`, {
       hint: 'Set file_format of the connector to cloudfront.',
     });
