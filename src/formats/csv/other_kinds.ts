@@ -87,7 +87,12 @@ export function otherKind(first: Buffer, encoding: string): ConnectorError | nul
   );
   if (kind) return notCsv(kind.name, kind.hint);
   if (isTarHeader(first)) return notCsv('a tar archive', UNPACK);
-  return isUtf8(encoding) ? utf16(text, first) : null;
+  return mayBeUtf8(encoding) ? utf16(text, first) : null;
+}
+
+/** Whether the file was to be UTF-8, and not UTF-16, which is converted into it. */
+function mayBeUtf8(encoding: string): boolean {
+  return isUtf8(encoding) && !/16/.test(encoding);
 }
 
 function utf16(text: string, first: Buffer): ConnectorError | null {
@@ -111,7 +116,7 @@ function utf16Without(first: Buffer): string | null {
 
 /** Returns the error for a file that is no text. Only for one that has another error, or makes the table: COPY takes control characters. */
 export function binaryKind(first: Buffer, encoding: string): ConnectorError | null {
-  if (!isUtf8(encoding)) return null;
+  if (!mayBeUtf8(encoding)) return null;
   const found = new Set(first.toString('latin1', 0, LENGTH).match(OF_BINARY_FILES));
   return found.size < BINARY_FROM ? null : notCsv('binary', CONVERT);
 }
