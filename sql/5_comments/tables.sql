@@ -100,7 +100,7 @@ comment on column s3_connector.file_formats.owner is 'The role that inserted the
 comment on table s3_connector.column_mappings is 'Renames and types of file columns, per connector. Can be changed while the connector is paused.';
 comment on column s3_connector.column_mappings.connector_name is 'The connector.';
 comment on column s3_connector.column_mappings.id is 'The row''s own key.';
-comment on column s3_connector.column_mappings.source_column is 'The column''s name in the file. Without a header: column1, column2 ... Of JSON: a key, or a path such as $.user.id; $ is the whole record. Null: the expression needs none.';
+comment on column s3_connector.column_mappings.source_column is 'The column''s name in the file. Without a header: column1, column2 ... Of JSON: a key, or a path such as $.user.id; $ is the whole record. If a file lacks it, its expression is not evaluated. Null: the expression needs none.';
 comment on column s3_connector.column_mappings.expression is 'One SQL expression that computes the target_column, with the rights of the connector''s owner. value is the field: as text in a CSV or JSON file, with its own type in Parquet. row."name" is any field of the row. A text is converted to the column''s type, as COPY converts a field. Null: the field itself.';
 comment on column s3_connector.column_mappings.target_column is 'The table''s column that it goes into. Null leaves it out.';
 comment on column s3_connector.column_mappings.data_type is 'The column''s type if the table is created. Null: the inferred one, or that of the expression.';

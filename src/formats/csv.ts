@@ -18,7 +18,7 @@ import { FileLines } from './csv/normalize/file_lines.ts';
 import type { Normalizer } from './csv/normalize/normalizer.ts';
 import { NORMAL, type NormalizeRules, rulesOf } from './csv/normalize/rules.ts';
 import { type CsvOptions, scannableEncoding } from './csv/options.ts';
-import { FirstBytes, otherKind, refuseWorkbook } from './csv/other_kinds.ts';
+import { binaryKind, FirstBytes, otherKind, refuseDocument } from './csv/other_kinds.ts';
 import { refuseImplausible, takeSample } from './csv/plausible.ts';
 import { constantFields, rawInput } from './csv/raw.ts';
 import { type Header, limitRows, rewriteRecords } from './csv/records.ts';
@@ -28,6 +28,7 @@ import { openAll, openHeader, openRows, type Rows, type RowsSource } from './csv
 import type { RowsStart } from './csv/scanner.ts';
 import { describeStray, StrayQuotes } from './csv/stray_quotes.ts';
 import { transformedPart } from './csv/transformed.ts';
+import { ofEntry } from './entry_errors.ts';
 import type {
   CopyInput,
   CopyPlan,
@@ -56,13 +57,13 @@ export const csv: FileFormat = {
     for await (const entry of takenEntries(openEntries(spooled, limits), settings.format.zip_entries)) {
       position += 1;
       if (entry === null) continue;
-      refuseWorkbook(entry.name);
+      refuseDocument(entry.name);
       // A thread that reads an entry reads the archive's directory first, which costs more than a small entry is worth.
       const large = (entry.sizeBytes ?? spooled.sizeBytes) >= tools.config.encodeCsvFromBytes;
       const file = { spooled, limits, encoders: large ? tools.encoders : null, signal };
       const part = new CsvPart(file, entry, position, settings);
       // An empty entry has no rows, and no header to compare.
-      if (!(await part.readFirst())) continue;
+      if (!(await ofEntry(entry.name, () => part.readFirst()))) continue;
       if (transform === null) yield part;
       else yield* transformedPart({ part, entry, spooled, select: transform }, settings, tools, signal);
     }
@@ -120,7 +121,7 @@ class CsvPart implements FilePart {
     const first = new FirstBytes();
     const kind = () => otherKind(first.bytes, this.#format.csv_encoding);
     const header = await openHeader(this.#source(this.#normalize), first).catch((error) => {
-      throw kind() ?? error;
+      throw kind() ?? binaryKind(first.bytes, this.#format.csv_encoding) ?? error;
     });
     await close(header.rest);
     const other = kind();

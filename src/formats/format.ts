@@ -94,6 +94,8 @@ export interface CopyPlan {
   changes?: { change: TableColumn | null; sequence: TableColumn | null };
   /** Only for a part whose rows name their own columns. */
   keys?: PlannedKeys;
+  /** What is suspicious in it, for the file's notice; null: nothing. */
+  notice: string | null;
 }
 
 /** The options and the bytes of one COPY statement. */

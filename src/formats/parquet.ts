@@ -152,7 +152,9 @@ class ParquetPart implements FilePart {
   /** Returns for each column, as text, whether any row of the transform is null; null if there are no rows. */
   async #findNulls(): Promise<(string | null)[]> {
     const { readers, signal } = this.#source;
-    const found = this.#columns.map(({ name }) => `cast(bool_or(${quoteName(name)} is null) as varchar)`);
+    const found = this.#columns.map(
+      ({ duckdbName }) => `cast(bool_or(${quoteName(duckdbName)} is null) as varchar)`,
+    );
     const reader = await readers.acquire(signal);
     try {
       return await reader.look(`select ${found.join(', ')} from ${this.#from()}`, this.#confinedTo);

@@ -2,18 +2,25 @@
 import type { ColumnMapping, Connector, File, FileFormatRow } from '../db/schema.ts';
 import { ConnectorError } from '../errors.ts';
 import type { ConstantColumn } from '../formats/constants.ts';
+import { columnName, columnNames } from '../formats/csv/infer.ts';
 import type { DateFormats } from '../formats/date_formats.ts';
 import type { ComputedColumn, CopyPlan, FilePart, MatchedColumn } from '../formats/format.ts';
 import {
-  computedByPosition,
   computedFromField,
   computedFromKey,
   computedFromRow,
+  type ExpressionMapping,
   withExpression,
 } from './computed.ts';
 import { sourceNames } from './expressions.ts';
 import { keyConstants } from './key_columns.ts';
-import { checkTargets, noColumnMatches, refuseTwice, unknownColumns } from './match_errors.ts';
+import {
+  checkTargets,
+  noColumnMatches,
+  refuseTwice,
+  type UnknownColumn,
+  unknownColumns,
+} from './match_errors.ts';
 import { matchKeys } from './match_keys.ts';
 import { refuseMissing } from './missing.ts';
 import { findNamed, shortenNames, truncateName } from './names.ts';
@@ -71,7 +78,9 @@ export function matchColumns(
   const open = table.columns.filter(isOpen);
   const rest = { ...table, columns: open };
   const byName = part.columnNames !== null && settings.match_columns_by === 'name';
-  const unplaced = { ...rest, columns: open.filter((column) => !isComputed(column, ofRow)) };
+  // A column that an expression over the whole row fills is no place for a field.
+  const places = byName ? rest : { ...rest, columns: open.filter((column) => !isComputed(column, ofRow)) };
+  const targets: Targets = new Map(mappings.map((mapping) => [mapping.source_column, mapping.target_column]));
   const byKey = part.namesKeys
     ? matchKeys(part.columnNames ?? [], rest, mappings, {
         refusesUnknown: isRefused(settings),
@@ -81,33 +90,32 @@ export function matchColumns(
         computed: ofRow,
       })
     : null;
-  const width = byKey ? byKey.width : widthOf(part, byName ? rest : unplaced, settings);
+  const width = byKey ? byKey.width : widthOf(part, places, settings, targets);
+  const names = byKey
+    ? byKey.keys.names
+    : byName
+      ? part.columnNames!
+      : columnNames(sourceNames(part, width), true);
   const matched = byKey
     ? byKey.columns
     : byName
-      ? matchByName(part.columnNames!, rest, settings, mappings, fixed)
-      : matchByPosition(width, unplaced, settings);
-  const names = byKey ? byKey.keys.names : sourceNames(part, width);
+      ? matchByName(names, rest, settings, targets, fixed)
+      : matchByPosition(keptFields(names, targets), { table: rest, places }, settings, fixed);
+  checkTargets(matched, names);
   const by = {
     names,
     mappings: withExpression(mappings),
     format: settings.format,
     columnTypes: part.columnTypes,
   };
-  const ofFields = byName ? [] : computedByPosition(names, rest, mappings);
-  const placed = matched.filter(
-    ({ position, target }) =>
-      !ofFields.some((column) => column.value === position || column.target === target),
-  );
-  ofFields.push(...placed.flatMap((column) => computedFromField(column, by) ?? []));
-  const computed = [...ofFields, ...ofKey, ...ofRow];
+  const computed = [...matched.flatMap((column) => computedFromField(column, by) ?? []), ...ofKey, ...ofRow];
   checkComputed(
     computed,
-    placed,
+    matched,
     fixed.map(({ target }) => target),
     names,
   );
-  const columns = placed.filter(({ target }) => !isComputed(target, computed));
+  const columns = matched.filter(({ target }) => !isComputed(target, computed));
   if (columns.length + computed.length === 0) throw noColumnMatches(part, rest);
   if (settings.on_missing_column === 'fail') {
     // Keys that the table's columns have, and the part has not, are among the names, too.
@@ -122,11 +130,22 @@ export function matchColumns(
       mappings,
     );
   }
-  const known = [...placed.map(({ position }) => position), ...ofFields.map(({ value }) => value)];
+  const known = matched.map(({ position }) => position);
   const unknown = byKey ? [] : unknownOf(names, known, mappings, settings);
   const rescue = rescueColumn && planRescue(rescueColumn, unknown, settings, byKey);
   const keys = byKey && { keys: byKey.keys };
-  return { columns, width, constants, computed, rescue, splittable: table.splittable, ...keys };
+  // Any row may have a key that others lack.
+  const notice = byKey ? null : noticeOfMissing(by.mappings, [...names, ...(settings.hive_columns ?? [])]);
+  return { columns, width, constants, computed, rescue, splittable: table.splittable, notice, ...keys };
+}
+
+/** Returns which expressions have nothing to compute a value from; null: none. */
+function noticeOfMissing(mappings: ExpressionMapping[], sources: string[]): string | null {
+  const missing = mappings.flatMap(({ source_column: name }) =>
+    name === null || sources.includes(name) ? [] : [showName(name)],
+  );
+  if (missing.length === 0) return null;
+  return `column_mappings has an expression for ${missing.join(', ')}, which the file lacks: it was not evaluated`;
 }
 
 function isComputed(column: TableColumn, computed: ComputedColumn[]): boolean {
@@ -136,12 +155,12 @@ function isComputed(column: TableColumn, computed: ComputedColumn[]): boolean {
 /** Refuses an expression for a column that is filled otherwise, too. */
 function checkComputed(
   computed: ComputedColumn[],
-  placed: MatchedColumn[],
+  matched: MatchedColumn[],
   fixed: TableColumn[],
   names: string[],
 ): void {
   for (const [i, { target, value }] of computed.entries()) {
-    const field = placed.find((column) => column.target === target && column.position !== value);
+    const field = matched.find((column) => column.target === target && column.position !== value);
     const twice = field || computed.slice(0, i).some((earlier) => earlier.target === target);
     if (!twice && (value !== null || !fixed.includes(target))) continue;
     const what = field ? `the file's column ${showName(names[field.position]!)}` : 'another value';
@@ -155,36 +174,57 @@ function checkComputed(
   }
 }
 
+/** The target_column of each column of a file that has a row in column_mappings. */
+type Targets = Map<string | null, string | null>;
+
+/** A column of the file that is not left out, with its target_column. */
+interface Field {
+  /** Position in the file, from 0. */
+  position: number;
+  name: string;
+  mapped: string | undefined;
+}
+
+function keptFields(names: string[], targets: Targets): Field[] {
+  return names.flatMap((name, position) => {
+    const mapped = targets.get(name);
+    return mapped === null ? [] : [{ position, name, mapped }];
+  });
+}
+
 /**
  * Returns the number of fields in a row. A file without a header has the table's columns, as for COPY: its first row may be
  * bad. It may only have more if all rows may.
  */
 function widthOf(
-  { columnNames, columnCount, cutsLongRows = false }: MatchedPart,
+  part: MatchedPart,
   table: TargetTable,
   { on_unknown_column, on_bad_row }: MatchSettings,
+  targets: Targets,
 ): number {
+  const { columnNames, columnCount, cutsLongRows = false } = part;
   if (columnNames !== null) return columnCount;
   // A long row that is cut has more fields than it should, so its number says nothing.
-  const fillable = fillableByPosition(cutsLongRows ? 0 : columnCount, table).length;
+  const kept = cutsLongRows ? 0 : keptFields(sourceNames(part), targets).length;
+  let width = fillableByPosition(kept, table).length;
+  for (let at = 0; at < Math.max(width, Math.min(columnCount, width + 1)); at++)
+    if (targets.get(columnName(at)) === null) width += 1;
   const refusesLong = isRefused({ on_unknown_column }) && on_bad_row === 'skip';
-  return refusesLong || cutsLongRows ? fillable : Math.max(columnCount, fillable);
+  return refusesLong || cutsLongRows ? width : Math.max(columnCount, width);
 }
 
 function matchByName(
   names: string[],
   table: TargetTable,
   settings: MatchSettings,
-  mappings: ColumnMapping[],
+  targets: Targets,
   constants: ConstantColumn[],
 ): MatchedColumn[] {
-  const paired = pairByName(names, table, mappings);
+  const paired = pairFields(keptFields(names, targets), table);
   for (const { name, wanted } of paired) refuseTwice(name, wanted, constants);
-  const matched = paired.flatMap(({ position, target }) => (target ? [{ position, target }] : []));
   const unknown = paired.filter(({ target }) => target === undefined);
   if (unknown.length > 0 && isRefused(settings)) throw unknownColumns(unknown, table);
-  checkTargets(matched, names);
-  return matched;
+  return paired.flatMap(({ position, target }) => (target ? [{ position, target }] : []));
 }
 
 /** Whether a column that the table lacks fails the file. With `add`, the table has all of them by now, or cannot have them. */
@@ -194,11 +234,11 @@ function isRefused({ on_unknown_column }: Pick<MatchSettings, 'on_unknown_column
 
 /**
  * Returns the file's columns that are to be rescued, because they have no place in the table.
- * @param known the positions of the columns that have one, and of those that expressions read
+ * @param known the positions of the columns that have one
  */
 function unknownOf(
   names: string[],
-  known: ComputedColumn['value'][],
+  known: number[],
   mappings: ColumnMapping[],
   { on_unknown_column }: MatchSettings,
 ): { position: number; name: string }[] {
@@ -222,32 +262,52 @@ export interface PairedColumn {
 }
 
 /** Returns the file's columns, without those that column_mappings leaves out, each with the table's column of its name. */
-export function pairByName(
-  names: string[],
-  { columns }: TargetTable,
-  mappings: ColumnMapping[],
-): PairedColumn[] {
-  const mapped = new Map(mappings.map((mapping) => [mapping.source_column, mapping.target_column]));
-  const kept = names.flatMap((name, position) => {
-    const wanted = mapped.has(name) ? (mapped.get(name) ?? null) : name;
-    return wanted === null ? [] : [{ position, name, wanted }];
-  });
-  const shortNames = shortenNames(kept.map(({ wanted }) => wanted));
-  return kept.map((column, i) => ({ ...column, target: findNamed(columns, column.wanted, shortNames[i]) }));
+export function pairByName(names: string[], table: TargetTable, mappings: ColumnMapping[]): PairedColumn[] {
+  const targets: Targets = new Map(mappings.map((mapping) => [mapping.source_column, mapping.target_column]));
+  return pairFields(keptFields(names, targets), table);
 }
 
-function matchByPosition(count: number, table: TargetTable, settings: MatchSettings): MatchedColumn[] {
-  const insertable = fillableByPosition(count, table);
-  if (count > insertable.length && isRefused(settings)) {
+function pairFields(fields: Field[], { columns }: TargetTable): PairedColumn[] {
+  const shortNames = shortenNames(fields.map(({ name, mapped }) => mapped ?? name));
+  return fields.map(({ position, name, mapped }, i) => {
+    const wanted = mapped ?? name;
+    return { position, name, wanted, target: findNamed(columns, wanted, shortNames[i]) };
+  });
+}
+
+/**
+ * A field goes where its mapping says. The others go to the column at their place: a field that is left out has none.
+ * @param places the columns that have a place, in order
+ */
+function matchByPosition(
+  fields: Field[],
+  { table, places }: { table: TargetTable; places: TargetTable },
+  settings: MatchSettings,
+  constants: ConstantColumn[],
+): MatchedColumn[] {
+  const placed = fillableByPosition(fields.length, places);
+  const matched: MatchedColumn[] = [];
+  const unknown: UnknownColumn[] = [];
+  let tooMany = false;
+  for (const [place, { position, name, mapped }] of fields.entries()) {
+    if (mapped !== undefined) refuseTwice(name, mapped, constants);
+    const target = mapped === undefined ? placed[place] : findNamed(table.columns, mapped);
+    if (target) matched.push({ position, target });
+    else if (mapped === undefined) tooMany = true;
+    else unknown.push({ name, wanted: mapped });
+  }
+  if (!isRefused(settings)) return matched;
+  if (unknown.length > 0) throw unknownColumns(unknown, table);
+  if (tooMany) {
     throw new ConnectorError(
       'unknown_column',
-      `the file has ${count} columns, ${quoteTable(table)} has ${insertable.length} to fill`,
+      `the file has ${fields.length} columns, ${quoteTable(table)} has ${placed.length} to fill`,
       {
         hint: 'Add columns to the table, or set on_unknown_column to ignore.',
       },
     );
   }
-  return insertable.slice(0, count).map((target, position) => ({ position, target }));
+  return matched;
 }
 
 /** Returns the columns that a file with that many columns fills. One that has the ids of an identity has a column for each. */

@@ -3,7 +3,7 @@ import type { ColumnMapping } from '../db/schema.ts';
 import type { ConstantColumn } from '../formats/constants.ts';
 import type { ComputedColumn, MatchedColumn, PlannedKeys } from '../formats/format.ts';
 import { isPath, nameOfKey, stepsOf } from '../formats/json/path.ts';
-import { checkTargets, noColumnMatches, refuseTwice, unknownColumns } from './match_errors.ts';
+import { noColumnMatches, refuseTwice, unknownColumns } from './match_errors.ts';
 import { findNamed } from './names.ts';
 import type { TableColumn, TargetTable } from './table.ts';
 
@@ -59,7 +59,6 @@ export function matchKeys(
   if (columns.length + computed.length === 0 && names.length > 0)
     throw noColumnMatches({ columnNames: names, columnCount: names.length }, table);
   const late = onlyNames ? [] : fillOthers(names, table, mappings, { columns, computed, fill });
-  checkTargets(columns, filled);
   return {
     columns,
     width: filled.length,

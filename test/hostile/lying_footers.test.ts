@@ -218,7 +218,7 @@ test('with false positions in the footer, the import has only the rows of the wh
     await db.query('truncate lies');
   }
   t.diagnostic(report.join('\n'));
-  t.diagnostic(`${worker.lines.filter(({ event }) => event === 'read too early').length} read too early`);
+  t.diagnostic(`${worker.lines.filter(({ event }) => event === 'imported again').length} read too early`);
   assert.ok(readAhead > 0, 'no file was read while it was fetched');
 });
 
