@@ -113,6 +113,8 @@ test('a first scan lists ranges side by side, with each key once and few more re
     return `ranges/${name.slice(0, 2)}/${name}.${i % 500 === 499 ? 'csv' : 'log'}`;
   });
   for (const key of keys) world.put(key, oneRow(1));
+  // A new table would be made from a sample of files, which is listed too.
+  await db.query('create table ranged (n integer)');
   server.requests.reset();
   const startAfters: string[] = [];
   const fault = server.faults.order({
