@@ -55,7 +55,7 @@ create or replace view s3_connector.connector_status as
       else last_failure.message
     end as last_error,
     l.late as late_files,
-    nullif(concat_ws('; ', p.copy_notice, outage.notice, refused.notice, absent.notice, audit.notice, p.notice,
+    nullif(concat_ws('; ', p.copy_notice, blocked.notice, outage.notice, refused.notice, absent.notice, audit.notice, p.notice,
       -- Without allow_unlogged, files for such a table fail.
       case when c.allow_unlogged then s3_connector_private.unlogged_notice(c.target_table) end), '') as notice,
     audited.at as last_audit_at,
@@ -67,7 +67,8 @@ create or replace view s3_connector.connector_status as
       least((t.waiting_bytes + u.bytes + w.bytes) / t.bytes_last_hour::float8, 87600)
         * least(interval '1 hour', now() - c.created_at)
     end as eta,
-    t.rejected
+    t.rejected,
+    grown.change as last_schema_change
   from s3_connector.connectors c
   join s3_connector_private.progress p on p.connector_name = c.name
   left join s3_connector_private.outages o on o.connector_name = c.name
@@ -136,6 +137,14 @@ create or replace view s3_connector.connector_status as
   ) l
   cross join lateral s3_connector_private.waiting_noted_keys(c) w
   left join lateral (
+    select format('files that change rows wait for %1$L, which failed: correct it and call s3_connector.retry_file(%2$L, %1$L), or leave it out with s3_connector.cancel_file(%2$L, %1$L)',
+      f.key, c.name) as notice
+    from s3_connector.files f
+    -- Only for such connectors: others may have many failures.
+    where c.change_column is not null and t.failure > 0 and f.connector_name = c.name and f.status = 'failure'
+    order by f.key limit 1
+  ) blocked on true
+  left join lateral (
     -- One index scan each, and only if there are such files.
     (select f.status_since as at, f.error_message as message from s3_connector.files f
       where f.connector_name = c.name and f.status = 'failure' and t.failure > 0
@@ -149,6 +158,10 @@ create or replace view s3_connector.connector_status as
   left join lateral (
     select q.started_at as at, q.error from s3_connector.polls q
     where q.connector_name = c.name order by q.started_at desc limit 1
-  ) last_poll on true;
+  ) last_poll on true
+  left join lateral (
+    select format('%s: %s (%s)', to_char(s.at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'), s.statement, s.key) as change
+    from s3_connector.schema_changes s where s.connector_name = c.name order by s.id desc limit 1
+  ) grown on true;
 comment on view s3_connector.connector_status is
   'State of each connector: its marker, whether it has caught up, its files by status, and its last error. Rows and bytes are in total, of the last hour (to the minute) and of the last day (to ten minutes).';
