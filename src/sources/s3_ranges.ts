@@ -49,7 +49,8 @@ class RangedListing {
   /** In key order. The pages of the first one are yielded. */
   readonly #ranges: Range[] = [];
   readonly #fetching = new Map<Range, Promise<void>>();
-  readonly #closing: Promise<unknown>[] = [];
+  /** What dropped ranges still do. */
+  readonly #closing: (Promise<unknown> | undefined)[] = [];
   /** Whether the next pages are listed before the caller asks for them. */
   #listsAhead = false;
   #maySplit = true;
@@ -164,7 +165,7 @@ class RangedListing {
 
   #drop(from: number): void {
     for (const range of this.#ranges.splice(from))
-      this.#closing.push(range.close(), this.#fetching.get(range)!);
+      this.#closing.push(range.close(), this.#fetching.get(range));
   }
 
   /** The ranges that have not ended. */
