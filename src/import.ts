@@ -47,7 +47,6 @@ export async function fetchAndImport(
   const { connector, signal } = attempt;
   const fetched = await fetchFor(worker, connector, object, { name: spoolName(attempt), signal });
   const growth = new Growth();
-  const readTooEarly = false;
   try {
     // A small file gains little from reading ahead, so its transaction does not wait for the network.
     if (object.sizeBytes < READ_AHEAD_FROM_BYTES) await fetched.file.whole();

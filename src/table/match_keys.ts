@@ -33,7 +33,7 @@ interface KeyRules {
  * Returns which key, or path, goes into which column. Names must be the same in each letter, as for json_populate_record. Any row may
  * have any key, so each column is filled, with null where a row lacks it; but a column with a default only if the names have it.
  * @param names those of the first rows, or of all
- * @throws ConnectorError `unknown_column` (a path's, or any with `refusesNames`), `no_column_matches`, `duplicate_column`, `column_not_writable`
+ * @throws ConnectorError `unknown_column` (a path's, or any with `refusesNames`), `no_column_matches`, `column_not_writable`
  */
 export function matchKeys(
   names: string[],
