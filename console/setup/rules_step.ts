@@ -24,6 +24,8 @@ const ROWS: Setting[] = [
   { column: 'max_bad_rows', label: 'Maximum bad rows', placeholder: 'no limit' },
   { column: 'max_rows', label: 'Maximum rows of a file', placeholder: 'no limit' },
   { column: 'file_id_column', label: 'Column for the file id', placeholder: 'none' },
+  { column: 'file_key_column', label: "Column for the file's key", placeholder: 'none' },
+  { column: 'line_column', label: 'Column for the line', placeholder: 'none' },
 ];
 
 const POLLING: Setting[] = [

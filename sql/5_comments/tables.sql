@@ -39,6 +39,8 @@ comment on column s3_connector.connectors.on_conflict is 'fail, skip or update: 
 comment on column s3_connector.connectors.on_bad_row is 'fail: the file fails. skip: the row goes to rejected_rows.';
 comment on column s3_connector.connectors.max_bad_rows is 'With on_bad_row skip: a file with more bad rows than this fails, and none of its rows is kept. Null: no limit.';
 comment on column s3_connector.connectors.file_id_column is 'A column of the target table that gets the files.id of each row''s file. undo_file needs it.';
+comment on column s3_connector.connectors.file_key_column is 'A text column of the target table that gets the key of each row''s file.';
+comment on column s3_connector.connectors.line_column is 'A bigint column of the target table that gets the line of the file on which each row starts, as errors name it: for Parquet, and for JSON with several records on a line, the number of the row. An entry of a zip has lines of its own. Null: none. Not with transform.';
 comment on column s3_connector.connectors.max_file_bytes is 'Maximum size of an object, in bytes. A larger one fails, and so does one that expands to more than 20 times this size.';
 comment on column s3_connector.connectors.max_row_bytes is 'Maximum size of a row, in bytes. A larger row fails its file.';
 comment on column s3_connector.connectors.max_rows is 'A file with more rows fails, and none of them is kept: a small compressed file may have hundreds of millions. Null: no limit.';

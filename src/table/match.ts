@@ -2,6 +2,7 @@
 import type { ColumnMapping, Connector, File, FileFormatRow } from '../db/schema.ts';
 import { ConnectorError } from '../errors.ts';
 import type { ConstantColumn } from '../formats/constants.ts';
+import type { EncodingOptions } from '../formats/csv/options.ts';
 import type { DateFormats } from '../formats/date_formats.ts';
 import type { ComputedColumn, CopyPlan, FilePart, MatchedColumn } from '../formats/format.ts';
 import {
@@ -13,10 +14,11 @@ import {
 } from './computed.ts';
 import { sourceNames } from './expressions.ts';
 import { keyConstants } from './key_columns.ts';
+import { type Lineage, type LineageSettings, matchLineage, refuseLineage } from './lineage.ts';
 import { checkTargets, noColumnMatches, refuseTwice, unknownColumns } from './match_errors.ts';
 import { matchKeys } from './match_keys.ts';
 import { refuseMissing } from './missing.ts';
-import { findNamed, shortenNames, truncateName } from './names.ts';
+import { findNamed, shortenNames } from './names.ts';
 import { planRescue, rescueTarget } from './rescue.ts';
 import { showName } from './show_name.ts';
 import { quoteTable, type TableColumn, type TargetTable } from './table.ts';
@@ -29,13 +31,13 @@ export type MatchSettings = Pick<
   | 'on_type_mismatch'
   | 'rescue_column'
   | 'on_bad_row'
-  | 'file_id_column'
   | 'hive_columns'
->;
+> &
+  LineageSettings;
 
 /** The file that a part is of, with the settings of its connector: an attempt has them. */
 export interface MatchSource {
-  connector: MatchSettings & { format: DateFormats & Pick<FileFormatRow, 'reads_row'> };
+  connector: MatchSettings & { format: DateFormats & EncodingOptions & Pick<FileFormatRow, 'reads_row'> };
   mappings: ColumnMapping[];
   file: Pick<File, 'id' | 'key'>;
   /** For a part whose rows name their own columns: only `columnNames` count, and an unknown one is refused at once. */
@@ -50,24 +52,23 @@ export type MatchedPart = Pick<
 /**
  * Returns which column of the file goes into which column of the table, and the constants and expressions that fill other columns.
  * @throws ConnectorError `unknown_column`, `missing_column`, `no_column_matches`, `duplicate_column`, `column_not_writable`,
- *   `no_file_id_column`, `no_rescue_column`, and the errors of `keyConstants`
+ *   `no_rescue_column`, and the errors of `keyConstants` and `matchLineage`
  */
 export function matchColumns(
   part: MatchedPart,
   table: TargetTable,
   { connector: settings, mappings, file, onlyNames = false }: MatchSource,
 ): CopyPlan {
-  const fixed = [
-    ...keyConstants(file.key, table, settings, mappings),
-    ...fileIdConstant(table, settings.file_id_column, file.id),
-  ];
-  checkConstants(fixed);
+  const ofParts = keyConstants(file.key, table, settings, mappings);
+  const lineage = matchLineage(table, settings, file);
+  checkConstants(ofParts, lineage);
+  const fixed = [...ofParts, ...lineage.constants];
+  const fixedTargets = [...ofParts, ...lineage.targets].map(({ target }) => target);
   const ofRow = computedFromRow(table, mappings);
   const ofKey = computedFromKey(fixed, mappings);
   const constants = fixed.filter(({ target }) => !ofKey.some((column) => column.target === target));
   const rescueColumn = rescueTarget(table, settings);
-  const isOpen = (column: TableColumn) =>
-    column !== rescueColumn && !fixed.some(({ target }) => target === column);
+  const isOpen = (column: TableColumn) => column !== rescueColumn && !fixedTargets.includes(column);
   const open = table.columns.filter(isOpen);
   const rest = { ...table, columns: open };
   const byName = part.columnNames !== null && settings.match_columns_by === 'name';
@@ -85,7 +86,7 @@ export function matchColumns(
   const matched = byKey
     ? byKey.columns
     : byName
-      ? matchByName(part.columnNames!, rest, settings, mappings, fixed)
+      ? matchByName(part.columnNames!, rest, settings, mappings, ofParts, lineage)
       : matchByPosition(width, unplaced, settings);
   const names = byKey ? byKey.keys.names : sourceNames(part, width);
   const by = {
@@ -100,15 +101,11 @@ export function matchColumns(
       !ofFields.some((column) => column.value === position || column.target === target),
   );
   ofFields.push(...placed.flatMap((column) => computedFromField(column, by) ?? []));
-  const computed = [...ofFields, ...ofKey, ...ofRow];
-  checkComputed(
-    computed,
-    placed,
-    fixed.map(({ target }) => target),
-    names,
-  );
+  const ofMappings = [...ofFields, ...ofKey, ...ofRow];
+  checkComputed(ofMappings, placed, fixedTargets, names);
+  const computed = [...ofMappings, ...lineage.computed];
   const columns = placed.filter(({ target }) => !isComputed(target, computed));
-  if (columns.length + computed.length === 0) throw noColumnMatches(part, rest);
+  if (columns.length + ofMappings.length === 0) throw noColumnMatches(part, rest);
   if (settings.on_missing_column === 'fail') {
     // Keys that the table's columns have, and the part has not, are among the names, too.
     const isThere = (position: number) => !byKey || part.columnNames!.includes(names[position]!);
@@ -126,7 +123,8 @@ export function matchColumns(
   const unknown = byKey ? [] : unknownOf(names, known, mappings, settings);
   const rescue = rescueColumn && planRescue(rescueColumn, unknown, settings, byKey);
   const keys = byKey && { keys: byKey.keys };
-  return { columns, width, constants, computed, rescue, splittable: table.splittable, ...keys };
+  const { line } = lineage;
+  return { columns, width, line, constants, computed, rescue, splittable: table.splittable, ...keys };
 }
 
 function isComputed(column: TableColumn, computed: ComputedColumn[]): boolean {
@@ -176,13 +174,17 @@ function matchByName(
   table: TargetTable,
   settings: MatchSettings,
   mappings: ColumnMapping[],
-  constants: ConstantColumn[],
+  ofParts: ConstantColumn[],
+  lineage: Lineage,
 ): MatchedColumn[] {
   const paired = pairByName(names, table, mappings);
-  for (const { name, wanted } of paired) refuseTwice(name, wanted, constants);
+  for (const { name, wanted } of paired) refuseTwice(name, wanted, ofParts);
   const matched = paired.flatMap(({ position, target }) => (target ? [{ position, target }] : []));
   const unknown = paired.filter(({ target }) => target === undefined);
-  if (unknown.length > 0 && isRefused(settings)) throw unknownColumns(unknown, table);
+  if (unknown.length > 0 && isRefused(settings)) {
+    refuseLineage(unknown, lineage);
+    throw unknownColumns(unknown, table);
+  }
   checkTargets(matched, names);
   return matched;
 }
@@ -256,17 +258,24 @@ function fillableByPosition(count: number, { columns }: TargetTable): TableColum
   return count === all.length ? all : all.filter((column) => !column.identityAlways);
 }
 
-function checkConstants(constants: ConstantColumn[]): void {
-  for (const [i, { source, target }] of constants.entries()) {
-    const earlier = constants.slice(0, i).find((constant) => constant.target === target);
+/** @param ofParts of the key's parts */
+function checkConstants(ofParts: ConstantColumn[], { targets }: Lineage): void {
+  const named = [
+    ...ofParts.map(({ source, target }) => ({ what: `${source}=...`, target })),
+    ...targets.map(({ setting, target }) => ({ what: setting, target })),
+  ];
+  for (const [i, { what, target }] of named.entries()) {
+    const earlier = named.slice(0, i).find((column) => column.target === target);
     if (earlier) {
       throw new ConnectorError(
         'duplicate_column',
-        `the key's part ${earlier.source}=... and ${source === null ? "the file's id" : `${source}=...`} both go into column ${target.name}`,
+        `the key's part ${earlier.what} and ${what} both go into column ${target.name}`,
         { hint: 'Give one of them another column in column_mappings.' },
       );
     }
-    if (source !== null && !target.insertable) {
+  }
+  for (const { source, target } of ofParts) {
+    if (!target.insertable) {
       throw new ConnectorError(
         'column_not_writable',
         `column ${target.name} is generated, or computed by a view, and cannot be filled from the key`,
@@ -274,17 +283,4 @@ function checkConstants(constants: ConstantColumn[]): void {
       );
     }
   }
-}
-
-function fileIdConstant(table: TargetTable, name: string | null, fileId: number): ConstantColumn[] {
-  if (name === null) return [];
-  const target = table.columns.find((column) => column.name === truncateName(name));
-  if (target) return [{ source: null, target, value: String(fileId) }];
-  throw new ConnectorError(
-    'no_file_id_column',
-    `file_id_column ${name} is not a column of ${quoteTable(table)}`,
-    {
-      hint: `Run: alter table ${quoteTable(table)} add column ${name} bigint;`,
-    },
-  );
 }
