@@ -63,6 +63,8 @@ export const CONNECTOR_GROUPS: Group[] = [
       'on_type_mismatch',
       'rescue_column',
       'file_id_column',
+      'file_key_column',
+      'line_column',
     ],
   },
   {

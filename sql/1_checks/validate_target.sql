@@ -65,10 +65,6 @@ begin
     perform s3_connector_private.refuse_setting('time_column', 'be a column''s name of 1 to 63 bytes', c.time_column,
       'Write it without quotes. Null: the worker suggests one.');
   end if;
-  if not s3_connector_private.is_column_name(c.file_id_column) or c.file_id_column = c.time_column then
-    perform s3_connector_private.refuse_setting('file_id_column', 'be a column''s name of 1 to 63 bytes other than time_column', c.file_id_column,
-      'Name a separate bigint column, without quotes. Null: rows do not record their file.');
-  end if;
   -- The end of a longer chunk could lie beyond the last timestamp.
   if not (c.chunk_interval > interval '0' and c.chunk_interval <= interval '100 years') then
     perform s3_connector_private.refuse_setting('chunk_interval', 'be above zero and at most 100 years', c.chunk_interval::text,

@@ -9,7 +9,7 @@ import { ConnectorError } from '../errors.ts';
 import type { CopyPlan, MatchedColumn, PlannedKeys, RescuePlan } from '../formats/format.ts';
 import { asRole } from '../table/role.ts';
 import { type TableColumn, temporaryColumn } from '../table/table.ts';
-import { type Destination, filledColumns, quoteColumns } from './destination.ts';
+import { copiedColumns, type Destination, filledColumns, quoteColumns } from './destination.ts';
 import type { CopyRows, PartCopy } from './part_copy.ts';
 
 const STAGING = 'pg_temp.s3_connector_rescue';
@@ -173,7 +173,7 @@ function insertRescued(
   { target, unknown, record }: RescuePlan,
   readers: TableColumn[],
 ): string {
-  const filled = [...plan.columns, ...plan.constants].map((column) => column.target);
+  const filled = copiedColumns(plan);
   const values = filled.map((column) => {
     const reader = readers.indexOf(column);
     return reader < 0 ? `s.${pg.escapeIdentifier(column.name)}` : `r.${pg.escapeIdentifier(column.name)}`;

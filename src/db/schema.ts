@@ -58,6 +58,8 @@ export interface ConnectorsTable {
   on_bad_row: Generated<'fail' | 'skip'>;
   max_bad_rows: Generated<number | null>;
   file_id_column: string | null;
+  file_key_column: string | null;
+  line_column: string | null;
   max_file_bytes: Generated<number>;
   max_row_bytes: Generated<number>;
   max_rows: number | null;

@@ -23,11 +23,11 @@ import { refuseImplausible, takeSample } from './csv/plausible.ts';
 import { constantFields, rawInput } from './csv/raw.ts';
 import { type Header, limitRows, rewriteRecords } from './csv/records.ts';
 import type { RewriteOptions } from './csv/rewrite.ts';
-import { type RowRules, toRowBatch } from './csv/row_batch.ts';
+import { type PlaceOfRecords, type RowRules, toRowBatch } from './csv/row_batch.ts';
 import { openAll, openHeader, openRows, type Rows, type RowsSource } from './csv/rows.ts';
 import type { RowsStart } from './csv/scanner.ts';
 import { describeStray, StrayQuotes } from './csv/stray_quotes.ts';
-import { transformedPart } from './csv/transformed.ts';
+import { toTransform } from './csv/transformed.ts';
 import { ofEntry } from './entry_errors.ts';
 import type {
   CopyInput,
@@ -45,6 +45,7 @@ import { TEXT, UNKNOWN } from './pg_text/text_kinds.ts';
 import type { RowBytes } from './row_bytes.ts';
 import { checkRowLimit } from './row_limit.ts';
 import { takenEntries } from './taken_entries.ts';
+import { transformedPart } from './transformed.ts';
 import { requireTransforms } from './transforms.ts';
 
 export const csv: FileFormat = {
@@ -64,8 +65,14 @@ export const csv: FileFormat = {
       const part = new CsvPart(file, entry, position, settings);
       // An empty entry has no rows, and no header to compare.
       if (!(await ofEntry(entry.name, () => part.readFirst()))) continue;
-      if (transform === null) yield part;
-      else yield* transformedPart({ part, entry, spooled, select: transform }, settings, tools, signal);
+      if (transform === null) {
+        yield part;
+        continue;
+      }
+      // DuckDB may read any part of the file first.
+      await spooled.whole();
+      const csv = toTransform(entry, part, settings);
+      yield* transformedPart({ ...csv, spooled, select: transform }, settings, tools, signal);
     }
   },
 };
@@ -168,7 +175,8 @@ class CsvPart implements FilePart {
   /** @param plan of the file itself */
   #rulesFor(plan: CopyPlan): NormalizeRules | null {
     const rules = this.#withColumns(plan.width, () => conversionsOf(plan, this.#format, this.columnNames));
-    return rules && { ...rules, copies: copiesOf(plan).map(({ position }) => position) };
+    const copies = copiesOf(plan).map(({ position }) => position);
+    return rules && { ...rules, copies, withLine: plan.line !== null };
   }
 
   #withColumns(columns: number, conversions: () => NormalizeRules['conversions']): NormalizeRules | null {
@@ -215,8 +223,9 @@ class CsvPart implements FilePart {
   /** Returns the whole part in CSV format. */
   #rawInput(ofFile: CopyPlan): CopyInput {
     const { bytes, normalizer } = this.#openRows(ofFile);
-    const plan = withCopies(ofFile);
+    const plan = this.#ofNormalForm(ofFile);
     const { newline, lineOffset } = this.#rowsStart();
+    const linesAfter = new FileLines();
     const data = this.#isWhole(plan)
       ? limitRows(bytes, this.#dialect, {
           maxRowBytes: this.#maxRowBytes,
@@ -225,19 +234,19 @@ class CsvPart implements FilePart {
           lineOffset,
           strays: this.#strays,
         })
-      : this.#rewrite(bytes, plan, { newline, lineOffset });
-    const lineOf = (line: number) => inFile(normalizer?.fileLines, lineOffset + line);
+      : this.#rewrite(bytes, plan, { newline, lineOffset, linesAfter });
+    const lineOf = (line: number) => inFile(normalizer?.fileLines, linesAfter.lineOf(lineOffset + line));
     return rawInput(data, this.#dialect, { newline, lineOf });
   }
 
   async *batches(ofFile: CopyPlan): AsyncGenerator<RowBatch> {
-    const plan = withCopies(ofFile);
+    const plan = this.#ofNormalForm(ofFile);
     const start = this.#rowsStart();
     const maxRowBytes = this.#maxRowBytes;
     const expectedFields = plan.width;
     const rewrite: RowRules['rewrite'] = this.#isWhole(plan)
       ? null
-      : (records, lineOf) => this.#rewrite([records], plan, { newline: start.newline, lineOf });
+      : (records, place) => this.#rewrite([records], plan, { newline: start.newline, ...place });
     const copies = plan.width - ofFile.width;
     const rules = { dialect: this.#dialect, newline: start.newline, maxRowBytes, expectedFields, copies };
     const options = { ...start, maxRowBytes, expectedFields, strays: this.#strays };
@@ -252,18 +261,29 @@ class CsvPart implements FilePart {
     }
   }
 
+  /** Returns the plan for what COPY reads: in a normal form, copies of fields and the line follow the fields of each record. */
+  #ofNormalForm(plan: CopyPlan): CopyPlan {
+    if (this.#normalize === null) return plan;
+    const added = copiesOf(plan).map(({ target }) => target);
+    if (plan.line) added.push(plan.line);
+    const placed = added.map((target, i) => ({ target, position: plan.width + i }));
+    const columns = [...plan.columns.filter(({ asIs }) => !asIs), ...placed];
+    return { ...plan, columns, width: plan.width + added.length, line: null };
+  }
+
   /** Whether COPY gets the records unchanged. */
   #isWhole(plan: CopyPlan): boolean {
-    return plan.columns.length === plan.width && plan.constants.length === 0;
+    return plan.columns.length === plan.width && plan.line === null && plan.constants.length === 0;
   }
 
   #rewrite(
     rows: AsyncIterable<Buffer> | Iterable<Buffer>,
     plan: CopyPlan,
-    place: Pick<RewriteOptions, 'lineOffset' | 'newline' | 'lineOf'>,
+    place: Pick<RewriteOptions, 'lineOffset' | 'newline'> & Partial<PlaceOfRecords>,
   ): RowBytes {
     return rewriteRecords(rows, this.#dialect, {
       ...place,
+      lineAt: plan.line ? (place.lineAt ?? ((_record, line) => line)) : undefined,
       // The records of a batch were scanned before, with their lines in the file.
       strays: place.lineOf ? undefined : this.#strays,
       maxRowBytes: this.#maxRowBytes,
@@ -275,7 +295,7 @@ class CsvPart implements FilePart {
   }
 
   #planSections(plan: CopyPlan): SectionPlan | null {
-    return planSections(withCopies(plan), {
+    return planSections(this.#ofNormalForm(plan), {
       dialect: this.#dialect,
       start: this.#rowsStart(),
       timeZone: this.#timeZone,
@@ -317,15 +337,6 @@ function asText({ name, nullable }: FileColumn): InferredColumn {
 
 function copiesOf({ columns }: CopyPlan): MatchedColumn[] {
   return columns.filter(({ asIs }) => asIs);
-}
-
-/** Returns the plan for the file's normal form, in which copies of fields follow the fields of each record. */
-function withCopies(plan: CopyPlan): CopyPlan {
-  const copies = copiesOf(plan);
-  if (copies.length === 0) return plan;
-  const placed = copies.map((column, i) => ({ ...column, position: plan.width + i }));
-  const columns = [...plan.columns.filter(({ asIs }) => !asIs), ...placed];
-  return { ...plan, columns, width: plan.width + copies.length };
 }
 
 async function close(chunks: AsyncIterable<unknown>): Promise<void> {

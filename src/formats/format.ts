@@ -82,7 +82,9 @@ export interface CopyPlan {
   columns: MatchedColumn[];
   /** The number of fields in a row of the file. */
   width: number;
-  /** They follow the file's columns in the COPY, in this order. */
+  /** The column that gets the row's line or number. It follows the file's columns in the COPY. */
+  line: TableColumn | null;
+  /** They follow in the COPY, in this order. */
   constants: ConstantColumn[];
   /** They do not come by COPY. */
   computed: ComputedColumn[];

@@ -2,6 +2,7 @@
 import type { ColumnMapping, Connector, ReadConnector } from '../db/schema.ts';
 import { ConnectorError } from '../errors.ts';
 import type { CopyPlan, FileColumn } from '../formats/format.ts';
+import { lineageColumns } from './lineage.ts';
 import { type MatchedPart, type MatchSource, matchColumns } from './match.ts';
 import { findExactly } from './match_keys.ts';
 import { findNamed, truncateName } from './names.ts';
@@ -153,8 +154,8 @@ function withColumns(
     (column) => column !== null && !table.columns.includes(column),
   ) as TableColumn[];
   if (!byPosition(part, connector)) return [...table.columns, ...added];
-  const isConstant = ({ name }: TableColumn) =>
-    name === connector.file_id_column || (connector.hive_columns ?? []).includes(name);
+  const ours = [...lineageColumns(connector).map(({ name }) => name), ...(connector.hive_columns ?? [])];
+  const isConstant = ({ name }: TableColumn) => ours.includes(name);
   const fillable = table.columns.filter((column) => column.insertable && !isConstant(column));
   const all = part.columnCount === fillable.length + added.length;
   const ordered = fillable.filter((column) => all || !column.identityAlways);

@@ -3,6 +3,7 @@ import type { ColumnMapping, Connector, File, FileFormatRow } from '../db/schema
 import { ConnectorError } from '../errors.ts';
 import type { ConstantColumn } from '../formats/constants.ts';
 import { columnName, columnNames } from '../formats/csv/infer.ts';
+import type { EncodingOptions } from '../formats/csv/options.ts';
 import type { DateFormats } from '../formats/date_formats.ts';
 import type { ComputedColumn, CopyPlan, FilePart, MatchedColumn } from '../formats/format.ts';
 import {
@@ -14,6 +15,7 @@ import {
 } from './computed.ts';
 import { sourceNames } from './expressions.ts';
 import { keyConstants } from './key_columns.ts';
+import { type Lineage, type LineageSettings, matchLineage, refuseLineage } from './lineage.ts';
 import {
   checkTargets,
   noColumnMatches,
@@ -23,7 +25,7 @@ import {
 } from './match_errors.ts';
 import { matchKeys } from './match_keys.ts';
 import { refuseMissing } from './missing.ts';
-import { findNamed, shortenNames, truncateName } from './names.ts';
+import { findNamed, shortenNames } from './names.ts';
 import { planRescue, rescueTarget } from './rescue.ts';
 import { showName } from './show_name.ts';
 import { quoteTable, type TableColumn, type TargetTable } from './table.ts';
@@ -36,13 +38,13 @@ export type MatchSettings = Pick<
   | 'on_type_mismatch'
   | 'rescue_column'
   | 'on_bad_row'
-  | 'file_id_column'
   | 'hive_columns'
->;
+> &
+  LineageSettings;
 
 /** The file that a part is of, with the settings of its connector: an attempt has them. */
 export interface MatchSource {
-  connector: MatchSettings & { format: DateFormats & Pick<FileFormatRow, 'reads_row'> };
+  connector: MatchSettings & { format: DateFormats & EncodingOptions & Pick<FileFormatRow, 'reads_row'> };
   mappings: ColumnMapping[];
   file: Pick<File, 'id' | 'key'>;
   /** For a part whose rows name their own columns: only `columnNames` count, and an unknown one is refused at once. */
@@ -57,24 +59,23 @@ export type MatchedPart = Pick<
 /**
  * Returns which column of the file goes into which column of the table, and the constants and expressions that fill other columns.
  * @throws ConnectorError `unknown_column`, `missing_column`, `no_column_matches`, `duplicate_column`, `column_not_writable`,
- *   `no_file_id_column`, `no_rescue_column`, and the errors of `keyConstants`
+ *   `no_rescue_column`, and the errors of `keyConstants` and `matchLineage`
  */
 export function matchColumns(
   part: MatchedPart,
   table: TargetTable,
   { connector: settings, mappings, file, onlyNames = false }: MatchSource,
 ): CopyPlan {
-  const fixed = [
-    ...keyConstants(file.key, table, settings, mappings),
-    ...fileIdConstant(table, settings.file_id_column, file.id),
-  ];
-  checkConstants(fixed);
+  const ofParts = keyConstants(file.key, table, settings, mappings);
+  const lineage = matchLineage(table, settings, file);
+  checkConstants(ofParts, lineage);
+  const fixed = [...ofParts, ...lineage.constants];
+  const fixedTargets = [...ofParts, ...lineage.targets].map(({ target }) => target);
   const ofRow = computedFromRow(table, mappings);
   const ofKey = computedFromKey(fixed, mappings);
   const constants = fixed.filter(({ target }) => !ofKey.some((column) => column.target === target));
   const rescueColumn = rescueTarget(table, settings);
-  const isOpen = (column: TableColumn) =>
-    column !== rescueColumn && !fixed.some(({ target }) => target === column);
+  const isOpen = (column: TableColumn) => column !== rescueColumn && !fixedTargets.includes(column);
   const open = table.columns.filter(isOpen);
   const rest = { ...table, columns: open };
   const byName = part.columnNames !== null && settings.match_columns_by === 'name';
@@ -99,8 +100,8 @@ export function matchColumns(
   const matched = byKey
     ? byKey.columns
     : byName
-      ? matchByName(names, rest, settings, targets, fixed)
-      : matchByPosition(keptFields(names, targets), { table: rest, places }, settings, fixed);
+      ? matchByName(names, rest, settings, targets, ofParts, lineage)
+      : matchByPosition(keptFields(names, targets), { table: rest, places }, settings, ofParts, lineage);
   checkTargets(matched, names);
   const by = {
     names,
@@ -108,15 +109,15 @@ export function matchColumns(
     format: settings.format,
     columnTypes: part.columnTypes,
   };
-  const computed = [...matched.flatMap((column) => computedFromField(column, by) ?? []), ...ofKey, ...ofRow];
-  checkComputed(
-    computed,
-    matched,
-    fixed.map(({ target }) => target),
-    names,
-  );
+  const ofMappings = [
+    ...matched.flatMap((column) => computedFromField(column, by) ?? []),
+    ...ofKey,
+    ...ofRow,
+  ];
+  checkComputed(ofMappings, matched, fixedTargets, names);
+  const computed = [...ofMappings, ...lineage.computed];
   const columns = matched.filter(({ target }) => !isComputed(target, computed));
-  if (columns.length + computed.length === 0) throw noColumnMatches(part, rest);
+  if (columns.length + ofMappings.length === 0) throw noColumnMatches(part, rest);
   if (settings.on_missing_column === 'fail') {
     // Keys that the table's columns have, and the part has not, are among the names, too.
     const isThere = (position: number) => !byKey || part.columnNames!.includes(names[position]!);
@@ -136,7 +137,8 @@ export function matchColumns(
   const keys = byKey && { keys: byKey.keys };
   // Any row may have a key that others lack.
   const notice = byKey ? null : noticeOfMissing(by.mappings, [...names, ...(settings.hive_columns ?? [])]);
-  return { columns, width, constants, computed, rescue, splittable: table.splittable, notice, ...keys };
+  const { line } = lineage;
+  return { columns, width, line, constants, computed, rescue, splittable: table.splittable, notice, ...keys };
 }
 
 /** Returns which expressions have nothing to compute a value from; null: none. */
@@ -218,12 +220,16 @@ function matchByName(
   table: TargetTable,
   settings: MatchSettings,
   targets: Targets,
-  constants: ConstantColumn[],
+  ofParts: ConstantColumn[],
+  lineage: Lineage,
 ): MatchedColumn[] {
   const paired = pairFields(keptFields(names, targets), table);
-  for (const { name, wanted } of paired) refuseTwice(name, wanted, constants);
+  for (const { name, wanted } of paired) refuseTwice(name, wanted, ofParts);
   const unknown = paired.filter(({ target }) => target === undefined);
-  if (unknown.length > 0 && isRefused(settings)) throw unknownColumns(unknown, table);
+  if (unknown.length > 0 && isRefused(settings)) {
+    refuseLineage(unknown, lineage);
+    throw unknownColumns(unknown, table);
+  }
   return paired.flatMap(({ position, target }) => (target ? [{ position, target }] : []));
 }
 
@@ -283,21 +289,25 @@ function matchByPosition(
   fields: Field[],
   { table, places }: { table: TargetTable; places: TargetTable },
   settings: MatchSettings,
-  constants: ConstantColumn[],
+  ofParts: ConstantColumn[],
+  lineage: Lineage,
 ): MatchedColumn[] {
   const placed = fillableByPosition(fields.length, places);
   const matched: MatchedColumn[] = [];
   const unknown: UnknownColumn[] = [];
   let tooMany = false;
   for (const [place, { position, name, mapped }] of fields.entries()) {
-    if (mapped !== undefined) refuseTwice(name, mapped, constants);
+    if (mapped !== undefined) refuseTwice(name, mapped, ofParts);
     const target = mapped === undefined ? placed[place] : findNamed(table.columns, mapped);
     if (target) matched.push({ position, target });
     else if (mapped === undefined) tooMany = true;
     else unknown.push({ name, wanted: mapped });
   }
   if (!isRefused(settings)) return matched;
-  if (unknown.length > 0) throw unknownColumns(unknown, table);
+  if (unknown.length > 0) {
+    refuseLineage(unknown, lineage);
+    throw unknownColumns(unknown, table);
+  }
   if (tooMany) {
     throw new ConnectorError(
       'unknown_column',
@@ -316,17 +326,24 @@ function fillableByPosition(count: number, { columns }: TargetTable): TableColum
   return count === all.length ? all : all.filter((column) => !column.identityAlways);
 }
 
-function checkConstants(constants: ConstantColumn[]): void {
-  for (const [i, { source, target }] of constants.entries()) {
-    const earlier = constants.slice(0, i).find((constant) => constant.target === target);
+/** @param ofParts of the key's parts */
+function checkConstants(ofParts: ConstantColumn[], { targets }: Lineage): void {
+  const named = [
+    ...ofParts.map(({ source, target }) => ({ what: `${source}=...`, target })),
+    ...targets.map(({ setting, target }) => ({ what: setting, target })),
+  ];
+  for (const [i, { what, target }] of named.entries()) {
+    const earlier = named.slice(0, i).find((column) => column.target === target);
     if (earlier) {
       throw new ConnectorError(
         'duplicate_column',
-        `the key's part ${earlier.source}=... and ${source === null ? "the file's id" : `${source}=...`} both go into column ${target.name}`,
+        `the key's part ${earlier.what} and ${what} both go into column ${target.name}`,
         { hint: 'Give one of them another column in column_mappings.' },
       );
     }
-    if (source !== null && !target.insertable) {
+  }
+  for (const { source, target } of ofParts) {
+    if (!target.insertable) {
       throw new ConnectorError(
         'column_not_writable',
         `column ${target.name} is generated, or computed by a view, and cannot be filled from the key`,
@@ -334,17 +351,4 @@ function checkConstants(constants: ConstantColumn[]): void {
       );
     }
   }
-}
-
-function fileIdConstant(table: TargetTable, name: string | null, fileId: number): ConstantColumn[] {
-  if (name === null) return [];
-  const target = table.columns.find((column) => column.name === truncateName(name));
-  if (target) return [{ source: null, target, value: String(fileId) }];
-  throw new ConnectorError(
-    'no_file_id_column',
-    `file_id_column ${name} is not a column of ${quoteTable(table)}`,
-    {
-      hint: `Run: alter table ${quoteTable(table)} add column ${name} bigint;`,
-    },
-  );
 }

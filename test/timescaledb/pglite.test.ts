@@ -161,6 +161,8 @@ const CHANGES: Partial<ReadConnector> = {
   change_values: 'dms',
   change_map: { I: 'insert', U: 'update', D: 'delete' },
   file_id_column: null,
+  file_key_column: null,
+  line_column: null,
 };
 
 test('files that change rows are merged into a hypertable, chunk by chunk; one with a columnstore is refused', async () => {

@@ -1,6 +1,7 @@
 /** Turns records into rows of COPY's text format, or of its binary format. */
 import { ConnectorError } from '../../errors.ts';
 import type { Shape } from '../../table/table.ts';
+import { fillLine } from '../line_field.ts';
 import { putterOf } from '../pg_binary/kinds.ts';
 import { type PutValue, putInt32, UNSURE, VALUE_ROOM } from '../pg_binary/values.ts';
 import type { JsonColumn, JsonPlan } from './plan.ts';
@@ -46,9 +47,12 @@ export class RowEncoder {
     return taken;
   }
 
-  /** Adds the record as a row of the binary format; returns false, and adds nothing, if PostgreSQL must parse a value. */
-  addBinary(reader: RecordReader): boolean {
-    const { columns, binary } = this.#plan;
+  /**
+   * Adds the record as a row of the binary format; returns false, and adds nothing, if PostgreSQL must parse a value.
+   * @param place its line, or its number
+   */
+  addBinary(reader: RecordReader, place: number): boolean {
+    const { columns, hasLine, binary } = this.#plan;
     const putters = this.#putters;
     let to = this.filled;
     this.#room(to, 2);
@@ -71,22 +75,23 @@ export class RowEncoder {
     const constants = binary!.constants.bytes;
     this.#room(to, constants.length);
     this.#out.set(constants, to);
+    if (hasLine) fillLine(this.#out, to, place);
     this.filled = to + constants.length;
     return true;
   }
 
   /**
    * Adds the record as a row of the text format.
-   * @param line on which the record starts
+   * @param place its line, or its number
    * @throws ConnectorError `bad_value`, with line and column: an array or a composite that PostgreSQL would refuse. Adds nothing.
    */
-  addText(reader: RecordReader, line: number): void {
-    const { columns, constantText } = this.#plan;
+  addText(reader: RecordReader, place: number): void {
+    const { columns, constantText, hasLine } = this.#plan;
     let to = this.filled;
     for (let i = 0; i < columns.length; i++) {
       const column = columns[i] as JsonColumn;
       if (i > 0) this.#out[to++] = TAB;
-      if (this.#findOrRefuse(reader, column, line)) {
+      if (this.#findOrRefuse(reader, column, place)) {
         // Each byte may need a backslash.
         this.#room(to, 2 * (this.#until - this.#from));
         to = this.#putText(to);
@@ -96,8 +101,14 @@ export class RowEncoder {
         this.#out[to++] = BIG_N;
       }
     }
+    if (hasLine) {
+      this.#room(to, VALUE_ROOM);
+      if (columns.length > 0) this.#out[to++] = TAB;
+      for (const digit of String(place)) this.#out[to++] = digit.charCodeAt(0);
+    }
     // The first column needs no tab before it.
-    const constants = columns.length === 0 ? constantText.subarray(1) : constantText;
+    const isFirst = columns.length === 0 && !hasLine;
+    const constants = isFirst ? constantText.subarray(1) : constantText;
     this.#room(to, constants.length + 1);
     this.#out.set(constants, to);
     to += constants.length;

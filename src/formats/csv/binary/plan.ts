@@ -1,6 +1,7 @@
 /** Decides whether a CSV part's values can be encoded, and plans how. */
 import { toBinaryFields } from '../../constants.ts';
 import type { CopyPlan } from '../../format.ts';
+import { isEncodable, withLineField } from '../../line_field.ts';
 import { kindOf, type ValueKind } from '../../pg_binary/kinds.ts';
 import { type CsvDialect, copyEncoding } from '../dialect.ts';
 import type { NormalizeRules } from '../normalize/rules.ts';
@@ -33,12 +34,14 @@ export function planSections(plan: CopyPlan, part: Encodable): SectionPlan | nul
     kinds[position] = kind;
   }
   const binary = toBinaryFields(plan.constants, timeZone);
-  if (binary === null) return null;
+  if (binary === null || !isEncodable(plan.line)) return null;
   const csv = constantFields(plan.constants, dialect);
+  const fields = plan.line ? withLineField(binary) : binary;
   return {
     dialect,
     kinds,
-    constants: csv && { ...binary, csv },
+    constants: fields.count > 0 ? { ...fields, csv } : null,
+    hasLine: plan.line !== null,
     lineOffset: start.lineOffset ?? 0,
     newline,
     maxRowBytes,

@@ -1,10 +1,11 @@
 /** A "section" is a run of CSV records that go into COPY in the same way: encoded ("binary") or unchanged ("raw"). */
 import { isUtf8 } from 'node:buffer';
 import type { BinaryFields } from '../../constants.ts';
+import { putLines } from '../../line_field.ts';
 import { putterOf, type ValueKind } from '../../pg_binary/kinds.ts';
 import { CountedRows, type RowBytes } from '../../row_bytes.ts';
 import { type CsvDialect, dialectBytes } from '../dialect.ts';
-import type { FileLines } from '../normalize/file_lines.ts';
+import { FileLines, type LineJump } from '../normalize/file_lines.ts';
 import type { NormalizeRules } from '../normalize/rules.ts';
 import { limitRows, rewriteRecords } from '../records.ts';
 import { type Newline, RECORD_END, RecordScanner } from '../scanner.ts';
@@ -22,8 +23,10 @@ export interface SectionPlan {
   dialect: CsvDialect;
   /** The kind of each field; null for a field that is left out. */
   kinds: (ValueKind | null)[];
-  /** The constants as binary fields, and as CSV. */
-  constants: (BinaryFields & { csv: Uint8Array }) | null;
+  /** The constants as binary fields, after the row's line if it has one, and as CSV. */
+  constants: (BinaryFields & { csv: Uint8Array | null }) | null;
+  /** Whether each row gets the line on which it starts. */
+  hasLine: boolean;
   /** The number of lines before the first record. */
   lineOffset: number;
   newline: Exclude<Newline, 'cr'>;
@@ -43,6 +46,10 @@ export interface RawSection {
   firstLine: number;
   /** Records that end in this section: one record may span several sections. */
   rows: number;
+  /** The lines that follow in this section and those that go on with its last record; 0 for these. */
+  height: number;
+  /** By these lines, from 1: where the file's lines are further apart, because fields with line ends were left out. */
+  jumps: LineJump[];
 }
 
 export interface BinarySection extends EncodedRows {
@@ -155,32 +162,53 @@ class SectionCutter {
     if (stray) this.#strays.note(this.#lineOffset + stray.line, this.#lineOffset + stray.lastLine);
     this.#lineOffset += lines;
     const rows = this.#encoder.take();
-    if (rows) yield { kind: 'binary', firstLine, ...rows };
+    if (rows === null) return;
+    if (this.#plan.hasLine) {
+      const { lines: ends } = rows;
+      const lineAt = (row: number) => firstLine + (ends === null ? row : row === 0 ? 0 : ends[row - 1]! + 1);
+      putLines(rows.data, this.#plan.constants!, lineAt);
+    }
+    yield { kind: 'binary', firstLine, ...rows };
   }
 
   async *#takeRaw(records: Buffer): AsyncGenerator<Section> {
-    const firstLine = this.#lineOffset + 1;
-    const counted = new CountedRows(this.#rawRows(records));
-    let last: Uint8Array<ArrayBuffer> | undefined;
+    const before = this.#lineOffset;
+    const linesAfter = new FileLines();
+    const counted = new CountedRows(this.#rawRows(records, linesAfter));
+    let last: RawSection | undefined;
     for await (const data of counted) {
-      if (last) yield { kind: 'raw', firstLine, data: last, rows: 0 };
+      if (last) yield last;
+      // All records were rewritten before the first bytes came.
+      const jumps = last ? [] : linesAfter.since(0);
+      const lost = jumps.at(-1);
+      const height = last ? 0 : Math.max(1, this.#rawLines - (lost ? lost.fileLine - lost.line : 0));
       // A copy, because a buffer that is transferred to another thread is lost to this one.
-      last = new Uint8Array(data);
+      const copied = new Uint8Array(data);
+      last = {
+        kind: 'raw',
+        firstLine: before + 1,
+        data: copied,
+        rows: 0,
+        height,
+        jumps: jumps.map(({ line, fileLine }) => ({ line: line - before, fileLine })),
+      };
     }
-    if (last) yield { kind: 'raw', firstLine, data: last, rows: counted.count };
+    if (last) yield { ...last, rows: counted.count };
     this.#rawLeft -= records.length;
     this.#lineOffset += this.#rawLines;
   }
 
-  #rawRows(records: Buffer): RowBytes {
-    const { dialect, kinds, constants, newline, maxRowBytes } = this.#plan;
+  #rawRows(records: Buffer, linesAfter: FileLines): RowBytes {
+    const { dialect, kinds, constants, hasLine, newline, maxRowBytes } = this.#plan;
     const start = { lineOffset: this.#lineOffset, newline, maxRowBytes, strays: this.#strays };
     if (constants === null && kinds.every((kind) => kind !== null))
       return limitRows([records], dialect, start);
     return rewriteRecords([records], dialect, {
       ...start,
+      linesAfter,
       keep: kinds.flatMap((kind, position) => (kind === null ? [] : [position])),
-      append: constants && Buffer.from(constants.csv),
+      append: constants?.csv ? Buffer.from(constants.csv) : null,
+      lineAt: hasLine ? (_record, line) => line : undefined,
       expectedFields: kinds.length,
     });
   }
