@@ -67,7 +67,33 @@ create or replace view s3_connector.connector_status as
       least((t.waiting_bytes + u.bytes + w.bytes) / t.bytes_last_hour::float8, 87600)
         * least(interval '1 hour', now() - c.created_at)
     end as eta,
-    t.rejected
+    t.rejected,
+    -- The schedule's interval is the time from the last poll to the next one. A poll that somebody asked for counts as due then.
+    c.state = 'running' and now() > greatest(p.next_poll_at, p.poll_asked_at, c.created_at)
+      + 2 * greatest(p.next_poll_at - p.last_poll_at, interval '1 minute') as polls_overdue,
+    o.since as unavailable_since,
+    now() - (
+      -- Only the first in key order of each status, by its index, because there may be a million. If nothing waits but there is
+      -- a backlog, the last object that was enqueued is the nearest known one.
+      select min(f.last_modified) from (
+        (select f.last_modified from s3_connector.files f
+          where f.connector_name = c.name and f.status = 'in_queue' and t.in_queue > 0 order by f.key limit 1)
+        union all
+        (select f.last_modified from s3_connector.files f
+          where f.connector_name = c.name and f.status = 'running' and t.running > 0 order by f.key limit 1)
+        union all
+        (select f.last_modified from s3_connector.files f
+          where f.connector_name = c.name and f.status = 'pending_retry' and t.pending_retry > 0 order by f.key limit 1)
+        union all
+        (select f.last_modified from s3_connector.files f
+          where f.connector_name = c.name and f.status = 'paused' and t.paused > 0 order by f.key limit 1)
+        union all
+        (select u.last_modified from s3_connector_private.upcoming_keys u where u.connector_name = c.name order by u.key limit 1)
+        union all
+        (select f.last_modified from s3_connector.files f
+          where f.connector_name = c.name and f.key = p.marker and p.backlog)
+      ) f
+    ) as lag
   from s3_connector.connectors c
   join s3_connector_private.progress p on p.connector_name = c.name
   left join s3_connector_private.outages o on o.connector_name = c.name
