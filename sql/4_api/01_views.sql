@@ -39,7 +39,7 @@ create or replace view s3_connector.running_files as
 comment on view s3_connector.running_files is
   'Files that are being imported now, with the bytes and rows that COPY has taken so far (null before it starts).';
 
-create or replace view s3_connector.connector_status as
+create or replace view s3_connector_private.connector_figures as
   select
     c.name, c.state, p.marker,
     not (p.backlog or w.keys > 0 or (p.left_young and c.stop_when_caught_up) or r.rechecks)
@@ -176,5 +176,5 @@ create or replace view s3_connector.connector_status as
     select q.started_at as at, q.error from s3_connector.polls q
     where q.connector_name = c.name order by q.started_at desc limit 1
   ) last_poll on true;
-comment on view s3_connector.connector_status is
-  'State of each connector: its marker, whether it has caught up, its files by status, and its last error. Rows and bytes are in total, of the last hour (to the minute) and of the last day (to ten minutes).';
+comment on view s3_connector_private.connector_figures is
+  'The columns of connector_status, without its health.';

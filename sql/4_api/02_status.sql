@@ -1,8 +1,8 @@
--- The short view: one line for each connector, which fits a terminal.
+-- How each connector is: connector_status, with all figures, and status, which fits a terminal.
 
-create or replace view s3_connector.status as
+create or replace view s3_connector.connector_status as
   select
-    s.name,
+    s.*,
     case
       when s.state = 'running' then coalesce(nullif(troubles.words, ''), case
         when s.last_poll_at is null then 'not polled yet'
@@ -11,13 +11,11 @@ create or replace view s3_connector.status as
         else 'ok'
       end)
       else concat_ws(', ', s.state, nullif(troubles.words, ''))
-    end as health,
-    s.waiting, s.failure as failed, s.lag, s.last_error
-  from s3_connector.connector_status s
-  cross join (select exists (select from s3_connector.workers w where w.alive) as is_alive) worker
+    end as health
+  from s3_connector_private.connector_figures s
   cross join lateral (
     select concat_ws(', ',
-      case when s.state = 'running' and not worker.is_alive then 'no worker is alive' end,
+      case when s.state = 'running' and not (select exists (select from s3_connector.workers w where w.alive)) then 'no worker is alive' end,
       case when s.unavailable_since is not null then 'bucket unavailable' end,
       case when s.polls_overdue then 'polls overdue' end,
       case
@@ -29,7 +27,11 @@ create or replace view s3_connector.status as
       case when s.rejected > 0 then format('%s %s rejected', s.rejected, case s.rejected when 1 then 'row' else 'rows' end) end,
       case when s.late > 0 then format('%s late %s', s.late, case s.late when 1 then 'key' else 'keys' end) end
     ) as words
-  ) troubles
-  order by s.name;
+  ) troubles;
+comment on view s3_connector.connector_status is
+  'State of each connector: its marker, whether it has caught up, its files by status, and its last error. Rows and bytes are in total, of the last hour (to the minute) and of the last day (to ten minutes).';
+
+create or replace view s3_connector.status as
+  select s.name, s.health, s.waiting, s.failure as failed, s.lag, s.last_error from s3_connector.connector_status s;
 comment on view s3_connector.status is
   'One short line for each connector: its health in words, what waits and failed, and how far the table is behind the bucket. connector_status has the details.';

@@ -36,9 +36,10 @@ comment on column s3_connector.connector_status.rejected is 'Rows that were reje
 comment on column s3_connector.connector_status.polls_overdue is 'Whether the next poll is overdue by more than two intervals of the schedule. False while paused.';
 comment on column s3_connector.connector_status.unavailable_since is 'Since when the bucket cannot be read. Null if it can.';
 comment on column s3_connector.connector_status.lag is 'Age of the next object that is known and not imported yet: so far is the table behind the bucket. Null if there is none.';
+comment on column s3_connector.connector_status.health is 'What is wrong, or else ok, importing, behind or not polled yet. Begins with paused or draft if it is.';
 
 comment on column s3_connector.status.name is 'The connector.';
-comment on column s3_connector.status.health is 'What is wrong, or else ok, importing, behind or not polled yet. Begins with paused or draft if it is.';
+comment on column s3_connector.status.health is 'The same as connector_status.health.';
 comment on column s3_connector.status.waiting is 'Files and keys that are known and not imported yet.';
 comment on column s3_connector.status.failed is 'Files that failed. retry(name) queues them again.';
 comment on column s3_connector.status.lag is 'Age of the next object that is known and not imported yet. Null if there is none.';
