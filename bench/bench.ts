@@ -2,22 +2,26 @@
  * `npm run bench`: compares the connector with other tools, on its own servers. Figures are of one run on one machine,
  * so read the ratios. See bench/README.md.
  */
+import { applyChanges } from './apply_changes.ts';
 import { bigFiles } from './big_files.ts';
 import { lateKeys } from './late_keys.ts';
 import { listing } from './listing.ts';
 import { load } from './load/load.ts';
 import { loadHypertable } from './load/load_hypertable.ts';
+import { loadJson } from './load/load_json.ts';
 import { type Options, readArguments } from './options.ts';
 import { scale } from './scale/scale.ts';
 import { smallFiles } from './small_files.ts';
 
 const BENCHES: Record<string, (options: Options) => Promise<void>> = {
   load,
+  json: loadJson,
   hypertable: loadHypertable,
   big_files: bigFiles,
   small_files: smallFiles,
   listing,
   late_keys: lateKeys,
+  apply_changes: applyChanges,
   scale,
 };
 

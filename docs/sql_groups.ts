@@ -32,7 +32,7 @@ export const RELATION_GROUPS: Group[] = [
   {
     title: 'Answers of workers',
     intro: 'The last answer by connector; see [Ask a worker](#ask-a-worker).',
-    names: ['checks', 'preview_files', 'preview_columns', 'late_files'],
+    names: ['checks', 'preview_files', 'preview_columns', 'late_files', 'schema_changes'],
   },
 ];
 
@@ -60,8 +60,16 @@ export const CONNECTOR_GROUPS: Group[] = [
       'allow_unlogged',
       'match_columns_by',
       'on_unknown_column',
+      'max_new_columns',
+      'on_missing_column',
+      'on_type_mismatch',
+      'rescue_column',
       'file_id_column',
     ],
+  },
+  {
+    title: 'Files that change rows',
+    names: ['change_column', 'change_values', 'sequence_column'],
   },
   {
     title: 'Created tables',

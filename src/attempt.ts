@@ -21,4 +21,6 @@ export interface DryRun {
   requestId: number;
   /** The first rows that the import refused, as `line 3, column n: reason`. */
   refusals: string[];
+  /** The statements that change the table. */
+  statements: Set<string>;
 }

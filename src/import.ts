@@ -1,7 +1,7 @@
 /** Imports one object: fetch -> read -> copy -> record. */
 import type { Attempt } from './attempt.ts';
 import { copyPart } from './copy.ts';
-import { ConnectorError, locate } from './errors.ts';
+import { ConnectorError, describeError, locate } from './errors.ts';
 import { faultPoint } from './fault_points.ts';
 import type { SpooledFile } from './fetch/spooled_file.ts';
 import { fetchFor } from './fetch.ts';
@@ -17,8 +17,12 @@ import { recordSuccess } from './record.ts';
 import { inferTable, noticeOfSample } from './sample/infer_table.ts';
 import type { SourceObject } from './sources/source.ts';
 import { toImportError } from './sql_errors.ts';
+import { planColumns } from './table/change_columns.ts';
 import { ensureTable, type InferColumns } from './table/ensure.ts';
-import { matchColumns } from './table/match.ts';
+import { lockTable } from './table/exclusive.ts';
+import { growTable, MUST_LOCK, onMismatch } from './table/grow.ts';
+import { Growth } from './table/growth.ts';
+import { describeTable } from './table/table.ts';
 import type { WorkerContext } from './task.ts';
 
 /** Objects of at least this size are read while they are fetched. */
@@ -32,7 +36,7 @@ export interface Imported {
 
 /**
  * Fetches a version of the attempt's object, and imports it. A large object is imported while it is fetched. If it cannot be
- * read in this way, it is imported again when all of it is there.
+ * read in this way, or its table must grow, it is imported again when all of it is there.
  */
 export async function fetchAndImport(
   worker: WorkerContext,
@@ -41,17 +45,24 @@ export async function fetchAndImport(
 ): Promise<Imported> {
   const { connector, signal } = attempt;
   const fetched = await fetchFor(worker, connector, object, { name: spoolName(attempt), signal });
+  const growth = new Growth();
+  let readTooEarly = false;
   try {
     // A small file gains little from reading ahead, so its transaction does not wait for the network.
     if (object.sizeBytes < READ_AHEAD_FROM_BYTES) await fetched.file.whole();
-    try {
-      return await importInTransaction(worker, attempt, fetched.file);
-    } catch (error) {
-      if (!(error instanceof ConnectorError && error.code === 'read_too_early')) throw error;
-      log.info('read too early', { key: object.key, error: error.message });
+    for (;;) {
+      try {
+        return await importInTransaction(worker, attempt, fetched.file, growth);
+      } catch (error) {
+        const code = error instanceof ConnectorError ? error.code : '';
+        if (code !== MUST_LOCK && (code !== 'read_too_early' || readTooEarly)) throw error;
+        growth.locks ||= code === MUST_LOCK;
+        readTooEarly ||= code === 'read_too_early';
+        log.info('imported again', { key: object.key, code, error: describeError(error) });
+      }
+      // Nobody should wait for the network behind a lock of the table.
+      await fetched.file.whole();
     }
-    await fetched.file.whole();
-    return await importInTransaction(worker, attempt, fetched.file);
   } finally {
     await fetched.remove();
   }
@@ -67,14 +78,18 @@ function importInTransaction(
   worker: WorkerContext,
   attempt: Attempt,
   spooled: SpooledFile,
+  growth: Growth,
 ): Promise<Imported> {
   return inTransaction(worker, attempt, async (transaction) => {
+    if (growth.locks) await relock(transaction, attempt);
     if (attempt.file.replaces !== null) await deleteReplaced(transaction.client, attempt);
     const infer = (part: FilePart) => inferColumns(worker, attempt, spooled, part);
     let counts: RowCounts = NO_ROWS;
     let fileNotice: string | null = null;
+    let position = 0;
     for await (const part of readParts(worker, attempt, spooled)) {
-      counts = addCounts(counts, await importPart(transaction, attempt, part, counts.rejected, infer));
+      const place = { position: position++, rejectedBefore: counts.rejected };
+      counts = addCounts(counts, await importPart(transaction, attempt, growth, part, { ...place, infer }));
       fileNotice ??= noticeOf(part);
       checkRowLimit(counts.read, attempt.connector.max_rows);
     }
@@ -104,23 +119,43 @@ function noticeOf(part: FilePart): string | null {
   return notice === null || part.name === null ? notice : `${part.name}: ${notice}`;
 }
 
-/** Makes the table if it is missing, and copies a part into it. Its errors name the part. */
+/** Locks the table that is to grow, and describes it again: another import may have added the columns. */
+async function relock(transaction: ImportTransaction, attempt: Attempt): Promise<void> {
+  const { client, tableName } = transaction;
+  if (transaction.table === null) return;
+  await lockTable(client, tableName, attempt);
+  transaction.table = await describeTable(client, tableName, attempt.connector.owner);
+}
+
+interface PartPlace {
+  /** Of the part in the file, from 0. */
+  position: number;
+  /** Refused rows of the file's earlier parts. */
+  rejectedBefore: number;
+  infer: InferColumns;
+}
+
+/** Makes the table if it is missing, adds columns to it, and copies a part into it. Its errors name the part. */
 async function importPart(
   transaction: ImportTransaction,
   attempt: Attempt,
+  growth: Growth,
   part: FilePart,
-  rejectedBefore: number,
-  infer: InferColumns,
+  { position, rejectedBefore, infer }: PartPlace,
 ): Promise<RowCounts> {
   const { client, tableName } = transaction;
   try {
     if (transaction.table === null)
       Object.assign(transaction, await ensureTable(client, tableName, attempt, part, infer));
-    const { table } = transaction;
-    // A header without rows gives no column types to make a table from, and nothing to import.
+    const { table: found } = transaction;
+    const table =
+      found && (await growTable({ ...transaction, table: found }, attempt, growth, part, position));
+    // A header without rows gives no column types to make a table or a column from, and nothing to import.
     if (table === null) return NO_ROWS;
-    const plan = matchColumns(part, table, attempt);
-    return await copyPart({ ...attempt, client, table, part, plan, rejectedBefore });
+    transaction.table = table;
+    const plan = await planColumns(part, table, attempt);
+    const grows = onMismatch(attempt, growth, { part, table, position });
+    return await copyPart({ ...attempt, client, table, part, plan, rejectedBefore, onMismatch: grows });
   } catch (error) {
     throw part.name === null ? error : locate(toImportError(error), `${part.name}, `);
   }

@@ -11,6 +11,15 @@ export interface RowCounts {
   rejected: number;
   /** Rows whose key was in the table already, and rows that a trigger suppressed. */
   skipped: number;
+  /** What the imported rows did, if they are changes. */
+  changes?: ChangeCounts;
+}
+
+/** Numbers of rows of the table that a file changed. */
+export interface ChangeCounts {
+  inserted: number;
+  updated: number;
+  deleted: number;
 }
 
 export const NO_ROWS: Readonly<RowCounts> = { read: 0, imported: 0, rejected: 0, skipped: 0 };
@@ -21,6 +30,18 @@ export function addCounts(one: RowCounts, other: RowCounts): RowCounts {
     imported: one.imported + other.imported,
     rejected: one.rejected + other.rejected,
     skipped: one.skipped + other.skipped,
+    ...addChanges(one.changes, other.changes),
+  };
+}
+
+function addChanges(one?: ChangeCounts, other?: ChangeCounts): Pick<RowCounts, 'changes'> {
+  if (!one || !other) return one || other ? { changes: (one ?? other)! } : {};
+  return {
+    changes: {
+      inserted: one.inserted + other.inserted,
+      updated: one.updated + other.updated,
+      deleted: one.deleted + other.deleted,
+    },
   };
 }
 

@@ -38,15 +38,16 @@ export async function startAttempt(
  * @throws PostgreSQL's errors; SQLSTATE S3C01 if the file was cancelled, dropped or taken over meanwhile
  */
 export async function recordSuccess(
-  { client, table, notice }: ImportTransaction,
+  transaction: ImportTransaction,
   attempt: Attempt,
   counts: RowCounts,
   fileNotice: string | null,
 ): Promise<boolean> {
+  const { client, table } = transaction;
   const { owner } = attempt.connector;
   // Without a table and without old rows, no row can have a deferred trigger.
   const first = table === null && attempt.file.replaces === null ? [] : runDeferred(owner);
-  const last = attempt.dryRun ? ['rollback'] : commitStatements(attempt, counts, notice, fileNotice);
+  const last = attempt.dryRun ? ['rollback'] : commitStatements(attempt, counts, transaction, fileNotice);
   try {
     // One message saves a round trip.
     const results = await queryAll<{ backlog: boolean }>(client, [...first, ...last]);
@@ -57,18 +58,29 @@ export async function recordSuccess(
 }
 
 function commitStatements(
-  { file, token }: Attempt,
-  { read, imported, rejected, skipped }: RowCounts,
-  notice: string | null | undefined,
+  { file, token, connector }: Attempt,
+  { read, imported, rejected, skipped, changes }: RowCounts,
+  { notice, schemaChanges }: ImportTransaction,
   fileNotice: string | null,
 ): (string | BoundStatement)[] {
   const createdTable = notice !== undefined;
   const counts = [read, imported, rejected, skipped];
+  // A file without rows changes none.
+  const changed =
+    changes ?? (connector.change_column === null ? null : { inserted: 0, updated: 0, deleted: 0 });
+  const recordChanges = {
+    text: 'select s3_connector_import.record_schema_changes($1, $2, $3, $4)',
+    values: [file.id, file.attempt_id, token, JSON.stringify(schemaChanges)],
+  };
   return [
     {
-      text: 'select s3_connector_import.record_success($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) as backlog',
-      values: [file.id, file.attempt_id, token, ...counts, createdTable, notice ?? null, fileNotice],
+      text: 'select s3_connector_import.record_success($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) as backlog',
+      values: [
+        ...[file.id, file.attempt_id, token, ...counts, createdTable, notice ?? null, fileNotice],
+        ...[changed?.inserted ?? null, changed?.updated ?? null, changed?.deleted ?? null],
+      ],
     },
+    ...(schemaChanges.length === 0 ? [] : [recordChanges]),
     'commit',
   ];
 }

@@ -104,7 +104,7 @@ export const WORKER_SETTINGS = {
   }),
   ENCODE_CSV_FROM_BYTES: setting(integer(1 << 20, 0, Number.MAX_SAFE_INTEGER), {
     purpose:
-      'CSV objects of this size or larger are encoded in a thread, which saves the server the parsing. In bytes.',
+      'CSV and JSON objects of this size or larger are encoded in a thread, which saves the server the parsing. In bytes.',
   }),
   ALLOW_TRANSFORM: setting(
     word(() => 'true', ['true', 'false']),

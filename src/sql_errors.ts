@@ -24,6 +24,10 @@ const PASSING = [
   '58',
 ];
 
+/** Constraints of the staging table of changes. Their names are in PostgreSQL's messages. */
+export const CHANGE_CONSTRAINT = '"value of change_column is not in change_values"';
+export const TRUNCATE_CONSTRAINT = '"a truncate of the source table is not applied"';
+
 /** Stable codes by SQLSTATE. Any other SQLSTATE is `sql_<SQLSTATE>`. */
 const CODES: Record<string, string> = {
   '22P04': 'bad_row',
@@ -83,7 +87,9 @@ export function toImportError(error: unknown, place?: InputPlace): unknown {
         : `${place?.unit} ${found.line}${column}: `;
   return new ConnectorError(codeOf(error, sqlstate), `${where}${reasonOf(error)}`, {
     passing: isPassingSqlstate(sqlstate),
-    hint: error.hint,
+    hint: isTruncate(error)
+      ? 'Truncate the table yourself, then leave the row out: correct the object and retry the file, or cancel the file.'
+      : error.hint,
     cause: error,
     ...found,
   });
@@ -111,7 +117,13 @@ function codeOf(error: pg.DatabaseError, sqlstate: string): string {
   if (sqlstate === '42501' && error.routine === 'ExecWithCheckOptions') return 'policy_violated';
   // PostgreSQL reports a NUL as an invalid byte sequence.
   if (sqlstate === '22021' && error.message.endsWith('0x00')) return 'nul_character';
+  if (isTruncate(error)) return 'truncate_not_applied';
   return CODES[sqlstate] ?? `sql_${sqlstate}`;
+}
+
+/** Whether a change is a truncate, which empties the whole table. */
+function isTruncate({ constraint }: pg.DatabaseError): boolean {
+  return constraint !== undefined && `"${constraint}"` === TRUNCATE_CONSTRAINT;
 }
 
 /** Returns PostgreSQL's message and detail, without the place. */
@@ -129,6 +141,17 @@ export function isConflict(error: unknown): error is ConnectorError {
   return error instanceof ConnectorError && error.code === 'conflict';
 }
 
+/** Returns whether a value does not fit its column's type. */
+export function isTypeMismatch(error: unknown): error is ConnectorError {
+  const codes = ['bad_value', 'value_out_of_range', 'value_too_long'];
+  return error instanceof ConnectorError && codes.includes(error.code) && error.column !== undefined;
+}
+
+/** Returns a conflict as the error of a bad row: one whose values, other than its key, another row has in a unique index. */
+export function asBadRow({ message, hint, line, cause }: ConnectorError): ConnectorError {
+  return new ConnectorError('unique_violated', message, { hint, line, cause });
+}
+
 /**
  * Returns whether the content of a row caused the error:
  * - data exceptions, violated constraints and policies, errors that a trigger raises
@@ -141,6 +164,8 @@ export function isBadRow(error: unknown): error is ConnectorError {
   if (!(error.cause instanceof pg.DatabaseError)) return error.line !== undefined;
   const sqlstate = error.cause.code ?? '';
   if (error.code === 'policy_violated') return true;
+  // Leaving it out would leave all rows in the table.
+  if (isTruncate(error.cause)) return false;
   if (/^(22|23|44|P0001)/.test(sqlstate)) return true;
   if (isTooBig(error.cause)) return true;
   if (sqlstate.startsWith('54')) return error.line !== undefined;

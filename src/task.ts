@@ -3,7 +3,7 @@ import type { JobHelpers, Task } from 'graphile-worker';
 import type pg from 'pg';
 import type { Config } from './config.ts';
 import type { Control } from './db/control.ts';
-import type { EncoderThread } from './formats/csv/binary/encoder_thread.ts';
+import type { EncoderThread } from './formats/encoder/encoder_thread.ts';
 import type { FormatTools } from './formats/format.ts';
 import type { Reader } from './formats/parquet/reader_process.ts';
 import type { Pool } from './formats/pool.ts';

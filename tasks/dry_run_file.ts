@@ -5,8 +5,9 @@ import { dryRunFile } from '../src/requests/dry_run.ts';
 import { defineAnswer, jsonb, type Request } from '../src/requests/request.ts';
 
 export default defineAnswer(async (request, worker) => {
-  const { refusals, ...result } = await dryRunFile(request, worker);
-  const notices = [...leftOut(request), ...refusals].map((message) => ({ message }));
+  const { refusals, statements, ...result } = await dryRunFile(request, worker);
+  const changes = statements.map((statement) => `the import would run: ${statement};`);
+  const notices = [...leftOut(request), ...changes, ...refusals].map((message) => ({ message }));
   await sql`select s3_connector_private.answer(${request.id}, ${jsonb({ ...result, notices })})`.execute(
     worker.control.db,
   );

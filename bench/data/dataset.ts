@@ -1,4 +1,4 @@
-/** A "dataset": the same rows as a CSV file and as a Parquet file. */
+/** A "dataset": the same rows as a CSV file, as a Parquet file and, for some benchmarks, as JSON lines. */
 import { stat } from 'node:fs/promises';
 
 export interface Column {
@@ -15,6 +15,8 @@ export interface Dataset {
   csv: string;
   /** The path of the Parquet file. */
   parquet: string;
+  /** The path of the file of JSON lines, if one was made. */
+  json?: string;
 }
 
 /** Returns a text such as `5,000,000 rows: CSV 417 MB, Parquet 210 MB`. */

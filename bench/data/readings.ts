@@ -18,27 +18,34 @@ export interface ReadingsOptions {
   rows: number;
   /** The length of `note`, which has random hexadecimal digits. Default: 8. */
   noteLength?: number;
+  /** Whether the rows are also written as JSON lines. */
+  withJson?: boolean;
 }
 
 const made = new Map<string, Promise<Dataset>>();
 
 /** Returns the dataset, and makes it at the first call. The same options always make the same rows. */
-export function readings({ rows, noteLength = 8 }: ReadingsOptions): Promise<Dataset> {
-  const name = `readings_${rows}_${noteLength}`;
-  const dataset = made.get(name) ?? make(name, { rows, noteLength });
+export function readings({ rows, noteLength = 8, withJson = false }: ReadingsOptions): Promise<Dataset> {
+  const name = `readings_${rows}_${noteLength}${withJson ? '_json' : ''}`;
+  const dataset = made.get(name) ?? make(name, { rows, noteLength, withJson });
   made.set(name, dataset);
   return dataset;
 }
 
-async function make(name: string, { rows, noteLength }: Required<ReadingsOptions>): Promise<Dataset> {
+async function make(
+  name: string,
+  { rows, noteLength, withJson }: Required<ReadingsOptions>,
+): Promise<Dataset> {
   const directory = scratchDirectory('data');
   const csv = join(directory, `${name}.csv`);
   const parquet = join(directory, `${name}.parquet`);
+  const json = join(directory, `${name}.json`);
   await runInDuckDB(
     `copy (${selectReadings(rows, noteLength)}) to '${parquet}' (format parquet)`,
     `copy (from read_parquet('${parquet}')) to '${csv}' (format csv, header true)`,
+    ...(withJson ? [`copy (from read_parquet('${parquet}')) to '${json}' (format json)`] : []),
   );
-  return { name: 'readings', rows, columns: READING_COLUMNS, csv, parquet };
+  return { name: 'readings', rows, columns: READING_COLUMNS, csv, parquet, ...(withJson ? { json } : {}) };
 }
 
 function selectReadings(rows: number, noteLength: number): string {

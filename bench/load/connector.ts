@@ -5,8 +5,8 @@ import { type Loader, plainTable, TABLE } from './loader.ts';
 
 const CONNECTOR = 'bench';
 
-export type Format = 'csv' | 'parquet';
-const FORMAT_NAMES: Record<Format, string> = { csv: 'CSV', parquet: 'Parquet' };
+export type Format = 'csv' | 'parquet' | 'json';
+const FORMAT_NAMES: Record<Format, string> = { csv: 'CSV', parquet: 'Parquet', json: 'JSON' };
 
 /** Returns a loader into a plain table. It measures from the insert of the connector to the success of its file. */
 export function connector(format: Format, makeTable = plainTable): Loader {
@@ -34,7 +34,7 @@ async function load({ testbed, data }: Parameters<Loader['load']>[0], format: Fo
   const meter = new Meter(testbed.postgres.pid, testbed.worker.pid);
   await testbed.importAll(
     CONNECTOR,
-    { pattern: basename(data[format]), file_format: format, target_table: TABLE, ...columns },
+    { pattern: basename(data[format]!), file_format: format, target_table: TABLE, ...columns },
     'columnstore' in columns ? types : {},
   );
   const cost = meter.stop();

@@ -5,9 +5,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Cost, Meter } from '../measure/meter.ts';
 import { serverOptions } from '../options.ts';
+import { jsonStatements } from './json_statements.ts';
 import { type Job, type Loader, plainTable, TABLE } from './loader.ts';
 
 const RAW_COPY = fileURLToPath(new URL('raw_copy.ts', import.meta.url));
+const JSON_COPY = fileURLToPath(new URL('json_copy.ts', import.meta.url));
 const PARALLEL_COPY = 'timescaledb-parallel-copy';
 
 /** Returns a loader that uses \copy of psql, or undefined if psql is not installed. */
@@ -27,6 +29,22 @@ export function psqlCopy(makeTable = plainTable): Loader | undefined {
 /** Returns a loader that sends the bytes of the CSV from a Node process. */
 export function rawCopy(makeTable = plainTable): Loader {
   return { name: 'pg-copy-streams, CSV', makeTable, load: runRawCopy };
+}
+
+/** Returns a loader that copies the lines into a column of a type, and inserts what PostgreSQL makes of each. */
+export function linesCopy(type: 'jsonb' | 'json', makeTable = plainTable): Loader {
+  const psql = findPsql();
+  return {
+    name: `${psql ? 'psql \\copy' : 'pg-copy-streams'}, then ${type}_populate_record`,
+    makeTable,
+    load: (job) => {
+      if (!psql) return runNode(job, JSON_COPY, [job.testbed.postgres.url(), TABLE, type, job.data.json!]);
+      const { create, options, insert } = jsonStatements(TABLE, type);
+      const copy = `\\copy lines from '${job.data.json}' with (${options})`;
+      const commands = [create, copy, insert].flatMap((command) => ['-c', command]);
+      return runProgram(job, psql, ['-qX', '-d', job.testbed.postgres.url(), ...commands]);
+    },
+  };
 }
 
 /** Returns a loader in which the server reads the CSV file, without a client. */
@@ -84,9 +102,13 @@ async function runProgram({ testbed }: Job, program: string, args: string[]): Pr
   return meter.stop();
 }
 
+function runRawCopy(job: Job): Promise<Cost> {
+  return runNode(job, RAW_COPY, [job.testbed.postgres.url(), TABLE, job.data.csv]);
+}
+
 /** Starts to measure when the process has connected, because our worker is already running too. */
-async function runRawCopy({ testbed, data }: Job): Promise<Cost> {
-  const child = fork(RAW_COPY, [testbed.postgres.url(), TABLE, data.csv], {
+async function runNode({ testbed }: Job, script: string, args: string[]): Promise<Cost> {
+  const child = fork(script, args, {
     env: cleanEnv(),
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });

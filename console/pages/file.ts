@@ -23,6 +23,9 @@ interface File {
   rows_imported: string | null;
   rows_rejected: string | null;
   rows_skipped: string | null;
+  rows_inserted: string | null;
+  rows_updated: string | null;
+  rows_deleted: string | null;
   error_code: string | null;
   error_message: string | null;
   notice: string | null;
@@ -73,12 +76,20 @@ function counts(file: File): Html {
   return html`<dl class="tiles">
 <div><dt>Rows read</dt><dd>${count(file.rows_read)}</dd></div>
 <div><dt>Imported</dt><dd>${count(file.rows_imported)}</dd></div>
+${file.rows_inserted !== null && changed(file)}
 <div><dt>Rejected</dt><dd>${count(file.rows_rejected)}</dd></div>
 <div><dt>Skipped</dt><dd>${count(file.rows_skipped)}</dd></div>
 <div><dt>Size</dt><dd>${bytes(file.size_bytes)}</dd></div>
 <div><dt>Attempts</dt><dd>${count(file.attempts)}</dd></div>
 </dl>
 <p class="note">Written to the bucket ${at(file.last_modified)}, ETag <code>${file.etag}</code>.</p>`;
+}
+
+/** What the imported rows did, if they are changes. */
+function changed(file: File): Html {
+  return html`<div><dt>Inserted</dt><dd>${count(file.rows_inserted)}</dd></div>
+<div><dt>Updated</dt><dd>${count(file.rows_updated)}</dd></div>
+<div><dt>Deleted</dt><dd>${count(file.rows_deleted)}</dd></div>`;
 }
 
 function actions(request: PageRequest, name: string, file: File): Html {

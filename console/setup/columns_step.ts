@@ -13,8 +13,20 @@ const TABLE: Setting[] = [
     options: [
       ['fail', 'fail the file'],
       ['ignore', 'ignore the column'],
+      ['add', 'add it to the table'],
+      ['rescue', 'keep its values in the rescue column'],
     ],
   },
+  {
+    column: 'on_type_mismatch',
+    label: 'If a value does not fit the type of its column',
+    options: [
+      ['fail', 'it makes a bad row'],
+      ['widen', 'give the column a wider type'],
+      ['rescue', 'keep it in the rescue column'],
+    ],
+  },
+  { column: 'rescue_column', label: 'Rescue column', placeholder: 'a jsonb column, only to rescue' },
 ];
 
 const HYPERTABLE: Setting[] = [

@@ -60,6 +60,11 @@ begin
   elsif new.source_column = '' then
     perform s3_connector_private.refuse_mapping('source_column', 'name a column of the file', new.source_column);
   end if;
+  if new.source_column ~ '^\$([.[]|$)' and not s3_connector_private.is_json_path(new.source_column)
+    and (s3_connector_private.require_file_format(connector.file_format)).kind = 'json' then
+    perform s3_connector_private.refuse_mapping('source_column', 'be a path if it begins with $. or $[', new.source_column,
+      'Examples: $.user.id, $.items[0].x, $."odd name". $ is the whole record.');
+  end if;
   if tg_op = 'INSERT' and not s3_connector_private.has_on_conflict_clause(context) and exists (
     select from s3_connector.column_mappings m
     where m.connector_name = new.connector_name and m.source_column = new.source_column

@@ -87,13 +87,14 @@ returns jsonb language sql stable set search_path = pg_catalog, pg_temp as $$
   select to_jsonb(s3_connector_private.format_of(c)) || (
     select jsonb_build_object(
       'date_formats', coalesce(jsonb_object_agg(m.source_column, m.date_format) filter (where m.date_format is not null), '{}'),
-      'reads_row', coalesce(bool_or(m.expression ~* '\mrow\M'), false)
+      'reads_row', coalesce(bool_or(m.expression ~* '\mrow\M'), false),
+      'json_paths', coalesce(jsonb_agg(m.source_column order by m.source_column) filter (where m.source_column ~ '^\$([.[]|$)'), '[]')
     )
     from s3_connector.column_mappings m where m.connector_name = c.name
   );
 $$;
 comment on function s3_connector_private.reading_format(s3_connector.connectors) is
-  'Returns how a connector''s files are read: format_of, with the date_format of its column mappings by source column, and whether one of their expressions reads row.';
+  'Returns how a connector''s files are read: format_of, with the date_format of its column mappings by source column, the paths among their source columns, and whether one of their expressions reads row.';
 
 create or replace function s3_connector_private.date_formats()
 returns text[] language sql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
@@ -233,8 +234,8 @@ returns trigger language plpgsql security definer set search_path = pg_catalog, 
 begin
   perform s3_connector_private.refuse_nulls(tg_relid, to_jsonb(new));
   perform s3_connector_private.refuse_name(tg_relid, new.name);
-  if new.kind not in ('csv', 'parquet') then
-    perform s3_connector_private.refuse_column(tg_relid, 'kind', 'be csv or parquet', new.kind);
+  if new.kind not in ('csv', 'json', 'parquet') then
+    perform s3_connector_private.refuse_column(tg_relid, 'kind', 'be csv, json or parquet', new.kind);
   end if;
   if cardinality(new.null_values) > 100 or array_ndims(new.null_values) > 1 or array_position(new.null_values, null) is not null then
     perform s3_connector_private.refuse_column(tg_relid, 'null_values', 'be a list of at most 100 texts', new.null_values::text,
@@ -243,6 +244,7 @@ begin
   perform s3_connector_private.validate_csv_options(new, tg_relid);
   perform s3_connector_private.validate_records(new, tg_relid);
   perform s3_connector_private.validate_values(new, tg_relid);
+  perform s3_connector_private.validate_json_options(new, tg_relid);
   return new;
 end;
 $$;

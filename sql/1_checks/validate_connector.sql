@@ -35,7 +35,9 @@ returns void language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
   perform s3_connector_private.refuse_unless_one_of('auth_method', c.auth_method, '{worker,anonymous,iam_role}');
   perform s3_connector_private.refuse_unless_one_of('match_columns_by', c.match_columns_by, '{name,position}');
-  perform s3_connector_private.refuse_unless_one_of('on_unknown_column', c.on_unknown_column, '{fail,ignore}');
+  perform s3_connector_private.refuse_unless_one_of('on_unknown_column', c.on_unknown_column, '{fail,ignore,add,rescue}');
+  perform s3_connector_private.refuse_unless_one_of('on_type_mismatch', c.on_type_mismatch, '{fail,widen,rescue}');
+  perform s3_connector_private.refuse_unless_one_of('on_missing_column', c.on_missing_column, '{default,fail}');
   perform s3_connector_private.refuse_unless_one_of('on_conflict', c.on_conflict, '{fail,skip,update}');
   perform s3_connector_private.refuse_unless_one_of('on_bad_row', c.on_bad_row, '{fail,skip}');
   perform s3_connector_private.refuse_unless_one_of('late_keys', c.late_keys, '{report,import}');
@@ -148,6 +150,11 @@ create or replace function s3_connector_private.validate_format(c s3_connector.c
 returns void language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 begin
   perform s3_connector_private.validate_csv_options(s3_connector_private.format_of(c), 's3_connector.connectors');
+  perform s3_connector_private.validate_json_options(s3_connector_private.format_of(c), 's3_connector.connectors');
+  if c.match_columns_by = 'position' and (s3_connector_private.require_file_format(c.file_format)).kind = 'json' then
+    perform s3_connector_private.refuse_setting('match_columns_by', format('be name with file_format %s', c.file_format), c.match_columns_by,
+      'The keys of a JSON object have no order.');
+  end if;
   if not s3_connector_private.is_time_zone(c.time_zone) then
     perform s3_connector_private.refuse_setting('time_zone', 'be a time zone''s name, such as UTC or Europe/Berlin', c.time_zone,
       'List all time zones: select name from pg_timezone_names;');
@@ -216,13 +223,19 @@ begin
   perform s3_connector_private.validate_format(new);
   perform s3_connector_private.validate_target(new);
   -- A person who changes another setting cannot help what the table has become. Its files fail, and check says why.
-  if tg_op = 'INSERT' or (new.target_table, new.on_conflict, new.allow_unlogged) <> (old.target_table, old.on_conflict, old.allow_unlogged) then
+  if tg_op = 'INSERT' or (new.target_table, s3_connector_private.write_mode(new), new.allow_unlogged)
+    <> (old.target_table, s3_connector_private.write_mode(old), old.allow_unlogged) then
     perform s3_connector_private.validate_target_kind(new);
+  end if;
+  perform s3_connector_private.validate_growth(new);
+  if tg_op = 'INSERT' or (new.target_table, new.on_unknown_column, new.on_type_mismatch) <> (old.target_table, old.on_unknown_column, old.on_type_mismatch) then
+    perform s3_connector_private.validate_growing_table(new);
   end if;
   perform s3_connector_private.validate_limits(new);
   perform s3_connector_private.validate_hive_columns(new);
   perform s3_connector_private.validate_transform(new);
   perform s3_connector_private.validate_no_expressions(new);
+  perform s3_connector_private.validate_changes(new);
   perform s3_connector_private.validate_on_import(new);
   return new;
 end;

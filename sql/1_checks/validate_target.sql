@@ -80,6 +80,12 @@ $$;
 comment on function s3_connector_private.validate_target(s3_connector.connectors) is
   'Refuses a connector whose settings for its target table cannot work.';
 
+create or replace function s3_connector_private.write_mode(c s3_connector.connectors)
+returns text language sql immutable parallel safe
+return case when (c).change_column is null then (c).on_conflict else 'apply_changes' end;
+comment on function s3_connector_private.write_mode(s3_connector.connectors) is
+  'Returns how files are written into the table: on_conflict, or apply_changes if they change rows.';
+
 create or replace function s3_connector_private.validate_target_kind(c s3_connector.connectors)
 returns void language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
@@ -87,11 +93,11 @@ declare
   refusal record;
 begin
   select * into refusal
-  from s3_connector_import.refuse_target(part[1], part[2], c.owner, c.on_conflict, c.allow_unlogged);
+  from s3_connector_import.refuse_target(part[1], part[2], c.owner, s3_connector_private.write_mode(c), c.allow_unlogged);
   if refusal.code is not null then
     raise exception '%', refusal.message using errcode = 'invalid_parameter_value', hint = refusal.hint,
       schema = 's3_connector', table = 'connectors', column = case refusal.code
-        when 'no_unique_key' then 'on_conflict' when 'table_unlogged' then 'allow_unlogged' else 'target_table' end;
+        when 'no_unique_key' then case when c.change_column is null then 'on_conflict' else 'change_column' end when 'table_unlogged' then 'allow_unlogged' else 'target_table' end;
   end if;
 end;
 $$;

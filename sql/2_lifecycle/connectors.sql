@@ -23,13 +23,19 @@ returns void language sql set search_path = pg_catalog, pg_temp as $$
 $$;
 comment on function s3_connector_private.ask_poll(text) is 'Queues a poll that a person asked for.';
 
+create or replace function s3_connector_private.running_limit(c s3_connector.connectors, table_ready boolean)
+returns integer language sql immutable parallel safe
+-- Until the table exists, files run one at a time, so that the first in key order creates it. Files that change rows always do.
+return case when table_ready and (c).change_column is null then (c).max_parallel_files else 1 end;
+comment on function s3_connector_private.running_limit(s3_connector.connectors, boolean) is
+  'Returns how many files of a connector may run at the same time; null if only the workers set a limit.';
+
 create or replace function s3_connector_private.free_slots(connector_name text)
 returns bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   slots integer;
 begin
-  -- Until the table exists, files run one at a time, so that the first in key order creates it.
-  select case when p.table_ready then c.max_parallel_files else 1 end into slots
+  select s3_connector_private.running_limit(c, p.table_ready) into slots
   from s3_connector.connectors c
   join s3_connector_private.progress p on p.connector_name = c.name
   where c.name = free_slots.connector_name;
@@ -85,12 +91,66 @@ $$;
 comment on function s3_connector_private.queue_place(text, text) is
   'Returns the run_at after which a file is queued: behind its connector''s lower keys, but not behind other connectors'' files.';
 
+create or replace function s3_connector_private.blocking_key(connector_name text)
+returns text language sql stable set search_path = pg_catalog, pg_temp as $$
+  select case when c.change_column is not null then (
+    select min(first_file.key)
+    from unnest('{running,pending_retry,paused,failure}'::s3_connector.file_status[]) as s (status)
+    cross join lateral (
+      select f.key from s3_connector.files f
+      where f.connector_name = c.name and f.status = s.status order by f.key limit 1
+    ) first_file
+  ) end
+  from s3_connector.connectors c where c.name = blocking_key.connector_name;
+$$;
+comment on function s3_connector_private.blocking_key(text) is
+  'Returns the first key, of a connector whose files change rows, that must succeed or be cancelled before later ones may run; null: none waits for another. Waiting files themselves do not count.';
+
+create or replace function s3_connector_private.waits_for_earlier(file s3_connector.files)
+-- Volatile: it must see what was committed while its caller waited for the lock.
+returns boolean language sql volatile set search_path = pg_catalog, pg_temp as $$
+  select c.change_column is not null and exists (
+    select from s3_connector.files f
+    where f.connector_name = (file).connector_name and f.key < (file).key
+      and f.status in ('in_queue', 'running', 'pending_retry', 'paused', 'failure')
+  )
+  from s3_connector.connectors c where c.name = (file).connector_name;
+$$;
+comment on function s3_connector_private.waits_for_earlier(s3_connector.files) is
+  'Returns whether a file must wait because files of its connector change rows, and one with a lower key has not ended, or failed. The caller holds the queue''s lock.';
+
+create or replace function s3_connector_private.warn_of_order(connector s3_connector.connectors, keys text[])
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  early text;
+  later text;
+begin
+  if connector.change_column is null then
+    return;
+  end if;
+  select min(k collate "C") into early from unnest(keys) k;
+  select max(f.key) into later from s3_connector.files f
+  where f.connector_name = connector.name and f.key > early and f.status in ('success', 'running');
+  if later is not null then
+    raise notice 'file % is applied after later ones, up to %: its older changes replace their newer ones', quote_literal(early), quote_literal(later)
+      using hint = case when connector.sequence_column is null
+        then format('To leave it out: select s3_connector.cancel_file(%L, %L);', connector.name, early)
+        else format('Rows whose column %s in the table is higher stay as they are. To leave the file out: select s3_connector.cancel_file(%L, %L);',
+          connector.sequence_column, connector.name, early) end;
+  end if;
+end;
+$$;
+comment on function s3_connector_private.warn_of_order(s3_connector.connectors, text[]) is
+  'Gives a notice if files that change rows are queued by a person although files with higher keys are applied already.';
+
 create or replace function s3_connector_private.dispatch(connector_name text)
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   place timestamptz;
+  blocker text;
 begin
   perform s3_connector_private.lock_queue(connector_name);
+  blocker := s3_connector_private.blocking_key(connector_name);
   place := s3_connector_private.queue_head();
   -- A waiting job stays unchanged. A job that has begun does not count, because it may have read its file's status too early.
   -- If it has taken the file after all, the second job does nothing.
@@ -101,6 +161,7 @@ begin
     select f.id, row_number() over (order by f.key) as nr
     from s3_connector.files f
     where f.connector_name = dispatch.connector_name and f.status = 'in_queue'
+      and (blocker is null or f.key < blocker)
     order by f.key
     limit (
       select case when slots is null then null else greatest(slots, 0) end

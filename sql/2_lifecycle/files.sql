@@ -106,6 +106,7 @@ begin
   if file_ids = '{}' then
     return;
   end if;
+  perform s3_connector_private.warn_of_order(connector, array(select f.key from s3_connector.files f where f.id = any (file_ids)));
   update s3_connector.files f
   set status = case connector.state when 'running' then 'in_queue' else 'paused' end::s3_connector.file_status,
     attempts = 0, attempt_id = null, queued_at = now(), next_attempt_at = null,

@@ -120,6 +120,7 @@ begin
     returning l.key, l.etag, l.size_bytes, l.last_modified
   )
   select jsonb_agg(t) into late from taken t;
+  perform s3_connector_private.warn_of_order(connector, array(select l ->> 'key' from jsonb_array_elements(late) l));
   return s3_connector_private.add_files(connector, late);
 end;
 $$;

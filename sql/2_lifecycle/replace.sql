@@ -69,7 +69,9 @@ begin
     and coalesce(f.replaces, f.lineage) is null;
   if left_alone > 0 then
     raise notice '% overwritten files are left as they are: the rows that came from them are not known', left_alone
-      using hint = 'Set file_id_column. Only files that were imported with it can be imported again in place of their old rows.';
+      using hint = case when connector.change_column is null
+        then 'Set file_id_column. Only files that were imported with it can be imported again in place of their old rows.'
+        else 'Files with a change_column change rows of other files, and are never applied twice. Put the new changes into a later file.' end;
   end if;
   return cardinality(overwritten);
 end;

@@ -18,6 +18,12 @@ begin
   end if;
   file := s3_connector_private.require_file(name, key);
   if file.status = 'success' then
+    if connector.change_column is not null or file.rows_inserted is not null then
+      raise exception 'file % changed rows (% inserted, % updated, % deleted), and what they were before is not known',
+        quote_literal(file.key), coalesce(file.rows_inserted, 0), coalesce(file.rows_updated, 0), coalesce(file.rows_deleted, 0)
+        using errcode = 'object_not_in_prerequisite_state',
+          hint = 'Files with a change_column cannot be undone or imported again. Correct the rows in the table, or put a later file with the right changes into the bucket.';
+    end if;
     if file.lineage is null then
       raise exception 'cannot tell which rows came from file %: it was imported without file_id_column', quote_literal(file.key)
         using errcode = 'object_not_in_prerequisite_state',
@@ -153,7 +159,8 @@ begin
   select * into file from s3_connector.files f where f.id = end_undo.file_id;
   update s3_connector.files f
   set status = 'undone', notice = null, lineage = null, lineage_table = null, replaces = null, replaces_table = null, next_attempt_at = null,
-    error_code = null, error_message = null, rows_read = null, rows_imported = null, rows_rejected = null, rows_skipped = null
+    error_code = null, error_message = null, rows_read = null, rows_imported = null, rows_rejected = null, rows_skipped = null,
+    rows_inserted = null, rows_updated = null, rows_deleted = null
   where f.id = file.id;
   -- It waited to be replaced.
   if file.status in ('in_queue', 'pending_retry', 'paused') then

@@ -110,7 +110,7 @@ begin
     return case when has_schema_privilege(c.owner, schema_name, 'CREATE') then missing
       else missing || format('grant create on schema %I to %I;', schema_name, c.owner) end;
   end if;
-  foreach privilege in array case c.on_conflict when 'update' then '{INSERT,UPDATE}' else '{INSERT}' end::text[] loop
+  foreach privilege in array case s3_connector_private.write_mode(c) when 'fail' then '{INSERT}' when 'skip' then '{INSERT}' else '{INSERT,UPDATE}' end::text[] loop
     if not has_any_column_privilege(c.owner, relation, privilege)
       or exists (select from unnest(columns) as x (name) where not has_column_privilege(c.owner, relation, x.name, privilege)) then
       missing := missing || format('grant %s on %s to %I;', lower(privilege), target, c.owner);
@@ -118,11 +118,14 @@ begin
   end loop;
   by_insert := s3_connector_import.is_filled_by_insert(relation, c.owner);
   -- A merge reads the rows that it may update.
-  if c.on_conflict <> 'fail' and not has_table_privilege(c.owner, relation, 'SELECT') then
+  if s3_connector_private.write_mode(c) <> 'fail' and not has_table_privilege(c.owner, relation, 'SELECT') then
     missing := missing || format('grant select on %s to %I;', target, c.owner);
   end if;
+  if c.change_column is not null and not has_table_privilege(c.owner, relation, 'DELETE') then
+    missing := missing || format('grant delete on %s to %I;', target, c.owner);
+  end if;
   -- Rows that do not come by COPY alone go through a temporary table.
-  if (c.on_conflict <> 'fail' or by_insert or s3_connector_private.computes_columns(c)) and not has_database_privilege(c.owner, current_database(), 'TEMPORARY') then
+  if (s3_connector_private.write_mode(c) <> 'fail' or by_insert or c.rescue_column is not null or s3_connector_private.computes_columns(c)) and not has_database_privilege(c.owner, current_database(), 'TEMPORARY') then
     missing := missing || format('grant temporary on database %I to %I;', current_database(), c.owner);
   end if;
   -- An import deletes the rows that it replaces.

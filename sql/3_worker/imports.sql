@@ -14,7 +14,7 @@ begin
     update s3_connector_private.progress p set table_ready = true where p.connector_name = connector.name;
   end if;
   -- Otherwise every waiting file already has a job.
-  if not was_ready or connector.max_parallel_files is not null then
+  if not was_ready or s3_connector_private.running_limit(connector, true) is not null then
     perform s3_connector_private.dispatch(connector.name);
   end if;
 end;
@@ -64,7 +64,8 @@ begin
       array[file.id], array[now() + interval '5 seconds'], case file.status when 'pending_retry' then -1 else 0 end);
     return;
   elsif s3_connector_private.waits_for_bucket(file.connector_name)
-    or not s3_connector_private.has_free_slot(file.connector_name) then
+    or not s3_connector_private.has_free_slot(file.connector_name)
+    or s3_connector_private.waits_for_earlier(file) then
     -- A retry without a slot waits in the queue, and is dispatched first.
     update s3_connector.files f set status = 'in_queue', next_attempt_at = null
     where f.id = file.id and f.status = 'pending_retry';
@@ -81,7 +82,8 @@ begin
     set status = 'running', attempts = f.attempts + 1, started_at = clock_timestamp(), worker_id = new_worker_id,
       attempt_id = nextval('s3_connector_private.attempt_ids'), next_attempt_at = null,
       error_code = null, error_message = null,
-      lineage = case when c.file_id_column is not null
+      -- What a file has changed cannot be undone, so such a file needs no lineage.
+      lineage = case when c.file_id_column is not null and c.change_column is null
         then s3_connector_import.table_parts(c.target_table) || c.file_id_column end
     from s3_connector.connectors c
     where f.id = file.id and c.name = f.connector_name
@@ -97,10 +99,12 @@ comment on function s3_connector_private.milliseconds(interval) is 'Returns an i
 
 create or replace function s3_connector_private.with_format(c s3_connector.connectors)
 returns json language sql stable set search_path = pg_catalog, pg_temp as $$
-  select row_to_json(x) from (select c.*, s3_connector_private.reading_format(c) as format) x;
+  select row_to_json(x) from (
+    select c.*, s3_connector_private.reading_format(c) as format, s3_connector_private.change_map(c.change_values) as change_map
+  ) x;
 $$;
 comment on function s3_connector_private.with_format(s3_connector.connectors) is
-  'Returns a connector with its file format, as the worker reads it.';
+  'Returns a connector with its file format and its change_map, as the worker reads it.';
 
 create or replace function s3_connector_private.begin_import(
   file_id bigint, new_worker_id integer, live_attempts bigint[] default '{}'
@@ -173,7 +177,10 @@ create or replace function s3_connector_private.finish_attempt(
   new_rows_imported bigint,
   new_rows_rejected bigint,
   new_rows_skipped bigint,
-  new_notice text default null
+  new_notice text default null,
+  new_rows_inserted bigint default null,
+  new_rows_updated bigint default null,
+  new_rows_deleted bigint default null
 )
 returns boolean language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -182,6 +189,7 @@ begin
   update s3_connector.files f
   set status = 'success', worker_id = null, attempt_id = null, rows_read = new_rows_read,
     rows_imported = new_rows_imported, rows_rejected = new_rows_rejected, rows_skipped = new_rows_skipped,
+    rows_inserted = new_rows_inserted, rows_updated = new_rows_updated, rows_deleted = new_rows_deleted,
     -- The transaction has locked the table, so its name is still the same.
     lineage_table = case when f.lineage is not null then s3_connector_import.relation_oid(f.lineage[1], f.lineage[2]) end,
     replaces = null, replaces_table = null, notice = new_notice
@@ -194,7 +202,7 @@ begin
   return true;
 end;
 $$;
-comment on function s3_connector_private.finish_attempt(bigint, bigint, bigint, bigint, bigint, bigint, text) is
+comment on function s3_connector_private.finish_attempt(bigint, bigint, bigint, bigint, bigint, bigint, text, bigint, bigint, bigint) is
   'Records the success of an attempt, in the transaction of its rows. Returns false if the attempt no longer owns the file: the caller must roll back.';
 
 create or replace function s3_connector_private.refuse_lost_attempt()
@@ -217,7 +225,10 @@ create or replace function s3_connector_import.record_success(
   new_rows_skipped bigint,
   created_table boolean,
   new_notice text,
-  file_notice text default null
+  file_notice text default null,
+  new_rows_inserted bigint default null,
+  new_rows_updated bigint default null,
+  new_rows_deleted bigint default null
 )
 returns boolean language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -226,7 +237,8 @@ declare
 begin
   perform s3_connector_private.check_token('attempt', finished_attempt_id, token);
   if not s3_connector_private.finish_attempt(
-    file_id, finished_attempt_id, new_rows_read, new_rows_imported, new_rows_rejected, new_rows_skipped, file_notice
+    file_id, finished_attempt_id, new_rows_read, new_rows_imported, new_rows_rejected, new_rows_skipped,
+    file_notice, new_rows_inserted, new_rows_updated, new_rows_deleted
   ) then
     perform s3_connector_private.refuse_lost_attempt();
   end if;
@@ -239,7 +251,7 @@ begin
   return has_backlog;
 end;
 $$;
-comment on function s3_connector_import.record_success(bigint, bigint, text, bigint, bigint, bigint, bigint, boolean, text, text) is
+comment on function s3_connector_import.record_success(bigint, bigint, text, bigint, bigint, bigint, bigint, boolean, text, text, bigint, bigint, bigint) is
   'Calls finish_attempt, and raises S3C01 if the attempt no longer owns the file, because the client has already sent the commit. Sets the file''s notice; if the attempt created the table, the connector''s as well. Returns whether the connector has more to enqueue.';
 
 create or replace function s3_connector_private.has_stalled(file_id bigint)

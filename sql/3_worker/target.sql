@@ -12,7 +12,19 @@ begin
     coalesce(bool_or(t.tgtype & 4 <> 0 and t.before_row), false) or bool_or(c.relkind in ('f', 'v')),
     coalesce(bool_or(t.tgtype & 16 <> 0 and t.before_row), false) or bool_or(c.relkind in ('f', 'v'))
   into splittable, may_leave_out, may_leave_updates
-  from (select target::oid union select relid from pg_partition_tree(target)) r (oid)
+  from (
+    -- Not pg_partition_tree: it locks the partitions until the end of the transaction, and an import that adds a column waits for that.
+    with recursive family (oid) as (
+      select target::oid
+      union all
+      select i.inhrelid from family f
+      cross join lateral (
+        select h.inhrelid from pg_inherits h
+        where h.inhparent = f.oid and (select p.relkind from pg_class p where p.oid = f.oid) = 'p' offset 0
+      ) i
+    )
+    select f.oid from family f
+  ) r (oid)
   join pg_class c on c.oid = r.oid
   left join (
     select t.*, t.tgtype & 3 = 3 and not t.tgisinternal and t.tgenabled <> 'D' as before_row
@@ -112,6 +124,38 @@ $$;
 comment on function s3_connector_import.has_rules(oid, boolean) is
   'Returns whether a relation has rules for INSERT, which COPY ignores, or, if asked, for UPDATE.';
 
+create or replace function s3_connector_import.json_shape(of_type oid)
+returns json language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  found_type pg_type;
+begin
+  select * into found_type from pg_type t where t.oid = of_type;
+  while found_type.typtype = 'd' loop
+    select * into found_type from pg_type t where t.oid = found_type.typbasetype;
+  end loop;
+  if found_type.oid in ('json'::regtype, 'jsonb'::regtype) then
+    return '"json"';
+  end if;
+  if found_type.typtype = 'c' then
+    return json_build_object('fields', (
+      select coalesce(json_agg(json_build_array(a.attname, s3_connector_import.json_shape(a.atttypid)) order by a.attnum), '[]')
+      from pg_attribute a where a.attrelid = found_type.typrelid and a.attnum > 0 and not a.attisdropped
+    ));
+  end if;
+  -- int2vector and oidvector are no lists of their elements' texts.
+  if found_type.typelem <> 0 and found_type.typsubscript = 'array_subscript_handler'::regproc and found_type.typcategory = 'A'
+    and found_type.typname like '\_%' then
+    return json_build_object(
+      'element', s3_connector_import.json_shape(found_type.typelem),
+      'delimiter', (select e.typdelim from pg_type e where e.oid = found_type.typelem)
+    );
+  end if;
+  return null;
+end;
+$$;
+comment on function s3_connector_import.json_shape(oid) is
+  'Returns how json_populate_record makes a value of the type from JSON: null for a scalar, "json", {"element", "delimiter"} for an array, {"fields"} for a composite type. Domains count as their base types.';
+
 create or replace function s3_connector_import.describe_table(schema_name text, table_name text, owner name)
 returns table (
   columns json, splittable boolean, may_leave_out boolean, may_leave_updates boolean, by_insert boolean, has_columnstore boolean
@@ -143,6 +187,9 @@ begin
             t.typtype = 'e' as is_enum,
             a.attgenerated = '' and (not is_plain_view or pg_column_is_updatable(target, a.attnum, false)) as insertable,
             a.attidentity = 'a' as identity_always,
+            -- A plain view hides the defaults of its table.
+            a.atthasdef or a.attidentity <> '' or t.typdefault is not null or is_plain_view as has_default,
+            case when t.typtype in ('c', 'd') or t.typcategory in ('A', 'U') then s3_connector_import.json_shape(t.oid) end as shape,
             col_description(target, a.attnum) as comment
           from pg_attribute a join pg_type t on t.oid = a.atttypid
           where a.attrelid = target and a.attnum > 0 and not a.attisdropped
@@ -157,7 +204,45 @@ begin
 end;
 $$;
 comment on function s3_connector_import.describe_table(text, text, name) is
-  'Returns the columns of a table or view in order, its table_traits, whether its rows come by INSERT for this owner, and whether it has a columnstore. Of each column: its type, the type under its domain, whether it is an enum, whether a file may fill it, whether it is an identity that is generated always, and its comment. No row if there is no such table.';
+  'Returns the columns of a table or view in order, its table_traits, whether its rows come by INSERT for this owner, and whether it has a columnstore. Of each column: its type, the type under its domain, whether it is an enum, whether a file may fill it, whether it is an identity that is generated always, whether it gets a value by itself (a default, an identity), and its comment. No row if there is no such table.';
+
+create or replace function s3_connector_import.refuse_changes(
+  relation pg_class, schema_name text, table_name text, out code text, out message text, out hint text
+)
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  target text := format('%I.%I', schema_name, table_name);
+  kind text := s3_connector_import.target_kind(schema_name, table_name);
+begin
+  if relation.relkind not in ('r', 'p') then
+    code := 'target_takes_no_changes';
+    message := format('change_column is set, but %s is a %s: changes are applied by MERGE, which takes tables only', target, kind);
+    hint := case relation.relkind when 'v' then 'Name the table under the view in target_table.' else 'Name an ordinary table in target_table.' end;
+  elsif relation.relkind = 'p' and exists (
+    select from pg_partition_tree(relation.oid) t join pg_class p on p.oid = t.relid where p.relkind = 'f'
+  ) then
+    code := 'target_takes_no_changes';
+    message := format('change_column is set, but %s has a partition that is a foreign table, into which MERGE does not write', target);
+    hint := 'Name a table without foreign partitions in target_table.';
+  elsif s3_connector_import.has_columnstore(relation.oid) then
+    code := 'target_takes_no_changes';
+    message := format('change_column is set, but %s is a hypertable with a columnstore: TimescaleDB''s MERGE does not update or delete its rows', target);
+    hint := format('Convert its chunks to the rowstore (call convert_to_rowstore(chunk)) and run alter table %s set (timescaledb.enable_columnstore = false); or name another table.', target);
+  elsif relation.relhasrules and exists (
+    select from pg_rewrite r where r.ev_class = relation.oid and r.ev_enabled <> 'D' and r.ev_type in ('2', '3', '4')
+  ) then
+    code := 'target_has_rules';
+    message := format('change_column is set, but %s has rules, and MERGE does not write into tables with rules', target);
+    hint := format('Drop the rules (\d %s shows them) and use triggers instead.', target);
+  elsif not exists (select from s3_connector_import.unique_keys(schema_name, table_name)) then
+    code := 'no_unique_key';
+    message := format('change_column is set, but %s has no primary key or unique index that says which row a change is about', target);
+    hint := format('Add one over columns of the files, for example: alter table %s add primary key (id);', target);
+  end if;
+end;
+$$;
+comment on function s3_connector_import.refuse_changes(pg_class, text, text) is
+  'The part of refuse_target for files that change rows: returns why MERGE cannot apply them to a table or view; nulls if it can.';
 
 create or replace function s3_connector_import.refuse_target(
   schema_name text, table_name text, owner name, on_conflict text, allow_unlogged boolean,
@@ -179,7 +264,15 @@ begin
     code := 'not_a_table';
     message := format('target_table must be a table or a view (got: the %s %s)', s3_connector_import.target_kind(schema_name, table_name), target);
     hint := 'Name a table in target_table, or a view that takes inserts.';
-  elsif relation.relhasrules and (
+    return;
+  end if;
+  if on_conflict = 'apply_changes' then
+    select r.code, r.message, r.hint into code, message, hint from s3_connector_import.refuse_changes(relation, schema_name, table_name) r;
+    if code is not null then
+      return;
+    end if;
+  end if;
+  if relation.relhasrules and (
     by_insert and s3_connector_import.has_rules(relation.oid)
     or on_conflict <> 'fail' and relation.relkind <> 'v' and s3_connector_import.has_rules(relation.oid, with_updates => true)
   ) then
@@ -214,7 +307,7 @@ begin
 end;
 $$;
 comment on function s3_connector_import.refuse_target(text, text, name, text, boolean) is
-  'Decides in one place, for the insert of a connector, for check and for imports, whether an existing relation can be the target: returns the error''s code, message and hint, or nulls if it can, or if there is none of that name.';
+  'Decides in one place, for the insert of a connector, for check and for imports, whether an existing relation can be the target: returns the error''s code, message and hint, or nulls if it can, or if there is none of that name. on_conflict: the write_mode of the connector.';
 
 create or replace function s3_connector_import.unique_keys(schema_name text, table_name text)
 returns setof text[] language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -233,6 +326,76 @@ returns setof text[] language sql stable set search_path = pg_catalog, pg_temp a
 $$;
 comment on function s3_connector_import.unique_keys(text, text) is
   'Returns the columns of a table''s primary key and unique indexes, primary key first.';
+
+create or replace function s3_connector_import.key_operators(schema_name text, table_name text, key text[])
+returns text[] language sql stable set search_path = pg_catalog, pg_temp as $$
+  select k.operators
+  from pg_index i
+  cross join lateral (
+    select array_agg(a.attname::text order by x.position) as columns,
+      array_agg(format('operator(%I.%s)', n.nspname, o.oprname) order by x.position) as operators
+    from unnest(i.indkey::smallint[], i.indclass::oid[]) with ordinality as x (attnum, opclass, position)
+    join pg_attribute a on a.attrelid = i.indrelid and a.attnum = x.attnum
+    join pg_opclass c on c.oid = x.opclass
+    join pg_am m on m.oid = c.opcmethod
+    -- 3 is the strategy of equality in a B-tree.
+    join pg_amop p on p.amopfamily = c.opcfamily and p.amoplefttype = c.opcintype and p.amoprighttype = c.opcintype and p.amopstrategy = 3
+    join pg_operator o on o.oid = p.amopopr
+    join pg_namespace n on n.oid = o.oprnamespace
+    where x.position <= i.indnkeyatts and m.amname = 'btree'
+  ) k
+  where i.indrelid = s3_connector_import.relation_oid(schema_name, table_name) and i.indisunique and i.indisvalid
+    and i.indpred is null and i.indexprs is null and k.columns = key
+  order by i.indisprimary desc, i.indexrelid limit 1;
+$$;
+comment on function s3_connector_import.key_operators(text, text, text[]) is
+  'Returns the equality operators of the unique index over these columns, as SQL writes them with their schemas.';
+
+create or replace function s3_connector_import.later_operator(type_oid oid)
+returns text language sql stable set search_path = pg_catalog, pg_temp as $$
+  with recursive under as (
+    select t.* from pg_type t where t.oid = type_oid
+    union all
+    select b.* from under u join pg_type b on b.oid = u.typbasetype where u.typtype = 'd'
+  )
+  select format('operator(%I.%s)', n.nspname, o.oprname)
+  from under t
+  join pg_opclass c on c.opcdefault and (
+    c.opcintype = t.oid
+    or c.opcintype = 'anyenum'::regtype and t.typtype = 'e'
+    or exists (
+      select from pg_cast b
+      where b.castsource = t.oid and b.casttarget = c.opcintype and b.castmethod = 'b' and b.castcontext = 'i'
+    )
+  )
+  join pg_am m on m.oid = c.opcmethod and m.amname = 'btree'
+  -- 5 is the strategy of "greater than" in a B-tree.
+  join pg_amop p on p.amopfamily = c.opcfamily and p.amoplefttype = c.opcintype and p.amoprighttype = c.opcintype and p.amopstrategy = 5
+  join pg_operator o on o.oid = p.amopopr
+  join pg_namespace n on n.oid = o.oprnamespace
+  where t.typtype <> 'd'
+  order by c.opcintype = t.oid desc, c.oid limit 1;
+$$;
+comment on function s3_connector_import.later_operator(oid) is
+  'Returns the operator that says whether one value of a type is greater than another, as SQL writes it with its schema; null if the type has no order.';
+
+create or replace function s3_connector_import.may_suppress(schema_name text, table_name text)
+returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$
+  select exists (
+    select from (
+      select s3_connector_import.relation_oid(schema_name, table_name)
+      union select relid from pg_partition_tree(s3_connector_import.relation_oid(schema_name, table_name))
+    ) r (oid)
+    join pg_trigger t on t.tgrelid = r.oid
+    join pg_proc p on p.oid = t.tgfoid
+    -- TimescaleDB's own triggers suppress no row.
+    join pg_namespace n on n.oid = p.pronamespace and n.nspname not like '\_timescaledb%'
+    -- Before each row.
+    where t.tgtype & 3 = 3 and not t.tgisinternal and t.tgenabled <> 'D'
+  );
+$$;
+comment on function s3_connector_import.may_suppress(text, text) is
+  'Returns whether a trigger before each row of a table or its partitions could suppress an insert, an update or a delete.';
 
 create or replace function s3_connector_import.timescaledb_schema()
 returns text language sql stable set search_path = pg_catalog, pg_temp as $$

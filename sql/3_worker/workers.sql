@@ -138,10 +138,10 @@ returns void language sql set search_path = pg_catalog, pg_temp as $$
     from s3_connector.connectors c
     join s3_connector_private.progress p on p.connector_name = c.name
     cross join lateral (
-      select f.id from s3_connector.files f where f.connector_name = c.name and f.status = 'in_queue' order by f.key limit 1
+      select f.id, f.key from s3_connector.files f where f.connector_name = c.name and f.status = 'in_queue' order by f.key limit 1
     ) first_file
     -- Without a limit every file has its own job, which a worker may have taken but not begun.
-    cross join lateral (select c.max_parallel_files is null and p.table_ready as unlimited) queue
+    cross join lateral (select s3_connector_private.running_limit(c, p.table_ready) is null as unlimited) queue
     where c.state = 'running'
       and not exists (
         select from s3_connector_private.outages o where o.connector_name = c.name and o.imports_wait
@@ -152,6 +152,7 @@ returns void language sql set search_path = pg_catalog, pg_temp as $$
         select from s3_connector_private.jobs() j
         where j.key = s3_connector_private.import_job_key(first_file.id) and (j.waits or queue.unlimited)
       )
+      and coalesce(first_file.key < s3_connector_private.blocking_key(c.name), true)
   ) stalled
   where s3_connector_private.try_lock_queue(stalled.name);
 $$;

@@ -55,7 +55,7 @@ create or replace view s3_connector_private.connector_figures as
       else last_failure.message
     end as last_error,
     l.late as late_files,
-    nullif(concat_ws('; ', p.copy_notice, outage.notice, refused.notice, absent.notice, audit.notice, p.notice,
+    nullif(concat_ws('; ', p.copy_notice, blocked.notice, outage.notice, refused.notice, absent.notice, audit.notice, p.notice,
       -- Without allow_unlogged, files for such a table fail.
       case when c.allow_unlogged then s3_connector_private.unlogged_notice(c.target_table) end), '') as notice,
     audited.at as last_audit_at,
@@ -68,6 +68,7 @@ create or replace view s3_connector_private.connector_figures as
         * least(interval '1 hour', now() - c.created_at)
     end as eta,
     t.rejected,
+    grown.change as last_schema_change,
     -- The schedule's interval is the time from the last poll to the next one. A poll that somebody asked for counts as due then.
     c.state = 'running' and now() > greatest(p.next_poll_at, p.poll_asked_at, c.created_at)
       + 2 * greatest(p.next_poll_at - p.last_poll_at, interval '1 minute') as polls_overdue,
@@ -162,6 +163,14 @@ create or replace view s3_connector_private.connector_figures as
   ) l
   cross join lateral s3_connector_private.waiting_noted_keys(c) w
   left join lateral (
+    select format('files that change rows wait for %1$L, which failed: correct it and call s3_connector.retry_file(%2$L, %1$L), or leave it out with s3_connector.cancel_file(%2$L, %1$L)',
+      f.key, c.name) as notice
+    from s3_connector.files f
+    -- Only for such connectors: others may have many failures.
+    where c.change_column is not null and t.failure > 0 and f.connector_name = c.name and f.status = 'failure'
+    order by f.key limit 1
+  ) blocked on true
+  left join lateral (
     -- One index scan each, and only if there are such files.
     (select f.status_since as at, f.error_message as message from s3_connector.files f
       where f.connector_name = c.name and f.status = 'failure' and t.failure > 0
@@ -175,6 +184,10 @@ create or replace view s3_connector_private.connector_figures as
   left join lateral (
     select q.started_at as at, q.error from s3_connector.polls q
     where q.connector_name = c.name order by q.started_at desc limit 1
-  ) last_poll on true;
+  ) last_poll on true
+  left join lateral (
+    select format('%s: %s (%s)', to_char(s.at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'), s.statement, s.key) as change
+    from s3_connector.schema_changes s where s.connector_name = c.name order by s.id desc limit 1
+  ) grown on true;
 comment on view s3_connector_private.connector_figures is
   'The columns of connector_status, without its health.';

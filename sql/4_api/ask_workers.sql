@@ -30,7 +30,10 @@ create or replace procedure s3_connector.dry_run_file(
   inout rows_rejected bigint default null,
   inout rows_skipped bigint default null,
   inout error_code text default null,
-  inout error_message text default null
+  inout error_message text default null,
+  inout rows_inserted bigint default null,
+  inout rows_updated bigint default null,
+  inout rows_deleted bigint default null
 )
 language plpgsql as $$
 declare
@@ -43,9 +46,12 @@ begin
   rows_skipped := pg_catalog.jsonb_extract_path_text(answer, 'rows_skipped');
   error_code := pg_catalog.jsonb_extract_path_text(answer, 'error_code');
   error_message := pg_catalog.jsonb_extract_path_text(answer, 'error_message');
+  rows_inserted := pg_catalog.jsonb_extract_path_text(answer, 'rows_inserted');
+  rows_updated := pg_catalog.jsonb_extract_path_text(answer, 'rows_updated');
+  rows_deleted := pg_catalog.jsonb_extract_path_text(answer, 'rows_deleted');
 end;
 $$;
-comment on procedure s3_connector.dry_run_file(text, text, bigint, bigint, bigint, bigint, text, text) is
+comment on procedure s3_connector.dry_run_file(text, text, bigint, bigint, bigint, bigint, text, text, bigint, bigint, bigint) is
   'Imports one file of the bucket, tracked or not, and rolls back. Returns the counts or the error of the import. Changes nothing.';
 
 create or replace procedure s3_connector.audit(name text)

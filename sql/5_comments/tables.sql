@@ -7,7 +7,7 @@ comment on table s3_connector.connectors is 'One row per connector: a bucket, a 
 comment on column s3_connector.connectors.name is 'The connector''s name in functions and views; 1 to 200 bytes.';
 comment on column s3_connector.connectors.bucket is 'Name of the S3 bucket, without s3://, or the ARN or alias of an access point. With endpoint, any name that the server has. Directory buckets are not supported.';
 comment on column s3_connector.connectors.pattern is 'Glob over keys: data/*.csv (that folder), data/**/*.csv (also below it), ?, [a-z], {a,b}. A backslash escapes the next character.';
-comment on column s3_connector.connectors.file_format is 'Name of a row of file_formats: csv, parquet, another builtin one, or your own. Compression (gzip, zip, zstd) is detected from the content.';
+comment on column s3_connector.connectors.file_format is 'Name of a row of file_formats: csv, json, parquet, another builtin one, or your own. Compression (gzip, zip, zstd) is detected from the content.';
 comment on column s3_connector.connectors.target_table is 'schema.table, or a table in public; quoted as in SQL. A view that takes inserts works, too.';
 comment on column s3_connector.connectors.region is 'Region of the bucket, such as eu-central-1. Null: the worker asks S3.';
 comment on column s3_connector.connectors.endpoint is 'URL of an S3-compatible server, which may have a path. The worker''s S3_ALLOWED_ENDPOINTS must contain its host and port. Null: AWS.';
@@ -22,7 +22,11 @@ comment on column s3_connector.connectors.csv_encoding is 'COPY''s ENCODING, or 
 comment on column s3_connector.connectors.csv_skip_header is 'Whether the first line of each CSV names the columns.';
 comment on column s3_connector.connectors.time_zone is 'Time zone of times without one that go into timestamptz columns, and of Parquet''s INT96 times in columns without one.';
 comment on column s3_connector.connectors.match_columns_by is 'name or position: how file columns are matched with table columns. A CSV without a header is matched by position.';
-comment on column s3_connector.connectors.on_unknown_column is 'fail or ignore: what to do with a file column that the table lacks.';
+comment on column s3_connector.connectors.on_unknown_column is 'fail, ignore, add or rescue: what to do with a file column that the table lacks. add: it is added to the table, in the file''s transaction and with the owner''s rights. rescue: its values go into rescue_column.';
+comment on column s3_connector.connectors.max_new_columns is 'With on_unknown_column add: a file with more columns that the table lacks fails.';
+comment on column s3_connector.connectors.on_type_mismatch is 'fail, widen or rescue: what to do with values that do not fit their column''s type. fail: as on_bad_row says. rescue: the value goes into rescue_column, and its column gets null. widen: the column gets a wider type (integer, bigint, numeric; real, double precision; date, timestamptz; varchar and numeric without a limit), in the file''s transaction and with the owner''s rights.';
+comment on column s3_connector.connectors.rescue_column is 'A jsonb column of the target table that gets what has no other place in its row, as {"name": "text"}; only with rescue. A created table has it.';
+comment on column s3_connector.connectors.on_missing_column is 'default or fail: what to do with a column of the table that neither the file nor its key has. default: it gets its default. fail: the file fails. Columns with a default or an identity, and columns that column_mappings leaves out, are never missing.';
 comment on column s3_connector.connectors.create_table is 'Whether the first import creates the table if it does not exist. Columns and types come from the first file and a sample of 19 others.';
 comment on column s3_connector.connectors.allow_unlogged is 'Whether files may go into an unlogged table. A crash of the server empties it, while its files stay in success. False: such a table is refused.';
 comment on column s3_connector.connectors.time_column is 'The hypertable''s time column. Null: the suggested one, if the table is created.';
@@ -49,6 +53,9 @@ comment on column s3_connector.connectors.notify is 'Whether to send each change
 comment on column s3_connector.connectors.on_import is 'One SQL statement that runs after a file''s rows, in their transaction and with the owner''s rights. $1 is the file''s id. An error in it fails the file, and none of its rows is kept. A dry run runs it and rolls back; undo_file does not run it.';
 comment on column s3_connector.connectors.hive_columns is 'Parts of the key, written name=value between slashes, that go into the columns of these names (or those in column_mappings). __HIVE_DEFAULT_PARTITION__ is null. A created table has them as text unless column_mappings gives a type. A key without one fails. Null: none.';
 comment on column s3_connector.connectors.transform is 'A select in DuckDB''s SQL over the relation file, whose result is imported instead of the file''s rows. It cannot read other files. DuckDB reads a CSV by its own rules, with all columns as text. Null: none.';
+comment on column s3_connector.connectors.change_column is 'For files that change rows: the column of the file that says insert, update or delete (DMS: Op, Debezium: __op); without names, its position, such as 1. Changes are applied by the table''s unique key; files run one after another, in key order. Null: files only add rows.';
+comment on column s3_connector.connectors.change_values is 'What the values of change_column mean: dms, debezium, or JSON such as {"I": "insert", "U": "update", "D": "delete", "B": "ignore"}.';
+comment on column s3_connector.connectors.sequence_column is 'With change_column: the column of the file by which the last change of a key is found, compared as its type. If the table has the column too, a row is never replaced or deleted by an older change. Null: the order of the file''s rows.';
 comment on column s3_connector.connectors.event_queue_url is 'URL of an SQS queue that gets the bucket''s notifications of new objects (from S3, SNS or EventBridge). The connector is polled within seconds of a matching key. Messages are deleted, so use a queue for connectors only; several connectors may share it. Null: scheduled polling only. With a queue, scheduled polling continues as well.';
 comment on column s3_connector.connectors.late_keys is 'What happens to a "late" key, one that arrives behind the marker: report (it comes into late_files, and import_late imports it) or import.';
 comment on column s3_connector.connectors.on_overwrite is 'What happens when the object of an imported key is overwritten: ignore, report (it comes into late_files) or reimport (its rows are replaced in one transaction; needs file_id_column).';
@@ -64,7 +71,7 @@ comment on column s3_connector.connectors.created_at is 'When the connector was 
 
 comment on table s3_connector.file_formats is 'How files are written: one row per named format, which connectors name in file_format. Insert your own; the builtin ones belong to the connector.';
 comment on column s3_connector.file_formats.name is 'The format''s name; 1 to 200 bytes.';
-comment on column s3_connector.file_formats.kind is 'csv or parquet. The other options are those of a CSV.';
+comment on column s3_connector.file_formats.kind is 'csv, json or parquet. json_records is an option of JSON; the others are those of CSV.';
 comment on column s3_connector.file_formats.csv_delimiter is 'COPY''s DELIMITER, which may also be longer than one byte.';
 comment on column s3_connector.file_formats.csv_quote is 'COPY''s QUOTE: one byte. Empty: the file has no quotes.';
 comment on column s3_connector.file_formats.csv_escape is 'COPY''s ESCAPE: one byte, which comes before a quote within quotes.';
@@ -86,18 +93,32 @@ comment on column s3_connector.file_formats.column_names is 'as_is: the names in
 comment on column s3_connector.file_formats.invalid_text is 'fail or replace: what to do with bytes that are no text in csv_encoding, and with NUL. replace: the character U+FFFD stands for each, and the worker converts the encoding as browsers do.';
 comment on column s3_connector.file_formats.zip_entries is 'Which entries of a zip are imported: a glob over their names, as pattern of connectors over keys, such as *.csv or data/**. Null: all.';
 comment on column s3_connector.file_formats.infer_types is 'sample or text: the types of a new table that CSV files make. sample: the narrowest type that keeps what is in the first file and in a sample of 19 others. text: every column is text.';
+comment on column s3_connector.file_formats.json_records is 'Where the records of a JSON file are: the path of an array of objects within an object, such as $.Records. Null: found by content, which may be JSON lines, an array of objects, or objects that follow each other.';
 comment on column s3_connector.file_formats.builtin is 'Whether the connector brings the format. Nobody can change such a format.';
 comment on column s3_connector.file_formats.owner is 'The role that inserted the format; set by the database. Only it may change the format.';
 
 comment on table s3_connector.column_mappings is 'Renames and types of file columns, per connector. Can be changed while the connector is paused.';
 comment on column s3_connector.column_mappings.connector_name is 'The connector.';
 comment on column s3_connector.column_mappings.id is 'The row''s own key.';
-comment on column s3_connector.column_mappings.source_column is 'The column''s name in the file. Without a header: column1, column2 ... Null: the expression needs none.';
-comment on column s3_connector.column_mappings.expression is 'One SQL expression that computes the target_column, with the rights of the connector''s owner. value is the field: as text in a CSV, otherwise with its own type. row."name" is any field of the row. A text is converted to the column''s type, as COPY converts a field. Null: the field itself.';
+comment on column s3_connector.column_mappings.source_column is 'The column''s name in the file. Without a header: column1, column2 ... Of JSON: a key, or a path such as $.user.id; $ is the whole record. Null: the expression needs none.';
+comment on column s3_connector.column_mappings.expression is 'One SQL expression that computes the target_column, with the rights of the connector''s owner. value is the field: as text in a CSV or JSON file, with its own type in Parquet. row."name" is any field of the row. A text is converted to the column''s type, as COPY converts a field. Null: the field itself.';
 comment on column s3_connector.column_mappings.target_column is 'The table''s column that it goes into. Null leaves it out.';
 comment on column s3_connector.column_mappings.data_type is 'The column''s type if the table is created. Null: the inferred one, or that of the expression.';
 
 comment on column s3_connector.column_mappings.date_format is 'How dates and times of this column are written, as date_format of file_formats. Null: as the file format says. Of Parquet, only numbers follow it: epoch, epoch_ms, epoch_us, epoch_ns.';
+
+comment on table s3_connector.schema_changes is 'One row per column that a file has added to a table or made wider, committed with the file.';
+comment on column s3_connector.schema_changes.id is 'Ascending within a connector.';
+comment on column s3_connector.schema_changes.connector_name is 'The connector.';
+comment on column s3_connector.schema_changes.key is 'The file that brought the change.';
+comment on column s3_connector.schema_changes.at is 'When the file''s transaction began.';
+comment on column s3_connector.schema_changes.change is 'added: the table got the column. widened: the column got another type.';
+comment on column s3_connector.schema_changes.target_table is 'The table, as in connectors.';
+comment on column s3_connector.schema_changes.source_column is 'The column''s name in the file.';
+comment on column s3_connector.schema_changes.column_name is 'The column''s name in the table.';
+comment on column s3_connector.schema_changes.column_type is 'The column''s type since the change.';
+comment on column s3_connector.schema_changes.old_type is 'The type that a widened column had.';
+comment on column s3_connector.schema_changes.statement is 'The statement that changed the table; the same for all columns of a file.';
 
 comment on table s3_connector.files is 'One row per S3 object that a connector tracks, from enqueued to ended.';
 comment on column s3_connector.files.id is 'The value in file_id_column.';
@@ -109,9 +130,12 @@ comment on column s3_connector.files.last_modified is 'When the object was writt
 comment on column s3_connector.files.status is 'in_queue, running, pending_retry, paused, success, failure, cancelled or undone.';
 comment on column s3_connector.files.attempts is 'How many attempts began. Those that failed because the bucket could not be read at all, or because the database refused a session, do not count.';
 comment on column s3_connector.files.rows_read is 'Rows in the file: imported, rejected and skipped ones. Null before the first import, and after an undo.';
-comment on column s3_connector.files.rows_imported is 'Rows that PostgreSQL reports it stored in the table.';
+comment on column s3_connector.files.rows_imported is 'Rows that PostgreSQL reports it stored in the table. With change_column: rows that it inserted, updated and deleted.';
 comment on column s3_connector.files.rows_rejected is 'Bad rows, which are in rejected_rows.';
-comment on column s3_connector.files.rows_skipped is 'Rows left out without an error: by on_conflict = skip, a later row of the file with the same key, or a trigger of the table.';
+comment on column s3_connector.files.rows_skipped is 'Rows left out without an error: by on_conflict = skip, a later row of the file with the same key, or a trigger of the table. With change_column also deletes of keys that are not there, changes that are older than the row in the table, and ignored ones.';
+comment on column s3_connector.files.rows_inserted is 'Rows that the file inserted; null without change_column. An update of a key that is not there inserts.';
+comment on column s3_connector.files.rows_updated is 'Rows that the file updated; null without change_column. An insert of a key that is there updates.';
+comment on column s3_connector.files.rows_deleted is 'Rows that the file deleted; null without change_column.';
 comment on column s3_connector.files.error_code is 'Stable code of the last error. docs/errors.md explains each.';
 comment on column s3_connector.files.error_message is 'The last error: what was expected, what came, and what to do.';
 comment on column s3_connector.files.notice is 'What was suspicious in an imported file, and what to do. Null: nothing.';

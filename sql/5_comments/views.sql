@@ -33,6 +33,7 @@ comment on column s3_connector.connector_status.late is 'Number of keys in late_
 comment on column s3_connector.connector_status.waiting is 'Files and keys that are known and not imported yet: in the queue, waiting for a retry, paused, listed without a free place, and late and overwritten keys that will be imported. If caught_up is false, there may be more.';
 comment on column s3_connector.connector_status.eta is 'How long the import of what waits takes at the rate of the last hour, by bytes. Null if nothing was imported within the last hour.';
 comment on column s3_connector.connector_status.rejected is 'Rows that were rejected, of the files in success. rejected_rows has them until they are pruned.';
+comment on column s3_connector.connector_status.last_schema_change is 'The last row of schema_changes: when, the statement, and the file. Null if no file has changed the table.';
 comment on column s3_connector.connector_status.polls_overdue is 'Whether the next poll is overdue by more than two intervals of the schedule. False while paused.';
 comment on column s3_connector.connector_status.unavailable_since is 'Since when the bucket cannot be read. Null if it can.';
 comment on column s3_connector.connector_status.lag is 'Age of the next object that is known and not imported yet: so far is the table behind the bucket. Null if there is none.';
@@ -72,7 +73,7 @@ comment on column s3_connector.running_files.rows_per_second is 'Rows per second
 
 comment on column s3_connector.rejected_rows.connector_name is 'The connector.';
 comment on column s3_connector.rejected_rows.key is 'The file''s key.';
-comment on column s3_connector.rejected_rows.line is 'Number of the line in the file on which the row begins. In Parquet, number of the row.';
+comment on column s3_connector.rejected_rows.line is 'Number of the line in the file on which the row begins. In Parquet, and in JSON with several records on a line, number of the row.';
 comment on column s3_connector.rejected_rows.column_name is 'The column whose value was refused. Null: the row as a whole.';
 comment on column s3_connector.rejected_rows.error is 'PostgreSQL''s error.';
 comment on column s3_connector.rejected_rows.raw is 'The row as it is in the file.';

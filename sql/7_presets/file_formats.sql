@@ -57,3 +57,16 @@ when not matched then insert
   (name, kind, builtin, csv_delimiter, csv_quote, csv_skip_header, null_values, null_quoted, comment_prefix, on_long_row)
 values
   (p.name, p.kind, p.builtin, p.csv_delimiter, p.csv_quote, p.csv_skip_header, p.null_values::text[], p.null_quoted, p.comment_prefix, p.on_long_row);
+
+merge into s3_connector.file_formats f
+using (values
+  -- JSON lines, arrays of objects, and objects that follow each other: found by content.
+  ('json', null),
+  -- The logs of AWS CloudTrail. Its digest files have no records: exclude them.
+  ('cloudtrail', '$.Records'),
+  -- Amazon Data Firehose writes objects without line breaks between them.
+  ('firehose', null)
+) as p (name, json_records)
+on f.name = p.name
+when matched and f.builtin then update set kind = 'json', json_records = p.json_records
+when not matched then insert (name, kind, builtin, json_records) values (p.name, 'json', true, p.json_records);

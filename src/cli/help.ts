@@ -4,7 +4,7 @@ import { COMMANDS, type Command } from './commands.ts';
 
 /** Returns the text of `pg-s3-connector --help`. */
 export function generalHelp(): string {
-  return `pg-s3-connector imports the CSV and Parquet files of S3 buckets into PostgreSQL and TimescaleDB, each exactly once.
+  return `pg-s3-connector imports the CSV, JSON and Parquet files of S3 buckets into PostgreSQL and TimescaleDB, each exactly once.
 
 Usage: pg-s3-connector <command>
 

@@ -6,6 +6,7 @@ import type { CopyInput, RaggedRows, Refusal, RowSet } from '../formats/format.t
 import { addCounts, NO_ROWS, type RowCounts } from '../reconcile.ts';
 import { isBadRow, reasonOf } from '../sql_errors.ts';
 import type { Destination } from './destination.ts';
+import { reportMismatch } from './mismatch.ts';
 import type { CopyRows, PartCopy } from './part_copy.ts';
 import { forgetRefusals, Rejects } from './rejects.ts';
 import { sift } from './sift.ts';
@@ -44,18 +45,31 @@ export function withLines(copyRows: CopyRows): CopyRows {
   };
 }
 
+/**
+ * Copies many rows at a time, in their order, and more slowly where PostgreSQL refuses some: bad rows go to rejected_rows, or the
+ * first one fails the part.
+ * @throws ConnectorError the error of a bad row, with its line; `too_many_bad_rows`, and errors that no row caused
+ */
+export async function copyInBatches(copy: PartCopy, destination: Destination): Promise<RowCounts> {
+  if (copy.connector.on_bad_row === 'fail') return await failAtBadRow(copy, destination);
+  forgetRefusals(copy);
+  return await copyGoodRows(copy, destination);
+}
+
 /** Copies many rows at a time, and throws the error of the first bad one, with its line. */
-async function failAtBadRow(copy: PartCopy, destination: Destination): Promise<void> {
+async function failAtBadRow(copy: PartCopy, destination: Destination): Promise<RowCounts> {
   const trials = new Trials(copy);
+  let counts: RowCounts = NO_ROWS;
   for await (const batch of copy.part.batches(copy.plan)) {
     const tryRows = async (start: number, end: number, without: number[]) => {
-      await trials.copy(destination, batch.copyInput(start, end, without));
+      counts = addCounts(counts, await trials.copy(destination, batch.copyInput(start, end, without)));
     };
     await sift(batch, tryRows, async (row, error) => {
       const named = await nameColumn(trials, destination, batch, row, error);
       throw atLine(named, copy.part.unit, batch.line(row));
     });
   }
+  return counts;
 }
 
 function atLine(error: ConnectorError, unit: string, line: number): ConnectorError {
@@ -96,7 +110,10 @@ async function copyGoodRows(copy: PartCopy, destination: Destination): Promise<R
   const copier = new GoodRowsCopier(copy, destination);
   for await (const batch of copy.part.batches(copy.plan)) {
     copier.read += batch.rowsRead;
-    for (const refusal of batch.refusals) await copier.refuse(refusal);
+    for (const refusal of batch.refusals) {
+      if (refusal.mismatch) await reportMismatch(copy, refusal.mismatch);
+      await copier.refuse(refusal);
+    }
     for (const rows of batch.ragged) await copier.refuseRagged(rows);
     await copier.copy(batch);
     await copier.writeRefused();
@@ -105,6 +122,7 @@ async function copyGoodRows(copy: PartCopy, destination: Destination): Promise<R
 }
 
 class GoodRowsCopier {
+  readonly #copy: PartCopy;
   readonly #destination: Destination;
   readonly #trials: Trials;
   readonly #rejects: Rejects;
@@ -116,6 +134,7 @@ class GoodRowsCopier {
   #copied: RowCounts = NO_ROWS;
 
   constructor(copy: PartCopy, destination: Destination) {
+    this.#copy = copy;
     this.#destination = destination;
     this.#trials = new Trials(copy);
     this.#rejects = new Rejects(copy);
@@ -175,6 +194,7 @@ class GoodRowsCopier {
   }
 
   async #refuseRow(rows: RowSet, row: number, failure: ConnectorError): Promise<void> {
+    await reportMismatch(this.#copy, failure);
     const error = await nameColumn(this.#trials, this.#destination, rows, row, failure);
     const { column = null } = error;
     await this.refuse({ line: rows.line(row), column, reason: toReason(error), raw: rows.raw(row) });

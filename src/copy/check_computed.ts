@@ -5,7 +5,7 @@ import type { CopyPlan } from '../formats/format.ts';
 import { reasonOf, toImportError } from '../sql_errors.ts';
 import { badExpression, describeExpressions, qualifyType, type ValueType } from '../table/expressions.ts';
 import { asRole } from '../table/role.ts';
-import { quoteTable } from '../table/table.ts';
+import { quoteTable, type TableColumn } from '../table/table.ts';
 import type { PartCopy } from './part_copy.ts';
 import { insertComputed, planSource, readableFields, withoutRows } from './source.ts';
 
@@ -60,10 +60,15 @@ async function refuseRules({ client, table }: CheckedCopy): Promise<void> {
   );
 }
 
-/** Fails if a value has a type that the column does not take. */
+/** Fails if a value has a type that the column does not take. A column that the file will add to the table takes it. */
 async function checkInsert(copy: CheckedCopy, types: ValueType[]): Promise<void> {
   const { client, connector, table, plan } = copy;
-  const source = planSource(copy, castsOf(plan, types));
+  const isThere = ({ target }: { target: TableColumn }) =>
+    table.columns.some(({ name }) => name === target.name);
+  const there = { ...plan, columns: plan.columns.filter(isThere), computed: plan.computed.filter(isThere) };
+  if (there.computed.length === 0) return;
+  const casts = castsOf(plan, types).filter((_, i) => isThere(plan.computed[i]!));
+  const source = planSource({ ...copy, plan: there }, casts);
   const statement = `explain ${insertComputed(quoteTable(table), withoutRows(source))}`;
   await asRole(client, connector.owner, () => client.query(statement)).catch((error) => {
     const cause = error instanceof pg.DatabaseError ? error : undefined;

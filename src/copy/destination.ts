@@ -11,11 +11,14 @@ export interface Destination {
   mayLeaveOut: boolean;
   /**
    * Statements that move the rows of each COPY on from a staging table into the target. The last INSERT counts the rows there; one
-   * before fills another staging table with all rows. A DELETE counts those that it takes out of the staging table before.
+   * before fills another staging table with all rows. A DELETE counts those that it takes out of the staging table before. If one is
+   * a MERGE, only that counts.
    */
   onward?: string[];
   /** For each computed column, a statement that evaluates it for the rows of a COPY. It tells which one a row fails. */
   evaluations?: { column: string; statement: string }[];
+  /** Whether another unique index than the key's may refuse a single row. */
+  refusesConflicts?: boolean;
   /** COPY reads and converts the rows, and inserts none. */
   insertsNothing?: boolean;
 }
@@ -25,9 +28,10 @@ export function targetOf(table: TargetTable, plan: CopyPlan): Destination {
   return { table: quoteTable(table), columns: filledColumns(plan), mayLeaveOut: table.mayLeaveOut };
 }
 
-/** Returns the columns that a plan fills: those of COPY's input in its order, then those that are computed. */
+/** Returns the columns that a plan fills: those of COPY's input in its order, then the rescue column and those that are computed. */
 export function filledColumns(plan: CopyPlan): TableColumn[] {
-  return [...plan.columns, ...plan.constants, ...plan.computed].map((column) => column.target);
+  const rescued = plan.rescue === null ? [] : [plan.rescue];
+  return [...plan.columns, ...plan.constants, ...rescued, ...plan.computed].map((column) => column.target);
 }
 
 /** Returns a list of columns, quoted for a statement. */

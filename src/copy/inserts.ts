@@ -25,11 +25,12 @@ export function withInserts(copyRows: CopyRows): CopyRows {
 }
 
 /** Returns the source as a destination whose rows go on into another. */
-function throughSource(source: SourcePlan, { table, mayLeaveOut, onward = [] }: Destination): Destination {
+function throughSource(source: SourcePlan, destination: Destination): Destination {
+  const { table, onward = [] } = destination;
   return {
+    ...destination,
     table: SOURCE,
     columns: source.filled,
-    mayLeaveOut,
     // A scan of a temporary table returns its rows in the order of the COPY.
     onward: [insertComputed(table, source), CLEAR_SOURCE, ...onward],
     evaluations: evaluations(source),

@@ -1,6 +1,7 @@
 /** What the ways of copying share: the "part copy", which is one part on its way into the table. */
 import type pg from 'pg';
 import type { Attempt } from '../attempt.ts';
+import type { ConnectorError } from '../errors.ts';
 import type { CopyPlan, FilePart } from '../formats/format.ts';
 import type { RowCounts } from '../reconcile.ts';
 import type { TargetTable } from '../table/table.ts';
@@ -14,6 +15,8 @@ export interface PartCopy extends Attempt {
   plan: CopyPlan;
   /** Refused rows of the file's earlier parts. */
   rejectedBefore: number;
+  /** Called if a column's type has refused a value. It may throw an error, which ends the copy. */
+  onMismatch?: ((error: ConnectorError) => Promise<void>) | undefined;
 }
 
 /** Where COPYs run, with whose rights, and what aborts them. */

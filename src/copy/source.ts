@@ -3,7 +3,7 @@
  * target. An INSERT computes the rest.
  */
 import pg from 'pg';
-import type { ComputedColumn, CopyPlan, MatchedColumn } from '../formats/format.ts';
+import type { ComputedColumn, CopyPlan, MatchedColumn, PlannedKeys } from '../formats/format.ts';
 import {
   computed,
   type EvaluatedOver,
@@ -13,7 +13,7 @@ import {
   other,
   qualifyType,
 } from '../table/expressions.ts';
-import type { TableColumn } from '../table/table.ts';
+import { type TableColumn, temporaryColumn } from '../table/table.ts';
 import { filledColumns, quoteColumns } from './destination.ts';
 import type { PartCopy } from './part_copy.ts';
 
@@ -37,8 +37,19 @@ export interface SourcePlan {
 type SourceOf = Pick<PartCopy, 'part' | 'plan' | 'connector'> & { file: Pick<PartCopy['file'], 'key'> };
 
 /** Returns the fields that a part's expressions may read. */
-export function readableFields({ part, plan, connector, file }: SourceOf): Field[] {
-  return fieldsOf(part, connector, file.key, plan.width);
+export function readableFields(copy: SourceOf): Field[] {
+  const { part, plan, connector, file } = copy;
+  const names = keysOf(copy)?.names;
+  const named = names ? { columnNames: names, columnCount: names.length } : part;
+  return fieldsOf(named, connector, file.key, plan.width);
+}
+
+/** Returns the keys that rows give to expressions: those of the plan, and if one reads the row, also the others of the part. */
+function keysOf({ part, plan, connector }: SourceOf): PlannedKeys | undefined {
+  if (!plan.keys) return undefined;
+  const { names } = plan.keys;
+  const more = connector.format.reads_row || names.length === 0 ? (part.columnNames ?? []) : [];
+  return { ...plan.keys, names: [...names, ...more.filter((name) => !names.includes(name))] };
 }
 
 /** @param types for each computed column, the type to which its value must be cast; null: none */
@@ -47,7 +58,8 @@ export function planSource(copy: SourceOf, types: (string | null)[]): SourcePlan
   const fields = readableFields(copy);
   const readsRow = connector.format.reads_row;
   const read = fields.filter(({ at }) => isRead(at, plan, readsRow));
-  const direct = [...plan.columns, ...plan.constants].map(({ target }) => target);
+  const rest = { ...plan, computed: [] };
+  const direct = filledColumns(rest);
   const taken = new Set(direct.map(({ name }) => name));
   const staged = read.map((field): MatchedColumn => {
     return { position: field.at as number, target: toColumn(field, taken), ...(readsRow && { asIs: true }) };
@@ -57,7 +69,8 @@ export function planSource(copy: SourceOf, types: (string | null)[]): SourcePlan
   const columns = readsRow
     ? [...plan.columns, ...staged]
     : [...plan.columns, ...staged].sort((a, b) => a.position - b.position);
-  const copied = { ...plan, columns, computed: [] };
+  const keys = keysOf(copy);
+  const copied = { ...rest, columns, ...(keys && { keys }) };
   return {
     plan: copied,
     staged,
@@ -84,15 +97,7 @@ function toColumn({ name, type }: Field, taken: Set<string>): TableColumn {
   for (let number = 1; taken.has(unique); number++) unique = `s3_connector field ${number}`;
   taken.add(unique);
   const baseType = type.replace(/^pg_catalog\./, '').replace(/\(.*?\)/, '');
-  return {
-    name: unique,
-    type,
-    baseType,
-    isEnum: false,
-    insertable: true,
-    identityAlways: false,
-    comment: null,
-  };
+  return temporaryColumn(unique, type, baseType);
 }
 
 /** Returns the statement that computes rows from those of the source, and inserts them into a table with the target's columns. */

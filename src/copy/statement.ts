@@ -8,7 +8,7 @@ import { faultPointAmid } from '../fault_points.ts';
 import type { CopyInput } from '../formats/format.ts';
 import { CountedRows } from '../formats/row_bytes.ts';
 import { type RowCounts, reconcile } from '../reconcile.ts';
-import { isTableChange, tableChanged, toImportError } from '../sql_errors.ts';
+import { asBadRow, isConflict, isTableChange, tableChanged, toImportError } from '../sql_errors.ts';
 import { enterRole, explainDenial, explainRefusedRole, LEAVE_ROLE } from '../table/role.ts';
 import { type Destination, quoteColumns } from './destination.ts';
 import type { CopyContext } from './part_copy.ts';
@@ -51,14 +51,16 @@ export async function runCopy(
   } catch (error) {
     if (!progress.roleTaken) throw explainRefusedRole(error, owner, client);
     if (isTableChange(error)) throw tableChanged(error);
-    throw explainDenial(toImportError(error, input), owner);
+    const known = explainDenial(toImportError(error, input), owner);
+    throw destination.refusesConflicts && isConflict(known) ? asBadRow(known) : known;
   }
   const given = injectCountFault('given', rows.count);
   const taken = injectCountFault('taken', copy.rowCount);
   if (onward.length === 0 || within)
     return reconcile(given, taken, destination.mayLeaveOut || insertsNothing === true);
   const { read } = reconcile(given, taken, false);
-  const { inserted, deleted } = progress;
+  const { inserted, deleted, merged } = progress;
+  if (merged !== null) return { ...reconcile(taken, injectCountFault('merged', merged), true), read };
   const last = inserted.pop() ?? 0;
   for (const staged of inserted) reconcile(taken, staged, false);
   const moved = reconcile(taken - deleted, injectCountFault('merged', last), destination.mayLeaveOut);
@@ -79,18 +81,21 @@ interface Progress {
   /** What each INSERT and a DELETE after the COPY report. */
   inserted: number[];
   deleted: number;
+  /** What a MERGE after the COPY reports; null if there was none. */
+  merged: number | null;
 }
 
 /** Notes what the statements around the COPY report, and sends a short input as one packet. */
 function follow(copy: CopyStreamQuery, statementsBefore: number): Progress {
-  const progress: Progress = { roleTaken: false, inserted: [], deleted: 0 };
+  const progress: Progress = { roleTaken: false, inserted: [], deleted: 0, merged: null };
   let done = 0;
   const followed = copy as WithHandlers;
   const { handleCommandComplete, handleCopyInResponse } = followed;
   followed.handleCommandComplete = (message, connection) => {
     progress.roleTaken = ++done >= statementsBefore;
-    const [, command, count] = /^(INSERT 0|DELETE) (\d+)$/.exec(message.text) ?? [];
-    if (command === 'DELETE') progress.deleted = Number(count);
+    const [, command, count] = /^(INSERT 0|DELETE|MERGE) (\d+)$/.exec(message.text) ?? [];
+    if (command === 'MERGE') progress.merged = Number(count);
+    else if (command === 'DELETE') progress.deleted = Number(count);
     else if (command) progress.inserted.push(Number(count));
     handleCommandComplete.call(copy, message, connection);
   };

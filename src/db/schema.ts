@@ -2,6 +2,7 @@
 import type { ColumnType, Generated, Selectable } from 'kysely';
 import type { CsvOptions } from '../formats/csv/options.ts';
 import type { DateFormat } from '../formats/date_formats.ts';
+import type { JsonOptions } from '../formats/json/options.ts';
 
 /** A timestamptz. It is read as Date, and written as Date or text. */
 type Timestamp = ColumnType<Date, Date | string, Date | string>;
@@ -40,7 +41,11 @@ export interface ConnectorsTable {
   csv_skip_header: boolean | null;
   time_zone: Generated<string>;
   match_columns_by: Generated<'name' | 'position'>;
-  on_unknown_column: Generated<'fail' | 'ignore'>;
+  on_unknown_column: Generated<'fail' | 'ignore' | 'add' | 'rescue'>;
+  max_new_columns: Generated<number>;
+  on_type_mismatch: Generated<'fail' | 'widen' | 'rescue'>;
+  rescue_column: string | null;
+  on_missing_column: Generated<'default' | 'fail'>;
   create_table: Generated<boolean>;
   allow_unlogged: Generated<boolean>;
   time_column: string | null;
@@ -67,6 +72,9 @@ export interface ConnectorsTable {
   on_import: string | null;
   hive_columns: string[] | null;
   transform: string | null;
+  change_column: string | null;
+  change_values: string | null;
+  sequence_column: string | null;
   event_queue_url: string | null;
   late_keys: Generated<'report' | 'import'>;
   on_overwrite: Generated<'ignore' | 'report' | 'reimport'>;
@@ -82,9 +90,9 @@ export interface ConnectorsTable {
 }
 
 /** A row of `s3_connector.file_formats`. */
-export interface FileFormatRow extends CsvOptions {
+export interface FileFormatRow extends CsvOptions, JsonOptions {
   name: string;
-  kind: 'csv' | 'parquet';
+  kind: 'csv' | 'json' | 'parquet';
 }
 
 export interface ColumnMappingsTable {
@@ -110,6 +118,9 @@ export interface FilesTable {
   rows_imported: number | null;
   rows_rejected: number | null;
   rows_skipped: number | null;
+  rows_inserted: number | null;
+  rows_updated: number | null;
+  rows_deleted: number | null;
   error_code: string | null;
   error_message: string | null;
   worker_id: number | null;
@@ -142,8 +153,10 @@ export interface Database {
 }
 
 export type Connector = Selectable<ConnectorsTable>;
-/** A connector whose files are read: with its file format, in which the connector's csv_* columns have replaced the format's own. */
-export type ReadConnector = Connector & { format: FileFormatRow };
+/** A connector whose files are read: with its file format, in which the connector's csv_* columns have replaced the format's own, and its change_values as a map. */
+export type ReadConnector = Connector & { format: FileFormatRow; change_map: ChangeMap | null };
+/** What the values of change_column mean. */
+export type ChangeMap = Record<string, 'insert' | 'update' | 'delete' | 'ignore' | 'truncate'>;
 export type ColumnMapping = Selectable<ColumnMappingsTable>;
 export type File = Selectable<FilesTable>;
 export type Progress = Selectable<ProgressTable>;

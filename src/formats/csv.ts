@@ -4,15 +4,11 @@
  */
 import { type Entry, type Limits, openEntries } from '../compression/entries.ts';
 import { limitsOf } from '../compression/limits.ts';
-import { ConnectorError } from '../errors.ts';
 import type { SpooledFile } from '../fetch/spooled_file.ts';
-import { compileGlob } from '../glob.ts';
-import { showNames } from '../table/show_name.ts';
 import { readBatches } from './csv/batches.ts';
 import { toCopyInputs } from './csv/binary/copies.ts';
-import type { ReadInto } from './csv/binary/encoder_thread.ts';
 import { planSections } from './csv/binary/plan.ts';
-import type { Section, SectionPlan } from './csv/binary/sections.ts';
+import type { ReadInto, Section, SectionPlan } from './csv/binary/sections.ts';
 import { snakeNames } from './csv/column_names.ts';
 import type { CsvDialect } from './csv/dialect.ts';
 import { findStrays } from './csv/find_strays.ts';
@@ -47,6 +43,7 @@ import type {
 import { TEXT, UNKNOWN } from './pg_text/text_kinds.ts';
 import type { RowBytes } from './row_bytes.ts';
 import { checkRowLimit } from './row_limit.ts';
+import { takenEntries } from './taken_entries.ts';
 import { requireTransforms } from './transforms.ts';
 
 export const csv: FileFormat = {
@@ -71,31 +68,6 @@ export const csv: FileFormat = {
     }
   },
 };
-
-/**
- * Yields the entries that are imported, and null for each other one.
- * @throws ConnectorError `unsupported_zip` if a zip has none of them
- */
-async function* takenEntries(
-  entries: AsyncIterable<Entry>,
-  zipEntries: string | null,
-): AsyncGenerator<Entry | null> {
-  const glob = zipEntries === null ? null : compileGlob(zipEntries);
-  const left: string[] = [];
-  let taken = 0;
-  for await (const entry of entries) {
-    const isTaken = glob === null || entry.name === null || glob.matches(entry.name);
-    if (isTaken) taken += 1;
-    else left.push(entry.name!);
-    yield isTaken ? entry : null;
-  }
-  if (taken > 0 || left.length === 0) return;
-  throw new ConnectorError(
-    'unsupported_zip',
-    `none of the ${left.length} entries of the zip file matches zip_entries ${zipEntries}; the first ones are ${showNames(left.slice(0, 5))}`,
-    { hint: 'Change zip_entries of the file format, or cancel the file with cancel_file.' },
-  );
-}
 
 /** The file that a part belongs to. */
 interface CsvFile {
@@ -320,7 +292,8 @@ class CsvPart implements FilePart {
     const encoder = await encoders.acquire(signal);
     try {
       let rows = 0;
-      for await (const section of encoder.read(spooled, { limits, entry: this.#position, plan }, into)) {
+      const request = { limits, entry: this.#position, work: { format: 'csv' as const, plan } };
+      for await (const section of encoder.read<Section>(spooled, request, into)) {
         rows += section.rows;
         checkRowLimit(rows, this.#maxRows);
         yield section;

@@ -1,10 +1,12 @@
 /** The interface of a file format: "parts", the COPY input made of them, and batches from which bad rows are sorted out. */
+import type { ConnectorError } from '../errors.ts';
 import type { SpooledFile } from '../fetch/spooled_file.ts';
 import type { TableColumn } from '../table/table.ts';
 import type { ConstantColumn } from './constants.ts';
-import type { EncoderThread } from './csv/binary/encoder_thread.ts';
 import type { CsvOptions } from './csv/options.ts';
 import type { DuckdbFile } from './duckdb_file.ts';
+import type { EncoderThread } from './encoder/encoder_thread.ts';
+import type { JsonOptions } from './json/options.ts';
 import type { Reader } from './parquet/reader_process.ts';
 import type { Decision } from './pg_text/column_kinds.ts';
 import type { Pool } from './pool.ts';
@@ -34,6 +36,8 @@ export interface MatchedColumn {
   target: TableColumn;
   /** Whether it is the field as the file has it, which may go into another column, too. Such columns are the last ones. */
   asIs?: boolean;
+  /** The column as which its values are converted, where `target` takes them as text. */
+  readAs?: TableColumn;
 }
 
 /** A column of the table whose values PostgreSQL computes from the rows of a staging table. */
@@ -47,6 +51,31 @@ export interface ComputedColumn {
   value: number | { text: string | null } | null;
 }
 
+/** What goes into the rescue column of the table: it does not come by COPY. */
+export interface RescuePlan {
+  target: TableColumn;
+  /** The file's columns that the table lacks, ordered as in the file, with unique names. */
+  unknown: { position: number; name: string }[];
+  /** Whether values that their column's type refuses go there, too. */
+  values: boolean;
+  /** For a part whose rows name their own columns: in place of `unknown`, the whole record without the keys that have a place. */
+  record?: { except: string[]; unknown: string[] };
+}
+
+/** The keys of a part whose rows each name their own columns: see `FilePart.namesKeys`. */
+export interface PlannedKeys {
+  /** The source column of each position: those of the part, and then those that any row may have. */
+  names: string[];
+  /** Keys that are left out on purpose. */
+  known: string[];
+  /** Keys that no row had so far, of columns that have a default: the plan does not fill these. */
+  late: string[];
+  /** Whether a key that is none of these fails the file. */
+  refusesUnknown: boolean;
+  /** The names of the table's columns, for messages. */
+  has: string[];
+}
+
 /** Which columns of a part go into which columns of the table. */
 export interface CopyPlan {
   /** Ordered as in the file. */
@@ -57,8 +86,14 @@ export interface CopyPlan {
   constants: ConstantColumn[];
   /** They do not come by COPY. */
   computed: ComputedColumn[];
+  /** Null: nothing is rescued. */
+  rescue: RescuePlan | null;
   /** Whether the rows may be split over several COPY statements: see TargetTable. */
   splittable: boolean;
+  /** The columns that say what becomes of a row, if rows are changes. The table may lack them. Null: the file has none. */
+  changes?: { change: TableColumn | null; sequence: TableColumn | null };
+  /** Only for a part whose rows name their own columns. */
+  keys?: PlannedKeys;
 }
 
 /** The options and the bytes of one COPY statement. */
@@ -78,6 +113,8 @@ export interface Refusal {
   column: string | null;
   reason: string;
   raw: string;
+  /** Set if a value does not fit its column's type. */
+  mismatch?: ConnectorError | undefined;
 }
 
 /** Rows of a part, held in memory. */
@@ -152,6 +189,8 @@ export interface FilePart {
   columnTypes?: (string | null)[] | undefined;
   /** Whether the fields that a row has too many are left out. */
   cutsLongRows?: boolean;
+  /** Whether each row names its own columns. Then `columnNames` are those of the first rows; after `inferColumns`, of all rows. */
+  namesKeys?: boolean;
   /**
    * Returns columns whose types keep every value of the part; null if the part has neither rows nor types.
    * @param maxBytes how much of it to read at most
@@ -196,8 +235,10 @@ export interface FormatTools {
 
 /** The connector's columns that control how its files are read. */
 export interface FormatSettings {
-  format: CsvOptions;
+  format: CsvOptions & JsonOptions;
   match_columns_by: 'name' | 'position';
+  on_unknown_column: 'fail' | 'ignore' | 'add' | 'rescue';
+  on_missing_column: 'default' | 'fail';
   time_zone: string;
   columnstore: boolean;
   transform: string | null;

@@ -100,6 +100,7 @@ async function describe({ file, transform, readers, signal }: ParquetSource): Pr
 class ParquetPart implements FilePart {
   readonly name: string | null;
   readonly unit = 'row';
+
   readonly #source: ParquetSource;
   readonly #settings: FormatSettings;
   readonly #columns: ReaderColumn[];
@@ -212,7 +213,10 @@ class ParquetPart implements FilePart {
   #copyRequest(plan: CopyPlan, selection: Selection = {}): ReadRequest {
     const constants = toBinaryFields(plan.constants, this.#settings.time_zone);
     const source = this.#sourceOf(selection);
-    const binary = planBinary(source, this.#matched(plan), constants, this.#numberIn(selection));
+    const asText = plan.columns.some(({ readAs }) => readAs !== undefined);
+    const binary = asText
+      ? null
+      : planBinary(source, this.#matched(plan), constants, this.#numberIn(selection));
     return binary === null
       ? this.#textRequest(plan, 'fail', selection)
       : { type: 'read_binary', plan: binary, ...this.#howToRead(selection) };
@@ -247,10 +251,10 @@ class ParquetPart implements FilePart {
   }
 
   #matched(plan: CopyPlan): TextColumn[] {
-    return plan.columns.map(({ position, target }) => {
+    return plan.columns.map(({ position, target, readAs = target }) => {
       const column = this.#columns[position]!;
       if (column.unreadable !== null) throw unreadableColumn(column);
-      const text = toTextColumn(column, target.baseType, this.#settings.time_zone);
+      const text = toTextColumn(column, readAs.baseType, this.#settings.time_zone);
       return fromEpoch(text, epochOf(column, this.#settings.format));
     });
   }

@@ -5,7 +5,8 @@ import { queryAll } from '../db/query_all.ts';
 import { rollBack } from '../db/roll_back.ts';
 import { toImportError } from '../sql_errors.ts';
 import type { CreatedTable } from '../table/create.ts';
-import { type Refusal, refuseTarget } from '../table/refusal.ts';
+import type { SchemaChange } from '../table/growth.ts';
+import { type Refusal, refuseTarget, writeMode } from '../table/refusal.ts';
 import { type DescribedTable, type TableName, type TargetTable, toTable } from '../table/table.ts';
 import type { WorkerContext } from '../task.ts';
 import { withinGrace } from '../waiting.ts';
@@ -24,6 +25,8 @@ export interface ImportTransaction extends Partial<Pick<CreatedTable, 'notice'>>
   readonly tableName: TableName;
   /** The target table; null until it is made. */
   table: TargetTable | null;
+  /** What it has changed of the table. */
+  schemaChanges: SchemaChange[];
 }
 
 /**
@@ -76,7 +79,7 @@ async function begin(
       values: [
         connector.target_table,
         connector.owner,
-        connector.on_conflict,
+        writeMode(connector),
         connector.allow_unlogged,
         connector.time_zone,
         name,
@@ -88,7 +91,7 @@ async function begin(
   refuseTarget(refusal);
   const tableName = { schema: target[0], table: target[1] };
   const table = described && toTable(tableName, described);
-  return { backend, transaction: { client, tableName, table } };
+  return { backend, transaction: { client, tableName, table, schemaChanges: [] } };
 }
 
 interface EnteredImport {

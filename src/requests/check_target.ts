@@ -1,18 +1,20 @@
 /** The steps of `check` about the target table and its grants. */
 import { sql } from 'kysely';
 import type pg from 'pg';
+import { planChanges } from '../copy/changes.ts';
 import { checkComputed } from '../copy/check_computed.ts';
 import { chooseKey } from '../copy/conflicts.ts';
+import { filledColumns } from '../copy/destination.ts';
 import { ConnectorError } from '../errors.ts';
 import type { SourceObject } from '../sources/source.ts';
-import { matchColumns } from '../table/match.ts';
+import { planColumns } from '../table/change_columns.ts';
 import { refuseTarget } from '../table/refusal.ts';
 import { quoteTable, type TargetTable } from '../table/table.ts';
 import type { WorkerContext } from '../task.ts';
 import type { Request } from './request.ts';
 import { type FirstPart, rolledBack, withFirstPart } from './sample.ts';
 import type { StepResult } from './step.ts';
-import { findTarget, planTarget, type Target } from './target.ts';
+import { findTarget, foreseeGrowth, planTarget, type Target } from './target.ts';
 
 /** A first file that is larger is not fetched to compare its columns; in bytes. */
 const SAMPLE_BYTES = 64 * 1024 * 1024;
@@ -126,11 +128,17 @@ async function comparePart(
   if (!target.table)
     return { message: `${describeTarget(found).message}; ${sample.key} has no rows yet`, columns: [] };
   const file = { id: 0, key: sample.key };
-  const plan = matchColumns(part, target.table, { ...request, file });
+  const { table, statement } = await foreseeGrowth(client, request, sample.key, target.table, part);
+  const plan = await planColumns(part, table, { ...request, file });
+  // An import finds an unknown key only in the row that has it.
+  if (part.namesKeys) await planColumns(part, table, { ...request, file, onlyNames: true });
   await checkComputed({ client, connector, table: target.table, part, plan, file });
-  if (connector.on_conflict !== 'fail') await chooseKey({ client, table: target.table, plan, connector });
-  const filled = [...plan.columns, ...plan.computed].map((column) => column.target.name);
-  const constants = plan.constants.map((column) => column.target.name);
+  if (connector.change_column !== null) await planChanges({ client, table, plan, connector });
+  else if (connector.on_conflict !== 'fail') await chooseKey({ client, table, plan, connector });
+  const filled = [...plan.columns, ...plan.computed].flatMap((column) =>
+    table.columns.includes(column.target) ? [column.target.name] : [],
+  );
+
   if (!found.table) {
     return {
       message: `${quoteTable(target.name)} will be made, as a ${target.kind}: ${listColumns(target.table)}`,
@@ -138,10 +146,12 @@ async function comparePart(
     };
   }
   const { message, ...hints } = describeTarget(target);
+  const change = statement === null ? '' : `, after: ${statement}`;
+  const existing = new Set(target.table.columns.map(({ name }) => name));
   return {
-    message: `${message}; ${filled.length} of the ${plan.width} columns of ${sample.key} go into ${filled.join(', ')}`,
+    message: `${message}; ${filled.length} of the ${plan.width} columns of ${sample.key} go into ${filled.join(', ')}${change}`,
     ...hints,
-    columns: [...filled, ...constants],
+    columns: filledColumns(plan).flatMap(({ name }) => (existing.has(name) ? [name] : [])),
   };
 }
 

@@ -14,9 +14,14 @@ export interface DryRunResult {
   rows_imported?: number;
   rows_rejected?: number;
   rows_skipped?: number;
+  rows_inserted?: number;
+  rows_updated?: number;
+  rows_deleted?: number;
   error_code?: string;
   error_message?: string;
   refusals: string[];
+  /** The statements by which the import would have changed the table. */
+  statements: string[];
 }
 
 /**
@@ -27,24 +32,30 @@ export async function dryRunFile(request: Request, worker: WorkerContext): Promi
   const key = request.argument ?? '';
   const tracked = await findTracked(worker, request, key);
   const refusals: string[] = [];
+  const statements = new Set<string>();
   const stop = new AttemptSignal(request.signal, request.timeoutMs);
   const { signal } = stop;
   try {
     const object = await worker.sources.open(request.connector).head(key, { signal });
     const file = toFile(request, object, tracked);
-    const dryRun = { requestId: request.id, refusals };
+    const dryRun = { requestId: request.id, refusals, statements };
     const { counts } = await fetchAndImport(
       worker,
       { ...request, signal, file, token: null, dryRun },
       object,
     );
-    return { ...toColumns(counts), refusals };
+    return { ...toColumns(counts), refusals, statements: [...statements] };
   } catch (cause) {
     const error = signal.aborted ? signal.reason : cause;
     const missing = error instanceof ConnectorError && error.code === 'object_missing';
     if (request.signal.aborted || (missing && !tracked)) throw error;
     const located = locate(error, `${key}: `);
-    return { error_code: located.code, error_message: describeError(located), refusals };
+    return {
+      error_code: located.code,
+      error_message: describeError(located),
+      refusals,
+      statements: [...statements],
+    };
   } finally {
     stop.close();
   }
@@ -78,6 +89,9 @@ function toFile({ connector }: Request, object: SourceObject, tracked: File | un
     rows_imported: null,
     rows_rejected: null,
     rows_skipped: null,
+    rows_inserted: null,
+    rows_updated: null,
+    rows_deleted: null,
     error_code: null,
     error_message: null,
     worker_id: null,
@@ -86,11 +100,16 @@ function toFile({ connector }: Request, object: SourceObject, tracked: File | un
   };
 }
 
-function toColumns({ read, imported, rejected, skipped }: RowCounts) {
+function toColumns({ read, imported, rejected, skipped, changes }: RowCounts) {
   return {
     rows_read: read,
     rows_imported: imported,
     rows_rejected: rejected,
     rows_skipped: skipped,
+    ...(changes && {
+      rows_inserted: changes.inserted,
+      rows_updated: changes.updated,
+      rows_deleted: changes.deleted,
+    }),
   };
 }

@@ -1,15 +1,18 @@
 /** Answers `call s3_connector.preview(name)`: the columns of the first file, and where an import would put them. */
 import type pg from 'pg';
+import type { ChangePlan } from '../copy/change_statements.ts';
+import { planChanges } from '../copy/changes.ts';
 import { checkComputed } from '../copy/check_computed.ts';
 import type { ColumnMapping } from '../db/schema.ts';
 import { ConnectorError, describeError } from '../errors.ts';
-import type { FileColumn } from '../formats/format.ts';
+import type { CopyPlan, FileColumn } from '../formats/format.ts';
 import type { Listing } from '../list.ts';
 import { describePart, type InferredTable, noticeOfSample } from '../sample/infer_table.ts';
 import type { SourceObject } from '../sources/source.ts';
+import { planColumns } from '../table/change_columns.ts';
 import { withExpression } from '../table/computed.ts';
 import { keyColumns } from '../table/key_columns.ts';
-import { matchColumns } from '../table/match.ts';
+import type { MatchSettings } from '../table/match.ts';
 import { mergeColumns } from '../table/merge_columns.ts';
 import { findNamed } from '../table/names.ts';
 import { refuseTarget } from '../table/refusal.ts';
@@ -18,7 +21,7 @@ import { suggestTimeColumn } from '../table/time_column.ts';
 import type { WorkerContext } from '../task.ts';
 import type { Request } from './request.ts';
 import { type FirstPart, rolledBack, withFirstPart } from './sample.ts';
-import { findTarget, planTarget } from './target.ts';
+import { findTarget, foreseeGrowth, planTarget } from './target.ts';
 
 /** How a notice begins if an import would fail. */
 export const WOULD_FAIL = 'an import would fail: ';
@@ -122,7 +125,12 @@ function noticeOfTypes({ sampled, listed }: InferredTable): string | null {
 
 type Targets = Map<number, TableColumn>;
 
-/** Returns where each column would go, and a notice if an import would fail. */
+/** Returns the notice that an import changes the table by a statement. */
+export function noticeOfChange(statement: string): Notice {
+  return { message: `an import would first run: ${statement};` };
+}
+
+/** Returns where each column would go, and a notice if an import would fail, or change the table. */
 async function findTargets(
   worker: WorkerContext,
   request: Request,
@@ -132,10 +140,10 @@ async function findTargets(
 ): Promise<{ targets: Targets; notices: Notice[] }> {
   const targets: Targets = new Map();
   try {
-    await rolledBack(worker.copyPool, (client) =>
+    const notices = await rolledBack(worker.copyPool, (client) =>
       fillTargets(client, request, first, { columns, key, targets }),
     );
-    return { targets, notices: [] };
+    return { targets, notices };
   } catch (error) {
     const hint = error instanceof ConnectorError ? error.hint : undefined;
     const message = error instanceof ConnectorError ? error.message : describeError(error);
@@ -143,29 +151,33 @@ async function findTargets(
   }
 }
 
+/** Fills in where each column would go. Returns notices: by which statement an import would change the table, and what changes rows. */
 async function fillTargets(
   client: pg.ClientBase,
   request: Request,
   first: FirstPart,
   { columns: { all }, key, targets }: { columns: Columns; key: string; targets: Targets },
-): Promise<void> {
+): Promise<Notice[]> {
   const { connector, mappings } = request;
   const { table, refusal } = await planTarget(client, request, await findTarget(client, request), first);
-  if (!table) return;
-  const { columnNames, cutsLongRows = false } = first.part;
+  if (!table) return [];
+  const { columnNames, cutsLongRows = false, namesKeys = false } = first.part;
   const names = columnNames && all.map(({ name }) => name);
   // A part that has the columns of all files.
-  const whole = { columnNames: names, columnCount: all.length, cutsLongRows };
-  const match = (onUnknown: 'fail' | 'ignore') =>
-    matchColumns(whole, table, {
-      connector: { ...connector, on_unknown_column: onUnknown },
-      mappings,
-      file: { id: 0, key },
-    });
+  const whole = {
+    columnNames: names,
+    columnCount: all.length,
+    cutsLongRows,
+    namesKeys,
+    inferColumns: () => first.part.inferColumns(),
+  };
+  const file = { id: 0, key };
+  const match = (of: TargetTable, settings: Partial<MatchSettings> = {}) =>
+    planColumns(whole, of, { connector: { ...connector, ...settings }, mappings, file, onlyNames: true });
   // First without failing, to show the columns that match; then by the connector's setting, which may fail.
-  const { columns, constants, computed } = match('ignore');
-  for (const { position, target } of columns) targets.set(position, target);
-  for (const { value, target } of computed) if (typeof value === 'number') targets.set(value, target);
+  const lenient = await match(table, { on_unknown_column: 'ignore', on_missing_column: 'default' });
+  const { constants, computed } = lenient;
+  setTargets(targets, table, all, lenient);
   const ofKey = keyColumns(connector);
   for (const [i, { name }] of ofKey.entries()) {
     const target =
@@ -174,11 +186,48 @@ async function fillTargets(
   }
   for (const [i, { target }] of computed.filter(({ value }) => value === null).entries())
     targets.set(all.length + ofKey.length + i, target);
-  match(connector.on_unknown_column);
   const { part } = first;
-  const plan = matchColumns(part, table, { connector, mappings, file: { id: 0, key } });
-  await checkComputed({ client, connector, table, part, plan, file: { key } });
+  const growth = await foreseeGrowth(client, request, key, table, part);
+  setTargets(targets, growth.table, all, await match(growth.table));
+  const plan = await planColumns(part, growth.table, { connector, mappings, file });
+  await checkComputed({ client, connector, table, part, plan, file });
   refuseTarget(refusal);
+  const notices = growth.statement === null ? [] : [noticeOfChange(growth.statement)];
+  if (connector.change_column === null) return notices;
+  const changes = await planChanges({ client, table: growth.table, plan, connector });
+  return [...notices, describeChanges(connector, changes)];
+}
+
+/** Returns a notice that says which rows the changes are about, and how. */
+function describeChanges(connector: Request['connector'], { key, change, sequence }: ChangePlan): Notice {
+  const meanings = Object.entries(connector.change_map ?? {}).map(
+    ([value, meaning]) => `${value} = ${meaning}`,
+  );
+  const by = sequence === null ? 'in the order of the file' : `by ${connector.sequence_column}`;
+  return {
+    message:
+      change === null
+        ? `the file has no column ${connector.change_column}: all its rows are inserts, or updates of keys that are there`
+        : `column ${connector.change_column} says what becomes of a row: ${meanings.join(', ')}; the last change of a key, ${by}, is applied`,
+    hint: `The key is (${key.map(({ name }) => name).join(', ')}). How many rows a file would insert, update and delete: call s3_connector.dry_run_file(name, key).`,
+  };
+}
+
+/** Fills in where each column of the file would go. */
+function setTargets(
+  targets: Targets,
+  table: TargetTable,
+  all: { name: string }[],
+  { columns, computed, rescue, keys }: CopyPlan,
+): void {
+  const placeOf = (key: string) => all.findIndex(({ name }) => name === key);
+  const set = (position: number, target: TableColumn) =>
+    targets.set(keys ? placeOf(keys.names[position]!) : position, target);
+  // A column that only says what becomes of its row goes nowhere.
+  for (const { position, target } of columns) if (table.columns.includes(target)) set(position, target);
+  for (const { value, target } of computed) if (typeof value === 'number') set(value, target);
+  for (const { position } of rescue?.unknown ?? []) set(position, rescue!.target);
+  for (const key of rescue?.record?.unknown ?? []) targets.set(placeOf(key), rescue!.target);
 }
 
 /** Returns the column that a mapping names for a part of the key. */

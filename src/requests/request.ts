@@ -1,6 +1,6 @@
 /** "Requests": calls that a worker answers. The caller waits for the answer, except for an undo. */
 import { type Kysely, sql } from 'kysely';
-import type { ColumnMapping, Database, FileFormatRow, ReadConnector } from '../db/schema.ts';
+import type { ChangeMap, ColumnMapping, Database, FileFormatRow, ReadConnector } from '../db/schema.ts';
 import { ConnectorError, locate } from '../errors.ts';
 import { log } from '../log.ts';
 import { defineTask, type TaskDefinition, type WorkerContext } from '../task.ts';
@@ -57,6 +57,7 @@ async function start(worker: WorkerContext, id: number, signal: AbortSignal): Pr
       .select([
         sql<number>`s3_connector_private.milliseconds(import_timeout)`.as('timeout_ms'),
         sql<FileFormatRow>`s3_connector_private.reading_format(connectors)`.as('format'),
+        sql<ChangeMap | null>`s3_connector_private.change_map(change_values)`.as('change_map'),
       ])
       .where('name', '=', request.connector_name)
       .executeTakeFirst(),

@@ -1,7 +1,10 @@
 /** Describes a connector's target for requests. */
 import type pg from 'pg';
-import { ensureTable } from '../table/ensure.ts';
-import { type Refusal, refuseTarget } from '../table/refusal.ts';
+import type { FilePart } from '../formats/format.ts';
+import { ensureTable, withTypes } from '../table/ensure.ts';
+import { refuseGrowth } from '../table/grow.ts';
+import { planGrowth } from '../table/growth.ts';
+import { type Refusal, refuseTarget, writeMode } from '../table/refusal.ts';
 import { describeTable, resolveTableName, type TableName, type TargetTable } from '../table/table.ts';
 import type { Request } from './request.ts';
 import type { FirstPart } from './sample.ts';
@@ -27,7 +30,7 @@ export async function findTarget(client: pg.ClientBase, { connector }: Request):
       (
         select row_to_json(r) from s3_connector_import.refuse_target($1, $2, $3, $4, $5) r where r.code is not null
       ) as refusal`,
-    [name.schema, name.table, connector.owner, connector.on_conflict, connector.allow_unlogged],
+    [name.schema, name.table, connector.owner, writeMode(connector), connector.allow_unlogged],
   );
   return { name, table: await describeTable(client, name, connector.owner), ...rows[0]! };
 }
@@ -50,4 +53,32 @@ export async function planTarget(
   };
   const { table = null } = await ensureTable(client, target.name, request, part, columns);
   return table === null ? target : { ...(await findTarget(client, request)), table };
+}
+
+/**
+ * Returns how an import of the part would change the table, before a value is refused. Changes nothing.
+ * @throws ConnectorError the errors of `growTable`
+ */
+export async function foreseeGrowth(
+  client: pg.ClientBase,
+  request: Request,
+  key: string,
+  table: TargetTable,
+  part: FilePart,
+): Promise<{ table: TargetTable; statement: string | null }> {
+  const { connector, mappings } = request;
+  const plan = await planGrowth(
+    part,
+    table,
+    { connector, mappings, file: { id: 0, key } },
+    {
+      columns: () => part.inferColumns(),
+      mappings: () => withTypes(client, connector, part, mappings),
+      refused: new Set(),
+      addedBefore: 0,
+    },
+  );
+  if (plan === null || plan.changes.length === 0) return { table, statement: null };
+  await refuseGrowth(client, table, connector.owner, plan);
+  return { table: plan.table, statement: plan.statements[0]! };
 }

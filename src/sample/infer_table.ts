@@ -89,16 +89,17 @@ export async function inferTable(
   };
 }
 
-function rulesOf({ connector, mappings }: FirstFile, { columnNames }: FilePart): MergeRules {
-  const { hive_columns, file_id_column, match_columns_by } = connector;
+function rulesOf({ connector, mappings }: FirstFile, { columnNames, namesKeys }: FilePart): MergeRules {
+  const { hive_columns, file_id_column, rescue_column, match_columns_by } = connector;
   const isOfFile = ({ source_column: source }: ColumnMapping) =>
     source !== null && !hive_columns?.includes(source);
   const others = mappings.filter((mapping) => !isOfFile(mapping)).map(({ target_column }) => target_column);
   const ofFile = mappings.filter(isOfFile);
   return {
     byName: columnNames !== null && match_columns_by === 'name',
+    byKey: namesKeys === true,
     mapped: new Map(ofFile.map(({ source_column, target_column }) => [source_column!, target_column])),
-    others: [...others, file_id_column].filter((name) => name !== null),
+    others: [...others, file_id_column, rescue_column].filter((name) => name !== null),
   };
 }
 

@@ -11,12 +11,18 @@ import { describeTable, quoteTable, type TableName, type TargetTable } from './t
 import { suggestTimeColumn } from './time_column.ts';
 
 /** The longest name that becomes its column's comment, which every import reads. A row of column_mappings may be as long. */
-const MAX_KEPT_NAME_BYTES = 10_000;
+export const MAX_KEPT_NAME_BYTES = 10_000;
 
 /** The settings of a connector for the table that is created. */
 export type CreateSettings = Pick<
   Connector,
-  'owner' | 'target_table' | 'time_column' | 'hypertable' | 'file_id_column' | 'hive_columns'
+  | 'owner'
+  | 'target_table'
+  | 'time_column'
+  | 'hypertable'
+  | 'file_id_column'
+  | 'rescue_column'
+  | 'hive_columns'
 > &
   HypertableSettings;
 
@@ -45,9 +51,7 @@ export async function createTable(
   const time = chooseTimeColumn(settings, columns);
   const makeHypertable = decideHypertable(settings, time, timescaledb);
   const create = async () => {
-    await client.query(
-      createStatement(name, columns, settings.file_id_column, makeHypertable ? time : undefined),
-    );
+    await client.query(createStatement(name, columns, settings, makeHypertable ? time : undefined));
     for (const [i, column] of columns.entries()) {
       const longName = wanted[i]!.name;
       if (column.name !== longName && Buffer.byteLength(longName) <= MAX_KEPT_NAME_BYTES)
@@ -142,14 +146,19 @@ function decideHypertable(
 function createStatement(
   name: TableName,
   columns: FileColumn[],
-  fileIdColumn: string | null,
+  { file_id_column, rescue_column }: CreateSettings,
   time?: FileColumn,
 ): string {
   const definitions = columns.map(
     (column) => `${pg.escapeIdentifier(column.name)} ${column.type}${column === time ? ' not null' : ''}`,
   );
-  if (fileIdColumn !== null && !columns.some((column) => column.name === fileIdColumn)) {
-    definitions.push(`${pg.escapeIdentifier(fileIdColumn)} bigint`);
+  const ownColumns = [
+    { name: file_id_column, type: 'bigint' },
+    { name: rescue_column, type: 'jsonb' },
+  ];
+  for (const { name: own, type } of ownColumns) {
+    if (own !== null && !columns.some((column) => column.name === own))
+      definitions.push(`${pg.escapeIdentifier(own)} ${type}`);
   }
   return `create table ${quoteTable(name)} (${definitions.join(', ')})`;
 }

@@ -28,6 +28,15 @@ export async function ensureTable(
   part: FilePart,
   infer: InferColumns,
 ): Promise<Partial<CreatedTable>> {
+  if (connector.change_column !== null) {
+    throw new ConnectorError(
+      'table_missing',
+      `there is no table ${quoteTable(name)}, and change_column is set`,
+      {
+        hint: 'Create the table with a primary key, then retry the file: changes are applied by key, and a file does not say which columns are the key.',
+      },
+    );
+  }
   if (!connector.create_table) {
     throw new ConnectorError(
       'table_missing',
@@ -55,7 +64,7 @@ export async function ensureTable(
 }
 
 /** Returns the mappings with the types of the values that PostgreSQL will compute, where they have none. */
-async function withTypes(
+export async function withTypes(
   client: pg.ClientBase,
   connector: Attempt['connector'],
   part: FilePart,

@@ -1,5 +1,5 @@
 /** Matches the columns of a file with the columns of its table. */
-import type { ColumnMapping, Connector, File } from '../db/schema.ts';
+import type { ColumnMapping, Connector, File, FileFormatRow } from '../db/schema.ts';
 import { ConnectorError } from '../errors.ts';
 import type { ConstantColumn } from '../formats/constants.ts';
 import type { DateFormats } from '../formats/date_formats.ts';
@@ -13,33 +13,49 @@ import {
 } from './computed.ts';
 import { sourceNames } from './expressions.ts';
 import { keyConstants } from './key_columns.ts';
+import { checkTargets, noColumnMatches, refuseTwice, unknownColumns } from './match_errors.ts';
+import { matchKeys } from './match_keys.ts';
+import { refuseMissing } from './missing.ts';
 import { findNamed, shortenNames, truncateName } from './names.ts';
-import { showBeside, showName, showNames } from './show_name.ts';
+import { planRescue, rescueTarget } from './rescue.ts';
+import { showName } from './show_name.ts';
 import { quoteTable, type TableColumn, type TargetTable } from './table.ts';
 
 export type MatchSettings = Pick<
   Connector,
-  'match_columns_by' | 'on_unknown_column' | 'on_bad_row' | 'file_id_column' | 'hive_columns'
+  | 'match_columns_by'
+  | 'on_unknown_column'
+  | 'on_missing_column'
+  | 'on_type_mismatch'
+  | 'rescue_column'
+  | 'on_bad_row'
+  | 'file_id_column'
+  | 'hive_columns'
 >;
 
 /** The file that a part is of, with the settings of its connector: an attempt has them. */
 export interface MatchSource {
-  connector: MatchSettings & { format: DateFormats };
+  connector: MatchSettings & { format: DateFormats & Pick<FileFormatRow, 'reads_row'> };
   mappings: ColumnMapping[];
   file: Pick<File, 'id' | 'key'>;
+  /** For a part whose rows name their own columns: only `columnNames` count, and an unknown one is refused at once. */
+  onlyNames?: boolean;
 }
 
-type MatchedPart = Pick<FilePart, 'columnNames' | 'columnCount' | 'columnTypes' | 'cutsLongRows'>;
+export type MatchedPart = Pick<
+  FilePart,
+  'columnNames' | 'columnCount' | 'columnTypes' | 'cutsLongRows' | 'namesKeys'
+>;
 
 /**
  * Returns which column of the file goes into which column of the table, and the constants and expressions that fill other columns.
- * @throws ConnectorError `unknown_column`, `no_column_matches`, `duplicate_column`, `column_not_writable`,
- *   `no_file_id_column`, and the errors of `keyConstants`
+ * @throws ConnectorError `unknown_column`, `missing_column`, `no_column_matches`, `duplicate_column`, `column_not_writable`,
+ *   `no_file_id_column`, `no_rescue_column`, and the errors of `keyConstants`
  */
 export function matchColumns(
   part: MatchedPart,
   table: TargetTable,
-  { connector: settings, mappings, file }: MatchSource,
+  { connector: settings, mappings, file, onlyNames = false }: MatchSource,
 ): CopyPlan {
   const fixed = [
     ...keyConstants(file.key, table, settings, mappings),
@@ -49,16 +65,29 @@ export function matchColumns(
   const ofRow = computedFromRow(table, mappings);
   const ofKey = computedFromKey(fixed, mappings);
   const constants = fixed.filter(({ target }) => !ofKey.some((column) => column.target === target));
-  const isOpen = (column: TableColumn) => !fixed.some(({ target }) => target === column);
+  const rescueColumn = rescueTarget(table, settings);
+  const isOpen = (column: TableColumn) =>
+    column !== rescueColumn && !fixed.some(({ target }) => target === column);
   const open = table.columns.filter(isOpen);
   const rest = { ...table, columns: open };
   const byName = part.columnNames !== null && settings.match_columns_by === 'name';
   const unplaced = { ...rest, columns: open.filter((column) => !isComputed(column, ofRow)) };
-  const width = widthOf(part, byName ? rest : unplaced, settings);
-  const matched = byName
-    ? matchByName(part.columnNames!, rest, settings, mappings, fixed)
-    : matchByPosition(width, unplaced, settings);
-  const names = sourceNames(part, width);
+  const byKey = part.namesKeys
+    ? matchKeys(part.columnNames ?? [], rest, mappings, {
+        refusesUnknown: isRefused(settings),
+        refusesNames: onlyNames || settings.format.reads_row,
+        onlyNames,
+        fixed,
+        computed: ofRow,
+      })
+    : null;
+  const width = byKey ? byKey.width : widthOf(part, byName ? rest : unplaced, settings);
+  const matched = byKey
+    ? byKey.columns
+    : byName
+      ? matchByName(part.columnNames!, rest, settings, mappings, fixed)
+      : matchByPosition(width, unplaced, settings);
+  const names = byKey ? byKey.keys.names : sourceNames(part, width);
   const by = {
     names,
     mappings: withExpression(mappings),
@@ -79,16 +108,25 @@ export function matchColumns(
     names,
   );
   const columns = placed.filter(({ target }) => !isComputed(target, computed));
-  if (columns.length + computed.length === 0) {
-    throw new ConnectorError(
-      'no_column_matches',
-      `none of the file's columns is a column of ${quoteTable(table)}`,
-      {
-        hint: `The file has ${part.columnNames ? showNames(part.columnNames) : `${part.columnCount} columns`}; the table has ${showNames(open.map((column) => column.name))}.`,
-      },
+  if (columns.length + computed.length === 0) throw noColumnMatches(part, rest);
+  if (settings.on_missing_column === 'fail') {
+    // Keys that the table's columns have, and the part has not, are among the names, too.
+    const isThere = (position: number) => !byKey || part.columnNames!.includes(names[position]!);
+    const filled = [
+      ...columns.filter(({ position }) => isThere(position)),
+      ...computed.filter(({ value }) => typeof value !== 'number' || isThere(value)),
+    ];
+    refuseMissing(
+      rest,
+      filled.map(({ target }) => target),
+      mappings,
     );
   }
-  return { columns, width, constants, computed, splittable: table.splittable };
+  const known = [...placed.map(({ position }) => position), ...ofFields.map(({ value }) => value)];
+  const unknown = byKey ? [] : unknownOf(names, known, mappings, settings);
+  const rescue = rescueColumn && planRescue(rescueColumn, unknown, settings, byKey);
+  const keys = byKey && { keys: byKey.keys };
+  return { columns, width, constants, computed, rescue, splittable: table.splittable, ...keys };
 }
 
 function isComputed(column: TableColumn, computed: ComputedColumn[]): boolean {
@@ -129,7 +167,7 @@ function widthOf(
   if (columnNames !== null) return columnCount;
   // A long row that is cut has more fields than it should, so its number says nothing.
   const fillable = fillableByPosition(cutsLongRows ? 0 : columnCount, table).length;
-  const refusesLong = on_unknown_column === 'fail' && on_bad_row === 'skip';
+  const refusesLong = isRefused({ on_unknown_column }) && on_bad_row === 'skip';
   return refusesLong || cutsLongRows ? fillable : Math.max(columnCount, fillable);
 }
 
@@ -140,28 +178,67 @@ function matchByName(
   mappings: ColumnMapping[],
   constants: ConstantColumn[],
 ): MatchedColumn[] {
+  const paired = pairByName(names, table, mappings);
+  for (const { name, wanted } of paired) refuseTwice(name, wanted, constants);
+  const matched = paired.flatMap(({ position, target }) => (target ? [{ position, target }] : []));
+  const unknown = paired.filter(({ target }) => target === undefined);
+  if (unknown.length > 0 && isRefused(settings)) throw unknownColumns(unknown, table);
+  checkTargets(matched, names);
+  return matched;
+}
+
+/** Whether a column that the table lacks fails the file. With `add`, the table has all of them by now, or cannot have them. */
+function isRefused({ on_unknown_column }: Pick<MatchSettings, 'on_unknown_column'>): boolean {
+  return on_unknown_column === 'fail' || on_unknown_column === 'add';
+}
+
+/**
+ * Returns the file's columns that are to be rescued, because they have no place in the table.
+ * @param known the positions of the columns that have one, and of those that expressions read
+ */
+function unknownOf(
+  names: string[],
+  known: ComputedColumn['value'][],
+  mappings: ColumnMapping[],
+  { on_unknown_column }: MatchSettings,
+): { position: number; name: string }[] {
+  if (on_unknown_column !== 'rescue') return [];
+  const leftOut = mappings.filter(({ target_column }) => target_column === null);
+  return names
+    .map((name, position) => ({ position, name }))
+    .filter(
+      ({ position, name }) =>
+        !known.includes(position) && !leftOut.some(({ source_column }) => source_column === name),
+    );
+}
+
+/** A column of the file, the name that it is to have in the table, and the column of that name; undefined: the table lacks it. */
+export interface PairedColumn {
+  /** Position in the file, from 0. */
+  position: number;
+  name: string;
+  wanted: string;
+  target: TableColumn | undefined;
+}
+
+/** Returns the file's columns, without those that column_mappings leaves out, each with the table's column of its name. */
+export function pairByName(
+  names: string[],
+  { columns }: TargetTable,
+  mappings: ColumnMapping[],
+): PairedColumn[] {
   const mapped = new Map(mappings.map((mapping) => [mapping.source_column, mapping.target_column]));
-  const matched: MatchedColumn[] = [];
-  const unknown: Unknown[] = [];
   const kept = names.flatMap((name, position) => {
     const wanted = mapped.has(name) ? (mapped.get(name) ?? null) : name;
     return wanted === null ? [] : [{ position, name, wanted }];
   });
   const shortNames = shortenNames(kept.map(({ wanted }) => wanted));
-  for (const [i, { position, name, wanted }] of kept.entries()) {
-    refuseTwice(name, wanted, constants);
-    const target = findNamed(table.columns, wanted, shortNames[i]);
-    if (target) matched.push({ position, target });
-    else unknown.push({ name, wanted });
-  }
-  if (unknown.length > 0 && settings.on_unknown_column === 'fail') throw unknownColumns(unknown, table);
-  checkTargets(matched, names);
-  return matched;
+  return kept.map((column, i) => ({ ...column, target: findNamed(columns, column.wanted, shortNames[i]) }));
 }
 
 function matchByPosition(count: number, table: TargetTable, settings: MatchSettings): MatchedColumn[] {
   const insertable = fillableByPosition(count, table);
-  if (count > insertable.length && settings.on_unknown_column === 'fail') {
+  if (count > insertable.length && isRefused(settings)) {
     throw new ConnectorError(
       'unknown_column',
       `the file has ${count} columns, ${quoteTable(table)} has ${insertable.length} to fill`,
@@ -177,22 +254,6 @@ function matchByPosition(count: number, table: TargetTable, settings: MatchSetti
 function fillableByPosition(count: number, { columns }: TargetTable): TableColumn[] {
   const all = columns.filter((column) => column.insertable);
   return count === all.length ? all : all.filter((column) => !column.identityAlways);
-}
-
-/** Refuses a column of the file that goes into the same column of the table as a part of its key. */
-function refuseTwice(name: string, wanted: string, constants: ConstantColumn[]): void {
-  const fromKey = constants.filter(({ source }) => source !== null);
-  const target = findNamed(
-    fromKey.map((constant) => constant.target),
-    wanted,
-  );
-  if (!target) return;
-  const { source } = fromKey.find((constant) => constant.target === target)!;
-  throw new ConnectorError(
-    'duplicate_column',
-    `the file's column ${showName(name)} and the key's part ${source}=... both go into column ${showName(target.name)}`,
-    { hint: `Remove ${source} from hive_columns, or leave the file's column out in column_mappings.` },
-  );
 }
 
 function checkConstants(constants: ConstantColumn[]): void {
@@ -215,35 +276,6 @@ function checkConstants(constants: ConstantColumn[]): void {
   }
 }
 
-function checkTargets(matched: MatchedColumn[], names: string[]): void {
-  const seen = new Map<TableColumn, number>();
-  for (const { position, target } of matched) {
-    const earlier = seen.get(target);
-    if (earlier !== undefined) {
-      throw new ConnectorError(
-        'duplicate_column',
-        `the file's columns ${showName(names[earlier]!)} and ${showName(names[position]!)} both go into column ${showName(target.name)}`,
-        {
-          hint:
-            names[earlier] === names[position]
-              ? 'Rename one of them in the file. Or pause the connector, set match_columns_by to position, resume it, then retry the file: the names no longer count.'
-              : 'Leave one out with a row in column_mappings whose target_column is null.',
-        },
-      );
-    }
-    seen.set(target, position);
-    if (!target.insertable) {
-      throw new ConnectorError(
-        'column_not_writable',
-        `column ${showName(target.name)} is generated, or computed by a view, and cannot be filled from the file`,
-        {
-          hint: "Leave the file's column out with a row in column_mappings whose target_column is null.",
-        },
-      );
-    }
-  }
-}
-
 function fileIdConstant(table: TargetTable, name: string | null, fileId: number): ConstantColumn[] {
   if (name === null) return [];
   const target = table.columns.find((column) => column.name === truncateName(name));
@@ -253,26 +285,6 @@ function fileIdConstant(table: TargetTable, name: string | null, fileId: number)
     `file_id_column ${name} is not a column of ${quoteTable(table)}`,
     {
       hint: `Run: alter table ${quoteTable(table)} add column ${name} bigint;`,
-    },
-  );
-}
-
-/** A column of the file that the table lacks, and the name that it was to have there. */
-interface Unknown {
-  name: string;
-  wanted: string;
-}
-
-function unknownColumns(unknown: Unknown[], table: TargetTable): ConnectorError {
-  const has = table.columns.map((column) => column.name);
-  const shown = unknown.map(({ name, wanted }) =>
-    wanted === name ? showBeside(name, has) : `${showName(name)} (as ${showName(wanted)})`,
-  );
-  return new ConnectorError(
-    'unknown_column',
-    `the file has columns that ${quoteTable(table)} lacks: ${shown.join(', ')}`,
-    {
-      hint: `The table has ${showNames(has)}. Add the columns, map them in column_mappings, or set on_unknown_column to ignore.`,
     },
   );
 }

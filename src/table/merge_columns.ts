@@ -2,7 +2,7 @@
 import type { FileColumn, InferredColumn } from '../formats/format.ts';
 import { type Decision, losesDigits, whyWider } from '../formats/pg_text/column_kinds.ts';
 import { joinKinds, TEXT, typeOf, UNKNOWN } from '../formats/pg_text/text_kinds.ts';
-import { joinTypes } from './type_lattice.ts';
+import { joinJsonTypes, joinTypes } from './type_lattice.ts';
 
 /** The columns of a file, or of an entry of an archive. */
 export interface SampledPart {
@@ -25,6 +25,8 @@ export interface MergedColumn extends FileColumn {
 /** How the columns of files are matched. */
 export interface MergeRules {
   byName: boolean;
+  /** Whether the names are keys of JSON, which match in exactly their spelling, and whose values may be of any sort. */
+  byKey?: boolean;
   /** Source columns of column_mappings, which count in exactly their spelling, with the table's columns; null: left out. */
   mapped: Map<string, string | null>;
   /** Columns of the table that no column of a file fills. */
@@ -55,7 +57,7 @@ export function mergeColumns([first, ...others]: SampledPart[], rules: MergeRule
     const matched = matchPart(merged, part, rules);
     for (const [i, column] of merged.entries()) {
       const other = matched.get(i);
-      merged[i] = other ? join(column, other, part.place) : { ...column, nullable: true };
+      merged[i] = other ? join(column, other, part.place, rules) : { ...column, nullable: true };
     }
     merged.push(...newColumns(merged, part, matched, rules));
   }
@@ -80,7 +82,7 @@ export function sharesColumns(columns: SampledPart, part: SampledPart, rules: Me
 function matchPart(
   merged: Column[],
   part: SampledPart,
-  { byName, mapped }: MergeRules,
+  { byName, byKey = false, mapped }: MergeRules,
 ): Map<number, InferredColumn> {
   if (!byName) return new Map(part.columns.slice(0, merged.length).entries());
   const names = new Set(part.columns.map(({ name }) => name));
@@ -92,7 +94,7 @@ function matchPart(
     const isFree = only >= 0 && !matched.has(only) && !names.has(merged[only]!.name);
     const isMapped = only >= 0 && [column.name, merged[only]!.name].some((name) => mapped.has(name));
     if (exact >= 0) matched.set(exact, column);
-    else if (isFree && !isMapped) matched.set(only, column);
+    else if (isFree && !isMapped && !byKey) matched.set(only, column);
   }
   return matched;
 }
@@ -151,12 +153,12 @@ function decidedBy({ kind, type, decisions, isUnknown }: InferredColumn, place: 
   return `line ${line} of ${place}: ${why}`;
 }
 
-function join(column: Column, other: InferredColumn, place: string): Column {
+function join(column: Column, other: InferredColumn, place: string, { byKey }: MergeRules): Column {
   const nullable = column.nullable || other.nullable;
   if (other.isUnknown) return { ...column, nullable };
   if (column.isUnknown) return { ...found(other, place), name: column.name, nullable };
   if (column.kind === undefined || other.kind === undefined) {
-    const type = joinTypes(column.type, other.type);
+    const type = (byKey ? joinJsonTypes : joinTypes)(column.type, other.type);
     if (type === joinTypes(column.type, column.type)) return { ...column, nullable };
     const reason = `${other.type} in ${place}, ${column.type} in ${column.place}`;
     return { ...column, type, nullable, decidedBy: reason, differs: type === 'text' };

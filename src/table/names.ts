@@ -33,6 +33,14 @@ export function shortenNames(names: string[]): string[] {
 }
 
 /**
+ * Returns the names of columns that are added to a table for a file's names. One whose short form the table has for another name, or
+ * that is like another new one after truncation, gets a number.
+ */
+export function newNames(names: string[], existing: string[]): string[] {
+  return shortenNames([...existing, ...names]).slice(existing.length);
+}
+
+/**
  * Returns the column for a name of a file, or of its key. A long name is the comment of the column that was created for it;
  * otherwise its short form counts.
  * @param short as `shortenNames` returns it

@@ -1,6 +1,12 @@
 /** Describes the target table. */
 import pg from 'pg';
 
+/** How JSON becomes a value of a type that is no scalar: json and jsonb, arrays, composite types, and domains over these. */
+export type Shape =
+  | 'json'
+  | { element: Shape | null; delimiter: string }
+  | { fields: [name: string, shape: Shape | null][] };
+
 /** A column of the target table. */
 export interface TableColumn {
   name: string;
@@ -13,7 +19,26 @@ export interface TableColumn {
   insertable: boolean;
   /** Whether it is `generated always as identity`: COPY fills it, and no update can. */
   identityAlways: boolean;
+  /** Whether a row that does not name it gets something else than null. */
+  hasDefault: boolean;
+  /** Null for a scalar. */
+  shape: Shape | null;
   comment: string | null;
+}
+
+/** Returns a plain column of a temporary table. */
+export function temporaryColumn(name: string, type: string, baseType: string): TableColumn {
+  return {
+    name,
+    type,
+    baseType,
+    isEnum: false,
+    insertable: true,
+    identityAlways: false,
+    hasDefault: false,
+    shape: null,
+    comment: null,
+  };
 }
 
 export interface TableName {
@@ -67,6 +92,8 @@ export interface DescribedTable {
     is_enum: boolean;
     insertable: boolean;
     identity_always: boolean;
+    has_default: boolean;
+    shape: Shape | null;
     comment: string | null;
   }[];
   splittable: boolean;
@@ -85,6 +112,8 @@ export function toTable(name: TableName, described: DescribedTable): TargetTable
     isEnum: column.is_enum,
     insertable: column.insertable,
     identityAlways: column.identity_always,
+    hasDefault: column.has_default,
+    shape: column.shape,
     comment: column.comment,
   }));
   return {

@@ -48,6 +48,28 @@ export function joinTypes(one: string, other: string): string {
   return joinNumerics(a, b) ?? joinVarchars(a, b) ?? joinPlain(a, b);
 }
 
+/** Of what sort a value of JSON must be for each type: those of different sorts are JSON values together. */
+const JSON_SORTS: Record<string, string> = {
+  bigint: 'number',
+  'double precision': 'number',
+  numeric: 'number',
+  date: 'string',
+  timestamptz: 'string',
+  uuid: 'string',
+  text: 'string',
+};
+
+/** The same for the types that are inferred from JSON. */
+export function joinJsonTypes(one: string, other: string): string {
+  const elements = [elementOf(one), elementOf(other)];
+  if (elements[0] !== null && elements[1] !== null) {
+    const joined = joinJsonTypes(elements[0]!, elements[1]!);
+    return joined === 'jsonb' ? joined : `${joined}[]`;
+  }
+  const sort = (type: string) => JSON_SORTS[type] ?? type;
+  return sort(one) === sort(other) ? joinTypes(one, other) : 'jsonb';
+}
+
 function shortName(type: string): string {
   return SHORT_NAMES[type] ?? type;
 }

@@ -6,7 +6,7 @@ import type { Config } from '../config.ts';
 import { SessionPool } from '../db/connections.ts';
 import { openControl } from '../db/control.ts';
 import { admitImportLogin } from '../db/import_login.ts';
-import { EncoderThread } from '../formats/csv/binary/encoder_thread.ts';
+import { EncoderThread } from '../formats/encoder/encoder_thread.ts';
 import { confinementNotices } from '../formats/parquet/confinement.ts';
 import { Reader } from '../formats/parquet/reader_process.ts';
 import { openDuckdbFile } from '../formats/parquet.ts';

@@ -217,6 +217,8 @@ test('an empty text is no number, also if the byte after it could begin one', ()
       isEnum: false,
       insertable: true,
       identityAlways: false,
+      hasDefault: false,
+      shape: null,
       comment: null,
     };
     const kind = kindOf(column, 'UTC');
@@ -237,7 +239,10 @@ async function encode(type: string, timeZone: string, texts: string[]): Promise<
       from pg_type t where t.oid = $1::regtype`,
     [type],
   );
-  const kind = kindOf({ ...rows[0], name: 'v', type, insertable: true, identityAlways: false }, timeZone);
+  const kind = kindOf(
+    { ...rows[0], name: 'v', type, insertable: true, identityAlways: false, hasDefault: false, shape: null },
+    timeZone,
+  );
   assert.ok(kind);
   const put = putterOf(kind);
   return texts.flatMap((text) => {

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { gzipSync } from 'node:zlib';
+import { parquetOf } from '../support/parquet.ts';
 import type { World } from '../support/world.ts';
 import { compareSamples, putSamples } from './exporter_samples.ts';
 
@@ -26,7 +29,7 @@ async function prepareBucket(world: World): Promise<void> {
   await world.startWorker({ AWS_ENDPOINT_URL_S3: world.server.endpoint });
 }
 
-const put = (world: World, key: string, body: string) => world.server.store.put(BUCKET, key, body);
+const put = (world: World, key: string, body: Buffer | string) => world.server.store.put(BUCKET, key, body);
 
 async function prepareConnector(world: World): Promise<void> {
   await prepareBucket(world);
@@ -77,7 +80,27 @@ export const SETTINGS: Record<string, Setting> = {
   'docs/connectors.md': {
     async prepare(world) {
       await prepareBucket(world);
+      const page = await readFile(new URL('../../docs/connectors.md', import.meta.url), 'utf8');
+      const line = /```json\n(\{ "id": 1.*\n)```/.exec(page)![1]!;
+      put(world, 'events/1.json.gz', gzipSync(line));
       put(world, 'orders/1.csv', 'id,first,last,price,ordered\n1,Ada,Lovelace, $1.50,31.12.2026 23:59\n');
+      put(world, 'survey/1.csv', 'id,age,city\n1,31,Bern\n2,about 40,\n');
+      put(world, 'stations/01.csv', 'time,station\n2026-01-01 00:00:00Z,north\n');
+      put(world, 'stations/02.csv', 'time,station,wind\n2026-02-01 00:00:00Z,north,3.5\n');
+      put(world, 'dms/shop/items/LOAD00000001.csv', 'id,name,price\n1,pen,1.5\n2,ink,4\n');
+      put(
+        world,
+        'dms/shop/items/20260105-101500123.csv',
+        'Op,id,name,price\nI,3,cup,7\nU,1,pen,2\nU,1,pen,2.5\n',
+      );
+      put(world, 'dms/shop/items/20260105-111500456.csv', 'Op,id,name,price\nD,2,ink,4\nD,9,,\n');
+      const events =
+        "values ('r', 1, 'new', 5, 'false'), ('u', 1, 'paid', 9, 'false'), ('d', 2, null, 8, 'true'), ('c', 2, 'new', 6, 'false')";
+      put(
+        world,
+        'debezium/orders/orders+0+0000000000.parquet',
+        await parquetOf(`select * from (${events}) r(__op, id, state, __lsn, __deleted)`),
+      );
     },
     // What connectors of an earlier block have imported.
     expect: [
@@ -94,6 +117,40 @@ export const SETTINGS: Record<string, Setting> = {
           assert.deepEqual(await db.query('select * from order_totals'), [
             { last: 'Lovelace', total: '1.50' },
           ]),
+      ],
+      [
+        'from s3_connector.schema_changes',
+        shows({
+          key: 'stations/02.csv',
+          column_name: 'wind',
+          column_type: 'double precision',
+          statement: 'alter table "public"."station_readings" add column "wind" double precision',
+        }),
+      ],
+      [
+        'from survey_answers',
+        shows({ id: 1, age: 31, rest: { city: 'Bern' } }, { id: 2, age: null, rest: { age: 'about 40' } }),
+      ],
+      [
+        'rows_inserted, rows_updated',
+        shows(
+          {
+            key: 'dms/shop/items/20260105-101500123.csv',
+            rows_inserted: 1,
+            rows_updated: 1,
+            rows_skipped: 1,
+          },
+          { key: 'dms/shop/items/20260105-111500456.csv', rows_deleted: 1, rows_skipped: 1 },
+        ),
+      ],
+      [
+        'from items order by id',
+        shows({ id: 1, name: 'pen', price: '2.5' }, { id: 3, name: 'cup', price: '7' }),
+      ],
+      ['select id, state from order_states', shows({ id: 1, state: 'paid' })],
+      [
+        'from events;',
+        (rows) => assert.deepEqual(rows, [{ id: 1, user_id: 7, tags: ['new', 'eu'], name: 'Ada' }]),
       ],
     ],
   },

@@ -5,8 +5,8 @@ import { before, test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { zipSync } from 'fflate';
 import { SpooledFile } from '../../src/fetch/spooled_file.ts';
-import type { EncoderThread } from '../../src/formats/csv/binary/encoder_thread.ts';
 import { csv } from '../../src/formats/csv.ts';
+import type { EncoderThread } from '../../src/formats/encoder/encoder_thread.ts';
 import type { FormatSettings } from '../../src/formats/format.ts';
 import { Pool } from '../../src/formats/pool.ts';
 import { writeZip } from '../compression/zip_writer.ts';
@@ -177,8 +177,12 @@ const SETTINGS: FormatSettings = {
     infer_types: 'sample',
     date_formats: {},
     reads_row: false,
+    json_records: null,
+    json_paths: [],
   },
   match_columns_by: 'name',
+  on_unknown_column: 'fail',
+  on_missing_column: 'default',
   time_zone: 'UTC',
   columnstore: false,
   transform: null,

@@ -42,7 +42,7 @@ const KINDS: Record<string, [body: Buffer | string, says: RegExp, settings?: Rec
     /is XML.*error message of a server/,
   ],
   'a page': ['\n<!DOCTYPE html>\n<html><body>502 Bad Gateway</body></html>\n', /is an HTML page/],
-  'JSON lines': ['{"a": 1, "b": "x"}\n{"a": 2, "b": "y"}\n', /is JSON lines.*CSV or Parquet/],
+  'JSON lines': ['{"a": 1, "b": "x"}\n{"a": 2, "b": "y"}\n', /is JSON lines.*set file_format to 'json'/],
   'a JSON array in one line': ['[{"a": 1}, {"a": 2}]', /is JSON, and not CSV/],
   'JSON over several lines': ['[\n  {\n    "a": 1\n  }\n]\n', /is JSON, and not CSV/],
   'a tar archive': [tar(ROWS), /is a tar archive.*into the bucket/],

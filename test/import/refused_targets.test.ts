@@ -23,6 +23,8 @@ interface Refused {
   hint: RegExp;
 }
 
+const CHANGES = { change_column: 'Op', change_values: 'dms' };
+
 const REFUSED: Record<string, Refused> = {
   materialized_view: {
     make: (name) => `create materialized view ${name} as select 1 as n`,
@@ -86,6 +88,50 @@ const REFUSED: Record<string, Refused> = {
     message:
       /^on_conflict is skip, which PostgreSQL does not support for tables with rules for INSERT or UPDATE, such as public\.\w+$/,
     hint: /^Drop the rules .* or set on_conflict to fail\.$/,
+  },
+  changed_view: {
+    make: (name) =>
+      `create table ${name}_base (n integer primary key); create view ${name} as select n from ${name}_base`,
+    columns: CHANGES,
+    code: 'target_takes_no_changes',
+    message:
+      /^change_column is set, but public\.\w+ is a view: changes are applied by MERGE, which takes tables only$/,
+    hint: /^Name the table under the view in target_table\.$/,
+  },
+  changed_foreign_table: {
+    make: (name) => `create foreign table ${name} (n integer) server files options (filename '/dev/null')`,
+    bySuperuser: true,
+    columns: CHANGES,
+    code: 'target_takes_no_changes',
+    message: /is a foreign table: changes are applied by MERGE/,
+    hint: /^Name an ordinary table in target_table\.$/,
+  },
+  changed_foreign_partition: {
+    make: (name) => `create table ${name} (n integer) partition by range (n);
+      create foreign table ${name}_far partition of ${name} for values from (0) to (9)
+        server files options (filename '/dev/null')`,
+    bySuperuser: true,
+    columns: CHANGES,
+    code: 'target_takes_no_changes',
+    message: /has a partition that is a foreign table, into which MERGE does not write$/,
+    hint: /^Name a table without foreign partitions/,
+  },
+  changed_table_with_rules: {
+    make: (name) => `create table ${name} (n integer primary key);
+      create rule also as on delete to ${name} do also notify ${name}`,
+    columns: CHANGES,
+    code: 'target_has_rules',
+    message:
+      /^change_column is set, but public\.\w+ has rules, and MERGE does not write into tables with rules$/,
+    hint: /^Drop the rules .* and use triggers instead\.$/,
+  },
+  changed_table_without_key: {
+    make: (name) => `create table ${name} (n integer)`,
+    columns: CHANGES,
+    code: 'no_unique_key',
+    message:
+      /^change_column is set, but public\.\w+ has no primary key or unique index that says which row a change is about$/,
+    hint: /^Add one over columns of the files, for example: alter table public\.\w+ add primary key \(id\);$/,
   },
   unlogged: {
     make: (name) => `create unlogged table ${name} (n integer)`,

@@ -17,6 +17,10 @@ const counts = (rows: number) => ({
   rows_skipped: 0,
   error_code: null,
   error_message: null,
+  // Only files that change rows have these.
+  rows_inserted: null,
+  rows_updated: null,
+  rows_deleted: null,
 });
 /** Everything that a dry run must leave unchanged. */
 const state = (name: string) =>

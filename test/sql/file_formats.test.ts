@@ -100,7 +100,7 @@ test('nobody changes a builtin format, or the format of another owner, or one th
 
 const REFUSALS: [columns: string, values: string, message: RegExp][] = [
   ['name, kind', "' x', 'csv'", /name must be 1 to 200 bytes long/],
-  ['name, kind', "'x', 'xml'", /kind must be csv or parquet \(got: 'xml'\)/],
+  ['name, kind', "'x', 'xml'", /kind must be csv, json or parquet \(got: 'xml'\)/],
   ['name, kind', "'x', null", /kind must be given/],
   ['name, kind, csv_delimiter', "'x', 'csv', ''", /csv_delimiter must have 1 to 20 bytes/],
   [

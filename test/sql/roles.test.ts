@@ -139,7 +139,7 @@ describe('an admin', () => {
   });
 
   test('gets the same validation errors as everyone', async () => {
-    await assert.rejects(may('admin', insertOf('x').replace("'csv'", "'json'")), {
+    await assert.rejects(may('admin', insertOf('x').replace("'csv'", "'xml'")), {
       code: '22023',
       hint: /All are in s3_connector.file_formats/,
     });

@@ -13,8 +13,8 @@ import { Pool } from '../../src/formats/pool.ts';
 import { FORMATS } from '../../src/formats/registry.ts';
 import { rowBytes } from '../../src/formats/row_bytes.ts';
 import type { RowCounts } from '../../src/reconcile.ts';
+import { planColumns } from '../../src/table/change_columns.ts';
 import { createTable } from '../../src/table/create.ts';
-import { matchColumns } from '../../src/table/match.ts';
 import { describeTable, type TargetTable } from '../../src/table/table.ts';
 import type { WorkerContext } from '../../src/task.ts';
 import { parquetOf } from '../support/parquet.ts';
@@ -26,6 +26,7 @@ const { client, query, close } = await openPglite([
   '1_checks/names.sql',
   '3_worker/target.sql',
   '3_worker/columnstore.sql',
+  '3_worker/answers.sql',
 ]);
 const directory = await mkdtemp(join(tmpdir(), 's3-connector-pglite-'));
 const limits = { memory: '192MB', threads: 1, stallMs: 60_000 };
@@ -41,6 +42,7 @@ const ROWS = 4000;
 const CONNECTOR = {
   owner: 'postgres',
   time_zone: 'UTC',
+  format: { date_format: 'server', date_formats: {}, reads_row: false },
   time_column: 'at',
   hypertable: true,
   chunk_interval: '7 days',
@@ -48,16 +50,22 @@ const CONNECTOR = {
   segment_by: null,
   order_by: null,
   file_id_column: 'file_id',
+  rescue_column: null,
   hive_columns: null,
   transform: null,
   match_columns_by: 'name',
   on_unknown_column: 'fail',
+  on_missing_column: 'default',
+  on_type_mismatch: 'fail',
   on_conflict: 'fail',
   on_bad_row: 'fail',
   max_row_bytes: 2 ** 21,
   max_file_bytes: 2 ** 30,
   max_rows: null,
-  format: { date_formats: {} },
+  change_column: null,
+  change_values: null,
+  sequence_column: null,
+  change_map: null,
 };
 
 test('a hypertable is created from a file and takes its rows in binary form', async () => {
@@ -148,6 +156,45 @@ test('a test of rows inserts nothing into a hypertable, and fails where a row fa
   await query('commit');
 });
 
+const CHANGES: Partial<ReadConnector> = {
+  change_column: 'Op',
+  change_values: 'dms',
+  change_map: { I: 'insert', U: 'update', D: 'delete' },
+  file_id_column: null,
+};
+
+test('files that change rows are merged into a hypertable, chunk by chunk; one with a columnstore is refused', async () => {
+  await query(`create table changed (at timestamptz, device text, value float8, primary key (device, at));
+    select create_hypertable('changed', by_range('at', interval '7 days'));
+    insert into changed select '2026-01-01Z'::timestamptz + i * interval '1 day', 'a', 0 from generate_series(0, 29) i`);
+  const body = await parquetOf(
+    `select case i % 3 when 0 then 'I' when 1 then 'U' else 'D' end as Op,
+      timestamptz '2026-01-01 00:00:00Z' + to_days(i::integer) as at, case i % 3 when 0 then 'b' else 'a' end as device, i::double as value
+     from range(30) r(i)`,
+  );
+  const counts = await importFile('changed', body, CHANGES);
+  assert.deepEqual(counts.changes, { inserted: 10, updated: 10, deleted: 10 });
+  assert.deepEqual(
+    await query(
+      'select device, count(*)::int, count(*) filter (where value > 0)::int as changed from changed group by device order by device',
+    ),
+    [
+      { device: 'a', count: 20, changed: 10 },
+      { device: 'b', count: 10, changed: 9 },
+    ],
+  );
+
+  const refusal = () =>
+    query(
+      "select code, message, hint from s3_connector_import.refuse_target('public', 'changed', 'postgres', 'apply_changes', false)",
+    );
+  assert.deepEqual(await refusal(), [{ code: null, message: null, hint: null }]);
+  await query("alter table changed set (timescaledb.compress, timescaledb.compress_segmentby = 'device')");
+  const [refused] = (await refusal()) as { code: string; message: string }[];
+  assert.equal(refused!.code, 'target_takes_no_changes');
+  assert.match(refused!.message, /is a hypertable with a columnstore/);
+});
+
 /** A row every so many minutes, for the two devices in turn. */
 function readings(minutes = 1): Promise<Buffer> {
   return parquetOf(
@@ -174,7 +221,7 @@ async function importFile(
   );
   const { value: part } = await parts[Symbol.asyncIterator]().next();
   const target = await findTable(table, connector, part);
-  const plan = matchColumns(part, target, { connector, mappings: [], file: { id, key: table } });
+  const plan = await planColumns(part, target, { connector, mappings: [], file: { id, key: table } });
   await query('begin');
   const counts = await copyPart({
     client,

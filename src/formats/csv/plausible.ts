@@ -61,7 +61,7 @@ function jsonOf(text: string): ConnectorError | null {
   const first = /^\s*([[{].*)/.exec(text)?.[1]?.trim();
   if (first === undefined) return null;
   const hint =
-    'Write the data as CSV or Parquet. To import each line as one text, create a table with one column first.';
+    "Pause the connector, set file_format to 'json', resume it, then retry the file. To import each line as one text, create a table with one column first.";
   const begins = /^(\{\s*("(\\.|[^"\\])*"\s*:|\}|$)|\[\s*([[{"]|$))/.test(first);
   if (!begins) return null;
   return notCsv(first.startsWith('{') && first.endsWith('}') ? 'JSON lines' : 'JSON', hint);

@@ -4,11 +4,18 @@ import type { BinaryFields } from '../../constants.ts';
 import { putterOf, type ValueKind } from '../../pg_binary/kinds.ts';
 import { CountedRows, type RowBytes } from '../../row_bytes.ts';
 import { type CsvDialect, dialectBytes } from '../dialect.ts';
+import type { FileLines } from '../normalize/file_lines.ts';
 import type { NormalizeRules } from '../normalize/rules.ts';
 import { limitRows, rewriteRecords } from '../records.ts';
 import { type Newline, RECORD_END, RecordScanner } from '../scanner.ts';
 import { StrayQuotes } from '../stray_quotes.ts';
 import { type EncodedRows, FULL, NOT_SURE, RowEncoder } from './row_encoder.ts';
+
+/** What a thread reports beside the sections. */
+export interface ReadInto {
+  fileLines: FileLines;
+  strays: StrayQuotes;
+}
 
 /** How the records of a part are encoded or rewritten. */
 export interface SectionPlan {

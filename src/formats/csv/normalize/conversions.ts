@@ -15,11 +15,11 @@ export function conversionsOf(
   names: string[] | null,
 ): (ConvertValue | null)[] {
   const conversions: (ConvertValue | null)[] = [];
-  for (const { position, target, asIs } of columns) {
+  for (const { position, target, readAs = target, asIs } of columns) {
     if (asIs) continue;
-    conversions[position] = NUMBERS.includes(target.baseType)
+    conversions[position] = NUMBERS.includes(readAs.baseType)
       ? numberConversion(format)
-      : TIMES.includes(target.baseType)
+      : TIMES.includes(readAs.baseType)
         ? timeConversion(dateFormatOf(format, names?.[position]))
         : null;
   }

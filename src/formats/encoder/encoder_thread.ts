@@ -1,28 +1,20 @@
 /** The worker's side of an encoder thread: starts it, sends it requests, and yields its sections. */
 import { Worker } from 'node:worker_threads';
-import { countDiscardedBytes } from '../../../buffer_gc.ts';
-import { DATA_FAULT_ENV, injectFault } from '../../../data_faults.ts';
-import { ConnectorError } from '../../../errors.ts';
-import type { SpooledFile } from '../../../fetch/spooled_file.ts';
-import { rowsDoNotAddUp } from '../../../reconcile.ts';
-import { Channel } from '../../channel.ts';
-import type { PoolMember } from '../../pool.ts';
-import type { FileLines } from '../normalize/file_lines.ts';
-import type { StrayQuotes } from '../stray_quotes.ts';
-import type { ReadRequest, ThreadAnswer, ThreadRequest } from './protocol.ts';
-import type { Section } from './sections.ts';
+import { countDiscardedBytes } from '../../buffer_gc.ts';
+import { DATA_FAULT_ENV, injectFault } from '../../data_faults.ts';
+import { ConnectorError } from '../../errors.ts';
+import type { SpooledFile } from '../../fetch/spooled_file.ts';
+import { rowsDoNotAddUp } from '../../reconcile.ts';
+import { Channel } from '../channel.ts';
+import type { ReadInto } from '../csv/binary/sections.ts';
+import type { PoolMember } from '../pool.ts';
+import type { ReadRequest, Section, ThreadAnswer, ThreadRequest } from './protocol.ts';
 
 const THREAD = new URL(`thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
 /** The heap of a thread, in MB; the sections are not on it. */
 const MAX_HEAP = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 8 };
 
-/** What a thread reports beside the rows. */
-export interface ReadInto {
-  fileLines: FileLines;
-  strays: StrayQuotes;
-}
-
-/** A thread that encodes CSV files, one at a time. */
+/** A thread that encodes CSV and JSON files, one at a time. */
 export class EncoderThread implements PoolMember {
   readonly #worker: Worker;
   readonly #channel: Channel<ThreadRequest, ThreadAnswer>;
@@ -58,11 +50,11 @@ export class EncoderThread implements PoolMember {
    * @param into gets the file's lines of a normalized file, before the section that needs them, and the first row with a stray quote
    * @throws ConnectorError as `readSections`, the failure of the download, and `encoder_crashed`
    */
-  async *read(
+  async *read<Wanted extends Section>(
     file: SpooledFile,
-    request: Pick<ReadRequest, 'limits' | 'entry' | 'plan'>,
-    into: ReadInto,
-  ): AsyncGenerator<Section> {
+    request: Pick<ReadRequest, 'limits' | 'entry' | 'work'>,
+    into?: ReadInto,
+  ): AsyncGenerator<Wanted, undefined> {
     const notify = () => {
       // The bytes that the thread waits for will not come.
       if (file.failure !== undefined) void this.kill();
@@ -71,7 +63,9 @@ export class EncoderThread implements PoolMember {
     await file.onDisk();
     const stopNotifying = file.onChange(notify);
     try {
-      yield* this.#sections(file, { type: 'read', file: file.state, ...request }, into);
+      const read: ReadRequest = { type: 'read', file: file.state, ...request };
+      // The format of the work decides about the kind of its sections.
+      yield* this.#sections(file, read, into) as AsyncGenerator<Wanted, undefined>;
     } catch (error) {
       throw file.failure ?? error;
     } finally {
@@ -82,18 +76,18 @@ export class EncoderThread implements PoolMember {
   async *#sections(
     file: SpooledFile,
     request: ReadRequest,
-    { fileLines, strays }: ReadInto,
-  ): AsyncGenerator<Section> {
+    into: ReadInto | undefined,
+  ): AsyncGenerator<Section, undefined> {
     let rows = 0;
     for await (const answer of injectFault('sections', this.#channel.ask(request))) {
       if (answer.type === 'done') {
-        if (answer.stray) strays.note(answer.stray.line, answer.stray.lastLine);
+        if (answer.stray) into?.strays.note(answer.stray.line, answer.stray.lastLine);
         if (rows === answer.rows) return;
         throw rowsDoNotAddUp(`${answer.rows} were encoded, but ${rows} were received`);
       }
       if (answer.type === 'refused') throw new ConnectorError(answer.code, answer.message, answer.options);
       file.want(answer.wanted);
-      fileLines.add(answer.jumps);
+      into?.fileLines.add(answer.jumps);
       rows += answer.section.rows;
       yield answer.section;
       countDiscardedBytes(answer.section.data.length);
@@ -101,7 +95,7 @@ export class EncoderThread implements PoolMember {
     }
     throw new ConnectorError(
       'encoder_crashed',
-      'the thread that encodes CSV crashed in the middle of the file',
+      'the thread that encodes files crashed in the middle of the file',
       {
         passing: true,
         hint: 'If every attempt crashes, the rows need more memory than a thread has: lower max_row_bytes of the connector.',

@@ -1,0 +1,38 @@
+/** The messages between the worker and an encoder thread. */
+import type { Limits } from '../../compression/entries.ts';
+import type { ErrorOptions } from '../../errors.ts';
+import type { SpooledState } from '../../fetch/spooled_file.ts';
+import type { Section as CsvSection, SectionPlan } from '../csv/binary/sections.ts';
+import type { LineJump } from '../csv/normalize/file_lines.ts';
+import type { StrayQuote } from '../csv/stray_quotes.ts';
+import type { JsonPlan } from '../json/plan.ts';
+import type { Section as JsonSection } from '../json/sections.ts';
+
+/** How an entry is encoded, by its format. */
+export type Work = { format: 'csv'; plan: SectionPlan } | { format: 'json'; plan: JsonPlan };
+
+export type Section = CsvSection | JsonSection;
+
+/** Asks for the sections of one entry of a file. */
+export interface ReadRequest {
+  type: 'read';
+  file: SpooledState;
+  limits: Limits;
+  /** The entry's position in the file, from 0. */
+  entry: number;
+  work: Work;
+}
+
+export type ThreadRequest =
+  | ReadRequest
+  /** More of the file was fetched: the bytes up to `available`. */
+  | { type: 'grown'; available: number }
+  /** The worker has room for one more section. */
+  | { type: 'more' };
+
+export type ThreadAnswer =
+  /** `wanted`: up to which byte of the file the thread has asked for. `jumps`: of the lines of a normalized CSV, since the section before. */
+  | { type: 'section'; section: Section; jumps: LineJump[]; wanted: number }
+  /** `rows`: the sum over all sections. */
+  | { type: 'done'; rows: number; stray: StrayQuote | null }
+  | { type: 'refused'; code: string; message: string; options: ErrorOptions };
