@@ -42,7 +42,7 @@ begin
   perform s3_connector_private.refuse_unless_one_of('on_bad_row', c.on_bad_row, '{fail,skip}');
   perform s3_connector_private.refuse_unless_one_of('late_keys', c.late_keys, '{report,import}');
   perform s3_connector_private.refuse_unless_one_of('on_overwrite', c.on_overwrite, '{ignore,report,reimport}');
-  perform s3_connector_private.refuse_unless_one_of('state', c.state, '{running,paused}');
+  perform s3_connector_private.refuse_unless_one_of('state', c.state, '{running,paused,draft}');
 end;
 $$;
 comment on function s3_connector_private.validate_words(s3_connector.connectors) is

@@ -9,7 +9,7 @@ begin
     perform s3_connector_private.refuse_setting('target_table', 'have names of at most 63 bytes', target_table,
       'Shorten the name: PostgreSQL truncates longer ones.');
   end if;
-  if part[1] ~ '^pg_' or part[1] in ('information_schema', 's3_connector', 's3_connector_private', 's3_connector_import', 's3_connector_queue') then
+  if part[1] ~ '^pg_' or part[1] in ('information_schema', 's3_connector', 's3_connector_ask', 's3_connector_private', 's3_connector_import', 's3_connector_queue') then
     perform s3_connector_private.refuse_setting('target_table', 'be a table of your own', target_table,
       format('Choose another schema: %s belongs to PostgreSQL or to the connector.', part[1]));
   end if;

@@ -67,7 +67,7 @@ comment on column s3_connector.connectors.requester_pays is 'Agrees to pay for t
 comment on column s3_connector.connectors.path_style is 'Whether the bucket stands in the path of requests (true) or in the name of the host (false). Null: the worker finds out.';
 comment on column s3_connector.connectors.exclude is 'Globs over keys, as in pattern: keys that match one of them are left out. Null: none.';
 comment on column s3_connector.connectors.include_hidden is 'Whether to import "hidden" keys too: those with a part that begins with _ or a dot, such as _temporary/ and .crc files. Parts in the literal start of the pattern, and partitions such as _day=1, do not count.';
-comment on column s3_connector.connectors.state is 'running or paused. Change it with pause and resume.';
+comment on column s3_connector.connectors.state is 'running, paused or draft (inserted, but never started). Change it with pause and resume.';
 comment on column s3_connector.connectors.owner is 'The role that inserted the connector; set by the database, and cannot change. Imports run with its rights.';
 comment on column s3_connector.connectors.created_at is 'When the connector was inserted; set by the database.';
 

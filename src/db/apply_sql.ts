@@ -15,7 +15,7 @@ export interface SqlFile {
   text: string;
 }
 
-const OWN_SCHEMAS = ['s3_connector', 's3_connector_private', 's3_connector_import'];
+const OWN_SCHEMAS = ['s3_connector', 's3_connector_ask', 's3_connector_private', 's3_connector_import'];
 
 /** SQLSTATEs of a `create or replace` that cannot replace an object: a function's result type, a view's columns. */
 const IRREPLACEABLE = ['42P13', '42P16'];

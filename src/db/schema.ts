@@ -86,7 +86,7 @@ export interface ConnectorsTable {
   path_style: boolean | null;
   exclude: string[] | null;
   include_hidden: Generated<boolean>;
-  state: Generated<'running' | 'paused'>;
+  state: Generated<'running' | 'paused' | 'draft'>;
   owner: Generated<string>;
   created_at: Generated<Timestamp>;
 }

@@ -110,14 +110,17 @@ test('the keyboard reaches every control, and the focus is visible', options, as
 test('a failed file can be found, opened and retried with its button', options, async () => {
   const page = await open('/');
   await page.getByRole('link', { name: '1 failure' }).click();
-  await page.getByRole('link', { name: 'weather/2026-01-30.csv' }).click();
+  await page.locator('#files').getByRole('link', { name: 'weather/2026-01-30.csv' }).click();
   await page.getByText('invalid input syntax').first().waitFor();
   await page.getByRole('button', { name: 'Retry weather/2026-01-30.csv' }).click();
-  await page.getByRole('status').getByText('Done').waitFor();
-  await page
-    .getByRole('status')
-    .getByText("select s3_connector.retry_file('weather', 'weather/2026-01-30.csv');")
-    .waitFor();
+  const outcome = page.getByRole('status').filter({ hasText: 'Done' });
+  assert.equal(await page.evaluate('document.activeElement.className'), 'outcome good');
+  await outcome.getByText('The SQL that ran').click();
+  await outcome.getByText("select s3_connector.retry_file('weather', 'weather/2026-01-30.csv');").waitFor();
+  // The outcome is gone after the next action.
+  await page.getByRole('button', { name: 'Poll now' }).click();
+  await outcome.getByText('poll_now').waitFor({ state: 'attached' });
+  assert.equal(await page.getByText("retry_file('weather', 'weather/2026-01-30.csv');").count(), 0);
   await page.close();
   await world.settled('weather');
 });
@@ -165,9 +168,12 @@ test('a connector is created step by step, and each step shows the SQL that it r
   const sql = page.locator('#sql');
   await page.getByLabel('Name', { exact: true }).fill('air');
   await page.getByLabel('Bucket', { exact: true }).fill(world.bucket);
+  await page.getByLabel('Pattern').fill('air/**');
   await page.getByLabel('Endpoint').fill(world.server.endpoint);
   await sql
-    .getByText(`values ('air', '${world.bucket}', '${world.server.endpoint}', '**', 'csv', 'air', 'paused')`)
+    .getByText(
+      `values ('air', '${world.bucket}', 'air/**', '${world.server.endpoint}', 'csv', 'air', 'draft')`,
+    )
     .waitFor();
   await keep(page, 'setup-source');
   await page.getByRole('button', { name: 'Save and check' }).click();
@@ -226,12 +232,21 @@ test('a cancelled draft is deleted', options, async () => {
   const page = await open('/setup');
   await page.getByLabel('Name', { exact: true }).fill('draft');
   await page.getByLabel('Bucket', { exact: true }).fill(world.bucket);
+  await page.getByLabel('Pattern').fill('**');
   await page.getByLabel('Endpoint').fill(world.server.endpoint);
   await page.getByRole('button', { name: 'Save and check' }).click();
   await page.getByRole('heading', { name: '2. Files' }).waitFor();
+  // A draft cannot be started from its page: the setup goes on.
+  const other = await open('/connector?name=draft');
+  assert.equal(await other.getByRole('button', { name: 'Resume' }).count(), 0);
+  await other.getByRole('link', { name: 'Continue' }).first().click();
+  await other.getByRole('heading', { name: '1. Bucket' }).waitFor();
+  await other.close();
   await page.getByText('Cancel', { exact: true }).click();
   await page.getByRole('button', { name: 'Drop connector' }).click();
-  await page.getByRole('status').getByText("select s3_connector.drop_connector('draft');").waitFor();
+  await page.getByText('Deletes the draft. Nothing was imported.').waitFor();
+  await page.getByRole('button', { name: 'Drop connector' }).click();
+  await page.getByRole('status').getByText('drop_connector').waitFor({ state: 'attached' });
   assert.deepEqual(await world.db.query("select from s3_connector.connectors where name = 'draft'"), []);
   await page.close();
 });

@@ -145,3 +145,12 @@ test('an address that other machines can reach requires a token', () => {
   assert.throws(() => readConsoleConfig({ ...env, CONSOLE_TOKEN: 'short' }), { code: 'bad_setting' });
   assert.throws(() => readConsoleConfig({ ...env, CONSOLE_PORT: '99999' }), { code: 'bad_setting' });
 });
+
+test('a port that is taken is named, with the setting to change', async () => {
+  const { port } = new URL(open.url);
+  await assert.rejects(openConsole(db.url, { port: Number(port) }), {
+    code: 'bad_setting',
+    message: `the console cannot listen on 127.0.0.1, port ${port}: another program listens there already`,
+    hint: /CONSOLE_PORT to a free port/,
+  });
+});

@@ -189,6 +189,28 @@ export const SETTINGS: Record<string, Setting> = {
     atEnd: compareSamples,
   },
 
+  'docs/psql.md': {
+    async prepare(world) {
+      await prepareConnector(world);
+      put(world, 'alarms/2026/01.csv', 'time,alarm\n2026-01-01 00:00:00Z,hot\n');
+    },
+    expect: [
+      [
+        'select * from s3_connector.status',
+        shows({ name: 'sensors', health: '1 failed', waiting: 0, failed: 1 }),
+      ],
+      ['where health not in', shows({ name: 'sensors', health: '1 failed' })],
+      [
+        'min(error_message) as example',
+        shows({ connector_name: 'sensors', error_code: 'bad_row', files: 1 }),
+      ],
+      ['file_history', shown],
+      ['dry_run_file', returns('rows_rejected', 1)],
+      ['retry_files', returns('retry_files', 0)],
+      ['preview_columns', shows({ source_column: 'time' }, { source_column: 'alarm' })],
+    ],
+  },
+
   'docs/operating.md': {
     async prepare(world) {
       await prepareConnector(world);

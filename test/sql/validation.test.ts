@@ -54,7 +54,7 @@ const refusals: [columns: Columns, says: RegExp][] = [
   [{ max_new_columns: 0 }, /between 1 and 1600/],
   [{ on_conflict: 'upsert' }, /fail, skip or update/],
   [{ on_bad_row: 'ignore' }, /fail or skip/],
-  [{ state: 'pause' }, /running or paused.*Did you mean paused/],
+  [{ state: 'pause' }, /running, paused or draft.*Did you mean paused/],
   [{ bucket: 'fast--use1-az4--x-s3' }, /general purpose bucket/],
   [{ bucket: 's3://b' }, /bucket's name/],
   [{ bucket: 'Upper' }, /bucket's name/],
@@ -303,7 +303,7 @@ test('a change is validated as an insert is, and may not use an existing name', 
     db.query(`update s3_connector.connectors set ${set} where name = 'changing'`);
   await assert.rejects(change("schedule = 'often'"), refused(/five cron fields/, 'schedule'));
   await assert.rejects(change('bucket = null'), refused(/bucket must be given/, 'bucket'));
-  await assert.rejects(change("state = 'stopped'"), refused(/running or paused/, 'state'));
+  await assert.rejects(change("state = 'stopped'"), refused(/running, paused or draft/, 'state'));
   await assert.rejects(change("name = 'taken'"), { code: '23505', hint: /another name/ });
 });
 
