@@ -160,8 +160,7 @@ class GoodRowsCopier {
       for (let row = start; row < end; row++)
         if (!without.includes(row)) await this.#refuseRaggedRow(rows, row);
     };
-    // Each of them is a bad row, so no more are tried than it takes to exceed max_bad_rows.
-    await sift(rows, probe, (row, error) => this.#refuseRow(rows, row, error), this.#rejects.left + 1);
+    await sift(rows, probe, (row, error) => this.#refuseRow(rows, row, error));
   }
 
   async refuse(refusal: Refusal): Promise<void> {

@@ -28,12 +28,6 @@ export class Rejects {
     this.#copy = copy;
   }
 
-  /** How many more rows may be refused. */
-  get left(): number {
-    const { connector, rejectedBefore } = this.#copy;
-    return (connector.max_bad_rows ?? Number.POSITIVE_INFINITY) - rejectedBefore - this.count;
-  }
-
   /** Whether it is time to write. */
   get full(): boolean {
     return this.#rows.length >= MAX_ROWS || this.#characters >= MAX_CHARACTERS;

@@ -20,18 +20,12 @@ interface BadRow {
 /**
  * Copies every good row in exactly one try that succeeds, and refuses the bad ones. A bad row costs one failed try. If bad
  * rows are many, a try has few rows.
- * @param most the largest number of rows in the first try
  * @throws errors that no row caused
  */
-export async function sift(
-  rows: RowSet,
-  tryRows: TryRows,
-  refuse: Refuse,
-  most = Number.POSITIVE_INFINITY,
-): Promise<void> {
+export async function sift(rows: RowSet, tryRows: TryRows, refuse: Refuse): Promise<void> {
   /** All rows before it are copied or refused. */
   let start = 0;
-  let window = Math.min(rows.count, most);
+  let window = rows.count;
   /** The size of the window after a bad row. */
   let smallest = FIRST_WINDOW;
   /** Rows of the window that are known to be bad, ascending. */
