@@ -5,7 +5,7 @@ import { type Statement, sql } from './sql.ts';
 export interface Cause {
   name: string;
   code: string;
-  /** The message of all its files, if it decides what repairs them. Null: they have messages of their own. */
+  /** The part of the message that decides what repairs the files: for unknown_column, its columns. Null: the code decides. */
   detail: string | null;
   /** How many of the last failures it has. */
   files: string;
@@ -19,6 +19,10 @@ export interface Cause {
 /** So many of the last failures are grouped. */
 export const GROUPED = 5000;
 
+/** What messages of unknown_column have around the columns, for CSV and Parquet and for JSON; the hint comes last. */
+const AROUND_COLUMNS =
+  '^.*(: the file has |lacks: |the record has the key )|(, for which the table has no column)?[.] (The table has |Add (the )?column).*$';
+
 /** Returns the causes, that of most files first. */
 export async function findCauses(db: ConsoleDatabase, name: string): Promise<Cause[]> {
   return await db.rows<Cause>(sql`
@@ -26,7 +30,7 @@ export async function findCauses(db: ConsoleDatabase, name: string): Promise<Cau
       (array_agg(f.error_message order by f.key))[1] as message, c.state, c.target_table
     from s3_connector.connectors c
     cross join lateral (
-      select key, error_code, error_message, case error_code when 'unknown_column' then error_message end as detail
+      select key, error_code, error_message, case error_code when 'unknown_column' then regexp_replace(error_message, ${AROUND_COLUMNS}, '', 'g') end as detail
       from s3_connector.files
       where connector_name = c.name and status = 'failure' and error_code is not null
       order by finished_at desc nulls last limit ${GROUPED}
@@ -38,7 +42,7 @@ export async function findCauses(db: ConsoleDatabase, name: string): Promise<Cau
 
 /** Returns the statement that retries all files of a cause. */
 export function retryFilesOf({ name, code, detail }: Cause): Statement {
-  const ofDetail = detail === null ? sql`` : sql` and error_message = ${detail}`;
+  const ofDetail = detail === null ? sql`` : sql` and strpos(error_message, ${detail}) > 0`;
   return sql`select s3_connector.retry_files(${name}, array(
   select key from s3_connector.files where connector_name = ${name} and status = 'failure' and error_code = ${code}${ofDetail}))`;
 }
@@ -49,10 +53,10 @@ export interface UnknownColumn {
   alike: string | undefined;
 }
 
-/** Reads the columns from a message of unknown_column. Empty: there are none, or not all can be read. */
-export function unknownColumns({ code, message }: Pick<Cause, 'code' | 'message'>): UnknownColumn[] {
-  const list = code === 'unknown_column' ? / lacks: (.*)$/s.exec(message)?.[1] : undefined;
-  if (list === undefined || list.includes('\\u{')) return [];
+/** Reads the columns from the detail of unknown_column. Empty: there are none, or not all can be read. */
+export function unknownColumns({ code, detail }: Pick<Cause, 'code' | 'detail'>): UnknownColumn[] {
+  const list = code === 'unknown_column' ? detail : null;
+  if (list === null || list.includes('\\u{')) return [];
   const item = /"([^"]*)"(?: \(as "[^"]*"\)| \([^"]*the table has "([^"]*)"\))?(?:, |$)/gy;
   const found: UnknownColumn[] = [];
   let end = 0;

@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { ConnectorError, describeError } from '../src/errors.ts';
 import { ownAddress, withParameter } from './address.ts';
-import { findAsset } from './assets.ts';
+import { type Asset, findAsset } from './assets.ts';
 import { type ConsoleConfig, requireTokenOrLoopback } from './config.ts';
 import { openConsoleDatabase } from './database.ts';
 import { type Guard, makeGuard, SECURITY_HEADERS } from './guard.ts';
@@ -80,7 +80,7 @@ async function answer(services: Services, request: IncomingMessage, response: Se
   if (request.method !== 'GET' && request.method !== 'HEAD')
     throw new RequestError(405, 'Expected GET or POST.');
   const asset = findAsset(url.pathname);
-  if (asset) return send(response, 200, asset.type, asset.content, { 'cache-control': 'no-cache' });
+  if (asset) return sendAsset(request, response, asset);
   if (!services.guard.isSignedIn(request)) {
     if (url.pathname === '/events') throw new RequestError(401, 'Sign in first.');
     const formToken = services.guard.formToken(request);
@@ -104,8 +104,8 @@ async function answerPage(
   const formToken = services.guard.formToken(request);
   const rights = await services.db.rights();
   const asked = pageRequest(services, url, formToken, rights);
-  const content = await page(asked);
-  const frame = { outcome: asked.outcome, rights, health: await services.db.health() };
+  const [content, health] = await Promise.all([page(asked), services.db.health()]);
+  const frame = { outcome: asked.outcome, rights, health };
   sendHtml(response, 200, layout(content, { ...frame, ...signOut(services, formToken) }));
 }
 
@@ -204,6 +204,20 @@ function sendError(response: ServerResponse, error: unknown): void {
   }
   const { status, page } = errorPage(error);
   sendHtml(response, status, layout(page, {}));
+}
+
+/** Sends an asset, compressed if the browser takes that, or that the browser has it already. */
+function sendAsset(request: IncomingMessage, response: ServerResponse, asset: Asset): void {
+  // no-cache: the browser keeps it, and asks each time whether it has changed.
+  const headers = { 'cache-control': 'no-cache', vary: 'accept-encoding', etag: asset.etag };
+  if (request.headers['if-none-match'] === asset.etag) {
+    response.writeHead(304, { ...SECURITY_HEADERS, ...headers });
+    response.end();
+  } else if (/\bgzip\b/.test(String(request.headers['accept-encoding']))) {
+    send(response, 200, asset.type, asset.gzipped, { ...headers, 'content-encoding': 'gzip' });
+  } else {
+    send(response, 200, asset.type, asset.content, headers);
+  }
 }
 
 /** Sends parts as they are read. The status waits for the first, because it may be an error. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import type { Page } from 'playwright-core';
 import { PATIENCE_MS } from '../support/until.ts';
 import { openWorld } from '../support/world.ts';
@@ -65,6 +66,14 @@ const FOCUSED = `(() => {
   return isOutlined ? focused.textContent.trim() : 'no outline: ' + focused.outerHTML;
 })()`;
 
+const AXE = fileURLToPath(import.meta.resolve('axe-core/axe.min.js'));
+/** Run within the page. The rules that colours decide are enough for the second scheme. */
+const serious = (
+  colorScheme: string,
+) => `axe.run(${colorScheme === 'dark' ? "{ runOnly: ['color-contrast'] }" : ''}).then(({ violations }) => violations
+  .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+  .flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => id + ': ' + html + ' ' + failureSummary)))`;
+
 test('every page fits at 1280 and 390 pixels, light and dark, without any error', options, async () => {
   const pages = {
     overview: '/',
@@ -72,6 +81,10 @@ test('every page fits at 1280 and 390 pixels, light and dark, without any error'
     file: '/file?name=weather&key=weather/2026-01-30.csv',
     workers: '/workers',
     setup: '/setup',
+    rejected: '/rejected?name=weather',
+    code: '/code?code=bad_value',
+    repair: '/repair?name=weather&code=bad_value',
+    confirm: '/confirm?action=drop_connector&name=weather',
   };
   for (const [name, path] of Object.entries(pages)) {
     const page = await open(path);
@@ -89,6 +102,43 @@ test('every page fits at 1280 and 390 pixels, light and dark, without any error'
     await page.close();
   }
   assert.deepEqual(errors, []);
+});
+
+test('axe finds nothing serious on any page, light or dark', options, async () => {
+  // Its own policy would refuse the script, which is not part of the page.
+  const context = await browser!.newContext({ bypassCSP: true, viewport: { width: 1280, height: 900 } });
+  const page = await context.newPage();
+  await world.insertConnector({ name: 'draft to see', pattern: '**', target_table: 'd', state: 'draft' });
+  const file = new URLSearchParams({ name: 'weather', key: 'weather/2026-01-30.csv' });
+  const paths = [
+    ...['/', '/?show=failing', WEATHER, `${WEATHER}&status=failure`, `/file?${file}`, '/workers'],
+    ...['/rejected?name=weather', '/code?code=bad_value', '/repair?name=weather&code=bad_value'],
+    ...[
+      `/confirm?action=cancel_file&${file}`,
+      '/confirm?action=drop_connector&name=weather',
+      '/no-such-page',
+    ],
+    ...['source', 'pattern', 'columns', 'rules', 'start'].map(
+      (step) => `/setup?${new URLSearchParams({ name: 'draft to see', step })}`,
+    ),
+    '/setup',
+  ];
+  const found: string[] = [];
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme });
+    for (const path of paths) {
+      await page.goto(console.url + path);
+      await page.addScriptTag({ path: AXE });
+      found.push(
+        ...(await page.evaluate<string[]>(serious(colorScheme))).map(
+          (finding) => `${path} ${colorScheme} ${finding}`,
+        ),
+      );
+    }
+  }
+  await context.close();
+  await world.db.query("select s3_connector.drop_connector('draft to see')");
+  assert.deepEqual(found, []);
 });
 
 test('the keyboard reaches every control, and the focus is visible', options, async () => {
@@ -113,16 +163,20 @@ test('a failed file can be found, opened and retried with its button', options, 
   await page.locator('#files').getByRole('link', { name: 'weather/2026-01-30.csv' }).click();
   await page.getByText('invalid input syntax').first().waitFor();
   await page.getByRole('button', { name: 'Retry weather/2026-01-30.csv' }).click();
-  const outcome = page.getByRole('status').filter({ hasText: 'Done' });
-  assert.equal(await page.evaluate('document.activeElement.className'), 'outcome good');
+  const outcome = page.locator('section.outcome');
+  await page.locator('section.outcome.good:focus').waitFor();
   await outcome.getByText('The SQL that ran').click();
   await outcome.getByText("select s3_connector.retry_file('weather', 'weather/2026-01-30.csv');").waitFor();
-  // The outcome is gone after the next action.
+  await world.settled('weather');
+  // An outcome is gone after the next action.
+  await page.getByRole('link', { name: 'weather', exact: true }).click();
   await page.getByRole('button', { name: 'Poll now' }).click();
   await outcome.getByText('poll_now').waitFor({ state: 'attached' });
-  assert.equal(await page.getByText("retry_file('weather', 'weather/2026-01-30.csv');").count(), 0);
-  await page.close();
   await world.settled('weather');
+  await page.getByRole('button', { name: 'Check' }).click();
+  await outcome.getByText(/checks (passed|failed)/).waitFor();
+  assert.equal(await outcome.getByText('poll_now').count(), 0);
+  await page.close();
 });
 
 test(

@@ -29,6 +29,7 @@ const RUNS = [
   /^migrations\/\d{4}_\w+\.sql$/,
   /^sql\/.*\.sql$/,
   /^console\/assets\/[\w.]+$/,
+  /^docs\/errors\.md$/,
   /^(crontab|package\.json|README\.md|CHANGELOG\.md|LICENSE)$/,
 ];
 
