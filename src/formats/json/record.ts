@@ -55,7 +55,10 @@ export class RecordReader extends Scanner {
     this.unknownKey = null;
     this.#record++;
     const end = this.#object(root, start + 1);
-    if (end !== STOPPED && root.field >= 0) this.#set(root.field, OBJECT, start, end);
+    if (end === STOPPED) return STOPPED;
+    if (root.field >= 0) this.#set(root.field, OBJECT, start, end);
+    for (const { field, of } of this.tree.copies)
+      this.#set(field, this.kinds[of]!, this.starts[of]!, this.ends[of]!);
     return end;
   }
 

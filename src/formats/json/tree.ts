@@ -26,6 +26,8 @@ export class KeyTree {
   readonly root: KeyNode = newNode(Buffer.alloc(0));
   /** The source columns, by field. */
   readonly names: string[] = [];
+  /** Fields that are the value of an earlier field, by another name of it: `id` and `$.id`. */
+  readonly copies: { field: number; of: number }[] = [];
   /** Whether a key of the record that is not in the tree becomes a field. */
   readonly #grows: boolean;
   #unknown = 0;
@@ -36,8 +38,9 @@ export class KeyTree {
     for (const name of names) {
       let node = this.root;
       for (const step of stepsOf(name)) node = childOf(node, step);
-      node.field = this.names.length;
-      this.names.push(name);
+      const field = this.names.push(name) - 1;
+      if (node.field >= 0) this.copies.push({ field, of: node.field });
+      else node.field = field;
     }
     this.root.keys ??= new Map();
   }
