@@ -8,6 +8,9 @@ const world = await openWorld();
 const { db } = world;
 before(() => world.startWorker());
 
+/** More than the worker reads before it plans. */
+const MANY = Array.from({ length: 30_000 }, (_, i) => `{"id":${i}}\n`).join('');
+
 interface Load {
   table: string;
   rows?: string;
@@ -53,4 +56,34 @@ test('a path and a key that name the same value fill two columns', async () => {
     { id: 1, copy: 1, again: 1 },
     { id: 2, copy: 2, again: 2 },
   ]);
+});
+
+test('a key that comes late is found behind a key that is unknown', async () => {
+  await load('behind_unknown', {
+    table: "id int, b text default 'd'",
+    file: `${MANY}{"id":-1,"unknown":1,"b":"x","other":2}\n`,
+    connector: { on_unknown_column: 'ignore' },
+  });
+  const last = await db.query('select id, b from behind_unknown order by id limit 2');
+  assert.deepEqual(last, [
+    { id: -1, b: 'x' },
+    { id: 0, b: null },
+  ]);
+});
+
+test('a delete behind rows without a change is never taken for an insert', async () => {
+  await db.query('create table late_change (id int primary key)');
+  world.put('late_change/1.json', `${MANY}{"unknown":1,"Op":"D","id":7}\n`);
+  await world.insertConnector({
+    name: 'late_change',
+    pattern: 'late_change/*',
+    target_table: 'late_change',
+    file_format: 'json',
+    on_unknown_column: 'ignore',
+    change_column: 'Op',
+    change_values: 'dms',
+  });
+  const [ended] = await world.settled('late_change');
+  assert.equal(ended!.error_code, 'null_not_allowed');
+  assert.match(ended!.error_message!, /line 1: null value in column "Op"/);
 });
