@@ -4,7 +4,7 @@ import type { ConstantColumn } from '../formats/constants.ts';
 import type { ComputedColumn, MatchedColumn, PlannedKeys } from '../formats/format.ts';
 import { isPath, nameOfKey, stepsOf } from '../formats/json/path.ts';
 import { checkTargets, noColumnMatches, refuseTwice, unknownColumns } from './match_errors.ts';
-import { findNamed } from './names.ts';
+import { findNamed, longNameOf } from './names.ts';
 import type { TableColumn, TargetTable } from './table.ts';
 
 /** How keys go into columns. A column's position is that of its key in `keys.names`. */
@@ -119,9 +119,7 @@ function fillOthers(
     const mapping = mappings.find(
       ({ source_column, target_column }) => source_column !== null && target_column === column.name,
     );
-    const key =
-      mapping?.source_column ??
-      nameOfKey(column.comment?.startsWith(column.name) ? column.comment : column.name);
+    const key = mapping?.source_column ?? nameOfKey(longNameOf(column) ?? column.name);
     // The key of that name goes into another column, or nowhere.
     if (!mapping && mappings.some(({ source_column }) => source_column === key)) continue;
     const isComputed = computed.some(({ target }) => target === column);

@@ -87,3 +87,24 @@ test('a delete behind rows without a change is never taken for an insert', async
   assert.equal(ended!.error_code, 'null_not_allowed');
   assert.match(ended!.error_message!, /line 1: null value in column "Op"/);
 });
+
+test('a column is filled by its name, and not by a comment that begins with it', async () => {
+  const long = `${'measured '.repeat(10)}value`;
+  await db.query(`create table commented (id int, status text, "${long}" int)`);
+  await db.query(
+    `comment on column commented.status is 'status of the order, and not of the payment: one of open, shipped, closed'`,
+  );
+  await db.query(`comment on column commented."${long}" is '${long}'`);
+  world.put('commented/1.json', `${MANY}{"id":-1,"status":"x","${long}":5}\n`);
+  await world.insertConnector({
+    name: 'commented',
+    pattern: 'commented/*',
+    target_table: 'commented',
+    file_format: 'json',
+    on_unknown_column: 'ignore',
+  });
+  const [ended] = await world.settled('commented');
+  assert.equal(ended!.error_message, null);
+  const [row] = await db.query<object>('select * from commented where id < 0');
+  assert.deepEqual(Object.values(row!), [-1, 'x', 5]);
+});
