@@ -31,6 +31,8 @@ export type MatchSettings = Pick<
   | 'on_bad_row'
   | 'file_id_column'
   | 'hive_columns'
+  | 'on_conflict'
+  | 'change_column'
 >;
 
 /** The file that a part is of, with the settings of its connector: an attempt has them. */
@@ -77,6 +79,7 @@ export function matchColumns(
         refusesUnknown: isRefused(settings),
         refusesNames: onlyNames || settings.format.reads_row,
         onlyNames,
+        updates: settings.on_conflict === 'update' || settings.change_column !== null,
         fixed,
         computed: ofRow,
       })

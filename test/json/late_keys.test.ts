@@ -108,3 +108,38 @@ test('a column is filled by its name, and not by a comment that begins with it',
   const [row] = await db.query<object>('select * from commented where id < 0');
   assert.deepEqual(Object.values(row!), [-1, 'x', 5]);
 });
+
+for (const settings of [
+  { on_conflict: 'update' },
+  { change_column: 'op', change_values: '{"u": "update"}' },
+]) {
+  const [setting] = Object.keys(settings) as [string];
+  test(`${setting}: a column whose key no record has keeps its values`, async () => {
+    const table = `keeps_by_${setting}`;
+    const ended = await load(table, {
+      table: 'id int primary key, name text, price int',
+      rows: "(1, 'a', 5), (2, 'b', 6)",
+      file: '{"id":1,"name":"x","op":"u"}\n{"id":3,"op":"u"}\n',
+      connector: { on_unknown_column: 'ignore', ...settings },
+    });
+    assert.equal(ended.rows_imported, 2);
+    assert.deepEqual(await db.query(`select * from ${table} order by id`), [
+      { id: 1, name: 'x', price: 5 },
+      { id: 2, name: 'b', price: 6 },
+      { id: 3, name: null, price: null },
+    ]);
+  });
+}
+
+test('on_conflict: a column whose key comes late is updated', async () => {
+  await load('updated_late', {
+    table: 'id int primary key, price int',
+    rows: '(-5, 5)',
+    file: `${MANY}{"id":-1,"price":7}\n`,
+    connector: { on_conflict: 'update' },
+  });
+  assert.deepEqual(await db.query('select * from updated_late where price is not null order by id'), [
+    { id: -5, price: 5 },
+    { id: -1, price: 7 },
+  ]);
+});
