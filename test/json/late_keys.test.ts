@@ -143,3 +143,15 @@ test('on_conflict: a column whose key comes late is updated', async () => {
     { id: -1, price: 7 },
   ]);
 });
+
+test('a sequence is compared as a number also if the whole record has a column', async () => {
+  await load('sequence_of_record', {
+    table: 'id int primary key, v text, line jsonb',
+    file: '{"op":"u","id":1,"v":"new","seq":10}\n{"op":"u","id":1,"v":"old","seq":9}\n',
+    connector: { change_column: 'op', change_values: '{"u": "update"}', sequence_column: 'seq' },
+    mappings: [['$', 'line']],
+  });
+  assert.deepEqual(await db.query('select id, v, line from sequence_of_record'), [
+    { id: 1, v: 'new', line: { op: 'u', id: 1, v: 'new', seq: 10 } },
+  ]);
+});
