@@ -246,6 +246,7 @@ export interface FormatSettings {
   time_zone: string;
   columnstore: boolean;
   transform: string | null;
+  sequence_column: string | null;
   max_file_bytes: number;
   max_row_bytes: number;
   max_rows: number | null;

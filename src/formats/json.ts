@@ -136,8 +136,11 @@ class JsonPart implements FilePart {
   }
 
   async inferColumns(maxBytes = Infinity): Promise<InferredColumn[] | null> {
-    const columns = await inferColumns(this.#source(), this.#settings.format.json_paths, maxBytes);
-    if (maxBytes === Infinity)
+    const { format, sequence_column: sequence } = this.#settings;
+    const { json_paths: paths } = format;
+    const others = sequence === null ? [] : [sequence];
+    const columns = await inferColumns(this.#source(), paths, maxBytes, others);
+    if (maxBytes === Infinity && !paths.includes('$'))
       this.#keys = { ...this.#keys, names: columns.map(({ name }) => name), isComplete: true };
     return columns;
   }

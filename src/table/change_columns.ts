@@ -120,6 +120,9 @@ const ORDERED: Record<string, string> = {
   numeric: 'numeric',
 };
 
+/** Types whose order says nothing about time. */
+const UNORDERED = /^(text|uuid|boolean|jsonb?)$|\[\]$/;
+
 async function sequenceType(
   part: PlannedPart,
   { name, position }: Named,
@@ -127,11 +130,14 @@ async function sequenceType(
 ): Promise<string> {
   if (mapping?.data_type) return mapping.data_type;
   if (position === -1) return 'text';
-  const inferred = (await part.inferColumns())?.[position]?.type;
+  const columns = await part.inferColumns();
+  // After a look at all rows, the position may be another one.
+  const column = part.namesKeys ? columns?.find((one) => one.name === name) : columns?.[position];
+  const inferred = column?.type;
   // A part without rows.
   if (inferred === undefined) return 'text';
   // Only the expression has the type of what it computes.
-  if (inferred !== 'text' && !mapping?.expression) return ORDERED[inferred] ?? inferred;
+  if (!UNORDERED.test(inferred) && !mapping?.expression) return ORDERED[inferred] ?? inferred;
   throw new ConnectorError(
     'sequence_type_unknown',
     `the values of sequence_column ${showName(name)} are ${mapping?.expression ? 'computed' : 'neither numbers nor times'}, so it is not known how to compare them`,

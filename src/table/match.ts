@@ -39,6 +39,8 @@ export type MatchSettings = Pick<
   | 'rescue_column'
   | 'on_bad_row'
   | 'hive_columns'
+  | 'on_conflict'
+  | 'change_column'
 > &
   LineageSettings;
 
@@ -87,6 +89,7 @@ export function matchColumns(
         refusesUnknown: isRefused(settings),
         refusesNames: onlyNames || settings.format.reads_row,
         onlyNames,
+        updates: settings.on_conflict === 'update' || settings.change_column !== null,
         fixed,
         computed: ofRow,
       })

@@ -186,6 +186,7 @@ const SETTINGS: FormatSettings = {
   time_zone: 'UTC',
   columnstore: false,
   transform: null,
+  sequence_column: null,
   max_file_bytes: 2 ** 30,
   max_row_bytes: 2 ** 21,
   max_rows: null,

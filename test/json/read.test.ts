@@ -170,6 +170,26 @@ test('a new table has a column for each key, in the order of their first appeara
   assert.deepEqual(rows[1], { n: 2.5, s: 'x', t: null, o: null, l: [], m: 'one', z: null, late: true });
 });
 
+test('an array of any depth is refused as one of seven dimensions is', async () => {
+  const nested = (depth: number, item: string) => `{"a":${'['.repeat(depth)}${item}${']'.repeat(depth)}}`;
+  const { name, ended, rows, rejected } = await load({
+    table: 'a int[]',
+    files: [[nested(6, '1'), nested(7, ''), nested(200_000, '1'), '{"a":[2]}'].join('\n')],
+    connector: { on_bad_row: 'skip' },
+  });
+  assert.equal(ended[0]!.error_message, null);
+  assert.deepEqual(rows, [{ a: [[[[[[1]]]]]] }, { a: [2] }]);
+  assert.deepEqual(
+    rejected.map(({ line, error }) => [line, error]),
+    [7, 200_000].map((depth, i) => [
+      i + 2,
+      `number of array dimensions (${depth}) exceeds the maximum allowed (6)`,
+    ]),
+  );
+  const oracle = db.query(`select json_populate_record(null::${name}, $1::json)`, [nested(7, '')]);
+  await assert.rejects(oracle, /number of array dimensions \(7\) exceeds/);
+});
+
 test('bad records are left out, and rejected_rows has them as the file does', async () => {
   const { ended, rows, rejected } = await load({
     table: 'a int',

@@ -78,14 +78,18 @@ async function* upToSampleEnd(windows: AsyncIterable<RecordWindow>): AsyncGenera
 /**
  * Returns the columns of a part, in the order of `readKeys`. Ignores bad records.
  * @param most how many bytes are read, about
+ * @param others keys that are columns in any case
  */
 export async function inferColumns(
   source: RecordSource,
   paths: string[],
   most: number,
+  others: string[] = [],
 ): Promise<InferredColumn[]> {
   // A key through which a path goes is no column of its own, and `$` goes through all of them.
-  const tree = new KeyTree(paths, !paths.includes('$'));
+  const tree = paths.includes('$')
+    ? new KeyTree([...paths, ...others.filter((name) => !paths.includes(name))])
+    : new KeyTree(paths, true);
   const reader = new RecordReader(tree);
   const kinds: JsonKind[] = [];
   const counts: number[] = [];
