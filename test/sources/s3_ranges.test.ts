@@ -183,6 +183,40 @@ test('while keys arrive and vanish, each key that is there throughout is listed 
   );
 });
 
+test('while keys arrive in ascending order at the end, a listing has all keys up to its last one', async () => {
+  for (let seed = 1; seed <= 5; seed += 1) {
+    const all = DISTRIBUTIONS['numbers in one folder']!(1500, seeded(1));
+    let arrived = 400 + 50 * seed;
+    const bucket = new Bucket(all.slice(0, arrived), {
+      pageSize: 5,
+      seed,
+      before: ({ keys }) => {
+        for (let n = 0; n < 1 + (seed % 6) && arrived < all.length; n += 1) keys.add(all[arrived++]!);
+      },
+    });
+    const listed = await keysOf(bucket.list());
+    assert.deepEqual(listed, all.slice(0, listed.length));
+    assert.ok(listed.length >= 400 && bucket.mostRunning >= 3);
+  }
+});
+
+test('where the server says that nothing follows, the listing ends, although a later range has newer keys', async () => {
+  const all = DISTRIBUTIONS['numbers in one folder']!(600, seeded(1));
+  // The first range ends among its keys. What follows arrives before the next range is listed.
+  const earlier: faults.Lister = (sorted, options) => listPage(sorted.slice(0, 61), options);
+  const seen: string[] = [];
+  const bucket = new Bucket(all, {
+    pageSize: 5,
+    lister: ({ startAfter, token }) => {
+      if (startAfter !== undefined) seen.push(startAfter);
+      const isFirst = startAfter === undefined && (token === undefined || compareKeys(token, all[61]!) < 0);
+      return isFirst ? earlier : listPage;
+    },
+  });
+  assert.deepEqual(await keysOf(bucket.list()), all.slice(0, 61));
+  assert.ok(seen.length > 0 && seen.every((border) => compareKeys(border, all[61]!) > 0), seen.join());
+});
+
 test('a listing with prefix, delimiter and start-after is the same one by one and side by side', async () => {
   const sibling = fc.constantFrom('a', 'a-', 'a.b', 'a0', 'b', '\u{1f600}', '\uff5e');
   await fc.assert(
