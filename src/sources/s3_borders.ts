@@ -11,6 +11,9 @@ export interface Span {
 /** The characters that a position of a key counts through, in key order. */
 type Alphabet = string;
 
+const IN_WORD = /[\dA-Za-z]/;
+/** How far words are looked at. Otherwise long words would cost the square of their length. */
+const WORD_LENGTH = 16;
 const DECIMAL = '0123456789';
 const LOWER = 'abcdefghijklmnopqrstuvwxyz';
 const UPPER = LOWER.toUpperCase();
@@ -37,13 +40,15 @@ export function guessBorder(
   for (let at = start; at < last.length && high - low < MIN_STEPS; at += 1) {
     const alphabet = alphabetAt(last, first, at, start);
     if (alphabet === undefined) continue;
+    // The key has another form than those of the span. Half a surrogate pair must not be replaced.
+    if (!IN_WORD.test(from[at] ?? '')) return undefined;
     counted.push({ at, alphabet });
     low = low * alphabet.length + rank(alphabet, first[at]);
     high = high * alphabet.length + rank(alphabet, last[at]);
     rest = rest * alphabet.length + rank(alphabet, from[at]);
   }
   const end = counted.at(-1)?.at;
-  if (end === undefined || end >= from.length || high <= low) return undefined;
+  if (end === undefined || high <= low) return undefined;
   rest += Math.max(1, Math.round(((high - low) * after) / pages));
   const border = from.slice(0, end + 1).split('');
   const count = (at: number, alphabet: Alphabet) => {
@@ -89,15 +94,13 @@ function alphabetAt(key: string, other: string, at: number, start: number): Alph
 
 /** Returns whether keys begin to differ in this word, at a letter. */
 function isWordOfLetters(key: string, at: number, start: number): boolean {
-  return /^[A-Za-z]+$/.test(key.slice(at, start + 1));
+  return start - at < WORD_LENGTH && /^[A-Za-z]+$/.test(key.slice(at, start + 1));
 }
-
-const IN_WORD = /[\dA-Za-z]/;
 
 /** Returns the letters and digits around a position. */
 function wordAt(key: string, at: number): string {
   let [from, to] = [at, at];
-  while (from > 0 && IN_WORD.test(key[from - 1]!)) from -= 1;
-  while (to < key.length && IN_WORD.test(key[to]!)) to += 1;
+  while (from > Math.max(0, at - WORD_LENGTH) && IN_WORD.test(key[from - 1]!)) from -= 1;
+  while (to < Math.min(key.length, at + WORD_LENGTH) && IN_WORD.test(key[to]!)) to += 1;
   return key.slice(from, to);
 }
