@@ -82,6 +82,11 @@ export function matchColumns(
         computed: ofRow,
       })
     : null;
+  if (byKey?.keys.refusesUnknown)
+    refuseLineage(
+      byKey.unknown.map((name) => ({ name, wanted: name })),
+      lineage,
+    );
   const width = byKey ? byKey.width : widthOf(part, byName ? rest : unplaced, settings);
   const matched = byKey
     ? byKey.columns
