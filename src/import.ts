@@ -22,7 +22,6 @@ import { ensureTable, type InferColumns } from './table/ensure.ts';
 import { lockTable } from './table/exclusive.ts';
 import { growTable, MUST_LOCK, onMismatch } from './table/grow.ts';
 import { Growth } from './table/growth.ts';
-
 import { describeTable } from './table/table.ts';
 import type { WorkerContext } from './task.ts';
 

@@ -8,7 +8,7 @@ import { FIXED_PATH } from '../db/session_settings.ts';
 import { ConnectorError } from '../errors.ts';
 import type { CopyPlan, MatchedColumn, PlannedKeys, RescuePlan } from '../formats/format.ts';
 import { asRole } from '../table/role.ts';
-import type { TableColumn } from '../table/table.ts';
+import { type TableColumn, temporaryColumn } from '../table/table.ts';
 import { copiedColumns, type Destination, filledColumns, quoteColumns } from './destination.ts';
 import type { CopyRows, PartCopy } from './part_copy.ts';
 
@@ -145,19 +145,7 @@ function asText(column: TableColumn): TableColumn {
 const unknownName = (i: number) => `s3_connector unknown ${i}`;
 const RECORD = 's3_connector record';
 
-function textColumn(name: string): TableColumn {
-  return {
-    name,
-    type: 'text',
-    baseType: 'text',
-    isEnum: false,
-    insertable: true,
-    identityAlways: false,
-    hasDefault: false,
-    shape: null,
-    comment: null,
-  };
-}
+const textColumn = (name: string) => temporaryColumn(name, 'text', 'text');
 
 const readerOf = (i: number) => `pg_temp.s3_connector_read_${i}`;
 

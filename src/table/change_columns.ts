@@ -166,26 +166,22 @@ function withColumns(
   return [...ordered, ...table.columns.filter((column) => isConstant(column) || !column.insertable)];
 }
 
-function noChangeColumn({ name }: Named, part: PlannedPart): ConnectorError {
-  return new ConnectorError(
-    'no_change_column',
-    `the file has no column ${showName(name)}, which change_column names`,
-    {
-      column: name,
-      hint: hintOf(part, 'change_column'),
-    },
-  );
+function noChangeColumn(column: Named, part: PlannedPart): ConnectorError {
+  return new ConnectorError('no_change_column', lacks(column, 'change_column'), {
+    column: column.name,
+    hint: hintOf(part, 'change_column'),
+  });
 }
 
-function noSequenceColumn({ name }: Named, part: PlannedPart): ConnectorError {
-  return new ConnectorError(
-    'no_sequence_column',
-    `the file has no column ${showName(name)}, which sequence_column names`,
-    {
-      column: name,
-      hint: hintOf(part, 'sequence_column'),
-    },
-  );
+function noSequenceColumn(column: Named, part: PlannedPart): ConnectorError {
+  return new ConnectorError('no_sequence_column', lacks(column, 'sequence_column'), {
+    column: column.name,
+    hint: hintOf(part, 'sequence_column'),
+  });
+}
+
+function lacks({ name }: Named, setting: string): string {
+  return `the file has no column ${showName(name)}, which ${setting} names`;
 }
 
 function hintOf(part: PlannedPart, setting: string): string {
