@@ -202,7 +202,7 @@ export interface FilePart {
   inferColumns(maxBytes?: number): Promise<InferredColumn[] | null>;
   /**
    * Refuses a part that is evidently of another format. For a part that makes the table: later ones are compared with it.
-   * @throws ConnectorError `not_csv`
+   * @throws ConnectorError `not_csv`, `invalid_json`
    */
   refuseImplausible?(): Promise<void>;
   /** Returns what was suspicious in the rows that were read, and what to do; null or absent: nothing. */

@@ -19,7 +19,7 @@ import type {
 } from './format.ts';
 import { readBatches } from './json/batches.ts';
 import { toCopyInputs } from './json/copies.ts';
-import { inferColumns, type Keys, type RecordSource, readKeys } from './json/infer.ts';
+import { inferColumns, type Keys, type RecordSource, readKeys, refuseWithoutRecord } from './json/infer.ts';
 import { otherKind } from './json/other_kinds.ts';
 import { parsePath } from './json/path.ts';
 import type { JsonPlan } from './json/plan.ts';
@@ -128,6 +128,10 @@ class JsonPart implements FilePart {
   #source(): RecordSource {
     const { max_row_bytes: maxRowBytes } = this.#settings;
     return { chunks: this.#open(), path: this.#path, maxRowBytes, unit: this.unit };
+  }
+
+  async refuseImplausible(): Promise<void> {
+    await refuseWithoutRecord(this.#source());
   }
 
   /** Returns what a transform reads. */

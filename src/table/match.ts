@@ -94,6 +94,11 @@ export function matchColumns(
         computed: ofRow,
       })
     : null;
+  if (byKey?.keys.refusesUnknown)
+    refuseLineage(
+      byKey.unknown.map((name) => ({ name, wanted: name })),
+      lineage,
+    );
   const width = byKey ? byKey.width : widthOf(part, places, settings, targets);
   const names = byKey
     ? byKey.keys.names

@@ -436,10 +436,19 @@ describe('a table without the column', () => {
   }
 });
 
-test('a column of the file that has the name of one of the lineage is told from it', async () => {
-  const name = nextName();
-  await db.query(`create table ${name} (n integer, l bigint)`);
-  const file = await world.importFile(name, 'n,l\n1,2\n', { line_column: 'l' });
-  assert.deepEqual(file.error_code, 'duplicate_column');
-  assert.match(file.error_message!, /column "l" and line_column both go into column "l"/);
-});
+for (const [format, body] of [
+  ['csv', 'n,l\n1,2\n'],
+  ['json', '{"n":1,"l":2}'],
+] as const) {
+  test(`a column of a ${format} that has the name of line_column is refused, unless unknown columns are ignored`, async () => {
+    const name = nextName();
+    await db.query(`create table ${name} (n integer, l bigint)`);
+    const columns = { file_format: format, target_table: name, line_column: 'l' };
+    const file = await world.importFile(name, body, columns);
+    assert.equal(file.error_code, 'duplicate_column');
+    assert.match(file.error_message!, /column "l" and line_column both go into column "l"/);
+    const ignored = await world.importFile(`${name}_i`, body, { ...columns, on_unknown_column: 'ignore' });
+    assert.equal(ignored.status, 'success', ignored.error_message ?? '');
+    assert.deepEqual(await db.query(`select n, l from ${name}`), [{ n: 1, l: format === 'csv' ? 2 : 1 }]);
+  });
+}

@@ -43,6 +43,13 @@ test('a key of the records that the key of the file also gives is refused', asyn
   assert.equal(file!.error_code, 'duplicate_column');
 });
 
+test('a file without any object makes no table, and says what is in it', async () => {
+  const name = nextName();
+  const file = await world.importFile(name, '[1, "x"]', { file_format: 'json' });
+  assert.equal(file.error_code, 'invalid_json');
+  assert.match(file.error_message!, /expected an object, but found 1/);
+});
+
 test('with $ mapped no key is unknown, and a default still gives way to a value', async () => {
   const name = nextName();
   await db.query(`create table ${name} (a int, b text default 'd', line jsonb)`);

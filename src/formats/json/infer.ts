@@ -1,4 +1,5 @@
 /** "Inference": finds the narrowest PostgreSQL type for each key of the records. */
+import type { ConnectorError } from '../../errors.ts';
 import type { InferredColumn } from '../format.ts';
 import { joinKinds, TEXT, textKindOf, typeOf, UNKNOWN } from '../pg_text/text_kinds.ts';
 import { SampleEnd } from '../sample_end.ts';
@@ -117,6 +118,24 @@ export async function inferColumns(
     isUnknown: kinds[field] === undefined,
     decisions: [],
   }));
+}
+
+/**
+ * Refuses a part whose records are all bad: it would make a table without columns.
+ * @throws ConnectorError the error of the first record
+ */
+export async function refuseWithoutRecord(source: RecordSource): Promise<void> {
+  const reader = new RecordReader(new KeyTree([]));
+  let first: ConnectorError | null = null;
+  for await (const window of upToSampleEnd(readWindows(source.chunks, reader, source))) {
+    const { finder } = window;
+    for (let found = finder.next(); found !== NEEDS_MORE; found = finder.next()) {
+      const problem = problemOf(window, found, source.unit);
+      if (problem === null) return;
+      first ??= problem;
+    }
+  }
+  if (first) throw first;
 }
 
 function joinValue(known: JsonKind, reader: RecordReader, field: number): JsonKind {
