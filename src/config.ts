@@ -27,6 +27,8 @@ export interface Config {
   auditRequestsPerMinute: number;
   /** CSV objects of this size or larger are encoded before PostgreSQL gets them. */
   encodeCsvFromBytes: number;
+  /** Whether WebAssembly encodes them, and is checked. */
+  csvKernel: 'on' | 'off' | 'check';
   /** The address that serves `/metrics` and `/healthz`; null: not served. */
   metrics: { host: string; port: number } | null;
   /** Whether connectors may have a transform. */
@@ -63,6 +65,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     graceMs: given.SHUTDOWN_GRACE_SECONDS * 1000,
     auditRequestsPerMinute: given.AUDIT_REQUESTS_PER_MINUTE,
     encodeCsvFromBytes: given.ENCODE_CSV_FROM_BYTES,
+    csvKernel: given.CSV_KERNEL,
     readerMemory: `${given.READER_MEMORY_MB}MB`,
     allowTransform: given.ALLOW_TRANSFORM === 'true',
     readerStallMs: given.READER_STALL_SECONDS * 1000,

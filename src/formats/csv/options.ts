@@ -33,3 +33,6 @@ export interface CsvOptions extends DateFormats {
 export function scannableEncoding({ csv_encoding, invalid_text }: CsvOptions): string {
   return invalid_text === 'replace' ? 'utf-8' : csv_encoding;
 }
+
+/** `off`: the kernel is not used. `check`: all that it encodes is encoded again without it, and a difference is an error. */
+export type KernelMode = 'on' | 'off' | 'check';

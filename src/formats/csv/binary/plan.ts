@@ -4,6 +4,7 @@ import type { CopyPlan } from '../../format.ts';
 import { kindOf, type ValueKind } from '../../pg_binary/kinds.ts';
 import { type CsvDialect, copyEncoding } from '../dialect.ts';
 import type { NormalizeRules } from '../normalize/rules.ts';
+import type { KernelMode } from '../options.ts';
 import { constantFields } from '../raw.ts';
 import type { RowsStart } from '../scanner.ts';
 import type { SectionPlan } from './sections.ts';
@@ -15,6 +16,7 @@ export interface Encodable {
   timeZone: string;
   maxRowBytes: number;
   normalize: NormalizeRules | null;
+  kernel: KernelMode;
 }
 
 /**
@@ -22,7 +24,7 @@ export interface Encodable {
  * a column's type has no encoder.
  */
 export function planSections(plan: CopyPlan, part: Encodable): SectionPlan | null {
-  const { dialect, start, timeZone, maxRowBytes, normalize } = part;
+  const { dialect, start, timeZone, maxRowBytes, normalize, kernel } = part;
   const newline = start.newline ?? null;
   if (!plan.splittable || newline === null || newline === 'cr' || copyEncoding(dialect) !== 'UTF8')
     return null;
@@ -43,5 +45,6 @@ export function planSections(plan: CopyPlan, part: Encodable): SectionPlan | nul
     newline,
     maxRowBytes,
     normalize,
+    kernel,
   };
 }

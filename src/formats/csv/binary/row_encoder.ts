@@ -44,17 +44,28 @@ export interface EncodedRows {
   lines: Uint32Array<ArrayBuffer> | null;
 }
 
+/** Encodes records one after the other, as far as it is certain about them. */
+export interface RecordEncoder {
+  /** After `encode`: where the next record starts. */
+  readonly at: number;
+  /** The lines of the rows that `take` returns next. */
+  readonly lines: number;
+  /** The first of these rows that has a stray quote, with its lines among theirs, from 1. */
+  readonly stray: StrayQuote | null;
+  /** Encodes the records from `start` on. The bytes must be valid UTF-8 without NUL. */
+  encode(bytes: Uint8Array, start: number): EncoderStop;
+  /** Returns the encoded rows and empties the encoder; null if there are none. */
+  take(): EncodedRows | null;
+}
+
 /**
  * Finds the fields by the rules of COPY's CSV format and encodes their values
  * (https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-BINARY-FORMAT). It never guesses: if anything about a
  * record is uncertain, it stops before it.
  */
-export class RowEncoder {
-  /** After `encode`: where the next record starts. */
+export class RowEncoder implements RecordEncoder {
   at = 0;
-  /** The lines of the rows that were encoded since the last `take`. */
   lines = 0;
-  /** The first of these rows that has a stray quote, with its lines among theirs, from 1. */
   stray: StrayQuote | null = null;
 
   readonly #putters: (PutValue | null)[];
@@ -98,11 +109,21 @@ export class RowEncoder {
     for (const byte of [dialect.quote, dialect.escape, this.#newlineByte]) this.#inside[byte] = 1;
   }
 
-  /** Encodes the records from `start` on. The bytes must not contain NUL. */
-  encode(bytes: Uint8Array, start: number): EncoderStop {
+  /** The number of encoded rows, and their bytes. */
+  get rows(): number {
+    return this.#rows;
+  }
+
+  get filled(): number {
+    return this.#filled;
+  }
+
+  /** @param maxRows more are not encoded */
+  encode(bytes: Uint8Array, start: number, maxRows = Number.POSITIVE_INFINITY): EncoderStop {
     this.at = start;
+    const end = this.#rows + maxRows;
     while (this.at < bytes.length) {
-      if (this.#filled >= FULL_BYTES) return FULL;
+      if (this.#filled >= FULL_BYTES || this.#rows >= end) return FULL;
       const filled = this.#filled;
       this.#newlines = 0;
       this.#isStray = false;
@@ -115,21 +136,29 @@ export class RowEncoder {
     return NEEDS_MORE;
   }
 
-  /** Returns the encoded rows and empties the encoder; null if there are none. */
   take(): EncodedRows | null {
     if (this.#rows === 0) return null;
-    const taken: EncodedRows = {
-      data: this.#out.subarray(0, this.#filled),
-      rows: this.#rows,
-      lines: this.#lineEnds && Uint32Array.from(this.#lineEnds),
-    };
+    const taken = this.#empty(this.#out.subarray(0, this.#filled));
     this.#out = allocate(BUFFER_BYTES);
+    return taken;
+  }
+
+  /** Does the same as `take`, but the rows go to `target`, and the encoder keeps its buffer. */
+  moveTo(target: Uint8Array): Omit<EncodedRows, 'data'> {
+    target.set(this.#out.subarray(0, this.#filled));
+    const { rows, lines } = this.#empty(this.#out);
+    return { rows, lines };
+  }
+
+  #empty(data: Uint8Array<ArrayBuffer>): EncodedRows {
+    const rows = this.#rows;
+    const lines = this.#lineEnds && Uint32Array.from(this.#lineEnds);
     this.#filled = 0;
     this.#rows = 0;
     this.#lineEnds = null;
     this.lines = 0;
     this.stray = null;
-    return taken;
+    return { data, rows, lines };
   }
 
   /** Encodes one record; returns FULL if it was encoded. */
