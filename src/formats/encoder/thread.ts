@@ -9,6 +9,7 @@ import { openRows } from '../csv/rows.ts';
 import { type StrayQuote, StrayQuotes } from '../csv/stray_quotes.ts';
 import type { JsonPlan } from '../json/plan.ts';
 import { readSections as readJson } from '../json/sections.ts';
+import { giveBack } from '../spare_buffers.ts';
 import type { ReadRequest, Section, ThreadAnswer, ThreadRequest, Work } from './protocol.ts';
 
 /** How many sections may be on their way to the worker. */
@@ -23,6 +24,8 @@ parentPort!.on('message', (request: ThreadRequest) => {
   if (request.type === 'more') {
     credit += 1;
     creditGiven();
+  } else if (request.type === 'free') {
+    giveBack(request.buffer);
   } else if (request.type === 'grown') {
     file?.grow(request.available);
   } else {

@@ -1,5 +1,6 @@
 /** Encodes CSV records by the kernel, and by the row encoder those that the kernel doubts. */
 import { putterOf } from '../../pg_binary/kinds.ts';
+import { takeBuffer } from '../../spare_buffers.ts';
 import type { DialectBytes } from '../dialect.ts';
 import type { StrayQuote } from '../stray_quotes.ts';
 import type { Kernel, KernelOptions } from './kernel.ts';
@@ -89,7 +90,6 @@ export class KernelEncoder implements RecordEncoder {
   take(): EncodedRows | null {
     if (this.#rows === 0) return this.#judge.take();
     const taken: EncodedRows = {
-      // A copy outside of Node's shared pool, so that it can be transferred to another thread.
       data: copyOf(this.#kernel.memory.subarray(this.#output, this.#kernel.exports.filled.value)),
       rows: this.#rows,
       lines: this.#lineEnds && Uint32Array.from(this.#lineEnds),
@@ -172,7 +172,7 @@ export class KernelEncoder implements RecordEncoder {
 }
 
 function copyOf(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  const copy: Uint8Array<ArrayBuffer> = Buffer.allocUnsafeSlow(bytes.length);
+  const copy = takeBuffer().subarray(0, bytes.length);
   copy.set(bytes);
   return copy;
 }

@@ -1,6 +1,7 @@
 /** The "row encoder" turns CSV records into rows of COPY's binary format, and stops at each record that it cannot judge. */
 import type { BinaryFields } from '../../constants.ts';
 import { type PutValue, putInt32, UNSURE, VALUE_ROOM } from '../../pg_binary/values.ts';
+import { BUFFER_BYTES, takeBuffer } from '../../spare_buffers.ts';
 import type { DialectBytes } from '../dialect.ts';
 import type { Newline } from '../scanner.ts';
 import { isStray, type StrayQuote } from '../stray_quotes.ts';
@@ -13,10 +14,8 @@ export const FULL = 1;
 export const NOT_SURE = 2;
 export type EncoderStop = typeof NEEDS_MORE | typeof FULL | typeof NOT_SURE;
 
-/** How many bytes of rows are gathered before FULL. */
-const FULL_BYTES = 256 * 1024;
-/** Leaves room for the rest of a row of usual size. */
-const BUFFER_BYTES = FULL_BYTES + 64 * 1024;
+/** How many bytes of rows are gathered before FULL. The rest of a buffer is room for a row of usual size. */
+const FULL_BYTES = BUFFER_BYTES - 64 * 1024;
 
 const LF = 0x0a;
 const CR = 0x0d;
@@ -80,7 +79,7 @@ export class RowEncoder implements RecordEncoder {
   readonly #outside = new Uint8Array(256);
   readonly #inside = new Uint8Array(256);
 
-  #out = allocate(BUFFER_BYTES);
+  #out = takeBuffer();
   #filled = 0;
   #rows = 0;
   /** See EncodedRows.lines; null until a row has several lines. */
@@ -139,7 +138,7 @@ export class RowEncoder implements RecordEncoder {
   take(): EncodedRows | null {
     if (this.#rows === 0) return null;
     const taken = this.#empty(this.#out.subarray(0, this.#filled));
-    this.#out = allocate(BUFFER_BYTES);
+    this.#out = takeBuffer();
     return taken;
   }
 
