@@ -13,7 +13,7 @@ import { dialectOf } from './random_csv.ts';
 
 // Buffers of encoded rows go back to the encoder thread when a socket has written them, and never before.
 
-const ROWS = 300_000;
+const ROWS = 120_000;
 const LINES = Array.from({ length: ROWS }, (_, i) => `${i},note ${i * 7}\n`).join('');
 const directory = await mkdtemp(join(tmpdir(), 's3-connector-buffers-'));
 after(() => rm(directory, { recursive: true, force: true }));
@@ -53,7 +53,7 @@ for (const kernel of ['on', 'off'] as const) {
     } finally {
       await encoder.kill();
     }
-    assert.ok(kept.length > 5, `${kept.length} sections were kept`);
+    assert.ok(kept.length > 3, `${kept.length} sections were kept`);
     for (const { data, copy } of kept) assert.ok(copy.equals(data));
     const rows = Buffer.concat(all);
     let at = 0;

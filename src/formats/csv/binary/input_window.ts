@@ -13,15 +13,9 @@ export class InputWindow {
     this.#bytes = memory.subarray(0, 0);
   }
 
-  /** Valid until the next `add` or `reserve`. */
+  /** Valid until the next `reserve`. */
   get bytes(): Buffer {
     return this.#bytes;
-  }
-
-  /** Adds a copy of the bytes. */
-  add(chunk: Uint8Array): void {
-    this.reserve(chunk.length).set(chunk);
-    this.commit(chunk.length);
   }
 
   /** Returns the memory after the bytes, to be filled before `commit`. */

@@ -8,6 +8,7 @@ import type { FileLines } from '../normalize/file_lines.ts';
 import type { NormalizeRules } from '../normalize/rules.ts';
 import type { KernelMode } from '../options.ts';
 import { limitRows, rewriteRecords } from '../records.ts';
+import type { FillMemory } from '../rows.ts';
 import { type Newline, RECORD_END, RecordScanner } from '../scanner.ts';
 import { StrayQuotes } from '../stray_quotes.ts';
 import { InputWindow } from './input_window.ts';
@@ -68,18 +69,28 @@ const RESET_FACTOR = 16;
  * Cuts a CSV part into sections: binary while the encoder is certain of every value, and raw otherwise. Each change of
  * kind needs a COPY of its own, so raw sections grow if uncertain records are frequent.
  *
- * @param chunks the bytes after the header, as `toScannable` returns them
+ * @param chunks the bytes after the header, as `toScannable` returns them, or what reads them into memory
  * @param strays gets the first row with a stray quote
  * @throws ConnectorError as `limitRows` and `rewriteRecords`
  */
 export async function* readSections(
-  chunks: AsyncIterable<Buffer>,
+  chunks: AsyncIterable<Buffer> | FillMemory,
   plan: SectionPlan,
   strays = new StrayQuotes(),
 ): AsyncGenerator<Section> {
   const cutter = new SectionCutter(plan, strays);
-  for await (const chunk of chunks) yield* cutter.cut(chunk);
+  const fill = typeof chunks === 'function' ? chunks : copying(chunks);
+  for await (const part of fill((length) => cutter.place(length))) yield* cutter.cut(part.length);
   yield* cutter.finish();
+}
+
+function copying(chunks: AsyncIterable<Buffer>): FillMemory {
+  return async function* (place) {
+    for await (const chunk of chunks) {
+      place(chunk.length).set(chunk);
+      yield chunk;
+    }
+  };
 }
 
 class SectionCutter {
@@ -106,8 +117,14 @@ class SectionCutter {
     this.#window = new InputWindow(byKernel && kernel ? kernel.input : Buffer.allocUnsafeSlow(WINDOW_BYTES));
   }
 
-  async *cut(chunk: Buffer): AsyncGenerator<Section> {
-    this.#window.add(chunk);
+  /** Returns memory for the next bytes, valid until the next call. */
+  place(length: number): Buffer {
+    return this.#window.reserve(length);
+  }
+
+  /** @param length the bytes that `place` has got */
+  async *cut(length: number): AsyncGenerator<Section> {
+    this.#window.commit(length);
     const { bytes } = this.#window;
     if (!isText(bytes)) this.#rawLeft = Math.max(this.#rawLeft, bytes.length);
     let at = 0;
