@@ -143,7 +143,7 @@ export class Kernel {
 
 let loaded: Kernel | null | undefined;
 
-/** Returns this thread's kernel; null if the processor or Node lacks WebAssembly with SIMD. */
+/** Returns this thread's kernel; null if there is no WebAssembly with SIMD, or no address space for its memory. */
 export function threadKernel(): Kernel | null {
   if (loaded === undefined) loaded = load();
   return loaded;
@@ -152,5 +152,11 @@ export function threadKernel(): Kernel | null {
 function load(): Kernel | null {
   const bytes = readFileSync(FILE);
   if (typeof WebAssembly === 'undefined' || !WebAssembly.validate(bytes)) return null;
-  return new Kernel(new WebAssembly.Module(bytes));
+  try {
+    return new Kernel(new WebAssembly.Module(bytes));
+  } catch (error) {
+    // As V8 says that it has no addresses for the memory.
+    if (error instanceof RangeError) return null;
+    throw error;
+  }
 }
