@@ -27,6 +27,8 @@ export interface Config {
   auditRequestsPerMinute: number;
   /** CSV objects of this size or larger are encoded before PostgreSQL gets them. */
   encodeCsvFromBytes: number;
+  /** Whether WebAssembly encodes them, and is checked. */
+  csvKernel: 'on' | 'off' | 'check';
   /** The address that serves `/metrics` and `/healthz`; null: not served. */
   metrics: { host: string; port: number } | null;
   /** Whether connectors may have a transform. */
@@ -64,6 +66,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     graceMs: given.SHUTDOWN_GRACE_SECONDS * 1000,
     auditRequestsPerMinute: given.AUDIT_REQUESTS_PER_MINUTE,
     encodeCsvFromBytes: given.ENCODE_CSV_FROM_BYTES,
+    csvKernel: given.CSV_KERNEL,
     readerMemoryMb: given.READER_MEMORY_MB,
     largeReaderMemoryMb: given.LARGE_READER_MEMORY_MB,
     allowTransform: given.ALLOW_TRANSFORM === 'true',

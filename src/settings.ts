@@ -106,6 +106,13 @@ export const WORKER_SETTINGS = {
     purpose:
       'CSV and JSON objects of this size or larger are encoded in a thread, which saves the server the parsing. In bytes.',
   }),
+  CSV_KERNEL: setting(
+    word<'on' | 'off' | 'check'>(() => 'on', ['on', 'off', 'check']),
+    {
+      purpose:
+        'Whether WebAssembly encodes large CSV objects where it can, which takes a third of the time. `check` encodes them both ways, and fails an object if the results differ.',
+    },
+  ),
   ALLOW_TRANSFORM: setting(
     word(() => 'true', ['true', 'false']),
     {

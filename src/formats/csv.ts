@@ -17,7 +17,7 @@ import { conversionsOf, guessingConversions } from './csv/normalize/conversions.
 import { FileLines } from './csv/normalize/file_lines.ts';
 import type { Normalizer } from './csv/normalize/normalizer.ts';
 import { NORMAL, type NormalizeRules, rulesOf } from './csv/normalize/rules.ts';
-import { type CsvOptions, scannableEncoding } from './csv/options.ts';
+import { type CsvOptions, type KernelMode, scannableEncoding } from './csv/options.ts';
 import { binaryKind, FirstBytes, otherKind, refuseDocument } from './csv/other_kinds.ts';
 import { refuseImplausible, takeSample } from './csv/plausible.ts';
 import { constantFields, rawInput } from './csv/raw.ts';
@@ -61,7 +61,8 @@ export const csv: FileFormat = {
       refuseDocument(entry.name);
       // A thread that reads an entry reads the archive's directory first, which costs more than a small entry is worth.
       const large = (entry.sizeBytes ?? spooled.sizeBytes) >= tools.config.encodeCsvFromBytes;
-      const file = { spooled, limits, encoders: large ? tools.encoders : null, signal };
+      const encoders = large ? tools.encoders : null;
+      const file = { spooled, limits, encoders, kernel: tools.config.csvKernel, signal };
       const part = new CsvPart(file, entry, position, settings);
       // An empty entry has no rows, and no header to compare.
       if (!(await ofEntry(entry.name, () => part.readFirst()))) continue;
@@ -83,6 +84,7 @@ interface CsvFile {
   limits: Limits;
   /** Null for an entry that is too small to be worth encoding. */
   encoders: FormatTools['encoders'] | null;
+  kernel: KernelMode;
   signal: AbortSignal;
 }
 
@@ -301,6 +303,7 @@ class CsvPart implements FilePart {
       timeZone: this.#timeZone,
       maxRowBytes: this.#maxRowBytes,
       normalize: this.#rulesFor(plan),
+      kernel: this.#file.kernel,
     });
   }
 

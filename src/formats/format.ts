@@ -3,7 +3,7 @@ import type { ConnectorError } from '../errors.ts';
 import type { SpooledFile } from '../fetch/spooled_file.ts';
 import type { TableColumn } from '../table/table.ts';
 import type { ConstantColumn } from './constants.ts';
-import type { CsvOptions } from './csv/options.ts';
+import type { CsvOptions, KernelMode } from './csv/options.ts';
 import type { DuckdbFile } from './duckdb_file.ts';
 import type { EncoderThread } from './encoder/encoder_thread.ts';
 import type { JsonOptions } from './json/options.ts';
@@ -221,7 +221,7 @@ export interface FilePart {
 
 /** What the worker lends a format. */
 export interface FormatTools {
-  readonly config: { encodeCsvFromBytes: number; allowTransform: boolean };
+  readonly config: { encodeCsvFromBytes: number; csvKernel: KernelMode; allowTransform: boolean };
   /** Processes that read Parquet. */
   readonly readers: Pool<Reader>;
   /** Readers that also sort; null where nothing is to be sorted. */

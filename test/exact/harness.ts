@@ -16,7 +16,7 @@ export interface Way {
 }
 
 const AS_BYTES = { ENCODE_CSV_FROM_BYTES: String(Number.MAX_SAFE_INTEGER) };
-const ENCODED = { ENCODE_CSV_FROM_BYTES: '0' };
+const ENCODED = { ENCODE_CSV_FROM_BYTES: '0', CSV_KERNEL: 'check' };
 /** The name of a file format that means the same as COPY's CSV, but needs an option that COPY lacks. */
 const NORMALIZED = 'normalized';
 const NO_COMMENT = '#- in no file -#';

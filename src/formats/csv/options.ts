@@ -36,3 +36,6 @@ export type EncodingOptions = Pick<CsvOptions, 'csv_encoding' | 'invalid_text'>;
 export function scannableEncoding({ csv_encoding, invalid_text }: EncodingOptions): string {
   return invalid_text === 'replace' ? 'utf-8' : csv_encoding;
 }
+
+/** `off`: the kernel is not used. `check`: all that it encodes is encoded again without it, and a difference is an error. */
+export type KernelMode = 'on' | 'off' | 'check';

@@ -4,15 +4,14 @@ import type { Shape } from '../../table/table.ts';
 import { fillLine } from '../line_field.ts';
 import { putterOf } from '../pg_binary/kinds.ts';
 import { type PutValue, putInt32, UNSURE, VALUE_ROOM } from '../pg_binary/values.ts';
+import { BUFFER_BYTES, takeBuffer } from '../spare_buffers.ts';
 import type { JsonColumn, JsonPlan } from './plan.ts';
 import { ABSENT, ESCAPED, NULL, type RecordReader, STRING } from './record.ts';
 import { ShapeError, shapedText } from './shapes.ts';
 import { toJsonString, unescapeInto } from './unescape.ts';
 
-/** How many bytes of rows make a section. */
-export const FULL_BYTES = 256 * 1024;
-/** Leaves room for the rest of a row of usual size. */
-const BUFFER_BYTES = FULL_BYTES + 64 * 1024;
+/** How many bytes of rows make a section. The rest of a buffer is room for a row of usual size. */
+export const FULL_BYTES = BUFFER_BYTES - 64 * 1024;
 
 const TAB = 0x09;
 const LF = 0x0a;
@@ -26,7 +25,7 @@ export class RowEncoder {
   readonly #plan: JsonPlan;
   readonly #putters: PutValue[];
   readonly #columns: number;
-  #out = allocate(BUFFER_BYTES);
+  #out = takeBuffer();
   /** The text of the current value: a range of the record, or of `#scratch`. */
   #text: Uint8Array = new Uint8Array(0);
   #from = 0;
@@ -42,7 +41,7 @@ export class RowEncoder {
   /** Returns the rows since the last call. */
   take(): Uint8Array<ArrayBuffer> {
     const taken = this.#out.subarray(0, this.filled);
-    this.#out = allocate(BUFFER_BYTES);
+    this.#out = takeBuffer();
     this.filled = 0;
     return taken;
   }

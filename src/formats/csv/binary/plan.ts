@@ -5,6 +5,7 @@ import { isEncodable, withLineField } from '../../line_field.ts';
 import { kindOf, type ValueKind } from '../../pg_binary/kinds.ts';
 import { type CsvDialect, copyEncoding } from '../dialect.ts';
 import type { NormalizeRules } from '../normalize/rules.ts';
+import type { KernelMode } from '../options.ts';
 import { constantFields } from '../raw.ts';
 import type { RowsStart } from '../scanner.ts';
 import type { SectionPlan } from './sections.ts';
@@ -16,6 +17,7 @@ export interface Encodable {
   timeZone: string;
   maxRowBytes: number;
   normalize: NormalizeRules | null;
+  kernel: KernelMode;
 }
 
 /**
@@ -23,7 +25,7 @@ export interface Encodable {
  * a column's type has no encoder.
  */
 export function planSections(plan: CopyPlan, part: Encodable): SectionPlan | null {
-  const { dialect, start, timeZone, maxRowBytes, normalize } = part;
+  const { dialect, start, timeZone, maxRowBytes, normalize, kernel } = part;
   const newline = start.newline ?? null;
   if (!plan.splittable || newline === null || newline === 'cr' || copyEncoding(dialect) !== 'UTF8')
     return null;
@@ -46,5 +48,6 @@ export function planSections(plan: CopyPlan, part: Encodable): SectionPlan | nul
     newline,
     maxRowBytes,
     normalize,
+    kernel,
   };
 }

@@ -7,10 +7,15 @@ import { CountedRows, type RowBytes } from '../../row_bytes.ts';
 import { type CsvDialect, dialectBytes } from '../dialect.ts';
 import { FileLines, type LineJump } from '../normalize/file_lines.ts';
 import type { NormalizeRules } from '../normalize/rules.ts';
+import type { KernelMode } from '../options.ts';
 import { limitRows, rewriteRecords } from '../records.ts';
+import type { FillMemory } from '../rows.ts';
 import { type Newline, RECORD_END, RecordScanner } from '../scanner.ts';
 import { StrayQuotes } from '../stray_quotes.ts';
-import { type EncodedRows, FULL, NOT_SURE, RowEncoder } from './row_encoder.ts';
+import { InputWindow } from './input_window.ts';
+import { threadKernel } from './kernel.ts';
+import { KernelEncoder } from './kernel_encoder.ts';
+import { type EncodedRows, FULL, NOT_SURE, type RecordEncoder, RowEncoder } from './row_encoder.ts';
 
 /** What a thread reports beside the sections. */
 export interface ReadInto {
@@ -34,6 +39,7 @@ export interface SectionPlan {
   maxRowBytes: number;
   /** How the file is normalized before; null: not at all. */
   normalize: NormalizeRules | null;
+  kernel: KernelMode;
 }
 
 export type Section = RawSection | BinarySection;
@@ -59,6 +65,8 @@ export interface BinarySection extends EncodedRows {
 }
 
 const LINE_FEED = 0x0a;
+/** The memory for the input of an encoder that has none. */
+const WINDOW_BYTES = 1 << 20;
 /** How many bytes go raw after a record that only PostgreSQL can judge. The number doubles with each such record. */
 const FIRST_RAW_BYTES = 64 * 1024;
 /** The number is reset when this many times as many bytes were encoded since the last such record. */
@@ -68,26 +76,36 @@ const RESET_FACTOR = 16;
  * Cuts a CSV part into sections: binary while the encoder is certain of every value, and raw otherwise. Each change of
  * kind needs a COPY of its own, so raw sections grow if uncertain records are frequent.
  *
- * @param chunks the bytes after the header, as `toScannable` returns them
+ * @param chunks the bytes after the header, as `toScannable` returns them, or what reads them into memory
  * @param strays gets the first row with a stray quote
  * @throws ConnectorError as `limitRows` and `rewriteRecords`
  */
 export async function* readSections(
-  chunks: AsyncIterable<Buffer>,
+  chunks: AsyncIterable<Buffer> | FillMemory,
   plan: SectionPlan,
   strays = new StrayQuotes(),
 ): AsyncGenerator<Section> {
   const cutter = new SectionCutter(plan, strays);
-  for await (const chunk of chunks) yield* cutter.cut(chunk);
+  const fill = typeof chunks === 'function' ? chunks : copying(chunks);
+  for await (const part of fill((length) => cutter.place(length))) yield* cutter.cut(part.length);
   yield* cutter.finish();
+}
+
+function copying(chunks: AsyncIterable<Buffer>): FillMemory {
+  return async function* (place) {
+    for await (const chunk of chunks) {
+      place(chunk.length).set(chunk);
+      yield chunk;
+    }
+  };
 }
 
 class SectionCutter {
   readonly #plan: SectionPlan;
   readonly #strays: StrayQuotes;
-  readonly #encoder: RowEncoder;
-  /** The start of a record that the last chunk did not complete. */
-  #carry: Buffer = Buffer.alloc(0);
+  readonly #encoder: RecordEncoder;
+  /** The bytes of the last chunk, after the start of a record that the chunk before did not complete. */
+  readonly #window: InputWindow;
   #lineOffset: number;
   /** Bytes that still go raw, and how many will after the next uncertain record. */
   #rawLeft = 0;
@@ -98,16 +116,23 @@ class SectionCutter {
     this.#plan = plan;
     this.#strays = strays;
     this.#lineOffset = plan.lineOffset;
-    this.#encoder = new RowEncoder(dialectBytes(plan.dialect), {
-      putters: plan.kinds.map((kind) => kind && putterOf(kind)),
-      constants: plan.constants,
-      newline: plan.newline,
-      maxRowBytes: plan.maxRowBytes,
-    });
+    const kernel = plan.kernel === 'off' ? null : threadKernel();
+    const dialect = dialectBytes(plan.dialect);
+    const byKernel = kernel && KernelEncoder.create(kernel, dialect, plan, plan.kernel === 'check');
+    const putters = plan.kinds.map((kind) => kind && putterOf(kind));
+    this.#encoder = byKernel ?? new RowEncoder(dialect, { ...plan, putters });
+    this.#window = new InputWindow(byKernel && kernel ? kernel.input : Buffer.allocUnsafeSlow(WINDOW_BYTES));
   }
 
-  async *cut(chunk: Buffer): AsyncGenerator<Section> {
-    const bytes = this.#carry.length > 0 ? Buffer.concat([this.#carry, chunk]) : chunk;
+  /** Returns memory for the next bytes, valid until the next call. */
+  place(length: number): Buffer {
+    return this.#window.reserve(length);
+  }
+
+  /** @param length the bytes that `place` has got */
+  async *cut(length: number): AsyncGenerator<Section> {
+    this.#window.commit(length);
+    const { bytes } = this.#window;
     if (!isText(bytes)) this.#rawLeft = Math.max(this.#rawLeft, bytes.length);
     let at = 0;
     for (;;) {
@@ -124,13 +149,13 @@ class SectionCutter {
     }
     // The raw path refuses a record that is too long before it ends.
     if (bytes.length - at > this.#plan.maxRowBytes) this.#rawLeft = Math.max(this.#rawLeft, 1);
-    this.#carry = bytes.subarray(at);
+    this.#window.use(at);
   }
 
   async *finish(): AsyncGenerator<Section> {
     yield* this.#takeEncoded();
     // The last record has no line end. PostgreSQL accepts that.
-    if (this.#carry.length > 0) yield* this.#takeRaw(this.#carry);
+    if (this.#window.bytes.length > 0) yield* this.#takeRaw(this.#window.bytes);
   }
 
   /** Encodes records; returns the position of the first that is incomplete or uncertain. */
