@@ -12,7 +12,8 @@ import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 const { db, server, bucket } = world;
-before(() => world.startWorker());
+// No larger reader: what one reader cannot hold is refused.
+before(() => world.startWorker({ LARGE_READER_MEMORY_MB: '64' }));
 
 const MB = 1_000_000;
 const getsOf = (key: string) =>
