@@ -136,6 +136,7 @@ test('a small entry of a large archive is not given to a thread, which would rea
   const plan = {
     columns: [{ position: 0, target }],
     width: 1,
+    line: null,
     constants: [],
     computed: [],
     splittable: true,
