@@ -50,6 +50,8 @@ const CONNECTOR = {
   segment_by: null,
   order_by: null,
   file_id_column: 'file_id',
+  file_key_column: null,
+  line_column: null,
   rescue_column: null,
   hive_columns: null,
   transform: null,
