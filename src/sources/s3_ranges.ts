@@ -2,6 +2,7 @@
  * Lists a long prefix in "ranges" of keys, several side by side, and yields their pages in key order. So a first scan does not
  * wait for one LIST answer after the other.
  */
+import { ConnectorError } from '../errors.ts';
 import { compareKeys, laterKey } from '../keys.ts';
 import { guessBorder } from './s3_borders.ts';
 import { Range } from './s3_range.ts';
@@ -24,7 +25,8 @@ const OBJECT_BYTES = 300;
  *
  * Borders between ranges are guessed from how dense the keys are, and ranges that turn out long are split again. Each range is
  * a listing of its own. Where one passes its border, its next name must be the first name of the next range. If it is not, the
- * server does not start where it is asked to, or a key has arrived: the rest is listed one by one.
+ * server does not start where it is asked to, or a key has arrived: the rest is listed one by one. So it is after a passing error,
+ * because the server may refuse so many requests at a time.
  * @throws ConnectorError the errors of `listPages`
  */
 export async function* listInOrder(
@@ -58,6 +60,8 @@ class RangedListing {
   #requests = 0;
   #pages = 0;
   #splits = 0;
+  /** Of the pages that were yielded, as `lastKey` of a page. */
+  #lastKey: string | null = null;
   /** The last keys of the last pages that were yielded. */
   #passed: string[] = [];
   /** By how much ranges have turned out shorter than guessed. */
@@ -72,11 +76,11 @@ class RangedListing {
 
   async *pages(): AsyncGenerator<ListPage> {
     this.#ranges.push(this.#open(this.#options.startAfter));
-    let lastKey: string | null = null;
     for (let yielded = 1; ; yielded += 1) {
       const page = await this.#take();
       if (page === undefined) return;
-      lastKey = page.lastKey ?? lastKey;
+      this.#lastKey = page.lastKey ?? this.#lastKey;
+      const lastKey = this.#lastKey;
       if (lastKey !== null) this.#passed = [...this.#passed.slice(-2 * RANGE_PAGES), lastKey];
       const requests = this.#requests;
       this.#requests = 0;
@@ -97,6 +101,18 @@ class RangedListing {
     await Promise.all(this.#closing);
   }
 
+  /**
+   * Lists again, one by one, after what was yielded.
+   * @throws the error, unless it is passing and the requests were side by side
+   */
+  async #goOneByOne(error: unknown): Promise<void> {
+    if (!this.#listsAhead || !(error instanceof ConnectorError && error.passing)) throw error;
+    this.#maySplit = false;
+    this.#listsAhead = false;
+    await this.close();
+    this.#ranges.push(this.#open(this.#lastKey ?? this.#options.startAfter));
+  }
+
   /** Returns the next page in key order; undefined at the end. */
   async #take(): Promise<ListPage | undefined> {
     for (;;) {
@@ -106,7 +122,10 @@ class RangedListing {
         this.#fetchAhead();
         return page;
       }
-      if (first!.ended === 'failed') throw first!.error;
+      if (first!.ended === 'failed') {
+        await this.#goOneByOne(first!.error);
+        continue;
+      }
       // Whatever was listed after it came later, and a key before that may have come as well.
       if (first!.ended === 'end') return undefined;
       if (first!.ended === 'border') this.#ranges.shift();

@@ -330,6 +330,51 @@ test('a failed request of a range fails the listing where it comes to it, or is 
   }
 });
 
+test('a server that refuses many requests at a time is listed one by one', async () => {
+  for (let seed = 1; seed <= 10; seed += 1) {
+    let refused = 0;
+    const bucket = new Bucket(DISTRIBUTIONS['folders of numbers']!(3000, seeded(1)), {
+      pageSize: 5,
+      seed,
+      before: (asked) => {
+        if (asked.running <= 3) return;
+        asked.running -= 1;
+        refused += 1;
+        throw new ConnectorError('source_unavailable', 'SlowDown', { passing: true });
+      },
+    });
+    const pages = await Array.fromAsync(bucket.list());
+    assert.deepEqual(
+      pages.flatMap(({ objects }) => objects.map(({ key }) => key)),
+      bucket.sorted,
+    );
+    assert.ok(
+      refused > 0 && bucket.requests < 600 * 1.5,
+      `${refused} of ${bucket.requests} requests are refused`,
+    );
+  }
+});
+
+test('a request that fails side by side and one by one fails the listing', async () => {
+  const keys = DISTRIBUTIONS['folders of numbers']!(3000, seeded(1));
+  const lost = keys.sort(compareKeys)[1200]!;
+  const bucket = new Bucket(keys, {
+    pageSize: 5,
+    lister: () => (sorted, options) => {
+      const page = listPage(sorted, options);
+      if (page.keys.includes(lost))
+        throw new ConnectorError('source_unavailable', 'no answer', { passing: true });
+      return page;
+    },
+  });
+  const listed: string[] = [];
+  await assert.rejects(async () => {
+    for await (const { objects } of bucket.list()) listed.push(...objects.map(({ key }) => key));
+  }, /no answer/);
+  assert.deepEqual(listed, bucket.sorted.slice(0, listed.length));
+  assert.ok(listed.length > 1190 && listed.length <= 1200, `${listed.length} keys are listed before`);
+});
+
 test('with any false answer, a listing side by side misses only keys that one by one may miss as well', async () => {
   const omissions: faults.Lister[] = [faults.droppingPages, faults.endingEarly, faults.byUtf16Units];
   const lies = [

@@ -65,6 +65,8 @@ export class EncoderThread implements PoolMember {
     await file.onDisk();
     const stopNotifying = file.onChange(notify);
     try {
+      // Then nobody will notify.
+      if (file.failure !== undefined) throw file.failure;
       const read: ReadRequest = { type: 'read', file: file.state, ...request };
       // The format of the work decides about the kind of its sections.
       yield* this.#sections(file, read, into) as AsyncGenerator<Wanted, undefined>;
