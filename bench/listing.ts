@@ -6,12 +6,14 @@ import { BUCKET, type Testbed, withTestbed } from './testbed.ts';
 const KEYS = 1_000_000;
 /** The number of keys that match the pattern of the first scan. The last key is one of them. */
 const MATCHING = 10;
+/** How long the distant server takes for an answer. Amazon's S3 takes 20 to 100 ms. */
+const ANSWER_MS = 30;
 /** A schedule that does not run during the benchmark. */
 const NEVER = '0 0 29 2 *';
 /** The max_tracked_files of the second connector, whose pattern matches all keys. */
 const MAX_TRACKED = 10_000;
 
-/** Measures the first scan, then a poll without new keys, then a poll that enqueues max_tracked_files files. */
+/** Measures the first scan, then a poll without new keys, then a poll that enqueues max_tracked_files files, then a first scan of a distant server. */
 export async function listing(): Promise<void> {
   await withTestbed(
     ({ store }) => store.putMany(BUCKET, entries()),
@@ -28,6 +30,7 @@ export async function listing(): Promise<void> {
       if (keys !== KEYS) throw new Error(`${keys} of ${KEYS} keys were listed`);
       await steadyPoll(testbed);
       await fullPoll(testbed);
+      await distantScan(testbed);
     },
   );
 }
@@ -58,6 +61,21 @@ async function fullPoll(testbed: Testbed): Promise<void> {
   const { keys, requests, seconds } = await polled(testbed, 'full', 1);
   report(`a poll that enqueues ${MAX_TRACKED} files`, keys, requests, seconds);
   await testbed.drop('full');
+}
+
+/** Measures a first scan of a server that takes some time for each answer, as S3 does. */
+async function distantScan(testbed: Testbed): Promise<void> {
+  const fault = testbed.server.faults.order({ operation: 'ListObjectsV2', times: KEYS, delay: ANSWER_MS });
+  await testbed.client.query('create table listed_far (n integer)');
+  const seconds = await testbed.importAll('distant', {
+    pattern: 'data/**/*.wanted.csv',
+    file_format: 'csv',
+    target_table: 'listed_far',
+    schedule: NEVER,
+  });
+  fault.cancel();
+  const { keys, requests } = await sum(testbed, 'distant');
+  report(`first scan, each LIST takes ${ANSWER_MS} ms`, keys, requests, seconds);
 }
 
 interface Polls {

@@ -1,12 +1,17 @@
 /** The "assets": files that pages load, from the console and from npm packages that run in the browser. */
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
 import { packageRoot } from '../src/paths.ts';
 
 export interface Asset {
   type: string;
   content: Buffer;
+  gzipped: Buffer;
+  /** Changes with the content. */
+  etag: string;
 }
 
 const CSS = 'text/css; charset=utf-8';
@@ -36,7 +41,9 @@ export function findAsset(path: string): Asset | undefined {
   const file = FILES[path]!;
   let asset = loaded.get(path);
   if (!asset) {
-    asset = { type: file.type, content: readFileSync(file.path) };
+    const content = readFileSync(file.path);
+    const etag = `"${createHash('sha256').update(content).digest('base64url')}"`;
+    asset = { type: file.type, content, gzipped: gzipSync(content), etag };
     loaded.set(path, asset);
   }
   return asset;

@@ -1,27 +1,11 @@
 /** The console's connections to the database. They have the privileges of the console's role. */
 import pg from 'pg';
 import { openSession, SessionPool } from '../src/db/connections.ts';
+import { type Health, readHealth } from './health.ts';
+import { noOutcome, type Outcome, type SqlError } from './outcome.ts';
 import { type Rights, readRights } from './rights.ts';
 import { groups, type Statement, show } from './sql.ts';
-
-/** The result of statements that a person ran. */
-export interface Outcome {
-  /** The statements, as a person would type them. */
-  shown: string;
-  /** The returned rows, one line each. */
-  results: string[];
-  notices: { message: string; hint: string | undefined }[];
-  error?: SqlError;
-}
-
-/** An error of PostgreSQL. */
-export interface SqlError {
-  /** SQLSTATE. */
-  code: string;
-  message: string;
-  detail: string | undefined;
-  hint: string | undefined;
-}
+import { judge } from './verdict.ts';
 
 export interface ConsoleDatabase {
   /** Runs one query for a page. @throws pg.DatabaseError */
@@ -30,6 +14,8 @@ export interface ConsoleDatabase {
   run(statements: readonly Statement[]): Promise<Outcome>;
   /** Returns what the console's role may do now. @throws pg.DatabaseError */
   rights(): Promise<Rights>;
+  /** Returns how everything is. @throws pg.DatabaseError */
+  health(): Promise<Health>;
   close(): Promise<void>;
 }
 
@@ -43,17 +29,19 @@ const RUN_TIMEOUT_MS = 15 * 60_000;
 export function openConsoleDatabase(databaseUrl: string): ConsoleDatabase {
   const pool = new SessionPool(databaseUrl, 'console', { max: 6, statement_timeout: READ_TIMEOUT_MS });
 
+  const rows = async <T extends object>(statement: Statement) => {
+    try {
+      return await read<T>(pool, statement);
+    } catch (error) {
+      // A starting worker replaces the views, and readers may deadlock with it.
+      if ((error as { code?: string }).code === DEADLOCK) return await read<T>(pool, statement);
+      throw error;
+    }
+  };
   return {
     rights: () => readRights((statement) => read(pool, statement)),
-    async rows<T extends object>(statement: Statement) {
-      try {
-        return await read<T>(pool, statement);
-      } catch (error) {
-        // A starting worker replaces the views, and readers may deadlock with it.
-        if ((error as { code?: string }).code === DEADLOCK) return await read<T>(pool, statement);
-        throw error;
-      }
-    },
+    health: () => readHealth(rows),
+    rows,
     async run(statements) {
       const client = await openSession(databaseUrl, 'console', { statement_timeout: RUN_TIMEOUT_MS });
       try {
@@ -71,13 +59,15 @@ async function read<T extends object>(pool: pg.Pool, { text, values }: Statement
 }
 
 async function runAll(client: pg.Client, statements: readonly Statement[]): Promise<Outcome> {
-  const outcome: Outcome = { shown: show(statements), results: [], notices: [] };
+  const outcome: Outcome = { ...noOutcome(), shown: show(statements) };
   client.on('notice', ({ message, hint }) => outcome.notices.push({ message: message ?? '', hint }));
   try {
     for (const group of groups(statements)) await runGroup(client, group, outcome);
   } catch (error) {
     outcome.error = await toSqlError(client, error);
   }
+  const query = async ({ text, values }: Statement) => (await client.query(text, [...values])).rows;
+  outcome.verdict = await judge(query, statements, outcome);
   return outcome;
 }
 
@@ -86,18 +76,13 @@ async function runGroup(client: pg.Client, group: Statement[], outcome: Outcome)
   try {
     for (const { text, values } of group) {
       const { rows } = await client.query<Record<string, unknown>>(text, [...values]);
-      outcome.results.push(...rows.flatMap(describeRow));
+      outcome.rows.push(...rows);
     }
     if (group.length > 1) await client.query('commit');
   } catch (error) {
     if (group.length > 1) await client.query('rollback').catch(() => {});
     throw error;
   }
-}
-
-function describeRow(row: Record<string, unknown>): string[] {
-  const values = Object.entries(row).filter(([, value]) => value !== null && value !== '');
-  return values.length === 0 ? [] : [values.map(([name, value]) => `${name}: ${value}`).join(', ')];
 }
 
 /** Converts an error of PostgreSQL, and throws any other error. */

@@ -1,5 +1,6 @@
 /** The content of a form, and the answer to it. */
-import type { ConsoleDatabase, Outcome } from './database.ts';
+import type { ConsoleDatabase } from './database.ts';
+import type { Outcome } from './outcome.ts';
 import type { Page } from './request.ts';
 import type { Rights } from './rights.ts';
 

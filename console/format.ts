@@ -32,6 +32,14 @@ export function duration(seconds: number | null | undefined): string {
   return `${Math.floor(whole / 86_400)} d ${Math.floor((whole % 86_400) / 3600)} h`;
 }
 
+/** Formats seconds to the nearest unit that matters: 20 min, 3 h. */
+export function roughly(seconds: number): string {
+  if (seconds < 60) return 'a minute';
+  if (seconds < 3600 * 1.5) return `${Math.round(seconds / 60)} min`;
+  if (seconds < 86_400 * 2) return `${Math.round(seconds / 3600)} h`;
+  return `${Math.round(seconds / 86_400)} days`;
+}
+
 /** Formats a time in UTC, to the second. */
 export function utc(time: Date): string {
   return time.toISOString().slice(0, 19).replace('T', ' ');

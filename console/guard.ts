@@ -22,6 +22,10 @@ export interface Guard {
   formToken(request: IncomingMessage): string;
   /** Returns the session cookie, or why there is none: the token is wrong, or too many people are trying. */
   signIn(token: string, request: IncomingMessage): Promise<{ cookie: string } | 'wrong' | 'busy'>;
+  /** Whether people sign in: there is a token. */
+  readonly hasSignIn: boolean;
+  /** Ends the session of the request, and returns the cookie that removes its own. */
+  signOut(request: IncomingMessage): string;
   /** Returns whether a POST comes from a form of this console. */
   isOwnForm(request: IncomingMessage, formToken: string | undefined): boolean;
 }
@@ -72,6 +76,11 @@ export async function makeGuard(token: string | undefined): Promise<Guard> {
       return {
         cookie: `${COOKIE}=${sessions.open()}; Path=/; Max-Age=${SESSION_SECONDS}; HttpOnly; SameSite=Strict${secure}`,
       };
+    },
+    hasSignIn: token !== undefined,
+    signOut(request) {
+      sessions.end(readCookie(request));
+      return `${COOKIE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict`;
     },
     isOwnForm(request, given) {
       const { origin, host } = request.headers;

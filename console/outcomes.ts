@@ -1,6 +1,6 @@
 /** Keeps outcomes of actions from the POST until the redirected page shows them. */
 import { randomBytes } from 'node:crypto';
-import type { Outcome } from './database.ts';
+import type { Outcome } from './outcome.ts';
 
 export class Outcomes {
   readonly #kept = new Map<string, Outcome>();

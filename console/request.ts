@@ -1,7 +1,8 @@
 /** Requests for pages and forms, and the pages that answer them. */
 import type { IncomingMessage } from 'node:http';
-import type { ConsoleDatabase, Outcome } from './database.ts';
+import type { ConsoleDatabase } from './database.ts';
 import type { Html } from './html.ts';
+import type { Outcome } from './outcome.ts';
 import type { Rights } from './rights.ts';
 
 export interface PageRequest {

@@ -30,6 +30,14 @@ export async function readRights(
   return { role: row!.role, actions: new Set(row!.actions), canConfigure: row!.can_configure };
 }
 
+/** Returns what the role may do, in words. */
+export function describeRights({ actions, canConfigure }: Rights): string {
+  if (actions.size === 0) return 'may only read';
+  return canConfigure
+    ? 'may read, act, and configure connectors'
+    : 'may read and act, but not configure connectors';
+}
+
 /** Returns what a page says in place of its buttons. */
 export function onlyReads({ role }: Rights): string {
   return `The role ${role} may only read. ${askFor('s3_connector_operator', role)}`;

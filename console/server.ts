@@ -2,8 +2,11 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { ConnectorError, describeError } from '../src/errors.ts';
 import { ownAddress, withParameter } from './address.ts';
-import { findAsset } from './assets.ts';
+import { type Asset, findAsset } from './assets.ts';
 import { type ConsoleConfig, requireTokenOrLoopback } from './config.ts';
 import { openConsoleDatabase } from './database.ts';
 import { type Guard, makeGuard, SECURITY_HEADERS } from './guard.ts';
@@ -15,7 +18,7 @@ import { layout } from './pages/layout.ts';
 import { signInPage } from './pages/sign_in.ts';
 import { type PageRequest, RequestError, readForm } from './request.ts';
 import type { Rights } from './rights.ts';
-import { FORMS, PAGES } from './routes.ts';
+import { DOWNLOADS, FORMS, PAGES } from './routes.ts';
 
 /** A running console. */
 export interface Console {
@@ -24,18 +27,18 @@ export interface Console {
   close(): Promise<void>;
 }
 
-/** Starts the console. @throws ConnectorError `bad_setting` if other machines could use it without a token */
+/** Starts the console. @throws ConnectorError `bad_setting` if other machines could use it without a token, or it cannot listen */
 export async function startConsole(config: ConsoleConfig): Promise<Console> {
   requireTokenOrLoopback(config);
   const guard = await makeGuard(config.token);
+  const server = createServer();
+  await listen(server, config);
   const db = openConsoleDatabase(config.databaseUrl);
   const live = startLive(config.databaseUrl);
   const services: Services = { db, live, guard, outcomes: new Outcomes() };
-  const server = createServer((request, response) => {
+  server.on('request', (request, response) => {
     answer(services, request, response).catch((error) => sendError(response, error));
   });
-  server.listen(config.port, config.host);
-  await once(server, 'listening');
   return {
     url: address(server),
     async close() {
@@ -44,6 +47,20 @@ export async function startConsole(config: ConsoleConfig): Promise<Console> {
       await Promise.all([live.close(), db.close()]);
     },
   };
+}
+
+async function listen(server: Server, { host, port }: ConsoleConfig): Promise<void> {
+  server.listen(port, host);
+  try {
+    await once(server, 'listening');
+  } catch (cause) {
+    const isTaken = (cause as { code?: string }).code === 'EADDRINUSE';
+    const reason = isTaken ? 'another program listens there already' : describeError(cause);
+    throw new ConnectorError('bad_setting', `the console cannot listen on ${host}, port ${port}: ${reason}`, {
+      hint: 'Set CONSOLE_PORT to a free port (0: any free one), or open the console that runs there.',
+      cause,
+    });
+  }
 }
 
 interface Services {
@@ -63,7 +80,7 @@ async function answer(services: Services, request: IncomingMessage, response: Se
   if (request.method !== 'GET' && request.method !== 'HEAD')
     throw new RequestError(405, 'Expected GET or POST.');
   const asset = findAsset(url.pathname);
-  if (asset) return send(response, 200, asset.type, asset.content, { 'cache-control': 'no-cache' });
+  if (asset) return sendAsset(request, response, asset);
   if (!services.guard.isSignedIn(request)) {
     if (url.pathname === '/events') throw new RequestError(401, 'Sign in first.');
     const formToken = services.guard.formToken(request);
@@ -79,11 +96,22 @@ async function answerPage(
   response: ServerResponse,
   url: URL,
 ): Promise<void> {
+  const download = DOWNLOADS[url.pathname];
+  if (download)
+    return sendDownload(response, url, download(pageRequest(services, url, '', await services.db.rights())));
   const page = PAGES[url.pathname];
   if (!page) throw new RequestError(404, `There is no page ${url.pathname}.`);
+  const formToken = services.guard.formToken(request);
   const rights = await services.db.rights();
-  const asked = pageRequest(services, url, services.guard.formToken(request), rights);
-  sendHtml(response, 200, layout(await page(asked), { outcome: asked.outcome, rights }));
+  const asked = pageRequest(services, url, formToken, rights);
+  const [content, health] = await Promise.all([page(asked), services.db.health()]);
+  const frame = { outcome: asked.outcome, rights, health };
+  sendHtml(response, 200, layout(content, { ...frame, ...signOut(services, formToken) }));
+}
+
+/** Returns the token of the form to sign out, if people sign in at all. */
+function signOut({ guard }: Services, formToken: string): { signOutToken?: string } {
+  return guard.hasSignIn ? { signOutToken: formToken } : {};
 }
 
 function pageRequest(services: Services, url: URL, formToken: string, rights: Rights): PageRequest {
@@ -114,13 +142,19 @@ async function answerForm(
   }
   if (url.pathname === '/login') return signIn(services, request, response, fields);
   if (!services.guard.isSignedIn(request)) throw new RequestError(401, 'Sign in first.');
+  if (url.pathname === '/logout') {
+    response.setHeader('set-cookie', services.guard.signOut(request));
+    return redirect(response, '/');
+  }
   const form = FORMS[url.pathname];
   if (!form) throw new RequestError(404, `There is no form ${url.pathname}.`);
+  const formToken = services.guard.formToken(request);
   const rights = await services.db.rights();
-  const reply = await form({ db: services.db, fields, formToken: services.guard.formToken(request), rights });
+  const reply = await form({ db: services.db, fields, formToken, rights });
   if ('text' in reply) return send(response, 200, 'text/plain; charset=utf-8', reply.text);
   if ('page' in reply) {
-    return sendHtml(response, 422, layout(reply.page, { outcome: reply.outcome, rights }));
+    const frame = { outcome: reply.outcome, rights, health: await services.db.health() };
+    return sendHtml(response, 422, layout(reply.page, { ...frame, ...signOut(services, formToken) }));
   }
   redirect(
     response,
@@ -170,6 +204,34 @@ function sendError(response: ServerResponse, error: unknown): void {
   }
   const { status, page } = errorPage(error);
   sendHtml(response, status, layout(page, {}));
+}
+
+/** Sends an asset, compressed if the browser takes that, or that the browser has it already. */
+function sendAsset(request: IncomingMessage, response: ServerResponse, asset: Asset): void {
+  // no-cache: the browser keeps it, and asks each time whether it has changed.
+  const headers = { 'cache-control': 'no-cache', vary: 'accept-encoding', etag: asset.etag };
+  if (request.headers['if-none-match'] === asset.etag) {
+    response.writeHead(304, { ...SECURITY_HEADERS, ...headers });
+    response.end();
+  } else if (/\bgzip\b/.test(String(request.headers['accept-encoding']))) {
+    send(response, 200, asset.type, asset.gzipped, { ...headers, 'content-encoding': 'gzip' });
+  } else {
+    send(response, 200, asset.type, asset.content, headers);
+  }
+}
+
+/** Sends parts as they are read. The status waits for the first, because it may be an error. */
+async function sendDownload(response: ServerResponse, url: URL, parts: AsyncIterable<string>): Promise<void> {
+  const rest = parts[Symbol.asyncIterator]();
+  const first = await rest.next();
+  response.writeHead(200, {
+    ...SECURITY_HEADERS,
+    'content-type': 'text/csv; charset=utf-8',
+    'content-disposition': `attachment; filename="${url.pathname.slice(1)}"`,
+    'cache-control': 'no-store',
+  });
+  response.write(first.value);
+  await pipeline(Readable.from({ [Symbol.asyncIterator]: () => rest }), response);
 }
 
 function sendHtml(response: ServerResponse, status: number, page: Html): void {

@@ -18,6 +18,10 @@ export class Sessions {
     return id;
   }
 
+  end(id: string): void {
+    this.#ends.delete(hash(id));
+  }
+
   has(id: string): boolean {
     return (this.#ends.get(hash(id)) ?? 0) > Date.now();
   }

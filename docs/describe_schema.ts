@@ -159,7 +159,7 @@ async function routinesOf(client: pg.ClientBase): Promise<Routine[]> {
       case when p.prokind <> 'p' and p.prorettype <> 'void'::regtype
         then replace(pg_get_function_result(p.oid), 's3_connector.', '') end as returns,
       obj_description(p.oid, 'pg_proc') as comment
-    from pg_proc p where p.pronamespace = 's3_connector'::regnamespace and p.proname not like '\\_%'
+    from pg_proc p where p.pronamespace = 's3_connector'::regnamespace
     order by p.prokind, p.proname, 3`,
   );
   return rows.map(({ name, asks, arguments: text, returns, comment }) => {

@@ -14,8 +14,10 @@ export const RELATION_GROUPS: Group[] = [
   },
   {
     title: 'Monitor',
-    intro: 'Read only. The name of the connector is in `connector_name`, in `connector_status` in `name`.',
+    intro:
+      'Read only. The name of the connector is in `connector_name`, in `status` and `connector_status` in `name`.',
     names: [
+      'status',
       'connector_status',
       'files',
       'file_history',
@@ -63,6 +65,8 @@ export const CONNECTOR_GROUPS: Group[] = [
       'on_type_mismatch',
       'rescue_column',
       'file_id_column',
+      'file_key_column',
+      'line_column',
     ],
   },
   {

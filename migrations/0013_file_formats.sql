@@ -37,13 +37,28 @@ alter table s3_connector.connectors
   alter column csv_encoding drop not null, alter column csv_encoding drop default,
   alter column csv_skip_header drop not null, alter column csv_skip_header drop default;
 
--- A value that is the format's own is no override. The triggers would refuse to change a running connector.
-alter table s3_connector.connectors disable trigger user;
-update s3_connector.connectors set
-  csv_delimiter = nullif(csv_delimiter, ','), csv_quote = nullif(csv_quote, '"'), csv_escape = nullif(csv_escape, '"'),
-  csv_null = nullif(csv_null, ''), csv_encoding = nullif(csv_encoding, 'utf-8'),
-  csv_skip_header = nullif(csv_skip_header, true);
-alter table s3_connector.connectors enable trigger user;
+-- A value that is the format's own is no override. The triggers would refuse to change a running connector; afterwards each is as
+-- it was: a person may have disabled some.
+do $$
+declare
+  connectors constant regclass := 's3_connector.connectors';
+  as_before text;
+begin
+  select string_agg(format('alter table %s %s trigger %I;', connectors,
+    case t.tgenabled when 'D' then 'disable' when 'R' then 'enable replica' when 'A' then 'enable always' else 'enable' end, t.tgname), ' ')
+    into as_before
+  from pg_trigger t where t.tgrelid = connectors and not t.tgisinternal;
+  alter table s3_connector.connectors disable trigger user;
+  update s3_connector.connectors set
+    csv_delimiter = nullif(csv_delimiter, ','), csv_quote = nullif(csv_quote, '"'), csv_escape = nullif(csv_escape, '"'),
+    csv_null = nullif(csv_null, ''), csv_encoding = nullif(csv_encoding, 'utf-8'),
+    csv_skip_header = nullif(csv_skip_header, true);
+  -- Null in a database that has just been made.
+  if as_before is not null then
+    execute as_before;
+  end if;
+end
+$$;
 
 alter table s3_connector.connectors
   add constraint connectors_file_format_fkey foreign key (file_format) references s3_connector.file_formats (name);

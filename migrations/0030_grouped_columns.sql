@@ -50,6 +50,11 @@ begin
     select pg_get_indexdef(i.indexrelid)
     from pg_index i
     where i.indrelid = connectors and not exists (select from pg_constraint c where c.conindid = i.indexrelid)
+    union all
+    -- A person may have disabled some of their triggers.
+    select format('alter table %s %s trigger %I', connectors,
+      case t.tgenabled when 'D' then 'disable' when 'R' then 'enable replica' when 'A' then 'enable always' else 'enable' end, t.tgname)
+    from pg_trigger t where t.tgrelid = connectors and not t.tgisinternal
   ) o;
 
   alter table s3_connector.connectors disable trigger user;
@@ -71,7 +76,6 @@ begin
       execute format('alter table %s alter column %I set not null', connectors, moved.attname);
     end if;
   end loop;
-  alter table s3_connector.connectors enable trigger user;
 
   foreach statement in array again loop
     execute statement;

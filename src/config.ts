@@ -29,13 +29,16 @@ export interface Config {
   auditRequestsPerMinute: number;
   /** CSV objects of this size or larger are encoded before PostgreSQL gets them. */
   encodeCsvFromBytes: number;
+  /** Whether WebAssembly encodes them, and is checked. */
+  csvKernel: 'on' | 'off' | 'check';
   /** The address that serves `/metrics` and `/healthz`; null: not served. */
   metrics: { host: string; port: number } | null;
   /** Whether connectors may have a transform. */
   allowTransform: boolean;
+  /** What DuckDB may use in a reader, in MB. */
+  readerMemoryMb: number;
+  largeReaderMemoryMb: number;
   /** How long a process that reads Parquet may make no progress, in milliseconds. */
-  /** As DuckDB's memory_limit. */
-  readerMemory: string;
   readerStallMs: number;
 }
 
@@ -66,7 +69,9 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     graceMs: given.SHUTDOWN_GRACE_SECONDS * 1000,
     auditRequestsPerMinute: given.AUDIT_REQUESTS_PER_MINUTE,
     encodeCsvFromBytes: given.ENCODE_CSV_FROM_BYTES,
-    readerMemory: `${given.READER_MEMORY_MB}MB`,
+    csvKernel: given.CSV_KERNEL,
+    readerMemoryMb: given.READER_MEMORY_MB,
+    largeReaderMemoryMb: given.LARGE_READER_MEMORY_MB,
     allowTransform: given.ALLOW_TRANSFORM === 'true',
     readerStallMs: given.READER_STALL_SECONDS * 1000,
     metrics: given.METRICS_PORT === null ? null : { host: given.METRICS_HOST, port: given.METRICS_PORT },

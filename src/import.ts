@@ -1,11 +1,12 @@
 /** Imports one object: fetch -> read -> copy -> record. */
 import type { Attempt } from './attempt.ts';
 import { copyPart } from './copy.ts';
-import { ConnectorError, describeError, locate } from './errors.ts';
+import { ConnectorError } from './errors.ts';
 import { faultPoint } from './fault_points.ts';
 import type { SpooledFile } from './fetch/spooled_file.ts';
 import { type Fetched, fetchFor } from './fetch.ts';
-import type { FilePart } from './formats/format.ts';
+import { inEntry } from './formats/entry_errors.ts';
+import type { CopyPlan, FilePart } from './formats/format.ts';
 import { FORMATS } from './formats/registry.ts';
 import { checkRowLimit } from './formats/row_limit.ts';
 import { deleteReplaced } from './import/old_rows.ts';
@@ -22,7 +23,6 @@ import { ensureTable, type InferColumns } from './table/ensure.ts';
 import { lockTable } from './table/exclusive.ts';
 import { growTable, MUST_LOCK, onMismatch } from './table/grow.ts';
 import { Growth } from './table/growth.ts';
-
 import { describeTable } from './table/table.ts';
 import type { WorkerContext } from './task.ts';
 
@@ -47,23 +47,10 @@ export async function fetchAndImport(
 ): Promise<Imported> {
   const fetched = await fetching;
   const growth = new Growth();
-  let readTooEarly = false;
   try {
     // A small file gains little from reading ahead, so its transaction does not wait for the network.
     if (object.sizeBytes < READ_AHEAD_FROM_BYTES) await fetched.file.whole();
-    for (;;) {
-      try {
-        return await importInTransaction(worker, attempt, fetched.file, growth);
-      } catch (error) {
-        const code = error instanceof ConnectorError ? error.code : '';
-        if (code !== MUST_LOCK && (code !== 'read_too_early' || readTooEarly)) throw error;
-        growth.locks ||= code === MUST_LOCK;
-        readTooEarly ||= code === 'read_too_early';
-        log.info('imported again', { key: object.key, code, error: describeError(error) });
-      }
-      // Nobody should wait for the network behind a lock of the table.
-      await fetched.file.whole();
-    }
+    return await importReadably(worker, attempt, fetched.file, growth);
   } finally {
     await fetched.remove();
   }
@@ -77,6 +64,43 @@ export function fetchVersion(
 ): Promise<Fetched> {
   const { connector, signal } = attempt;
   return fetchFor(worker, connector, object, { name: spoolName(attempt), signal });
+}
+
+/**
+ * Imports a spooled file. If it could not be read, or its table must grow, imports it again in the way that the error calls for: once
+ * for each error of reading.
+ */
+async function importReadably(
+  worker: WorkerContext,
+  attempt: Attempt,
+  file: SpooledFile,
+  growth: Growth,
+): Promise<Imported> {
+  const tried = new Set<string>();
+  let tools = worker;
+  for (;;) {
+    try {
+      return await importInTransaction(tools, attempt, file, growth);
+    } catch (error) {
+      if (!(error instanceof ConnectorError) || tried.has(error.code)) throw error;
+      const next = error.code === MUST_LOCK ? tools : toolsAfter(error, tools);
+      if (next === null) throw error;
+      log.info('imported again', { key: attempt.file.key, code: error.code, error: error.message });
+      if (error.code === MUST_LOCK) growth.locks = true;
+      else tried.add(error.code);
+      tools = next;
+    }
+    // Nobody should wait for the network behind a lock of the table.
+    await file.whole();
+  }
+}
+
+/** Returns what reads a whole file after an error of reading it; null: nothing would read it. */
+function toolsAfter({ code }: ConnectorError, tools: WorkerContext): WorkerContext | null {
+  if (code === 'read_too_early') return tools;
+  if (code !== 'out_of_memory' || tools.largeReaders === null) return null;
+  // It does not sort: sorting would take memory as well.
+  return { ...tools, readers: tools.largeReaders, sorters: null };
 }
 
 /** Returns a name that no other file in the worker's spool has. */
@@ -100,8 +124,9 @@ function importInTransaction(
     let position = 0;
     for await (const part of readParts(worker, attempt, spooled)) {
       const place = { position: position++, rejectedBefore: counts.rejected };
-      counts = addCounts(counts, await importPart(transaction, attempt, growth, part, { ...place, infer }));
-      fileNotice ??= noticeOf(part);
+      const { rows, notice } = await importPart(transaction, attempt, growth, part, { ...place, infer });
+      counts = addCounts(counts, rows);
+      fileNotice ??= notice;
       checkRowLimit(counts.read, attempt.connector.max_rows);
     }
     // The reader may not have needed all bytes, but the whole file must be there.
@@ -123,12 +148,6 @@ export function readParts(
   spooled: SpooledFile,
 ): AsyncIterable<FilePart> {
   return FORMATS[connector.format.kind].parts(spooled, connector, worker, signal);
-}
-
-/** Returns what was suspicious in a part's rows; null: nothing. */
-export function noticeOf(part: FilePart): string | null {
-  const notice = part.notice?.() ?? null;
-  return notice === null || part.name === null ? notice : `${part.name}: ${notice}`;
 }
 
 /** Locks the table that is to grow, and describes it again: another import may have added the columns. */
@@ -154,7 +173,7 @@ async function importPart(
   growth: Growth,
   part: FilePart,
   { position, rejectedBefore, infer }: PartPlace,
-): Promise<RowCounts> {
+): Promise<{ rows: RowCounts; notice: string | null }> {
   const { client, tableName } = transaction;
   try {
     if (transaction.table === null)
@@ -163,14 +182,21 @@ async function importPart(
     const table =
       found && (await growTable({ ...transaction, table: found }, attempt, growth, part, position));
     // A header without rows gives no column types to make a table or a column from, and nothing to import.
-    if (table === null) return NO_ROWS;
+    if (table === null) return { rows: NO_ROWS, notice: null };
     transaction.table = table;
     const plan = await planColumns(part, table, attempt);
     const grows = onMismatch(attempt, growth, { part, table, position });
-    return await copyPart({ ...attempt, client, table, part, plan, rejectedBefore, onMismatch: grows });
+    const rows = await copyPart({ ...attempt, client, table, part, plan, rejectedBefore, onMismatch: grows });
+    return { rows, notice: noticeOf(part, plan) };
   } catch (error) {
-    throw part.name === null ? error : locate(toImportError(error), `${part.name}, `);
+    throw part.name === null ? error : inEntry(toImportError(error), part.name);
   }
+}
+
+/** Returns what was suspicious in a part's rows, or in where they went; null: nothing. */
+export function noticeOf(part: FilePart, plan: CopyPlan): string | null {
+  const notice = [part.notice?.(), plan.notice].filter(Boolean).join('; ') || null;
+  return notice === null || part.name === null ? notice : `${part.name}: ${notice}`;
 }
 
 /** Returns the columns for a new table, from the file and a sample of the others. */

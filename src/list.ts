@@ -9,11 +9,16 @@ export interface ListLimits {
   places: number;
   /** Objects that were modified later than this are too young; null: none is. */
   youngerThan: Date | null;
+  /** One after the other. Of ranges that are listed side by side it may be that many times more. */
   maxRequests: number;
   /** Matching objects up to this key are behind. They take no places, and the young ones are left out. */
   marker?: string | null;
   /** Returns whether a page that ends with this key is the last one. */
   isEnough?: (lastKey: string) => boolean;
+  /** The page with this key, or a later one, is the last one. */
+  until?: string;
+  /** Whether ranges of keys may be listed side by side if the listing turns out long. */
+  sideBySide?: boolean;
 }
 
 export interface Listing {
@@ -43,10 +48,14 @@ export async function listMatching(
   startAfter: string | null,
   limits: ListLimits,
 ): Promise<Listing> {
-  const { marker = null, isEnough } = limits;
+  const { marker = null, isEnough, until } = limits;
   const listing = emptyListing(startAfter);
-  for await (const page of source.list({ prefix: glob.prefix, delimiter: glob.delimiter, startAfter })) {
+  const { prefix, delimiter } = glob;
+  const budget = new Budget(limits);
+  const ahead = limits.sideBySide ? { until, pages: () => budget.pagesLeft(listing) } : undefined;
+  for await (const page of source.list({ prefix, delimiter, startAfter, ahead })) {
     listing.requests += page.requests;
+    budget.note(page);
     listing.keysListed += page.objects.length;
     const tooYoung = addPage(listing, page, { glob, marker, youngerThan: limits.youngerThan });
     if (listing.objects.length > limits.places) return { ...listing, stoppedBy: 'full' };
@@ -54,9 +63,44 @@ export async function listMatching(
     // Only after a key was listed: otherwise the next listing would start at the same place and stop there again.
     if (listing.lastKey === null) continue;
     if (isEnough?.(listing.lastKey)) return { ...listing, stoppedBy: 'enough' };
-    if (listing.requests >= limits.maxRequests) return { ...listing, stoppedBy: 'budget' };
+    if (until !== undefined && compareKeys(listing.lastKey, until) >= 0)
+      return { ...listing, stoppedBy: 'enough' };
+    if (budget.isUsed(page)) return { ...listing, stoppedBy: 'budget' };
   }
   return listing;
+}
+
+/** How long a listing may go on: so long as `maxRequests` take one after the other. */
+class Budget {
+  readonly #limits: ListLimits;
+  #used = 0;
+  #pages = 0;
+  #sideBySide = 1;
+
+  constructor(limits: ListLimits) {
+    this.#limits = limits;
+  }
+
+  note({ requests, sideBySide = 1 }: ListPage): void {
+    this.#pages += 1;
+    this.#used += requests / sideBySide;
+    this.#sideBySide = sideBySide;
+  }
+
+  /** Returns whether the listing stops. Pages that were listed ahead are used first. */
+  isUsed({ sideBySide }: ListPage): boolean {
+    const { maxRequests } = this.#limits;
+    return this.#used >= (sideBySide === undefined ? maxRequests : 2 * maxRequests);
+  }
+
+  /** Returns about how many more pages there is time for, and places for their objects. */
+  pagesLeft({ objects }: Listing): number {
+    const { maxRequests, places } = this.#limits;
+    const timely = (maxRequests - this.#used) * this.#sideBySide;
+    return objects.length === 0
+      ? timely
+      : Math.min(timely, ((places - objects.length) / objects.length) * this.#pages);
+  }
 }
 
 /** Returns a listing that has not begun. */

@@ -3,7 +3,7 @@
  * (config.ts), `--help` (cli/help.ts) and docs/settings.md (docs/describe_settings.ts) are made from it. A new setting is
  * one entry here, and one field of the config that uses it.
  */
-import { tmpdir, userInfo } from 'node:os';
+import { tmpdir, totalmem, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { ConnectorError } from './errors.ts';
 import { LOG_FORMATS, LOG_LEVELS } from './log.ts';
@@ -110,6 +110,13 @@ export const WORKER_SETTINGS = {
     purpose:
       'CSV and JSON objects of this size or larger are encoded in a thread, which saves the server the parsing. In bytes.',
   }),
+  CSV_KERNEL: setting(
+    word<'on' | 'off' | 'check'>(() => 'on', ['on', 'off', 'check']),
+    {
+      purpose:
+        'Whether WebAssembly encodes large CSV objects where it can, which takes a third of the time. `check` encodes them both ways, and fails an object if the results differ.',
+    },
+  ),
   ALLOW_TRANSFORM: setting(
     word(() => 'true', ['true', 'false']),
     {
@@ -119,8 +126,16 @@ export const WORKER_SETTINGS = {
   ),
   READER_MEMORY_MB: setting(integer(192, 64, 65_536), {
     purpose:
-      'The memory of DuckDB in each process that reads Parquet, in MB. Wide nested columns need more. The process itself takes more as well.',
+      'The memory of DuckDB in each process that reads Parquet, in MB. The process itself takes more as well. A file that needs more is read again in the large reader.',
   }),
+  LARGE_READER_MEMORY_MB: setting(
+    integer(() => largeReaderMegabytes(), 64, 65_536),
+    {
+      purpose:
+        'The memory of DuckDB in the large reader of a worker, in MB: the process that reads Parquet files which need more than READER_MEMORY_MB, one at a time. Not above READER_MEMORY_MB: no such file is read again.',
+      presetText: 'a quarter of the memory of the machine or container, from 512 to 4096',
+    },
+  ),
   READER_STALL_SECONDS: setting(integer(600, 1, 86_400), {
     purpose: 'How long a process that reads Parquet may make no progress. Then it is replaced.',
   }),
@@ -190,8 +205,9 @@ function text<Preset extends string | null>(preset: Preset): Kind<string | Prese
   return { preset: () => preset, read: (_, given) => given };
 }
 
+/** @param preset the default, or what returns it */
 function integer<Preset extends number | null>(
-  preset: Preset,
+  preset: Preset | (() => Preset),
   lowest: number,
   highest: number,
 ): Kind<number | Preset> {
@@ -200,7 +216,15 @@ function integer<Preset extends number | null>(
     if (Number.isInteger(value) && value >= lowest && value <= highest) return value;
     throw badSetting(name, `a whole number from ${lowest} to ${highest}`, given);
   };
-  return { preset: () => preset, read };
+  return { preset: typeof preset === 'function' ? preset : () => preset, read };
+}
+
+/** Less than half of a small machine: the reader takes memory beside DuckDB's, and so do the worker and PostgreSQL. */
+function largeReaderMegabytes(): number {
+  // Zero, or a number beyond any machine, if there is no limit.
+  const limit = process.constrainedMemory() || Number.POSITIVE_INFINITY;
+  const megabytes = Math.min(limit, totalmem()) / 1_000_000;
+  return Math.floor(Math.min(Math.max(megabytes / 4, 512), 4096, megabytes / 2));
 }
 
 function word<Word extends string>(preset: () => Word, words: readonly Word[]): Kind<Word> {

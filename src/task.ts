@@ -31,6 +31,8 @@ export interface WorkerContext {
   readonly sources: S3Sources;
   /** Processes that read Parquet. */
   readonly readers: Pool<Reader>;
+  /** Its only member reads files that did not fit into the memory of a reader; null: it would have no more memory. */
+  readonly largeReaders: Pool<Reader> | null;
   /** Readers that also sort; null for requests, which need no order. */
   readonly sorters: Pool<Reader> | null;
   /** Threads that encode large CSV files. */

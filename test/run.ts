@@ -22,10 +22,14 @@ const TEST_DIRECTORY = relative('', fileURLToPath(new URL('.', import.meta.url))
 const KILL_AFTER_MS = 5_000;
 // Each running test file uses a core, and its database and workers another.
 const CONCURRENCY = 2;
+/** No table is vacuumed or analyzed by itself: that would change locks and plans in some runs only. */
+const SERVER_SETTINGS = { autovacuum_naptime: '1d' };
 
 interface Server {
   readonly adminUrl: string;
   readonly origin: string;
+  /** Whether it goes on after the run, so that it must be left as it was. */
+  readonly isShared: boolean;
   stop(): Promise<void>;
 }
 
@@ -62,8 +66,9 @@ async function main(args: string[]): Promise<number> {
     return code;
   } finally {
     await rm(summaryFile, { force: true });
-    await rm(compileCache, { recursive: true, force: true, maxRetries: 10 });
-    await dropAll(server.adminUrl, template, roles).finally(() => server.stop());
+    await rm(compileCache, { recursive: true, force: true, maxRetries: 40 });
+    if (server.isShared) await dropAll(server.adminUrl, template, roles);
+    await server.stop();
   }
 }
 
@@ -110,10 +115,15 @@ async function findFiles(patterns: string[]): Promise<string[]> {
 
 async function openServer(): Promise<Server> {
   const { TEST_DATABASE_URL: adminUrl } = process.env;
-  if (adminUrl) return { adminUrl, origin: 'TEST_DATABASE_URL', stop: async () => {} };
+  if (adminUrl) return { adminUrl, origin: 'TEST_DATABASE_URL', isShared: true, stop: async () => {} };
   const options = readServerOptions();
-  const postgres = await startPostgres(options);
-  return { adminUrl: postgres.url(), origin: options.binDir ?? 'embedded', stop: () => postgres.stop() };
+  const postgres = await startPostgres({ ...options, settings: SERVER_SETTINGS });
+  return {
+    adminUrl: postgres.url(),
+    origin: options.binDir ?? 'embedded',
+    isShared: false,
+    stop: () => postgres.stop(),
+  };
 }
 
 async function createTemplate(adminUrl: string, template: string, roles: TestRoles): Promise<void> {

@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { SpooledFile } from '../src/fetch/spooled_file.ts';
 
 const MB = 1 << 20;
+const directory = await mkdtemp(join(tmpdir(), 's3-connector-spooled-'));
+after(() => rm(directory, { recursive: true, force: true }));
 
 /** A file of 100 MB of which no byte has arrived. */
 const spooled = () => new SpooledFile({ path: '-', sizeBytes: 100 * MB, available: 0 });
@@ -38,4 +43,45 @@ test('the end of a file can be read when it has arrived, or when all has', async
   file.grow(99 * MB);
   await large;
   assert.equal(file.available, 100 * MB);
+});
+
+/** Reads from byte 5 on into one memory that is used again for each part. */
+async function readFrom5(file: SpooledFile): Promise<Buffer> {
+  const memory = Buffer.alloc(300_000);
+  const copies: Buffer[] = [];
+  for await (const part of file.readInto(5, (length) => memory.subarray(0, length))) {
+    assert.equal(part.buffer, memory.buffer);
+    copies.push(Buffer.from(part));
+  }
+  return Buffer.concat(copies);
+}
+
+test('a file is read into given memory while it grows', async () => {
+  const path = join(directory, 'growing');
+  const bytes = Buffer.from(Array.from({ length: 3 * MB }, (_, i) => (i * 7) % 251));
+  await writeFile(path, bytes.subarray(0, MB + 10));
+  const file = new SpooledFile({ path, sizeBytes: bytes.length, available: MB + 10 });
+  const read = readFrom5(file);
+  await appendFile(path, bytes.subarray(MB + 10));
+  assert.equal(await Promise.race([read.then(() => true), setImmediate(false)]), false);
+  file.grow(2 * MB + 100);
+  file.grow(bytes.length);
+  assert.ok((await read).equals(bytes.subarray(5)));
+  assert.ok(file.wanted > 2 * MB);
+});
+
+test('a file that is shorter than what was downloaded is not read into memory as if it were whole', async () => {
+  const path = join(directory, 'short');
+  await writeFile(path, 'x'.repeat(100));
+  const file = new SpooledFile({ path, sizeBytes: 200, available: 200 });
+  await assert.rejects(readFrom5(file), { code: 'spool_damaged' });
+});
+
+test('a download that fails ends reading into memory with its error', async () => {
+  const path = join(directory, 'failed');
+  await writeFile(path, 'x'.repeat(100));
+  const file = new SpooledFile({ path, sizeBytes: 2 * MB, available: 100 });
+  const read = readFrom5(file);
+  file.fail(new Error('the download failed'));
+  await assert.rejects(read, /the download failed/);
 });

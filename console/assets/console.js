@@ -27,6 +27,17 @@ const MORPHING = {
 const main = document.querySelector('main');
 const isLive = document.body.dataset.events !== '';
 
+document.documentElement.classList.add('has-script');
+document.addEventListener('click', copy);
+const localTimes = document.querySelector('#local-times');
+localTimes.hidden = false;
+const localBox = localTimes.querySelector('input');
+localBox.checked = localStorage.getItem('local-times') === 'on';
+localBox.addEventListener('change', () => {
+  localStorage.setItem('local-times', localBox.checked ? 'on' : 'off');
+  showTimes();
+});
+showTimes();
 drawCharts();
 addEventListener('resize', drawCharts);
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', drawCharts);
@@ -100,6 +111,7 @@ function startRefreshing() {
       const page = new DOMParser().parseFromString(await response.text(), 'text/html');
       if (box.checked) Idiomorph.morph(main, page.querySelector('main'), MORPHING);
       drawCharts();
+      showTimes();
       for (const form of main.querySelectorAll('form.act')) form.addEventListener('submit', markBusy);
       show(box.checked ? serverState : 'off');
     } catch (error) {
@@ -136,6 +148,38 @@ function showSqlOf(form) {
     const text = await response.text();
     if (response.ok && number === asked) place.textContent = text;
   }
+}
+
+/** Shows all times in the zone of the browser, or in UTC. */
+function showTimes() {
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  document.querySelector('#zone').textContent = `Times are in ${localBox.checked ? zone : 'UTC'}.`;
+  for (const time of document.querySelectorAll('time')) {
+    const clock = time.querySelector('.clock');
+    clock.textContent = localBox.checked
+      ? localClock(new Date(time.dateTime))
+      : `${time.dateTime.slice(0, 19).replace('T', ' ')} UTC`;
+  }
+}
+
+function localClock(time) {
+  // Swedish writes dates as ISO 8601 does.
+  return `${time.toLocaleString('sv')} ${time.toLocaleTimeString('en', { timeZoneName: 'short' }).split(' ').at(-1)}`;
+}
+
+/** Copies the text of a copy button. */
+async function copy(event) {
+  const button = event.target.closest?.('[data-copy]');
+  if (!button) return;
+  try {
+    await navigator.clipboard.writeText(button.dataset.copy);
+    button.textContent = 'Copied';
+  } catch {
+    button.textContent = 'Not copied';
+  }
+  setTimeout(() => {
+    button.textContent = 'Copy';
+  }, 1500);
 }
 
 /** Ignores a second submit while the first is being processed. */

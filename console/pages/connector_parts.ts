@@ -1,29 +1,34 @@
 /** Parts of the page of a connector: running files, polls, late files, check, settings. */
 import { bytes, count, duration } from '../format.ts';
-import { type Html, html, link } from '../html.ts';
+import { type Html, html } from '../html.ts';
 import { actionWithSql } from '../parts/button.ts';
-import { ago, at } from '../parts/time.ts';
+import { keyText } from '../parts/key.ts';
+import { at } from '../parts/time.ts';
 import type { PageRequest } from '../request.ts';
 import { sql } from '../sql.ts';
 
-/** Returns the files that are being imported, with their rows so far. */
+/** Returns the files that are being imported, with what is done so far. */
 export async function runningPart({ db }: PageRequest, name: string): Promise<Html> {
   const files = await db.rows<{
     key: string;
     size_bytes: string;
-    started_at: Date;
+    seconds: number;
     worker_id: number | null;
+    bytes_copied: string | null;
     rows_copied: string | null;
     rows_per_second: string | null;
   }>(sql`
-    select key, size_bytes, started_at, worker_id, rows_copied, rows_per_second
+    select key, size_bytes, extract(epoch from clock_timestamp() - started_at)::double precision as seconds, worker_id,
+      bytes_copied, rows_copied, rows_per_second
     from s3_connector.running_files where connector_name = ${name} order by started_at limit 20`);
   if (files.length === 0) return html``;
   return html`<section aria-labelledby="running-title"><h2 id="running-title">Importing now</h2><ul class="plain lines">${files.map(
     (file) =>
-      html`<li><a class="key" href="${link('/file', { name, key: file.key })}">${file.key}</a> <span class="note">${bytes(file.size_bytes)}, worker ${file.worker_id}, started ${ago(file.started_at)}${
+      html`<li>${keyText(file.key, name)} <span class="note">${bytes(file.size_bytes)} object, worker ${file.worker_id}, ${duration(file.seconds)} so far${
+        file.bytes_copied && html`, ${bytes(file.bytes_copied)} copied (uncompressed)`
+      }${
         file.rows_copied &&
-        html`, ${count(file.rows_copied)} rows so far, ${count(file.rows_per_second)} rows/s`
+        html`, ${count(file.rows_copied)} rows, ${count(file.rows_per_second)} rows a second`
       }</span></li>`,
   )}</ul></section>`;
 }
@@ -65,8 +70,8 @@ export async function latePart(request: PageRequest, name: string): Promise<Html
     from s3_connector.late_files where connector_name = ${name} order by key limit 21`);
   if (files.length === 0) return html``;
   return html`<section aria-labelledby="late-title"><h2 id="late-title">Late files</h2>
-<p class="note">Found by the last audit, ${ago(files[0]!.found_at)}: late keys arrived behind the marker and were not imported; overwritten keys changed after their import.</p>
-<ul class="plain lines">${files.slice(0, 20).map((file) => html`<li><span class="key">${file.key}</span> <span class="note">${file.reason}, ${bytes(file.size_bytes)}, written ${at(file.last_modified)}</span></li>`)}</ul>
+<p class="note">Found by the last audit, ${at(files[0]!.found_at)}: late keys arrived behind the marker and were not imported; overwritten keys changed after their import.</p>
+<ul class="plain lines">${files.slice(0, 20).map((file) => html`<li>${keyText(file.key)} <span class="note">${file.reason}, ${bytes(file.size_bytes)}, written ${at(file.last_modified)}</span></li>`)}</ul>
 ${files.length > 20 && html`<p class="note">The view s3_connector.late_files has the rest.</p>`}
 <ul class="actions">${actionWithSql(request, 'import_late', { name })}</ul></section>`;
 }
@@ -83,7 +88,7 @@ export async function checksPart({ db }: Pick<PageRequest, 'db'>, name: string):
     sql`select step, ok, message, hint, checked_at from s3_connector.checks where connector_name = ${name} order by position`,
   );
   if (steps.length === 0) return html``;
-  return html`<section aria-labelledby="check-title"><h2 id="check-title">Last check</h2><p class="note">${ago(steps[0]!.checked_at)}</p>
+  return html`<section aria-labelledby="check-title"><h2 id="check-title">Last check</h2><p class="note">${at(steps[0]!.checked_at)}</p>
 <ul class="plain lines">${steps.map(({ step, ok, message, hint }) => html`<li><span class="badge s-${ok ? 'success' : 'failure'}">${ok ? 'ok' : 'not ok'}</span> <b>${step}</b> ${message}${hint && html` <span class="hint">${hint}</span>`}</li>`)}</ul></section>`;
 }
 

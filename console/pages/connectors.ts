@@ -6,8 +6,10 @@ import { type Statement, sql } from '../sql.ts';
 /** Returns the rows for `flow`. `rest` is the end of the query, from `where` on. */
 export function flowRows(db: ConsoleDatabase, rest: Statement): Promise<FlowRow[]> {
   return db.rows<FlowRow>(sql`
-    select s.*, c.bucket, c.pattern, c.target_table
-    from s3_connector.connector_status s join s3_connector.connectors c using (name) ${rest}`);
+    select * from (
+      select s.*, extract(epoch from s.eta)::double precision as eta_seconds, c.bucket, c.pattern, c.target_table
+      from s3_connector.connector_status s join s3_connector.connectors c using (name)
+    ) f ${rest}`);
 }
 
 /** Returns the rows per minute of the last hour by connector, oldest first. The current minute is the last. */

@@ -4,6 +4,7 @@ import { fileActions } from '../actions.ts';
 import { bytes, count } from '../format.ts';
 import { type Html, html, link } from '../html.ts';
 import { actionWithSql } from '../parts/button.ts';
+import { copyButton } from '../parts/key.ts';
 import { badge } from '../parts/status.ts';
 import { at } from '../parts/time.ts';
 import { type Change, timeline } from '../parts/timeline.ts';
@@ -48,7 +49,8 @@ export async function filePage(request: PageRequest): Promise<Page> {
     request.db.rows<File>(sql`
       select *, case status when 'success' then lineage else replaces end is not null as undoable from s3_connector.files where connector_name = ${name} and key = ${key}`),
     request.db.rows<Change>(sql`
-      select from_status, to_status, at, seconds, attempt, message from s3_connector.file_history
+      select from_status, to_status, at, seconds, attempt, message,
+        extract(epoch from clock_timestamp() - at)::double precision as age from s3_connector.file_history
       where connector_name = ${name} and key = ${key} order by at desc limit 200`),
     rejectedPart(request, name, key),
   ]);
@@ -60,12 +62,12 @@ export async function filePage(request: PageRequest): Promise<Page> {
     live: true,
     body: html`
 <p class="crumbs"><a href="/">Connectors</a> <span aria-hidden="true">/</span> <a href="${link('/connector', { name })}">${name}</a></p>
-<div class="head"><h1 class="key">${key}</h1>${badge(file.status)}</div>
-${file.error_message && html`<p class="trouble"><strong>${file.error_code}</strong> ${file.error_message}</p>`}
+<div class="head"><h1 class="key">${key}</h1>${copyButton(key)}${badge(file.status)}</div>
+${file.error_message && html`<p class="trouble"><strong>${file.error_code && html`<a href="${link('/code', { code: file.error_code })}">${file.error_code}</a>`}</strong> ${file.error_message}</p>`}
 ${file.notice && html`<p class="trouble">${file.notice}</p>`}
 ${counts(file)}
 <section aria-labelledby="actions-title"><h2 id="actions-title">Actions</h2>${actions(request, name, file)}</section>
-<section aria-labelledby="history-title"><h2 id="history-title">History</h2>${timeline(changes.reverse(), file.next_attempt_at)}</section>
+<section aria-labelledby="history-title"><h2 id="history-title">History</h2>${timeline(changes.reverse(), file)}</section>
 ${rejected}`,
   };
 }

@@ -1,52 +1,103 @@
 /** The list of files on the page of a connector. */
 import { FILE_STATUSES, type FileStatus } from '../../src/db/schema.ts';
-import { fileActions } from '../actions.ts';
+import { type ActionName, fileActions } from '../actions.ts';
 import { bytes, count, duration, statusLabel } from '../format.ts';
 import { elementId, type Html, html, link } from '../html.ts';
 import { actionButton } from '../parts/button.ts';
+import { keyText } from '../parts/key.ts';
 import { badge, isStatus } from '../parts/status.ts';
+import type { StatusCounts } from '../parts/status_bar.ts';
 import { at } from '../parts/time.ts';
 import type { PageRequest } from '../request.ts';
-import { type FilePage, type FileRow, findFiles } from './files.ts';
+import {
+  COUNTED,
+  countFiles,
+  FILES_PER_PAGE,
+  type FileOrder,
+  type FilePage,
+  type FileRow,
+  findFiles,
+} from './files.ts';
 
-/** Returns the list, with search by name, filter by status, and paging. */
-export async function filesPart(request: PageRequest, name: string): Promise<Html> {
+/** What the address asks for. */
+interface Asked {
+  name: string;
+  status: FileStatus | undefined;
+  search: string | undefined;
+  order: FileOrder;
+  /** The number of the page's first file. */
+  from: number;
+}
+
+/** Returns the list: tabs by status, search by name, two orders, paging, and actions on all files that are found. */
+export async function filesPart(
+  request: PageRequest,
+  name: string,
+  counts: Promise<StatusCounts | undefined>,
+): Promise<Html> {
   const given = request.parameter('status');
-  const status = isStatus(given) ? given : undefined;
-  const search = request.parameter('search');
+  const asked: Asked = {
+    name,
+    status: isStatus(given) ? given : undefined,
+    search: request.parameter('search'),
+    order: request.parameter('order') === 'time' ? 'time' : 'name',
+    from: Math.max(Number.parseInt(request.parameter('from') ?? '1', 10) || 1, 1),
+  };
   const above = request.parameter('above');
   const below = above === undefined ? request.parameter('below') : undefined;
-  const page = await findFiles(request.db, { name, status, search, below, above });
+  const [page, byStatus] = await Promise.all([findFiles(request.db, { ...asked, above, below }), counts]);
+  if (!byStatus) return html``;
+  // Going back may reach the start from any place.
+  const from = page.above === undefined ? 1 : asked.from;
+  const total = asked.search ? await countFiles(request.db, asked) : sumOf(byStatus, asked.status);
   return html`<section id="files" aria-labelledby="files-title"><h2 id="files-title">Files</h2>
-${searchForm(name, status, search)}
-<p class="note">Sorted by name, last first. In a search, * matches any text and ? any character. Without them, the text may be anywhere in the name.</p>
-${page.files.length > 0 ? filesTable(request, name, page.files) : html`<p class="empty">No such files.</p>`}
-${pager(page, { name, status, search })}</section>`;
+${statusTabs(asked, byStatus)}
+${searchForm(asked)}
+${page.files.length > 0 ? filesTable(request, asked, page.files) : html`<p class="empty">No such files.</p>`}
+${pager(page, asked, from, total)}
+${total > 0 && bulkActions(request, asked)}</section>`;
 }
 
-function searchForm(name: string, status: FileStatus | undefined, search: string | undefined): Html {
+function sumOf(counts: StatusCounts, status: FileStatus | undefined): number {
+  const statuses: readonly FileStatus[] = status ? [status] : FILE_STATUSES;
+  return statuses.reduce((sum, one) => sum + Number(counts[one]), 0);
+}
+
+function addressOf({ name, status, search, order }: Asked, more: Record<string, string> = {}): string {
+  const shown = { name, status, search, order: order === 'time' ? order : undefined, ...more };
+  return `${link('/connector', shown)}#files`;
+}
+
+function statusTabs(asked: Asked, counts: StatusCounts): Html {
+  const present = FILE_STATUSES.filter((status) => counts[status] !== '0' || status === asked.status);
+  const tab = (status: FileStatus | undefined, label: string) =>
+    html`<a href="${addressOf({ ...asked, status })}"${status === asked.status && html` aria-current="true"`}>${label} <b>${count(sumOf(counts, status))}</b></a>`;
+  return html`<nav class="tabs" aria-label="Status of files">${tab(undefined, 'all')}${present.map((status) => tab(status, statusLabel(status)))}</nav>`;
+}
+
+function searchForm(asked: Asked): Html {
+  const { name, status, search, order } = asked;
   return html`<form class="search" role="search" action="/connector#files">
 <input type="hidden" name="name" value="${name}">
-<label for="file-search">File name</label> <input id="file-search" type="search" name="search" value="${search}" placeholder="2026-01 or data/2026/*">
-<label for="file-status">Status</label> <select id="file-status" name="status"><option value="">all</option>${FILE_STATUSES.map(
-    (option) =>
-      html`<option value="${option}"${option === status && html` selected`}>${statusLabel(option)}</option>`,
-  )}</select>
+${status && html`<input type="hidden" name="status" value="${status}">`}
+<label for="file-search">File name</label> <input id="file-search" type="search" name="search" value="${search}" placeholder="2026-01 or data/2026/*" aria-describedby="file-search-help">
+<label for="file-order">Sort by</label> <select id="file-order" name="order"><option value="name">name, last first</option><option value="time"${order === 'time' && html` selected`}>time, newest first</option></select>
 <button>Search</button>
-${(status || search) && html`<a href="${link('/connector', { name })}#files">All files</a>`}</form>`;
+${(status || search) && html`<a href="${addressOf({ ...asked, status: undefined, search: undefined })}">All files</a>`}</form>
+<p class="note" id="file-search-help">In a search, * matches any text and ? any character. Without them, the text may be anywhere in the name.</p>`;
 }
 
-function filesTable(request: PageRequest, name: string, files: FileRow[]): Html {
+function filesTable(request: PageRequest, { name }: Asked, files: FileRow[]): Html {
   return html`<div class="wide" tabindex="0" role="region" aria-labelledby="files-title"><table class="stacks files">
-<thead><tr><th>File</th><th>Status</th><th class="num">Rows</th><th class="num">Rejected</th><th class="num">Size</th><th class="num">Duration</th><th>Since</th><th><span class="hidden">Actions</span></th></tr></thead>
+<thead><tr><th>File</th><th>Status</th><th class="num">Rows</th><th class="num">Rejected</th><th class="num">Size</th><th class="num">Import took</th><th>Since</th><th><span class="hidden">Actions</span></th></tr></thead>
 <tbody>${files.map(
     (file) => html`<tr id="${elementId('file', file.key)}">
-<th scope="row" data-label="File"><a class="key" href="${link('/file', { name, key: file.key })}">${file.key}</a>${file.error && html`<span class="error">${file.error}</span>`}</th>
+<th scope="row" data-label="File">${keyText(file.key, name)}${file.error && html`<span class="error">${file.error}</span>`}</th>
 <td data-label="Status">${badge(file.status)}${file.attempts > 1 && html` <span class="note">attempt ${file.attempts}</span>`}</td>
 <td data-label="Rows" class="num">${count(file.rows_imported)}</td>
 <td data-label="Rejected" class="num">${Number(file.rows_rejected) > 0 ? html`<b>${count(file.rows_rejected)}</b>` : count(file.rows_rejected)}</td>
 <td data-label="Size" class="num">${bytes(file.size_bytes)}</td>
-<td data-label="Duration" class="num">${duration(file.seconds)}</td>
+<td data-label="Import took" class="num">${duration(file.seconds)}${file.status === 'running' && ' so far'}</td>
 <td data-label="Since">${at(file.since)}</td>
 <td class="buttons">${rowActions(file).map((action) => actionButton(request, action, { name, key: file.key }))}</td>
 </tr>`,
@@ -60,11 +111,29 @@ function rowActions(file: FileRow) {
   );
 }
 
-function pager(
-  { below, above }: FilePage,
-  search: { name: string; status: string | undefined; search: string | undefined },
-): Html {
+function pager({ below, above, files }: FilePage, asked: Asked, from: number, total: number): Html {
+  const before = String(Math.max(from - FILES_PER_PAGE, 1));
+  const last = from + files.length - 1;
+  const ofTotal =
+    total > COUNTED && asked.search ? `more than ${count(COUNTED)}` : count(Math.max(total, last));
   return html`<nav class="pager" aria-label="Pages of files">
-${above !== undefined && html`<a href="${link('/connector', search)}#files">First</a><a rel="prev" href="${link('/connector', { ...search, above })}#files">Previous</a>`}
-${below !== undefined && html`<a rel="next" href="${link('/connector', { ...search, below })}#files">Next</a>`}</nav>`;
+${files.length > 0 && html`<span class="note">${count(from)}–${count(last)} of ${ofTotal}</span>`}
+${above !== undefined && html`<a href="${addressOf(asked)}">First</a><a rel="prev" href="${addressOf(asked, { above, from: before })}">Previous</a>`}
+${below !== undefined && html`<a rel="next" href="${addressOf(asked, { below, from: String(last + 1) })}">Next</a>`}</nav>`;
+}
+
+/** The statuses in which an action changes something. */
+const CHANGES: Partial<Record<ActionName, readonly FileStatus[]>> = {
+  retry_files: ['failure', 'pending_retry', 'cancelled', 'undone'],
+  cancel_files: ['in_queue', 'running', 'pending_retry', 'paused', 'failure'],
+};
+
+/** Returns the actions on all files that are found, on this page or not. They ask first. */
+function bulkActions(request: PageRequest, { name, status, search }: Asked): Html {
+  const possible = (['retry_files', 'cancel_files'] as const).filter(
+    (action) => status && CHANGES[action]!.includes(status),
+  );
+  if (possible.length === 0 || request.rights.actions.size === 0) return html``;
+  const what = `all ${statusLabel(status!)} files${search ? ` with ${search} in their name` : ''}`;
+  return html`<div class="bulk"><span class="note">For ${what}:</span> ${possible.map((action) => actionButton(request, action, { name, status, search }))}</div>`;
 }

@@ -1,9 +1,12 @@
 /** The frame around every page: head, navigation, outcome, footer. */
-import type { Outcome } from '../database.ts';
+
+import type { Health } from '../health.ts';
 import { type Html, html, link } from '../html.ts';
+import type { Outcome } from '../outcome.ts';
+import { alarm, healthLine } from '../parts/health_line.ts';
 import { outcomePanel } from '../parts/outcome.ts';
 import type { Page } from '../request.ts';
-import type { Rights } from '../rights.ts';
+import { describeRights, type Rights } from '../rights.ts';
 
 const SECTIONS = [
   { name: 'connectors', href: '/', label: 'Connectors' },
@@ -16,6 +19,10 @@ export interface LayoutOptions {
   outcome?: Outcome | undefined;
   /** Undefined: not known, as on the sign-in page. */
   rights?: Rights;
+  /** Undefined: not known, as on the error page. */
+  health?: Health;
+  /** The token of the form to sign out. Undefined: nobody signs in. */
+  signOutToken?: string;
 }
 
 function sections(rights: Rights | undefined) {
@@ -23,7 +30,7 @@ function sections(rights: Rights | undefined) {
 }
 
 /** Returns the complete HTML of a page. */
-export function layout(page: Page, { outcome, rights }: LayoutOptions): Html {
+export function layout(page: Page, { outcome, rights, health, signOutToken }: LayoutOptions): Html {
   const events = page.live ? link('/events', { connector: page.connector }) : '';
   return html`<!doctype html>
 <html lang="en">
@@ -46,12 +53,16 @@ export function layout(page: Page, { outcome, rights }: LayoutOptions): Html {
       html`<a href="${href}"${name === page.section && html` aria-current="page"`}>${label}</a>`,
   )}</nav>
   ${page.live && html`<label class="refresh" hidden title="Refreshes every minute, and when a file changes its status"><input type="checkbox" id="auto-refresh" checked> Auto-refresh <span class="pulse" data-state="off"></span></label>`}
+  ${signOutToken && html`<form class="sign-out" method="post" action="/logout"><input type="hidden" name="token" value="${signOutToken}"><button>Sign out</button></form>`}
 </header>
 <main id="main" tabindex="-1">
+${health && alarm(health)}
+${health && healthLine(health)}
 ${outcome && outcomePanel(outcome)}
 ${page.body}
 </main>
-<footer>Times are in UTC.${rights && html` The console has the privileges of the role <code>${rights.role}</code>.`}</footer>
+<footer>${rights && html`<p>The console has the privileges of the role <code>${rights.role}</code>, which ${describeRights(rights)}.</p>`}
+<p><span id="zone">Times are in UTC.</span> <label id="local-times" hidden><input type="checkbox"> Show them in local time</label></p></footer>
 </body>
 </html>`;
 }

@@ -3,34 +3,30 @@ import { type Html, html, link } from '../html.ts';
 import { flow } from '../parts/flow.ts';
 import { containing } from '../parts/search.ts';
 import type { Page, PageRequest } from '../request.ts';
-import { type Statement, sql } from '../sql.ts';
+import { sql } from '../sql.ts';
 import { flowRows, rowsPerMinute } from './connectors.ts';
+import { FILTERS, type Filter, type FilterName, isFilterName } from './filters.ts';
 
 const PER_PAGE = 25;
 
-/** The choices of connectors to show. */
-const SHOWN: Record<string, { label: string; condition: Statement }> = {
-  all: { label: 'all', condition: sql`true` },
-  failing: { label: 'with failed files', condition: sql`failure > 0` },
-  behind: { label: 'behind', condition: sql`not caught_up` },
-  paused: { label: 'paused', condition: sql`s.state = 'paused'` },
-};
+const NO_FILTER: Filter = { label: 'all', condition: sql`true` };
 
 export async function overviewPage(request: PageRequest): Promise<Page> {
   const search = request.parameter('search') ?? '';
   const after = request.parameter('after') ?? '';
-  const given = request.parameter('show') ?? '';
-  const shown = Object.hasOwn(SHOWN, given) ? given : 'all';
+  const given = request.parameter('show');
+  const shown = isFilterName(given) ? given : undefined;
+  const { condition } = shown ? FILTERS[shown] : NO_FILTER;
   const found = await flowRows(
     request.db,
-    sql`where name > ${after} and name ilike ${containing(search)} and ${SHOWN[shown]!.condition} order by name limit ${PER_PAGE + 1}`,
+    sql`where name > ${after} and name ilike ${containing(search)} and ${condition} order by name limit ${PER_PAGE + 1}`,
   );
   const rows = found.slice(0, PER_PAGE);
   const perMinute = await rowsPerMinute(
     request.db,
     rows.map(({ name }) => name),
   );
-  const isEmpty = rows.length === 0 && !search && !after && shown === 'all';
+  const isEmpty = rows.length === 0 && !search && !after && !shown;
   return {
     title: 'Connectors',
     section: 'connectors',
@@ -49,12 +45,12 @@ ${found.length > PER_PAGE && html`<a rel="next" href="${link('/', { search, show
   };
 }
 
-function searchForm(search: string, shown: string): Html {
+function searchForm(search: string, shown: FilterName | undefined): Html {
   return html`<form class="search" role="search" action="/"><label for="search">Name</label> <input id="search" type="search" name="search" value="${search}" placeholder="part of a name"> <label for="show">Show</label> <select id="show" name="show">${Object.entries(
-    SHOWN,
+    { '': NO_FILTER, ...FILTERS },
   ).map(
     ([value, { label }]) =>
-      html`<option value="${value}"${value === shown && html` selected`}>${label}</option>`,
+      html`<option value="${value}"${value === (shown ?? '') && html` selected`}>${label}</option>`,
   )}</select><button>Search</button></form>`;
 }
 

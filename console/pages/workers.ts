@@ -1,7 +1,7 @@
 /** The page of the workers. */
 import { count } from '../format.ts';
 import { html } from '../html.ts';
-import { ago } from '../parts/time.ts';
+import { at } from '../parts/time.ts';
 import type { Page, PageRequest } from '../request.ts';
 import { sql } from '../sql.ts';
 
@@ -28,7 +28,6 @@ export async function workersPage({ db }: PageRequest): Promise<Page> {
     live: true,
     body: html`
 <div class="head"><h1>Workers</h1><p class="note">${count(alive)} alive</p></div>
-${alive === 0 && html`<p class="trouble"><strong>No worker is alive</strong> Nothing is imported. Start one: <code>pg-s3-connector start</code></p>`}
 <div class="wide" tabindex="0" role="region" aria-label="Workers"><table class="stacks">
 <thead><tr><th>Worker</th><th>State</th><th>Host</th><th>PID</th><th>Version</th><th>Concurrency</th><th>Started</th><th>Ended</th><th>Importing</th></tr></thead>
 <tbody>${workers.map(
@@ -37,7 +36,7 @@ ${alive === 0 && html`<p class="trouble"><strong>No worker is alive</strong> Not
 <td data-label="State"><span class="badge s-${worker.alive ? 'success' : 'undone'}">${worker.alive ? 'alive' : 'ended'}</span></td>
 <td data-label="Host">${worker.host}</td><td data-label="PID" class="num">${worker.pid}</td>
 <td data-label="Version">${worker.version}</td><td data-label="Concurrency" class="num">${worker.concurrency}</td>
-<td data-label="Started">${ago(worker.started_at)}</td><td data-label="Ended">${ago(worker.stopped_at)}</td>
+<td data-label="Started">${at(worker.started_at)}</td><td data-label="Ended">${at(worker.stopped_at)}</td>
 <td data-label="Importing">${worker.running.length > 0 ? html`<ul class="plain">${worker.running.map((file) => html`<li class="key">${file}</li>`)}</ul>` : '–'}</td>
 </tr>`,
     )}</tbody></table></div>`,

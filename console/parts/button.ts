@@ -1,15 +1,9 @@
 /** Buttons that run actions. */
-import { ACTIONS, type ActionName } from '../actions.ts';
+import { ACTIONS, type ActionName, type Target } from '../actions.ts';
 import { type Html, html } from '../html.ts';
 import type { PageRequest } from '../request.ts';
 
 export type FormContext = Pick<PageRequest, 'formToken' | 'here' | 'rights'>;
-
-/** The connector, or the file, of an action. */
-export interface Target {
-  name: string;
-  key?: string;
-}
 
 /** Returns a button with its SQL next to it, or nothing if the console's role may not run it. */
 export function actionWithSql(
@@ -29,13 +23,17 @@ export function actionButton(request: FormContext, action: ActionName, target: T
   return html`<form method="post" action="/act" class="act">
 <input type="hidden" name="token" value="${request.formToken}">
 <input type="hidden" name="action" value="${action}">
-<input type="hidden" name="name" value="${target.name}">
-${target.key !== undefined && html`<input type="hidden" name="key" value="${target.key}">`}
+${targetFields(target)}
 <input type="hidden" name="back" value="${request.here}">
 <button title="${shownSql(action, target)}"${target.key !== undefined && html` aria-label="${label} ${target.key}"`}>${label}</button>
 </form>`;
 }
 
-function shownSql(action: ActionName, { name, key = '' }: Target): string {
-  return `${ACTIONS[action].statement(name, key).shown};`;
+/** Returns the hidden fields that name the target. */
+export function targetFields(target: Target): Html {
+  return html`${Object.entries(target).map(([name, value]) => value !== undefined && html`<input type="hidden" name="${name}" value="${value}">`)}`;
+}
+
+function shownSql(action: ActionName, target: Target): string {
+  return `${ACTIONS[action].statement(target).shown};`;
 }

@@ -4,7 +4,7 @@ import { elementId, type Html, html, link } from '../html.ts';
 import { sparkline } from './sparkline.ts';
 import { badge } from './status.ts';
 import { type StatusCounts, statusBar } from './status_bar.ts';
-import { ago } from './time.ts';
+import { at } from './time.ts';
 
 export interface FlowRow extends StatusCounts {
   name: string;
@@ -21,17 +21,24 @@ export interface FlowRow extends StatusCounts {
   last_error: string | null;
   late_files: string;
   notice: string | null;
+  health: string;
+  waiting: string;
+  rejected: string;
+  eta_seconds: number | null;
+  polls_overdue: boolean;
+  unavailable_since: Date | null;
 }
 
 /** Returns the flow. `perMinute` has the rows per minute of the last hour. */
 export function flow(row: FlowRow, perMinute: readonly number[], heading: 'h1' | 'h2'): Html {
   const peak = Math.max(...perMinute, 0);
-  return html`<article id="${elementId('connector', row.name)}" class="flow ${row.state === 'paused' ? 'is-paused' : ''}" aria-label="${row.name}">
+  return html`<article id="${elementId('connector', row.name)}" class="flow ${row.state === 'running' ? '' : 'is-paused'}" aria-label="${row.name}">
 <div class="node from"><span class="kind">bucket</span><span class="what">${row.bucket}</span><code>${row.pattern}</code></div>
 <div class="pipe">
-<div class="title">${title(row.name, heading)} ${badge(row.state)}<span class="note">${activity(row)}</span>${peak > 0 && html`<span class="note peak">peak of the last hour: ${count(peak)} rows per minute</span>`}</div>
+<div class="title">${title(row.name, heading)} ${healthBadge(row)}<span class="note">${activity(row)}</span>${peak > 0 && html`<span class="note peak">peak of the last hour: ${count(peak)} rows per minute</span>`}</div>
 ${sparkline(perMinute)}
 ${statusBar(row.name, row)}
+${row.rejected !== '0' && html`<p class="notice"><strong>Rejected</strong> <a href="${link('/rejected', { name: row.name })}">${count(row.rejected)} ${row.rejected === '1' ? 'row' : 'rows'}</a></p>`}
 ${row.last_error && html`<p class="trouble"><strong>Last error</strong> ${row.last_error}</p>`}
 ${row.notice && html`<p class="notice"><strong>Notice</strong> ${row.notice}</p>`}
 </div>
@@ -40,13 +47,28 @@ ${row.notice && html`<p class="notice"><strong>Notice</strong> ${row.notice}</p>
 </article>`;
 }
 
+/** Returns the health in words, in the colour of the worst that they say. */
+function healthBadge(row: FlowRow): Html {
+  const { state, health, success, failure, pending_retry, rejected, late_files } = row;
+  const isStopped =
+    row.unavailable_since !== null || row.polls_overdue || (failure !== '0' && success === '0');
+  if (isStopped || health.startsWith('no worker')) return badge('failure', health);
+  const hasTrouble = [failure, pending_retry, rejected, late_files].some((files) => files !== '0');
+  if (hasTrouble) return badge('pending_retry', health);
+  return badge(state === 'running' && health === 'ok' ? 'success' : state, health);
+}
+
 function title(name: string, heading: 'h1' | 'h2'): Html {
   if (heading === 'h1') return html`<h1>${name}</h1>`;
   return html`<h2><a href="${link('/connector', { name })}">${name}</a></h2>`;
 }
 
 function activity(row: FlowRow): Html {
+  if (row.state === 'draft')
+    return html`not started <a class="button" href="${link('/setup', { name: row.name, step: 'source' })}">Continue</a>`;
   if (row.state === 'paused') return html`does not poll`;
   if (!row.last_poll_at) return html`not yet polled`;
-  return html`${row.caught_up ? 'caught up' : 'behind'}, polled ${ago(row.last_poll_at)}`;
+  const waiting =
+    row.waiting === '0' ? '' : `${row.caught_up ? '' : 'at least '}${count(row.waiting)} waiting, `;
+  return html`${row.caught_up ? 'caught up' : 'behind'}, ${waiting}polled ${at(row.last_poll_at)}`;
 }

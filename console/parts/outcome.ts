@@ -1,16 +1,26 @@
 /** The panel with the outcome of an action. */
-import type { Outcome } from '../database.ts';
+
 import { type Html, html } from '../html.ts';
+import type { Outcome } from '../outcome.ts';
 import { sqlText } from './sql_text.ts';
 
-/** Returns the panel: the SQL that ran, and the results or the error of PostgreSQL. */
-export function outcomePanel({ shown, results, notices, error }: Outcome): Html {
-  return html`<section class="outcome ${error ? 'bad' : 'good'}" role="${error ? 'alert' : 'status'}" aria-label="Result">
-<p class="verdict"><strong>${error ? 'Failed' : 'Done'}</strong>${error && html` <span>${error.message}</span> <code>${error.code}</code>`}</p>
+const WORDS = { good: 'Done', warn: 'Look at this', bad: 'Failed' };
+
+/** Returns the panel: the verdict, which has the focus, then what came back, then the SQL that ran. */
+export function outcomePanel({ shown, rows, notices, error, verdict }: Outcome): Html {
+  const { level, sentence } = verdict;
+  const results = rows.flatMap(describeRow);
+  return html`<section class="outcome ${level}" role="${level === 'bad' ? 'alert' : 'status'}" aria-label="Result" tabindex="-1" autofocus>
+<p class="verdict"><strong>${WORDS[level]}</strong>${sentence && html` <span>${sentence}</span>`}${error && html` <code>${error.code}</code>`}</p>
 ${error?.detail && html`<p>${error.detail}</p>`}
 ${error?.hint && html`<p class="hint">${error.hint}</p>`}
 ${notices.length > 0 && html`<ul>${notices.map(({ message, hint }) => html`<li>${message}${hint && html` <span class="hint">${hint}</span>`}</li>`)}</ul>`}
 ${results.length > 0 && html`<ul>${results.map((result) => html`<li>${result}</li>`)}</ul>`}
-${sqlText(shown)}
+<details><summary>The SQL that ran</summary>${sqlText(shown)}</details>
 </section>`;
+}
+
+function describeRow(row: object): string[] {
+  const values = Object.entries(row).filter(([, value]) => value !== null && value !== '');
+  return values.length === 0 ? [] : [values.map(([name, value]) => `${name}: ${value}`).join(', ')];
 }

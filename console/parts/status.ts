@@ -7,7 +7,7 @@ export function isStatus(text: string | undefined): text is FileStatus {
   return FILE_STATUSES.includes(text as FileStatus);
 }
 
-/** Returns a status or state as a coloured word. */
-export function badge(status: string): Html {
-  return html`<span class="badge s-${status}">${statusLabel(status)}</span>`;
+/** Returns a status or state as a coloured word, or other words in its colour. */
+export function badge(status: string, words = statusLabel(status)): Html {
+  return html`<span class="badge s-${status}">${words}</span>`;
 }

@@ -17,12 +17,14 @@ export interface Change {
   seconds: number | null;
   attempt: number;
   message: string | null;
+  /** Seconds since then. */
+  age: number;
 }
 
 interface Period {
   status: FileStatus;
   since: Date;
-  /** Undefined in the current or final status. */
+  /** Undefined in a final status. */
   seconds: number | undefined;
   attempt: number;
   message: string | null;
@@ -33,21 +35,25 @@ const WIDTH = 1000;
 const MIN_WIDTH = 14;
 
 /** Returns a ribbon of all periods, and a list of them with their durations. */
-export function timeline(changes: readonly Change[], nextAttemptAt: Date | null): Html {
+export function timeline(
+  changes: readonly Change[],
+  { error_message, next_attempt_at }: { error_message: string | null; next_attempt_at: Date | null },
+): Html {
   const periods = toPeriods(changes);
+  const messages = errorsOnce(periods, error_message);
   const longest = Math.max(...periods.map(({ seconds }) => seconds ?? 0));
   const total = periods.reduce((sum, { seconds }) => sum + (seconds ?? 0), 0);
   return html`<div class="life">
 ${ribbon(periods)}
-<p class="note">${duration(total)} in completed periods. Short periods are drawn wider than their share.</p>
+<p class="note">${duration(total)} in all. Short periods are drawn wider than their share.</p>
 <ol>${periods.map(
     (period, i) => html`<li class="s-${period.status}">
 <span class="when">${at(period.since)}</span> ${badge(period.status)}
 <span class="lasted">${durationText(period, i === periods.length - 1)}</span>
 ${bar(period, longest)}
 ${period.attempt > 0 && html`<span class="note">attempt ${period.attempt}</span>`}
-${period.message && html`<span class="error">${period.message}</span>`}
-${i === periods.length - 1 && nextAttemptAt && html`<span class="note">next attempt ${at(nextAttemptAt)}</span>`}</li>`,
+${messages[i]}
+${i === periods.length - 1 && next_attempt_at && html`<span class="note">next attempt ${at(next_attempt_at)}</span>`}</li>`,
   )}</ol></div>`;
 }
 
@@ -55,20 +61,31 @@ function toPeriods(changes: readonly Change[]): Period[] {
   return changes.map((change, i) => ({
     status: change.to_status,
     since: change.at,
-    seconds: changes[i + 1]?.seconds ?? undefined,
+    seconds: changes[i + 1]?.seconds ?? (FINAL.includes(change.to_status) ? undefined : change.age),
     attempt: change.attempt,
     message: change.message,
   }));
 }
 
+/** Returns the error of each period. One that is shown already, here or above the history, is not repeated. */
+function errorsOnce(periods: readonly Period[], current: string | null): (Html | undefined)[] {
+  const shown = new Set<string>();
+  return periods.map(({ message }) => {
+    if (message === null) return undefined;
+    if (current !== null && message.endsWith(current)) return html`<span class="note">the error above</span>`;
+    if (shown.has(message)) return html`<span class="note">the same error</span>`;
+    shown.add(message);
+    return html`<span class="error">${message}</span>`;
+  });
+}
+
 function durationText(period: Period, isLast: boolean): string {
-  if (period.seconds !== undefined) return duration(period.seconds);
-  if (!isLast) return '';
-  return FINAL.includes(period.status) ? 'final' : 'until now';
+  if (period.seconds === undefined) return isLast ? 'final' : '';
+  return isLast ? `${duration(period.seconds)} so far` : duration(period.seconds);
 }
 
 function ribbon(periods: readonly Period[]): Html {
-  const known = periods.filter(({ seconds }) => seconds !== undefined);
+  const known = periods.slice(0, -1).filter(({ seconds }) => seconds !== undefined);
   const total = known.reduce((sum, { seconds }) => sum + seconds!, 0) || 1;
   const widths = [
     ...known.map(({ seconds }) => Math.max((seconds! / total) * WIDTH, MIN_WIDTH)),

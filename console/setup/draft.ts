@@ -12,7 +12,7 @@ export interface Column {
   help: string;
 }
 
-/** A paused connector. */
+/** A connector that is a draft, or paused. */
 export interface Draft {
   name: string;
   /** Its row, with values as text. */
@@ -44,12 +44,10 @@ export async function readColumns(db: ConsoleDatabase): Promise<Map<string, Colu
 
 /** Returns the draft of that name, or undefined. */
 export async function readDraft(db: ConsoleDatabase, name: string): Promise<Draft | undefined> {
-  const [row] = await db.rows<{ values: Record<string, string | null>; is_new: boolean }>(sql`
-    select s.last_poll_at is null and s.success + s.failure + s.cancelled + s.undone + s.paused = 0 as is_new,
-      (select json_object_agg(v.key, v.value) from json_each_text(row_to_json(c)) v) as values
-    from s3_connector.connectors c join s3_connector.connector_status s using (name)
-    where c.name = ${name}`);
-  return row && { name, values: row.values, isNew: row.is_new };
+  const [row] = await db.rows<{ values: Record<string, string | null> }>(sql`
+    select (select json_object_agg(v.key, v.value) from json_each_text(row_to_json(c)) v) as values
+    from s3_connector.connectors c where c.name = ${name}`);
+  return row && { name, values: row.values, isNew: row.values.state === 'draft' };
 }
 
 /** Returns the value of a default expression: `7 days` for `'7 days'::interval`. */

@@ -1,6 +1,7 @@
 /** The step "Files" of the setup: which files, and how to read them. */
 import { bytes, count } from '../format.ts';
 import { type Html, html } from '../html.ts';
+import { keyText } from '../parts/key.ts';
 import { at } from '../parts/time.ts';
 import { sql } from '../sql.ts';
 import { changedSettings, loadSettings, type Setting, settingFields, updateSettings } from './settings.ts';
@@ -65,5 +66,5 @@ async function matchingFiles({ db, draft }: StepContext): Promise<Html> {
     from s3_connector.preview_files where connector_name = ${draft!.name} order by key limit ${SHOWN_FILES}`);
   if (files.length === 0) return html`<p class="empty">No preview yet, or nothing matches.</p>`;
   return html`<h3>Matching files</h3><p class="note">${count(files[0]!.total)} in the last preview, which has at most 1,000. These are imported first:</p>
-<ul class="plain lines">${files.map((file) => html`<li><span class="key">${file.key}</span> <span class="note">${bytes(file.size_bytes)}, ${at(file.last_modified)}</span></li>`)}</ul>`;
+<ul class="plain lines">${files.map((file) => html`<li>${keyText(file.key)} <span class="note">${bytes(file.size_bytes)}, ${at(file.last_modified)}</span></li>`)}</ul>`;
 }

@@ -21,9 +21,26 @@ const ROWS: Setting[] = [
       ['skip', 'skip the row, and record it in rejected_rows'],
     ],
   },
+  {
+    column: 'change_column',
+    label: 'Column that says insert, update or delete',
+    placeholder: 'none: rows are added',
+  },
+  {
+    column: 'change_values',
+    label: 'Values of that column',
+    placeholder: 'dms, debezium, or {"I": "insert"}',
+  },
+  {
+    column: 'sequence_column',
+    label: 'Column that orders changes',
+    placeholder: 'none: the order in the file',
+  },
   { column: 'max_bad_rows', label: 'Maximum bad rows', placeholder: 'no limit' },
   { column: 'max_rows', label: 'Maximum rows of a file', placeholder: 'no limit' },
   { column: 'file_id_column', label: 'Column for the file id', placeholder: 'none' },
+  { column: 'file_key_column', label: "Column for the file's key", placeholder: 'none' },
+  { column: 'line_column', label: 'Column for the line', placeholder: 'none' },
 ];
 
 const POLLING: Setting[] = [

@@ -1,7 +1,8 @@
 /** Handles the forms of the setup. */
-import type { ConsoleDatabase, Outcome } from '../database.ts';
+import type { ConsoleDatabase } from '../database.ts';
 import type { FormReply, FormRequest } from '../form.ts';
 import { link } from '../html.ts';
+import { noOutcome, type Outcome } from '../outcome.ts';
 import { sql } from '../sql.ts';
 import { readDraft } from './draft.ts';
 import { openStep, STEPS, sqlOf, stepPage } from './setup.ts';
@@ -45,7 +46,7 @@ function openStepOf({ db, fields }: Pick<FormRequest, 'db' | 'fields'>) {
 async function run(step: Step, fields: URLSearchParams, context: StepContext): Promise<Outcome> {
   const statements = step.statements(fields, context);
   if (statements.length > 0) return context.db.run(statements);
-  return { shown: sqlOf(step, fields, context), results: [], notices: [] };
+  return { ...noOutcome(), shown: sqlOf(step, fields, context) };
 }
 
 function nextAddress(step: Step, name: string, isComplete: boolean): string {

@@ -8,6 +8,7 @@ import type { Step } from './step.ts';
 const SETTINGS: Setting[] = [
   { column: 'name', label: 'Name', placeholder: 'sensors' },
   { column: 'bucket', label: 'Bucket', placeholder: 'acme-telemetry' },
+  { column: 'pattern', label: 'Pattern', placeholder: 'sensors/**/*.csv' },
   {
     column: 'auth_method',
     label: 'Credentials',
@@ -29,7 +30,7 @@ export const sourceStep: Step = {
   load: async ({ columns, draft }) => loadSettings(SETTINGS, columns, draft),
   async form(values, { db, columns, draft }) {
     const settings = draft ? SETTINGS.filter(({ column }) => column !== 'name') : SETTINGS;
-    return html`<p>Choose the bucket and the credentials. The database stores no secrets: workers have credentials in their own environment. The connector is created paused, and imports nothing before the last step.</p>
+    return html`<p>Choose the bucket and the credentials. The database stores no secrets: workers have credentials in their own environment. The connector is created as a draft, and imports nothing before the last step.</p>
 ${settingFields(settings, values, columns)}
 ${draft && (await checksPart({ db }, draft.name))}`;
   },
@@ -50,10 +51,9 @@ ${draft && (await checksPart({ db }, draft.name))}`;
 /** Returns placeholders for required columns that later steps ask for. */
 function provisional(name: string): [string, SqlValue][] {
   return [
-    ['pattern', '**'],
     ['file_format', 'csv'],
     ['target_table', tableName(name)],
-    ['state', 'paused'],
+    ['state', 'draft'],
   ];
 }
 

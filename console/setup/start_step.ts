@@ -16,7 +16,7 @@ export const startStep: Step = {
   async form(_, context) {
     return html`<p>The connector is complete. This SQL makes the same connector:</p>
 ${sqlText(show(await connectorSql(context)))}
-<p>The connector is paused. Start resumes it.</p>`;
+<p>Start imports every file that matches <code>${context.draft!.values.pattern}</code> into <code>${context.draft!.values.target_table}</code>.</p>`;
   },
   statements: (_, { draft }) => [sql`select s3_connector.resume(${draft!.name})`],
 };

@@ -73,8 +73,8 @@ begin
       using errcode = 'unique_violation', schema = 's3_connector', table = 'column_mappings', column = 'source_column',
         hint = 'Update that row of column_mappings, or delete it first. To compute another column from this one, insert an expression over row, without a source_column.';
   end if;
-  if not s3_connector_private.is_column_name(new.target_column) or new.target_column = connector.file_id_column then
-    perform s3_connector_private.refuse_mapping('target_column', 'be a column''s name of 1 to 63 bytes, and not the connector''s file_id_column',
+  if not s3_connector_private.is_column_name(new.target_column) or new.target_column in (connector.file_id_column, connector.file_key_column, connector.line_column) then
+    perform s3_connector_private.refuse_mapping('target_column', 'be a column''s name of 1 to 63 bytes, and not the connector''s file_id_column, file_key_column or line_column',
       new.target_column, 'Write it without quotes. Null leaves the file''s column out.');
   end if;
   if new.data_type is not null and new.target_column is null then
@@ -86,6 +86,7 @@ begin
       'Examples: bigint, numeric(12,2), timestamptz. Name the schema of a type that is not in public.');
   end if;
   perform s3_connector_private.refuse_date_format(tg_relid, new.date_format);
+  perform s3_connector_private.refuse_idle_date_format(new, connector);
   perform s3_connector_private.validate_expression(new, connector.transform);
   return new;
 end;

@@ -32,6 +32,10 @@ begin
   if tg_op = 'DELETE' then
     return old;
   end if;
+  if new.state = 'draft' and old.state <> 'draft' then
+    raise exception 'connector % is no draft any more', quote_literal(old.name)
+      using errcode = 'object_not_in_prerequisite_state', hint = format('Pause it: select s3_connector.pause(%L);', old.name);
+  end if;
   if new.owner is distinct from old.owner or new.created_at is distinct from old.created_at then
     raise exception 'cannot change % of connector %: the database sets it when the connector is inserted',
       case when new.owner is distinct from old.owner then 'owner' else 'created_at' end, quote_literal(old.name)

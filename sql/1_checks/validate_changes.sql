@@ -77,10 +77,6 @@ begin
     perform s3_connector_private.refuse_setting('hive_columns', 'not contain change_column or sequence_column', c.hive_columns::text,
       'Remove it from hive_columns: both are columns of the file.');
   end if;
-  if c.file_id_column in (c.change_column, c.sequence_column) then
-    perform s3_connector_private.refuse_setting('file_id_column', 'be another column than change_column and sequence_column', c.file_id_column,
-      'Set file_id_column to another column, or leave it out.');
-  end if;
   if c.rescue_column in (c.change_column, c.sequence_column) then
     perform s3_connector_private.refuse_setting('rescue_column', 'be another column than change_column and sequence_column', c.rescue_column,
       'Set rescue_column to another column.');

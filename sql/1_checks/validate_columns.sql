@@ -9,10 +9,6 @@ begin
     perform s3_connector_private.refuse_setting('hive_columns', 'be a list of names, each once, not empty, and without = and /', c.hive_columns::text,
       'Example: array[''year'', ''month''] for keys like data/year=2026/month=01/a.parquet. Null: none.');
   end if;
-  if c.file_id_column = any (c.hive_columns) then
-    perform s3_connector_private.refuse_setting('hive_columns', 'not contain the column that file_id_column names', c.hive_columns::text,
-      'Set file_id_column to another column.');
-  end if;
 end;
 $$;
 comment on function s3_connector_private.validate_hive_columns(s3_connector.connectors) is
@@ -49,10 +45,6 @@ declare
   f s3_connector.file_formats := s3_connector_private.format_of(c);
   beyond text;
 begin
-  if c.transform is not null and f.kind not in ('csv', 'parquet') then
-    perform s3_connector_private.refuse_setting('transform', format('be null with file_format %s', c.file_format), c.transform,
-      'Use column_mappings, generated columns, a trigger of the table, or on_import. DuckDB, which runs transform, reads CSV and Parquet.');
-  end if;
   beyond := case when c.transform is not null and f.kind = 'csv' then s3_connector_private.option_beyond_duckdb(f) end;
   if beyond is not null then
     perform s3_connector_private.refuse_setting('transform', format('be null with %s = %s, of file format %s', beyond, coalesce(quote_literal(to_jsonb(f) ->> beyond), 'null'), quote_literal(f.name)), c.transform,

@@ -42,7 +42,7 @@ begin
   perform s3_connector_private.refuse_unless_one_of('on_bad_row', c.on_bad_row, '{fail,skip}');
   perform s3_connector_private.refuse_unless_one_of('late_keys', c.late_keys, '{report,import}');
   perform s3_connector_private.refuse_unless_one_of('on_overwrite', c.on_overwrite, '{ignore,report,reimport}');
-  perform s3_connector_private.refuse_unless_one_of('state', c.state, '{running,paused}');
+  perform s3_connector_private.refuse_unless_one_of('state', c.state, '{running,paused,draft}');
 end;
 $$;
 comment on function s3_connector_private.validate_words(s3_connector.connectors) is
@@ -155,6 +155,7 @@ begin
     perform s3_connector_private.refuse_setting('match_columns_by', format('be name with file_format %s', c.file_format), c.match_columns_by,
       'The keys of a JSON object have no order.');
   end if;
+  perform s3_connector_private.refuse_idle_date_format(m, c) from s3_connector.column_mappings m where m.connector_name = c.name;
   if not s3_connector_private.is_time_zone(c.time_zone) then
     perform s3_connector_private.refuse_setting('time_zone', 'be a time zone''s name, such as UTC or Europe/Berlin', c.time_zone,
       'List all time zones: select name from pg_timezone_names;');
@@ -234,6 +235,7 @@ begin
   perform s3_connector_private.validate_limits(new);
   perform s3_connector_private.validate_hive_columns(new);
   perform s3_connector_private.validate_transform(new);
+  perform s3_connector_private.validate_lineage(new);
   perform s3_connector_private.validate_no_expressions(new);
   perform s3_connector_private.validate_changes(new);
   perform s3_connector_private.validate_on_import(new);

@@ -15,8 +15,8 @@ begin
     perform s3_connector_private.refuse_setting('on_unknown_column', 'be fail, ignore or rescue for files without a header', c.on_unknown_column,
       'Columns are added by their names. Without names, add them to the table yourself.');
   end if;
-  if not s3_connector_private.is_column_name(c.rescue_column) or c.rescue_column in (c.time_column, c.file_id_column) then
-    perform s3_connector_private.refuse_setting('rescue_column', 'be a column''s name of 1 to 63 bytes other than time_column and file_id_column', c.rescue_column,
+  if not s3_connector_private.is_column_name(c.rescue_column) or c.rescue_column in (c.time_column, c.file_id_column, c.file_key_column, c.line_column) then
+    perform s3_connector_private.refuse_setting('rescue_column', 'be a column''s name of 1 to 63 bytes other than time_column, file_id_column, file_key_column and line_column', c.rescue_column,
       'Name a separate jsonb column, without quotes.');
   end if;
   if 'rescue' in (c.on_unknown_column, c.on_type_mismatch) and c.rescue_column is null then

@@ -9,7 +9,7 @@ begin
     perform s3_connector_private.refuse_setting('target_table', 'have names of at most 63 bytes', target_table,
       'Shorten the name: PostgreSQL truncates longer ones.');
   end if;
-  if part[1] ~ '^pg_' or part[1] in ('information_schema', 's3_connector', 's3_connector_private', 's3_connector_import', 's3_connector_queue') then
+  if part[1] ~ '^pg_' or part[1] in ('information_schema', 's3_connector', 's3_connector_ask', 's3_connector_private', 's3_connector_import', 's3_connector_queue') then
     perform s3_connector_private.refuse_setting('target_table', 'be a table of your own', target_table,
       format('Choose another schema: %s belongs to PostgreSQL or to the connector.', part[1]));
   end if;
@@ -64,10 +64,6 @@ begin
   if not s3_connector_private.is_column_name(c.time_column) then
     perform s3_connector_private.refuse_setting('time_column', 'be a column''s name of 1 to 63 bytes', c.time_column,
       'Write it without quotes. Null: the worker suggests one.');
-  end if;
-  if not s3_connector_private.is_column_name(c.file_id_column) or c.file_id_column = c.time_column then
-    perform s3_connector_private.refuse_setting('file_id_column', 'be a column''s name of 1 to 63 bytes other than time_column', c.file_id_column,
-      'Name a separate bigint column, without quotes. Null: rows do not record their file.');
   end if;
   -- The end of a longer chunk could lie beyond the last timestamp.
   if not (c.chunk_interval > interval '0' and c.chunk_interval <= interval '100 years') then

@@ -256,7 +256,7 @@ returns trigger language plpgsql security definer set search_path = pg_catalog, 
 declare
   changed bigint[];
 begin
-  if new.state = 'paused' then
+  if new.state <> 'running' then
     with paused as (
       update s3_connector.files f set status = 'paused', next_attempt_at = null
       where f.connector_name = new.name and f.status in ('in_queue', 'pending_retry') returning f.id

@@ -148,14 +148,31 @@ $$;
 comment on function s3_connector_private.add_files(s3_connector.connectors, jsonb) is
   'Adds objects to files and queues them (status paused if the connector is), in key order. Keys that are tracked already stay as they are. Returns how many are new.';
 
-create or replace function s3_connector_private.drop_from_queue(file s3_connector.files)
+create or replace function s3_connector_private.drop_from_queue(connector_name text, file_ids bigint[])
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-  perform s3_connector_private.remove_import_jobs(file.connector_name, array[file.id]);
-  if s3_connector_private.free_slots(file.connector_name) is not null then
-    perform s3_connector_private.dispatch(file.connector_name);
+  perform s3_connector_private.remove_import_jobs(connector_name, file_ids);
+  if s3_connector_private.free_slots(connector_name) is not null then
+    perform s3_connector_private.dispatch(connector_name);
   end if;
 end;
 $$;
-comment on function s3_connector_private.drop_from_queue(s3_connector.files) is
-  'Removes a file''s import from the queue, and queues the next file if it had a slot. The caller has changed the status.';
+comment on function s3_connector_private.drop_from_queue(text, bigint[]) is
+  'Removes imports of a connector from the queue, and queues the next files if they had slots. The caller has changed their status.';
+
+create or replace function s3_connector_private.cancel(connector_name text, file_ids bigint[])
+returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if file_ids = '{}' then
+    return;
+  end if;
+  -- A worker that misses the notification sees before its commit that it no longer owns the attempt, and rolls back.
+  perform s3_connector_private.stop_attempt(f.attempt_id) from s3_connector.files f where f.id = any (file_ids);
+  update s3_connector.files f
+  set status = 'cancelled', worker_id = null, attempt_id = null, next_attempt_at = null where f.id = any (file_ids);
+  perform s3_connector_private.poll_if_idle(connector_name);
+  perform s3_connector_private.drop_from_queue(connector_name, file_ids);
+end;
+$$;
+comment on function s3_connector_private.cancel(text, bigint[]) is
+  'Cancels files of a connector that have not ended, or failed. The caller has locked both.';

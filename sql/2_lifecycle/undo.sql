@@ -165,7 +165,7 @@ begin
   -- It waited to be replaced.
   if file.status in ('in_queue', 'pending_retry', 'paused') then
     perform s3_connector_private.poll_if_idle(file.connector_name);
-    perform s3_connector_private.drop_from_queue(file);
+    perform s3_connector_private.drop_from_queue(file.connector_name, array[file.id]);
   end if;
   delete from s3_connector_private.rejected_rows r where r.file_id = end_undo.file_id;
   update s3_connector_private.file_history h set message = format('%s rows deleted', deleted)

@@ -53,11 +53,11 @@ returns text language sql stable set search_path = pg_catalog, pg_temp as $$
   left join lateral (
     select min(o.rolname) as name
     from pg_namespace n join pg_roles o on o.oid = n.nspowner
-    where n.nspname in ('s3_connector', 's3_connector_private', 's3_connector_import', 's3_connector_queue') and pg_has_role(r.oid, o.oid, 'member')
+    where n.nspname in ('s3_connector', 's3_connector_ask', 's3_connector_private', 's3_connector_import', 's3_connector_queue') and pg_has_role(r.oid, o.oid, 'member')
   ) owner on true
   left join lateral (
     select min(n.nspname) as name from pg_namespace n
-    where n.nspname in ('s3_connector_private', 's3_connector_queue') and has_schema_privilege(r.oid, n.oid, 'usage')
+    where n.nspname in ('s3_connector_ask', 's3_connector_private', 's3_connector_queue') and has_schema_privilege(r.oid, n.oid, 'usage')
       or n.nspname in ('s3_connector', 's3_connector_import') and has_schema_privilege(r.oid, n.oid, 'create')
   ) schemas on true
   left join lateral (
@@ -75,7 +75,7 @@ returns text language sql stable set search_path = pg_catalog, pg_temp as $$
   left join lateral (
     select min(p.oid::regprocedure::text) as name
     from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-    where n.nspname in ('s3_connector', 's3_connector_private') and has_function_privilege(r.oid, p.oid, 'execute')
+    where n.nspname in ('s3_connector', 's3_connector_ask', 's3_connector_private') and has_function_privilege(r.oid, p.oid, 'execute')
   ) functions on true
   where r.rolname = import_role;
 $$;

@@ -1,7 +1,7 @@
 -- Requests of people to the workers: the private part of check, preview, dry_run_file, audit, undo_file and reimport_file. "Request": a row of requests
 -- with its own job. The procedures commit, so that a worker sees the request, and then poll for the answer.
 
-create or replace function s3_connector._refused_commit()
+create or replace function s3_connector_ask.refused_commit()
 returns text language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   commit;
@@ -10,7 +10,7 @@ exception when invalid_transaction_termination then
   return sqlerrm;
 end;
 $$;
-comment on function s3_connector._refused_commit() is
+comment on function s3_connector_ask.refused_commit() is
   'Returns PostgreSQL''s error for a commit inside a transaction block, in the session''s language.';
 
 create or replace function s3_connector_private.refuse_without_worker()
@@ -42,7 +42,7 @@ $$;
 comment on function s3_connector_private.refuse_foreign_key(s3_connector.connectors, text) is
   'Raises 42501 if the connector does not import the key, unless the session may become the connector''s owner.';
 
-create or replace function s3_connector._add_request(new_kind text, name text, new_argument text default null)
+create or replace function s3_connector_ask.add_request(new_kind text, name text, new_argument text default null)
 returns bigint language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   connector s3_connector.connectors := s3_connector_private.require_connector(name);
@@ -59,7 +59,7 @@ begin
   return request_id;
 end;
 $$;
-comment on function s3_connector._add_request(text, text, text) is
+comment on function s3_connector_ask.add_request(text, text, text) is
   'Adds a request and its job, and deletes requests older than a day. Returns its id. Refuses a key that the caller may not read.';
 
 create or replace function s3_connector_private.start_request(request_id bigint, new_worker_id integer)
@@ -137,7 +137,7 @@ $$;
 comment on function s3_connector_private.raise_answered_error(s3_connector_private.requests) is
   'Raises the error that a worker stored as the answer to a request.';
 
-create or replace function s3_connector._read_answer(request_id bigint)
+create or replace function s3_connector_ask.read_answer(request_id bigint)
 returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   request s3_connector_private.requests;
@@ -153,10 +153,10 @@ begin
   return request.result;
 end;
 $$;
-comment on function s3_connector._read_answer(bigint) is
+comment on function s3_connector_ask.read_answer(bigint) is
   'Returns the answer to a request; null while there is none. Raises the worker''s error, or an error if no answer can come.';
 
-create or replace procedure s3_connector._raise_notices(answer jsonb)
+create or replace procedure s3_connector_ask.raise_notices(answer jsonb)
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   notice jsonb;
@@ -170,11 +170,11 @@ begin
   end loop;
 end;
 $$;
-comment on procedure s3_connector._raise_notices(jsonb) is 'Raises the notices of an answer, {"notices": [{"message": ..., "hint": ...}]}.';
+comment on procedure s3_connector_ask.raise_notices(jsonb) is 'Raises the notices of an answer, {"notices": [{"message": ..., "hint": ...}]}.';
 
 -- Not security definer and without a fixed search_path: a procedure with either cannot commit. So it names the schema of everything
 -- that it uses: functions, operators and types.
-create or replace procedure s3_connector._ask(kind text, name text, argument text, inout answer jsonb)
+create or replace procedure s3_connector_ask.ask(kind text, name text, argument text, inout answer jsonb)
 language plpgsql as $$
 declare
   request_id pg_catalog.int8;
@@ -183,22 +183,22 @@ begin
     commit;
   exception when invalid_transaction_termination then
     -- A commit is refused in this block in any case. Only the message tells whether the caller is in a transaction.
-    if sqlerrm operator(pg_catalog.=) s3_connector._refused_commit() then
+    if sqlerrm operator(pg_catalog.=) s3_connector_ask.refused_commit() then
       raise exception 's3_connector.% cannot be called inside a transaction', kind
         using errcode = 'active_sql_transaction',
           hint = 'Call it as a single statement, outside begin and commit, with autocommit on. It waits for a worker, which must see the request committed.';
     end if;
   end;
-  request_id := s3_connector._add_request(kind, name, argument);
+  request_id := s3_connector_ask.add_request(kind, name, argument);
   loop
     -- Each check is its own transaction, so that waiting holds no snapshot and no lock.
     commit;
-    answer := s3_connector._read_answer(request_id);
+    answer := s3_connector_ask.read_answer(request_id);
     exit when answer is not null;
     perform pg_catalog.pg_sleep(0.1);
   end loop;
-  call s3_connector._raise_notices(answer);
+  call s3_connector_ask.raise_notices(answer);
 end;
 $$;
-comment on procedure s3_connector._ask(text, text, text, jsonb) is
+comment on procedure s3_connector_ask.ask(text, text, text, jsonb) is
   'Sends a request to the workers, waits for the answer, and raises its notices or its error.';

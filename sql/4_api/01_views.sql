@@ -39,7 +39,7 @@ create or replace view s3_connector.running_files as
 comment on view s3_connector.running_files is
   'Files that are being imported now, with the bytes and rows that COPY has taken so far (null before it starts).';
 
-create or replace view s3_connector.connector_status as
+create or replace view s3_connector_private.connector_figures as
   select
     c.name, c.state, p.marker,
     not (p.backlog or w.keys > 0 or (p.left_young and c.stop_when_caught_up) or r.rechecks)
@@ -68,7 +68,33 @@ create or replace view s3_connector.connector_status as
         * least(interval '1 hour', now() - c.created_at)
     end as eta,
     t.rejected,
-    grown.change as last_schema_change
+    grown.change as last_schema_change,
+    -- The schedule's interval is the time from the last poll to the next one. A poll that somebody asked for counts as due then.
+    c.state = 'running' and now() > greatest(p.next_poll_at, p.poll_asked_at, c.created_at)
+      + 2 * greatest(p.next_poll_at - p.last_poll_at, interval '1 minute') as polls_overdue,
+    o.since as unavailable_since,
+    now() - (
+      -- Only the first in key order of each status, by its index, because there may be a million. If nothing waits but there is
+      -- a backlog, the last object that was enqueued is the nearest known one.
+      select min(f.last_modified) from (
+        (select f.last_modified from s3_connector.files f
+          where f.connector_name = c.name and f.status = 'in_queue' and t.in_queue > 0 order by f.key limit 1)
+        union all
+        (select f.last_modified from s3_connector.files f
+          where f.connector_name = c.name and f.status = 'running' and t.running > 0 order by f.key limit 1)
+        union all
+        (select f.last_modified from s3_connector.files f
+          where f.connector_name = c.name and f.status = 'pending_retry' and t.pending_retry > 0 order by f.key limit 1)
+        union all
+        (select f.last_modified from s3_connector.files f
+          where f.connector_name = c.name and f.status = 'paused' and t.paused > 0 order by f.key limit 1)
+        union all
+        (select u.last_modified from s3_connector_private.upcoming_keys u where u.connector_name = c.name order by u.key limit 1)
+        union all
+        (select f.last_modified from s3_connector.files f
+          where f.connector_name = c.name and f.key = p.marker and p.backlog)
+      ) f
+    ) as lag
   from s3_connector.connectors c
   join s3_connector_private.progress p on p.connector_name = c.name
   left join s3_connector_private.outages o on o.connector_name = c.name
@@ -163,5 +189,5 @@ create or replace view s3_connector.connector_status as
     select format('%s: %s (%s)', to_char(s.at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'), s.statement, s.key) as change
     from s3_connector.schema_changes s where s.connector_name = c.name order by s.id desc limit 1
   ) grown on true;
-comment on view s3_connector.connector_status is
-  'State of each connector: its marker, whether it has caught up, its files by status, and its last error. Rows and bytes are in total, of the last hour (to the minute) and of the last day (to ten minutes).';
+comment on view s3_connector_private.connector_figures is
+  'The columns of connector_status, without its health.';

@@ -5,7 +5,7 @@ language plpgsql as $$
 declare
   answer pg_catalog.jsonb;
 begin
-  call s3_connector._ask('check', name, null, answer);
+  call s3_connector_ask.ask('check', name, null, answer);
 end;
 $$;
 comment on procedure s3_connector.check(text) is
@@ -16,7 +16,7 @@ language plpgsql as $$
 declare
   answer pg_catalog.jsonb;
 begin
-  call s3_connector._ask('preview', name, null, answer);
+  call s3_connector_ask.ask('preview', name, null, answer);
 end;
 $$;
 comment on procedure s3_connector.preview(text) is
@@ -39,7 +39,7 @@ language plpgsql as $$
 declare
   answer pg_catalog.jsonb;
 begin
-  call s3_connector._ask('dry_run_file', name, key, answer);
+  call s3_connector_ask.ask('dry_run_file', name, key, answer);
   rows_read := pg_catalog.jsonb_extract_path_text(answer, 'rows_read');
   rows_imported := pg_catalog.jsonb_extract_path_text(answer, 'rows_imported');
   rows_rejected := pg_catalog.jsonb_extract_path_text(answer, 'rows_rejected');
@@ -59,7 +59,7 @@ language plpgsql as $$
 declare
   answer pg_catalog.jsonb;
 begin
-  call s3_connector._ask('audit', name, null, answer);
+  call s3_connector_ask.ask('audit', name, null, answer);
 end;
 $$;
 comment on procedure s3_connector.audit(text) is

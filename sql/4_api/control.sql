@@ -6,11 +6,11 @@ create or replace function s3_connector.pause(name text)
 returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   perform s3_connector_private.require_connector(name);
-  update s3_connector.connectors c set state = 'paused' where c.name = pause.name and c.state <> 'paused';
+  update s3_connector.connectors c set state = 'paused' where c.name = pause.name and c.state = 'running';
 end;
 $$;
 comment on function s3_connector.pause(text) is
-  'Stops polling and removes the waiting files from the queue (status paused). Running imports finish.';
+  'Stops polling and removes the waiting files from the queue (status paused). Running imports finish. A draft stays a draft.';
 
 create or replace function s3_connector.resume(name text)
 returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -22,16 +22,17 @@ begin
 end;
 $$;
 comment on function s3_connector.resume(text) is
-  'Ends a pause: queues the paused files again in key order, and polls the bucket at once.';
+  'Ends a pause: queues the paused files again in key order, and polls the bucket at once. Starts a draft.';
 
 create or replace function s3_connector.poll_now(name text)
 returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   connector s3_connector.connectors := s3_connector_private.require_connector(name);
 begin
-  if connector.state = 'paused' then
-    raise exception 'connector % is paused and does not poll', quote_literal(connector.name)
-      using errcode = 'object_not_in_prerequisite_state', hint = format('Resume it: select s3_connector.resume(%L);', connector.name);
+  if connector.state <> 'running' then
+    raise exception 'connector % is % and does not poll', quote_literal(connector.name), case connector.state when 'draft' then 'a draft' else connector.state end
+      using errcode = 'object_not_in_prerequisite_state', hint = format('%s it: select s3_connector.resume(%L);',
+        case connector.state when 'draft' then 'Start' else 'Resume' end, connector.name);
   end if;
   perform s3_connector_private.ask_poll(connector.name);
 end;
@@ -74,6 +75,24 @@ $$;
 comment on function s3_connector.retry_file(text, text) is
   'Queues one file again that failed, waits for a retry, or was cancelled or undone.';
 
+create or replace function s3_connector.retry_files(name text, keys text[])
+returns bigint language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  connector s3_connector.connectors := s3_connector_private.require_connector(name);
+  retried bigint[] := array(
+    select f.id from s3_connector.files f
+    where f.connector_name = retry_files.name and f.key = any (keys)
+      and f.status in ('failure', 'pending_retry', 'cancelled', 'undone')
+    order by f.key for update
+  );
+begin
+  perform s3_connector_private.queue_files(connector, retried);
+  return cardinality(retried);
+end;
+$$;
+comment on function s3_connector.retry_files(text, text[]) is
+  'Queues those of these files again that failed, wait for a retry, or were cancelled or undone. Others stay as they are. Returns how many it queued.';
+
 create or replace function s3_connector.cancel_file(name text, key text)
 returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -89,12 +108,7 @@ begin
   if file.status in ('cancelled', 'undone') then
     return;
   end if;
-  -- A worker that misses the notification sees before its commit that it no longer owns the attempt, and rolls back.
-  perform s3_connector_private.stop_attempt(file.attempt_id);
-  update s3_connector.files f
-  set status = 'cancelled', worker_id = null, attempt_id = null, next_attempt_at = null where f.id = file.id;
-  perform s3_connector_private.poll_if_idle(name);
-  perform s3_connector_private.drop_from_queue(file);
+  perform s3_connector_private.cancel(name, array[file.id]);
   if file.replaces is not null then
     raise notice 'the table keeps the % rows of the version of file % that was imported before', file.rows_imported, quote_literal(file.key)
       using hint = format('Delete them: select s3_connector.undo_file(%L, %L); Replace them by the object''s current version: select s3_connector.retry_file(%L, %L);', name, key, name, key);
@@ -103,6 +117,25 @@ end;
 $$;
 comment on function s3_connector.cancel_file(text, text) is
   'Removes a file from the queue for good, or stops and rolls back its running import. retry then skips the file; retry_file queues it again. If it was to replace the rows of an earlier version, they stay, with a notice.';
+
+create or replace function s3_connector.cancel_files(name text, keys text[])
+returns bigint language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  cancelled bigint[];
+begin
+  perform s3_connector_private.require_connector(name);
+  cancelled := array(
+    select f.id from s3_connector.files f
+    where f.connector_name = cancel_files.name and f.key = any (keys)
+      and f.status in ('in_queue', 'running', 'pending_retry', 'paused', 'failure')
+    order by f.key for update
+  );
+  perform s3_connector_private.cancel(name, cancelled);
+  return cardinality(cancelled);
+end;
+$$;
+comment on function s3_connector.cancel_files(text, text[]) is
+  'Cancels those of these files that are neither imported, cancelled nor undone, as cancel_file does. Rows of earlier versions stay in the table. Returns how many it cancelled.';
 
 create or replace function s3_connector.set_marker(name text, key text)
 returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -134,4 +167,4 @@ begin
 end;
 $$;
 comment on function s3_connector.drop_connector(text) is
-  'Deletes a paused connector with its jobs, files and history. An import that is still running is rolled back; rows that were imported before stay in the table.';
+  'Deletes a paused connector, or a draft, with its jobs, files and history. An import that is still running is rolled back; rows that were imported before stay in the table.';

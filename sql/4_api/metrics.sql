@@ -36,28 +36,6 @@ create or replace view s3_connector.metrics as
       order by a.started_at desc limit 1
     ) last_audit on c.last_audit_at is not null
     cross join lateral (
-      -- Only the first in key order of each status, by its index, because there may be a million. If nothing waits but there is
-      -- a backlog, the last object that was enqueued is the nearest known one.
-      select min(f.last_modified) as last_modified from (
-        (select f.last_modified from s3_connector.files f
-          where f.connector_name = c.name and f.status = 'in_queue' and c.in_queue > 0 order by f.key limit 1)
-        union all
-        (select f.last_modified from s3_connector.files f
-          where f.connector_name = c.name and f.status = 'running' and c.running > 0 order by f.key limit 1)
-        union all
-        (select f.last_modified from s3_connector.files f
-          where f.connector_name = c.name and f.status = 'pending_retry' and c.pending_retry > 0 order by f.key limit 1)
-        union all
-        (select f.last_modified from s3_connector.files f
-          where f.connector_name = c.name and f.status = 'paused' and c.paused > 0 order by f.key limit 1)
-        union all
-        (select u.last_modified from s3_connector_private.upcoming_keys u where u.connector_name = c.name order by u.key limit 1)
-        union all
-        (select f.last_modified from s3_connector.files f
-          where f.connector_name = c.name and f.key = p.marker and p.backlog)
-      ) f
-    ) next_object
-    cross join lateral (
       select min(f.started_at) as started_at from s3_connector.files f
       where f.connector_name = c.name and f.status = 'running' and c.running > 0
     ) longest
@@ -83,7 +61,7 @@ create or replace view s3_connector.metrics as
         ('s3_connector_poll_lag_seconds', null,
           case when c.next_poll_at < now() then extract(epoch from now() - c.next_poll_at) else 0 end),
         ('s3_connector_behind_seconds', null,
-          greatest(0, coalesce(extract(epoch from now() - next_object.last_modified), 0))),
+          greatest(0, coalesce(extract(epoch from c.lag), 0))),
         ('s3_connector_longest_import_seconds', null,
           greatest(0, coalesce(extract(epoch from clock_timestamp() - longest.started_at), 0))),
         ('s3_connector_last_success_timestamp_seconds', null, extract(epoch from c.last_success_at)),

@@ -39,6 +39,8 @@ comment on column s3_connector.connectors.on_conflict is 'fail, skip or update: 
 comment on column s3_connector.connectors.on_bad_row is 'fail: the file fails. skip: the row goes to rejected_rows.';
 comment on column s3_connector.connectors.max_bad_rows is 'With on_bad_row skip: a file with more bad rows than this fails, and none of its rows is kept. Null: no limit.';
 comment on column s3_connector.connectors.file_id_column is 'A column of the target table that gets the files.id of each row''s file. undo_file needs it.';
+comment on column s3_connector.connectors.file_key_column is 'A text column of the target table that gets the key of each row''s file.';
+comment on column s3_connector.connectors.line_column is 'A bigint column of the target table that gets the line of the file on which each row starts, as errors name it: for Parquet, and for JSON with several records on a line, the number of the row. An entry of a zip has lines of its own. Null: none. Not with transform.';
 comment on column s3_connector.connectors.max_file_bytes is 'Maximum size of an object, in bytes. A larger one fails, and so does one that expands to more than 20 times this size.';
 comment on column s3_connector.connectors.max_row_bytes is 'Maximum size of a row, in bytes. A larger row fails its file.';
 comment on column s3_connector.connectors.max_rows is 'A file with more rows fails, and none of them is kept: a small compressed file may have hundreds of millions. Null: no limit.';
@@ -52,7 +54,7 @@ comment on column s3_connector.connectors.start_after is 'Keys up to and includi
 comment on column s3_connector.connectors.notify is 'Whether to send each change of a file''s status to the channel s3_connector as {"connector", "key", "status"}, and that a run has ended (stop_when_caught_up). Every role that may connect to the database can listen.';
 comment on column s3_connector.connectors.on_import is 'One SQL statement that runs after a file''s rows, in their transaction and with the owner''s rights. $1 is the file''s id. An error in it fails the file, and none of its rows is kept. A dry run runs it and rolls back; undo_file does not run it.';
 comment on column s3_connector.connectors.hive_columns is 'Parts of the key, written name=value between slashes, that go into the columns of these names (or those in column_mappings). __HIVE_DEFAULT_PARTITION__ is null. A created table has them as text unless column_mappings gives a type. A key without one fails. Null: none.';
-comment on column s3_connector.connectors.transform is 'A select in DuckDB''s SQL over the relation file, whose result is imported instead of the file''s rows. It cannot read other files. DuckDB reads a CSV by its own rules, with all columns as text. Null: none.';
+comment on column s3_connector.connectors.transform is 'A select in DuckDB''s SQL over the relation file, whose result is imported instead of the file''s rows. It cannot read other files. DuckDB reads a CSV by its own rules. The columns of a CSV, and the keys of JSON, are texts. Null: none.';
 comment on column s3_connector.connectors.change_column is 'For files that change rows: the column of the file that says insert, update or delete (DMS: Op, Debezium: __op); without names, its position, such as 1. Changes are applied by the table''s unique key; files run one after another, in key order. Null: files only add rows.';
 comment on column s3_connector.connectors.change_values is 'What the values of change_column mean: dms, debezium, or JSON such as {"I": "insert", "U": "update", "D": "delete", "B": "ignore"}.';
 comment on column s3_connector.connectors.sequence_column is 'With change_column: the column of the file by which the last change of a key is found, compared as its type. If the table has the column too, a row is never replaced or deleted by an older change. Null: the order of the file''s rows.';
@@ -65,7 +67,7 @@ comment on column s3_connector.connectors.requester_pays is 'Agrees to pay for t
 comment on column s3_connector.connectors.path_style is 'Whether the bucket stands in the path of requests (true) or in the name of the host (false). Null: the worker finds out.';
 comment on column s3_connector.connectors.exclude is 'Globs over keys, as in pattern: keys that match one of them are left out. Null: none.';
 comment on column s3_connector.connectors.include_hidden is 'Whether to import "hidden" keys too: those with a part that begins with _ or a dot, such as _temporary/ and .crc files. Parts in the literal start of the pattern, and partitions such as _day=1, do not count.';
-comment on column s3_connector.connectors.state is 'running or paused. Change it with pause and resume.';
+comment on column s3_connector.connectors.state is 'running, paused or draft (inserted, but never started). Change it with pause and resume.';
 comment on column s3_connector.connectors.owner is 'The role that inserted the connector; set by the database, and cannot change. Imports run with its rights.';
 comment on column s3_connector.connectors.created_at is 'When the connector was inserted; set by the database.';
 
@@ -100,7 +102,7 @@ comment on column s3_connector.file_formats.owner is 'The role that inserted the
 comment on table s3_connector.column_mappings is 'Renames and types of file columns, per connector. Can be changed while the connector is paused.';
 comment on column s3_connector.column_mappings.connector_name is 'The connector.';
 comment on column s3_connector.column_mappings.id is 'The row''s own key.';
-comment on column s3_connector.column_mappings.source_column is 'The column''s name in the file. Without a header: column1, column2 ... Of JSON: a key, or a path such as $.user.id; $ is the whole record. Null: the expression needs none.';
+comment on column s3_connector.column_mappings.source_column is 'The column''s name in the file. Without a header: column1, column2 ... Of JSON: a key, or a path such as $.user.id; $ is the whole record. If a file lacks it, its expression is not evaluated. Null: the expression needs none.';
 comment on column s3_connector.column_mappings.expression is 'One SQL expression that computes the target_column, with the rights of the connector''s owner. value is the field: as text in a CSV or JSON file, with its own type in Parquet. row."name" is any field of the row. A text is converted to the column''s type, as COPY converts a field. Null: the field itself.';
 comment on column s3_connector.column_mappings.target_column is 'The table''s column that it goes into. Null leaves it out.';
 comment on column s3_connector.column_mappings.data_type is 'The column''s type if the table is created. Null: the inferred one, or that of the expression.';

@@ -4,7 +4,7 @@ comment on type s3_connector.file_status is
   'Status of a file: in_queue, running, pending_retry (failed, will be retried), paused; or ended: success, failure, cancelled, undone.';
 
 comment on column s3_connector.connector_status.name is 'The connector.';
-comment on column s3_connector.connector_status.state is 'running or paused.';
+comment on column s3_connector.connector_status.state is 'running, paused or draft.';
 comment on column s3_connector.connector_status.marker is 'The last matching key that was enqueued. Listing continues after it.';
 comment on column s3_connector.connector_status.caught_up is 'Whether the last poll reached the end of the bucket without an error, the bucket can be read, and everything that was found is enqueued: also late and overwritten keys that the connector imports, and what a recheck finds. Files may still wait in the queue.';
 comment on column s3_connector.connector_status.last_poll_at is 'When the last poll began.';
@@ -34,6 +34,17 @@ comment on column s3_connector.connector_status.waiting is 'Files and keys that 
 comment on column s3_connector.connector_status.eta is 'How long the import of what waits takes at the rate of the last hour, by bytes. Null if nothing was imported within the last hour.';
 comment on column s3_connector.connector_status.rejected is 'Rows that were rejected, of the files in success. rejected_rows has them until they are pruned.';
 comment on column s3_connector.connector_status.last_schema_change is 'The last row of schema_changes: when, the statement, and the file. Null if no file has changed the table.';
+comment on column s3_connector.connector_status.polls_overdue is 'Whether the next poll is overdue by more than two intervals of the schedule. False while paused.';
+comment on column s3_connector.connector_status.unavailable_since is 'Since when the bucket cannot be read. Null if it can.';
+comment on column s3_connector.connector_status.lag is 'Age of the next object that is known and not imported yet: so far is the table behind the bucket. Null if there is none.';
+comment on column s3_connector.connector_status.health is 'What is wrong, or else ok, importing, behind or not polled yet. Begins with paused or draft if it is.';
+
+comment on column s3_connector.status.name is 'The connector.';
+comment on column s3_connector.status.health is 'The same as connector_status.health.';
+comment on column s3_connector.status.waiting is 'Files and keys that are known and not imported yet.';
+comment on column s3_connector.status.failed is 'Files that failed. retry(name) queues them again.';
+comment on column s3_connector.status.lag is 'Age of the next object that is known and not imported yet. Null if there is none.';
+comment on column s3_connector.status.last_error is 'Error of the file that failed last, or of the last poll if it failed later.';
 
 comment on column s3_connector.throughput.connector_name is 'The connector.';
 comment on column s3_connector.throughput.seconds is 'Length of the interval: 60 within the last hour, 600 within the last day.';

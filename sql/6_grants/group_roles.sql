@@ -25,9 +25,9 @@ $$;
 
 -- PostgreSQL lets every role execute new functions. This revokes it, in the transaction that creates them. Default privileges
 -- would also change it for the migrating role's functions in other schemas.
-revoke all on schema s3_connector, s3_connector_private, s3_connector_import from public;
+revoke all on schema s3_connector, s3_connector_ask, s3_connector_private, s3_connector_import from public;
 revoke all on all tables in schema s3_connector, s3_connector_private from public;
-revoke all on all routines in schema s3_connector, s3_connector_private, s3_connector_import from public;
+revoke all on all routines in schema s3_connector, s3_connector_ask, s3_connector_private, s3_connector_import from public;
 
 -- What an earlier version granted to them, for calls that this version no longer makes.
 do $$
@@ -71,6 +71,10 @@ where f.pronamespace in ('s3_connector_private'::regnamespace, 's3_connector_imp
   where d.refclassid = 'pg_proc'::regclass and d.refobjid = f.oid
 );
 select s3_connector_private.grant_to_groups('execute on all routines in schema s3_connector', 's3_connector_operator');
+-- Procedures that wait for a worker commit, so PostgreSQL parses them at run time with their caller's rights. What they call is in a
+-- schema of its own, so that a list of s3_connector's functions has only those that people call.
+select s3_connector_private.grant_to_groups('usage on schema s3_connector_ask', 's3_connector_operator');
+select s3_connector_private.grant_to_groups('execute on all routines in schema s3_connector_ask', 's3_connector_operator');
 -- It shows nothing that a reader cannot read in files.
 select s3_connector_private.grant_to_groups(
   'execute on function s3_connector.find_gaps(text, text, interval, timestamptz, timestamptz)', 's3_connector_reader');
@@ -86,5 +90,3 @@ where f.pronamespace in ('s3_connector_private'::regnamespace, 's3_connector_imp
   join pg_proc p on p.oid = d.objid and d.classid = 'pg_proc'::regclass and p.pronamespace = 's3_connector'::regnamespace
   where d.refclassid = 'pg_proc'::regclass and d.refobjid = f.oid
 );
--- Procedures that wait for a worker commit, so PostgreSQL parses them at run time with their caller's rights. The functions that
--- they call are therefore in the schema s3_connector, and their names begin with an underscore.

@@ -118,7 +118,7 @@ $$;
 -- Objects that already have another owner, for example because the worker ran as a superuser before.
 do $$
 declare
-  schemas name[] := '{s3_connector,s3_connector_private,s3_connector_import,s3_connector_queue}';
+  schemas name[] := '{s3_connector,s3_connector_ask,s3_connector_private,s3_connector_import,s3_connector_queue}';
   worker text := current_setting('s3_connector.worker');
   worker_oid oid := (select oid from pg_roles where rolname = worker);
   handover text;

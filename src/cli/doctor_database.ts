@@ -2,7 +2,6 @@
 import { Kysely, PostgresDialect, sql } from 'kysely';
 import type pg from 'pg';
 import type { Config } from '../config.ts';
-
 import { openSession, type Session, SessionPool } from '../db/connections.ts';
 import { findImportRole, unfit } from '../db/import_login.ts';
 import { knownMigrations, SCHEMAS } from '../db/migrations.ts';
@@ -12,7 +11,6 @@ import { appliedMigrations, refuseNewerSchema } from '../db/schema_version.ts';
 import { FIXED_PATH } from '../db/session_settings.ts';
 import { refuseUnreleasedSchema } from '../db/unreleased_schema.ts';
 import { forEachUrl } from '../worker/sessions.ts';
-
 import { type Finding, tryStep } from './finding.ts';
 
 const OLDEST_SERVER = 150_000;

@@ -1,6 +1,6 @@
 /** The interface of a "compression": how files are expanded to "entries". */
 import type { Readable } from 'node:stream';
-import type { SpooledFile } from '../fetch/spooled_file.ts';
+import type { Place, SpooledFile } from '../fetch/spooled_file.ts';
 
 /** A file of an archive, or a whole file that is not an archive. */
 export interface Entry {
@@ -13,6 +13,11 @@ export interface Entry {
    * stream opens the file when it is first read, and closes it when it ends or is destroyed.
    */
   open(): Readable;
+  /**
+   * Reads the bytes from `start` on into the memory that `place` returns for so many bytes, and yields each part that was
+   * filled. Absent if the bytes must be expanded.
+   */
+  readInto?(start: number, place: Place): AsyncIterable<Buffer>;
 }
 
 export interface Limits {

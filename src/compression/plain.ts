@@ -9,6 +9,10 @@ export const plain: Compression = {
   detect: () => true,
   async *entries(file, limits) {
     checkExpanded(file.sizeBytes, limits);
-    yield { name: null, open: () => Readable.from(file.read(), { objectMode: false }) };
+    yield {
+      name: null,
+      open: () => Readable.from(file.read(), { objectMode: false }),
+      readInto: (start, place) => file.readInto(start, place),
+    };
   },
 };

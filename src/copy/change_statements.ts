@@ -9,7 +9,7 @@ export const COUNTS = 'pg_temp.s3_connector_counts';
 /** The "applied" keys: the last sequence of each key in the earlier steps, or parts, of a file that has several. */
 export const APPLIED = 'pg_temp.s3_connector_applied';
 
-/** What becomes of a staged change if its key is in the table: `updated` or `deleted`. Null: the key is not there. */
+/** If a trigger may suppress changes: what becomes of a change whose key is in the table, `updated` or `deleted`. Null: it is not. */
 const FOUND = '"s3_connector found"';
 /** Whether the file deletes the key before the change, so that an update must not keep values of columns that the file lacks. */
 const RENEWED = '"s3_connector renewed"';
@@ -37,8 +37,8 @@ export interface Scope {
 const quote = (name: string) => pg.escapeIdentifier(name);
 
 /** Returns the statements that add the columns of the bookkeeping to the staging table, and make the table of counts. */
-export function prepareStatements({ key, missing, change, sequence }: ChangePlan): string[] {
-  const columns = [`add column ${FOUND} pg_catalog.text`];
+export function prepareStatements({ key, missing, change, sequence, maySuppress }: ChangePlan): string[] {
+  const columns = maySuppress ? [`add column ${FOUND} pg_catalog.text`] : [];
   if (missing.length > 0) columns.push(`add column ${RENEWED} pg_catalog.bool`);
   for (const { name } of key) columns.push(`alter column ${quote(name)} set not null`);
   if (change) columns.push(`alter column ${quote(change.name)} set not null`);
@@ -65,9 +65,9 @@ export function applyStatements(plan: ChangePlan, scope: Scope): string[] {
     keepLast(plan),
     ...(remembers ? removeApplied(plan) : []),
     ...(scope.isStep ? [] : [`analyze ${STAGING}`]),
-    markFound(plan),
-    merge(plan),
-    count(plan),
+    ...(plan.maySuppress
+      ? [markFound(plan), merge(plan), countChanged(plan)]
+      : [countDue(plan), merge(plan)]),
   ];
 }
 
@@ -178,26 +178,35 @@ function merge(plan: ChangePlan): string {
   return `merge into ${quoteTable(table)} t using ${STAGING} s on ${sameKey(plan, 't', 's')} ${clauses.join(' ')}`;
 }
 
-/** Counts what the MERGE did. If a trigger may have suppressed a change, looks at the table. */
-function count(plan: ChangePlan): string {
+/** Counts the changes that the MERGE will make: nothing can suppress one. */
+function countDue(plan: ChangePlan): string {
+  const isFound = `t.${quote(plan.key[0]!.name)} is not null`;
+  return insertCounts(plan, {
+    inserted: `not (${isFound}) and not ${isDelete(plan, 's')}`,
+    updated: `${isFound} and not ${isDelete(plan, 's')}`,
+    deleted: `${isFound} and ${isDelete(plan, 's')}`,
+  });
+}
+
+/** Counts what the MERGE did, by the table: a trigger may have suppressed a change. */
+function countChanged(plan: ChangePlan): string {
+  const first = quote(plan.key[0]!.name);
+  return insertCounts(plan, {
+    inserted: `s.${FOUND} is null and not ${isDelete(plan, 's')} and t.${first} is not null`,
+    updated: `s.${FOUND} operator(pg_catalog.=) 'updated'`,
+    deleted: `s.${FOUND} operator(pg_catalog.=) 'deleted' and t.${first} is null`,
+  });
+}
+
+/** Counts staged rows, each beside the row of its key in the table. */
+function insertCounts(
+  plan: ChangePlan,
+  { inserted, updated, deleted }: Record<'inserted' | 'updated' | 'deleted', string>,
+): string {
   const { filled, key, missing } = plan;
   const hasValues = filled.length > key.length;
-  const first = quote(key[0]!.name);
-  const [isThere, isGone] = plan.maySuppress
-    ? [`t.${first} is not null`, `t.${first} is null`]
-    : ['true', 'true'];
-  const found = (what: string) => `s.${FOUND} operator(pg_catalog.=) '${what}'`;
-  const updates = hasValues
-    ? found('updated')
-    : missing.length > 0
-      ? `${found('updated')} and s.${RENEWED}`
-      : 'false';
-  const from = plan.maySuppress
-    ? `${STAGING} s left join ${quoteTable(plan.table)} t on ${sameKey(plan, 't', 's')}`
-    : `${STAGING} s`;
-  return `insert into ${COUNTS} select
-      pg_catalog.count(*) filter (where s.${FOUND} is null and not ${isDelete(plan, 's')} and ${isThere}),
-      pg_catalog.count(*) filter (where ${updates}),
-      pg_catalog.count(*) filter (where ${found('deleted')} and ${isGone})
-    from ${from}`;
+  const updates = hasValues ? updated : missing.length > 0 ? `${updated} and s.${RENEWED}` : 'false';
+  return `insert into ${COUNTS} select pg_catalog.count(*) filter (where ${inserted}),
+      pg_catalog.count(*) filter (where ${updates}), pg_catalog.count(*) filter (where ${deleted})
+    from ${STAGING} s left join ${quoteTable(plan.table)} t on ${sameKey(plan, 't', 's')}`;
 }

@@ -31,7 +31,13 @@ export function targetOf(table: TargetTable, plan: CopyPlan): Destination {
 /** Returns the columns that a plan fills: those of COPY's input in its order, then the rescue column and those that are computed. */
 export function filledColumns(plan: CopyPlan): TableColumn[] {
   const rescued = plan.rescue === null ? [] : [plan.rescue];
-  return [...plan.columns, ...plan.constants, ...rescued, ...plan.computed].map((column) => column.target);
+  return [...copiedColumns(plan), ...[...rescued, ...plan.computed].map(({ target }) => target)];
+}
+
+/** Returns the columns of COPY's input, in its order. */
+export function copiedColumns({ columns, line, constants }: CopyPlan): TableColumn[] {
+  const targets = (of: { target: TableColumn }[]) => of.map(({ target }) => target);
+  return [...targets(columns), ...(line ? [line] : []), ...targets(constants)];
 }
 
 /** Returns a list of columns, quoted for a statement. */

@@ -8,8 +8,8 @@ import { FIXED_PATH } from '../db/session_settings.ts';
 import { ConnectorError } from '../errors.ts';
 import type { CopyPlan, MatchedColumn, PlannedKeys, RescuePlan } from '../formats/format.ts';
 import { asRole } from '../table/role.ts';
-import type { TableColumn } from '../table/table.ts';
-import { type Destination, filledColumns, quoteColumns } from './destination.ts';
+import { type TableColumn, temporaryColumn } from '../table/table.ts';
+import { copiedColumns, type Destination, filledColumns, quoteColumns } from './destination.ts';
 import type { CopyRows, PartCopy } from './part_copy.ts';
 
 const STAGING = 'pg_temp.s3_connector_rescue';
@@ -145,19 +145,7 @@ function asText(column: TableColumn): TableColumn {
 const unknownName = (i: number) => `s3_connector unknown ${i}`;
 const RECORD = 's3_connector record';
 
-function textColumn(name: string): TableColumn {
-  return {
-    name,
-    type: 'text',
-    baseType: 'text',
-    isEnum: false,
-    insertable: true,
-    identityAlways: false,
-    hasDefault: false,
-    shape: null,
-    comment: null,
-  };
-}
+const textColumn = (name: string) => temporaryColumn(name, 'text', 'text');
 
 const readerOf = (i: number) => `pg_temp.s3_connector_read_${i}`;
 
@@ -185,7 +173,7 @@ function insertRescued(
   { target, unknown, record }: RescuePlan,
   readers: TableColumn[],
 ): string {
-  const filled = [...plan.columns, ...plan.constants].map((column) => column.target);
+  const filled = copiedColumns(plan);
   const values = filled.map((column) => {
     const reader = readers.indexOf(column);
     return reader < 0 ? `s.${pg.escapeIdentifier(column.name)}` : `r.${pg.escapeIdentifier(column.name)}`;

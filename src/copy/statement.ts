@@ -10,6 +10,7 @@ import { CountedRows } from '../formats/row_bytes.ts';
 import { type RowCounts, reconcile } from '../reconcile.ts';
 import { asBadRow, isConflict, isTableChange, tableChanged, toImportError } from '../sql_errors.ts';
 import { enterRole, explainDenial, explainRefusedRole, LEAVE_ROLE } from '../table/role.ts';
+import { written } from '../written_buffers.ts';
 import { type Destination, quoteColumns } from './destination.ts';
 import type { CopyContext } from './part_copy.ts';
 
@@ -69,6 +70,8 @@ export async function runCopy(
 
 /** Handlers of pg-copy-streams that pg calls, and that its types do not declare. */
 interface WithHandlers extends CopyStreamQuery {
+  connection: { stream: Socket };
+  flushChunk(chunk: Uint8Array): boolean;
   handleCommandComplete(message: { text: string }, connection: unknown): void;
   handleCopyInResponse(connection: { stream: Socket }): void;
   handleRowDescription(): void;
@@ -102,6 +105,7 @@ function follow(copy: CopyStreamQuery, statementsBefore: number): Progress {
   // A statement before the COPY returns a row.
   followed.handleRowDescription = () => {};
   followed.handleDataRow = () => {};
+  followed.flushChunk = (chunk) => sendCopyData(followed.connection.stream, chunk);
   followed.handleCopyInResponse = (connection) => {
     const { stream } = connection;
     stream.cork();
@@ -109,4 +113,22 @@ function follow(copy: CopyStreamQuery, statementsBefore: number): Progress {
     handleCopyInResponse.call(copy, connection);
   };
   return progress;
+}
+
+/** The byte that begins a message with data for COPY, and the bytes of its length, which counts itself. */
+const COPY_DATA = 0x64;
+const LENGTH_BYTES = 4;
+
+/** Sends a message in one call of the system, and tells the owner of the chunk when it has been written. */
+function sendCopyData(socket: Socket, chunk: Uint8Array): boolean {
+  const head = Buffer.allocUnsafe(1 + LENGTH_BYTES);
+  head[0] = COPY_DATA;
+  head.writeUInt32BE(chunk.length + LENGTH_BYTES, 1);
+  socket.cork();
+  socket.write(head);
+  const hasRoom = socket.write(chunk, (error) => {
+    if (!error) written(chunk);
+  });
+  socket.uncork();
+  return hasRoom;
 }

@@ -15,7 +15,7 @@ export interface SqlFile {
   text: string;
 }
 
-const OWN_SCHEMAS = ['s3_connector', 's3_connector_private', 's3_connector_import'];
+const OWN_SCHEMAS = ['s3_connector', 's3_connector_ask', 's3_connector_private', 's3_connector_import'];
 
 /** SQLSTATEs of a `create or replace` that cannot replace an object: a function's result type, a view's columns. */
 const IRREPLACEABLE = ['42P13', '42P16'];
@@ -150,8 +150,10 @@ async function dropLeftovers(transaction: Transaction<Database>): Promise<void> 
   );
   const { rows: triggers } = await sql<{ statement: string }>`
     select format('drop trigger %I on %s', t.tgname, t.tgrelid::regclass) as statement
-    from pg_trigger t join pg_class c on c.oid = t.tgrelid
-    where not t.tgisinternal and c.relnamespace = any (${OWN_SCHEMAS}::regnamespace[]) and ${isOlder('t.xmin')}`.execute(
+    from pg_trigger t join pg_class c on c.oid = t.tgrelid join pg_proc p on p.oid = t.tgfoid
+    where not t.tgisinternal and c.relnamespace = any (${OWN_SCHEMAS}::regnamespace[])
+      -- The trigger of a person on our table calls a function of that person.
+      and p.pronamespace = any (${OWN_SCHEMAS}::regnamespace[]) and ${isOlder('t.xmin')}`.execute(
     transaction,
   );
   for (const { statement } of triggers) await sql.raw(statement).execute(transaction);

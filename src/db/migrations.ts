@@ -21,7 +21,13 @@ import { appliedDigest, appliedMigrations, refuseNewerSchema } from './schema_ve
 import { refuseUnreleasedSchema } from './unreleased_schema.ts';
 
 /** The schemas that a migration makes. */
-export const SCHEMAS = ['s3_connector', 's3_connector_private', 's3_connector_import', QUEUE_SCHEMA];
+export const SCHEMAS = [
+  's3_connector',
+  's3_connector_ask',
+  's3_connector_private',
+  's3_connector_import',
+  QUEUE_SCHEMA,
+];
 
 const MIGRATIONS = 'migrations/*.sql';
 /** The folders of sql/ are layers, applied in this order. The names of other folders begin with no number: they are never applied. */

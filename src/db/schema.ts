@@ -58,6 +58,8 @@ export interface ConnectorsTable {
   on_bad_row: Generated<'fail' | 'skip'>;
   max_bad_rows: Generated<number | null>;
   file_id_column: string | null;
+  file_key_column: string | null;
+  line_column: string | null;
   max_file_bytes: Generated<number>;
   max_row_bytes: Generated<number>;
   max_rows: number | null;
@@ -84,7 +86,7 @@ export interface ConnectorsTable {
   path_style: boolean | null;
   exclude: string[] | null;
   include_hidden: Generated<boolean>;
-  state: Generated<'running' | 'paused'>;
+  state: Generated<'running' | 'paused' | 'draft'>;
   owner: Generated<string>;
   created_at: Generated<Timestamp>;
 }

@@ -1,6 +1,6 @@
 /** The "spooled file": an object on the worker's disk, which can be read while it grows. */
 import { createReadStream } from 'node:fs';
-import { unlink, writeFile } from 'node:fs/promises';
+import { type FileHandle, open, unlink, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { countDiscardedBytes } from '../buffer_gc.ts';
@@ -13,6 +13,9 @@ const READ_BYTES = 1 << 20;
 /** The same as the chunks of S3's answers. Larger chunks cost fewer turns and more memory. */
 const CHUNK_BYTES = 64 * 1024;
 
+/** How much is read at a time into memory that is used again. */
+const PART_BYTES = 256 * 1024;
+
 /** A fetch that is further ahead of its readers than this yields to them. */
 const AHEAD_BYTES = 16 << 20;
 /** The pause of such a fetch after each write, in milliseconds. It still fetches some 50 MB a second. */
@@ -24,6 +27,9 @@ export interface SpooledState {
   sizeBytes: number;
   available: number;
 }
+
+/** Returns memory for so many bytes. */
+export type Place = (length: number) => Buffer;
 
 /**
  * An object on the worker's disk. While it is being fetched, readers wait for the bytes that they need. A small one stays in
@@ -186,6 +192,25 @@ export class SpooledFile {
     }
   }
 
+  /** Reads the bytes from `start` on into the memory that `place` returns, as they arrive, and yields each part. */
+  async *readInto(start: number, place: Place): AsyncGenerator<Buffer> {
+    await this.onDisk();
+    const handle = await open(this.path);
+    try {
+      for (let at = start; at < this.sizeBytes; ) {
+        await this.reach(Math.min(at + READ_BYTES, this.sizeBytes));
+        const end = this.#available;
+        for await (const part of injectFault('bytes', readParts(handle, { from: at, to: end }, place))) {
+          at += part.length;
+          yield part;
+        }
+        if (at !== end) throw spoolCut(at, end);
+      }
+    } finally {
+      await handle.close();
+    }
+  }
+
   async #until(isThere: () => boolean): Promise<void> {
     while (!isThere()) {
       if (this.#failure !== undefined) throw this.#failure;
@@ -200,6 +225,20 @@ export class SpooledFile {
 
   #notify(): void {
     for (const listener of [...this.#listeners]) listener();
+  }
+}
+
+async function* readParts(
+  handle: FileHandle,
+  { from, to }: { from: number; to: number },
+  place: Place,
+): AsyncGenerator<Buffer> {
+  for (let at = from; at < to; ) {
+    const room = place(Math.min(PART_BYTES, to - at));
+    const { bytesRead } = await handle.read(room, 0, room.length, at);
+    if (bytesRead === 0) return;
+    at += bytesRead;
+    yield room.subarray(0, bytesRead);
   }
 }
 

@@ -17,17 +17,18 @@ import { conversionsOf, guessingConversions } from './csv/normalize/conversions.
 import { FileLines } from './csv/normalize/file_lines.ts';
 import type { Normalizer } from './csv/normalize/normalizer.ts';
 import { NORMAL, type NormalizeRules, rulesOf } from './csv/normalize/rules.ts';
-import { type CsvOptions, scannableEncoding } from './csv/options.ts';
-import { FirstBytes, otherKind, refuseWorkbook } from './csv/other_kinds.ts';
+import { type CsvOptions, type KernelMode, scannableEncoding } from './csv/options.ts';
+import { binaryKind, FirstBytes, otherKind, refuseDocument } from './csv/other_kinds.ts';
 import { refuseImplausible, takeSample } from './csv/plausible.ts';
 import { constantFields, rawInput } from './csv/raw.ts';
 import { type Header, limitRows, rewriteRecords } from './csv/records.ts';
 import type { RewriteOptions } from './csv/rewrite.ts';
-import { type RowRules, toRowBatch } from './csv/row_batch.ts';
+import { type PlaceOfRecords, type RowRules, toRowBatch } from './csv/row_batch.ts';
 import { openAll, openHeader, openRows, type Rows, type RowsSource } from './csv/rows.ts';
 import type { RowsStart } from './csv/scanner.ts';
 import { describeStray, StrayQuotes } from './csv/stray_quotes.ts';
-import { transformedPart } from './csv/transformed.ts';
+import { toTransform } from './csv/transformed.ts';
+import { ofEntry } from './entry_errors.ts';
 import type {
   CopyInput,
   CopyPlan,
@@ -44,6 +45,7 @@ import { TEXT, UNKNOWN } from './pg_text/text_kinds.ts';
 import type { RowBytes } from './row_bytes.ts';
 import { checkRowLimit } from './row_limit.ts';
 import { takenEntries } from './taken_entries.ts';
+import { transformedPart } from './transformed.ts';
 import { requireTransforms } from './transforms.ts';
 
 export const csv: FileFormat = {
@@ -56,15 +58,22 @@ export const csv: FileFormat = {
     for await (const entry of takenEntries(openEntries(spooled, limits), settings.format.zip_entries)) {
       position += 1;
       if (entry === null) continue;
-      refuseWorkbook(entry.name);
+      refuseDocument(entry.name);
       // A thread that reads an entry reads the archive's directory first, which costs more than a small entry is worth.
       const large = (entry.sizeBytes ?? spooled.sizeBytes) >= tools.config.encodeCsvFromBytes;
-      const file = { spooled, limits, encoders: large ? tools.encoders : null, signal };
+      const encoders = large ? tools.encoders : null;
+      const file = { spooled, limits, encoders, kernel: tools.config.csvKernel, signal };
       const part = new CsvPart(file, entry, position, settings);
       // An empty entry has no rows, and no header to compare.
-      if (!(await part.readFirst())) continue;
-      if (transform === null) yield part;
-      else yield* transformedPart({ part, entry, spooled, select: transform }, settings, tools, signal);
+      if (!(await ofEntry(entry.name, () => part.readFirst()))) continue;
+      if (transform === null) {
+        yield part;
+        continue;
+      }
+      // DuckDB may read any part of the file first.
+      await spooled.whole();
+      const csv = toTransform(entry, part, settings);
+      yield* transformedPart({ ...csv, spooled, select: transform }, settings, tools, signal);
     }
   },
 };
@@ -75,6 +84,7 @@ interface CsvFile {
   limits: Limits;
   /** Null for an entry that is too small to be worth encoding. */
   encoders: FormatTools['encoders'] | null;
+  kernel: KernelMode;
   signal: AbortSignal;
 }
 
@@ -120,7 +130,7 @@ class CsvPart implements FilePart {
     const first = new FirstBytes();
     const kind = () => otherKind(first.bytes, this.#format.csv_encoding);
     const header = await openHeader(this.#source(this.#normalize), first).catch((error) => {
-      throw kind() ?? error;
+      throw kind() ?? binaryKind(first.bytes, this.#format.csv_encoding) ?? error;
     });
     await close(header.rest);
     const other = kind();
@@ -167,7 +177,8 @@ class CsvPart implements FilePart {
   /** @param plan of the file itself */
   #rulesFor(plan: CopyPlan): NormalizeRules | null {
     const rules = this.#withColumns(plan.width, () => conversionsOf(plan, this.#format, this.columnNames));
-    return rules && { ...rules, copies: copiesOf(plan).map(({ position }) => position) };
+    const copies = copiesOf(plan).map(({ position }) => position);
+    return rules && { ...rules, copies, withLine: plan.line !== null };
   }
 
   #withColumns(columns: number, conversions: () => NormalizeRules['conversions']): NormalizeRules | null {
@@ -214,8 +225,9 @@ class CsvPart implements FilePart {
   /** Returns the whole part in CSV format. */
   #rawInput(ofFile: CopyPlan): CopyInput {
     const { bytes, normalizer } = this.#openRows(ofFile);
-    const plan = withCopies(ofFile);
+    const plan = this.#ofNormalForm(ofFile);
     const { newline, lineOffset } = this.#rowsStart();
+    const linesAfter = new FileLines();
     const data = this.#isWhole(plan)
       ? limitRows(bytes, this.#dialect, {
           maxRowBytes: this.#maxRowBytes,
@@ -224,19 +236,19 @@ class CsvPart implements FilePart {
           lineOffset,
           strays: this.#strays,
         })
-      : this.#rewrite(bytes, plan, { newline, lineOffset });
-    const lineOf = (line: number) => inFile(normalizer?.fileLines, lineOffset + line);
+      : this.#rewrite(bytes, plan, { newline, lineOffset, linesAfter });
+    const lineOf = (line: number) => inFile(normalizer?.fileLines, linesAfter.lineOf(lineOffset + line));
     return rawInput(data, this.#dialect, { newline, lineOf });
   }
 
   async *batches(ofFile: CopyPlan): AsyncGenerator<RowBatch> {
-    const plan = withCopies(ofFile);
+    const plan = this.#ofNormalForm(ofFile);
     const start = this.#rowsStart();
     const maxRowBytes = this.#maxRowBytes;
     const expectedFields = plan.width;
     const rewrite: RowRules['rewrite'] = this.#isWhole(plan)
       ? null
-      : (records, lineOf) => this.#rewrite([records], plan, { newline: start.newline, lineOf });
+      : (records, place) => this.#rewrite([records], plan, { newline: start.newline, ...place });
     const copies = plan.width - ofFile.width;
     const rules = { dialect: this.#dialect, newline: start.newline, maxRowBytes, expectedFields, copies };
     const options = { ...start, maxRowBytes, expectedFields, strays: this.#strays };
@@ -251,18 +263,29 @@ class CsvPart implements FilePart {
     }
   }
 
+  /** Returns the plan for what COPY reads: in a normal form, copies of fields and the line follow the fields of each record. */
+  #ofNormalForm(plan: CopyPlan): CopyPlan {
+    if (this.#normalize === null) return plan;
+    const added = copiesOf(plan).map(({ target }) => target);
+    if (plan.line) added.push(plan.line);
+    const placed = added.map((target, i) => ({ target, position: plan.width + i }));
+    const columns = [...plan.columns.filter(({ asIs }) => !asIs), ...placed];
+    return { ...plan, columns, width: plan.width + added.length, line: null };
+  }
+
   /** Whether COPY gets the records unchanged. */
   #isWhole(plan: CopyPlan): boolean {
-    return plan.columns.length === plan.width && plan.constants.length === 0;
+    return plan.columns.length === plan.width && plan.line === null && plan.constants.length === 0;
   }
 
   #rewrite(
     rows: AsyncIterable<Buffer> | Iterable<Buffer>,
     plan: CopyPlan,
-    place: Pick<RewriteOptions, 'lineOffset' | 'newline' | 'lineOf'>,
+    place: Pick<RewriteOptions, 'lineOffset' | 'newline'> & Partial<PlaceOfRecords>,
   ): RowBytes {
     return rewriteRecords(rows, this.#dialect, {
       ...place,
+      lineAt: plan.line ? (place.lineAt ?? ((_record, line) => line)) : undefined,
       // The records of a batch were scanned before, with their lines in the file.
       strays: place.lineOf ? undefined : this.#strays,
       maxRowBytes: this.#maxRowBytes,
@@ -274,12 +297,13 @@ class CsvPart implements FilePart {
   }
 
   #planSections(plan: CopyPlan): SectionPlan | null {
-    return planSections(withCopies(plan), {
+    return planSections(this.#ofNormalForm(plan), {
       dialect: this.#dialect,
       start: this.#rowsStart(),
       timeZone: this.#timeZone,
       maxRowBytes: this.#maxRowBytes,
       normalize: this.#rulesFor(plan),
+      kernel: this.#file.kernel,
     });
   }
 
@@ -316,15 +340,6 @@ function asText({ name, nullable }: FileColumn): InferredColumn {
 
 function copiesOf({ columns }: CopyPlan): MatchedColumn[] {
   return columns.filter(({ asIs }) => asIs);
-}
-
-/** Returns the plan for the file's normal form, in which copies of fields follow the fields of each record. */
-function withCopies(plan: CopyPlan): CopyPlan {
-  const copies = copiesOf(plan);
-  if (copies.length === 0) return plan;
-  const placed = copies.map((column, i) => ({ ...column, position: plan.width + i }));
-  const columns = [...plan.columns.filter(({ asIs }) => !asIs), ...placed];
-  return { ...plan, columns, width: plan.width + copies.length };
 }
 
 async function close(chunks: AsyncIterable<unknown>): Promise<void> {

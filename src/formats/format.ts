@@ -3,7 +3,7 @@ import type { ConnectorError } from '../errors.ts';
 import type { SpooledFile } from '../fetch/spooled_file.ts';
 import type { TableColumn } from '../table/table.ts';
 import type { ConstantColumn } from './constants.ts';
-import type { CsvOptions } from './csv/options.ts';
+import type { CsvOptions, KernelMode } from './csv/options.ts';
 import type { DuckdbFile } from './duckdb_file.ts';
 import type { EncoderThread } from './encoder/encoder_thread.ts';
 import type { JsonOptions } from './json/options.ts';
@@ -82,7 +82,9 @@ export interface CopyPlan {
   columns: MatchedColumn[];
   /** The number of fields in a row of the file. */
   width: number;
-  /** They follow the file's columns in the COPY, in this order. */
+  /** The column that gets the row's line or number. It follows the file's columns in the COPY. */
+  line: TableColumn | null;
+  /** They follow in the COPY, in this order. */
   constants: ConstantColumn[];
   /** They do not come by COPY. */
   computed: ComputedColumn[];
@@ -94,6 +96,8 @@ export interface CopyPlan {
   changes?: { change: TableColumn | null; sequence: TableColumn | null };
   /** Only for a part whose rows name their own columns. */
   keys?: PlannedKeys;
+  /** What is suspicious in it, for the file's notice; null: nothing. */
+  notice: string | null;
 }
 
 /** The options and the bytes of one COPY statement. */
@@ -200,7 +204,7 @@ export interface FilePart {
   inferColumns(maxBytes?: number): Promise<InferredColumn[] | null>;
   /**
    * Refuses a part that is evidently of another format. For a part that makes the table: later ones are compared with it.
-   * @throws ConnectorError `not_csv`
+   * @throws ConnectorError `not_csv`, `invalid_json`
    */
   refuseImplausible?(): Promise<void>;
   /** Returns what was suspicious in the rows that were read, and what to do; null or absent: nothing. */
@@ -219,7 +223,7 @@ export interface FilePart {
 
 /** What the worker lends a format. */
 export interface FormatTools {
-  readonly config: { encodeCsvFromBytes: number; allowTransform: boolean };
+  readonly config: { encodeCsvFromBytes: number; csvKernel: KernelMode; allowTransform: boolean };
   /** Processes that read Parquet. */
   readonly readers: Pool<Reader>;
   /** Readers that also sort; null where nothing is to be sorted. */
@@ -244,6 +248,7 @@ export interface FormatSettings {
   time_zone: string;
   columnstore: boolean;
   transform: string | null;
+  sequence_column: string | null;
   max_file_bytes: number;
   max_row_bytes: number;
   max_rows: number | null;

@@ -19,14 +19,17 @@ import type {
 } from './format.ts';
 import { readBatches } from './json/batches.ts';
 import { toCopyInputs } from './json/copies.ts';
-import { inferColumns, type Keys, type RecordSource, readKeys } from './json/infer.ts';
+import { inferColumns, type Keys, type RecordSource, readKeys, refuseWithoutRecord } from './json/infer.ts';
 import { otherKind } from './json/other_kinds.ts';
 import { parsePath } from './json/path.ts';
 import type { JsonPlan } from './json/plan.ts';
 import { planRows } from './json/plan_rows.ts';
 import { readSections, type Section } from './json/sections.ts';
+import { toTransform } from './json/transformed.ts';
 import { checkRowLimit } from './row_limit.ts';
 import { takenEntries } from './taken_entries.ts';
+import { transformedPart } from './transformed.ts';
+import { requireTransforms } from './transforms.ts';
 
 /** How much of a part is read for its first keys, in bytes. */
 const HEAD_BYTES = 256 * 1024;
@@ -39,6 +42,8 @@ const readWhole = new WeakSet<SpooledFile>();
 export const json: FileFormat = {
   tailBytes: 0,
   async *parts(spooled, settings, tools, signal) {
+    const { transform } = settings;
+    requireTransforms(settings, tools);
     const limits = limitsOf(settings);
     let position = -1;
     for await (const entry of takenEntries(openEntries(spooled, limits), settings.format.zip_entries)) {
@@ -48,7 +53,17 @@ export const json: FileFormat = {
       const encoders = large ? tools.encoders : null;
       const from = { spooled, limits, entry, position, encoders, signal };
       const part = new JsonPart(from, settings);
-      if (await part.readFirst()) yield part;
+      if (!(await part.readFirst())) continue;
+      if (transform === null) yield part;
+      else {
+        await spooled.whole();
+        yield* transformedPart(
+          { ...part.toTransform(), spooled, select: transform },
+          settings,
+          tools,
+          signal,
+        );
+      }
     }
   },
 };
@@ -115,9 +130,21 @@ class JsonPart implements FilePart {
     return { chunks: this.#open(), path: this.#path, maxRowBytes, unit: this.unit };
   }
 
+  async refuseImplausible(): Promise<void> {
+    await refuseWithoutRecord(this.#source());
+  }
+
+  /** Returns what a transform reads. */
+  toTransform(): ReturnType<typeof toTransform> {
+    return toTransform(this.#from.entry, this.#source(), this.columnNames, this.#settings);
+  }
+
   async inferColumns(maxBytes = Infinity): Promise<InferredColumn[] | null> {
-    const columns = await inferColumns(this.#source(), this.#settings.format.json_paths, maxBytes);
-    if (maxBytes === Infinity)
+    const { format, sequence_column: sequence } = this.#settings;
+    const { json_paths: paths } = format;
+    const others = sequence === null ? [] : [sequence];
+    const columns = await inferColumns(this.#source(), paths, maxBytes, others);
+    if (maxBytes === Infinity && !paths.includes('$'))
       this.#keys = { ...this.#keys, names: columns.map(({ name }) => name), isComplete: true };
     return columns;
   }
@@ -182,9 +209,9 @@ class JsonPart implements FilePart {
   }
 }
 
-/** Whether keys are asked for that no row may have: by an expression over the row, or to refuse a file that lacks some. */
-function needsAllKeys({ format, on_missing_column }: FormatSettings): boolean {
-  return format.reads_row || on_missing_column === 'fail';
+/** Whether keys are asked for that no row may have: by an expression over the row, by a transform, or to refuse a file that lacks some. */
+function needsAllKeys({ format, on_missing_column, transform }: FormatSettings): boolean {
+  return transform !== null || format.reads_row || on_missing_column === 'fail';
 }
 
 /** Bytes of the start of a part. */

@@ -152,7 +152,9 @@ class ParquetPart implements FilePart {
   /** Returns for each column, as text, whether any row of the transform is null; null if there are no rows. */
   async #findNulls(): Promise<(string | null)[]> {
     const { readers, signal } = this.#source;
-    const found = this.#columns.map(({ name }) => `cast(bool_or(${quoteName(name)} is null) as varchar)`);
+    const found = this.#columns.map(
+      ({ duckdbName }) => `cast(bool_or(${quoteName(duckdbName)} is null) as varchar)`,
+    );
     const reader = await readers.acquire(signal);
     try {
       return await reader.look(`select ${found.join(', ')} from ${this.#from()}`, this.#confinedTo);
@@ -216,7 +218,7 @@ class ParquetPart implements FilePart {
     const asText = plan.columns.some(({ readAs }) => readAs !== undefined);
     const binary = asText
       ? null
-      : planBinary(source, this.#matched(plan), constants, this.#numberIn(selection));
+      : planBinary(source, this.#columnsOf(plan), constants, this.#numberIn(selection));
     return binary === null
       ? this.#textRequest(plan, 'fail', selection)
       : { type: 'read_binary', plan: binary, ...this.#howToRead(selection) };
@@ -225,7 +227,7 @@ class ParquetPart implements FilePart {
   #textRequest(plan: CopyPlan, onBadValue: 'fail' | 'mark', selection: Selection): ReadRequest {
     const query = textQuery({
       source: this.#sourceOf(selection),
-      columns: this.#matched(plan),
+      columns: this.#columnsOf(plan),
       constants: plan.constants,
       rowNumber: this.#rowNumber,
       numbered: this.#numberIn(selection) !== null,
@@ -250,6 +252,17 @@ class ParquetPart implements FilePart {
     };
   }
 
+  /** Returns the columns of the rows, in the order of the COPY. */
+  #columnsOf(plan: CopyPlan): TextColumn[] {
+    const { line } = plan;
+    if (line === null) return this.#matched(plan);
+    const value = `(${this.#rowNumber} + 1)`;
+    return [
+      ...this.#matched(plan),
+      { name: line.name, value, duckdbType: 'BIGINT', targetType: line.baseType },
+    ];
+  }
+
   #matched(plan: CopyPlan): TextColumn[] {
     return plan.columns.map(({ position, target, readAs = target }) => {
       const column = this.#columns[position]!;
@@ -259,11 +272,15 @@ class ParquetPart implements FilePart {
     });
   }
 
-  /** The column with the rows' numbers, from 0; null if the file itself has a column of that name. */
-  get #rowNumber(): string | null {
-    if (this.#source.transform !== null) return ROW_NUMBER;
+  /** Whether DuckDB numbers the rows itself: not those of a transform, nor if the file has a column of that name. */
+  get #isNumbered(): boolean {
     const taken = this.#columns.some((column) => column.name.toLowerCase() === FILE_ROW_NUMBER);
-    return taken ? null : FILE_ROW_NUMBER;
+    return this.#source.transform === null && !taken;
+  }
+
+  /** The column with the rows' numbers, from 0. */
+  get #rowNumber(): string {
+    return this.#isNumbered ? FILE_ROW_NUMBER : ROW_NUMBER;
   }
 
   /**
@@ -282,8 +299,10 @@ class ParquetPart implements FilePart {
   #from(rows?: RowRange): string {
     const { transform } = this.#source;
     if (transform !== null) return transformed(transform, this.#hidden);
-    const numbered = this.#rowNumber === null ? '' : `, ${FILE_ROW_NUMBER} = true`;
-    const all = `read_parquet(${quoteText(this.#source.file.path)}${numbered})`;
+    const path = quoteText(this.#source.file.path);
+    if (!this.#isNumbered)
+      return `(select *, row_number() over () - 1 as ${ROW_NUMBER} from read_parquet(${path}))`;
+    const all = `read_parquet(${path}, ${FILE_ROW_NUMBER} = true)`;
     // DuckDB skips row groups outside of the range.
     return rows
       ? `(from ${all} where ${FILE_ROW_NUMBER} >= ${rows.from} and ${FILE_ROW_NUMBER} < ${rows.to})`
@@ -331,7 +350,7 @@ class ParquetPart implements FilePart {
   }
 
   async *#rowRanges(file: SpooledFile): AsyncGenerator<RowRange | undefined> {
-    const inRanges = this.#rowNumber !== null && this.#rowCount !== null;
+    const inRanges = this.#isNumbered && this.#rowCount !== null;
     if (inRanges && file.available < file.sizeBytes) return yield* rowRanges(file, this.#rowGroups);
     await file.whole();
     yield undefined;

@@ -102,6 +102,6 @@ function toResult({ attempt, planned }: OpenFile, rows: number): BundledResult {
   return {
     attempt,
     counts: planned === null ? NO_ROWS : reconcile(rows, rows, false),
-    fileNotice: planned && noticeOf(planned.part),
+    fileNotice: planned && noticeOf(planned.part, planned.plan),
   };
 }

@@ -61,7 +61,7 @@ export async function listForPoll(
   limits: Limits,
 ): Promise<PollListing> {
   const list: List = (startAfter, more) =>
-    listMatching(source, glob, startAfter, { ...limits, marker: start.marker, ...more });
+    listMatching(source, glob, startAfter, { ...limits, marker: start.marker, sideBySide: true, ...more });
   const isScanning = start.scanPosition !== null || start.hasUpcoming;
   return isScanning ? await scan(list, start) : await look(list, start, limits);
 }
@@ -139,7 +139,7 @@ async function lookBeyond(
   const rest = await list(isUnseen ? window.lookBehind || null : around.lastKey, {
     places: limits.places - around.objects.length,
     maxRequests: Math.max(limits.maxRequests - seen.requests, 1),
-    isEnough: (lastKey) => compareKeys(lastKey, found.key) >= 0,
+    until: found.key,
   });
   const lookBehind = rest.names.beforeMatch ?? next.lookBehind;
   return { ...withPositions(add(seen, rest), { ...next, lookBehind }), hasWalked };

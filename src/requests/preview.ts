@@ -23,6 +23,9 @@ import type { Request } from './request.ts';
 import { type FirstPart, rolledBack, withFirstPart } from './sample.ts';
 import { findTarget, foreseeGrowth, planTarget } from './target.ts';
 
+/** How a notice begins if an import would fail. */
+export const WOULD_FAIL = 'an import would fail: ';
+
 /** A row of `preview_columns`. */
 export interface PreviewColumn {
   position: number;
@@ -144,7 +147,7 @@ async function findTargets(
   } catch (error) {
     const hint = error instanceof ConnectorError ? error.hint : undefined;
     const message = error instanceof ConnectorError ? error.message : describeError(error);
-    return { targets, notices: [{ message: `an import would fail: ${message}`, hint }] };
+    return { targets, notices: [{ message: `${WOULD_FAIL}${message}`, hint }] };
   }
 }
 

@@ -9,6 +9,7 @@ import type { FilePart } from '../formats/format.ts';
 import { FORMATS } from '../formats/registry.ts';
 import { log } from '../log.ts';
 import type { SourceObject } from '../sources/source.ts';
+import { lineageColumns } from '../table/lineage.ts';
 import {
   columnsOfNames,
   type MergedColumn,
@@ -90,7 +91,8 @@ export async function inferTable(
 }
 
 function rulesOf({ connector, mappings }: FirstFile, { columnNames, namesKeys }: FilePart): MergeRules {
-  const { hive_columns, file_id_column, rescue_column, match_columns_by } = connector;
+  const { hive_columns, rescue_column, match_columns_by } = connector;
+  const lineage = lineageColumns(connector).map(({ name }) => name);
   const isOfFile = ({ source_column: source }: ColumnMapping) =>
     source !== null && !hive_columns?.includes(source);
   const others = mappings.filter((mapping) => !isOfFile(mapping)).map(({ target_column }) => target_column);
@@ -99,7 +101,7 @@ function rulesOf({ connector, mappings }: FirstFile, { columnNames, namesKeys }:
     byName: columnNames !== null && match_columns_by === 'name',
     byKey: namesKeys === true,
     mapped: new Map(ofFile.map(({ source_column, target_column }) => [source_column!, target_column])),
-    others: [...others, file_id_column, rescue_column].filter((name) => name !== null),
+    others: [...others, ...lineage, rescue_column].filter((name) => name !== null),
   };
 }
 

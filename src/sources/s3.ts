@@ -26,9 +26,10 @@ import type { ErrorContext } from './s3_error_table.ts';
 import { hasExpired, refusesAddressing, regionOf, toConnectorError } from './s3_errors.ts';
 import { type S3Page, toPage } from './s3_listing.ts';
 import type { Place } from './s3_places.ts';
+import { listInOrder } from './s3_ranges.ts';
 import { countLists } from './s3_requests.ts';
 import { askForStoredBytes, Transcoded } from './s3_stored_bytes.ts';
-import { type ListRequest, listPages } from './s3_walk.ts';
+import type { ListRequest } from './s3_walk.ts';
 import type { ListCount, ListOptions, ListPage, Source, SourceObject } from './source.ts';
 
 /** Opens the sources of one worker's connectors. */
@@ -105,7 +106,7 @@ class S3Source implements Source {
   list(options: ListOptions): AsyncIterable<ListPage> {
     // Amazon's own LIST needs no workaround, and each of its requests costs money.
     const aroundCrowds = !isAmazon(this.#settings);
-    return listPages((request) => this.#listPage(request), options, { aroundCrowds });
+    return listInOrder((request, signal) => this.#listPage(request, signal), options, { aroundCrowds });
   }
 
   async probe({ prefix, delimiter, signal }: Parameters<Source['probe']>[0]): Promise<void> {

@@ -46,9 +46,9 @@ export function readEntries(document: string): Taken | null {
   const entries: S3Entry[] = [];
   let at = start;
   while (document.startsWith(ENTRY, at)) {
-    const end = document.indexOf(ENTRY_END, at);
-    const entry = end === -1 ? null : readEntry(document, at + ENTRY.length, end);
-    if (entry === null) return null;
+    const entry: S3Entry = {};
+    const end = readEntry(entry, document, at + ENTRY.length);
+    if (end === null) return null;
     entries.push(entry);
     at = end + ENTRY_END.length;
   }
@@ -57,39 +57,52 @@ export function readEntries(document: string): Taken | null {
   return { entries, rest: document.slice(0, start) + document.slice(at) };
 }
 
-/** By element: parses its text; null if the SDK must parse it. */
-const ELEMENTS = new Map<string, (text: string) => Partial<S3Entry> | null>([
-  ['Key', (text) => ({ Key: text })],
-  ['ETag', (text) => ({ ETag: text })],
-  ['Size', (text) => (/^\d{1,15}$/.test(text) ? { Size: Number(text) } : null)],
-  ['StorageClass', (text) => ({ StorageClass: text as S3Entry['StorageClass'] })],
-  ['LastModified', (text) => (TIME.test(text) ? { LastModified: new Date(text) } : null)],
-]);
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/;
 const NAME = /^[A-Za-z]+$/;
+const LESS_THAN = '<'.charCodeAt(0);
 
-function readEntry(document: string, start: number, end: number): S3Entry | null {
-  const entry: S3Entry = {};
-  for (let at = start; at < end; ) {
+/** Reads elements without attributes up to the end of the entry. Returns where that is; null if the SDK must parse it. */
+function readEntry(entry: S3Entry, document: string, start: number): number | null {
+  let at = start;
+  while (!document.startsWith(ENTRY_END, at)) {
     const nameEnd = document.indexOf('>', at);
-    const name = document.slice(at + 1, nameEnd);
     const textEnd = document.indexOf('<', nameEnd);
-    if (document[at] !== '<' || !NAME.test(name) || !document.startsWith(`</${name}>`, textEnd)) return null;
+    if (nameEnd === -1 || textEnd === -1 || document.charCodeAt(at) !== LESS_THAN) return null;
+    const name = document.slice(at + 1, nameEnd);
+    if (!document.startsWith(`</${name}>`, textEnd)) return null;
     const text = readText(document.slice(nameEnd + 1, textEnd));
     if (text === null || !set(entry, name, text)) return null;
     at = textEnd + name.length + 3;
   }
-  return entry;
+  return at;
 }
 
 /** Sets a field. Returns false if the SDK must parse it, or if it occurs twice. */
 function set(entry: S3Entry, name: string, text: string): boolean {
-  const read = ELEMENTS.get(name);
-  if (!read) return true;
-  const found = read(text);
-  if (found === null || name in entry) return false;
-  Object.assign(entry, found);
-  return true;
+  switch (name) {
+    case 'Key':
+      if (entry.Key !== undefined) return false;
+      entry.Key = text;
+      return true;
+    case 'ETag':
+      if (entry.ETag !== undefined) return false;
+      entry.ETag = text;
+      return true;
+    case 'Size':
+      if (entry.Size !== undefined || !/^\d{1,15}$/.test(text)) return false;
+      entry.Size = Number(text);
+      return true;
+    case 'StorageClass':
+      if (entry.StorageClass !== undefined) return false;
+      entry.StorageClass = text as NonNullable<S3Entry['StorageClass']>;
+      return true;
+    case 'LastModified':
+      if (entry.LastModified !== undefined || !TIME.test(text)) return false;
+      entry.LastModified = new Date(text);
+      return true;
+    default:
+      return NAME.test(name);
+  }
 }
 
 const ENTITIES = new Map([
@@ -100,6 +113,8 @@ const ENTITIES = new Map([
   ['&apos;', "'"],
 ]);
 
+const QUOTED = /^&quot;([^&]*)&quot;$/;
+
 /**
  * Decodes XML's own entities and numeric references: some servers write the quotes of ETags as `&#34;`. Returns null if the text
  * has others, or a reference to a character that XML cannot have.
@@ -107,6 +122,9 @@ const ENTITIES = new Map([
 function readText(text: string): string | null {
   if (text.includes('\r')) return null;
   if (!text.includes('&')) return text;
+  // Every ETag.
+  const quoted = QUOTED.exec(text);
+  if (quoted) return `"${quoted[1]}"`;
   let known = true;
   const decoded = text.replace(/&([#\w]+;)?/g, (entity) => {
     const character = ENTITIES.get(entity) ?? readReference(entity);

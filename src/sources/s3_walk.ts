@@ -13,7 +13,14 @@ export interface ListRequest {
   maxKeys?: number | undefined;
 }
 
-export type AskForPage = (request: ListRequest) => Promise<S3Page>;
+export type AskForPage = (request: ListRequest, signal?: AbortSignal) => Promise<S3Page>;
+
+export interface WalkOptions {
+  /** See `listPages`. */
+  aroundCrowds: boolean;
+  /** By folder, whether it is crowded: what the walks of one listing have found out so far. */
+  crowds?: Map<string, Promise<boolean>>;
+}
 
 /** A part of a listing: one LIST request and the pages that follow by its tokens. */
 interface Span {
@@ -38,7 +45,7 @@ interface Span {
 export async function* listPages(
   ask: AskForPage,
   options: ListOptions,
-  { aroundCrowds }: { aroundCrowds: boolean },
+  { aroundCrowds, crowds = new Map() }: WalkOptions,
 ): AsyncGenerator<ListPage> {
   const order = new ListingOrder(options.startAfter);
   const { prefix, delimiter, startAfter } = options;
@@ -48,7 +55,7 @@ export async function* listPages(
     requests += 1;
     return ask(request);
   };
-  let crowded = await findCrowded(countingAsk, folders);
+  let crowded = await findCrowded(countingAsk, folders, crowds);
   let lastKey: string | null = null;
   const spans = spansOf(options, crowded);
   for (let span = spans.shift(); span; span = spans.shift()) {
@@ -102,14 +109,26 @@ function foldersBetween(prefix: string, key: string): string[] {
 }
 
 /** Returns which of these folders are crowded. */
-async function findCrowded(ask: AskForPage, folders: string[]): Promise<string[]> {
+async function findCrowded(
+  ask: AskForPage,
+  folders: string[],
+  crowds: Map<string, Promise<boolean>>,
+): Promise<string[]> {
   const isCrowded = await Promise.all(
-    folders.map(async (folder) => {
-      const first = await findFirst(ask, nameOf(folder));
-      return first !== undefined && compareKeys(first, folder) < 0;
+    folders.map((folder) => {
+      const known = crowds.get(folder) ?? findWhetherCrowded(ask, folder);
+      crowds.set(folder, known);
+      // A request that failed tells nothing.
+      known.catch(() => crowds.delete(folder));
+      return known;
     }),
   );
   return folders.filter((_, index) => isCrowded[index]);
+}
+
+async function findWhetherCrowded(ask: AskForPage, folder: string): Promise<boolean> {
+  const first = await findFirst(ask, nameOf(folder));
+  return first !== undefined && compareKeys(first, folder) < 0;
 }
 
 async function findFirst(ask: AskForPage, prefix: string): Promise<string | undefined> {

@@ -18,6 +18,16 @@ export interface ListOptions {
   prefix: string;
   delimiter: string | undefined;
   startAfter: string | null;
+  /** Allows to list ranges of keys side by side if the listing turns out long. Undefined: one page at a time. */
+  ahead?: Ahead | undefined;
+}
+
+/** How far the caller will read on. What is listed beyond that is in vain. */
+export interface Ahead {
+  /** Returns about how many more pages it will read, as far as it knows after the last one. */
+  pages(): number;
+  /** It reads no further than to the page with this key. */
+  until?: string | undefined;
 }
 
 /** A page of a listing. */
@@ -32,6 +42,8 @@ export interface ListPage {
   lastKey: string | null;
   /** LIST requests since the page before. */
   requests: number;
+  /** How many ranges are listed side by side. Undefined: none, and no page is here already. */
+  sideBySide?: number;
 }
 
 /** Counts LIST requests, with their retries: S3 bills each. */

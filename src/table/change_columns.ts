@@ -2,6 +2,7 @@
 import type { ColumnMapping, Connector, ReadConnector } from '../db/schema.ts';
 import { ConnectorError } from '../errors.ts';
 import type { CopyPlan, FileColumn } from '../formats/format.ts';
+import { lineageColumns } from './lineage.ts';
 import { type MatchedPart, type MatchSource, matchColumns } from './match.ts';
 import { findExactly } from './match_keys.ts';
 import { findNamed, truncateName } from './names.ts';
@@ -119,6 +120,9 @@ const ORDERED: Record<string, string> = {
   numeric: 'numeric',
 };
 
+/** Types whose order says nothing about time. */
+const UNORDERED = /^(text|uuid|boolean|jsonb?)$|\[\]$/;
+
 async function sequenceType(
   part: PlannedPart,
   { name, position }: Named,
@@ -126,11 +130,14 @@ async function sequenceType(
 ): Promise<string> {
   if (mapping?.data_type) return mapping.data_type;
   if (position === -1) return 'text';
-  const inferred = (await part.inferColumns())?.[position]?.type;
+  const columns = await part.inferColumns();
+  // After a look at all rows, the position may be another one.
+  const column = part.namesKeys ? columns?.find((one) => one.name === name) : columns?.[position];
+  const inferred = column?.type;
   // A part without rows.
   if (inferred === undefined) return 'text';
   // Only the expression has the type of what it computes.
-  if (inferred !== 'text' && !mapping?.expression) return ORDERED[inferred] ?? inferred;
+  if (!UNORDERED.test(inferred) && !mapping?.expression) return ORDERED[inferred] ?? inferred;
   throw new ConnectorError(
     'sequence_type_unknown',
     `the values of sequence_column ${showName(name)} are ${mapping?.expression ? 'computed' : 'neither numbers nor times'}, so it is not known how to compare them`,
@@ -153,8 +160,8 @@ function withColumns(
     (column) => column !== null && !table.columns.includes(column),
   ) as TableColumn[];
   if (!byPosition(part, connector)) return [...table.columns, ...added];
-  const isConstant = ({ name }: TableColumn) =>
-    name === connector.file_id_column || (connector.hive_columns ?? []).includes(name);
+  const ours = [...lineageColumns(connector).map(({ name }) => name), ...(connector.hive_columns ?? [])];
+  const isConstant = ({ name }: TableColumn) => ours.includes(name);
   const fillable = table.columns.filter((column) => column.insertable && !isConstant(column));
   const all = part.columnCount === fillable.length + added.length;
   const ordered = fillable.filter((column) => all || !column.identityAlways);
@@ -165,26 +172,22 @@ function withColumns(
   return [...ordered, ...table.columns.filter((column) => isConstant(column) || !column.insertable)];
 }
 
-function noChangeColumn({ name }: Named, part: PlannedPart): ConnectorError {
-  return new ConnectorError(
-    'no_change_column',
-    `the file has no column ${showName(name)}, which change_column names`,
-    {
-      column: name,
-      hint: hintOf(part, 'change_column'),
-    },
-  );
+function noChangeColumn(column: Named, part: PlannedPart): ConnectorError {
+  return new ConnectorError('no_change_column', lacks(column, 'change_column'), {
+    column: column.name,
+    hint: hintOf(part, 'change_column'),
+  });
 }
 
-function noSequenceColumn({ name }: Named, part: PlannedPart): ConnectorError {
-  return new ConnectorError(
-    'no_sequence_column',
-    `the file has no column ${showName(name)}, which sequence_column names`,
-    {
-      column: name,
-      hint: hintOf(part, 'sequence_column'),
-    },
-  );
+function noSequenceColumn(column: Named, part: PlannedPart): ConnectorError {
+  return new ConnectorError('no_sequence_column', lacks(column, 'sequence_column'), {
+    column: column.name,
+    hint: hintOf(part, 'sequence_column'),
+  });
+}
+
+function lacks({ name }: Named, setting: string): string {
+  return `the file has no column ${showName(name)}, which ${setting} names`;
 }
 
 function hintOf(part: PlannedPart, setting: string): string {

@@ -42,21 +42,6 @@ export function computedFromKey(constants: ConstantColumn[], mappings: ColumnMap
   });
 }
 
-/**
- * Returns the columns whose expression reads a column of a file without names, `column1` for the first one. Its place decides nothing.
- * @throws ConnectorError `unknown_column`, `column_not_writable`
- */
-export function computedByPosition(
-  names: string[],
-  table: TargetTable,
-  mappings: ColumnMapping[],
-): ComputedColumn[] {
-  return withExpression(mappings).flatMap(({ source_column, target_column, expression }) => {
-    const value = source_column === null ? -1 : names.indexOf(source_column);
-    return value < 0 ? [] : [{ target: requireTarget(table, target_column), expression, isOwn: true, value }];
-  });
-}
-
 /** What decides whether a matched column is computed. */
 export interface ComputedBy {
   names: string[];

@@ -5,6 +5,7 @@ import { ConnectorError } from '../errors.ts';
 import type { FileColumn } from '../formats/format.ts';
 import { createHypertable, type HypertableSettings } from './hypertable.ts';
 import { keyColumns } from './key_columns.ts';
+import { type LineageSettings, lineageColumns } from './lineage.ts';
 import { shortenNames, truncateName } from './names.ts';
 import { asRole, TYPES_PATH } from './role.ts';
 import { describeTable, quoteTable, type TableName, type TargetTable } from './table.ts';
@@ -16,14 +17,9 @@ export const MAX_KEPT_NAME_BYTES = 10_000;
 /** The settings of a connector for the table that is created. */
 export type CreateSettings = Pick<
   Connector,
-  | 'owner'
-  | 'target_table'
-  | 'time_column'
-  | 'hypertable'
-  | 'file_id_column'
-  | 'rescue_column'
-  | 'hive_columns'
+  'owner' | 'target_table' | 'time_column' | 'hypertable' | 'rescue_column' | 'hive_columns'
 > &
+  LineageSettings &
   HypertableSettings;
 
 /** A created table, and the notice for its connector; null: none. */
@@ -146,16 +142,13 @@ function decideHypertable(
 function createStatement(
   name: TableName,
   columns: FileColumn[],
-  { file_id_column, rescue_column }: CreateSettings,
+  settings: CreateSettings,
   time?: FileColumn,
 ): string {
   const definitions = columns.map(
     (column) => `${pg.escapeIdentifier(column.name)} ${column.type}${column === time ? ' not null' : ''}`,
   );
-  const ownColumns = [
-    { name: file_id_column, type: 'bigint' },
-    { name: rescue_column, type: 'jsonb' },
-  ];
+  const ownColumns = [...lineageColumns(settings), { name: settings.rescue_column, type: 'jsonb' }];
   for (const { name: own, type } of ownColumns) {
     if (own !== null && !columns.some((column) => column.name === own))
       definitions.push(`${pg.escapeIdentifier(own)} ${type}`);

@@ -6,6 +6,7 @@ import { ConnectorError } from '../errors.ts';
 import type { FileColumn, FilePart, MatchedColumn } from '../formats/format.ts';
 import { isNamed, planColumns } from './change_columns.ts';
 import { MAX_KEPT_NAME_BYTES } from './create.ts';
+import { lineageColumns } from './lineage.ts';
 import { type MatchSource, type PairedColumn, pairByName } from './match.ts';
 import { noColumnMatches } from './match_errors.ts';
 import { keepsAll, pairByKey } from './match_keys.ts';
@@ -253,8 +254,12 @@ function grown(table: TargetTable, added: NewColumn[], widened: Widening[]): Tar
   return { ...table, columns: [...columns, ...news] };
 }
 
-function isFilledByUs(name: string, { file_id_column, hive_columns }: GrowSource['connector']): boolean {
-  return name === file_id_column || (hive_columns ?? []).includes(name);
+function isFilledByUs(name: string, connector: GrowSource['connector']): boolean {
+  const names = [
+    ...lineageColumns(connector).map((column) => column.name),
+    ...(connector.hive_columns ?? []),
+  ];
+  return names.includes(name);
 }
 
 function namedTwice({ wanted }: PairedColumn, table: TargetTable): ConnectorError {

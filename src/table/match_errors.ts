@@ -47,7 +47,7 @@ export function checkTargets(matched: MatchedColumn[], names: string[]): void {
           hint:
             names[earlier] === names[position]
               ? 'Rename one of them in the file. Or pause the connector, set match_columns_by to position, resume it, then retry the file: the names no longer count.'
-              : 'Leave one out with a row in column_mappings whose target_column is null.',
+              : 'Leave one out, or give it another column, by a row in column_mappings.',
         },
       );
     }

@@ -3,8 +3,8 @@ import type { ColumnMapping } from '../db/schema.ts';
 import type { ConstantColumn } from '../formats/constants.ts';
 import type { ComputedColumn, MatchedColumn, PlannedKeys } from '../formats/format.ts';
 import { isPath, nameOfKey, stepsOf } from '../formats/json/path.ts';
-import { checkTargets, noColumnMatches, refuseTwice, unknownColumns } from './match_errors.ts';
-import { findNamed } from './names.ts';
+import { noColumnMatches, refuseTwice, unknownColumns } from './match_errors.ts';
+import { findNamed, longNameOf } from './names.ts';
 import type { TableColumn, TargetTable } from './table.ts';
 
 /** How keys go into columns. A column's position is that of its key in `keys.names`. */
@@ -23,6 +23,8 @@ interface KeyRules {
   /** Whether an unknown name is refused at once: then the names are those of all rows. */
   refusesNames: boolean;
   onlyNames: boolean;
+  /** Whether rows may be in the table already. Then a column whose key no row has keeps its values. */
+  updates: boolean;
   /** Columns that get the same value in each row. */
   fixed: ConstantColumn[];
   /** Columns that are computed from no single key. */
@@ -31,15 +33,16 @@ interface KeyRules {
 
 /**
  * Returns which key, or path, goes into which column. Names must be the same in each letter, as for json_populate_record. Any row may
- * have any key, so each column is filled, with null where a row lacks it; but a column with a default only if the names have it.
+ * have any key, so each column is filled, with null where a row lacks it; but only if the names have it, a column with a default, or any with
+ * `updates`.
  * @param names those of the first rows, or of all
- * @throws ConnectorError `unknown_column` (a path's, or any with `refusesNames`), `no_column_matches`, `duplicate_column`, `column_not_writable`
+ * @throws ConnectorError `unknown_column` (a path's, or any with `refusesNames`), `no_column_matches`, `column_not_writable`
  */
 export function matchKeys(
   names: string[],
   table: TargetTable,
   mappings: ColumnMapping[],
-  { refusesUnknown, refusesNames, onlyNames, fixed, computed }: KeyRules,
+  { refusesUnknown, refusesNames, onlyNames, updates, fixed, computed }: KeyRules,
 ): MatchedKeys {
   const filled: string[] = [];
   const columns: MatchedColumn[] = [];
@@ -58,8 +61,7 @@ export function matchKeys(
   if (refused.length > 0 && refuses) throw unknownColumns(refused, table);
   if (columns.length + computed.length === 0 && names.length > 0)
     throw noColumnMatches({ columnNames: names, columnCount: names.length }, table);
-  const late = onlyNames ? [] : fillOthers(names, table, mappings, { columns, computed, fill });
-  checkTargets(columns, filled);
+  const late = onlyNames ? [] : fillOthers(names, table, mappings, { columns, computed, updates, fill });
   return {
     columns,
     width: filled.length,
@@ -105,10 +107,12 @@ function fillOthers(
   {
     columns,
     computed,
+    updates,
     fill,
   }: {
     columns: MatchedColumn[];
     computed: ComputedColumn[];
+    updates: boolean;
     fill: (name: string, target: TableColumn) => void;
   },
 ): string[] {
@@ -119,14 +123,12 @@ function fillOthers(
     const mapping = mappings.find(
       ({ source_column, target_column }) => source_column !== null && target_column === column.name,
     );
-    const key =
-      mapping?.source_column ??
-      nameOfKey(column.comment?.startsWith(column.name) ? column.comment : column.name);
+    const key = mapping?.source_column ?? nameOfKey(longNameOf(column) ?? column.name);
     // The key of that name goes into another column, or nowhere.
     if (!mapping && mappings.some(({ source_column }) => source_column === key)) continue;
     const isComputed = computed.some(({ target }) => target === column);
     // A key through which a path goes is no unknown one, so that nobody would notice it later.
-    const mayDefault = column.hasDefault && !firstSteps.has(column.name);
+    const mayDefault = (column.hasDefault || updates) && !firstSteps.has(column.name);
     if (isComputed || !column.insertable || mayDefault) late.push(key);
     else fill(key, column);
   }

@@ -57,6 +57,17 @@ export function findNamed(
   return found && isOfAnotherName(found, name) ? undefined : found;
 }
 
+/** Returns the long name of a file for which the column was created: its comment. Null: the column has no such name. */
+export function longNameOf({ name, comment }: TableColumn): string | null {
+  if (comment === null || !isLong(comment)) return null;
+  const [suffix] = /(?:_\d+)?$/.exec(name)!;
+  return [truncateName(comment), truncateName(comment, MAX_NAME_BYTES - suffix.length) + suffix].includes(
+    name,
+  )
+    ? comment
+    : null;
+}
+
 /** Whether the column was created for another name with the same short form. */
 function isOfAnotherName({ comment }: TableColumn, name: string): boolean {
   return comment !== null && isLong(comment) && truncateName(comment) === truncateName(name);

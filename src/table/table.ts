@@ -26,6 +26,21 @@ export interface TableColumn {
   comment: string | null;
 }
 
+/** Returns a plain column of a temporary table. */
+export function temporaryColumn(name: string, type: string, baseType: string): TableColumn {
+  return {
+    name,
+    type,
+    baseType,
+    isEnum: false,
+    insertable: true,
+    identityAlways: false,
+    hasDefault: false,
+    shape: null,
+    comment: null,
+  };
+}
+
 export interface TableName {
   schema: string;
   table: string;

@@ -27,6 +27,8 @@ import { openSpool } from './spool.ts';
 
 /** Limits for DuckDB in a sorter. The process takes some 200 MB more. */
 const SORTER = { memory: '256MB', threads: 2 };
+/** How long an idle large reader is kept for the next file, in milliseconds. It may hold much memory. */
+const KEEP_LARGE_MS = 1000;
 
 /**
  * Opens everything, and registers the worker as alive.
@@ -69,6 +71,7 @@ export async function openContext(
   // Only one, because sorting takes several times the memory of reading.
   const sorters = new Pool(() => new Reader(spoolDir, { ...SORTER, stallMs: config.readerStallMs }), 1);
   resources.add(() => sorters.close());
+  const largeReaders = openLargeReaders(config, spoolDir, resources);
   return {
     config,
     stopping,
@@ -83,13 +86,17 @@ export async function openContext(
     bundling: new Bundling(config.bundleFiles),
     lostJobs,
     backlogPolls,
+    largeReaders,
     sorters,
     openDuckdbFile,
     ...readers,
   };
 }
 
-/** Returns the context of requests. They share sources and spool with imports, but have their own connections and readers. */
+/**
+ * Returns the context of requests. They share sources, spool and the large reader with imports, but have their own
+ * connections and readers.
+ */
 export function requestContext(context: WorkerContext, resources: Resources): WorkerContext {
   const { config, spoolDir } = context;
   return {
@@ -102,18 +109,31 @@ export function requestContext(context: WorkerContext, resources: Resources): Wo
 }
 
 function openReaders(
-  { readerMemory, readerStallMs }: Config,
+  { readerMemoryMb, readerStallMs }: Config,
   spoolDir: string,
   size: number,
   resources: Resources,
 ): Pick<WorkerContext, 'readers' | 'encoders'> {
   // The process takes some 100 MB more than DuckDB.
-  const limits = { memory: readerMemory, threads: 1, stallMs: readerStallMs };
+  const limits = { memory: `${readerMemoryMb}MB`, threads: 1, stallMs: readerStallMs };
   const readers = new Pool(() => new Reader(spoolDir, limits), size);
   const encoders = new Pool(() => new EncoderThread(), size);
   resources.add(() => readers.close());
   resources.add(() => encoders.close());
   return { readers, encoders };
+}
+
+/** Opens a pool of one: its file may take a large part of the machine's memory. */
+function openLargeReaders(
+  { readerMemoryMb, largeReaderMemoryMb, readerStallMs }: Config,
+  spoolDir: string,
+  resources: Resources,
+): Pool<Reader> | null {
+  if (largeReaderMemoryMb <= readerMemoryMb) return null;
+  const limits = { memory: `${largeReaderMemoryMb}MB`, threads: 1, stallMs: readerStallMs };
+  const readers = new Pool(() => new Reader(spoolDir, limits), 1, KEEP_LARGE_MS);
+  resources.add(() => readers.close());
+  return readers;
 }
 
 /** Opens a pool of the login for imports. */

@@ -82,6 +82,18 @@ test('a sequence of texts needs a type in column_mappings', async () => {
   assert.deepEqual(await rowsOf('lsn'), [{ id: 1, name: 'later' }]);
 });
 
+for (const [type, first, last] of [
+  ['uuid', 'f0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', '00000000-0000-4000-8000-000000000000'],
+  ['boolean', 't', 'f'],
+] as const) {
+  test(`a sequence of ${type} needs a type in column_mappings: its order says nothing about time`, async () => {
+    await db.query(`create table of_${type} (id integer primary key, name text)`);
+    const body = `Op,id,name,seq\nU,1,earlier,${first}\nU,1,later,${last}\n`;
+    const [failed] = await apply(`of_${type}`, [body], { ...DMS, sequence_column: 'seq' });
+    assert.deepEqual(failed!.slice(0, 2), ['failure', 'sequence_type_unknown']);
+  });
+}
+
 test('a row of the table is not replaced or deleted by an older change, if the table has the sequence', async () => {
   await db.query(
     "create table stored (id integer primary key, name text, seq bigint); insert into stored values (1, 'new', 10), (2, 'new', 10), (3, 'none', null), (4, 'new', 10)",

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import type { Page } from 'playwright-core';
+import { PATIENCE_MS } from '../support/until.ts';
 import { openWorld } from '../support/world.ts';
 import { findChromium, openBrowser, openConsole } from './support.ts';
 
@@ -29,6 +31,7 @@ before(async () => {
 
 async function open(path: string): Promise<Page> {
   const page = await browser!.newPage({ viewport: { width: 1280, height: 900 } });
+  page.setDefaultTimeout(PATIENCE_MS);
   // Violations of the Content-Security-Policy are reported here, too.
   page.on('console', (message) => {
     if (message.type() === 'error') errors.push(message.text());
@@ -63,6 +66,14 @@ const FOCUSED = `(() => {
   return isOutlined ? focused.textContent.trim() : 'no outline: ' + focused.outerHTML;
 })()`;
 
+const AXE = fileURLToPath(import.meta.resolve('axe-core/axe.min.js'));
+/** Run within the page. The rules that colours decide are enough for the second scheme. */
+const serious = (
+  colorScheme: string,
+) => `axe.run(${colorScheme === 'dark' ? "{ runOnly: ['color-contrast'] }" : ''}).then(({ violations }) => violations
+  .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+  .flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => id + ': ' + html + ' ' + failureSummary)))`;
+
 test('every page fits at 1280 and 390 pixels, light and dark, without any error', options, async () => {
   const pages = {
     overview: '/',
@@ -70,6 +81,10 @@ test('every page fits at 1280 and 390 pixels, light and dark, without any error'
     file: '/file?name=weather&key=weather/2026-01-30.csv',
     workers: '/workers',
     setup: '/setup',
+    rejected: '/rejected?name=weather',
+    code: '/code?code=bad_value',
+    repair: '/repair?name=weather&code=bad_value',
+    confirm: '/confirm?action=drop_connector&name=weather',
   };
   for (const [name, path] of Object.entries(pages)) {
     const page = await open(path);
@@ -87,6 +102,43 @@ test('every page fits at 1280 and 390 pixels, light and dark, without any error'
     await page.close();
   }
   assert.deepEqual(errors, []);
+});
+
+test('axe finds nothing serious on any page, light or dark', options, async () => {
+  // Its own policy would refuse the script, which is not part of the page.
+  const context = await browser!.newContext({ bypassCSP: true, viewport: { width: 1280, height: 900 } });
+  const page = await context.newPage();
+  await world.insertConnector({ name: 'draft to see', pattern: '**', target_table: 'd', state: 'draft' });
+  const file = new URLSearchParams({ name: 'weather', key: 'weather/2026-01-30.csv' });
+  const paths = [
+    ...['/', '/?show=failing', WEATHER, `${WEATHER}&status=failure`, `/file?${file}`, '/workers'],
+    ...['/rejected?name=weather', '/code?code=bad_value', '/repair?name=weather&code=bad_value'],
+    ...[
+      `/confirm?action=cancel_file&${file}`,
+      '/confirm?action=drop_connector&name=weather',
+      '/no-such-page',
+    ],
+    ...['source', 'pattern', 'columns', 'rules', 'start'].map(
+      (step) => `/setup?${new URLSearchParams({ name: 'draft to see', step })}`,
+    ),
+    '/setup',
+  ];
+  const found: string[] = [];
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme });
+    for (const path of paths) {
+      await page.goto(console.url + path);
+      await page.addScriptTag({ path: AXE });
+      found.push(
+        ...(await page.evaluate<string[]>(serious(colorScheme))).map(
+          (finding) => `${path} ${colorScheme} ${finding}`,
+        ),
+      );
+    }
+  }
+  await context.close();
+  await world.db.query("select s3_connector.drop_connector('draft to see')");
+  assert.deepEqual(found, []);
 });
 
 test('the keyboard reaches every control, and the focus is visible', options, async () => {
@@ -108,16 +160,23 @@ test('the keyboard reaches every control, and the focus is visible', options, as
 test('a failed file can be found, opened and retried with its button', options, async () => {
   const page = await open('/');
   await page.getByRole('link', { name: '1 failure' }).click();
-  await page.getByRole('link', { name: 'weather/2026-01-30.csv' }).click();
+  await page.locator('#files').getByRole('link', { name: 'weather/2026-01-30.csv' }).click();
   await page.getByText('invalid input syntax').first().waitFor();
   await page.getByRole('button', { name: 'Retry weather/2026-01-30.csv' }).click();
-  await page.getByRole('status').getByText('Done').waitFor();
-  await page
-    .getByRole('status')
-    .getByText("select s3_connector.retry_file('weather', 'weather/2026-01-30.csv');")
-    .waitFor();
-  await page.close();
+  const outcome = page.locator('section.outcome');
+  await page.locator('section.outcome.good:focus').waitFor();
+  await outcome.getByText('The SQL that ran').click();
+  await outcome.getByText("select s3_connector.retry_file('weather', 'weather/2026-01-30.csv');").waitFor();
   await world.settled('weather');
+  // An outcome is gone after the next action.
+  await page.getByRole('link', { name: 'weather', exact: true }).click();
+  await page.getByRole('button', { name: 'Poll now' }).click();
+  await outcome.getByText('poll_now').waitFor({ state: 'attached' });
+  await world.settled('weather');
+  await page.getByRole('button', { name: 'Check' }).click();
+  await outcome.getByText(/checks (passed|failed)/).waitFor();
+  assert.equal(await outcome.getByText('poll_now').count(), 0);
+  await page.close();
 });
 
 test(
@@ -163,9 +222,12 @@ test('a connector is created step by step, and each step shows the SQL that it r
   const sql = page.locator('#sql');
   await page.getByLabel('Name', { exact: true }).fill('air');
   await page.getByLabel('Bucket', { exact: true }).fill(world.bucket);
+  await page.getByLabel('Pattern').fill('air/**');
   await page.getByLabel('Endpoint').fill(world.server.endpoint);
   await sql
-    .getByText(`values ('air', '${world.bucket}', '${world.server.endpoint}', '**', 'csv', 'air', 'paused')`)
+    .getByText(
+      `values ('air', '${world.bucket}', 'air/**', '${world.server.endpoint}', 'csv', 'air', 'draft')`,
+    )
     .waitFor();
   await keep(page, 'setup-source');
   await page.getByRole('button', { name: 'Save and check' }).click();
@@ -224,12 +286,21 @@ test('a cancelled draft is deleted', options, async () => {
   const page = await open('/setup');
   await page.getByLabel('Name', { exact: true }).fill('draft');
   await page.getByLabel('Bucket', { exact: true }).fill(world.bucket);
+  await page.getByLabel('Pattern').fill('**');
   await page.getByLabel('Endpoint').fill(world.server.endpoint);
   await page.getByRole('button', { name: 'Save and check' }).click();
   await page.getByRole('heading', { name: '2. Files' }).waitFor();
+  // A draft cannot be started from its page: the setup goes on.
+  const other = await open('/connector?name=draft');
+  assert.equal(await other.getByRole('button', { name: 'Resume' }).count(), 0);
+  await other.getByRole('link', { name: 'Continue' }).first().click();
+  await other.getByRole('heading', { name: '1. Bucket' }).waitFor();
+  await other.close();
   await page.getByText('Cancel', { exact: true }).click();
   await page.getByRole('button', { name: 'Drop connector' }).click();
-  await page.getByRole('status').getByText("select s3_connector.drop_connector('draft');").waitFor();
+  await page.getByText('Deletes the draft. Nothing was imported.').waitFor();
+  await page.getByRole('button', { name: 'Drop connector' }).click();
+  await page.getByRole('status').getByText('drop_connector').waitFor({ state: 'attached' });
   assert.deepEqual(await world.db.query("select from s3_connector.connectors where name = 'draft'"), []);
   await page.close();
 });

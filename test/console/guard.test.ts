@@ -145,3 +145,22 @@ test('an address that other machines can reach requires a token', () => {
   assert.throws(() => readConsoleConfig({ ...env, CONSOLE_TOKEN: 'short' }), { code: 'bad_setting' });
   assert.throws(() => readConsoleConfig({ ...env, CONSOLE_PORT: '99999' }), { code: 'bad_setting' });
 });
+
+test('an asset is compressed, and not sent again while it is unchanged', async () => {
+  const { headers, text } = await getPage(open, '/assets/console.css');
+  assert.equal(headers.get('content-encoding'), 'gzip');
+  const again = await getPage(open, '/assets/console.css', { 'if-none-match': headers.get('etag')! });
+  assert.deepEqual([again.status, again.text], [304, '']);
+  const plain = await getPage(open, '/assets/console.css', { 'accept-encoding': 'identity' });
+  assert.equal(plain.headers.get('content-encoding'), null);
+  assert.equal(plain.text, text);
+});
+
+test('a port that is taken is named, with the setting to change', async () => {
+  const { port } = new URL(open.url);
+  await assert.rejects(openConsole(db.url, { port: Number(port) }), {
+    code: 'bad_setting',
+    message: `the console cannot listen on 127.0.0.1, port ${port}: another program listens there already`,
+    hint: /CONSOLE_PORT to a free port/,
+  });
+});

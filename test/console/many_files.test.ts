@@ -49,7 +49,9 @@ test('paging forward and back neither loses nor repeats a file', async () => {
   const second = await keysOf({ below: first.below });
   assert.deepEqual(second.keys, keys.slice(FILES_PER_PAGE, 2 * FILES_PER_PAGE));
   const back = await keysOf({ above: second.above });
-  assert.deepEqual(back, first);
+  // A running file takes longer each time.
+  const places = ({ keys: found, below, above }: typeof first) => ({ found, below, above });
+  assert.deepEqual(places(back), places(first));
   const last = await keysOf({ below: keys.at(-11)! });
   assert.deepEqual(last.keys, keys.slice(-10));
   assert.equal(last.below, undefined);
@@ -70,6 +72,8 @@ test('a page is found by an index, at every position, by status and by prefix', 
     failed: { status: 'failure' },
     waiting: { status: 'in_queue' },
     succeeded: { status: 'success', below: deep },
+    newest: { order: 'time' },
+    newestFailed: { order: 'time', status: 'failure' },
     prefix: { search: 'data/1/2030/*' },
   };
   for (const [name, search] of Object.entries(searches)) {

@@ -29,7 +29,8 @@ test('the overview shows the data flow, and escapes names', async () => {
   shows(text, /<b>3<\/b> rows/);
   shows(text, /2 success/);
   shows(text, /1 failure/);
-  shows(text, /Rows per minute in the last hour, 3 at most/);
+  // The minute may have changed between the two files of 2 rows and 1 row.
+  shows(text, /Rows per minute in the last hour, [23] at most/);
 });
 
 test('the overview can be filtered by part of a name', async () => {
@@ -95,7 +96,7 @@ test('late files that an audit finds are shown, and a button imports them', asyn
   world.put('w/0.csv', 'a,b\n7,8\n');
   const audited = await act(console, 'audit', NAME);
   shows(audited, /1 late, 0 overwritten/);
-  shows(audited, /<span class="key">w\/0\.csv<\/span> <span class="note">late, 8 B/);
+  shows(audited, /<span class="key">w\/0\.csv<\/span>.* <span class="note">late, 8 B/);
   shows(await act(console, 'import_late', NAME), /<strong>Done/);
   const files = await world.settled(NAME);
   assert.equal(files.find(({ key }) => key === 'w/0.csv')?.status, 'success');

@@ -50,7 +50,7 @@ export async function sendForm(
   return { status: response.status, headers: response.headers, text: await response.text() };
 }
 
-/** Presses an action's button, and returns the page that it leads to. */
+/** Presses an action's button, and also the button of the page that asks first. Returns the page that it leads to. */
 export async function act(
   console: Console,
   action: string,
@@ -59,14 +59,11 @@ export async function act(
   token?: string,
 ): Promise<string> {
   const back = `/connector?${new URLSearchParams({ name })}`;
-  const { headers } = await sendForm(console, '/act', {
-    action,
-    name,
-    back,
-    ...(key && { key }),
-    ...(token && { token }),
-  });
-  return (await getPage(console, headers.get('location')!)).text;
+  const fields = { action, name, back, ...(key && { key }), ...(token && { token }) };
+  const press = async (more: Record<string, string> = {}) =>
+    (await sendForm(console, '/act', { ...fields, ...more })).headers.get('location')!;
+  const to = await press();
+  return (await getPage(console, to.startsWith('/confirm') ? await press({ confirmed: 'yes' }) : to)).text;
 }
 
 async function formToken(console: Console): Promise<string> {

@@ -3,6 +3,7 @@ import { after, before, beforeEach, test } from 'node:test';
 import { StsError } from '../../embedded/sts/assume_role.ts';
 import { startStsServer } from '../../embedded/sts/server.ts';
 import { call } from '../requests/support.ts';
+import { until } from '../support/until.ts';
 import { type ConnectorColumns, NEVER_AGAIN, openWorld } from '../support/world.ts';
 
 // auth_method iam_role: the worker's own credentials assume the connector's role, with the installation's external id.
@@ -195,7 +196,7 @@ test('a long STS outage fails the poll as passing, after a few requests', async 
 test('credentials that expire during a long download are renewed, and the download resumes', async () => {
   const body = csv(200_000);
   world.put('long/1.csv', body);
-  sts.lifetimeMs = 1500;
+  sts.lifetimeMs = 3000;
   // Half of it arrives with the first credentials, which expire before the rest is requested.
   const stall = server.faults.order({
     operation: 'GetObject',
@@ -206,7 +207,7 @@ test('credentials that expire during a long download are renewed, and the downlo
   await insert({ name: 'long', pattern: 'long/*', target_table: 'long' });
   await stall.hit();
   const used = world.credentials.find(({ sessionToken }) => sessionToken === tokens().at(-1));
-  while (used!.expiresAt!.getTime() > Date.now()) await new Promise(setImmediate);
+  await until('the credentials have expired', () => used!.expiresAt!.getTime() <= Date.now());
   stall.release();
   const [file] = await world.settled('long');
   assert.deepEqual(

@@ -26,7 +26,7 @@ export function check<T>(rounds: number, arbitrary: fc.Arbitrary<T>, body: (inpu
     seed: Number(process.env.CSV_SEED ?? 1),
     numRuns: Math.ceil(rounds * ROUNDS),
     // Reducing the input may take as long as a person wants to wait.
-    interruptAfterTimeLimit: 120_000 * Math.max(1, ROUNDS),
+    interruptAfterTimeLimit: 900_000 * Math.max(1, ROUNDS),
     markInterruptAsFailure: true,
     includeErrorInReport: true,
   });

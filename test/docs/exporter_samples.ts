@@ -206,6 +206,26 @@ const SAMPLES: Record<string, Sample> = {
       ['a/', null, '2026-01-02 03:04:05+00', null],
     ],
   },
+  cloudtrail: {
+    key: 'AWSLogs/111122223333/CloudTrail/eu-west-1/2026/01/02/111122223333_CloudTrail_eu-west-1_20260102T0305Z_x.json.gz',
+    body: gzipSync(
+      '{"Records":[{"eventVersion":"1.11","userIdentity":{"type":"IAMUser","arn":"arn:aws:iam::111122223333:user/a"},"eventTime":"2026-01-02T03:04:05Z","eventName":"PutObject"},{"eventTime":"2026-01-02T03:04:06Z","eventName":"GetObject","userIdentity":{"type":"AWSService"}}]}',
+    ),
+    query: "select at::text, name, arn, raw->>'eventVersion' as version from api_calls order by at",
+    rows: [
+      ['2026-01-02 03:04:05+00', 'PutObject', 'arn:aws:iam::111122223333:user/a', '1.11'],
+      ['2026-01-02 03:04:06+00', 'GetObject', null, null],
+    ],
+  },
+  firehose: {
+    key: 'clicks/2026/01/02/03/stream-1-2026-01-02-03-04-05-x',
+    body: '{"id":1,"page":"/"}{"id":2,"page":"/a"}',
+    query: 'select id, page from clicks order by id',
+    rows: [
+      [1, '/'],
+      [2, '/a'],
+    ],
+  },
   costs: {
     key: 'costs/report/20260101-20260201/report-1.csv.gz',
     body: gzipSync(

@@ -85,6 +85,7 @@ export const SETTINGS: Record<string, Setting> = {
       put(world, 'events/1.json.gz', gzipSync(line));
       put(world, 'orders/1.csv', 'id,first,last,price,ordered\n1,Ada,Lovelace, $1.50,31.12.2026 23:59\n');
       put(world, 'survey/1.csv', 'id,age,city\n1,31,Bern\n2,about 40,\n');
+      put(world, 'visits/1.csv', 'patient,note\nA,"tired,\nsent home"\nB,\n');
       put(world, 'stations/01.csv', 'time,station\n2026-01-01 00:00:00Z,north\n');
       put(world, 'stations/02.csv', 'time,station,wind\n2026-02-01 00:00:00Z,north,3.5\n');
       put(world, 'dms/shop/items/LOAD00000001.csv', 'id,name,price\n1,pen,1.5\n2,ink,4\n');
@@ -116,6 +117,14 @@ export const SETTINGS: Record<string, Setting> = {
         async (_, { db }) =>
           assert.deepEqual(await db.query('select * from order_totals'), [
             { last: 'Lovelace', total: '1.50' },
+          ]),
+      ],
+      [
+        'file_key, line from visits',
+        async (rows) =>
+          assert.deepEqual(rows, [
+            { patient: 'A', file_key: 'visits/1.csv', line: 2 },
+            { patient: 'B', file_key: 'visits/1.csv', line: 4 },
           ]),
       ],
       [
@@ -178,6 +187,28 @@ export const SETTINGS: Record<string, Setting> = {
     },
     expect: [],
     atEnd: compareSamples,
+  },
+
+  'docs/psql.md': {
+    async prepare(world) {
+      await prepareConnector(world);
+      put(world, 'alarms/2026/01.csv', 'time,alarm\n2026-01-01 00:00:00Z,hot\n');
+    },
+    expect: [
+      [
+        'select * from s3_connector.status',
+        shows({ name: 'sensors', health: '1 failed', waiting: 0, failed: 1 }),
+      ],
+      ['where health not in', shows({ name: 'sensors', health: '1 failed' })],
+      [
+        'min(error_message) as example',
+        shows({ connector_name: 'sensors', error_code: 'bad_row', files: 1 }),
+      ],
+      ['file_history', shown],
+      ['dry_run_file', returns('rows_rejected', 1)],
+      ['retry_files', returns('retry_files', 0)],
+      ['preview_columns', shows({ source_column: 'time' }, { source_column: 'alarm' })],
+    ],
   },
 
   'docs/operating.md': {

@@ -16,7 +16,7 @@ export interface Way {
 }
 
 const AS_BYTES = { ENCODE_CSV_FROM_BYTES: String(Number.MAX_SAFE_INTEGER) };
-const ENCODED = { ENCODE_CSV_FROM_BYTES: '0' };
+const ENCODED = { ENCODE_CSV_FROM_BYTES: '0', CSV_KERNEL: 'check' };
 /** The name of a file format that means the same as COPY's CSV, but needs an option that COPY lacks. */
 const NORMALIZED = 'normalized';
 const NO_COMMENT = '#- in no file -#';
@@ -220,7 +220,7 @@ async function settle(world: World, runs: Run[]): Promise<void> {
       where name = any ($1) and (not caught_up or in_queue + running + pending_retry > 0)`,
     ([row]) => row?.busy === 0,
     // The view reads much for many connectors, at the cost of their imports.
-    { values: [runs.map((run) => run.table)], timeoutMs: 300_000, intervalMs: 500 },
+    { values: [runs.map((run) => run.table)], intervalMs: 500 },
   );
 }
 

@@ -91,5 +91,5 @@ async function dieAt(point: FaultPoint, scene: Scene): Promise<void> {
   await assertExactlyOnce(db, { connector: 'doomed', table: 'landed', rowsOf: () => ROWS });
   await assertAtRest(db);
   await heir.end('SIGTERM');
-  assert.deepEqual(await world.spooled(), []);
+  await world.spoolEmptied();
 }

@@ -95,7 +95,7 @@ for (const [what, name, answersBefore, requests] of [
     assert.match(file!.error_message!, /answer Range requests as S3 does/);
     assert.equal(ranges().length, requests);
     assert.deepEqual(await db.one(`select count(*) from ${name}`), { count: 0 });
-    assert.deepEqual(await world.spooled(), []);
+    await world.spoolEmptied();
   });
 }
 

@@ -272,7 +272,7 @@ const REFUSED: [Record<string, unknown>, RegExp][] = [
   [{ on_unknown_column: 'rescue' }, /rescue_column must be given with on_unknown_column rescue/],
   [{ on_type_mismatch: 'rescue' }, /rescue_column must be given with on_type_mismatch rescue/],
   [{ rescue_column: 'rest' }, /must be null unless/],
-  [{ ...UNKNOWN, file_id_column: 'rest' }, /other than time_column and file_id_column/],
+  [{ ...UNKNOWN, file_id_column: 'rest' }, /other than time_column, file_id_column/],
 ];
 for (const [columns, message] of REFUSED) {
   test(`the insert refuses ${JSON.stringify(columns)}`, async () => {

@@ -17,7 +17,7 @@ let worker: WorkerProcess;
 before(async () => {
   await db.query('create function no_op() returns trigger language plpgsql as $$ begin return null; end $$');
   // A CSV of any size is encoded, unless its table or its encoding forbids it.
-  worker = await world.startWorker({ ENCODE_CSV_FROM_BYTES: '0' });
+  worker = await world.startWorker({ ENCODE_CSV_FROM_BYTES: '0', LARGE_READER_MEMORY_MB: '512' });
 });
 const onLinux = { skip: process.platform === 'linux' ? false : 'only Linux limits the memory of a process' };
 

@@ -72,7 +72,7 @@ for (const { way, from, on_bad_row } of WAYS) {
       assert.ok(file.error_message!.length < 5000, what);
     }
     assert.deepEqual(await db.query(`select count(*)::int from ${name}`), [{ count: 0 }]);
-    assert.deepEqual(await world.spooled(), []);
+    await world.spoolEmptied();
     await worker.end('SIGTERM');
   });
 }

@@ -14,7 +14,8 @@ import { CHUNK, chunksOf, FILE, listAt, withFooter } from './footer.ts';
 
 const world = await openWorld();
 const { db, server } = world;
-before(() => world.startWorker());
+// No larger reader: what one reader cannot hold is refused.
+before(() => world.startWorker({ LARGE_READER_MEMORY_MB: '64' }));
 
 const ROWS = 200_000;
 const BAD_ROW = 150_000;

@@ -174,7 +174,7 @@ test('state functions refuse every token but that of the attempt, and no session
 test('the login for imports may call exactly the functions of s3_connector_import, and name no others', async () => {
   const called = await db.query<{ name: string }>(
     `select distinct p.proname as name from pg_proc p
-    where p.pronamespace in ('s3_connector'::regnamespace, 's3_connector_private'::regnamespace, 's3_connector_import'::regnamespace)
+    where p.pronamespace in ('s3_connector'::regnamespace, 's3_connector_ask'::regnamespace, 's3_connector_private'::regnamespace, 's3_connector_import'::regnamespace)
       and has_function_privilege($1, p.oid, 'execute') order by 1`,
     [db.importer.name],
   );

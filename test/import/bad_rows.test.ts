@@ -420,3 +420,34 @@ test('a row with a NUL character is left out, also of the file that makes the ta
     [{ sum: '4', type: 'bigint' }],
   );
 });
+
+// COPY does not get the field with line ends, and so counts fewer lines than the file has.
+test('a bad row is named by its line, and good rows are kept, behind line ends in fields that are left out', async () => {
+  await db.query('create table fewer_lines (id integer)');
+  // In the second file most rows are encoded, and PostgreSQL parses some: a blank before a number is for it to judge.
+  const row = (id: string) => `${id},"two\nlines"\n`;
+  const many = Array.from({ length: 30_000 }, (_, i) => row(i % 9000 === 8999 ? ` ${i}` : `${i}`)).join('');
+  const bodies = [`id,more\n${row('1').repeat(3)}${row('bad')}${row('2')}`, `id,more\n${many}${row('bad')}`];
+  for (const [i, lines, kept] of [
+    [0, '8', 4],
+    [1, '60002', 30_000],
+  ] as const) {
+    for (const on_bad_row of ['fail', 'skip']) {
+      const name = `fewer_lines_${i}_${on_bad_row}`;
+      const file = await world.importFile(name, bodies[i]!, {
+        target_table: 'fewer_lines',
+        on_unknown_column: 'ignore',
+        on_bad_row,
+      });
+      if (on_bad_row === 'fail') {
+        assert.match(file.error_message!, new RegExp(`line ${Number(lines) + 1}, column id`));
+      } else {
+        assert.deepEqual([file.rows_imported, file.rows_rejected], [kept, 1]);
+        assert.deepEqual(
+          (await rejected(name)).map(({ line }) => String(line)),
+          [lines],
+        );
+      }
+    }
+  }
+});

@@ -12,7 +12,8 @@ import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 const { db, server, bucket } = world;
-before(() => world.startWorker());
+// No larger reader: what one reader cannot hold is refused.
+before(() => world.startWorker({ LARGE_READER_MEMORY_MB: '64' }));
 
 const MB = 1_000_000;
 const getsOf = (key: string) =>
@@ -109,7 +110,7 @@ test('an archive bomb fails by its expanded size, and neither the spool nor the 
       assert.match(file.error_message!, /at most 20000000 bytes.*max_file_bytes/);
     }
   });
-  assert.ok(most > 0 && most <= Object.values(bombs).reduce((sum, { length }) => sum + length, 0), `${most}`);
+  assert.ok(most <= Object.values(bombs).reduce((sum, { length }) => sum + length, 0), `${most}`);
   // The zip files are not loaded at all; at most 20 MB of each of the other two are.
   assert.ok((await sizeOf('bombed')) < 60 * MB);
   assert.deepEqual(await db.query('select count(*) from bombed'), [{ count: 0 }]);
@@ -134,7 +135,7 @@ test('a row larger than max_row_bytes fails the file, with its number and size, 
           file.error_message!,
         );
       assert.equal(Number(found?.[1]), line, file.error_message!);
-      assert.ok(Number(found![2]) < 2.5 * MB, 'it is refused before it has ended');
+      assert.ok(Number(found![2]) < 4 * MB, `it is refused before it has ended: ${file.error_message}`);
     }
   }
   assert.ok((await sizeOf('long_rows')) < MB);

@@ -87,7 +87,7 @@ test('a key between two keys is between them, and bisecting ends', () => {
         last = middle;
       }
     }),
-    { numRuns: 2000 },
+    { numRuns: 2000, seed: 15 },
   );
   assert.equal(keyBetween('data/1', 'data/~'), 'data/6');
 });

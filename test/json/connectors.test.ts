@@ -43,18 +43,24 @@ test('a key of the records that the key of the file also gives is refused', asyn
   assert.equal(file!.error_code, 'duplicate_column');
 });
 
+test('a file without any object makes no table, and says what is in it', async () => {
+  const name = nextName();
+  const file = await world.importFile(name, '[1, "x"]', { file_format: 'json' });
+  assert.equal(file.error_code, 'invalid_json');
+  assert.match(file.error_message!, /expected an object, but found 1/);
+});
+
 test('with $ mapped no key is unknown, and a default still gives way to a value', async () => {
   const name = nextName();
   await db.query(`create table ${name} (a int, b text default 'd', line jsonb)`);
   world.put(`${name}/1.json`, '{"a":1,"x":[]}\n{"b":"x"}');
   world.put(`${name}/2.json`, '{"a":3}');
-  await db.query('begin');
-  await insert(name, { max_parallel_files: 1 });
+  await insert(name, { max_parallel_files: 1, state: 'paused' });
   await db.query(
     `insert into s3_connector.column_mappings (connector_name, source_column, target_column) values ($1, '$', 'line')`,
     [name],
   );
-  await db.query('commit');
+  await db.query('select s3_connector.resume($1)', [name]);
   const files = await world.settled(name);
   assert.deepEqual(
     files.map(({ error_message }) => error_message),

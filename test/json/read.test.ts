@@ -22,7 +22,6 @@ async function load({ table, files, connector = {}, mappings = [] }: Load) {
   const name = `read_${++made}`;
   if (table !== null) await db.query(`create table ${name} (${table})`);
   for (const [i, file] of files.entries()) world.put(`${name}/${i}`, file);
-  await db.query('begin');
   await world.insertConnector({
     name,
     pattern: `${name}/*`,
@@ -30,13 +29,14 @@ async function load({ table, files, connector = {}, mappings = [] }: Load) {
     file_format: 'json',
     schedule: NEVER_AGAIN,
     ...connector,
+    state: 'paused',
   });
   for (const [source, target] of mappings)
     await db.query(
       'insert into s3_connector.column_mappings (connector_name, source_column, target_column) values ($1, $2, $3)',
       [name, source, target],
     );
-  await db.query('commit');
+  await db.query('select s3_connector.resume($1)', [name]);
   const ended = await world.settled(name);
   const exists = await db.one<{ found: string | null }>('select to_regclass($1) as found', [name]);
   const rows = exists.found ? await db.query<Record<string, unknown>>(`select * from ${name}`) : [];
@@ -168,6 +168,26 @@ test('a new table has a column for each key, in the order of their first appeara
     ],
   );
   assert.deepEqual(rows[1], { n: 2.5, s: 'x', t: null, o: null, l: [], m: 'one', z: null, late: true });
+});
+
+test('an array of any depth is refused as one of seven dimensions is', async () => {
+  const nested = (depth: number, item: string) => `{"a":${'['.repeat(depth)}${item}${']'.repeat(depth)}}`;
+  const { name, ended, rows, rejected } = await load({
+    table: 'a int[]',
+    files: [[nested(6, '1'), nested(7, ''), nested(200_000, '1'), '{"a":[2]}'].join('\n')],
+    connector: { on_bad_row: 'skip' },
+  });
+  assert.equal(ended[0]!.error_message, null);
+  assert.deepEqual(rows, [{ a: [[[[[[1]]]]]] }, { a: [2] }]);
+  assert.deepEqual(
+    rejected.map(({ line, error }) => [line, error]),
+    [7, 200_000].map((depth, i) => [
+      i + 2,
+      `number of array dimensions (${depth}) exceeds the maximum allowed (6)`,
+    ]),
+  );
+  const oracle = db.query(`select json_populate_record(null::${name}, $1::json)`, [nested(7, '')]);
+  await assert.rejects(oracle, /number of array dimensions \(7\) exceeds/);
 });
 
 test('bad records are left out, and rejected_rows has them as the file does', async () => {

@@ -28,7 +28,9 @@ const RUNS = [
   /^dist\/(src|tasks|console)\/.*\.js$/,
   /^migrations\/\d{4}_\w+\.sql$/,
   /^sql\/.*\.sql$/,
+  /^kernel\/encoder\.wasm$/,
   /^console\/assets\/[\w.]+$/,
+  /^docs\/errors\.md$/,
   /^(crontab|package\.json|README\.md|CHANGELOG\.md|LICENSE)$/,
 ];
 
@@ -44,6 +46,7 @@ test('the package holds only the files that run, and all of them', async () => {
     'dist/src/cli.js',
     'dist/tasks/import_file.js',
     'crontab',
+    'kernel/encoder.wasm',
     'README.md',
     'sql/6_grants/group_roles.sql',
   ])

@@ -173,7 +173,7 @@ test('an event of a finished restore polls the connector', async () => {
   send({ ...event('restored/b.csv'), eventName: 'ObjectRestore:Completed' });
   await db.waitFor(
     "select from s3_connector.polls where connector_name = 'restored'",
-    (rows) => rows.length === 2,
+    (rows) => rows.length >= 2,
   );
 });
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
+import { listPage } from '../../embedded/bucket/listing.ts';
 import { NEVER_AGAIN, openWorld } from '../support/world.ts';
 
 const world = await openWorld();
@@ -57,9 +58,10 @@ test('a backlog is imported in key order, a few files at a time', async () => {
   assert.ok(polls.requests >= 2 && polls.requests <= 5, `${polls.requests} requests`);
   const { most } = await db.one<{ most: number }>(
     `select max(tracked) as most from (
-      select sum(case when to_status = 'in_queue' and from_status is null then 1 when to_status = 'success' then -1 else 0 end)
-        over (order by at, to_status = 'in_queue', key) as tracked
-      from s3_connector.file_history where connector_name = 'backlog'
+      select sum(case when h.to_status = 'in_queue' and h.from_status is null then 1 when h.to_status = 'success' then -1 else 0 end)
+        over (order by h.id) as tracked
+      from s3_connector_private.file_history h join s3_connector.files f on f.id = h.file_id
+      where f.connector_name = 'backlog'
     ) t`,
   );
   assert.equal(most, 10, 'only the free places are filled');
@@ -104,6 +106,58 @@ for (const [name, pattern] of [
     assert.deepEqual(last, { ...last, list_requests: 1, keys_listed: 900 });
   });
 }
+
+test('a first scan lists ranges side by side, with each key once and few more requests, and a steady poll does not', async () => {
+  const pageSize = 20;
+  const keys = Array.from({ length: 5000 }, (_, i) => {
+    const name = String(i).padStart(5, '0');
+    return `ranges/${name.slice(0, 2)}/${name}.${i % 500 === 499 ? 'csv' : 'log'}`;
+  });
+  for (const key of keys) world.put(key, oneRow(1));
+  // A new table would be made from a sample of files, which is listed too.
+  await db.query('create table ranged (n integer)');
+  server.requests.reset();
+  const startAfters: string[] = [];
+  const fault = server.faults.order({
+    operation: 'ListObjectsV2',
+    times: 1e6,
+    listing: (sorted, options) => {
+      if (!options.byToken && options.after !== '') startAfters.push(options.after);
+      return listPage(sorted, { ...options, maxKeys: Math.min(options.maxKeys, pageSize) });
+    },
+  });
+  await world.insertConnector({
+    name: 'ranges',
+    pattern: 'ranges/**/*.csv',
+    target_table: 'ranged',
+    schedule: NEVER_AGAIN,
+  });
+  const files = await world.settled('ranges');
+  fault.cancel();
+  assert.deepEqual(
+    files.map(({ key, status }) => [key, status]),
+    keys.filter((key) => key.endsWith('.csv')).map((key) => [key, 'success']),
+  );
+  const polls = await db.query<{ list_requests: number; keys_listed: number }>(
+    "select list_requests, keys_listed from s3_connector.polls where connector_name = 'ranges'",
+  );
+  assert.deepEqual(
+    polls.map((poll) => poll.keys_listed),
+    [keys.length],
+    'one poll lists each key once',
+  );
+  assert.ok(startAfters.length > 8, `${startAfters.length} ranges`);
+  assert.equal(polls[0]!.list_requests, server.requests.count('ListObjectsV2'));
+  assert.ok(
+    polls[0]!.list_requests <= keys.length / pageSize + 3 * startAfters.length,
+    `${polls[0]!.list_requests} requests, ${startAfters.length} ranges`,
+  );
+
+  server.requests.reset();
+  await world.pollAndSettle('ranges');
+  // The second one looks whether the folder of start-after is crowded.
+  assert.equal(server.requests.count('ListObjectsV2'), 2);
+});
 
 test('a poll records every LIST request, also if it fails', async () => {
   // Two pages, neither of which has a matching key.

@@ -62,13 +62,20 @@ async function insertBehind(
     state: 'paused',
     ...columns,
   });
-  await db.query("update s3_connector.connectors set state = 'running' where name = $1", [name]);
-  await passed(name, keyOf(name, count));
+  // In one transaction, so that no worker polls in between.
+  const client = await db.connect();
+  await client.query('begin');
+  await client.query("update s3_connector.connectors set state = 'running' where name = $1", [name]);
+  await passed(name, keyOf(name, count), client);
+  await client.query('commit');
+  await client.end();
 }
 
+type Client = { query(text: string, values: unknown[]): Promise<unknown> };
+
 /** Sets the marker, as if polls had come there and had nothing more to do. */
-const passed = (name: string, marker: string) =>
-  db.query(
+const passed = (name: string, marker: string, client: Client = db) =>
+  client.query(
     `with passed as (
       update s3_connector_private.progress set marker = $1, backlog = false, next_poll_at = 'infinity' where connector_name = $2
     )

@@ -4,11 +4,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { type Postgres, startPostgres } from '../../embedded/postgres/server.ts';
 import { migrate } from '../../src/db/migrations.ts';
-import { openWorld } from '../support/world.ts';
+import { PATIENCE_MS } from '../support/until.ts';
+import { NEVER_AGAIN, openWorld } from '../support/world.ts';
 import { findPrograms } from './programs.ts';
 
 const run = promisify(execFile);
@@ -55,8 +57,7 @@ describe('pg_dump and restore to another server work', {
     return answers;
   };
   const until = async (client: pg.Client, text: string, holds: (row: Record<string, unknown>) => boolean) => {
-    const deadline = Date.now() + 60_000;
-    for (;;) {
+    for (const deadline = Date.now() + PATIENCE_MS; ; await delay(50)) {
       const { rows } = await client.query(text);
       if (rows[0] && holds(rows[0])) return;
       if (Date.now() > deadline) throw new Error(`waited in vain for ${text}: ${JSON.stringify(rows)}`);
@@ -77,9 +78,10 @@ describe('pg_dump and restore to another server work', {
     const original = await createDatabase(source, 'original');
     await original.query('create table imported (n integer); create table waiting (n integer)');
     const worker = await world.startWorker({ DATABASE_URL: source.url('original') });
+    // No poll may come between the dumps and the reading of what they must hold.
     const insert = `insert into s3_connector.connectors
-      (name, bucket, endpoint, pattern, file_format, target_table, on_bad_row, max_parallel_files)
-      values ($1, $2, $3, $4, 'csv', $1, 'skip', 1)`;
+      (name, bucket, endpoint, pattern, file_format, target_table, on_bad_row, max_parallel_files, schedule)
+      values ($1, $2, $3, $4, 'csv', $1, 'skip', 1, '${NEVER_AGAIN}')`;
     await original.query(insert, ['imported', world.bucket, server.endpoint, 'imported/*']);
     await until(
       original,

@@ -5,7 +5,8 @@ import { listPage } from '../../embedded/bucket/listing.ts';
 import { compileGlob } from '../../src/glob.ts';
 import { compareKeys, laterKey } from '../../src/keys.ts';
 import { type ListStart, listForPoll } from '../../src/list/poll_listing.ts';
-import { type ListRequest, listPages } from '../../src/sources/s3_walk.ts';
+import { listInOrder } from '../../src/sources/s3_ranges.ts';
+import type { ListRequest } from '../../src/sources/s3_walk.ts';
 import type { ListOptions, Source, SourceObject } from '../../src/sources/source.ts';
 
 // What polls list, against a model of the bucket and of what a poll commits.
@@ -108,7 +109,7 @@ class Model {
       const page = listPage(sorted, { prefix, delimiter, after, byToken: false, maxKeys: this.#pageSize });
       return { objects: page.keys.map(objectOf), folders: page.commonPrefixes, next: page.next };
     };
-    const list = (options: ListOptions) => listPages(ask, options, { aroundCrowds: false });
+    const list = (options: ListOptions) => listInOrder(ask, options, { aroundCrowds: false });
     return { list } as unknown as Source;
   }
 }

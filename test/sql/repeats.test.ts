@@ -126,8 +126,10 @@ test('a dropped connector is remembered with its files and its last key, until i
 
 test('with more files than are looked at, the notice says at least how many', async () => {
   await insert({ name: 'many' });
-  await db.query(
-    `insert into s3_connector.files (connector_name, key, etag, size_bytes, last_modified, status, rows_read, rows_imported, rows_rejected, rows_skipped)
+  // Without triggers, which would write each file's history.
+  await db.asSuperuser(
+    `set session_replication_role = replica;
+    insert into s3_connector.files (connector_name, key, etag, size_bytes, last_modified, status, rows_read, rows_imported, rows_rejected, rows_skipped)
       select 'many', 'a/' || lpad(i::text, 6, '0'), 'e', 1, now(), 'success', 1, 1, 0, 0 from generate_series(1, 100001) i`,
   );
   const [notice] = await insert({ name: 'again' });

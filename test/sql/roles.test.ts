@@ -45,8 +45,8 @@ const routines = await db.query<{ schema: string; name: string; call: string }>(
     select string_agg('null::' || format_type(t, null), ', ' order by i) from unnest(p.proargtypes) with ordinality u (t, i)
   )) as call
   from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-  where n.nspname in ('s3_connector', 's3_connector_private', 's3_connector_import') and p.prorettype <> 'trigger'::regtype`);
-const steering = routines.filter((routine) => routine.schema === 's3_connector');
+  where n.nspname in ('s3_connector', 's3_connector_ask', 's3_connector_private', 's3_connector_import') and p.prorettype <> 'trigger'::regtype`);
+const steering = routines.filter((routine) => /^s3_connector(_ask)?$/.test(routine.schema));
 /** Calls that only read. */
 const looking = ['find_gaps'];
 const internal = routines.filter((routine) => routine.schema === 's3_connector_private');
@@ -205,7 +205,7 @@ describe('an admin', () => {
     }
     const writable = await db.query(
       `select g, c.relname from unnest($1::text[]) g, pg_class c
-      where c.relnamespace in ('s3_connector'::regnamespace, 's3_connector_private'::regnamespace, 's3_connector_import'::regnamespace, 's3_connector_queue'::regnamespace)
+      where c.relnamespace in ('s3_connector'::regnamespace, 's3_connector_ask'::regnamespace, 's3_connector_private'::regnamespace, 's3_connector_import'::regnamespace, 's3_connector_queue'::regnamespace)
         and c.relkind in ('r', 'v') and has_table_privilege(g, c.oid, 'insert, update, delete, truncate, references, trigger')
       order by c.relname`,
       [GROUPS],
@@ -321,7 +321,7 @@ describe('a migration', () => {
   test('every security definer function fixes its search_path, temporary tables last', async () => {
     assert.deepEqual(
       await db.query(`select p.oid::regprocedure::text from pg_proc p
-        where p.pronamespace in ('s3_connector'::regnamespace, 's3_connector_private'::regnamespace, 's3_connector_import'::regnamespace) and p.prosecdef
+        where p.pronamespace in ('s3_connector'::regnamespace, 's3_connector_ask'::regnamespace, 's3_connector_private'::regnamespace, 's3_connector_import'::regnamespace) and p.prosecdef
           and not coalesce(p.proconfig && array['search_path=pg_catalog, pg_temp'], false)`),
       [],
     );

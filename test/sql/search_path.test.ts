@@ -11,11 +11,11 @@ const FIXED = 'search_path=pg_catalog, pg_temp';
 const COMMITS = 'it commits, which a fixed search_path forbids, so all its names are qualified';
 /** Routines without the fixed path, and why they are safe. test/hostile/search_path.test.ts runs them among traps. */
 const EXCEPTIONS: Record<string, string> = {
-  's3_connector._ask': COMMITS,
   's3_connector.audit': COMMITS,
   's3_connector.check': COMMITS,
   's3_connector.dry_run_file': COMMITS,
   's3_connector.preview': COMMITS,
+  's3_connector_ask.ask': COMMITS,
   's3_connector_private.is_type': 'it also finds types in public; its own names are qualified',
   's3_connector_private.jobs': 'PostgreSQL must inline it; its names are qualified, and it has no operators',
 };
@@ -23,7 +23,7 @@ const EXCEPTIONS: Record<string, string> = {
 test('every routine has a body that is bound when it is created, or fixes its search_path', async () => {
   const loose = await db.query<{ name: string }>(
     `select format('%s.%s', p.pronamespace::regnamespace, p.proname) as name from pg_proc p
-    where p.pronamespace in ('s3_connector'::regnamespace, 's3_connector_private'::regnamespace, 's3_connector_import'::regnamespace)
+    where p.pronamespace in ('s3_connector'::regnamespace, 's3_connector_ask'::regnamespace, 's3_connector_private'::regnamespace, 's3_connector_import'::regnamespace)
       and p.prosqlbody is null and not coalesce(p.proconfig @> array[$1], false)
     order by 1`,
     [FIXED],
@@ -37,7 +37,7 @@ test('every routine has a body that is bound when it is created, or fixes its se
 test('security definer routines all fix their search_path', async () => {
   const loose = await db.query(
     `select p.oid::regprocedure::text as routine from pg_proc p
-    where p.pronamespace in ('s3_connector'::regnamespace, 's3_connector_private'::regnamespace, 's3_connector_import'::regnamespace)
+    where p.pronamespace in ('s3_connector'::regnamespace, 's3_connector_ask'::regnamespace, 's3_connector_private'::regnamespace, 's3_connector_import'::regnamespace)
       and p.prosecdef and not coalesce(p.proconfig @> array[$1], false)`,
     [FIXED],
   );
@@ -48,7 +48,7 @@ test('views, defaults, checks, triggers and bound bodies use only objects of our
   // PostgreSQL records what an object was bound to, unless that is its own.
   const foreign = await db.query(`
     with schemas as (
-      select oid from pg_namespace where nspname in ('s3_connector', 's3_connector_private', 's3_connector_import')
+      select oid from pg_namespace where nspname in ('s3_connector', 's3_connector_ask', 's3_connector_private', 's3_connector_import')
     ), relations as (
       select c.oid from pg_class c where c.relnamespace in (select oid from schemas)
     ), parts as (
@@ -65,6 +65,6 @@ test('views, defaults, checks, triggers and bound bodies use only objects of our
     join pg_depend d on d.classid = p.class and d.objid = p.oid
     cross join pg_identify_object(d.refclassid, d.refobjid, 0) i
     where i.type <> 'schema' and i.schema is not null
-      and i.schema not in ('s3_connector', 's3_connector_private', 's3_connector_import', 'pg_catalog', 'pg_toast')`);
+      and i.schema not in ('s3_connector', 's3_connector_ask', 's3_connector_private', 's3_connector_import', 'pg_catalog', 'pg_toast')`);
   assert.deepEqual(foreign, []);
 });

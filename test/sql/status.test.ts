@@ -180,8 +180,9 @@ test('a recheck goes on, and the next one follows it, after start_after was chan
 test('an audit keeps a key that it did not see and that was seen again since, and a note keeps when it was found', async () => {
   await note('imported', objects(['0']));
   const found = () =>
-    db.query<{ found_at: Date }>(
-      "select found_at from s3_connector.late_files where connector_name = 'imported' and key = '0'",
+    // As text, because a Date has no microseconds.
+    db.query<{ found_at: string }>(
+      "select found_at::text from s3_connector.late_files where connector_name = 'imported' and key = '0'",
     );
   const [before] = await found();
   const { id } = await db.one<{ id: number }>(

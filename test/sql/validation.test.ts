@@ -54,7 +54,7 @@ const refusals: [columns: Columns, says: RegExp][] = [
   [{ max_new_columns: 0 }, /between 1 and 1600/],
   [{ on_conflict: 'upsert' }, /fail, skip or update/],
   [{ on_bad_row: 'ignore' }, /fail or skip/],
-  [{ state: 'pause' }, /running or paused.*Did you mean paused/],
+  [{ state: 'pause' }, /running, paused or draft.*Did you mean paused/],
   [{ bucket: 'fast--use1-az4--x-s3' }, /general purpose bucket/],
   [{ bucket: 's3://b' }, /bucket's name/],
   [{ bucket: 'Upper' }, /bucket's name/],
@@ -124,6 +124,11 @@ const refusals: [columns: Columns, says: RegExp][] = [
   [{ time_column: 'é'.repeat(32) }, /63 bytes/],
   [{ file_id_column: '' }, /file_id_column/],
   [{ file_id_column: 'at', time_column: 'at' }, /other than time_column/],
+  [{ file_key_column: 'at', time_column: 'at' }, /file_key_column must .* other than time_column/],
+  [{ line_column: 'x'.repeat(64) }, /line_column must be a column's name of 1 to 63 bytes/],
+  [{ file_id_column: 'x', line_column: 'x' }, /line_column must be another column than file_id_column/],
+  [{ hive_columns: ['day'], file_key_column: 'day' }, /not contain the column that file_key_column names/],
+  [{ line_column: 'l', transform: 'from file' }, /line_column must be null with transform.*row_number/s],
   [{ chunk_interval: '0' }, /chunk_interval must be above zero/],
   [{ chunk_interval: '-1 day' }, /chunk_interval/],
   [{ columnstore: true, hypertable: false }, /columnstore must be false if hypertable is false/],
@@ -298,7 +303,7 @@ test('a change is validated as an insert is, and may not use an existing name', 
     db.query(`update s3_connector.connectors set ${set} where name = 'changing'`);
   await assert.rejects(change("schedule = 'often'"), refused(/five cron fields/, 'schedule'));
   await assert.rejects(change('bucket = null'), refused(/bucket must be given/, 'bucket'));
-  await assert.rejects(change("state = 'stopped'"), refused(/running or paused/, 'state'));
+  await assert.rejects(change("state = 'stopped'"), refused(/running, paused or draft/, 'state'));
   await assert.rejects(change("name = 'taken'"), { code: '23505', hint: /another name/ });
 });
 

@@ -37,20 +37,28 @@ test('max_parallel_files holds while files succeed, fail, are retried and are ca
         times: 4,
       });
     }
-    // A stalled file holds its slot until it is cancelled; the last ones are released.
+  }
+  // The first files hold their slots until all slots are taken, a stuck file until it is cancelled.
+  const isStuck = (file: number) => file % 5 === 3;
+  const stalls = Array.from({ length: FILES }, (_, file) =>
     server.faults.order({
       operation: 'GetObject',
       key: key(file),
-      stall: file % 5 === 3 ? { after: 1 } : { after: 1, ms: 100 },
-    });
-  }
+      stall: file < AT_ONCE || isStuck(file) ? { after: 1 } : { after: 1, ms: 100 },
+    }),
+  );
   await world.insertConnector({
     name: 'limited',
     pattern: 'limited/*',
     target_table: 'limited',
     max_parallel_files: AT_ONCE,
   });
-  const stuck = Array.from({ length: FILES }, (_, file) => file).filter((file) => file % 5 === 3);
+  await db.waitFor(
+    "select from s3_connector.running_files where connector_name = 'limited'",
+    (rows) => rows.length === AT_ONCE,
+  );
+  for (const stall of stalls.slice(0, AT_ONCE)) stall.release();
+  const stuck = Array.from({ length: FILES }, (_, file) => file).filter(isStuck);
   for (const file of stuck) {
     await db.waitFor('select from s3_connector.running_files where key = $1', (rows) => rows.length === 1, {
       values: [key(file)],
@@ -62,7 +70,7 @@ test('max_parallel_files holds while files succeed, fail, are retried and are ca
     files.map((file) => [file.key, file.status]),
     Array.from({ length: FILES }, (_, file) => [
       key(file),
-      file % 5 === 3 ? 'cancelled' : file % 5 === 1 ? 'failure' : 'success',
+      isStuck(file) ? 'cancelled' : file % 5 === 1 ? 'failure' : 'success',
     ]),
   );
   assert.ok(

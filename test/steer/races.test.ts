@@ -229,19 +229,21 @@ test('an outage that is recorded while its connector is being dropped is deleted
 test('a poll that began before it was requested does not mark the connector as caught up', async () => {
   await queued('asked');
   const caughtUp = () => db.one("select caught_up from s3_connector.connector_status where name = 'asked'");
-  const answer = (startedAt: Date) =>
+  const answer = (startedAt: string) =>
     worker.query(
       `select s3_connector_private.commit_poll('asked', p.marker, p.scan_position, '[]', null, false, now(), $1, 1, 1, 1)
         from s3_connector_private.progress p where p.connector_name = 'asked'`,
       [startedAt],
     );
-  const before = await db.one<{ now: Date }>('select now()');
-  await answer(before.now);
+  // As text, because a Date has no microseconds.
+  const now = async () => (await db.one<{ now: string }>('select now()::text')).now;
+  const before = await now();
+  await answer(before);
   assert.deepEqual(await caughtUp(), { caught_up: true });
   await person.query("select s3_connector.poll_now('asked')");
-  await answer(before.now);
+  await answer(before);
   assert.deepEqual(await caughtUp(), { caught_up: false });
-  await answer((await db.one<{ now: Date }>('select now()')).now);
+  await answer(await now());
   assert.deepEqual(await caughtUp(), { caught_up: true });
 });
 

@@ -10,7 +10,6 @@ import { migrate } from '../../src/db/migrations.ts';
 import { type Login, makeRoles, prepareDatabase, type TestRoles, testRoles } from './roles.ts';
 import { PATIENCE_MS } from './until.ts';
 
-const CLONE_TIMEOUT_MS = 30_000;
 const SHOWN_ROWS = 20;
 
 export interface TestDatabase {
@@ -154,7 +153,8 @@ export async function testDatabase(
     // Databases of a server that is deleted with them need not be dropped.
     if (server) return;
     await withClient(adminUrl, async (admin) => {
-      await admin.query(`drop database if exists ${name} with (force)`);
+      // Sessions that it ends may need longer than the five seconds that it waits.
+      await retryInUse(() => admin.query(`drop database if exists ${name} with (force)`));
       for (const role of roles) await admin.query(`drop role if exists ${role}`);
     });
   }
@@ -229,15 +229,19 @@ async function createDatabase(
   template: string,
   owner: string,
 ): Promise<void> {
-  const deadline = Date.now() + CLONE_TIMEOUT_MS;
-  for (;;) {
+  // A session, such as a background worker's, may be connected to the template.
+  await retryInUse(() => admin.query(`create database ${name} template ${template} owner ${owner}`));
+}
+
+/** Repeats a statement while sessions of others use its database. */
+async function retryInUse(run: () => Promise<unknown>): Promise<void> {
+  for (const deadline = Date.now() + PATIENCE_MS; ; await delay(100)) {
     try {
-      await admin.query(`create database ${name} template ${template} owner ${owner}`);
+      await run();
       return;
     } catch (error) {
-      // 55006, object_in_use: a session, such as a background worker's, is connected to the template.
+      // object_in_use
       if ((error as { code?: string }).code !== '55006' || Date.now() > deadline) throw error;
-      await delay(100);
     }
   }
 }

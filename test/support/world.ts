@@ -7,6 +7,7 @@ import { type BucketServer, startBucketServer } from '../../embedded/bucket/serv
 import type { Postgres } from '../../embedded/postgres/server.ts';
 import { type TestDatabase, testDatabase } from './database.ts';
 import { filesIn } from './files_in.ts';
+import { until } from './until.ts';
 import { spawnWorkerProcess, type WorkerProcess } from './worker.ts';
 
 /** A schedule that is not due while a test runs: after the first poll, only requested polls run. */
@@ -65,8 +66,10 @@ export interface World {
   pollAndSettle(name: string): Promise<FileRow[]>;
   /** The connector's notice in connector_status. */
   notice(name: string): Promise<string | null>;
-  /** Files left in the spool, at any depth. */
+  /** Files in the spool, at any depth. */
   spooled(): Promise<string[]>;
+  /** Waits until no file is left in the spool: a worker deletes a file after the commit of its import. */
+  spoolEmptied(): Promise<void>;
 }
 
 /**
@@ -87,7 +90,7 @@ export async function openWorld(on?: Postgres): Promise<World> {
     await Promise.all(workers.map((worker) => worker.end('SIGKILL')));
     await server.close();
     // The readers of a killed worker end a little later, and may still write.
-    await rm(spoolDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+    await rm(spoolDir, { recursive: true, force: true, maxRetries: 40, retryDelay: 100 });
   });
 
   const settled = async (name: string) => {
@@ -125,6 +128,8 @@ export async function openWorld(on?: Postgres): Promise<World> {
       ...columns,
     });
 
+  const spooled = async () => (await filesIn(spoolDir)).map((file) => file.name);
+
   return {
     db,
     server,
@@ -161,9 +166,8 @@ export async function openWorld(on?: Postgres): Promise<World> {
       );
       return row.notice;
     },
-    async spooled() {
-      return (await filesIn(spoolDir)).map((file) => file.name);
-    },
+    spooled,
+    spoolEmptied: () => until('the spool is empty', async () => (await spooled()).length === 0),
   };
 }
 

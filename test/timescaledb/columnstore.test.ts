@@ -40,6 +40,16 @@ describe('files that go directly into the columnstore', {
     await assertSameAsPlain('sorted');
   });
 
+  test('rows that are sorted keep the number that they have in the file, and its key', async () => {
+    world.put('numbered/1.parquet', await readings());
+    await importAs('numbered', { ...SETTINGS, file_key_column: 'file', line_column: 'line' });
+    assert.deepEqual(await chunks('numbered'), { states: ['{COMPRESSED}'], rowsOutside: false });
+    const found =
+      "select count(*) as n from numbered where note = 'a longer note about row ' || line - 1 and file = 'numbered/1.parquet'";
+    assert.equal((await db.one<{ n: number }>(found)).n, ROWS);
+    await assertOrdered('numbered');
+  });
+
   test('rows of a transform, and hive columns, are sorted as well', async () => {
     world.put('made/source=x/1.parquet', await readings());
     await importAs('made', {

@@ -258,6 +258,8 @@ describe('a table created from the first file, with TimescaleDB', {
         order_by: null,
         hive_columns: null,
         file_id_column: null,
+        file_key_column: null,
+        line_column: null,
         rescue_column: null,
       },
       columns,

@@ -50,6 +50,8 @@ const CONNECTOR = {
   segment_by: null,
   order_by: null,
   file_id_column: 'file_id',
+  file_key_column: null,
+  line_column: null,
   rescue_column: null,
   hive_columns: null,
   transform: null,
@@ -161,6 +163,8 @@ const CHANGES: Partial<ReadConnector> = {
   change_values: 'dms',
   change_map: { I: 'insert', U: 'update', D: 'delete' },
   file_id_column: null,
+  file_key_column: null,
+  line_column: null,
 };
 
 test('files that change rows are merged into a hypertable, chunk by chunk; one with a columnstore is refused', async () => {
@@ -233,7 +237,7 @@ async function importFile(
     part,
     plan,
     rejectedBefore: 0,
-    timeoutMs: 60_000,
+    timeoutMs: 600_000,
     signal,
   });
   await query('commit');

@@ -2,7 +2,7 @@
 import type { TestDatabase } from '../support/database.ts';
 
 const SCHEMAS =
-  "array['s3_connector', 's3_connector_private', 's3_connector_import', 's3_connector_queue']::regnamespace[]";
+  "array['s3_connector', 's3_connector_ask', 's3_connector_private', 's3_connector_import', 's3_connector_queue']::regnamespace[]";
 
 /** The privileges of an object, also if they are its default ones. */
 const privileges = (acl: string, kind: string, owner: string) =>

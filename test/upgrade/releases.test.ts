@@ -63,6 +63,52 @@ test('the columns of connectors are grouped by subject, unless an object of a pe
   assert.deepEqual((await columnsOfConnectors(used)).sort(), columns.toSorted());
 });
 
+test("an upgrade keeps a person's triggers as they are, and fires none", async () => {
+  const db = await loadFixture('schema_0_1_0.sql.gz');
+  const owner = await db.connect(db.worker);
+  await owner.query(
+    `create schema bells;
+    create table bells.rung (by name);
+    create function bells.ring() returns trigger language plpgsql as
+      'begin insert into bells.rung values (tg_name); return null; end';
+    create trigger enabled_bell after update on s3_connector.connectors for each row execute function bells.ring();
+    create trigger disabled_bell after update on s3_connector.connectors for each row execute function bells.ring();
+    create trigger "Loud bell" after update on s3_connector.connectors for each row execute function bells.ring();
+    create trigger files_bell after update on s3_connector.files for each row execute function bells.ring();
+    create trigger replica_bell after update on s3_connector.connectors for each row execute function bells.ring();
+    alter table s3_connector.connectors disable trigger disabled_bell, enable always trigger "Loud bell",
+      enable replica trigger replica_bell`,
+  );
+  await migrate(db.workerUrl);
+  assert.deepEqual(
+    await db.query('select tgname, tgenabled from pg_trigger where tgfoid = $1::regproc order by tgname', [
+      'bells.ring',
+    ]),
+    [
+      { tgname: 'Loud bell', tgenabled: 'A' },
+      { tgname: 'disabled_bell', tgenabled: 'D' },
+      { tgname: 'enabled_bell', tgenabled: 'O' },
+      { tgname: 'files_bell', tgenabled: 'O' },
+      { tgname: 'replica_bell', tgenabled: 'R' },
+    ],
+  );
+  const rung = await db.connect(db.worker);
+  assert.equal((await rung.query('select from bells.rung')).rowCount, 0);
+});
+
+test('an upgrade keeps the privileges on views that a person has granted', async () => {
+  const db = await loadFixture('schema_0_1_0.sql.gz');
+  const owner = await db.connect(db.worker);
+  await owner.query(`grant select on s3_connector.connector_status to ${db.person.name}`);
+  await migrate(db.workerUrl);
+  assert.deepEqual(
+    await db.query("select has_table_privilege($1, 's3_connector.connector_status', 'select') as granted", [
+      db.person.name,
+    ]),
+    [{ granted: true }],
+  );
+});
+
 for (const fixture of fixtures) {
   test(`${fixture}: an upgraded database has the objects of a new one`, async () => {
     const [upgraded, created] = await Promise.all([loadFixture(fixture), testDatabase({ empty: true })]);

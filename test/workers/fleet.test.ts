@@ -65,8 +65,8 @@ before(async () => {
   workers = await Promise.all(Array.from({ length: WORKERS }, start));
 });
 
-test('2,000 files of three connectors are imported, none twice, none starved, within all limits', async () => {
-  const files = { big: 1600, narrow: 397, small: 3 };
+test('1,000 files of three connectors are imported, none twice, none starved, within all limits', async () => {
+  const files = { big: 800, narrow: 197, small: 3 };
   for (const [name, count] of Object.entries(files)) putFiles(name, count);
   await insert('big');
   await db.waitFor(
@@ -78,29 +78,33 @@ test('2,000 files of three connectors are imported, none twice, none starved, wi
   // Takes a few seconds on an idle machine.
   await db.waitFor<{ success: number }>(
     'select sum(success)::integer as success from s3_connector.connector_status',
-    ([row]) => row!.success === 2000,
+    ([row]) => row!.success === 1000,
     { timeoutMs: 600_000, intervalMs: 500 },
   );
   for (const [name, count] of Object.entries(files)) await assertOnce(name, count);
 
   // While small's files waited, each other connector got its turns, but not its whole queue.
   const { overtaken, left } = await db.one<{ overtaken: number; left: number }>(
-    `select count(*) filter (where f.finished_at between s.since and s.until) as overtaken,
-      count(*) filter (where f.finished_at > s.until) as left
-     from s3_connector.files f, (
-       select min(queued_at) as since, max(finished_at) as until from s3_connector.files where connector_name = 'small'
-     ) s
-     where f.connector_name = 'big'`,
+    `with started as (
+      select connector_name, at from s3_connector.file_history where to_status = 'running'
+    )
+    select count(*) filter (where b.at between s.since and s.until) as overtaken,
+      count(*) filter (where b.at > s.until) as left
+    from started b, (
+      select min(f.queued_at) as since, max(t.at) as until
+      from s3_connector.files f join started t using (connector_name) where connector_name = 'small'
+    ) s
+    where b.connector_name = 'big'`,
   );
-  assert.ok(overtaken < 150, `${overtaken} files of big came in while 3 of small waited`);
-  assert.ok(left > 500, `big was still at it: ${left} files came later`);
+  assert.ok(overtaken < 150, `${overtaken} files of big started while 3 of small waited`);
+  assert.ok(left > 250, `big was still at it: ${left} files started later`);
 
   assert.equal(await mostAtOnce('narrow'), 3);
   const most = await mostAtOnce(null);
   assert.ok(most > PLACES && most <= WORKERS * PLACES, `${most} at once`);
   for (const worker of workers) {
     const imports = worker.lines.filter((line) => line.event === 'imported').length;
-    assert.ok(imports > 50, `every worker works: one had ${imports} files`);
+    assert.ok(imports > 20, `every worker works: one had ${imports} files`);
   }
 });
 
@@ -118,15 +122,19 @@ test('a due retry does not wait for the whole backlog of another connector', asy
     "select from s3_connector.files where connector_name = 'retried' and status = 'pending_retry'",
     (rows) => rows.length === 1,
   );
+  // Not due before the crowd is there.
+  const reschedule = (at: string) =>
+    db.query(
+      'select s3_connector_queue.reschedule_jobs(array_agg(id), run_at => $1::timestamptz) from s3_connector_queue.jobs where priority = -1',
+      [at],
+    );
+  await reschedule('tomorrow');
   await insert('crowd');
   await db.waitFor(
     "select from s3_connector.connector_status where name = 'crowd' and success > 5",
     (rows) => rows.length === 1,
   );
-  // As if the retry were due.
-  await db.query(
-    'select s3_connector_queue.reschedule_jobs(array_agg(id), run_at => now()) from s3_connector_queue.jobs where priority = -1',
-  );
+  await reschedule('now');
   await Promise.all([world.settled('retried'), world.settled('crowd')]);
   const { left } = await db.one<{ left: number }>(
     `select count(*) as left from s3_connector.files f, s3_connector.files r
@@ -172,5 +180,5 @@ test('a rolling restart stops and replaces one worker after the other, and no at
       { alive: true, workers: WORKERS },
     ],
   );
-  assert.deepEqual(await world.spooled(), []);
+  await world.spoolEmptied();
 });

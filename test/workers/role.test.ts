@@ -169,7 +169,7 @@ test('a database that a superuser has migrated is handed over to the role, and w
       select relowner as owner, relnamespace as schema from pg_class
       union all select proowner, pronamespace from pg_proc union all select typowner, typnamespace from pg_type
     ) o join pg_namespace n on n.oid = o.schema
-    where n.nspname in ('s3_connector', 's3_connector_private', 's3_connector_import', 's3_connector_queue') and o.owner <> $1::regrole`,
+    where n.nspname in ('s3_connector', 's3_connector_ask', 's3_connector_private', 's3_connector_import', 's3_connector_queue') and o.owner <> $1::regrole`,
     [old.worker.name],
   );
   assert.deepEqual(rows, [{ n: 0 }]);

@@ -41,12 +41,19 @@ async function assertExactlyOnce(table: string, connector: string): Promise<void
 test('two workers on one database import no file twice and miss none', async () => {
   await db.query('create table shared (file integer, n integer, file_id bigint)');
   const workers = await Promise.all([world.startWorker(), world.startWorker()]);
+  // No download ends until each worker has one.
+  const stalled = server.faults.order({ operation: 'GetObject', stall: { after: 5 }, times: FILES });
   await world.insertConnector({
     name: 'shared',
     pattern: 'many/*',
     target_table: 'shared',
     file_id_column: 'file_id',
   });
+  await db.waitFor(
+    "select distinct worker_id from s3_connector.files where status = 'running'",
+    (rows) => rows.length === 2,
+  );
+  stalled.cancel();
   const files = await world.settled('shared');
   assert.equal(files.length, FILES);
   await assertExactlyOnce('shared', 'shared');
@@ -72,7 +79,7 @@ test('two workers on one database import no file twice and miss none', async () 
       { alive: false, stopped: true },
     ],
   );
-  assert.deepEqual(await world.spooled(), []);
+  await world.spoolEmptied();
 });
 
 test('a worker killed in the middle leaves no partial import, and another continues at once', async () => {
@@ -111,7 +118,7 @@ test('a worker killed in the middle leaves no partial import, and another contin
     (jobs) => jobs.length === 0,
   );
   await successor.end('SIGTERM');
-  assert.deepEqual(await world.spooled(), []);
+  await world.spoolEmptied();
 });
 
 test('SIGTERM lets a running import finish', async () => {
@@ -143,7 +150,7 @@ test('an import that does not finish within the grace time rolls back and waits 
     await db.query("select status, error_code from s3_connector.files where connector_name = 'too-slow'"),
     [{ status: 'pending_retry', error_code: 'worker_stopped' }],
   );
-  assert.deepEqual(await world.spooled(), []);
+  await world.spoolEmptied();
   stalled.cancel();
   const next = await world.startWorker();
   const [file] = await withJobsDue(db, () => world.settled('too-slow'));

@@ -83,6 +83,12 @@ export function copyEncodingOf(name: string): string {
   return encoding === utf8 || encoding.transcoded ? 'UTF8' : name;
 }
 
+/** Whether `toScannable` passes the bytes on as they are. */
+export function isScannable(name: string): boolean {
+  const { label, transcoded } = find(name);
+  return !transcoded || label === null;
+}
+
 /** Whether the output of `toScannable` is UTF-8, and may begin with the byte order mark EF BB BF. */
 export const isUtf8 = (name: string): boolean => copyEncodingOf(name) === 'UTF8';
 
@@ -124,8 +130,8 @@ export function leadBytes(name: string): number[] {
  * @throws ConnectorError `invalid_encoding`
  */
 export async function* toScannable(chunks: AsyncIterable<Buffer>, name: string): AsyncGenerator<Buffer> {
-  const { label, transcoded } = find(name);
-  if (!transcoded || label === null) {
+  const { label } = find(name);
+  if (isScannable(name) || label === null) {
     yield* chunks;
     return;
   }

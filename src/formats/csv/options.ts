@@ -29,7 +29,13 @@ export interface CsvOptions extends DateFormats {
   reads_row: boolean;
 }
 
+/** The options that say how text is encoded. */
+export type EncodingOptions = Pick<CsvOptions, 'csv_encoding' | 'invalid_text'>;
+
 /** Returns the encoding of a file's bytes as they are scanned: bytes that are no text are replaced in UTF-8. */
-export function scannableEncoding({ csv_encoding, invalid_text }: CsvOptions): string {
+export function scannableEncoding({ csv_encoding, invalid_text }: EncodingOptions): string {
   return invalid_text === 'replace' ? 'utf-8' : csv_encoding;
 }
+
+/** `off`: the kernel is not used. `check`: all that it encodes is encoded again without it, and a difference is an error. */
+export type KernelMode = 'on' | 'off' | 'check';

@@ -17,6 +17,8 @@ export interface Header {
   lines: number;
   /** How the header ended. COPY refuses rows with another line end. Null if the file ended first. */
   newline: Newline | null;
+  /** How many bytes come before `rest`. */
+  bytes: number;
   /** The bytes after the header. To release the source, read them all, or call the iterator's `return`. */
   rest: AsyncIterable<Buffer>;
 }
@@ -38,9 +40,11 @@ export async function readHeader(
   try {
     const recordChunks: Buffer[] = [];
     let rest = NO_BYTES;
+    let read = 0;
     for (let ended = false; !ended; ) {
       const { done, value: chunk } = await source.next();
       if (!done) scanner.load(chunk);
+      read += chunk?.length ?? 0;
       ended = (done ? scanner.finish() : scanner.next()) === RECORD_END || done === true;
       if (!done) recordChunks.push(chunk.subarray(scanner.start, scanner.end));
       if (!done && ended) rest = chunk.subarray(scanner.at);
@@ -56,6 +60,7 @@ export async function readHeader(
       fields: empty ? null : fields,
       lines: scanner.lines,
       newline: scanner.newline,
+      bytes: read - rest.length,
       rest: resume(rest, source),
     };
   } catch (error) {

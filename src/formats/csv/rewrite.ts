@@ -3,26 +3,34 @@ import { ConnectorError } from '../../errors.ts';
 import { checkRowLimit } from '../row_limit.ts';
 import { type CsvDialect, type DialectBytes, dialectBytes } from './dialect.ts';
 import { endMarkerFound } from './end_marker.ts';
+import type { FileLines } from './normalize/file_lines.ts';
 import { OutputChunks } from './output.ts';
 import { CHUNK_END, RECORD_END, RecordScanner, type RowsStart, type ScanOptions } from './scanner.ts';
+
+const LF = 0x0a;
+const CR = 0x0d;
 
 export interface RewriteOptions extends RowsStart, Pick<ScanOptions, 'strays'> {
   /** Positions of the fields to keep, from 0, in ascending order; null for all. */
   keep: number[] | null;
   /** CSV text to append to each record. */
   append: Buffer | null;
+  /** Appends to each record, before that, the line on which it starts: given its index, and its line among these records. */
+  lineAt?: ((record: number, line: number) => number) | undefined;
   expectedFields: number;
   /** In bytes, without the record's line end. */
   maxRowBytes: number;
   /** Null, the default: no limit. */
   maxRows?: number | null;
+  /** Gets the lines of records that have fewer afterwards, because a field that is left out had line ends. */
+  linesAfter?: FileLines | undefined;
   /** Maps a line of these records to the file's line. Default: the same line. */
   lineOf?: (line: number) => number;
 }
 
 /**
  * Yields the records with the kept fields and the constants; returns the number of records. Kept fields and line ends are
- * unchanged, so that COPY counts the same lines. The encoding of dropped fields is not checked.
+ * unchanged: COPY counts the same lines but for those of fields that are left out, see `linesAfter`. The encoding of dropped fields is not checked.
  *
  * @throws ConnectorError `ragged_row`, `end_of_data_marker`, `too_many_rows`, and as `RecordScanner`
  */
@@ -50,6 +58,12 @@ class Rewriter {
   readonly #append: Buffer | null;
   readonly #expectedFields: number;
   readonly #lineOf: (line: number) => number;
+  readonly #lineAt: RewriteOptions['lineAt'];
+  readonly #linesAfter: FileLines | undefined;
+  readonly #lineOffset: number;
+  /** Line ends in the fields of the record that are left out, and in those of all records. */
+  #dropped = 0;
+  #lost = 0;
   /** 1 at the position of each field to keep. */
   readonly #keep: Uint8Array;
 
@@ -66,6 +80,9 @@ class Rewriter {
     this.#append = options.append;
     this.#expectedFields = options.expectedFields;
     this.#lineOf = options.lineOf ?? ((line) => line);
+    this.#lineAt = options.lineAt;
+    this.#linesAfter = options.linesAfter;
+    this.#lineOffset = options.lineOffset ?? 0;
     this.#keep = new Uint8Array(options.expectedFields).fill(options.keep === null ? 1 : 0);
     for (const position of options.keep ?? []) this.#keep[position] = 1;
     this.#scanner = new RecordScanner(bytes, {
@@ -83,7 +100,7 @@ class Rewriter {
       else this.#takeField(scanner.field - 1);
     }
     if (scanner.inRecord) {
-      this.#takeField(scanner.field);
+      this.#takeField(scanner.field, true);
       this.#inField = true;
       this.#copyRun();
     }
@@ -93,7 +110,7 @@ class Rewriter {
     if (this.#scanner.finish() === RECORD_END) this.#endRecord();
   }
 
-  #takeField(position: number): void {
+  #takeField(position: number, isOpen = false): void {
     if (this.#keep[position] === 1) {
       if (this.#runStart < 0) {
         if (this.#started && !this.#inField) this.output.byte(this.#bytes.delimiter);
@@ -103,8 +120,21 @@ class Rewriter {
       this.#runEnd = this.#scanner.end;
     } else {
       this.#copyRun();
+      // A line end within a field is quoted.
+      if (this.#linesAfter && (isOpen || this.#scanner.quoted)) this.#countDropped();
     }
     this.#inField = false;
+  }
+
+  #countDropped(): void {
+    const { start, end, newline } = this.#scanner;
+    const byte = newline === 'lf' || newline === null ? LF : CR;
+    for (
+      let at = this.#chunk.indexOf(byte, start);
+      at >= 0 && at < end;
+      at = this.#chunk.indexOf(byte, at + 1)
+    )
+      this.#dropped++;
   }
 
   #endRecord(): void {
@@ -112,19 +142,41 @@ class Rewriter {
     if (fields !== this.#expectedFields) throw raggedRow(this.#lineOf(line), this.#expectedFields, fields);
     this.#takeField(fields - 1);
     this.#copyRun();
-    if (this.#append !== null) {
-      if (this.#started) this.output.byte(this.#bytes.delimiter);
-      this.output.write(this.#append, 0, this.#append.length);
-    }
+    if (this.#lineAt) this.#appendField(quoteDigits(this.#lineAt(this.rows, line), this.#bytes));
+    if (this.#append !== null) this.#appendField(this.#append);
     if (!this.output.endRecord(this.#bytes, newline)) throw endMarkerFound(this.#lineOf(line));
     this.#started = false;
     this.rows++;
+    if (this.#dropped > 0) this.#noteLost();
+  }
+
+  /** COPY's errors are on the last line of a record. */
+  #noteLost(): void {
+    this.#lost += this.#dropped;
+    this.#dropped = 0;
+    const lastLine = this.#lineOffset + this.#scanner.lines;
+    this.#linesAfter?.note(lastLine - this.#lost, lastLine);
+  }
+
+  #appendField(text: Uint8Array): void {
+    if (this.#started) this.output.byte(this.#bytes.delimiter);
+    this.output.write(text, 0, text.length);
+    this.#started = true;
   }
 
   #copyRun(): void {
     if (this.#runStart >= 0) this.output.write(this.#chunk, this.#runStart, this.#runEnd);
     this.#runStart = -1;
   }
+}
+
+/** Quotes a number, because its digits may be the null, or the delimiter. */
+function quoteDigits(value: number, { quote, escape: escapeByte }: DialectBytes): Uint8Array {
+  const digits = Buffer.from(String(value));
+  const escaped = [...digits].flatMap((byte) =>
+    byte === quote || byte === escapeByte ? [escapeByte, byte] : [byte],
+  );
+  return Uint8Array.of(quote, ...escaped, quote);
 }
 
 export function raggedRow(line: number, expected: number, actual: number): ConnectorError {

@@ -7,6 +7,7 @@ import type { RecordBatch } from './batches.ts';
 import { type CsvDialect, dialectBytes } from './dialect.ts';
 import { decodeRow } from './encoding.ts';
 import { END_MARKER, endMarkerFound } from './end_marker.ts';
+import { FileLines } from './normalize/file_lines.ts';
 import { headerInput, rawInput } from './raw.ts';
 import { raggedRow } from './rewrite.ts';
 import { type Newline, newlineBytes, RecordScanner } from './scanner.ts';
@@ -14,6 +15,16 @@ import { lastAtMost } from './search.ts';
 
 /** The separator of records that are probed as one line: in no encoding is it part of another character. */
 const BETWEEN = Buffer.from(' ');
+
+/** Where some records are in the file. */
+export interface PlaceOfRecords {
+  /** Maps a line of these records to the file's line. */
+  lineOf(line: number): number;
+  /** Gets the lines of records that have fewer when they are rewritten. */
+  linesAfter: FileLines;
+  /** Returns the line of the file on which a record starts, by its index. */
+  lineAt(record: number): number;
+}
 
 /** How the records of a part become COPY's rows. */
 export interface RowRules {
@@ -25,7 +36,7 @@ export interface RowRules {
   /** How many of them are copies of others: the file does not have them, and short records neither. */
   copies: number;
   /** Rewrites whole records for COPY; null if COPY gets them unchanged. */
-  rewrite: ((records: Buffer, lineOf: (line: number) => number) => RowBytes) | null;
+  rewrite: ((records: Buffer, place: PlaceOfRecords) => RowBytes) | null;
 }
 
 /**
@@ -70,23 +81,31 @@ function group(groups: Map<number, number[]>, fields: number): number[] {
 function* refusalsOf(batch: RecordBatch, refused: Refused[], { dialect }: RowRules): Generator<Refusal> {
   for (const { record, reason } of refused) {
     const raw = decodeRow(rawOf(batch, record), dialect.encoding);
-    yield { line: lineOf(batch, record), column: null, reason, raw };
+    yield { line: lineOfRecord(batch, record), column: null, reason, raw };
   }
 }
 
 function rowSet(batch: RecordBatch, records: number[], rules: RowRules): RowSet {
   const { dialect, newline, rewrite } = rules;
-  const fileLines = records.map((record) => lineOf(batch, record));
+  const fileLines = records.map((record) => lineOfRecord(batch, record));
   return {
     count: records.length,
     copyInput: (start, end, without = []) => {
       const copied = pick(records, start, end, without);
-      const lineOf = (line: number) => lineIn(batch, copied, line);
+      const linesAfter = new FileLines();
+      const lineOf = (line: number) => lineIn(batch, copied, linesAfter.lineOf(line));
+      const lineAt = (record: number) => lineOfRecord(batch, copied[record]!);
       const bytes = joined(batch, copied);
-      return rawInput(rewrite === null ? rowBytes(bytes, copied.length) : rewrite(bytes, lineOf), dialect, {
-        newline,
-        lineOf,
-      });
+      return rawInput(
+        rewrite === null
+          ? rowBytes(bytes, copied.length)
+          : rewrite(bytes, { lineOf: (line) => lineIn(batch, copied, line), linesAfter, lineAt }),
+        dialect,
+        {
+          newline,
+          lineOf,
+        },
+      );
     },
     rowAt: (line) => lastAtMost(fileLines, line, fileLines.length - 1),
     line: (row) => fileLines[row]!,
@@ -122,7 +141,7 @@ function encodingProbe(batch: RecordBatch, records: number[], { dialect, newline
 }
 
 /** The line of the file on which a record starts. */
-function lineOf(batch: RecordBatch, record: number): number {
+function lineOfRecord(batch: RecordBatch, record: number): number {
   return (batch.inFile?.lines ?? batch.lines)[record]!;
 }
 
@@ -157,11 +176,12 @@ function lineIn(batch: RecordBatch, records: number[], line: number): number {
   for (const record of records) {
     const height = lines[record + 1]! - lines[record]!;
     // The normal form of a record may have more lines than the record has in the file.
-    if (left <= height) return Math.min(lineOf(batch, record) + left - 1, lineOf(batch, record + 1) - 1);
+    if (left <= height)
+      return Math.min(lineOfRecord(batch, record) + left - 1, lineOfRecord(batch, record + 1) - 1);
     left -= height;
   }
   // The last line of a file may have no line end.
-  return lineOf(batch, records.at(-1)!);
+  return lineOfRecord(batch, records.at(-1)!);
 }
 
 /** Returns the refusal's reason; undefined if no NUL byte of the record is a character of its own. */
@@ -170,7 +190,7 @@ function reasonOfNul(batch: RecordBatch, record: number, rules: RowRules): strin
   if (!bytes.includes(0)) return undefined;
   const scanner = new RecordScanner(dialectBytes(rules.dialect), {
     maxRowBytes: rules.maxRowBytes,
-    lineOffset: lineOf(batch, record) - 1,
+    lineOffset: lineOfRecord(batch, record) - 1,
     newline: rules.newline,
     fields: 'count',
   });
@@ -187,7 +207,7 @@ function reasonOfNul(batch: RecordBatch, record: number, rules: RowRules): strin
 function reasonOfRagged(batch: RecordBatch, record: number, rules: RowRules, fields: number): string {
   const { expectedFields: expected, copies } = rules;
   const inFile = fields > expected ? fields - copies : fields;
-  return raggedRow(lineOf(batch, record), expected - copies, inFile).message;
+  return raggedRow(lineOfRecord(batch, record), expected - copies, inFile).message;
 }
 
 function refuseEndMarker(batch: RecordBatch, { newline }: RowRules): void {
@@ -196,6 +216,6 @@ function refuseEndMarker(batch: RecordBatch, { newline }: RowRules): void {
     const record = lastAtMost(batch.offsets, at, batch.offsets.length - 2);
     const bytes = bytesOf(batch, record);
     if (bytes.equals(END_MARKER) || bytes.equals(Buffer.concat([END_MARKER, end])))
-      throw endMarkerFound(lineOf(batch, record));
+      throw endMarkerFound(lineOfRecord(batch, record));
   }
 }

@@ -1,8 +1,9 @@
 /** Opens an entry of a CSV file as scannable bytes. */
 import { addAbortSignal } from 'node:stream';
 import type { Entry } from '../../compression/entries.ts';
+import type { Place } from '../../fetch/spooled_file.ts';
 import type { CsvDialect } from './dialect.ts';
-import { toReplaced, toScannable, withoutMark } from './encoding.ts';
+import { isScannable, toReplaced, toScannable, withoutMark } from './encoding.ts';
 import { Normalizer } from './normalize/normalizer.ts';
 import type { NormalizeRules } from './normalize/rules.ts';
 import type { FirstBytes } from './other_kinds.ts';
@@ -58,6 +59,20 @@ export function openRows(source: RowsSource): Rows {
     else yield* withoutMark(bytes, source.dialect.encoding);
   };
   return { bytes: rows(), normalizer };
+}
+
+/** Reads rows into the memory that `place` returns, and yields each part that was filled. */
+export type FillMemory = (place: Place) => AsyncIterable<Buffer>;
+
+/** Returns what reads the bytes after the header without a copy of them; null if they are converted, or have no header. */
+export async function openRowsInto(source: RowsSource): Promise<FillMemory | null> {
+  const { entry, dialect, normalize } = source;
+  const { readInto } = entry;
+  const asIs = normalize === null && dialect.replacedFrom === undefined && isScannable(dialect.encoding);
+  if (!readInto || !asIs || !dialect.header) return null;
+  const { bytes, rest } = await readHeader(scannable(source).bytes, dialect, source.maxRowBytes);
+  await rest[Symbol.asyncIterator]().return?.();
+  return (place) => readInto(bytes, place);
 }
 
 function scannable(

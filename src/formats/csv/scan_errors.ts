@@ -29,7 +29,7 @@ export function nulCharacter(line: number, rowLine: number, field: number): Conn
     `NUL character at line ${line}, field ${field}: text in PostgreSQL cannot hold it`,
     {
       line: rowLine,
-      hint: 'Remove the NUL characters from the file, or set csv_encoding of the connector if the file is UTF-16.',
+      hint: 'Remove the NUL characters from the file, or replace them: set invalid_text of the file format to replace. If the file is UTF-16, set csv_encoding of the connector.',
     },
   );
 }

@@ -5,9 +5,11 @@ import { DATA_FAULT_ENV, injectFault } from '../../data_faults.ts';
 import { ConnectorError } from '../../errors.ts';
 import type { SpooledFile } from '../../fetch/spooled_file.ts';
 import { rowsDoNotAddUp } from '../../reconcile.ts';
+import { whenWritten } from '../../written_buffers.ts';
 import { Channel } from '../channel.ts';
 import type { ReadInto } from '../csv/binary/sections.ts';
 import type { PoolMember } from '../pool.ts';
+import { BUFFER_BYTES } from '../spare_buffers.ts';
 import type { ReadRequest, Section, ThreadAnswer, ThreadRequest } from './protocol.ts';
 
 const THREAD = new URL(`thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
@@ -63,6 +65,8 @@ export class EncoderThread implements PoolMember {
     await file.onDisk();
     const stopNotifying = file.onChange(notify);
     try {
+      // Then nobody will notify.
+      if (file.failure !== undefined) throw file.failure;
       const read: ReadRequest = { type: 'read', file: file.state, ...request };
       // The format of the work decides about the kind of its sections.
       yield* this.#sections(file, read, into) as AsyncGenerator<Wanted, undefined>;
@@ -71,6 +75,10 @@ export class EncoderThread implements PoolMember {
     } finally {
       stopNotifying();
     }
+  }
+
+  #free(buffer: ArrayBuffer): void {
+    this.#worker.postMessage({ type: 'free', buffer } satisfies ThreadRequest, [buffer]);
   }
 
   async *#sections(
@@ -89,8 +97,10 @@ export class EncoderThread implements PoolMember {
       file.want(answer.wanted);
       into?.fileLines.add(answer.jumps);
       rows += answer.section.rows;
+      const { data } = answer.section;
+      if (data.buffer.byteLength === BUFFER_BYTES) whenWritten(data, () => this.#free(data.buffer));
+      else countDiscardedBytes(data.length);
       yield answer.section;
-      countDiscardedBytes(answer.section.data.length);
       this.#channel.post({ type: 'more' });
     }
     throw new ConnectorError(

@@ -28,7 +28,9 @@ export type ThreadRequest =
   /** More of the file was fetched: the bytes up to `available`. */
   | { type: 'grown'; available: number }
   /** The worker has room for one more section. */
-  | { type: 'more' };
+  | { type: 'more' }
+  /** The buffer of a section was written. */
+  | { type: 'free'; buffer: ArrayBuffer };
 
 export type ThreadAnswer =
   /** `wanted`: up to which byte of the file the thread has asked for. `jumps`: of the lines of a normalized CSV, since the section before. */

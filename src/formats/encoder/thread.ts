@@ -5,10 +5,11 @@ import { ConnectorError, locate } from '../../errors.ts';
 import { SpooledFile } from '../../fetch/spooled_file.ts';
 import { readSections as readCsv, type SectionPlan } from '../csv/binary/sections.ts';
 import type { LineJump } from '../csv/normalize/file_lines.ts';
-import { openRows } from '../csv/rows.ts';
+import { openRows, openRowsInto } from '../csv/rows.ts';
 import { type StrayQuote, StrayQuotes } from '../csv/stray_quotes.ts';
 import type { JsonPlan } from '../json/plan.ts';
 import { readSections as readJson } from '../json/sections.ts';
+import { giveBack } from '../spare_buffers.ts';
 import type { ReadRequest, Section, ThreadAnswer, ThreadRequest, Work } from './protocol.ts';
 
 /** How many sections may be on their way to the worker. */
@@ -23,6 +24,8 @@ parentPort!.on('message', (request: ThreadRequest) => {
   if (request.type === 'more') {
     credit += 1;
     creditGiven();
+  } else if (request.type === 'free') {
+    giveBack(request.buffer);
   } else if (request.type === 'grown') {
     file?.grow(request.available);
   } else {
@@ -64,7 +67,9 @@ function encode(entry: Entry, work: Work, strays: StrayQuotes): AsyncIterable<En
 
 async function* encodeCsv(entry: Entry, plan: SectionPlan, strays: StrayQuotes): AsyncGenerator<Encoded> {
   const { dialect, normalize, maxRowBytes } = plan;
-  const { bytes, normalizer } = openRows({ entry, dialect, normalize, maxRowBytes, strays });
+  const source = { entry, dialect, normalize, maxRowBytes, strays };
+  const straight = await openRowsInto(source);
+  const { bytes, normalizer } = straight ? { bytes: straight, normalizer: null } : openRows(source);
   let known = 0;
   for await (const section of readCsv(bytes, plan, strays)) {
     const jumps = normalizer?.fileLines.since(known) ?? [];

@@ -1,4 +1,5 @@
 /** "Inference": finds the narrowest PostgreSQL type for each key of the records. */
+import type { ConnectorError } from '../../errors.ts';
 import type { InferredColumn } from '../format.ts';
 import { joinKinds, TEXT, textKindOf, typeOf, UNKNOWN } from '../pg_text/text_kinds.ts';
 import { SampleEnd } from '../sample_end.ts';
@@ -78,14 +79,18 @@ async function* upToSampleEnd(windows: AsyncIterable<RecordWindow>): AsyncGenera
 /**
  * Returns the columns of a part, in the order of `readKeys`. Ignores bad records.
  * @param most how many bytes are read, about
+ * @param others keys that are columns in any case
  */
 export async function inferColumns(
   source: RecordSource,
   paths: string[],
   most: number,
+  others: string[] = [],
 ): Promise<InferredColumn[]> {
   // A key through which a path goes is no column of its own, and `$` goes through all of them.
-  const tree = new KeyTree(paths, !paths.includes('$'));
+  const tree = paths.includes('$')
+    ? new KeyTree([...paths, ...others.filter((name) => !paths.includes(name))])
+    : new KeyTree(paths, true);
   const reader = new RecordReader(tree);
   const kinds: JsonKind[] = [];
   const counts: number[] = [];
@@ -113,6 +118,24 @@ export async function inferColumns(
     isUnknown: kinds[field] === undefined,
     decisions: [],
   }));
+}
+
+/**
+ * Refuses a part whose records are all bad: it would make a table without columns.
+ * @throws ConnectorError the error of the first record
+ */
+export async function refuseWithoutRecord(source: RecordSource): Promise<void> {
+  const reader = new RecordReader(new KeyTree([]));
+  let first: ConnectorError | null = null;
+  for await (const window of upToSampleEnd(readWindows(source.chunks, reader, source))) {
+    const { finder } = window;
+    for (let found = finder.next(); found !== NEEDS_MORE; found = finder.next()) {
+      const problem = problemOf(window, found, source.unit);
+      if (problem === null) return;
+      first ??= problem;
+    }
+  }
+  if (first) throw first;
 }
 
 function joinValue(known: JsonKind, reader: RecordReader, field: number): JsonKind {

@@ -30,9 +30,9 @@ export function problemOf(
  * Fails the file if the record has a key for which the plan has no place.
  * @throws ConnectorError `unknown_column`, `read_too_early`
  */
-export function checkKeys({ finder }: RecordWindow, { late, has, grows, unit }: JsonPlan): void {
-  const key = finder.reader.unknownKey;
+export function checkKeys({ finder }: RecordWindow, { has, grows, unit }: JsonPlan): void {
+  const { unknownKey: key, isLate } = finder.reader;
   if (key === null) return;
-  if (late.includes(key) || (grows && has !== null)) throw lateKey({ unit, line: finder.place }, key);
+  if (isLate || (grows && has !== null)) throw lateKey({ unit, line: finder.place }, key);
   if (has !== null) throw unknownKey({ unit, line: finder.place }, key, has);
 }

@@ -25,6 +25,8 @@ export interface JsonPlan {
   /** Whether the table gets a column for an unknown key, so that the file is read again with all keys known. */
   grows: boolean;
   columns: JsonColumn[];
+  /** Whether each row gets its place, before the constants. */
+  hasLine: boolean;
   /** The constants as the end of a row of COPY's text format. */
   constantText: Uint8Array;
   /** How rows are encoded as binary; null: PostgreSQL must parse them. */

@@ -1,6 +1,7 @@
 /** Plans how the fields of a record become a row. */
 import { toBinaryFields } from '../constants.ts';
 import type { CopyPlan } from '../format.ts';
+import { isEncodable, withLineField } from '../line_field.ts';
 import { kindOf } from '../pg_binary/kinds.ts';
 import { copyText } from './copy_text.ts';
 import type { JsonPlan } from './plan.ts';
@@ -28,6 +29,7 @@ export function planRows(plan: CopyPlan, settings: PlanSettings): JsonPlan {
       shape: (readAs ?? target).shape,
       takesAny: readAs !== undefined,
     })),
+    hasLine: plan.line !== null,
     constantText: Buffer.from(plan.constants.map(({ value }) => `\t${copyText(value)}`).join('')),
     binary: settings.encodes && plan.splittable ? planBinary(plan, settings.timeZone) : null,
     splittable: plan.splittable,
@@ -37,8 +39,9 @@ export function planRows(plan: CopyPlan, settings: PlanSettings): JsonPlan {
   };
 }
 
-function planBinary({ columns, constants }: CopyPlan, timeZone: string): JsonPlan['binary'] {
+function planBinary({ columns, line, constants }: CopyPlan, timeZone: string): JsonPlan['binary'] {
   const kinds = columns.map(({ target }) => kindOf(target, timeZone));
   const fields = toBinaryFields(constants, timeZone);
-  return fields !== null && kinds.every((kind) => kind !== undefined) ? { kinds, constants: fields } : null;
+  if (fields === null || !isEncodable(line) || !kinds.every((kind) => kind !== undefined)) return null;
+  return { kinds, constants: line ? withLineField(fields) : fields };
 }

@@ -35,8 +35,9 @@ export class RecordReader extends Scanner {
   kinds: Uint8Array;
   starts: Uint32Array;
   ends: Uint32Array;
-  /** The first key of the record that is not in the tree. */
+  /** The first key of the record that is not in the tree, or the last one that is late. */
   unknownKey: string | null = null;
+  isLate = false;
   #record = 0;
 
   constructor(tree: KeyTree) {
@@ -53,9 +54,13 @@ export class RecordReader extends Scanner {
     const { root } = this.tree;
     this.kinds.fill(ABSENT);
     this.unknownKey = null;
+    this.isLate = false;
     this.#record++;
     const end = this.#object(root, start + 1);
-    if (end !== STOPPED && root.field >= 0) this.#set(root.field, OBJECT, start, end);
+    if (end === STOPPED) return STOPPED;
+    if (root.field >= 0) this.#set(root.field, OBJECT, start, end);
+    for (const { field, of } of this.tree.copies)
+      this.#set(field, this.kinds[of]!, this.starts[of]!, this.ends[of]!);
     return end;
   }
 
@@ -149,10 +154,18 @@ export class RecordReader extends Scanner {
     const raw = Buffer.from(this.bytes.buffer, this.bytes.byteOffset + start, end - start);
     const key = this.escaped ? unescapeString(raw) : raw;
     const keys = node.keys as Map<string, KeyNode | null>;
-    const found = keys.get(key.toString('latin1'));
+    const id = key.toString('latin1');
+    const found = keys.get(id);
     const child = found === undefined ? this.tree.add(node, Buffer.from(key)) : found;
-    if (child === null && node === this.tree.root) this.unknownKey ??= key.toString();
+    if (child === null && node === this.tree.root) this.#noteUnknown(key, id);
     return child;
+  }
+
+  #noteUnknown(key: Buffer, id: string): void {
+    if (this.tree.late.has(id)) {
+      this.isLate = true;
+      this.unknownKey = key.toString();
+    } else this.unknownKey ??= key.toString();
   }
 
   #forget(node: KeyNode): void {

@@ -1,17 +1,17 @@
 /** Turns records into rows of COPY's text format, or of its binary format. */
 import { ConnectorError } from '../../errors.ts';
 import type { Shape } from '../../table/table.ts';
+import { fillLine } from '../line_field.ts';
 import { putterOf } from '../pg_binary/kinds.ts';
 import { type PutValue, putInt32, UNSURE, VALUE_ROOM } from '../pg_binary/values.ts';
+import { BUFFER_BYTES, takeBuffer } from '../spare_buffers.ts';
 import type { JsonColumn, JsonPlan } from './plan.ts';
 import { ABSENT, ESCAPED, NULL, type RecordReader, STRING } from './record.ts';
 import { ShapeError, shapedText } from './shapes.ts';
 import { toJsonString, unescapeInto } from './unescape.ts';
 
-/** How many bytes of rows make a section. */
-export const FULL_BYTES = 256 * 1024;
-/** Leaves room for the rest of a row of usual size. */
-const BUFFER_BYTES = FULL_BYTES + 64 * 1024;
+/** How many bytes of rows make a section. The rest of a buffer is room for a row of usual size. */
+export const FULL_BYTES = BUFFER_BYTES - 64 * 1024;
 
 const TAB = 0x09;
 const LF = 0x0a;
@@ -25,7 +25,7 @@ export class RowEncoder {
   readonly #plan: JsonPlan;
   readonly #putters: PutValue[];
   readonly #columns: number;
-  #out = allocate(BUFFER_BYTES);
+  #out = takeBuffer();
   /** The text of the current value: a range of the record, or of `#scratch`. */
   #text: Uint8Array = new Uint8Array(0);
   #from = 0;
@@ -41,14 +41,17 @@ export class RowEncoder {
   /** Returns the rows since the last call. */
   take(): Uint8Array<ArrayBuffer> {
     const taken = this.#out.subarray(0, this.filled);
-    this.#out = allocate(BUFFER_BYTES);
+    this.#out = takeBuffer();
     this.filled = 0;
     return taken;
   }
 
-  /** Adds the record as a row of the binary format; returns false, and adds nothing, if PostgreSQL must parse a value. */
-  addBinary(reader: RecordReader): boolean {
-    const { columns, binary } = this.#plan;
+  /**
+   * Adds the record as a row of the binary format; returns false, and adds nothing, if PostgreSQL must parse a value.
+   * @param place its line, or its number
+   */
+  addBinary(reader: RecordReader, place: number): boolean {
+    const { columns, hasLine, binary } = this.#plan;
     const putters = this.#putters;
     let to = this.filled;
     this.#room(to, 2);
@@ -71,22 +74,23 @@ export class RowEncoder {
     const constants = binary!.constants.bytes;
     this.#room(to, constants.length);
     this.#out.set(constants, to);
+    if (hasLine) fillLine(this.#out, to, place);
     this.filled = to + constants.length;
     return true;
   }
 
   /**
    * Adds the record as a row of the text format.
-   * @param line on which the record starts
+   * @param place its line, or its number
    * @throws ConnectorError `bad_value`, with line and column: an array or a composite that PostgreSQL would refuse. Adds nothing.
    */
-  addText(reader: RecordReader, line: number): void {
-    const { columns, constantText } = this.#plan;
+  addText(reader: RecordReader, place: number): void {
+    const { columns, constantText, hasLine } = this.#plan;
     let to = this.filled;
     for (let i = 0; i < columns.length; i++) {
       const column = columns[i] as JsonColumn;
       if (i > 0) this.#out[to++] = TAB;
-      if (this.#findOrRefuse(reader, column, line)) {
+      if (this.#findOrRefuse(reader, column, place)) {
         // Each byte may need a backslash.
         this.#room(to, 2 * (this.#until - this.#from));
         to = this.#putText(to);
@@ -96,8 +100,14 @@ export class RowEncoder {
         this.#out[to++] = BIG_N;
       }
     }
+    if (hasLine) {
+      this.#room(to, VALUE_ROOM);
+      if (columns.length > 0) this.#out[to++] = TAB;
+      for (const digit of String(place)) this.#out[to++] = digit.charCodeAt(0);
+    }
     // The first column needs no tab before it.
-    const constants = columns.length === 0 ? constantText.subarray(1) : constantText;
+    const isFirst = columns.length === 0 && !hasLine;
+    const constants = isFirst ? constantText.subarray(1) : constantText;
     this.#room(to, constants.length + 1);
     this.#out.set(constants, to);
     to += constants.length;

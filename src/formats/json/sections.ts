@@ -94,7 +94,7 @@ class SectionCutter {
   add(place: number, size: number): void {
     if (this.#kind === 'binary' || (this.#encodes && this.#textLeft <= 0)) {
       this.#startAs('binary');
-      if (this.#encoder.addBinary(this.#reader)) {
+      if (this.#encoder.addBinary(this.#reader, place)) {
         this.#encodedBytes += size;
         this.#count(place);
         return;

@@ -32,6 +32,11 @@ const NULL = Buffer.from('null');
 function arrayText(json: Buffer, { element, delimiter }: ArrayShape): string {
   if (json[0] !== OPEN_ARRAY) throw new ShapeError('expected JSON array');
   const dimensions = dimensionsOf(json);
+  // Before anything is read: a value may have any depth.
+  if (dimensions > MAX_DIMENSIONS)
+    throw new ShapeError(
+      `number of array dimensions (${dimensions}) exceeds the maximum allowed (${MAX_DIMENSIONS})`,
+    );
   const sizes: number[] = [];
   let count = 0;
   const write = (items: Buffer[], depth: number): string => {
@@ -52,12 +57,7 @@ function arrayText(json: Buffer, { element, delimiter }: ArrayShape): string {
     return `{${texts.join(delimiter)}}`;
   };
   const text = write(itemsOf(json), 0);
-  if (count === 0) return '{}';
-  if (dimensions > MAX_DIMENSIONS)
-    throw new ShapeError(
-      `number of array dimensions (${dimensions}) exceeds the maximum allowed (${MAX_DIMENSIONS})`,
-    );
-  return text;
+  return count === 0 ? '{}' : text;
 }
 
 /** Returns how deep the first element is that is no array. */

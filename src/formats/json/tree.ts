@@ -1,5 +1,6 @@
 /** The "key tree": which keys of a record, at any depth, are which fields. */
 import { nameOfKey, stepsOf } from './path.ts';
+import type { JsonPlan } from './plan.ts';
 
 export interface KeyNode {
   /** The key's bytes, and after them its closing quote. */
@@ -26,6 +27,10 @@ export class KeyTree {
   readonly root: KeyNode = newNode(Buffer.alloc(0));
   /** The source columns, by field. */
   readonly names: string[] = [];
+  /** Fields that are the value of an earlier field, by another name of it: `id` and `$.id`. */
+  readonly copies: { field: number; of: number }[] = [];
+  /** Keys of the record, as latin1, that must not come although they are not in the tree. */
+  readonly late = new Set<string>();
   /** Whether a key of the record that is not in the tree becomes a field. */
   readonly #grows: boolean;
   #unknown = 0;
@@ -36,8 +41,9 @@ export class KeyTree {
     for (const name of names) {
       let node = this.root;
       for (const step of stepsOf(name)) node = childOf(node, step);
-      node.field = this.names.length;
-      this.names.push(name);
+      const field = this.names.push(name) - 1;
+      if (node.field >= 0) this.copies.push({ field, of: node.field });
+      else node.field = field;
     }
     this.root.keys ??= new Map();
   }
@@ -93,8 +99,9 @@ function addTo<Key>(map: Map<Key, KeyNode | null>, id: Key, key: Buffer): KeyNod
 }
 
 /** Returns the tree of a plan. */
-export function newTree({ names, known }: { names: string[]; known: string[] }): KeyTree {
+export function newTree({ names, known, late }: Pick<JsonPlan, 'names' | 'known' | 'late'>): KeyTree {
   const tree = new KeyTree(names);
   for (const key of known) tree.know(key);
+  for (const name of late) tree.late.add(Buffer.from(String(stepsOf(name)[0])).toString('latin1'));
   return tree;
 }

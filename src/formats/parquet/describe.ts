@@ -23,14 +23,22 @@ export async function describeColumns(
   const rows = described.getRows().map(([name, type]) => ({ name: String(name), type: String(type) }));
   const types = rows.map(({ type }) => type);
   const written = await listWrittenTimes(connection, file, types, leaves);
+  const names = namesInFile(leaves);
   return rows.map(({ name, type }, position) => ({
-    name,
+    name: names?.[position] || name,
+    duckdbName: name,
     duckdbType: written[position]?.int96 ? 'TIMESTAMP WITH TIME ZONE' : type,
-    nullable: nullable.get(name) ?? true,
+    nullable: nullable.get(names?.[position] ?? name) ?? true,
     untyped: leaves.some((leaf) => leaf.column === position && leaf.untyped),
     written: written[position]!,
     unreadable: whyUnreadable(type, digitsOf(leaves, position)),
   }));
+}
+
+/** Returns the file's own names: DuckDB numbers names that differ in case only. Null if some are equal, so that DuckDB's must do. */
+function namesInFile(leaves: Leaf[]): string[] | null {
+  const names = new Map(leaves.map(({ column, columnName }) => [column, columnName]));
+  return new Set(names.values()).size === names.size ? [...names.values()] : null;
 }
 
 /**

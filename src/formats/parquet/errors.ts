@@ -79,7 +79,7 @@ function outOfMemory(cause: ConnectorError): ConnectorError {
     'out_of_memory',
     'reading the file takes more memory than a reader has: a value, or a row group, is too large',
     {
-      hint: "Write the file with smaller row groups and pages. If that does not help, as with wide nested columns, ask the worker's operator to raise READER_MEMORY_MB, then retry the file.",
+      hint: "Write the file with smaller row groups and pages. If that does not help, as with wide nested columns, ask the worker's operator to raise LARGE_READER_MEMORY_MB, then retry the file.",
       cause,
     },
   );

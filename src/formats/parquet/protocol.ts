@@ -111,6 +111,8 @@ export interface WrittenTime {
 
 export interface ReaderColumn {
   name: string;
+  /** Its name in DuckDB's queries, where case does not distinguish names. */
+  duckdbName: string;
   duckdbType: string;
   /** Whether any row group has a null, or no statistics. */
   nullable: boolean;

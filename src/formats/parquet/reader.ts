@@ -131,7 +131,7 @@ async function describe({ path, transform }: RequestOf<'describe'>): Promise<Out
     const rowGroups = await listRowGroups(connection, name, leaves);
     return { type: 'described', file: { columns, hidden: [], rowGroups } };
   }
-  const hidden = columns.filter(({ unreadable }) => unreadable !== null).map((column) => column.name);
+  const hidden = columns.filter(({ unreadable }) => unreadable !== null).map((column) => column.duckdbName);
   return await describeTransform(transform, hidden).catch(refused);
 }
 
@@ -149,6 +149,7 @@ async function describeTransform(transform: Transform, hidden: string[]): Promis
     file: {
       columns: columns.map(([name, type]) => ({
         name: String(name),
+        duckdbName: String(name),
         duckdbType: String(type),
         nullable: true,
         untyped: false,

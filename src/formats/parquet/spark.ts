@@ -63,8 +63,8 @@ function isLegacy(footer: Map<string, string>, int96: boolean): boolean {
  * @throws ConnectorError `unsupported_type` for a time zone that DuckDB and PostgreSQL may understand differently
  */
 export function toTextColumn(column: ReaderColumn, targetType: string, timeZone: string): TextColumn {
-  const { name, duckdbType, written } = column;
-  const plain = { name, value: quoteName(name), duckdbType, targetType };
+  const { name, duckdbName, duckdbType, written } = column;
+  const plain = { name, value: quoteName(duckdbName), duckdbType, targetType };
   if (written === null) return plain;
   const value = written.calendar === 'hybrid' ? rebased(plain.value, duckdbType) : plain.value;
   const limited = { ...plain, value, unknownBefore1900: written.calendar === 'unknown before 1900' };

@@ -78,8 +78,8 @@ export interface TextQueryOptions {
   columns: TextColumn[];
   /** Appended to every row. */
   constants: ConstantColumn[];
-  /** The column with the row's number, from 0, if there is one. */
-  rowNumber: string | null;
+  /** The column with the row's number, from 0. */
+  rowNumber: string;
   /** Whether the query also returns the row number. */
   numbered: boolean;
   /** For a value that PostgreSQL cannot hold: fail, or write a line that begins with RAISED. */
@@ -92,9 +92,7 @@ export function textQuery(options: TextQueryOptions): string {
   const fields = columns.map((column) => `coalesce(${fieldText(column)}, '\\N')`);
   fields.push(...constants.map(({ value }) => quoteText(value === null ? '\\N' : escapeConstant(value))));
   const line = fields.join(' || chr(9) || ');
-  const checks = columns.flatMap((column) =>
-    badValueChecks(column, rowNumber === null ? '0' : `(${rowNumber} + 1)`),
-  );
+  const checks = columns.flatMap((column) => badValueChecks(column, `(${rowNumber} + 1)`));
   const checked = checks.map(
     ({ isBad, mark }) => `when ${isBad} then ${onBadValue === 'fail' ? `error(${mark})` : mark}`,
   );

@@ -1,9 +1,11 @@
 /** Decides whether a CSV part's values can be encoded, and plans how. */
 import { toBinaryFields } from '../../constants.ts';
 import type { CopyPlan } from '../../format.ts';
+import { isEncodable, withLineField } from '../../line_field.ts';
 import { kindOf, type ValueKind } from '../../pg_binary/kinds.ts';
 import { type CsvDialect, copyEncoding } from '../dialect.ts';
 import type { NormalizeRules } from '../normalize/rules.ts';
+import type { KernelMode } from '../options.ts';
 import { constantFields } from '../raw.ts';
 import type { RowsStart } from '../scanner.ts';
 import type { SectionPlan } from './sections.ts';
@@ -15,6 +17,7 @@ export interface Encodable {
   timeZone: string;
   maxRowBytes: number;
   normalize: NormalizeRules | null;
+  kernel: KernelMode;
 }
 
 /**
@@ -22,7 +25,7 @@ export interface Encodable {
  * a column's type has no encoder.
  */
 export function planSections(plan: CopyPlan, part: Encodable): SectionPlan | null {
-  const { dialect, start, timeZone, maxRowBytes, normalize } = part;
+  const { dialect, start, timeZone, maxRowBytes, normalize, kernel } = part;
   const newline = start.newline ?? null;
   if (!plan.splittable || newline === null || newline === 'cr' || copyEncoding(dialect) !== 'UTF8')
     return null;
@@ -33,15 +36,18 @@ export function planSections(plan: CopyPlan, part: Encodable): SectionPlan | nul
     kinds[position] = kind;
   }
   const binary = toBinaryFields(plan.constants, timeZone);
-  if (binary === null) return null;
+  if (binary === null || !isEncodable(plan.line)) return null;
   const csv = constantFields(plan.constants, dialect);
+  const fields = plan.line ? withLineField(binary) : binary;
   return {
     dialect,
     kinds,
-    constants: csv && { ...binary, csv },
+    constants: fields.count > 0 ? { ...fields, csv } : null,
+    hasLine: plan.line !== null,
     lineOffset: start.lineOffset ?? 0,
     newline,
     maxRowBytes,
     normalize,
+    kernel,
   };
 }

@@ -1,6 +1,7 @@
 /** The "row encoder" turns CSV records into rows of COPY's binary format, and stops at each record that it cannot judge. */
 import type { BinaryFields } from '../../constants.ts';
 import { type PutValue, putInt32, UNSURE, VALUE_ROOM } from '../../pg_binary/values.ts';
+import { BUFFER_BYTES, takeBuffer } from '../../spare_buffers.ts';
 import type { DialectBytes } from '../dialect.ts';
 import type { Newline } from '../scanner.ts';
 import { isStray, type StrayQuote } from '../stray_quotes.ts';
@@ -13,10 +14,8 @@ export const FULL = 1;
 export const NOT_SURE = 2;
 export type EncoderStop = typeof NEEDS_MORE | typeof FULL | typeof NOT_SURE;
 
-/** How many bytes of rows are gathered before FULL. */
-const FULL_BYTES = 256 * 1024;
-/** Leaves room for the rest of a row of usual size. */
-const BUFFER_BYTES = FULL_BYTES + 64 * 1024;
+/** How many bytes of rows are gathered before FULL. The rest of a buffer is room for a row of usual size. */
+const FULL_BYTES = BUFFER_BYTES - 64 * 1024;
 
 const LF = 0x0a;
 const CR = 0x0d;
@@ -44,17 +43,28 @@ export interface EncodedRows {
   lines: Uint32Array<ArrayBuffer> | null;
 }
 
+/** Encodes records one after the other, as far as it is certain about them. */
+export interface RecordEncoder {
+  /** After `encode`: where the next record starts. */
+  readonly at: number;
+  /** The lines of the rows that `take` returns next. */
+  readonly lines: number;
+  /** The first of these rows that has a stray quote, with its lines among theirs, from 1. */
+  readonly stray: StrayQuote | null;
+  /** Encodes the records from `start` on. The bytes must be valid UTF-8 without NUL. */
+  encode(bytes: Uint8Array, start: number): EncoderStop;
+  /** Returns the encoded rows and empties the encoder; null if there are none. */
+  take(): EncodedRows | null;
+}
+
 /**
  * Finds the fields by the rules of COPY's CSV format and encodes their values
  * (https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-BINARY-FORMAT). It never guesses: if anything about a
  * record is uncertain, it stops before it.
  */
-export class RowEncoder {
-  /** After `encode`: where the next record starts. */
+export class RowEncoder implements RecordEncoder {
   at = 0;
-  /** The lines of the rows that were encoded since the last `take`. */
   lines = 0;
-  /** The first of these rows that has a stray quote, with its lines among theirs, from 1. */
   stray: StrayQuote | null = null;
 
   readonly #putters: (PutValue | null)[];
@@ -69,7 +79,7 @@ export class RowEncoder {
   readonly #outside = new Uint8Array(256);
   readonly #inside = new Uint8Array(256);
 
-  #out = allocate(BUFFER_BYTES);
+  #out = takeBuffer();
   #filled = 0;
   #rows = 0;
   /** See EncodedRows.lines; null until a row has several lines. */
@@ -98,11 +108,21 @@ export class RowEncoder {
     for (const byte of [dialect.quote, dialect.escape, this.#newlineByte]) this.#inside[byte] = 1;
   }
 
-  /** Encodes the records from `start` on. The bytes must not contain NUL. */
-  encode(bytes: Uint8Array, start: number): EncoderStop {
+  /** The number of encoded rows, and their bytes. */
+  get rows(): number {
+    return this.#rows;
+  }
+
+  get filled(): number {
+    return this.#filled;
+  }
+
+  /** @param maxRows more are not encoded */
+  encode(bytes: Uint8Array, start: number, maxRows = Number.POSITIVE_INFINITY): EncoderStop {
     this.at = start;
+    const end = this.#rows + maxRows;
     while (this.at < bytes.length) {
-      if (this.#filled >= FULL_BYTES) return FULL;
+      if (this.#filled >= FULL_BYTES || this.#rows >= end) return FULL;
       const filled = this.#filled;
       this.#newlines = 0;
       this.#isStray = false;
@@ -115,21 +135,29 @@ export class RowEncoder {
     return NEEDS_MORE;
   }
 
-  /** Returns the encoded rows and empties the encoder; null if there are none. */
   take(): EncodedRows | null {
     if (this.#rows === 0) return null;
-    const taken: EncodedRows = {
-      data: this.#out.subarray(0, this.#filled),
-      rows: this.#rows,
-      lines: this.#lineEnds && Uint32Array.from(this.#lineEnds),
-    };
-    this.#out = allocate(BUFFER_BYTES);
+    const taken = this.#empty(this.#out.subarray(0, this.#filled));
+    this.#out = takeBuffer();
+    return taken;
+  }
+
+  /** Does the same as `take`, but the rows go to `target`, and the encoder keeps its buffer. */
+  moveTo(target: Uint8Array): Omit<EncodedRows, 'data'> {
+    target.set(this.#out.subarray(0, this.#filled));
+    const { rows, lines } = this.#empty(this.#out);
+    return { rows, lines };
+  }
+
+  #empty(data: Uint8Array<ArrayBuffer>): EncodedRows {
+    const rows = this.#rows;
+    const lines = this.#lineEnds && Uint32Array.from(this.#lineEnds);
     this.#filled = 0;
     this.#rows = 0;
     this.#lineEnds = null;
     this.lines = 0;
     this.stray = null;
-    return taken;
+    return { data, rows, lines };
   }
 
   /** Encodes one record; returns FULL if it was encoded. */

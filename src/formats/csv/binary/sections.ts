@@ -1,15 +1,21 @@
 /** A "section" is a run of CSV records that go into COPY in the same way: encoded ("binary") or unchanged ("raw"). */
 import { isUtf8 } from 'node:buffer';
 import type { BinaryFields } from '../../constants.ts';
+import { putLines } from '../../line_field.ts';
 import { putterOf, type ValueKind } from '../../pg_binary/kinds.ts';
 import { CountedRows, type RowBytes } from '../../row_bytes.ts';
 import { type CsvDialect, dialectBytes } from '../dialect.ts';
-import type { FileLines } from '../normalize/file_lines.ts';
+import { FileLines, type LineJump } from '../normalize/file_lines.ts';
 import type { NormalizeRules } from '../normalize/rules.ts';
+import type { KernelMode } from '../options.ts';
 import { limitRows, rewriteRecords } from '../records.ts';
+import type { FillMemory } from '../rows.ts';
 import { type Newline, RECORD_END, RecordScanner } from '../scanner.ts';
 import { StrayQuotes } from '../stray_quotes.ts';
-import { type EncodedRows, FULL, NOT_SURE, RowEncoder } from './row_encoder.ts';
+import { InputWindow } from './input_window.ts';
+import { threadKernel } from './kernel.ts';
+import { KernelEncoder } from './kernel_encoder.ts';
+import { type EncodedRows, FULL, NOT_SURE, type RecordEncoder, RowEncoder } from './row_encoder.ts';
 
 /** What a thread reports beside the sections. */
 export interface ReadInto {
@@ -22,8 +28,10 @@ export interface SectionPlan {
   dialect: CsvDialect;
   /** The kind of each field; null for a field that is left out. */
   kinds: (ValueKind | null)[];
-  /** The constants as binary fields, and as CSV. */
-  constants: (BinaryFields & { csv: Uint8Array }) | null;
+  /** The constants as binary fields, after the row's line if it has one, and as CSV. */
+  constants: (BinaryFields & { csv: Uint8Array | null }) | null;
+  /** Whether each row gets the line on which it starts. */
+  hasLine: boolean;
   /** The number of lines before the first record. */
   lineOffset: number;
   newline: Exclude<Newline, 'cr'>;
@@ -31,6 +39,7 @@ export interface SectionPlan {
   maxRowBytes: number;
   /** How the file is normalized before; null: not at all. */
   normalize: NormalizeRules | null;
+  kernel: KernelMode;
 }
 
 export type Section = RawSection | BinarySection;
@@ -43,6 +52,10 @@ export interface RawSection {
   firstLine: number;
   /** Records that end in this section: one record may span several sections. */
   rows: number;
+  /** The lines that follow in this section and those that go on with its last record; 0 for these. */
+  height: number;
+  /** By these lines, from 1: where the file's lines are further apart, because fields with line ends were left out. */
+  jumps: LineJump[];
 }
 
 export interface BinarySection extends EncodedRows {
@@ -52,6 +65,8 @@ export interface BinarySection extends EncodedRows {
 }
 
 const LINE_FEED = 0x0a;
+/** The memory for the input of an encoder that has none. */
+const WINDOW_BYTES = 1 << 20;
 /** How many bytes go raw after a record that only PostgreSQL can judge. The number doubles with each such record. */
 const FIRST_RAW_BYTES = 64 * 1024;
 /** The number is reset when this many times as many bytes were encoded since the last such record. */
@@ -61,26 +76,36 @@ const RESET_FACTOR = 16;
  * Cuts a CSV part into sections: binary while the encoder is certain of every value, and raw otherwise. Each change of
  * kind needs a COPY of its own, so raw sections grow if uncertain records are frequent.
  *
- * @param chunks the bytes after the header, as `toScannable` returns them
+ * @param chunks the bytes after the header, as `toScannable` returns them, or what reads them into memory
  * @param strays gets the first row with a stray quote
  * @throws ConnectorError as `limitRows` and `rewriteRecords`
  */
 export async function* readSections(
-  chunks: AsyncIterable<Buffer>,
+  chunks: AsyncIterable<Buffer> | FillMemory,
   plan: SectionPlan,
   strays = new StrayQuotes(),
 ): AsyncGenerator<Section> {
   const cutter = new SectionCutter(plan, strays);
-  for await (const chunk of chunks) yield* cutter.cut(chunk);
+  const fill = typeof chunks === 'function' ? chunks : copying(chunks);
+  for await (const part of fill((length) => cutter.place(length))) yield* cutter.cut(part.length);
   yield* cutter.finish();
+}
+
+function copying(chunks: AsyncIterable<Buffer>): FillMemory {
+  return async function* (place) {
+    for await (const chunk of chunks) {
+      place(chunk.length).set(chunk);
+      yield chunk;
+    }
+  };
 }
 
 class SectionCutter {
   readonly #plan: SectionPlan;
   readonly #strays: StrayQuotes;
-  readonly #encoder: RowEncoder;
-  /** The start of a record that the last chunk did not complete. */
-  #carry: Buffer = Buffer.alloc(0);
+  readonly #encoder: RecordEncoder;
+  /** The bytes of the last chunk, after the start of a record that the chunk before did not complete. */
+  readonly #window: InputWindow;
   #lineOffset: number;
   /** Bytes that still go raw, and how many will after the next uncertain record. */
   #rawLeft = 0;
@@ -91,16 +116,23 @@ class SectionCutter {
     this.#plan = plan;
     this.#strays = strays;
     this.#lineOffset = plan.lineOffset;
-    this.#encoder = new RowEncoder(dialectBytes(plan.dialect), {
-      putters: plan.kinds.map((kind) => kind && putterOf(kind)),
-      constants: plan.constants,
-      newline: plan.newline,
-      maxRowBytes: plan.maxRowBytes,
-    });
+    const kernel = plan.kernel === 'off' ? null : threadKernel();
+    const dialect = dialectBytes(plan.dialect);
+    const byKernel = kernel && KernelEncoder.create(kernel, dialect, plan, plan.kernel === 'check');
+    const putters = plan.kinds.map((kind) => kind && putterOf(kind));
+    this.#encoder = byKernel ?? new RowEncoder(dialect, { ...plan, putters });
+    this.#window = new InputWindow(byKernel && kernel ? kernel.input : Buffer.allocUnsafeSlow(WINDOW_BYTES));
   }
 
-  async *cut(chunk: Buffer): AsyncGenerator<Section> {
-    const bytes = this.#carry.length > 0 ? Buffer.concat([this.#carry, chunk]) : chunk;
+  /** Returns memory for the next bytes, valid until the next call. */
+  place(length: number): Buffer {
+    return this.#window.reserve(length);
+  }
+
+  /** @param length the bytes that `place` has got */
+  async *cut(length: number): AsyncGenerator<Section> {
+    this.#window.commit(length);
+    const { bytes } = this.#window;
     if (!isText(bytes)) this.#rawLeft = Math.max(this.#rawLeft, bytes.length);
     let at = 0;
     for (;;) {
@@ -117,13 +149,13 @@ class SectionCutter {
     }
     // The raw path refuses a record that is too long before it ends.
     if (bytes.length - at > this.#plan.maxRowBytes) this.#rawLeft = Math.max(this.#rawLeft, 1);
-    this.#carry = bytes.subarray(at);
+    this.#window.use(at);
   }
 
   async *finish(): AsyncGenerator<Section> {
     yield* this.#takeEncoded();
     // The last record has no line end. PostgreSQL accepts that.
-    if (this.#carry.length > 0) yield* this.#takeRaw(this.#carry);
+    if (this.#window.bytes.length > 0) yield* this.#takeRaw(this.#window.bytes);
   }
 
   /** Encodes records; returns the position of the first that is incomplete or uncertain. */
@@ -155,32 +187,53 @@ class SectionCutter {
     if (stray) this.#strays.note(this.#lineOffset + stray.line, this.#lineOffset + stray.lastLine);
     this.#lineOffset += lines;
     const rows = this.#encoder.take();
-    if (rows) yield { kind: 'binary', firstLine, ...rows };
+    if (rows === null) return;
+    if (this.#plan.hasLine) {
+      const { lines: ends } = rows;
+      const lineAt = (row: number) => firstLine + (ends === null ? row : row === 0 ? 0 : ends[row - 1]! + 1);
+      putLines(rows.data, this.#plan.constants!, lineAt);
+    }
+    yield { kind: 'binary', firstLine, ...rows };
   }
 
   async *#takeRaw(records: Buffer): AsyncGenerator<Section> {
-    const firstLine = this.#lineOffset + 1;
-    const counted = new CountedRows(this.#rawRows(records));
-    let last: Uint8Array<ArrayBuffer> | undefined;
+    const before = this.#lineOffset;
+    const linesAfter = new FileLines();
+    const counted = new CountedRows(this.#rawRows(records, linesAfter));
+    let last: RawSection | undefined;
     for await (const data of counted) {
-      if (last) yield { kind: 'raw', firstLine, data: last, rows: 0 };
+      if (last) yield last;
+      // All records were rewritten before the first bytes came.
+      const jumps = last ? [] : linesAfter.since(0);
+      const lost = jumps.at(-1);
+      const height = last ? 0 : Math.max(1, this.#rawLines - (lost ? lost.fileLine - lost.line : 0));
       // A copy, because a buffer that is transferred to another thread is lost to this one.
-      last = new Uint8Array(data);
+      const copied = new Uint8Array(data);
+      last = {
+        kind: 'raw',
+        firstLine: before + 1,
+        data: copied,
+        rows: 0,
+        height,
+        jumps: jumps.map(({ line, fileLine }) => ({ line: line - before, fileLine })),
+      };
     }
-    if (last) yield { kind: 'raw', firstLine, data: last, rows: counted.count };
+    if (last) yield { ...last, rows: counted.count };
     this.#rawLeft -= records.length;
     this.#lineOffset += this.#rawLines;
   }
 
-  #rawRows(records: Buffer): RowBytes {
-    const { dialect, kinds, constants, newline, maxRowBytes } = this.#plan;
+  #rawRows(records: Buffer, linesAfter: FileLines): RowBytes {
+    const { dialect, kinds, constants, hasLine, newline, maxRowBytes } = this.#plan;
     const start = { lineOffset: this.#lineOffset, newline, maxRowBytes, strays: this.#strays };
     if (constants === null && kinds.every((kind) => kind !== null))
       return limitRows([records], dialect, start);
     return rewriteRecords([records], dialect, {
       ...start,
+      linesAfter,
       keep: kinds.flatMap((kind, position) => (kind === null ? [] : [position])),
-      append: constants && Buffer.from(constants.csv),
+      append: constants?.csv ? Buffer.from(constants.csv) : null,
+      lineAt: hasLine ? (_record, line) => line : undefined,
       expectedFields: kinds.length,
     });
   }

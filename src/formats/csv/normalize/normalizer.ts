@@ -280,7 +280,7 @@ export class Normalizer {
       if (position > 0) parts.push(DELIMITER);
       put(this.#convert(this.#valueOf(raw, line), position), position);
     });
-    const { columns, onShortRow, copies } = this.#rules;
+    const { columns, onShortRow, copies, withLine } = this.#rules;
     const isFilled = columns !== null && onShortRow === 'fill' && !this.#isHeader;
     if (isFilled) for (let missing = columns - fields.length; missing > 0; missing--) parts.push(DELIMITER);
     // A short row stays short, and a long one stays long.
@@ -289,6 +289,7 @@ export class Normalizer {
         parts.push(DELIMITER);
         if (position < fields.length) put(this.#valueOf(fields[position]!, line), position);
       }
+      if (withLine) parts.push(DELIMITER, Buffer.from(String(line)));
     }
     parts.push(RECORD_END);
     return Buffer.concat(parts);

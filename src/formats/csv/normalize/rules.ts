@@ -38,6 +38,8 @@ export interface NormalizeRules {
   conversions: (ConvertValue | null)[];
   /** Positions of fields that follow the record's own once more, as the file has them. */
   copies: number[];
+  /** Whether the line on which a record starts in the file follows as a last field. */
+  withLine: boolean;
 }
 
 /** COPY's own options, which a normalized file has. */
@@ -67,6 +69,7 @@ export function rulesOf(format: CsvOptions, maxRowBytes: number): NormalizeRules
     columns: null,
     conversions: [],
     copies: [],
+    withLine: false,
   };
   if (isCopyCsv(rules, format)) return null;
   refuseBeyondAscii(rules);

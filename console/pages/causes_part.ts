@@ -1,0 +1,30 @@
+/** The failures of a connector by their causes. */
+import { type Cause, findCauses, unknownColumns } from '../causes.ts';
+import { count } from '../format.ts';
+import { type Html, html, link } from '../html.ts';
+import { keyText } from '../parts/key.ts';
+import type { PageRequest } from '../request.ts';
+
+export async function causesPart({ db }: PageRequest, name: string): Promise<Html> {
+  const causes = await findCauses(db, name);
+  if (causes.length === 0) return html``;
+  return html`<section id="causes" aria-labelledby="causes-title"><h2 id="causes-title">Why files failed</h2>
+<ul class="plain lines">${causes.map(
+    (
+      cause,
+    ) => html`<li><b>${titleOf(cause)}</b> <a href="${link('/code', { code: cause.code })}">what it means</a>
+<span class="error">${cause.message}</span>
+<span class="note">first file: ${keyText(cause.first_key, name)}</span>
+<a class="button" href="${repairLink(cause)}">Repair</a></li>`,
+  )}</ul></section>`;
+}
+
+/** Returns the cause in words: `unknown_column total_amount, 14 files`. */
+export function titleOf(cause: Cause): string {
+  const columns = unknownColumns(cause).map(({ source }) => ` ${source}`);
+  return `${cause.code}${columns.join(',')}, ${count(cause.files)} ${cause.files === '1' ? 'file' : 'files'}`;
+}
+
+function repairLink({ name, code, detail }: Cause): string {
+  return link('/repair', { name, code, detail: detail ?? undefined });
+}

@@ -1,0 +1,45 @@
+/** The health line, and the bar for what stops everything. */
+import { count } from '../format.ts';
+import type { Health } from '../health.ts';
+import { type Html, html, link } from '../html.ts';
+import type { FilterName } from '../pages/filters.ts';
+
+/** What each number is called, in the order of the line, and the status whose colour it has. */
+const PARTS: [filter: FilterName, word: string, status: string][] = [
+  ['failing', 'failing', 'failure'],
+  ['unavailable', 'without their bucket', 'failure'],
+  ['overdue', 'with overdue polls', 'failure'],
+  ['rejected', 'with rejected rows', 'pending_retry'],
+  ['late', 'with late files', 'pending_retry'],
+  ['behind', 'behind', 'running'],
+];
+
+/** Returns the line: each number is a link to its connectors. */
+export function healthLine({ connectors, found, workers }: Health): Html {
+  const parts = PARTS.filter(([filter]) => found[filter] > 0);
+  return html`<nav class="health" aria-label="Health"><ul>
+${
+  parts.length === 0
+    ? html`<li><a href="/"><span class="dot s-success"></span>${connectors === 0 ? 'no connectors' : `${count(connectors)} ${connectors === 1 ? 'connector' : 'connectors'}, no problems`}</a></li>`
+    : parts.map(
+        ([filter, word, status]) =>
+          html`<li><a href="${link('/', { show: filter })}"><span class="dot s-${status}"></span>${count(found[filter])} ${word}</a></li>`,
+      )
+}
+<li><a href="/workers"><span class="dot s-${workers === 0 ? 'failure' : 'success'}"></span>${count(workers)} ${workers === 1 ? 'worker' : 'workers'} alive</a></li>
+</ul></nav>`;
+}
+
+/** Returns a bar if nothing is imported: no worker is alive, or polls are overdue. */
+export function alarm({ connectors, found, workers }: Health): Html | undefined {
+  if (connectors === 0) return undefined;
+  if (workers === 0) {
+    return html`<p class="alarm" role="alert"><strong>No worker is alive</strong> Nothing is polled or imported. Start one: <code>pg-s3-connector start</code> <a href="/workers">Workers</a></p>`;
+  }
+  if (found.overdue === 0) return undefined;
+  const [which, whose] =
+    found.overdue === 1
+      ? ['1 connector', 'Its poll is']
+      : [`${count(found.overdue)} connectors`, 'Their polls are'];
+  return html`<p class="alarm" role="alert"><strong>${which} not polled</strong> ${whose} overdue by more than two intervals of the schedule. Look at the log of the workers. <a href="${link('/', { show: 'overdue' })}">Show</a></p>`;
+}
