@@ -27,7 +27,8 @@ export async function listing(): Promise<void> {
       });
       const { keys, requests } = await sum(testbed, 'scan');
       report(`first scan, ${MATCHING} keys match`, keys, requests, seconds);
-      if (keys !== KEYS) throw new Error(`${keys} of ${KEYS} keys were listed`);
+      // Where a poll goes on from another one, it lists some hundred keys again.
+      if (keys < KEYS || keys > KEYS * 1.01) throw new Error(`${keys} of ${KEYS} keys were listed`);
       await steadyPoll(testbed);
       await fullPoll(testbed);
       await distantScan(testbed);

@@ -9,6 +9,11 @@ export function count(value: Bigint | number | null | undefined): string {
   return value === null || value === undefined ? '–' : BigInt(value).toLocaleString('en-US');
 }
 
+/** Formats a number with its noun: 1 row, 2 rows. */
+export function counted(value: Bigint | number, noun: string): string {
+  return `${count(value)} ${noun}${String(value) === '1' ? '' : 's'}`;
+}
+
 /** Formats bytes with three significant digits. */
 export function bytes(value: Bigint | number | null | undefined): string {
   if (value === null || value === undefined) return '–';

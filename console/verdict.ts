@@ -1,6 +1,6 @@
 /** The "verdict" on what a person ran: whether the answer is good, in one sentence. A call that returns may bring bad news. */
 import { WOULD_FAIL } from '../src/requests/preview.ts';
-import { count } from './format.ts';
+import { count, counted } from './format.ts';
 import type { Outcome, Verdict } from './outcome.ts';
 import { type Statement, sql } from './sql.ts';
 
@@ -54,7 +54,7 @@ async function judgePreview(read: Read, name: string, { notices }: Outcome): Pro
     select count(*) as files, count(*) < 1000 as is_all from s3_connector.preview_files where connector_name = ${name}`);
   const { files, is_all } = row!;
   if (files === '0') return { level: 'warn', sentence: 'no file matches the pattern' };
-  const matching = `${is_all ? '' : 'at least '}${count(files)} ${files === '1' ? 'file matches' : 'files match'}`;
+  const matching = `${is_all ? '' : 'at least '}${counted(files, 'file')} ${files === '1' ? 'matches' : 'match'}`;
   return { level: 'good', sentence: matching };
 }
 
@@ -74,13 +74,9 @@ function judgeDryRun(rows: readonly object[]): Verdict {
   const rejected = row.rows_rejected ?? '0';
   const skipped = row.rows_skipped ?? '0';
   const sentence = [
-    `an import would add ${rowsOf(row.rows_imported ?? '0')}`,
+    `an import would add ${counted(row.rows_imported ?? '0', 'row')}`,
     `${count(rejected)} rejected`,
     ...(skipped === '0' ? [] : [`${count(skipped)} skipped`]),
   ].join(', ');
   return { level: rejected === '0' ? 'good' : 'warn', sentence };
-}
-
-function rowsOf(number: string): string {
-  return `${count(number)} ${number === '1' ? 'row' : 'rows'}`;
 }

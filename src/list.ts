@@ -9,7 +9,7 @@ export interface ListLimits {
   places: number;
   /** Objects that were modified later than this are too young; null: none is. */
   youngerThan: Date | null;
-  /** One after the other. Of ranges that are listed side by side it may be that many times more. */
+  /** If they come one after the other. While several ranges are listed side by side, each request counts as its share of one. */
   maxRequests: number;
   /** Matching objects up to this key are behind. They take no places, and the young ones are left out. */
   marker?: string | null;

@@ -70,7 +70,7 @@ test('a file is read into given memory while it grows', async () => {
   assert.ok(file.wanted > 2 * MB);
 });
 
-test('a file that is shorter than what was downloaded is not read into memory as if it were whole', async () => {
+test('a file on the disk that is shorter than its download is not read as a whole one', async () => {
   const path = join(directory, 'short');
   await writeFile(path, 'x'.repeat(100));
   const file = new SpooledFile({ path, sizeBytes: 200, available: 200 });

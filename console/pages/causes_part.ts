@@ -1,6 +1,6 @@
 /** The failures of a connector by their causes. */
 import { type Cause, findCauses, unknownColumns } from '../causes.ts';
-import { count } from '../format.ts';
+import { counted } from '../format.ts';
 import { type Html, html, link } from '../html.ts';
 import { keyText } from '../parts/key.ts';
 import type { PageRequest } from '../request.ts';
@@ -22,7 +22,7 @@ export async function causesPart({ db }: PageRequest, name: string): Promise<Htm
 /** Returns the cause in words: `unknown_column total_amount, 14 files`. */
 export function titleOf(cause: Cause): string {
   const columns = unknownColumns(cause).map(({ source }) => ` ${source}`);
-  return `${cause.code}${columns.join(',')}, ${count(cause.files)} ${cause.files === '1' ? 'file' : 'files'}`;
+  return `${cause.code}${columns.join(',')}, ${counted(cause.files, 'file')}`;
 }
 
 function repairLink({ name, code, detail }: Cause): string {

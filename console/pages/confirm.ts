@@ -1,7 +1,7 @@
 /** The page that asks before an action that deletes or stops something: what it does, its SQL, and the button. */
 import { ACTIONS, type ActionName, isActionName, readTarget, type Target } from '../actions.ts';
 import { ownAddress } from '../address.ts';
-import { count } from '../format.ts';
+import { count, counted } from '../format.ts';
 import { type Html, html } from '../html.ts';
 import { targetFields } from '../parts/button.ts';
 import { sqlText } from '../parts/sql_text.ts';
@@ -83,9 +83,7 @@ export function asksFirst(action: ActionName): boolean {
 
 async function describeFiles(db: PageRequest['db'], target: Target): Promise<string> {
   const files = await countFiles(db, target);
-  return files > COUNTED
-    ? `more than ${count(COUNTED)} files`
-    : `${count(files)} ${files === 1 ? 'file' : 'files'}`;
+  return files > COUNTED ? `more than ${count(COUNTED)} files` : counted(files, 'file');
 }
 
 async function findFile(db: PageRequest['db'], name: string, key: string) {

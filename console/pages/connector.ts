@@ -1,6 +1,7 @@
 /** The page of one connector. */
 import { type Html, html, link } from '../html.ts';
 import { actionWithSql } from '../parts/button.ts';
+import { crumbs } from '../parts/crumbs.ts';
 import { type FlowRow, flow } from '../parts/flow.ts';
 import { at } from '../parts/time.ts';
 import { type Page, type PageRequest, RequestError, required } from '../request.ts';
@@ -41,7 +42,7 @@ export async function connectorPage(request: PageRequest): Promise<Page> {
     connector: name,
     live: true,
     body: html`
-<p class="crumbs"><a href="/">Connectors</a></p>
+${crumbs()}
 ${flow(row, perMinute.get(name)!, 'h1')}
 ${backlog(row, filesRate)}
 <div class="columns"><section aria-labelledby="actions-title"><h2 id="actions-title">Actions</h2>${actions(request, row)}</section>${facts(row)}</div>

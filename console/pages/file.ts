@@ -4,6 +4,7 @@ import { fileActions } from '../actions.ts';
 import { bytes, count } from '../format.ts';
 import { type Html, html, link } from '../html.ts';
 import { actionWithSql } from '../parts/button.ts';
+import { crumbs } from '../parts/crumbs.ts';
 import { copyButton } from '../parts/key.ts';
 import { badge } from '../parts/status.ts';
 import { at } from '../parts/time.ts';
@@ -61,7 +62,7 @@ export async function filePage(request: PageRequest): Promise<Page> {
     connector: name,
     live: true,
     body: html`
-<p class="crumbs"><a href="/">Connectors</a> <span aria-hidden="true">/</span> <a href="${link('/connector', { name })}">${name}</a></p>
+${crumbs(name)}
 <div class="head"><h1 class="key">${key}</h1>${copyButton(key)}${badge(file.status)}</div>
 ${file.error_message && html`<p class="trouble"><strong>${file.error_code && html`<a href="${link('/code', { code: file.error_code })}">${file.error_code}</a>`}</strong> ${file.error_message}</p>`}
 ${file.notice && html`<p class="trouble">${file.notice}</p>`}

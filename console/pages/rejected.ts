@@ -2,6 +2,7 @@
 import type { ConsoleDatabase } from '../database.ts';
 import { count } from '../format.ts';
 import { html, link } from '../html.ts';
+import { crumbs } from '../parts/crumbs.ts';
 import { keyText } from '../parts/key.ts';
 import { type Page, type PageRequest, required } from '../request.ts';
 import { type Statement, sql } from '../sql.ts';
@@ -25,7 +26,7 @@ export async function rejectedPage(request: PageRequest): Promise<Page> {
     connector: name,
     live: true,
     body: html`
-<p class="crumbs"><a href="/">Connectors</a> <span aria-hidden="true">/</span> <a href="${link('/connector', { name })}">${name}</a></p>
+${crumbs(name)}
 <div class="head"><h1 id="rejected-title">Rejected rows</h1>${rows.length > 0 && html`<a class="button" href="${link('/rejected.csv', { name })}" download>Download all as CSV</a>`}</div>
 ${
   rows.length === 0

@@ -4,6 +4,7 @@ import type { ConsoleDatabase } from '../database.ts';
 import type { FormReply, FormRequest } from '../form.ts';
 import { type Html, html, link } from '../html.ts';
 import type { Outcome } from '../outcome.ts';
+import { crumbs } from '../parts/crumbs.ts';
 import { keyText } from '../parts/key.ts';
 import { sqlText } from '../parts/sql_text.ts';
 import { type Repair, repairsOf } from '../repairs.ts';
@@ -23,7 +24,7 @@ export async function repairPage(request: PageRequest): Promise<Page> {
     connector: name,
     live: false,
     body: html`
-<p class="crumbs"><a href="/">Connectors</a> <span aria-hidden="true">/</span> <a href="${link('/connector', { name })}">${name}</a></p>
+${crumbs(name)}
 <h1>${titleOf(cause)}</h1>
 <p class="trouble">${cause.message}</p>
 <p class="note">First file: ${keyText(cause.first_key, name)}. <a href="${link('/code', { code: cause.code })}">What ${cause.code} means</a></p>

@@ -1,5 +1,5 @@
 /** The "flow" of a connector: a picture of bucket, connector and table, with their numbers. */
-import { bytes, count } from '../format.ts';
+import { bytes, count, counted } from '../format.ts';
 import { elementId, type Html, html, link } from '../html.ts';
 import { sparkline } from './sparkline.ts';
 import { badge } from './status.ts';
@@ -38,7 +38,7 @@ export function flow(row: FlowRow, perMinute: readonly number[], heading: 'h1' |
 <div class="title">${title(row.name, heading)} ${healthBadge(row)}<span class="note">${activity(row)}</span>${peak > 0 && html`<span class="note peak">peak of the last hour: ${count(peak)} rows per minute</span>`}</div>
 ${sparkline(perMinute)}
 ${statusBar(row.name, row)}
-${row.rejected !== '0' && html`<p class="notice"><strong>Rejected</strong> <a href="${link('/rejected', { name: row.name })}">${count(row.rejected)} ${row.rejected === '1' ? 'row' : 'rows'}</a></p>`}
+${row.rejected !== '0' && html`<p class="notice"><strong>Rejected</strong> <a href="${link('/rejected', { name: row.name })}">${counted(row.rejected, 'row')}</a></p>`}
 ${row.last_error && html`<p class="trouble"><strong>Last error</strong> ${row.last_error}</p>`}
 ${row.notice && html`<p class="notice"><strong>Notice</strong> ${row.notice}</p>`}
 </div>

@@ -1,5 +1,5 @@
 /** The health line, and the bar for what stops everything. */
-import { count } from '../format.ts';
+import { count, counted } from '../format.ts';
 import type { Health } from '../health.ts';
 import { type Html, html, link } from '../html.ts';
 import type { FilterName } from '../pages/filters.ts';
@@ -20,13 +20,13 @@ export function healthLine({ connectors, found, workers }: Health): Html {
   return html`<nav class="health" aria-label="Health"><ul>
 ${
   parts.length === 0
-    ? html`<li><a href="/"><span class="dot s-success"></span>${connectors === 0 ? 'no connectors' : `${count(connectors)} ${connectors === 1 ? 'connector' : 'connectors'}, no problems`}</a></li>`
+    ? html`<li><a href="/"><span class="dot s-success"></span>${connectors === 0 ? 'no connectors' : `${counted(connectors, 'connector')}, no problems`}</a></li>`
     : parts.map(
         ([filter, word, status]) =>
           html`<li><a href="${link('/', { show: filter })}"><span class="dot s-${status}"></span>${count(found[filter])} ${word}</a></li>`,
       )
 }
-<li><a href="/workers"><span class="dot s-${workers === 0 ? 'failure' : 'success'}"></span>${count(workers)} ${workers === 1 ? 'worker' : 'workers'} alive</a></li>
+<li><a href="/workers"><span class="dot s-${workers === 0 ? 'failure' : 'success'}"></span>${counted(workers, 'worker')} alive</a></li>
 </ul></nav>`;
 }
 

@@ -71,8 +71,8 @@ where f.pronamespace in ('s3_connector_private'::regnamespace, 's3_connector_imp
   where d.refclassid = 'pg_proc'::regclass and d.refobjid = f.oid
 );
 select s3_connector_private.grant_to_groups('execute on all routines in schema s3_connector', 's3_connector_operator');
--- Procedures that wait for a worker commit, so PostgreSQL parses them at run time with their caller's rights. What they call is in a
--- schema of its own, so that a list of s3_connector's functions has only those that people call.
+-- A procedure commits while it waits for a worker. So PostgreSQL parses it at run time, with the rights of its caller. The functions that
+-- procedures call are in their own schema, so that \df s3_connector.* lists only what people call.
 select s3_connector_private.grant_to_groups('usage on schema s3_connector_ask', 's3_connector_operator');
 select s3_connector_private.grant_to_groups('execute on all routines in schema s3_connector_ask', 's3_connector_operator');
 -- It shows nothing that a reader cannot read in files.

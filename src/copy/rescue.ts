@@ -8,7 +8,7 @@ import { FIXED_PATH } from '../db/session_settings.ts';
 import { ConnectorError } from '../errors.ts';
 import type { CopyPlan, MatchedColumn, PlannedKeys, RescuePlan } from '../formats/format.ts';
 import { asRole } from '../table/role.ts';
-import { type TableColumn, temporaryColumn } from '../table/table.ts';
+import { plainColumn, type TableColumn } from '../table/table.ts';
 import { copiedColumns, type Destination, filledColumns, quoteColumns } from './destination.ts';
 import type { CopyRows, PartCopy } from './part_copy.ts';
 
@@ -145,7 +145,7 @@ function asText(column: TableColumn): TableColumn {
 const unknownName = (i: number) => `s3_connector unknown ${i}`;
 const RECORD = 's3_connector record';
 
-const textColumn = (name: string) => temporaryColumn(name, 'text', 'text');
+const textColumn = (name: string) => plainColumn(name, 'text', 'text');
 
 const readerOf = (i: number) => `pg_temp.s3_connector_read_${i}`;
 

@@ -13,7 +13,7 @@ import {
   other,
   qualifyType,
 } from '../table/expressions.ts';
-import { type TableColumn, temporaryColumn } from '../table/table.ts';
+import { plainColumn, type TableColumn } from '../table/table.ts';
 import { filledColumns, quoteColumns } from './destination.ts';
 import type { PartCopy } from './part_copy.ts';
 
@@ -97,7 +97,7 @@ function toColumn({ name, type }: Field, taken: Set<string>): TableColumn {
   for (let number = 1; taken.has(unique); number++) unique = `s3_connector field ${number}`;
   taken.add(unique);
   const baseType = type.replace(/^pg_catalog\./, '').replace(/\(.*?\)/, '');
-  return temporaryColumn(unique, type, baseType);
+  return plainColumn(unique, type, baseType);
 }
 
 /** Returns the statement that computes rows from those of the source, and inserts them into a table with the target's columns. */

@@ -126,7 +126,7 @@ class RangedListing {
         await this.#goOneByOne(first!.error);
         continue;
       }
-      // Whatever was listed after it came later, and a key before that may have come as well.
+      // Later ranges may have keys that arrived since. Others may have arrived before those, so the next listing returns them all.
       if (first!.ended === 'end') return undefined;
       if (first!.ended === 'border') this.#ranges.shift();
       else await this.#fetch(first!);

@@ -22,7 +22,7 @@ export interface ListOptions {
   ahead?: Ahead | undefined;
 }
 
-/** How far the caller will read on. What is listed beyond that is in vain. */
+/** How far the caller will read on. Nobody reads pages beyond that. */
 export interface Ahead {
   /** Returns about how many more pages it will read, as far as it knows after the last one. */
   pages(): number;

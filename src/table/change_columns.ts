@@ -7,7 +7,7 @@ import { type MatchedPart, type MatchSource, matchColumns } from './match.ts';
 import { findExactly } from './match_keys.ts';
 import { findNamed, truncateName } from './names.ts';
 import { showName, showNames } from './show_name.ts';
-import type { TableColumn, TargetTable } from './table.ts';
+import { plainColumn, type TableColumn, type TargetTable } from './table.ts';
 
 type ChangeSettings = MatchSource['connector'] &
   Pick<Connector, 'change_column' | 'sequence_column' | 'change_values'> &
@@ -98,18 +98,9 @@ async function columnFor(
   if (own) return own;
   const known = type ?? (await sequenceType(part, { name, position }, mapping));
   const taken = table.columns.some((column) => column.name === truncateName(wanted));
-  return {
-    name: taken ? `s3_connector ${truncateName(wanted, 40)}` : truncateName(wanted),
-    type: known,
-    baseType: known,
-    isEnum: false,
-    insertable: true,
-    identityAlways: false,
-    // It is never missing.
-    hasDefault: true,
-    shape: null,
-    comment: null,
-  };
+  const unique = taken ? `s3_connector ${truncateName(wanted, 40)}` : truncateName(wanted);
+  // It is never missing.
+  return { ...plainColumn(unique, known, known), hasDefault: true };
 }
 
 /** Types by which a sequence is never compared by mistake. Whole numbers may be larger in the next file. */

@@ -42,6 +42,10 @@ export function computedFromKey(constants: ConstantColumn[], mappings: ColumnMap
   });
 }
 
+export function isComputed(column: TableColumn, computed: ComputedColumn[]): boolean {
+  return computed.some(({ target }) => target === column);
+}
+
 /** What decides whether a matched column is computed. */
 export interface ComputedBy {
   names: string[];

@@ -7,12 +7,13 @@ import type { FileColumn, FilePart, MatchedColumn } from '../formats/format.ts';
 import { isNamed, planColumns } from './change_columns.ts';
 import { MAX_KEPT_NAME_BYTES } from './create.ts';
 import { lineageColumns } from './lineage.ts';
-import { type MatchSource, type PairedColumn, pairByName } from './match.ts';
+import type { MatchSource } from './match.ts';
 import { noColumnMatches } from './match_errors.ts';
+import { type PairedColumn, pairByName } from './match_fields.ts';
 import { keepsAll, pairByKey } from './match_keys.ts';
 import { newNames } from './names.ts';
 import { showName, showNames } from './show_name.ts';
-import { quoteTable, type TableColumn, type TargetTable } from './table.ts';
+import { plainColumn, quoteTable, type TableColumn, type TargetTable } from './table.ts';
 import { findWidenings, mayLose, type Widening } from './widen.ts';
 
 /** A change of a table for a file: a row of schema_changes. */
@@ -240,14 +241,7 @@ function grown(table: TargetTable, added: NewColumn[], widened: Widening[]): Tar
   });
   const news = added.map(
     ({ wanted, name, type }): TableColumn => ({
-      name,
-      type,
-      baseType: type.replace(/\(.*?\)/, ''),
-      isEnum: false,
-      insertable: true,
-      identityAlways: false,
-      hasDefault: false,
-      shape: null,
+      ...plainColumn(name, type, type.replace(/\(.*?\)/, '')),
       comment: wanted === name ? null : wanted,
     }),
   );

@@ -4,6 +4,7 @@ import type { ConstantColumn } from '../formats/constants.ts';
 import type { ComputedColumn, MatchedColumn, PlannedKeys } from '../formats/format.ts';
 import { isPath, nameOfKey, stepsOf } from '../formats/json/path.ts';
 import { noColumnMatches, refuseTwice, unknownColumns } from './match_errors.ts';
+import { targetsOf } from './match_fields.ts';
 import { findNamed, longNameOf } from './names.ts';
 import type { TableColumn, TargetTable } from './table.ts';
 
@@ -92,7 +93,7 @@ interface PairedKey {
 
 /** Returns the keys without those that column_mappings leaves out, each with the table's column of its name. */
 export function pairByKey(names: string[], { columns }: TargetTable, mappings: ColumnMapping[]): PairedKey[] {
-  const targets = new Map(mappings.map((mapping) => [mapping.source_column, mapping.target_column]));
+  const targets = targetsOf(mappings);
   return names.flatMap((name, position) => {
     const wanted = targets.has(name) ? (targets.get(name) ?? null) : name;
     return wanted === null ? [] : [{ position, name, wanted, target: findExactly(columns, wanted) }];

@@ -26,8 +26,8 @@ export interface TableColumn {
   comment: string | null;
 }
 
-/** Returns a plain column of a temporary table. */
-export function temporaryColumn(name: string, type: string, baseType: string): TableColumn {
+/** Returns a column without properties of its own. */
+export function plainColumn(name: string, type: string, baseType: string): TableColumn {
   return {
     name,
     type,

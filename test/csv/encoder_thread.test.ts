@@ -4,24 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { SpooledFile } from '../../src/fetch/spooled_file.ts';
-import type { SectionPlan } from '../../src/formats/csv/binary/sections.ts';
 import { EncoderThread } from '../../src/formats/encoder/encoder_thread.ts';
 import { dialectOf } from './random_csv.ts';
+import { planOf } from './section_plan.ts';
 
 const directory = await mkdtemp(join(tmpdir(), 's3-connector-encoder-'));
 after(() => rm(directory, { recursive: true, force: true }));
 
-const PLAN: SectionPlan = {
-  dialect: dialectOf(),
-  kinds: ['integer'],
-  hasLine: false,
-  constants: null,
-  lineOffset: 0,
-  newline: 'lf',
-  maxRowBytes: 1 << 20,
-  normalize: null,
-  kernel: 'on',
-};
+const PLAN = planOf(dialectOf(), ['integer'], 'on', { maxRowBytes: 1 << 20 });
 const REQUEST = {
   limits: { maxExpandedBytes: 1e9 },
   entry: 0,

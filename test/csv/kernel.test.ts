@@ -6,18 +6,18 @@ import { KernelEncoder } from '../../src/formats/csv/binary/kernel_encoder.ts';
 import { firstBits } from '../../src/formats/csv/binary/powers_of_ten.ts';
 import { FULL, NEEDS_MORE, RowEncoder } from '../../src/formats/csv/binary/row_encoder.ts';
 import { readSections, type Section, type SectionPlan } from '../../src/formats/csv/binary/sections.ts';
-import { type CsvDialect, dialectBytes } from '../../src/formats/csv/dialect.ts';
-import type { KernelMode } from '../../src/formats/csv/options.ts';
-import { kindOf, putterOf, type ValueKind } from '../../src/formats/pg_binary/kinds.ts';
+import { dialectBytes } from '../../src/formats/csv/dialect.ts';
+import { kindOf, type ValueKind } from '../../src/formats/pg_binary/kinds.ts';
+import { plainColumn } from '../../src/table/table.ts';
 import { check, chunkSizes, dialectOf, difficultFiles, inChunks } from './random_csv.ts';
 import { mangled, midpoints, TYPES } from './random_values.ts';
+import { MAX_ROW_BYTES, planOf } from './section_plan.ts';
 
 // The kernel encodes what the row encoder encodes, with the same bytes, or doubts it. values.test.ts compares the row
 // encoder with PostgreSQL.
 
 const SEED = Number(process.env.CSV_SEED ?? 1);
 const VALUES = Number(process.env.CSV_VALUES ?? 1500);
-const MAX_ROW_BYTES = 2 << 20;
 
 const kernel = threadKernel() as Kernel;
 assert.ok(kernel, 'this Node has no WebAssembly with SIMD');
@@ -41,7 +41,7 @@ function byKernel(kind: ValueKind, texts: string[]): (Buffer | null)[] {
 }
 
 function byRowEncoder(kind: ValueKind, texts: string[]): (Buffer | null)[] {
-  const encoder = new RowEncoder(DIALECT, { ...RECORDS, putters: [putterOf(kind)] });
+  const encoder = new RowEncoder(DIALECT, { ...RECORDS, kinds: [kind] });
   return texts.map((text) => {
     encoder.encode(Buffer.from(`"${text.replaceAll('"', '""')}"\n`), 0);
     const rows = encoder.take();
@@ -50,11 +50,10 @@ function byRowEncoder(kind: ValueKind, texts: string[]): (Buffer | null)[] {
 }
 
 for (const [type, texts] of TYPES) {
-  const column = { name: 'v', type, isEnum: type === 'mood', insertable: true, identityAlways: false };
   for (const timeZone of type === 'timestamptz' ? ['UTC', 'Asia/Tokyo'] : ['UTC']) {
     test(`the kernel encodes values of ${type} in ${timeZone} as the row encoder does, or doubts them`, () => {
       const baseType = NAMES[type] ?? type.replace(/\(.*/, '');
-      const kind = kindOf({ ...column, baseType, comment: null, hasDefault: false, shape: null }, timeZone)!;
+      const kind = kindOf({ ...plainColumn('v', type, baseType), isEnum: type === 'mood' }, timeZone)!;
       const sample = fc
         .sample(fc.oneof({ arbitrary: texts, weight: 3 }, { arbitrary: mangled(texts), weight: 1 }), {
           seed: SEED,
@@ -181,26 +180,6 @@ async function sectionsOf(chunks: AsyncIterable<Buffer>, plan: SectionPlan): Pro
 
 function linesOf(section: Section & { kind: 'binary' }): number[] {
   return Array.from({ length: section.rows }, (_, row) => section.firstLine + (section.lines?.[row] ?? row));
-}
-
-function planOf(
-  dialect: CsvDialect,
-  kinds: SectionPlan['kinds'],
-  kernel: KernelMode,
-  more: Partial<SectionPlan> = {},
-): SectionPlan {
-  return {
-    dialect,
-    kinds,
-    hasLine: false,
-    constants: null,
-    lineOffset: 0,
-    newline: 'lf',
-    maxRowBytes: MAX_ROW_BYTES,
-    normalize: null,
-    kernel,
-    ...more,
-  };
 }
 
 /** Compares both encoders; `check` compares the bytes of each call as well. */

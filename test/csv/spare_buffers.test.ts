@@ -4,12 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { SpooledFile } from '../../src/fetch/spooled_file.ts';
-import type { Section, SectionPlan } from '../../src/formats/csv/binary/sections.ts';
+import type { Section } from '../../src/formats/csv/binary/sections.ts';
 import { EncoderThread } from '../../src/formats/encoder/encoder_thread.ts';
 import { BUFFER_BYTES } from '../../src/formats/spare_buffers.ts';
 import { whenWritten, written } from '../../src/written_buffers.ts';
 import { openWorld } from '../support/world.ts';
 import { dialectOf } from './random_csv.ts';
+import { planOf } from './section_plan.ts';
 
 // Buffers of encoded rows go back to the encoder thread when a socket has written them, and never before.
 
@@ -18,17 +19,7 @@ const LINES = Array.from({ length: ROWS }, (_, i) => `${i},note ${i * 7}\n`).joi
 const directory = await mkdtemp(join(tmpdir(), 's3-connector-buffers-'));
 after(() => rm(directory, { recursive: true, force: true }));
 
-const PLAN: SectionPlan = {
-  dialect: dialectOf(),
-  kinds: ['integer', 'text'],
-  hasLine: false,
-  constants: null,
-  lineOffset: 0,
-  newline: 'lf',
-  maxRowBytes: 1 << 20,
-  normalize: null,
-  kernel: 'on',
-};
+const PLAN = planOf(dialectOf(), ['integer', 'text'], 'on', { maxRowBytes: 1 << 20 });
 
 for (const kernel of ['on', 'off'] as const) {
   test(`sections keep their bytes until they are written, and are gone after, with the kernel ${kernel}`, async () => {

@@ -8,6 +8,7 @@ import { from as copyFrom } from 'pg-copy-streams';
 import { BINARY_HEADER, BINARY_TRAILER } from '../../src/formats/pg_binary/frame.ts';
 import { kindOf, putterOf } from '../../src/formats/pg_binary/kinds.ts';
 import { putInt32, UNSURE, VALUE_ROOM } from '../../src/formats/pg_binary/values.ts';
+import { plainColumn } from '../../src/table/table.ts';
 import { testDatabase } from '../support/database.ts';
 import { mangled, TYPES } from './random_values.ts';
 
@@ -52,17 +53,7 @@ for (const [type, texts] of TYPES) {
 
 test('an empty text is no number, also if the byte after it could begin one', () => {
   for (const type of ['smallint', 'integer', 'bigint', 'real', 'double precision', 'numeric']) {
-    const column = {
-      name: 'v',
-      type,
-      baseType: type,
-      isEnum: false,
-      insertable: true,
-      identityAlways: false,
-      hasDefault: false,
-      shape: null,
-      comment: null,
-    };
+    const column = plainColumn('v', type, type);
     const kind = kindOf(column, 'UTC');
     for (const after of '-+0.')
       assert.equal(putterOf(kind!)(Buffer.from(after), 0, 0, Buffer.alloc(VALUE_ROOM), 0), UNSURE, type);
@@ -81,10 +72,7 @@ async function encode(type: string, timeZone: string, texts: string[]): Promise<
       from pg_type t where t.oid = $1::regtype`,
     [type],
   );
-  const kind = kindOf(
-    { ...rows[0], name: 'v', type, insertable: true, identityAlways: false, hasDefault: false, shape: null },
-    timeZone,
-  );
+  const kind = kindOf({ ...plainColumn('v', type, type), ...rows[0] }, timeZone);
   assert.ok(kind);
   const put = putterOf(kind);
   return texts.flatMap((text) => {

@@ -218,7 +218,8 @@ test('120,000 keys that do not match are listed once, and a key that arrives amo
   await insert('none');
   await world.settled('none');
   const first = await requests('none');
-  assert.ok(first >= 120 && first <= 123, `${first} requests`);
+  // Pages of ranges that are listed side by side end at borders, and not only after 1,000 keys.
+  assert.ok(first >= 120 && first <= 160, `${first} requests`);
   for (let n = 0; n < 3; n++) await world.pollAndSettle('none');
   const later = await db.query<{ list_requests: number }>(
     "select list_requests from s3_connector.polls where connector_name = 'none' and list_requests < 20 order by id",

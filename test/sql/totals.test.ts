@@ -132,7 +132,7 @@ async function live(client: pg.Client, random: Random): Promise<void> {
   }
 }
 
-/** Gives two connectors a file in every status, whatever the rounds before have left. */
+/** Gives two connectors a file in every status. It does not matter which files the earlier rounds have left. */
 async function addFiles(round: number): Promise<void> {
   const [running, paused] = NAMES as [string, string];
   for (const name of [running, paused]) {

@@ -72,16 +72,13 @@ interface Exports extends Record<Constant, WebAssembly.Global<number>> {
   encode(start: number, end: number): number;
 }
 
-/** The fields of a record, for the kernel. */
-export type KernelOptions = Omit<EncoderOptions, 'putters'> & { kinds: (ValueKind | null)[] };
-
 /** The module with its memory, which never grows. */
 export class Kernel {
   readonly exports: Exports;
   readonly memory: Buffer;
   /** Where the CSV must be. What follows in the memory may be read, and means nothing. */
   readonly input: Buffer;
-  /** What it encodes for; another user has changed the memory. */
+  /** What `prepare` was last called for. It changed the memory for all others. */
   user: object | undefined;
 
   constructor(module: WebAssembly.Module) {
@@ -98,7 +95,7 @@ export class Kernel {
   }
 
   /** Prepares the kernel for records; returns false if its memory has no room for what it must know about them. */
-  prepare(user: object, dialect: DialectBytes, options: KernelOptions): boolean {
+  prepare(user: object, dialect: DialectBytes, options: EncoderOptions): boolean {
     const { kinds, constants, newline, maxRowBytes } = options;
     const { nullText } = dialect;
     const constantBytes = constants?.bytes ?? Buffer.alloc(0);

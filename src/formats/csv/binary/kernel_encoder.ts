@@ -1,11 +1,11 @@
 /** Encodes CSV records by the kernel, and by the row encoder those that the kernel doubts. */
-import { putterOf } from '../../pg_binary/kinds.ts';
 import { takeBuffer } from '../../spare_buffers.ts';
 import type { DialectBytes } from '../dialect.ts';
 import type { StrayQuote } from '../stray_quotes.ts';
-import type { Kernel, KernelOptions } from './kernel.ts';
+import type { Kernel } from './kernel.ts';
 import {
   type EncodedRows,
+  type EncoderOptions,
   type EncoderStop,
   FULL,
   NEEDS_MORE,
@@ -43,18 +43,17 @@ export class KernelEncoder implements RecordEncoder {
   static create(
     kernel: Kernel,
     dialect: DialectBytes,
-    options: KernelOptions,
+    options: EncoderOptions,
     check = false,
   ): KernelEncoder | null {
     const encoder = new KernelEncoder(kernel, dialect, options, check);
     return kernel.prepare(encoder, dialect, options) ? encoder : null;
   }
 
-  private constructor(kernel: Kernel, dialect: DialectBytes, options: KernelOptions, check: boolean) {
+  private constructor(kernel: Kernel, dialect: DialectBytes, options: EncoderOptions, check: boolean) {
     this.#kernel = kernel;
-    const putters = options.kinds.map((kind) => kind && putterOf(kind));
-    this.#judge = new RowEncoder(dialect, { ...options, putters });
-    this.#checker = check ? new RowEncoder(dialect, { ...options, putters }) : null;
+    this.#judge = new RowEncoder(dialect, options);
+    this.#checker = check ? new RowEncoder(dialect, options) : null;
     this.#output = kernel.constant('OUTPUT');
     this.#outputEnd = this.#output + kernel.constant('OUTPUT_BYTES');
   }

@@ -1,5 +1,6 @@
 /** The "row encoder" turns CSV records into rows of COPY's binary format, and stops at each record that it cannot judge. */
 import type { BinaryFields } from '../../constants.ts';
+import { putterOf, type ValueKind } from '../../pg_binary/kinds.ts';
 import { type PutValue, putInt32, UNSURE, VALUE_ROOM } from '../../pg_binary/values.ts';
 import { BUFFER_BYTES, takeBuffer } from '../../spare_buffers.ts';
 import type { DialectBytes } from '../dialect.ts';
@@ -23,8 +24,8 @@ const BACKSLASH = 0x5c;
 const POINT = 0x2e;
 
 export interface EncoderOptions {
-  /** The encoder of each field; null for a field that is left out. */
-  putters: (PutValue | null)[];
+  /** The kind of each field; null for a field that is left out. */
+  kinds: (ValueKind | null)[];
   /** Appended to each row. */
   constants: BinaryFields | null;
   newline: Exclude<Newline, 'cr'>;
@@ -97,9 +98,9 @@ export class RowEncoder implements RecordEncoder {
   constructor(dialect: DialectBytes, options: EncoderOptions) {
     this.#dialect = dialect;
     this.#nullText = dialect.nullText;
-    this.#putters = options.putters;
+    this.#putters = options.kinds.map((kind) => kind && putterOf(kind));
     this.#constants = options.constants?.bytes ?? null;
-    this.#columns = options.putters.filter((put) => put !== null).length + (options.constants?.count ?? 0);
+    this.#columns = this.#putters.filter((put) => put !== null).length + (options.constants?.count ?? 0);
     this.#crlf = options.newline === 'crlf';
     this.#maxRowBytes = options.maxRowBytes;
     for (const byte of [dialect.delimiter, dialect.quote, LF, CR]) this.#outside[byte] = 1;

@@ -2,7 +2,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { BinaryFields } from '../../constants.ts';
 import { putLines } from '../../line_field.ts';
-import { putterOf, type ValueKind } from '../../pg_binary/kinds.ts';
+import type { ValueKind } from '../../pg_binary/kinds.ts';
 import { CountedRows, type RowBytes } from '../../row_bytes.ts';
 import { type CsvDialect, dialectBytes } from '../dialect.ts';
 import { FileLines, type LineJump } from '../normalize/file_lines.ts';
@@ -119,8 +119,7 @@ class SectionCutter {
     const kernel = plan.kernel === 'off' ? null : threadKernel();
     const dialect = dialectBytes(plan.dialect);
     const byKernel = kernel && KernelEncoder.create(kernel, dialect, plan, plan.kernel === 'check');
-    const putters = plan.kinds.map((kind) => kind && putterOf(kind));
-    this.#encoder = byKernel ?? new RowEncoder(dialect, { ...plan, putters });
+    this.#encoder = byKernel ?? new RowEncoder(dialect, plan);
     this.#window = new InputWindow(byKernel && kernel ? kernel.input : Buffer.allocUnsafeSlow(WINDOW_BYTES));
   }
 
