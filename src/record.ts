@@ -176,6 +176,12 @@ export async function returnAttempt(
   return rows[0]?.status ?? null;
 }
 
+/** Ends attempts that were begun with a bundle and are not made now, so that they do not count. Their files are queued again. */
+export async function giveBackAttempts(db: Kysely<Database>, attempts: Attempt[]): Promise<void> {
+  const ids = attempts.map(({ file }) => file.attempt_id!);
+  await sql`select s3_connector_private.give_back_attempts(${ids}::bigint[])`.execute(db);
+}
+
 /** Records the version of an object that replaced the listed one, so that the next attempt fetches it. */
 export async function recordNewVersion(
   db: Kysely<Database>,

@@ -5,13 +5,15 @@ import { untilAnswered } from '../src/db/until_answered.ts';
 import { ConnectorError, describeError, locate } from '../src/errors.ts';
 import { faultPoint } from '../src/fault_points.ts';
 import { importBundle } from '../src/import/bundle.ts';
-import { BundledFile, fetchTogether } from '../src/import/bundled_file.ts';
+import { BundledFile, type FetchedFile, fetchTogether } from '../src/import/bundled_file.ts';
 import { SessionRefused } from '../src/import/session.ts';
+import { Turn } from '../src/import/turn.ts';
 import { fetchAndImport, type Imported } from '../src/import.ts';
 import { log } from '../src/log.ts';
 import { countFailure, countImport } from '../src/metrics/counters.ts';
 import { findOutage } from '../src/outage.ts';
 import {
+  giveBackAttempts,
   postponeAttempt,
   recordFailure,
   recordNewVersion,
@@ -60,36 +62,40 @@ async function endFile({ attempts }: WorkerContext, file: BundledFile): Promise<
   await file.remove();
 }
 
-/** Imports files in one transaction, if there are several. Returns those that are to be imported alone. */
+/**
+ * Imports files in one transaction, if there are several.
+ * @returns those that are to be imported alone: first those that are there
+ */
 async function runTogether(worker: WorkerContext, files: BundledFile[]): Promise<BundledFile[]> {
   if (files.length < 2) return files;
   const { connector } = files[0]!.attempt;
   const startedAt = performance.now();
   const fetched = await fetchTogether(files);
-  if (fetched.length < 2) return files;
-  const imported = await importBundle(worker, fetched).catch((error) => {
-    log.info('imported one by one', {
-      connector: connector.name,
-      files: fetched.length,
-      error: describeError(error),
-    });
-  });
-  if (!imported) {
-    worker.bundling.failed(connector.name, files.length);
-    return files;
-  }
+  const missing = files.filter(({ attempt }) => !fetched.some((file) => file.attempt === attempt));
+  const present = files.filter((file) => !missing.includes(file));
+  const imported = await importFetched(worker, fetched);
+  if (!imported) return [...present, ...missing];
   worker.bundling.succeeded(connector.name);
   const seconds = (performance.now() - startedAt) / 1000 / imported.length;
-  const left: BundledFile[] = [];
-  for (const file of files) {
-    const i = fetched.findIndex(({ attempt }) => attempt === file.attempt);
-    if (i < 0) left.push(file);
-    else {
-      noteSuccess(worker, file.attempt, imported[i]!, seconds);
-      await endFile(worker, file);
-    }
+  for (const [i, file] of present.entries()) {
+    noteSuccess(worker, file.attempt, imported[i]!, seconds);
+    await endFile(worker, file);
   }
-  return left;
+  return missing;
+}
+
+/** Returns undefined if the files must be imported alone. */
+async function importFetched(worker: WorkerContext, fetched: FetchedFile[]): Promise<Imported[] | undefined> {
+  if (fetched.length < 2) return undefined;
+  const { name } = fetched[0]!.attempt.connector;
+  try {
+    return await importBundle(worker, fetched);
+  } catch (error) {
+    log.info('imported one by one', { connector: name, files: fetched.length, error: describeError(error) });
+    // The next bundle may succeed if nothing was wrong with the files.
+    if (!(error instanceof ConnectorError && error.passing)) worker.bundling.failed(name, fetched.length);
+    return undefined;
+  }
 }
 
 function noteSuccess(
@@ -103,20 +109,27 @@ function noteSuccess(
   if (backlog) backlogPolls.request(file.connector_name);
 }
 
-/** Imports files one after the other. If the next ones cannot be tried now, they are given back. */
+/** Imports files one after the other. The rest are given back when the turn is over, or if they cannot be imported now. */
 async function runOneByOne(
   worker: WorkerContext,
   files: BundledFile[],
   shutdown: AbortSignal,
 ): Promise<void> {
-  for (const [i, file] of files.entries()) {
-    worker.bundling.wentAlone(file.attempt.connector.name);
-    const obstacle = await runAttempt(worker, file, shutdown);
-    if (obstacle instanceof SessionRefused)
-      return await waitForSession(worker, files.slice(i), obstacle, shutdown);
-    await endFile(worker, file);
-    const reason = worker.stopping.aborted ? workerStopped(undefined) : obstacle;
-    if (reason) return await giveBack(worker, files.slice(i + 1), reason, 0, shutdown);
+  const rest = [...files];
+  const turn = new Turn(() =>
+    giveBack(worker, rest.splice(0), 'the turn of the connector is over', shutdown),
+  );
+  try {
+    for (let file = rest.shift(); file !== undefined; file = rest.shift()) {
+      worker.bundling.wentAlone(file.attempt.connector.name);
+      const obstacle = await runAttempt(worker, file, shutdown);
+      const reason = worker.stopping.aborted ? 'the worker stops' : obstacle && describeError(obstacle);
+      if (reason) await giveBack(worker, rest.splice(0), reason, shutdown);
+      if (obstacle instanceof SessionRefused) await waitForSession(worker, file, obstacle, shutdown);
+      await endFile(worker, file);
+    }
+  } finally {
+    await turn.end();
   }
 }
 
@@ -155,34 +168,36 @@ async function importCurrentVersion(worker: WorkerContext, bundled: BundledFile)
   return await fetchAndImport(worker, attempt, current);
 }
 
-/** Gives attempts back that got no session of the database. Then the place waits, because other files would get none either. */
+/** Gives an attempt back that got no session of the database. Then the place waits, because other files would get none either. */
 async function waitForSession(
   worker: WorkerContext,
-  files: BundledFile[],
+  bundled: BundledFile,
   refusal: SessionRefused,
   shutdown: AbortSignal,
 ): Promise<void> {
+  const { file } = bundled.attempt;
   const waitMs = worker.refusedSessions.nextWait();
-  await giveBack(worker, files, refusal, waitMs, shutdown);
+  const error = locate(refusal, `${file.key}: `);
+  const status = await untilAnswered(shutdown, () => returnAttempt(worker.control.db, file, error, waitMs));
+  countFailure(file, status && 'postponed');
+  log.warn('import postponed', { ...fields(file), status, code: error.code, error: describeError(error) });
+  await endFile(worker, bundled);
   await waitOrAbort(waitMs, worker.stopping);
 }
 
-/** Gives attempts back, so that they do not count. */
+/** Gives back the attempts of a bundle that were not made, so that they do not count. */
 async function giveBack(
   worker: WorkerContext,
   files: BundledFile[],
-  obstacle: ConnectorError,
-  waitMs: number,
+  reason: string,
   shutdown: AbortSignal,
 ): Promise<void> {
-  for (const bundled of files) {
-    const { file } = bundled.attempt;
-    const error = locate(obstacle, `${file.key}: `);
-    const status = await untilAnswered(shutdown, () => returnAttempt(worker.control.db, file, error, waitMs));
-    await endFile(worker, bundled);
-    countFailure(file, status && 'postponed');
-    log.warn('import postponed', { ...fields(file), status, code: error.code, error: describeError(error) });
-  }
+  if (files.length === 0) return;
+  const attempts = files.map(({ attempt }) => attempt);
+  const { name } = attempts[0]!.connector;
+  await untilAnswered(shutdown, () => giveBackAttempts(worker.control.db, attempts));
+  for (const file of files) await endFile(worker, file);
+  log.info('files queued again', { connector: name, files: files.length, reason });
 }
 
 /** Records that an attempt failed, was postponed because of an outage, or was stopped. Returns the outage. */

@@ -1,10 +1,13 @@
 -- A "bundle": small files of one connector that one job imports together, in one transaction. Each has an attempt of its own.
 
 create or replace function s3_connector_private.takes_bundles(connector s3_connector.connectors)
-returns boolean language sql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
+returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$
   -- With max_attempts = 1, a file that ends the worker would fail all files of its bundle.
   select connector.change_column is null and connector.on_import is null and connector.transform is null
-    and connector.on_conflict = 'fail' and not connector.columnstore and connector.max_attempts > 1;
+    and connector.on_conflict = 'fail' and not connector.columnstore and connector.max_attempts > 1
+    and connector.rescue_column is null and not exists (
+      select from s3_connector.column_mappings m where m.connector_name = connector.name and m.expression is not null
+    );
 $$;
 comment on function s3_connector_private.takes_bundles(s3_connector.connectors) is
   'Returns whether files of a connector may be imported together, as far as its settings decide that.';
@@ -78,31 +81,73 @@ $$;
 comment on function s3_connector_private.begin_bundle(s3_connector.files, integer) is
   'Begins attempts at small files that wait behind a file whose attempt has begun, removes their jobs, and returns them. Waits for no other transaction.';
 
-create or replace function s3_connector_private.free_lost_attempts(of_worker_id integer, running_attempts bigint[])
+create or replace function s3_connector_private.requeue_files(file_ids bigint[])
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  queued bigint[];
+begin
+  with requeued as (
+    update s3_connector.files f
+    set status = case c.state when 'paused' then 'paused' else 'in_queue' end::s3_connector.file_status,
+      attempts = f.attempts - 1, worker_id = null, attempt_id = null
+    from s3_connector.connectors c
+    where f.id = any (file_ids) and c.name = f.connector_name
+    returning f.id, f.status
+  )
+  select array_agg(r.id) filter (where r.status = 'in_queue') into queued from requeued r;
+  perform s3_connector_private.add_import_jobs(queued);
+end;
+$$;
+comment on function s3_connector_private.requeue_files(bigint[]) is
+  'Ends attempts that do not count: their files are queued again, or are paused with their connector. The caller has locked both.';
+
+create or replace function s3_connector_private.give_back_attempts(attempt_ids bigint[])
 returns bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-  freed bigint[];
+  files bigint[];
 begin
-  with lost as (
-    select f.id, f.attempt_id, c.state
+  -- The connector must not be paused or resumed until the files are either paused or have jobs.
+  perform from s3_connector.connectors c
+  where c.name in (select f.connector_name from s3_connector.files f where f.status = 'running' and f.attempt_id = any (attempt_ids))
+  order by c.name for share;
+  files := array(
+    select f.id from s3_connector.files f
+    where f.status = 'running' and f.attempt_id = any (attempt_ids) order by f.connector_name, f.key for update
+  );
+  perform s3_connector_private.requeue_files(files);
+  return cardinality(files);
+end;
+$$;
+comment on function s3_connector_private.give_back_attempts(bigint[]) is
+  'Ends attempts that a worker has begun with a bundle and does not make now, without counting them. Returns how many still owned their files.';
+
+create or replace function s3_connector_private.free_lost_attempts(
+  of_worker_id integer, running_attempts bigint[], out freed bigint, out held bigint
+)
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  -- The answer with a younger attempt may still be on its way to the worker.
+  begun_before timestamptz := now() - interval '3 seconds';
+  lost bigint[];
+begin
+  lost := array(
+    select f.id
     from s3_connector.files f
     join s3_connector.connectors c on c.name = f.connector_name
     where f.status = 'running' and f.worker_id = of_worker_id and f.attempt_id <> all (running_attempts)
-      -- The answer with a younger attempt may still be on its way to the worker.
-      and f.started_at < now() - interval '3 seconds'
+      and f.started_at < begun_before
     for update of f skip locked for share of c skip locked
-  ), returned as (
-    update s3_connector.files f
-    set status = case l.state when 'paused' then 'paused' else 'in_queue' end::s3_connector.file_status,
-      attempts = f.attempts - 1, worker_id = null, attempt_id = null
-    from lost l
-    where f.id = l.id
-    returning f.id, f.status, s3_connector_private.stop_attempt(l.attempt_id)
-  )
-  select array_agg(r.id) filter (where r.status = 'in_queue') into freed from returned r;
-  perform s3_connector_private.add_import_jobs(freed);
-  return coalesce(cardinality(freed), 0);
+  );
+  -- A worker that runs such an attempt after all stops it at once.
+  perform s3_connector_private.stop_attempt(f.attempt_id) from s3_connector.files f where f.id = any (lost);
+  perform s3_connector_private.requeue_files(lost);
+  freed := cardinality(lost);
+  held := (
+    select count(*) from s3_connector.files f
+    where f.status = 'running' and f.worker_id = of_worker_id and f.attempt_id <> all (running_attempts)
+      and f.started_at < begun_before
+  );
 end;
 $$;
 comment on function s3_connector_private.free_lost_attempts(integer, bigint[]) is
-  'Queues files again whose attempts a live worker began but does not run, because the answer with the attempts was lost. Such attempts do not count. Returns how many.';
+  'Queues files again whose attempts a live worker began but does not run, because the answer with the attempts was lost. Such attempts do not count. Returns how many, and how many are left because another transaction holds them.';

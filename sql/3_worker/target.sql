@@ -38,6 +38,27 @@ $$;
 comment on function s3_connector_import.table_traits(regclass) is
   'Returns facts about a table with its partitions. splittable: its rows may come in several statements, because no statement trigger, after-row trigger or foreign key to itself sees the difference. may_leave_out, may_leave_updates: a before-row trigger, a foreign table or a view may suppress inserts, or updates, without an error.';
 
+create or replace function s3_connector_import.may_look_at_rows(schema_name text, table_name text)
+returns boolean language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  target oid := s3_connector_import.relation_oid(schema_name, table_name);
+begin
+  return exists (
+    -- PostgreSQL's own functions have no rows in pg_depend, and look at no table.
+    select from pg_depend d
+    join pg_proc p on p.oid = d.refobjid
+    join pg_language l on l.oid = p.prolang
+    where d.refclassid = 'pg_proc'::regclass and p.provolatile <> 'i' and l.lanname not in ('internal', 'c') and (
+      d.classid = 'pg_attrdef'::regclass and d.objid in (select a.oid from pg_attrdef a where a.adrelid = target)
+      or d.classid = 'pg_constraint'::regclass
+        and d.objid in (select k.oid from pg_constraint k where k.conrelid = target and k.contype = 'c')
+    )
+  );
+end;
+$$;
+comment on function s3_connector_import.may_look_at_rows(text, text) is
+  'Returns whether a default or a CHECK of a table calls a function of a person that may look at rows. A statement does not show it the rows that it inserts.';
+
 create or replace function s3_connector_import.unlogged_part(target oid)
 returns text language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare

@@ -3,6 +3,7 @@ import type { Attempt } from '../attempt.ts';
 import { copyTogether, NotTogether, type PlannedPart, refuseTable } from '../copy/together.ts';
 import { faultPoint } from '../fault_points.ts';
 import type { FilePart } from '../formats/format.ts';
+import { checkRowLimit } from '../formats/row_limit.ts';
 import { type Imported, noticeOf, readParts } from '../import.ts';
 import { NO_ROWS, reconcile } from '../reconcile.ts';
 import { type BundledResult, recordSuccesses } from '../record.ts';
@@ -47,7 +48,7 @@ async function importTogether(
 ): Promise<Imported[]> {
   const { client, table } = transaction;
   if (table === null) throw new NotTogether('the table does not exist yet');
-  refuseTable(table);
+  await refuseTable(client, table);
   const opened: OpenFile[] = [];
   try {
     for (const { attempt, spooled } of files) {
@@ -63,6 +64,7 @@ async function importTogether(
       : [];
     for (const { parts } of opened) await refuseMoreParts(parts);
     const results = opened.map((file) => toResult(file, rows[planned.indexOf(file.planned!)] ?? 0));
+    for (const { attempt: of, counts } of results) checkRowLimit(counts.read, of.connector.max_rows);
     faultPoint('copied');
     const backlog = await recordSuccesses(transaction, results);
     faultPoint('committed');

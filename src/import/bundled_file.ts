@@ -10,11 +10,14 @@ import type { WorkerContext } from '../task.ts';
 const SIDE_BY_SIDE = 16;
 /** If no fetch ends for so long, in milliseconds, the bundle does not wait for the others. */
 const PATIENCE_MS = 1000;
+/** After so many failed fetches, the bundle begins no more: the whole bucket may be unavailable, and each fetch is tried for seconds. */
+const MOST_FAILED = 8;
 
 /** An attempt, and the fetch of the version that was listed. */
 export class BundledFile {
   readonly attempt: Attempt;
   readonly #worker: WorkerContext;
+  readonly #stop = new AbortController();
   #fetching: Promise<Fetched> | undefined;
 
   constructor(worker: WorkerContext, attempt: Attempt) {
@@ -30,7 +33,7 @@ export class BundledFile {
 
   /** Fetches the whole object. An error comes again in `takeFetch`. */
   async fetch(): Promise<SpooledFile> {
-    this.#fetching ??= fetchVersion(this.#worker, this.attempt, this.object);
+    this.#fetching ??= this.#begin();
     const { file } = await this.#fetching;
     await file.whole();
     return file;
@@ -38,16 +41,23 @@ export class BundledFile {
 
   /** Returns the fetch, begun or not. The caller removes what it fetches. */
   takeFetch(): Promise<Fetched> {
-    const fetching = this.#fetching ?? fetchVersion(this.#worker, this.attempt, this.object);
+    const fetching = this.#fetching ?? this.#begin();
     this.#fetching = undefined;
     return fetching;
   }
 
   /** Stops the fetch, and deletes what it has fetched, unless somebody has taken it. */
   async remove(): Promise<void> {
-    const fetched = await this.#fetching?.catch(() => undefined);
+    if (this.#fetching === undefined) return;
+    this.#stop.abort();
+    const fetched = await this.#fetching.catch(() => undefined);
     this.#fetching = undefined;
     await fetched?.remove();
+  }
+
+  #begin(): Promise<Fetched> {
+    const signal = AbortSignal.any([this.attempt.signal, this.#stop.signal]);
+    return fetchVersion(this.#worker, { ...this.attempt, signal }, this.object);
   }
 }
 
@@ -64,10 +74,16 @@ export async function fetchTogether(files: readonly BundledFile[]): Promise<Fetc
   const patience = Promise.withResolvers<void>();
   const timer = setTimeout(patience.resolve, PATIENCE_MS);
   let isOver = false;
+  let failed = 0;
   const fetchSome = async () => {
-    for (let file = waiting.shift(); file !== undefined && !isOver; file = waiting.shift()) {
+    for (
+      let file = waiting.shift();
+      file !== undefined && !isOver && failed < MOST_FAILED;
+      file = waiting.shift()
+    ) {
       const spooled = await file.fetch().catch(() => undefined);
       if (spooled) fetched.set(file, spooled);
+      else failed += 1;
       if (!isOver) timer.refresh();
     }
   };

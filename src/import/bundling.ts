@@ -32,7 +32,7 @@ export class Bundling {
     this.#pauses.delete(connector);
   }
 
-  /** Notes that so many files of a connector could not be imported together. They are about to go alone. */
+  /** Notes that so many files of a connector could not be imported together. They go alone, too. */
   failed(connector: string, files: number): void {
     const alone = this.#pauses.get(connector)?.next ?? FIRST_ALONE;
     this.#pauses.set(connector, { left: files + alone, next: Math.min(alone * 2, MOST_ALONE) });

@@ -62,16 +62,17 @@ export class LostJobs {
     await waitOrAbort(LATE_ANSWERS_MS, signal);
     if (signal.aborted) return;
     await untilAnswered(signal, async () => {
-      const { rows } = await sql<{ jobs: number; files: number }>`
+      const { rows } = await sql<{ jobs: number; files: number; held: number }>`
         select s3_connector_private.free_lost_jobs(
             ${this.#liveness.poolIds}::text[], ${[...this.#running]}::bigint[]
-          ) as jobs,
-          s3_connector_private.free_lost_attempts(
-            ${this.#liveness.workerId}, ${this.#attempts.ids}::bigint[]
-          ) as files`.execute(this.#db);
-      const { jobs, files } = rows[0]!;
+          ) as jobs, a.freed as files, a.held
+        from s3_connector_private.free_lost_attempts(
+          ${this.#liveness.workerId}, ${this.#attempts.ids}::bigint[]
+        ) a`.execute(this.#db);
+      const { jobs, files, held } = rows[0]!;
       if (jobs > 0) log.warn('lost jobs freed', { jobs });
       if (files > 0) log.warn('files of lost attempts queued again', { files });
+      if (held > 0) this.#lookAgain = true;
     }).catch((error) => log.warn('lost jobs not freed', { error: describeError(error) }));
   }
 }

@@ -186,6 +186,43 @@ test('a pause during a bundle lets it finish, and later files wait', async () =>
   await exactlyOnce('pausing');
 });
 
+test('a connector that is dropped during a bundle leaves no row of it', async () => {
+  const blocker = await db.connect();
+  await blocker.query('begin');
+  await insertFiles(world, 'dropped', { state: 'paused' });
+  await blocker.query('lock table dropped in access exclusive mode');
+  await db.query("select s3_connector.resume('dropped')");
+  await untilRunning(world, 'dropped', FILES);
+  await db.query("select s3_connector.drop_connector('dropped')");
+  await blocker.query('commit');
+  await blocker.end();
+  await assertAtRest(db);
+  assert.deepEqual(await db.query('select from dropped'), []);
+  await world.spoolEmptied();
+});
+
+test('a file can be undone while later ones come in a bundle', async () => {
+  await importFiles(world, 'undone', { files: 2 });
+  for (let file = 2; file < FILES; file++) world.put(keyOf('undone', file), csv(file));
+  const blocker = await db.connect();
+  await blocker.query('begin');
+  await blocker.query('lock table undone in access exclusive mode');
+  await db.query("select s3_connector.poll_now('undone')");
+  await untilRunning(world, 'undone', FILES - 2);
+  await db.query("select s3_connector.undo_file('undone', $1)", [keyOf('undone', 0)]);
+  await blocker.query('commit');
+  await blocker.end();
+  await db.waitFor(
+    "select from s3_connector.files where connector_name = 'undone' and status = 'undone'",
+    (files) => files.length === 1,
+  );
+  await world.settled('undone');
+  const { rows } = await db.one<{ rows: number }>('select count(*) as rows from undone where file > 0');
+  assert.equal(Number(rows), (FILES - 1) * ROWS);
+  assert.deepEqual(await db.query('select from undone where file = 0'), []);
+  await assertAtRest(db);
+});
+
 test('an object that the bucket refuses for a while is retried, and the others of its bundle do not wait', async () => {
   const trouble = server.faults.order({
     operation: 'GetObject',

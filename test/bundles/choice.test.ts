@@ -150,3 +150,49 @@ test('one lost attempt of a bundle keeps all from being recorded', async () => {
     ],
   );
 });
+
+const statuses = (name: string) =>
+  db.query(
+    'select status, attempts, count(*)::integer as files from s3_connector.files where connector_name = $1 group by 1, 2 order by 3',
+    [name],
+  );
+
+test('attempts that are given back do not count, and their files have jobs again', async () => {
+  await queued('given_back', small(10));
+  await begin('given_back', '000');
+  const back = () =>
+    db.query<{ files: number }>(
+      `select s3_connector_private.give_back_attempts(array_agg(attempt_id)) as files
+        from s3_connector.files where connector_name = 'given_back' and key > '000' and status = 'running'`,
+    );
+  assert.deepEqual(await back(), [{ files: 4 }]);
+  assert.deepEqual(await back(), [{ files: 0 }], 'it can be repeated');
+  assert.deepEqual(await statuses('given_back'), [
+    { status: 'running', attempts: 1, files: 1 },
+    { status: 'in_queue', attempts: 0, files: 9 },
+  ]);
+  assert.deepEqual(await begin('given_back', '001'), keys(1, 6));
+});
+
+test('a lost attempt whose file another transaction holds is not forgotten', async () => {
+  const person = await db.connect();
+  await queued('lost', small(10));
+  await begin('lost', '000');
+  await db.query(
+    "update s3_connector.files set started_at = now() - interval '1 minute' where connector_name = 'lost' and status = 'running'",
+  );
+  const free = () =>
+    db.query(
+      'select freed, held from s3_connector_private.free_lost_attempts($1, array(select attempt_id from s3_connector.files where connector_name <> $2 and attempt_id is not null))',
+      [WORKER_ID, 'lost'],
+    );
+  await person.query('begin');
+  await person.query(
+    "select from s3_connector.files where connector_name = 'lost' and key = '002' for update",
+  );
+  assert.deepEqual(await free(), [{ freed: 4, held: 1 }]);
+  await person.query('rollback');
+  await person.end();
+  assert.deepEqual(await free(), [{ freed: 1, held: 0 }]);
+  assert.deepEqual(await statuses('lost'), [{ status: 'in_queue', attempts: 0, files: 10 }]);
+});
