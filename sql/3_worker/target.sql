@@ -48,7 +48,7 @@ begin
     select from pg_depend d
     join pg_proc p on p.oid = d.refobjid
     join pg_language l on l.oid = p.prolang
-    where d.refclassid = 'pg_proc'::regclass and p.provolatile <> 'i' and l.lanname not in ('internal', 'c') and (
+    where d.refclassid = 'pg_proc'::regclass and p.provolatile = 's' and l.lanname not in ('internal', 'c') and (
       d.classid = 'pg_attrdef'::regclass and d.objid in (select a.oid from pg_attrdef a where a.adrelid = target)
       or d.classid = 'pg_constraint'::regclass
         and d.objid in (select k.oid from pg_constraint k where k.conrelid = target and k.contype = 'c')
@@ -57,7 +57,7 @@ begin
 end;
 $$;
 comment on function s3_connector_import.may_look_at_rows(text, text) is
-  'Returns whether a default or a CHECK of a table calls a function of a person that may look at rows. A statement does not show it the rows that it inserts.';
+  'Returns whether a default or a CHECK of a table calls a stable function of a person, which may look at rows, and does not see those that its own statement inserts.';
 
 create or replace function s3_connector_import.unlogged_part(target oid)
 returns text language plpgsql stable set search_path = pg_catalog, pg_temp as $$

@@ -54,3 +54,34 @@ export async function untilRunning({ db }: World, name: string, files: number): 
     { values: [name] },
   );
 }
+
+/**
+ * Makes a connector's files begin one bundle, which waits for a lock on the table, and runs a function meanwhile. Afterwards the bundle
+ * goes on.
+ * @param files how many are in the bundle
+ */
+export async function duringBundle(
+  world: World,
+  name: string,
+  files: number,
+  begin: () => Promise<unknown>,
+  run: () => Promise<unknown>,
+): Promise<void> {
+  const blocker = await world.db.connect();
+  await blocker.query(`begin; lock table ${name} in share mode`);
+  try {
+    await begin();
+    await untilRunning(world, name, files);
+    await run();
+  } finally {
+    // Otherwise the only place of the worker would wait for ever, and with it all later tests.
+    await blocker.end();
+  }
+}
+
+/** Inserts a connector whose files are all in one bundle while a function runs. */
+export async function whileBundled(world: World, name: string, run: () => Promise<unknown>): Promise<void> {
+  await insertFiles(world, name, { state: 'paused' });
+  const begin = () => world.db.query('select s3_connector.resume($1)', [name]);
+  await duringBundle(world, name, FILES, begin, run);
+}

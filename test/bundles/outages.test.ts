@@ -4,7 +4,7 @@ import { assertAtRest, assertExactlyOnce } from '../faults/exactly_once.ts';
 import { ownServer } from '../faults/own_server.ts';
 import type { WorkerProcess } from '../support/worker.ts';
 import { openWorld } from '../support/world.ts';
-import { FILES, insertFiles, ROWS } from './files.ts';
+import { FILES, insertFiles, ROWS, whileBundled } from './files.ts';
 
 // The bucket or the database refuses everything for a while. A server of its own, because other tests share its roles.
 const world = await openWorld(await ownServer());
@@ -53,17 +53,13 @@ test('if the database refuses a session to a bundle, no attempt counts, and one 
 });
 
 test('if the session of a bundle is ended, its files are imported one by one, at the same attempts', async () => {
-  await insertFiles(world, 'ended_session', { state: 'paused' });
-  const blocker = await db.connect();
-  await blocker.query('begin; lock table ended_session in access exclusive mode');
-  await db.query("select s3_connector.resume('ended_session')");
-  const [waiting] = await db.waitFor<{ pid: number }>(
-    "select pid from pg_stat_activity where application_name like 's3_connector import_file%' and wait_event_type = 'Lock'",
-    (sessions) => sessions.length === 1,
-  );
-  await db.asSuperuser(`select pg_terminate_backend(${waiting!.pid}, 10000)`);
-  await blocker.query('rollback');
-  await blocker.end();
+  await whileBundled(world, 'ended_session', async () => {
+    const [waiting] = await db.waitFor<{ pid: number }>(
+      "select pid from pg_stat_activity where application_name like 's3_connector import_file%' and wait_event_type = 'Lock'",
+      (sessions) => sessions.length === 1,
+    );
+    await db.asSuperuser(`select pg_terminate_backend(${waiting!.pid}, 10000)`);
+  });
   await assertImported('ended_session');
 });
 
@@ -95,17 +91,7 @@ test('if the bucket goes away under a bundle, its files wait without an attempt'
 });
 
 test('a worker that is stopped during a bundle gives back what it has not imported', async () => {
-  await insertFiles(world, 'stopping', { state: 'paused' });
-  const blocker = await db.connect();
-  await blocker.query('begin; lock table stopping in access exclusive mode');
-  await db.query("select s3_connector.resume('stopping')");
-  await db.waitFor(
-    "select from s3_connector.files where connector_name = 'stopping' and status = 'running'",
-    (files) => files.length === FILES,
-  );
-  assert.equal((await worker.end('SIGTERM')).code, 0);
-  await blocker.query('rollback');
-  await blocker.end();
+  await whileBundled(world, 'stopping', async () => assert.equal((await worker.end('SIGTERM')).code, 0));
   assert.deepEqual(
     await db.query(
       "select status, attempts, count(*)::integer as files from s3_connector.files where connector_name = 'stopping' group by 1, 2 order by 3",
