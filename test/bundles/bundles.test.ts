@@ -196,13 +196,13 @@ test('a connector that is dropped during a bundle leaves no row of it', async ()
 test('a file can be undone while later ones come in a bundle', async () => {
   await importFiles(world, 'undone', { files: 2 });
   for (let file = 2; file < FILES; file++) world.put(keyOf('undone', file), csv(file));
-  await duringBundle(
-    world,
-    'undone',
-    FILES - 2,
-    () => db.query("select s3_connector.poll_now('undone')"),
-    () => db.query("select s3_connector.undo_file('undone', $1)", [keyOf('undone', 0)]),
-  );
+  const poll = () => db.query("select s3_connector.poll_now('undone')");
+  let undoing: Promise<unknown> | undefined;
+  await duringBundle(world, 'undone', FILES - 2, poll, async () => {
+    // It waits for the table, as the bundle does.
+    undoing = db.query("select s3_connector.undo_file('undone', $1)", [keyOf('undone', 0)]);
+  });
+  await undoing;
   await db.waitFor(
     "select from s3_connector.files where connector_name = 'undone' and status = 'undone'",
     (files) => files.length === 1,
