@@ -3,6 +3,7 @@
  * so read the ratios. See bench/README.md.
  */
 import { applyChanges } from './apply_changes.ts';
+import { backlog } from './backlog.ts';
 import { bigFiles } from './big_files.ts';
 import { lateKeys } from './late_keys.ts';
 import { listing } from './listing.ts';
@@ -10,6 +11,7 @@ import { load } from './load/load.ts';
 import { loadHypertable } from './load/load_hypertable.ts';
 import { loadJson } from './load/load_json.ts';
 import { type Options, readArguments } from './options.ts';
+import { printSummary } from './report.ts';
 import { scale } from './scale/scale.ts';
 import { smallFiles } from './small_files.ts';
 
@@ -19,6 +21,7 @@ const BENCHES: Record<string, (options: Options) => Promise<void>> = {
   hypertable: loadHypertable,
   big_files: bigFiles,
   small_files: smallFiles,
+  backlog,
   listing,
   late_keys: lateKeys,
   apply_changes: applyChanges,
@@ -36,6 +39,7 @@ try {
       `unknown benchmark: ${unknown.join(', ')}; expected one of: ${Object.keys(BENCHES).join(', ')}`,
     );
   for (const name of names.length > 0 ? names : Object.keys(BENCHES)) await BENCHES[name]!(options);
+  printSummary();
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
   process.exit(1);

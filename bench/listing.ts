@@ -1,6 +1,7 @@
 /** The benchmark `listing`: polls of a bucket with a million keys. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { PutEntry } from '../embedded/bucket/store.ts';
+import { type Goal, printGoals } from './report.ts';
 import { BUCKET, type Testbed, withTestbed } from './testbed.ts';
 
 const KEYS = 1_000_000;
@@ -12,6 +13,8 @@ const ANSWER_MS = 30;
 const NEVER = '0 0 29 2 *';
 /** The max_tracked_files of the second connector, whose pattern matches all keys. */
 const MAX_TRACKED = 10_000;
+/** In keys a second. */
+const SCAN_GOAL = 150_000;
 
 /** Measures the first scan, then a poll without new keys, then a poll that enqueues max_tracked_files files, then a first scan of a distant server. */
 export async function listing(): Promise<void> {
@@ -29,9 +32,10 @@ export async function listing(): Promise<void> {
       report(`first scan, ${MATCHING} keys match`, keys, requests, seconds);
       // Where a poll goes on from another one, it lists some hundred keys again.
       if (keys < KEYS || keys > KEYS * 1.01) throw new Error(`${keys} of ${KEYS} keys were listed`);
-      await steadyPoll(testbed);
+      const steady = await steadyPoll(testbed);
       await fullPoll(testbed);
       await distantScan(testbed);
+      printGoals([scanGoal(keys / seconds), steadyGoal(steady)]);
     },
   );
 }
@@ -45,12 +49,30 @@ function* entries(): Generator<PutEntry> {
   }
 }
 
-/** Measures a poll after the scan is complete. */
-async function steadyPoll(testbed: Testbed): Promise<void> {
+/** Makes a poll after the scan is complete. Returns the number of its LIST requests. */
+async function steadyPoll(testbed: Testbed): Promise<number> {
   const before = await sum(testbed, 'scan');
   await testbed.client.query("select s3_connector.poll_now('scan')");
   const after = await polled(testbed, 'scan', before.polls + 1);
-  console.log(`  steady poll: ${after.requests - before.requests} LIST request (goal: exactly 1)`);
+  return after.requests - before.requests;
+}
+
+function scanGoal(keysPerSecond: number): Goal {
+  return {
+    text: `first scan: at least ${SCAN_GOAL.toLocaleString('en')} keys a second`,
+    value: keysPerSecond,
+    met: (value) => value >= SCAN_GOAL,
+    show: (value) => Math.round(value).toLocaleString('en'),
+  };
+}
+
+function steadyGoal(requests: number): Goal {
+  return {
+    text: 'a steady poll: one LIST request',
+    value: requests,
+    met: (value) => value === 1,
+    show: String,
+  };
 }
 
 async function fullPoll(testbed: Testbed): Promise<void> {

@@ -36,13 +36,32 @@ export function printTable(head: string[], rows: (string | undefined)[][]): void
   console.log();
 }
 
+const printed: Goal[] = [];
+
+/** Prints goals, and keeps them for `printSummary`. */
 export function printGoals(goals: Goal[]): void {
-  for (const { text, value, met, show } of goals) {
-    const outcome =
-      value === undefined ? 'not measured here' : `${show(value)}, ${met(value) ? 'met' : 'NOT MET'}`;
-    console.log(`- ${text}: ${outcome}`);
-  }
+  for (const goal of goals) console.log(`- ${goal.text}: ${[figure(goal), outcome(goal)].join(', ')}`);
   console.log();
+  printed.push(...goals);
+}
+
+/** Prints one table of all goals that were printed. */
+export function printSummary(): void {
+  if (printed.length === 0) return;
+  console.log('## All goals\n');
+  printTable(
+    ['goal', 'figure', 'outcome'],
+    printed.map((goal) => [goal.text, figure(goal), outcome(goal)]),
+  );
+}
+
+function figure({ value, show }: Goal): string {
+  return value === undefined ? 'not measured here' : show(value);
+}
+
+function outcome({ value, met }: Goal): string {
+  if (value === undefined) return '-';
+  return met(value) ? 'met' : 'NOT MET';
 }
 
 /** Returns the highest value, or undefined if any value is. */

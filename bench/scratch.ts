@@ -5,11 +5,15 @@ import { join } from 'node:path';
 
 let root: string | undefined;
 
-/** Returns a directory that the server can read. It is deleted when this process exits. */
-export function scratchDirectory(purpose: string): string {
+/**
+ * Returns a directory that the server can read. It is deleted when this process exits.
+ * @param mode its permissions: 0o777 if the server, which runs as another user, must write into it
+ */
+export function scratchDirectory(purpose: string, mode = 0o755): string {
   root ??= makeRoot();
   const directory = join(root, purpose);
-  mkdirSync(directory, { recursive: true, mode: 0o755 });
+  mkdirSync(directory, { recursive: true });
+  chmodSync(directory, mode);
   return directory;
 }
 

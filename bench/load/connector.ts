@@ -1,17 +1,17 @@
 /** The loaders that use our connector. */
 import { basename } from 'node:path';
 import { Meter } from '../measure/meter.ts';
-import { type Loader, plainTable, TABLE } from './loader.ts';
+import { type Format, type Loader, plainTable, TABLE } from './loader.ts';
 
 const CONNECTOR = 'bench';
 
-export type Format = 'csv' | 'parquet' | 'json';
 const FORMAT_NAMES: Record<Format, string> = { csv: 'CSV', parquet: 'Parquet', json: 'JSON' };
 
 /** Returns a loader into a plain table. It measures from the insert of the connector to the success of its file. */
 export function connector(format: Format, makeTable = plainTable): Loader {
   return {
     name: `our connector, ${FORMAT_NAMES[format]}`,
+    format,
     makeTable,
     load: (job) => load(job, format, {}),
   };
@@ -24,6 +24,7 @@ export function columnstoreConnector(
 ): Loader {
   return {
     name: `our connector, ${FORMAT_NAMES[format]}, columnstore`,
+    format,
     makeTable: null,
     load: (job) => load(job, format, { columnstore: true, ...settings }),
   };

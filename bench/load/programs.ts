@@ -18,6 +18,7 @@ export function psqlCopy(makeTable = plainTable): Loader | undefined {
   if (!psql) return undefined;
   return {
     name: 'psql \\copy, CSV',
+    format: 'csv',
     makeTable,
     load: (job) => {
       const command = `\\copy ${TABLE} from '${job.data.csv}' with (format csv, header true)`;
@@ -28,7 +29,7 @@ export function psqlCopy(makeTable = plainTable): Loader | undefined {
 
 /** Returns a loader that sends the bytes of the CSV from a Node process. */
 export function rawCopy(makeTable = plainTable): Loader {
-  return { name: 'pg-copy-streams, CSV', makeTable, load: runRawCopy };
+  return { name: 'pg-copy-streams, CSV', format: 'csv', makeTable, load: runRawCopy };
 }
 
 /** Returns a loader that copies the lines into a column of a type, and inserts what PostgreSQL makes of each. */
@@ -36,6 +37,7 @@ export function linesCopy(type: 'jsonb' | 'json', makeTable = plainTable): Loade
   const psql = findPsql();
   return {
     name: `${psql ? 'psql \\copy' : 'pg-copy-streams'}, then ${type}_populate_record`,
+    format: 'json',
     makeTable,
     load: (job) => {
       if (!psql) return runNode(job, JSON_COPY, [job.testbed.postgres.url(), TABLE, type, job.data.json!]);
@@ -51,6 +53,7 @@ export function linesCopy(type: 'jsonb' | 'json', makeTable = plainTable): Loade
 export function serverCopy(makeTable = plainTable): Loader {
   return {
     name: 'COPY from a file of the server, CSV',
+    format: 'csv',
     makeTable,
     load: async ({ testbed, data }) => {
       const meter = new Meter(testbed.postgres.pid);
@@ -65,6 +68,7 @@ export function parallelCopies(workers: number[], makeTable = plainTable): Loade
   if (!runs(PARALLEL_COPY, '-version')) return [];
   return workers.map((count) => ({
     name: `${PARALLEL_COPY} --workers ${count}, CSV`,
+    format: 'csv',
     makeTable,
     load: (job) =>
       runProgram(job, PARALLEL_COPY, [
@@ -121,7 +125,8 @@ async function runNode({ testbed }: Job, script: string, args: string[]): Promis
   return meter.stop();
 }
 
-async function ended(child: ChildProcess, name: string): Promise<void> {
+/** Waits for the end of a program. @throws if it failed, with the end of what it wrote to stderr */
+export async function ended(child: ChildProcess, name: string): Promise<void> {
   let errors = '';
   child.stderr!.setEncoding('utf8').on('data', (text: string) => {
     errors = (errors + text).slice(-4096);
@@ -131,6 +136,6 @@ async function ended(child: ChildProcess, name: string): Promise<void> {
 }
 
 /** Returns the environment without variables such as PGOPTIONS that change how a client works. */
-function cleanEnv(): NodeJS.ProcessEnv {
+export function cleanEnv(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('PG')));
 }

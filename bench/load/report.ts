@@ -33,6 +33,25 @@ export function printResults(results: Result[]): void {
   printOthers(results.map((result) => result.othersShare));
 }
 
+/** Prints what each loader costs: CPU seconds for a GB of its file, and its requests to the bucket. */
+export function printCosts(results: Result[]): void {
+  const perGigabyte = (cpu: number | undefined, { fileBytes }: Result) =>
+    optional(cpu, (value) => seconds(value / (fileBytes / 1e9)));
+  printTable(
+    ['loader', 'client CPU a GB', 'server CPU a GB', 'requests', 'COPY alone allows'],
+    results.map((result) => [
+      result.loader,
+      perGigabyte(result.clientCpu, result),
+      perGigabyte(result.serverCpu, result),
+      optional(result.requests, String),
+      optional(result.copyCpu, (copy) => times(results[0]!.seconds / copy)),
+    ]),
+  );
+  console.log(
+    'COPY alone allows: the speed if the backend never waited for the loader, which is its CPU time as the only cost.\n',
+  );
+}
+
 /** Returns how many times as fast as the baseline a result is. */
 export function speed(result: Result, baseline: Result): number {
   return baseline.seconds / result.seconds;

@@ -1,4 +1,5 @@
 /** Runs all loaders in several rounds. */
+import { statSync } from 'node:fs';
 import type { Dataset } from '../data/dataset.ts';
 import type { Cost } from '../measure/meter.ts';
 import { highest, median, progress } from '../report.ts';
@@ -11,6 +12,10 @@ export interface Result extends Cost {
   loader: string;
   /** The size of the table with its indexes. */
   bytesOnDisk: number;
+  /** The size of the file that it reads. */
+  fileBytes: number;
+  /** Requests to the bucket. Undefined: it reads the file from the disk. */
+  requests: number | undefined;
 }
 
 /**
@@ -23,13 +28,15 @@ export async function runRounds(
   loaders: Loader[],
   rounds: number,
 ): Promise<Result[]> {
-  const runs = loaders.map((loader) => ({ loader, costs: [] as Cost[], bytesOnDisk: 0 }));
+  const runs = loaders.map((loader) => ({ loader, costs: [] as Cost[], bytesOnDisk: 0, requests: 0 }));
   let baseline: Content | undefined;
   for (let round = 1; round <= rounds; round++) {
     for (const run of runs) {
       await prepare(testbed, data, run.loader);
+      testbed.server.requests.reset();
       const cost = await run.loader.load({ testbed, data });
       run.costs.push(cost);
+      run.requests = testbed.server.requests.count();
       run.bytesOnDisk = await tableBytes(testbed);
       const content = await readContent(testbed.client, data.columns);
       baseline ??= content;
@@ -38,10 +45,12 @@ export async function runRounds(
     }
   }
   await testbed.client.query(`drop table if exists ${TABLE}`);
-  return runs.map(({ loader, costs, bytesOnDisk }) => ({
+  return runs.map(({ loader, costs, bytesOnDisk, requests }) => ({
     loader: loader.name,
     ...medians(costs),
     bytesOnDisk,
+    fileBytes: statSync(data[loader.format]!).size,
+    requests: requests || undefined,
   }));
 }
 
