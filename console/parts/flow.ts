@@ -1,6 +1,7 @@
 /** The "flow" of a connector: a picture of bucket, connector and table, with their numbers. */
 import { bytes, count, counted } from '../format.ts';
 import { elementId, type Html, html, link } from '../html.ts';
+import { FILTER_NAMES, filterOf } from '../pages/filters.ts';
 import { sparkline } from './sparkline.ts';
 import { badge } from './status.ts';
 import { type StatusCounts, statusBar } from './status_bar.ts';
@@ -25,8 +26,9 @@ export interface FlowRow extends StatusCounts {
   waiting: string;
   rejected: string;
   eta_seconds: number | null;
-  polls_overdue: boolean;
-  unavailable_since: Date | null;
+  lag_seconds: number | null;
+  /** The place of its worst filter; see filters.ts. */
+  worst: number;
 }
 
 /** Returns the flow. `perMinute` has the rows per minute of the last hour. */
@@ -48,14 +50,11 @@ ${row.notice && html`<p class="notice"><strong>Notice</strong> ${row.notice}</p>
 }
 
 /** Returns the health in words, in the colour of the worst that they say. */
-function healthBadge(row: FlowRow): Html {
-  const { state, health, success, failure, pending_retry, rejected, late_files } = row;
-  const isStopped =
-    row.unavailable_since !== null || row.polls_overdue || (failure !== '0' && success === '0');
-  if (isStopped || health.startsWith('no worker')) return badge('failure', health);
-  const hasTrouble = [failure, pending_retry, rejected, late_files].some((files) => files !== '0');
-  if (hasTrouble) return badge('pending_retry', health);
-  return badge(state === 'running' && health === 'ok' ? 'success' : state, health);
+export function healthBadge({ state, health, worst }: FlowRow): Html {
+  if (health.startsWith('no worker')) return badge('failure', health);
+  const name = FILTER_NAMES[worst - 1];
+  const status = (name && filterOf(name).trouble?.status) ?? (state === 'running' ? 'success' : state);
+  return badge(status, health);
 }
 
 function title(name: string, heading: 'h1' | 'h2'): Html {

@@ -23,7 +23,7 @@ const page = (path: string, parameters: Record<string, string> = {}) =>
   getPage(console, `${path}?${new URLSearchParams(parameters)}`);
 
 test('the overview shows the data flow, and escapes names', async () => {
-  const { text } = await page('/');
+  const { text } = await page('/', { view: 'flow' });
   shows(text, /<a href="\/connector\?name=weather[^"]+">weather &amp; &lt;wind&gt;<\/a>/);
   assert.ok(!text.includes('<wind>'));
   shows(text, /<b>3<\/b> rows/);

@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { findChromium, getPage, openBrowser, openConsole, shows } from './support.ts';
+import { HEALTHY, openTroubles, WORST_FIRST } from './troubles.ts';
+
+const { CONSOLE_SCREENSHOTS: screenshots } = process.env;
+const executablePath = findChromium();
+const options = executablePath
+  ? {}
+  : { skip: "no Chromium: install Debian's chromium, or name one in CHROMIUM_PATH" };
+
+const world = await openTroubles();
+const console = await openConsole(world.db.url);
+
+const overview = async (parameters: Record<string, string> = {}) =>
+  (await getPage(console, `/?${new URLSearchParams(parameters)}`)).text;
+const rowsOf = (text: string) => text.split('<tr id="connector:').slice(1);
+const namesOf = (text: string) => rowsOf(text).map((row) => row.slice(0, row.indexOf('"')));
+const rowOf = (text: string, name: string) => rowsOf(text).find((row) => row.startsWith(`${name}"`))!;
+const words = (text: string) => text.replace(/<[^>]*>/g, ' ').replace(/\s+/g, ' ');
+
+test('the worst connectors come first, and those without a trouble last', async () => {
+  const names = namesOf(await overview());
+  assert.deepEqual(names.slice(0, WORST_FIRST.length), WORST_FIRST);
+  assert.equal(names.length, WORST_FIRST.length + HEALTHY);
+});
+
+test('each row says how the connector is, why, and what to do', async () => {
+  const text = await overview();
+  const said: Record<string, [health: RegExp, why: RegExp, step: RegExp]> = {
+    bucket_gone: [/s-failure">bucket unavailable/, /no-such-bucket/, /value="check"/],
+    all_bad: [
+      /s-failure">all files failed \(3\)/,
+      /<b>unterminated_quote<\/b>/,
+      /href="\/repair\?[^"]*">Repair 3 files/,
+    ],
+    taxi_trips: [
+      /s-failure">14 failed/,
+      /<b>unknown_column<\/b>: the table has no column total_amount</,
+      /href="\/repair\?[^"]*">Repair 14 files/,
+    ],
+    late_sensors: [
+      /s-pending_retry">1 late key/,
+      /arrived late, or changed/,
+      /href="[^"]*#late">Look at late files/,
+    ],
+    shop_orders: [/s-pending_retry">10 rows rejected/, /did not fit the table/, /Look at the rows/],
+    behind: [/s-running">importing/, /bucket has more files/, /^/],
+    new_draft: [/s-draft">draft/, /setup is not complete/, /Continue/],
+    paused_one: [/s-paused">paused/, /does not poll/, /value="resume"/],
+    fine_00: [/s-success">ok/, /^/, /^/],
+  };
+  for (const [name, patterns] of Object.entries(said))
+    for (const pattern of patterns) shows(rowOf(text, name), pattern);
+  shows(words(rowOf(text, 'taxi_trips')), / 14 /);
+});
+
+test('a click on the head of a column sorts by it, and a second one reverses that', async () => {
+  const head = (text: string, label: string) =>
+    new RegExp(`<th scope="col"[^>]*?(?: aria-sort="(\\w+)")?><a href="([^"]+)">${label}`).exec(text)!;
+  const first = head(await overview(), 'Failed');
+  assert.equal(first[1], undefined);
+  const byFailed = await overview(
+    Object.fromEntries(new URL(first[2]!.replaceAll('&amp;', '&'), console.url).searchParams),
+  );
+  assert.deepEqual(namesOf(byFailed).slice(0, 2), ['taxi_trips', 'all_bad']);
+  const second = head(byFailed, 'Failed');
+  assert.equal(second[1], 'descending');
+  const reversed = await getPage(console, second[2]!.replaceAll('&amp;', '&'));
+  assert.deepEqual(namesOf(reversed.text).slice(-2), ['all_bad', 'taxi_trips']);
+  assert.equal(head(reversed.text, 'Failed')[1], 'ascending');
+  for (const sort of ['name', 'rows', 'waiting', 'rejected', 'lag']) {
+    assert.equal(namesOf(await overview({ sort })).length, WORST_FIRST.length + HEALTHY, sort);
+  }
+  assert.equal(namesOf(await overview({ sort: 'rejected' }))[0], 'shop_orders');
+  assert.equal(namesOf(await overview({ sort: 'waiting' }))[0], 'behind');
+  assert.deepEqual(namesOf(await overview({ sort: 'nonsense' })).slice(0, 2), WORST_FIRST.slice(0, 2));
+});
+
+test('a menu has the actions that the state allows', async () => {
+  const text = await overview();
+  const actions = (name: string) => {
+    const menu = /<details class="menu".*?<\/details>/s.exec(rowOf(text, name))![0];
+    return [...menu.matchAll(/name="action" value="(\w+)"/g)].map(([, action]) => action);
+  };
+  assert.deepEqual(actions('taxi_trips'), ['poll_now', 'pause', 'retry', 'check', 'audit']);
+  assert.deepEqual(actions('late_sensors'), ['poll_now', 'pause', 'import_late', 'check', 'audit']);
+  assert.deepEqual(actions('paused_one'), ['resume', 'check', 'audit']);
+  assert.deepEqual(actions('new_draft'), ['check']);
+});
+
+test('the flow is a switch that keeps the filter and the order', async () => {
+  const text = await overview({ show: 'failing', sort: 'name' });
+  assert.deepEqual(namesOf(text), ['all_bad', 'taxi_trips']);
+  const [, address] = /href="([^"]+)">Flow</.exec(text)!;
+  const flow = (await getPage(console, address!.replaceAll('&amp;', '&'))).text;
+  assert.deepEqual(
+    [...flow.matchAll(/<article id="connector:(\w+)"/g)].map(([, name]) => name),
+    ['all_bad', 'taxi_trips'],
+  );
+});
+
+test(
+  'a menu opens by click and keyboard, and closes by Escape and by a click elsewhere',
+  options,
+  async () => {
+    const browser = await openBrowser(executablePath!);
+    const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+    await page.goto(console.url);
+    const menu = page.getByLabel('Actions for taxi_trips');
+    const retry = page
+      .locator('[id="connector:taxi_trips"]')
+      .getByRole('button', { name: 'Retry all failed' });
+    await menu.click();
+    await retry.waitFor({ state: 'visible' });
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Escape');
+    await retry.waitFor({ state: 'hidden' });
+    assert.equal(await page.evaluate('document.activeElement.ariaLabel'), 'Actions for taxi_trips');
+    await page.keyboard.press('Enter');
+    await retry.waitFor({ state: 'visible' });
+    await page.getByRole('heading', { name: 'Connectors' }).click();
+    await retry.waitFor({ state: 'hidden' });
+    for (const width of [1280, 390]) {
+      await page.setViewportSize({ width, height: 900 });
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await page.emulateMedia({ colorScheme });
+        if (screenshots)
+          await page.screenshot({ path: join(screenshots, `troubles-${width}-${colorScheme}.png`) });
+        const over = await page.evaluate<number>('document.documentElement.scrollWidth - window.innerWidth');
+        assert.ok(over <= 0, `${over} pixels too wide at ${width}`);
+      }
+    }
+    await browser.close();
+  },
+);
