@@ -49,9 +49,9 @@ ${flow(shown(row), perMinute.get(name)!, 'h1')}
 ${backlog(row, filesRate)}
 <div class="jumps">${connectorMenu(request, row, 'Actions')}${jumps()}</div>
 ${causes}
+${late}
 ${running}
 ${files}
-${late}
 ${chart}
 <div class="columns"><section id="actions" aria-labelledby="actions-title"><h2 id="actions-title">Actions</h2>${actions(request, row)}</section>${facts(row)}</div>
 ${checks}

@@ -37,7 +37,7 @@ export function flow(row: FlowRow, perMinute: readonly number[], heading: 'h1' |
   return html`<article id="${elementId('connector', row.name)}" class="flow ${row.state === 'running' ? '' : 'is-paused'}" aria-label="${row.name}">
 <div class="node from"><span class="kind">bucket</span><span class="what">${row.bucket}</span><code>${row.pattern}</code></div>
 <div class="pipe">
-<div class="title">${title(row.name, heading)} ${healthBadge(row)}<span class="note">${activity(row)}</span>${peak > 0 && html`<span class="note peak">peak of the last hour: ${count(peak)} rows per minute</span>`}</div>
+<div class="title">${title(row.name, heading)} ${healthBadge(row)}<span class="note">${activity(row)}</span>${peak > 0 && html`<span class="note peak">peak of the last hour: ${counted(peak, 'row')} per minute</span>`}</div>
 ${sparkline(perMinute)}
 ${statusBar(row.name, row)}
 ${row.rejected !== '0' && html`<p class="notice"><strong>Rejected</strong> <a href="${link('/rejected', { name: row.name })}">${counted(row.rejected, 'row')}</a></p>`}
@@ -45,7 +45,7 @@ ${row.last_error && html`<p class="trouble"><strong>Last error</strong> ${row.la
 ${row.notice && html`<p class="notice"><strong>Notice</strong> ${row.notice}</p>`}
 </div>
 <div class="node to"><span class="kind">table</span><span class="what">${row.target_table}</span>
-<span class="numbers"><b>${count(row.rows_total)}</b> rows</span><span class="note">${bytes(row.bytes_total)} in objects · ${count(row.rows_last_hour)} rows in the last hour</span></div>
+<span class="numbers"><b>${count(row.rows_total)}</b> ${row.rows_total === '1' ? 'row' : 'rows'}</span><span class="note">${bytes(row.bytes_total)} in objects · ${counted(row.rows_last_hour, 'row')} in the last hour</span></div>
 </article>`;
 }
 

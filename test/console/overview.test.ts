@@ -12,6 +12,7 @@ const options = executablePath
 
 const world = await openTroubles();
 const console = await openConsole(world.db.url);
+const browser = executablePath ? await openBrowser(executablePath) : undefined;
 
 const overview = async (parameters: Record<string, string> = {}) =>
   (await getPage(console, `/?${new URLSearchParams(parameters)}`)).text;
@@ -105,8 +106,7 @@ test(
   'a menu opens by click and keyboard, and closes by Escape and by a click elsewhere',
   options,
   async () => {
-    const browser = await openBrowser(executablePath!);
-    const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+    const page = await browser!.newPage({ viewport: { width: 1280, height: 900 } });
     await page.goto(console.url);
     const menu = page.getByLabel('Actions for taxi_trips');
     const retry = page
@@ -132,6 +132,90 @@ test(
         assert.ok(over <= 0, `${over} pixels too wide at ${width}`);
       }
     }
-    await browser.close();
+    await page.close();
   },
 );
+
+/** Run within the page: the controls whose edge has less contrast to what is around them than 3:1 (WCAG 1.4.11). */
+const WEAK_EDGES = `(() => {
+  const channels = (color) => color.match(/[\\d.]+/g).map(Number);
+  const luminance = (color) => {
+    const [r, g, b] = channels(color).map((value) => value / 255)
+      .map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const contrast = (a, b) => {
+    const [low, high] = [luminance(a), luminance(b)].sort((x, y) => x - y);
+    return (high + 0.05) / (low + 0.05);
+  };
+  const background = (element) => {
+    const color = getComputedStyle(element).backgroundColor;
+    return channels(color)[3] === 0 && element.parentElement ? background(element.parentElement) : color;
+  };
+  return [...document.querySelectorAll('button, .button, input:not([type=hidden], [type=checkbox]), select, .menu summary')]
+    .filter((control) => control.checkVisibility() && getComputedStyle(control).borderTopWidth !== '0px')
+    .filter((control) => {
+      const around = background(control.parentElement);
+      return Math.max(contrast(getComputedStyle(control).borderTopColor, around), contrast(background(control), around)) < 3;
+    })
+    .map((control) => control.outerHTML);
+})()`;
+
+test('the edges of controls have a contrast of 3:1, light and dark', options, async () => {
+  const page = await browser!.newPage({ viewport: { width: 1280, height: 900 } });
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme });
+    for (const path of ['/', '/connector?name=taxi_trips', '/workers', '/setup']) {
+      await page.goto(console.url + path);
+      assert.deepEqual(await page.evaluate(WEAK_EDGES), [], `${path} ${colorScheme}`);
+    }
+  }
+  await page.close();
+});
+
+test('with the colours of the person, statuses, charts and the current tab still show', options, async () => {
+  const page = await browser!.newPage({ viewport: { width: 1280, height: 900 } });
+  await page.emulateMedia({ forcedColors: 'active' });
+  await page.goto(`${console.url}/connector?name=taxi_trips`);
+  const style = (selector: string, property: string) =>
+    page.evaluate<string>(`getComputedStyle(document.querySelector('${selector}')).${property}`);
+  const canvas = await style('body', 'backgroundColor');
+  assert.notEqual(await style('.dot.s-failure', 'borderTopStyle'), 'none');
+  assert.notEqual(await style('.tabs [aria-current]', 'outlineStyle'), 'none');
+  assert.notEqual(await style('.bar nav [aria-current]', 'outlineStyle'), 'none');
+  for (const shape of ['.bars rect', '.spark .bars', '.stack .f-failure']) {
+    assert.notEqual(await style(shape, 'fill'), canvas, shape);
+  }
+  if (screenshots) await page.screenshot({ path: join(screenshots, 'forced-colours.png') });
+  await page.close();
+});
+
+test('on a small screen a table is still one for screen readers, with its heads', options, async () => {
+  const page = await browser!.newPage({ viewport: { width: 390, height: 900 } });
+  await page.goto(console.url);
+  const connectors = page.getByRole('table', { name: 'Connectors' });
+  await connectors.getByRole('columnheader', { name: 'Failed' }).waitFor();
+  await connectors.getByRole('rowheader', { name: /^taxi_trips/ }).waitFor();
+  await page.goto(`${console.url}/connector?name=taxi_trips`);
+  const files = page.getByRole('table', { name: 'Files' });
+  for (const name of ['File', 'Status', 'Import took']) {
+    assert.equal(await files.getByRole('columnheader', { name, exact: true }).count(), 1, name);
+  }
+  assert.equal(await files.getByRole('rowheader').count(), 20);
+  await page.close();
+});
+
+test('the charts need no script, and their numbers are a table, too', async () => {
+  const { text } = await getPage(console, '/connector?name=shop_orders');
+  const [, chart] = /<figure class="bars" id="rows-chart">(.*?)<\/figure>/s.exec(text)!;
+  shows(chart!, /role="img" aria-label="Rows per minute, \d+ at most"/);
+  const [, details] = /<details id="chart-table">(.*?)<\/details>/s.exec(text)!;
+  const numbers = [...details!.matchAll(/data-label="Rows" class="num">([\d,]+)</g)].map(([, rows]) =>
+    Number(rows),
+  );
+  assert.equal(chart!.match(/<rect/g)!.length, numbers.length);
+  assert.equal(
+    numbers.reduce((sum, rows) => sum + rows, 0),
+    10,
+  );
+});
