@@ -84,7 +84,11 @@ export async function settingsPart({ db }: PageRequest, name: string): Promise<H
     select s.key, s.value from s3_connector.connectors c cross join lateral json_each_text(row_to_json(c)) s
     where c.name = ${name}`);
   return html`<details id="settings"><summary>All settings</summary><dl class="facts settings">${settings.map(
-    ({ key, value }) =>
-      html`<dt><code>${key}</code></dt><dd>${value === null ? html`<span class="note">null</span>` : html`<code>${value}</code>`}</dd>`,
+    ({ key, value }) => html`<dt><code>${key}</code></dt><dd>${settingText(key, value)}</dd>`,
   )}</dl></details>`;
+}
+
+function settingText(key: string, value: string | null): Html {
+  if (value === null) return html`<span class="note">not set</span>`;
+  return key === 'created_at' ? at(new Date(value)) : html`<code>${value}</code>`;
 }

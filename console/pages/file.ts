@@ -52,7 +52,7 @@ export async function filePage(request: PageRequest): Promise<Page> {
       select from_status, to_status, at, seconds, attempt, message,
         extract(epoch from clock_timestamp() - at)::double precision as age from s3_connector.file_history
       where connector_name = ${name} and key = ${key} order by at desc limit 200`),
-    rejectedPart(request, name, key),
+    rejectedRows(request, name, key),
   ]);
   if (!file || !place) throw new RequestError(404, `Connector ${name} has no file with the key ${key}.`);
   return {
@@ -69,7 +69,7 @@ ${file.notice && html`<p class="notice">${file.notice}</p>`}
 ${counts(file)}
 <section aria-labelledby="actions-title"><h2 id="actions-title">Actions</h2>${actions(request, name, file)}</section>
 <section aria-labelledby="history-title"><h2 id="history-title">History</h2>${timeline(changes.reverse(), file)}</section>
-${rejected}`,
+${rejectedPart(name, { ...place, key }, rejected)}`,
   };
 }
 
@@ -102,13 +102,24 @@ function actions(request: PageRequest, name: string, file: File): Html {
   return html`<ul class="actions">${possible.map((action) => actionWithSql(request, action, { name, key: file.key }))}</ul>`;
 }
 
-async function rejectedPart(request: PageRequest, name: string, key: string): Promise<Html> {
+interface RejectedRows {
+  /** One more than a page has, if there are more. */
+  rows: RejectedRow[];
+  isFirst: boolean;
+}
+
+async function rejectedRows(request: PageRequest, name: string, key: string): Promise<RejectedRows> {
   const after = request.parameter('line') ?? '-1';
   if (!/^-?\d{1,18}$/.test(after)) throw new RequestError(400, 'line must be a number.');
   const rows = await request.db.rows<RejectedRow>(sql`
     select line, column_name, error, left(raw, 2000) as raw from s3_connector.rejected_rows
     where connector_name = ${name} and key = ${key} and line > ${after} order by line limit ${REJECTED_PER_PAGE + 1}`);
+  return { rows, isFirst: after === '-1' };
+}
+
+function rejectedPart(name: string, place: ObjectPlace, { rows, isFirst }: RejectedRows): Html {
   if (rows.length === 0) return html``;
+  const { key } = place;
   const shown = rows.slice(0, REJECTED_PER_PAGE);
   return html`<section id="rejected" aria-labelledby="rejected-title"><h2 id="rejected-title">Rejected rows</h2>
 ${table(
@@ -116,6 +127,7 @@ ${table(
   shown.map((row) => ({ cells: rejectedCells(row) })),
   { labelledBy: 'rejected-title' },
 )}
-<nav class="pager" aria-label="Pages of rejected rows">${after !== '-1' && html`<a href="${link('/file', { name, key })}#rejected">First</a>`}
+${linesAround(place, Number(shown[0]!.line))}
+<nav class="pager" aria-label="Pages of rejected rows">${!isFirst && html`<a href="${link('/file', { name, key })}#rejected">First</a>`}
 ${rows.length > shown.length && html`<a rel="next" href="${link('/file', { name, key, line: shown.at(-1)!.line })}#rejected">Next</a>`}</nav></section>`;
 }

@@ -219,3 +219,35 @@ test('the charts need no script, and their numbers are a table, too', async () =
     10,
   );
 });
+
+test(
+  'times can be shown in the zone of the browser, which the page names and remembers',
+  options,
+  async () => {
+    const context = await browser!.newContext({ timezoneId: 'Asia/Tokyo' });
+    const page = await context.newPage();
+    await page.goto(`${console.url}/connector?name=taxi_trips`);
+    const clock = page.locator('#files time .clock').first();
+    const utc = (await clock.textContent())!;
+    assert.match(utc, /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$/);
+    await page.getByText('Times are in UTC.').waitFor();
+    await page.getByLabel('Show them in local time').check();
+    await page.getByText('Times are in Asia/Tokyo.').waitFor();
+    const local = (await clock.textContent())!;
+    assert.equal(Date.parse(`${local.slice(0, 19)}+09:00`), Date.parse(utc));
+    await page.reload();
+    assert.equal(await clock.textContent(), local);
+    assert.equal(await page.locator('time .clock', { hasText: 'UTC' }).count(), 0);
+    await context.close();
+  },
+);
+
+test('a copy button copies the whole key', options, async () => {
+  const context = await browser!.newContext({ permissions: ['clipboard-read', 'clipboard-write'] });
+  const page = await context.newPage();
+  await page.goto(`${console.url}/file?name=taxi_trips&key=taxi/2026-01-01.csv`);
+  await page.getByRole('button', { name: 'Copy taxi/2026-01-01.csv' }).click();
+  await page.getByText('Copied', { exact: true }).waitFor();
+  assert.equal(await page.evaluate('navigator.clipboard.readText()'), 'taxi/2026-01-01.csv');
+  await context.close();
+});

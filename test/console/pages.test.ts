@@ -62,6 +62,7 @@ test("a file's page shows its history and its rejected rows", async () => {
     ['in_queue', 'running', 'success'],
   );
   shows(life, /<span class="lasted">\d+(\.\d+)? m?s<\/span>/);
+  shows(text, /See line 2 between its neighbours/);
   shows(text, /data-label="Line"[^>]*>2<.*invalid input syntax.*<code class="raw">1,x\n?<\/code>/s);
 });
 
