@@ -1,5 +1,6 @@
 /** The "causes" of failures: failed files of a connector, grouped by what can repair them together. */
 import type { ConsoleDatabase } from './database.ts';
+import { link } from './html.ts';
 import { type Statement, sql } from './sql.ts';
 
 export interface Cause {
@@ -24,20 +25,41 @@ const AROUND_COLUMNS =
   '^.*(: the file has |lacks: |the record has the key )|(, for which the table has no column)?[.] (The table has |Add (the )?column).*$';
 
 /** Returns the causes, that of most files first. */
-export async function findCauses(db: ConsoleDatabase, name: string): Promise<Cause[]> {
-  return await db.rows<Cause>(sql`
-    select c.name, f.error_code as code, f.detail, count(*) as files, min(f.key) as first_key,
-      (array_agg(f.error_message order by f.key))[1] as message, c.state, c.target_table
-    from s3_connector.connectors c
-    cross join lateral (
-      select key, error_code, error_message, case error_code when 'unknown_column' then regexp_replace(error_message, ${AROUND_COLUMNS}, '', 'g') end as detail
-      from s3_connector.files
-      where connector_name = c.name and status = 'failure' and error_code is not null
-      order by finished_at desc nulls last limit ${GROUPED}
-    ) f
-    where c.name = ${name}
-    group by c.name, c.state, c.target_table, f.error_code, f.detail
-    order by count(*) desc, f.error_code, f.detail limit 20`);
+export function findCauses(db: ConsoleDatabase, name: string, most = GROUPED): Promise<Cause[]> {
+  return readCauses(db, [name], GROUPED, most);
+}
+
+/** So many of the last failures decide the main cause. */
+const LAST = 100;
+
+/** Returns for each connector the cause of most of its last failures. */
+export async function mainCauses(db: ConsoleDatabase, names: string[]): Promise<Map<string, Cause>> {
+  const causes = await readCauses(db, names, LAST, 1);
+  return new Map(causes.map((cause) => [cause.name, cause]));
+}
+
+function readCauses(db: ConsoleDatabase, names: string[], grouped: number, most: number): Promise<Cause[]> {
+  return db.rows<Cause>(sql`
+    select * from (
+      select c.name, f.error_code as code, f.detail, count(*) as files, min(f.key) as first_key,
+        (array_agg(f.error_message order by f.key))[1] as message, c.state, c.target_table,
+        row_number() over (partition by c.name order by count(*) desc, f.error_code, f.detail) as place
+      from s3_connector.connectors c
+      cross join lateral (
+        select key, error_code, error_message, case error_code when 'unknown_column' then regexp_replace(error_message, ${AROUND_COLUMNS}, '', 'g') end as detail
+        from s3_connector.files
+        where connector_name = c.name and status = 'failure' and error_code is not null
+        order by finished_at desc nulls last limit ${grouped}
+      ) f
+      where c.name = any (${names})
+      group by c.name, c.state, c.target_table, f.error_code, f.detail
+    ) causes
+    where place <= ${most} order by name, place`);
+}
+
+/** Returns the address of the page that repairs a cause. */
+export function repairAddress({ name, code, detail }: Cause): string {
+  return link('/repair', { name, code, detail: detail ?? undefined });
 }
 
 /** Returns the statement that retries all files of a cause. */

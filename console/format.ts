@@ -37,6 +37,11 @@ export function duration(seconds: number | null | undefined): string {
   return `${Math.floor(whole / 86_400)} d ${Math.floor((whole % 86_400) / 3600)} h`;
 }
 
+/** Formats a lag as it is read in a list: 40 s, 20 min, 3 h, 5 d. */
+export function lag(seconds: number | null): string {
+  return seconds === null ? '–' : inOneUnit(Math.max(seconds, 0));
+}
+
 /** Formats seconds to the nearest unit that matters: 20 min, 3 h. */
 export function roughly(seconds: number): string {
   if (seconds < 60) return 'a minute';
@@ -55,15 +60,14 @@ export function relative(time: Date, now = Date.now()): string {
   const seconds = (now - time.getTime()) / 1000;
   const size = Math.abs(seconds);
   if (size < 2) return 'now';
-  const text =
-    size < 60
-      ? `${Math.floor(size)} s`
-      : size < 3600
-        ? `${Math.floor(size / 60)} min`
-        : size < 86_400
-          ? `${Math.floor(size / 3600)} h`
-          : `${Math.floor(size / 86_400)} d`;
+  const text = inOneUnit(size);
   return seconds > 0 ? `${text} ago` : `in ${text}`;
+}
+
+function inOneUnit(seconds: number): string {
+  if (seconds < 60) return `${Math.floor(seconds)} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+  return seconds < 86_400 ? `${Math.floor(seconds / 3600)} h` : `${Math.floor(seconds / 86_400)} d`;
 }
 
 /** Returns the words that people see for a status. */

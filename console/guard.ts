@@ -18,7 +18,10 @@ export interface Guard {
   refusalReason(request: IncomingMessage): string | undefined;
   /** Returns whether the request is signed in. Without a token, every request is. */
   isSignedIn(request: IncomingMessage): boolean;
-  /** Returns the secret for every form that answers the request. A page of another origin cannot know it. */
+  /**
+   * Returns the secret for every form that answers the request. A page of another origin cannot know it. It looks different
+   * each time, so that the size of compressed pages says nothing about it.
+   */
   formToken(request: IncomingMessage): string;
   /** Returns the session cookie, or why there is none: the token is wrong, or too many people are trying. */
   signIn(token: string, request: IncomingMessage): Promise<{ cookie: string } | 'wrong' | 'busy'>;
@@ -52,11 +55,11 @@ export async function makeGuard(token: string | undefined): Promise<Guard> {
   // Not derived from the token: the sign-in page has a form, and would let everyone who sees it guess the token offline.
   const secret = randomBytes(32);
   const isSignedIn = (request: IncomingMessage) => token === undefined || sessions.has(readCookie(request));
-  const formToken = (request: IncomingMessage) =>
+  const formSecret = (request: IncomingMessage) =>
     sign(secret, token !== undefined && isSignedIn(request) ? readCookie(request) : '');
 
   return {
-    formToken,
+    formToken: (request) => mask(formSecret(request)),
     isSignedIn,
     refusalReason(request) {
       // Against DNS rebinding: a foreign name that resolves to 127.0.0.1 would make a foreign page same-origin. With a
@@ -87,7 +90,7 @@ export async function makeGuard(token: string | undefined): Promise<Guard> {
       const site = request.headers['sec-fetch-site'];
       if (origin !== undefined && (!URL.canParse(origin) || new URL(origin).host !== host)) return false;
       if (site !== undefined && site !== 'same-origin') return false;
-      return given !== undefined && equal(given, formToken(request));
+      return given !== undefined && equal(unmask(given), formSecret(request));
     },
   };
 }
@@ -108,6 +111,23 @@ function derive(token: string, salt: Buffer): Promise<Buffer> {
 
 function sign(secret: Buffer, what: string): string {
   return createHmac('sha256', secret).update(what).digest('base64url');
+}
+
+/** Returns a random mask, and the secret under it. */
+function mask(text: string): string {
+  const plain = Buffer.from(text, 'base64url');
+  const random = randomBytes(plain.length);
+  return Buffer.concat([random, exclusiveOr(random, plain)]).toString('base64url');
+}
+
+function unmask(text: string): string {
+  const masked = Buffer.from(text, 'base64url');
+  const half = masked.length / 2;
+  return exclusiveOr(masked.subarray(0, half), masked.subarray(half)).toString('base64url');
+}
+
+function exclusiveOr(a: Buffer, b: Buffer): Buffer {
+  return Buffer.from(a.map((byte, i) => byte ^ b[i]!));
 }
 
 function hash(text: string): Buffer {

@@ -6,7 +6,8 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { ConnectorError, describeError } from '../src/errors.ts';
 import { ownAddress, withParameter } from './address.ts';
-import { type Asset, findAsset } from './assets.ts';
+import { findAsset } from './assets.ts';
+import { encodedAsset, encodedPage } from './compress.ts';
 import { type ConsoleConfig, requireTokenOrLoopback } from './config.ts';
 import { openConsoleDatabase } from './database.ts';
 import { type Guard, makeGuard, SECURITY_HEADERS } from './guard.ts';
@@ -79,8 +80,8 @@ async function answer(services: Services, request: IncomingMessage, response: Se
   if (request.method === 'POST') return answerForm(services, request, response, url);
   if (request.method !== 'GET' && request.method !== 'HEAD')
     throw new RequestError(405, 'Expected GET or POST.');
-  const asset = findAsset(url.pathname);
-  if (asset) return sendAsset(request, response, asset);
+  const found = findAsset(url.pathname);
+  if (found) return sendAsset(request, response, found);
   if (!services.guard.isSignedIn(request)) {
     if (url.pathname === '/events') throw new RequestError(401, 'Sign in first.');
     const formToken = services.guard.formToken(request);
@@ -206,18 +207,28 @@ function sendError(response: ServerResponse, error: unknown): void {
   sendHtml(response, status, layout(page, {}));
 }
 
-/** Sends an asset, compressed if the browser takes that, or that the browser has it already. */
-function sendAsset(request: IncomingMessage, response: ServerResponse, asset: Asset): void {
-  // no-cache: the browser keeps it, and asks each time whether it has changed.
-  const headers = { 'cache-control': 'no-cache', vary: 'accept-encoding', etag: asset.etag };
+/** Sends an asset, or that the browser has it already. */
+function sendAsset(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { asset, isCurrent }: NonNullable<ReturnType<typeof findAsset>>,
+): void {
+  const { content, headers } = encodedAsset(asset, acceptedEncodings(request));
+  const caching = {
+    // no-cache: the browser keeps it, and asks each time whether it has changed.
+    'cache-control': isCurrent ? 'public, max-age=31536000, immutable' : 'no-cache',
+    etag: asset.etag,
+  };
   if (request.headers['if-none-match'] === asset.etag) {
-    response.writeHead(304, { ...SECURITY_HEADERS, ...headers });
+    response.writeHead(304, { ...SECURITY_HEADERS, ...caching, vary: headers.vary });
     response.end();
-  } else if (/\bgzip\b/.test(String(request.headers['accept-encoding']))) {
-    send(response, 200, asset.type, asset.gzipped, { ...headers, 'content-encoding': 'gzip' });
   } else {
-    send(response, 200, asset.type, asset.content, headers);
+    send(response, 200, asset.type, content, { ...headers, ...caching });
   }
+}
+
+function acceptedEncodings(request: IncomingMessage): string {
+  return String(request.headers['accept-encoding'] ?? '');
 }
 
 /** Sends parts as they are read. The status waits for the first, because it may be an error. */
@@ -235,7 +246,8 @@ async function sendDownload(response: ServerResponse, url: URL, parts: AsyncIter
 }
 
 function sendHtml(response: ServerResponse, status: number, page: Html): void {
-  send(response, status, 'text/html; charset=utf-8', page.text, { 'cache-control': 'no-store' });
+  const { content, headers } = encodedPage(page.text, acceptedEncodings(response.req));
+  send(response, status, 'text/html; charset=utf-8', content, { ...headers, 'cache-control': 'no-store' });
 }
 
 function send(

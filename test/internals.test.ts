@@ -532,7 +532,3 @@ internal('@duckdb/node-api', 'the log of reads', 'src/formats/parquet/read_log.t
 internal('idiomorph', 'dist/idiomorph.esm.js', 'console/assets.ts', () =>
   assert.ok(existsSync(join(packageRoot, 'node_modules/idiomorph/dist/idiomorph.esm.js'))),
 );
-internal('uplot', 'dist/uPlot.esm.js and dist/uPlot.min.css', 'console/assets.ts', () => {
-  for (const file of ['uPlot.esm.js', 'uPlot.min.css'])
-    assert.ok(existsSync(join(packageRoot, 'node_modules/uplot/dist', file)), file);
-});

@@ -1,8 +1,7 @@
 /**
- * Progressive enhancement: pages refresh, draw charts, and show the SQL of a form while it is filled in.
+ * Progressive enhancement: pages refresh, show local times, and show the SQL of a form while it is filled in.
  * All links and forms work without this script.
  */
-import { drawCharts } from './charts.js';
 import { Idiomorph } from './idiomorph.js';
 
 const REFRESH_MS = 60_000;
@@ -11,12 +10,6 @@ const MIN_INTERVAL_MS = 1000;
 /** Morphing keeps focus, scroll position, open details and typed text. Elements are matched by their ids. */
 const MORPHING = {
   callbacks: {
-    beforeNodeMorphed(from, to) {
-      if (from.dataset?.series === undefined) return true;
-      // The script draws the content of a chart; only its data changes.
-      from.dataset.series = to.dataset.series;
-      return false;
-    },
     beforeAttributeUpdated(name, element, change) {
       if (name === 'open') return change !== 'remove';
       return element.type === 'hidden' || !['value', 'checked', 'selected'].includes(name);
@@ -29,6 +22,10 @@ const isLive = document.body.dataset.events !== '';
 
 document.documentElement.classList.add('has-script');
 document.addEventListener('click', copy);
+document.addEventListener('click', ({ target }) => closeMenus(target));
+document.addEventListener('keydown', ({ key }) => {
+  if (key === 'Escape') closeMenus();
+});
 const localTimes = document.querySelector('#local-times');
 localTimes.hidden = false;
 const localBox = localTimes.querySelector('input');
@@ -38,9 +35,6 @@ localBox.addEventListener('change', () => {
   showTimes();
 });
 showTimes();
-drawCharts();
-addEventListener('resize', drawCharts);
-matchMedia('(prefers-color-scheme: dark)').addEventListener('change', drawCharts);
 if (isLive) startRefreshing();
 for (const form of document.querySelectorAll('form[data-sql-from]')) showSqlOf(form);
 for (const form of document.querySelectorAll('form.act, form.setup'))
@@ -110,7 +104,6 @@ function startRefreshing() {
       if (!response.ok) throw new Error(`answered ${response.status}`);
       const page = new DOMParser().parseFromString(await response.text(), 'text/html');
       if (box.checked) Idiomorph.morph(main, page.querySelector('main'), MORPHING);
-      drawCharts();
       showTimes();
       for (const form of main.querySelectorAll('form.act')) form.addEventListener('submit', markBusy);
       show(box.checked ? serverState : 'off');
@@ -165,6 +158,15 @@ function showTimes() {
 function localClock(time) {
   // Swedish writes dates as ISO 8601 does.
   return `${time.toLocaleString('sv')} ${time.toLocaleTimeString('en', { timeZoneName: 'short' }).split(' ').at(-1)}`;
+}
+
+/** Closes open menus, except the one that an element is in. Focus that would be lost goes back to the menu's button. */
+function closeMenus(inside) {
+  for (const menu of document.querySelectorAll('details.menu[open]')) {
+    if (inside && menu.contains(inside)) continue;
+    if (menu.contains(document.activeElement)) menu.querySelector('summary').focus();
+    menu.open = false;
+  }
 }
 
 /** Copies the text of a copy button. */

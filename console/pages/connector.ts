@@ -3,6 +3,7 @@ import { type Html, html, link } from '../html.ts';
 import { actionWithSql } from '../parts/button.ts';
 import { crumbs } from '../parts/crumbs.ts';
 import { type FlowRow, flow } from '../parts/flow.ts';
+import { connectorMenu } from '../parts/menu.ts';
 import { at } from '../parts/time.ts';
 import { type Page, type PageRequest, RequestError, required } from '../request.ts';
 import { onlyReads } from '../rights.ts';
@@ -10,9 +11,10 @@ import { sql } from '../sql.ts';
 import { backlogText, filesPerMinute } from './backlog.ts';
 import { causesPart } from './causes_part.ts';
 import { chartPart } from './chart.ts';
-import { checksPart, latePart, pollsPart, runningPart, settingsPart } from './connector_parts.ts';
+import { checksPart, latePart, pollsPart, settingsPart } from './connector_parts.ts';
 import { flowRows, rowsPerMinute } from './connectors.ts';
 import { filesPart } from './files_part.ts';
+import { runningPart } from './running_part.ts';
 
 export async function connectorPage(request: PageRequest): Promise<Page> {
   const name = required(request, 'name');
@@ -43,18 +45,36 @@ export async function connectorPage(request: PageRequest): Promise<Page> {
     live: true,
     body: html`
 ${crumbs()}
-${flow(row, perMinute.get(name)!, 'h1')}
+${flow(shown(row), perMinute.get(name)!, 'h1')}
 ${backlog(row, filesRate)}
-<div class="columns"><section aria-labelledby="actions-title"><h2 id="actions-title">Actions</h2>${actions(request, row)}</section>${facts(row)}</div>
+<div class="jumps">${connectorMenu(request, row, 'Actions')}${jumps()}</div>
 ${causes}
-${checks}
 ${late}
-${chart}
 ${running}
 ${files}
+${chart}
+<div class="columns"><section id="actions" aria-labelledby="actions-title"><h2 id="actions-title">Actions</h2>${actions(request, row)}</section>${facts(row)}</div>
+${checks}
 ${polls}
 ${settings}`,
   };
+}
+
+/** Failed files have their errors in a part of their own. */
+function shown(row: FlowRow): FlowRow {
+  return row.failure === '0' ? row : { ...row, last_error: null };
+}
+
+/** Returns links to the parts of the page: what happened is above what can be done. */
+function jumps(): Html {
+  const parts = {
+    files: 'Files',
+    'chart-title': 'Throughput',
+    actions: 'Actions',
+    'polls-title': 'Last polls',
+    settings: 'All settings',
+  };
+  return html`<nav aria-label="On this page"><ul>${Object.entries(parts).map(([id, words]) => html`<li><a href="#${id}">${words}</a></li>`)}</ul></nav>`;
 }
 
 function actions(request: PageRequest, row: FlowRow): Html {

@@ -1,37 +1,12 @@
-/** Parts of the page of a connector: running files, polls, late files, check, settings. */
+/** Parts of the page of a connector: polls, late files, check, settings. */
 import { bytes, count, duration } from '../format.ts';
 import { type Html, html } from '../html.ts';
 import { actionWithSql } from '../parts/button.ts';
 import { keyText } from '../parts/key.ts';
+import { type Column, table } from '../parts/table.ts';
 import { at } from '../parts/time.ts';
 import type { PageRequest } from '../request.ts';
 import { sql } from '../sql.ts';
-
-/** Returns the files that are being imported, with what is done so far. */
-export async function runningPart({ db }: PageRequest, name: string): Promise<Html> {
-  const files = await db.rows<{
-    key: string;
-    size_bytes: string;
-    seconds: number;
-    worker_id: number | null;
-    bytes_copied: string | null;
-    rows_copied: string | null;
-    rows_per_second: string | null;
-  }>(sql`
-    select key, size_bytes, extract(epoch from clock_timestamp() - started_at)::double precision as seconds, worker_id,
-      bytes_copied, rows_copied, rows_per_second
-    from s3_connector.running_files where connector_name = ${name} order by started_at limit 20`);
-  if (files.length === 0) return html``;
-  return html`<section aria-labelledby="running-title"><h2 id="running-title">Importing now</h2><ul class="plain lines">${files.map(
-    (file) =>
-      html`<li>${keyText(file.key, name)} <span class="note">${bytes(file.size_bytes)} object, worker ${file.worker_id}, ${duration(file.seconds)} so far${
-        file.bytes_copied && html`, ${bytes(file.bytes_copied)} copied (uncompressed)`
-      }${
-        file.rows_copied &&
-        html`, ${count(file.rows_copied)} rows, ${count(file.rows_per_second)} rows a second`
-      }</span></li>`,
-  )}</ul></section>`;
-}
 
 /** Returns the last polls. */
 export async function pollsPart({ db }: PageRequest, name: string): Promise<Html> {
@@ -49,13 +24,24 @@ export async function pollsPart({ db }: PageRequest, name: string): Promise<Html
   return html`<section aria-labelledby="polls-title"><h2 id="polls-title">Last polls</h2>${
     polls.length === 0
       ? html`<p class="empty">None yet.</p>`
-      : html`<div class="wide" tabindex="0" role="region" aria-labelledby="polls-title"><table class="stacks"><thead><tr><th>Started</th><th class="num">Duration</th><th class="num">Listed</th><th class="num">Matched</th><th class="num">Enqueued</th><th class="num">Requests</th></tr></thead>
-<tbody>${polls.map(
-          (poll) =>
-            html`<tr><th scope="row" data-label="Started">${at(poll.started_at)}${poll.error && html`<span class="error">${poll.error}</span>`}</th><td data-label="Duration" class="num">${duration(poll.seconds)}</td><td data-label="Listed" class="num">${count(poll.keys_listed)}</td><td data-label="Matched" class="num">${count(poll.keys_matched)}</td><td data-label="Enqueued" class="num">${count(poll.files_enqueued)}</td><td data-label="Requests" class="num">${count(poll.list_requests)}</td></tr>`,
-        )}</tbody></table></div>`
+      : table(
+          [{ label: 'Started' }, ...['Duration', 'Listed', 'Matched', 'Enqueued', 'Requests'].map(numbers)],
+          polls.map((poll) => ({
+            cells: [
+              html`${at(poll.started_at)}${poll.error && html`<span class="error">${poll.error}</span>`}`,
+              duration(poll.seconds),
+              count(poll.keys_listed),
+              count(poll.keys_matched),
+              count(poll.files_enqueued),
+              count(poll.list_requests),
+            ],
+          })),
+          { labelledBy: 'polls-title' },
+        )
   }</section>`;
 }
+
+const numbers = (label: string): Column => ({ label, kind: 'number' });
 
 /** Returns the late and overwritten keys that the last audit found. */
 export async function latePart(request: PageRequest, name: string): Promise<Html> {
@@ -69,7 +55,7 @@ export async function latePart(request: PageRequest, name: string): Promise<Html
     select key, reason, size_bytes, last_modified, found_at
     from s3_connector.late_files where connector_name = ${name} order by key limit 21`);
   if (files.length === 0) return html``;
-  return html`<section aria-labelledby="late-title"><h2 id="late-title">Late files</h2>
+  return html`<section id="late" aria-labelledby="late-title"><h2 id="late-title">Late files</h2>
 <p class="note">Found by the last audit, ${at(files[0]!.found_at)}: late keys arrived behind the marker and were not imported; overwritten keys changed after their import.</p>
 <ul class="plain lines">${files.slice(0, 20).map((file) => html`<li>${keyText(file.key)} <span class="note">${file.reason}, ${bytes(file.size_bytes)}, written ${at(file.last_modified)}</span></li>`)}</ul>
 ${files.length > 20 && html`<p class="note">The view s3_connector.late_files has the rest.</p>`}
@@ -97,8 +83,12 @@ export async function settingsPart({ db }: PageRequest, name: string): Promise<H
   const settings = await db.rows<{ key: string; value: string | null }>(sql`
     select s.key, s.value from s3_connector.connectors c cross join lateral json_each_text(row_to_json(c)) s
     where c.name = ${name}`);
-  return html`<details><summary>All settings</summary><dl class="facts settings">${settings.map(
-    ({ key, value }) =>
-      html`<dt><code>${key}</code></dt><dd>${value === null ? html`<span class="note">null</span>` : html`<code>${value}</code>`}</dd>`,
+  return html`<details id="settings"><summary>All settings</summary><dl class="facts settings">${settings.map(
+    ({ key, value }) => html`<dt><code>${key}</code></dt><dd>${settingText(key, value)}</dd>`,
   )}</dl></details>`;
+}
+
+function settingText(key: string, value: string | null): Html {
+  if (value === null) return html`<span class="note">not set</span>`;
+  return key === 'created_at' ? at(new Date(value)) : html`<code>${value}</code>`;
 }

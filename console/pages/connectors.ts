@@ -2,13 +2,19 @@
 import type { ConsoleDatabase } from '../database.ts';
 import type { FlowRow } from '../parts/flow.ts';
 import { type Statement, sql } from '../sql.ts';
+import { WORST } from './filters.ts';
 
-/** Returns the rows for `flow`. `rest` is the end of the query, from `where` on. */
-export function flowRows(db: ConsoleDatabase, rest: Statement): Promise<FlowRow[]> {
-  return db.rows<FlowRow>(sql`
-    select * from (
-      select s.*, extract(epoch from s.eta)::double precision as eta_seconds, c.bucket, c.pattern, c.target_table
-      from s3_connector.connector_status s join s3_connector.connectors c using (name)
+/** Returns the rows for `flow`. `rest` is the end of the query, from `where` on; `more` are more columns. */
+export function flowRows<More extends object = object>(
+  db: ConsoleDatabase,
+  rest: Statement,
+  more = sql``,
+): Promise<(FlowRow & More)[]> {
+  return db.rows<FlowRow & More>(sql`
+    select *${more} from (
+      select s.*, extract(epoch from s.eta)::double precision as eta_seconds,
+        extract(epoch from s.lag)::double precision as lag_seconds, c.bucket, c.pattern, c.target_table
+      from (select *, ${WORST} as worst from s3_connector.connector_status) s join s3_connector.connectors c using (name)
     ) f ${rest}`);
 }
 

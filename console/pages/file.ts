@@ -6,7 +6,10 @@ import { type Html, html, link } from '../html.ts';
 import { actionWithSql } from '../parts/button.ts';
 import { crumbs } from '../parts/crumbs.ts';
 import { copyButton } from '../parts/key.ts';
+import { lineIn, linesAround, type ObjectPlace } from '../parts/lines_around.ts';
+import { REJECTED_COLUMNS, type RejectedRow, rejectedCells } from '../parts/rejected_row.ts';
 import { badge } from '../parts/status.ts';
+import { table } from '../parts/table.ts';
 import { at } from '../parts/time.ts';
 import { type Change, timeline } from '../parts/timeline.ts';
 import { type Page, type PageRequest, RequestError, required } from '../request.ts';
@@ -34,28 +37,24 @@ interface File {
   undoable: boolean;
 }
 
-interface RejectedRow {
-  line: string;
-  column_name: string | null;
-  error: string;
-  raw: string;
-}
-
 const REJECTED_PER_PAGE = 50;
 
 export async function filePage(request: PageRequest): Promise<Page> {
   const name = required(request, 'name');
   const key = required(request, 'key');
-  const [[file], changes, rejected] = await Promise.all([
+  const [[file], [place], changes, rejected] = await Promise.all([
     request.db.rows<File>(sql`
       select *, case status when 'success' then lineage else replaces end is not null as undoable from s3_connector.files where connector_name = ${name} and key = ${key}`),
+    request.db.rows<Omit<ObjectPlace, 'key'>>(sql`
+      select c.bucket, c.region, c.endpoint, f.kind from s3_connector.connectors c
+      join s3_connector.file_formats f on f.name = c.file_format where c.name = ${name}`),
     request.db.rows<Change>(sql`
       select from_status, to_status, at, seconds, attempt, message,
         extract(epoch from clock_timestamp() - at)::double precision as age from s3_connector.file_history
       where connector_name = ${name} and key = ${key} order by at desc limit 200`),
-    rejectedPart(request, name, key),
+    rejectedRows(request, name, key),
   ]);
-  if (!file) throw new RequestError(404, `Connector ${name} has no file with the key ${key}.`);
+  if (!file || !place) throw new RequestError(404, `Connector ${name} has no file with the key ${key}.`);
   return {
     title: key,
     section: 'connectors',
@@ -65,11 +64,12 @@ export async function filePage(request: PageRequest): Promise<Page> {
 ${crumbs(name)}
 <div class="head"><h1 class="key">${key}</h1>${copyButton(key)}${badge(file.status)}</div>
 ${file.error_message && html`<p class="trouble"><strong>${file.error_code && html`<a href="${link('/code', { code: file.error_code })}">${file.error_code}</a>`}</strong> ${file.error_message}</p>`}
-${file.notice && html`<p class="trouble">${file.notice}</p>`}
+${linesAround({ ...place, key }, lineIn(file.error_message))}
+${file.notice && html`<p class="notice">${file.notice}</p>`}
 ${counts(file)}
 <section aria-labelledby="actions-title"><h2 id="actions-title">Actions</h2>${actions(request, name, file)}</section>
 <section aria-labelledby="history-title"><h2 id="history-title">History</h2>${timeline(changes.reverse(), file)}</section>
-${rejected}`,
+${rejectedPart(name, { ...place, key }, rejected)}`,
   };
 }
 
@@ -102,17 +102,32 @@ function actions(request: PageRequest, name: string, file: File): Html {
   return html`<ul class="actions">${possible.map((action) => actionWithSql(request, action, { name, key: file.key }))}</ul>`;
 }
 
-async function rejectedPart(request: PageRequest, name: string, key: string): Promise<Html> {
+interface RejectedRows {
+  /** One more than a page has, if there are more. */
+  rows: RejectedRow[];
+  isFirst: boolean;
+}
+
+async function rejectedRows(request: PageRequest, name: string, key: string): Promise<RejectedRows> {
   const after = request.parameter('line') ?? '-1';
   if (!/^-?\d{1,18}$/.test(after)) throw new RequestError(400, 'line must be a number.');
   const rows = await request.db.rows<RejectedRow>(sql`
     select line, column_name, error, left(raw, 2000) as raw from s3_connector.rejected_rows
     where connector_name = ${name} and key = ${key} and line > ${after} order by line limit ${REJECTED_PER_PAGE + 1}`);
+  return { rows, isFirst: after === '-1' };
+}
+
+function rejectedPart(name: string, place: ObjectPlace, { rows, isFirst }: RejectedRows): Html {
   if (rows.length === 0) return html``;
+  const { key } = place;
   const shown = rows.slice(0, REJECTED_PER_PAGE);
   return html`<section id="rejected" aria-labelledby="rejected-title"><h2 id="rejected-title">Rejected rows</h2>
-<div class="wide" tabindex="0" role="region" aria-labelledby="rejected-title"><table class="stacks"><thead><tr><th class="num">Line</th><th>Column</th><th>Reason</th><th>Row in the file</th></tr></thead>
-<tbody>${shown.map((row) => html`<tr><th scope="row" data-label="Line" class="num">${count(row.line)}</th><td data-label="Column">${row.column_name ?? 'whole row'}</td><td data-label="Reason">${row.error}</td><td data-label="Row"><code class="raw">${row.raw}</code></td></tr>`)}</tbody></table></div>
-<nav class="pager" aria-label="Pages of rejected rows">${after !== '-1' && html`<a href="${link('/file', { name, key })}#rejected">First</a>`}
+${table(
+  REJECTED_COLUMNS,
+  shown.map((row) => ({ cells: rejectedCells(row) })),
+  { labelledBy: 'rejected-title' },
+)}
+${linesAround(place, Number(shown[0]!.line))}
+<nav class="pager" aria-label="Pages of rejected rows">${!isFirst && html`<a href="${link('/file', { name, key })}#rejected">First</a>`}
 ${rows.length > shown.length && html`<a rel="next" href="${link('/file', { name, key, line: shown.at(-1)!.line })}#rejected">Next</a>`}</nav></section>`;
 }

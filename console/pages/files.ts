@@ -79,7 +79,7 @@ export function filesQuery(search: FileSearch): Statement {
 const SINCE = sql`coalesce(finished_at, started_at, queued_at)`;
 
 const COLUMNS = sql`
-      key, status, size_bytes, attempts, rows_imported, rows_rejected, left(error_message, 200) as error, case status when 'success' then lineage else replaces end is not null as undoable,
+      key, status, size_bytes, attempts, rows_imported, rows_rejected, left(error_message, octet_length(key) + 300) as error, case status when 'success' then lineage else replaces end is not null as undoable,
       ${SINCE} as since,
       case
         when status = 'running' then extract(epoch from clock_timestamp() - started_at)

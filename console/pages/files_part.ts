@@ -5,8 +5,10 @@ import { bytes, count, duration, statusLabel } from '../format.ts';
 import { elementId, type Html, html, link } from '../html.ts';
 import { actionButton } from '../parts/button.ts';
 import { keyText } from '../parts/key.ts';
+import { readMessage } from '../parts/message.ts';
 import { badge, isStatus } from '../parts/status.ts';
 import type { StatusCounts } from '../parts/status_bar.ts';
+import { type Column, table } from '../parts/table.ts';
 import { at } from '../parts/time.ts';
 import type { PageRequest } from '../request.ts';
 import {
@@ -87,21 +89,32 @@ ${(status || search) && html`<a href="${addressOf({ ...asked, status: undefined,
 <p class="note" id="file-search-help">In a search, * matches any text and ? any character. Without them, the text may be anywhere in the name.</p>`;
 }
 
+const COLUMNS: Column[] = [
+  { label: 'File' },
+  { label: 'Status' },
+  { label: 'Rows', kind: 'number' },
+  { label: 'Rejected', kind: 'number' },
+  { label: 'Size', kind: 'number' },
+  { label: 'Import took', kind: 'number' },
+  { label: 'Since' },
+  { label: 'Actions', kind: 'buttons' },
+];
+
 function filesTable(request: PageRequest, { name }: Asked, files: FileRow[]): Html {
-  return html`<div class="wide" tabindex="0" role="region" aria-labelledby="files-title"><table class="stacks files">
-<thead><tr><th>File</th><th>Status</th><th class="num">Rows</th><th class="num">Rejected</th><th class="num">Size</th><th class="num">Import took</th><th>Since</th><th><span class="hidden">Actions</span></th></tr></thead>
-<tbody>${files.map(
-    (file) => html`<tr id="${elementId('file', file.key)}">
-<th scope="row" data-label="File">${keyText(file.key, name)}${file.error && html`<span class="error">${file.error}</span>`}</th>
-<td data-label="Status">${badge(file.status)}${file.attempts > 1 && html` <span class="note">attempt ${file.attempts}</span>`}</td>
-<td data-label="Rows" class="num">${count(file.rows_imported)}</td>
-<td data-label="Rejected" class="num">${Number(file.rows_rejected) > 0 ? html`<b>${count(file.rows_rejected)}</b>` : count(file.rows_rejected)}</td>
-<td data-label="Size" class="num">${bytes(file.size_bytes)}</td>
-<td data-label="Import took" class="num">${duration(file.seconds)}${file.status === 'running' && ' so far'}</td>
-<td data-label="Since">${at(file.since)}</td>
-<td class="buttons">${rowActions(file).map((action) => actionButton(request, action, { name, key: file.key }))}</td>
-</tr>`,
-  )}</tbody></table></div>`;
+  const rows = files.map((file) => ({
+    id: elementId('file', file.key),
+    cells: [
+      html`${keyText(file.key, name)}${file.error && html`<span class="error">${readMessage(file.error, file.key).what}</span>`}`,
+      html`${badge(file.status)}${file.attempts > 1 && html` <span class="note">attempt ${file.attempts}</span>`}`,
+      count(file.rows_imported),
+      Number(file.rows_rejected) > 0 ? html`<b>${count(file.rows_rejected)}</b>` : count(file.rows_rejected),
+      bytes(file.size_bytes),
+      `${duration(file.seconds)}${file.status === 'running' ? ' so far' : ''}`,
+      at(file.since),
+      rowActions(file).map((action) => actionButton(request, action, { name, key: file.key })),
+    ],
+  }));
+  return table(COLUMNS, rows, { labelledBy: 'files-title', classes: 'files' });
 }
 
 /** Returns the actions that are safe enough for the list. The others are on the file's page. */

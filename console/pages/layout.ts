@@ -1,5 +1,6 @@
 /** The frame around every page: head, navigation, outcome, footer. */
 
+import { assetAddress } from '../assets.ts';
 import type { Health } from '../health.ts';
 import { type Html, html, link } from '../html.ts';
 import type { Outcome } from '../outcome.ts';
@@ -39,10 +40,9 @@ export function layout(page: Page, { outcome, rights, health, signOutToken }: La
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>${page.title} · pg-s3-connector</title>
-<link rel="icon" href="/assets/icon.svg" type="image/svg+xml">
-<link rel="stylesheet" href="/assets/uplot.css">
-<link rel="stylesheet" href="/assets/console.css">
-<script type="module" src="/assets/console.js"></script>
+<link rel="icon" href="${assetAddress('icon.svg')}" type="image/svg+xml">
+<link rel="stylesheet" href="${assetAddress('console.css')}">
+<script type="module" src="${assetAddress('console.js')}"></script>
 </head>
 <body data-events="${events}">
 <a class="skip" href="#main">Skip to the content</a>

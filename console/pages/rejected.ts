@@ -1,18 +1,15 @@
 /** The rejected rows of a connector, as a page and as CSV. */
 import type { ConsoleDatabase } from '../database.ts';
-import { count } from '../format.ts';
 import { html, link } from '../html.ts';
 import { crumbs } from '../parts/crumbs.ts';
 import { keyText } from '../parts/key.ts';
+import { REJECTED_COLUMNS, type RejectedRow, rejectedCells } from '../parts/rejected_row.ts';
+import { table } from '../parts/table.ts';
 import { type Page, type PageRequest, required } from '../request.ts';
 import { type Statement, sql } from '../sql.ts';
 
-interface RejectedRow {
+interface FileRow extends RejectedRow {
   key: string;
-  line: string;
-  column_name: string | null;
-  error: string;
-  raw: string;
 }
 
 const SHOWN = 100;
@@ -31,8 +28,11 @@ ${crumbs(name)}
 ${
   rows.length === 0
     ? html`<p class="empty">None are kept.</p>`
-    : html`<div class="wide" tabindex="0" role="region" aria-labelledby="rejected-title"><table class="stacks"><thead><tr><th>File</th><th class="num">Line</th><th>Column</th><th>Reason</th><th>Row in the file</th></tr></thead>
-<tbody>${rows.slice(0, SHOWN).map((row) => html`<tr><th scope="row" data-label="File">${keyText(row.key, name)}</th><td data-label="Line" class="num">${count(row.line)}</td><td data-label="Column">${row.column_name ?? 'whole row'}</td><td data-label="Reason">${row.error}</td><td data-label="Row"><code class="raw">${row.raw.slice(0, 2000)}</code></td></tr>`)}</tbody></table></div>`
+    : table(
+        [{ label: 'File' }, ...REJECTED_COLUMNS],
+        rows.slice(0, SHOWN).map((row) => ({ cells: [keyText(row.key, name), ...rejectedCells(row)] })),
+        { labelledBy: 'rejected-title' },
+      )
 }
 ${rows.length > SHOWN && html`<p class="note">The first ${SHOWN} are shown. The CSV has all.</p>`}`,
   };
@@ -63,8 +63,8 @@ function readRows(
   db: ConsoleDatabase,
   condition: Statement,
   limit: number | null = null,
-): Promise<RejectedRow[]> {
-  return db.rows<RejectedRow>(sql`
+): Promise<FileRow[]> {
+  return db.rows<FileRow>(sql`
     select key, line, column_name, error, raw from s3_connector.rejected_rows
     where ${condition} order by key, line limit ${limit}`);
 }

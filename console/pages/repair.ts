@@ -1,5 +1,5 @@
 /** The page that repairs a cause of failures: each repair with its SQL and a button. */
-import { type Cause, findCauses } from '../causes.ts';
+import { type Cause, findCauses, repairAddress } from '../causes.ts';
 import type { ConsoleDatabase } from '../database.ts';
 import type { FormReply, FormRequest } from '../form.ts';
 import { type Html, html, link } from '../html.ts';
@@ -70,10 +70,6 @@ async function findCause(db: ConsoleDatabase, field: (name: string) => string | 
   );
   if (cause) return cause;
   throw new RequestError(404, `No file of ${field('name')} fails with ${field('code')} any more.`);
-}
-
-function repairAddress({ name, code, detail }: Cause): string {
-  return link('/repair', { name, code, detail: detail ?? undefined });
 }
 
 /** Returns the columns of the table, as far as the role of the console finds it. */

@@ -1,6 +1,8 @@
 /** The page of the workers. */
 import { count } from '../format.ts';
 import { html } from '../html.ts';
+import { badge } from '../parts/status.ts';
+import { type Column, type Row, table } from '../parts/table.ts';
 import { at } from '../parts/time.ts';
 import type { Page, PageRequest } from '../request.ts';
 import { sql } from '../sql.ts';
@@ -27,18 +29,46 @@ export async function workersPage({ db }: PageRequest): Promise<Page> {
     section: 'workers',
     live: true,
     body: html`
-<div class="head"><h1>Workers</h1><p class="note">${count(alive)} alive</p></div>
-<div class="wide" tabindex="0" role="region" aria-label="Workers"><table class="stacks">
-<thead><tr><th>Worker</th><th>State</th><th>Host</th><th>PID</th><th>Version</th><th>Concurrency</th><th>Started</th><th>Ended</th><th>Importing</th></tr></thead>
-<tbody>${workers.map(
-      (worker) => html`<tr>
-<th scope="row" data-label="Worker">${worker.id}</th>
-<td data-label="State"><span class="badge s-${worker.alive ? 'success' : 'undone'}">${worker.alive ? 'alive' : 'ended'}</span></td>
-<td data-label="Host">${worker.host}</td><td data-label="PID" class="num">${worker.pid}</td>
-<td data-label="Version">${worker.version}</td><td data-label="Concurrency" class="num">${worker.concurrency}</td>
-<td data-label="Started">${at(worker.started_at)}</td><td data-label="Ended">${at(worker.stopped_at)}</td>
-<td data-label="Importing">${worker.running.length > 0 ? html`<ul class="plain">${worker.running.map((file) => html`<li class="key">${file}</li>`)}</ul>` : '–'}</td>
-</tr>`,
-    )}</tbody></table></div>`,
+<div class="head"><h1 id="workers-title">Workers</h1><p class="note">${count(alive)} alive</p></div>
+${table(COLUMNS, workers.map(toRow), { labelledBy: 'workers-title' })}`,
+  };
+}
+
+const COLUMNS: Column[] = [
+  { label: 'Worker' },
+  { label: 'State' },
+  { label: 'Host' },
+  { label: 'PID', kind: 'number' },
+  { label: 'Version' },
+  { label: 'Concurrency', kind: 'number' },
+  { label: 'Started' },
+  { label: 'Ended' },
+  { label: 'Importing' },
+];
+
+function toRow({
+  id,
+  alive,
+  host,
+  pid,
+  version,
+  concurrency,
+  started_at,
+  stopped_at,
+  running,
+}: WorkerRow): Row {
+  const files = html`<ul class="plain">${running.map((file) => html`<li class="key">${file}</li>`)}</ul>`;
+  return {
+    cells: [
+      id,
+      alive ? badge('success', 'alive') : badge('undone', 'ended'),
+      host,
+      pid,
+      version,
+      concurrency,
+      at(started_at),
+      at(stopped_at),
+      running.length > 0 ? files : '–',
+    ],
   };
 }

@@ -34,6 +34,7 @@ export function targetFields(target: Target): Html {
   return html`${Object.entries(target).map(([name, value]) => value !== undefined && html`<input type="hidden" name="${name}" value="${value}">`)}`;
 }
 
-function shownSql(action: ActionName, target: Target): string {
+/** Returns the SQL of an action, as a person would type it. */
+export function shownSql(action: ActionName, target: Target): string {
   return `${ACTIONS[action].statement(target).shown};`;
 }

@@ -1,6 +1,7 @@
 /** The "flow" of a connector: a picture of bucket, connector and table, with their numbers. */
 import { bytes, count, counted } from '../format.ts';
 import { elementId, type Html, html, link } from '../html.ts';
+import { FILTER_NAMES, filterOf } from '../pages/filters.ts';
 import { sparkline } from './sparkline.ts';
 import { badge } from './status.ts';
 import { type StatusCounts, statusBar } from './status_bar.ts';
@@ -25,8 +26,9 @@ export interface FlowRow extends StatusCounts {
   waiting: string;
   rejected: string;
   eta_seconds: number | null;
-  polls_overdue: boolean;
-  unavailable_since: Date | null;
+  lag_seconds: number | null;
+  /** The place of its worst filter; see filters.ts. */
+  worst: number;
 }
 
 /** Returns the flow. `perMinute` has the rows per minute of the last hour. */
@@ -35,7 +37,7 @@ export function flow(row: FlowRow, perMinute: readonly number[], heading: 'h1' |
   return html`<article id="${elementId('connector', row.name)}" class="flow ${row.state === 'running' ? '' : 'is-paused'}" aria-label="${row.name}">
 <div class="node from"><span class="kind">bucket</span><span class="what">${row.bucket}</span><code>${row.pattern}</code></div>
 <div class="pipe">
-<div class="title">${title(row.name, heading)} ${healthBadge(row)}<span class="note">${activity(row)}</span>${peak > 0 && html`<span class="note peak">peak of the last hour: ${count(peak)} rows per minute</span>`}</div>
+<div class="title">${title(row.name, heading)} ${healthBadge(row)}<span class="note">${activity(row)}</span>${peak > 0 && html`<span class="note peak">peak of the last hour: ${counted(peak, 'row')} per minute</span>`}</div>
 ${sparkline(perMinute)}
 ${statusBar(row.name, row)}
 ${row.rejected !== '0' && html`<p class="notice"><strong>Rejected</strong> <a href="${link('/rejected', { name: row.name })}">${counted(row.rejected, 'row')}</a></p>`}
@@ -43,19 +45,16 @@ ${row.last_error && html`<p class="trouble"><strong>Last error</strong> ${row.la
 ${row.notice && html`<p class="notice"><strong>Notice</strong> ${row.notice}</p>`}
 </div>
 <div class="node to"><span class="kind">table</span><span class="what">${row.target_table}</span>
-<span class="numbers"><b>${count(row.rows_total)}</b> rows</span><span class="note">${bytes(row.bytes_total)} in objects · ${count(row.rows_last_hour)} rows in the last hour</span></div>
+<span class="numbers"><b>${count(row.rows_total)}</b> ${row.rows_total === '1' ? 'row' : 'rows'}</span><span class="note">${bytes(row.bytes_total)} in objects · ${counted(row.rows_last_hour, 'row')} in the last hour</span></div>
 </article>`;
 }
 
 /** Returns the health in words, in the colour of the worst that they say. */
-function healthBadge(row: FlowRow): Html {
-  const { state, health, success, failure, pending_retry, rejected, late_files } = row;
-  const isStopped =
-    row.unavailable_since !== null || row.polls_overdue || (failure !== '0' && success === '0');
-  if (isStopped || health.startsWith('no worker')) return badge('failure', health);
-  const hasTrouble = [failure, pending_retry, rejected, late_files].some((files) => files !== '0');
-  if (hasTrouble) return badge('pending_retry', health);
-  return badge(state === 'running' && health === 'ok' ? 'success' : state, health);
+export function healthBadge({ state, health, worst }: FlowRow): Html {
+  if (health.startsWith('no worker')) return badge('failure', health);
+  const name = FILTER_NAMES[worst - 1];
+  const status = (name && filterOf(name).trouble?.status) ?? (state === 'running' ? 'success' : state);
+  return badge(status, health);
 }
 
 function title(name: string, heading: 'h1' | 'h2'): Html {

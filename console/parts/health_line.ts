@@ -2,28 +2,21 @@
 import { count, counted } from '../format.ts';
 import type { Health } from '../health.ts';
 import { type Html, html, link } from '../html.ts';
-import type { FilterName } from '../pages/filters.ts';
-
-/** What each number is called, in the order of the line, and the status whose colour it has. */
-const PARTS: [filter: FilterName, word: string, status: string][] = [
-  ['failing', 'failing', 'failure'],
-  ['unavailable', 'without their bucket', 'failure'],
-  ['overdue', 'with overdue polls', 'failure'],
-  ['rejected', 'with rejected rows', 'pending_retry'],
-  ['late', 'with late files', 'pending_retry'],
-  ['behind', 'behind', 'running'],
-];
+import { FILTER_NAMES, filterOf } from '../pages/filters.ts';
 
 /** Returns the line: each number is a link to its connectors. */
 export function healthLine({ connectors, found, workers }: Health): Html {
-  const parts = PARTS.filter(([filter]) => found[filter] > 0);
+  const parts = FILTER_NAMES.flatMap((name) => {
+    const { trouble } = filterOf(name);
+    return trouble && found[name] > 0 ? [{ name, ...trouble }] : [];
+  });
   return html`<nav class="health" aria-label="Health"><ul>
 ${
   parts.length === 0
     ? html`<li><a href="/"><span class="dot s-success"></span>${connectors === 0 ? 'no connectors' : `${counted(connectors, 'connector')}, no problems`}</a></li>`
     : parts.map(
-        ([filter, word, status]) =>
-          html`<li><a href="${link('/', { show: filter })}"><span class="dot s-${status}"></span>${count(found[filter])} ${word}</a></li>`,
+        ({ name, word, status }) =>
+          html`<li><a href="${link('/', { show: name })}"><span class="dot s-${status}"></span>${count(found[name])} ${word}</a></li>`,
       )
 }
 <li><a href="/workers"><span class="dot s-${workers === 0 ? 'failure' : 'success'}"></span>${counted(workers, 'worker')} alive</a></li>

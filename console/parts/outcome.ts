@@ -3,6 +3,7 @@
 import { type Html, html } from '../html.ts';
 import type { Outcome } from '../outcome.ts';
 import { sqlText } from './sql_text.ts';
+import { at } from './time.ts';
 
 const WORDS = { good: 'Done', warn: 'Look at this', bad: 'Failed' };
 
@@ -20,7 +21,10 @@ ${results.length > 0 && html`<ul>${results.map((result) => html`<li>${result}</l
 </section>`;
 }
 
-function describeRow(row: object): string[] {
+function describeRow(row: object): Html[] {
   const values = Object.entries(row).filter(([, value]) => value !== null && value !== '');
-  return values.length === 0 ? [] : [values.map(([name, value]) => `${name}: ${value}`).join(', ')];
+  if (values.length === 0) return [];
+  return [
+    html`${values.map(([name, value], i) => html`${i > 0 && ', '}${name}: ${value instanceof Date ? at(value) : String(value)}`)}`,
+  ];
 }

@@ -32,12 +32,16 @@ create or replace view s3_connector.running_files as
   select
     f.connector_name, f.key, f.attempts as attempt, f.size_bytes, f.started_at, f.worker_id,
     p.bytes as bytes_copied, p.row_count as rows_copied,
-    round(p.row_count / nullif(extract(epoch from clock_timestamp() - p.since), 0)) as rows_per_second
+    round(p.row_count / nullif(extract(epoch from clock_timestamp() - p.since), 0)) as rows_per_second,
+    e.row_total, e.row_groups,
+    -- Writers make all row groups of a file alike, except the last.
+    trunc(p.row_count * e.row_groups / nullif(e.row_total, 0))::integer as row_groups_copied
   from s3_connector.files f
   left join s3_connector_private.copy_progress() p on p.file_id = f.id
+  left join s3_connector_private.copy_totals() e on e.file_id = f.id
   where f.status = 'running';
 comment on view s3_connector.running_files is
-  'Files that are being imported now, with the bytes and rows that COPY has taken so far (null before it starts).';
+  'Files that are being imported now, with the bytes, rows and row groups that COPY has taken so far (null before it starts).';
 
 create or replace view s3_connector_private.connector_figures as
   select

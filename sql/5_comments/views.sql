@@ -70,6 +70,9 @@ comment on column s3_connector.running_files.worker_id is 'The worker that is im
 comment on column s3_connector.running_files.bytes_copied is 'Bytes that COPY has taken so far, uncompressed; null before it starts.';
 comment on column s3_connector.running_files.rows_copied is 'Rows that COPY has taken so far. They become visible in the table when the import commits. Null for hypertables: TimescaleDB does not count.';
 comment on column s3_connector.running_files.rows_per_second is 'Rows per second since the transaction began.';
+comment on column s3_connector.running_files.row_total is 'Rows of the file, if its format says so before it is read: Parquet without a transform.';
+comment on column s3_connector.running_files.row_groups is 'Row groups of a Parquet file.';
+comment on column s3_connector.running_files.row_groups_copied is 'Row groups that COPY has taken so far, as if all had equally many rows.';
 
 comment on column s3_connector.rejected_rows.connector_name is 'The connector.';
 comment on column s3_connector.rejected_rows.key is 'The file''s key.';

@@ -1,6 +1,7 @@
 /** Copies the rows of a part as its format gives them. */
 import type { CopyInput } from '../formats/format.ts';
 import { addCounts, NO_ROWS, type RowCounts } from '../reconcile.ts';
+import { announce } from './announce.ts';
 import type { Destination } from './destination.ts';
 import type { PartCopy } from './part_copy.ts';
 import { runCopy } from './statement.ts';
@@ -20,6 +21,9 @@ export async function copyInputs(
   inputs: AsyncIterable<CopyInput> | Iterable<CopyInput>,
 ): Promise<RowCounts> {
   let counts: RowCounts = NO_ROWS;
-  for await (const input of inputs) counts = addCounts(counts, await runCopy(copy, destination, input));
+  for await (const input of inputs) {
+    const around = { before: announce(copy, counts.read), after: [] };
+    counts = addCounts(counts, await runCopy(copy, destination, input, around));
+  }
   return counts;
 }

@@ -193,6 +193,8 @@ export interface FilePart {
   columnCount: number;
   /** The PostgreSQL types of its columns, with null for one that cannot be read. Absent: all are text. */
   columnTypes?: (string | null)[] | undefined;
+  /** Its rows and row groups, if they are known before it is read. */
+  size?: { rows: number; rowGroups: number } | undefined;
   /** Whether the fields that a row has too many are left out. */
   cutsLongRows?: boolean;
   /** Whether each row names its own columns. Then `columnNames` are those of the first rows; after `inferColumns`, of all rows. */

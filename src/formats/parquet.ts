@@ -123,6 +123,10 @@ class ParquetPart implements FilePart {
     this.#hidden = hidden;
   }
 
+  get size(): FilePart['size'] {
+    return this.#rowCount === null ? undefined : { rows: this.#rowCount, rowGroups: this.#rowGroups.length };
+  }
+
   get columnNames(): string[] {
     return this.#columns.map((column) => column.name);
   }

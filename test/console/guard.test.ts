@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { type IncomingMessage, request } from 'node:http';
 import { test } from 'node:test';
 import { ownAddress } from '../../console/address.ts';
+import { assetAddress } from '../../console/assets.ts';
 import { readConsoleConfig } from '../../console/config.ts';
 import { makeGuard } from '../../console/guard.ts';
 import { testDatabase } from '../support/database.ts';
-import { getPage, openConsole, sendForm } from './support.ts';
+import { formTokenIn, getPage, openConsole, sendForm } from './support.ts';
 
 const TOKEN = 'correct horse battery staple';
 const db = await testDatabase();
@@ -35,7 +36,7 @@ test('the console answers only to host names of this machine, against DNS rebind
 });
 
 test('every answer forbids inline scripts, frames and other origins', async () => {
-  for (const path of ['/', '/no-such-page', '/assets/console.css']) {
+  for (const path of ['/', '/no-such-page', assetAddress('console.css')]) {
     const { headers, text } = await getPage(open, path);
     assert.match(
       headers.get('content-security-policy')!,
@@ -146,14 +147,36 @@ test('an address that other machines can reach requires a token', () => {
   assert.throws(() => readConsoleConfig({ ...env, CONSOLE_PORT: '99999' }), { code: 'bad_setting' });
 });
 
-test('an asset is compressed, and not sent again while it is unchanged', async () => {
-  const { headers, text } = await getPage(open, '/assets/console.css');
-  assert.equal(headers.get('content-encoding'), 'gzip');
-  const again = await getPage(open, '/assets/console.css', { 'if-none-match': headers.get('etag')! });
+test('an asset is compressed, and browsers keep it until it changes', async () => {
+  const address = assetAddress('console.css');
+  const { headers, text } = await getPage(open, address, { 'accept-encoding': 'gzip, br' });
+  assert.equal(headers.get('content-encoding'), 'br');
+  assert.equal(headers.get('cache-control'), 'public, max-age=31536000, immutable');
+  const again = await getPage(open, address, { 'if-none-match': headers.get('etag')! });
   assert.deepEqual([again.status, again.text], [304, '']);
-  const plain = await getPage(open, '/assets/console.css', { 'accept-encoding': 'identity' });
-  assert.equal(plain.headers.get('content-encoding'), null);
-  assert.equal(plain.text, text);
+  for (const [accepted, encoding] of [
+    ['gzip', 'gzip'],
+    ['br;q=0, gzip;q=0.5', 'gzip'],
+    ['identity', null],
+  ] as const) {
+    const other = await getPage(open, address, { 'accept-encoding': accepted });
+    assert.equal(other.headers.get('content-encoding'), encoding, accepted);
+    assert.equal(other.text, text);
+  }
+  // A page that was opened before an update asks for an earlier version.
+  const earlier = await getPage(open, '/assets/earlier/console.css');
+  assert.deepEqual([earlier.text, earlier.headers.get('cache-control')], [text, 'no-cache']);
+  assert.equal((await getPage(open, '/assets/earlier/none.css')).status, 404);
+});
+
+test('a page is compressed, and its form tokens look different each time', async () => {
+  const pages = await Promise.all([getPage(open, '/setup'), getPage(open, '/setup')]);
+  assert.equal(pages[0]!.headers.get('content-encoding'), 'gzip');
+  const [one, other] = pages.map(({ text }) => formTokenIn(text));
+  assert.notEqual(one, other);
+  for (const token of [one!, other!]) {
+    assert.equal((await sendForm(open, '/act', { action: 'pause', name: 'x', token })).status, 303);
+  }
 });
 
 test('a port that is taken is named, with the setting to change', async () => {

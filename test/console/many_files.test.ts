@@ -20,7 +20,7 @@ before(async () => {
   const client = new pg.Client({ connectionString: testDb.superuserUrl });
   await client.connect();
   await client.query('select s3_connector_private.pause_if_copied()');
-  await makeFiles(client, { connectors: 20, big: FILES, small: 50 });
+  await makeFiles(client, { connectors: 60, big: FILES, small: 50 });
   await client.query('select s3_connector_private.count_totals()');
   await client.query('vacuum analyze');
   await client.end();
@@ -86,6 +86,17 @@ test('a page is found by an index, at every position, by status and by prefix', 
       name,
     );
   }
+});
+
+test('the overview shows 50 connectors a page, and how many there are', async () => {
+  const names = (text: string) => [...text.matchAll(/<tr id="connector:([^"]+)"/g)].map(([, name]) => name!);
+  const first = (await getPage(console, '/')).text;
+  shows(first, /1–50 of 60/);
+  const [, address] = /rel="next" href="([^"]+)"/.exec(first)!;
+  const next = (await getPage(console, address!)).text;
+  shows(next, /51–60 of 60/);
+  assert.equal(new Set([...names(first), ...names(next)]).size, 60);
+  assert.ok(first.length < 150_000, `${first.length} characters`);
 });
 
 test('the pages of a connector with 100,000 files are small, and show the number of files', async () => {

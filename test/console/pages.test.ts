@@ -23,7 +23,7 @@ const page = (path: string, parameters: Record<string, string> = {}) =>
   getPage(console, `${path}?${new URLSearchParams(parameters)}`);
 
 test('the overview shows the data flow, and escapes names', async () => {
-  const { text } = await page('/');
+  const { text } = await page('/', { view: 'flow' });
   shows(text, /<a href="\/connector\?name=weather[^"]+">weather &amp; &lt;wind&gt;<\/a>/);
   assert.ok(!text.includes('<wind>'));
   shows(text, /<b>3<\/b> rows/);
@@ -62,6 +62,7 @@ test("a file's page shows its history and its rejected rows", async () => {
     ['in_queue', 'running', 'success'],
   );
   shows(life, /<span class="lasted">\d+(\.\d+)? m?s<\/span>/);
+  shows(text, /See line 2 between its neighbours/);
   shows(text, /data-label="Line"[^>]*>2<.*invalid input syntax.*<code class="raw">1,x\n?<\/code>/s);
 });
 

@@ -82,6 +82,15 @@ test('a column is mapped by one block of SQL: pause, map, dry run, resume, retry
   assert.ok(!(await page('/connector', { name: 'taxi' })).includes('Why files failed'));
 });
 
+test('the line of an error comes with the command that reads its neighbours from the object', async () => {
+  const text = await page('/file', { name: 'temps', key: 'temps/2.csv' });
+  const [, command] = /aria-label="Command"><code>(.*?)<\/code>/s.exec(text)!;
+  assert.equal(
+    command!.replaceAll('&#39;', "'"),
+    `aws s3 cp 's3://${world.bucket}/temps/2.csv' - --endpoint-url '${world.server.endpoint}' | sed -n '1p;2,6p'`,
+  );
+});
+
 test('bad rows are left out by a repair, and can be downloaded as CSV', async () => {
   const text = await repairOf('temps');
   shows(await run(text, 'skip_rows'), /<section class="outcome warn"|<section class="outcome good"/);

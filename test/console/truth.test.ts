@@ -52,7 +52,7 @@ test('the health line counts what needs somebody, and leads to it', async () => 
   const line = /<nav class="health".*?<\/nav>/s.exec(text)![0];
   const found: Record<string, string[]> = {};
   for (const [, show, words] of line.matchAll(/href="\/\?show=(\w+)"><span[^>]*><\/span>([^<]*)</g)) {
-    const names = [...(await page('/', { show: show! })).matchAll(/<article id="connector:(\w+)"/g)];
+    const names = [...(await page('/', { show: show! })).matchAll(/<tr id="connector:(\w+)"/g)];
     found[words!] = names.map(([, name]) => name!);
   }
   assert.deepEqual(found, {
@@ -63,7 +63,7 @@ test('the health line counts what needs somebody, and leads to it', async () => 
   });
   shows(line, /href="\/workers"><span class="dot s-success"><\/span>1 worker alive/);
   shows(await page('/'), /badge s-failure">all files failed \(1\)</);
-  shows(await page('/'), /1 row<\/a>/);
+  shows(await page('/'), /aria-label="1 rejected rows of mixed">1<\/a>/);
 });
 
 test('an answer that means failure is red, with one sentence first', async () => {
@@ -125,7 +125,7 @@ test('a draft leads to its setup, and cannot be started from its page', async ()
   const text = await page('/connector', { name: 'draft' });
   assert.deepEqual(
     [...text.matchAll(/name="action" value="(\w+)"/g)].map(([, action]) => action),
-    ['check', 'drop_connector'],
+    ['check', 'check', 'drop_connector'],
   );
   shows(text, /href="\/setup\?name=draft&amp;step=source">Continue/);
   shows(text, /badge s-draft">draft</);
