@@ -99,7 +99,7 @@ export class Run {
   /** Whether the next row, which starts at `at`, must go into the next run. */
   #isFull(at: number): boolean {
     const { runBytes, timeFirst } = this.#order;
-    const used = at + this.rows * this.#bytesOfRow;
+    const used = at + this.rows * this.#bytesOfRow + this.#segments.bytes;
     if (used < runBytes || this.rows === 0) return false;
     // Rows of one time in two runs could overlap.
     const times = this.#times;
@@ -245,8 +245,11 @@ export class Run {
   }
 
   #reserve(length: number): void {
-    if (this.#filled + length <= this.#bytes.length) return;
-    const larger = Buffer.allocUnsafeSlow((this.#filled + length) * 2);
+    const needed = this.#filled + length;
+    if (needed <= this.#bytes.length) return;
+    // A run that is full needs no more.
+    const most = this.#order.runBytes * (1 + SLACK) + 2 * BUFFER_BYTES;
+    const larger = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(needed * 2, Math.ceil(most))));
     larger.set(this.#bytes.subarray(0, this.#filled));
     this.#bytes = larger;
     this.#view = viewOf(larger);

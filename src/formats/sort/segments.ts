@@ -5,6 +5,8 @@ const FNV_PRIME = 0x01000193;
 /** At first. Powers of two. */
 const SLOTS = 1 << 10;
 const BYTES = 1 << 12;
+/** Four slots, each with a hash, and the end of its values. */
+const BYTES_OF_SEGMENT = 4 * 8 + 8;
 
 export class Segments {
   /** The number of segments so far. */
@@ -18,6 +20,11 @@ export class Segments {
   #filled = 0;
   /** Consecutive rows are often of one segment. */
   #last = -1;
+
+  /** How much memory they take, at most. */
+  get bytes(): number {
+    return this.#filled + this.count * BYTES_OF_SEGMENT;
+  }
 
   /** Starts over, with the memory of before. */
   clear(): void {
