@@ -37,6 +37,7 @@ export interface WorkerContext {
   readonly sorters: Pool<Reader> | null;
   /** Threads that encode large CSV files. */
   readonly encoders: Pool<EncoderThread>;
+  readonly runBytes: number;
   readonly openDuckdbFile: FormatTools['openDuckdbFile'];
   readonly liveness: Liveness;
   readonly attempts: Attempts;

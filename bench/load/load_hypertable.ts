@@ -45,7 +45,7 @@ export async function loadHypertable({ rows, rounds }: Options): Promise<void> {
       for (const line of missingPrograms()) console.log(line);
       console.log(`\nGenerated readings, ${await describeDataset(data)}:\n`);
       printResults(results);
-      printGoals([speedGoal(fromParquet.name, 2.5, results), speedGoal(fromCsv.name, 2.5, results)]);
+      printGoals([speedGoal(fromParquet.name, 2.6, results), speedGoal(fromCsv.name, 2.2, results)]);
     },
     { settings: QUIET },
   );

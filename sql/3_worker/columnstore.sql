@@ -93,7 +93,9 @@ $$;
 comment on function s3_connector_import.overlaps(timestamptz, timestamptz, bigint, bigint, text, text) is
   'Returns whether a chunk''s range, of times or of integers, overlaps the range from first_time to last_time.';
 
-create or replace function s3_connector_import.columnstore_between(schema_name text, table_name text, first_time text, last_time text)
+create or replace function s3_connector_import.columnstore_between(
+  schema_name text, table_name text, first_time text, last_time text, own_chunks oid[]
+)
 returns text language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   chunks regclass[];
@@ -101,7 +103,8 @@ begin
   select array_agg(format('%I.%I', c.chunk_schema, c.chunk_name)::regclass) into chunks
   from timescaledb_information.chunks c
   where c.hypertable_schema = schema_name and c.hypertable_name = table_name
-    and s3_connector_import.overlaps(c.range_start, c.range_end, c.range_start_integer, c.range_end_integer, first_time, last_time);
+    and s3_connector_import.overlaps(c.range_start, c.range_end, c.range_start_integer, c.range_end_integer, first_time, last_time)
+    and format('%I.%I', c.chunk_schema, c.chunk_name)::regclass <> all (own_chunks);
   return (
     select case when chunks is null then 'empty' when count(*) = 0 then 'alike' else 'unlike' end
     from timescaledb_information.chunk_columnstore_settings s
@@ -111,8 +114,8 @@ begin
   );
 end;
 $$;
-comment on function s3_connector_import.columnstore_between(text, text, text, text) is
-  'Compares the chunks between two times with the hypertable''s present settings. Returns empty if there are none, alike if all are sorted that way, unlike if one is not.';
+comment on function s3_connector_import.columnstore_between(text, text, text, text, oid[]) is
+  'Compares the chunks between two times, except those of the caller, with the hypertable''s present settings. Returns empty if there are none, alike if all are sorted that way, unlike if one is not.';
 
 -- A transaction keeps a lock on each table that it wrote to, and a stronger one on each table that it created. From these locks
 -- the following functions tell what an earlier COPY in the transaction wrote to, without reading rows.
@@ -141,20 +144,22 @@ $$;
 comment on function s3_connector_import.written_chunks(text, text) is
   'Returns the chunks with a columnstore that this transaction wrote to.';
 
-create or replace function s3_connector_import.is_sorted_as_declared(schema_name text, table_name text, by_itself boolean)
-returns boolean language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+create or replace function s3_connector_import.written_in_order(schema_name text, table_name text, by_itself boolean)
+returns oid[] language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 begin
-  return not exists (
-    select from s3_connector_import.written_chunks(schema_name, table_name) w (chunk)
+  return (
+    select case when coalesce(bool_and(
+        s.orderby is not distinct from h.orderby and s.segmentby is not distinct from h.segmentby
+        and (not by_itself or s3_connector_import.created_in_transaction(w.chunk))
+      ), true) then coalesce(array_agg(w.chunk::oid), '{}') end
+    from s3_connector_import.written_chunks(schema_name, table_name) w (chunk)
     join timescaledb_information.chunk_columnstore_settings s on s.chunk = w.chunk
     join timescaledb_information.hypertable_columnstore_settings h on h.hypertable = s.hypertable
-    where s.orderby is distinct from h.orderby or s.segmentby is distinct from h.segmentby
-      or by_itself and not s3_connector_import.created_in_transaction(w.chunk)
   );
 end;
 $$;
-comment on function s3_connector_import.is_sorted_as_declared(text, text, boolean) is
-  'Returns whether all chunks that this transaction wrote to are sorted as the hypertable''s settings say. With by_itself, it must also have created them, so that no other rows overlap with its own.';
+comment on function s3_connector_import.written_in_order(text, text, boolean) is
+  'Returns the chunks with a columnstore that this transaction wrote to, if all are sorted as the hypertable''s settings say; otherwise null. With by_itself, it must also have created them, so that no other rows overlap with its own.';
 
 create or replace function s3_connector_import.hides_rows()
 returns boolean language plpgsql volatile set search_path = pg_catalog, pg_temp as $$

@@ -4,7 +4,7 @@ import { inSavepoint } from '../db/savepoint.ts';
 import { ConnectorError } from '../errors.ts';
 import type { FilePart, SortedRows } from '../formats/format.ts';
 import { log } from '../log.ts';
-import type { RowCounts } from '../reconcile.ts';
+import { addCounts, NO_ROWS, type RowCounts } from '../reconcile.ts';
 import { type Columnstore, describeColumnstore } from '../table/columnstore.ts';
 import { quoteTable, type TargetTable } from '../table/table.ts';
 import type { Destination } from './destination.ts';
@@ -47,15 +47,15 @@ async function trySorted(
   destination: Destination,
   { keys, timeColumn }: Columnstore,
 ): Promise<RowCounts | null> {
-  const rows = keys && ((await copy.part.sort?.(copy.plan, keys)) ?? null);
+  const rows = keys && ((await copy.part.sort?.(copy.plan, keys, timeColumn)) ?? null);
   if (rows === null) return null;
   try {
-    return await inSavepoint(copy.client, () => copySorted(copy, destination, rows, timeColumn));
+    return await inSavepoint(copy.client, () => copySorted(copy, destination, rows));
   } catch (error) {
     // Row numbers of sorted rows are not the file's. The caller copies again in the file's order, to name a bad row.
     if (
       !(error instanceof ConnectorError) ||
-      (error.passing && !/^reader_(crashed|stalled)$/.test(error.code))
+      (error.passing && !/^(reader|encoder)_(crashed|stalled)$/.test(error.code))
     )
       throw error;
     log.info('not sorted', { table: destination.table, code: error.code, error: error.message });
@@ -65,21 +65,27 @@ async function trySorted(
   }
 }
 
+/** Copies the runs of a part, and declares each as sorted by as much as is true of it and all before. */
 async function copySorted(
-  copy: PartCopy,
+  { client, table, ...rest }: PartCopy,
   destination: Destination,
-  rows: SortedRows,
-  timeColumn: string,
+  sorted: SortedRows,
 ): Promise<RowCounts> {
-  const between = await lookBetween(copy.client, copy.table, await rows.range(timeColumn));
-  if (between === 'unlike') throw unlike(copy.table);
-  const alone = between === 'empty' && (await isAlone(copy.client, copy.table));
-  const counts = await copyCompressed(copy, destination, rows.copyInputs(), alone ? 'all' : 'batches');
-  const { rows: found } = await copy.client.query<{ sorted: boolean }>(
-    'select s3_connector_import.is_sorted_as_declared($1, $2, $3) as sorted',
-    [copy.table.schema, copy.table.table, alone],
-  );
-  if (!found[0]!.sorted) throw unlike(copy.table);
+  const copy = { client, table, ...rest };
+  let counts: RowCounts = NO_ROWS;
+  // The chunks that this part has created, with rows of its runs and no others; null once other rows may overlap with theirs.
+  let own: number[] | null = [];
+  for await (const { input, range, apart } of sorted.runs()) {
+    const between = range && (await lookBetween(client, table, range, own ?? []));
+    if (between === 'unlike') throw unlike(table);
+    if (own !== null && !(between === 'empty' && apart && (own.length > 0 || (await isAlone(client, table)))))
+      own = null;
+    const sortedBy = range === null ? 'server' : own === null ? 'batches' : 'all';
+    counts = addCounts(counts, await copyCompressed(copy, destination, [input], sortedBy));
+    const written = await writtenInOrder(client, table, own !== null);
+    if (written === null) throw unlike(table);
+    if (own !== null) own = written;
+  }
   return counts;
 }
 
@@ -87,24 +93,39 @@ async function lookBetween(
   client: pg.ClientBase,
   { schema, table }: TargetTable,
   [first, last]: [string | null, string | null],
+  own: number[],
 ): Promise<Between> {
   const { rows } = await client.query<{ between: Between }>(
-    'select s3_connector_import.columnstore_between($1, $2, $3, $4) as between',
-    [schema, table, first, last],
+    'select s3_connector_import.columnstore_between($1, $2, $3, $4, $5) as between',
+    [schema, table, first, last, own],
   );
   return rows[0]!.between;
 }
 
 /**
- * Returns whether no other import is about to create the same chunks. A check after the COPY finds those that were created;
- * this one saves most imports from copying twice.
+ * Returns whether no other import is about to create the same chunks, and this transaction has written to none. A check after the COPY
+ * finds those that were created; this one saves most imports from copying twice.
  */
-async function isAlone(client: pg.ClientBase, table: TargetTable): Promise<boolean> {
+async function isAlone(client: pg.ClientBase, { schema, table }: TargetTable): Promise<boolean> {
   const { rows } = await client.query<{ alone: boolean }>(
-    'select pg_try_advisory_xact_lock(hashtextextended($1, 1)) as alone',
-    [quoteTable(table)],
+    `select pg_try_advisory_xact_lock(hashtextextended($1, 1))
+       and not exists (select from s3_connector_import.written_chunks($2, $3)) as alone`,
+    [quoteTable({ schema, table }), schema, table],
   );
   return rows[0]!.alone;
+}
+
+/** Returns the chunks that the transaction has written to; null if the rows are not in the order that was declared. */
+async function writtenInOrder(
+  client: pg.ClientBase,
+  { schema, table }: TargetTable,
+  byItself: boolean,
+): Promise<number[] | null> {
+  const { rows } = await client.query<{ chunks: number[] | null }>(
+    'select s3_connector_import.written_in_order($1, $2, $3) as chunks',
+    [schema, table, byItself],
+  );
+  return rows[0]!.chunks;
 }
 
 async function copyCompressed(

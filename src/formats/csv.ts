@@ -8,7 +8,7 @@ import type { SpooledFile } from '../fetch/spooled_file.ts';
 import { readBatches } from './csv/batches.ts';
 import { toCopyInputs } from './csv/binary/copies.ts';
 import { planSections } from './csv/binary/plan.ts';
-import type { ReadInto, Section, SectionPlan } from './csv/binary/sections.ts';
+import type { RawSection, ReadInto, Section, SectionPlan } from './csv/binary/sections.ts';
 import { snakeNames } from './csv/column_names.ts';
 import type { CsvDialect } from './csv/dialect.ts';
 import { findStrays } from './csv/find_strays.ts';
@@ -40,10 +40,16 @@ import type {
   InferredColumn,
   MatchedColumn,
   RowBatch,
+  SortedRows,
+  SortKey,
 } from './format.ts';
 import { TEXT, UNKNOWN } from './pg_text/text_kinds.ts';
 import type { RowBytes } from './row_bytes.ts';
 import { checkRowLimit } from './row_limit.ts';
+import { planOrder } from './sort/plan_order.ts';
+import type { RowOrder } from './sort/row_order.ts';
+import { toSortedRuns } from './sort/sorted_runs.ts';
+import type { SortedSection } from './sort/sorted_sections.ts';
 import { takenEntries } from './taken_entries.ts';
 import { transformedPart } from './transformed.ts';
 import { requireTransforms } from './transforms.ts';
@@ -62,7 +68,8 @@ export const csv: FileFormat = {
       // A thread that reads an entry reads the archive's directory first, which costs more than a small entry is worth.
       const large = (entry.sizeBytes ?? spooled.sizeBytes) >= tools.config.encodeCsvFromBytes;
       const encoders = large ? tools.encoders : null;
-      const file = { spooled, limits, encoders, kernel: tools.config.csvKernel, signal };
+      const runBytes = tools.sorters === null ? null : tools.runBytes;
+      const file = { spooled, limits, encoders, runBytes, kernel: tools.config.csvKernel, signal };
       const part = new CsvPart(file, entry, position, settings);
       // An empty entry has no rows, and no header to compare.
       if (!(await ofEntry(entry.name, () => part.readFirst()))) continue;
@@ -84,6 +91,8 @@ interface CsvFile {
   limits: Limits;
   /** Null for an entry that is too small to be worth encoding. */
   encoders: FormatTools['encoders'] | null;
+  /** Null where nothing is to be sorted. */
+  runBytes: number | null;
   kernel: KernelMode;
   signal: AbortSignal;
 }
@@ -218,8 +227,19 @@ class CsvPart implements FilePart {
     const sections = this.#file.encoders && this.#planSections(plan);
     if (!sections) return [this.#rawInput(plan)];
     const fileLines = new FileLines();
-    const into = { fileLines, strays: this.#strays };
-    return toCopyInputs(this.#encode(sections, this.#file.encoders!, into), sections, fileLines);
+    return toCopyInputs(this.#encode<Section>({ plan: sections }, fileLines), sections, fileLines);
+  }
+
+  async sort(ofFile: CopyPlan, keys: SortKey[], timeColumn: string): Promise<SortedRows | null> {
+    const { encoders, runBytes } = this.#file;
+    const plan = encoders && runBytes !== null ? this.#planSections(ofFile) : null;
+    if (plan === null) return null;
+    const kinds = plan.kinds.filter((kind) => kind !== null);
+    const order = planOrder(this.#ofNormalForm(ofFile), kinds, keys, timeColumn, runBytes!);
+    if (order === null) return null;
+    const sections = () => this.#encode<SortedSection | RawSection>({ plan, order }, new FileLines());
+    // An encoder is released with the last section.
+    return { runs: () => toSortedRuns(sections(), plan, order), close: () => {} };
   }
 
   /** Returns the whole part in CSV format. */
@@ -307,17 +327,19 @@ class CsvPart implements FilePart {
     });
   }
 
-  async *#encode(
-    plan: SectionPlan,
-    encoders: NonNullable<CsvFile['encoders']>,
-    into: ReadInto,
-  ): AsyncGenerator<Section, undefined> {
+  /** Encodes the part by a thread. Only where there are any. */
+  async *#encode<Wanted extends Section | SortedSection>(
+    work: { plan: SectionPlan; order?: RowOrder },
+    fileLines: FileLines,
+  ): AsyncGenerator<Wanted, undefined> {
     const { spooled, limits, signal } = this.#file;
+    const encoders = this.#file.encoders!;
+    const into: ReadInto = { fileLines, strays: this.#strays };
     const encoder = await encoders.acquire(signal);
     try {
       let rows = 0;
-      const request = { limits, entry: this.#position, work: { format: 'csv' as const, plan } };
-      for await (const section of encoder.read<Section>(spooled, request, into)) {
+      const request = { limits, entry: this.#position, work: { format: 'csv' as const, ...work } };
+      for await (const section of encoder.read<Wanted>(spooled, request, into)) {
         rows += section.rows;
         checkRowLimit(rows, this.#maxRows);
         yield section;

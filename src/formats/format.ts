@@ -173,12 +173,23 @@ export interface SortKey {
   byBytes: boolean;
 }
 
-/** A part's rows, sorted as PostgreSQL would sort them. */
+/** Rows of a part for one COPY, sorted as PostgreSQL would sort them. */
+export interface SortedRun {
+  /** Its line numbers are not the file's. */
+  input: CopyInput;
+  /**
+   * The lowest and the highest value of the table's time column, or a lower and a higher one, as text that PostgreSQL reads. Null: the
+   * rows are not sorted.
+   */
+  range: [lowest: string | null, highest: string | null] | null;
+  /** Whether its rows overlap with none of the runs before, in any segment. */
+  apart: boolean;
+}
+
+/** A part's rows, sorted in runs. */
 export interface SortedRows {
-  /** Returns the lowest and the highest value of a table's column, as text that PostgreSQL reads. */
-  range(column: string): Promise<[lowest: string | null, highest: string | null]>;
-  /** Returns the same as a part's `copyInputs`, but line numbers are not the file's row numbers. */
-  copyInputs(): CopyInput[];
+  /** Yields the same rows as a part's `copyInputs`. Read all data of one before asking for the next. */
+  runs(): AsyncIterable<SortedRun>;
   /** Releases the sorter; rows that were not read yet are lost. */
   close(): void;
 }
@@ -218,7 +229,7 @@ export interface FilePart {
   /** The word for a line number in messages. */
   unit: 'line' | 'row';
   /** Returns the same rows, sorted; null if PostgreSQL would sort them differently. Absent if the format cannot sort. */
-  sort?(plan: CopyPlan, keys: SortKey[]): Promise<SortedRows | null>;
+  sort?(plan: CopyPlan, keys: SortKey[], timeColumn: string): Promise<SortedRows | null>;
   /** Returns the same rows, some MB at a time. */
   batches(plan: CopyPlan): AsyncIterable<RowBatch>;
 }
@@ -232,6 +243,8 @@ export interface FormatTools {
   readonly sorters: Pool<Reader> | null;
   /** Threads that encode large CSV files. */
   readonly encoders: Pool<EncoderThread>;
+  /** How much memory a run of sorted rows may take in a thread, in bytes; see sort/run.ts. */
+  readonly runBytes: number;
   /** Reads a file with DuckDB. With a transform, the part's columns and rows are the transform's. */
   openDuckdbFile(
     file: DuckdbFile,

@@ -17,6 +17,7 @@ import type {
   InferredColumn,
   RowBatch,
   SortedRows,
+  SortedRun,
   SortKey,
 } from './format.ts';
 import { splitLines, toBatch, wholeLines } from './parquet/batches.ts';
@@ -179,7 +180,7 @@ class ParquetPart implements FilePart {
     ];
   }
 
-  async sort(plan: CopyPlan, keys: SortKey[]): Promise<SortedRows | null> {
+  async sort(plan: CopyPlan, keys: SortKey[], timeColumn: string): Promise<SortedRows | null> {
     this.#refuseTooManyRows(plan);
     const { file, sorters, signal } = this.#source;
     const columns = this.#matched(plan);
@@ -189,18 +190,25 @@ class ParquetPart implements FilePart {
     await file.whole();
     const reader = await sorters.acquire(signal);
     return {
-      range: async (name) => {
-        const constant = plan.constants.find(({ target }) => target.name === name);
-        if (constant) return [constant.value, constant.value];
-        const column = columns[plan.columns.findIndex(({ target }) => target.name === name)];
-        return column ? await this.#bounds(reader, column) : [null, null];
-      },
-      copyInputs: () => {
-        const request = this.#copyRequest(plan, { sorting });
-        return [toInput(request, this.#check(this.#readExplained(reader, request)))];
-      },
+      runs: () => this.#sortedRun(reader, plan, sorting, timeColumn),
       close: () => sorters.release(reader),
     };
+  }
+
+  /** Yields all rows as one run. */
+  async *#sortedRun(
+    reader: Reader,
+    plan: CopyPlan,
+    sorting: Sorting,
+    timeColumn: string,
+  ): AsyncGenerator<SortedRun> {
+    const constant = plan.constants.find(({ target }) => target.name === timeColumn);
+    const column = this.#matched(plan)[plan.columns.findIndex(({ target }) => target.name === timeColumn)];
+    const range = column ? await this.#bounds(reader, column) : null;
+    const { value = null } = constant ?? {};
+    const request = this.#copyRequest(plan, { sorting });
+    const input = toInput(request, this.#check(this.#readExplained(reader, request)));
+    yield { input, range: range ?? [value, value], apart: true };
   }
 
   async *batches(plan: CopyPlan): AsyncGenerator<RowBatch> {

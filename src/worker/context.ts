@@ -27,6 +27,10 @@ import { openSpool } from './spool.ts';
 
 /** Limits for DuckDB in a sorter. The process takes some 200 MB more. */
 const SORTER = { memory: '256MB', threads: 2 };
+/** How much memory all encoder threads together may take for runs of sorted rows, in bytes. */
+const RUNS_BYTES = 192 << 20;
+/** A thread sorts one run while it collects the next. */
+const RUNS_OF_A_THREAD = 2;
 /** How long an idle large reader is kept for the next file, in milliseconds. It may hold much memory. */
 const KEEP_LARGE_MS = 1000;
 
@@ -113,14 +117,14 @@ function openReaders(
   spoolDir: string,
   size: number,
   resources: Resources,
-): Pick<WorkerContext, 'readers' | 'encoders'> {
+): Pick<WorkerContext, 'readers' | 'encoders' | 'runBytes'> {
   // The process takes some 100 MB more than DuckDB.
   const limits = { memory: `${readerMemoryMb}MB`, threads: 1, stallMs: readerStallMs };
   const readers = new Pool(() => new Reader(spoolDir, limits), size);
   const encoders = new Pool(() => new EncoderThread(), size);
   resources.add(() => readers.close());
   resources.add(() => encoders.close());
-  return { readers, encoders };
+  return { readers, encoders, runBytes: Math.floor(RUNS_BYTES / size / RUNS_OF_A_THREAD) };
 }
 
 /** Opens a pool of one: its file may take a large part of the machine's memory. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
+import { strToU8, zipSync } from 'fflate';
 import { parquetOf } from '../support/parquet.ts';
 import { type ConnectorColumns, openWorld } from '../support/world.ts';
 
@@ -129,15 +130,73 @@ describe('files that go directly into the columnstore', {
     ]);
   });
 
-  test('the server sorts a CSV', async () => {
-    const rows = Array.from({ length: ROWS }, (_, i) => {
+  /** Rows in the order of time. */
+  function csvOf(note: (row: number) => string, first = 0, last = ROWS): string {
+    const rows = Array.from({ length: last - first }, (_, n) => {
+      const i = first + n;
       const at = new Date(Date.UTC(2026, 0, 1) + i * 86_000).toISOString();
-      return `${at},${i % 11 ? `device ${(i * 7919) % 13}` : ''},${i % 5 ? (i * 31) % 997 : ''},note ${i}\n`;
+      return `${at},${i % 11 ? `device ${(i * 7919) % 13}` : ''},${i % 5 ? (i * 31) % 997 : ''},${note(i)}\n`;
     });
-    world.put('csv/1.csv', `at,device,value,note\n${rows.join('')}`);
+    return `at,device,value,note\n${rows.join('')}`;
+  }
+  /** Such rows make a file that is large enough to be encoded. */
+  const long = (row: number) => `note ${row} ${'x'.repeat(80)}`;
+
+  test('the server sorts a small CSV', async () => {
+    world.put(
+      'csv/1.csv',
+      csvOf(() => 'note'),
+    );
     await importAs('csv', { ...SETTINGS, file_format: 'csv' });
     assert.deepEqual(await chunks('csv'), { states: ['{COMPRESSED,UNORDERED}'], rowsOutside: false });
     await assertSameAsPlain('csv', { file_format: 'csv' });
+  });
+
+  test('a large CSV fills sorted chunks, with the same rows, keys and lines', async () => {
+    world.put('large_csv/1.csv', csvOf(long));
+    await importAs('large_csv', {
+      ...SETTINGS,
+      file_format: 'csv',
+      file_key_column: 'file',
+      line_column: 'line',
+    });
+    assert.deepEqual(await chunks('large_csv'), { states: ['{COMPRESSED}'], rowsOutside: false });
+    const found =
+      "select count(*) as n from large_csv where note like 'note ' || line - 2 || ' %' and file = 'large_csv/1.csv'";
+    assert.equal((await db.one<{ n: number }>(found)).n, ROWS);
+    await assertSameAsPlain('large_csv', { file_format: 'csv' });
+    // The file alone fills as few batches as Parquet does.
+    assert.ok((await batches('large_csv')) <= 4 * 14, `${await batches('large_csv')} batches`);
+  });
+
+  test('the entries of an archive that share chunks leave them unordered', async () => {
+    const half = ROWS / 2;
+    const entries = { 'a.csv': strToU8(csvOf(long, half)), 'b.csv': strToU8(csvOf(long, 0, half + 1)) };
+    world.put('csv_zip/1.zip', Buffer.from(zipSync(entries)));
+    await world.insertConnector(connector('csv_zip', { ...SETTINGS, file_format: 'csv' }));
+    const [file] = await world.settled('csv_zip');
+    assert.deepEqual([file!.status, file!.rows_imported], ['success', ROWS + 1], file!.error_message ?? '');
+    assert.ok((await chunks('csv_zip')).states.includes('{COMPRESSED,UNORDERED}'));
+    await assertOrdered('csv_zip');
+  });
+
+  test('a bad row of a large CSV is reported with its line, and left out where the connector says so', async () => {
+    const body = csvOf(long).replace(/,[^,]*,(note 7777 )/, ',no number,$1');
+    const table = '(at timestamptz not null, device text, value float8, note text)';
+    for (const name of ['strict_csv', 'lenient_csv'])
+      await makeHypertable(name, table, "timescaledb.segmentby = 'device', timescaledb.orderby = 'at desc'");
+    world.put('strict_csv/1.csv', body);
+    await world.insertConnector(connector('strict_csv', { file_format: 'csv', columnstore: true }));
+    const [failed] = await world.settled('strict_csv');
+    assert.deepEqual([failed!.status, failed!.error_code], ['failure', 'bad_value']);
+    assert.match(failed!.error_message!, /line 7779\b/);
+    world.put('lenient_csv/1.csv', body);
+    await importAs('lenient_csv', { file_format: 'csv', columnstore: true, on_bad_row: 'skip' });
+    assert.deepEqual(
+      await db.query("select line from s3_connector.rejected_rows where connector_name = 'lenient_csv'"),
+      [{ line: 7779 }],
+    );
+    assert.equal((await db.one<{ n: number }>('select count(*) as n from lenient_csv')).n, ROWS - 1);
   });
 
   /** Tables into which a file is compressed directly, although the server must sort it. */

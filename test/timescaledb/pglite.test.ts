@@ -1,24 +1,13 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { Trials } from '../../src/copy/trials.ts';
-import { copyPart } from '../../src/copy.ts';
 import type { ReadConnector } from '../../src/db/schema.ts';
-import { SpooledFile } from '../../src/fetch/spooled_file.ts';
-import type { FilePart } from '../../src/formats/format.ts';
-import { Reader } from '../../src/formats/parquet/reader_process.ts';
-import { Pool } from '../../src/formats/pool.ts';
-import { FORMATS } from '../../src/formats/registry.ts';
 import { rowBytes } from '../../src/formats/row_bytes.ts';
-import type { RowCounts } from '../../src/reconcile.ts';
-import { planColumns } from '../../src/table/change_columns.ts';
-import { createTable } from '../../src/table/create.ts';
-import { describeTable, type TargetTable } from '../../src/table/table.ts';
-import type { WorkerContext } from '../../src/task.ts';
+import type { TargetTable } from '../../src/table/table.ts';
 import { parquetOf } from '../support/parquet.ts';
 import { openPglite } from '../support/pglite.ts';
+import { CONNECTOR, openPartImports } from './part_imports.ts';
+import { testSortedRuns } from './sorted_runs.ts';
 
 // The SQL that creates and fills hypertables, where no server has TimescaleDB: our own functions on PGlite, which
 // runs in this process. A whole import needs a server with TimescaleDB (the other files here).
@@ -28,47 +17,15 @@ const { client, query, close } = await openPglite([
   '3_worker/columnstore.sql',
   '3_worker/answers.sql',
 ]);
-const directory = await mkdtemp(join(tmpdir(), 's3-connector-pglite-'));
-const limits = { memory: '192MB', threads: 1, stallMs: 60_000 };
-const readers = new Pool(() => new Reader(directory, limits), 1);
-const sorters = new Pool(() => new Reader(directory, limits), 1);
+const imports = await openPartImports(client);
+const { importFile } = imports;
 const { signal } = new AbortController();
 after(async () => {
-  await Promise.all([readers.close(), sorters.close(), close()]);
-  await rm(directory, { recursive: true, force: true });
+  await imports.close();
+  await close();
 });
 
 const ROWS = 4000;
-const CONNECTOR = {
-  owner: 'postgres',
-  time_zone: 'UTC',
-  format: { date_format: 'server', date_formats: {}, reads_row: false },
-  time_column: 'at',
-  hypertable: true,
-  chunk_interval: '7 days',
-  columnstore: false,
-  segment_by: null,
-  order_by: null,
-  file_id_column: 'file_id',
-  file_key_column: null,
-  line_column: null,
-  rescue_column: null,
-  hive_columns: null,
-  transform: null,
-  match_columns_by: 'name',
-  on_unknown_column: 'fail',
-  on_missing_column: 'default',
-  on_type_mismatch: 'fail',
-  on_conflict: 'fail',
-  on_bad_row: 'fail',
-  max_row_bytes: 2 ** 21,
-  max_file_bytes: 2 ** 30,
-  max_rows: null,
-  change_column: null,
-  change_values: null,
-  sequence_column: null,
-  change_map: null,
-};
 
 test('a hypertable is created from a file and takes its rows in binary form', async () => {
   assert.deepEqual(await importFile('plain', await readings(), {}), {
@@ -133,6 +90,9 @@ test('files go directly into the columnstore, sorted', async () => {
     await query('select * from (select device, at, value from direct offset 0) d order by device, at desc'),
   );
 });
+
+// Nothing tells what a transaction has written: PGlite has no list of locks.
+testSortedRuns(imports, '{COMPRESSED,UNORDERED}');
 
 test('a test of rows inserts nothing into a hypertable, and fails where a row fails', async () => {
   await query(
@@ -205,53 +165,6 @@ function readings(minutes = 1): Promise<Buffer> {
     `select timestamptz '2026-01-01 00:00:00Z' + to_minutes(i * ${minutes}) as at, 'device ' || i % 2 as device, i / 4 as value
      from range(${ROWS}) r(i)`,
   );
-}
-
-/** An import without its file's record. */
-async function importFile(
-  table: string,
-  body: Buffer,
-  settings: Partial<ReadConnector>,
-  id = 1,
-): Promise<RowCounts> {
-  const connector = { ...CONNECTOR, target_table: table, ...settings } as ReadConnector;
-  const path = join(directory, `${table}.${id}.parquet`);
-  const file = SpooledFile.inMemory(path, body);
-  const parts = FORMATS.parquet.parts(
-    file,
-    connector,
-    { readers, sorters } as unknown as WorkerContext,
-    signal,
-  );
-  const { value: part } = await parts[Symbol.asyncIterator]().next();
-  const target = await findTable(table, connector, part);
-  const plan = await planColumns(part, target, { connector, mappings: [], file: { id, key: table } });
-  await query('begin');
-  const counts = await copyPart({
-    client,
-    file: { id } as never,
-    connector,
-    mappings: [],
-    token: null,
-    table: target,
-    part,
-    plan,
-    rejectedBefore: 0,
-    timeoutMs: 600_000,
-    signal,
-  });
-  await query('commit');
-  return counts;
-}
-
-async function findTable(table: string, connector: ReadConnector, part: FilePart): Promise<TargetTable> {
-  const name = { schema: 'public', table };
-  const found = await describeTable(client, name, connector.owner);
-  if (found) return found;
-  await query('begin');
-  const made = await createTable(client, name, connector, (await part.inferColumns())!, []);
-  await query('commit');
-  return made.table;
 }
 
 function compressed(table: string) {

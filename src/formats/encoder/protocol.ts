@@ -7,11 +7,15 @@ import type { LineJump } from '../csv/normalize/file_lines.ts';
 import type { StrayQuote } from '../csv/stray_quotes.ts';
 import type { JsonPlan } from '../json/plan.ts';
 import type { Section as JsonSection } from '../json/sections.ts';
+import type { RowOrder } from '../sort/row_order.ts';
+import type { SortedSection } from '../sort/sorted_sections.ts';
 
-/** How an entry is encoded, by its format. */
-export type Work = { format: 'csv'; plan: SectionPlan } | { format: 'json'; plan: JsonPlan };
+/** How an entry is encoded, by its format. `order`: how its rows are sorted; default: as in the file. */
+export type Work =
+  | { format: 'csv'; plan: SectionPlan; order?: RowOrder }
+  | { format: 'json'; plan: JsonPlan };
 
-export type Section = CsvSection | JsonSection;
+export type Section = CsvSection | JsonSection | SortedSection;
 
 /** Asks for the sections of one entry of a file. */
 export interface ReadRequest {

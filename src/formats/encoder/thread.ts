@@ -3,12 +3,18 @@ import { parentPort } from 'node:worker_threads';
 import { type Entry, openEntries } from '../../compression/entries.ts';
 import { ConnectorError, locate } from '../../errors.ts';
 import { SpooledFile } from '../../fetch/spooled_file.ts';
-import { readSections as readCsv, type SectionPlan } from '../csv/binary/sections.ts';
+import {
+  type Section as CsvSection,
+  readSections as readCsv,
+  type SectionPlan,
+} from '../csv/binary/sections.ts';
 import type { LineJump } from '../csv/normalize/file_lines.ts';
 import { openRows, openRowsInto } from '../csv/rows.ts';
 import { type StrayQuote, StrayQuotes } from '../csv/stray_quotes.ts';
 import type { JsonPlan } from '../json/plan.ts';
 import { readSections as readJson } from '../json/sections.ts';
+import type { RowOrder } from '../sort/row_order.ts';
+import { sortSections } from '../sort/sorted_sections.ts';
 import { giveBack } from '../spare_buffers.ts';
 import type { ReadRequest, Section, ThreadAnswer, ThreadRequest, Work } from './protocol.ts';
 
@@ -37,8 +43,8 @@ parentPort!.on('message', (request: ThreadRequest) => {
 });
 
 /** A section, and the jumps of the file's lines since the one before. */
-interface Encoded {
-  section: Section;
+interface Encoded<Kind extends Section = Section> {
+  section: Kind;
   jumps: LineJump[];
 }
 
@@ -62,10 +68,30 @@ async function read(request: ReadRequest): Promise<{ rows: number; stray: StrayQ
 
 /** Yields an entry's sections. A new format that is encoded needs one line here. */
 function encode(entry: Entry, work: Work, strays: StrayQuotes): AsyncIterable<Encoded> {
-  return work.format === 'csv' ? encodeCsv(entry, work.plan, strays) : encodeJson(entry, work.plan);
+  if (work.format === 'json') return encodeJson(entry, work.plan);
+  return work.order === undefined
+    ? encodeCsv(entry, work.plan, strays)
+    : encodeSorted(entry, work.plan, work.order, strays);
 }
 
-async function* encodeCsv(entry: Entry, plan: SectionPlan, strays: StrayQuotes): AsyncGenerator<Encoded> {
+async function* encodeSorted(
+  entry: Entry,
+  plan: SectionPlan,
+  order: RowOrder,
+  strays: StrayQuotes,
+): AsyncGenerator<Encoded> {
+  const sections = async function* () {
+    for await (const { section } of encodeCsv(entry, plan, strays)) yield section;
+  };
+  // An error names no line of sorted rows, so nobody needs the jumps.
+  for await (const section of sortSections(sections(), order)) yield { section, jumps: [] };
+}
+
+async function* encodeCsv(
+  entry: Entry,
+  plan: SectionPlan,
+  strays: StrayQuotes,
+): AsyncGenerator<Encoded<CsvSection>> {
   const { dialect, normalize, maxRowBytes } = plan;
   const source = { entry, dialect, normalize, maxRowBytes, strays };
   const straight = await openRowsInto(source);
@@ -90,7 +116,7 @@ async function send({ section, jumps }: Encoded): Promise<void> {
   }
   credit -= 1;
   const transfer = [section.data.buffer];
-  if (section.kind !== 'raw' && section.lines) transfer.push(section.lines.buffer);
+  if ('lines' in section && section.lines) transfer.push(section.lines.buffer);
   answer({ type: 'section', section, jumps, wanted: file?.wanted ?? 0 }, transfer);
 }
 

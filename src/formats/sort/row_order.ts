@@ -1,0 +1,30 @@
+/** How rows of COPY's binary format are sorted, for tables with a columnstore. */
+
+/** How the bytes of a value are compared. */
+export type Form = 'signed' | 'unsigned' | 'float';
+
+/** A field of the rows, by its position in them. */
+export interface OrderField {
+  field: number;
+  form: Form;
+  /** The length of a value, in words of 32 bits. */
+  words: number;
+  descending: boolean;
+  nullsFirst: boolean;
+}
+
+/** The unit of a time column: of its values in COPY's binary format, which count from 2000, or integers of any meaning. */
+export type TimeUnit = 'microseconds' | 'days' | 'int2' | 'int4' | 'int8';
+
+/** How rows are sorted as PostgreSQL would sort them. It can be sent to a thread. */
+export interface RowOrder {
+  /** Rows are gathered by these fields. Equal values of theirs have equal bytes, and different values have not. */
+  segmentBy: number[];
+  orderBy: OrderField[];
+  /** The table's time column. */
+  time: { field: number; unit: TimeUnit };
+  /** Whether the order begins with the time column. */
+  timeFirst: boolean;
+  /** How much memory the rows of a run may take, in bytes. */
+  runBytes: number;
+}
