@@ -143,7 +143,7 @@ begin
 
   list_start := coalesce(progress.scan_look_behind, s3_connector_private.look_behind_start(connector.name));
   update s3_connector_private.progress p set table_ready = true
-  where p.connector_name = connector.name and not p.table_ready and s3_connector_private.table_exists(connector.target_table);
+  where p.connector_name = connector.name and not p.table_ready and s3_connector_private.table_oid(connector.target_table) is not null;
 
   delete from s3_connector_private.upcoming_keys u where u.connector_name = connector.name;
   insert into s3_connector_private.upcoming_keys (connector_name, key, etag, size_bytes, last_modified)
