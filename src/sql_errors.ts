@@ -179,16 +179,22 @@ function isTooBig({ code, message }: pg.DatabaseError): boolean {
 }
 
 /** Returns the place of the last row that COPY had read. */
-function upTo({ where }: pg.DatabaseError, { lineOf, unit }: InputPlace): string {
-  const found = COPY_PLACE.exec(where ?? '');
+function upTo(error: pg.DatabaseError, { lineOf, unit }: InputPlace): string {
+  const found = copyPlace(error);
   return found ? `one of the rows up to ${unit} ${lineOf(Number(found[1]))}: ` : '';
 }
 
-const COPY_PLACE = /COPY .+?, line (\d+)(?:, column ((?:[^:"]|"[^"]*")+))?/s;
+const COPY_PLACE = /^COPY .+?, line (\d+)(?:, column ((?:[^:"]|"[^"]*")+))?/ms;
+/** COPY's own context has two names, of at most 63 bytes, and 100 characters of the value. In characters. */
+const MAX_COPY_PLACE = 1000;
 
-/** Returns line and column from COPY's context: `COPY t, line 2, column temp: "x"`. */
+/** Finds line and column in COPY's context: `COPY t, line 2, column temp: "x"`. It comes last. Those of triggers may have any length. */
+function copyPlace({ where }: pg.DatabaseError): RegExpExecArray | null {
+  return COPY_PLACE.exec((where ?? '').slice(-MAX_COPY_PLACE));
+}
+
 function findPlace(error: pg.DatabaseError, place: InputPlace): { line?: number; column?: string } {
-  const found = COPY_PLACE.exec(error.where ?? '');
+  const found = copyPlace(error);
   if (!found || isTooBig(error)) return {};
   const line = place.lineOf(Number(found[1]));
   return found[2] === undefined ? { line } : { line, column: found[2] };

@@ -91,7 +91,7 @@ function polling(): ScaleQuery[] {
       [BIG, JSON.stringify(objects)],
     ),
     query('fail_poll', "select s3_connector_private.fail_poll($1, now(), now(), 1, 'code', 'error')", [BIG]),
-    query('refill', 'select s3_connector_private.refill($1)', [BIG]),
+    query('enqueue more', 'select s3_connector_private.enqueue_more($1)', [BIG]),
     query('dispatch', 'select s3_connector_private.dispatch($1)', [LIMITED]),
     query('rescue_files, 50 of a dead worker', 'select s3_connector_private.rescue_files()'),
     query('fold_totals', 'select s3_connector_private.fold_totals()'),

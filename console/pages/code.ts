@@ -27,6 +27,6 @@ export async function codePage(request: PageRequest): Promise<Page> {
 
 /** Returns Markdown as HTML: code, and links as their text. */
 function markdown(text: string): Html {
-  const plain = text.replace(/\[([^\]]*)\]\([^)]*\)/g, '$1').replaceAll('\\|', '|');
+  const plain = text.replace(/\[([^\][]*)\]\([^()]*\)/g, '$1').replaceAll('\\|', '|');
   return html`${plain.split('`').map((part, i) => (i % 2 === 1 ? html`<code>${part}</code>` : part))}`;
 }

@@ -51,12 +51,11 @@ $$;
 comment on function s3_connector_private.free_slots(text) is
   'Returns how many more files of the connector may run now; null if only the workers set a limit.';
 
-create or replace function s3_connector_private.table_exists(target_table text)
-returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$
-  select s3_connector_import.relation_oid(part[1], part[2]) is not null
-  from s3_connector_import.table_parts(target_table) as part;
+create or replace function s3_connector_private.table_oid(target_table text)
+returns oid language sql stable set search_path = pg_catalog, pg_temp as $$
+  select s3_connector_import.relation_oid(part[1], part[2]) from s3_connector_import.table_parts(target_table) as part;
 $$;
-comment on function s3_connector_private.table_exists(text) is 'Returns whether a connector''s target table exists.';
+comment on function s3_connector_private.table_oid(text) is 'Returns the oid of a connector''s target table; null if there is none.';
 
 create or replace function s3_connector_private.lock_queue(connector_name text)
 returns void language sql set search_path = pg_catalog, pg_temp as $$
@@ -307,3 +306,10 @@ comment on function s3_connector_private.remove_connector_jobs() is
 create or replace trigger remove_jobs
   before delete on s3_connector.connectors
   for each row execute function s3_connector_private.remove_connector_jobs();
+
+create or replace function s3_connector_private.set_notice(connector_name text, new_notice text)
+returns void language sql set search_path = pg_catalog, pg_temp as $$
+  update s3_connector_private.progress p set notice = new_notice
+  where p.connector_name = set_notice.connector_name and p.notice is distinct from new_notice;
+$$;
+comment on function s3_connector_private.set_notice(text, text) is 'Sets the notice that connector_status shows.';

@@ -7,12 +7,6 @@ return starts_with(pattern, prefix) or starts_with(prefix, s3_connector_private.
 comment on function s3_connector_private.overlaps(text, text) is
   'Returns whether a pattern may match keys below the literal start of another one: one start begins with the other.';
 
-create or replace function s3_connector_private.table_oid(target_table text)
-returns oid language sql stable set search_path = pg_catalog, pg_temp as $$
-  select s3_connector_import.relation_oid(part[1], part[2]) from s3_connector_import.table_parts(target_table) as part;
-$$;
-comment on function s3_connector_private.table_oid(text) is 'Returns the oid of a connector''s target table; null if there is none.';
-
 create or replace function s3_connector_private.last_imported_key(connector_name text)
 returns text language sql stable set search_path = pg_catalog, pg_temp as $$
   -- Bounded: the last of millions of files may have failed.

@@ -189,7 +189,7 @@ begin
   perform s3_connector_private.pause_if_copied();
   select * into connector from s3_connector.connectors c
   where c.name = (select a.connector_name from s3_connector.audits a where a.id = audit_id) for share;
-  -- Whoever changes late_files and then the queue holds it, so that no two wait for each other.
+  -- Every session that changes late_files and then the queue locks it first, so that no two wait for each other.
   perform from s3_connector_private.progress p where p.connector_name = connector.name for update;
   select * into audit from s3_connector.audits a
   where a.id = audit_id and a.finished_at is null and a.position is not distinct from expected_position

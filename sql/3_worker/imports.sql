@@ -10,7 +10,7 @@ begin
   perform s3_connector_private.poll_if_idle(connector_name);
   select c.* into connector from s3_connector.connectors c where c.name = dispatch_next.connector_name;
   select p.table_ready into was_ready from s3_connector_private.progress p where p.connector_name = connector.name;
-  if not was_ready and s3_connector_private.table_exists(connector.target_table) then
+  if not was_ready and s3_connector_private.table_oid(connector.target_table) is not null then
     update s3_connector_private.progress p set table_ready = true where p.connector_name = connector.name;
   end if;
   -- Otherwise every waiting file already has a job.

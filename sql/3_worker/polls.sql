@@ -59,7 +59,7 @@ $$;
 comment on function s3_connector_private.poll_on(text) is
   'Queues a poll if the connector has a backlog and places for it, and no upcoming keys are left.';
 
-create or replace function s3_connector_private.refill(connector_name text)
+create or replace function s3_connector_private.enqueue_more(connector_name text)
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   connector s3_connector.connectors;
@@ -71,7 +71,7 @@ begin
   end if;
   perform s3_connector_private.pause_if_copied();
   select * into connector from s3_connector.connectors c
-  where c.name = refill.connector_name and c.state = 'running' for share;
+  where c.name = enqueue_more.connector_name and c.state = 'running' for share;
   if not found then
     return;
   end if;
@@ -95,7 +95,7 @@ begin
   perform s3_connector_private.poll_on(connector.name);
 end;
 $$;
-comment on function s3_connector_private.refill(text) is
+comment on function s3_connector_private.enqueue_more(text) is
   'Enqueues upcoming and late keys if half the connector''s places are free. Queues a poll if that used up what the last one had listed, or if that was more than a minute ago or before somebody asked for a poll.';
 
 create or replace function s3_connector_private.commit_poll(
@@ -143,7 +143,7 @@ begin
 
   list_start := coalesce(progress.scan_look_behind, s3_connector_private.look_behind_start(connector.name));
   update s3_connector_private.progress p set table_ready = true
-  where p.connector_name = connector.name and not p.table_ready and s3_connector_private.table_exists(connector.target_table);
+  where p.connector_name = connector.name and not p.table_ready and s3_connector_private.table_oid(connector.target_table) is not null;
 
   delete from s3_connector_private.upcoming_keys u where u.connector_name = connector.name;
   insert into s3_connector_private.upcoming_keys (connector_name, key, etag, size_bytes, last_modified)

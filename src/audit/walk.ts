@@ -74,7 +74,7 @@ function listRest(
 
 /**
  * Returns a part of a page that ends at a random key in its second half, after which the next walk starts. Servers that leave
- * keys out do it near the start of a listing, and polls start where pages end. So walks start elsewhere, each time anew.
+ * keys out do it near the start of a listing, and polls start where pages end. So each walk starts elsewhere.
  */
 function cutAtRandom({ objects, lastKey }: ListPage): Part {
   const half = Math.ceil(objects.length / 2);

@@ -21,7 +21,7 @@ export const REFUSAL_CASES: readonly ServerCase[] = [
     name: 'a wrong secret key is refused',
     reliedOn: 'the error bad_credentials',
     level: 'wanted',
-    otherwise: 'The server does not check signatures: whoever reaches it can read and write.',
+    otherwise: 'The server does not check signatures: everyone who reaches it can read and write.',
     async run(trial) {
       const client = await trial.options.clientWith({ secretAccessKey: 'wrong' });
       try {

@@ -14,6 +14,7 @@ import {
   qualifyType,
 } from '../table/expressions.ts';
 import { plainColumn, type TableColumn } from '../table/table.ts';
+import { withoutModifier } from '../table/type_lattice.ts';
 import { filledColumns, quoteColumns } from './destination.ts';
 import type { PartCopy } from './part_copy.ts';
 
@@ -96,7 +97,7 @@ function toColumn({ name, type }: Field, taken: Set<string>): TableColumn {
   let unique = name;
   for (let number = 1; taken.has(unique); number++) unique = `s3_connector field ${number}`;
   taken.add(unique);
-  const baseType = type.replace(/^pg_catalog\./, '').replace(/\(.*?\)/, '');
+  const baseType = withoutModifier(type.replace(/^pg_catalog\./, ''));
   return plainColumn(unique, type, baseType);
 }
 

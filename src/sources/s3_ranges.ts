@@ -16,7 +16,7 @@ const RANGE_PAGES = 12;
 const MAX_RANGES = 12;
 /** What the pages that are listed ahead may take in memory, about. */
 const MAX_HELD_BYTES = 48 << 20;
-/** What an object takes besides its key. */
+/** What an object takes in memory, without its key. */
 const OBJECT_BYTES = 300;
 
 /**

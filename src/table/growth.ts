@@ -14,6 +14,7 @@ import { keepsAll, pairByKey } from './match_keys.ts';
 import { newNames } from './names.ts';
 import { showName, showNames } from './show_name.ts';
 import { plainColumn, quoteTable, type TableColumn, type TargetTable } from './table.ts';
+import { withoutModifier } from './type_lattice.ts';
 import { findWidenings, mayLose, type Widening } from './widen.ts';
 
 /** A change of a table for a file: a row of schema_changes. */
@@ -241,7 +242,7 @@ function grown(table: TargetTable, added: NewColumn[], widened: Widening[]): Tar
   });
   const news = added.map(
     ({ wanted, name, type }): TableColumn => ({
-      ...plainColumn(name, type, type.replace(/\(.*?\)/, '')),
+      ...plainColumn(name, type, withoutModifier(type)),
       comment: wanted === name ? null : wanted,
     }),
   );

@@ -86,12 +86,17 @@ interface Digits {
   scale: number;
 }
 
+/** Returns a type without its length or precision: `timestamp(3) with time zone` is `timestamp with time zone`. */
+export function withoutModifier(type: string): string {
+  return type.replace(/\([^()]*\)/, '');
+}
+
 /** Returns a numeric with room for both, if one of them has a precision; null for other types. */
 function joinNumerics(a: string, b: string): string | null {
   if (![a, b].some((type) => type.startsWith('numeric('))) return null;
   const [left, right] = [digitsOf(a), digitsOf(b)];
   // Other numbers need a numeric without a precision.
-  if (left === null || right === null) return joinPlain(a.replace(/\(.*/, ''), b.replace(/\(.*/, ''));
+  if (left === null || right === null) return joinPlain(withoutModifier(a), withoutModifier(b));
   const scale = Math.max(left.scale, right.scale);
   const precision = Math.max(left.whole, right.whole) + scale;
   return precision > MAX_PRECISION ? 'numeric' : `numeric(${precision},${scale})`;

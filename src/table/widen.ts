@@ -1,6 +1,7 @@
 /** "Widening": the types that columns get so that they hold the values of a file, too. */
 import type { FileColumn, MatchedColumn } from '../formats/format.ts';
 import type { TableColumn } from './table.ts';
+import { withoutModifier } from './type_lattice.ts';
 
 const INTEGERS = ['smallint', 'integer', 'bigint'];
 const TIMES = ['timestamp', 'timestamptz', 'timestamp without time zone', 'timestamp with time zone'];
@@ -39,7 +40,7 @@ export function findWidenings(
     if (columns[position] === undefined) return [];
     const { name: source, type: needed } = columns[position];
     if (!isPlain(target) || !(refused.has(target.name) || mayLose(one, typesAreKnown))) return [];
-    const type = widerType(target, needed.replace(/\(.*?\)/, ''));
+    const type = widerType(target, withoutModifier(needed));
     if (type === null) return [];
     return [{ column: target, source, type, rewrites: !/^(numeric|character varying)\(/.test(target.type) }];
   });
@@ -63,5 +64,5 @@ function widerType({ type, baseType }: TableColumn, needed: string): string | nu
 
 /** Whether the column has the type itself, and not a domain over it. */
 function isPlain({ type, baseType }: TableColumn): boolean {
-  return type.replace(/\(.*?\)/, '') === baseType;
+  return withoutModifier(type) === baseType;
 }

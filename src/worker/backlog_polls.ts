@@ -41,5 +41,5 @@ export class BacklogPolls {
 
 /** Queues a poll if the connector has a backlog and enough free places in the queue. */
 async function queuePoll(db: Control['db'], connectorName: string): Promise<void> {
-  await sql`select s3_connector_private.refill(${connectorName})`.execute(db);
+  await sql`select s3_connector_private.enqueue_more(${connectorName})`.execute(db);
 }

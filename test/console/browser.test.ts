@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Page } from 'playwright-core';
-import { PATIENCE_MS } from '../support/until.ts';
+import { LONGEST_WAIT_MS } from '../support/until.ts';
 import { openWorld } from '../support/world.ts';
 import { findChromium, openBrowser, openConsole } from './support.ts';
 
@@ -31,7 +31,7 @@ before(async () => {
 
 async function open(path: string): Promise<Page> {
   const page = await browser!.newPage({ viewport: { width: 1280, height: 900 } });
-  page.setDefaultTimeout(PATIENCE_MS);
+  page.setDefaultTimeout(LONGEST_WAIT_MS);
   // Violations of the Content-Security-Policy are reported here, too.
   page.on('console', (message) => {
     if (message.type() === 'error') errors.push(message.text());

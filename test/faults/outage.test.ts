@@ -149,7 +149,7 @@ test('the files of a connector that waits have no jobs, and scheduled tasks give
   // Not even a backlog makes the worker ask the bucket earlier.
   await db.asSuperuser('update s3_connector_private.progress set backlog = true');
   await db.asSuperuser(
-    "select s3_connector_private.enqueue_due_polls(), s3_connector_private.refill('patient')",
+    "select s3_connector_private.enqueue_due_polls(), s3_connector_private.enqueue_more('patient')",
   );
   assert.equal(
     (await db.query("select from s3_connector_queue.jobs where task_identifier = 'poll' and run_at <= now()"))

@@ -153,6 +153,22 @@ test('a row or an error that is too large fails its file, and the worker goes on
   assert.deepEqual((await owner.query('select from public.large')).rows, []);
 });
 
+test('an error with a long misleading context fails its file, and the worker goes on', async () => {
+  // PostgreSQL puts the statement into the context of the error. There, the worker looks for the place where COPY stopped.
+  await owner.query(`create table public.misleading (n integer);
+    create function public.mislead() returns trigger language plpgsql as $$
+      begin execute '/*' || repeat('COPY ', 1000000) || '*/ select 1 / 0'; return null; end $$;
+    create trigger mislead after insert on public.misleading for each row execute function public.mislead()`);
+  world.put('misleading/1.csv', 'n\n1\n');
+  await owner.query(
+    `insert into s3_connector.connectors (name, bucket, endpoint, pattern, file_format, target_table)
+    values ('misleading', $1, $2, 'misleading/*', 'csv', 'public.misleading')`,
+    [world.bucket, world.server.endpoint],
+  );
+  const [file] = await world.settled('misleading');
+  assert.deepEqual([file!.status, file!.error_code, file!.attempts], ['failure', 'sql_22012', 1]);
+});
+
 test('state functions refuse every token but that of the attempt, and no session shows one', async () => {
   const statements = [null, "''", "repeat('0', 64)", "encode(sha256('1'), 'hex')"].flatMap((token) => [
     `select s3_connector_import.record_success(1, 1, ${token}, 0, 0, 0, 0, false, null)`,

@@ -5,8 +5,8 @@ import { migrate } from '../../src/db/migrations.ts';
 import { testDatabase } from '../support/database.ts';
 import { openWorld } from '../support/world.ts';
 
-// Every role that can connect may send notifications and take advisory locks. A stranger, a role without any grant of ours, uses
-// both against the workers.
+// Every role that can connect may send notifications, take advisory locks, and name its session. A stranger, a role without any
+// grant of ours, uses all of them against the workers.
 const world = await openWorld();
 const { db } = world;
 const stranger = await db.createRole();
@@ -100,6 +100,31 @@ test("a stranger's notifications stop no attempt and no worker", async () => {
     worker.lines.filter(({ event }) => event === 'import stopped').map(({ key }) => key),
     ['cancelled/1.csv'],
   );
+  await worker.end('SIGTERM');
+});
+
+test('a session of a stranger with the name of an import shows no progress of it', async () => {
+  await db.query('create table shown (n integer)');
+  const holder = await db.connect();
+  await holder.query('begin; lock table shown');
+  const worker = await world.startWorker();
+  world.put('shown/1.csv', 'n\n1\n');
+  await world.insertConnector({ name: 'shown', pattern: 'shown/*', target_table: 'shown' });
+  const [running] = await db.waitFor<{ id: number }>(
+    `select f.id from s3_connector.files f
+     where f.connector_name = 'shown' and exists (
+       select from pg_stat_activity a where a.application_name = format('s3_connector import_file %s', f.id)
+     )`,
+    (rows) => rows.length === 1,
+  );
+  const client = await db.connect(stranger);
+  await client.query(`set application_name = 's3_connector import_file ${running!.id}'`);
+  assert.deepEqual(
+    await db.query("select key, rows_copied from s3_connector.running_files where connector_name = 'shown'"),
+    [{ key: 'shown/1.csv', rows_copied: null }],
+  );
+  await holder.query('commit');
+  assert.equal((await world.settled('shown'))[0]!.status, 'success');
   await worker.end('SIGTERM');
 });
 

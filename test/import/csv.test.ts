@@ -224,17 +224,17 @@ test('a broken file fails with what to do, keeps no row, and delays no other fil
 });
 
 test('a failed file is imported after it is fixed and retried', async () => {
-  await db.query('create table mended (id integer)');
-  world.put('mend/1.csv', 'id\nx\n');
-  await world.insertConnector({ name: 'mend', pattern: 'mend/*', target_table: 'mended' });
-  assert.equal((await world.settled('mend'))[0]!.status, 'failure');
-  world.put('mend/1.csv', 'id\n1\n');
-  assert.equal((await db.one<{ retry: number }>("select s3_connector.retry('mend')")).retry, 1);
-  assert.equal((await world.settled('mend'))[0]!.status, 'success');
-  assert.deepEqual(await db.query('select * from mended'), [{ id: 1 }]);
+  await db.query('create table fixed (id integer)');
+  world.put('fix/1.csv', 'id\nx\n');
+  await world.insertConnector({ name: 'fix', pattern: 'fix/*', target_table: 'fixed' });
+  assert.equal((await world.settled('fix'))[0]!.status, 'failure');
+  world.put('fix/1.csv', 'id\n1\n');
+  assert.equal((await db.one<{ retry: number }>("select s3_connector.retry('fix')")).retry, 1);
+  assert.equal((await world.settled('fix'))[0]!.status, 'success');
+  assert.deepEqual(await db.query('select * from fixed'), [{ id: 1 }]);
   assert.deepEqual(
     await db.query(
-      "select from_status, to_status from s3_connector.file_history where connector_name = 'mend' order by at",
+      "select from_status, to_status from s3_connector.file_history where connector_name = 'fix' order by at",
     ),
     [
       { from_status: null, to_status: 'in_queue' },

@@ -72,18 +72,18 @@ test('a fetch that breaks off resumes where it broke off, in the footer and befo
 });
 
 test('an object that is overwritten during a read is imported once, in its new version', async () => {
-  server.faults.order({ operation: 'GetObject', key: 'anew/1.parquet', before: () => {} });
-  server.faults.order({ operation: 'GetObject', key: 'anew/1.parquet', cut: 15_000_000 });
+  server.faults.order({ operation: 'GetObject', key: 'reread/1.parquet', before: () => {} });
+  server.faults.order({ operation: 'GetObject', key: 'reread/1.parquet', cut: 15_000_000 });
   const half = await parquetOf(`select i::integer as n, md5(i::varchar) as filler from range(1, 11) as r(i)`);
   server.faults.order({
     operation: 'GetObject',
-    key: 'anew/1.parquet',
-    before: () => server.store.put(bucket, 'anew/1.parquet', half),
+    key: 'reread/1.parquet',
+    before: () => server.store.put(bucket, 'reread/1.parquet', half),
   });
-  await insert('anew');
-  const [file] = await world.settled('anew');
+  await insert('reread');
+  const [file] = await world.settled('reread');
   assert.deepEqual([file!.status, file!.rows_imported], ['success', 10], file!.error_message ?? '');
-  await assertAllThere('anew', 10, 55);
+  await assertAllThere('reread', 10, 55);
 });
 
 test('the error about a refused row has its number in the file, at every position', async () => {

@@ -93,7 +93,7 @@ test('a connector without stop_when_caught_up runs on, and one with a backlog to
   assert.equal(await state('more'), 'running');
 });
 
-test('the end of the last file queues the poll that stops the connector, whatever its end', async () => {
+test('the end of the last file, also a failure, queues the poll that stops the connector', async () => {
   const [first, second, third] = await started('ends', ['1', '2', '3']);
   await removePoll('ends');
   await db.query(FINISH, [first, await start(first!)]);
@@ -225,7 +225,7 @@ test('while an object is too young, a file that ends asks for no poll, and house
     "select id from s3_connector.files where connector_name = 'aging'",
   );
   await db.query(FINISH, [id, await start(id)]);
-  await db.query("select s3_connector_private.refill('aging')");
+  await db.query("select s3_connector_private.enqueue_more('aging')");
   assert.equal(await pollIsQueued('aging'), false);
   assert.equal(await state('aging'), 'running');
   await db.query('select s3_connector_private.enqueue_due_polls()');

@@ -13,7 +13,7 @@ import pg from 'pg';
 import { packagedNative, prepareNative } from '../../embedded/postgres/binaries.ts';
 import { handOver, serverIdentity } from '../../embedded/postgres/identity.ts';
 import { startPostgres } from '../../embedded/postgres/server.ts';
-import { PATIENCE_MS } from '../support/until.ts';
+import { LONGEST_WAIT_MS } from '../support/until.ts';
 
 const PROGRAM = fileURLToPath(new URL('start_server.ts', import.meta.url));
 
@@ -208,9 +208,9 @@ async function runProgram(ending: 'wait' | 'throw' | 'end') {
 }
 
 async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + PATIENCE_MS;
+  const deadline = Date.now() + LONGEST_WAIT_MS;
   while (!(await condition())) {
-    assert.ok(Date.now() < deadline, `waited ${PATIENCE_MS} ms in vain for ${condition}`);
+    assert.ok(Date.now() < deadline, `waited ${LONGEST_WAIT_MS} ms in vain for ${condition}`);
     await delay(20);
   }
 }

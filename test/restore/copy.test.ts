@@ -134,7 +134,7 @@ test('a job or a poll that a worker has already taken does nothing in a copy', a
   await third.query(
     "update s3_connector_private.progress set backlog = true where connector_name = 'imported'",
   );
-  await third.query("select s3_connector_private.refill('imported')");
+  await third.query("select s3_connector_private.enqueue_more('imported')");
   assert.deepEqual(await third.query("select from s3_connector.files where key = 'imported/4.csv'"), []);
 });
 

@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 import pg from 'pg';
 import { type Postgres, startPostgres } from '../../embedded/postgres/server.ts';
 import { migrate } from '../../src/db/migrations.ts';
-import { PATIENCE_MS } from '../support/until.ts';
+import { LONGEST_WAIT_MS } from '../support/until.ts';
 import { NEVER_AGAIN, openWorld } from '../support/world.ts';
 import { findPrograms } from './programs.ts';
 
@@ -57,7 +57,7 @@ describe('pg_dump and restore to another server work', {
     return answers;
   };
   const until = async (client: pg.Client, text: string, holds: (row: Record<string, unknown>) => boolean) => {
-    for (const deadline = Date.now() + PATIENCE_MS; ; await delay(50)) {
+    for (const deadline = Date.now() + LONGEST_WAIT_MS; ; await delay(50)) {
       const { rows } = await client.query(text);
       if (rows[0] && holds(rows[0])) return;
       if (Date.now() > deadline) throw new Error(`waited in vain for ${text}: ${JSON.stringify(rows)}`);

@@ -70,7 +70,7 @@ class Model {
     }
     this.upcoming = ahead.filter((key) => !this.files.has(key));
     this.start = { ...this.start, scanPosition, window };
-    this.refill(places);
+    this.enqueueMore(places);
     // Keys that are tracked already are passed, too.
     const [next] = this.upcoming;
     const passedKey = ahead.filter((key) => next === undefined || compareKeys(key, next) < 0).at(-1);
@@ -92,7 +92,7 @@ class Model {
   }
 
   /** Enqueues upcoming keys. */
-  refill(places: number): void {
+  enqueueMore(places: number): void {
     const taken = this.upcoming.splice(0, places);
     for (const key of taken) this.files.add(key);
     this.start.marker = taken.at(-1) ?? this.start.marker;
@@ -123,7 +123,7 @@ const objectOf = (key: string): SourceObject => ({
 
 const name = (n: number) => String(n).padStart(6, '0');
 
-test('whatever arrives between polls, the marker passes no key that is there, and none is missed', async () => {
+test('with any arrivals between polls, the marker passes no key that is there, and none is missed', async () => {
   const step = fc.record({
     arrivals: fc.array(fc.tuple(fc.nat({ max: 400 }), fc.constantFrom('.csv', '.log', '.log', '.log')), {
       maxLength: 60,
@@ -133,7 +133,7 @@ test('whatever arrives between polls, the marker passes no key that is there, an
     maxRequests: fc.constantFrom(1, 3, 1000),
     isAsked: fc.boolean(),
     walkIsDue: fc.boolean(),
-    refills: fc.nat({ max: 2 }),
+    enqueues: fc.nat({ max: 2 }),
   });
   await fc.assert(
     fc.asyncProperty(
@@ -141,11 +141,11 @@ test('whatever arrives between polls, the marker passes no key that is there, an
       fc.integer({ min: 2, max: 40 }),
       async (steps, pageSize) => {
         const model = new Model(pageSize);
-        for (const { arrivals, deletions, refills, ...options } of steps) {
+        for (const { arrivals, deletions, enqueues, ...options } of steps) {
           for (const [n, ending] of arrivals) model.keys.add(name(n) + ending);
           for (const n of deletions) model.keys.delete(`${name(n)}.csv`);
           await model.poll(options);
-          for (let n = 0; n < refills; n++) model.refill(options.places);
+          for (let n = 0; n < enqueues; n++) model.enqueueMore(options.places);
         }
         // Each walk passes at least a page of what is left.
         const polls = 20 + (4 * model.keys.size) / pageSize;
@@ -163,7 +163,7 @@ test('a poll makes one LIST request among keys that match, and finds keys among 
   for (let n = 0; n < 30_000; n++) if (n % 2000 !== 5) model.keys.add(`${name(n)}.csv`);
   await model.poll({ places: 100 });
   while (model.isBehind) {
-    if (model.upcoming.length > 0) model.refill(100);
+    if (model.upcoming.length > 0) model.enqueueMore(100);
     else await model.poll({ places: 100 });
   }
   assert.ok(model.requests <= 31, `${model.requests} requests`);

@@ -123,7 +123,7 @@ test('a poll and an event of a restored object do not wait for each other', asyn
   );
 });
 
-test('a page of an audit and a refill do not wait for each other', async () => {
+test('a page of an audit and enqueue_more do not wait for each other', async () => {
   const [file] = await queued('audited', ['b', 'c'], {
     ...{ max_parallel_files: 2, late_keys: 'import', on_overwrite: 'reimport' },
   });
@@ -138,7 +138,7 @@ test('a page of an audit and a refill do not wait for each other', async () => {
         "select s3_connector_queue.add_job('import_file', '{}', job_key => 'import_file:' || $1)",
         [String(file)],
       ),
-    (client) => client.query("select s3_connector_private.refill('audited')"),
+    (client) => client.query("select s3_connector_private.enqueue_more('audited')"),
     (client) =>
       client.query("select s3_connector_private.commit_audit_page($1, null, $2, 'c', 1, 1)", [
         audit,

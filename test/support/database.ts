@@ -8,7 +8,7 @@ import pg from 'pg';
 import type { Postgres } from '../../embedded/postgres/server.ts';
 import { migrate } from '../../src/db/migrations.ts';
 import { type Login, makeRoles, prepareDatabase, type TestRoles, testRoles } from './roles.ts';
-import { PATIENCE_MS } from './until.ts';
+import { LONGEST_WAIT_MS } from './until.ts';
 
 const SHOWN_ROWS = 20;
 
@@ -128,7 +128,11 @@ export async function testDatabase(
     async waitFor<T extends object>(
       text: string,
       predicate: (rows: T[]) => boolean,
-      { values = [], timeoutMs = PATIENCE_MS, intervalMs = 50 }: Parameters<TestDatabase['waitFor']>[2] = {},
+      {
+        values = [],
+        timeoutMs = LONGEST_WAIT_MS,
+        intervalMs = 50,
+      }: Parameters<TestDatabase['waitFor']>[2] = {},
     ) {
       const deadline = Date.now() + timeoutMs;
       for (;;) {
@@ -235,7 +239,7 @@ async function createDatabase(
 
 /** Repeats a statement while sessions of others use its database. */
 async function retryInUse(run: () => Promise<unknown>): Promise<void> {
-  for (const deadline = Date.now() + PATIENCE_MS; ; await delay(100)) {
+  for (const deadline = Date.now() + LONGEST_WAIT_MS; ; await delay(100)) {
     try {
       await run();
       return;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
-import { PATIENCE_MS } from './until.ts';
+import { LONGEST_WAIT_MS } from './until.ts';
 
 /** The body of a worker's /healthz. */
 export interface Health {
@@ -19,7 +19,7 @@ export async function healthOf(port: unknown): Promise<{ status: number; health:
  * @param pattern is matched against the checks as JSON
  */
 export async function untilHealth(port: unknown, expected: number, pattern = /^/): Promise<Health> {
-  for (const deadline = Date.now() + PATIENCE_MS; ; await delay(50)) {
+  for (const deadline = Date.now() + LONGEST_WAIT_MS; ; await delay(50)) {
     const { status, health } = await healthOf(port);
     if (status === expected && pattern.test(JSON.stringify(health.checks))) return health;
     assert.ok(Date.now() < deadline, `last answer: ${status} ${JSON.stringify(health)}`);

@@ -214,8 +214,12 @@ describe('a table created from the first file, with TimescaleDB', {
 
     world.put('first/1.csv', readings(0, 31));
     await db.query("select s3_connector.retry('first')");
-    const [mended] = await world.settled('first');
-    assert.deepEqual([mended!.status, mended!.rows_imported], ['success', 31], mended!.error_message ?? '');
+    const [retried] = await world.settled('first');
+    assert.deepEqual(
+      [retried!.status, retried!.rows_imported],
+      ['success', 31],
+      retried!.error_message ?? '',
+    );
     assert.equal((await hypertable('first'))?.column, 'at');
   });
 

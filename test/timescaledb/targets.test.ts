@@ -46,7 +46,7 @@ test('on_conflict = update merges into compressed chunks, beyond the limit for d
   ]);
 });
 
-test('a hypertable with row level security takes the rows that its policies let in', { skip }, async () => {
+test('a hypertable with row level security takes the rows that its policies allow', { skip }, async () => {
   const owner = await db.createRole();
   const session = await db.connect(owner);
   await db.asSuperuser(

@@ -33,7 +33,7 @@ interface Kind {
 }
 
 const UNPACK = 'Put the CSV files that it holds into the bucket, plain or as gzip, zip or zstd.';
-const CONVERT = 'Write the data as CSV or Parquet.';
+const CONVERT = 'Write the data as CSV, JSON or Parquet.';
 const SAVE_SHEET = 'Save its sheet as CSV.';
 const REMOVE = 'Remove it from the bucket, or leave it out by exclude of the connector.';
 

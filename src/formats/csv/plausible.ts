@@ -75,7 +75,7 @@ function jsonOf(text: string): ConnectorError | null {
 /** Formats of text that are no tables, by the lines with which they begin. */
 const TEXTS: { begins: RegExp; name: string }[] = [
   { begins: /^(%YAML.*\r?\n)?---\s*(#.*)?\r?\n/, name: 'YAML' },
-  { begins: /^\[[^\]\r\n]+\]\s*\r?\n\s*([\w.-]+\s*=|[;#[])/, name: 'a configuration file (INI)' },
+  { begins: /^\[[^\]\r\n]+\][^\S\n]*\n\s*([\w.-]+\s*=|[;#[])/, name: 'a configuration file (INI)' },
   { begins: /^#{1,6} [^\r\n]+\r?\n\s*\n/, name: 'Markdown' },
   {
     begins: /^\s*(--[^\n]*\n\s*)*(create (table|database|schema)|insert into|drop table)\s/i,
@@ -86,7 +86,7 @@ const TEXTS: { begins: RegExp; name: string }[] = [
 const YAML_LINE = /^\s*(- .*|[\w.-]+:( .*)?)$/;
 
 function otherTextOf(text: string): ConnectorError | null {
-  const hint = 'Write the data as CSV or Parquet. If it is a CSV nevertheless, create the table first.';
+  const hint = 'Write the data as CSV, JSON or Parquet. If it is a CSV nevertheless, create the table first.';
   const known = TEXTS.find(({ begins }) => begins.test(text));
   if (known) return notCsv(known.name, hint);
   // The last line may be cut.

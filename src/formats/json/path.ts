@@ -8,7 +8,7 @@ const STEP = /\.([^.[\]"\s]+)|\.("(?:[^"\\]|\\.)+")|\[(\d{1,6})\]/y;
 /** Whether a source column is a path, and not the name of a key. */
 export const isPath = (text: string): boolean => /^\$(?=[.[]|$)/.test(text);
 
-/** Returns the steps of a path; null if it is none. sql/1_checks/json_paths.sql checks the same syntax. */
+/** Returns the steps of a path; null if it is none. sql/1_checks/json.sql checks the same syntax. */
 export function parsePath(text: string): Step[] | null {
   if (!isPath(text)) return null;
   const steps: Step[] = [];

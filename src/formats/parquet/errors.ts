@@ -45,16 +45,19 @@ function transformFailed(cause: ConnectorError): ConnectorError {
   });
 }
 
-/** `CSV Error on Line: 3`, with the reason a few lines below, before what could be set to read it. */
-const CSV_ERROR = /CSV Error on Line: (\d+)[^\n]*\n([\s\S]*?)\n\s*Possible/;
-
 /** Returns the error for a line of a CSV that DuckDB cannot read; null if it is another error. */
 function badCsvLine(cause: ConnectorError): ConnectorError | null {
-  const [, line, lines] = CSV_ERROR.exec(cause.message) ?? [];
-  if (lines === undefined) return null;
-  const reason = lines.trim().split('\n').at(-1)!.slice(0, MAX_REASON);
+  const found = /CSV Error on Line: (\d+)/.exec(cause.message);
+  if (!found) return null;
+  const line = Number(found[1]);
+  // The reason is a few lines below, before what could be set to read it.
+  const below = cause.message.slice(found.index).split('\n').slice(1);
+  const end = below.findIndex((text) => text.trimStart().startsWith('Possible'));
+  const last = below.slice(0, Math.max(end, 0)).findLast((text) => text.trim() !== '');
+  if (last === undefined) return null;
+  const reason = last.trim().slice(0, MAX_REASON);
   return new ConnectorError('bad_row', `line ${line}: DuckDB reads the file for the transform: ${reason}`, {
-    line: Number(line),
+    line,
     hint: "Fix the file, or the options of its file format. DuckDB's CSV is stricter than COPY's, and a line that it cannot read fails the file.",
     cause,
   });

@@ -190,7 +190,7 @@ export class Normalizer {
     return true;
   }
 
-  /** A log may begin anew within its file. */
+  /** A log may begin again within its file. */
   #nameColumns(names: string[], line: number): void {
     const known = this.columnNames;
     this.columnNames ??= names;
