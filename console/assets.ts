@@ -20,6 +20,7 @@ const OWN = join(packageRoot, 'console', 'assets');
 
 const FILES: Record<string, { type: string; path: string }> = {
   '/assets/console.css': { type: CSS, path: join(OWN, 'console.css') },
+  '/assets/setup.css': { type: CSS, path: join(OWN, 'setup.css') },
   '/assets/console.js': { type: SCRIPT, path: join(OWN, 'console.js') },
   '/assets/charts.js': { type: SCRIPT, path: join(OWN, 'charts.js') },
   '/assets/idiomorph.js': { type: SCRIPT, path: join(distOf('idiomorph'), 'idiomorph.esm.js') },

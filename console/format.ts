@@ -66,6 +66,14 @@ export function relative(time: Date, now = Date.now()): string {
   return seconds > 0 ? `${text} ago` : `in ${text}`;
 }
 
+/** Returns the name of a type as people write it: timestamptz for timestamp with time zone. */
+export function shortType(type: string): string {
+  return type
+    .replace(/^timestamp(\(\d\))? with time zone/, 'timestamptz$1')
+    .replace(' without time zone', '')
+    .replace('character varying', 'varchar');
+}
+
 /** Returns the words that people see for a status. */
 export function statusLabel(status: string): string {
   return status.replaceAll('_', ' ');

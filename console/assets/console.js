@@ -42,7 +42,7 @@ drawCharts();
 addEventListener('resize', drawCharts);
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', drawCharts);
 if (isLive) startRefreshing();
-for (const form of document.querySelectorAll('form[data-sql-from]')) showSqlOf(form);
+for (const form of document.querySelectorAll('form.setup')) followFields(form);
 for (const form of document.querySelectorAll('form.act, form.setup'))
   form.addEventListener('submit', markBusy);
 addEventListener('pageshow', () => {
@@ -130,23 +130,55 @@ function startRefreshing() {
   }
 }
 
-/** Updates the SQL under a form while the form is filled in. */
-function showSqlOf(form) {
-  const place = form.querySelector('#sql code');
+/**
+ * Updates what follows the fields of a form while it is filled in: its SQL, and which fields apply. `data-follows` is `all`, or the
+ * name of the field whose change counts.
+ */
+function followFields(form) {
+  const changed = new Set();
   let timer;
   let asked = 0;
-  form.addEventListener('input', () => {
+  const askSoon = () => {
     clearTimeout(timer);
     timer = setTimeout(ask, 150);
+  };
+  form.addEventListener('input', ({ target }) => {
+    clearError(target);
+    askSoon();
+  });
+  form.addEventListener('change', ({ target }) => {
+    changed.add(target.name);
+    askSoon();
   });
   async function ask() {
     const number = ++asked;
-    const response = await fetch(form.dataset.sqlFrom, {
-      method: 'POST',
-      body: new URLSearchParams(new FormData(form)),
-    });
-    const text = await response.text();
-    if (response.ok && number === asked) place.textContent = text;
+    const body = new URLSearchParams(new FormData(form));
+    body.set('then', 'look');
+    const response = await fetch(form.action, { method: 'POST', body });
+    const page = new DOMParser().parseFromString(await response.text(), 'text/html');
+    // A later answer has all that this one has.
+    if (!response.ok || number !== asked) return;
+    for (const field of form.querySelectorAll('[data-when]')) {
+      const now = page.querySelector(`[data-when="${field.dataset.when}"]`);
+      if (now) field.hidden = now.hidden;
+    }
+    for (const part of form.querySelectorAll('[data-follows]')) {
+      const now = page.getElementById(part.id);
+      const follows = part.dataset.follows === 'all' || changed.has(part.dataset.follows);
+      if (now && follows) part.replaceChildren(...now.childNodes);
+    }
+    changed.clear();
+    showTimes();
+  }
+}
+
+/** Removes the error of a field that is being corrected. */
+function clearError(field) {
+  if (!field.hasAttribute('aria-invalid')) return;
+  field.removeAttribute('aria-invalid');
+  for (const id of field.getAttribute('aria-describedby').split(' ')) {
+    const text = document.getElementById(id);
+    if (text?.className === 'field-error') text.remove();
   }
 }
 

@@ -42,6 +42,7 @@ export function layout(page: Page, { outcome, rights, health, signOutToken }: La
 <link rel="icon" href="/assets/icon.svg" type="image/svg+xml">
 <link rel="stylesheet" href="/assets/uplot.css">
 <link rel="stylesheet" href="/assets/console.css">
+<link rel="stylesheet" href="/assets/setup.css">
 <script type="module" src="/assets/console.js"></script>
 </head>
 <body data-events="${events}">
