@@ -7,8 +7,8 @@ export interface Outcome {
   notices: { message: string; hint: string | undefined }[];
   error?: SqlError;
   verdict: Verdict;
-  /** What a good trial of the setup tried. */
-  trial?: string;
+  /** What a good preflight of the setup tried. */
+  preflight?: string;
   /** Whether the form below shows the errors at their fields, and the first of these has the focus. */
   isAtField?: boolean;
 }

@@ -40,7 +40,7 @@ export async function copyPart(copy: PartCopy): Promise<RowCounts> {
  * Copies the rows of a part's first batch that PostgreSQL accepts, for a preview. The caller limits the part, and rolls back.
  * @throws ConnectorError as `copyPart`
  */
-export async function copySample(copy: PartCopy): Promise<RowCounts> {
+export async function copyFirstRows(copy: PartCopy): Promise<RowCounts> {
   return await withStaging(copy, copyInBatches)(copy, targetOf(copy.table, copy.plan));
 }
 

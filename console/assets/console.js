@@ -135,10 +135,12 @@ function startRefreshing() {
  * name of the field whose change counts.
  */
 function followFields(form) {
-  const changed = new Set();
+  // Fields may have been filled in before this script has loaded, by a person or by the browser.
+  const changed = new Set([...form.elements].filter(isChanged).map(({ name }) => name));
   let timer;
-  let asked = 0;
+  let edits = 0;
   const askSoon = () => {
+    edits++;
     clearTimeout(timer);
     timer = setTimeout(ask, 150);
   };
@@ -150,14 +152,16 @@ function followFields(form) {
     changed.add(target.name);
     askSoon();
   });
+  if (changed.size > 0) ask();
+
   async function ask() {
-    const number = ++asked;
+    const answered = edits;
     const body = new URLSearchParams(new FormData(form));
     body.set('then', 'look');
     const response = await fetch(form.action, { method: 'POST', body });
     const page = new DOMParser().parseFromString(await response.text(), 'text/html');
-    // A later answer has all that this one has.
-    if (!response.ok || number !== asked) return;
+    // After another edit, a later answer has all that this one has, and what was typed since.
+    if (!response.ok || answered !== edits) return;
     for (const field of form.querySelectorAll('[data-when]')) {
       const now = page.querySelector(`[data-when="${field.dataset.when}"]`);
       if (now) field.hidden = now.hidden;
@@ -165,11 +169,24 @@ function followFields(form) {
     for (const part of form.querySelectorAll('[data-follows]')) {
       const now = page.getElementById(part.id);
       const follows = part.dataset.follows === 'all' || changed.has(part.dataset.follows);
-      if (now && follows) part.replaceChildren(...now.childNodes);
+      if (now && follows) replaceContent(part, now);
     }
     changed.clear();
     showTimes();
   }
+}
+
+/** Replaces the content of an element. The focus stays on the field of the same name. */
+function replaceContent(part, now) {
+  const focused = part.contains(document.activeElement) ? document.activeElement.name : undefined;
+  part.replaceChildren(...now.childNodes);
+  if (focused) part.querySelector(`[name="${focused}"]`)?.focus();
+}
+
+function isChanged(field) {
+  if (field.type === 'checkbox') return field.checked !== field.defaultChecked;
+  if (field.type === 'select-one') return !field.selectedOptions[0]?.defaultSelected;
+  return 'defaultValue' in field && field.value !== field.defaultValue;
 }
 
 /** Removes the error of a field that is being corrected. */

@@ -10,6 +10,7 @@ import {
   TIME_COLUMN,
   TIMESCALEDB,
 } from './fields/table.ts';
+import { firstRows } from './first_rows.ts';
 import { hasStoredKey, refuseWithoutKey } from './key_rules.ts';
 import {
   differencesPart,
@@ -21,7 +22,6 @@ import {
   refuseMapping,
 } from './mapping.ts';
 import { refuseMissing, stepIsChanged } from './of_step.ts';
-import { samplePart } from './sample_part.ts';
 import { changedSettings, listOf, loadSettings, type Setting, updateSettings } from './settings.ts';
 import type { Step, StepContext } from './step.ts';
 import { offeredTables } from './tables.ts';
@@ -65,7 +65,7 @@ ${table && columns.length > 0 && differencesPart(state.values, table, context.si
 ${columns.length === 0 && settingFields([PRIMARY_KEY], state)}
 </div>
 ${hasTimescaledb ? settingFields([time, ...TIMESCALEDB], state) : html`<p class="note">TimescaleDB is not installed in this database, so the table is an ordinary one.</p>`}
-${await samplePart(context)}
+${await firstRows(context)}
 <h3>If files and table differ</h3>
 ${settingFields(DIFFERENCES, state)}
 ${foldedFields('Advanced: the table, and where rows came from', MORE_TABLE, state, isChanged)}`;

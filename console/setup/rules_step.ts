@@ -5,10 +5,10 @@ import { AFTERWARDS, LIMITS, POLLING } from './fields/polling.ts';
 import { CHANGES, ROWS } from './fields/rows.ts';
 import { hasStoredKey, refuseWithoutKey } from './key_rules.ts';
 import { stepIsChanged } from './of_step.ts';
+import { preflightStatements, runPreflight } from './preflight.ts';
 import { loadSchedule, SCHEDULE, scheduleField, withSchedule } from './schedule.ts';
 import { changedSettings, loadSettings, storedValue, updateSettings } from './settings.ts';
 import type { Step } from './step.ts';
-import { runTrial, trialStatements } from './trial.ts';
 
 const RULES_SETTINGS = [ROWS, CHANGES, [SCHEDULE], POLLING, LIMITS, AFTERWARDS].flat();
 
@@ -31,8 +31,8 @@ ${foldedFields('Advanced: limits', LIMITS, state, isChanged)}
 ${foldedFields('Advanced: after each file', AFTERWARDS, state, isChanged)}`;
   },
   refuse: (_, context) => refuseWithoutKey(context, hasStoredKey(context)),
-  statements: (values, context) => [...saves(values, context), ...trialStatements(context)],
-  run: (values, context) => runTrial(saves(values, context), context),
+  statements: (values, context) => [...saves(values, context), ...preflightStatements(context)],
+  run: (values, context) => runPreflight(saves(values, context), context),
 };
 
 function saves(values: URLSearchParams, context: Parameters<Step['statements']>[1]) {

@@ -2,10 +2,10 @@
 import type { ConsoleDatabase } from '../database.ts';
 import { sql } from '../sql.ts';
 import { type Column, type Draft, readColumns, readDraft } from './draft.ts';
+import { findTriedKey } from './preflight.ts';
 import { fieldOf, storedValue } from './settings.ts';
 import type { StepContext } from './step.ts';
 import { readTable } from './tables.ts';
-import { findTriedKey } from './trial.ts';
 
 /**
  * Returns the context of a step.

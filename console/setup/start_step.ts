@@ -5,10 +5,10 @@ import { noOutcome, type Outcome } from '../outcome.ts';
 import { checksPart } from '../pages/connector_parts.ts';
 import { sqlText } from '../parts/sql_text.ts';
 import { identifier, joined, type SqlValue, type Statement, show, sql } from '../sql.ts';
+import { fingerprint, preflightStatements, runPreflight } from './preflight.ts';
 import { listOf, storedValue } from './settings.ts';
 import { insert } from './source_step.ts';
 import type { Step, StepContext } from './step.ts';
-import { fingerprint, runTrial, trialStatements } from './trial.ts';
 
 const MAPPING_COLUMNS = ['source_column', 'target_column', 'data_type', 'date_format', 'expression'] as const;
 const OMITTED = ['owner', 'created_at', 'state'];
@@ -17,17 +17,18 @@ export const startStep: Step = {
   name: 'start',
   title: 'Start',
   buttons: [],
-  load: async ({ outcome }) => new URLSearchParams(outcome?.trial ? { trial: outcome.trial } : {}),
+  load: async ({ outcome }) =>
+    new URLSearchParams(outcome?.preflight ? { preflight: outcome.preflight } : {}),
   async form({ values }, context) {
     const { db, draft } = context;
     const name = draft!.name;
     // What was tried. It counts if nothing has changed since.
-    const tried = values.get('trial') ?? '';
+    const tried = values.get('preflight') ?? '';
     const isGood = tried !== '' && tried === (await fingerprint(db, name));
     return html`${await consequence(context)}
 ${
   isGood
-    ? html`<input type="hidden" name="trial" value="${tried}">`
+    ? html`<input type="hidden" name="preflight" value="${tried}">`
     : html`<p class="notice"><strong>Not tried yet</strong> Start waits until the check and a dry run of the first file are good.</p>`
 }
 <div class="submit">${
@@ -39,13 +40,13 @@ ${await checksPart({ db }, name)}
 <details><summary>The same connector in SQL</summary>${sqlText(show(await connectorSql(context)))}</details>`;
   },
   statements: (values, context) =>
-    values.get('then') === 'start' || values.has('trial')
+    values.get('then') === 'start' || values.has('preflight')
       ? [sql`select s3_connector.resume(${context.draft!.name})`]
-      : trialStatements(context),
+      : preflightStatements(context),
   async run(values, context) {
     const { db, draft } = context;
-    if (values.get('then') !== 'start') return runTrial([], context);
-    const tried = values.get('trial');
+    if (values.get('then') !== 'start') return runPreflight([], context);
+    const tried = values.get('preflight');
     if (tried === null || tried !== (await fingerprint(db, draft!.name))) return notTried();
     return db.run([sql`select s3_connector.resume(${draft!.name})`]);
   },

@@ -18,7 +18,7 @@ export interface StepContext {
   /** The target table that they name, if it exists. */
   table: TargetTable | undefined;
   hasTimescaledb: boolean;
-  /** The file that a trial would try, as far as it is known. */
+  /** The file that a preflight would try, as far as it is known. */
   triedKey: string | undefined;
   /** The file formats of the database, each with its kind. */
   formats: ReadonlyMap<string, string>;

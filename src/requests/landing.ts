@@ -5,7 +5,7 @@
 import pg from 'pg';
 import { filledColumns } from '../copy/destination.ts';
 import type { PartCopy } from '../copy/part_copy.ts';
-import { copySample } from '../copy.ts';
+import { copyFirstRows } from '../copy.ts';
 import { inSavepoint } from '../db/savepoint.ts';
 import { FIXED_PATH } from '../db/session_settings.ts';
 import { storable } from '../db/storable.ts';
@@ -83,7 +83,7 @@ export async function landRows(
   return await inSavepoint(client, async () => {
     await enter(client, copy);
     await createLanding(copy);
-    await copySample(copy);
+    await copyFirstRows(copy);
     const landed = await readLanding(copy, line?.name ?? null);
     return inOrder([...landed, ...refused.slice(0, ROWS).map(ofRefusal)]);
   });

@@ -318,9 +318,13 @@ test('fields appear for what is chosen, with the script and without it', options
   await page.getByRole('button', { name: 'Save and preview' }).click();
   await page.getByLabel('Type of site').waitFor();
   await page.getByLabel('Table', { exact: true }).fill('stations');
-  await page.getByLabel('Table', { exact: true }).blur();
+  // What is typed while the server answers is kept, and so is the focus.
+  await page.getByLabel('Column for time').fill('since');
   await page.getByText('The table exists').waitFor();
-  await page.getByLabel('Column for time').selectOption('since');
+  await page.locator('select[name="column.0.target"]:focus').waitFor();
+  assert.equal(await page.getByLabel('Column for time').inputValue(), 'since');
+  await page.getByLabel('Column for site').selectOption('since');
+  await page.getByLabel('Column for site').selectOption('site');
   assert.equal(await page.getByLabel('Type of site').count(), 0);
   await page.getByLabel('If the table lacks a column').selectOption('rescue');
   await page.getByLabel('Rescue column').fill('rest');

@@ -260,7 +260,8 @@ test('an existing table is offered, and its columns stand next to those of the f
 });
 
 test('columns with which an import would fail keep their step', async () => {
-  await draft('stays', { pattern: 'air/*', target_table: 'keyless' });
+  await db.query('create table narrow (time timestamptz, site text)');
+  await draft('stays', { pattern: 'air/*', target_table: 'narrow' });
   await submit('pattern', 'stays', {});
   const text = await follow(await submit('columns', 'stays', {}));
   shows(text, /<h2 id="step-title">3\. Columns/);
@@ -366,18 +367,25 @@ test('the last step says what will happen, and Start waits for a good answer', a
   shows(tried, /<button class="primary" name="then" value="start">Start<\/button>/);
   shows(tried, /into the new table <code>begun<\/code>/);
   assert.deepEqual(await db.query("select to_regclass('begun') as made"), [{ made: null }]);
-  const { trial } = fieldsOf(tried);
+  const { preflight } = fieldsOf(tried);
 
   await db.query("update s3_connector.connectors set max_attempts = 3 where name = 'begin'");
-  shows(await follow(await start({ trial: trial! })), /or have changed since/);
+  shows(await follow(await start({ preflight: preflight! })), /or have changed since/);
   assert.equal((await stored('begin')).state, 'draft');
   const again = await follow(await send('start', 'begin', {}, 'try'));
-  await follow(await start({ trial: fieldsOf(again).trial! }));
+  await follow(await start({ preflight: fieldsOf(again).preflight! }));
   assert.equal((await stored('begin')).state, 'running');
   assert.equal((await world.settled('begin'))[0]!.rows_imported, 2);
+
+  // Later changes are tried with a file that is not imported yet: others would conflict with their own rows.
+  await db.query("select s3_connector.pause('begin')");
+  assert.match(
+    verdict(await follow(await send('start', 'begin', {}, 'try'))),
+    /^warn: .*no file waits, so none was tried/,
+  );
 });
 
-test('a bad trial is red, and Start stays closed', async () => {
+test('a bad preflight is red, and Start stays closed', async () => {
   const tried = await follow(await send('start', 'mixed', {}, 'try'));
   assert.match(verdict(tried), /^bad: Failed .*mixed\/1\.csv would fail: .*line 3/);
   shows(tried, /value="start" disabled/);

@@ -36,16 +36,3 @@ test('a primary key without such a column fails the file, and makes no table', a
   assert.match(file.error_message!, /nobody is not among the columns.*id, at, n/);
   assert.deepEqual(await db.query("select to_regclass('lacking') as made"), [{ made: null }]);
 });
-
-test('primary_key must be a list of names, each once', async () => {
-  for (const primary_key of [[], ['id', 'id'], ['']]) {
-    await assert.rejects(
-      world.insertConnector({ name: 'wrong', pattern: '*', target_table: 'wrong', primary_key }),
-      {
-        code: '22023',
-        column: 'primary_key',
-        message: /^primary_key must be a list of column names, each once/,
-      },
-    );
-  }
-});

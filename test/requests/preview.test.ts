@@ -181,6 +181,16 @@ test('a preview shows the first ten rows as they would land, and why one would n
       [2, { n: '2', list: null }],
     ],
   );
+  world.put('jsonl/1.json', '{"a":1,"b":{"x":2}}\n{"a":2}\n');
+  await insert({ name: 'jsonl', pattern: 'jsonl/*', file_format: 'json', target_table: 'jsonl' });
+  await preview('jsonl');
+  assert.deepEqual(
+    (await rows('jsonl')).map(({ values }) => values),
+    [
+      { a: '1', b: '{"x": 2}' },
+      { a: '2', b: null },
+    ],
+  );
   // An import would fail because of the column that the table lacks. The others are shown.
   assert.deepEqual((await rows('existing'))[0]!.values, { n: '1' });
   await world.spoolEmptied();

@@ -4,7 +4,7 @@ import type { Setting } from '../settings.ts';
 export const NAME: Setting = {
   column: 'name',
   label: 'Name',
-  help: 'How you call the connector here and in SQL.',
+  help: 'What you call the connector, here and in SQL.',
   placeholder: 'sensors',
   isRequired: true,
 };

@@ -1,4 +1,4 @@
-/** The first rows of the sample, as they would land, below the columns of the table. */
+/** The first rows of the first file, as they would land, below the columns of the table. */
 import { shortType } from '../format.ts';
 import { type Html, html } from '../html.ts';
 import { sql } from '../sql.ts';
@@ -12,7 +12,7 @@ interface PreviewRow {
 }
 
 /** Returns the rows of the last preview; nothing if it has none. */
-export async function samplePart({ db, draft }: StepContext): Promise<Html> {
+export async function firstRows({ db, draft }: StepContext): Promise<Html> {
   const [rows, columns] = await Promise.all([
     db.rows<PreviewRow>(sql`
       select line, "values", error, raw from s3_connector.preview_rows
@@ -27,13 +27,13 @@ export async function samplePart({ db, draft }: StepContext): Promise<Html> {
   const names = [...new Set([...columns.map(({ name }) => name), ...landed])].filter(
     (name) => landed.length === 0 || landed.includes(name),
   );
-  return html`<section aria-labelledby="sample-title"><h3 id="sample-title">The first rows, as they would be in the table</h3>
-<div class="wide" tabindex="0" role="region" aria-labelledby="sample-title"><table class="sample">
+  return html`<section aria-labelledby="first-rows-title"><h3 id="first-rows-title">The first rows, as they would be in the table</h3><p class="note">From the last preview.</p>
+<div class="wide" tabindex="0" role="region" aria-labelledby="first-rows-title"><table class="first-rows">
 <thead><tr><th>Line</th>${names.map((name) => html`<th scope="col">${name}<span class="type">${shortType(types.get(name) ?? '')}</span></th>`)}</tr></thead>
-<tbody>${rows.map((row) => sampleRow(row, names))}</tbody></table></div></section>`;
+<tbody>${rows.map((row) => shownRow(row, names))}</tbody></table></div></section>`;
 }
 
-function sampleRow({ line, values, error, raw }: PreviewRow, names: string[]): Html {
+function shownRow({ line, values, error, raw }: PreviewRow, names: string[]): Html {
   const head = html`<th scope="row">${line ?? '–'}</th>`;
   if (values === null) {
     return html`<tr class="refused">${head}<td colspan="${names.length}"><span class="error">${error}</span><code class="raw">${raw}</code></td></tr>`;

@@ -1,4 +1,4 @@
-/** The "trial": the check, the preview, and a dry run of the first file, in one sentence. Start waits for a good one. */
+/** The "preflight": the check, the preview, and a dry run of the first file, in one sentence. Start waits for a good one. */
 import { WOULD_FAIL } from '../../src/requests/preview.ts';
 import type { ConsoleDatabase } from '../database.ts';
 import { count, counted } from '../format.ts';
@@ -8,8 +8,8 @@ import { judgeCheck } from '../verdict.ts';
 import type { Draft } from './draft.ts';
 import type { StepContext } from './step.ts';
 
-/** Returns the SQL of a trial. Another file may be the first after the preview. */
-export function trialStatements({ draft, triedKey }: StepContext): Statement[] {
+/** Returns the SQL of a preflight. Another file may be the first after the preview. */
+export function preflightStatements({ draft, triedKey }: StepContext): Statement[] {
   const { name } = draft!;
   return [...asks(name), ...(triedKey === undefined ? [] : [dryRunOf(name, triedKey)])];
 }
@@ -22,8 +22,8 @@ function dryRunOf(name: string, key: string): Statement {
   return sql`call s3_connector.dry_run_file(${name}, ${key})`;
 }
 
-/** Runs statements, then the trial. It stops at the first error of PostgreSQL. */
-export async function runTrial(before: Statement[], context: StepContext): Promise<Outcome> {
+/** Runs statements, then the preflight. It stops at the first error of PostgreSQL. */
+export async function runPreflight(before: Statement[], context: StepContext): Promise<Outcome> {
   const { db, draft } = context;
   const { name } = draft!;
   const statements = [...before, ...asks(name)];
@@ -41,11 +41,11 @@ export async function runTrial(before: Statement[], context: StepContext): Promi
     notices: tried.notices,
     ...(tried.error && { error: tried.error }),
     verdict,
-    ...(verdict.level !== 'bad' && { trial: await fingerprint(db, name) }),
+    ...(verdict.level !== 'bad' && { preflight: await fingerprint(db, name) }),
   };
 }
 
-/** Returns the file that a trial tries: the first one that is not empty, or not imported yet. Others would conflict with their own rows. */
+/** Returns the file that a preflight tries: the first one that is not empty, or not imported yet. Others would conflict with their own rows. */
 export async function findTriedKey(db: ConsoleDatabase, { name, isNew }: Draft): Promise<string | undefined> {
   const [file] = await db.rows<{ key: string }>(
     isNew
