@@ -21,6 +21,7 @@ const OWN = join(packageRoot, 'console', 'assets');
 
 const FILES = {
   'console.css': { type: CSS, path: join(OWN, 'console.css') },
+  'setup.css': { type: CSS, path: join(OWN, 'setup.css') },
   'console.js': { type: SCRIPT, path: join(OWN, 'console.js') },
   'idiomorph.js': { type: SCRIPT, path: join(distOf('idiomorph'), 'idiomorph.esm.js') },
   'icon.svg': { type: 'image/svg+xml', path: join(OWN, 'icon.svg') },

@@ -90,7 +90,8 @@ async function toSqlError(client: pg.Client, error: unknown): Promise<SqlError> 
   if (!(error instanceof pg.DatabaseError)) throw error;
   const code = error.code ?? 'XX000';
   const hint = error.hint || (code === '42501' ? await grantHint(client) : undefined);
-  return { code, message: error.message, detail: error.detail, hint };
+  const { message, detail, table, column } = error;
+  return { code, message, detail, hint, table, column };
 }
 
 /** Returns the grants that the role lacks: the error of PostgreSQL does not name them. */

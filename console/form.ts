@@ -12,8 +12,5 @@ export interface FormRequest {
   rights: Rights;
 }
 
-/** The response to a form: a redirect with an outcome, the form again with an error, or a text. */
-export type FormReply =
-  | { to: string; outcome?: Outcome }
-  | { page: Page; outcome: Outcome }
-  | { text: string };
+/** The response to a form: a redirect with an outcome, or the form again, with an error if it has one. */
+export type FormReply = { to: string; outcome?: Outcome } | { page: Page; outcome?: Outcome };

@@ -70,6 +70,14 @@ function inOneUnit(seconds: number): string {
   return seconds < 86_400 ? `${Math.floor(seconds / 3600)} h` : `${Math.floor(seconds / 86_400)} d`;
 }
 
+/** Returns the name of a type as people write it: timestamptz for timestamp with time zone. */
+export function shortType(type: string): string {
+  return type
+    .replace(/^timestamp(\(\d\))? with time zone/, 'timestamptz$1')
+    .replace(' without time zone', '')
+    .replace('character varying', 'varchar');
+}
+
 /** Returns the words that people see for a status. */
 export function statusLabel(status: string): string {
   return status.replaceAll('_', ' ');

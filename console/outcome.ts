@@ -7,6 +7,10 @@ export interface Outcome {
   notices: { message: string; hint: string | undefined }[];
   error?: SqlError;
   verdict: Verdict;
+  /** What a good preflight of the setup tried. */
+  preflight?: string;
+  /** Whether the form below shows the errors at their fields, and the first of these has the focus. */
+  isAtField?: boolean;
 }
 
 /** An error of PostgreSQL. */
@@ -16,6 +20,9 @@ export interface SqlError {
   message: string;
   detail: string | undefined;
   hint: string | undefined;
+  /** The table and the column that it is about. */
+  table: string | undefined;
+  column: string | undefined;
 }
 
 export interface Verdict {

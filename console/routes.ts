@@ -10,7 +10,7 @@ import { rejectedCsv, rejectedPage } from './pages/rejected.ts';
 import { repair, repairPage } from './pages/repair.ts';
 import { workersPage } from './pages/workers.ts';
 import type { Page, PageRequest } from './request.ts';
-import { saveStep, showStepSql } from './setup/save.ts';
+import { saveStep } from './setup/save.ts';
 import { setupPage } from './setup/setup.ts';
 
 /** Pages by path. */
@@ -36,5 +36,4 @@ export const FORMS: Record<string, (request: FormRequest) => Promise<FormReply>>
   '/act': act,
   '/repair': repair,
   '/setup': saveStep,
-  '/setup/sql': showStepSql,
 };

@@ -152,10 +152,13 @@ async function answerForm(
   const formToken = services.guard.formToken(request);
   const rights = await services.db.rights();
   const reply = await form({ db: services.db, fields, formToken, rights });
-  if ('text' in reply) return send(response, 200, 'text/plain; charset=utf-8', reply.text);
   if ('page' in reply) {
     const frame = { outcome: reply.outcome, rights, health: await services.db.health() };
-    return sendHtml(response, 422, layout(reply.page, { ...frame, ...signOut(services, formToken) }));
+    return sendHtml(
+      response,
+      reply.outcome ? 422 : 200,
+      layout(reply.page, { ...frame, ...signOut(services, formToken) }),
+    );
   }
   redirect(
     response,

@@ -29,7 +29,8 @@ export async function judge(
   }
 }
 
-async function judgeCheck(read: Read, name: string): Promise<Verdict> {
+/** Returns the verdict on the last check of a connector. */
+export async function judgeCheck(read: Read, name: string): Promise<Verdict> {
   const steps = await read<{ step: string; ok: boolean; message: string; hint: string | null }>(sql`
     select step, ok, message, hint from s3_connector.checks where connector_name = ${name} order by position`);
   const failed = steps.filter(({ ok }) => !ok);

@@ -32,7 +32,7 @@ export const RELATION_GROUPS: Group[] = [
   {
     title: 'Answers of workers',
     intro: 'The last answer by connector; see [Ask a worker](#ask-a-worker).',
-    names: ['checks', 'preview_files', 'preview_columns', 'late_files', 'schema_changes'],
+    names: ['checks', 'preview_files', 'preview_columns', 'preview_rows', 'late_files', 'schema_changes'],
   },
 ];
 
@@ -57,6 +57,7 @@ export const CONNECTOR_GROUPS: Group[] = [
     names: [
       'target_table',
       'create_table',
+      'primary_key',
       'allow_unlogged',
       'match_columns_by',
       'on_unknown_column',

@@ -13,7 +13,7 @@ declare
     'match_columns_by', 'on_missing_column', 'on_unknown_column', 'max_new_columns', 'on_type_mismatch', 'rescue_column',
     'on_bad_row', 'max_bad_rows', 'on_conflict', 'change_column', 'change_values', 'sequence_column',
     'file_id_column', 'file_key_column', 'line_column',
-    'create_table', 'allow_unlogged', 'time_column', 'hypertable', 'chunk_interval', 'columnstore', 'segment_by', 'order_by',
+    'create_table', 'primary_key', 'allow_unlogged', 'time_column', 'hypertable', 'chunk_interval', 'columnstore', 'segment_by', 'order_by',
     'max_file_bytes', 'max_row_bytes', 'max_rows', 'import_timeout',
     'on_import', 'notify', 'retention',
     'owner', 'created_at'

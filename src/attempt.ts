@@ -1,5 +1,6 @@
 /** The type of one "attempt": one try at importing one file. */
 import type { ColumnMapping, File, ReadConnector } from './db/schema.ts';
+import type { Refusal } from './formats/format.ts';
 
 export interface Attempt {
   file: File;
@@ -21,6 +22,8 @@ export interface DryRun {
   requestId: number;
   /** The first rows that the import refused, as `line 3, column n: reason`. */
   refusals: string[];
+  /** Gets the refused rows themselves, if given. */
+  refused?: Refusal[];
   /** The statements that change the table. */
   statements: Set<string>;
 }

@@ -20,14 +20,11 @@ import type { RowCounts } from './reconcile.ts';
 export async function copyPart(copy: PartCopy): Promise<RowCounts> {
   const { on_bad_row, on_conflict, columnstore, change_column } = copy.connector;
   const { hasColumnstore } = copy.table;
-  const { rescue, computed } = copy.plan;
-  const byInsert = copy.table.byInsert || computed.length > 0;
+  const { rescue } = copy.plan;
+  const byInsert = isByInsert(copy);
   const compresses = columnstore && hasColumnstore && on_conflict === 'fail' && !byInsert && rescue === null;
   const reporting = (rows: CopyRows) => (copy.onMismatch || rescue?.values ? withMismatch(rows) : rows);
-  const staging = (rows: CopyRows) => {
-    const rescuing = rescue === null ? rows : withRescue(rows, rescue);
-    return byInsert ? withInserts(rescuing) : rescuing;
-  };
+  const staging = (rows: CopyRows) => withStaging(copy, rows);
 
   let copyRows = reporting(compresses ? copyIntoColumnstore : copyPlain);
   if (on_bad_row !== 'fail') copyRows = withBadRows(copyRows);
@@ -37,4 +34,23 @@ export async function copyPart(copy: PartCopy): Promise<RowCounts> {
   if (on_conflict !== 'fail') copyRows = withConflicts(copyRows);
   if (hasColumnstore) copyRows = withChunkGuard(copyRows);
   return await copyRows(copy, targetOf(copy.table, copy.plan));
+}
+
+/**
+ * Copies the rows of a part's first batch that PostgreSQL accepts, for a preview. The caller limits the part, and rolls back.
+ * @throws ConnectorError as `copyPart`
+ */
+export async function copyFirstRows(copy: PartCopy): Promise<RowCounts> {
+  return await withStaging(copy, copyInBatches)(copy, targetOf(copy.table, copy.plan));
+}
+
+/** Returns a way of copying by a staging table, if the plan or the table needs one. */
+function withStaging(copy: PartCopy, copyRows: CopyRows): CopyRows {
+  const { rescue } = copy.plan;
+  const rescuing = rescue === null ? copyRows : withRescue(copyRows, rescue);
+  return isByInsert(copy) ? withInserts(rescuing) : rescuing;
+}
+
+function isByInsert({ table, plan }: PartCopy): boolean {
+  return table.byInsert || plan.computed.length > 0;
 }

@@ -13,7 +13,7 @@ export default defineAnswer(async (request, worker) => {
   const sample = sampleOf(listing);
   const preview = sample
     ? await previewColumns(worker, request, sample)
-    : { columns: [], notices: [{ message: 'no columns: no matching file that is not empty' }] };
+    : { columns: [], rows: [], notices: [{ message: 'no columns: no matching file that is not empty' }] };
   const files = listing.objects.map((object) => ({
     key: object.key,
     size_bytes: object.sizeBytes,
@@ -23,6 +23,6 @@ export default defineAnswer(async (request, worker) => {
   const notices = [noticeOfFiles(listing), ...(census ? [{ message: census }] : []), ...preview.notices];
   await sql`
     select s3_connector_private.answer_preview(
-      ${request.id}, ${jsonb(files)}, ${jsonb(preview.columns)}, ${jsonb(notices)}
+      ${request.id}, ${jsonb(files)}, ${jsonb(preview.columns)}, ${jsonb(preview.rows)}, ${jsonb(notices)}
     )`.execute(worker.control.db);
 });

@@ -36,7 +36,7 @@ localBox.addEventListener('change', () => {
 });
 showTimes();
 if (isLive) startRefreshing();
-for (const form of document.querySelectorAll('form[data-sql-from]')) showSqlOf(form);
+for (const form of document.querySelectorAll('form.setup')) followFields(form);
 for (const form of document.querySelectorAll('form.act, form.setup'))
   form.addEventListener('submit', markBusy);
 addEventListener('pageshow', () => {
@@ -123,23 +123,72 @@ function startRefreshing() {
   }
 }
 
-/** Updates the SQL under a form while the form is filled in. */
-function showSqlOf(form) {
-  const place = form.querySelector('#sql code');
+/**
+ * Updates what follows the fields of a form while it is filled in: its SQL, and which fields apply. `data-follows` is `all`, or the
+ * name of the field whose change counts.
+ */
+function followFields(form) {
+  // Fields may have been filled in before this script has loaded, by a person or by the browser.
+  const changed = new Set([...form.elements].filter(isChanged).map(({ name }) => name));
   let timer;
-  let asked = 0;
-  form.addEventListener('input', () => {
+  let edits = 0;
+  const askSoon = () => {
+    edits++;
     clearTimeout(timer);
     timer = setTimeout(ask, 150);
+  };
+  form.addEventListener('input', ({ target }) => {
+    clearError(target);
+    askSoon();
   });
+  form.addEventListener('change', ({ target }) => {
+    changed.add(target.name);
+    askSoon();
+  });
+  if (changed.size > 0) ask();
+
   async function ask() {
-    const number = ++asked;
-    const response = await fetch(form.dataset.sqlFrom, {
-      method: 'POST',
-      body: new URLSearchParams(new FormData(form)),
-    });
-    const text = await response.text();
-    if (response.ok && number === asked) place.textContent = text;
+    const answered = edits;
+    const body = new URLSearchParams(new FormData(form));
+    body.set('then', 'look');
+    const response = await fetch(form.action, { method: 'POST', body });
+    const page = new DOMParser().parseFromString(await response.text(), 'text/html');
+    // After another edit, a later answer has all that this one has, and what was typed since.
+    if (!response.ok || answered !== edits) return;
+    for (const field of form.querySelectorAll('[data-when]')) {
+      const now = page.querySelector(`[data-when="${field.dataset.when}"]`);
+      if (now) field.hidden = now.hidden;
+    }
+    for (const part of form.querySelectorAll('[data-follows]')) {
+      const now = page.getElementById(part.id);
+      const follows = part.dataset.follows === 'all' || changed.has(part.dataset.follows);
+      if (now && follows) replaceContent(part, now);
+    }
+    changed.clear();
+    showTimes();
+  }
+}
+
+/** Replaces the content of an element. The focus stays on the field of the same name. */
+function replaceContent(part, now) {
+  const focused = part.contains(document.activeElement) ? document.activeElement.name : undefined;
+  part.replaceChildren(...now.childNodes);
+  if (focused) part.querySelector(`[name="${focused}"]`)?.focus();
+}
+
+function isChanged(field) {
+  if (field.type === 'checkbox') return field.checked !== field.defaultChecked;
+  if (field.type === 'select-one') return !field.selectedOptions[0]?.defaultSelected;
+  return 'defaultValue' in field && field.value !== field.defaultValue;
+}
+
+/** Removes the error of a field that is being corrected. */
+function clearError(field) {
+  if (!field.hasAttribute('aria-invalid')) return;
+  field.removeAttribute('aria-invalid');
+  for (const id of field.getAttribute('aria-describedby').split(' ')) {
+    const text = document.getElementById(id);
+    if (text?.className === 'field-error') text.remove();
   }
 }
 

@@ -42,6 +42,7 @@ export function layout(page: Page, { outcome, rights, health, signOutToken }: La
 <title>${page.title} · pg-s3-connector</title>
 <link rel="icon" href="${assetAddress('icon.svg')}" type="image/svg+xml">
 <link rel="stylesheet" href="${assetAddress('console.css')}">
+<link rel="stylesheet" href="${assetAddress('setup.css')}">
 <script type="module" src="${assetAddress('console.js')}"></script>
 </head>
 <body data-events="${events}">

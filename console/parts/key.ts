@@ -17,5 +17,5 @@ export function keyText(key: string, connector?: string): Html {
 
 /** Returns a button that copies a text. It works only with the page's script, which shows it. */
 export function copyButton(text: string): Html {
-  return html` <button type="button" class="copy" data-copy="${text}" aria-label="Copy ${text}">Copy</button>`;
+  return html` <button type="button" class="copy" data-copy="${text}" aria-label="Copy ${text.length > 100 ? `${text.slice(0, 100)}…` : text}">Copy</button>`;
 }

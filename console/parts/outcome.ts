@@ -8,16 +8,16 @@ import { at } from './time.ts';
 const WORDS = { good: 'Done', warn: 'Look at this', bad: 'Failed' };
 
 /** Returns the panel: the verdict, which has the focus, then what came back, then the SQL that ran. */
-export function outcomePanel({ shown, rows, notices, error, verdict }: Outcome): Html {
+export function outcomePanel({ shown, rows, notices, error, verdict, isAtField }: Outcome): Html {
   const { level, sentence } = verdict;
   const results = rows.flatMap(describeRow);
-  return html`<section class="outcome ${level}" role="${level === 'bad' ? 'alert' : 'status'}" aria-label="Result" tabindex="-1" autofocus>
+  return html`<section class="outcome ${level}" role="${level === 'bad' ? 'alert' : 'status'}" aria-label="Result" tabindex="-1"${!isAtField && html` autofocus`}>
 <p class="verdict"><strong>${WORDS[level]}</strong>${sentence && html` <span>${sentence}</span>`}${error && html` <code>${error.code}</code>`}</p>
 ${error?.detail && html`<p>${error.detail}</p>`}
 ${error?.hint && html`<p class="hint">${error.hint}</p>`}
 ${notices.length > 0 && html`<ul>${notices.map(({ message, hint }) => html`<li>${message}${hint && html` <span class="hint">${hint}</span>`}</li>`)}</ul>`}
 ${results.length > 0 && html`<ul>${results.map((result) => html`<li>${result}</li>`)}</ul>`}
-<details><summary>The SQL that ran</summary>${sqlText(shown)}</details>
+${shown && html`<details><summary>The SQL that ran</summary>${sqlText(shown)}</details>`}
 </section>`;
 }
 

@@ -1,124 +1,95 @@
 /** The step "Columns" of the setup: the table, and the mapping of columns. */
-import type { PreviewColumn } from '../../src/requests/preview.ts';
-import { type Html, html } from '../html.ts';
-import { joined, type Statement, sql } from '../sql.ts';
-import { changedSettings, loadSettings, type Setting, settingFields, updateSettings } from './settings.ts';
+import { html } from '../html.ts';
+import { type SqlValue, sql } from '../sql.ts';
+import { foldedFields, settingFields } from './field.ts';
+import {
+  DIFFERENCES,
+  MORE_TABLE,
+  PRIMARY_KEY,
+  TARGET_TABLE,
+  TIME_COLUMN,
+  TIMESCALEDB,
+} from './fields/table.ts';
+import { firstRows } from './first_rows.ts';
+import { hasStoredKey, refuseWithoutKey } from './key_rules.ts';
+import {
+  differencesPart,
+  loadMapping,
+  mappedColumns,
+  mappingStatements,
+  mappingTable,
+  previewColumns,
+  refuseMapping,
+} from './mapping.ts';
+import { refuseMissing, stepIsChanged } from './of_step.ts';
+import { changedSettings, listOf, loadSettings, type Setting, updateSettings } from './settings.ts';
 import type { Step, StepContext } from './step.ts';
+import { offeredTables } from './tables.ts';
 
-const TABLE: Setting[] = [
-  { column: 'target_table', label: 'Table', placeholder: 'public.sensor_readings' },
-  {
-    column: 'on_unknown_column',
-    label: 'If the table lacks a column',
-    options: [
-      ['fail', 'fail the file'],
-      ['ignore', 'ignore the column'],
-      ['add', 'add it to the table'],
-      ['rescue', 'keep its values in the rescue column'],
-    ],
-  },
-  {
-    column: 'on_type_mismatch',
-    label: 'If a value does not fit the type of its column',
-    options: [
-      ['fail', 'it makes a bad row'],
-      ['widen', 'give the column a wider type'],
-      ['rescue', 'keep it in the rescue column'],
-    ],
-  },
-  { column: 'rescue_column', label: 'Rescue column', placeholder: 'a jsonb column, only to rescue' },
-];
-
-const HYPERTABLE: Setting[] = [
-  {
-    column: 'hypertable',
-    label: 'Hypertable',
-    options: [
-      ['', 'yes, if TimescaleDB and a time column exist'],
-      ['true', 'yes'],
-      ['false', 'no'],
-    ],
-  },
-  { column: 'chunk_interval', label: 'Chunk interval' },
-  { column: 'columnstore', label: 'Columnstore', isCheckbox: true },
-];
-
-const TIME_COLUMN: Setting = { column: 'time_column', label: 'Time column' };
-const SETTINGS = [...TABLE, TIME_COLUMN, ...HYPERTABLE];
-
-/** A column of the last preview, with its row of column_mappings. */
-interface MappedColumn extends PreviewColumn {
-  source_column: string;
-  mapped: boolean;
-  mapped_to: string | null;
-  data_type: string | null;
-}
+const TABLE_SETTINGS = [
+  [TARGET_TABLE, TIME_COLUMN],
+  TIMESCALEDB,
+  DIFFERENCES,
+  MORE_TABLE,
+  [PRIMARY_KEY],
+].flat();
 
 export const columnsStep: Step = {
   name: 'columns',
   title: 'Columns',
-  submit: 'Save and preview',
+  buttons: [
+    { action: 'next', label: 'Save and go on' },
+    { action: 'stay', label: 'Save and preview' },
+  ],
   async load(context) {
-    const values = loadSettings(SETTINGS, context.columns, context.draft);
-    for (const [i, column] of (await previewColumns(context)).entries()) loadColumn(values, i, column);
+    const { columns, draft } = context;
+    const values = loadSettings(TABLE_SETTINGS, columns, draft);
+    loadMapping(values, await previewColumns(context), draft!.values.primary_key);
     return values;
   },
-  async form(values, context) {
+  async form(state, context) {
+    const { table, db, hasTimescaledb } = context;
+    const isChanged = stepIsChanged(context);
     const columns = await previewColumns(context);
-    return html`<p>Choose the table, and map the columns of the files to its columns. If the table does not exist, the first import creates it.</p>
-${settingFields(TABLE, values, context.columns)}
-${columns.length === 0 ? html`<p class="empty">The last preview found no columns. Columns are matched by their names.</p>` : columnTable(columns, values)}
-${settingFields([timeColumnSetting(columns, values), ...HYPERTABLE], values, context.columns)}`;
+    const target = { ...TARGET_TABLE, suggestions: await offeredTables(db) };
+    const time = timeColumn(
+      mappedColumns(state.values),
+      columns.find((column) => column.suggested_time_column)?.target_column,
+    );
+    return html`<p>Choose the table, and which column of the files goes into which of its columns.</p>
+${settingFields([target], state)}
+<div id="mapping" data-follows="target_table">
+<p class="note">${table ? `The table exists, with ${table.columns.length} columns.` : 'The table does not exist yet: the first import makes it.'}</p>
+${columns.length === 0 ? html`<p class="empty">The last preview found no columns. Columns are matched by their names.</p>` : mappingTable(columns, state, table)}
+${table && columns.length > 0 && differencesPart(state.values, table, context.situation.value('on_unknown_column'))}
+${columns.length === 0 && settingFields([PRIMARY_KEY], state)}
+</div>
+${hasTimescaledb ? settingFields([time, ...TIMESCALEDB], state) : html`<p class="note">TimescaleDB is not installed in this database, so the table is an ordinary one.</p>`}
+${await firstRows(context)}
+<h3>If files and table differ</h3>
+${settingFields(DIFFERENCES, state)}
+${foldedFields('Advanced: the table, and where rows came from', MORE_TABLE, state, isChanged)}`;
   },
-  statements(values, { columns, draft }) {
-    const name = draft!.name;
+  refuse: (values, context) => [
+    ...refuseMissing(TABLE_SETTINGS, values, context),
+    ...refuseMapping(values),
+    ...refuseWithoutKey(context, hasNewKey(values, context), 'target_table'),
+  ],
+  statements(values, context) {
+    const name = context.draft!.name;
     return [
-      ...updateSettings(name, changedSettings(SETTINGS, values, columns, draft)),
+      ...updateSettings(name, [
+        ...changedSettings(TABLE_SETTINGS, values, context),
+        ...keyChange(values, context),
+      ]),
       ...mappingStatements(name, values),
       sql`call s3_connector.preview(${name})`,
     ];
   },
 };
 
-/** Returns the columns that this step can map. Those with an expression or a date_format stay as they are. */
-function previewColumns({ db, draft }: StepContext): Promise<MappedColumn[]> {
-  return db.rows<MappedColumn>(sql`
-    select p.*, m.id is not null as mapped, m.target_column as mapped_to, m.data_type
-    from s3_connector.preview_columns p
-    left join s3_connector.column_mappings m using (connector_name, source_column)
-    where p.connector_name = ${draft!.name} and p.expression is null and m.date_format is null
-    order by p.position`);
-}
-
-function loadColumn(values: URLSearchParams, i: number, column: MappedColumn): void {
-  // The target without a mapping. If a person keeps it, no mapping is needed.
-  const defaultTarget = column.mapped ? column.source_column : (column.target_column ?? column.source_column);
-  values.set(`column.${i}.source`, column.source_column);
-  values.set(`column.${i}.default`, defaultTarget);
-  values.set(`column.${i}.target`, column.mapped_to ?? defaultTarget);
-  values.set(`column.${i}.type`, column.data_type ?? '');
-  if (!column.mapped || column.mapped_to !== null) values.set(`column.${i}.import`, 'true');
-}
-
-function columnTable(columns: MappedColumn[], values: URLSearchParams): Html {
-  const field = (i: number, name: string) => values.get(`column.${i}.${name}`) ?? '';
-  return html`<div class="wide" tabindex="0" role="region" aria-label="Columns"><table class="stacks mapping">
-<thead><tr><th>Import</th><th>Column of the files</th><th>Inferred type</th><th>Column of the table</th><th>Type</th></tr></thead>
-<tbody>${columns.map(
-    ({ source_column, inferred_type, nullable, target_type }, i) => html`<tr>
-<td data-label="Import"><input type="checkbox" name="column.${i}.import" value="true"${field(i, 'import') && html` checked`} aria-label="Import ${source_column}"></td>
-<th scope="row" data-label="Column of the files"><code>${source_column}</code></th>
-<td data-label="Inferred type">${inferred_type}${nullable && html` <span class="note">has nulls</span>`}</td>
-<td data-label="Column of the table"><input name="column.${i}.target" value="${field(i, 'target')}" aria-label="Column for ${source_column}" autocomplete="off" spellcheck="false">
-<input type="hidden" name="column.${i}.source" value="${source_column}"><input type="hidden" name="column.${i}.default" value="${field(i, 'default')}"></td>
-<td data-label="Type"><input name="column.${i}.type" value="${field(i, 'type')}" placeholder="${target_type ?? inferred_type}" aria-label="Type of ${source_column}" autocomplete="off" spellcheck="false"></td>
-</tr>`,
-  )}</tbody></table></div>`;
-}
-
-function timeColumnSetting(columns: MappedColumn[], values: URLSearchParams): Setting {
-  const suggested = columns.find((column) => column.suggested_time_column)?.target_column;
-  const targets = columns.map((_, i) => values.get(`column.${i}.target`) ?? '').filter(Boolean);
+function timeColumn(columns: { target: string | null }[], suggested: string | null | undefined): Setting {
+  const targets = columns.flatMap(({ target }) => (target ? [target] : []));
   return {
     ...TIME_COLUMN,
     options: [
@@ -128,26 +99,25 @@ function timeColumnSetting(columns: MappedColumn[], values: URLSearchParams): Se
   };
 }
 
-/** Returns statements that replace all mappings of this step. Only columns that are ignored, renamed or typed need one. */
-function mappingStatements(name: string, values: URLSearchParams): Statement[] {
-  const rows: Statement[] = [];
-  let count = 0;
-  for (; values.has(`column.${count}.source`); count++) {
-    const field = (part: string) => values.get(`column.${count}.${part}`) ?? '';
-    const target = field('import') ? field('target') : null;
-    const type = target === null ? null : field('type') || null;
-    if (target !== field('default') || type !== null) {
-      rows.push(sql`(${name}, ${field('source')}, ${target}, ${type})`);
-    }
-  }
-  if (count === 0) return [];
-  return [
-    sql`delete from s3_connector.column_mappings where connector_name = ${name} and expression is null and date_format is null`,
-    ...(rows.length === 0
-      ? []
-      : [
-          sql`insert into s3_connector.column_mappings (connector_name, source_column, target_column, data_type)
-values ${joined(rows, ', ')}`,
-        ]),
-  ];
+/** Returns the columns of the primary key that the mapping says; null if the form has no mapping of a new table. */
+function chosenKey(values: URLSearchParams, { table }: StepContext): string[] | null {
+  const mapped = mappedColumns(values);
+  if (table || mapped.length === 0) return null;
+  return mapped.flatMap(({ target, isKey }) => (isKey && target ? [target] : []));
+}
+
+function hasNewKey(values: URLSearchParams, context: StepContext): boolean {
+  const chosen = chosenKey(values, context);
+  if (chosen !== null) return chosen.length > 0;
+  const written = values.get('primary_key');
+  return written === null ? hasStoredKey(context) : written.trim() !== '';
+}
+
+function keyChange(values: URLSearchParams, context: StepContext): [string, SqlValue][] {
+  const chosen = chosenKey(values, context);
+  if (chosen === null) return [];
+  const stored = context.draft!.values.primary_key;
+  const before = stored ? listOf(stored) : [];
+  const isSame = chosen.length === before.length && chosen.every((column) => before.includes(column));
+  return isSame ? [] : [['primary_key', chosen.length === 0 ? null : chosen]];
 }

@@ -8,8 +8,8 @@ export interface Column {
   isNullable: boolean;
   /** As text. Undefined: it has no default. */
   default: string | undefined;
-  /** Its comment. */
-  help: string;
+  /** Whether it is an array of texts. */
+  isList: boolean;
 }
 
 /** A connector that is a draft, or paused. */
@@ -21,23 +21,23 @@ export interface Draft {
   isNew: boolean;
 }
 
-/** Returns all columns of `connectors`. The help texts of forms are the comments of the columns. */
+/** Returns all columns of `connectors`. */
 export async function readColumns(db: ConsoleDatabase): Promise<Map<string, Column>> {
   const rows = await db.rows<{
     name: string;
     not_null: boolean;
     default_expression: string | null;
-    help: string | null;
+    is_list: boolean;
   }>(sql`
     select a.attname as name, a.attnotnull as not_null, pg_get_expr(d.adbin, d.adrelid) as default_expression,
-      col_description(a.attrelid, a.attnum) as help
+      a.atttypid = 'text[]'::regtype as is_list
     from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
     where a.attrelid = 's3_connector.connectors'::regclass and a.attnum > 0 and not a.attisdropped
     order by a.attnum`);
   return new Map(
-    rows.map(({ name, not_null, default_expression, help }) => [
+    rows.map(({ name, not_null, default_expression, is_list }) => [
       name,
-      { name, isNullable: !not_null, default: defaultText(default_expression), help: help ?? '' },
+      { name, isNullable: !not_null, default: defaultText(default_expression), isList: is_list },
     ]),
   );
 }

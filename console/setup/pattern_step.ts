@@ -4,60 +4,42 @@ import { type Html, html } from '../html.ts';
 import { keyText } from '../parts/key.ts';
 import { at } from '../parts/time.ts';
 import { sql } from '../sql.ts';
-import { changedSettings, loadSettings, type Setting, settingFields, updateSettings } from './settings.ts';
+import { foldedFields, settingFields } from './field.ts';
+import { CSV, FILE_FORMAT, MORE_FILES } from './fields/files.ts';
+import { PATTERN } from './fields/source.ts';
+import { refuseMissing, stepIsChanged } from './of_step.ts';
+import { changedSettings, loadSettings, type Option, updateSettings } from './settings.ts';
 import type { Step, StepContext } from './step.ts';
 
-const PATTERN: Setting[] = [
-  { column: 'pattern', label: 'Pattern', placeholder: 'sensors/**/*.csv' },
-  { column: 'file_format', label: 'Format' },
-];
-
-const AS_FORMAT = ['', 'as the format says'] as const;
-
-const CSV: Setting[] = [
-  {
-    column: 'csv_skip_header',
-    label: 'The first line has the column names',
-    options: [AS_FORMAT, ['true', 'yes'], ['false', 'no']],
-  },
-  {
-    column: 'csv_delimiter',
-    label: 'Delimiter',
-    options: [AS_FORMAT, [',', 'comma ,'], [';', 'semicolon ;'], ['\t', 'tab'], ['|', 'pipe |']],
-  },
-  { column: 'csv_quote', label: 'Quote' },
-  { column: 'csv_escape', label: 'Escape' },
-  { column: 'csv_null', label: 'Null' },
-  { column: 'csv_encoding', label: 'Encoding' },
-  { column: 'time_zone', label: 'Time zone' },
-];
-
-const SETTINGS = [...PATTERN, ...CSV];
+const FILES_SETTINGS = [[PATTERN, FILE_FORMAT], CSV, MORE_FILES].flat();
 const SHOWN_FILES = 12;
 
 export const patternStep: Step = {
   name: 'pattern',
   title: 'Files',
-  submit: 'Save and preview',
-  load: async ({ columns, draft }) => loadSettings(SETTINGS, columns, draft),
-  async form(values, context) {
-    return html`<p>Choose the files of the bucket. A worker lists the bucket and shows the files that match.</p>
-${settingFields(await withFormats(context, PATTERN), values, context.columns)}
-<details><summary>CSV format</summary>${settingFields(CSV, values, context.columns)}</details>
+  buttons: [
+    { action: 'next', label: 'Save and preview' },
+    { action: 'stay', label: 'Save and list the files' },
+  ],
+  load: async ({ columns, draft }) => loadSettings(FILES_SETTINGS, columns, draft),
+  async form(state, context) {
+    const isChanged = stepIsChanged(context);
+    const format = { ...FILE_FORMAT, options: formatOptions(context) };
+    return html`<p>A worker lists the bucket, and shows which files match and what is in the first one.</p>
+${settingFields([PATTERN, format], state)}
+${foldedFields('How the CSV is written', CSV, state, isChanged)}
+${foldedFields('Advanced: which files, and how to read them', MORE_FILES, state, isChanged)}
 ${await matchingFiles(context)}`;
   },
-  statements: (values, { columns, draft }) => [
-    ...updateSettings(draft!.name, changedSettings(SETTINGS, values, columns, draft)),
-    sql`call s3_connector.preview(${draft!.name})`,
+  refuse: (values, context) => refuseMissing(FILES_SETTINGS, values, context),
+  statements: (values, context) => [
+    ...updateSettings(context.draft!.name, changedSettings(FILES_SETTINGS, values, context)),
+    sql`call s3_connector.preview(${context.draft!.name})`,
   ],
 };
 
-/** Offers the file formats of the database as choices. */
-async function withFormats({ db }: StepContext, settings: Setting[]): Promise<Setting[]> {
-  const formats = await db.rows<{ name: string }>(sql`
-    select name from s3_connector.file_formats order by builtin desc, name`);
-  const options = formats.map(({ name }) => [name, name] as const);
-  return settings.map((setting) => (setting.column === 'file_format' ? { ...setting, options } : setting));
+function formatOptions({ formats }: StepContext): Option[] {
+  return [...formats].map(([name, kind]) => [name, name === kind ? name : `${name} (${kind})`]);
 }
 
 async function matchingFiles({ db, draft }: StepContext): Promise<Html> {

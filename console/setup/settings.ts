@@ -1,15 +1,50 @@
-/** Form fields that edit columns of `connectors`. */
-import { type Html, html } from '../html.ts';
+/** "Settings": the columns of `connectors` that forms edit. This file knows their values; field.ts shows them. */
 import { identifier, joined, type SqlValue, type Statement, sql } from '../sql.ts';
 import type { Column, Draft } from './draft.ts';
 
 export interface Setting {
   column: string;
   label: string;
+  /** What it does, for people who see it for the first time. */
+  help: string;
   /** The choices. Undefined: a text field. */
-  options?: readonly (readonly [value: string, label: string])[];
-  isCheckbox?: boolean;
+  options?: readonly Option[];
+  /** What a text field offers. Other texts are valid, too. */
+  suggestions?: readonly Option[];
+  /** `checkbox`: a boolean that is not null. `list`: text[], one item a line. `long`: a text of several lines. */
+  kind?: 'checkbox' | 'list' | 'long';
   placeholder?: string;
+  isRequired?: boolean;
+  /** Whether its field is as wide as two. */
+  isWide?: boolean;
+  /** What people write for the empty text, because an empty field means null. */
+  emptyAs?: string;
+  /** Whether it applies to the other settings. If not, it is hidden, and gets its default. */
+  when?: (situation: Situation) => boolean;
+  /** Whether it keeps its value where it does not apply. */
+  keepsValue?: boolean;
+}
+
+export type Option = readonly [value: string, label: string];
+
+/** What decides which settings apply. */
+export interface Situation {
+  /** The value of a setting: that of the form, or else of the draft. Empty if it is null. */
+  value(column: string): string;
+  /** csv, json or parquet; undefined if there is no such format. */
+  formatKind: string | undefined;
+  /** Whether the target table exists. */
+  hasTable: boolean;
+}
+
+/** Returns a field of a form. A checkbox has two of its name; the last one counts. */
+export function fieldOf(values: URLSearchParams, name: string): string | undefined {
+  return values.getAll(name).at(-1);
+}
+
+/** Returns whether a setting applies. */
+export function applies({ when }: Setting, situation: Situation): boolean {
+  return when === undefined || when(situation);
 }
 
 /** Returns the values of a form: the draft's, or the defaults. */
@@ -19,28 +54,56 @@ export function loadSettings(
   draft?: Draft,
 ): URLSearchParams {
   const values = new URLSearchParams();
-  for (const { column, isCheckbox } of settings) {
-    const value = draft ? draft.values[column] : columns.get(column)?.default;
-    if (!isCheckbox) values.set(column, value ?? '');
-    else if (value === 'true') values.set(column, 'true');
-  }
+  for (const setting of settings)
+    values.set(setting.column, shownValue(setting, storedValue(setting.column, columns, draft)));
   return values;
+}
+
+/** Returns the value of a column of the draft, or its default; null if it has none. */
+export function storedValue(
+  column: string,
+  columns: ReadonlyMap<string, Column>,
+  draft: Draft | undefined,
+): string | null {
+  return (draft ? draft.values[column] : columns.get(column)?.default) ?? null;
+}
+
+/** Returns a value as a field shows it. */
+function shownValue({ kind, emptyAs }: Setting, value: string | null): string {
+  if (value === null) return '';
+  if (value === '' && emptyAs !== undefined) return emptyAs;
+  return kind === 'list' ? listOf(value).join('\n') : value;
+}
+
+/** Returns the items of a text[] that the database gave as JSON. */
+export function listOf(value: string): string[] {
+  return JSON.parse(value) as string[];
 }
 
 /** Returns the settings of a form that differ from the draft, or from the defaults. */
 export function changedSettings(
   settings: readonly Setting[],
   values: URLSearchParams,
-  columns: ReadonlyMap<string, Column>,
-  draft?: Draft,
+  { columns, draft, situation }: SettingsContext,
 ): [column: string, value: SqlValue][] {
-  const defaultOf = (column: string) => columns.get(column)?.default ?? null;
   return settings.flatMap((setting): [string, SqlValue][] => {
     const { column } = setting;
-    const value = settingValue(setting, values, columns.get(column));
-    const before = draft ? (draft.values[column] ?? null) : defaultOf(column);
-    return value === before ? [] : [[column, asBoolean(setting, value)]];
+    const before = storedValue(column, columns, draft);
+    const shown = fieldOf(values, column);
+    if (shown === undefined) return [];
+    if (!applies(setting, situation)) {
+      const byDefault = columns.get(column)?.default ?? null;
+      return setting.keepsValue || before === byDefault ? [] : [[column, toSql(setting, byDefault)]];
+    }
+    if (shown === shownValue(setting, before)) return [];
+    return [[column, toSql(setting, ofField(setting, shown, columns.get(column)))]];
   });
+}
+
+export interface SettingsContext {
+  columns: ReadonlyMap<string, Column>;
+  draft: Draft | undefined;
+  situation: Situation;
 }
 
 /** Returns the update that saves the changes. Empty if there are none. */
@@ -50,51 +113,17 @@ export function updateSettings(name: string, changes: [column: string, value: Sq
   return [sql`update s3_connector.connectors set ${joined(assignments, ', ')} where name = ${name}`];
 }
 
-function settingValue(setting: Setting, values: URLSearchParams, column: Column | undefined): string | null {
-  const { column: name, isCheckbox } = setting;
-  if (isCheckbox) return String(values.get(name) === 'true');
-  const value = values.get(name) ?? '';
-  return value === '' && column?.isNullable ? null : value;
+/** Returns what a field says. Null: an empty field of a column that may be null. */
+function ofField({ kind, emptyAs }: Setting, shown: string, column: Column | undefined): string | null {
+  // A browser sends the lines of a textarea with CRLF.
+  const value = kind === undefined ? shown : shown.replaceAll('\r\n', '\n');
+  if (value === emptyAs) return '';
+  return value.trim() === '' && value !== '\t' && column?.isNullable ? null : value;
 }
 
-function asBoolean({ isCheckbox, options }: Setting, value: string | null): SqlValue {
-  const isBoolean = isCheckbox || options?.some(([option]) => option === 'true');
-  return isBoolean && value !== null ? value === 'true' : value;
-}
-
-/** Returns the fields of a form, each with the comment of its column as help. */
-export function settingFields(
-  settings: readonly Setting[],
-  values: URLSearchParams,
-  columns: ReadonlyMap<string, Column>,
-): Html {
-  return html`<div class="fields">${settings.map((setting) => settingField(setting, values.get(setting.column) ?? '', columns.get(setting.column)))}</div>`;
-}
-
-function settingField(setting: Setting, value: string, column: Column | undefined): Html {
-  const { column: name, label } = setting;
-  const id = `f-${name}`;
-  const help = html`<small id="${id}-help">${column?.help}</small>`;
-  if (setting.isCheckbox) {
-    return html`<div class="field check"><label><input type="checkbox" id="${id}" name="${name}" value="true"${value === 'true' && html` checked`} aria-describedby="${id}-help"> ${label}</label>${help}</div>`;
-  }
-  return html`<div class="field"><label for="${id}">${label}</label>${
-    setting.options
-      ? selectField(id, name, value, setting.options)
-      : html`<input id="${id}" name="${name}" value="${value}" placeholder="${setting.placeholder}" autocomplete="off" spellcheck="false" aria-describedby="${id}-help">`
-  }${help}</div>`;
-}
-
-function selectField(
-  id: string,
-  name: string,
-  value: string,
-  options: readonly (readonly [string, string])[],
-): Html {
-  const isKnown = options.some(([option]) => option === value);
-  const all = isKnown ? options : [...options, [value, value] as const];
-  return html`<select id="${id}" name="${name}" aria-describedby="${id}-help">${all.map(
-    ([option, label]) =>
-      html`<option value="${option}"${option === value && html` selected`}>${label}</option>`,
-  )}</select>`;
+function toSql({ kind, options }: Setting, value: string | null): SqlValue {
+  if (value === null) return null;
+  if (kind === 'list') return value.split('\n').filter((item) => item.trim() !== '');
+  const isBoolean = kind === 'checkbox' || options?.some(([option]) => option === 'true');
+  return isBoolean ? value === 'true' : value;
 }

@@ -2,48 +2,41 @@
 import { html } from '../html.ts';
 import { checksPart } from '../pages/connector_parts.ts';
 import { identifier, joined, type SqlValue, type Statement, sql } from '../sql.ts';
-import { changedSettings, loadSettings, type Setting, settingFields, updateSettings } from './settings.ts';
+import { foldedFields, settingFields } from './field.ts';
+import { AUTH_METHOD, BUCKET, NAME, PATTERN, ROLE_ARN, SERVER } from './fields/source.ts';
+import { iamPanel } from './iam_panel.ts';
+import { refuseMissing, stepIsChanged } from './of_step.ts';
+import { changedSettings, loadSettings, type Setting, updateSettings } from './settings.ts';
 import type { Step } from './step.ts';
 
-const SETTINGS: Setting[] = [
-  { column: 'name', label: 'Name', placeholder: 'sensors' },
-  { column: 'bucket', label: 'Bucket', placeholder: 'acme-telemetry' },
-  { column: 'pattern', label: 'Pattern', placeholder: 'sensors/**/*.csv' },
-  {
-    column: 'auth_method',
-    label: 'Credentials',
-    options: [
-      ['worker', "the worker's own"],
-      ['anonymous', 'none (a public bucket)'],
-      ['iam_role', 'an IAM role that the worker assumes'],
-    ],
-  },
-  { column: 'role_arn', label: 'Role to assume', placeholder: 'arn:aws:iam::123456789012:role/reader' },
-  { column: 'region', label: 'Region', placeholder: 'detected' },
-  { column: 'endpoint', label: 'Endpoint', placeholder: 'AWS' },
-];
+/** The name of a connector does not change. */
+const OF_NEW: Setting[] = [NAME];
+const OF_ALL: Setting[] = [BUCKET, PATTERN, AUTH_METHOD, ROLE_ARN, ...SERVER];
+const SOURCE_SETTINGS = [OF_NEW, OF_ALL].flat();
 
 export const sourceStep: Step = {
   name: 'source',
   title: 'Bucket',
-  submit: 'Save and check',
-  load: async ({ columns, draft }) => loadSettings(SETTINGS, columns, draft),
-  async form(values, { db, columns, draft }) {
-    const settings = draft ? SETTINGS.filter(({ column }) => column !== 'name') : SETTINGS;
-    return html`<p>Choose the bucket and the credentials. The database stores no secrets: workers have credentials in their own environment. The connector is created as a draft, and imports nothing before the last step.</p>
-${settingFields(settings, values, columns)}
+  buttons: [{ action: 'next', label: 'Save and check' }],
+  load: async ({ columns, draft }) => loadSettings(SOURCE_SETTINGS, columns, draft),
+  async form(state, context) {
+    const { db, draft } = context;
+    return html`<p>Which files, and with whose credentials? The connector is made as a draft: it imports nothing before the last step.</p>
+${settingFields([...(draft ? [] : OF_NEW), BUCKET, PATTERN], state)}
+${settingFields([AUTH_METHOD], state)}
+${await iamPanel(state, context)}
+${settingFields([ROLE_ARN], state)}
+${foldedFields('Another server than AWS, and costs', SERVER, state, stepIsChanged(context))}
 ${draft && (await checksPart({ db }, draft.name))}`;
   },
-  statements(values, { columns, draft }) {
+  refuse: (values, context) => refuseMissing([...(context.draft ? [] : OF_NEW), ...OF_ALL], values, context),
+  statements(values, context) {
+    const { draft } = context;
     if (draft) {
-      const settings = SETTINGS.filter(({ column }) => column !== 'name');
-      return [
-        ...updateSettings(draft.name, changedSettings(settings, values, columns, draft)),
-        check(draft.name),
-      ];
+      return [...updateSettings(draft.name, changedSettings(OF_ALL, values, context)), check(draft.name)];
     }
     const name = values.get('name') ?? '';
-    const given = changedSettings(SETTINGS, values, columns);
+    const given = changedSettings(SOURCE_SETTINGS, values, context);
     return [insert([...given, ...provisional(name)]), check(name)];
   },
 };

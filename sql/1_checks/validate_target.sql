@@ -70,6 +70,12 @@ begin
     perform s3_connector_private.refuse_setting('chunk_interval', 'be above zero and at most 100 years', c.chunk_interval::text,
       'Example: 1 day. Choose it so that the chunks that are being written fit into memory.');
   end if;
+  if c.primary_key = '{}' or array_ndims(c.primary_key) > 1 or exists (
+    select from unnest(c.primary_key) k where s3_connector_private.is_column_name(k) is not true
+  ) or cardinality(c.primary_key) > (select count(distinct k) from unnest(c.primary_key) k) then
+    perform s3_connector_private.refuse_setting('primary_key', 'be a list of column names, each once', c.primary_key::text,
+      'Examples: array[''id''], ''{device,time}''. Null: a created table has no key.');
+  end if;
   perform s3_connector_private.validate_columnstore(c);
 end;
 $$;

@@ -32,13 +32,16 @@ $$;
 comment on function s3_connector_private.answer_check(bigint, jsonb) is
   'Stores the steps of a check, [{"step", "ok", "message", "hint"}], in checks.';
 
-create or replace function s3_connector_private.answer_preview(request_id bigint, files jsonb, columns jsonb, notices jsonb)
+create or replace function s3_connector_private.answer_preview(
+  request_id bigint, files jsonb, columns jsonb, preview_rows jsonb, notices jsonb
+)
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   connector text := s3_connector_private.lock_answers(request_id);
 begin
   delete from s3_connector.preview_files f where f.connector_name = connector;
   delete from s3_connector.preview_columns c where c.connector_name = connector;
+  delete from s3_connector.preview_rows r where r.connector_name = connector;
   insert into s3_connector.preview_files (connector_name, key, size_bytes, last_modified)
   select connector, f.key, f.size_bytes, f.last_modified
   from jsonb_to_recordset(files) as f (key text, size_bytes bigint, last_modified timestamptz)
@@ -53,11 +56,15 @@ begin
     target_column text, target_type text, suggested_time_column boolean, decided_by text, sampled_files integer, expression text
   )
   where connector is not null;
+  insert into s3_connector.preview_rows (connector_name, position, line, "values", error, raw)
+  select connector, r.position, r.line, r."values", r.error, r.raw
+  from jsonb_to_recordset(preview_rows) as r (position integer, line bigint, "values" jsonb, error text, raw text)
+  where connector is not null;
   perform s3_connector_private.answer(request_id, jsonb_build_object('notices', notices));
 end;
 $$;
-comment on function s3_connector_private.answer_preview(bigint, jsonb, jsonb, jsonb) is
-  'Stores a preview in preview_files and preview_columns.';
+comment on function s3_connector_private.answer_preview(bigint, jsonb, jsonb, jsonb, jsonb) is
+  'Stores a preview in preview_files, preview_columns and preview_rows.';
 
 create or replace function s3_connector_import.target_kind(schema_name text, table_name text)
 returns text language plpgsql stable set search_path = pg_catalog, pg_temp as $$

@@ -35,7 +35,7 @@ comment on function s3_connector_private.worker_role_notice(name) is
   'Returns why the login of imports is unsafe, in the session of its worker; null if it is safe.';
 
 create or replace function s3_connector_private.register_worker(
-  new_host text, new_pid integer, new_version text, new_concurrency integer, new_import_role name
+  new_host text, new_pid integer, new_version text, new_concurrency integer, new_import_role name, new_external_id text
 )
 returns integer language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -48,14 +48,14 @@ begin
     exit when pg_try_advisory_lock(s3_connector_private.worker_lock_class(), new_lock_key);
   end loop;
   -- The row becomes visible after the lock is taken, so the worker never looks dead.
-  insert into s3_connector_private.workers (host, pid, version, concurrency, role, import_role, notice, lock_key)
-  values (new_host, new_pid, new_version, new_concurrency, session_user, new_import_role,
+  insert into s3_connector_private.workers (host, pid, version, concurrency, role, import_role, external_id, notice, lock_key)
+  values (new_host, new_pid, new_version, new_concurrency, session_user, new_import_role, new_external_id,
     s3_connector_private.worker_role_notice(new_import_role), new_lock_key)
   returning id into new_id;
   return new_id;
 end;
 $$;
-comment on function s3_connector_private.register_worker(text, integer, text, integer, name) is
+comment on function s3_connector_private.register_worker(text, integer, text, integer, name, text) is
   'Adds a worker and takes its lock in the calling session. Returns its id.';
 
 create or replace function s3_connector_private.free_dead_workers()

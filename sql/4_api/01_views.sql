@@ -23,7 +23,7 @@ create or replace view s3_connector.workers as
       select f.connector_name || ': ' || f.key from s3_connector.files f
       where f.worker_id = w.id and f.status = 'running' order by f.started_at
     ) as running,
-    w.role, w.notice, w.import_role
+    w.role, w.notice, w.import_role, w.external_id
   from s3_connector_private.workers w;
 comment on view s3_connector.workers is
   'Worker processes: whether each is alive (holds its lock), when it started, and which files it is importing.';

@@ -20,7 +20,7 @@ begin
 end;
 $$;
 comment on procedure s3_connector.preview(text) is
-  'Fills preview_files with the first 1,000 keys that match, and preview_columns with the columns of the first file that is not empty. If the table does not exist, they are those of the table that an import would make.';
+  'Fills preview_files with the first 1,000 keys that match, and preview_columns with the columns of the first file that is not empty, whose first rows are in preview_rows. If the table does not exist, they are those of the table that an import would make.';
 
 create or replace procedure s3_connector.dry_run_file(
   name text,

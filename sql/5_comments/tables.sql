@@ -28,6 +28,7 @@ comment on column s3_connector.connectors.on_type_mismatch is 'fail, widen or re
 comment on column s3_connector.connectors.rescue_column is 'A jsonb column of the target table that gets what has no other place in its row, as {"name": "text"}; only with rescue. A created table has it.';
 comment on column s3_connector.connectors.on_missing_column is 'default or fail: what to do with a column of the table that neither the file nor its key has. default: it gets its default. fail: the file fails. Columns with a default or an identity, and columns that column_mappings leaves out, are never missing.';
 comment on column s3_connector.connectors.create_table is 'Whether the first import creates the table if it does not exist. Columns and types come from the first file and a sample of 19 others.';
+comment on column s3_connector.connectors.primary_key is 'The primary key that a created table gets: columns of the table, without quotes. on_conflict skip and update need a key. A hypertable''s key contains its time column. Null: none.';
 comment on column s3_connector.connectors.allow_unlogged is 'Whether files may go into an unlogged table. A crash of the server empties it, while its files stay in success. False: such a table is refused.';
 comment on column s3_connector.connectors.time_column is 'The hypertable''s time column. Null: the suggested one, if the table is created.';
 comment on column s3_connector.connectors.hypertable is 'Whether to create the table as a hypertable. Null: yes, if it has a time column and TimescaleDB is installed.';
@@ -188,6 +189,7 @@ comment on column s3_connector.audits.worker_id is 'The worker that walks, or wa
 
 comment on table s3_connector.preview_files is 'Matching keys, from the last preview.';
 comment on table s3_connector.preview_columns is 'Columns and types of the first file that is not empty, and of the table that an import would make, from the last preview; one row per column.';
+comment on table s3_connector.preview_rows is 'The first ten rows of the first file that is not empty, as they would be in the table, from the last preview. The defaults, checks and triggers of the table are not applied.';
 comment on table s3_connector.checks is 'Steps of the last check, with how to fix those that failed.';
 comment on table s3_connector.late_files is 'Keys behind the marker that polls, events or audits found: never imported, or overwritten after their import.';
 
@@ -221,6 +223,7 @@ comment on column s3_connector_private.workers.pool_ids is 'Names under which gr
 comment on column s3_connector_private.workers.lock_key is 'The second number of its advisory lock; random. Null for workers of version 0.1.0.';
 comment on column s3_connector_private.workers.role is 'The database role that it logs in as.';
 comment on column s3_connector_private.workers.import_role is 'The login for imports, from IMPORT_DATABASE_URL: the session''s role in which owners'' code runs.';
+comment on column s3_connector_private.workers.external_id is 'The external id that it gives when it assumes a role: PROJECT_ID/SERVICE_ID. Null: it has none.';
 comment on column s3_connector_private.workers.notice is 'Why the login for imports is unsafe; null if it is safe.';
 comment on column s3_connector_private.progress.pruned_until is 'The history of files that ended before this time has been pruned.';
 

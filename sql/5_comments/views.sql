@@ -90,6 +90,7 @@ comment on column s3_connector.workers.alive is 'Whether the worker is running: 
 comment on column s3_connector.workers.started_at is 'When the worker started.';
 comment on column s3_connector.workers.stopped_at is 'When the worker stopped, or was found dead.';
 comment on column s3_connector.workers.role is 'The database role that the worker logs in as.';
+comment on column s3_connector.workers.external_id is 'The external id that the worker gives when it assumes a role: PROJECT_ID/SERVICE_ID. Trust policies of roles require it. Null: it has none, and cannot assume roles.';
 comment on column s3_connector.workers.notice is 'Why the login for imports is unsafe; null if it is safe. A safe login is a separate role and not a superuser.';
 comment on column s3_connector.workers.import_role is 'The role that its imports log in as. It imports only files of owners that this role may become.';
 comment on column s3_connector.workers.running is 'The files that the worker is importing, as connector: key.';
@@ -110,6 +111,12 @@ comment on column s3_connector.preview_columns.target_type is 'The type of that 
 comment on column s3_connector.preview_columns.suggested_time_column is 'Whether a created hypertable would use it as its time column.';
 comment on column s3_connector.preview_columns.decided_by is 'What decided inferred_type: the file, and for CSV the line and the value that no narrower type keeps, or the first value. Null: the column is a part of the key.';
 comment on column s3_connector.preview_columns.sampled_files is 'How many files were looked at. 1 if the table exists: then only the first file is read.';
+comment on column s3_connector.preview_rows.connector_name is 'The connector.';
+comment on column s3_connector.preview_rows.position is 'Position of the row, from 1.';
+comment on column s3_connector.preview_rows.line is 'The line of the file on which the row starts; for Parquet the number of the row. Null: not known, because of a transform.';
+comment on column s3_connector.preview_rows."values" is 'The values of the columns that the file fills, as PostgreSQL shows them, each cut at 200 characters. Null: the row was refused.';
+comment on column s3_connector.preview_rows.error is 'Why the row was refused. Null: it was not.';
+comment on column s3_connector.preview_rows.raw is 'The text of a refused row, cut at 1,000 characters.';
 
 comment on column s3_connector.checks.connector_name is 'The connector.';
 comment on column s3_connector.checks.position is 'Order of the steps.';

@@ -58,6 +58,7 @@ export class Rejects {
     if (dryRun) {
       const places = SHOWN_REFUSALS - dryRun.refusals.length;
       dryRun.refusals.push(...rows.slice(0, places).map((row) => describe(part.unit, row)));
+      dryRun.refused?.push(...rows);
       this.written += rows.length;
       return;
     }

@@ -47,6 +47,7 @@ export interface ConnectorsTable {
   rescue_column: string | null;
   on_missing_column: Generated<'default' | 'fail'>;
   create_table: Generated<boolean>;
+  primary_key: string[] | null;
   allow_unlogged: Generated<boolean>;
   time_column: string | null;
   hypertable: boolean | null;

@@ -75,7 +75,7 @@ async function findTracked(
 }
 
 /** Returns the file's row for the import. An untracked file has no id yet, and gets 0. */
-function toFile({ connector }: Request, object: SourceObject, tracked: File | undefined): File {
+export function toFile({ connector }: Request, object: SourceObject, tracked?: File): File {
   return {
     id: tracked?.id ?? 0,
     connector_name: connector.name,

@@ -19,6 +19,7 @@ import { refuseTarget } from '../table/refusal.ts';
 import type { TableColumn, TargetTable } from '../table/table.ts';
 import { suggestTimeColumn } from '../table/time_column.ts';
 import type { WorkerContext } from '../task.ts';
+import { landRows, type PreviewRow } from './landing.ts';
 import type { Request } from './request.ts';
 import { type FirstPart, rolledBack, withFirstPart } from './sample.ts';
 import { findTarget, foreseeGrowth, planTarget } from './target.ts';
@@ -48,23 +49,25 @@ export interface Notice {
 
 export interface ColumnPreview {
   columns: PreviewColumn[];
+  rows: PreviewRow[];
   notices: Notice[];
 }
 
-/** Returns the columns of an object's first part, then those of its key. */
+/** Returns the columns of an object's first part, then those of its key, and its first rows. */
 export async function previewColumns(
   worker: WorkerContext,
   request: Request,
   object: SourceObject,
 ): Promise<ColumnPreview> {
   return await withFirstPart(worker, request, object, async (first) => {
-    if (first === null) return { columns: [], notices: [{ message: `${object.key} has no rows` }] };
+    if (first === null) return { columns: [], rows: [], notices: [{ message: `${object.key} has no rows` }] };
     const columns = await columnsOf(worker, request, first, object.key);
-    const { targets, notices } = await findTargets(worker, request, first, columns, object.key);
-    const rows = (await first.part.lookForNotice?.()) ?? null;
+    const { targets, rows, notices } = await findTargets(worker, request, first, columns, object);
+    const suspicion = (await first.part.lookForNotice?.()) ?? null;
     return {
       columns: describeColumns(request, columns, targets),
-      notices: [...columns.notices, ...notices, ...(rows === null ? [] : [{ message: rows }])],
+      rows,
+      notices: [...columns.notices, ...notices, ...(suspicion === null ? [] : [{ message: suspicion }])],
     };
   });
 }
@@ -125,42 +128,54 @@ function noticeOfTypes({ sampled, listed }: InferredTable): string | null {
 
 type Targets = Map<number, TableColumn>;
 
+/** Where columns and rows would go, as far as it is known. */
+interface Found {
+  targets: Targets;
+  rows: PreviewRow[];
+  notices: Notice[];
+}
+
 /** Returns the notice that an import changes the table by a statement. */
 export function noticeOfChange(statement: string): Notice {
   return { message: `an import would first run: ${statement};` };
 }
 
-/** Returns where each column would go, and a notice if an import would fail, or change the table. */
+/** Returns where each column would go and how the first rows would land, and a notice if an import would fail, or change the table. */
 async function findTargets(
   worker: WorkerContext,
   request: Request,
   first: FirstPart,
   columns: Columns,
-  key: string,
-): Promise<{ targets: Targets; notices: Notice[] }> {
-  const targets: Targets = new Map();
+  object: SourceObject,
+): Promise<Found> {
+  const found: Found = { targets: new Map(), rows: [], notices: [] };
   try {
-    const notices = await rolledBack(worker.copyPool, (client) =>
-      fillTargets(client, request, first, { columns, key, targets }),
+    await rolledBack(worker.copyPool, (client) =>
+      fillTargets(client, request, first, { columns, object, found }),
     );
-    return { targets, notices };
   } catch (error) {
-    const hint = error instanceof ConnectorError ? error.hint : undefined;
-    const message = error instanceof ConnectorError ? error.message : describeError(error);
-    return { targets, notices: [{ message: `${WOULD_FAIL}${message}`, hint }] };
+    found.notices.push(toNotice(WOULD_FAIL, error));
   }
+  return found;
 }
 
-/** Fills in where each column would go. Returns notices: by which statement an import would change the table, and what changes rows. */
+function toNotice(beginning: string, error: unknown): Notice {
+  const hint = error instanceof ConnectorError ? error.hint : undefined;
+  const message = error instanceof ConnectorError ? error.message : describeError(error);
+  return { message: `${beginning}${message}`, hint };
+}
+
+/** Fills in where each column would go, the first rows, and notices: by which statement an import would change the table, and what changes rows. */
 async function fillTargets(
   client: pg.ClientBase,
   request: Request,
   first: FirstPart,
-  { columns: { all }, key, targets }: { columns: Columns; key: string; targets: Targets },
-): Promise<Notice[]> {
+  { columns: { all }, object, found }: { columns: Columns; object: SourceObject; found: Found },
+): Promise<void> {
   const { connector, mappings } = request;
+  const { targets, notices } = found;
   const { table, refusal } = await planTarget(client, request, await findTarget(client, request), first);
-  if (!table) return [];
+  if (!table) return;
   const { columnNames, cutsLongRows = false, namesKeys = false } = first.part;
   const names = columnNames && all.map(({ name }) => name);
   // A part that has the columns of all files.
@@ -171,11 +186,12 @@ async function fillTargets(
     namesKeys,
     inferColumns: () => first.part.inferColumns(),
   };
-  const file = { id: 0, key };
+  const file = { id: 0, key: object.key };
+  const leniently: Partial<MatchSettings> = { on_unknown_column: 'ignore', on_missing_column: 'default' };
   const match = (of: TargetTable, settings: Partial<MatchSettings> = {}) =>
     planColumns(whole, of, { connector: { ...connector, ...settings }, mappings, file, onlyNames: true });
   // First without failing, to show the columns that match; then by the connector's setting, which may fail.
-  const lenient = await match(table, { on_unknown_column: 'ignore', on_missing_column: 'default' });
+  const lenient = await match(table, leniently);
   const { constants, computed } = lenient;
   setTargets(targets, table, all, lenient);
   const ofKey = keyColumns(connector);
@@ -187,15 +203,38 @@ async function fillTargets(
   for (const [i, { target }] of computed.filter(({ value }) => value === null).entries())
     targets.set(all.length + ofKey.length + i, target);
   const { part } = first;
-  const growth = await foreseeGrowth(client, request, key, table, part);
-  setTargets(targets, growth.table, all, await match(growth.table));
-  const plan = await planColumns(part, growth.table, { connector, mappings, file });
+  const land = async (plan: CopyPlan) => {
+    try {
+      found.rows = await landRows(client, request, object, { part, plan });
+    } catch (error) {
+      notices.push(toNotice('the first rows cannot be shown: ', error));
+    }
+  };
+  const landLeniently = async () => {
+    await land(await planColumns(part, table, { connector: { ...connector, ...leniently }, mappings, file }));
+  };
+  const growth = await foreseeGrowth(client, request, object.key, table, part);
+  const plan = await orElse(landLeniently, async () => {
+    setTargets(targets, growth.table, all, await match(growth.table));
+    return planColumns(part, growth.table, { connector, mappings, file });
+  });
   await checkComputed({ client, connector, table, part, plan, file });
+  await land(plan);
   refuseTarget(refusal);
-  const notices = growth.statement === null ? [] : [noticeOfChange(growth.statement)];
-  if (connector.change_column === null) return notices;
+  if (growth.statement !== null) notices.push(noticeOfChange(growth.statement));
+  if (connector.change_column === null) return;
   const changes = await planChanges({ client, table: growth.table, plan, connector });
-  return [...notices, describeChanges(connector, changes)];
+  notices.push(describeChanges(connector, changes));
+}
+
+/** Runs a function. If it fails, runs another one before the error is thrown. */
+async function orElse<T>(onError: () => Promise<void>, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    await onError();
+    throw error;
+  }
 }
 
 /** Returns a notice that says which rows the changes are about, and how. */

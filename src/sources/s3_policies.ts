@@ -1,6 +1,7 @@
 /** Writes the IAM policies that a connector's role needs. */
 export interface PolicySettings {
-  roleArn: string;
+  /** Null: it is not known yet. Then the policies are those of the commercial regions. */
+  roleArn: string | null;
   externalId: string;
   bucket: string;
   /** The prefix of all keys that the connector lists. */
@@ -9,14 +10,18 @@ export interface PolicySettings {
   principal: string | null;
 }
 
-/** Returns the two policies of the role, as JSON to paste. */
+/** Returns the two policies of the role, as text to paste. */
 export function describePolicies(settings: PolicySettings): string {
-  return [
-    'Trust policy of the role:',
-    JSON.stringify(trustPolicy(settings), null, 2),
-    'Permission policy of the role:',
-    JSON.stringify(permissionPolicy(settings), null, 2),
-  ].join('\n');
+  const { trust, permission } = policiesOf(settings);
+  return ['Trust policy of the role:', trust, 'Permission policy of the role:', permission].join('\n');
+}
+
+/** Returns the two policies of the role, as JSON. */
+export function policiesOf(settings: PolicySettings): { trust: string; permission: string } {
+  return {
+    trust: JSON.stringify(trustPolicy(settings), null, 2),
+    permission: JSON.stringify(permissionPolicy(settings), null, 2),
+  };
 }
 
 function trustPolicy({ externalId, principal }: PolicySettings) {
@@ -33,7 +38,9 @@ function trustPolicy({ externalId, principal }: PolicySettings) {
 /** Returns a policy that allows LIST and GET below the prefix, which is all that the worker needs. */
 function permissionPolicy({ roleArn, bucket, prefix }: PolicySettings) {
   const isAccessPoint = bucket.startsWith('arn:');
-  const bucketArn = isAccessPoint ? bucket : `${roleArn.split(':', 2).join(':')}:s3:::${bucket}`;
+  const bucketArn = isAccessPoint
+    ? bucket
+    : `${(roleArn ?? 'arn:aws').split(':', 2).join(':')}:s3:::${bucket}`;
   const objects = isAccessPoint ? `${bucketArn}/object` : bucketArn;
   const keys = `${escapePattern(prefix)}*`;
   return policy([

@@ -17,7 +17,7 @@ export const MAX_KEPT_NAME_BYTES = 10_000;
 /** The settings of a connector for the table that is created. */
 export type CreateSettings = Pick<
   Connector,
-  'owner' | 'target_table' | 'time_column' | 'hypertable' | 'rescue_column' | 'hive_columns'
+  'owner' | 'target_table' | 'time_column' | 'hypertable' | 'rescue_column' | 'hive_columns' | 'primary_key'
 > &
   LineageSettings &
   HypertableSettings;
@@ -31,7 +31,7 @@ export interface CreatedTable {
 /**
  * Creates the target table from the columns of its files and of their keys, with the owner's rights. It is in the caller's
  * transaction: if the file fails, the table is rolled back.
- * @throws ConnectorError `no_time_column`, `no_timescaledb`, `bad_time_column`
+ * @throws ConnectorError `no_time_column`, `no_timescaledb`, `bad_time_column`, `bad_primary_key`
  */
 export async function createTable(
   client: pg.ClientBase,
@@ -46,8 +46,10 @@ export async function createTable(
   const timescaledb = await timescaledbSchema(client);
   const time = chooseTimeColumn(settings, columns);
   const makeHypertable = decideHypertable(settings, time, timescaledb);
+  const hyperTime = makeHypertable ? time : undefined;
+  const key = choosePrimaryKey(settings, columns, hyperTime);
   const create = async () => {
-    await client.query(createStatement(name, columns, settings, makeHypertable ? time : undefined));
+    await client.query(createStatement(name, columns, settings, { time: hyperTime, key }));
     for (const [i, column] of columns.entries()) {
       const longName = wanted[i]!.name;
       if (column.name !== longName && Buffer.byteLength(longName) <= MAX_KEPT_NAME_BYTES)
@@ -139,11 +141,37 @@ function decideHypertable(
   return true;
 }
 
+/** Returns the columns of the primary key; none if none is asked for. */
+function choosePrimaryKey(
+  { primary_key }: CreateSettings,
+  columns: FileColumn[],
+  time: FileColumn | undefined,
+): string[] {
+  if (primary_key === null) return [];
+  const key = primary_key.map((column) => truncateName(column));
+  const missing = key.find((name) => !columns.some((column) => column.name === name));
+  if (missing !== undefined) {
+    throw new ConnectorError(
+      'bad_primary_key',
+      `primary_key ${missing} is not among the columns of the file and its key: ${columns.map((column) => column.name).join(', ')}`,
+      { hint: 'Name columns of the new table in primary_key.' },
+    );
+  }
+  if (time !== undefined && !key.includes(time.name)) {
+    throw new ConnectorError(
+      'bad_primary_key',
+      `primary_key (${key.join(', ')}) lacks ${time.name}, the time column of the hypertable`,
+      { hint: `Add ${time.name} to primary_key, or set hypertable to false.` },
+    );
+  }
+  return key;
+}
+
 function createStatement(
   name: TableName,
   columns: FileColumn[],
   settings: CreateSettings,
-  time?: FileColumn,
+  { time, key }: { time: FileColumn | undefined; key: string[] },
 ): string {
   const definitions = columns.map(
     (column) => `${pg.escapeIdentifier(column.name)} ${column.type}${column === time ? ' not null' : ''}`,
@@ -153,6 +181,8 @@ function createStatement(
     if (own !== null && !columns.some((column) => column.name === own))
       definitions.push(`${pg.escapeIdentifier(own)} ${type}`);
   }
+  if (key.length > 0)
+    definitions.push(`primary key (${key.map((column) => pg.escapeIdentifier(column)).join(', ')})`);
   return `create table ${quoteTable(name)} (${definitions.join(', ')})`;
 }
 

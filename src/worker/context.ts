@@ -47,7 +47,7 @@ export async function openContext(
   resources.add(() => rm(spoolDir, { recursive: true, force: true }));
   for (const { message, hint } of confinementNotices(spoolDir)) log.warn('readers', { message, hint });
   const importRole = await admitImportLogin(config);
-  const liveness = new Liveness(config.databaseUrl, config.concurrency, importRole);
+  const liveness = new Liveness(config.databaseUrl, config.concurrency, importRole, config.externalId);
   resources.add(() => liveness.stop());
   await liveness.start();
   const copyPool = openPool(config, 'import_file', resources);

@@ -17,6 +17,7 @@ export class Liveness {
   readonly #databaseUrl: string;
   readonly #concurrency: number;
   readonly #importRole: string;
+  readonly #externalId: string | null;
   #session: Session | undefined;
   #workerId = 0;
   readonly #poolIds = new Set<string>();
@@ -24,10 +25,11 @@ export class Liveness {
   readonly #closing = new AbortController();
   #isReconnecting = false;
 
-  constructor(databaseUrl: string, concurrency: number, importRole: string) {
+  constructor(databaseUrl: string, concurrency: number, importRole: string, externalId: string | null) {
     this.#databaseUrl = databaseUrl;
     this.#concurrency = concurrency;
     this.#importRole = importRole;
+    this.#externalId = externalId;
   }
 
   /** The worker's id in the view `workers`. */
@@ -49,8 +51,8 @@ export class Liveness {
     const session = await openSession(this.#databaseUrl, 'worker');
     try {
       const { rows } = await session.query<{ id: number }>(
-        'select s3_connector_private.register_worker($1, $2, $3, $4, $5) as id',
-        [hostname(), process.pid, version, this.#concurrency, this.#importRole],
+        'select s3_connector_private.register_worker($1, $2, $3, $4, $5, $6) as id',
+        [hostname(), process.pid, version, this.#concurrency, this.#importRole, this.#externalId],
       );
       await warnOfRole(session, rows[0]!.id);
       this.#closing.signal.throwIfAborted();

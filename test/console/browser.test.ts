@@ -72,6 +72,12 @@ const SERIOUS = `axe.run({ rules: { 'target-size': { enabled: true } } }).then((
   .filter(({ impact }) => impact === 'serious' || impact === 'critical')
   .flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => id + ': ' + html + ' ' + failureSummary)))`;
 
+/** Opens the folds of a form, and shows the fields that do not apply. */
+const SHOW_ALL = `for (const part of document.querySelectorAll('details, [data-when]')) {
+  part.open = true;
+  part.hidden = false;
+}`;
+
 test('every page fits at 1280 and 390 pixels, light and dark, without any error', options, async () => {
   const pages = {
     overview: '/',
@@ -108,6 +114,7 @@ test('axe finds nothing serious on any page, light or dark', options, async () =
   const context = await browser!.newContext({ bypassCSP: true, viewport: { width: 1280, height: 900 } });
   const page = await context.newPage();
   await world.insertConnector({ name: 'draft to see', pattern: '**', target_table: 'd', state: 'draft' });
+  await world.db.query("call s3_connector.preview('draft to see')");
   const file = new URLSearchParams({ name: 'weather', key: 'weather/2026-01-30.csv' });
   const paths = [
     ...[
@@ -131,15 +138,24 @@ test('axe finds nothing serious on any page, light or dark', options, async () =
     '/setup',
   ];
   const found: string[] = [];
+  const look = async (where: string, colorScheme: 'light' | 'dark') => {
+    await page.addScriptTag({ path: AXE });
+    const findings = await page.evaluate<string[]>(SERIOUS);
+    found.push(...findings.map((finding) => `${where} ${colorScheme} ${finding}`));
+  };
   for (const colorScheme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme });
     for (const path of paths) {
       await page.goto(console.url + path);
-      await page.addScriptTag({ path: AXE });
-      found.push(
-        ...(await page.evaluate<string[]>(SERIOUS)).map((finding) => `${path} ${colorScheme} ${finding}`),
-      );
+      if (path.startsWith('/setup')) await page.evaluate(SHOW_ALL);
+      await look(path, colorScheme);
     }
+    await page.goto(`${console.url}/setup`);
+    await page.getByLabel('Credentials').selectOption('iam_role');
+    await page.getByRole('button', { name: 'Save and check' }).click();
+    await page.locator('#f-name[aria-invalid=true]').waitFor();
+    await page.evaluate(SHOW_ALL);
+    await look('errors', colorScheme);
   }
   await context.close();
   await world.db.query("select s3_connector.drop_connector('draft to see')");
@@ -228,6 +244,7 @@ test('a connector is created step by step, and each step shows the SQL that it r
   await page.getByLabel('Name', { exact: true }).fill('air');
   await page.getByLabel('Bucket', { exact: true }).fill(world.bucket);
   await page.getByLabel('Pattern').fill('air/**');
+  await page.getByText('Another server than AWS').click();
   await page.getByLabel('Endpoint').fill(world.server.endpoint);
   await sql
     .getByText(
@@ -239,34 +256,47 @@ test('a connector is created step by step, and each step shows the SQL that it r
   await page.getByRole('status').getByText('list: ok').waitFor();
 
   await page.getByLabel('Pattern').fill('air/[');
-  await page.getByRole('button', { name: 'Save and preview', exact: true }).click();
-  await page.getByRole('alert').getByText('pattern must close every { and [').waitFor();
+  await page.getByRole('button', { name: 'Save and list the files' }).click();
+  // The error stands at its field, which has the focus.
+  await page.locator('#f-pattern:focus[aria-invalid=true]').waitFor();
+  await page.locator('#f-pattern-error').getByText('pattern must close every { and [').waitFor();
   assert.equal(await page.getByLabel('Pattern').inputValue(), 'air/[');
   await page.getByLabel('Pattern').fill('air/*');
+  await page.locator('#f-pattern-error').waitFor({ state: 'detached' });
   await sql.getByText("set pattern = 'air/*' where name = 'air'").waitFor();
-  await page.getByRole('button', { name: 'Save and preview', exact: true }).click();
-  await page.getByText('air/1.csv').waitFor();
+  await page.getByRole('button', { name: 'Save and list the files' }).click();
+  await page.getByText('air/1.csv').first().waitFor();
   await keep(page, 'setup-pattern');
-  await page.getByRole('button', { name: 'then columns' }).click();
+  await page.getByRole('button', { name: 'Save and preview' }).click();
 
   await page.getByLabel('Table', { exact: true }).fill('air_quality');
   await page.getByLabel('Column for site').fill('station');
   await page.getByLabel('Type of pm25').fill('numeric(6,2)');
   await page.getByLabel('Import note').uncheck();
+  await page.getByLabel('site is part of the primary key').check();
+  await sql.getByText("primary_key = array['station']").waitFor();
   await sql.getByText("('air', 'note', null, null)").waitFor();
   await keep(page, 'setup-columns');
-  await page.getByRole('button', { name: 'then rules' }).click();
+  await page.getByRole('button', { name: 'Save and go on' }).click();
 
   await page.getByLabel('If a row is bad').selectOption('skip');
-  await page.getByLabel('Schedule').fill('*/5 * * * *');
+  await page.getByLabel('Bad rows of one file at most').waitFor();
+  await page.getByLabel('Look for new files').selectOption('cron');
+  await page.getByLabel('Cron, in UTC').fill('*/5 * * * *');
   await sql.getByText("set on_bad_row = 'skip', schedule = '*/5 * * * *' where name = 'air'").waitFor();
+  await sql.getByText("call s3_connector.dry_run_file('air', 'air/1.csv')").waitFor();
+  assert.equal(await page.locator('#next-runs time').count(), 3);
   await keep(page, 'setup-rules');
-  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByRole('button', { name: 'Save and try' }).click();
 
+  await page
+    .locator('section.outcome.good:focus')
+    .getByText('air/1.csv would import 2 rows, 0 rejected')
+    .waitFor();
   await page.getByText("select s3_connector.resume('air');").waitFor();
   await keep(page, 'setup-start');
   const shown = await page.locator('form.setup .sql').first().textContent();
-  await page.getByRole('button', { name: 'Start' }).click();
+  await page.getByRole('button', { name: 'Start', exact: true }).click();
   await page.getByRole('heading', { name: 'air', exact: true }).waitFor();
   await world.settled('air');
   assert.deepEqual(await world.db.query('select station, pm25 from air_quality order by time'), [
@@ -287,11 +317,50 @@ test('a connector is created step by step, and each step shows the SQL that it r
   assert.deepEqual(await row(), made);
 });
 
+test('fields appear for what is chosen, with the script and without it', options, async () => {
+  world.put('choices/1.csv', 'time,site\n2026-01-01 00:00:00Z,a\n');
+  await world.db.query('create table stations (site text primary key, since timestamptz)');
+  await world.insertConnector({ name: 'choices', pattern: 'choices/*', target_table: 'new', state: 'draft' });
+  const page = await open('/setup?name=choices&step=pattern');
+  await page.getByRole('button', { name: 'Save and preview' }).click();
+  await page.getByLabel('Type of site').waitFor();
+  await page.getByLabel('Table', { exact: true }).fill('stations');
+  // What is typed while the server answers is kept, and so is the focus.
+  await page.getByLabel('Column for time').fill('since');
+  await page.getByText('The table exists').waitFor();
+  await page.locator('select[name="column.0.target"]:focus').waitFor();
+  assert.equal(await page.getByLabel('Column for time').inputValue(), 'since');
+  await page.getByLabel('Column for site').selectOption('since');
+  await page.getByLabel('Column for site').selectOption('site');
+  assert.equal(await page.getByLabel('Type of site').count(), 0);
+  await page.getByLabel('If the table lacks a column').selectOption('rescue');
+  await page.getByLabel('Rescue column').fill('rest');
+  await page.getByLabel('If the table lacks a column').selectOption('ignore');
+  await page.getByLabel('Rescue column').waitFor({ state: 'hidden' });
+  await page.locator('#sql').getByText("('choices', 'time', 'since', null)").waitFor();
+  assert.doesNotMatch((await page.locator('#sql').textContent())!, /rest/);
+  await page.close();
+
+  const context = await browser!.newContext({ javaScriptEnabled: false });
+  const plain = await context.newPage();
+  plain.setDefaultTimeout(PATIENCE_MS);
+  await plain.goto(`${console.url}/setup?name=choices&step=source`);
+  assert.equal(await plain.getByLabel('ARN of the role').isVisible(), false);
+  await plain.getByLabel('Credentials').selectOption('iam_role');
+  await plain.getByRole('button', { name: 'Show the fields for these choices' }).click();
+  await plain.getByText('The worker has no external id').waitFor();
+  await plain.getByRole('button', { name: 'Save and check' }).click();
+  await plain.locator('#f-role_arn:focus[aria-invalid=true]').waitFor();
+  await context.close();
+  await world.db.query("select s3_connector.drop_connector('choices')");
+});
+
 test('a cancelled draft is deleted', options, async () => {
   const page = await open('/setup');
   await page.getByLabel('Name', { exact: true }).fill('draft');
   await page.getByLabel('Bucket', { exact: true }).fill(world.bucket);
   await page.getByLabel('Pattern').fill('**');
+  await page.getByText('Another server than AWS').click();
   await page.getByLabel('Endpoint').fill(world.server.endpoint);
   await page.getByRole('button', { name: 'Save and check' }).click();
   await page.getByRole('heading', { name: '2. Files' }).waitFor();

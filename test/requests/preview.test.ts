@@ -111,6 +111,91 @@ test('a preview of Parquet whose table lacks a column shows what it can, with a 
   ]);
 });
 
+test('a preview shows the first ten rows as they would land, and why one would not', async () => {
+  const rows = (name: string) =>
+    db.query<{
+      line: number;
+      values: Record<string, string> | null;
+      error: string | null;
+      raw: string | null;
+    }>(
+      'select line, "values", error, raw from s3_connector.preview_rows where connector_name = $1 order by position',
+      [name],
+    );
+  const more = Array.from({ length: 20 }, (_, i) => `${i},2026-01-01 12:00\n`).join('');
+  world.put(
+    'landing/1.csv',
+    `n,at\n1,2026-01-01 12:00\ntwo,2026-01-01 12:00\n"3","2026-01-02\n12:00"\n4\n${more}`,
+  );
+  await db.query(
+    'create table landing (n smallint, at timestamptz, added timestamptz default now(), check (n > 1))',
+  );
+  await insert({
+    name: 'landing',
+    pattern: 'landing/*',
+    target_table: 'landing',
+    time_zone: 'Europe/Berlin',
+  });
+  await preview('landing');
+  const landed = await rows('landing');
+  assert.deepEqual(
+    landed.map(({ line }) => line),
+    [2, 3, 4, 6, 7, 8, 9, 10, 11, 12],
+  );
+  assert.deepEqual(landed[0], {
+    line: 2,
+    values: { n: '1', at: '2026-01-01 11:00:00+00' },
+    error: null,
+    raw: null,
+  });
+  assert.match(landed[1]!.error!, /^column n: .*"two"/);
+  assert.equal(landed[1]!.raw!.trim(), 'two,2026-01-01 12:00');
+  assert.equal(landed[2]!.values!.at, '2026-01-02 11:00:00+00');
+  assert.equal(landed[3]!.values, null);
+
+  // Renamed, computed and rescued columns, and Parquet: as an import would do it.
+  world.put('computed/1.csv', 'n,extra\n1,x\n');
+  await insert({
+    name: 'computed',
+    pattern: 'computed/*',
+    target_table: 'computed',
+    on_unknown_column: 'rescue',
+    rescue_column: 'rest',
+  });
+  await db.query('create table computed (twice integer, rest jsonb)');
+  await db.query(
+    "insert into s3_connector.column_mappings (connector_name, source_column, target_column, expression) values ('computed', 'n', 'twice', 'value::integer * 2')",
+  );
+  await preview('computed');
+  assert.deepEqual((await rows('computed'))[0]!.values, { twice: '2', rest: '{"extra": "x"}' });
+  world.put(
+    'typed/1.parquet',
+    await parquetOf('select 1::utinyint as n, [1, 2] as list union all select 2, null'),
+  );
+  await insert({ name: 'typed', pattern: 'typed/*', file_format: 'parquet', target_table: 'typed' });
+  await preview('typed');
+  assert.deepEqual(
+    (await rows('typed')).map(({ line, values }) => [line, values]),
+    [
+      [1, { n: '1', list: '{1,2}' }],
+      [2, { n: '2', list: null }],
+    ],
+  );
+  world.put('jsonl/1.json', '{"a":1,"b":{"x":2}}\n{"a":2}\n');
+  await insert({ name: 'jsonl', pattern: 'jsonl/*', file_format: 'json', target_table: 'jsonl' });
+  await preview('jsonl');
+  assert.deepEqual(
+    (await rows('jsonl')).map(({ values }) => values),
+    [
+      { a: '1', b: '{"x": 2}' },
+      { a: '2', b: null },
+    ],
+  );
+  // An import would fail because of the column that the table lacks. The others are shown.
+  assert.deepEqual((await rows('existing'))[0]!.values, { n: '1' });
+  await world.spoolEmptied();
+});
+
 test('a preview keeps the first 1,000 keys, and the next preview replaces them', async () => {
   for (let i = 0; i < 1001; i++) world.put(`many/${String(i).padStart(4, '0')}.csv`, 'n\n1\n');
   await insert({ name: 'many', pattern: 'many/*', target_table: 'many' });

@@ -70,7 +70,7 @@ describe('a reader', () => {
   test('sees every table and view', async () => {
     for (const { name } of relations) await may('reader', `select * from s3_connector.${name}`);
     const worker = await db.connect();
-    await worker.query("select s3_connector_private.register_worker('here', 1, '0', 1, current_user)");
+    await worker.query("select s3_connector_private.register_worker('here', 1, '0', 1, current_user, null)");
     const seen = await may('reader', 'select host, alive from s3_connector.workers');
     assert.deepEqual(seen.rows, [{ host: 'here', alive: true }]);
     const { rows } = await may(

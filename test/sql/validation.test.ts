@@ -155,6 +155,9 @@ const refusals: [columns: Columns, says: RegExp][] = [
     /must be one statement of.*Put several statements into a function/,
   ],
   [{ on_import: 'delete from s3_connector.late_files; select $1' }, /must be one statement of.*Put several/],
+  [{ primary_key: [] }, /primary_key must be a list of column names, each once/],
+  [{ primary_key: ['id', 'id'] }, /primary_key must be a list of column names, each once/],
+  [{ primary_key: ['id', null] }, /primary_key must be a list/],
   [{ hive_columns: [] }, /hive_columns must be a list of names/],
   [{ hive_columns: ['a', 'a'] }, /hive_columns must be a list of names, each once/],
   [{ hive_columns: ['a=b'] }, /hive_columns must be a list of names.*without = and/],
@@ -224,6 +227,7 @@ test('every column that people set has a validation error of its own, or accepts
 });
 
 const accepted: Columns[] = [
+  { primary_key: ['id', 'Time of day'] },
   { columnstore: true, segment_by: ['a', 'B c'], order_by: ['time DESC nulls last', 'Site asc', 'x'] },
 
   { target_table: '"My Schema"."My Table"', time_column: 'Time of day', file_id_column: 'file' },

@@ -261,6 +261,7 @@ describe('a table created from the first file, with TimescaleDB', {
         segment_by: null,
         order_by: null,
         hive_columns: null,
+        primary_key: null,
         file_id_column: null,
         file_key_column: null,
         line_column: null,

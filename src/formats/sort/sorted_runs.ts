@@ -3,7 +3,7 @@
 import type { RawSection, SectionPlan } from '../csv/binary/sections.ts';
 import { rawInput } from '../csv/raw.ts';
 import type { SortedRun } from '../format.ts';
-import { asBinaryFile } from '../pg_binary/frame.ts';
+import { binaryFormat } from '../pg_binary/frame.ts';
 import type { RowBytes } from '../row_bytes.ts';
 import type { RowOrder } from './row_order.ts';
 import type { Times } from './run.ts';
@@ -37,7 +37,7 @@ export async function* toSortedRuns(
         yield { input: rawInput(data(), dialect, { newline, lineOf }), range: null, apart: false };
       } else {
         const times = begins.times!;
-        const input = { options: 'format binary', data: asBinaryFile(data()), lineOf, unit: 'line' as const };
+        const input = { ...binaryFormat(data()), lineOf, unit: 'line' as const };
         yield { input, range: textRange(times, order.time.unit), apart: before.add(times) };
       }
     }
