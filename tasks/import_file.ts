@@ -18,6 +18,7 @@ import {
 } from '../src/record.ts';
 import type { SourceObject } from '../src/sources/source.ts';
 import { defineTask, type WorkerContext } from '../src/task.ts';
+import { inSpan, spanOf } from '../src/telemetry.ts';
 import { waitOrAbort } from '../src/waiting.ts';
 
 export default defineTask<{ file_id: number }>(async ({ file_id }, worker, { abortSignal }) => {
@@ -46,7 +47,12 @@ async function runAttempt(worker: WorkerContext, attempt: Attempt, shutdown: Abo
   const { file, connector } = attempt;
   const startedAt = performance.now();
   try {
-    const { counts, backlog } = await importCurrentVersion(worker, attempt);
+    const { counts, backlog } = await inSpan(
+      'attempt',
+      { ...spanOf(connector, file.key), 's3_connector.attempt': file.attempts },
+      () => importCurrentVersion(worker, attempt),
+      (imported) => ({ rows: imported.counts.imported, bytes: file.size_bytes }),
+    );
     const seconds = (performance.now() - startedAt) / 1000;
     countImport(file, connector.format.kind, { counts, seconds });
     log.info('imported', { ...fields(file), rows: counts.imported });
