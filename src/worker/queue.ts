@@ -11,7 +11,6 @@ import {
 import type pg from 'pg';
 import { SessionPool } from '../db/connections.ts';
 import { queueLogger } from './queue_log.ts';
-import { taskNames } from './tasks.ts';
 
 /** The schema of the queue's tables. Not graphile_worker, which another application of the database may use. */
 export const QUEUE_SCHEMA = 's3_connector_queue';
@@ -24,14 +23,14 @@ const LISTENS_FOR_MIGRATIONS = new RegExp(`\\bLISTEN "${MIGRATIONS}";`);
  * Brings the queue's tables to the version of graphile-worker that we run, with our tasks: graphile-worker would add them when a
  * worker starts, in a commit that may not be flushed, and it reads their ids only once.
  */
-export async function migrateQueue(databaseUrl: string): Promise<void> {
+export async function migrateQueue(databaseUrl: string, tasks: string[]): Promise<void> {
   const pgPool = new SessionPool(databaseUrl, 'migrate', { max: 2 });
   pgPool.on('connect', keepApart);
   try {
     await runMigrations({ pgPool, schema: QUEUE_SCHEMA, noHandleSignals: true, preset: {} });
     await pgPool.query(
       `insert into ${QUEUE_SCHEMA}._private_tasks (identifier) select unnest($1::text[]) on conflict do nothing`,
-      [await taskNames()],
+      [tasks],
     );
   } finally {
     await pgPool.end();

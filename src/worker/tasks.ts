@@ -7,18 +7,10 @@ import type { TaskDefinition, WorkerContext } from '../task.ts';
 
 const TASKS = fileURLToPath(new URL('../../tasks', import.meta.url));
 
-/** Returns the identifiers of all tasks. */
-export async function taskNames(): Promise<string[]> {
-  return (await taskFiles()).map((name) => basename(name, extname(name))).sort();
-}
-
-async function taskFiles(): Promise<string[]> {
-  return (await readdir(TASKS)).filter((name) => /(?<!\.d)\.(ts|js)$/.test(name));
-}
-
 /** Loads tasks/. Each file is one task, named after its identifier. */
 export async function loadTasks(worker: WorkerContext): Promise<TaskList> {
-  const tasks = (await taskFiles()).map(async (name) => {
+  const files = (await readdir(TASKS)).filter((name) => /(?<!\.d)\.(ts|js)$/.test(name));
+  const tasks = files.map(async (name) => {
     const { default: define } = (await import(pathToFileURL(join(TASKS, name)).href)) as {
       default: TaskDefinition;
     };

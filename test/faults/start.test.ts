@@ -24,7 +24,8 @@ before(async () => {
 /** Asserts that a worker is ready, however often it had to start again. */
 async function assertStarts(worker: WorkerProcess): Promise<void> {
   await worker.logged('ready');
-  assert.equal((await worker.end('SIGTERM')).code, 0);
+  const { code } = await worker.end('SIGTERM');
+  assert.equal(code, 0, worker.stderr());
   // graphile-worker prints the trace of a lost connection, and pg warns of its UNLISTEN beside LISTEN. Both do no harm.
   assert.doesNotMatch(worker.stderr(), /MaxListeners|unhandled|uncaught/i);
 }
