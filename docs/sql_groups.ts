@@ -25,6 +25,7 @@ export const RELATION_GROUPS: Group[] = [
       'rejected_rows',
       'polls',
       'audits',
+      'open_lineage_events',
       'throughput',
       'workers',
     ],

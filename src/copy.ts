@@ -11,6 +11,7 @@ import type { CopyRows, PartCopy } from './copy/part_copy.ts';
 import { copyPlain } from './copy/plain.ts';
 import { withRescue } from './copy/rescue.ts';
 import type { RowCounts } from './reconcile.ts';
+import { inSpan, spanOf } from './telemetry.ts';
 
 /**
  * Copies a part with the owner's rights. Each wrapper handles one concern, and costs at most a savepoint until it is needed.
@@ -33,7 +34,12 @@ export async function copyPart(copy: PartCopy): Promise<RowCounts> {
   if (change_column !== null) copyRows = withChanges(copyRows, staging(reporting(copyInBatches)));
   if (on_conflict !== 'fail') copyRows = withConflicts(copyRows);
   if (hasColumnstore) copyRows = withChunkGuard(copyRows);
-  return await copyRows(copy, targetOf(copy.table, copy.plan));
+  return await inSpan(
+    'copy',
+    spanOf(copy.connector, copy.file.key),
+    () => copyRows(copy, targetOf(copy.table, copy.plan)),
+    ({ imported }) => ({ rows: imported }),
+  );
 }
 
 /**

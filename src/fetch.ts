@@ -2,6 +2,7 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { addAbortSignal, type Readable } from 'node:stream';
+import type { Span } from '@opentelemetry/api';
 import type { ReadConnector } from './db/schema.ts';
 import { ConnectorError } from './errors.ts';
 import { type ByteRange, openRange, receiveRange, untilBroken } from './fetch/receive.ts';
@@ -12,6 +13,7 @@ import { FORMATS } from './formats/registry.ts';
 import { anotherSize } from './sources/object_version.ts';
 import type { Source, SourceObject } from './sources/source.ts';
 import type { WorkerContext } from './task.ts';
+import { endSpan, failSpan, spanOf, startSpan } from './telemetry.ts';
 
 /** Objects up to this size are kept in memory: writing them to disk would cost more than the rest of the import. */
 const IN_MEMORY_BYTES = 64 * 1024;
@@ -44,14 +46,34 @@ export async function fetchFor(
   object: SourceObject,
   { name, signal }: Pick<FetchOptions, 'name' | 'signal'>,
 ): Promise<Fetched> {
-  return await fetchObject(sources.open(connector), object, {
-    spoolDir,
-    name,
-    maxFileBytes: connector.max_file_bytes,
-    tailBytes: FORMATS[connector.format.kind].tailBytes,
-    fetchMs: config.timeouts.fetchMs,
-    signal,
-  });
+  const span = startSpan('fetch', spanOf(connector, object.key));
+  try {
+    const fetched = await fetchObject(sources.open(connector), object, {
+      spoolDir,
+      name,
+      maxFileBytes: connector.max_file_bytes,
+      tailBytes: FORMATS[connector.format.kind].tailBytes,
+      fetchMs: config.timeouts.fetchMs,
+      signal,
+    });
+    endWithDownload(span, fetched.file);
+    return fetched;
+  } catch (error) {
+    failSpan(span, error);
+    throw error;
+  }
+}
+
+/** Ends a span as soon as all bytes are there, or will never be. */
+function endWithDownload(span: Span, file: SpooledFile): void {
+  const look = () => {
+    if (file.failure === undefined && file.available < file.sizeBytes) return;
+    stop();
+    if (file.failure === undefined) endSpan(span, { bytes: file.sizeBytes });
+    else failSpan(span, file.failure);
+  };
+  const stop = file.onChange(look);
+  look();
 }
 
 /**

@@ -25,6 +25,7 @@ import { growTable, MUST_LOCK, onMismatch } from './table/grow.ts';
 import { Growth } from './table/growth.ts';
 import { describeTable } from './table/table.ts';
 import type { WorkerContext } from './task.ts';
+import { inSpan, readInSpans, spanOf } from './telemetry.ts';
 
 /** Objects of at least this size are read while they are fetched. */
 const READ_AHEAD_FROM_BYTES = 8 << 20;
@@ -135,7 +136,9 @@ function importInTransaction(
     faultPoint('copied');
     // Without a table, the file had no rows for on_import to follow up.
     if (transaction.table !== null) await runOnImport(transaction.client, attempt.connector, attempt.file);
-    const backlog = await recordSuccess(transaction, attempt, counts, fileNotice);
+    const backlog = await inSpan('record', spanOf(attempt.connector, attempt.file.key), () =>
+      recordSuccess(transaction, attempt, counts, fileNotice),
+    );
     faultPoint('committed');
     return { counts, backlog };
   });
@@ -144,10 +147,11 @@ function importInTransaction(
 /** Returns the parts of a spooled file. */
 export function readParts(
   worker: WorkerContext,
-  { connector, signal }: Attempt,
+  { connector, file, signal }: Attempt,
   spooled: SpooledFile,
 ): AsyncIterable<FilePart> {
-  return FORMATS[connector.format.kind].parts(spooled, connector, worker, signal);
+  const parts = FORMATS[connector.format.kind].parts(spooled, connector, worker, signal);
+  return readInSpans(parts, spanOf(connector, file.key));
 }
 
 /** Locks the table that is to grow, and describes it again: another import may have added the columns. */

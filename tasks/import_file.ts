@@ -21,6 +21,7 @@ import {
   startAttempts,
 } from '../src/record.ts';
 import { defineTask, type WorkerContext } from '../src/task.ts';
+import { inSpan, spanOf } from '../src/telemetry.ts';
 import { waitOrAbort } from '../src/waiting.ts';
 
 export default defineTask<{ file_id: number }>(async ({ file_id }, worker, { abortSignal }) => {
@@ -89,7 +90,12 @@ async function importFetched(worker: WorkerContext, fetched: FetchedFile[]): Pro
   if (fetched.length < 2) return undefined;
   const { name } = fetched[0]!.attempt.connector;
   try {
-    return await importBundle(worker, fetched);
+    return await inSpan(
+      'attempt',
+      { ...spanOf(fetched[0]!.attempt.connector), 's3_connector.files': fetched.length },
+      () => importBundle(worker, fetched),
+      (imported) => ({ rows: imported.reduce((sum, { counts }) => sum + counts.imported, 0) }),
+    );
   } catch (error) {
     log.info('imported one by one', { connector: name, files: fetched.length, error: describeError(error) });
     // The next bundle may succeed if nothing was wrong with the files.
@@ -143,7 +149,13 @@ async function runAttempt(
   const startedAt = performance.now();
   worker.attempts.startClock(attempt);
   try {
-    const imported = await importCurrentVersion(worker, bundled);
+    const { file, connector } = attempt;
+    const imported = await inSpan(
+      'attempt',
+      { ...spanOf(connector, file.key), 's3_connector.attempt': file.attempts },
+      () => importCurrentVersion(worker, bundled),
+      ({ counts }) => ({ rows: counts.imported, bytes: file.size_bytes }),
+    );
     noteSuccess(worker, attempt, imported, (performance.now() - startedAt) / 1000);
     return undefined;
   } catch (error) {

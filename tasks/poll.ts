@@ -12,6 +12,7 @@ import { countPoll } from '../src/metrics/counters.ts';
 import { askBucket, endOutage, findOutage, noteOutage } from '../src/outage.ts';
 import { toImportError } from '../src/sql_errors.ts';
 import { defineTask, type WorkerContext } from '../src/task.ts';
+import { inSpan, spanOf } from '../src/telemetry.ts';
 
 /** LIST requests of one poll, 1,000 keys each. The next poll continues from the scan position. */
 const MAX_REQUESTS = 100;
@@ -36,7 +37,12 @@ export default defineTask<{ connector_name: string }>(async ({ connector_name },
 
 async function listAndEnqueue(worker: WorkerContext, poll: Poll): Promise<void> {
   const { name } = poll.start.connector;
-  const listing = await list(worker, poll);
+  const listing = await inSpan(
+    'list',
+    spanOf(poll.start.connector),
+    () => list(worker, poll),
+    ({ keysListed }) => ({ keys: keysListed }),
+  );
   faultPoint('listed');
   const enqueued = await enqueue(worker.control.db, poll.start, listing);
   faultPoint('enqueued');

@@ -12,6 +12,7 @@ import { packageRoot } from '../paths.ts';
 import { passingError } from '../sql_errors.ts';
 import { version } from '../version.ts';
 import { migrateQueue, QUEUE_SCHEMA } from '../worker/queue.ts';
+import { TASKS } from '../worker/shares.ts';
 import { applySql, runScript, type SqlFile } from './apply_sql.ts';
 import { openSession, SessionPool } from './connections.ts';
 import { pauseIfCopied } from './database_copy.ts';
@@ -89,7 +90,7 @@ async function refuseForeignSchemas(db: Kysely<Database>): Promise<void> {
 /** Applies everything, one process at a time. The others then find it done, or find a newer version. */
 async function applyOnce(db: Kysely<Database>, databaseUrl: string, scripts: Scripts): Promise<void> {
   // graphile-worker serialises its own migrations.
-  await migrateQueue(databaseUrl);
+  await migrateQueue(databaseUrl, TASKS);
   await withSchemaLocked(db, async (transaction) => {
     // Our own tables may not exist yet. Other roles cannot lock this one.
     await sql`lock table ${sql.table(`${QUEUE_SCHEMA}.migrations`)} in share row exclusive mode`.execute(

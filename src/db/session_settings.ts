@@ -64,6 +64,12 @@ const UNLIMITED: Settings = {
   transaction_timeout: '0',
 };
 
+/**
+ * A worker keeps in memory that it is registered, what its login for imports may call, and the ids of the queue's tasks. With off,
+ * a crash of the server could take that back, and the worker would not notice. A flushed commit flushes all earlier ones.
+ */
+const FLUSHED: Settings = { synchronous_commit: 'on' };
+
 /** By purpose, the settings of a session. */
 const SETTINGS: Readonly<Record<Purpose, Settings>> = {
   cancel: { ...RELIED_ON, ...UNLIMITED },
@@ -75,12 +81,18 @@ const SETTINGS: Readonly<Record<Purpose, Settings>> = {
   import_file: { ...RELIED_ON, ...UNLIMITED },
   listen: { ...RELIED_ON, ...UNLIMITED },
   // Its warnings are logged.
-  migrate: { ...RELIED_ON, ...UNLIMITED, client_min_messages: 'warning', check_function_bodies: 'on' },
+  migrate: {
+    ...RELIED_ON,
+    ...UNLIMITED,
+    ...FLUSHED,
+    client_min_messages: 'warning',
+    check_function_bodies: 'on',
+  },
   // In a pooler that shares sessions, its settings would be another client's.
   probe: {},
   queue: { ...RELIED_ON, ...UNLIMITED },
   request: { ...RELIED_ON, ...UNLIMITED },
-  worker: { ...RELIED_ON, ...UNLIMITED },
+  worker: { ...RELIED_ON, ...UNLIMITED, ...FLUSHED },
 };
 
 type Settings = Readonly<Record<string, string>>;

@@ -19,12 +19,19 @@ export const QUEUE_SCHEMA = 's3_connector_queue';
 const MIGRATIONS = 'worker:migrate';
 const LISTENS_FOR_MIGRATIONS = new RegExp(`\\bLISTEN "${MIGRATIONS}";`);
 
-/** Brings the queue's tables to the version of graphile-worker that we run. */
-export async function migrateQueue(databaseUrl: string): Promise<void> {
+/**
+ * Brings the queue's tables to the version of graphile-worker that we run, with our tasks: graphile-worker would add them when a
+ * worker starts, in a commit that may not be flushed, and it reads their ids only once.
+ */
+export async function migrateQueue(databaseUrl: string, tasks: string[]): Promise<void> {
   const pgPool = new SessionPool(databaseUrl, 'migrate', { max: 2 });
   pgPool.on('connect', keepApart);
   try {
     await runMigrations({ pgPool, schema: QUEUE_SCHEMA, noHandleSignals: true, preset: {} });
+    await pgPool.query(
+      `insert into ${QUEUE_SCHEMA}._private_tasks (identifier) select unnest($1::text[]) on conflict do nothing`,
+      [tasks],
+    );
   } finally {
     await pgPool.end();
   }

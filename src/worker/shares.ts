@@ -72,6 +72,9 @@ export function sharesOf(concurrency: number): readonly Share[] {
   ];
 }
 
+/** The identifiers of all tasks. */
+export const TASKS = sharesOf(1).flatMap(({ tasks }) => tasks);
+
 /** How many shares a worker has. */
 export const SHARES = sharesOf(1).length;
 

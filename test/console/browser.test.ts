@@ -343,7 +343,7 @@ test('fields appear for what is chosen, with the script and without it', options
 
   const context = await browser!.newContext({ javaScriptEnabled: false });
   const plain = await context.newPage();
-  plain.setDefaultTimeout(PATIENCE_MS);
+  plain.setDefaultTimeout(LONGEST_WAIT_MS);
   await plain.goto(`${console.url}/setup?name=choices&step=source`);
   assert.equal(await plain.getByLabel('ARN of the role').isVisible(), false);
   await plain.getByLabel('Credentials').selectOption('iam_role');

@@ -230,6 +230,10 @@ export const SETTINGS: Record<string, Setting> = {
         },
       ],
       ['sum(list_requests)', shows({ connector_name: 'sensors', keys_listed: '2', files: '2' })],
+      [
+        's3_connector.open_lineage_events',
+        (rows) => assert.equal((rows[0]!.event as { eventType: string }).eventType, 'START'),
+      ],
       ['where notice is not null', shows({ name: 'sensors', state: 'running', notice: 'planted' })],
       [
         'select s3_connector.pause(name)',

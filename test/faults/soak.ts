@@ -1,4 +1,5 @@
-// `npm run soak -- --minutes 30`: workers under steady arrivals of CSV and Parquet files, good and bad ones. The resources of
+// `npm run soak -- --minutes 30`: workers under steady arrivals of CSV, JSON and Parquet files, good and bad ones, in order and
+// late, with events, with columns that are added, and files that change rows. The resources of
 // the workers and the database are measured after a warm-up and at the end, and the run fails if one of them has grown.
 // TEST_POSTGRES_BIN_DIR and TEST_POSTGRES_VERSION select the PostgreSQL, as for the tests.
 import { randomBytes } from 'node:crypto';
@@ -11,6 +12,7 @@ import pg from 'pg';
 import { canMeasure } from '../../bench/measure/processes.ts';
 import { startBucketServer } from '../../embedded/bucket/server.ts';
 import { startPostgres } from '../../embedded/postgres/server.ts';
+import { startSqsServer } from '../../embedded/sqs/server.ts';
 import { runWorkerSetup } from '../support/roles.ts';
 import { readServerOptions } from '../support/server_options.ts';
 import { Arrivals } from './soak/arrivals.ts';
@@ -35,11 +37,13 @@ if (!(minutes > 0)) throw new Error(`--minutes must be a number above 0; it is $
 
 const postgres = await startPostgres({ settings: SETTINGS, ...readServerOptions() });
 const server = await startBucketServer();
+const queue = await startSqsServer();
 const spoolDir = await mkdtemp(join(tmpdir(), 's3-connector-soak-'));
 try {
   process.exitCode = await soak();
 } finally {
   await server.close();
+  await queue.close();
   await postgres.stop();
   await rm(spoolDir, { recursive: true, force: true });
 }
@@ -48,7 +52,7 @@ async function soak(): Promise<number> {
   const admin = new pg.Client({ connectionString: postgres.url() });
   await admin.connect();
   const workers = await startWorkers(admin);
-  const arrivals = await Arrivals.open(server);
+  const arrivals = await Arrivals.open(server, queue);
   const total = minutes * 60_000;
   // History is pruned many times within the run.
   await admin.query(`set role ${OWNER}`);
@@ -91,7 +95,7 @@ async function startWorkers(admin: pg.Client): Promise<SoakWorker[]> {
     DATABASE_URL: postgres.url('postgres', role),
     IMPORT_DATABASE_URL: postgres.url('postgres', importer),
     SPOOL_DIR: spoolDir,
-    S3_ALLOWED_ENDPOINTS: server.endpoint,
+    S3_ALLOWED_ENDPOINTS: `${server.endpoint},${queue.endpoint}`,
     AWS_ACCESS_KEY_ID: 'soak',
     AWS_SECRET_ACCESS_KEY: randomBytes(8).toString('hex'),
     AWS_REGION: 'us-east-1',
@@ -113,7 +117,7 @@ async function arrive(admin: pg.Client, arrivals: Arrivals, ms: number): Promise
 }
 
 async function tick(admin: pg.Client, arrivals: Arrivals): Promise<void> {
-  for (const name of arrivals.names) await admin.query('select s3_connector.poll_now($1)', [name]);
+  for (const name of arrivals.polled) await admin.query('select s3_connector.poll_now($1)', [name]);
   await admin.query("select s3_connector_queue.add_job('poll_due', job_key => 'poll_due')");
 }
 

