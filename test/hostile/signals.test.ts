@@ -118,11 +118,20 @@ test('a session of a stranger with the name of an import shows no progress of it
     (rows) => rows.length === 1,
   );
   const client = await db.connect(stranger);
-  await client.query(`set application_name = 's3_connector import_file ${running!.id}'`);
-  assert.deepEqual(
-    await db.query("select key, rows_copied from s3_connector.running_files where connector_name = 'shown'"),
-    [{ key: 'shown/1.csv', rows_copied: null }],
-  );
+  for (const name of [
+    `import_file ${running!.id}`,
+    `import_file ${'9'.repeat(30)}`,
+    `import_file ${running!.id} ${'9'.repeat(20)}/1/1;`,
+  ]) {
+    await client.query("select set_config('application_name', $1, false)", [`s3_connector ${name}`]);
+    assert.deepEqual(
+      await db.query(
+        "select key, rows_copied from s3_connector.running_files where connector_name = 'shown'",
+      ),
+      [{ key: 'shown/1.csv', rows_copied: null }],
+      name,
+    );
+  }
   await holder.query('commit');
   assert.equal((await world.settled('shown'))[0]!.status, 'success');
   await worker.end('SIGTERM');
