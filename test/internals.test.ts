@@ -37,7 +37,6 @@ const EXACT = [
   'kysely',
   'pg',
   'pg-copy-streams',
-  'uplot',
 ];
 
 const readPackage = async (directory: string) =>

@@ -42,7 +42,10 @@ const STEPS: Record<FilterName, Describe> = {
     hint: 'Correct their source, or the types of the table.',
     step: button(link('/rejected', { name: row.name }), 'Look at the rows'),
   }),
-  behind: (row) => ({ why: pace(row) }),
+  behind: (row) => ({
+    why: pace(row),
+    hint: 'The import goes on by itself. More workers make it faster.',
+  }),
   draft: (row, { rights }) => ({
     why: 'Its setup is not complete, and nothing is imported.',
     step: rights.canConfigure
