@@ -45,7 +45,7 @@ export async function connectorPage(request: PageRequest): Promise<Page> {
     live: true,
     body: html`
 ${crumbs()}
-${flow(shown(row), perMinute.get(name)!, 'h1')}
+${flow(row, perMinute.get(name)!, 'h1')}
 ${backlog(row, filesRate)}
 <div class="jumps">${connectorMenu(request, row, 'Actions')}${jumps()}</div>
 ${causes}
@@ -58,11 +58,6 @@ ${checks}
 ${polls}
 ${settings}`,
   };
-}
-
-/** Failed files have their errors in a part of their own. */
-function shown(row: FlowRow): FlowRow {
-  return row.failure === '0' ? row : { ...row, last_error: null };
 }
 
 /** Returns links to the parts of the page: what happened is above what can be done. */

@@ -43,7 +43,8 @@ const STEPS: Record<FilterName, Describe> = {
     step: button(link('/rejected', { name: row.name }), 'Look at the rows'),
   }),
   behind: (row) => ({
-    why: pace(row),
+    // Such as what the imports wait for.
+    why: row.notice ?? pace(row),
     hint: 'The import goes on by itself. More workers make it faster.',
   }),
   draft: (row, { rights }) => ({
@@ -53,7 +54,7 @@ const STEPS: Record<FilterName, Describe> = {
       : undefined,
   }),
   paused: (row, request) => ({
-    why: 'Somebody paused it, and it does not poll.',
+    why: row.notice ?? 'Somebody paused it, and it does not poll.',
     step: actionButton(request, 'resume', { name: row.name }),
   }),
 };
