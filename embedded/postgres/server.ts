@@ -19,6 +19,8 @@ export interface PostgresOptions {
   port?: number;
   /** Survive a crash of the machine (fsync). Default: false, because the data is temporary. */
   durable?: boolean;
+  /** The superuser's password. Default: a random one. */
+  password?: string;
   /** Receives the server's log as it is written. */
   onLog?: (text: string) => void;
 }
@@ -46,8 +48,7 @@ export interface Postgres {
 
 /** Starts a server and waits until it accepts connections. If it fails, the error has the last lines of its log. */
 export async function startPostgres(options: PostgresOptions = {}): Promise<Postgres> {
-  const { onLog, ...rest } = options;
-  const password = randomBytes(16).toString('hex');
+  const { onLog, password = randomBytes(16).toString('hex'), ...rest } = options;
   let log = '';
   const watchdog = new Watchdog((text) => {
     log = (log + text).slice(-LOG_TAIL_CHARACTERS);

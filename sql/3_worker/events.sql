@@ -19,6 +19,13 @@ $$;
 comment on function s3_connector_private.poll_soon(text[]) is
   'Queues a poll of each of these connectors that is running. At most one poll a second, for any number of calls.';
 
+create or replace function s3_connector_private.commit_to_disk()
+returns void language sql volatile set search_path = pg_catalog, pg_temp as $$
+  select set_config('synchronous_commit', 'local', true) where current_setting('synchronous_commit') = 'off';
+$$;
+comment on function s3_connector_private.commit_to_disk() is
+  'Makes the commit of this transaction wait until it and all earlier ones are on disk, also with synchronous_commit = off. For what the worker then deletes elsewhere.';
+
 create or replace function s3_connector_private.take_events(connector_name text, events jsonb)
 returns setof text language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -28,6 +35,7 @@ declare
   );
   progress s3_connector_private.progress;
 begin
+  perform s3_connector_private.commit_to_disk();
   select * into connector from s3_connector.connectors c
   where c.name = take_events.connector_name and c.state = 'running' for share;
   if not found then
@@ -99,6 +107,7 @@ declare
   behind jsonb;
   is_all boolean;
 begin
+  perform s3_connector_private.commit_to_disk();
   -- The lock order needs the connector and its progress before files.
   select * into connector from s3_connector.connectors c
   where c.name = note_events.connector_name and c.state = 'running' for share;

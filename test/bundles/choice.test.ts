@@ -9,7 +9,7 @@ const PLACES = 2;
 const SMALL = 10_000;
 
 before(() =>
-  db.query("select s3_connector_private.register_worker('host', 1, '1', $1, current_user)", [PLACES]),
+  db.query("select s3_connector_private.register_worker('host', 1, '1', $1, current_user, null)", [PLACES]),
 );
 
 /** Makes a connector with waiting files of these sizes, with the keys 000, 001 and so on. */

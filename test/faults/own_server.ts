@@ -3,8 +3,11 @@ import { afterFile } from '../support/database.ts';
 import { readServerOptions } from '../support/server_options.ts';
 
 /** A server of the test's own that it may harm, with embedded PostgreSQL where that can run; deleted after the test file. */
-export async function ownServer(settings: PostgresOptions['settings'] = {}): Promise<Postgres> {
-  const server = await startPostgres({ settings, ...readServerOptions() });
+export async function ownServer(
+  settings: PostgresOptions['settings'] = {},
+  options: Pick<PostgresOptions, 'durable' | 'password'> = {},
+): Promise<Postgres> {
+  const server = await startPostgres({ settings, ...options, ...readServerOptions() });
   // After the test file's own hooks, and after its databases are dropped.
   afterFile(() => afterFile(() => afterFile(() => server.stop('immediate'))));
   return server;

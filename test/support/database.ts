@@ -56,25 +56,28 @@ let made = 0;
  * Creates a database for this test file: cloned from the migrated template, empty, or a copy of another
  * one, whose sessions are ended. It is dropped after the file's tests and its other `after` hooks, which may still
  * need it.
- * @param options `server`: one that the test has started and may harm, instead of the one that all tests share
+ * @param options `server`: one that the test has started and may harm, instead of the one that all tests share; `replicaOf`: the
+ * database with this name is there already, because the server is a standby or a restore of the other's
  */
 export async function testDatabase(
-  options: { empty?: boolean; copyOf?: TestDatabase; server?: Postgres } = {},
+  options: { empty?: boolean; copyOf?: TestDatabase; server?: Postgres; replicaOf?: TestDatabase } = {},
 ): Promise<TestDatabase> {
   const { adminUrl: sharedUrl, template, roles: logins } = readEnvironment();
-  const { server } = options;
+  const { server, replicaOf } = options;
   const adminUrl = server?.url() ?? sharedUrl;
-  const name = `${template}_${fileLabel()}_${process.pid}_${++made}`;
+  const name = replicaOf?.name ?? `${template}_${fileLabel()}_${process.pid}_${++made}`;
   const roles: string[] = [];
   const source = options.empty || server ? 'template0' : (options.copyOf?.name ?? template);
-  await withClient(adminUrl, async (admin) => {
-    if (server && !(await roleExists(admin, logins.worker.name))) await makeRoles(admin, logins);
-    if (options.copyOf) await endSessions(admin, source);
-    await createDatabase(admin, name, source, logins.person.name);
-  });
+  if (!replicaOf)
+    await withClient(adminUrl, async (admin) => {
+      if (server && !(await roleExists(admin, logins.worker.name))) await makeRoles(admin, logins);
+      if (options.copyOf) await endSessions(admin, source);
+      await createDatabase(admin, name, source, logins.person.name);
+    });
   const superuserUrl = databaseUrl(adminUrl, name);
-  if (options.empty || server) await withClient(superuserUrl, (admin) => prepareDatabase(admin, logins));
-  if (server && !options.empty) await migrate(databaseUrl(adminUrl, name, logins.worker));
+  if (!replicaOf && (options.empty || server))
+    await withClient(superuserUrl, (admin) => prepareDatabase(admin, logins));
+  if (!replicaOf && server && !options.empty) await migrate(databaseUrl(adminUrl, name, logins.worker));
 
   const url = databaseUrl(adminUrl, name, logins.person);
   // Idle sessions must not keep the test process from ending.

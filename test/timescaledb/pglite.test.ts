@@ -14,6 +14,7 @@ import { testSortedRuns } from './sorted_runs.ts';
 const { client, query, close } = await openPglite([
   '1_checks/names.sql',
   '3_worker/target.sql',
+  '3_worker/refuse_target.sql',
   '3_worker/columnstore.sql',
   '3_worker/answers.sql',
 ]);

@@ -41,7 +41,7 @@ insert into s3_connector.files (connector_name, key, etag, size_bytes, last_modi
 values ('archive', 'archive/2021/1.csv', '"1"', 1, now(), 'paused');
 
 update s3_connector.files set status = 'running', attempts = 1, started_at = now(), worker_id = 1,
-  attempt_id = nextval('s3_connector_private.attempt_ids')
+  attempt_id = id
 where key in ('sensors/1.csv', 'sensors/2.csv', 'sensors/4.csv', 'sensors/5.csv', 'sensors/7.csv');
 update s3_connector.files set status = 'success', worker_id = null, attempt_id = null,
   rows_read = 2, rows_imported = 1, rows_rejected = 1, rows_skipped = 0, lineage = '{value}'
