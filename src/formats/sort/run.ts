@@ -16,7 +16,6 @@ export interface Times {
   last: bigint;
 }
 
-const BYTES = 1 << 20;
 const ROWS = 1 << 13;
 /** How many bytes of sorted rows are gathered. The rest of a buffer is room for a row of usual size. */
 const FULL_BYTES = BUFFER_BYTES - 64 * 1024;
@@ -33,8 +32,8 @@ export class Run {
   /** The words of a key: for each field whether it is null, and its value. */
   readonly #words: number;
   readonly #bytesOfRow: number;
-  #bytes = Buffer.allocUnsafeSlow(BYTES);
-  #view = viewOf(this.#bytes);
+  #bytes: Buffer<ArrayBuffer>;
+  #view: DataView;
   #filled = 0;
   /** Where each row starts, and its segment and key. */
   #starts = new Uint32Array(ROWS);
@@ -53,6 +52,9 @@ export class Run {
     this.#keys = new Uint32Array(ROWS * this.#words);
     // Its start, segment and key, and twice its index while it is sorted.
     this.#bytesOfRow = 4 * (4 + this.#words);
+    // The system gives memory only to those pages that are used.
+    this.#bytes = Buffer.allocUnsafeSlow(Math.ceil(order.runBytes * (1 + SLACK)) + 2 * BUFFER_BYTES);
+    this.#view = viewOf(this.#bytes);
     this.clear();
   }
 
@@ -247,9 +249,7 @@ export class Run {
   #reserve(length: number): void {
     const needed = this.#filled + length;
     if (needed <= this.#bytes.length) return;
-    // A run that is full needs no more.
-    const most = this.#order.runBytes * (1 + SLACK) + 2 * BUFFER_BYTES;
-    const larger = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(needed * 2, Math.ceil(most))));
+    const larger = Buffer.allocUnsafeSlow(needed * 2);
     larger.set(this.#bytes.subarray(0, this.#filled));
     this.#bytes = larger;
     this.#view = viewOf(larger);
