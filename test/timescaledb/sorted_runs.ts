@@ -39,7 +39,8 @@ export function testSortedRuns({ importFile, query }: PartImports, declared: str
     // The server alone reads this as a number.
     body[ROWS / 2] = body[ROWS / 2]!.replace(/,([^,]*)$/, ', $1 ');
     await importFile('csv_raw', Buffer.from(body.join('\n')), SORTED, 2, 'csv');
-    assert.deepEqual(await statesOf('csv_raw'), [UNORDERED]);
+    // Those with earlier rows only stay as they are.
+    assert.ok((await statesOf('csv_raw')).includes(UNORDERED));
     await assertOrdered('csv_raw');
     assert.deepEqual(await query('select count(*)::int as n from csv_raw'), [{ n: ROWS + 1 }]);
   });

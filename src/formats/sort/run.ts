@@ -28,6 +28,8 @@ const ALL_ONES = 0xffffffff;
 
 export class Run {
   rows = 0;
+  /** How much memory its rows may take, in bytes. */
+  limit: number;
   readonly #order: RowOrder;
   /** The words of a key: for each field whether it is null, and its value. */
   readonly #words: number;
@@ -47,6 +49,7 @@ export class Run {
   readonly #times = new Uint32Array(8);
 
   constructor(order: RowOrder) {
+    this.limit = order.runBytes;
     this.#order = order;
     this.#words = order.orderBy.reduce((sum, { words }) => sum + 1 + words, 0);
     this.#keys = new Uint32Array(ROWS * this.#words);
@@ -66,6 +69,7 @@ export class Run {
   /** Forgets the rows. */
   clear(): void {
     this.rows = 0;
+    this.limit = this.#order.runBytes;
     this.#filled = 0;
     this.#segments.clear();
     this.#times.fill(ALL_ONES, FIRST, FIRST + 2);
@@ -100,13 +104,13 @@ export class Run {
 
   /** Whether the next row, which starts at `at`, must go into the next run. */
   #isFull(at: number): boolean {
-    const { runBytes, timeFirst } = this.#order;
+    const { timeFirst } = this.#order;
     const used = at + this.rows * this.#bytesOfRow + this.#segments.bytes;
-    if (used < runBytes || this.rows === 0) return false;
+    if (used < this.limit || this.rows === 0) return false;
     // Rows of one time in two runs could overlap.
     const times = this.#times;
     const sameTime = times[NEXT] === times[BEFORE] && times[NEXT + 1] === times[BEFORE + 1];
-    return !timeFirst || !sameTime || used >= runBytes * (1 + SLACK);
+    return !timeFirst || !sameTime || used >= this.limit * (1 + SLACK);
   }
 
   /** Returns the end of the row at a position, and notes where its fields are. */
