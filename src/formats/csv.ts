@@ -85,6 +85,9 @@ export const csv: FileFormat = {
   },
 };
 
+/** The first run of an entry has this part of the rows of others. */
+const FIRST_RUN_PART = 4;
+
 /** The file that a part belongs to. */
 interface CsvFile {
   spooled: SpooledFile;
@@ -235,7 +238,7 @@ class CsvPart implements FilePart {
     const plan = encoders && runBytes !== null ? this.#planSections(ofFile) : null;
     if (plan === null) return null;
     const kinds = plan.kinds.filter((kind) => kind !== null);
-    const order = planOrder(this.#ofNormalForm(ofFile), kinds, keys, timeColumn, runBytes!);
+    const order = planOrder(this.#ofNormalForm(ofFile), kinds, keys, timeColumn, this.#limitsOf(runBytes!));
     if (order === null) return null;
     const sections = () => this.#encode<SortedSection | RawSection>({ plan, order }, new FileLines());
     // An encoder is released with the last section.
@@ -325,6 +328,12 @@ class CsvPart implements FilePart {
       normalize: this.#rulesFor(plan),
       kernel: this.#file.kernel,
     });
+  }
+
+  /** An entry of more than one run begins with a short one. */
+  #limitsOf(runBytes: number): Pick<RowOrder, 'runBytes' | 'firstRunBytes'> {
+    const isOne = (this.#entry.sizeBytes ?? this.#file.spooled.sizeBytes) <= runBytes;
+    return { runBytes, firstRunBytes: isOne ? runBytes : runBytes / FIRST_RUN_PART };
   }
 
   /** Encodes the part by a thread. Only where there are any. */

@@ -76,7 +76,10 @@ function orderOf(keys: SortKey[], columns = TYPES): RowOrder | null {
   const kinds = columns.map((type) =>
     type === 'timestamp with time zone' ? 'timestamp with time zone, UTC' : type,
   ) as ValueKind[];
-  return planOrder({ columns: targets, constants: [] }, kinds, keys, columnOf(TYPES[TIME]!), RUN_BYTES);
+  return planOrder({ columns: targets, constants: [] }, kinds, keys, columnOf(TYPES[TIME]!), {
+    runBytes: RUN_BYTES,
+    firstRunBytes: RUN_BYTES,
+  });
 }
 
 interface Arrived {

@@ -92,7 +92,7 @@ test('files go directly into the columnstore, sorted', async () => {
   );
 });
 
-// Nothing tells what a transaction has written: PGlite has no list of locks.
+// PGlite's list of locks names no sessions, so nothing tells what a transaction has written.
 testSortedRuns(imports, '{COMPRESSED,UNORDERED}');
 
 test('a test of rows inserts nothing into a hypertable, and fails where a row fails', async () => {

@@ -34,7 +34,7 @@ export class EncoderThread implements PoolMember {
     });
     this.#channel = new Channel(
       { emitter: this.#worker, post: (request) => this.#worker.postMessage(request), gone },
-      (answer) => answer.type === 'section',
+      ({ type }) => type === 'section' || type === 'collecting',
     );
   }
 
@@ -95,6 +95,7 @@ export class EncoderThread implements PoolMember {
       }
       if (answer.type === 'refused') throw new ConnectorError(answer.code, answer.message, answer.options);
       file.want(answer.wanted);
+      if (answer.type === 'collecting') continue;
       into?.fileLines.add(answer.jumps);
       rows += answer.section.rows;
       const { data } = answer.section;

@@ -39,6 +39,8 @@ export type ThreadRequest =
 export type ThreadAnswer =
   /** `wanted`: up to which byte of the file the thread has asked for. `jumps`: of the lines of a normalized CSV, since the section before. */
   | { type: 'section'; section: Section; jumps: LineJump[]; wanted: number }
+  /** The same while rows are collected, and no section comes. */
+  | { type: 'collecting'; wanted: number }
   /** `rows`: the sum over all sections. */
   | { type: 'done'; rows: number; stray: StrayQuote | null }
   | { type: 'refused'; code: string; message: string; options: ErrorOptions };

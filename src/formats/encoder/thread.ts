@@ -81,7 +81,10 @@ async function* encodeSorted(
   strays: StrayQuotes,
 ): AsyncGenerator<Encoded> {
   const sections = async function* () {
-    for await (const { section } of encodeCsv(entry, plan, strays)) yield section;
+    for await (const { section } of encodeCsv(entry, plan, strays)) {
+      answer({ type: 'collecting', wanted: file?.wanted ?? 0 });
+      yield section;
+    }
   };
   // An error names no line of sorted rows, so nobody needs the jumps.
   for await (const section of sortSections(sections(), order)) yield { section, jumps: [] };

@@ -42,7 +42,7 @@ export function planOrder(
   kinds: ValueKind[],
   keys: SortKey[],
   timeColumn: string,
-  runBytes: number,
+  limits: Pick<RowOrder, 'runBytes' | 'firstRunBytes'>,
 ): RowOrder | null {
   // A constant does not change the order.
   const varying = keys.filter(({ column }) => !plan.constants.some(({ target }) => target.name === column));
@@ -65,14 +65,15 @@ export function planOrder(
     else return null;
   }
   const time = plan.columns.findIndex(({ target }) => target.name === timeColumn);
+  const { type, baseType } = plan.columns[time]?.target ?? {};
   const unit = TIME_UNITS[kinds[time]!];
-  if (unit === undefined) return null;
+  if (unit === undefined || type !== baseType) return null;
   return {
     segmentBy,
     orderBy,
     time: { field: time, unit },
     timeFirst: orderBy[0]?.field === time,
-    runBytes,
+    ...limits,
   };
 }
 

@@ -27,4 +27,6 @@ export interface RowOrder {
   timeFirst: boolean;
   /** How much memory the rows of a run may take, in bytes. */
   runBytes: number;
+  /** The same for the first run: the server is idle until it is complete. */
+  firstRunBytes: number;
 }

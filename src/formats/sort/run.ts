@@ -16,7 +16,6 @@ export interface Times {
   last: bigint;
 }
 
-const BYTES = 1 << 20;
 const ROWS = 1 << 13;
 /** How many bytes of sorted rows are gathered. The rest of a buffer is room for a row of usual size. */
 const FULL_BYTES = BUFFER_BYTES - 64 * 1024;
@@ -29,12 +28,14 @@ const ALL_ONES = 0xffffffff;
 
 export class Run {
   rows = 0;
+  /** How much memory its rows may take, in bytes. */
+  limit: number;
   readonly #order: RowOrder;
   /** The words of a key: for each field whether it is null, and its value. */
   readonly #words: number;
   readonly #bytesOfRow: number;
-  #bytes = Buffer.allocUnsafeSlow(BYTES);
-  #view = viewOf(this.#bytes);
+  #bytes: Buffer<ArrayBuffer>;
+  #view: DataView;
   #filled = 0;
   /** Where each row starts, and its segment and key. */
   #starts = new Uint32Array(ROWS);
@@ -48,11 +49,15 @@ export class Run {
   readonly #times = new Uint32Array(8);
 
   constructor(order: RowOrder) {
+    this.limit = order.runBytes;
     this.#order = order;
     this.#words = order.orderBy.reduce((sum, { words }) => sum + 1 + words, 0);
     this.#keys = new Uint32Array(ROWS * this.#words);
     // Its start, segment and key, and twice its index while it is sorted.
     this.#bytesOfRow = 4 * (4 + this.#words);
+    // The system gives memory only to those pages that are used.
+    this.#bytes = Buffer.allocUnsafeSlow(Math.ceil(order.runBytes * (1 + SLACK)) + 2 * BUFFER_BYTES);
+    this.#view = viewOf(this.#bytes);
     this.clear();
   }
 
@@ -64,6 +69,7 @@ export class Run {
   /** Forgets the rows. */
   clear(): void {
     this.rows = 0;
+    this.limit = this.#order.runBytes;
     this.#filled = 0;
     this.#segments.clear();
     this.#times.fill(ALL_ONES, FIRST, FIRST + 2);
@@ -98,13 +104,13 @@ export class Run {
 
   /** Whether the next row, which starts at `at`, must go into the next run. */
   #isFull(at: number): boolean {
-    const { runBytes, timeFirst } = this.#order;
+    const { timeFirst } = this.#order;
     const used = at + this.rows * this.#bytesOfRow + this.#segments.bytes;
-    if (used < runBytes || this.rows === 0) return false;
+    if (used < this.limit || this.rows === 0) return false;
     // Rows of one time in two runs could overlap.
     const times = this.#times;
     const sameTime = times[NEXT] === times[BEFORE] && times[NEXT + 1] === times[BEFORE + 1];
-    return !timeFirst || !sameTime || used >= runBytes * (1 + SLACK);
+    return !timeFirst || !sameTime || used >= this.limit * (1 + SLACK);
   }
 
   /** Returns the end of the row at a position, and notes where its fields are. */
@@ -247,9 +253,7 @@ export class Run {
   #reserve(length: number): void {
     const needed = this.#filled + length;
     if (needed <= this.#bytes.length) return;
-    // A run that is full needs no more.
-    const most = this.#order.runBytes * (1 + SLACK) + 2 * BUFFER_BYTES;
-    const larger = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(needed * 2, Math.ceil(most))));
+    const larger = Buffer.allocUnsafeSlow(needed * 2);
     larger.set(this.#bytes.subarray(0, this.#filled));
     this.#bytes = larger;
     this.#view = viewOf(larger);

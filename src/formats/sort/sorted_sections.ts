@@ -53,10 +53,11 @@ function oneAhead(runs: AsyncGenerator<Collected, undefined>): Promise<IteratorR
 /** @param take returns an empty run */
 async function* collectRuns(
   sections: AsyncIterable<Section>,
-  { runBytes }: RowOrder,
+  { runBytes, firstRunBytes }: RowOrder,
   take: () => Run,
 ): AsyncGenerator<Collected, undefined> {
   let run = take();
+  run.limit = firstRunBytes;
   let raw: RawSection[] = [];
   let rawBytes = 0;
   for await (const section of sections) {
