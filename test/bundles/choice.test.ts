@@ -196,3 +196,24 @@ test('a lost attempt whose file another transaction holds is not forgotten', asy
   assert.deepEqual(await free(), [{ freed: 1, held: 0 }]);
   assert.deepEqual(await statuses('lost'), [{ status: 'in_queue', attempts: 0, files: 10 }]);
 });
+
+test("a connector's file waits for one bundle of another connector, not for its backlog", async () => {
+  const turns: string[] = [];
+  /** Begins the next job of the two connectors, as a place of a worker does. */
+  const takeTurn = async () => {
+    const next = await db.one<{ connector_name: string; key: string; id: number }>(
+      `select f.connector_name, f.key, f.id from s3_connector_private.jobs() j
+        join s3_connector.files f on j.key = s3_connector_private.import_job_key(f.id)
+        where f.connector_name in ('crowd', 'few') and j.waits order by j.priority, j.run_at limit 1`,
+    );
+    turns.push(next.connector_name);
+    const begun = await begin(next.connector_name, next.key);
+    await db.query('select s3_connector_private.remove_jobs_of_files(array[$1::bigint])', [next.id]);
+    return begun.length;
+  };
+  await queued('crowd', small(100));
+  assert.equal(await takeTurn(), 50);
+  await queued('few', small(3));
+  for (let turn = 0; turn < 4; turn++) await takeTurn();
+  assert.ok(turns.slice(0, 3).includes('few'), turns.join());
+});

@@ -10,7 +10,8 @@ const world = await openWorld();
 const { db } = world;
 let workers: WorkerProcess[] = [];
 
-const start = () => world.startWorker({ WORKER_CONCURRENCY: String(PLACES) });
+// Without bundles, which test/bundles/ tests: here the files that run at once are counted, and each place has one.
+const start = () => world.startWorker({ WORKER_CONCURRENCY: String(PLACES), IMPORT_BUNDLE_FILES: '1' });
 const key = (name: string, file: number) => `${name}/${String(file).padStart(5, '0')}.csv`;
 
 function putFiles(name: string, files: number): void {

@@ -7,7 +7,8 @@ import { NEVER_AGAIN, openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 const { db, server } = world;
-const PLACES = { WORKER_CONCURRENCY: '2' };
+// Without bundles, each place has one running file.
+const PLACES = { WORKER_CONCURRENCY: '2', IMPORT_BUNDLE_FILES: '1' };
 
 afterEach(() => server.faults.clear());
 
