@@ -20,6 +20,9 @@ const CONNECT_MS = 10_000;
 /** AWS's own hosts of queues, whose names have the region. */
 const AWS_ORIGIN = /^https:\/\/sqs(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?$/;
 
+/** At every request to a queue that is not AWS's, the SDK would warn on stderr that it goes to the host of its URL. */
+const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
+
 /** The settings of the worker for access to queues. */
 export type QueueOptions = Pick<Config, 'allowedEndpoints' | 'proxyEnv'>;
 
@@ -96,6 +99,7 @@ export class SqsQueues {
       region,
       credentials: this.#credentials,
       requestHandler: this.#requestHandler,
+      logger: SILENT,
     });
     // The first client makes the handler, which all share.
     this.#requestHandler = client.config.requestHandler;
