@@ -46,7 +46,8 @@ export async function recordSuccess(
   const { client, table } = transaction;
   const { owner } = attempt.connector;
   // Without a table and without old rows, no row can have a deferred trigger.
-  const first = table === null && attempt.file.replaces === null ? [] : runDeferred(owner);
+  const deferred = table === null && attempt.file.replaces === null ? [] : runDeferred(owner);
+  const first = attempt.dryRun ? deferred : [...deferred, requireVersion(attempt)];
   const last = attempt.dryRun ? ['rollback'] : commitStatements(attempt, counts, transaction, fileNotice);
   try {
     // One message saves a round trip.
@@ -55,6 +56,14 @@ export async function recordSuccess(
   } catch (error) {
     throw explainDenial(error, owner);
   }
+}
+
+/** Checks that the version that was read is the one that the file names. */
+function requireVersion({ file, read }: Attempt): BoundStatement {
+  return {
+    text: 'select s3_connector_import.require_version($1, $2, $3, $4)',
+    values: [file.id, file.attempt_id, read?.etag ?? file.etag, read?.sizeBytes ?? file.size_bytes],
+  };
 }
 
 function commitStatements(

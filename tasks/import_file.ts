@@ -3,7 +3,7 @@ import type { Attempt } from '../src/attempt.ts';
 import type { File } from '../src/db/schema.ts';
 import { untilAnswered } from '../src/db/until_answered.ts';
 import { ConnectorError, describeError, locate } from '../src/errors.ts';
-import { faultPoint } from '../src/fault_points.ts';
+import { at } from '../src/fault_points.ts';
 import { SessionRefused } from '../src/import/session.ts';
 import { fetchAndImport, type Imported } from '../src/import.ts';
 import { log } from '../src/log.ts';
@@ -23,7 +23,6 @@ import { waitOrAbort } from '../src/waiting.ts';
 export default defineTask<{ file_id: number }>(async ({ file_id }, worker, { abortSignal }) => {
   const attempt = await beginAttempt(worker, file_id, abortSignal);
   if (!attempt) return;
-  faultPoint('attempt_begun');
   try {
     await runAttempt(worker, attempt, abortSignal);
   } finally {
@@ -38,7 +37,9 @@ async function beginAttempt(
   shutdown: AbortSignal,
 ): Promise<Attempt | undefined> {
   const start = (running: number[]) =>
-    untilAnswered(shutdown, () => startAttempt(control.db, fileId, liveness.workerId, running));
+    untilAnswered(shutdown, () =>
+      at('begin_attempt', () => startAttempt(control.db, fileId, liveness.workerId, running)),
+    );
   return await attempts.begin(fileId, start, shutdown);
 }
 
@@ -67,8 +68,12 @@ async function importCurrentVersion(worker: WorkerContext, attempt: Attempt): Pr
   } catch (error) {
     if (!(error instanceof ConnectorError && error.code === 'object_changed')) throw error;
   }
-  const current = await worker.sources.open(connector).head(file.key, { signal });
-  await recordNewVersion(worker.control.db, file, current);
+  const current = await at(
+    'head_object',
+    () => worker.sources.open(connector).head(file.key, { signal }),
+    'source',
+  );
+  await at('record_new_version', () => recordNewVersion(worker.control.db, file, current));
   return await fetchAndImport(worker, attempt, current);
 }
 
@@ -81,7 +86,9 @@ async function waitForSession(
 ): Promise<void> {
   const waitMs = worker.refusedSessions.nextWait();
   const error = locate(refusal, `${file.key}: `);
-  const status = await untilAnswered(shutdown, () => returnAttempt(worker.control.db, file, error, waitMs));
+  const status = await untilAnswered(shutdown, () =>
+    at('return_attempt', () => returnAttempt(worker.control.db, file, error, waitMs)),
+  );
   countFailure(file, status && 'postponed');
   log.warn('import postponed', { ...fields(file), status, code: error.code, error: describeError(error) });
   await waitOrAbort(waitMs, worker.stopping);
@@ -98,9 +105,10 @@ async function recordEnd(
   const outage = signal.aborted ? undefined : await findOutage(worker, connector, cause, { signal });
   const { db } = worker.control;
   const status = await untilAnswered(shutdown, () =>
-    outage ? postponeAttempt(db, file, error, outage) : recordFailure(db, file, error),
+    outage
+      ? at('postpone_attempt', () => postponeAttempt(db, file, error, outage))
+      : at('record_failure', () => recordFailure(db, file, error)),
   );
-  faultPoint('failure_recorded');
   countFailure(file, outage && status ? 'postponed' : status);
   if (status === null) return log.info('import stopped', { ...fields(file), code: error.code });
   // Only unexpected errors are for developers.

@@ -198,6 +198,7 @@ begin
   if not found then
     return false;
   end if;
+  perform s3_connector_private.require_rejected(finished.id, finished.rows_rejected);
   perform s3_connector_private.dispatch_next(finished.connector_name);
   return true;
 end;

@@ -66,15 +66,16 @@ export async function testDatabase(
   const adminUrl = server?.url() ?? sharedUrl;
   const name = `${template}_${fileLabel()}_${process.pid}_${++made}`;
   const roles: string[] = [];
-  const source = options.empty || server ? 'template0' : (options.copyOf?.name ?? template);
+  const source = options.copyOf?.name ?? (options.empty || server ? 'template0' : template);
   await withClient(adminUrl, async (admin) => {
     if (server && !(await roleExists(admin, logins.worker.name))) await makeRoles(admin, logins);
     if (options.copyOf) await endSessions(admin, source);
     await createDatabase(admin, name, source, logins.person.name);
   });
   const superuserUrl = databaseUrl(adminUrl, name);
-  if (options.empty || server) await withClient(superuserUrl, (admin) => prepareDatabase(admin, logins));
-  if (server && !options.empty) await migrate(databaseUrl(adminUrl, name, logins.worker));
+  const isNew = (options.empty || server) && !options.copyOf;
+  if (isNew) await withClient(superuserUrl, (admin) => prepareDatabase(admin, logins));
+  if (isNew && !options.empty) await migrate(databaseUrl(adminUrl, name, logins.worker));
 
   const url = databaseUrl(adminUrl, name, logins.person);
   // Idle sessions must not keep the test process from ending.
