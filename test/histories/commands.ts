@@ -156,7 +156,8 @@ const during = ({ letter, body, meanwhile, next, isKilled }: During): Command =>
       const key = history.key(letter);
       await history.call('poll_now', [], model.poll());
       await history.settle();
-      if (!model.wouldImport(key)) return;
+      // A fault may end the import at any time.
+      if (world.hasFaults || !model.wouldImport(key)) return;
       // Nobody else may end this import, and who kills a worker ends the imports of others.
       await (isKilled ? world.gate.alone : world.gate.shared).call(world.gate, async () => {
         const stalled = history.stall(key);

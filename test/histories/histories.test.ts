@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import { arbitraryCommand, arbitrarySettings } from './commands.ts';
-import { openHistories } from './histories_world.ts';
+import { type Faults, openHistories } from './histories_world.ts';
 import { History } from './history.ts';
 import type { Model, Settings } from './model.ts';
 
@@ -13,17 +13,27 @@ const SEED = Number(process.env.HISTORIES_SEED ?? 1);
 const LANES = Number(process.env.HISTORIES_LANES ?? 8);
 const COMMANDS = 14;
 
-test(`${RUNS} histories of a connector, seed ${SEED}: tables, files and late keys are what the model says`, async (t) => {
-  const world = await openHistories(LANES);
+/** How many of a thousand passages through a fault point go wrong. */
+const FAULT_RATE = Number(process.env.HISTORIES_FAULTS ?? 8);
+/** Which share of the histories has faults at every await of the workers. */
+const WITH_FAULTS = 0.25;
+
+for (const [what, runs, faults] of [
+  ['', Math.ceil(RUNS * (1 - WITH_FAULTS)), null],
+  [' with faults at every await', Math.floor(RUNS * WITH_FAULTS), { seed: SEED, rate: FAULT_RATE }],
+] as const) {
+  test(`${runs} histories${what}, seed ${SEED}: tables, files and late keys are what the model says`, (t) =>
+    runHistories(t, runs, faults));
+}
+
+async function runHistories(t: TestContext, runs: number, faults: Faults | null): Promise<void> {
+  const world = await openHistories(LANES, faults);
   const started = Date.now();
   const over = new AbortController();
-  const failures = (await Promise.all(Array.from({ length: LANES }, (_, lane) => runLane(lane)))).filter(
-    (message) => message !== null,
-  );
-  const { kills, restarts, restores } = world.counts;
-  t.diagnostic(
-    `${RUNS} histories in ${Math.round((Date.now() - started) / 1000)} s, seed ${SEED}: ${kills} kills, ${restarts} restarts, ${restores} restores`,
-  );
+  const lanes = Array.from({ length: LANES }, (_, lane) => runLane(lane));
+  const failures = (await Promise.all(lanes)).filter((message) => message !== null);
+  const seconds = Math.round((Date.now() - started) / 1000);
+  t.diagnostic(`${runs} histories in ${seconds} s, seed ${SEED}: ${JSON.stringify(world.counts)}`);
   assert.equal(failures.length, 0, failures.join('\n\n'));
   await world.close();
 
@@ -49,12 +59,12 @@ test(`${RUNS} histories of a connector, seed ${SEED}: tables, files and late key
       },
     );
     const details = await fc.check(property, {
-      seed: SEED * 1000 + lane,
-      numRuns: Math.ceil((RUNS - lane) / LANES),
+      seed: (faults ? 500 : 0) + SEED * 1000 + lane,
+      numRuns: Math.ceil((runs - lane) / LANES),
     });
     return details.failed ? describeFailure(lane, details) : null;
   }
-});
+}
 
 type Details = fc.RunDetails<[Settings, Iterable<fc.AsyncCommand<Model, History>>]>;
 

@@ -10,9 +10,10 @@ import type { Postgres } from '../../embedded/postgres/server.ts';
 import { type SqsServer, startSqsServer } from '../../embedded/sqs/server.ts';
 import { ownServer } from '../faults/own_server.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
-import { spawnWorkerProcess, type WorkerProcess } from '../support/worker.ts';
+import { spawnWorkerProcess, type WorkerEnd, type WorkerProcess } from '../support/worker.ts';
 import { Gate } from './gate.ts';
 import { type Oracle, openOracle } from './oracle.ts';
+import { trace } from './trace.ts';
 
 export const BUCKET = 'histories';
 const CREDENTIALS = { accessKeyId: 'reader', secretAccessKey: 'reader-secret' };
@@ -28,7 +29,9 @@ export interface HistoriesWorld {
   /** Whoever kills or restarts something has the gate alone; a call that must not be interrupted shares it. */
   readonly gate: Gate;
   /** How often each of the expensive events happened. */
-  readonly counts: Record<'kills' | 'restarts' | 'restores', number>;
+  readonly counts: Record<'kills' | 'restarts' | 'restores' | 'faults', number>;
+  /** Whether fault points are on: then a call of a worker may fail for no reason, and an import may begin again at any time. */
+  readonly hasFaults: boolean;
   /** Kills the worker that runs the file, or any, and starts another. The caller has the gate alone. */
   kill(workerId?: number): Promise<void>;
   /** Crashes or restarts the server. The caller has the gate alone. */
@@ -39,14 +42,17 @@ export interface HistoriesWorld {
   close(): Promise<void>;
 }
 
+/** Faults at the workers' fault points: their seed, and how many of a thousand passages go wrong. */
+export interface Faults {
+  seed: number;
+  rate: number;
+}
+
 /**
  * @param lanes how many histories run side by side; each lane has a queue of events
- * @param env more variables for the workers
+ * @param faults null: only what the histories do goes wrong
  */
-export async function openHistories(
-  lanes: number,
-  env: Record<string, string> = {},
-): Promise<HistoriesWorld> {
+export async function openHistories(lanes: number, faults: Faults | null = null): Promise<HistoriesWorld> {
   const postgres = await ownServer({ autovacuum_naptime: '1d' });
   const oracle = await openOracle(await testDatabase({ empty: true }));
   const server = await startBucketServer({ credentials: [CREDENTIALS] });
@@ -54,7 +60,7 @@ export async function openHistories(
   const spoolDir = await mkdtemp(join(tmpdir(), 's3-connector-histories-'));
   await chmod(spoolDir, 0o711);
   server.store.createBucket(BUCKET);
-  const world = new World({ postgres, oracle, server, queue, spoolDir, env });
+  const world = new World({ postgres, oracle, server, queue, spoolDir, faults });
   after(async () => {
     await world.end();
     await Promise.all([server.close(), queue.close()]);
@@ -70,20 +76,26 @@ interface Parts {
   server: BucketServer;
   queue: SqsServer;
   spoolDir: string;
-  env: Record<string, string>;
+  faults: Faults | null;
 }
 
 class World implements HistoriesWorld {
   readonly #parts: Parts;
   readonly gate = new Gate();
-  readonly counts = { kills: 0, restarts: 0, restores: 0 };
+  readonly counts = { kills: 0, restarts: 0, restores: 0, faults: 0 };
   #db!: TestDatabase;
   #workers: WorkerProcess[] = [];
+  #spawned = 0;
+  #died = '';
   #isOver = false;
   #ticking: Promise<void> | undefined;
 
   constructor(parts: Parts) {
     this.#parts = parts;
+  }
+
+  get hasFaults(): boolean {
+    return this.#parts.faults !== null;
   }
 
   get db(): TestDatabase {
@@ -119,9 +131,11 @@ class World implements HistoriesWorld {
   async kill(workerId?: number): Promise<void> {
     this.counts.kills += 1;
     const at = workerId === undefined ? this.counts.kills % WORKERS : await this.#indexOf(workerId);
-    await this.#workers[at]!.end('SIGKILL');
-    this.#workers[at] = this.#spawn();
-    await this.#workers[at]!.logged('ready');
+    const victim = this.#workers[at]!;
+    const next = this.#spawn();
+    this.#workers[at] = next;
+    await victim.end('SIGKILL');
+    await this.#untilAlive();
     // As after the visibility timeout.
     this.queue.redeliver();
   }
@@ -165,10 +179,11 @@ class World implements HistoriesWorld {
 
   async close(): Promise<void> {
     const ends = await Promise.all(this.#workers.splice(0).map((worker) => worker.end('SIGTERM')));
-    assert.deepEqual(
-      ends.map(({ code }) => code),
-      Array(WORKERS).fill(0),
-    );
+    if (!this.hasFaults)
+      assert.deepEqual(
+        ends.map(({ code }) => code),
+        Array(WORKERS).fill(0),
+      );
     assert.deepEqual(await this.#db.query('select * from s3_connector_private.wrong_totals()'), []);
     await this.end();
   }
@@ -199,20 +214,22 @@ class World implements HistoriesWorld {
 
   async #startWorkers(): Promise<void> {
     this.#workers = Array.from({ length: WORKERS }, () => this.#spawn());
-    await Promise.all(this.#workers.map((worker) => worker.logged('ready')));
+    await this.#untilAlive();
   }
 
   /** Waits until the workers have their sessions again, without which they answer nobody. */
   async #untilAlive(): Promise<void> {
-    await this.#db.waitFor(
-      'select from s3_connector.workers where alive',
-      (alive) => alive.length >= WORKERS,
-    );
+    await this.#db.waitFor('select from s3_connector.workers where alive', (alive) => {
+      assert.equal(this.#died, '');
+      return alive.length >= WORKERS;
+    });
   }
 
   #spawn(): WorkerProcess {
-    const { server, queue, spoolDir, env } = this.#parts;
-    return spawnWorkerProcess({
+    const { server, queue, spoolDir, faults } = this.#parts;
+    this.#spawned += 1;
+    const seed = faults && `${faults.seed}.${this.#spawned}`;
+    const worker = spawnWorkerProcess({
       DATABASE_URL: this.#db.workerUrl,
       IMPORT_DATABASE_URL: this.#db.importUrl,
       SPOOL_DIR: spoolDir,
@@ -223,8 +240,24 @@ class World implements HistoriesWorld {
       WORKER_CONCURRENCY: '10',
       // Files of a hundred rows are large.
       ENCODE_CSV_FROM_BYTES: '1000',
-      ...env,
+      ...(faults && { FAULT_SEED: seed!, FAULT_RATE: String(faults.rate) }),
     });
+    void worker.ended().then((end) => this.#note(worker, end));
+    return worker;
+  }
+
+  /** Starts another worker for one that a fault has killed; any other end is one of the worker's own. */
+  #note(worker: WorkerProcess, { code, signal }: WorkerEnd): void {
+    const at = this.#workers.indexOf(worker);
+    if (at === -1 || this.#isOver) return;
+    if (!this.hasFaults || signal !== 'SIGKILL') {
+      this.#died = `a worker has ended with ${code ?? signal}:\n${worker.output.slice(-4000)}`;
+      trace(this.#died);
+      return;
+    }
+    this.counts.faults += 1;
+    this.#workers[at] = this.#spawn();
+    this.queue.redeliver();
   }
 
   /** Runs the scheduled tasks of workers, and makes every retry due at once. */
@@ -233,11 +266,14 @@ class World implements HistoriesWorld {
       await this.#db
         .query(
           `select s3_connector_private.rescue_files();
+          update s3_connector_private.outages set next_try_at = now();
           select s3_connector_queue.add_job('poll_due', job_key => 'poll_due');
           select s3_connector_queue.reschedule_jobs(array(select id from s3_connector_queue.jobs where run_at > now()), now())`,
         )
         // The server may be away.
         .catch(() => {});
+      // What a fault has kept in the queue.
+      if (this.hasFaults) this.queue.redeliver();
       await delay(TICK_MS);
     }
   }

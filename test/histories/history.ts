@@ -1,6 +1,5 @@
 /** One history: a connector with its prefix, its table and its model, and the calls that a person makes. */
 import assert from 'node:assert/strict';
-import { appendFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Fault } from '../../embedded/bucket/faults.ts';
@@ -9,6 +8,7 @@ import { audit, type Observed } from './auditor.ts';
 import { type Body, type Version, writeVersion } from './bodies.ts';
 import { BUCKET, type HistoriesWorld } from './histories_world.ts';
 import { Model, type Refusal, type Settings } from './model.ts';
+import { trace } from './trace.ts';
 
 /** Keys of a history, in order. */
 export const KEYS = ['a', 'b', 'c', 'd', 'e', 'f'] as const;
@@ -16,8 +16,6 @@ export const KEYS = ['a', 'b', 'c', 'd', 'e', 'f'] as const;
 const START = 'b';
 /** How long a history waits for what must happen. It is the end of patience, not a claim. */
 const PATIENCE_MS = Number(process.env.HISTORIES_PATIENCE_MS ?? 120_000);
-
-const TRACE = process.env.HISTORIES_TRACE;
 
 let opened = 0;
 
@@ -46,9 +44,9 @@ export class History {
     return `${this.name}/${letter}`;
   }
 
-  /** Writes what happens to the file that HISTORIES_TRACE names. */
+  /** See trace. */
   trace(what: string): void {
-    if (TRACE) appendFileSync(TRACE, `${new Date().toISOString()} ${this.name} ${what}\n`);
+    trace(`${this.name} ${what}`);
   }
 
   /** Puts a new version of an object. */
@@ -143,9 +141,18 @@ export class History {
   /** Calls a procedure, which a worker answers. */
   async ask<Answer extends object>(procedure: string, args: unknown[] = []): Promise<Answer[]> {
     const parameters = [this.name, ...args].map((_, i) => `$${i + 1}`).join(', ');
-    return await this.world.gate.shared(() =>
-      this.world.db.query<Answer>(`call s3_connector.${procedure}(${parameters})`, [this.name, ...args]),
-    );
+    const call = () =>
+      this.world.gate.shared(() =>
+        this.world.db.query<Answer>(`call s3_connector.${procedure}(${parameters})`, [this.name, ...args]),
+      );
+    if (!this.world.hasFaults) return await call();
+    let answer: Answer[] | undefined;
+    await this.until(`${procedure} is answered`, async () => {
+      answer = await call().catch(() => undefined);
+      const [row] = (answer ?? []) as { error_code?: string | null }[];
+      return answer !== undefined && !/^(source_unavailable|connection_lost)$/.test(row?.error_code ?? '');
+    });
+    return answer!;
   }
 
   /** Sends the event that S3 sends about an object, and waits until it is handled. */
@@ -292,7 +299,9 @@ function columnsOf(settings: Settings): Record<string, unknown> {
 
 /** A file that failed blocks later ones that change rows; they wait. */
 const SETTLED = `
-  select s.running + s.pending_retry = 0 and case s.state
+  select s.running + s.pending_retry = 0 and not exists (
+      select from s3_connector_queue.jobs j where j.key = s3_connector_private.poll_job_key(s.name)
+    ) and case s.state
       when 'running' then s.caught_up and blocked.in_queue and s.waiting = s.in_queue
       else true end as settled,
     s.state = 'running' and not s.caught_up and poll.error is not null as failed_poll,
