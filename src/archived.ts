@@ -2,6 +2,7 @@
 import { type Kysely, sql } from 'kysely';
 import type { Connector, Database } from './db/schema.ts';
 import { describeError } from './errors.ts';
+import { at } from './fault_points.ts';
 import { log } from './log.ts';
 import { headAll } from './sources/heads.ts';
 import type { Source } from './sources/source.ts';
@@ -16,7 +17,7 @@ export async function lookForRestored(
     const { rows } = await sql<{ key: string }>`
       select key from s3_connector_private.claim_archived(${name}) key`.execute(db);
     const keys = rows.map(({ key }) => key);
-    const objects = await headAll(source, keys);
+    const objects = await at('head_archived', () => headAll(source, keys), 'source');
     // One that is gone, too: its next attempt fails with that error, and no longer waits for a restore.
     const restored = keys.filter((_, index) => !objects[index]?.archived);
     if (restored.length === 0) return;

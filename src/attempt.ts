@@ -1,6 +1,7 @@
 /** The type of one "attempt": one try at importing one file. */
 import type { ColumnMapping, File, ReadConnector } from './db/schema.ts';
 import type { Refusal } from './formats/format.ts';
+import type { SourceObject } from './sources/source.ts';
 
 export interface Attempt {
   file: File;
@@ -12,6 +13,8 @@ export interface Attempt {
   token: string | null;
   /** Aborted when the attempt must stop: the file was taken away from it, its time is over, or the worker stops. */
   signal: AbortSignal;
+  /** The version of the object that is read. */
+  read?: SourceObject;
   /** If given, the import is rolled back at the end. */
   dryRun?: DryRun | undefined;
 }

@@ -1,42 +1,162 @@
-/** For tests only: "fault points", moments at which a worker kills itself if the environment variable FAULT_POINT names one. */
+/**
+ * For tests only: "fault points", the awaits of a worker at which something may go wrong. FAULT_POINT names one before or after
+ * which the worker kills itself. FAULT_SEED draws faults at all of them. Without both, a point costs one comparison.
+ */
 import { setTimeout as delay } from 'node:timers/promises';
+import { ConnectorError } from './errors.ts';
 
-/** The moments at which it is worst to die. */
-export type FaultPoint =
-  | 'attempt_begun'
-  | 'fetching'
-  | 'copying'
-  | 'copied'
-  | 'committed'
-  | 'failure_recorded'
-  | 'listed'
-  | 'enqueued';
+/** Awaits of the worker. Most can go wrong before and after their work. */
+export const FAULT_POINTS = [
+  // a poll
+  'start_poll',
+  'probe',
+  'list_page',
+  'list',
+  'enqueue',
+  'record_failed_poll',
+  'note_outage',
+  'commit_failed_poll',
+  'end_outage',
+  'head_archived',
+  // an import: begin, fetch
+  'begin_attempt',
+  'open_object',
+  'read_body',
+  'open_range',
+  'read_range',
+  'write_spool',
+  'head_object',
+  'record_new_version',
+  'remove_spool',
+  // an import: copy, record
+  'take_session',
+  'begin_transaction',
+  'lock_table',
+  'delete_old_rows',
+  'make_table',
+  'grow_table',
+  'plan_columns',
+  'copy_rows',
+  'on_import',
+  'record_success',
+  'record_failure',
+  'postpone_attempt',
+  'return_attempt',
+  // requests and audits
+  'start_request',
+  'answer',
+  'answer_with_error',
+  'delete_rows',
+  'commit_undo',
+  'begin_audit',
+  'resume_audit',
+  'compare_page',
+  'compare_end',
+  'finish_audit',
+  // events
+  'receive_events',
+  'take_events',
+  'head_objects',
+  'note_events',
+  'delete_events',
+  // housekeeping
+  'rescue',
+  'pause_if_copied',
+  'housekeeping',
+] as const;
+export type FaultPoint = (typeof FAULT_POINTS)[number];
+
+/** What the work at a point speaks to, which decides how its errors look. */
+type Side = 'database' | 'source';
 
 const armed = process.env.FAULT_POINT;
+const seed = process.env.FAULT_SEED;
+/** How many of a thousand passages through a point go wrong. */
+const rate = Number(process.env.FAULT_RATE ?? 20);
+const isOn = armed !== undefined || seed !== undefined;
 
-/** How long the data before the kill has to reach PostgreSQL, in milliseconds. */
+/** How long the data before a kill has to reach PostgreSQL, in milliseconds. */
 const FLUSH_MS = 100;
+const LONGEST_DELAY_MS = 30;
 
-/** Kills this process if FAULT_POINT names the point. With SIGKILL, so that no cleanup runs. */
-export function faultPoint(point: FaultPoint): void {
-  if (armed === point) process.kill(process.pid, 'SIGKILL');
+/**
+ * Does the work of a point. With faults on, it may be late, fail before anything is done ("error") or after all is done ("lost
+ * answer"), or never end, because the process is killed.
+ */
+export function at<T>(point: FaultPoint, work: () => Promise<T>, side: Side = 'database'): Promise<T> {
+  return isOn ? faultily(point, work, side) : work();
 }
 
-/** Returns the same data. If FAULT_POINT names the point, this process kills itself after the first chunk. */
-export function faultPointAmid(
+/** A point before work whose answer must not be lost here. Undefined with faults off. */
+export function reach(point: FaultPoint, side: Side = 'database'): Promise<void> | undefined {
+  return isOn ? draw(point, side) : undefined;
+}
+
+/** Returns the same data. With faults on, it may stop with an error after a chunk ("short read"), be late, or never end. */
+export function amid<Chunk extends Uint8Array>(
   point: FaultPoint,
-  data: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  data: AsyncIterable<Chunk> | Iterable<Chunk>,
 ): typeof data {
-  return armed === point ? cutOff(point, data) : data;
+  return isOn ? cutOff(point, data) : data;
 }
 
-async function* cutOff(
+async function faultily<T>(point: FaultPoint, work: () => Promise<T>, side: Side): Promise<T> {
+  killIf(`before ${point}`);
+  await draw(point, side);
+  const result = await work();
+  killIf(`after ${point}`);
+  await draw(point, side);
+  return result;
+}
+
+async function* cutOff<Chunk extends Uint8Array>(
   point: FaultPoint,
-  data: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-): AsyncGenerator<Uint8Array> {
+  data: AsyncIterable<Chunk> | Iterable<Chunk>,
+): AsyncGenerator<Chunk> {
   for await (const chunk of data) {
     yield chunk;
-    await delay(FLUSH_MS);
-    faultPoint(point);
+    if (armed === `amid ${point}`) await delay(FLUSH_MS);
+    killIf(`amid ${point}`);
+    await draw(point, 'source');
   }
+}
+
+function killIf(moment: string): void {
+  if (armed === moment) kill();
+}
+
+/** With SIGKILL, so that no cleanup runs. */
+function kill(): void {
+  process.kill(process.pid, 'SIGKILL');
+}
+
+/** How often each point was passed: with the seed it decides what happens, so a run does not depend on time. */
+const passages = new Map<FaultPoint, number>();
+
+/** Is late, fails or kills the process, if the seed says so for this passage. */
+async function draw(point: FaultPoint, side: Side): Promise<void> {
+  if (seed === undefined) return;
+  const passage = (passages.get(point) ?? 0) + 1;
+  passages.set(point, passage);
+  const dice = random(`${seed} ${point} ${passage}`);
+  if (dice >= rate / 1000) return;
+  const share = (dice * 1000) / rate;
+  if (share < 0.02) return kill();
+  if (share < 0.5) return await delay(share * LONGEST_DELAY_MS * 2);
+  throw faultOf(point, side);
+}
+
+function faultOf(point: FaultPoint, side: Side): Error {
+  if (side === 'source')
+    return new ConnectorError('source_unavailable', `a fault at ${point}`, { passing: true });
+  return Object.assign(new Error(`Connection terminated: a fault at ${point}`), { code: 'ECONNRESET' });
+}
+
+/** Returns a number from 0 up to, but not including, 1, the same one for the same text (FNV-1a, mixed). */
+function random(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32;
 }

@@ -5,6 +5,7 @@ import { addAbortSignal, type Readable } from 'node:stream';
 import type { Span } from '@opentelemetry/api';
 import type { ReadConnector } from './db/schema.ts';
 import { ConnectorError } from './errors.ts';
+import { amid, reach } from './fault_points.ts';
 import { type ByteRange, openRange, receiveRange, untilBroken } from './fetch/receive.ts';
 import { FILE_MODE, makeSpoolDirectory } from './fetch/spool_directory.ts';
 import { SpooledFile } from './fetch/spooled_file.ts';
@@ -150,10 +151,11 @@ async function fetchSmall(
   object: SourceObject,
   signal: AbortSignal,
 ): Promise<Buffer | undefined> {
+  await reach('open_object', 'source');
   const body = await source.open(object, { offset: 0, signal });
   const chunks: Buffer[] = [];
   let received = 0;
-  for await (const chunk of untilBroken(addAbortSignal(signal, body), () => {})) {
+  for await (const chunk of untilBroken(amid('read_body', addAbortSignal(signal, body)), () => {})) {
     chunks.push(chunk);
     received += chunk.length;
     if (received > object.sizeBytes) throw anotherSize(object, `at least ${received}`);

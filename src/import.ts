@@ -2,7 +2,7 @@
 import type { Attempt } from './attempt.ts';
 import { copyPart } from './copy.ts';
 import { ConnectorError } from './errors.ts';
-import { faultPoint } from './fault_points.ts';
+import { at } from './fault_points.ts';
 import type { SpooledFile } from './fetch/spooled_file.ts';
 import { type Fetched, fetchFor } from './fetch.ts';
 import { inEntry } from './formats/entry_errors.ts';
@@ -51,9 +51,9 @@ export async function fetchAndImport(
   try {
     // A small file gains little from reading ahead, so its transaction does not wait for the network.
     if (object.sizeBytes < READ_AHEAD_FROM_BYTES) await fetched.file.whole();
-    return await importReadably(worker, attempt, fetched.file, growth);
+    return await importReadably(worker, { ...attempt, read: object }, fetched.file, growth);
   } finally {
-    await fetched.remove();
+    await at('remove_spool', () => fetched.remove());
   }
 }
 
@@ -117,8 +117,9 @@ function importInTransaction(
   growth: Growth,
 ): Promise<Imported> {
   return inTransaction(worker, attempt, async (transaction) => {
-    if (growth.locks) await relock(transaction, attempt);
-    if (attempt.file.replaces !== null) await deleteReplaced(transaction.client, attempt);
+    if (growth.locks) await at('lock_table', () => relock(transaction, attempt));
+    if (attempt.file.replaces !== null)
+      await at('delete_old_rows', () => deleteReplaced(transaction.client, attempt));
     const infer = (part: FilePart) => inferColumns(worker, attempt, spooled, part);
     let counts: RowCounts = NO_ROWS;
     let fileNotice: string | null = null;
@@ -133,13 +134,13 @@ function importInTransaction(
     // The reader may not have needed all bytes, but the whole file must be there.
     await spooled.whole();
     checkCounts(counts);
-    faultPoint('copied');
     // Without a table, the file had no rows for on_import to follow up.
-    if (transaction.table !== null) await runOnImport(transaction.client, attempt.connector, attempt.file);
-    const backlog = await inSpan('record', spanOf(attempt.connector, attempt.file.key), () =>
-      recordSuccess(transaction, attempt, counts, fileNotice),
+    if (transaction.table !== null)
+      await at('on_import', () => runOnImport(transaction.client, attempt.connector, attempt.file));
+    const record = () => recordSuccess(transaction, attempt, counts, fileNotice);
+    const backlog = await at('record_success', () =>
+      inSpan('record', spanOf(attempt.connector, attempt.file.key), record),
     );
-    faultPoint('committed');
     return { counts, backlog };
   });
 }
@@ -181,14 +182,20 @@ async function importPart(
   const { client, tableName } = transaction;
   try {
     if (transaction.table === null)
-      Object.assign(transaction, await ensureTable(client, tableName, attempt, part, infer));
+      Object.assign(
+        transaction,
+        await at('make_table', () => ensureTable(client, tableName, attempt, part, infer)),
+      );
     const { table: found } = transaction;
     const table =
-      found && (await growTable({ ...transaction, table: found }, attempt, growth, part, position));
+      found &&
+      (await at('grow_table', () =>
+        growTable({ ...transaction, table: found }, attempt, growth, part, position),
+      ));
     // A header without rows gives no column types to make a table or a column from, and nothing to import.
     if (table === null) return { rows: NO_ROWS, notice: null };
     transaction.table = table;
-    const plan = await planColumns(part, table, attempt);
+    const plan = await at('plan_columns', () => planColumns(part, table, attempt));
     const grows = onMismatch(attempt, growth, { part, table, position });
     const rows = await copyPart({ ...attempt, client, table, part, plan, rejectedBefore, onMismatch: grows });
     return { rows, notice: noticeOf(part, plan) };

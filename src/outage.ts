@@ -2,6 +2,7 @@
 import { type Kysely, sql } from 'kysely';
 import type { Connector, Database } from './db/schema.ts';
 import { ConnectorError, describeError } from './errors.ts';
+import { at } from './fault_points.ts';
 import { compileGlob } from './glob.ts';
 import type { ListCount } from './sources/source.ts';
 import type { WorkerContext } from './task.ts';
@@ -64,7 +65,7 @@ export async function askBucket(
 ): Promise<ConnectorError | undefined> {
   const { prefix, delimiter } = compileGlob(pattern);
   try {
-    await sources.open(connector, lists).probe({ prefix, delimiter, signal });
+    await at('probe', () => sources.open(connector, lists).probe({ prefix, delimiter, signal }), 'source');
   } catch (answer) {
     if (mayMeanTheBucket(answer) && !signal?.aborted) return answer;
   }

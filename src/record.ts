@@ -58,7 +58,8 @@ export async function recordSuccess(
   const { client, table } = transaction;
   const { owner } = attempt.connector;
   // Without a table and without old rows, no row can have a deferred trigger.
-  const first = table === null && attempt.file.replaces === null ? [] : runDeferred(owner);
+  const deferred = table === null && attempt.file.replaces === null ? [] : runDeferred(owner);
+  const first = attempt.dryRun ? deferred : [...deferred, requireVersion(attempt)];
   const last = attempt.dryRun ? ['rollback'] : commitStatements(attempt, counts, transaction, fileNotice);
   try {
     // One message saves a round trip.
@@ -87,8 +88,9 @@ export async function recordSuccesses(
 ): Promise<boolean> {
   const rows = results.map(({ attempt: { file, token }, counts, fileNotice }) => {
     const { read, imported, rejected, skipped } = counts;
-    const { id: file_id, attempt_id } = file;
-    return { file_id, attempt_id, token, read, imported, rejected, skipped, notice: fileNotice };
+    const { id: file_id, attempt_id, etag, size_bytes } = file;
+    const version = { etag, size_bytes };
+    return { file_id, attempt_id, token, ...version, read, imported, rejected, skipped, notice: fileNotice };
   });
   const first = runDeferred(results[0]!.attempt.connector.owner);
   const record = {
@@ -97,6 +99,14 @@ export async function recordSuccesses(
   };
   const done = await queryAll<{ backlog: boolean }>(client, [...first, record, 'commit']);
   return done[first.length]!.rows[0]!.backlog;
+}
+
+/** Checks that the version that was read is the one that the file names. */
+function requireVersion({ file, read }: Attempt): BoundStatement {
+  return {
+    text: 'select s3_connector_import.require_version($1, $2, $3, $4)',
+    values: [file.id, file.attempt_id, read?.etag ?? file.etag, read?.sizeBytes ?? file.size_bytes],
+  };
 }
 
 function commitStatements(

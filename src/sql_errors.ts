@@ -62,6 +62,7 @@ const CODES: Record<string, string> = {
   '57P05': 'connection_lost',
   S3C01: 'attempt_superseded',
   S3C02: 'bad_token',
+  S3C03: 'invariant_violated',
 };
 
 /** Returns a passing error of PostgreSQL, or of the connection to it, as ConnectorError; undefined for any other error. */

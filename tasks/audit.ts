@@ -3,11 +3,12 @@ import { sql } from 'kysely';
 import { beginAskedAudit } from '../src/audit/audit.ts';
 import { walk } from '../src/audit/walk.ts';
 import { locate } from '../src/errors.ts';
+import { at } from '../src/fault_points.ts';
 import { defineAnswer } from '../src/requests/request.ts';
 
 export default defineAnswer(async (request, worker) => {
   const { signal } = request;
-  const audit = await beginAskedAudit(worker, request);
+  const audit = await at('begin_audit', () => beginAskedAudit(worker, request));
   try {
     const end = await walk(worker, audit, { maxRequests: Number.POSITIVE_INFINITY, signal });
     if (end === 'stopped') signal.throwIfAborted();

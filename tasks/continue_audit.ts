@@ -2,13 +2,14 @@
 import { type Audit, resumeAudit } from '../src/audit/audit.ts';
 import { walk } from '../src/audit/walk.ts';
 import { describeError, locate } from '../src/errors.ts';
+import { at } from '../src/fault_points.ts';
 import { log } from '../src/log.ts';
 import { toImportError } from '../src/sql_errors.ts';
 import { defineTask } from '../src/task.ts';
 
 export default defineTask<{ audit_id: number }>(async ({ audit_id }, worker, { abortSignal: signal }) => {
   const began = performance.now();
-  const audit = await resumeAudit(worker, audit_id);
+  const audit = await at('resume_audit', () => resumeAudit(worker, audit_id));
   if (!audit) return;
   const { auditRequestsPerMinute: maxRequests } = worker.config;
   try {

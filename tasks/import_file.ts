@@ -3,7 +3,7 @@ import type { Attempt } from '../src/attempt.ts';
 import type { File } from '../src/db/schema.ts';
 import { untilAnswered } from '../src/db/until_answered.ts';
 import { ConnectorError, describeError, locate } from '../src/errors.ts';
-import { faultPoint } from '../src/fault_points.ts';
+import { at } from '../src/fault_points.ts';
 import { importBundle } from '../src/import/bundle.ts';
 import { BundledFile, type FetchedFile, fetchTogether } from '../src/import/bundled_file.ts';
 import { SessionRefused } from '../src/import/session.ts';
@@ -27,7 +27,6 @@ import { waitOrAbort } from '../src/waiting.ts';
 export default defineTask<{ file_id: number }>(async ({ file_id }, worker, { abortSignal }) => {
   const attempts = await beginAttempts(worker, file_id, abortSignal);
   if (attempts.length === 0) return;
-  faultPoint('attempt_begun');
   const files = attempts.map((attempt) => new BundledFile(worker, attempt));
   try {
     await runOneByOne(worker, await runTogether(worker, files), abortSignal);
@@ -53,7 +52,9 @@ async function beginAttempts(
       if (asked++ > 0) lostJobs.look();
       const { mostFiles, paused: alone } = bundling;
       const { workerId } = liveness;
-      return startAttempts(control.db, { fileId, workerId, runningAttempts, mostFiles, alone });
+      return at('begin_attempt', () =>
+        startAttempts(control.db, { fileId, workerId, runningAttempts, mostFiles, alone }),
+      );
     });
   return await attempts.begin(fileId, start, shutdown);
 }
@@ -175,8 +176,12 @@ async function importCurrentVersion(worker: WorkerContext, bundled: BundledFile)
   } catch (error) {
     if (!(error instanceof ConnectorError && error.code === 'object_changed')) throw error;
   }
-  const current = await worker.sources.open(connector).head(file.key, { signal });
-  await recordNewVersion(worker.control.db, file, current);
+  const current = await at(
+    'head_object',
+    () => worker.sources.open(connector).head(file.key, { signal }),
+    'source',
+  );
+  await at('record_new_version', () => recordNewVersion(worker.control.db, file, current));
   return await fetchAndImport(worker, attempt, current);
 }
 
@@ -190,7 +195,9 @@ async function waitForSession(
   const { file } = bundled.attempt;
   const waitMs = worker.refusedSessions.nextWait();
   const error = locate(refusal, `${file.key}: `);
-  const status = await untilAnswered(shutdown, () => returnAttempt(worker.control.db, file, error, waitMs));
+  const status = await untilAnswered(shutdown, () =>
+    at('return_attempt', () => returnAttempt(worker.control.db, file, error, waitMs)),
+  );
   countFailure(file, status && 'postponed');
   log.warn('import postponed', { ...fields(file), status, code: error.code, error: describeError(error) });
   await endFile(worker, bundled);
@@ -223,9 +230,10 @@ async function recordEnd(
   const outage = signal.aborted ? undefined : await findOutage(worker, connector, cause, { signal });
   const { db } = worker.control;
   const status = await untilAnswered(shutdown, () =>
-    outage ? postponeAttempt(db, file, error, outage) : recordFailure(db, file, error),
+    outage
+      ? at('postpone_attempt', () => postponeAttempt(db, file, error, outage))
+      : at('record_failure', () => recordFailure(db, file, error)),
   );
-  faultPoint('failure_recorded');
   countFailure(file, outage && status ? 'postponed' : status);
   if (status === null) {
     log.info('import stopped', { ...fields(file), code: error.code });

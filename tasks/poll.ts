@@ -4,7 +4,7 @@ import { lookForRestored } from '../src/archived.ts';
 import { untilAnswered } from '../src/db/until_answered.ts';
 import { enqueue, type PollStart, recordFailedPoll } from '../src/enqueue.ts';
 import { type ConnectorError, describeError, locate } from '../src/errors.ts';
-import { faultPoint } from '../src/fault_points.ts';
+import { at } from '../src/fault_points.ts';
 import { listForPoll, type PollListing, WALK_EVERY_SECONDS } from '../src/list/poll_listing.ts';
 import { log } from '../src/log.ts';
 import { compileMatcher } from '../src/matcher.ts';
@@ -21,7 +21,7 @@ export default defineTask<{ connector_name: string }>(async ({ connector_name },
   let poll: Poll | undefined;
   let outage: ConnectorError | undefined;
   try {
-    poll = await startPoll(worker, connector_name);
+    poll = await at('start_poll', () => startPoll(worker, connector_name));
     if (poll?.inOutage) outage = await lookForEndOfOutage(worker, poll.start);
     if (outage) throw outage;
     if (poll && poll.places > 0) {
@@ -40,12 +40,10 @@ async function listAndEnqueue(worker: WorkerContext, poll: Poll): Promise<void> 
   const listing = await inSpan(
     'list',
     spanOf(poll.start.connector),
-    () => list(worker, poll),
+    () => at('list', () => list(worker, poll), 'source'),
     ({ keysListed }) => ({ keys: keysListed }),
   );
-  faultPoint('listed');
-  const enqueued = await enqueue(worker.control.db, poll.start, listing);
-  faultPoint('enqueued');
+  const enqueued = await at('enqueue', () => enqueue(worker.control.db, poll.start, listing));
   countPoll(name, 'success');
   log.info('polled', {
     connector: name,
@@ -63,7 +61,7 @@ async function lookForEndOfOutage(
 ): Promise<ConnectorError | undefined> {
   const outage = await askBucket(worker, connector, { lists });
   if (outage) return outage;
-  await endOutage(worker.control.db, connector.name);
+  await at('end_outage', () => endOutage(worker.control.db, connector.name));
   log.info('the bucket answers again', { connector: connector.name });
   return undefined;
 }
@@ -80,12 +78,12 @@ async function fail(
   // Only unexpected errors are for developers.
   const stack = error.code === 'unexpected' && cause instanceof Error ? cause.stack : undefined;
   log.error('poll failed', { connector: name, code: error.code, error: describeError(error), stack });
-  await untilAnswered(shutdown, () =>
+  const record = () =>
     worker.control.db.transaction().execute(async (db) => {
-      await recordFailedPoll(db, name, start, error);
-      if (outage) await noteOutage(db, name, outage);
-    }),
-  );
+      await at('record_failed_poll', () => recordFailedPoll(db, name, start, error));
+      if (outage) await at('note_outage', () => noteOutage(db, name, outage));
+    });
+  await untilAnswered(shutdown, () => at('commit_failed_poll', record));
 }
 
 interface Poll {

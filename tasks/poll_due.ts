@@ -3,6 +3,7 @@ import { type Kysely, sql } from 'kysely';
 import { pauseIfCopied } from '../src/db/database_copy.ts';
 import type { Database } from '../src/db/schema.ts';
 import { describeError } from '../src/errors.ts';
+import { at } from '../src/fault_points.ts';
 import { log } from '../src/log.ts';
 import { nextRun } from '../src/schedule.ts';
 import { defineTask } from '../src/task.ts';
@@ -26,9 +27,9 @@ const STEPS: [name: string, run: (db: Db, shutdown: AbortSignal) => Promise<unkn
  * theirs, sums up the totals, and deletes old history.
  */
 export default defineTask(async (_payload, { control: { db } }, { abortSignal }) => {
-  await pauseIfCopied(db);
+  await at('pause_if_copied', () => pauseIfCopied(db));
   for (const [step, run] of STEPS) {
-    await run(db, abortSignal).catch((error) =>
+    await at('housekeeping', () => run(db, abortSignal)).catch((error) =>
       log.error('housekeeping failed', { step, error: describeError(error) }),
     );
   }

@@ -16,6 +16,8 @@ export interface SqsServer {
   readonly kept: number;
   /** The most requests for messages that were answered at the same time. */
   readonly mostReceiving: number;
+  /** Returns the number of messages of one queue that were not deleted. */
+  keptIn(url: string): number;
   /** Returns the URL of another queue. */
   urlOf(queue: string): string;
   send(body: string, url?: string): void;
@@ -126,6 +128,7 @@ export async function startSqsServer(): Promise<SqsServer> {
     get kept() {
       return messages.length;
     },
+    keptIn: (url) => messages.filter(({ queue }) => queue === url).length,
     send(body, url = urlOf('new-files')) {
       messages.push({ queue: url, body, receipt: null });
       for (const wake of arrived.splice(0)) wake();

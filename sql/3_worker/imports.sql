@@ -225,6 +225,8 @@ begin
   if cardinality(written) <> jsonb_array_length(results) then
     return false;
   end if;
+  perform s3_connector_private.require_rejected(r.file_id, r.rejected)
+  from jsonb_to_recordset(results) as r (file_id bigint, rejected bigint);
   perform s3_connector_private.dispatch_next(written[1]);
   return true;
 end;
@@ -306,8 +308,9 @@ comment on function s3_connector_import.record_success(bigint, bigint, text, big
 create or replace function s3_connector_import.record_successes(results jsonb)
 returns boolean language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
-  perform s3_connector_private.check_token('attempt', r.attempt_id, r.token)
-  from jsonb_to_recordset(results) as r (attempt_id bigint, token text);
+  perform s3_connector_private.check_token('attempt', r.attempt_id, r.token),
+    s3_connector_import.require_version(r.file_id, r.attempt_id, r.etag, r.size_bytes)
+  from jsonb_to_recordset(results) as r (file_id bigint, attempt_id bigint, token text, etag text, size_bytes bigint);
   if not s3_connector_private.finish_attempts(results) then
     perform s3_connector_private.refuse_lost_attempt();
   end if;
@@ -318,7 +321,7 @@ begin
 end;
 $$;
 comment on function s3_connector_import.record_successes(jsonb) is
-  'Calls finish_attempts for a bundle, and raises S3C01 if one attempt no longer owns its file. Of each: file_id, attempt_id, token, read, imported, rejected, skipped, notice. Returns whether the connector has more to enqueue.';
+  'Calls finish_attempts for a bundle, and raises S3C01 if one attempt no longer owns its file. Of each: file_id, attempt_id, token, etag and size_bytes of the version that was read, read, imported, rejected, skipped, notice. Returns whether the connector has more to enqueue.';
 
 create or replace function s3_connector_private.has_stalled(file_id bigint)
 returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$

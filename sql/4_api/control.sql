@@ -144,7 +144,9 @@ declare
   earlier s3_connector_private.progress;
 begin
   select * into earlier from s3_connector_private.progress p where p.connector_name = connector.name for update;
+  perform s3_connector_private.allow_marker_back(connector.name);
   update s3_connector_private.progress p set marker = set_marker.key where p.connector_name = connector.name;
+  perform s3_connector_private.allow_marker_back(null);
   perform s3_connector_private.forget_listing(connector.name);
   if connector.late_keys = 'import' and set_marker.key > coalesce(earlier.marker, '') collate "C" then
     raise notice 'keys between the earlier marker % and % count as late: late_keys is import, so they are imported when an audit or an event finds them',

@@ -2,6 +2,7 @@
  * The walk of an "audit": lists the keys behind the marker and compares them with the files, one page at a time. It can stop
  * after any page.
  */
+import { at } from '../fault_points.ts';
 import type { Glob } from '../glob.ts';
 import { compareKeys, laterKey } from '../keys.ts';
 import { compileMatcher } from '../matcher.ts';
@@ -48,19 +49,18 @@ export async function walk(
       const stops = !isLast && (signal.aborted || lists.requests >= maxRequests);
       const { objects, position } = stops ? cutAtRandom(page) : { ...page, position: page.lastKey };
       const behind = objects.filter(({ key }) => compareKeys(key, marker) <= 0);
-      const goesOn = await audit.compare(
-        behind.filter(({ key }) => glob.matches(key)),
-        { position: isLast ? marker : position, keysListed: behind.length },
-      );
+      const matching = behind.filter(({ key }) => glob.matches(key));
+      const passed = { position: isLast ? marker : position, keysListed: behind.length };
+      const goesOn = await at('compare_page', () => audit.compare(matching, passed));
       if (!goesOn) return 'ended';
       if (stops) return 'stopped';
       following = page.objects.find(({ key }) => compareKeys(key, marker) > 0 && glob.matches(key))?.key;
       if (isLast) break;
     }
   }
-  if (!(await audit.compare([], { position: null, keysListed: 0 }))) return 'ended';
+  if (!(await at('compare_end', () => audit.compare([], { position: null, keysListed: 0 })))) return 'ended';
   if (marker !== null && following !== undefined) await requireListed(source, glob, marker, following);
-  await audit.finish();
+  await at('finish_audit', () => audit.finish());
   return 'finished';
 }
 

@@ -4,7 +4,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type CopyStreamQuery, from as copyFrom } from 'pg-copy-streams';
 import { injectCountFault } from '../data_faults.ts';
-import { faultPointAmid } from '../fault_points.ts';
+import { amid } from '../fault_points.ts';
 import type { CopyInput } from '../formats/format.ts';
 import { CountedRows } from '../formats/row_bytes.ts';
 import { type RowCounts, reconcile } from '../reconcile.ts';
@@ -47,7 +47,7 @@ export async function runCopy(
   const rows = new CountedRows(input.data);
   client.query(copy);
   try {
-    const data = faultPointAmid('copying', rows);
+    const data = amid('copy_rows', rows);
     await pipeline(Readable.from(data, { objectMode: false, highWaterMark: READ_AHEAD }), copy, { signal });
   } catch (error) {
     if (!progress.roleTaken) throw explainRefusedRole(error, owner, client);

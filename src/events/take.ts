@@ -2,6 +2,7 @@
 import { type Kysely, sql } from 'kysely';
 import { objectsJson } from '../db/objects_json.ts';
 import type { Connector, Database } from '../db/schema.ts';
+import { at } from '../fault_points.ts';
 import { headAll } from '../sources/heads.ts';
 import type { Source } from '../sources/source.ts';
 import type { ObjectEvent } from './s3_event.ts';
@@ -19,19 +20,14 @@ export async function takeEvents(
   { source, events, signal }: { source: Source; events: readonly ObjectEvent[]; signal: AbortSignal },
 ): Promise<{ looked: number; isDone: boolean }> {
   const told = events.map(({ key, etag, kind }) => ({ key, etag, is_new: kind === 'created' }));
-  const { rows } = await sql<{ key: string }>`
-    select key from s3_connector_private.take_events(${name}, ${JSON.stringify(told)}::text::jsonb) key`.execute(
-    db,
-  );
+  const take = sql<{ key: string }>`
+    select key from s3_connector_private.take_events(${name}, ${JSON.stringify(told)}::text::jsonb) key`;
+  const { rows } = await at('take_events', () => take.execute(db));
   if (rows.length === 0) return { looked: 0, isDone: true };
-  const objects = await headAll(
-    source,
-    rows.map(({ key }) => key),
-    { signal },
-  );
-  const answer = await sql<{ is_done: boolean }>`
-    select s3_connector_private.note_events(${name}, ${objectsJson(objects.filter((object) => object !== null))}::text::jsonb) as is_done`.execute(
-    db,
-  );
+  const keys = rows.map(({ key }) => key);
+  const objects = await at('head_objects', () => headAll(source, keys, { signal }), 'source');
+  const note = sql<{ is_done: boolean }>`
+    select s3_connector_private.note_events(${name}, ${objectsJson(objects.filter((object) => object !== null))}::text::jsonb) as is_done`;
+  const answer = await at('note_events', () => note.execute(db));
   return { looked: rows.length, isDone: answer.rows[0]!.is_done };
 }

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { backoffMs } from '../backoff.ts';
 import { countDiscardedBytes } from '../buffer_gc.ts';
 import { ConnectorError } from '../errors.ts';
-import { faultPoint } from '../fault_points.ts';
+import { amid, at, reach } from '../fault_points.ts';
 import { anotherSize } from '../sources/object_version.ts';
 import type { Source, SourceObject } from '../sources/source.ts';
 
@@ -37,6 +37,7 @@ export async function openRange(
   { from, to }: ByteRange,
 ): Promise<Readable> {
   const length = to < object.sizeBytes ? { length: to - from } : {};
+  await reach('open_range', 'source');
   return await source.open(object, { offset: from, ...length, signal });
 }
 
@@ -61,7 +62,6 @@ export async function receiveRange(
     if (received + bytes > range.to)
       throw anotherSize(object, `at least ${received + bytes + object.sizeBytes - range.to}`);
     received += bytes;
-    faultPoint('fetching');
     await arriving.onBytes(received);
   };
   while (received < range.to) {
@@ -90,7 +90,7 @@ async function write(
   let bytes = 0;
   const flush = async () => {
     if (bytes === 0) return;
-    await writeAll(handle, chunks, position);
+    await at('write_spool', () => writeAll(handle, chunks, position), 'source');
     const written = bytes;
     position += written;
     chunks = [];
@@ -99,7 +99,7 @@ async function write(
     await onBytes(written);
   };
   let cause: unknown;
-  const unbroken = untilBroken(body, (error) => {
+  const unbroken = untilBroken(amid('read_range', body), (error) => {
     cause = error;
   });
   for await (const chunk of unbroken) {
@@ -113,7 +113,7 @@ async function write(
 
 /** Yields the chunks of a body up to its end or its error, which goes to `onBroken`. The consumer's errors do not. */
 export async function* untilBroken(
-  body: AsyncIterable<Buffer>,
+  body: AsyncIterable<Buffer> | Iterable<Buffer>,
   onBroken: (error: unknown) => void,
 ): AsyncGenerator<Buffer> {
   try {

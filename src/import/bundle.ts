@@ -1,7 +1,7 @@
 /** Imports a "bundle": small files of one connector, in one transaction. */
 import type { Attempt } from '../attempt.ts';
 import { copyTogether, NotTogether, type PlannedPart, refuseTable } from '../copy/together.ts';
-import { faultPoint } from '../fault_points.ts';
+import { at } from '../fault_points.ts';
 import type { FilePart } from '../formats/format.ts';
 import { checkRowLimit } from '../formats/row_limit.ts';
 import { type Imported, noticeOf, readParts } from '../import.ts';
@@ -65,9 +65,7 @@ async function importTogether(
     for (const { parts } of opened) await refuseMoreParts(parts);
     const results = opened.map((file) => toResult(file, rows[planned.indexOf(file.planned!)] ?? 0));
     for (const { attempt: of, counts } of results) checkRowLimit(counts.read, of.connector.max_rows);
-    faultPoint('copied');
-    const backlog = await recordSuccesses(transaction, results);
-    faultPoint('committed');
+    const backlog = await at('record_success', () => recordSuccesses(transaction, results));
     return results.map(({ counts }) => ({ counts, backlog }));
   } finally {
     for (const { parts } of opened) await parts.return?.();

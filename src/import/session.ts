@@ -3,6 +3,7 @@ import type pg from 'pg';
 import { type Backoff, backoffMs } from '../backoff.ts';
 import { hintOfRefusal } from '../db/refusal.ts';
 import { ConnectorError } from '../errors.ts';
+import { reach } from '../fault_points.ts';
 import { toImportError } from '../sql_errors.ts';
 
 /** The database refused a session, so nothing of the file was tried, and the attempt does not count. */
@@ -14,6 +15,7 @@ export class SessionRefused extends ConnectorError {}
  */
 export async function takeSession(pool: pg.Pool): Promise<pg.PoolClient> {
   try {
+    await reach('take_session');
     return await pool.connect();
   } catch (error) {
     throw toRefusal(error);

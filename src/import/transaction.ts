@@ -3,6 +3,7 @@ import type pg from 'pg';
 import type { Attempt } from '../attempt.ts';
 import { queryAll } from '../db/query_all.ts';
 import { rollBack } from '../db/roll_back.ts';
+import { at } from '../fault_points.ts';
 import { toImportError } from '../sql_errors.ts';
 import type { CreatedTable } from '../table/create.ts';
 import type { SchemaChange } from '../table/growth.ts';
@@ -44,7 +45,7 @@ export async function inTransaction<T>(
   let endCancelling = async () => {};
   const { signal } = attempt;
   const work = async () => {
-    const { backend, transaction } = await begin(client, attempt);
+    const { backend, transaction } = await at('begin_transaction', () => begin(client, attempt));
     // If the connection has been given up, nobody would end the cancelling.
     signal.throwIfAborted();
     endCancelling = cancelOnAbort(worker.cancelPool, backend, signal);

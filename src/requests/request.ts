@@ -2,6 +2,7 @@
 import { type Kysely, sql } from 'kysely';
 import type { ChangeMap, ColumnMapping, Database, FileFormatRow, ReadConnector } from '../db/schema.ts';
 import { ConnectorError, locate } from '../errors.ts';
+import { at } from '../fault_points.ts';
 import { log } from '../log.ts';
 import { defineTask, type TaskDefinition, type WorkerContext } from '../task.ts';
 
@@ -28,16 +29,16 @@ export function defineAnswer(
   onError?: (worker: WorkerContext, requestId: number, error: ConnectorError) => Promise<void>,
 ): TaskDefinition {
   return defineTask<{ request_id: number }>(async ({ request_id }, worker, { abortSignal, job }) => {
-    const request = await start(worker, request_id, abortSignal);
+    const request = await at('start_request', () => start(worker, request_id, abortSignal));
     if (!request) return;
     const fields = { request: job.task_identifier, connector: request.connector.name };
     try {
-      await answer(request, worker);
+      await at('answer', () => answer(request, worker));
       log.info('answered', fields);
     } catch (cause) {
       const error = abortSignal.aborted ? workerStopped(cause) : locate(cause, '');
       log.warn('request failed', { ...fields, code: error.code, error: error.message });
-      await answerWithError(worker.control.db, request_id, error);
+      await at('answer_with_error', () => answerWithError(worker.control.db, request_id, error));
       await onError?.(worker, request_id, error);
     }
   });

@@ -5,6 +5,7 @@ import type { Session } from '../db/connections.ts';
 import { queryAll } from '../db/query_all.ts';
 import { rollBack } from '../db/roll_back.ts';
 import { type ConnectorError, describeError } from '../errors.ts';
+import { at } from '../fault_points.ts';
 import { cancelOnAbort } from '../import/cancel.ts';
 import { deleteRows, type RowsOfFile } from '../import/old_rows.ts';
 import { takeSession } from '../import/session.ts';
@@ -29,11 +30,12 @@ async function undoFile(
   try {
     signal.throwIfAborted();
     await client.query('begin');
-    const deleted = await deleteRequested(client, id, token);
-    await queryAll(client, [
-      { text: 'select s3_connector_import.end_requested_undo($1, $2, $3)', values: [id, token, deleted] },
-      'commit',
-    ]);
+    const deleted = await at('delete_rows', () => deleteRequested(client, id, token));
+    const end = {
+      text: 'select s3_connector_import.end_requested_undo($1, $2, $3)',
+      values: [id, token, deleted],
+    };
+    await at('commit_undo', () => queryAll(client, [end, 'commit']));
   } catch (error) {
     broken = await rollBack(client);
     throw toImportError(error);

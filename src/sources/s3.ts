@@ -8,6 +8,7 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { ConnectorError } from '../errors.ts';
+import { at } from '../fault_points.ts';
 import { checkVersion, requireEtag } from './object_version.ts';
 import { isArchived } from './s3_archives.ts';
 import {
@@ -118,22 +119,24 @@ class S3Source implements Source {
     signal?: AbortSignal,
   ): Promise<S3Page> {
     const asked: Asked = { request: 'list', what: `listing ${prefix || 'all keys'}` };
-    return await this.#ask(asked, async (client) => {
-      const command = new ListObjectsV2Command({
-        ...this.#parameters(),
-        Prefix: prefix,
-        Delimiter: delimiter,
-        // S3 ignores it if there is a token, but some servers refuse both.
-        StartAfter: token === undefined ? startAfter : undefined,
-        ContinuationToken: token,
-        MaxKeys: maxKeys,
-        // Keys may have characters that XML cannot represent.
-        EncodingType: 'url',
+    const ask = () =>
+      this.#ask(asked, async (client) => {
+        const command = new ListObjectsV2Command({
+          ...this.#parameters(),
+          Prefix: prefix,
+          Delimiter: delimiter,
+          // S3 ignores it if there is a token, but some servers refuse both.
+          StartAfter: token === undefined ? startAfter : undefined,
+          ContinuationToken: token,
+          MaxKeys: maxKeys,
+          // Keys may have characters that XML cannot represent.
+          EncodingType: 'url',
+        });
+        countLists(command, this.#lists);
+        const entries = takeEntries(command);
+        return toPage(await client.send(command, this.#limit(signal)), entries);
       });
-      countLists(command, this.#lists);
-      const entries = takeEntries(command);
-      return toPage(await client.send(command, this.#limit(signal)), entries);
-    });
+    return await at('list_page', ask, 'source');
   }
 
   async open(

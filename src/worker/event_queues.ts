@@ -7,6 +7,7 @@ import { describeError } from '../errors.ts';
 import { QueueTurns } from '../events/queue_turns.ts';
 import { type ObjectEvent, objectEvents } from '../events/s3_event.ts';
 import { takeEvents } from '../events/take.ts';
+import { at, reach } from '../fault_points.ts';
 import { log } from '../log.ts';
 import { compileMatcher } from '../matcher.ts';
 import type { S3Sources } from '../sources/s3.ts';
@@ -146,6 +147,7 @@ export class EventQueues {
 
   async #receive(url: string, signal: AbortSignal): Promise<void> {
     const waitSeconds = this.#queues.size > LISTENERS ? SHORT_WAIT_SECONDS : LONGEST_WAIT_SECONDS;
+    await reach('receive_events', 'source');
     const received = await this.#sqs.receive(url, waitSeconds, signal);
     if (received.length === 0) return;
     const messages = received.map((message) => ({ ...message, events: objectEvents(message.body) }));
@@ -163,7 +165,7 @@ export class EventQueues {
     }
     // Also messages that no connector wants: the queue would deliver them again and again.
     const done = messages.filter((message) => !message.events.some((event) => kept.has(event)));
-    if (done.length > 0) await this.#sqs.delete(url, done);
+    if (done.length > 0) await at('delete_events', () => this.#sqs.delete(url, done), 'source');
     if (done.length < messages.length) await waitOrAbort(KEPT_MS, signal);
   }
 

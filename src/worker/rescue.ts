@@ -2,6 +2,7 @@
 import { sql } from 'kysely';
 import type { Control } from '../db/control.ts';
 import { describeError } from '../errors.ts';
+import { at } from '../fault_points.ts';
 import { log } from '../log.ts';
 import { repeatUntilAborted } from '../waiting.ts';
 
@@ -37,8 +38,8 @@ export class Rescue {
 
   async #look(): Promise<void> {
     try {
-      const { rows } = await sql<{ files: number }>`
-        select s3_connector_private.rescue_files() as files`.execute(this.#db);
+      const free = sql<{ files: number }>`select s3_connector_private.rescue_files() as files`;
+      const { rows } = await at('rescue', () => free.execute(this.#db));
       const { files } = rows[0]!;
       if (files > 0) log.warn('files of dead workers queued again', { files });
     } catch (error) {

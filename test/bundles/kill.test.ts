@@ -1,27 +1,26 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { FaultPoint } from '../../src/fault_points.ts';
 import { withJobsDue } from '../faults/clock.ts';
 import { assertAtRest, assertExactlyOnce } from '../faults/exactly_once.ts';
 import { EACH_MINUTE, openWorld } from '../support/world.ts';
 import { FILES, insertFiles, ROWS } from './files.ts';
 
 /** The points within a bundle, and whether its rows are committed there. */
-const POINTS: [FaultPoint, committed: boolean][] = [
-  ['attempt_begun', false],
-  ['copying', false],
-  ['copied', false],
-  ['committed', true],
+const POINTS: [point: string, committed: boolean][] = [
+  ['after begin_attempt', false],
+  ['amid copy_rows', false],
+  ['before record_success', false],
+  ['after record_success', true],
 ];
 
 // Each in its own world, because a worker with a kill point is killed by any connector's file there.
 describe('a worker is killed in the middle of a bundle', { concurrency: 2 }, () => {
   for (const [point, committed] of POINTS) {
-    test(`at ${point}, and the next one imports everything once`, () => dieAt(point, committed));
+    test(`${point}, and the next one imports everything once`, () => dieAt(point, committed));
   }
 });
 
-async function dieAt(point: FaultPoint, committed: boolean): Promise<void> {
+async function dieAt(point: string, committed: boolean): Promise<void> {
   const world = await openWorld();
   const { db } = world;
   const doomed = await world.startWorker({ WORKER_CONCURRENCY: '1', FAULT_POINT: point });

@@ -153,7 +153,7 @@ test('a worker that is killed after the change leaves no column, and another one
   await db.query('create table killed (id integer)');
   world.put('killed/1', 'id,extra\n1,2\n');
   await grower('killed');
-  const dying = world.spawnWorker({ FAULT_POINT: 'copied' });
+  const dying = world.spawnWorker({ FAULT_POINT: 'before record_success' });
   assert.equal((await dying.ended()).signal, 'SIGKILL');
   assert.equal(
     (await db.query("select from pg_attribute where attrelid = 'killed'::regclass and attname = 'extra'"))

@@ -380,7 +380,7 @@ test('an owner without the right to delete gets the statement that grants it, an
 test('a worker that is killed after the copy leaves the old rows, and the next one replaces them', async () => {
   await insert('killed');
   await worker.end('SIGKILL');
-  const victim = await world.startWorker({ ...allowed, FAULT_POINT: 'copied' });
+  const victim = await world.startWorker({ ...allowed, FAULT_POINT: 'before record_success' });
   await overwriteUnhandled('killed', csv(2));
   assert.equal((await victim.ended()).signal, 'SIGKILL');
   assert.equal(await versions('killed'), '1 x 3');

@@ -67,7 +67,7 @@ export async function testDatabase(
   const adminUrl = server?.url() ?? sharedUrl;
   const name = replicaOf?.name ?? `${template}_${fileLabel()}_${process.pid}_${++made}`;
   const roles: string[] = [];
-  const source = options.empty || server ? 'template0' : (options.copyOf?.name ?? template);
+  const source = options.copyOf?.name ?? (options.empty || server ? 'template0' : template);
   if (!replicaOf)
     await withClient(adminUrl, async (admin) => {
       if (server && !(await roleExists(admin, logins.worker.name))) await makeRoles(admin, logins);
@@ -75,9 +75,9 @@ export async function testDatabase(
       await createDatabase(admin, name, source, logins.person.name);
     });
   const superuserUrl = databaseUrl(adminUrl, name);
-  if (!replicaOf && (options.empty || server))
-    await withClient(superuserUrl, (admin) => prepareDatabase(admin, logins));
-  if (!replicaOf && server && !options.empty) await migrate(databaseUrl(adminUrl, name, logins.worker));
+  const isNew = (options.empty || server) && !options.copyOf && !replicaOf;
+  if (isNew) await withClient(superuserUrl, (admin) => prepareDatabase(admin, logins));
+  if (isNew && !options.empty) await migrate(databaseUrl(adminUrl, name, logins.worker));
 
   const url = databaseUrl(adminUrl, name, logins.person);
   // Idle sessions must not keep the test process from ending.

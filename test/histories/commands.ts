@@ -1,0 +1,296 @@
+/** The commands of which histories are made: arrivals, calls of a person, and what goes wrong. */
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { arbitraryBody, type Body, showBody } from './bodies.ts';
+import { type History, KEYS } from './history.ts';
+import { fits, type Model, type Refusal, type Settings } from './model.ts';
+
+export type Command = fc.AsyncCommand<Model, History>;
+
+/** A command that waits until everything that it caused is done, and then compares. */
+function command(
+  name: string,
+  run: (history: History) => Promise<unknown>,
+  options: { check?: (model: Model) => boolean; settles?: boolean } = {},
+): Command {
+  return {
+    check: (model) => options.check?.(model) ?? true,
+    run: async (_, history) => {
+      history.trace(name);
+      await run(history);
+      if (options.settles !== false) await history.settle();
+    },
+    // Each on a line of its own.
+    toString: () => `\n  ${name}`,
+  };
+}
+
+const arrival = (letter: string, body: Body): Command =>
+  command(`put ${letter} ${showBody(body)}`, async (history) => history.put(history.key(letter), body), {
+    settles: false,
+  });
+
+const onBucket = {
+  revert: (letter: string) =>
+    command(`put ${letter} as it was`, async (history) => history.revert(history.key(letter)), {
+      settles: false,
+    }),
+  delete: (letter: string) =>
+    command(`delete ${letter}`, async (history) => history.delete(history.key(letter)), { settles: false }),
+};
+
+const poll = command('poll_now', async (history) => {
+  await history.call('poll_now', [], history.model.poll());
+});
+
+const pause = command('pause', async (history) => {
+  await history.call('pause', [], undefined);
+  history.model.pause();
+});
+
+const resume = command('resume', async (history) => {
+  await history.call('resume', [], undefined);
+  history.model.resume();
+});
+
+const retry = command('retry', async (history) => {
+  await history.call('retry', [], undefined);
+  history.model.retry();
+});
+
+const importLate = command('import_late', async (history) => {
+  await history.call('import_late', [], undefined);
+  history.model.importLate();
+});
+
+const callAudit = command('audit', async (history) => {
+  await history.ask('audit');
+  history.model.audit();
+});
+
+const onFile: Record<string, (letter: string) => Command> = {
+  cancel_file: byKey('cancel_file', (model, key) => model.cancel(key)),
+  undo_file: byKey('undo_file', (model, key) => model.undo(key)),
+  reimport_file: byKey('reimport_file', (model, key) => model.reimport(key)),
+  retry_file: byKey('retry_file', (model, key) => model.retryFile(key)),
+  event: (letter) =>
+    command(`event about ${letter}`, async (history) => {
+      const key = history.key(letter);
+      await history.event(key);
+      history.model.event(key);
+    }),
+  dry_run_file: (letter) =>
+    command(`dry_run_file ${letter}`, (history) => dryRun(history, history.key(letter)), {
+      // The file is read by the rules of its connector, and each key is in the bucket.
+      check: (model) => [...model.bucket.keys()].some((key) => key.endsWith(`/${letter}`)),
+    }),
+};
+
+function byKey(call: string, predict: (model: Model, key: string) => Refusal): (letter: string) => Command {
+  return (letter) =>
+    command(`${call} ${letter}`, async (history) => {
+      const key = history.key(letter);
+      await history.call(call, [key], predict(history.model, key));
+    });
+}
+
+/** A dry run says what an import would do, and changes nothing. */
+async function dryRun(history: History, key: string): Promise<void> {
+  const { model } = history;
+  const version = model.bucket.get(key)!;
+  const [answer] = await history.ask<{ rows_read: number | null; error_code: string | null }>(
+    'dry_run_file',
+    [key],
+  );
+  const expected = fits(version, model.settings) ? version.records.length : null;
+  assert.equal(answer!.rows_read, expected, `the dry run found ${answer!.error_code}`);
+}
+
+const setMarker = (letter: string | null): Command =>
+  command(`set_marker ${letter}`, async (history) => {
+    const key = letter === null ? null : history.key(letter);
+    await history.call('set_marker', [key], undefined);
+    history.model.setMarker(key);
+  });
+
+/** Changes a setting of the connector, as people do: pause, update, resume. */
+const change = (column: 'late_keys' | 'on_overwrite', value: string): Command =>
+  command(
+    `${column} = ${value}`,
+    async (history) => {
+      await history.call('pause', [], undefined);
+      history.model.pause();
+      await history.settle();
+      await history.update(column, value);
+      Object.assign(history.model.settings, changed(column, value));
+      await history.call('resume', [], undefined);
+      history.model.resume();
+    },
+    { check: ({ settings }) => isAllowed({ ...settings, ...changed(column, value) }) },
+  );
+
+function changed(column: 'late_keys' | 'on_overwrite', value: string): Partial<Settings> {
+  return column === 'late_keys'
+    ? { lateKeys: value as Settings['lateKeys'] }
+    : { onOverwrite: value as Settings['onOverwrite'] };
+}
+
+const MEANWHILE = ['cancel', 'pause', 'undo', 'reimport', 'retry', 'poll', 'overwrite', 'delete'] as const;
+type Meanwhile = (typeof MEANWHILE)[number];
+
+interface During {
+  letter: string;
+  body: Body;
+  meanwhile: Meanwhile;
+  next: Body;
+  isKilled: boolean;
+}
+
+/** Something happens while a file is being imported: its GET stops after the first byte, until that is done. */
+const during = ({ letter, body, meanwhile, next, isKilled }: During): Command => {
+  const what = meanwhile === 'overwrite' ? `overwrite with ${showBody(next)}` : meanwhile;
+  return command(
+    `${what}${isKilled ? ' and kill' : ''} while ${letter} ${showBody(body)} is imported`,
+    async (history) => {
+      const { world, model } = history;
+      const key = history.key(letter);
+      await history.call('poll_now', [], model.poll());
+      await history.settle();
+      // A fault may end the import at any time.
+      if (world.hasFaults || !model.wouldImport(key)) return;
+      // Nobody else may end this import, and who kills a worker ends the imports of others.
+      await (isKilled ? world.gate.alone : world.gate.shared).call(world.gate, async () => {
+        const stalled = history.stall(key);
+        history.put(key, body);
+        await history.directly('poll_now', []);
+        await history.until('the import has begun', async () => stalled.hits > 0);
+        model.hold(key);
+        model.poll();
+        await doMeanwhile(history, key, meanwhile, next);
+        if (isKilled) await world.kill(await history.workerOf(key));
+        stalled.cancel();
+      });
+      await history.settled();
+      model.release(key, await history.hasBegunAgain(key));
+      if (model.isRunning) await history.call('poll_now', [], model.poll());
+    },
+    { check: (model) => model.isRunning },
+  );
+};
+
+async function doMeanwhile(history: History, key: string, meanwhile: Meanwhile, next: Body): Promise<void> {
+  const { model } = history;
+  const replaces = model.files.get(key)!.rows !== null;
+  switch (meanwhile) {
+    case 'cancel':
+      assert.equal(await history.directly('cancel_file', [key]), undefined);
+      model.cancel(key);
+      return;
+    case 'pause':
+      assert.equal(await history.directly('pause', []), undefined);
+      model.pause();
+      return;
+    case 'undo':
+      assert.equal(await history.directly('undo_file', [key]), replaces ? '55006' : '55000');
+      return;
+    case 'reimport':
+      assert.equal(await history.directly('reimport_file', [key]), '55006');
+      return;
+    case 'retry':
+      assert.equal(await history.directly('retry_file', [key]), undefined);
+      return;
+    case 'poll':
+      assert.equal(await history.directly('poll_now', []), undefined);
+      return;
+    case 'overwrite':
+      history.put(key, next);
+      return;
+    case 'delete':
+      history.delete(key);
+  }
+}
+
+const kill = command('kill a worker', ({ world }) => world.gate.alone(() => world.kill()));
+const restart = (mode: 'immediate' | 'fast') =>
+  command(`restart the server (${mode})`, ({ world }) => world.gate.alone(() => world.restart(mode)));
+const restore = command('restore into another database', ({ world }) =>
+  world.gate.alone(() => world.restore()),
+);
+
+const letter = fc.constantFrom(...KEYS);
+const withRows = arbitraryBody.filter(({ rows }) => rows.length > 0);
+
+/** Expensive events are rare. */
+export const arbitraryCommand: fc.Arbitrary<Command> = fc.oneof(
+  { weight: 300, arbitrary: fc.tuple(letter, arbitraryBody).map(([key, body]) => arrival(key, body)) },
+  { weight: 40, arbitrary: letter.map(onBucket.delete) },
+  { weight: 30, arbitrary: letter.map(onBucket.revert) },
+  { weight: 160, arbitrary: fc.constant(poll) },
+  { weight: 40, arbitrary: fc.constant(pause) },
+  { weight: 50, arbitrary: fc.constant(resume) },
+  { weight: 30, arbitrary: fc.constant(retry) },
+  { weight: 40, arbitrary: fc.constant(importLate) },
+  { weight: 40, arbitrary: fc.constant(callAudit) },
+  ...Object.values(onFile).map((of) => ({ weight: 40, arbitrary: letter.map(of) })),
+  { weight: 40, arbitrary: fc.option(letter).map(setMarker) },
+  { weight: 15, arbitrary: fc.constantFrom('report', 'import').map((value) => change('late_keys', value)) },
+  {
+    weight: 15,
+    arbitrary: fc.constantFrom('ignore', 'report', 'reimport').map((value) => change('on_overwrite', value)),
+  },
+  {
+    weight: 80,
+    arbitrary: fc
+      .record({
+        letter,
+        body: withRows,
+        meanwhile: fc.constantFrom(...MEANWHILE),
+        next: withRows,
+        isKilled: fc.integer({ min: 0, max: 9 }).map((dice) => dice === 9),
+      })
+      .map(during),
+  },
+  { weight: 3, arbitrary: fc.constant(kill) },
+  { weight: 2, arbitrary: fc.constantFrom<'immediate' | 'fast'>('fast', 'immediate').map(restart) },
+  { weight: 1, arbitrary: fc.constant(restore) },
+);
+
+/** What the product refuses is left out: files that change rows are neither late nor imported again. */
+export function isAllowed({ kind, lateKeys, onOverwrite, lineage }: Settings): boolean {
+  if (kind === 'changes' && lateKeys === 'import') return false;
+  return lineage || onOverwrite !== 'reimport';
+}
+
+export const arbitrarySettings: fc.Arbitrary<Settings> = fc
+  .record<Settings>({
+    kind: fc.constantFrom('append', 'append', 'append', 'merge', 'changes'),
+    format: fc.constantFrom('csv', 'csv', 'json'),
+    conflict: fc.constantFrom('update', 'skip'),
+    lateKeys: fc.constantFrom('report', 'import'),
+    onOverwrite: fc.constantFrom('report', 'reimport', 'ignore'),
+    growth: fc.constantFrom('fixed', 'ignore', 'grow', 'rescue'),
+    onBadRow: fc.constantFrom('fail', 'skip'),
+    created: fc.integer({ min: 0, max: 5 }).map((dice) => dice === 5),
+    places: fc.constantFrom(100, 2, 1),
+    parallel: fc.constantFrom(null, 1),
+    hasStart: fc.integer({ min: 0, max: 3 }).map((dice) => dice === 3),
+    lineage: fc.integer({ min: 0, max: 4 }).map((dice) => dice < 4),
+  })
+  .map(possible);
+
+/** Returns the nearest settings that the product takes and the model knows. */
+function possible(settings: Settings): Settings {
+  const { kind } = settings;
+  // The columns of a new table, and what is bad in it, depend on the sample of files.
+  const fixed = { growth: 'fixed', onBadRow: 'fail', created: false } as const;
+  const own: Partial<Settings> =
+    kind === 'append'
+      ? settings.created
+        ? { growth: 'fixed', onBadRow: 'fail' }
+        : {}
+      : kind === 'merge'
+        ? { growth: 'fixed', created: false, parallel: 1, lineage: true }
+        : { ...fixed, places: 100, parallel: null, lineage: false, lateKeys: 'report' };
+  const result = { ...settings, ...own };
+  return isAllowed(result) ? result : { ...result, onOverwrite: 'report' };
+}

@@ -1,0 +1,343 @@
+/** One history: a connector with its prefix, its table and its model, and the calls that a person makes. */
+import assert from 'node:assert/strict';
+import { setTimeout as delay } from 'node:timers/promises';
+import type pg from 'pg';
+import type { Fault } from '../../embedded/bucket/faults.ts';
+import { NEVER_AGAIN } from '../support/world.ts';
+import { audit, type Observed } from './auditor.ts';
+import { type Body, type Version, writeVersion } from './bodies.ts';
+import { BUCKET, type HistoriesWorld } from './histories_world.ts';
+import { Model, type Refusal, type Settings } from './model.ts';
+import { trace } from './trace.ts';
+
+/** Keys of a history, in order. */
+export const KEYS = ['a', 'b', 'c', 'd', 'e', 'f'] as const;
+/** With `hasStart`, keys up to this one are left out. */
+const START = 'b';
+/** How long a history waits for what must happen. It is the end of patience, not a claim. */
+const PATIENCE_MS = Number(process.env.HISTORIES_PATIENCE_MS ?? 120_000);
+
+let opened = 0;
+
+export class History {
+  readonly world: HistoriesWorld;
+  readonly name: string;
+  readonly queueUrl: string;
+  readonly model: Model;
+  readonly #versions = new Map<string, Version[]>();
+
+  private constructor(world: HistoriesWorld, lane: number, settings: Settings) {
+    opened += 1;
+    this.world = world;
+    this.name = `h${opened}`;
+    this.queueUrl = world.queue.urlOf(`lane-${lane}`);
+    this.model = new Model(settings, settings.hasStart ? this.key(START) : null);
+  }
+
+  static async open(world: HistoriesWorld, lane: number, settings: Settings): Promise<History> {
+    const history = new History(world, lane, settings);
+    await world.gate.shared(() => history.#insert());
+    return history;
+  }
+
+  key(letter: string): string {
+    return `${this.name}/${letter}`;
+  }
+
+  /** See trace. */
+  trace(what: string): void {
+    trace(`${this.name} ${what}`);
+  }
+
+  /** Puts a new version of an object. */
+  put(key: string, body: Body): Version {
+    const { kind, format, created } = this.model.settings;
+    // The columns of a table that an import makes depend on its sample, so these files are alike.
+    const own: Body = created ? { ...body, flaw: 'none', extra: 0 } : body;
+    const written = writeVersion(own, kind, format);
+    const { etag } = this.world.server.store.put(BUCKET, key, written.bytes);
+    const version = { ...written, etag };
+    this.#versions.set(key, [...(this.#versions.get(key) ?? []), version]);
+    this.model.bucket.set(key, version);
+    return version;
+  }
+
+  /** Puts an earlier version again, or the current one. Returns false if there is none. */
+  revert(key: string): boolean {
+    const versions = this.#versions.get(key) ?? [];
+    const version = versions.at(-2) ?? versions.at(-1);
+    if (!version) return false;
+    this.world.server.store.put(BUCKET, key, version.bytes);
+    this.model.bucket.set(key, version);
+    return true;
+  }
+
+  delete(key: string): void {
+    this.world.server.store.delete(BUCKET, key);
+    this.model.bucket.delete(key);
+  }
+
+  /** Calls a function of s3_connector with the connector's name; the refusal must be the model's. */
+  async call(call: string, args: unknown[], refusal: Refusal): Promise<void> {
+    const refused = await this.world.gate.shared(() => this.directly(call, args));
+    assert.equal(refused, refusal, `${call} was refused or not, other than expected`);
+  }
+
+  /** As `call`, by somebody who has the gate. Returns the SQLSTATE of the refusal. */
+  async directly(call: string, args: unknown[]): Promise<string | undefined> {
+    const parameters = [this.name, ...args].map((_, i) => `$${i + 1}`).join(', ');
+    try {
+      await this.world.db.query(`select s3_connector.${call}(${parameters})`, [this.name, ...args]);
+      return undefined;
+    } catch (error) {
+      const { code } = error as pg.DatabaseError;
+      if (!code || !/^(42704|55000|55006)$/.test(code)) throw error;
+      return code;
+    }
+  }
+
+  /** Changes a column of the paused connector. */
+  async update(column: string, value: string): Promise<void> {
+    await this.world.gate.shared(() =>
+      this.world.db.query(`update s3_connector.connectors set ${column} = $2 where name = $1`, [
+        this.name,
+        value,
+      ]),
+    );
+  }
+
+  async workerOf(key: string): Promise<number> {
+    const { worker_id } = await this.world.db.one<{ worker_id: number }>(
+      'select worker_id from s3_connector.files where connector_name = $1 and key = $2',
+      [this.name, key],
+    );
+    return worker_id;
+  }
+
+  /**
+   * Whether the import that was held has taken what the bucket has now, and not the version with which it began: its worker was
+   * killed, or its GET was late and broke off.
+   */
+  async hasBegunAgain(key: string): Promise<boolean> {
+    const began = this.model.files.get(key)!;
+    const now = this.model.bucket.get(key);
+    const file = await this.world.gate.shared(() =>
+      this.world.db.one<{ etag: string; status: string; imports: number }>(
+        `select f.etag, f.status, (
+          select count(*) from s3_connector_private.file_history h where h.file_id = f.id and h.to_status = 'success'
+        ) as imports
+        from s3_connector.files f where f.connector_name = $1 and f.key = $2`,
+        [this.name, key],
+      ),
+    );
+    if (file.status === 'paused') return true;
+    if (now === began.version) return false;
+    // With on_overwrite = reimport, the new version may follow the old one at once.
+    return now
+      ? file.etag === now.etag && file.imports <= began.imports.length + 1
+      : file.status === 'failure';
+  }
+
+  /** Calls a procedure, which a worker answers. */
+  async ask<Answer extends object>(procedure: string, args: unknown[] = []): Promise<Answer[]> {
+    const parameters = [this.name, ...args].map((_, i) => `$${i + 1}`).join(', ');
+    const call = () =>
+      this.world.gate.shared(() =>
+        this.world.db.query<Answer>(`call s3_connector.${procedure}(${parameters})`, [this.name, ...args]),
+      );
+    if (!this.world.hasFaults) return await call();
+    let answer: Answer[] | undefined;
+    await this.until(`${procedure} is answered`, async () => {
+      answer = await call().catch(() => undefined);
+      const [row] = (answer ?? []) as { error_code?: string | null }[];
+      return answer !== undefined && !/^(source_unavailable|connection_lost)$/.test(row?.error_code ?? '');
+    });
+    return answer!;
+  }
+
+  /** Sends the event that S3 sends about an object, and waits until it is handled. */
+  async event(key: string): Promise<void> {
+    const object = {
+      key: encodeURIComponent(key),
+      eTag: this.world.server.store.get(BUCKET, key)?.etag.replaceAll('"', ''),
+      size: 1,
+    };
+    const record = { eventName: 'ObjectCreated:Put', s3: { bucket: { name: BUCKET }, object } };
+    this.world.queue.send(JSON.stringify({ Records: [record] }), this.queueUrl);
+    await this.until('the event is handled', async () => this.world.queue.keptIn(this.queueUrl) === 0);
+  }
+
+  /** The next GET of the object stops after its first byte, until it is released or its reader dies. */
+  stall(key: string): Fault {
+    return this.world.server.faults.order({ operation: 'GetObject', key, stall: { after: 1 } });
+  }
+
+  /** Waits until nothing of the connector runs or waits, and compares everything with the model. */
+  async settle(): Promise<void> {
+    await this.settled();
+    await audit(this.model, await this.#observe(), this.world.oracle);
+  }
+
+  async settled(): Promise<void> {
+    let asked = Date.now();
+    let last: unknown;
+    await this.until(
+      'the connector has settled',
+      async () => {
+        const [status] = await this.#tryQuery<Record<string, unknown>>(SETTLED, [this.name]);
+        last = status ?? last;
+        // A poll that a fault has ended is repeated at the next minute, or now.
+        if (status?.failed_poll && Date.now() > asked + 500) {
+          asked = Date.now();
+          await this.#tryQuery('select s3_connector.poll_now($1)', [this.name]);
+        }
+        return status?.settled === true;
+      },
+      () => JSON.stringify(last),
+    );
+  }
+
+  /** Compares for the last time, after an audit, and removes the connector. */
+  async close(): Promise<void> {
+    await this.ask('audit');
+    this.model.audit();
+    await this.settle();
+    await this.world.gate.shared(async () => {
+      const { db } = this.world;
+      await db.query('select s3_connector.pause($1)', [this.name]);
+      await db.query('select s3_connector.drop_connector($1)', [this.name]);
+      await db.query(`drop table if exists ${this.name}`);
+    });
+    for (const letter of KEYS) this.world.server.store.delete(BUCKET, this.key(letter));
+  }
+
+  async #insert(): Promise<void> {
+    const { settings, startAfter } = this.model;
+    const { db, server } = this.world;
+    if (!settings.created) await db.query(tableOf(this.name, settings));
+    const columns = { ...columnsOf(settings), name: this.name, bucket: BUCKET, endpoint: server.endpoint };
+    const all = {
+      ...columns,
+      pattern: `${this.name}/*`,
+      target_table: this.name,
+      start_after: startAfter,
+      event_queue_url: this.queueUrl,
+    };
+    const names = Object.keys(all);
+    await db.query(
+      `insert into s3_connector.connectors (${names.join(', ')}) values (${names.map((_, i) => `$${i + 1}`).join(', ')})`,
+      Object.values(all),
+    );
+  }
+
+  async #observe(): Promise<Observed> {
+    return await this.world.gate.shared(async () => {
+      const { db } = this.world;
+      const { seen } = await db.one<{ seen: Omit<Observed, 'rows'> & { has_table: boolean } }>(OBSERVED, [
+        this.name,
+      ]);
+      const lineage = this.model.settings.lineage
+        ? 'file_id, file_key, line'
+        : 'null as file_id, null as file_key, null as line';
+      const rows = seen.has_table
+        ? await db.query<NonNullable<Observed['rows']>[number]>(
+            `select to_jsonb(t) - '{file_id,file_key,line}'::text[] as values, ${lineage} from ${this.name} t`,
+          )
+        : null;
+      return { ...seen, rows };
+    });
+  }
+
+  /** As a query while the server may be away: then nothing is known yet. */
+  async #tryQuery<Row extends object>(text: string, values: unknown[]): Promise<Row[]> {
+    return await this.world.gate.shared(() => this.world.db.query<Row>(text, values).catch(() => []));
+  }
+
+  /** Waits for a condition; the error says what has not come. */
+  async until(what: string, holds: () => Promise<boolean>, state: () => string = () => ''): Promise<void> {
+    for (const deadline = Date.now() + PATIENCE_MS; !(await holds()); await delay(10))
+      if (Date.now() > deadline) throw new Error(`waited ${PATIENCE_MS} ms in vain until ${what} ${state()}`);
+  }
+}
+
+function tableOf(name: string, { kind, lineage, growth }: Settings): string {
+  const columns = [
+    'ver integer',
+    kind === 'append' ? 'id integer' : 'id integer primary key',
+    'v integer',
+    'w text',
+    ...(lineage ? ['file_id bigint', 'file_key text', 'line bigint'] : []),
+    ...(growth === 'rescue' ? ['rest jsonb'] : []),
+  ];
+  return `create table ${name} (${columns.join(', ')})`;
+}
+
+function columnsOf(settings: Settings): Record<string, unknown> {
+  const { kind, growth, lineage } = settings;
+  const growths = {
+    fixed: { on_unknown_column: 'fail' },
+    ignore: { on_unknown_column: 'ignore' },
+    grow: { on_unknown_column: 'add', on_type_mismatch: 'widen' },
+    rescue: { on_unknown_column: 'rescue', on_type_mismatch: 'rescue', rescue_column: 'rest' },
+  };
+  return {
+    file_format: settings.format,
+    schedule: NEVER_AGAIN,
+    // An attempt may meet a fault each time.
+    max_attempts: 100,
+    late_keys: settings.lateKeys,
+    on_overwrite: settings.onOverwrite,
+    on_bad_row: settings.onBadRow,
+    max_tracked_files: settings.places,
+    max_parallel_files: settings.parallel,
+    ...growths[growth],
+    ...(lineage ? { file_id_column: 'file_id', file_key_column: 'file_key', line_column: 'line' } : {}),
+    ...(kind === 'merge' ? { on_conflict: settings.conflict } : {}),
+    ...(kind === 'changes' ? { change_column: 'Op', change_values: 'dms' } : {}),
+  };
+}
+
+/** A file that failed blocks later ones that change rows; they wait. */
+const SETTLED = `
+  select s.running + s.pending_retry = 0 and not exists (
+      select from s3_connector_queue.jobs j where j.key = s3_connector_private.poll_job_key(s.name)
+    ) and case s.state
+      when 'running' then s.caught_up and blocked.in_queue and s.waiting = s.in_queue
+      else true end as settled,
+    s.state = 'running' and not s.caught_up and poll.error is not null as failed_poll,
+    s.state, s.caught_up, s.in_queue, s.running, s.pending_retry, s.paused, s.waiting, s.last_error
+  from s3_connector.connector_status s
+  join s3_connector.connectors c on c.name = s.name
+  left join lateral (
+    select p.error from s3_connector.polls p where p.connector_name = s.name order by p.started_at desc limit 1
+  ) poll on true
+  cross join lateral (
+    select s.in_queue = 0 or c.change_column is not null and (
+      select min(f.key) from s3_connector.files f where f.connector_name = c.name and f.status = 'failure'
+    ) < (
+      select min(f.key) from s3_connector.files f where f.connector_name = c.name and f.status = 'in_queue'
+    ) as in_queue
+  ) blocked
+  where s.name = $1`;
+
+const OBSERVED = `
+  select json_build_object(
+    'state', c.state,
+    'marker', (select p.marker from s3_connector_private.progress p where p.connector_name = c.name),
+    'has_table', to_regclass(c.target_table) is not null,
+    'files', coalesce((select json_agg(f order by f.key) from s3_connector.files f where f.connector_name = c.name), '[]'),
+    'notes', coalesce((
+      select json_agg(json_build_object('key', l.key, 'reason', l.reason, 'etag', l.etag) order by l.key)
+      from s3_connector.late_files l where l.connector_name = c.name), '[]'),
+    'history', coalesce((
+      select json_agg(json_build_object('key', f.key, 'from_status', h.from_status, 'to_status', h.to_status) order by h.id)
+      from s3_connector_private.file_history h join s3_connector.files f on f.id = h.file_id
+      where f.connector_name = c.name), '[]'),
+    'rejected', coalesce((
+      select json_agg(json_build_object('key', r.key, 'line', r.line) order by r.key, r.line)
+      from s3_connector.rejected_rows r where r.connector_name = c.name), '[]'),
+    'jobs', (
+      select count(*) from s3_connector_queue.jobs j join s3_connector.files f on f.connector_name = c.name
+      where j.key = s3_connector_private.import_job_key(f.id) and j.locked_at is null and c.state = 'paused')
+  ) as seen
+  from s3_connector.connectors c where c.name = $1`;

@@ -1,0 +1,152 @@
+/** What COPY lands of an object: the oracle that a target table is compared with. It is in a database without a connector. */
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { gunzipSync } from 'node:zlib';
+import type pg from 'pg';
+import { from as copyFrom } from 'pg-copy-streams';
+import type { TestDatabase } from '../support/database.ts';
+import type { Version } from './bodies.ts';
+import type { Settings } from './model.ts';
+
+/** A row that landed, as texts without its nulls, and the line of the file on which it starts. */
+export interface LandedRow {
+  values: Record<string, string>;
+  line: number;
+}
+
+export interface Landing {
+  read: number;
+  rows: LandedRow[];
+}
+
+export interface Oracle {
+  /** Returns the rows that PostgreSQL takes, each on its own; the others are bad rows. */
+  landing(version: Version, settings: Settings): Promise<Landing>;
+}
+
+const WIDE = 'bigint';
+const NARROW = 'integer';
+
+export async function openOracle(db: TestDatabase): Promise<Oracle> {
+  const client = await db.connect();
+  for (const type of [NARROW, WIDE]) {
+    await client.query(
+      `create temp table oracle_${type} ("Op" text, ver integer, id integer, v ${type}, w text, x1 text, x2 text)`,
+    );
+  }
+  const landings = new Map<string, Promise<Landing>>();
+  // One session: the landings come one after the other.
+  let last: Promise<unknown> = Promise.resolve();
+  return {
+    landing(version, settings) {
+      const { growth, format } = settings;
+      const key = `${version.number} ${growth} ${format}`;
+      let landing = landings.get(key);
+      if (landing === undefined) {
+        landing = last.then(() => land(client, version, settings));
+        last = landing.catch(() => {});
+        landings.set(key, landing);
+      }
+      return landing;
+    },
+  };
+}
+
+async function land(client: pg.Client, version: Version, { growth, format }: Settings): Promise<Landing> {
+  const { bytes, body, records } = version;
+  const text = (body.gzip ? gunzipSync(bytes) : bytes).toString();
+  const table = `oracle_${growth === 'grow' ? WIDE : NARROW}`;
+  const copy = format === 'csv' ? copyCsv : insertJson;
+  await client.query(`truncate ${table}`);
+  const rows: LandedRow[] = [];
+  const whole = await refusalOf(() => copy(client, table, version, text));
+  for (const [i, record] of records.entries()) {
+    if (whole !== null) {
+      await client.query(`truncate ${table}`);
+      const refusal = await refusalOf(() => copy(client, table, version, version.header + record.text));
+      if (refusal !== null && growth === 'rescue' && body.flaw !== 'long') {
+        rows.push({ values: rescued(version, record.text, format), line: record.line });
+        continue;
+      }
+      if (refusal !== null) continue;
+    }
+    const values = await rowAt(client, table, whole === null ? i : 0);
+    rows.push({ values: shown(values, growth), line: record.line });
+  }
+  return { read: records.length, rows };
+}
+
+async function copyCsv(client: pg.Client, table: string, { columns }: Version, text: string): Promise<void> {
+  const names = columns.map((column) => `"${column}"`).join(', ');
+  await pipeline(
+    Readable.from([Buffer.from(text)]),
+    client.query(copyFrom(`copy ${table} (${names}) from stdin (format csv, header true)`)),
+  );
+}
+
+async function insertJson(client: pg.Client, table: string, _: Version, text: string): Promise<void> {
+  for (const line of text.split('\n').filter(Boolean)) {
+    await client.query(`insert into ${table} select * from json_populate_record(null::${table}, $1)`, [line]);
+  }
+}
+
+async function rowAt(client: pg.Client, table: string, at: number): Promise<Record<string, string>> {
+  const { rows } = await client.query<{ row: Record<string, unknown> }>(
+    `select jsonb_strip_nulls(to_jsonb(t)) as row from ${table} t order by ctid offset ${at} limit 1`,
+  );
+  return texts(rows[0]!.row);
+}
+
+/** Returns the SQLSTATE of a refusal; null if there was none. */
+async function refusalOf(run: () => Promise<void>): Promise<string | null> {
+  try {
+    await run();
+    return null;
+  } catch (error) {
+    const { code } = error as pg.DatabaseError;
+    if (code === undefined || !code.startsWith('22')) throw error;
+    return code;
+  }
+}
+
+/** Where the table does not get the new columns, they are left out, or kept in the rescue column. */
+function shown(values: Record<string, string>, growth: Settings['growth']): Record<string, string> {
+  if (growth === 'grow') return values;
+  const { x1, x2, ...known } = values;
+  const rest = { ...(x1 === undefined ? {} : { x1 }), ...(x2 === undefined ? {} : { x2 }) };
+  if (growth !== 'rescue' || Object.keys(rest).length === 0) return known;
+  return { ...known, rest: canonical(rest) };
+}
+
+/** A row whose value of `v` does not fit: it lands without that value, which is kept in the rescue column. */
+function rescued({ columns }: Version, text: string, format: Settings['format']): Record<string, string> {
+  const fields: Record<string, unknown> =
+    format === 'json'
+      ? JSON.parse(text)
+      : // Rows with a flaw have no quotes.
+        Object.fromEntries(
+          text
+            .trimEnd()
+            .split(',')
+            .map((field, i) => [columns[i], field || null]),
+        );
+  const { v, x1, x2, ...known } = texts(fields);
+  const rest = { v: v!, ...(x1 === undefined ? {} : { x1 }), ...(x2 === undefined ? {} : { x2 }) };
+  return { ...known, rest: canonical(rest) };
+}
+
+/** Returns the values that are not null as texts. Values of `jsonb` are canonical. */
+export function texts(row: Record<string, unknown>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(row)
+      .filter(([, value]) => value !== null)
+      .map(([name, value]) => [
+        name,
+        typeof value === 'object' ? canonical(value as Record<string, unknown>) : String(value),
+      ]),
+  );
+}
+
+function canonical(values: Record<string, unknown>): string {
+  return JSON.stringify(Object.fromEntries(Object.entries(values).sort(([a], [b]) => (a < b ? -1 : 1))));
+}
