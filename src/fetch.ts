@@ -1,8 +1,9 @@
 /** Fetches an object into a spool file, which can be read while it grows. */
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { addAbortSignal, type Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import type { Span } from '@opentelemetry/api';
+import { abortable } from './abortable.ts';
 import type { ReadConnector } from './db/schema.ts';
 import { ConnectorError } from './errors.ts';
 import { amid, reach } from './fault_points.ts';
@@ -155,7 +156,7 @@ async function fetchSmall(
   const body = await source.open(object, { offset: 0, signal });
   const chunks: Buffer[] = [];
   let received = 0;
-  for await (const chunk of untilBroken(amid('read_body', addAbortSignal(signal, body)), () => {})) {
+  for await (const chunk of untilBroken(amid('read_body', abortable(signal, body)), () => {})) {
     chunks.push(chunk);
     received += chunk.length;
     if (received > object.sizeBytes) throw anotherSize(object, `at least ${received}`);

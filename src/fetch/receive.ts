@@ -1,7 +1,8 @@
 /** Receives a range of an object into a file, and resumes a transfer that breaks off. */
 import type { FileHandle } from 'node:fs/promises';
-import { addAbortSignal, type Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
+import { abortable } from '../abortable.ts';
 import { backoffMs } from '../backoff.ts';
 import { countDiscardedBytes } from '../buffer_gc.ts';
 import { ConnectorError } from '../errors.ts';
@@ -68,7 +69,7 @@ export async function receiveRange(
     // Errors of `openRange` are thrown: the source has retried already. Only a body that breaks off is resumed.
     body ??= await openRange(wanted, { from: received, to: range.to });
     const before = received;
-    const cause = await write(addAbortSignal(signal, body), handle, received, onBytes);
+    const cause = await write(abortable(signal, body), handle, received, onBytes);
     signal.throwIfAborted();
     body = null;
     if (received === range.to) return;

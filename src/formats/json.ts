@@ -2,7 +2,7 @@
  * The JSON format. Each entry of an archive is a part, and each object in it is a row. A scanner of our own cuts out the values: what
  * lands is what PostgreSQL's json_populate_record makes of the record.
  */
-import { addAbortSignal } from 'node:stream';
+import { abortable } from '../abortable.ts';
 import { type Entry, type Limits, openEntries } from '../compression/entries.ts';
 import { limitsOf } from '../compression/limits.ts';
 import { ConnectorError } from '../errors.ts';
@@ -122,7 +122,7 @@ class JsonPart implements FilePart {
   }
 
   #open(): AsyncIterable<Buffer> {
-    return addAbortSignal(this.#from.signal, this.#from.entry.open());
+    return abortable(this.#from.signal, this.#from.entry.open());
   }
 
   #source(): RecordSource {

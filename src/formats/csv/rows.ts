@@ -1,5 +1,5 @@
 /** Opens an entry of a CSV file as scannable bytes. */
-import { addAbortSignal } from 'node:stream';
+import { abortable } from '../../abortable.ts';
 import type { Entry } from '../../compression/entries.ts';
 import type { Place } from '../../fetch/spooled_file.ts';
 import type { CsvDialect } from './dialect.ts';
@@ -80,7 +80,7 @@ function scannable(
   first?: FirstBytes,
 ): { bytes: AsyncIterable<Buffer>; normalizer: Normalizer | null } {
   const opened = entry.open();
-  const chunks = signal ? addAbortSignal(signal, opened) : opened;
+  const chunks = signal ? abortable(signal, opened) : opened;
   const watched = first ? first.watch(chunks) : chunks;
   const { encoding, replacedFrom } = dialect;
   const bytes =
