@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { withJobsDue } from '../faults/clock.ts';
 import { assertAtRest, assertExactlyOnce } from '../faults/exactly_once.ts';
 import type { TestDatabase } from '../support/database.ts';
+import { until } from '../support/until.ts';
 import type { World } from '../support/world.ts';
 
 /** Rows of each file. */
@@ -50,6 +51,16 @@ export function putFiles(world: World, expected: Expected, count: number): strin
   });
   keys.push(...added);
   return added;
+}
+
+/** Waits until a server that was restarted answers: the first query may get a session of before. */
+export async function answers(db: TestDatabase): Promise<void> {
+  await until('the database answers', () =>
+    db.query('select').then(
+      () => true,
+      () => false,
+    ),
+  );
 }
 
 /** Waits until these keys are imported. */

@@ -8,6 +8,7 @@ import { until } from '../support/until.ts';
 import type { WorkerProcess } from '../support/worker.ts';
 import { openWorld } from '../support/world.ts';
 import {
+  answers,
   assertComesOnce,
   assertRowsAgree,
   type Expected,
@@ -69,6 +70,7 @@ const findWriters = () =>
 async function crash(): Promise<void> {
   await cutPower(server);
   await server.restart();
+  await answers(db);
 }
 
 test('the rows of the last files and their records are lost together, and the files come again, each once', async () => {

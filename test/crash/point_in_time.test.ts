@@ -6,7 +6,14 @@ import { handOver } from '../../embedded/postgres/identity.ts';
 import { assertAtRest } from '../faults/exactly_once.ts';
 import { ownServer } from '../faults/own_server.ts';
 import { openWorld } from '../support/world.ts';
-import { assertComesOnce, assertRowsAgree, type Expected, insertConnector, putFiles } from './auditor.ts';
+import {
+  answers,
+  assertComesOnce,
+  assertRowsAgree,
+  type Expected,
+  insertConnector,
+  putFiles,
+} from './auditor.ts';
 import { backUp, replaceData } from './data_directory.ts';
 import { cutPower } from './processes.ts';
 
@@ -74,6 +81,7 @@ for (const [to, target] of [
     await writeFile(join(server.dataDir, 'recovery.signal'), '');
     await handOver(server.dataDir);
     await server.restart();
+    await answers(db);
     await db.waitFor<{ standby: boolean }>('select pg_is_in_recovery() as standby', ([row]) => !row!.standby);
     assert.deepEqual(await assertRowsAgree(db, landed), known);
     await assertComesOnce(db, landed);

@@ -5,6 +5,7 @@ import { ownServer } from '../faults/own_server.ts';
 import { seeded } from '../support/random.ts';
 import { openWorld } from '../support/world.ts';
 import {
+  answers,
   assertComesOnce,
   assertContains,
   assertRowsAgree,
@@ -82,6 +83,7 @@ for (const [disk, makeImage] of Object.entries(IMAGES)) {
   test(`after a power cut that leaves ${disk}, acknowledged files are there, and the others come once`, async () => {
     await replaceData(server, await makeImage());
     await server.restart();
+    await answers(db);
     assertContains(await assertRowsAgree(db, landed), acknowledged);
     const worker = await world.startWorker();
     await assertComesOnce(db, landed);

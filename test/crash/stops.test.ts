@@ -4,6 +4,7 @@ import { databaseFaults } from '../faults/database_faults.ts';
 import { ownServer } from '../faults/own_server.ts';
 import { openWorld } from '../support/world.ts';
 import {
+  answers,
   assertComesOnce,
   assertContains,
   assertRowsAgree,
@@ -51,6 +52,7 @@ for (const [name, stop] of Object.entries(STOPS)) {
     await db.query("select s3_connector.poll_now('landed')");
     await databaseFaults(world).waitsForLock();
     await stop();
+    await answers(db);
     assertContains(await assertRowsAgree(db, landed), acknowledged);
     await assertComesOnce(db, landed);
   });
@@ -63,6 +65,7 @@ test('a crash empties an unlogged target; reimport_file brings the rows of its f
   await db.query("select s3_connector.poll_now('lost')");
   await imported(db, keys);
   await server.restart('immediate');
+  await answers(db);
   assert.deepEqual(await db.query('select from lost'), []);
   assert.deepEqual(await db.query("select status from s3_connector.files where connector_name = 'lost'"), [
     { status: 'success' },

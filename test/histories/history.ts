@@ -301,6 +301,9 @@ function columnsOf(settings: Settings): Record<string, unknown> {
 const SETTLED = `
   select s.running + s.pending_retry = 0 and not exists (
       select from s3_connector_queue.jobs j where j.key = s3_connector_private.poll_job_key(s.name)
+    ) and not exists (
+      select from s3_connector_queue.jobs j join s3_connector.files f on j.key = s3_connector_private.import_job_key(f.id)
+      where f.connector_name = s.name
     ) and case s.state
       when 'running' then s.caught_up and blocked.in_queue and s.waiting = s.in_queue
       else true end as settled,
@@ -335,9 +338,6 @@ const OBSERVED = `
       where f.connector_name = c.name), '[]'),
     'rejected', coalesce((
       select json_agg(json_build_object('key', r.key, 'line', r.line) order by r.key, r.line)
-      from s3_connector.rejected_rows r where r.connector_name = c.name), '[]'),
-    'jobs', (
-      select count(*) from s3_connector_queue.jobs j join s3_connector.files f on f.connector_name = c.name
-      where j.key = s3_connector_private.import_job_key(f.id) and j.locked_at is null and c.state = 'paused')
+      from s3_connector.rejected_rows r where r.connector_name = c.name), '[]')
   ) as seen
   from s3_connector.connectors c where c.name = $1`;
