@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
+import type { File } from '../../src/db/schema.ts';
 import { testDatabase } from '../support/database.ts';
 
 // No worker runs here: its database calls are made by hand.
@@ -124,13 +125,14 @@ test('a bundle waits for nobody: it leaves out files and jobs that others hold',
 
 test('one lost attempt of a bundle keeps all from being recorded', async () => {
   await queued('taken', small(10));
-  const begun = await db.query<{ file: { id: number; attempt_id: number }; token: string }>(
+  const begun = await db.query<{ file: File; token: string }>(
     `select b.file, b.token from s3_connector.files f cross join s3_connector_private.begin_import(f.id, $1, '{}', 100) b
       where f.connector_name = 'taken' and f.key = '000'`,
     [WORKER_ID],
   );
-  const results = begun.map(({ file: { id: file_id, attempt_id }, token }) => {
-    return { file_id, attempt_id, token, read: 1, imported: 1, rejected: 0, skipped: 0, notice: null };
+  const results = begun.map(({ file: { id: file_id, attempt_id, etag, size_bytes }, token }) => {
+    const counts = { read: 1, imported: 1, rejected: 0, skipped: 0 };
+    return { file_id, attempt_id, token, etag, size_bytes, ...counts, notice: null };
   });
   await db.query("select s3_connector.cancel_file('taken', '002')");
   const record = (of: unknown) =>
