@@ -20,8 +20,8 @@ import { readServerOptions } from './support/server_options.ts';
 
 const TEST_DIRECTORY = relative('', fileURLToPath(new URL('.', import.meta.url)));
 const KILL_AFTER_MS = 5_000;
-// Each running test file uses a core, and its database and workers another.
-const CONCURRENCY = 2;
+// On two cores: test files wait for much of their time.
+const CONCURRENCY = 3;
 /** No table is vacuumed or analyzed by itself: that would change locks and plans in some runs only. */
 const SERVER_SETTINGS = { autovacuum_naptime: '1d' };
 
