@@ -27,7 +27,7 @@ const FILES_PER_SECOND = 20;
 /** How often the bucket is polled and the crontab's tasks are run. */
 const TICK_MS = 2000;
 /** The longest backlog that counts as caught up. */
-const SETTLE_MS = 120_000;
+const SETTLE_MS = 300_000;
 /** Fast enough for a minute's dead rows; a server's own preset is a minute. */
 const SETTINGS = { autovacuum_naptime: '5s' };
 
