@@ -50,6 +50,7 @@ export const CONNECTOR = {
   chunk_interval: '7 days',
   columnstore: false,
   segment_by: null,
+  primary_key: null,
   order_by: null,
   file_id_column: 'file_id',
   file_key_column: null,
