@@ -189,7 +189,7 @@ export class Cluster {
   #settings(): string {
     const settings: Record<string, string> = {
       listen_addresses: '127.0.0.1',
-      max_connections: '200',
+      max_connections: '400',
       shared_buffers: '256MB',
       max_wal_size: '4GB',
       autovacuum: 'on',

@@ -29,14 +29,14 @@ export const WAYS: Record<string, Way> = {
   'normalized and encoded': { env: ENCODED, file_format: NORMALIZED },
 };
 
-/** Starts a worker that sends files this way. */
+/** Starts a worker that sends files this way, each in a transaction of its own, which tells which rows are whose. */
 export async function startWorker(world: World, { env }: Way): Promise<WorkerProcess> {
   await world.db.query(
     `insert into s3_connector.file_formats (name, kind, comment_prefix, layout)
       values ($1, 'csv', $2, 'csv'), ($3, 'csv', null, 'text') on conflict do nothing`,
     [NORMALIZED, NO_COMMENT, TEXT_LAYOUT],
   );
-  return world.startWorker(env);
+  return world.startWorker({ ...env, IMPORT_BUNDLE_FILES: '1' });
 }
 
 /** A table, how its files are written, and files; each file is one case. */

@@ -166,8 +166,10 @@ const during = ({ letter, body, meanwhile, next, isKilled }: During): Command =>
         await history.until('the import has begun', async () => stalled.hits > 0);
         model.hold(key);
         model.poll();
+        // Afterwards the file may be no worker's.
+        const worker = await history.workerOf(key);
         await doMeanwhile(history, key, meanwhile, next);
-        if (isKilled) await world.kill(await history.workerOf(key));
+        if (isKilled) await world.kill(worker);
         stalled.cancel();
       });
       await history.settled();
