@@ -89,12 +89,13 @@ export async function landRows(
   });
 }
 
-/** Values are read as an import reads them. */
-async function enter(client: pg.ClientBase, { connector }: PartCopy): Promise<void> {
+/** Values are read as an import reads them, and the owner's expressions may take no longer. */
+async function enter(client: pg.ClientBase, { connector, timeoutMs }: PartCopy): Promise<void> {
   await client.query(
     `select set_config('timezone', $1, true),
-      set_config('datestyle', 'ISO, ' || s3_connector_import.usual_date_order($2), true)`,
-    [connector.time_zone, connector.owner],
+      set_config('datestyle', 'ISO, ' || s3_connector_import.usual_date_order($2), true),
+      s3_connector_import.set_limits($3)`,
+    [connector.time_zone, connector.owner, timeoutMs],
   );
 }
 
