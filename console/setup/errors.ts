@@ -14,10 +14,18 @@ export function fieldErrors(error: SqlError | undefined, values: URLSearchParams
   const isInForm = values.has(column) || values.has(`${column}.choice`);
   if (error.table === 'connectors') return isInForm ? [{ field: column, message, hint }] : [];
   const part = PART_OF[column];
-  const got = /\(got: '(.*)'\)$/s.exec(message)?.[1]?.replaceAll("''", "'");
+  const got = refusedValue(message);
   if (part === undefined || got === undefined) return [];
   return mappedColumns(values)
     .filter((mapped) => mapped[part] === got)
     .slice(-1)
     .map(({ i }) => ({ field: `column.${i}.${part}`, message, hint }));
+}
+
+/** Returns the value that an error of ours names at its end, as an SQL literal; undefined if it names none. */
+function refusedValue(message: string): string | undefined {
+  const [before, after] = ["(got: '", "')"];
+  const at = message.indexOf(before);
+  if (at === -1 || !message.endsWith(after)) return undefined;
+  return message.slice(at + before.length, -after.length).replaceAll("''", "'");
 }
