@@ -59,7 +59,7 @@ async function pollError(name: string): Promise<string> {
 
 test('S3 over TLS goes through tunnels that are kept open, within the limit of sockets', async () => {
   const worker = await world.startWorker(ENV);
-  const files = 60;
+  const files = 200;
   for (let n = 0; n < files; n++) world.put(`tunnel/${String(n).padStart(3, '0')}.csv`, csv(10));
   await insert({ name: 'tunnel', endpoint: front.endpoint });
   const statuses = (await world.settled('tunnel')).map(({ status }) => status);

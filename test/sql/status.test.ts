@@ -35,6 +35,11 @@ const importFile = async (name: string, key: string, rejected = 0) => {
     'select attempt_id from s3_connector_private.start_attempt($1, 1)',
     [id],
   );
+  await db.asSuperuser(
+    `delete from s3_connector_private.rejected_rows where file_id = ${id};
+    insert into s3_connector_private.rejected_rows (file_id, line, error, raw)
+      select ${id}, line, 'refused', 'x' from generate_series(1, ${rejected}) line`,
+  );
   await db.query('select s3_connector_private.finish_attempt($1, $2, $3, 1, $4, 0)', [
     ...[id, attempt_id, 1 + rejected, rejected],
   ]);
