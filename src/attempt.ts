@@ -1,4 +1,4 @@
-/** The type of one "attempt": one try at importing one file. */
+/** One "attempt": one try at importing one file. */
 import type { ColumnMapping, File, ReadConnector } from './db/schema.ts';
 import type { Refusal } from './formats/format.ts';
 import type { SourceObject } from './sources/source.ts';
@@ -29,4 +29,9 @@ export interface DryRun {
   refused?: Refusal[];
   /** The statements that change the table. */
   statements: Set<string>;
+}
+
+/** Returns the name of the session in which an attempt is made. `running_files` finds imports by it. */
+export function sessionName({ file, dryRun }: Pick<Attempt, 'file' | 'dryRun'>): string {
+  return `s3_connector ${dryRun ? 'dry_run_file' : 'import_file'} ${file.id}`;
 }

@@ -1,5 +1,5 @@
 /**
- * Spans of OpenTelemetry, for whoever loads an SDK into the process. Without one the API does nothing: a file costs six calls.
+ * Spans of OpenTelemetry, if an SDK is loaded into the process. Without one the API does nothing: a file costs six calls.
  * A span has no text of an error, which may have values of the file.
  */
 import { type Attributes, type Span, SpanStatusCode, trace } from '@opentelemetry/api';

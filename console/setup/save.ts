@@ -50,7 +50,7 @@ function refusal(errors: FieldError[]): Outcome {
   return { ...noOutcome(), isAtField: true, verdict: { level: 'bad', sentence } };
 }
 
-/** Returns whether the form's step is done. A preflight leads to the last step, whatever it found. */
+/** Returns whether the form's step is done. A preflight leads to the last step, also if it found trouble. */
 function isComplete(step: Step, fields: URLSearchParams, { verdict }: Outcome): boolean {
   if (step === startStep) return fields.get('then') === 'start' && verdict.level !== 'bad';
   // An import would fail because of the columns: they are fixed in their own step.

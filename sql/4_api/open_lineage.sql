@@ -63,7 +63,7 @@ create or replace view s3_connector.open_lineage_events as
     ) as namespace
   ) n
   cross join lateral (
-    -- Ids are numbered anew in each database.
+    -- Each database numbers its ids from 1.
     select md5(concat_ws('/', current_database(), extract(epoch from c.created_at), f.id, begun.id)) as digest
   ) d
   -- The version and variant of a UUID that is made from a digest (RFC 9562, version 8).

@@ -1,6 +1,6 @@
 /** The transaction of an import, on a connection of its own. */
 import type pg from 'pg';
-import type { Attempt } from '../attempt.ts';
+import { type Attempt, sessionName } from '../attempt.ts';
 import { queryAll } from '../db/query_all.ts';
 import { rollBack } from '../db/roll_back.ts';
 import { at } from '../fault_points.ts';
@@ -69,10 +69,10 @@ export async function inTransaction<T>(
  */
 async function begin(
   client: pg.ClientBase,
-  { file, connector, dryRun, signal, timeoutMs }: Attempt,
+  attempt: Attempt,
 ): Promise<{ backend: number; transaction: ImportTransaction }> {
+  const { connector, signal, timeoutMs } = attempt;
   signal.throwIfAborted();
-  const name = `s3_connector ${dryRun ? 'dry_run_file' : 'import_file'} ${file.id}`;
   const [, entered] = await queryAll<EnteredImport>(client, [
     'begin',
     {
@@ -83,7 +83,7 @@ async function begin(
         writeMode(connector),
         connector.allow_unlogged,
         connector.time_zone,
-        name,
+        sessionName(attempt),
         timeoutMs,
       ],
     },

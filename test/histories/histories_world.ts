@@ -26,7 +26,7 @@ export interface HistoriesWorld {
   readonly server: BucketServer;
   readonly queue: SqsServer;
   readonly oracle: Oracle;
-  /** Whoever kills or restarts something has the gate alone; a call that must not be interrupted shares it. */
+  /** A call that kills or restarts something has the gate alone; a call that must not be interrupted shares it. */
   readonly gate: Gate;
   /** How often each of the expensive events happened. */
   readonly counts: Record<'kills' | 'restarts' | 'restores' | 'faults', number>;
