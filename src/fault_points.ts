@@ -1,7 +1,9 @@
 /**
  * For tests only: "fault points", the awaits of a worker at which something may go wrong. FAULT_POINT names one before or after
- * which the worker kills itself. FAULT_SEED draws faults at all of them. Without both, a point costs one comparison.
+ * which the worker kills itself, or at which it harms something. FAULT_SEED draws faults at all of them, and FAULT_LOG names a file for the points that are
+ * reached. Without FAULT_POINT and FAULT_SEED, a point costs one comparison.
  */
+import { appendFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ConnectorError } from './errors.ts';
 
@@ -11,6 +13,7 @@ export const FAULT_POINTS = [
   'start_poll',
   'probe',
   'list_page',
+  'list_range',
   'list',
   'enqueue',
   'record_failed_poll',
@@ -18,6 +21,7 @@ export const FAULT_POINTS = [
   'commit_failed_poll',
   'end_outage',
   'head_archived',
+  'queue_backlog_poll',
   // an import: begin, fetch
   'begin_attempt',
   'open_object',
@@ -28,12 +32,23 @@ export const FAULT_POINTS = [
   'head_object',
   'record_new_version',
   'remove_spool',
+  // an import: read
+  'spool_to_disk',
+  'take_reader',
+  'describe_file',
+  'read_rows',
+  'kill_reader',
+  'break_pipe',
+  'read_sections',
+  'kill_encoder',
+  'sort_rows',
   // an import: copy, record
   'take_session',
   'begin_transaction',
   'lock_table',
   'delete_old_rows',
   'make_table',
+  'infer_table',
   'grow_table',
   'plan_columns',
   'copy_rows',
@@ -42,12 +57,23 @@ export const FAULT_POINTS = [
   'record_failure',
   'postpone_attempt',
   'return_attempt',
+  'stop_lost',
+  'free_lost',
+  // a bundle
+  'fetch_bundled',
+  'refuse_table',
+  'plan_bundled',
+  'copy_bundle',
+  'record_bundle',
+  'give_back',
   // requests and audits
   'start_request',
   'answer',
   'answer_with_error',
+  'begin_undo',
   'delete_rows',
   'commit_undo',
+  'fail_undo',
   'begin_audit',
   'resume_audit',
   'compare_page',
@@ -67,12 +93,13 @@ export const FAULT_POINTS = [
 export type FaultPoint = (typeof FAULT_POINTS)[number];
 
 /** What the work at a point speaks to, which decides how its errors look. */
-type Side = 'database' | 'source';
+type Side = 'database' | 'source' | 'reader';
 
 const armed = process.env.FAULT_POINT;
 const seed = process.env.FAULT_SEED;
 /** How many of a thousand passages through a point go wrong. */
 const rate = Number(process.env.FAULT_RATE ?? 20);
+const logFile = process.env.FAULT_LOG;
 const isOn = armed !== undefined || seed !== undefined;
 
 /** How long the data before a kill has to reach PostgreSQL, in milliseconds. */
@@ -92,12 +119,21 @@ export function reach(point: FaultPoint, side: Side = 'database'): Promise<void>
   return isOn ? draw(point, side) : undefined;
 }
 
+/** A point at which something may be harmed, instead of an error. FAULT_POINT: it is harmed in the first passage. */
+export function harm(point: FaultPoint, act: () => void): void {
+  if (!isOn) return;
+  const isArmed = armed === `at ${point}` && !passages.has(point);
+  if (armed !== undefined) passages.set(point, 1);
+  if (isArmed || dice(point) !== null) act();
+}
+
 /** Returns the same data. With faults on, it may stop with an error after a chunk ("short read"), be late, or never end. */
 export function amid<Chunk extends Uint8Array>(
   point: FaultPoint,
   data: AsyncIterable<Chunk> | Iterable<Chunk>,
+  side: Side = 'source',
 ): typeof data {
-  return isOn ? cutOff(point, data) : data;
+  return isOn ? cutOff(point, data, side) : data;
 }
 
 async function faultily<T>(point: FaultPoint, work: () => Promise<T>, side: Side): Promise<T> {
@@ -112,12 +148,13 @@ async function faultily<T>(point: FaultPoint, work: () => Promise<T>, side: Side
 async function* cutOff<Chunk extends Uint8Array>(
   point: FaultPoint,
   data: AsyncIterable<Chunk> | Iterable<Chunk>,
+  side: Side,
 ): AsyncGenerator<Chunk> {
   for await (const chunk of data) {
     yield chunk;
     if (armed === `amid ${point}`) await delay(FLUSH_MS);
     killIf(`amid ${point}`);
-    await draw(point, 'source');
+    await draw(point, side);
   }
 }
 
@@ -135,20 +172,28 @@ const passages = new Map<FaultPoint, number>();
 
 /** Is late, fails or kills the process, if the seed says so for this passage. */
 async function draw(point: FaultPoint, side: Side): Promise<void> {
-  if (seed === undefined) return;
-  const passage = (passages.get(point) ?? 0) + 1;
-  passages.set(point, passage);
-  const dice = random(`${seed} ${point} ${passage}`);
-  if (dice >= rate / 1000) return;
-  const share = (dice * 1000) / rate;
+  const share = dice(point);
+  if (share === null) return;
   if (share < 0.02) return kill();
   if (share < 0.5) return await delay(share * LONGEST_DELAY_MS * 2);
   throw faultOf(point, side);
 }
 
+/** Counts a passage. Returns null if nothing goes wrong in it, and otherwise a number from 0 up to 1 that decides what. */
+function dice(point: FaultPoint): number | null {
+  if (seed === undefined) return null;
+  const passage = (passages.get(point) ?? 0) + 1;
+  passages.set(point, passage);
+  if (passage === 1 && logFile !== undefined) appendFileSync(logFile, `${point}\n`);
+  const thrown = random(`${seed} ${point} ${passage}`);
+  return thrown < rate / 1000 ? (thrown * 1000) / rate : null;
+}
+
 function faultOf(point: FaultPoint, side: Side): Error {
   if (side === 'source')
     return new ConnectorError('source_unavailable', `a fault at ${point}`, { passing: true });
+  if (side === 'reader')
+    return new ConnectorError('reader_crashed', `a fault at ${point}`, { passing: true });
   return Object.assign(new Error(`Connection terminated: a fault at ${point}`), { code: 'ECONNRESET' });
 }
 

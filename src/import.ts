@@ -218,6 +218,7 @@ async function inferColumns(
   part: FilePart,
 ): ReturnType<InferColumns> {
   const { key } = attempt.file;
-  const inferred = await inferTable(worker, { ...attempt, key, file, spoolName: spoolName(attempt) }, part);
+  const sample = { ...attempt, key, file, spoolName: spoolName(attempt) };
+  const inferred = await at('infer_table', () => inferTable(worker, sample, part));
   return inferred && { columns: inferred.columns, notice: noticeOfSample(inferred) };
 }

@@ -214,7 +214,7 @@ async function giveBack(
   if (files.length === 0) return;
   const attempts = files.map(({ attempt }) => attempt);
   const { name } = attempts[0]!.connector;
-  await untilAnswered(shutdown, () => giveBackAttempts(worker.control.db, attempts));
+  await untilAnswered(shutdown, () => at('give_back', () => giveBackAttempts(worker.control.db, attempts)));
   for (const file of files) await endFile(worker, file);
   log.info('files queued again', { connector: name, files: files.length, reason });
 }

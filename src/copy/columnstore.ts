@@ -2,6 +2,7 @@
 import type pg from 'pg';
 import { inSavepoint } from '../db/savepoint.ts';
 import { ConnectorError } from '../errors.ts';
+import { at } from '../fault_points.ts';
 import type { FilePart, SortedRows } from '../formats/format.ts';
 import { log } from '../log.ts';
 import { addCounts, NO_ROWS, type RowCounts } from '../reconcile.ts';
@@ -47,7 +48,8 @@ async function trySorted(
   destination: Destination,
   { keys, timeColumn }: Columnstore,
 ): Promise<RowCounts | null> {
-  const rows = keys && ((await copy.part.sort?.(copy.plan, keys, timeColumn)) ?? null);
+  const sort = async () => (await copy.part.sort?.(copy.plan, keys!, timeColumn)) ?? null;
+  const rows = keys && (await at('sort_rows', sort, 'reader'));
   if (rows === null) return null;
   try {
     return await inSavepoint(copy.client, () => copySorted(copy, destination, rows));

@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { countDiscardedBytes } from '../buffer_gc.ts';
 import { injectFault } from '../data_faults.ts';
 import { ConnectorError } from '../errors.ts';
+import { at } from '../fault_points.ts';
 import { FILE_MODE, makeSpoolDirectory } from './spool_directory.ts';
 
 /** How much of a growing file is read at a time. */
@@ -159,7 +160,8 @@ export class SpooledFile {
   /** Writes a file in memory to `path`, so that it can be opened. */
   async onDisk(): Promise<void> {
     if (this.#bytes === null) return;
-    this.#written ??= writeNew(this.path, this.#bytes);
+    const bytes = this.#bytes;
+    this.#written ??= at('spool_to_disk', () => writeNew(this.path, bytes), 'source');
     await this.#written;
   }
 

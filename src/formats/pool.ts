@@ -1,4 +1,6 @@
 /** A "pool" of readers, sorters or encoders: each reads one file at a time, apart from the worker's own thread. */
+import { reach } from '../fault_points.ts';
+
 export interface PoolMember {
   /** Whether the member is alive and has answered every request. */
   readonly usable: boolean;
@@ -33,6 +35,7 @@ export class Pool<Member extends PoolMember> {
    */
   async acquire(signal: AbortSignal): Promise<Member> {
     signal.throwIfAborted();
+    await reach('take_reader', 'reader');
     const member = await this.#take(signal);
     const kill = () => void member.kill();
     signal.addEventListener('abort', kill);

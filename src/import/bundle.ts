@@ -48,24 +48,26 @@ async function importTogether(
 ): Promise<Imported[]> {
   const { client, table } = transaction;
   if (table === null) throw new NotTogether('the table does not exist yet');
-  await refuseTable(client, table);
+  await at('refuse_table', () => refuseTable(client, table));
   const opened: OpenFile[] = [];
   try {
     for (const { attempt, spooled } of files) {
       const parts = readParts(worker, { ...attempt, signal }, spooled)[Symbol.asyncIterator]();
       const file: OpenFile = { attempt, parts, planned: null };
       opened.push(file);
-      file.planned = await planPart(transaction, table, file);
+      file.planned = await at('plan_bundled', () => planPart(transaction, table, file));
     }
     const planned = opened.flatMap((file) => file.planned ?? []);
     const [{ attempt }] = opened as [OpenFile];
     const rows = planned[0]
-      ? await copyTogether({ ...attempt, signal, client, table, ...planned[0], rejectedBefore: 0 }, planned)
+      ? await at('copy_bundle', () =>
+          copyTogether({ ...attempt, signal, client, table, ...planned[0]!, rejectedBefore: 0 }, planned),
+        )
       : [];
     for (const { parts } of opened) await refuseMoreParts(parts);
     const results = opened.map((file) => toResult(file, rows[planned.indexOf(file.planned!)] ?? 0));
     for (const { attempt: of, counts } of results) checkRowLimit(counts.read, of.connector.max_rows);
-    const backlog = await at('record_success', () => recordSuccesses(transaction, results));
+    const backlog = await at('record_bundle', () => recordSuccesses(transaction, results));
     return results.map(({ counts }) => ({ counts, backlog }));
   } finally {
     for (const { parts } of opened) await parts.return?.();

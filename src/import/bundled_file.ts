@@ -1,5 +1,6 @@
 /** A file of a bundle, and its fetch, which goes on if the file is imported alone. */
 import type { Attempt } from '../attempt.ts';
+import { at } from '../fault_points.ts';
 import type { SpooledFile } from '../fetch/spooled_file.ts';
 import type { Fetched } from '../fetch.ts';
 import { fetchVersion } from '../import.ts';
@@ -38,7 +39,7 @@ export class BundledFile {
   async fetch(): Promise<SpooledFile> {
     this.#fetching ??= this.#begin();
     const { file } = await this.#fetching;
-    await file.whole();
+    await at('fetch_bundled', () => file.whole(), 'source');
     return file;
   }
 

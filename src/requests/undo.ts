@@ -29,7 +29,7 @@ async function undoFile(
   let broken: Error | undefined;
   try {
     signal.throwIfAborted();
-    await client.query('begin');
+    await at('begin_undo', () => client.query('begin'));
     const deleted = await at('delete_rows', () => deleteRequested(client, id, token));
     const end = {
       text: 'select s3_connector_import.end_requested_undo($1, $2, $3)',
@@ -64,8 +64,7 @@ async function recordError(
   requestId: number,
   error: ConnectorError,
 ): Promise<void> {
-  await sql`
-    select s3_connector_private.fail_requested_undo(${requestId}, ${error.code}, ${describeError(error)})`.execute(
-    control.db,
-  );
+  const fail = sql`
+    select s3_connector_private.fail_requested_undo(${requestId}, ${error.code}, ${describeError(error)})`;
+  await at('fail_undo', () => fail.execute(control.db));
 }

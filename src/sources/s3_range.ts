@@ -1,4 +1,5 @@
 /** A "range" of a listing that is listed side by side with others: the keys after its start, up to its border. */
+import { at } from '../fault_points.ts';
 import { compareKeys } from '../keys.ts';
 import type { Span } from './s3_borders.ts';
 import type { ListPage } from './source.ts';
@@ -45,7 +46,7 @@ export class Range {
   /** Lists one more page. Never throws: see `error`. */
   async fetch(): Promise<void> {
     try {
-      await this.#fetchPage();
+      await at('list_range', () => this.#fetchPage(), 'source');
     } catch (error) {
       this.error = error;
       this.ended = 'failed';

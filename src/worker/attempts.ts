@@ -4,6 +4,7 @@ import type { Attempt } from '../attempt.ts';
 import { Coalesced } from '../coalesce.ts';
 import type { Control } from '../db/control.ts';
 import { ConnectorError, describeError } from '../errors.ts';
+import { reach } from '../fault_points.ts';
 import { AttemptSignal } from '../import/attempt_signal.ts';
 import { log } from '../log.ts';
 
@@ -99,6 +100,7 @@ export class Attempts {
     this.#lookWhenBegun = this.#beginning.size > 0;
     const { ids } = this;
     if (ids.length === 0) return;
+    await reach('stop_lost');
     const { rows } = await sql<{ attempt_id: number }>`
       select attempt_id from s3_connector.files where status = 'running' and attempt_id = any (${ids}::bigint[])`.execute(
       db,

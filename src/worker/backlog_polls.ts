@@ -4,6 +4,7 @@ import { sql } from 'kysely';
 import { Coalesced } from '../coalesce.ts';
 import type { Control } from '../db/control.ts';
 import { describeError } from '../errors.ts';
+import { at } from '../fault_points.ts';
 import { log } from '../log.ts';
 
 /** Requests within this time share one query, in milliseconds. The query costs more the more files are queued. */
@@ -31,7 +32,7 @@ export class BacklogPolls {
   }
 
   async #poll(connectorName: string): Promise<void> {
-    await queuePoll(this.#db, connectorName).catch((error) =>
+    await at('queue_backlog_poll', () => queuePoll(this.#db, connectorName)).catch((error) =>
       // The schedule polls the connector within a minute anyway.
       log.warn('backlog poll failed', { connector: connectorName, error: describeError(error) }),
     );

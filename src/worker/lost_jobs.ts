@@ -4,6 +4,7 @@ import { sql } from 'kysely';
 import type { Control } from '../db/control.ts';
 import { untilAnswered } from '../db/until_answered.ts';
 import { describeError } from '../errors.ts';
+import { reach } from '../fault_points.ts';
 import { log } from '../log.ts';
 import { waitOrAbort } from '../waiting.ts';
 import type { Attempts } from './attempts.ts';
@@ -62,6 +63,7 @@ export class LostJobs {
     await waitOrAbort(LATE_ANSWERS_MS, signal);
     if (signal.aborted) return;
     await untilAnswered(signal, async () => {
+      await reach('free_lost');
       const { rows } = await sql<{ jobs: number; files: number; held: number }>`
         select s3_connector_private.free_lost_jobs(
             ${this.#liveness.poolIds}::text[], ${[...this.#running]}::bigint[]

@@ -9,8 +9,8 @@ import { FILES, insertFiles, ROWS } from './files.ts';
 const POINTS: [point: string, committed: boolean][] = [
   ['after begin_attempt', false],
   ['amid copy_rows', false],
-  ['before record_success', false],
-  ['after record_success', true],
+  ['before record_bundle', false],
+  ['after record_bundle', true],
 ];
 
 // Each in its own world, because a worker with a kill point is killed by any connector's file there.

@@ -5,9 +5,9 @@ import { readServerOptions } from '../support/server_options.ts';
 /** A server of the test's own that it may harm, with embedded PostgreSQL where that can run; deleted after the test file. */
 export async function ownServer(
   settings: PostgresOptions['settings'] = {},
-  options: Pick<PostgresOptions, 'durable' | 'password'> = {},
+  options: Pick<PostgresOptions, 'durable' | 'password' | 'binDir'> = {},
 ): Promise<Postgres> {
-  const server = await startPostgres({ settings, ...options, ...readServerOptions() });
+  const server = await startPostgres({ settings, ...readServerOptions(), ...options });
   // After the test file's own hooks, and after its databases are dropped.
   afterFile(() => afterFile(() => afterFile(() => server.stop('immediate'))));
   return server;

@@ -21,6 +21,8 @@ export interface Observed {
       }[]
     | null;
   rejected: { key: string; line: number }[];
+  /** What on_import has noted, the id of a file for each import; null: the connector has no on_import. */
+  followed: number[] | null;
 }
 
 export interface ObservedFile {
@@ -47,6 +49,7 @@ export async function audit(model: Model, seen: Observed, oracle: Oracle): Promi
   assertFiles(model, seen);
   assertNotes(model, seen);
   assertHistory(seen);
+  assertFollowed(seen);
   await assertCounts(model, seen, oracle);
   await assertRows(model, seen, oracle);
 }
@@ -61,7 +64,9 @@ function takeOver(model: Model, { files, notes }: Observed): void {
   for (const [key, { etag }] of model.bucket) {
     const file = model.files.get(key);
     const isSeen = file
-      ? file.version.etag !== etag && (tracked.get(key) === etag || noted.get(key) === etag)
+      ? file.version.etag !== etag &&
+        (tracked.get(key) === etag ||
+          (noted.get(key) === etag && model.notes.get(key)?.version.etag !== etag))
       : tracked.has(key) || noted.has(key);
     if (isSeen) model.look(key);
   }
@@ -80,13 +85,13 @@ function assertFiles({ files }: Model, seen: Observed): void {
   );
 }
 
-function assertNotes({ notes }: Model, seen: Observed): void {
+function assertNotes(model: Model, seen: Observed): void {
   const found = new Map(seen.notes.map(({ key, reason }) => [key, reason]));
-  for (const [key, { reason, isDoubtful }] of notes) {
-    if (isDoubtful && !found.has(key)) continue;
-    assert.equal(found.get(key), reason, `the note about ${key}`);
+  for (const [key, note] of model.notes) {
+    if (model.mayBeForgotten(key, note) && !found.has(key)) continue;
+    assert.equal(found.get(key), note.reason, `the note about ${key}`);
   }
-  for (const key of found.keys()) assert.ok(notes.has(key), `nothing was to be noted about ${key}`);
+  for (const key of found.keys()) assert.ok(model.notes.has(key), `nothing was to be noted about ${key}`);
 }
 
 /** Each change of status begins where the one before has ended. */
@@ -96,6 +101,22 @@ function assertHistory({ history }: Observed): void {
     assert.equal(from_status, last.get(key) ?? null, `the history of ${key} has a gap`);
     last.set(key, to_status);
   }
+}
+
+/** on_import runs once for each import. */
+function assertFollowed({ history, files, followed }: Observed): void {
+  if (followed === null) return;
+  const idOf = new Map(files.map(({ id, key }) => [key, id]));
+  const imports = history.filter(({ to_status }) => to_status === 'success').map(({ key }) => idOf.get(key)!);
+  assert.deepEqual(
+    followed.toSorted(byNumber),
+    imports.toSorted(byNumber),
+    'the files that on_import has followed up',
+  );
+}
+
+function byNumber(one: number, other: number): number {
+  return one - other;
 }
 
 async function assertCounts(model: Model, seen: Observed, oracle: Oracle): Promise<void> {

@@ -1,6 +1,8 @@
 /** The objects that histories put into the bucket: small files with odd values, bad rows and new columns. */
-import { gzipSync } from 'node:zlib';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
+import { zipSync } from 'fflate';
+import { toParquet } from './parquet_bodies.ts';
 
 /** A row, or a change of a row. */
 export interface Row {
@@ -18,13 +20,16 @@ export interface Body {
   flaw: Flaw;
   /** How many columns the table does not have at first. */
   extra: 0 | 1 | 2;
-  gzip: boolean;
+  packing: Packing;
   /** Whether the file has so many rows that a thread encodes it. */
   large: boolean;
 }
 
+/** How a text is compressed. Parquet is not compressed a second time. */
+export type Packing = 'none' | 'gzip' | 'zip' | 'zstd';
+
 export type Kind = 'append' | 'merge' | 'changes';
-export type Format = 'csv' | 'json';
+export type Format = 'csv' | 'json' | 'parquet';
 
 /** One version of an object. */
 export interface Version {
@@ -33,7 +38,7 @@ export interface Version {
   etag: string;
   bytes: Buffer;
   body: Body;
-  /** The text of each row, as the file has it, and the line on which it starts. */
+  /** The text of each row, as the file has it, and the line on which it starts. Of Parquet, the oracle reads the rows. */
   records: { text: string; line: number }[];
   header: string;
   columns: string[];
@@ -60,15 +65,15 @@ export const arbitraryBody: fc.Arbitrary<Body> = fc.record({
     { weight: 6, arbitrary: fc.constant<0 | 1 | 2>(0) },
     { weight: 2, arbitrary: fc.constantFrom<0 | 1 | 2>(1, 2) },
   ),
-  gzip: fc.boolean(),
+  packing: fc.constantFrom('none', 'none', 'none', 'gzip', 'gzip', 'zstd', 'zip'),
   large: fc.oneof({ weight: 9, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
 });
 
-export function showBody({ rows, flaw, extra, gzip, large }: Body): string {
+export function showBody({ rows, flaw, extra, packing, large }: Body): string {
   const marks = [
     ...(flaw === 'none' ? [] : [flaw]),
     ...(extra > 0 ? [`${extra} more columns`] : []),
-    ...(gzip ? ['gzip'] : []),
+    ...(packing === 'none' ? [] : [packing]),
     ...(large ? ['large'] : []),
   ];
   const shown = rows.map(({ op, id, v, w }) => `${op}${id}:${v}:${JSON.stringify(w)}`);
@@ -77,32 +82,48 @@ export function showBody({ rows, flaw, extra, gzip, large }: Body): string {
 
 let versions = 0;
 
+/** Returns what is wrong in a file of this format: JSON has no long rows, and a column of Parquet has one type. */
+export function flawOf({ flaw }: Body, format: Format): Flaw {
+  if (flaw === 'long' && format !== 'csv') return 'none';
+  return flaw === 'word' && format === 'parquet' ? 'none' : flaw;
+}
+
 /** Writes a body as an object; its ETag is known when the bucket has stored it. */
-export function writeVersion(body: Body, kind: Kind, format: Format): Omit<Version, 'etag'> {
+export async function writeVersion(body: Body, kind: Kind, format: Format): Promise<Omit<Version, 'etag'>> {
   versions += 1;
   const number = versions;
+  const flaw = flawOf(body, format);
   const rows = rowsOf(body, kind);
   const extras = Array.from({ length: body.extra }, (_, i) => `x${i + 1}`);
   const columns = [...(kind === 'changes' ? ['Op'] : []), 'ver', 'id', 'v', 'w', ...extras];
   const { header, texts } =
     format === 'csv'
-      ? csvOf(number, rows, columns, body.flaw)
-      : { header: '', texts: jsonOf(number, rows, columns, body.flaw) };
+      ? csvOf(number, rows, columns, flaw)
+      : { header: '', texts: jsonOf(number, rows, columns, flaw) };
   let line = header === '' ? 1 : 2;
   const records = texts.map((text) => {
     const record = { text, line };
     line += text.split('\n').length - 1;
     return record;
   });
-  const text = Buffer.from(header + texts.join(''));
-  return {
-    number,
-    bytes: body.gzip ? gzipSync(text) : text,
-    body,
-    records,
-    header,
-    columns,
-  };
+  const bytes =
+    format === 'parquet'
+      ? await parquetOf(number, rows, columns, flaw)
+      : pack(Buffer.from(header + texts.join('')), body.packing);
+  return { number, bytes, body, records, header, columns };
+}
+
+function pack(text: Buffer, packing: Packing): Buffer {
+  switch (packing) {
+    case 'none':
+      return text;
+    case 'gzip':
+      return gzipSync(text);
+    case 'zstd':
+      return zstdCompressSync(text);
+    case 'zip':
+      return Buffer.from(zipSync({ rows: text }));
+  }
 }
 
 /** A merge has each key once in a file, because PostgreSQL refuses to update a row twice. */
@@ -133,13 +154,24 @@ function csvOf(
   return { header: `${columns.join(',')}\n`, texts };
 }
 
-/** JSON has no long rows. */
 function jsonOf(number: number, rows: Row[], columns: string[], flaw: Flaw): string[] {
   return rows.map((row, i) => {
-    const isBad = flaw !== 'none' && flaw !== 'long' && i === rows.length - 1;
+    const isBad = flaw !== 'none' && i === rows.length - 1;
     const fields = columns.map((column) => [column, fieldOf(column, number, row, isBad ? flaw : 'none')]);
     return `${JSON.stringify(Object.fromEntries(fields))}\n`;
   });
+}
+
+async function parquetOf(number: number, rows: Row[], columns: string[], flaw: Flaw): Promise<Buffer> {
+  const typed = columns.map((name) => {
+    const type = name === 'v' && flaw === 'wide' ? 'BIGINT' : 'INTEGER';
+    return { name, type: /^(ver|id|v)$/.test(name) ? type : 'VARCHAR' } as const;
+  });
+  const values = rows.map((row, i) => {
+    const isBad = flaw !== 'none' && i === rows.length - 1;
+    return columns.map((column) => fieldOf(column, number, row, isBad ? flaw : 'none'));
+  });
+  return await toParquet(typed, values);
 }
 
 function fieldOf(column: string, number: number, row: Row, flaw: Flaw): string | number | null {

@@ -25,10 +25,20 @@ function command(
   };
 }
 
-const arrival = (letter: string, body: Body): Command =>
-  command(`put ${letter} ${showBody(body)}`, async (history) => history.put(history.key(letter), body), {
+export const arrival = (letter: string, body: Body): Command =>
+  command(`put ${letter} ${showBody(body)}`, (history) => history.put(history.key(letter), body), {
     settles: false,
   });
+
+/** Files that arrive at the same time, and so may be imported together. */
+const together = (bodies: [string, Body][]): Command =>
+  command(
+    `put and poll ${bodies.map(([letter, body]) => `${letter} ${showBody(body)}`).join(', ')}`,
+    async (history) => {
+      for (const [letter, body] of bodies) await history.put(history.key(letter), body);
+      if (history.model.isRunning) await history.call('poll_now', [], history.model.poll());
+    },
+  );
 
 const onBucket = {
   revert: (letter: string) =>
@@ -39,7 +49,7 @@ const onBucket = {
     command(`delete ${letter}`, async (history) => history.delete(history.key(letter)), { settles: false }),
 };
 
-const poll = command('poll_now', async (history) => {
+export const poll = command('poll_now', async (history) => {
   await history.call('poll_now', [], history.model.poll());
 });
 
@@ -68,7 +78,7 @@ const callAudit = command('audit', async (history) => {
   history.model.audit();
 });
 
-const onFile: Record<string, (letter: string) => Command> = {
+export const onFile: Record<string, (letter: string) => Command> = {
   cancel_file: byKey('cancel_file', (model, key) => model.cancel(key)),
   undo_file: byKey('undo_file', (model, key) => model.undo(key)),
   reimport_file: byKey('reimport_file', (model, key) => model.reimport(key)),
@@ -79,6 +89,8 @@ const onFile: Record<string, (letter: string) => Command> = {
       await history.event(key);
       history.model.event(key);
     }),
+  undo_by_another: (letter) =>
+    command(`undo_file ${letter} by another role`, (history) => history.undoByAnother(history.key(letter))),
   dry_run_file: (letter) =>
     command(`dry_run_file ${letter}`, (history) => dryRun(history, history.key(letter)), {
       // The file is read by the rules of its connector, and each key is in the bucket.
@@ -114,7 +126,7 @@ const setMarker = (letter: string | null): Command =>
   });
 
 /** Changes a setting of the connector, as people do: pause, update, resume. */
-const change = (column: 'late_keys' | 'on_overwrite', value: string): Command =>
+export const change = (column: 'late_keys' | 'on_overwrite', value: string): Command =>
   command(
     `${column} = ${value}`,
     async (history) => {
@@ -161,7 +173,7 @@ const during = ({ letter, body, meanwhile, next, isKilled }: During): Command =>
       // Nobody else may end this import, and who kills a worker ends the imports of others.
       await (isKilled ? world.gate.alone : world.gate.shared).call(world.gate, async () => {
         const stalled = history.stall(key);
-        history.put(key, body);
+        await history.put(key, body);
         await history.directly('poll_now', []);
         await history.until('the import has begun', async () => stalled.hits > 0);
         model.hold(key);
@@ -205,7 +217,7 @@ async function doMeanwhile(history: History, key: string, meanwhile: Meanwhile, 
       assert.equal(await history.directly('poll_now', []), undefined);
       return;
     case 'overwrite':
-      history.put(key, next);
+      await history.put(key, next);
       return;
     case 'delete':
       history.delete(key);
@@ -220,11 +232,13 @@ const restore = command('restore into another database', ({ world }) =>
 );
 
 const letter = fc.constantFrom(...KEYS);
+const MANY = { minLength: 4, maxLength: KEYS.length, selector: ([key]: [string, Body]) => key };
 const withRows = arbitraryBody.filter(({ rows }) => rows.length > 0);
 
 /** Expensive events are rare. */
 export const arbitraryCommand: fc.Arbitrary<Command> = fc.oneof(
   { weight: 300, arbitrary: fc.tuple(letter, arbitraryBody).map(([key, body]) => arrival(key, body)) },
+  { weight: 60, arbitrary: fc.uniqueArray(fc.tuple(letter, arbitraryBody), MANY).map(together) },
   { weight: 40, arbitrary: letter.map(onBucket.delete) },
   { weight: 30, arbitrary: letter.map(onBucket.revert) },
   { weight: 160, arbitrary: fc.constant(poll) },
@@ -266,7 +280,7 @@ export function isAllowed({ kind, lateKeys, onOverwrite, lineage }: Settings): b
 export const arbitrarySettings: fc.Arbitrary<Settings> = fc
   .record<Settings>({
     kind: fc.constantFrom('append', 'append', 'append', 'merge', 'changes'),
-    format: fc.constantFrom('csv', 'csv', 'json'),
+    format: fc.constantFrom('csv', 'csv', 'csv', 'json', 'parquet'),
     conflict: fc.constantFrom('update', 'skip'),
     lateKeys: fc.constantFrom('report', 'import'),
     onOverwrite: fc.constantFrom('report', 'reimport', 'ignore'),
@@ -277,6 +291,7 @@ export const arbitrarySettings: fc.Arbitrary<Settings> = fc
     parallel: fc.constantFrom(null, 1),
     hasStart: fc.integer({ min: 0, max: 3 }).map((dice) => dice === 3),
     lineage: fc.integer({ min: 0, max: 4 }).map((dice) => dice < 4),
+    follows: fc.integer({ min: 0, max: 5 }).map((dice) => dice === 5),
   })
   .map(possible);
 
@@ -288,7 +303,7 @@ function possible(settings: Settings): Settings {
   const own: Partial<Settings> =
     kind === 'append'
       ? settings.created
-        ? { growth: 'fixed', onBadRow: 'fail' }
+        ? { growth: 'fixed', onBadRow: 'fail', follows: false }
         : {}
       : kind === 'merge'
         ? { growth: 'fixed', created: false, parallel: 1, lineage: true }

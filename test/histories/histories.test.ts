@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
+import { FAULT_POINTS } from '../../src/fault_points.ts';
 import { arbitraryCommand, arbitrarySettings } from './commands.ts';
-import { type Faults, openHistories } from './histories_world.ts';
+import { type HistoriesOptions, openHistories } from './histories_world.ts';
 import { History } from './history.ts';
 import type { Model, Settings } from './model.ts';
+import { MUTANTS } from './mutants.ts';
 
 /** How many histories, and their seed. `npm run histories -- --runs 10000 --seed 7` sets both. */
 const RUNS = Number(process.env.HISTORIES_RUNS ?? 200);
@@ -13,37 +15,57 @@ const SEED = Number(process.env.HISTORIES_SEED ?? 1);
 const LANES = Number(process.env.HISTORIES_LANES ?? 8);
 const COMMANDS = 14;
 
+/** What is broken, so that a history must fail; see `npm run histories -- --mutants`. */
+const MUTANT = MUTANTS.find(({ name }) => name === process.env.HISTORIES_MUTANT);
 /** How many of a thousand passages through a fault point go wrong. */
-const FAULT_RATE = Number(process.env.HISTORIES_FAULTS ?? 8);
+const FAULT_RATE = Number(process.env.HISTORIES_FAULTS ?? (MUTANT ? 40 : 8));
 /** Which share of the histories has faults at every await of the workers. */
-const WITH_FAULTS = 0.25;
+const WITH_FAULTS = MUTANT ? Number(MUTANT.needsFaults ?? false) : 0.25;
 
-for (const [what, runs, faults] of [
-  ['', Math.ceil(RUNS * (1 - WITH_FAULTS)), null],
-  [' with faults at every await', Math.floor(RUNS * WITH_FAULTS), { seed: SEED, rate: FAULT_RATE }],
+for (const [what, runs, options] of [
+  ['', Math.ceil(RUNS * (1 - WITH_FAULTS)), {}],
+  [
+    ' with dumps, and faults at every await',
+    Math.floor(RUNS * WITH_FAULTS),
+    { faults: { seed: SEED, rate: FAULT_RATE }, dumps: true },
+  ],
 ] as const) {
+  if (runs === 0) continue;
   test(`${runs} histories${what}, seed ${SEED}: tables, files and late keys are what the model says`, (t) =>
-    runHistories(t, runs, faults));
+    runHistories(t, runs, options));
 }
 
-async function runHistories(t: TestContext, runs: number, faults: Faults | null): Promise<void> {
-  const world = await openHistories(LANES, faults);
+async function runHistories(
+  t: TestContext,
+  runs: number,
+  options: Pick<HistoriesOptions, 'faults' | 'dumps'>,
+): Promise<void> {
+  const world = await openHistories({ lanes: LANES, mutant: MUTANT, ...options });
   const started = Date.now();
   let failing: number | null = null;
   const lanes = Array.from({ length: LANES }, (_, lane) => runLane(lane));
   const failures = (await Promise.all(lanes)).filter((message) => message !== null);
   const seconds = Math.round((Date.now() - started) / 1000);
   t.diagnostic(`${runs} histories in ${seconds} s, seed ${SEED}: ${JSON.stringify(world.counts)}`);
+  if (options.faults) {
+    const reached = await world.reached();
+    const others = FAULT_POINTS.filter((point) => !reached.has(point));
+    t.diagnostic(`${reached.size} fault points were reached; not ${others.join(', ')}`);
+  }
   assert.equal(failures.length, 0, failures.join('\n\n'));
   await world.close();
 
   async function runLane(lane: number): Promise<string | null> {
+    let histories = 0;
     const property = fc.asyncProperty(
       arbitrarySettings,
       fc.commands([arbitraryCommand], { maxCommands: COMMANDS, size: 'max' }),
       async (settings, commands) => {
         // Only the first lane that fails shrinks its history.
         if (failing !== null && failing !== lane) return;
+        histories += 1;
+        // Each world is restored, in the middle of the others' histories.
+        if (lane === 0 && histories === 2) await world.gate.alone(() => world.restore());
         const history = await History.open(world, lane, structuredClone(settings));
         history.trace(JSON.stringify(settings));
         try {
@@ -57,7 +79,7 @@ async function runHistories(t: TestContext, runs: number, faults: Faults | null)
       },
     );
     const details = await fc.check(property, {
-      seed: (faults ? 500 : 0) + SEED * 1000 + lane,
+      seed: (options.faults ? 500 : 0) + SEED * 1000 + lane,
       numRuns: Math.ceil((runs - lane) / LANES),
     });
     return details.failed ? describeFailure(lane, details) : null;

@@ -1,23 +1,28 @@
 /** What all histories share: a server, a bucket, a queue of events and two workers, which may be killed, restarted and restored. */
 import assert from 'node:assert/strict';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { type BucketServer, startBucketServer } from '../../embedded/bucket/server.ts';
 import type { Postgres } from '../../embedded/postgres/server.ts';
 import { type SqsServer, startSqsServer } from '../../embedded/sqs/server.ts';
 import { ownServer } from '../faults/own_server.ts';
+import { findPrograms } from '../restore/programs.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
 import { spawnWorkerProcess, type WorkerEnd, type WorkerProcess } from '../support/worker.ts';
 import { Gate } from './gate.ts';
+import { type Mutant, mutateDatabase, mutatedEnv } from './mutants.ts';
 import { type Oracle, openOracle } from './oracle.ts';
 import { trace } from './trace.ts';
 
 export const BUCKET = 'histories';
 const CREDENTIALS = { accessKeyId: 'reader', secretAccessKey: 'reader-secret' };
 const WORKERS = 2;
+const run = promisify(execFile);
 /** How often the workers' scheduled tasks run, and retries become due, in milliseconds. */
 const TICK_MS = 250;
 
@@ -29,15 +34,19 @@ export interface HistoriesWorld {
   /** A call that kills or restarts something has the gate alone; a call that must not be interrupted shares it. */
   readonly gate: Gate;
   /** How often each of the expensive events happened. */
-  readonly counts: Record<'kills' | 'restarts' | 'restores' | 'faults', number>;
+  readonly counts: Record<'kills' | 'restarts' | 'copies' | 'dumps' | 'faults', number>;
   /** Whether fault points are on: then a call of a worker may fail for no reason, and an import may begin again at any time. */
   readonly hasFaults: boolean;
+  /** Runs a statement as a role that owns no connector. */
+  asAnother(text: string, values: unknown[]): Promise<void>;
   /** Kills the worker that runs the file, or any, and starts another. The caller has the gate alone. */
   kill(workerId?: number): Promise<void>;
   /** Crashes or restarts the server. The caller has the gate alone. */
   restart(mode: 'immediate' | 'fast'): Promise<void>;
-  /** Goes on in a copy of the database, in which the connectors that ran are resumed. The caller has the gate alone. */
+  /** Goes on in a dump or a copy of the database, in which the connectors that ran are resumed. The caller has the gate alone. */
   restore(): Promise<void>;
+  /** Returns the fault points that workers have reached; none without faults. */
+  reached(): Promise<Set<string>>;
   /** Ends the workers, and fails if one of them has not survived. */
   close(): Promise<void>;
 }
@@ -48,19 +57,34 @@ export interface Faults {
   rate: number;
 }
 
-/**
- * @param lanes how many histories run side by side; each lane has a queue of events
- * @param faults null: only what the histories do goes wrong
- */
-export async function openHistories(lanes: number, faults: Faults | null = null): Promise<HistoriesWorld> {
-  const postgres = await ownServer({ autovacuum_naptime: '1d' });
+export interface HistoriesOptions {
+  /** How many histories run side by side. Each lane has a queue of events. */
+  lanes: number;
+  /** Default: only what the histories do goes wrong. */
+  faults?: Faults | undefined;
+  /** Whether `restore` takes a dump, on an installed PostgreSQL that has pg_dump, if there is one. Otherwise it copies the database. */
+  dumps?: boolean;
+  mutant?: Mutant | undefined;
+}
+
+export async function openHistories({
+  lanes,
+  faults,
+  dumps,
+  mutant,
+}: HistoriesOptions): Promise<HistoriesWorld> {
+  const programs = dumps ? await findPrograms() : undefined;
+  const postgres = await ownServer(
+    { autovacuum_naptime: '1d' },
+    programs === undefined ? {} : { binDir: programs },
+  );
   const oracle = await openOracle(await testDatabase({ empty: true }));
   const server = await startBucketServer({ credentials: [CREDENTIALS] });
   const queue = await startSqsServer();
   const spoolDir = await mkdtemp(join(tmpdir(), 's3-connector-histories-'));
   await chmod(spoolDir, 0o711);
   server.store.createBucket(BUCKET);
-  const world = new World({ postgres, oracle, server, queue, spoolDir, faults });
+  const world = new World({ postgres, programs, oracle, server, queue, spoolDir, faults, mutant });
   after(async () => {
     await world.end();
     await Promise.all([server.close(), queue.close()]);
@@ -75,14 +99,17 @@ interface Parts {
   oracle: Oracle;
   server: BucketServer;
   queue: SqsServer;
+  /** The directory of pg_dump and pg_restore. */
+  programs: string | undefined;
   spoolDir: string;
-  faults: Faults | null;
+  faults: Faults | undefined;
+  mutant: Mutant | undefined;
 }
 
 class World implements HistoriesWorld {
   readonly #parts: Parts;
   readonly gate = new Gate();
-  readonly counts = { kills: 0, restarts: 0, restores: 0, faults: 0 };
+  readonly counts = { kills: 0, restarts: 0, copies: 0, dumps: 0, faults: 0 };
   #db!: TestDatabase;
   #workers: WorkerProcess[] = [];
   #spawned = 0;
@@ -95,7 +122,7 @@ class World implements HistoriesWorld {
   }
 
   get hasFaults(): boolean {
-    return this.#parts.faults !== null;
+    return this.#parts.faults !== undefined;
   }
 
   get db(): TestDatabase {
@@ -116,6 +143,7 @@ class World implements HistoriesWorld {
 
   async begin(lanes: number): Promise<void> {
     this.#db = await testDatabase({ server: this.#parts.postgres });
+    if (this.#parts.mutant) await mutateDatabase(this.#db, this.#parts.mutant);
     // Workers look for new queues every few seconds. So each queue has a connector from the beginning.
     for (let lane = 0; lane < lanes; lane++) {
       await this.#db.query(
@@ -126,6 +154,15 @@ class World implements HistoriesWorld {
     }
     await this.#startWorkers();
     this.#ticking = this.#tick();
+  }
+
+  async asAnother(text: string, values: unknown[]): Promise<void> {
+    const client = await this.#db.connectSuperuser();
+    try {
+      await client.query(text, values);
+    } finally {
+      await client.end();
+    }
   }
 
   async kill(workerId?: number): Promise<void> {
@@ -159,13 +196,12 @@ class World implements HistoriesWorld {
   }
 
   async restore(): Promise<void> {
-    this.counts.restores += 1;
     const before = this.#db;
     await Promise.all(this.#workers.splice(0).map((worker) => worker.end('SIGKILL')));
     const running = await before.query<{ name: string }>(
       "select name from s3_connector.connectors where state = 'running' order by name",
     );
-    this.#db = await testDatabase({ server: this.#parts.postgres, copyOf: before });
+    this.#db = await this.#restoreInto(before);
     await before.drop();
     // PostgreSQL logs the next values of a sequence in advance, but not again in a copy: after a crash they would be used twice.
     await this.#db.asSuperuser('checkpoint');
@@ -177,6 +213,11 @@ class World implements HistoriesWorld {
     }
     assert.deepEqual(await this.#db.query('select * from s3_connector_private.wrong_totals()'), []);
     this.queue.redeliver();
+  }
+
+  async reached(): Promise<Set<string>> {
+    const text = await readFile(this.#faultLog, 'utf8').catch(() => '');
+    return new Set(text.split('\n').filter(Boolean));
   }
 
   async close(): Promise<void> {
@@ -193,6 +234,25 @@ class World implements HistoriesWorld {
   async end(): Promise<void> {
     this.#isOver = true;
     await Promise.all([this.#ticking, ...this.#workers.map((worker) => worker.end('SIGKILL'))]);
+  }
+
+  async #restoreInto(before: TestDatabase): Promise<TestDatabase> {
+    const { postgres, programs, spoolDir } = this.#parts;
+    if (programs === undefined) {
+      this.counts.copies += 1;
+      return await testDatabase({ server: postgres, copyOf: before });
+    }
+    this.counts.dumps += 1;
+    const restored = await testDatabase({ server: postgres, empty: true });
+    const dump = join(spoolDir, 'dump');
+    await run(join(programs, 'pg_dump'), ['-Fc', '-f', dump, before.superuserUrl]);
+    await run(join(programs, 'pg_restore'), ['--exit-on-error', '-d', restored.superuserUrl, dump]);
+    await rm(dump);
+    return restored;
+  }
+
+  get #faultLog(): string {
+    return join(this.#parts.spoolDir, 'reached');
   }
 
   async #assertPausedInCopy(name: string): Promise<void> {
@@ -228,7 +288,7 @@ class World implements HistoriesWorld {
   }
 
   #spawn(): WorkerProcess {
-    const { server, queue, spoolDir, faults } = this.#parts;
+    const { server, queue, spoolDir, faults, mutant } = this.#parts;
     this.#spawned += 1;
     const seed = faults && `${faults.seed}.${this.#spawned}`;
     const worker = spawnWorkerProcess({
@@ -239,10 +299,12 @@ class World implements HistoriesWorld {
       AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
       AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
       AWS_REGION: 'us-east-1',
-      WORKER_CONCURRENCY: '10',
+      // With few places, files that arrive at the same time are imported as bundles.
+      WORKER_CONCURRENCY: '2',
       // Files of a hundred rows are large.
       ENCODE_CSV_FROM_BYTES: '1000',
-      ...(faults && { FAULT_SEED: seed!, FAULT_RATE: String(faults.rate) }),
+      ...(faults && { FAULT_SEED: seed!, FAULT_RATE: String(faults.rate), FAULT_LOG: this.#faultLog }),
+      ...(mutant && mutatedEnv(mutant)),
     });
     void worker.ended().then((end) => this.#note(worker, end));
     return worker;

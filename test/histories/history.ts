@@ -11,7 +11,7 @@ import { Model, type Refusal, type Settings } from './model.ts';
 import { trace } from './trace.ts';
 
 /** Keys of a history, in order. */
-export const KEYS = ['a', 'b', 'c', 'd', 'e', 'f'] as const;
+export const KEYS = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'] as const;
 /** With `hasStart`, keys up to this one are left out. */
 const START = 'b';
 /** How long a history waits for what must happen. It is the end of patience, not a claim. */
@@ -50,11 +50,11 @@ export class History {
   }
 
   /** Puts a new version of an object. */
-  put(key: string, body: Body): Version {
+  async put(key: string, body: Body): Promise<Version> {
     const { kind, format, created } = this.model.settings;
     // The columns of a table that an import makes depend on its sample, so these files are alike.
     const own: Body = created ? { ...body, flaw: 'none', extra: 0 } : body;
-    const written = writeVersion(own, kind, format);
+    const written = await writeVersion(own, kind, format);
     const { etag } = this.world.server.store.put(BUCKET, key, written.bytes);
     const version = { ...written, etag };
     this.#versions.set(key, [...(this.#versions.get(key) ?? []), version]);
@@ -86,14 +86,45 @@ export class History {
   /** As `call`, by somebody who has the gate. Returns the SQLSTATE of the refusal. */
   async directly(call: string, args: unknown[]): Promise<string | undefined> {
     const parameters = [this.name, ...args].map((_, i) => `$${i + 1}`).join(', ');
+    return await this.#refusalOf(() =>
+      this.world.db.query(`select s3_connector.${call}(${parameters})`, [this.name, ...args]),
+    );
+  }
+
+  async #refusalOf(call: () => Promise<unknown>): Promise<string | undefined> {
     try {
-      await this.world.db.query(`select s3_connector.${call}(${parameters})`, [this.name, ...args]);
+      await call();
       return undefined;
     } catch (error) {
       const { code } = error as pg.DatabaseError;
       if (!code || !/^(42704|55000|55006)$/.test(code)) throw error;
       return code;
     }
+  }
+
+  /** Undoes a file as a role that is not the owner, so that a worker deletes the rows. */
+  async undoByAnother(key: string): Promise<void> {
+    const { world, model } = this;
+    const hasRows = model.files.get(key)?.rows != null;
+    const refusal = model.undo(key);
+    const ask = () =>
+      world.gate.shared(() =>
+        this.#refusalOf(() => world.asAnother('select s3_connector.undo_file($1, $2)', [this.name, key])),
+      );
+    if (!world.hasFaults || refusal !== undefined || !hasRows) {
+      assert.equal(await ask(), refusal, 'undo_file was refused or not, other than expected');
+      return;
+    }
+    // A fault may end each try.
+    await this.until('the file is undone', async () => {
+      await ask().catch(() => {});
+      await this.settled();
+      const [file] = await this.#tryQuery<{ status: string }>(
+        'select status from s3_connector.files where connector_name = $1 and key = $2',
+        [this.name, key],
+      );
+      return file?.status === 'undone';
+    });
   }
 
   /** Changes a column of the paused connector. */
@@ -206,7 +237,7 @@ export class History {
       const { db } = this.world;
       await db.query('select s3_connector.pause($1)', [this.name]);
       await db.query('select s3_connector.drop_connector($1)', [this.name]);
-      await db.query(`drop table if exists ${this.name}`);
+      await db.query(`drop table if exists ${this.name}, ${this.name}_followed`);
     });
     for (const letter of KEYS) this.world.server.store.delete(BUCKET, this.key(letter));
   }
@@ -215,12 +246,14 @@ export class History {
     const { settings, startAfter } = this.model;
     const { db, server } = this.world;
     if (!settings.created) await db.query(tableOf(this.name, settings));
+    if (settings.follows) await db.query(`create table ${this.name}_followed (file_id bigint)`);
     const columns = { ...columnsOf(settings), name: this.name, bucket: BUCKET, endpoint: server.endpoint };
     const all = {
       ...columns,
       pattern: `${this.name}/*`,
       target_table: this.name,
       start_after: startAfter,
+      ...(settings.follows ? { on_import: `insert into public.${this.name}_followed values ($1)` } : {}),
       event_queue_url: this.queueUrl,
     };
     const names = Object.keys(all);
@@ -233,9 +266,10 @@ export class History {
   async #observe(): Promise<Observed> {
     return await this.world.gate.shared(async () => {
       const { db } = this.world;
-      const { seen } = await db.one<{ seen: Omit<Observed, 'rows'> & { has_table: boolean } }>(OBSERVED, [
-        this.name,
-      ]);
+      const { seen } = await db.one<{ seen: Omit<Observed, 'rows' | 'followed'> & { has_table: boolean } }>(
+        OBSERVED,
+        [this.name],
+      );
       const lineage = this.model.settings.lineage
         ? 'file_id, file_key, line'
         : 'null as file_id, null as file_key, null as line';
@@ -244,7 +278,10 @@ export class History {
             `select to_jsonb(t) - '{file_id,file_key,line}'::text[] as values, ${lineage} from ${this.name} t`,
           )
         : null;
-      return { ...seen, rows };
+      const followed = this.model.settings.follows
+        ? await db.query<{ file_id: number }>(`select file_id from ${this.name}_followed`)
+        : null;
+      return { ...seen, rows, followed: followed?.map(({ file_id }) => file_id) ?? null };
     });
   }
 
@@ -304,6 +341,9 @@ const SETTLED = `
     ) and not exists (
       select from s3_connector_queue.jobs j join s3_connector.files f on j.key = s3_connector_private.import_job_key(f.id)
       where f.connector_name = s.name
+    ) and not exists (
+      select from s3_connector_private.requests r
+      where r.connector_name = s.name and r.kind = 'undo_file' and r.answered_at is null
     ) and case s.state
       when 'running' then s.caught_up and blocked.in_queue and s.waiting = s.in_queue
       else true end as settled,

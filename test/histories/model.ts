@@ -1,5 +1,5 @@
 /** What a connector must do: the "model", against which histories are compared. */
-import type { Flaw, Format, Kind, Version } from './bodies.ts';
+import { type Flaw, type Format, flawOf, type Kind, type Version } from './bodies.ts';
 
 /** The columns of a connector that a history chooses. */
 export interface Settings {
@@ -18,6 +18,8 @@ export interface Settings {
   hasStart: boolean;
   /** Whether the connector has a file_id_column. */
   lineage: boolean;
+  /** Whether the connector has an on_import. */
+  follows: boolean;
 }
 
 export interface TrackedFile {
@@ -215,6 +217,13 @@ export class Model {
     return this.settings.lineage && this.isOverwritten(file, note.version);
   }
 
+  /** Whether a note may be gone: an import has ended since, or it is no longer true, so that the next look at the key removes it. */
+  mayBeForgotten(key: string, { reason, version, isDoubtful }: Note): boolean {
+    return (
+      isDoubtful === true || (reason === 'overwritten' && !this.isOverwritten(this.files.get(key)!, version))
+    );
+  }
+
   /** Imports every file that waits; files that change rows wait for those before them. */
   work(): void {
     let isBlocked = false;
@@ -278,11 +287,11 @@ export class Model {
 /** Whether a version of a file can be imported. Rows that do not fit may be left out, and columns may be added. */
 export function fits({ body }: Version, { growth, onBadRow, format }: Settings): boolean {
   if (body.extra > 0 && growth === 'fixed') return false;
-  return onBadRow === 'skip' || !isBad(body.flaw, growth, format);
+  return onBadRow === 'skip' || !isBad(flawOf(body, format), growth);
 }
 
-function isBad(flaw: Flaw, growth: Settings['growth'], format: Format): boolean {
-  if (flaw === 'long') return format === 'csv';
+function isBad(flaw: Flaw, growth: Settings['growth']): boolean {
+  if (flaw === 'long') return true;
   if (flaw === 'none' || growth === 'rescue') return false;
   return flaw === 'word' || growth !== 'grow';
 }

@@ -1,12 +1,17 @@
-/** What COPY lands of an object: the oracle that a target table is compared with. It is in a database without a connector. */
+/**
+ * What COPY lands of an object: the oracle that a target table is compared with. It is in a database without a connector. The rows
+ * of Parquet are DuckDB's.
+ */
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { gunzipSync } from 'node:zlib';
+import { gunzipSync, zstdDecompressSync } from 'node:zlib';
+import { unzipSync } from 'fflate';
 import type pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import type { TestDatabase } from '../support/database.ts';
-import type { Version } from './bodies.ts';
+import { type Format, flawOf, type Version } from './bodies.ts';
 import type { Settings } from './model.ts';
+import { fromParquet } from './parquet_bodies.ts';
 
 /** A row that landed, as texts without its nulls, and the line of the file on which it starts. */
 export interface LandedRow {
@@ -52,9 +57,24 @@ export async function openOracle(db: TestDatabase): Promise<Oracle> {
   };
 }
 
+/** Returns the text of an object; of Parquet, its rows as JSON. */
+async function textOf({ bytes, body }: Version, format: Format): Promise<string> {
+  if (format === 'parquet') return (await fromParquet(bytes)).map((row) => `${row}\n`).join('');
+  switch (body.packing) {
+    case 'none':
+      return bytes.toString();
+    case 'gzip':
+      return gunzipSync(bytes).toString();
+    case 'zstd':
+      return zstdDecompressSync(bytes).toString();
+    case 'zip':
+      return Buffer.from(unzipSync(bytes).rows!).toString();
+  }
+}
+
 async function land(client: pg.Client, version: Version, { growth, format }: Settings): Promise<Landing> {
-  const { bytes, body, records } = version;
-  const text = (body.gzip ? gunzipSync(bytes) : bytes).toString();
+  const { body, records } = version;
+  const text = await textOf(version, format);
   const table = `oracle_${growth === 'grow' ? WIDE : NARROW}`;
   const copy = format === 'csv' ? copyCsv : insertJson;
   await client.query(`truncate ${table}`);
@@ -64,7 +84,7 @@ async function land(client: pg.Client, version: Version, { growth, format }: Set
     if (whole !== null) {
       await client.query(`truncate ${table}`);
       const refusal = await refusalOf(() => copy(client, table, version, version.header + record.text));
-      if (refusal !== null && growth === 'rescue' && body.flaw !== 'long') {
+      if (refusal !== null && growth === 'rescue' && flawOf(body, format) !== 'long') {
         rows.push({ values: rescued(version, record.text, format), line: record.line });
         continue;
       }
@@ -121,7 +141,7 @@ function shown(values: Record<string, string>, growth: Settings['growth']): Reco
 /** A row whose value of `v` does not fit: it lands without that value, which is kept in the rescue column. */
 function rescued({ columns }: Version, text: string, format: Settings['format']): Record<string, string> {
   const fields: Record<string, unknown> =
-    format === 'json'
+    format !== 'csv'
       ? JSON.parse(text)
       : // Rows with a flaw have no quotes.
         Object.fromEntries(

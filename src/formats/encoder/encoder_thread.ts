@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { countDiscardedBytes } from '../../buffer_gc.ts';
 import { DATA_FAULT_ENV, injectFault } from '../../data_faults.ts';
 import { ConnectorError } from '../../errors.ts';
+import { harm, reach } from '../../fault_points.ts';
 import type { SpooledFile } from '../../fetch/spooled_file.ts';
 import { rowsDoNotAddUp } from '../../reconcile.ts';
 import { whenWritten } from '../../written_buffers.ts';
@@ -87,6 +88,7 @@ export class EncoderThread implements PoolMember {
     into: ReadInto | undefined,
   ): AsyncGenerator<Section, undefined> {
     let rows = 0;
+    harm('kill_encoder', () => void this.kill());
     for await (const answer of injectFault('sections', this.#channel.ask(request))) {
       if (answer.type === 'done') {
         if (answer.stray) into?.strays.note(answer.stray.line, answer.stray.lastLine);
@@ -98,6 +100,7 @@ export class EncoderThread implements PoolMember {
       if (answer.type === 'collecting') continue;
       into?.fileLines.add(answer.jumps);
       rows += answer.section.rows;
+      await reach('read_sections', 'reader');
       const { data } = answer.section;
       if (data.buffer.byteLength === BUFFER_BYTES) whenWritten(data, () => this.#free(data.buffer));
       else countDiscardedBytes(data.length);

@@ -15,9 +15,12 @@ export class Chunks {
   #waiting: Buffer[] = [];
   #waitingBytes = 0;
   #arrived: () => void = () => {};
+  readonly #whyClosed: () => Error;
 
-  constructor(socket: Socket) {
+  /** @param whyClosed returns the error of a read whose bytes cannot come any more */
+  constructor(socket: Socket, whyClosed: () => Error) {
     this.#socket = socket;
+    this.#whyClosed = whyClosed;
     socket.on('data', (chunk: Buffer) => {
       this.#waiting.push(chunk);
       this.#waitingBytes += chunk.length;
@@ -26,6 +29,7 @@ export class Chunks {
     });
     // The exit of the process reports the failure.
     socket.on('error', () => {});
+    socket.on('close', () => this.#arrived());
     socket.unref();
   }
 
@@ -33,7 +37,7 @@ export class Chunks {
    * Yields chunks until `total` bytes were read.
    * @param total resolves with the number of bytes when the process has written all of them
    * @param stallTimer runs only while this waits for a chunk, not while the caller uses one
-   * @throws what `total` rejects with
+   * @throws what `total` rejects with; the error of `whyClosed`
    */
   async *read(total: Promise<number>, stallTimer: StallTimer): AsyncGenerator<Buffer> {
     const socket = this.#socket.ref();
@@ -60,6 +64,8 @@ export class Chunks {
           countDiscardedBytes(chunk.length);
         } else if (failed) {
           await known;
+        } else if (socket.closed) {
+          throw this.#whyClosed();
         } else {
           await stallTimer.during(
             new Promise<void>((resolve) => {

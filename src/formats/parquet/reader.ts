@@ -251,7 +251,12 @@ class Output {
 
   #writeAll(bytes: Uint8Array): void {
     // Blocking is fine: this thread has nothing else to do, and a worker that wants no more kills the process.
-    for (let at = 0; at < bytes.length; ) at += writeSync(OUTPUT, bytes, at);
+    try {
+      for (let at = 0; at < bytes.length; ) at += writeSync(OUTPUT, bytes, at);
+    } catch {
+      // Nobody reads any more. It is no error of the file.
+      process.exit(1);
+    }
     this.written += bytes.length;
   }
 }

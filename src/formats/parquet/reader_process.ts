@@ -6,6 +6,7 @@ import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { DATA_FAULT_ENV, injectCountFault } from '../../data_faults.ts';
 import { ConnectorError } from '../../errors.ts';
+import { amid, at, harm } from '../../fault_points.ts';
 import { rowsDoNotAddUp } from '../../reconcile.ts';
 import { Channel } from '../channel.ts';
 import type { Transform } from '../duckdb_file.ts';
@@ -79,7 +80,7 @@ export class Reader implements PoolMember {
       () => false,
     );
     this.#stallTimer = new StallTimer(stallMs, () => this.#process.kill('SIGKILL'));
-    this.#output = new Chunks(this.#process.stdio[OUTPUT] as Socket);
+    this.#output = new Chunks(this.#process.stdio[OUTPUT] as Socket, () => this.#whyGone());
   }
 
   get usable(): boolean {
@@ -105,9 +106,8 @@ export class Reader implements PoolMember {
    */
   async describe(path: string, transform: Transform | null): Promise<FileDescription> {
     const confinedTo = transform === null ? undefined : path;
-    const answer = await this.#stallTimer.during(
-      this.#ask({ type: 'describe', path, transform, confinedTo }),
-    );
+    const ask = () => this.#ask({ type: 'describe', path, transform, confinedTo });
+    const answer = await this.#stallTimer.during(at('describe_file', ask, 'reader'));
     if (answer.type === 'described') return answer.file;
     throw failure(answer);
   }
@@ -128,7 +128,9 @@ export class Reader implements PoolMember {
     this.#reading = true;
     const answered = this.#ask(request);
     const written = answered.then((answer) => answer.written);
-    yield* this.#output.read(written, this.#stallTimer);
+    harm('kill_reader', () => this.#process.kill('SIGKILL'));
+    harm('break_pipe', () => this.#process.stdio[OUTPUT]!.destroy());
+    yield* amid('read_rows', this.#output.read(written, this.#stallTimer), 'reader');
     this.#reading = false;
     const answer = await answered;
     if (answer.type === 'done') return injectCountFault('answer', answer.rows);
@@ -143,7 +145,11 @@ export class Reader implements PoolMember {
         (/^(INTERNAL|FATAL) Error/.test(answer.message) || OUT_OF_MEMORY.test(answer.message));
       return answer;
     }
-    throw this.#stallTimer.stalled ? stalled() : crashed();
+    throw this.#whyGone();
+  }
+
+  #whyGone(): ConnectorError {
+    return this.#stallTimer.stalled ? stalled() : crashed();
   }
 }
 
