@@ -19,7 +19,8 @@ let connected: Promise<DuckDBConnection> | undefined;
 let last: Promise<unknown> = Promise.resolve();
 
 export async function toParquet(columns: TypedColumn[], rows: Value[][]): Promise<Buffer> {
-  const quote = (value: Value) => (typeof value === 'string' ? `'${value.replaceAll("'", "''")}'` : value);
+  const quote = (value: Value) =>
+    typeof value === 'string' ? `'${value.replaceAll("'", "''")}'` : String(value);
   const names = columns.map(({ name }) => `"${name}"`).join(', ');
   const nothing = columns.map(() => 'null').join(', ');
   const lines = rows.map((row, i) => `(${i + 1}, ${row.map(quote).join(', ')})`);
