@@ -1,7 +1,7 @@
 /**
  * For tests only: "fault points", the awaits of a worker at which something may go wrong. FAULT_POINT names one before or after
- * which the worker kills itself, or at which it harms something. FAULT_SEED draws faults at all of them, and FAULT_LOG names a file for the points that are
- * reached. Without FAULT_POINT and FAULT_SEED, a point costs one comparison.
+ * which the worker kills itself, or at which it harms something. FAULT_SEED draws faults at all of them, and FAULT_LOG names a
+ * file for the points that are reached. Without FAULT_POINT and FAULT_SEED, a point costs one comparison.
  */
 import { appendFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';

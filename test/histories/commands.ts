@@ -237,8 +237,8 @@ const withRows = arbitraryBody.filter(({ rows }) => rows.length > 0);
 
 /** Expensive events are rare. */
 export const arbitraryCommand: fc.Arbitrary<Command> = fc.oneof(
-  { weight: 300, arbitrary: fc.tuple(letter, arbitraryBody).map(([key, body]) => arrival(key, body)) },
-  { weight: 60, arbitrary: fc.uniqueArray(fc.tuple(letter, arbitraryBody), MANY).map(together) },
+  { weight: 240, arbitrary: fc.tuple(letter, arbitraryBody).map(([key, body]) => arrival(key, body)) },
+  { weight: 120, arbitrary: fc.uniqueArray(fc.tuple(letter, arbitraryBody), MANY).map(together) },
   { weight: 40, arbitrary: letter.map(onBucket.delete) },
   { weight: 30, arbitrary: letter.map(onBucket.revert) },
   { weight: 160, arbitrary: fc.constant(poll) },

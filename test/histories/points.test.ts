@@ -57,10 +57,10 @@ async function reach(points: FaultPoint[], again?: () => Promise<unknown>): Prom
 
 let waves = 0;
 
-/** Puts eight small files at the same time under keys of their own. */
+/** Puts eight small files at the same time, after those before. */
 async function putWave(history: History): Promise<void> {
   waves += 1;
-  for (const letter of 'abcdefgh') await history.put(history.key(`${waves}${letter}`), BODY);
+  for (const letter of 'abcdefgh') await history.put(history.key(`w${waves + 1000}${letter}`), BODY);
   await history.directly('poll_now', []);
 }
 

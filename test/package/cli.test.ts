@@ -38,7 +38,7 @@ test('every environment variable that the program reads is in the help', async (
       read.push((a ?? b)!);
   }
   // Variables of the AWS SDK, a convention of terminals, and those that only tests set.
-  const others = /^(AWS_\w+|NO_COLOR|FAULT_POINT|FAULT_SEED|FAULT_RATE|DATA_FAULT_FILE)$/;
+  const others = /^(AWS_\w+|NO_COLOR|FAULT_LOG|FAULT_POINT|FAULT_SEED|FAULT_RATE|DATA_FAULT_FILE)$/;
   assert.deepEqual(
     read.filter((name) => !known.has(name) && !others.test(name)),
     [],
