@@ -17,6 +17,8 @@ const COMMANDS = 14;
 
 /** What is broken, so that a history must fail; see `npm run histories -- --mutants`. */
 const MUTANT = MUTANTS.find(({ name }) => name === process.env.HISTORIES_MUTANT);
+/** How long a mutant's histories run and shrink, in milliseconds. */
+const MUTANT_MS = 60_000;
 /** How many of a thousand passages through a fault point go wrong. */
 const FAULT_RATE = Number(process.env.HISTORIES_FAULTS ?? (MUTANT ? 40 : 8));
 /** Which share of the histories has faults at every await of the workers. */
@@ -81,6 +83,7 @@ async function runHistories(
     const details = await fc.check(property, {
       seed: (options.faults ? 500 : 0) + SEED * 1000 + lane,
       numRuns: Math.ceil((runs - lane) / LANES),
+      ...(MUTANT && { skipAllAfterTimeLimit: MUTANT_MS }),
     });
     return details.failed ? describeFailure(lane, details) : null;
   }
