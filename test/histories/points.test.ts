@@ -72,7 +72,10 @@ test('polls, fetches, imports, bundles and growth reach their points', async () 
     await putWave(history);
     await history.settled();
   });
-  await history.put(history.key('x-many'), { ...BODY, rows: Array(8000).fill(BODY.rows[0]) });
+  await history.put(history.key('x-many'), {
+    ...BODY,
+    rows: Array(8000).fill({ op: 'I', id: 1, v: 1, w: 'more than 64 KiB' }),
+  });
   await history.put(history.key('y-bad'), { ...BODY, flaw: 'word' });
   await history.directly('poll_now', []);
   await history.settled();
