@@ -26,8 +26,10 @@ const OWNER = 'soak_owner';
 const FILES_PER_SECOND = 20;
 /** How often the bucket is polled and the crontab's tasks are run. */
 const TICK_MS = 2000;
-/** The longest backlog that counts as caught up. */
-const SETTLE_MS = 300_000;
+/** A backlog of which no file ends for that long is stuck. */
+const STUCK_MS = 300_000;
+/** No files are added while that many wait: a busy machine would never catch up. */
+const MOST_WAITING = 1000;
 const { values } = parseArgs({
   options: { minutes: { type: 'string', default: '30' }, faults: { type: 'boolean', default: false } },
 });
@@ -117,12 +119,15 @@ async function arrive(arrivals: Arrivals, ms: number): Promise<void> {
   const begun = performance.now();
   const due = () => ((performance.now() - begun) / 1000) * FILES_PER_SECOND;
   let nextTick = begun;
+  let isFull = false;
   for (let put = 0; performance.now() - begun < ms; await delay(1000 / FILES_PER_SECOND)) {
-    for (; put < due(); put++) arrivals.next();
+    for (; put < due(); put++) if (!isFull) arrivals.next();
     await disturber?.tick();
     if (performance.now() < nextTick) continue;
     nextTick += TICK_MS;
     await tick(arrivals);
+    const { ended } = await arrivals.state(database.client);
+    isFull = arrivals.files - ended > MOST_WAITING;
   }
   await disturber?.stop();
 }
@@ -140,12 +145,15 @@ async function sample(arrivals: Arrivals): Promise<Sample> {
 
 /** Waits until every file has ended, and nothing is running. */
 async function settle(arrivals: Arrivals): Promise<void> {
-  for (const deadline = Date.now() + SETTLE_MS; ; await delay(500)) {
+  let ended = -1;
+  for (let since = Date.now(); ; await delay(500)) {
     const state = await arrivals.state(database.client);
     if (state.ended === arrivals.files && state.old === 0 && state.busy === 0) return;
     // Polls only while a file is missing, because a poll is running work itself.
     if (state.ended < arrivals.files || state.old > 0) await tick(arrivals);
-    if (Date.now() > deadline) throw new Error(await describeBacklog(arrivals, state));
+    if (state.ended > ended) since = Date.now();
+    ended = state.ended;
+    if (Date.now() - since > STUCK_MS) throw new Error(await describeBacklog(arrivals, state));
   }
 }
 
@@ -159,5 +167,5 @@ async function describeBacklog(arrivals: Arrivals, state: State): Promise<string
         from s3_connector_queue.jobs order by id limit 20)`,
   );
   const left = rows.map(({ text }) => text).join('\n');
-  return `after ${SETTLE_MS / 1000} s ${JSON.stringify(state)} of ${arrivals.files} files\n${left}`;
+  return `for ${STUCK_MS / 1000} s no file has ended: ${JSON.stringify(state)} of ${arrivals.files} files\n${left}`;
 }
