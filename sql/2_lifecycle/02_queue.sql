@@ -22,6 +22,10 @@ create or replace function s3_connector_private.audit_job_key(audit_id bigint)
 returns text language sql immutable parallel safe return 'continue_audit:' || audit_id;
 comment on function s3_connector_private.audit_job_key(bigint) is 'Returns the job key of a scheduled audit. The queue holds at most one job with it.';
 
+create or replace function s3_connector_private.request_job_key(request_id bigint)
+returns text language sql immutable parallel safe return 'request:' || request_id;
+comment on function s3_connector_private.request_job_key(bigint) is 'Returns the job key of a request. The queue holds at most one job with it.';
+
 -- A single select without a fixed search_path, so that PostgreSQL inlines it and uses the indexes. All its names are qualified, and it
 -- has no operators. A body that is bound when it is created would block migrations of the queue.
 create or replace function s3_connector_private.jobs()
@@ -102,7 +106,7 @@ create or replace function s3_connector_private.queue_request(request_id bigint,
 returns void language sql set search_path = pg_catalog, pg_temp as $$
   select s3_connector_queue.add_job(
     r.kind, json_build_object('request_id', r.id), run_at => queue_request.run_at, max_attempts => 3, priority => -20,
-    job_key => 'request:' || r.id,
+    job_key => s3_connector_private.request_job_key(r.id),
     flags => array[s3_connector_private.owner_flag(c.owner)]
   )
   from s3_connector_private.requests r join s3_connector.connectors c on c.name = r.connector_name

@@ -82,6 +82,19 @@ $$;
 comment on function s3_connector_private.start_request(bigint, integer) is
   'Assigns a request to a worker and returns it. No row if it no longer needs an answer.';
 
+create or replace function s3_connector_private.wake_undos()
+returns void language sql set search_path = pg_catalog, pg_temp as $$
+  select s3_connector_private.queue_request(r.id)
+  from s3_connector_private.requests r
+  where r.answered_at is null and r.kind in ('undo_file', 'reimport_file')
+    and not exists (
+      select from s3_connector_private.jobs() j
+      where j.key = s3_connector_private.request_job_key(r.id) and (j.waits or j.begun)
+    );
+$$;
+comment on function s3_connector_private.wake_undos() is
+  'Queues jobs for undo_file and reimport_file that have none. Nobody waits for their answers. A safeguard, for example after somebody deleted jobs.';
+
 create or replace function s3_connector_private.answer(request_id bigint, new_result jsonb)
 returns void language sql set search_path = pg_catalog, pg_temp as $$
   update s3_connector_private.requests r set answered_at = now(), result = new_result where r.id = request_id;

@@ -13,6 +13,7 @@ const BLOCK = 16;
 /** A file of the growing connector has one more column than those before, again and again, up to so many. */
 const GROWS_EVERY = 30;
 const MAX_COLUMNS = 20;
+const VERSIONS = 2;
 
 /** The files of one connector. */
 interface Stream {
@@ -27,8 +28,20 @@ interface Stream {
   key?: string;
   /** Whether each file replaces the rows of the one before. */
   replaces?: boolean;
+  /** How many files in a row have the same key: each overwrites the one before. */
+  versions?: number;
   /** Whether S3 announces the files, and nobody else. */
   announced?: boolean;
+}
+
+/** What the database has. */
+export interface State {
+  /** Files that ended. */
+  ended: number;
+  /** Files with rows of a version that was overwritten. */
+  old: number;
+  /** Jobs that are running. */
+  busy: number;
 }
 
 /** Files that arrive steadily in the bucket, for connectors of several kinds, with their expected results. */
@@ -79,6 +92,13 @@ export class Arrivals {
         key: 'primary key',
         replaces: true,
       },
+      {
+        name: 'overwritten',
+        columns: { on_overwrite: 'reimport' },
+        body: (file) => csv(file, false),
+        bad: 'none',
+        versions: VERSIONS,
+      },
       { name: 'late', columns: { late_keys: 'import' }, body: csv, bad: 'fails', position: reversed },
       {
         name: 'announced',
@@ -98,6 +118,26 @@ export class Arrivals {
 
   get arrived(): number {
     return this.#arrived;
+  }
+
+  /** How many keys that makes. */
+  get files(): number {
+    return this.#streams.reduce((sum, stream) => sum + keysOf(stream, this.#arrivedOf(stream)), 0);
+  }
+
+  #arrivedOf(stream: Stream): number {
+    return Math.ceil((this.#arrived - this.#streams.indexOf(stream)) / this.#streams.length);
+  }
+
+  async state(client: pg.Client): Promise<State> {
+    const overwritten = this.#streams.find(({ versions }) => versions)!;
+    const { rows } = await client.query<State>(
+      `select (select count(*)::integer from s3_connector.files where status in ('success', 'failure')) as ended,
+        (select count(distinct file_id)::integer from overwritten where label <> all ($1)) as old,
+        (select count(*)::integer from s3_connector_queue.jobs where locked_at is not null) as busy`,
+      [lastVersions(this.#arrivedOf(overwritten))],
+    );
+    return rows[0]!;
   }
 
   /** @param retention how long history is kept, as an interval */
@@ -132,11 +172,12 @@ export class Arrivals {
       name,
       body,
       bad,
+      versions = 1,
       position = (file) => file,
       announced,
     } = this.#streams[turn % this.#streams.length]!;
     const file = Math.floor(turn / this.#streams.length);
-    const key = `${name}/${String(position(file)).padStart(9, '0')}`;
+    const key = `${name}/${String(position(Math.floor(file / versions))).padStart(9, '0')}`;
     this.#server.store.put(BUCKET, key, body(file, bad !== 'none' && isBad(file)));
     if (announced) this.#announce(key);
   }
@@ -157,9 +198,9 @@ export class Arrivals {
     console.log(
       `${'connector'.padEnd(14)}${['files', 'failed', 'rows'].map((title) => title.padStart(10)).join('')}`,
     );
-    for (const [i, stream] of this.#streams.entries()) {
+    for (const stream of this.#streams) {
       const { name } = stream;
-      const expected = expectedOf(stream, Math.ceil((this.#arrived - i) / this.#streams.length));
+      const expected = expectedOf(stream, keysOf(stream, this.#arrivedOf(stream)));
       const { rows } = await client.query(
         `select count(*) filter (where status = 'success')::integer as success,
           count(*) filter (where status = 'failure')::integer as failure,
@@ -189,6 +230,18 @@ export class Arrivals {
     if (rows.length !== 1 || rows[0]!.label !== expected)
       throw new Error(`changed: expected ${expected} in every row, got ${JSON.stringify(rows)}`);
   }
+}
+
+function keysOf({ versions = 1 }: Stream, files: number): number {
+  return Math.ceil(files / versions);
+}
+
+/** Returns the labels of the files that no other has overwritten. */
+function lastVersions(files: number): string[] {
+  return Array.from(
+    { length: Math.ceil(files / VERSIONS) },
+    (_, key) => `label ${Math.min(key * VERSIONS + VERSIONS - 1, files - 1)}`,
+  );
 }
 
 function expectedOf(

@@ -80,7 +80,7 @@ async function ofDatabase(client: pg.Client): Promise<Sample> {
     'advisory locks': { value: Number(counts.locks), limit: (start) => start + 2 },
     'rows of file_history': rowsOf('history', 500),
     'rows of rejected_rows': rowsOf('rejected', 50),
-    'rows of polls': rowsOf('polls', 50),
+    'rows of polls': rowsOf('polls', 150),
     'rows of total_changes': rowsOf('changes', 500),
     'rows of requests': rowsOf('requests', 0),
     // The record of imported keys: a row a file, some 800 bytes with its indexes.

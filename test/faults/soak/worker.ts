@@ -24,6 +24,7 @@ export interface WorkerUse {
 }
 
 interface Line {
+  level?: string;
   event?: string;
   bytes?: number;
   resources?: number;
@@ -34,6 +35,8 @@ export class SoakWorker {
   readonly #process: ChildProcess;
   readonly #exit: Promise<unknown[]>;
   readonly #lines: string[] = [];
+  #lastError = '';
+  #killed = false;
   #onLine: ((line: Line) => void) | undefined;
 
   private constructor(env: Record<string, string>) {
@@ -44,9 +47,13 @@ export class SoakWorker {
     });
     this.#exit = once(this.#process, 'exit');
     createInterface({ input: this.#process.stdout! }).on('line', (line) => {
+      // A kill may cut the last line.
+      if (this.#killed) return;
       this.#lines.push(line);
       this.#lines.splice(0, this.#lines.length - KEPT_LINES);
-      this.#onLine?.(JSON.parse(line));
+      const parsed: Line = JSON.parse(line);
+      if (parsed.level === 'error') this.#lastError = line;
+      this.#onLine?.(parsed);
     });
   }
 
@@ -73,11 +80,23 @@ export class SoakWorker {
     };
   }
 
+  /** Its last lines of the log, and the last error. */
+  get log(): string {
+    return [...this.#lines, `last error: ${this.#lastError || 'none'}`].join('\n');
+  }
+
+  /** Ends it at once. */
+  async kill(): Promise<void> {
+    this.#killed = true;
+    this.#process.kill('SIGKILL');
+    await this.#exit;
+  }
+
   /** @throws if it does not end cleanly */
   async stop(): Promise<void> {
     this.#process.kill('SIGTERM');
     const [code, signal] = await this.#exit;
-    if (code !== 0) throw new Error(`a worker ended with ${signal ?? code}:\n${this.#lines.join('\n')}`);
+    if (code !== 0) throw new Error(`a worker ended with ${signal ?? code}:\n${this.log}`);
   }
 
   async #next(event: string): Promise<Line> {
@@ -87,7 +106,7 @@ export class SoakWorker {
       };
     });
     const lost = this.#exit.then(() => {
-      throw new Error(`a worker ended by itself:\n${this.#lines.join('\n')}`);
+      throw new Error(`a worker ended by itself:\n${this.log}`);
     });
     // The second of the two events is not needed.
     lost.catch(() => {});

@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { NEVER_AGAIN, openWorld } from '../support/world.ts';
+
+// After a failover to a standby that lacks the last commits, ids of jobs are given again. A worker that ran a job before the failover
+// deletes it by its id, which may be another job's by then.
+
+const world = await openWorld();
+const { db } = world;
+
+/** Runs the housekeeping of a minute. */
+async function housekeeping(): Promise<void> {
+  await db.asSuperuser("select s3_connector_queue.add_job('poll_due', job_key => 'poll_due')");
+}
+
+test('a file whose job was deleted with the end of another job is imported within the minute', async () => {
+  await db.query('create table reused (n integer)');
+  for (const n of [1, 2, 3]) world.put(`reused/${n}.csv`, `n\n${n}\n`);
+  const stalled = world.server.faults.order({
+    operation: 'GetObject',
+    key: 'reused/1.csv',
+    stall: { after: 1 },
+  });
+  // One place and no bundles: the jobs of the other files wait.
+  const worker = await world.startWorker({ WORKER_CONCURRENCY: '1', IMPORT_BUNDLE_FILES: '1' });
+  await world.insertConnector({
+    name: 'reused',
+    pattern: 'reused/*',
+    target_table: 'reused',
+    schedule: NEVER_AGAIN,
+  });
+  await stalled.hit();
+  await db.asSuperuser(`do $$
+    declare
+      running bigint;
+    begin
+      delete from s3_connector_queue._private_jobs where locked_at is not null and key like 'import%' returning id into strict running;
+      delete from s3_connector_queue._private_jobs j using s3_connector.files f
+      where f.key = 'reused/2.csv' and j.key = s3_connector_private.import_job_key(f.id);
+      perform setval(pg_get_serial_sequence('s3_connector_queue._private_jobs', 'id'), running, false);
+      perform s3_connector_private.queue_imports(array[f.id], array[now()]) from s3_connector.files f where f.key = 'reused/2.csv';
+    end $$`);
+  stalled.release();
+  await db.waitFor(
+    "select from s3_connector.files where connector_name = 'reused' and status = 'success'",
+    (rows) => rows.length === 2,
+  );
+  const [left] = await db.query(
+    `select f.key, exists (
+        select from s3_connector_private.jobs() j where j.key = s3_connector_private.import_job_key(f.id)) as has_job
+      from s3_connector.files f where f.status = 'in_queue'`,
+  );
+  assert.deepEqual(left, { key: 'reused/2.csv', has_job: false });
+  await housekeeping();
+  for (const { status } of await world.settled('reused')) assert.equal(status, 'success');
+  assert.deepEqual(await db.query('select n from reused order by n'), [{ n: 1 }, { n: 2 }, { n: 3 }]);
+  await worker.end('SIGTERM');
+});
+
+test('an undo whose job was deleted with the end of another job is done within the minute', async () => {
+  const worker = await world.startWorker();
+  await db.query('create table undone (n integer, file_id bigint)');
+  world.put('undone/1.csv', 'n\n1\n');
+  await world.insertConnector({
+    name: 'undone',
+    pattern: 'undone/*',
+    target_table: 'undone',
+    file_id_column: 'file_id',
+    schedule: NEVER_AGAIN,
+  });
+  await world.settled('undone');
+  // A superuser is not the owner, so a worker deletes the rows.
+  await db.asSuperuser(`do $$
+    begin
+      perform s3_connector.undo_file('undone', 'undone/1.csv');
+      delete from s3_connector_queue._private_jobs where key like 'request:%';
+    end $$`);
+  await housekeeping();
+  await db.waitFor<{ status: string }>(
+    "select status from s3_connector.files where connector_name = 'undone'",
+    ([file]) => file!.status === 'undone',
+  );
+  assert.deepEqual(await db.query('select from undone'), []);
+  await worker.end('SIGTERM');
+});
