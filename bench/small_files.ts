@@ -20,8 +20,8 @@ interface Way {
 }
 
 const WAYS: Way[] = [
-  { name: 'in bundles', env: {}, columns: {} },
-  { name: 'in bundles, max_tracked_files 1000', env: {}, columns: { max_tracked_files: 1000 } },
+  { name: 'in bundles, max_tracked_files 1000', env: {}, columns: {} },
+  { name: 'in bundles, max_tracked_files 100', env: {}, columns: { max_tracked_files: 100 } },
   { name: 'one by one', env: { IMPORT_BUNDLE_FILES: '1' }, columns: {} },
 ];
 

@@ -36,6 +36,7 @@ export async function enqueue(
     arrives_at_end: arrivesAtEnd,
     tail_walked: listing.hasWalked,
     young: isYoung,
+    ending: listing.ending,
   };
   const { rows } = await sql<{ enqueued: number | null }>`
     select s3_connector_private.commit_poll(

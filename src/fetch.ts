@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { Span } from '@opentelemetry/api';
-import { abortable } from './abortable.ts';
+import { collect } from './abortable.ts';
 import type { ReadConnector } from './db/schema.ts';
 import { ConnectorError } from './errors.ts';
 import { amid, reach } from './fault_points.ts';
@@ -155,14 +155,12 @@ async function fetchSmall(
   await reach('open_object', 'source');
   const body = await source.open(object, { offset: 0, signal });
   const chunks: Buffer[] = [];
-  let received = 0;
-  for await (const chunk of untilBroken(amid('read_body', abortable(signal, body)), () => {})) {
-    chunks.push(chunk);
-    received += chunk.length;
-    if (received > object.sizeBytes) throw anotherSize(object, `at least ${received}`);
-  }
+  const collected = await collect(signal, body, object.sizeBytes);
+  for await (const chunk of untilBroken(amid('read_body', collected), () => {})) chunks.push(chunk);
   signal.throwIfAborted();
-  return received === object.sizeBytes ? Buffer.concat(chunks) : undefined;
+  const bytes = Buffer.concat(chunks);
+  if (bytes.length > object.sizeBytes) throw anotherSize(object, `at least ${bytes.length}`);
+  return bytes.length === object.sizeBytes ? bytes : undefined;
 }
 
 interface Download {

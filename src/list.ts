@@ -2,7 +2,7 @@
 import type { Glob } from './glob.ts';
 import { compareKeys } from './keys.ts';
 import { RecentNames } from './list/recent_names.ts';
-import type { ListPage, Source, SourceObject } from './sources/source.ts';
+import type { Ending, ListPage, Source, SourceObject } from './sources/source.ts';
 
 export interface ListLimits {
   /** The page that has more matching objects than these is the last one. */
@@ -19,6 +19,8 @@ export interface ListLimits {
   until?: string;
   /** Whether ranges of keys may be listed side by side if the listing turns out long. */
   sideBySide?: boolean;
+  /** How an earlier listing ended. Null: nothing is known. */
+  ending?: Ending | null;
 }
 
 export interface Listing {
@@ -39,6 +41,8 @@ export interface Listing {
   /** The last key or folder that was looked at; null if there was none. The next listing can continue there. */
   lastKey: string | null;
   names: RecentNames;
+  /** See ListPage: those of the last page. */
+  uncrowded: readonly string[] | undefined;
 }
 
 /** Lists whole pages until the places are full, an object is too young, the bucket ends, or the requests are used. */
@@ -48,15 +52,22 @@ export async function listMatching(
   startAfter: string | null,
   limits: ListLimits,
 ): Promise<Listing> {
-  const { marker = null, isEnough, until } = limits;
+  const { marker = null, isEnough, until, ending } = limits;
   const listing = emptyListing(startAfter);
   const { prefix, delimiter } = glob;
   const budget = new Budget(limits);
   const ahead = limits.sideBySide ? { until, pages: () => budget.pagesLeft(listing) } : undefined;
-  for await (const page of source.list({ prefix, delimiter, startAfter, ahead })) {
+  for await (const page of source.list({
+    prefix,
+    delimiter,
+    startAfter,
+    ahead,
+    ending: ending ?? undefined,
+  })) {
     listing.requests += page.requests;
     budget.note(page);
     listing.keysListed += page.objects.length;
+    listing.uncrowded = page.uncrowded;
     const tooYoung = addPage(listing, page, { glob, marker, youngerThan: limits.youngerThan });
     if (listing.objects.length > limits.places) return { ...listing, stoppedBy: 'full' };
     if (tooYoung) return { ...listing, stoppedBy: 'young' };
@@ -115,6 +126,7 @@ export function emptyListing(startAfter: string | null): Listing {
     stoppedBy: 'end',
     lastKey: null,
     names: new RecentNames(startAfter),
+    uncrowded: undefined,
   };
 }
 

@@ -39,6 +39,16 @@ function write(level: LogLevel, event: string, fields: LogFields = {}): void {
   process.stdout.write(`${text}\n`);
 }
 
+/** Writes what is logged meanwhile at once: a line costs a system call. */
+export function logTogether(work: () => void): void {
+  process.stdout.cork();
+  try {
+    work();
+  } finally {
+    process.stdout.uncork();
+  }
+}
+
 function hasColors(): boolean {
   return process.stdout.isTTY === true && !process.env.NO_COLOR;
 }

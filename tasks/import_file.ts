@@ -9,7 +9,7 @@ import { BundledFile, type FetchedFile, fetchTogether } from '../src/import/bund
 import { SessionRefused } from '../src/import/session.ts';
 import { Turn } from '../src/import/turn.ts';
 import { fetchAndImport, type Imported } from '../src/import.ts';
-import { log } from '../src/log.ts';
+import { log, logTogether } from '../src/log.ts';
 import { countFailure, countImport } from '../src/metrics/counters.ts';
 import { findOutage } from '../src/outage.ts';
 import {
@@ -79,10 +79,10 @@ async function runTogether(worker: WorkerContext, files: BundledFile[]): Promise
   if (!imported) return [...present, ...missing];
   worker.bundling.succeeded(connector.name);
   const seconds = (performance.now() - startedAt) / 1000 / imported.length;
-  for (const [i, file] of present.entries()) {
-    noteSuccess(worker, file.attempt, imported[i]!, seconds);
-    await endFile(worker, file);
-  }
+  logTogether(() => {
+    for (const [i, { attempt }] of present.entries()) noteSuccess(worker, attempt, imported[i]!, seconds);
+  });
+  for (const file of present) await endFile(worker, file);
   return missing;
 }
 

@@ -10,12 +10,15 @@ import { log } from '../src/log.ts';
 import { compileMatcher } from '../src/matcher.ts';
 import { countPoll } from '../src/metrics/counters.ts';
 import { askBucket, endOutage, findOutage, noteOutage } from '../src/outage.ts';
+import type { Ending } from '../src/sources/source.ts';
 import { toImportError } from '../src/sql_errors.ts';
 import { defineTask, type WorkerContext } from '../src/task.ts';
 import { inSpan, spanOf } from '../src/telemetry.ts';
 
 /** LIST requests of one poll, 1,000 keys each. The next poll continues from the scan position. */
 const MAX_REQUESTS = 100;
+/** How long a poll trusts what an earlier one has found out about folders, in seconds. */
+const TRUST_SECONDS = 300;
 
 export default defineTask<{ connector_name: string }>(async ({ connector_name }, worker, { abortSignal }) => {
   let poll: Poll | undefined;
@@ -99,6 +102,8 @@ interface Poll {
   /** Whether somebody asked for a poll since the last one. */
   isAsked: boolean;
   walkIsDue: boolean;
+  /** How the last listing ended, if that was not long ago. */
+  ending: Ending | null;
 }
 
 /** Returns undefined if there is nothing to do: the connector is deleted or paused, or all its places are taken. */
@@ -139,6 +144,9 @@ async function startPoll(
       sql<boolean>`tail_walked_at > now() - ${WALK_EVERY_SECONDS} * interval '1 second' is not true`.as(
         'walk_is_due',
       ),
+      sql<Ending | null>`case when ended_at > now() - ${TRUST_SECONDS} * interval '1 second' then ending end`.as(
+        'recent_ending',
+      ),
     ])
     .where('connector_name', '=', name)
     .executeTakeFirstOrThrow();
@@ -151,12 +159,14 @@ async function startPoll(
     lookBehind: progress.look_behind_start,
     isAsked: progress.is_asked,
     walkIsDue: progress.walk_is_due,
+    // If keys were left out, it would stop without them.
+    ending: connector.stop_when_caught_up ? null : progress.recent_ending,
   };
 }
 
 async function list(
   { sources }: WorkerContext,
-  { start, places, youngerThan, hasUpcoming, lookBehind, isAsked, walkIsDue }: Poll,
+  { start, places, youngerThan, hasUpcoming, lookBehind, isAsked, walkIsDue, ending }: Poll,
 ): Promise<PollListing> {
   const { connector, progress, lists } = start;
   return await listForPoll(
@@ -175,6 +185,7 @@ async function list(
       },
       isAsked,
       walkIsDue,
+      ending,
     },
     { places, youngerThan, maxRequests: MAX_REQUESTS },
   );

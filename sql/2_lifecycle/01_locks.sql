@@ -3,7 +3,7 @@
 --
 --   lock                                     taken by                    serialises
 --   table s3_connector_queue.migrations      src/db/migrations.ts        applying migrations/ and sql/
---   row of queue_locks                       lock_queue, try_lock_queue  moving several jobs of one connector
+--   row of queue_locks                       lock_queue and its like     moving several jobs of one connector
 --   table recent_totals                      fold_totals, count_totals   summing up total_changes
 --   table database_identity                  pause_if_copied             recognizing a copy of the database
 --   table import_secret                      admit_import_role           granting the functions of imports

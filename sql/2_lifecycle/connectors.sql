@@ -76,6 +76,19 @@ $$;
 comment on function s3_connector_private.try_lock_queue(text) is
   'Takes the lock of lock_queue without waiting. Returns false if another transaction holds it.';
 
+create or replace function s3_connector_private.lock_queue_soon(connector_name text)
+returns boolean language plpgsql set lock_timeout = '100ms' set search_path = pg_catalog, pg_temp as $$
+begin
+  perform s3_connector_private.lock_queue(connector_name);
+  return true;
+exception
+  when lock_not_available then
+    return false;
+end;
+$$;
+comment on function s3_connector_private.lock_queue_soon(text) is
+  'Takes the lock of lock_queue. Returns false if another transaction holds it for a tenth of a second.';
+
 create or replace function s3_connector_private.queue_place(connector_name text, key text)
 returns timestamptz language sql set search_path = pg_catalog, pg_temp as $$
   select greatest(s3_connector_private.queue_head(), (

@@ -1,22 +1,27 @@
--- Changes of a file's status: each is a row of file_history and a notification on the channel s3_connector.
+-- Changes of a file's status: each is a row of file_history and a notification on the channel s3_connector. The triggers for both
+-- are for statements, because one may change thousands of files. Both write them in key order.
 
 create or replace function s3_connector_private.record_history()
-returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+returns trigger language plpgsql security definer
+-- The plan is kept. A loop that is best for one file would compare each of thousands with each.
+set enable_nestloop = off set search_path = pg_catalog, pg_temp as $$
 begin
-  insert into s3_connector_private.file_history (file_id, from_status, to_status, at, seconds, attempt, message)
-  values (
-    new.id,
-    case tg_op when 'UPDATE' then old.status end,
-    new.status,
-    new.status_since,
-    case tg_op when 'UPDATE' then extract(epoch from new.status_since - old.status_since) end,
-    new.attempts,
-    case when new.error_code is not null then new.error_code || ': ' || new.error_message end
-  );
+  if tg_op = 'INSERT' then
+    insert into s3_connector_private.file_history (file_id, to_status, at, attempt, message)
+    select f.id, f.status, f.status_since, f.attempts, f.error_code || ': ' || f.error_message from added f order by f.id;
+  else
+    insert into s3_connector_private.file_history (file_id, from_status, to_status, at, seconds, attempt, message)
+    select f.id, o.status, f.status, f.status_since, extract(epoch from f.status_since - o.status_since), f.attempts,
+      f.error_code || ': ' || f.error_message
+    from added f join removed o on o.id = f.id
+    -- stamp_status sets it whenever a statement sets the status.
+    where f.status_since <> o.status_since
+    order by f.connector_name, f.key;
+  end if;
   return null;
 end;
 $$;
-comment on function s3_connector_private.record_history() is 'Writes a file''s change of status to file_history.';
+comment on function s3_connector_private.record_history() is 'Writes changes of status to file_history, at the end of the statement.';
 
 create or replace function s3_connector_private.stamp_status()
 returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -35,15 +40,17 @@ create or replace trigger stamp_status
   before update of status on s3_connector.files
   for each row execute function s3_connector_private.stamp_status();
 
+create or replace trigger record_new_files
+  after insert on s3_connector.files referencing new table as added
+  for each statement execute function s3_connector_private.record_history();
 create or replace trigger record_history
-  after insert or update of status on s3_connector.files
-  for each row execute function s3_connector_private.record_history();
+  after update on s3_connector.files referencing new table as added old table as removed
+  for each statement execute function s3_connector_private.record_history();
 
 create or replace function s3_connector_private.status_payload(connector_name text, key text, status s3_connector.file_status)
-returns text language sql stable set search_path = pg_catalog, pg_temp as $$
-  -- A notification must be shorter than 8,000 bytes. Escaped, the longest name and key take 7,200.
-  select json_build_object('connector', connector_name, 'key', left(key, 1024), 'status', status)::text;
-$$;
+returns text language sql stable
+-- A notification must be shorter than 8,000 bytes. Escaped, the longest name and key take 7,200.
+return json_build_object('connector', connector_name, 'key', left(key, 1024), 'status', status)::text;
 comment on function s3_connector_private.status_payload(text, text, s3_connector.file_status) is
   'Returns the payload of a notification: {"connector", "key", "status"}.';
 
@@ -55,7 +62,6 @@ $$;
 comment on function s3_connector_private.has_room_to_notify() is
   'Returns whether PostgreSQL''s notification queue is less than half full. It only fills up if a listening session stays in a transaction.';
 
--- Many files are inserted at once, but they change one at a time. So inserts use a statement trigger, updates a row trigger.
 create or replace function s3_connector_private.announce_new_files()
 returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -71,25 +77,28 @@ $$;
 comment on function s3_connector_private.announce_new_files() is 'Notifies listeners of new files, at the end of the statement.';
 
 create or replace function s3_connector_private.announce_status()
-returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+returns trigger language plpgsql security definer set enable_nestloop = off set search_path = pg_catalog, pg_temp as $$
 begin
-  if (select c.notify from s3_connector.connectors c where c.name = new.connector_name)
-    and s3_connector_private.has_room_to_notify() then
-    perform pg_notify('s3_connector', s3_connector_private.status_payload(new.connector_name, new.key, new.status));
+  if s3_connector_private.has_room_to_notify() then
+    perform pg_notify('s3_connector', s3_connector_private.status_payload(f.connector_name, f.key, f.status))
+    from added f join removed o on o.id = f.id
+    where f.status <> o.status
+      -- Not a join: without a nested loop it would read all connectors.
+      and (select c.notify from s3_connector.connectors c where c.name = f.connector_name)
+    order by f.connector_name, f.key;
   end if;
   return null;
 end;
 $$;
-comment on function s3_connector_private.announce_status() is 'Notifies listeners of a file''s change of status.';
+comment on function s3_connector_private.announce_status() is 'Notifies listeners of changes of status, at the end of the statement.';
 
 create or replace trigger announce_new_files
   after insert on s3_connector.files referencing new table as added
   for each statement execute function s3_connector_private.announce_new_files();
 
 create or replace trigger announce_status
-  after update of status on s3_connector.files
-  for each row when (old.status is distinct from new.status)
-  execute function s3_connector_private.announce_status();
+  after update on s3_connector.files referencing new table as added old table as removed
+  for each statement execute function s3_connector_private.announce_status();
 
 create or replace function s3_connector_private.tracked_files(connector_name text)
 returns bigint language sql stable set search_path = pg_catalog, pg_temp as $$

@@ -36,18 +36,17 @@ $$;
 comment on function s3_connector_private.allow_marker_back(text) is
   'Lets this transaction set the marker of a connector back, because a person asked for it. Null: of none.';
 
-create or replace function s3_connector_private.require_rejected(file_id bigint, expected bigint)
-returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
-declare
-  written bigint := (select count(*) from s3_connector_private.rejected_rows r where r.file_id = require_rejected.file_id);
+create or replace function s3_connector_private.require_rejected(results jsonb)
+returns void language plpgsql set enable_hashjoin = off set enable_mergejoin = off set search_path = pg_catalog, pg_temp as $$
 begin
-  if written <> expected then
-    perform s3_connector_private.violate(format('%s rows were rejected, and rejected_rows has %s', expected, written));
-  end if;
+  perform s3_connector_private.violate(format('%s rows were rejected, and rejected_rows has %s', r.rejected, w.rows))
+  from jsonb_to_recordset(results) as r (file_id bigint, rejected bigint)
+  cross join lateral (select count(*) as rows from s3_connector_private.rejected_rows x where x.file_id = r.file_id) w
+  where w.rows <> r.rejected;
 end;
 $$;
-comment on function s3_connector_private.require_rejected(bigint, bigint) is
-  'Raises S3C03 unless rejected_rows has as many rows of the file as its import rejected.';
+comment on function s3_connector_private.require_rejected(jsonb) is
+  'Raises S3C03 unless rejected_rows has as many rows of each file as its import rejected.';
 
 create or replace function s3_connector_import.require_version(file_id bigint, running_attempt_id bigint, etag text, size_bytes bigint)
 returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -96,7 +96,7 @@ create or replace function s3_connector_private.forget_listing(connector_name te
 returns void language sql set search_path = pg_catalog, pg_temp as $$
   update s3_connector_private.progress p
   set scan_position = null, scan_start = null, scan_look_behind = null, look_behind = null, end_position = null, tail_position = null,
-    tail_walked_at = null, backlog = true
+    tail_walked_at = null, ending = null, backlog = true
   where p.connector_name = forget_listing.connector_name;
   delete from s3_connector_private.upcoming_keys u where u.connector_name = forget_listing.connector_name;
 $$;

@@ -2,7 +2,7 @@
 
 create or replace function s3_connector_private.write_successes(results jsonb)
 returns setof text language plpgsql
--- Only a loop over the results keeps their order, in which the history is written and listeners are notified.
+-- The plan is kept. Each file is looked up by its id, however few files there were at first.
 set enable_hashjoin = off set enable_mergejoin = off set enable_seqscan = off
 set search_path = pg_catalog, pg_temp as $$
 begin
@@ -23,7 +23,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.write_successes(jsonb) is
-  'Writes the success of attempts of one connector, in this order. Leaves out attempts that no longer own their file. Returns the connector once for each that it wrote.';
+  'Writes the success of attempts of one connector. Leaves out attempts that no longer own their file. Returns the connector once for each that it wrote.';
 
 create or replace function s3_connector_private.finish_attempts(results jsonb)
 returns boolean language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -33,8 +33,7 @@ begin
   if cardinality(written) <> jsonb_array_length(results) then
     return false;
   end if;
-  perform s3_connector_private.require_rejected(r.file_id, r.rejected)
-  from jsonb_to_recordset(results) as r (file_id bigint, rejected bigint);
+  perform s3_connector_private.require_rejected(results);
   perform s3_connector_private.dispatch_next(written[1]);
   return true;
 end;

@@ -31,6 +31,9 @@ declare
   places bigint := s3_connector_private.total_places();
   -- One turn of a connector is one file of any size, or one bundle.
   most_bytes bigint := 4194304;
+  -- Fewer files, or fewer bytes, are not worth a transaction of their own in each place.
+  least_files bigint := 25;
+  least_bytes bigint := 524288;
 begin
   return array(
     select c.id
@@ -46,15 +49,15 @@ begin
       window keys as (order by w.key)
     ) c
     where c.all_fit and c.bytes <= most_bytes and c.nr < most_files
-      -- Every place gets its share.
-      and c.nr < ceil((c.waiting + 1)::numeric / places)
+      -- Every place gets its share, if that is worth it.
+      and (c.nr < ceil((c.waiting + 1)::numeric / places) or (c.nr < least_files and c.bytes <= least_bytes))
       and (slots is null or c.nr <= slots)
     order by c.nr
   );
 end;
 $$;
 comment on function s3_connector_private.choose_bundle(s3_connector.files, integer, bigint) is
-  'Returns the waiting files that follow a file and may be imported with it, in key order: fewer than most_files, no more than slots, and fewer if few wait.';
+  'Returns the waiting files that follow a file and may be imported with it, in key order: fewer than most_files, no more than slots, and only the share of one place unless that is small.';
 
 create or replace function s3_connector_private.begin_bundle(first_file s3_connector.files, most_files integer)
 returns setof s3_connector.files language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -64,9 +67,9 @@ declare
 begin
   select c.* into connector from s3_connector.connectors c where c.name = first_file.connector_name;
   first_file.attempts := first_file.attempts - 1;
-  -- An open transaction of a person may hold the lock.
+  -- Other places hold the lock while they begin their bundles, and an open transaction of a person for any time.
   if not s3_connector_private.takes_bundles(connector) or not s3_connector_private.fits_bundle(first_file)
-    or not s3_connector_private.try_lock_queue(connector.name) then
+    or not s3_connector_private.lock_queue_soon(connector.name) then
     return;
   end if;
   chosen := s3_connector_private.choose_bundle(first_file, most_files, s3_connector_private.free_slots(connector.name));
@@ -79,7 +82,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.begin_bundle(s3_connector.files, integer) is
-  'Begins attempts at small files that wait behind a file whose attempt has begun, removes their jobs, and returns them. Waits for no other transaction.';
+  'Begins attempts at small files that wait behind a file whose attempt has begun, removes their jobs, and returns them. Waits a moment for the lock of the queue, and for no other transaction.';
 
 create or replace function s3_connector_private.requeue_files(file_ids bigint[])
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$

@@ -37,11 +37,10 @@ comment on function s3_connector_private.has_free_slot(text) is
   'Returns whether one more file of the connector may run now. The answer is valid until the end of the transaction.';
 
 create or replace function s3_connector_private.new_attempt_id()
-returns bigint language sql volatile set search_path = pg_catalog, pg_temp as $$
-  -- A sequence can go back: at a failover to a standby that lacks the last commits, or at a crash that loses them. Then an attempt
-  -- from before could record another file that has the same ids. JavaScript has exact integers of 53 bits; these have 48.
-  select ('x' || right(gen_random_uuid()::text, 12))::bit(48)::bigint;
-$$;
+returns bigint language sql volatile
+-- A sequence can go back: at a failover to a standby that lacks the last commits, or at a crash that loses them. Then an attempt
+-- from before could record another file that has the same ids. JavaScript has exact integers of 53 bits; these have 48.
+return ('x' || right(gen_random_uuid()::text, 12))::bit(48)::bigint;
 comment on function s3_connector_private.new_attempt_id() is 'Returns a random id for an attempt.';
 
 create or replace function s3_connector_private.begin_attempts(file_ids bigint[], new_worker_id integer)

@@ -163,6 +163,8 @@ begin
     tail_position = case when listed is null then p.tail_position else listed ->> 'tail_position' end,
     arrives_at_end = coalesce((listed ->> 'arrives_at_end')::boolean, p.arrives_at_end),
     tail_walked_at = case when (listed ->> 'tail_walked')::boolean then poll_started_at else p.tail_walked_at end,
+    ending = coalesce(nullif(listed -> 'ending', 'null'), p.ending),
+    ended_at = case when listed ->> 'ending' is not null then poll_started_at else p.ended_at end,
     left_young = coalesce((listed ->> 'young')::boolean, false),
     scan_start = case when new_scan_position is not null or upcoming.key is not null then coalesce(p.scan_start, p.marker, '') end,
     scan_look_behind = case when new_scan_position is not null or upcoming.key is not null then list_start end,

@@ -204,6 +204,8 @@ comment on column s3_connector_private.progress.end_position is 'Some hundred ke
 comment on column s3_connector_private.progress.tail_position is 'How far polls have walked through the keys between the marker and end_position. Null: from the marker.';
 comment on column s3_connector_private.progress.arrives_at_end is 'Whether the last key that matched, beside a long tail, was at the end of the bucket. Polls look there first.';
 comment on column s3_connector_private.progress.tail_walked_at is 'When a poll last walked on in a long tail.';
+comment on column s3_connector_private.progress.ending is 'How the last listing ended that has found it out: {"uncrowded": [folders near the end that no keys of longer names stand before], "lastName": the last key or folder}. Null: not known, or the server needs no workaround.';
+comment on column s3_connector_private.progress.ended_at is 'When the poll began that wrote ending. Polls trust it for five minutes.';
 comment on column s3_connector_private.progress.left_young is 'Whether the last poll left objects that are too young and will be imported.';
 comment on column s3_connector_private.progress.scan_start is 'The marker at which the unfinished scan began; empty: before every key. Null: no scan is unfinished.';
 comment on column s3_connector_private.progress.scan_look_behind is 'The key after which the first poll of the unfinished scan listed, shortly before scan_start.';

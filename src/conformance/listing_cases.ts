@@ -114,7 +114,7 @@ export const LISTING_CASES: readonly ServerCase[] = [
     reliedOn: 'one LIST request for a poll that finds nothing new',
     level: 'wanted',
     otherwise:
-      'The connector lists around it. A poll costs one LIST request more for each folder of the marker.',
+      'The connector lists around it. At least every five minutes, a poll costs one LIST request more for each folder of the marker.',
     async run(trial) {
       await trial.putAll(CROWD);
       const { keys } = await trial.listAll({ prefix: 'dev/', startAfter: CROWD_START, maxKeys: 2 });

@@ -3,6 +3,7 @@ import type { ColumnType, Generated, Selectable } from 'kysely';
 import type { CsvOptions } from '../formats/csv/options.ts';
 import type { DateFormat } from '../formats/date_formats.ts';
 import type { JsonOptions } from '../formats/json/options.ts';
+import type { Ending } from '../sources/source.ts';
 
 /** A timestamptz. It is read as Date, and written as Date or text. */
 type Timestamp = ColumnType<Date, Date | string, Date | string>;
@@ -140,6 +141,8 @@ export interface ProgressTable {
   tail_position: string | null;
   arrives_at_end: Generated<boolean>;
   tail_walked_at: Timestamp | null;
+  ending: Ending | null;
+  ended_at: Timestamp | null;
   backlog: Generated<boolean>;
   last_poll_at: Timestamp | null;
   next_poll_at: Generated<Timestamp>;

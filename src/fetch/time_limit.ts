@@ -1,4 +1,5 @@
 /** Limits the time that fetching one object may take. */
+import { follow } from '../abortable.ts';
 import { ConnectorError } from '../errors.ts';
 import type { SourceObject } from '../sources/source.ts';
 
@@ -12,8 +13,9 @@ export class TimeLimit {
   /** Aborted by the limit, or by the caller's signal. */
   readonly signal: AbortSignal;
   readonly #object: SourceObject;
-  readonly #wanted: AbortSignal;
-  readonly #over = new AbortController();
+  readonly #stop = new AbortController();
+  readonly #unfollow: () => void;
+  #isOver = false;
   readonly #seconds: number;
   readonly #timer: NodeJS.Timeout;
 
@@ -21,15 +23,19 @@ export class TimeLimit {
   constructor(object: SourceObject, fetchMs: number, wanted: AbortSignal) {
     const ms = Math.min(fetchMs * Math.max(1, object.sizeBytes / TIMED_BYTES), LONGEST_MS);
     this.#object = object;
-    this.#wanted = wanted;
     this.#seconds = Math.ceil(ms / 1000);
-    this.signal = AbortSignal.any([wanted, this.#over.signal]);
-    this.#timer = setTimeout(() => this.#over.abort(), ms);
+    this.signal = this.#stop.signal;
+    this.#unfollow = follow(wanted, this.#stop);
+    this.#timer = setTimeout(() => {
+      this.#isOver = !this.signal.aborted;
+      this.#stop.abort();
+    }, ms);
   }
 
   /** Clears the limit when the fetch has ended. */
   end(): void {
     clearTimeout(this.#timer);
+    this.#unfollow();
   }
 
   /**
@@ -40,7 +46,7 @@ export class TimeLimit {
     try {
       return await step;
     } catch (error) {
-      throw this.#over.signal.aborted && !this.#wanted.aborted ? this.#tookTooLong(error) : error;
+      throw this.#isOver ? this.#tookTooLong(error) : error;
     }
   }
 

@@ -1,4 +1,5 @@
 /** Imports a "bundle": small files of one connector, in one transaction. */
+import { follow } from '../abortable.ts';
 import type { Attempt } from '../attempt.ts';
 import { copyTogether, NotTogether, type PlannedPart, refuseTable } from '../copy/together.ts';
 import { at } from '../fault_points.ts';
@@ -25,18 +26,20 @@ export async function importBundle(
   files: readonly FetchedFile[],
 ): Promise<Imported[]> {
   const [{ attempt: first }] = files as [FetchedFile];
-  const timeout = new AbortController();
+  const stop = new AbortController();
   const timer = setTimeout(
-    () => timeout.abort(new NotTogether('together, the files take longer than import_timeout')),
+    () => stop.abort(new NotTogether('together, the files take longer than import_timeout')),
     first.timeoutMs,
   );
-  const signal = AbortSignal.any([timeout.signal, ...files.map(({ attempt }) => attempt.signal)]);
+  const unfollow = files.map(({ attempt }) => follow(attempt.signal, stop));
+  const { signal } = stop;
   try {
     return await inTransaction(worker, { ...first, signal }, (transaction) =>
       importTogether(worker, transaction, files, signal),
     );
   } finally {
     clearTimeout(timer);
+    for (const end of unfollow) end();
   }
 }
 

@@ -1,4 +1,5 @@
 /** A file of a bundle, and its fetch, which goes on if the file is imported alone. */
+import { follow } from '../abortable.ts';
 import type { Attempt } from '../attempt.ts';
 import { at } from '../fault_points.ts';
 import type { SpooledFile } from '../fetch/spooled_file.ts';
@@ -61,10 +62,7 @@ export class BundledFile {
 
   #begin(): Promise<Fetched> {
     const { attempt } = this;
-    // Not AbortSignal.any, which costs more, for each file.
-    const follow = () => this.#stop.abort(attempt.signal.reason);
-    if (attempt.signal.aborted) follow();
-    else attempt.signal.addEventListener('abort', follow, { once: true });
+    follow(attempt.signal, this.#stop);
     return fetchVersion(this.#worker, { ...attempt, signal: this.#stop.signal }, this.object);
   }
 }

@@ -6,7 +6,7 @@
 import type { Glob } from '../glob.ts';
 import { compareKeys, laterKey } from '../keys.ts';
 import { emptyListing, type Listing, type ListLimits, listMatching } from '../list.ts';
-import type { Source } from '../sources/source.ts';
+import type { Ending, Source } from '../sources/source.ts';
 
 /** Where listings start, as the polls before have left it. */
 export interface ListStart {
@@ -23,6 +23,8 @@ export interface ListStart {
   isAsked: boolean;
   /** Whether a long tail is to be walked: the poll looks everywhere. */
   walkIsDue: boolean;
+  /** How an earlier poll's listing ended, not long ago. Null: nothing is known. */
+  ending: Ending | null;
 }
 
 /** Where a poll without a backlog lists. */
@@ -37,12 +39,14 @@ export interface Window {
   arrivesAtEnd: boolean;
 }
 
-export interface PollListing extends Omit<Listing, 'names'> {
+export interface PollListing extends Omit<Listing, 'names' | 'uncrowded'> {
   /** Where the scan goes on; null if there is no more. */
   scanPosition: string | null;
   window: Window;
   /** Whether it walked on in a long tail. */
   hasWalked: boolean;
+  /** How it ended; null: what is known stays known. */
+  ending: Ending | null;
 }
 
 /** How often polls walk on in a long tail, and look also where keys do not arrive. */
@@ -75,13 +79,13 @@ async function scan(
 }
 
 async function look(list: List, start: ListStart, limits: Limits): Promise<PollListing> {
-  const { marker, window } = start;
+  const { marker, window, ending } = start;
   const { endPosition } = window;
   const around = looksAround(start)
-    ? await list(
-        window.lookBehind || null,
-        endPosition === null ? {} : { isEnough: isBetween(marker, endPosition) },
-      )
+    ? await list(window.lookBehind || null, {
+        ending,
+        ...(endPosition === null ? {} : { isEnough: isBetween(marker, endPosition) }),
+      })
     : { ...emptyListing(marker), stoppedBy: 'enough' as const, lastKey: marker };
   if (endPosition === null || around.stoppedBy !== 'enough') {
     const reachedEnd = around.stoppedBy === 'end';
@@ -113,7 +117,7 @@ async function lookBeyond(
 ): Promise<PollListing> {
   const { window, isAsked, walkIsDue } = start;
   const looksAtEnd = isAsked || walkIsDue || window.arrivesAtEnd || around.requests === 0;
-  const end = looksAtEnd ? await list(endPosition) : emptyListing(around.lastKey);
+  const end = looksAtEnd ? await list(endPosition, { ending: start.ending }) : emptyListing(around.lastKey);
   const walk = walkIsDue ? await walkTail(list, window, around.lastKey, endPosition) : undefined;
   const next: Window = {
     lookBehind: around.names.beforeMatch ?? window.lookBehind,
@@ -129,6 +133,7 @@ async function lookBeyond(
     // A scan starts before the tail, because the marker passes what a scan has passed.
     return {
       ...withPositions(seen, next),
+      ending: endingOf(end),
       scanPosition: goesOn(end) ? (around.lastKey ?? '') : null,
       hasWalked,
     };
@@ -142,7 +147,11 @@ async function lookBeyond(
     until: found.key,
   });
   const lookBehind = rest.names.beforeMatch ?? next.lookBehind;
-  return { ...withPositions(add(seen, rest), { ...next, lookBehind }), hasWalked };
+  return {
+    ...withPositions(add(seen, rest), { ...next, lookBehind }),
+    ending: endingOf(end),
+    hasWalked,
+  };
 }
 
 /** Lists some pages of the tail. The position is where the next walk goes on; null: at the start of the tail. */
@@ -200,8 +209,15 @@ function windowAfter(window: Window, { names }: Listing): Window {
   return { ...window, lookBehind: beforeMatch ?? window.lookBehind, endPosition: beforeLast };
 }
 
-function withPositions({ names: _, ...listing }: Listing, window: Window): PollListing {
-  return { ...listing, scanPosition: goesOn(listing) ? listing.lastKey : null, window, hasWalked: false };
+function withPositions(ended: Listing, window: Window): PollListing {
+  const { names: _, uncrowded: __, ...listing } = ended;
+  const scanPosition = goesOn(listing) ? listing.lastKey : null;
+  return { ...listing, scanPosition, window, hasWalked: false, ending: endingOf(ended) };
+}
+
+function endingOf({ stoppedBy, names, uncrowded }: Listing): Ending | null {
+  if (stoppedBy !== 'end' || uncrowded === undefined || names.last === undefined) return null;
+  return { uncrowded, lastName: names.last };
 }
 
 function goesOn({ stoppedBy }: Pick<Listing, 'stoppedBy'>): boolean {

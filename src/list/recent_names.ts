@@ -36,10 +36,9 @@ export class RecentNames {
     if (page.truncated) this.#pageSize = Math.max(this.#pageSize, names.length);
     // A folder may be listed again for its later keys.
     const position = this.last ?? this.#startAfter;
-    const added = names.filter(
-      (name) =>
-        (position === null || compareKeys(name, position) > 0) &&
-        (until === undefined || compareKeys(name, until) < 0),
+    const isAfter = (name: string) => position === null || compareKeys(name, position) > 0;
+    const added = (names[0] === undefined || isAfter(names[0]) ? names : names.filter(isAfter)).filter(
+      (name) => until === undefined || compareKeys(name, until) < 0,
     );
     this.#names = [...this.#names.slice(-KEPT), ...added];
     this.count += added.length;

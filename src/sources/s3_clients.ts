@@ -6,6 +6,7 @@ import { limitAnswers } from './answers.ts';
 import { type HandlerConfig, handlerConfig } from './http_agents.ts';
 import { workerRegion } from './region.ts';
 import { type CredentialProvider, workerCredentials } from './s3_credentials.ts';
+import { leaveOutUnused } from './s3_middleware.ts';
 import { type Place, Places } from './s3_places.ts';
 import { countRequests } from './s3_requests.ts';
 import { roleCredentials, sessionName } from './s3_role.ts';
@@ -85,7 +86,7 @@ export class S3Clients {
       }),
     );
     this.#requestHandler ??= client.config.requestHandler;
-    return limitAnswers(client);
+    return leaveOutUnused(limitAnswers(client));
   }
 
   #handlerConfig(): HandlerConfig {

@@ -45,7 +45,14 @@ export function readEntries(document: string): Taken | null {
   if (start === -1) return null;
   const entries: S3Entry[] = [];
   let at = start;
-  while (document.startsWith(ENTRY, at)) {
+  for (;;) {
+    const usual = readUsual(document, at);
+    if (usual !== null) {
+      entries.push(usual);
+      at = USUAL.lastIndex;
+      continue;
+    }
+    if (!document.startsWith(ENTRY, at)) break;
     const entry: S3Entry = {};
     const end = readEntry(entry, document, at + ENTRY.length);
     if (end === null) return null;
@@ -55,6 +62,20 @@ export function readEntries(document: string): Taken | null {
   // All entries must be in one run: later ones would be read out of order.
   if (document.includes(ENTRY, at)) return null;
   return { entries, rest: document.slice(0, start) + document.slice(at) };
+}
+
+/** An entry as S3 writes most of them: what it does not match is read one element at a time. */
+const USUAL =
+  /<Contents><Key>([^<&\r]*)<\/Key><LastModified>(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z)<\/LastModified><ETag>&quot;([^<&\r]*)&quot;<\/ETag>(?:<(Checksum[A-Za-z]+)>[^<&]*<\/\4>)*<Size>(\d{1,15})<\/Size>(?:<StorageClass>([^<&\r]*)<\/StorageClass>)?<\/Contents>/y;
+
+function readUsual(document: string, at: number): S3Entry | null {
+  USUAL.lastIndex = at;
+  const found = USUAL.exec(document);
+  if (found === null) return null;
+  const [, Key, time, etag, , size, storageClass] = found;
+  const entry: S3Entry = { Key, ETag: `"${etag}"`, Size: Number(size), LastModified: new Date(time!) };
+  if (storageClass !== undefined) entry.StorageClass = storageClass as NonNullable<S3Entry['StorageClass']>;
+  return entry;
 }
 
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/;

@@ -146,7 +146,8 @@ class RangedListing {
         this.#requests += 1;
         return this.#ask(request, signal);
       };
-      return listPages(ask, { ...this.#options, startAfter }, this.#walk);
+      const ending = startAfter === this.#options.startAfter ? this.#options.ending : undefined;
+      return listPages(ask, { ...this.#options, startAfter, ending }, this.#walk);
     };
     return new Range(open);
   }

@@ -1,5 +1,5 @@
 /** Lists a bucket page by page, also on servers that leave keys out near a "crowded" folder. */
-import { compareKeys } from '../keys.ts';
+import { compareKeys, laterKey } from '../keys.ts';
 import type { S3Page } from './s3_listing.ts';
 import { ListingOrder } from './s3_order.ts';
 import type { ListOptions, ListPage, SourceObject } from './source.ts';
@@ -39,7 +39,8 @@ interface Span {
  * start-after, and for its own tokens once it has lost their listing. It is correct if the prefix is the folder itself.
  *
  * So a crowded folder is listed by itself, before the keys after it. Finding out whether the folders of start-after are
- * crowded costs one request each.
+ * crowded costs one request each. With `ending`, nobody asks again if the first page has the same end as the listing before:
+ * then no name is new, and nothing depends on it.
  * @throws ConnectorError `list_out_of_order`, `list_goes_round`; the errors of `ask`
  */
 export async function* listPages(
@@ -48,29 +49,45 @@ export async function* listPages(
   { aroundCrowds, crowds = new Map() }: WalkOptions,
 ): AsyncGenerator<ListPage> {
   const order = new ListingOrder(options.startAfter);
-  const { prefix, delimiter, startAfter } = options;
+  const { prefix, delimiter, startAfter, ending } = options;
   const folders = aroundCrowds && startAfter !== null ? foldersBetween(prefix, startAfter) : [];
   let requests = 0;
   const countingAsk: AskForPage = (request) => {
     requests += 1;
     return ask(request);
   };
-  let crowded = await findCrowded(countingAsk, folders, crowds);
+  const find = () => findCrowded(countingAsk, folders, crowds);
+  let isAssumed = folders.length > 0 && (ending?.uncrowded.includes(folders.at(-1)!) ?? false);
+  let crowded = isAssumed ? [] : await find();
+  let uncrowded = innermost(folders, crowded);
   let lastKey: string | null = null;
-  const spans = spansOf(options, crowded);
+  let spans = spansOf(options, crowded);
   for (let span = spans.shift(); span; span = spans.shift()) {
     order.startAfter(span.startAfter);
     let token: string | undefined;
     do {
       const page = await askFor(countingAsk, span, delimiter, token);
+      if (isAssumed && !endsAt(page, ending!.lastName)) {
+        isAssumed = false;
+        crowded = await find();
+        uncrowded = innermost(folders, crowded);
+        if (crowded.length > 0) {
+          spans = spansOf(options, crowded);
+          break;
+        }
+      }
       const before = { position: order.position, crowded };
       lastKey = order.pass(page, { prefix: span.prefix, token }) ?? lastKey;
+      if (aroundCrowds) crowded = crowdedAt(prefix, order.position, page.objects, before);
       const { objects, folders: subfolders } = page;
-      yield { objects, folders: subfolders, truncated: page.next !== undefined, lastKey, requests };
+      const last = innermost(foldersBetween(prefix, order.position ?? ''), crowded);
+      yield {
+        ...{ objects, folders: subfolders, truncated: page.next !== undefined, lastKey, requests },
+        ...(aroundCrowds && !isAssumed ? { uncrowded: [...uncrowded, ...last] } : {}),
+      };
       requests = 0;
       token = page.next;
       if (!aroundCrowds) continue;
-      crowded = crowdedAt(prefix, order.position, page.objects, before);
       const within = foldersBetween(span.prefix, order.position ?? '').filter((folder) =>
         crowded.includes(folder),
       );
@@ -96,6 +113,16 @@ async function askFor(
     folders: [],
     next: isThere ? undefined : next,
   };
+}
+
+/** Returns the innermost of folders within each other, unless one of them is crowded. */
+function innermost(folders: string[], crowded: string[]): string[] {
+  return crowded.length === 0 ? folders.slice(-1) : [];
+}
+
+/** Returns whether a page is the last one, and this is its last name. */
+function endsAt({ objects, folders, next }: S3Page, name: string): boolean {
+  return next === undefined && laterKey(objects.at(-1)?.key ?? null, folders.at(-1) ?? null) === name;
 }
 
 /** Returns the folders of a key below the prefix, the outermost first. */

@@ -20,6 +20,16 @@ export interface ListOptions {
   startAfter: string | null;
   /** Allows to list ranges of keys side by side if the listing turns out long. Undefined: one page at a time. */
   ahead?: Ahead | undefined;
+  /** How an earlier listing ended. Undefined: nothing is known. */
+  ending?: Ending | undefined;
+}
+
+/** What a listing that reached the end of the bucket has found out for the next one. */
+export interface Ending {
+  /** Folders that are not crowded, nor is a folder around them: see src/sources/s3_walk.ts. */
+  uncrowded: readonly string[];
+  /** The last key or folder of the bucket. */
+  lastName: string;
 }
 
 /** How far the caller will read on. Nobody reads pages beyond that. */
@@ -44,6 +54,8 @@ export interface ListPage {
   requests: number;
   /** How many ranges are listed side by side. Undefined: none, and no page is here already. */
   sideBySide?: number;
+  /** Folders that this listing has found not to be crowded; undefined: it did not look. */
+  uncrowded?: readonly string[];
 }
 
 /** Counts LIST requests, with their retries: S3 bills each. */

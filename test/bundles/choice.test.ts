@@ -60,14 +60,16 @@ const small = (files: number): number[] => Array(files).fill(SMALL);
 const keys = (from: number, to: number) =>
   Array.from({ length: to - from }, (_, i) => String(from + i).padStart(3, '0'));
 
-test('a bundle is the share of one place, and its files have no jobs left', async () => {
-  await queued('shared', small(21));
-  assert.deepEqual(await begin('shared', '000'), keys(0, 11));
-  assert.deepEqual(await begin('shared', '011'), keys(11, 16));
+test('a bundle is the share of one place, or what is not worth sharing, and its files have no jobs left', async () => {
+  await queued('shared', small(61));
+  assert.deepEqual(await begin('shared', '000'), keys(0, 31));
+  assert.deepEqual(await begin('shared', '031'), keys(31, 56));
   const waiting = await db.query(
-    "select from s3_connector_private.jobs() j join s3_connector.files f on j.key = s3_connector_private.import_job_key(f.id) where f.connector_name = 'shared' and f.key > '000' and f.key <> '011'",
+    "select from s3_connector_private.jobs() j join s3_connector.files f on j.key = s3_connector_private.import_job_key(f.id) where f.connector_name = 'shared' and f.key > '000' and f.key <> '031'",
   );
-  assert.equal(waiting.length, 21 - 16);
+  assert.equal(waiting.length, 61 - 56);
+  await queued('half_large', Array(10).fill(200_000));
+  assert.deepEqual(await begin('half_large', '000'), keys(0, 5), 'larger files are worth sharing');
 });
 
 test('a bundle has at most the files that the worker wants, and none for connectors that go alone', async () => {
@@ -105,7 +107,7 @@ test('a bundle waits for nobody: it leaves out files and jobs that others hold',
   await person.query(
     "select from s3_connector.files where connector_name = 'held' and key = '002' for update",
   );
-  assert.deepEqual(await begin('held', '000'), ['000', '001', '003', '004']);
+  assert.deepEqual(await begin('held', '000'), ['000', '001', ...keys(3, 10)]);
   await person.query('rollback');
 
   await queued('steered', small(10));
@@ -120,7 +122,33 @@ test('a bundle waits for nobody: it leaves out files and jobs that others hold',
     `update s3_connector_queue._private_jobs set locked_at = now(), locked_by = 'another place' where key in (
       select s3_connector_private.import_job_key(id) from s3_connector.files where connector_name = 'begun' and key = '001')`,
   );
-  assert.deepEqual(await begin('begun', '000'), ['000', '002', '003', '004']);
+  assert.deepEqual(await begin('begun', '000'), ['000', ...keys(2, 10)]);
+});
+
+test('a bundle waits a moment for one that another place begins, and takes the files that are left', async () => {
+  const limit = (timeout: string) =>
+    db.asSuperuser(
+      `alter function s3_connector_private.lock_queue_soon(text) set lock_timeout = '${timeout}'`,
+    );
+  // However slow this machine is.
+  await limit('10min');
+  const other = await db.connect();
+  await queued('at_once', small(100));
+  await other.query('begin');
+  const { rows } = await other.query(
+    "select from s3_connector.files f cross join s3_connector_private.begin_import(f.id, $1, '{}', 100) where connector_name = 'at_once' and f.key = '000'",
+    [WORKER_ID],
+  );
+  assert.equal(rows.length, 50);
+  const waiting = begin('at_once', '060');
+  await db.waitFor(
+    "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%begin_import%'",
+    (sessions) => sessions.length === 1,
+  );
+  await other.query('commit');
+  assert.deepEqual(await waiting, keys(60, 85));
+  await other.end();
+  await limit('100ms');
 });
 
 test('one lost attempt of a bundle keeps all from being recorded', async () => {
@@ -146,7 +174,6 @@ test('one lost attempt of a bundle keeps all from being recorded', async () => {
       "select status, count(*)::integer as files from s3_connector.files where connector_name = 'taken' group by 1 order by 1",
     ),
     [
-      { status: 'in_queue', files: 5 },
       { status: 'success', files: others.length },
       { status: 'cancelled', files: 1 },
     ],
@@ -167,13 +194,13 @@ test('attempts that are given back do not count, and their files have jobs again
       `select s3_connector_private.give_back_attempts(array_agg(attempt_id)) as files
         from s3_connector.files where connector_name = 'given_back' and key > '000' and status = 'running'`,
     );
-  assert.deepEqual(await back(), [{ files: 4 }]);
+  assert.deepEqual(await back(), [{ files: 9 }]);
   assert.deepEqual(await back(), [{ files: 0 }], 'it can be repeated');
   assert.deepEqual(await statuses('given_back'), [
     { status: 'running', attempts: 1, files: 1 },
     { status: 'in_queue', attempts: 0, files: 9 },
   ]);
-  assert.deepEqual(await begin('given_back', '001'), keys(1, 6));
+  assert.deepEqual(await begin('given_back', '001'), keys(1, 10));
 });
 
 test('a lost attempt whose file another transaction holds is not forgotten', async () => {
@@ -192,7 +219,7 @@ test('a lost attempt whose file another transaction holds is not forgotten', asy
   await person.query(
     "select from s3_connector.files where connector_name = 'lost' and key = '002' for update",
   );
-  assert.deepEqual(await free(), [{ freed: 4, held: 1 }]);
+  assert.deepEqual(await free(), [{ freed: 9, held: 1 }]);
   await person.query('rollback');
   await person.end();
   assert.deepEqual(await free(), [{ freed: 1, held: 0 }]);
@@ -213,8 +240,8 @@ test("a connector's file waits for one bundle of another connector, not for its 
     await db.query('select s3_connector_private.remove_jobs_of_files(array[$1::bigint])', [next.id]);
     return begun.length;
   };
-  await queued('crowd', small(100));
-  assert.equal(await takeTurn(), 50);
+  await queued('crowd', small(200));
+  assert.equal(await takeTurn(), 100);
   await queued('few', small(3));
   for (let turn = 0; turn < 4; turn++) await takeTurn();
   assert.ok(turns.slice(0, 3).includes('few'), turns.join());

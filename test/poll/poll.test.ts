@@ -153,10 +153,19 @@ test('a first scan lists ranges side by side, with each key once and few more re
     `${polls[0]!.list_requests} requests, ${startAfters.length} ranges`,
   );
 
-  server.requests.reset();
-  await world.pollAndSettle('ranges');
-  // The second one looks whether the folder of start-after is crowded.
-  assert.equal(server.requests.count('ListObjectsV2'), 2);
+  const requestsOfPoll = async () => {
+    server.requests.reset();
+    await world.pollAndSettle('ranges');
+    return server.requests.count('ListObjectsV2');
+  };
+  assert.equal(await requestsOfPoll(), 1, 'the scan has seen that the folder is not crowded');
+  await db.query(
+    "update s3_connector_private.progress set ended_at = ended_at - interval '6 minutes' where connector_name = 'ranges'",
+  );
+  assert.equal(await requestsOfPoll(), 2, 'after five minutes, a poll looks again');
+  assert.equal(await requestsOfPoll(), 1);
+  world.put('ranges/zz/new.csv', 'n\n1\n');
+  assert.equal(await requestsOfPoll(), 2, 'a poll that lists a new key looks before it passes it');
 });
 
 test('a poll records every LIST request, also if it fails', async () => {

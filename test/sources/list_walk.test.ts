@@ -98,6 +98,54 @@ test('a correct server is listed the same with and without the handling of count
   );
 });
 
+test('a listing that knows how another one ended is complete if it shows any other end', async () => {
+  const outcomes = { saved: 0, sameEnd: 0 };
+  const numbered = (folder: string, to: number, from = 0) =>
+    Array.from({ length: to - from }, (_, n) => `${folder}/${String(from + n).padStart(2, '0')}`);
+  const between = fc.record({
+    pageSize: fc.integer({ min: 2, max: 40 }),
+    before: fc.nat({ max: 3 }),
+    later: fc.nat({ max: 2 }),
+    crowd: fc.nat({ max: 60 }),
+    added: fc.nat({ max: 5 }),
+    addedLater: fc.nat({ max: 2 }),
+  });
+  await fc.assert(
+    fc.asyncProperty(between, async ({ pageSize, before, later, crowd, added, addedLater }) => {
+      const minio = (...keys: string[][]) => server(keys.flat(), pageSize, () => faults.countingSiblings);
+      const options = { prefix: '', delimiter: undefined, startAfter: 'a/10' };
+      const first = [numbered('a', 20), numbered('b', later), numbered('Z', before)];
+      const pages = await Array.fromAsync(listPages(minio(...first).ask, options, { aroundCrowds: true }));
+      const { lastKey: lastName, uncrowded } = pages.at(-1)!;
+      const ending = { lastName: lastName!, uncrowded: uncrowded! };
+      const asking = minio(...first);
+      const same = minio(...first);
+      assert.deepEqual(
+        await listAll(same, { ...options, ending }, true),
+        await listAll(asking, options, true),
+      );
+      const saved = asking.state.requests - same.state.requests;
+      assert.equal(saved, pages.length === 1 ? 1 : 0);
+      outcomes.saved += saved;
+
+      const now = minio(
+        ...first,
+        numbered('a-b', crowd),
+        numbered('a', 20 + added, 20),
+        numbered('b', later + addedLater, later),
+      );
+      const listed = await listAll(now, { ...options, ending }, true);
+      if (listed.length === truth(now.sorted, options).length) return;
+      // No name is new in it, so no position moves past the keys that it lacks.
+      assert.equal(listed.at(-1), lastName);
+      assert.equal(now.state.requests, 1);
+      outcomes.sameEnd += 1;
+    }),
+    { numRuns: 1000, seed: 15 },
+  );
+  assert.ok(outcomes.saved > 100 && outcomes.sameEnd > 0, JSON.stringify(outcomes));
+});
+
 /** False answers that omit keys without a trace: each could be the true answer of another bucket. */
 const OMISSIONS: faults.Lister[] = [faults.droppingPages, faults.endingEarly, faults.byUtf16Units];
 const LIES: faults.Lister[] = [

@@ -32,6 +32,7 @@ class Model {
       window: { lookBehind: startAfter ?? '', endPosition: null, tailPosition: null, arrivesAtEnd: false },
       isAsked: false,
       walkIsDue: false,
+      ending: null,
     };
   }
 

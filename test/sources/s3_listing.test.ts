@@ -192,6 +192,7 @@ test("entries in S3's usual form are read here, and the SDK parses everything am
 
 test('the next page is asked for with the token alone, decoded if the server encodes it like keys', async () => {
   const asked: URLSearchParams[] = [];
+  const agents: unknown[] = [];
   const pages = [
     page(
       `<EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><NextContinuationToken>b%2F%C3%A9+1</NextContinuationToken>${entry('b')}`,
@@ -200,6 +201,7 @@ test('the next page is asked for with the token alone, decoded if the server enc
   ];
   const count = (request: IncomingMessage) => {
     asked.push(new URL(request.url!, speakerUrl).searchParams);
+    agents.push([request.headers['user-agent'], request.headers['x-amz-user-agent']]);
     answer = pages[asked.length - 1]!;
   };
   speaker.prependListener('request', count);
@@ -214,6 +216,7 @@ test('the next page is asked for with the token alone, decoded if the server enc
       [null, 'b/\u00e9 1'],
     ],
   );
+  assert.deepEqual(agents, Array(2).fill(['pg-s3-connector', undefined]));
 });
 
 test('numeric character references are read here, to what the SDK reads', async () => {
