@@ -114,7 +114,7 @@ export const WORKER_SETTINGS = {
     word<'on' | 'off' | 'check'>(() => 'on', ['on', 'off', 'check']),
     {
       purpose:
-        'Whether WebAssembly encodes large CSV objects where it can, which takes a third of the time. `check` encodes them both ways, and fails an object if the results differ.',
+        'Whether WebAssembly encodes large CSV objects where it can, which takes a third of the time, and sorts them for the columnstore. `check` encodes them both ways, and fails an object if the results differ.',
     },
   ),
   ALLOW_TRANSFORM: setting(

@@ -1,8 +1,9 @@
 /** The part of WebAssembly's JavaScript API that is used here. It is in TypeScript's library for browsers only. */
 declare namespace WebAssembly {
   class Memory {
-    constructor(descriptor: { initial: number; maximum: number });
+    constructor(descriptor: { initial: number; maximum?: number });
     readonly buffer: ArrayBuffer;
+    grow(pages: number): number;
   }
   class Module {
     constructor(bytes: Uint8Array);

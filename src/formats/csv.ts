@@ -48,6 +48,7 @@ import type { RowBytes } from './row_bytes.ts';
 import { checkRowLimit } from './row_limit.ts';
 import { planOrder } from './sort/plan_order.ts';
 import type { RowOrder } from './sort/row_order.ts';
+import { hasSortKernel } from './sort/sort_kernel.ts';
 import { toSortedRuns } from './sort/sorted_runs.ts';
 import type { SortedSection } from './sort/sorted_sections.ts';
 import { takenEntries } from './taken_entries.ts';
@@ -234,8 +235,9 @@ class CsvPart implements FilePart {
   }
 
   async sort(ofFile: CopyPlan, keys: SortKey[], timeColumn: string): Promise<SortedRows | null> {
-    const { encoders, runBytes } = this.#file;
-    const plan = encoders && runBytes !== null ? this.#planSections(ofFile) : null;
+    const { encoders, runBytes, kernel } = this.#file;
+    const sorts = runBytes !== null && kernel !== 'off' && hasSortKernel();
+    const plan = encoders && sorts ? this.#planSections(ofFile) : null;
     if (plan === null) return null;
     const kinds = plan.kinds.filter((kind) => kind !== null);
     const order = planOrder(this.#ofNormalForm(ofFile), kinds, keys, timeColumn, this.#limitsOf(runBytes!));

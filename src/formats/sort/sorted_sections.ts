@@ -1,4 +1,5 @@
 /** Sorts the sections of an entry, run by run, in the thread that encodes them. */
+import { ConnectorError } from '../../errors.ts';
 import type { RawSection, Section } from '../csv/binary/sections.ts';
 import { giveBack } from '../spare_buffers.ts';
 import type { RowOrder } from './row_order.ts';
@@ -25,21 +26,48 @@ export async function* sortSections(
   sections: AsyncIterable<Section>,
   order: RowOrder,
 ): AsyncGenerator<SortedSection | RawSection> {
-  const free = [new Run(order), new Run(order)];
-  const runs = collectRuns(sections, order, () => free.pop()!);
-  let next = oneAhead(runs);
-  for (;;) {
-    const { done, value } = await next;
-    if (done) return;
-    next = oneAhead(runs);
-    let times: Times | null = value.run.times;
-    for (const rows of value.run.sorted()) {
-      yield { kind: 'sorted', ...rows, times };
-      times = null;
+  const taken = new Set<Run>();
+  const runs = collectRuns(sections, order, () => {
+    const run = takeRun(order);
+    taken.add(run);
+    return run;
+  });
+  try {
+    let next = oneAhead(runs);
+    for (;;) {
+      const { done, value } = await next;
+      if (done) return;
+      next = oneAhead(runs);
+      let times: Times | null = value.run.times();
+      for (const rows of value.run.sorted()) {
+        yield { kind: 'sorted', ...rows, times };
+        times = null;
+      }
+      yield* value.raw;
+      taken.delete(value.run);
+      spare.push(value.run);
     }
-    yield* value.raw;
-    value.run.clear();
-    free.push(value.run);
+  } finally {
+    // It may be in the middle of a run.
+    await runs.return(undefined);
+    spare.push(...taken);
+  }
+}
+
+/** The runs of this thread that nobody uses: their memory is used again, for file after file. */
+const spare: Run[] = [];
+
+/** @throws ConnectorError if there is no memory for a run */
+function takeRun(order: RowOrder): Run {
+  try {
+    const run = spare.pop() ?? new Run();
+    run.prepare(order);
+    return run;
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new ConnectorError('encoder_crashed', `there is no memory to sort rows: ${error.message}`, {
+      passing: true,
+    });
   }
 }
 
