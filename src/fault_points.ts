@@ -93,10 +93,7 @@ export function reach(point: FaultPoint, side: Side = 'database'): Promise<void>
 }
 
 /** Returns the same data. With faults on, it may stop with an error after a chunk ("short read"), be late, or never end. */
-export function amid<Chunk extends Uint8Array>(
-  point: FaultPoint,
-  data: AsyncIterable<Chunk> | Iterable<Chunk>,
-): typeof data {
+export function amid<Chunk>(point: FaultPoint, data: AsyncIterable<Chunk> | Iterable<Chunk>): typeof data {
   return isOn ? cutOff(point, data) : data;
 }
 
@@ -109,7 +106,7 @@ async function faultily<T>(point: FaultPoint, work: () => Promise<T>, side: Side
   return result;
 }
 
-async function* cutOff<Chunk extends Uint8Array>(
+async function* cutOff<Chunk>(
   point: FaultPoint,
   data: AsyncIterable<Chunk> | Iterable<Chunk>,
 ): AsyncGenerator<Chunk> {
