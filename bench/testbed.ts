@@ -29,10 +29,10 @@ export interface Testbed {
   worker: BenchWorker;
   directory: string;
   /**
-   * Waits until a connector has caught up and all its files are imported.
+   * Waits until a connector has caught up and all its files are imported. Returns when that was seen, by `performance.now`.
    * @throws if a file fails
    */
-  untilImported(name: string): Promise<void>;
+  untilImported(name: string): Promise<number>;
   /**
    * Inserts a connector and waits until all its files are imported. Returns the seconds from the insert to the last
    * success. If the connector makes the table, `types` are the types of its columns.
@@ -108,27 +108,29 @@ async function importAll(
   columns: ConnectorColumns,
   types: Record<string, string> = {},
 ): Promise<number> {
-  const start = performance.now();
-  await withListener(postgres, async (client) => {
+  return await withListener(postgres, async (client) => {
+    const start = performance.now();
     await insertConnector(client, { name, endpoint: server.endpoint, ...columns }, types);
-    await untilImported(client, name);
+    return ((await untilImported(client, name)) - start) / 1000;
   });
-  return (performance.now() - start) / 1000;
 }
 
-async function withListener(postgres: Postgres, run: (client: pg.Client) => Promise<void>): Promise<void> {
+async function withListener<T>(postgres: Postgres, run: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = new pg.Client({ connectionString: postgres.url() });
   await client.connect();
   try {
     await client.query('listen s3_connector');
-    await run(client);
+    return await run(client);
   } finally {
     await client.end();
   }
 }
 
-/** Waits until all files are imported. It checks after notifications and rarely otherwise: each check costs CPU time. */
-async function untilImported(client: pg.Client, name: string): Promise<void> {
+/**
+ * Waits until all files are imported. It checks after notifications and rarely otherwise: each check costs CPU time.
+ * @returns when the last file was seen to be imported, as `performance.now` tells it
+ */
+async function untilImported(client: pg.Client, name: string): Promise<number> {
   let wake = () => {};
   client.on('notification', () => wake());
   for (;;) {
@@ -136,23 +138,27 @@ async function untilImported(client: pg.Client, name: string): Promise<void> {
       wake = resolve;
     });
     const pause = delay(MIN_PAUSE_MS);
-    if (!(await hasActiveFiles(client, name)) && (await isCaughtUp(client, name))) return;
+    const done = await areDone(client, name);
+    const seenAt = performance.now();
+    if (done && (await isCaughtUp(client, name))) return seenAt;
     await Promise.race([changed, delay(MAX_PAUSE_MS)]);
     await pause;
   }
 }
 
-/** A cheap query, because it runs often. */
-async function hasActiveFiles(client: pg.Client, name: string): Promise<boolean> {
+/** Returns whether there are files, and all have ended. A cheap query, because it runs often. */
+async function areDone(client: pg.Client, name: string): Promise<boolean> {
   const { rows } = await client.query({
     name: 'active files',
-    text: `select exists (select from s3_connector.files
-      where connector_name = $1 and status in ('in_queue', 'running', 'pending_retry')) as some`,
+    text: `select exists (select from s3_connector.files where connector_name = $1)
+        and not exists (select from s3_connector.files
+          where connector_name = $1 and status in ('in_queue', 'running', 'pending_retry')) as done`,
     values: [name],
   });
-  return rows[0].some;
+  return rows[0].done;
 }
 
+/** An expensive query: planning it takes some 10 ms. */
 async function isCaughtUp(client: pg.Client, name: string): Promise<boolean> {
   const { rows } = await client.query(
     'select caught_up and in_queue + running + pending_retry = 0 as done, failure, last_error from s3_connector.connector_status where name = $1',

@@ -128,7 +128,7 @@ export function harm(point: FaultPoint, act: () => void): void {
 }
 
 /** Returns the same data. With faults on, it may stop with an error after a chunk ("short read"), be late, or never end. */
-export function amid<Chunk extends Uint8Array>(
+export function amid<Chunk>(
   point: FaultPoint,
   data: AsyncIterable<Chunk> | Iterable<Chunk>,
   side: Side = 'source',
@@ -145,7 +145,7 @@ async function faultily<T>(point: FaultPoint, work: () => Promise<T>, side: Side
   return result;
 }
 
-async function* cutOff<Chunk extends Uint8Array>(
+async function* cutOff<Chunk>(
   point: FaultPoint,
   data: AsyncIterable<Chunk> | Iterable<Chunk>,
   side: Side,

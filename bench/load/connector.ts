@@ -33,12 +33,12 @@ export function columnstoreConnector(
 async function load({ testbed, data }: Parameters<Loader['load']>[0], format: Format, columns: object) {
   const types = Object.fromEntries(data.columns.map(({ name, type }) => [name, type]));
   const meter = new Meter(testbed.postgres.pid, testbed.worker.pid);
-  await testbed.importAll(
+  const seconds = await testbed.importAll(
     CONNECTOR,
     { pattern: basename(data[format]!), file_format: format, target_table: TABLE, ...columns },
     'columnstore' in columns ? types : {},
   );
-  const cost = meter.stop();
+  const cost = { ...meter.stop(), seconds };
   await testbed.drop(CONNECTOR);
   return cost;
 }

@@ -1,12 +1,9 @@
 /** The "control" connections: typed queries for the bookkeeping, and LISTEN. */
 import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
-import { SessionPool } from './connections.ts';
+import { KEEP_SESSIONS_MS, SessionPool } from './connections.ts';
 import { Listener } from './listener.ts';
 import type { Database } from './schema.ts';
-
-/** A connection that is idle for so long is closed, in milliseconds. */
-const IDLE_MS = 60_000;
 
 export interface Control {
   readonly db: Kysely<Database>;
@@ -22,8 +19,7 @@ export function openControl(databaseUrl: string, maxQueries: number): Control {
   const listener = new Listener(databaseUrl);
   const pool = new SessionPool(databaseUrl, 'control', {
     max: maxQueries,
-    // Queries come all the time: reconnecting for each burst would only cost time.
-    idleTimeoutMillis: IDLE_MS,
+    idleTimeoutMillis: KEEP_SESSIONS_MS,
     types: { getTypeParser },
   });
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });

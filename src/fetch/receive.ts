@@ -9,6 +9,7 @@ import { ConnectorError } from '../errors.ts';
 import { amid, at, reach } from '../fault_points.ts';
 import { anotherSize } from '../sources/object_version.ts';
 import type { Source, SourceObject } from '../sources/source.ts';
+import { inBatches } from './batches.ts';
 
 /** Broken connections in a row, without progress between them, before the attempt fails. */
 const MAX_FRUITLESS = 4;
@@ -87,36 +88,24 @@ async function write(
   onBytes: (bytes: number) => Promise<void>,
 ): Promise<unknown> {
   let position = start;
-  let chunks: Buffer[] = [];
-  let bytes = 0;
-  const flush = async () => {
-    if (bytes === 0) return;
-    await at('write_spool', () => writeAll(handle, chunks, position), 'source');
-    const written = bytes;
-    position += written;
-    chunks = [];
-    bytes = 0;
-    countDiscardedBytes(written);
-    await onBytes(written);
-  };
   let cause: unknown;
-  const unbroken = untilBroken(amid('read_range', body), (error) => {
+  const unbroken = untilBroken(amid('read_range', inBatches(body, WRITE_BYTES)), (error) => {
     cause = error;
   });
-  for await (const chunk of unbroken) {
-    chunks.push(chunk);
-    bytes += chunk.length;
-    if (bytes >= WRITE_BYTES) await flush();
+  for await (const chunks of unbroken) {
+    const written = await at('write_spool', () => writeAll(handle, chunks, position), 'source');
+    position += written;
+    countDiscardedBytes(written);
+    await onBytes(written);
   }
-  await flush();
   return cause;
 }
 
 /** Yields the chunks of a body up to its end or its error, which goes to `onBroken`. The consumer's errors do not. */
-export async function* untilBroken(
-  body: AsyncIterable<Buffer> | Iterable<Buffer>,
+export async function* untilBroken<Chunk>(
+  body: AsyncIterable<Chunk> | Iterable<Chunk>,
   onBroken: (error: unknown) => void,
-): AsyncGenerator<Buffer> {
+): AsyncGenerator<Chunk> {
   try {
     yield* body;
   } catch (error) {
@@ -124,7 +113,8 @@ export async function* untilBroken(
   }
 }
 
-async function writeAll(handle: FileHandle, chunks: Buffer[], position: number): Promise<void> {
+/** Returns the number of bytes. */
+async function writeAll(handle: FileHandle, chunks: Buffer[], position: number): Promise<number> {
   const bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
   let { bytesWritten: written } = await handle.writev(chunks, position);
   // A disk that is nearly full takes only a part. Writing the rest gives the error.
@@ -132,6 +122,7 @@ async function writeAll(handle: FileHandle, chunks: Buffer[], position: number):
   while (all && written < bytes) {
     written += (await handle.write(all, written, bytes - written, position + written)).bytesWritten;
   }
+  return bytes;
 }
 
 function gaveUp(object: SourceObject, received: number, cause: unknown): ConnectorError {

@@ -7,8 +7,11 @@ export interface PoolMember {
   kill(): Promise<void>;
 }
 
-/** How long an idle member is kept for the next file, in milliseconds. An idle reader takes about 150 MB. */
-const KEEP_MS = 60_000;
+/**
+ * How long an idle member is kept for the next file, in milliseconds. Longer than the minute of the default schedule: a new reader
+ * takes half a second. An idle one takes about 150 MB.
+ */
+const KEEP_MS = 180_000;
 
 /** Creates members on demand, at most `size`, and keeps idle ones for a while. */
 export class Pool<Member extends PoolMember> {

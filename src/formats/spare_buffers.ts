@@ -1,4 +1,5 @@
 /** The "spare buffers" of a thread hold encoded rows again and again, because new ones keep V8's garbage collector busy. */
+import { countDiscardedBytes } from '../buffer_gc.ts';
 
 /** All have this size: 256 KiB of rows, and room for the last one. */
 export const BUFFER_BYTES = 320 * 1024;
@@ -10,7 +11,10 @@ const spare: ArrayBuffer[] = [];
 /** Returns a buffer outside of Node's shared pool, so that it can be transferred to another thread. Its content is anything. */
 export function takeBuffer(): Uint8Array<ArrayBuffer> {
   const buffer = spare.pop();
-  return buffer ? Buffer.from(buffer) : Buffer.allocUnsafeSlow(BUFFER_BYTES);
+  if (buffer) return Buffer.from(buffer);
+  // Nobody gave one back, so another one was discarded.
+  countDiscardedBytes(BUFFER_BYTES);
+  return Buffer.allocUnsafeSlow(BUFFER_BYTES);
 }
 
 /** Takes a buffer back that nobody uses any more. */

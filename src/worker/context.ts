@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import type pg from 'pg';
 import type { Config } from '../config.ts';
-import { SessionPool } from '../db/connections.ts';
+import { KEEP_SESSIONS_MS, SessionPool } from '../db/connections.ts';
 import { openControl } from '../db/control.ts';
 import { admitImportLogin } from '../db/import_login.ts';
 import { EncoderThread } from '../formats/encoder/encoder_thread.ts';
@@ -147,7 +147,10 @@ function openPool(
   resources: Resources,
 ): pg.Pool {
   const max = connectionsOf(config.concurrency)[purpose];
-  const pool = new SessionPool(config.importDatabaseUrl, purpose, { max });
+  const pool = new SessionPool(config.importDatabaseUrl, purpose, {
+    max,
+    idleTimeoutMillis: KEEP_SESSIONS_MS,
+  });
   resources.add(() => pool.end());
   return pool;
 }

@@ -129,8 +129,10 @@ export class Reader implements PoolMember {
     const answered = this.#ask(request);
     const written = answered.then((answer) => answer.written);
     harm('kill_reader', () => this.#process.kill('SIGKILL'));
-    harm('break_pipe', () => this.#process.stdio[OUTPUT]!.destroy());
-    yield* amid('read_rows', this.#output.read(written, this.#stallTimer), 'reader');
+    harm('break_pipe', () => this.#output.destroy());
+    // Nobody can cut up rows in binary format.
+    const sentWhole = request.type === 'read_binary';
+    yield* amid('read_rows', this.#output.read(written, this.#stallTimer, sentWhole), 'reader');
     this.#reading = false;
     const answer = await answered;
     if (answer.type === 'done') return injectCountFault('answer', answer.rows);
