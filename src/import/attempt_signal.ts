@@ -1,7 +1,7 @@
 /** The signal that stops an attempt. */
 import { ConnectorError } from '../errors.ts';
 
-/** Aborts its signal when the worker stops, at the connector's import_timeout after `startClock`, or by `abort`. */
+/** Aborts its signal when the worker stops, when the connector's import_timeout is over, or by `abort`. */
 export class AttemptSignal {
   readonly #controller = new AbortController();
   readonly #shutdown: AbortSignal;
@@ -12,21 +12,23 @@ export class AttemptSignal {
   /**
    * @param shutdown aborted when the worker must stop
    * @param timeoutMs the connector's import_timeout, in milliseconds: at most 7 days, less than Node's longest timer
+   * @param options `waits`: the attempt waits for others of its bundle first, and its time begins with `startClock`
    */
-  constructor(shutdown: AbortSignal, timeoutMs: number) {
+  constructor(shutdown: AbortSignal, timeoutMs: number, { waits = false } = {}) {
     this.#shutdown = shutdown;
     this.#onShutdown = () => this.abort(shutdown.reason);
     // Not AbortSignal.any: its signal would stay linked to the worker's for as long as the worker lives.
     shutdown.addEventListener('abort', this.#onShutdown);
     this.#timeoutMs = timeoutMs;
     if (shutdown.aborted) this.#onShutdown();
+    if (!waits) this.startClock();
   }
 
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
 
-  /** Starts the time that the attempt may take. */
+  /** Starts the time that the attempt may take, unless it has started. */
   startClock(): void {
     this.#timer ??= setTimeout(() => this.abort(timedOut(this.#timeoutMs)), this.#timeoutMs);
   }

@@ -34,7 +34,6 @@ export async function dryRunFile(request: Request, worker: WorkerContext): Promi
   const refusals: string[] = [];
   const statements = new Set<string>();
   const stop = new AttemptSignal(request.signal, request.timeoutMs);
-  stop.startClock();
   const { signal } = stop;
   try {
     const object = await worker.sources.open(request.connector).head(key, { signal });

@@ -41,7 +41,8 @@ export class Attempts {
   }
 
   /**
-   * Begins an attempt at a file, and those at the rest of its bundle. Call `startClock` when each is really tried, and `end` after it.
+   * Begins an attempt at a file, and those at the rest of its bundle. Call `end` after each, and in a bundle `startClock`
+   * before each that is tried alone.
    * @param start begins the attempts in the database, given the ids of the attempts at the file that run here
    * @param shutdown aborted when the worker must stop
    * @returns what `start` returns; empty if there is nothing to do
@@ -53,7 +54,7 @@ export class Attempts {
   ): Promise<Attempt[]> {
     while (this.#beginning.has(fileId)) await this.#beginning.get(fileId);
     const answer = start(this.#runningIds(fileId)).then((started) =>
-      started.map((one) => this.#add(one, shutdown)),
+      started.map((one) => this.#add(one, shutdown, started.length > 1)),
     );
     this.#beginning.set(
       fileId,
@@ -67,7 +68,7 @@ export class Attempts {
     }
   }
 
-  /** Starts the time that an attempt may take. */
+  /** Starts the time that an attempt of a bundle may take. */
   startClock({ file }: Attempt): void {
     this.#running.get(file.attempt_id!)?.stop.startClock();
   }
@@ -113,10 +114,10 @@ export class Attempts {
     return [...this.#running].flatMap(([id, running]) => (running.fileId === fileId ? [id] : []));
   }
 
-  #add(started: Omit<Attempt, 'signal'>, shutdown: AbortSignal): Attempt {
+  #add(started: Omit<Attempt, 'signal'>, shutdown: AbortSignal, isBundled: boolean): Attempt {
     const { file } = started;
     const id = file.attempt_id!;
-    const stop = new AttemptSignal(shutdown, started.timeoutMs);
+    const stop = new AttemptSignal(shutdown, started.timeoutMs, { waits: isBundled });
     this.#running.set(id, { fileId: file.id, stop });
     return { ...started, signal: stop.signal };
   }
