@@ -21,7 +21,7 @@ const WRITER = `
 
 function startWriter() {
   const child = spawn(process.execPath, ['-e', WRITER], { stdio: ['pipe', 'ignore', 'inherit', 'pipe'] });
-  const chunks = new Chunks(child.stdio[3] as Socket);
+  const chunks = new Chunks(child.stdio[3] as Socket, () => new Error('the pipe is closed'));
   const timer = new StallTimer(60_000, () => child.kill('SIGKILL'));
   return {
     /** Asks for so many bytes, and yields them as they arrive. */
