@@ -49,6 +49,10 @@ begin
     return null;
   end if;
   select jsonb_build_object(
+    -- Values of the columnstore are compressed already, and pglz takes a sixth of the time of COPY to find that out.
+    'toast_compression', (
+      select 'lz4' from pg_settings p where p.name = 'default_toast_compression' and p.source = 'default' and 'lz4' = any (p.enumvals)
+    ),
     'time_column', (
       select d.column_name from timescaledb_information.dimensions d
       where d.hypertable_schema = schema_name and d.hypertable_name = table_name and d.dimension_number = 1
@@ -76,7 +80,7 @@ begin
 end;
 $$;
 comment on function s3_connector_import.describe_columnstore(text, text) is
-  'Returns how a hypertable''s columnstore is sorted: its time column, and its keys (null: TimescaleDB chooses). Null if COPY cannot write into it.';
+  'Returns how a hypertable''s columnstore is sorted: its time column, and its keys (null: TimescaleDB chooses), and how TOAST should compress its values (null: as the server is configured). Null if COPY cannot write into it.';
 
 create or replace function s3_connector_import.overlaps(
   range_start timestamptz, range_end timestamptz, range_start_integer bigint, range_end_integer bigint, first_time text, last_time text

@@ -47,7 +47,7 @@ import { TEXT, UNKNOWN } from './pg_text/text_kinds.ts';
 import type { RowBytes } from './row_bytes.ts';
 import { checkRowLimit } from './row_limit.ts';
 import { planOrder } from './sort/plan_order.ts';
-import type { RowOrder } from './sort/row_order.ts';
+import { type RowOrder, runLimits } from './sort/row_order.ts';
 import { hasSortKernel } from './sort/sort_kernel.ts';
 import { toSortedRuns } from './sort/sorted_runs.ts';
 import type { SortedSection } from './sort/sorted_sections.ts';
@@ -85,9 +85,6 @@ export const csv: FileFormat = {
     }
   },
 };
-
-/** The first run of an entry has this part of the rows of others. */
-const FIRST_RUN_PART = 4;
 
 /** The file that a part belongs to. */
 interface CsvFile {
@@ -240,11 +237,14 @@ class CsvPart implements FilePart {
     const plan = encoders && sorts ? this.#planSections(ofFile) : null;
     if (plan === null) return null;
     const kinds = plan.kinds.filter((kind) => kind !== null);
-    const order = planOrder(this.#ofNormalForm(ofFile), kinds, keys, timeColumn, this.#limitsOf(runBytes!));
+    const limits = runLimits(runBytes!, this.#entry.sizeBytes ?? this.#file.spooled.sizeBytes);
+    const order = planOrder(this.#ofNormalForm(ofFile), kinds, keys, timeColumn, limits);
     if (order === null) return null;
     const sections = () => this.#encode<SortedSection | RawSection>({ plan, order }, new FileLines());
     // An encoder is released with the last section.
-    return { runs: () => toSortedRuns(sections(), plan, order), close: () => {} };
+    const rawRows = (rows: RowBytes) =>
+      rawInput(rows, plan.dialect, { newline: plan.newline, lineOf: (line) => line });
+    return { runs: () => toSortedRuns(sections(), order, 'line', rawRows), close: () => {} };
   }
 
   /** Returns the whole part in CSV format. */
@@ -330,12 +330,6 @@ class CsvPart implements FilePart {
       normalize: this.#rulesFor(plan),
       kernel: this.#file.kernel,
     });
-  }
-
-  /** An entry of more than one run begins with a short one. */
-  #limitsOf(runBytes: number): Pick<RowOrder, 'runBytes' | 'firstRunBytes'> {
-    const isOne = (this.#entry.sizeBytes ?? this.#file.spooled.sizeBytes) <= runBytes;
-    return { runBytes, firstRunBytes: isOne ? runBytes : runBytes / FIRST_RUN_PART };
   }
 
   /** Encodes the part by a thread. Only where there are any. */

@@ -28,6 +28,7 @@ import { limitExpansion, refuseTooManyRows } from './parquet/limits.ts';
 import type { FileDescription, ReaderColumn, RowGroup, Sorting } from './parquet/protocol.ts';
 import { type Reader, type ReadRequest, readTooEarly } from './parquet/reader_process.ts';
 import { type RowRange, rowRanges, waitForFooter } from './parquet/row_ranges.ts';
+import { COMPARED, inOrderQuery, sortRows } from './parquet/runs.ts';
 import { planSorting } from './parquet/sort.ts';
 import { toTextColumn } from './parquet/spark.ts';
 import { type TextColumn, textQuery, valueText } from './parquet/text.ts';
@@ -36,6 +37,10 @@ import { isNested, postgresType } from './parquet/types.ts';
 import { binaryFormat } from './pg_binary/frame.ts';
 import type { Pool } from './pool.ts';
 import { CountedRows, type RowBytes, textFormat } from './row_bytes.ts';
+import { planOrder } from './sort/plan_order.ts';
+import { type RowOrder, runLimits } from './sort/row_order.ts';
+import { hasSortKernel } from './sort/sort_kernel.ts';
+import { toSortedRuns } from './sort/sorted_runs.ts';
 import { requireTransforms } from './transforms.ts';
 
 /** Holds the footers of nearly all files: a footer has some hundred bytes per column and row group. */
@@ -60,17 +65,19 @@ export const parquet: FileFormat = {
 export async function openDuckdbFile(
   { name, file, transform }: DuckdbFile,
   settings: FormatSettings,
-  { readers, sorters }: FormatTools,
+  { readers, sorters, runBytes, config }: FormatTools,
   signal: AbortSignal,
 ): Promise<FilePart> {
-  const source = { name, file, transform, readers, sorters, signal };
-  // If the file is going to be sorted, the sorter also describes it: a second process would only cost memory.
-  const describers = (settings.columnstore && sorters) || readers;
-  return new ParquetPart(source, settings, await describe({ ...source, readers: describers }));
+  const sortsInRuns = sorters !== null && config.csvKernel !== 'off' && hasSortKernel();
+  const source = { name, file, transform, readers, sorters, runBytes: sortsInRuns ? runBytes : null, signal };
+  return new ParquetPart(source, settings, await describe(source));
 }
 
 /** DuckDB's virtual column with the row numbers of a file. */
 const FILE_ROW_NUMBER = 'file_row_number';
+
+/** The length of a value in COPY's binary format, more or less. */
+const BYTES_OF_VALUE = 12;
 
 /** Which rows to read (all by default), and in which order (the file's by default). */
 interface Selection {
@@ -82,6 +89,8 @@ interface Selection {
 interface ParquetSource extends DuckdbFile {
   readers: Pool<Reader>;
   sorters: Pool<Reader> | null;
+  /** Null where nothing is sorted in runs. */
+  runBytes: number | null;
   signal: AbortSignal;
 }
 
@@ -182,6 +191,9 @@ class ParquetPart implements FilePart {
 
   async sort(plan: CopyPlan, keys: SortKey[], timeColumn: string): Promise<SortedRows | null> {
     this.#refuseTooManyRows(plan);
+    const order = this.#orderOfRuns(plan, keys, timeColumn);
+    if (order !== null && (await this.#keepsApart(order, plan)))
+      return { runs: () => this.#sortedRuns(plan, order), close: () => {} };
     const { file, sorters, signal } = this.#source;
     const columns = this.#matched(plan);
     const endRow = this.#rowCount === null ? `${ROW_NUMBER} < 0` : null;
@@ -193,6 +205,52 @@ class ParquetPart implements FilePart {
       runs: () => this.#sortedRun(reader, plan, sorting, timeColumn),
       close: () => sorters.release(reader),
     };
+  }
+
+  /** Returns how the rows are sorted in runs; null if they cannot be. */
+  #orderOfRuns(plan: CopyPlan, keys: SortKey[], timeColumn: string): RowOrder | null {
+    const { runBytes } = this.#source;
+    const request = runBytes === null || this.#rowCount === null ? null : this.#copyRequest(plan);
+    if (request?.type !== 'read_binary') return null;
+    // Texts of this type are equal whatever the spaces at their end.
+    const kinds = request.plan.kinds.map((kind, i) =>
+      plan.columns[i]?.target.baseType === 'character' ? undefined : COMPARED[kind],
+    );
+    return planOrder(
+      plan,
+      kinds,
+      keys,
+      timeColumn,
+      runLimits(runBytes!, this.#rowCount! * BYTES_OF_VALUE * plan.columns.length),
+    );
+  }
+
+  /** Whether sorted runs would not overlap, as far as the statistics of the row groups say. */
+  async #keepsApart(
+    { firstRunBytes, runBytes, timeFirst, time }: RowOrder,
+    plan: CopyPlan,
+  ): Promise<boolean> {
+    // All rows are in one run.
+    if (firstRunBytes === runBytes) return true;
+    if (!timeFirst || this.#rowGroups.length === 1) return false;
+    const { file, readers, signal } = this.#source;
+    const column = this.#columns[plan.columns[time.field]!.position]!;
+    const reader = await readers.acquire(signal);
+    try {
+      const [inOrder] = await reader.look(inOrderQuery(file.path, column), undefined);
+      return inOrder === 'true';
+    } catch (error) {
+      throw explain(error, null);
+    } finally {
+      readers.release(reader);
+    }
+  }
+
+  #sortedRuns(plan: CopyPlan, order: RowOrder): AsyncGenerator<SortedRun, undefined> {
+    const rows = this.#read((range) => this.#copyRequest(plan, { rows: range }));
+    return toSortedRuns(sortRows(rows, order), order, 'row', () => {
+      throw new Error('a Parquet file has no rows that only PostgreSQL can parse');
+    });
   }
 
   /** Yields all rows as one run. */

@@ -8,10 +8,13 @@ export interface Columnstore {
   timeColumn: string;
   /** The order of its rows: segment_by, then order_by. Null if TimescaleDB chooses an order itself. */
   keys: SortKey[] | null;
+  /** How TOAST compresses its values. Null if someone has configured that. */
+  toastCompression: 'lz4' | null;
 }
 
 interface DescribedColumnstore {
   time_column: string;
+  toast_compression: 'lz4' | null;
   keys:
     | { column: string; segment: boolean; descending: boolean; nulls_first: boolean; by_bytes: boolean }[]
     | null;
@@ -36,5 +39,5 @@ export async function describeColumnstore(
     nullsFirst: key.nulls_first,
     byBytes: key.by_bytes,
   }));
-  return { timeColumn: found.time_column, keys: keys ?? null };
+  return { timeColumn: found.time_column, keys: keys ?? null, toastCompression: found.toast_compression };
 }

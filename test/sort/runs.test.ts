@@ -5,6 +5,7 @@ import { before, test } from 'node:test';
 import type pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { type RawSection, readSections } from '../../src/formats/csv/binary/sections.ts';
+import { rawInput } from '../../src/formats/csv/raw.ts';
 import type { CopyInput, SortKey } from '../../src/formats/format.ts';
 import type { ValueKind } from '../../src/formats/pg_binary/kinds.ts';
 import { planOrder } from '../../src/formats/sort/plan_order.ts';
@@ -102,8 +103,9 @@ async function copySorted(csv: Buffer, order: RowOrder): Promise<Arrived[]> {
   const runs: Arrived[] = [];
   for await (const { input, range, apart } of toSortedRuns(
     sections as AsyncGenerator<SortedSection | RawSection, undefined>,
-    plan,
     order,
+    'line',
+    (rows) => rawInput(rows, plan.dialect, { newline: plan.newline, lineOf: (line) => line }),
   )) {
     runs.push({ rows: await copy('arrived', input), range, apart });
     await client.query('update arrived set run = $1 where run is null', [runs.length - 1]);

@@ -52,6 +52,20 @@ describe('files that go directly into the columnstore', {
     await assertOrdered('numbered');
   });
 
+  test('TOAST compresses the values by lz4, where the server has it', async () => {
+    const superuser = await db.connectSuperuser();
+    const names = `select compress_relid::text as part, 'lz4' = any (enumvals) as has_lz4
+      from _timescaledb_catalog.compression_settings, pg_settings
+      where relid in (select show_chunks('toasted')) and name = 'default_toast_compression'`;
+    world.put('toasted/1.parquet', await readings());
+    await importAs('toasted', SETTINGS);
+    const { rows: parts } = await superuser.query(names);
+    const { rows } = await superuser.query(
+      `select distinct pg_column_compression(note) as method from ${parts[0].part} where pg_column_compression(note) <> ''`,
+    );
+    assert.deepEqual(rows, [{ method: parts[0].has_lz4 ? 'lz4' : 'pglz' }]);
+  });
+
   test('rows of a transform, and hive columns, are sorted as well', async () => {
     world.put('made/source=x/1.parquet', await readings());
     await importAs('made', {

@@ -1,6 +1,7 @@
 /** Tests of rows that go into the columnstore in sorted runs. A run has some 200 rows. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { parquetOf } from '../support/parquet.ts';
 import type { PartImports } from './part_imports.ts';
 
 const ROWS = 4000;
@@ -27,6 +28,31 @@ export function testSortedRuns({ importFile, query }: PartImports, declared: str
       // A batch for each run of 200 rows and more, device and chunk.
       const batches = (await query(await batchesOf(table))).length;
       assert.ok(batches <= (ROWS / 200) * 5 * 3, `${batches} batches`);
+    });
+  }
+
+  for (const [name, { minute, inRuns }] of Object.entries({
+    'in the order of time': { minute: 'i // 3', inRuns: true },
+    'in any order': { minute: '(i * 7919) % 1000', inRuns: false },
+  })) {
+    test(`a Parquet file with row groups ${name} is sorted ${inRuns ? 'in runs' : 'as a whole'}`, async () => {
+      const table = `parquet_${name.replaceAll(' ', '_')}`;
+      const body = await parquetOf(
+        `select timestamptz '2026-01-01 00:00:00Z' + to_minutes(20 * (${minute})) as at,
+           case when i % 5 > 0 then 'device ' || i % 4 end as device, (i * 31) % 997 as value from range(${ROWS}) r(i)`,
+        ', row_group_size 2048',
+      );
+      const counts = await importFile(table, body, SORTED);
+      assert.deepEqual(counts, { read: ROWS, imported: ROWS, rejected: 0, skipped: 0 });
+      assert.deepEqual(await statesOf(table), [declared]);
+      await assertOrdered(table);
+      await importFile(`${table}_plain`, body, {});
+      const rows = (of: string) =>
+        query(`select device, at, value from ${of} order by device nulls last, at, value`);
+      assert.deepEqual(await rows(table), await rows(`${table}_plain`));
+      // A batch for each device of a run and a chunk, or of a chunk.
+      const batches = (await query(await batchesOf(table))).length;
+      assert.equal(batches > 60, inRuns, `${batches} batches`);
     });
   }
 

@@ -14,15 +14,14 @@ export * from './layout';
 const BYTES_OF_ROW: u32 = 4 * 4;
 /** The number of fields, and the length of one. */
 const SHORTEST_ROW: u32 = 6;
+/** No row ends at this address. */
+const INCOMPLETE: u32 = 0;
 /** The longest row that is gathered with others. */
 const SHORT_BYTES: u32 = OUTPUT_BYTES - FULL_BYTES - 16;
 
 /** The end of the rows that were added, and their number. */
 export let filled: u32 = 0;
 export let rows: u32 = 0;
-/** How much memory the rows may take, and how much more if that ends the run between two times. The host sets them. */
-export const limit: u32 = 0;
-export const slack: u32 = 0;
 /** The first and the last time of the rows. */
 export let firstTime: i64 = i64.MAX_VALUE;
 export let lastTime: i64 = i64.MIN_VALUE;
@@ -30,6 +29,9 @@ export let lastTime: i64 = i64.MIN_VALUE;
 export let gathered: u32 = 0;
 export let gatheredRows: u32 = 0;
 
+/** See `setLimit`. */
+let limit: u32 = 0;
+let slack: u32 = 0;
 let timeField: u32 = 0;
 let endsBetweenTimes: bool = false;
 let timeOfLast: i64 = 0;
@@ -73,6 +75,12 @@ export function prepare(
   return data;
 }
 
+/** Sets how much memory the rows may take, and how much more if that ends the run between two times. */
+export function setLimit(bytes: u32, more: u32): void {
+  limit = bytes;
+  slack = more;
+}
+
 /** Forgets the rows. */
 export function clear(): void {
   filled = data;
@@ -82,12 +90,16 @@ export function clear(): void {
   segments.clear();
 }
 
-/** Adds rows from `filled` to `end`, until the run is full; `filled` is then the first row that was not added. */
-export function add(end: u32): void {
+/**
+ * Adds the whole rows from `filled` to `end`, until the run is full; returns whether it is. `filled` is then the first row
+ * that was not added.
+ */
+export function add(end: u32): bool {
   while (filled < end) {
-    const rowEnd = findFields(filled);
+    const rowEnd = findFields(filled, end);
+    if (rowEnd === INCOMPLETE) break;
     const time = readTime();
-    if (isFull(time)) return;
+    if (isFull(time)) return true;
     store<u32>(starts + (rows << 2), filled);
     store<u32>(segmentOf + (rows << 2), segments.countRow(FIELDS));
     putKey(FIELDS, keys + rows * keyBytes);
@@ -97,6 +109,7 @@ export function add(end: u32): void {
     rows++;
     filled = rowEnd;
   }
+  return false;
 }
 
 /** Whether the next row must go into the next run. */
@@ -108,16 +121,18 @@ function isFull(time: i64): bool {
   return !endsBetweenTimes || time !== timeOfLast || used - limit >= slack || rows === mostRows;
 }
 
-/** Returns the end of the row at an address, and puts the addresses of its fields into FIELDS. */
-function findFields(start: u32): u32 {
+/** Puts the addresses of a row's fields into FIELDS. Returns the end of the row; INCOMPLETE if that is after `end`. */
+function findFields(start: u32, end: u32): u32 {
+  if (start + 2 > end) return INCOMPLETE;
   const count = bswap<u16>(load<u16>(start)) as u32;
   let at = start + 2;
-  for (let to = FIELDS, end = FIELDS + (count << 2); to < end; to += 4) {
+  for (let to = FIELDS, fieldsEnd = FIELDS + (count << 2); to < fieldsEnd; to += 4) {
     store<u32>(to, at);
+    if (at + 4 > end) return INCOMPLETE;
     const length = bswap<u32>(load<u32>(at)) as i32;
     at += length < 0 ? 4 : 4 + (length as u32);
   }
-  return at;
+  return at > end ? INCOMPLETE : at;
 }
 
 function readTime(): i64 {

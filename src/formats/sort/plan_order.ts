@@ -35,11 +35,11 @@ const TIME_UNITS: Partial<Record<ValueKind, TimeUnit>> = {
 /**
  * Returns how the rows are sorted by columns of the table; null if PostgreSQL may sort them differently, or the file lacks a column.
  * @param plan its columns are the first fields of the rows
- * @param kinds of these fields
+ * @param kinds of these fields; undefined for one that cannot be compared
  */
 export function planOrder(
   plan: Pick<CopyPlan, 'columns' | 'constants'>,
-  kinds: ValueKind[],
+  kinds: (ValueKind | undefined)[],
   keys: SortKey[],
   timeColumn: string,
   limits: Pick<RowOrder, 'runBytes' | 'firstRunBytes'>,
@@ -66,7 +66,8 @@ export function planOrder(
   }
   const time = plan.columns.findIndex(({ target }) => target.name === timeColumn);
   const { type, baseType } = plan.columns[time]?.target ?? {};
-  const unit = TIME_UNITS[kinds[time]!];
+  const timeKind = kinds[time];
+  const unit = timeKind && TIME_UNITS[timeKind];
   if (unit === undefined || type !== baseType) return null;
   return {
     segmentBy,

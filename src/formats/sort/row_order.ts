@@ -30,3 +30,11 @@ export interface RowOrder {
   /** The same for the first run: the server is idle until it is complete. */
   firstRunBytes: number;
 }
+
+/** The first run of rows has this part of the memory of others. */
+const FIRST_RUN_PART = 4;
+
+/** Returns the memory of runs. More than one run begin with a short one. */
+export function runLimits(runBytes: number, sizeBytes: number): Pick<RowOrder, 'runBytes' | 'firstRunBytes'> {
+  return { runBytes, firstRunBytes: sizeBytes <= runBytes ? runBytes : runBytes / FIRST_RUN_PART };
+}

@@ -28,6 +28,7 @@ export class Run {
   readonly #memory: WebAssembly.Memory;
   /** The whole memory. */
   #bytes: Buffer<ArrayBuffer>;
+  #isFull = false;
 
   /** @throws RangeError if there is no address space for the memory */
   constructor() {
@@ -48,12 +49,11 @@ export class Run {
       ]),
     );
     this.#put('SEGMENT_BY', segmentBy);
-    const { prepare, limit, slack, PADDING } = this.#kernel;
+    const { prepare, PADDING } = this.#kernel;
     const data = prepare(orderBy.length, segmentBy.length, time.field, Number(timeFirst), most);
     // The system gives memory only to those pages that are used.
     this.#reserve(data + most + PADDING.value);
-    limit.value = runBytes;
-    slack.value = most - runBytes;
+    this.limit = runBytes;
     this.clear();
   }
 
@@ -63,7 +63,7 @@ export class Run {
 
   /** Limits the memory that its rows may take, in bytes, until the next `prepare`. */
   set limit(bytes: number) {
-    this.#kernel.limit.value = bytes;
+    this.#kernel.setLimit(bytes, Math.ceil(bytes * SLACK));
   }
 
   /** Returns the times of the rows that were added. */
@@ -76,9 +76,14 @@ export class Run {
     this.#kernel.clear();
   }
 
+  /** Whether the last `add` found no room for a row. */
+  get isFull(): boolean {
+    return this.#isFull;
+  }
+
   /**
    * Adds rows until the run is full.
-   * @returns where the first row is that was not added
+   * @returns where the first row is that was not added: the run is full, or the row is not whole
    */
   add(data: Uint8Array, from: number): number {
     const { filled, PADDING, add } = this.#kernel;
@@ -86,7 +91,7 @@ export class Run {
     const end = start + data.length - from;
     this.#reserve(end + PADDING.value);
     this.#bytes.set(from === 0 ? data : data.subarray(from), start);
-    add(end);
+    this.#isFull = add(end) === 1;
     return from + filled.value - start;
   }
 

@@ -17,8 +17,6 @@ type Constant = 'ORDER_BY' | 'SEGMENT_BY' | 'PADDING' | 'SIGNED' | 'UNSIGNED' | 
 export interface SortExports extends Record<Constant, WebAssembly.Global<number>> {
   filled: WebAssembly.Global<number>;
   rows: WebAssembly.Global<number>;
-  limit: WebAssembly.Global<number>;
-  slack: WebAssembly.Global<number>;
   firstTime: WebAssembly.Global<bigint>;
   lastTime: WebAssembly.Global<bigint>;
   gathered: WebAssembly.Global<number>;
@@ -30,8 +28,10 @@ export interface SortExports extends Record<Constant, WebAssembly.Global<number>
     timeFirst: number,
     memoryOfRows: number,
   ): number;
+  setLimit(bytes: number, more: number): void;
   clear(): void;
-  add(end: number): void;
+  /** Returns 1 if the run is full, and 0 otherwise. */
+  add(end: number): number;
   startGathering(): void;
   gather(): number;
 }

@@ -1,8 +1,6 @@
 /** Turns the sections of an entry that was sorted into runs for COPY. */
-
-import type { RawSection, SectionPlan } from '../csv/binary/sections.ts';
-import { rawInput } from '../csv/raw.ts';
-import type { SortedRun } from '../format.ts';
+import type { RawSection } from '../csv/binary/sections.ts';
+import type { CopyInput, SortedRun } from '../format.ts';
 import { binaryFormat } from '../pg_binary/frame.ts';
 import type { RowBytes } from '../row_bytes.ts';
 import type { RowOrder } from './row_order.ts';
@@ -12,11 +10,16 @@ import { textRange } from './time_text.ts';
 
 type Sections = AsyncGenerator<SortedSection | RawSection, undefined>;
 
-/** Yields a run for each that begins in the sections, and one for each row of consecutive raw sections. */
+/**
+ * Yields a run for each that begins in the sections, and one for each sequence of raw sections.
+ * @param unit of the line numbers
+ * @param toRawInput returns what COPY gets for the rows of raw sections
+ */
 export async function* toSortedRuns(
   sections: Sections,
-  { dialect, newline }: Pick<SectionPlan, 'dialect' | 'newline'>,
   order: RowOrder,
+  unit: CopyInput['unit'],
+  toRawInput: (rows: RowBytes) => CopyInput,
 ): AsyncGenerator<SortedRun, undefined> {
   const before = new TimesBefore(order.timeFirst);
   try {
@@ -32,12 +35,11 @@ export async function* toSortedRuns(
         } while (!next.done && next.value.kind === begins.kind && !startsRun(next.value));
         return rows;
       };
-      const lineOf = (line: number) => line;
       if (begins.kind === 'raw') {
-        yield { input: rawInput(data(), dialect, { newline, lineOf }), range: null, apart: false };
+        yield { input: toRawInput(data()), range: null, apart: false };
       } else {
         const times = begins.times!;
-        const input = { ...binaryFormat(data()), lineOf, unit: 'line' as const };
+        const input = { ...binaryFormat(data()), lineOf: (line: number) => line, unit };
         yield { input, range: textRange(times, order.time.unit), apart: before.add(times) };
       }
     }

@@ -1,6 +1,7 @@
-/** Sorts the sections of an entry, run by run, in the thread that encodes them. */
+/** Sorts rows run by run, in the thread that encodes them. */
 import { ConnectorError } from '../../errors.ts';
-import type { RawSection, Section } from '../csv/binary/sections.ts';
+import { rowsDoNotAddUp } from '../../reconcile.ts';
+import type { RawSection } from '../csv/binary/sections.ts';
 import { giveBack } from '../spare_buffers.ts';
 import type { RowOrder } from './row_order.ts';
 import { Run, type SortedRows, type Times } from './run.ts';
@@ -11,6 +12,9 @@ export interface SortedSection extends SortedRows {
   /** Set if a run begins with it. */
   times: Times | null;
 }
+
+/** Rows in COPY's binary format, which may be cut anywhere, or those that only PostgreSQL can parse. */
+export type Unsorted = RawSection | { kind: 'binary'; data: Uint8Array<ArrayBuffer> };
 
 /** A run, and the rows among its own that only PostgreSQL can parse. */
 interface Collected {
@@ -23,7 +27,7 @@ interface Collected {
  * collected.
  */
 export async function* sortSections(
-  sections: AsyncIterable<Section>,
+  sections: AsyncIterable<Unsorted>,
   order: RowOrder,
 ): AsyncGenerator<SortedSection | RawSection> {
   const taken = new Set<Run>();
@@ -45,17 +49,23 @@ export async function* sortSections(
       }
       yield* value.raw;
       taken.delete(value.run);
-      spare.push(value.run);
+      giveRun(value.run);
     }
   } finally {
     // It may be in the middle of a run.
     await runs.return(undefined);
-    spare.push(...taken);
+    for (const run of taken) giveRun(run);
   }
 }
 
+/** As many as one file needs. */
+const MOST_SPARE = 2;
 /** The runs of this thread that nobody uses: their memory is used again, for file after file. */
 const spare: Run[] = [];
+
+function giveRun(run: Run): void {
+  if (spare.length < MOST_SPARE) spare.push(run);
+}
 
 /** @throws ConnectorError if there is no memory for a run */
 function takeRun(order: RowOrder): Run {
@@ -78,9 +88,12 @@ function oneAhead(runs: AsyncGenerator<Collected, undefined>): Promise<IteratorR
   return next;
 }
 
-/** @param take returns an empty run */
+/**
+ * Collects rows until a run is full, or those that only PostgreSQL can parse take as much memory as a run.
+ * @param take returns an empty run
+ */
 async function* collectRuns(
-  sections: AsyncIterable<Section>,
+  sections: AsyncIterable<Unsorted>,
   { runBytes, firstRunBytes }: RowOrder,
   take: () => Run,
 ): AsyncGenerator<Collected, undefined> {
@@ -88,23 +101,32 @@ async function* collectRuns(
   run.limit = firstRunBytes;
   let raw: RawSection[] = [];
   let rawBytes = 0;
+  /** The start of a row that the last section does not hold whole. */
+  let rest: Buffer | null = null;
   for await (const section of sections) {
     if (section.kind === 'raw') {
       raw.push(section);
       rawBytes += section.data.length;
-    }
-    const data = section.kind === 'binary' ? section.data : null;
-    for (let at = 0; ; ) {
-      if (data !== null) at = run.add(data, at);
       // A record may span several sections; only the last one counts it.
-      const mayCut = rawBytes >= runBytes && section.rows > 0;
-      if ((data === null || at === data.length) && !mayCut) break;
+      if (rawBytes < runBytes || section.rows === 0) continue;
       yield { run, raw };
       run = take();
       raw = [];
       rawBytes = 0;
+      continue;
     }
-    if (data !== null) giveBack(data.buffer);
+    const data: Uint8Array = rest === null ? section.data : Buffer.concat([rest, section.data]);
+    let at = run.add(data, 0);
+    while (run.isFull) {
+      yield { run, raw };
+      run = take();
+      raw = [];
+      rawBytes = 0;
+      at = run.add(data, at);
+    }
+    rest = at < data.length ? Buffer.from(data.subarray(at)) : null;
+    giveBack(section.data.buffer);
   }
+  if (rest !== null) throw rowsDoNotAddUp('the last row that was to be sorted is not whole');
   if (run.rows > 0 || raw.length > 0) yield { run, raw };
 }
