@@ -14,9 +14,9 @@ const LEAST_ROOM = 64 * 1024;
 type WithHandle = Socket & { _handle: SocketConstructorOpts['handle'] };
 
 /**
- * Yields blocks of received bytes. The system writes into blocks that are used again after they have been sent. With a
- * new buffer of 64 KiB for each read, a file took a fifth more of the worker's CPU time. While nobody reads, the socket does not keep
- * this process alive.
+ * Yields blocks of received bytes. The system writes into blocks that are used again after they have been sent. A new
+ * buffer of 64 KiB for each read took a fifth more of the CPU time of an import. While nobody reads, the socket does not keep this
+ * process alive.
  */
 export class Chunks {
   readonly #socket: Socket;
@@ -42,8 +42,8 @@ export class Chunks {
       onread: { buffer: () => this.#room(), callback: (bytes: number) => this.#receive(bytes) },
     };
     this.#socket = new Socket(options);
-    // The exit of the process reports the failure.
-    this.#socket.on('error', () => {});
+    // The exit of the process reports the failure. After it, Node reads the rest of the first socket, which may be closed by then.
+    for (const socket of [this.#socket, pipe]) socket.on('error', () => {});
     this.#socket.on('close', () => this.#arrived());
     this.#socket.unref();
   }
