@@ -55,7 +55,8 @@ export async function audit(model: Model, seen: Observed, oracle: Oracle): Promi
 }
 
 /** A running connector may look at its keys at any time: a poll that somebody else caused, a retry, the end of an outage. */
-function takeOver(model: Model, { files, notes }: Observed): void {
+function takeOver(model: Model, { files, notes, marker }: Observed): void {
+  if (marker !== null && model.mayStandAt(marker)) model.marker = marker;
   if (!model.isRunning) return;
   const tracked = new Map(files.map((file) => [file.key, file.etag]));
   const noted = new Map(notes.map((note) => [note.key, note.etag]));

@@ -217,6 +217,16 @@ export class Model {
     return this.settings.lineage && this.isOverwritten(file, note.version);
   }
 
+  /**
+   * Whether the marker may still be this earlier one. If keys had to wait for places, it stands at the last of them, before keys
+   * that were tracked already. The next poll passes those.
+   */
+  mayStandAt(marker: string): boolean {
+    if (this.marker === null || !isAfter(this.marker, marker) || this.settings.places > this.files.size)
+      return false;
+    return this.files.has(marker) && this.keys().every((key) => !isAfter(key, marker) || this.files.has(key));
+  }
+
   /** Whether a note may be gone: an import has ended since, or it is no longer true, so that the next look at the key removes it. */
   mayBeForgotten(key: string, { reason, version, isDoubtful }: Note): boolean {
     return (

@@ -40,6 +40,9 @@ const BODY: Body = {
 };
 const DENIED = { status: 403, code: 'AccessDenied' };
 
+/** Of both workers. */
+const PLACES = 4;
+
 // With a rate of 0, points are noted and nothing goes wrong.
 const world = await openHistories({ lanes: 1, faults: { seed: 1, rate: 0 } });
 const { server } = world;
@@ -200,9 +203,30 @@ test('requests, undo, audits and events reach their points', async () => {
   );
 });
 
-test('a restarted server makes workers look for lost jobs', async () => {
-  await world.restart('fast');
+test('an attempt whose beginning was not answered makes its worker look for lost ones', async () => {
+  const history = await open();
+  // All places of the workers are taken, so that the next file waits until its row is locked.
+  const stalled = server.faults.order({ operation: 'GetObject', stall: { after: 1 }, times: PLACES });
+  for (const letter of 'abcd') await history.put(history.key(letter), BODY);
+  await history.directly('poll_now', []);
+  await stalled.hit(PLACES);
+  await history.put(history.key('e'), BODY);
+  await history.directly('poll_now', []);
+  const file = [history.name, history.key('e')];
+  const one = 'select from s3_connector.files where connector_name = $1 and key = $2';
+  await world.db.waitFor(one, (files) => files.length === 1, { values: file });
+  const person = await world.db.connect();
+  await person.query('begin');
+  await person.query(`${one} for update`, file);
+  stalled.cancel();
+  const [waiting] = await world.db.waitFor<{ pid: number }>(
+    "select pid from pg_stat_activity where wait_event_type = 'Lock' and query like '%begin_import%'",
+    (sessions) => sessions.length > 0,
+  );
+  await world.db.asSuperuser(`select pg_terminate_backend(${waiting!.pid})`);
+  await person.query('rollback');
   await reach(['free_lost']);
+  await history.settled();
 });
 
 test('every fault point is reached, or it is said why not', async () => {
