@@ -29,8 +29,8 @@ export async function loadHypertable({ rows, rounds }: Options): Promise<void> {
       if (!(await installTimescaledb(testbed.client))) {
         return console.log(`${NO_TIMESCALEDB}: not measured.\n`);
       }
-      const fromCsv = columnstoreConnector('csv', { segment_by: [SEGMENT_BY], order_by: [ORDER_BY] });
-      const fromParquet = columnstoreConnector('parquet', { segment_by: [SEGMENT_BY], order_by: [ORDER_BY] });
+      const fromCsv = columnstoreConnector('csv', columnstore);
+      const fromParquet = columnstoreConnector('parquet', columnstore);
       const loaders: Loader[] = [
         psqlCopy(hypertable) ?? rawCopy(hypertable),
         connector('csv', hypertable),
