@@ -17,27 +17,24 @@ export function connector(format: Format, makeTable = plainTable): Loader {
   };
 }
 
-/** Returns a loader into a columnstore. The connector makes the hypertable. */
-export function columnstoreConnector(
-  format: Format,
-  settings: { segment_by: string[]; order_by: string[] },
-): Loader {
+/** Returns a loader into a table with a columnstore, which is there before, as for the peers. */
+export function columnstoreConnector(format: Format, makeTable: Loader['makeTable']): Loader {
   return {
     name: `our connector, ${FORMAT_NAMES[format]}, columnstore`,
     format,
-    makeTable: null,
-    load: (job) => load(job, format, { columnstore: true, ...settings }),
+    makeTable,
+    load: (job) => load(job, format, { columnstore: true }),
   };
 }
 
 async function load({ testbed, data }: Parameters<Loader['load']>[0], format: Format, columns: object) {
-  const types = Object.fromEntries(data.columns.map(({ name, type }) => [name, type]));
   const meter = new Meter(testbed.postgres.pid, testbed.worker.pid);
-  const seconds = await testbed.importAll(
-    CONNECTOR,
-    { pattern: basename(data[format]!), file_format: format, target_table: TABLE, ...columns },
-    'columnstore' in columns ? types : {},
-  );
+  const seconds = await testbed.importAll(CONNECTOR, {
+    pattern: basename(data[format]!),
+    file_format: format,
+    target_table: TABLE,
+    ...columns,
+  });
   const cost = { ...meter.stop(), seconds };
   await testbed.drop(CONNECTOR);
   return cost;
