@@ -309,7 +309,10 @@ class World implements HistoriesWorld {
       ...(faults && { FAULT_SEED: seed!, FAULT_RATE: String(faults.rate), FAULT_LOG: this.#faultLog }),
       ...(mutant && mutatedEnv(mutant)),
     });
-    void worker.ended().then((end) => this.#note(worker, end));
+    void worker.ended().then((end) => {
+      trace(worker.output);
+      this.#note(worker, end);
+    });
     return worker;
   }
 
