@@ -221,6 +221,8 @@ class World implements HistoriesWorld {
   }
 
   async close(): Promise<void> {
+    // Before it is ready, a worker does not handle signals.
+    if (!this.hasFaults) await Promise.all(this.#workers.map((worker) => worker.logged('ready')));
     const ends = await Promise.all(this.#workers.splice(0).map((worker) => worker.end('SIGTERM')));
     if (!this.hasFaults)
       assert.deepEqual(
@@ -281,9 +283,10 @@ class World implements HistoriesWorld {
 
   /** Waits until the workers have their sessions again, without which they answer nobody. */
   async #untilAlive(): Promise<void> {
-    await this.#db.waitFor('select from s3_connector.workers where alive', (alive) => {
+    await this.#db.waitFor<{ pid: number }>('select pid from s3_connector.workers where alive', (alive) => {
       assert.equal(this.#died, '');
-      return alive.length >= WORKERS;
+      // One that was killed may seem alive for a moment.
+      return this.#workers.every(({ pid }) => alive.some((row) => row.pid === pid));
     });
   }
 
@@ -306,7 +309,10 @@ class World implements HistoriesWorld {
       ...(faults && { FAULT_SEED: seed!, FAULT_RATE: String(faults.rate), FAULT_LOG: this.#faultLog }),
       ...(mutant && mutatedEnv(mutant)),
     });
-    void worker.ended().then((end) => this.#note(worker, end));
+    void worker.ended().then((end) => {
+      trace(worker.output);
+      this.#note(worker, end);
+    });
     return worker;
   }
 
