@@ -21,7 +21,7 @@ import { readServerOptions } from './support/server_options.ts';
 const TEST_DIRECTORY = relative('', fileURLToPath(new URL('.', import.meta.url)));
 const KILL_AFTER_MS = 5_000;
 // On two cores: test files wait for much of their time.
-const CONCURRENCY = 3;
+const CONCURRENCY = 4;
 /** No table is vacuumed or analyzed by itself: that would change locks and plans in some runs only. */
 const SERVER_SETTINGS = { autovacuum_naptime: '1d' };
 

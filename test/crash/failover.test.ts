@@ -6,14 +6,7 @@ import type { Postgres } from '../../embedded/postgres/server.ts';
 import { ownServer } from '../faults/own_server.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
 import { openWorld } from '../support/world.ts';
-import {
-  assertComesOnce,
-  assertRowsAgree,
-  type Expected,
-  imported,
-  insertConnector,
-  putFiles,
-} from './auditor.ts';
+import { Audited } from './auditor.ts';
 import { backUp, replaceData } from './data_directory.ts';
 import { cutPower } from './processes.ts';
 
@@ -25,15 +18,15 @@ const world = await openWorld(primary);
 const { db } = world;
 let standby: Postgres;
 let promoted: TestDatabase;
-let landed: Expected;
+let landed: Audited;
 
 before(async () => {
   standby = await ownServer({}, { durable: true, password: PASSWORD });
   const hosts = (url: string) =>
     url.replace(`:${primary.port}/`, `:${primary.port},127.0.0.1:${standby.port}/`);
   await world.startWorker({ DATABASE_URL: hosts(db.workerUrl), IMPORT_DATABASE_URL: hosts(db.importUrl) });
-  landed = await insertConnector(world, 'landed');
-  putFiles(world, landed, 3);
+  landed = await Audited.insert(world, 'landed');
+  landed.put(3);
   await world.pollAndSettle('landed');
   await makeStandby();
   promoted = await testDatabase({ server: standby, replicaOf: db });
@@ -64,29 +57,29 @@ async function caughtUp(): Promise<void> {
 }
 
 test('after a failover to a standby that lacks the last files, they come again, each once, with the same worker', async () => {
-  const known = [...landed.keys, ...putFiles(world, landed, 2)];
+  const known = [...landed.keys, ...landed.put(2)];
   await world.pollAndSettle('landed');
   await caughtUp();
   await promoted.asSuperuser("alter system set primary_conninfo = ''");
   await promoted.asSuperuser('select pg_reload_conf()');
   await promoted.waitFor('select from pg_stat_wal_receiver', (rows) => rows.length === 0);
 
-  const lacking = putFiles(world, landed, 40);
+  const lacking = landed.put(40);
   await db.query("select s3_connector.poll_now('landed')");
-  await imported(db, lacking);
+  await landed.imported(lacking);
   // One more attempt is running in the worker.
-  const [last] = putFiles(world, landed, 1);
+  const [last] = landed.put(1);
   const stalled = world.server.faults.order({ operation: 'GetObject', key: last!, stall: { after: 10 } });
   await db.query("select s3_connector.poll_now('landed')");
   await stalled.hit();
 
   await cutPower(primary);
-  assert.deepEqual(await assertRowsAgree(promoted, landed), known);
+  assert.deepEqual(await landed.assertRowsAgree(promoted), known);
   await promoted.asSuperuser('select pg_promote(wait => false)');
   await promoted.waitFor<{ standby: boolean }>(
     'select pg_is_in_recovery() as standby',
     ([row]) => !row!.standby,
   );
   stalled.release();
-  await assertComesOnce(promoted, landed);
+  await landed.assertComesOnce(promoted);
 });

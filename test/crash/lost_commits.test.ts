@@ -7,15 +7,7 @@ import { ownServer } from '../faults/own_server.ts';
 import { until } from '../support/until.ts';
 import type { WorkerProcess } from '../support/worker.ts';
 import { openWorld } from '../support/world.ts';
-import {
-  answers,
-  assertComesOnce,
-  assertRowsAgree,
-  type Expected,
-  imported,
-  insertConnector,
-  putFiles,
-} from './auditor.ts';
+import { Audited, answers } from './auditor.ts';
 import { cutPower, stopProcesses } from './processes.ts';
 
 // With synchronous_commit = off, a crash loses the last commits. Here it loses all of them, because the processes that would write
@@ -30,13 +22,13 @@ const { db } = world;
 const queue = await startSqsServer();
 after(() => queue.close());
 let worker: WorkerProcess;
-let landed: Expected;
+let landed: Audited;
 let durable: string[];
 
 before(async () => {
   worker = await startWorker();
-  landed = await insertConnector(world, 'landed');
-  durable = putFiles(world, landed, 5);
+  landed = await Audited.insert(world, 'landed');
+  durable = landed.put(5);
   await world.pollAndSettle('landed');
 });
 
@@ -77,17 +69,31 @@ test('the rows of the last files and their records are lost together, and the fi
   // A job that ends a little later would be run again after the crash.
   await assertAtRest(db);
   await loseCommitsFromNow();
-  const lost = putFiles(world, landed, 40);
+  const lost = landed.put(40);
   await db.query("select s3_connector.poll_now('landed')");
-  await imported(db, lost);
+  await landed.imported(lost);
   await crash();
-  assert.deepEqual(await assertRowsAgree(db, landed), durable);
-  await assertComesOnce(db, landed);
+  assert.deepEqual(await landed.assertRowsAgree(), durable);
+  await landed.assertComesOnce();
+});
+
+test("a crash that loses the last commits, also those of a worker's start, loses no file", async () => {
+  await worker.end('SIGTERM');
+  await assertAtRest(db);
+  const kept = await landed.assertRowsAgree();
+  await loseCommitsFromNow();
+  worker = await startWorker();
+  const lost = landed.put(20);
+  await db.query("select s3_connector.poll_now('landed')");
+  await landed.imported(lost);
+  await crash();
+  assert.deepEqual(await landed.assertRowsAgree(), kept);
+  await landed.assertComesOnce();
 });
 
 test('an event about a key behind the marker is deleted from its queue only when its note survives a crash', async () => {
-  const late = await insertConnector(world, 'late', { event_queue_url: queue.url });
-  putFiles(world, late, 5);
+  const late = await Audited.insert(world, 'late', { event_queue_url: queue.url });
+  late.put(5);
   await world.pollAndSettle('late');
   await loseCommitsFromNow();
   world.put('late/0.csv', 'file,n\n0,0\n');

@@ -6,14 +6,7 @@ import { handOver } from '../../embedded/postgres/identity.ts';
 import { assertAtRest } from '../faults/exactly_once.ts';
 import { ownServer } from '../faults/own_server.ts';
 import { openWorld } from '../support/world.ts';
-import {
-  answers,
-  assertComesOnce,
-  assertRowsAgree,
-  type Expected,
-  insertConnector,
-  putFiles,
-} from './auditor.ts';
+import { Audited, answers } from './auditor.ts';
 import { backUp, replaceData } from './data_directory.ts';
 import { cutPower } from './processes.ts';
 
@@ -24,7 +17,7 @@ const world = await openWorld(server);
 const { db } = world;
 // The server deletes it with its other files.
 const archive = join(dirname(server.dataDir), 'archive');
-let landed: Expected;
+let landed: Audited;
 let backup: string;
 /** The keys that were imported before the mistake. */
 let known: string[];
@@ -36,18 +29,18 @@ before(async () => {
   await db.asSuperuser(`alter system set archive_command = 'cp "%p" "${archive}/%f"'`);
   await db.asSuperuser('select pg_reload_conf()');
   await world.startWorker();
-  landed = await insertConnector(world, 'landed');
-  putFiles(world, landed, 3);
+  landed = await Audited.insert(world, 'landed');
+  landed.put(3);
   await world.pollAndSettle('landed');
   backup = await backUp(server, db);
-  putFiles(world, landed, 3);
+  landed.put(3);
   await world.pollAndSettle('landed');
   known = [...landed.keys];
   // A job that ends a little later would be run again after the restore.
   await assertAtRest(db);
   await db.asSuperuser("select pg_create_restore_point('before_the_mistake')");
   ({ time } = await db.one<{ time: string }>('select clock_timestamp()::text as time'));
-  putFiles(world, landed, 40);
+  landed.put(40);
   await world.pollAndSettle('landed');
   await db.query('delete from landed');
   await archived();
@@ -83,7 +76,7 @@ for (const [to, target] of [
     await server.restart();
     await answers(db);
     await db.waitFor<{ standby: boolean }>('select pg_is_in_recovery() as standby', ([row]) => !row!.standby);
-    assert.deepEqual(await assertRowsAgree(db, landed), known);
-    await assertComesOnce(db, landed);
+    assert.deepEqual(await landed.assertRowsAgree(), known);
+    await landed.assertComesOnce();
   });
 }

@@ -4,16 +4,7 @@ import { databaseFaults } from '../faults/database_faults.ts';
 import { ownServer } from '../faults/own_server.ts';
 import { seeded } from '../support/random.ts';
 import { openWorld } from '../support/world.ts';
-import {
-  answers,
-  assertComesOnce,
-  assertContains,
-  assertRowsAgree,
-  type Expected,
-  imported,
-  insertConnector,
-  putFiles,
-} from './auditor.ts';
+import { Audited, answers } from './auditor.ts';
 import { copyData, replaceData } from './data_directory.ts';
 import { type LogPosition, syncedOnly, torn } from './power_cut_images.ts';
 import { cutPower, freeze, thaw } from './processes.ts';
@@ -30,7 +21,7 @@ const server = await ownServer(
 );
 const world = await openWorld(server);
 const { db } = world;
-let landed: Expected;
+let landed: Audited;
 /** The keys whose success somebody has seen before the cut. */
 let acknowledged: string[];
 let checkpoint: string;
@@ -39,8 +30,8 @@ let flushed: LogPosition;
 
 before(async () => {
   const worker = await world.startWorker();
-  landed = await insertConnector(world, 'landed');
-  acknowledged = putFiles(world, landed, 10);
+  landed = await Audited.insert(world, 'landed');
+  acknowledged = landed.put(10);
   await world.pollAndSettle('landed');
   await db.query(`create function wait() returns trigger language plpgsql as
       'begin perform pg_advisory_xact_lock(1); return new; end';
@@ -52,10 +43,10 @@ before(async () => {
   await thaw(server);
 
   await holder.query('select pg_advisory_lock(1)');
-  acknowledged.push(...putFiles(world, landed, 20));
-  putFiles(world, landed, 5);
+  acknowledged.push(...landed.put(20));
+  landed.put(5);
   await db.query("select s3_connector.poll_now('landed')");
-  await imported(db, acknowledged);
+  await landed.imported(acknowledged);
   await databaseFaults(world).waitsForLock();
   // Takes all buffers, so the pages in them are written.
   await holder.query(`begin; create table filler (pad text);
@@ -84,9 +75,9 @@ for (const [disk, makeImage] of Object.entries(IMAGES)) {
     await replaceData(server, await makeImage());
     await server.restart();
     await answers(db);
-    assertContains(await assertRowsAgree(db, landed), acknowledged);
+    await landed.assertKept(acknowledged);
     const worker = await world.startWorker();
-    await assertComesOnce(db, landed);
+    await landed.assertComesOnce();
     await worker.end('SIGKILL');
     await cutPower(server);
   });

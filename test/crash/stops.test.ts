@@ -3,16 +3,7 @@ import { before, test } from 'node:test';
 import { databaseFaults } from '../faults/database_faults.ts';
 import { ownServer } from '../faults/own_server.ts';
 import { openWorld } from '../support/world.ts';
-import {
-  answers,
-  assertComesOnce,
-  assertContains,
-  assertRowsAgree,
-  type Expected,
-  imported,
-  insertConnector,
-  putFiles,
-} from './auditor.ts';
+import { Audited, answers } from './auditor.ts';
 import { cutPower } from './processes.ts';
 
 // The server stops in the middle of a COPY, and the same worker goes on when it is back.
@@ -20,11 +11,11 @@ import { cutPower } from './processes.ts';
 const server = await ownServer({}, { durable: true });
 const world = await openWorld(server);
 const { db } = world;
-let landed: Expected;
+let landed: Audited;
 
 before(async () => {
   await world.startWorker();
-  landed = await insertConnector(world, 'landed');
+  landed = await Audited.insert(world, 'landed');
   await world.settled('landed');
   await db.query(`create function wait() returns trigger language plpgsql as
       'begin perform pg_advisory_xact_lock(1); return new; end';
@@ -44,26 +35,26 @@ const STOPS: Record<string, () => Promise<unknown>> = {
 };
 for (const [name, stop] of Object.entries(STOPS)) {
   test(`after ${name}, acknowledged files are there, and the others come once`, async () => {
-    const acknowledged = putFiles(world, landed, 3);
+    const acknowledged = landed.put(3);
     await world.pollAndSettle('landed');
     const holder = await db.connect();
     await holder.query('select pg_advisory_lock(1)');
-    putFiles(world, landed, 3);
+    landed.put(3);
     await db.query("select s3_connector.poll_now('landed')");
     await databaseFaults(world).waitsForLock();
     await stop();
     await answers(db);
-    assertContains(await assertRowsAgree(db, landed), acknowledged);
-    await assertComesOnce(db, landed);
+    await landed.assertKept(acknowledged);
+    await landed.assertComesOnce();
   });
 }
 
 test('a crash empties an unlogged target; reimport_file brings the rows of its files back once', async () => {
-  const lost = await insertConnector(world, 'lost', { allow_unlogged: true });
+  const lost = await Audited.insert(world, 'lost', { allow_unlogged: true });
   await db.query('alter table lost set unlogged');
-  const keys = putFiles(world, lost, 2);
+  const keys = lost.put(2);
   await db.query("select s3_connector.poll_now('lost')");
-  await imported(db, keys);
+  await lost.imported(keys);
   await server.restart('immediate');
   await answers(db);
   assert.deepEqual(await db.query('select from lost'), []);
@@ -75,5 +66,5 @@ test('a crash empties an unlogged target; reimport_file brings the rows of its f
   await db.query(
     "select s3_connector.reimport_file('lost', key) from s3_connector.files where connector_name = 'lost'",
   );
-  await assertComesOnce(db, lost);
+  await lost.assertComesOnce();
 });

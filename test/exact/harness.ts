@@ -3,6 +3,7 @@ import type pg from 'pg';
 import type { CsvDialect } from '../../src/formats/csv/dialect.ts';
 import { type Model, modelCopy, modelLines } from '../csv/model.ts';
 import { dialectOf } from '../csv/random_csv.ts';
+import { waitUntilSettled } from '../support/settled.ts';
 import type { WorkerProcess } from '../support/worker.ts';
 import type { World } from '../support/world.ts';
 import { copyByHand, type Options, type Outcome, TEXT_LAYOUT } from './oracle.ts';
@@ -79,7 +80,12 @@ export async function importAndCopy(world: World, list: Group[], way: Way): Prom
     COPIED.set(run.group, outcomes);
     copied.push(outcomes);
   }
-  await settle(world, runs);
+  // The views read much for many connectors, at the cost of their imports.
+  await waitUntilSettled(
+    world.db,
+    runs.map((run) => run.table),
+    { intervalMs: 200 },
+  );
   const results: Result[] = [];
   for (const [i, run] of runs.entries()) {
     const ours = await outcomes(client, run);
@@ -212,16 +218,6 @@ function columnNames(columns: string): string[] {
   return columns
     .split(/,(?![^(]*\))(?![^']*'(?:[^']*'[^']*')*[^']*$)/)
     .map((definition) => /^\s*(\w+|"(?:[^"]|"")+")/.exec(definition)![1]!);
-}
-
-async function settle(world: World, runs: Run[]): Promise<void> {
-  await world.db.waitFor<{ busy: number }>(
-    `select count(*) as busy from s3_connector.connector_status
-      where name = any ($1) and (not caught_up or in_queue + running + pending_retry > 0)`,
-    ([row]) => row?.busy === 0,
-    // The view reads much for many connectors, at the cost of their imports.
-    { values: [runs.map((run) => run.table)], intervalMs: 500 },
-  );
 }
 
 async function outcomes(client: pg.Client, { group, table }: Run): Promise<Outcome[]> {

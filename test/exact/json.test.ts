@@ -264,7 +264,7 @@ interface Outcome {
   state: string | null;
 }
 
-const ROUNDS = Number(process.env.CSV_ROUNDS ?? 400) / 400;
+const ROUNDS = Number(process.env.CSV_ROUNDS ?? 200) / 400;
 const SEED = Number(process.env.CSV_SEED ?? 1);
 let rounds = 0;
 

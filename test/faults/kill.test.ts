@@ -20,7 +20,7 @@ const CONNECTORS = [
   { name: 'parquet', pattern: 'in/*.parquet', file_format: 'parquet' },
 ];
 /** Number of kills, and the longest time between them in milliseconds. */
-const KILLS = Number(process.env.FAULTS_KILLS ?? 8);
+const KILLS = Number(process.env.FAULTS_KILLS ?? 5);
 const PAUSE_MS = 1500;
 
 /** Seed of the targets and times; another FAULTS_SEED is another run, as far as the workers' timing allows. */

@@ -10,6 +10,7 @@ import type { EncoderThread } from '../../src/formats/encoder/encoder_thread.ts'
 import type { FormatSettings } from '../../src/formats/format.ts';
 import { Pool } from '../../src/formats/pool.ts';
 import { writeZip } from '../compression/zip_writer.ts';
+import { PLAIN_CSV } from '../support/plain_csv.ts';
 import { openWorld } from '../support/world.ts';
 
 // Malicious archives: each is refused as a whole, or imported as its directory says, and writes no file.
@@ -154,33 +155,7 @@ test('a small entry of a large archive is not given to a thread, which would rea
 });
 
 const SETTINGS: FormatSettings = {
-  format: {
-    csv_delimiter: ',',
-    csv_quote: '"',
-    csv_escape: '"',
-    csv_encoding: 'utf-8',
-    csv_skip_header: true,
-    null_values: [''],
-    null_quoted: false,
-    layout: 'csv',
-    skip_lines: 0,
-    skip_footer: 0,
-    comment_prefix: null,
-    skip_blank_lines: false,
-    on_short_row: 'fail',
-    on_long_row: 'fail',
-    decimal_separator: '.',
-    thousands_separator: null,
-    date_format: 'server',
-    column_names: 'as_is',
-    invalid_text: 'fail',
-    zip_entries: null,
-    infer_types: 'sample',
-    date_formats: {},
-    reads_row: false,
-    json_records: null,
-    json_paths: [],
-  },
+  format: PLAIN_CSV,
   match_columns_by: 'name',
   on_unknown_column: 'fail',
   on_missing_column: 'default',

@@ -12,8 +12,8 @@ import { type Holdings, holdingsOf } from './process.ts';
 // the numbers of files come from the environment; a long run: FUZZ_CSV=5000 FUZZ_PARQUET=2000.
 
 const SEED = Number(process.env.FUZZ_SEED ?? 1);
-const CSV_FILES = Number(process.env.FUZZ_CSV ?? 600);
-const PARQUET_FILES = Number(process.env.FUZZ_PARQUET ?? 240);
+const CSV_FILES = Number(process.env.FUZZ_CSV ?? 300);
+const PARQUET_FILES = Number(process.env.FUZZ_PARQUET ?? 120);
 const world = await openWorld();
 const { db } = world;
 let worker: WorkerProcess;

@@ -7,6 +7,7 @@ import { type BucketServer, startBucketServer } from '../../embedded/bucket/serv
 import type { Postgres } from '../../embedded/postgres/server.ts';
 import { type TestDatabase, testDatabase } from './database.ts';
 import { filesIn } from './files_in.ts';
+import { waitUntilSettled } from './settled.ts';
 import { until } from './until.ts';
 import { spawnWorkerProcess, type WorkerProcess } from './worker.ts';
 
@@ -94,11 +95,7 @@ export async function openWorld(on?: Postgres): Promise<World> {
   });
 
   const settled = async (name: string) => {
-    await db.waitFor<{ busy: boolean }>(
-      'select not caught_up or in_queue + running + pending_retry > 0 as busy from s3_connector.connector_status where name = $1',
-      ([row]) => row?.busy === false,
-      { values: [name] },
-    );
+    await waitUntilSettled(db, [name]);
     return db.query<FileRow>('select * from s3_connector.files where connector_name = $1 order by key', [
       name,
     ]);

@@ -16,35 +16,12 @@ import type { RowCounts } from '../../src/reconcile.ts';
 import { planColumns } from '../../src/table/change_columns.ts';
 import { createTable } from '../../src/table/create.ts';
 import { describeTable, type TargetTable } from '../../src/table/table.ts';
+import { PLAIN_CSV } from '../support/plain_csv.ts';
 
 export const CONNECTOR = {
   owner: 'postgres',
   time_zone: 'UTC',
-  format: {
-    date_format: 'server',
-    date_formats: {},
-    reads_row: false,
-    csv_delimiter: ',',
-    csv_quote: '"',
-    csv_escape: '"',
-    csv_encoding: 'UTF8',
-    csv_skip_header: true,
-    null_values: [''],
-    null_quoted: false,
-    layout: 'csv',
-    skip_lines: 0,
-    skip_footer: 0,
-    comment_prefix: null,
-    skip_blank_lines: false,
-    on_short_row: 'fail',
-    on_long_row: 'fail',
-    decimal_separator: '.',
-    thousands_separator: null,
-    column_names: 'as_is',
-    invalid_text: 'fail',
-    zip_entries: null,
-    infer_types: 'sample',
-  },
+  format: PLAIN_CSV,
   time_column: 'at',
   hypertable: true,
   chunk_interval: '7 days',

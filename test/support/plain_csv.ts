@@ -1,0 +1,30 @@
+import type { FormatSettings } from '../../src/formats/format.ts';
+
+/** The file format `csv`, for tests that read a file without a database. */
+export const PLAIN_CSV: FormatSettings['format'] = {
+  csv_delimiter: ',',
+  csv_quote: '"',
+  csv_escape: '"',
+  csv_encoding: 'utf-8',
+  csv_skip_header: true,
+  null_values: [''],
+  null_quoted: false,
+  layout: 'csv',
+  skip_lines: 0,
+  skip_footer: 0,
+  comment_prefix: null,
+  skip_blank_lines: false,
+  on_short_row: 'fail',
+  on_long_row: 'fail',
+  decimal_separator: '.',
+  thousands_separator: null,
+  date_format: 'server',
+  column_names: 'as_is',
+  invalid_text: 'fail',
+  zip_entries: null,
+  infer_types: 'sample',
+  date_formats: {},
+  reads_row: false,
+  json_records: null,
+  json_paths: [],
+};

@@ -1,0 +1,35 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { TestDatabase } from './database.ts';
+import { LONGEST_WAIT_MS } from './until.ts';
+
+/** Only a connector without such a file and without a backlog can have settled. */
+const WAITS = `select exists (
+    select from s3_connector.files
+    where connector_name = any ($1) and status in ('in_queue', 'running', 'pending_retry')
+  ) or exists (
+    select from s3_connector_private.progress where connector_name = any ($1) and backlog
+  ) as waits`;
+
+const STATUS = 'select * from s3_connector.connector_status where name = any ($1)';
+const SETTLED = `${STATUS} and caught_up and in_queue + running + pending_retry = 0`;
+
+/**
+ * Waits until the connectors have caught up and all their files have ended. connector_status says so, but to plan it takes
+ * longer than to import a small file, so it is read only when no file waits.
+ */
+export async function waitUntilSettled(
+  db: TestDatabase,
+  names: string[],
+  { intervalMs = 50 } = {},
+): Promise<void> {
+  for (const deadline = Date.now() + LONGEST_WAIT_MS; ; await delay(intervalMs)) {
+    const { waits } = await db.one<{ waits: boolean }>(WAITS, [names]);
+    if (!waits && (await db.query(SETTLED, [names])).length === names.length) return;
+    if (Date.now() > deadline) {
+      const last = await db.query(STATUS, [names]);
+      throw new Error(
+        `waited ${LONGEST_WAIT_MS} ms, but not all connectors have settled: ${JSON.stringify(last)}`,
+      );
+    }
+  }
+}
