@@ -77,7 +77,8 @@ test('records within an object are found by json_records', async () => {
     '{"v":{"Records":[{"a":9}]},"Records":[{"a":1},{"a":2}],"more":[1]}\n{"Records":null}{"Records":{"a":3}}';
   const { ended, rows } = await load({
     table: 'a integer',
-    files: [file, '{"digest":1}'],
+    // As CloudTrail writes them.
+    files: [gzipSync(file), gzipSync('{"digest":1}')],
     connector: { file_format: 'cloudtrail' },
   });
   assert.deepEqual(rows, [{ a: 1 }, { a: 2 }, { a: 3 }]);
