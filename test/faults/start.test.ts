@@ -25,7 +25,7 @@ before(async () => {
 async function assertStarts(worker: WorkerProcess): Promise<void> {
   await worker.logged('ready');
   const { code } = await worker.end('SIGTERM');
-  assert.equal(code, 0, worker.stderr());
+  assert.equal(code, 0, worker.output);
   // graphile-worker prints the trace of a lost connection, and pg warns of its UNLISTEN beside LISTEN. Both do no harm.
   assert.doesNotMatch(worker.stderr(), /MaxListeners|unhandled|uncaught/i);
 }
