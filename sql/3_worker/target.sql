@@ -7,8 +7,10 @@ language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
   -- Called before every import. In plpgsql, a session plans the query once; in sql, each time. What is under a view is not looked at.
   select
-    -- Insert triggers other than those before each row. A foreign key to the table itself is checked at the end of the statement.
-    not coalesce(bool_or(t.tgtype & 4 <> 0 and t.tgtype & 3 <> 3 and (not t.tgisinternal or k.confrelid = k.conrelid)), false) and not bool_or(c.relkind = 'v'),
+    -- Insert triggers other than those before each row. A foreign key to the table itself, or to its partition tree, is checked
+    -- at the end of the statement.
+    not coalesce(bool_or(t.tgtype & 4 <> 0 and t.tgtype & 3 <> 3 and (not t.tgisinternal or k.confrelid = k.conrelid
+      or pg_partition_root(k.confrelid) = pg_partition_root(k.conrelid))), false) and not bool_or(c.relkind = 'v'),
     coalesce(bool_or(t.tgtype & 4 <> 0 and t.before_row), false) or bool_or(c.relkind in ('f', 'v')),
     coalesce(bool_or(t.tgtype & 16 <> 0 and t.before_row), false) or bool_or(c.relkind in ('f', 'v'))
   into splittable, may_leave_out, may_leave_updates
@@ -44,20 +46,37 @@ declare
   target oid := s3_connector_import.relation_oid(schema_name, table_name);
 begin
   return exists (
+    with recursive family (oid) as (
+      select target
+      union all
+      select i.inhrelid from family f join pg_class c on c.oid = f.oid and c.relkind = 'p' join pg_inherits i on i.inhparent = f.oid
+    ), types (oid) as (
+      select a.atttypid from pg_attribute a where a.attrelid = target and a.attnum > 0 and not a.attisdropped
+      union
+      select part.oid from types x join pg_type t on t.oid = x.oid
+      cross join lateral (
+        select t.typbasetype union all select t.typelem
+        union all select a.atttypid from pg_attribute a where a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped
+      ) part (oid)
+      where part.oid <> 0
+    ), callers (classid, objid, is_check) as (
+      select 'pg_attrdef'::regclass, d.oid, false from pg_attrdef d where d.adrelid = target
+      union all select 'pg_type'::regclass, t.oid, false from types t
+      union all select 'pg_constraint'::regclass, k.oid, true from family f join pg_constraint k on k.conrelid = f.oid where k.contype = 'c'
+      union all select 'pg_constraint'::regclass, k.oid, true from types t join pg_constraint k on k.contypid = t.oid
+    )
     -- PostgreSQL's own functions have no rows in pg_depend, and look at no table.
-    select from pg_depend d
+    select from callers c
+    join pg_depend d on d.classid = c.classid and d.objid = c.objid and d.refclassid = 'pg_proc'::regclass
     join pg_proc p on p.oid = d.refobjid
     join pg_language l on l.oid = p.prolang
-    where d.refclassid = 'pg_proc'::regclass and p.provolatile = 's' and l.lanname not in ('internal', 'c') and (
-      d.classid = 'pg_attrdef'::regclass and d.objid in (select a.oid from pg_attrdef a where a.adrelid = target)
-      or d.classid = 'pg_constraint'::regclass
-        and d.objid in (select k.oid from pg_constraint k where k.conrelid = target and k.contype = 'c')
-    )
+    -- COPY inserts each row at once if a default is volatile, but not for a CHECK: that sees none of the rows that still wait.
+    where l.lanname not in ('internal', 'c') and (p.provolatile = 's' or p.provolatile = 'v' and c.is_check)
   );
 end;
 $$;
 comment on function s3_connector_import.may_look_at_rows(text, text) is
-  'Returns whether a default or a CHECK of a table calls a stable function of a person, which may look at rows, and does not see those that its own statement inserts.';
+  'Returns whether a default or a CHECK of a table, of its partitions, or of the domains of its columns calls a function of a person that may look at rows, and may not see those that its own statement inserts.';
 
 create or replace function s3_connector_import.unlogged_part(target oid)
 returns text language plpgsql stable set search_path = pg_catalog, pg_temp as $$

@@ -57,7 +57,8 @@ export async function refuseTable(client: pg.ClientBase, target: TargetTable): P
     'select s3_connector_import.may_look_at_rows($1, $2) as looks',
     [schema, table],
   );
-  if (rows[0]!.looks) throw new NotTogether('a default or a check of the table calls a stable function');
+  if (rows[0]!.looks)
+    throw new NotTogether('a default or a check of the table calls a function that may look at rows');
 }
 
 /** @throws NotTogether the plan needs more than a COPY, or fills other columns than the first one */
