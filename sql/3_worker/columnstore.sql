@@ -49,7 +49,7 @@ begin
     return null;
   end if;
   select jsonb_build_object(
-    -- Values of the columnstore are compressed already, and pglz takes a sixth of the time of COPY to find that out.
+    -- Values of the columnstore are compressed already, and pglz takes a seventh of the CPU time of COPY to find that out.
     'toast_compression', (
       select 'lz4' from pg_settings p where p.name = 'default_toast_compression' and p.source = 'default' and 'lz4' = any (p.enumvals)
     ),
