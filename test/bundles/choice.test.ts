@@ -240,7 +240,7 @@ test("a connector's file waits for one bundle of another connector, not for its 
     await db.query('select s3_connector_private.remove_jobs_of_files(array[$1::bigint])', [next.id]);
     return begun.length;
   };
-  await queued('crowd', small(200));
+  await queued('crowd', small(200), { max_tracked_files: 200 });
   assert.equal(await takeTurn(), 100);
   await queued('few', small(3));
   for (let turn = 0; turn < 4; turn++) await takeTurn();
