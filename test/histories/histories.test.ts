@@ -13,7 +13,7 @@ const RUNS = Number(process.env.HISTORIES_RUNS ?? 200);
 const SEED = Number(process.env.HISTORIES_SEED ?? 1);
 /** Histories run side by side in so many lanes, each with a seed of its own. */
 const LANES = Number(process.env.HISTORIES_LANES ?? 8);
-const COMMANDS = 14;
+const COMMANDS = 12;
 
 /** What is broken, so that a history must fail; see `npm run histories -- --mutants`. */
 const MUTANT = MUTANTS.find(({ name }) => name === process.env.HISTORIES_MUTANT);

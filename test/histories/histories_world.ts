@@ -302,8 +302,7 @@ class World implements HistoriesWorld {
       AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
       AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
       AWS_REGION: 'us-east-1',
-      // With few places, files that arrive at the same time are imported as bundles.
-      WORKER_CONCURRENCY: '2',
+      WORKER_CONCURRENCY: '10',
       // Files of a hundred rows are large.
       ENCODE_CSV_FROM_BYTES: '1000',
       ...(faults && { FAULT_SEED: seed!, FAULT_RATE: String(faults.rate), FAULT_LOG: this.#faultLog }),
@@ -330,13 +329,17 @@ class World implements HistoriesWorld {
     this.queue.redeliver();
   }
 
-  /** Runs the scheduled tasks of workers, and makes every retry due at once. */
+  /**
+   * Runs the scheduled tasks of workers, and makes every retry due at once. With one place on record for each worker, files that
+   * arrive at the same time are imported as bundles; with as many as there are, each would go alone.
+   */
   async #tick(): Promise<void> {
     while (!this.#isOver) {
       await this.#db
         .query(
           `select s3_connector_private.rescue_files();
           update s3_connector_private.outages set next_try_at = now();
+          update s3_connector_private.workers set concurrency = 1 where concurrency > 1;
           select s3_connector_queue.add_job('poll_due', job_key => 'poll_due');
           select s3_connector_queue.reschedule_jobs(array(select id from s3_connector_queue.jobs where run_at > now()), now())`,
         )

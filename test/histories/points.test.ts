@@ -41,7 +41,7 @@ const BODY: Body = {
 const DENIED = { status: 403, code: 'AccessDenied' };
 
 /** Of both workers. */
-const PLACES = 4;
+const PLACES = 20;
 
 // With a rate of 0, points are noted and nothing goes wrong.
 const world = await openHistories({ lanes: 1, faults: { seed: 1, rate: 0 } });
@@ -207,12 +207,14 @@ test('an attempt whose beginning was not answered makes its worker look for lost
   const history = await open();
   // All places of the workers are taken, so that the next file waits until its row is locked.
   const stalled = server.faults.order({ operation: 'GetObject', stall: { after: 1 }, times: PLACES });
-  for (const letter of 'abcd') await history.put(history.key(letter), BODY);
+  // Each alone, because it is large.
+  const large: Body = { ...BODY, rows: Array(20_000).fill({ op: 'I', id: 1, v: 1, w: 'more than 256 KiB' }) };
+  for (let file = 0; file < PLACES; file++) await history.put(history.key(`a${file}`), large);
   await history.directly('poll_now', []);
   await stalled.hit(PLACES);
-  await history.put(history.key('e'), BODY);
+  await history.put(history.key('b'), BODY);
   await history.directly('poll_now', []);
-  const file = [history.name, history.key('e')];
+  const file = [history.name, history.key('b')];
   const one = 'select from s3_connector.files where connector_name = $1 and key = $2';
   await world.db.waitFor(one, (files) => files.length === 1, { values: file });
   const person = await world.db.connect();
