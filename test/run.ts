@@ -22,8 +22,12 @@ const TEST_DIRECTORY = relative('', fileURLToPath(new URL('.', import.meta.url))
 const KILL_AFTER_MS = 5_000;
 // On two cores: test files wait for much of their time.
 const CONCURRENCY = 4;
-/** No table is vacuumed or analyzed by itself: that would change locks and plans in some runs only. */
-const SERVER_SETTINGS = { autovacuum_naptime: '1d' };
+const SERVER_SETTINGS = {
+  // No table is vacuumed or analyzed by itself: that would change locks and plans in some runs only.
+  autovacuum_naptime: '1d',
+  // A worker opens up to 45, and some files start several.
+  max_connections: '600',
+};
 
 interface Server {
   readonly adminUrl: string;
