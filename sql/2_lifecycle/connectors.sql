@@ -302,13 +302,18 @@ create or replace trigger change_state
 
 create or replace function s3_connector_private.remove_connector_jobs()
 returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  file_ids bigint[];
 begin
   perform s3_connector_private.stop_attempt(f.attempt_id) from s3_connector.files f
   where f.connector_name = old.name and f.status = 'running';
-  perform s3_connector_private.remove_import_jobs(old.name, array(
+  -- Files are locked before the queue, as by an import that ends.
+  file_ids := array(
     select f.id from s3_connector.files f
     where f.connector_name = old.name and f.status in ('in_queue', 'running', 'pending_retry', 'paused')
-  ));
+    order by f.key for update
+  );
+  perform s3_connector_private.remove_import_jobs(old.name, file_ids);
   perform s3_connector_private.remove_poll_job(old.name);
   return old;
 end;

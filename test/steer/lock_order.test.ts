@@ -195,3 +195,21 @@ test('import_late and a file whose note is settled do not wait for each other', 
   );
   assert.deepEqual(await db.query("select from s3_connector.late_files where connector_name = 'asked'"), []);
 });
+
+test('dropping a connector lets a file end that it has not reached', async () => {
+  const [, file] = await queued('dropped', ['a', 'b'], { max_parallel_files: 2 });
+  const attempt = await start(file!);
+  await db.query("select s3_connector.pause('dropped')");
+  await blocker.query('begin');
+  await blocker.query(
+    "select from s3_connector.files where connector_name = 'dropped' and key = 'a' for update",
+  );
+  const dropped = first.query("select s3_connector.drop_connector('dropped')");
+  await waiting(1);
+  await second.query("set lock_timeout = '5s'");
+  await finish(second, file!, attempt);
+  await second.query('reset lock_timeout');
+  await blocker.query('rollback');
+  await dropped;
+  assert.deepEqual(await db.query("select from s3_connector.files where connector_name = 'dropped'"), []);
+});
