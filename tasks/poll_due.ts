@@ -17,6 +17,7 @@ type Db = Kysely<Database>;
 const STEPS: [name: string, run: (db: Db, shutdown: AbortSignal) => Promise<unknown>][] = [
   ['due polls', (db) => sql`select s3_connector_private.enqueue_due_polls()`.execute(db)],
   ['audits', startAudits],
+  ['freeing jobs', (db) => sql`select s3_connector_private.free_orphaned_jobs()`.execute(db)],
   ['waking connectors', (db) => sql`select s3_connector_private.wake_connectors()`.execute(db)],
   ['waking undos', (db) => sql`select s3_connector_private.wake_undos()`.execute(db)],
   ['totals', (db) => sql`select s3_connector_private.fold_totals()`.execute(db)],

@@ -201,6 +201,13 @@ $$;
 comment on function s3_connector_private.free_lost_jobs(text[], bigint[]) is
   'Unlocks jobs that a live worker holds but does not run, because the answer with the job was lost. Returns how many.';
 
+create or replace function s3_connector_private.orphaned_pools(living_pools text[])
+returns text[] language sql set search_path = pg_catalog, pg_temp as $$
+  select array(select distinct j.locked_by from s3_connector_queue._private_jobs j where j.locked_by <> all (living_pools));
+$$;
+comment on function s3_connector_private.orphaned_pools(text[]) is
+  'Returns the pools of graphile-worker that hold jobs and are none of these. Reads the whole queue.';
+
 create or replace function s3_connector_private.busy_pools(pool_ids text[])
 returns text[] language sql set search_path = pg_catalog, pg_temp as $$
   select array(select distinct j.locked_by from s3_connector_queue._private_jobs j where j.locked_by = any (pool_ids));

@@ -86,6 +86,15 @@ $$;
 comment on function s3_connector_private.free_dead_workers() is
   'Unlocks the jobs of dead workers, and marks the workers as stopped.';
 
+create or replace function s3_connector_private.free_orphaned_jobs()
+returns void language sql set search_path = pg_catalog, pg_temp as $$
+  select s3_connector_private.free_jobs(s3_connector_private.orphaned_pools(array(
+    select unnest(w.pool_ids) from s3_connector_private.workers w where w.id in (select s3_connector_private.alive_workers())
+  )), '{}', 'infinity');
+$$;
+comment on function s3_connector_private.free_orphaned_jobs() is
+  'Unlocks jobs that no living worker holds. A statement that was on its way when its worker died may lock a job after that worker was marked as stopped.';
+
 create or replace function s3_connector_private.rescue_files()
 returns bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare

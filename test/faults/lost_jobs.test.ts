@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NEVER_AGAIN, openWorld } from '../support/world.ts';
 
-// After a failover to a standby that lacks the last commits, ids of jobs are given again. A worker that ran a job before the failover
-// deletes it by its id, which may be another job's by then.
+// Jobs that are deleted, or held by nobody, although their work is not done. After a failover to a standby that lacks the last commits,
+// ids of jobs are given again: a worker that ran a job before it deletes it by its id, which may be another job's by then.
 
 const world = await openWorld();
 const { db } = world;
@@ -81,5 +81,37 @@ test('an undo whose job was deleted with the end of another job is done within t
     ([file]) => file!.status === 'undone',
   );
   assert.deepEqual(await db.query('select from undone'), []);
+  await worker.end('SIGTERM');
+});
+
+test('a job that a worker took after it was marked as stopped runs within the minute', async () => {
+  await db.query('create table orphaned (n integer)');
+  world.put('orphaned/1.csv', 'n\n1\n');
+  const first = await world.startWorker();
+  await world.insertConnector({
+    name: 'orphaned',
+    pattern: 'orphaned/*',
+    target_table: 'orphaned',
+    schedule: NEVER_AGAIN,
+  });
+  await world.settled('orphaned');
+  await first.end('SIGTERM');
+  world.put('orphaned/2.csv', 'n\n2\n');
+  await db.asSuperuser(`do $$
+    declare
+      file bigint;
+    begin
+      insert into s3_connector.files (connector_name, key, etag, size_bytes, last_modified)
+      select connector_name, 'orphaned/2.csv', etag, size_bytes, last_modified from s3_connector.files where key = 'orphaned/1.csv'
+      returning id into file;
+      perform s3_connector_private.queue_imports(array[file], array[now()]);
+      -- What the last statement of a killed worker leaves, if it ends after the rescue.
+      update s3_connector_queue._private_jobs set locked_by = 'pool-of-the-dead', locked_at = now(), attempts = 1
+      where key = s3_connector_private.import_job_key(file);
+    end $$`);
+  const worker = await world.startWorker();
+  await housekeeping();
+  for (const { key, status } of await world.settled('orphaned')) assert.equal(status, 'success', key);
+  assert.deepEqual(await db.query('select n from orphaned order by n'), [{ n: 1 }, { n: 2 }]);
   await worker.end('SIGTERM');
 });
