@@ -17,7 +17,7 @@ import { MAX_ROW_BYTES, planOf } from './section_plan.ts';
 // encoder with PostgreSQL.
 
 const SEED = Number(process.env.CSV_SEED ?? 1);
-const VALUES = Number(process.env.CSV_VALUES ?? 750);
+const VALUES = Number(process.env.CSV_VALUES ?? 1500);
 
 const kernel = threadKernel() as Kernel;
 assert.ok(kernel, 'this Node has no WebAssembly with SIMD');

@@ -15,7 +15,7 @@ import { mangled, TYPES } from './random_values.ts';
 // A value that is encoded has the same bits that PostgreSQL makes from its text; every other value is left to PostgreSQL.
 
 const SEED = Number(process.env.CSV_SEED ?? 1);
-const VALUES = Number(process.env.CSV_VALUES ?? 300);
+const VALUES = Number(process.env.CSV_VALUES ?? 600);
 
 let client: pg.Client;
 before(async () => {
