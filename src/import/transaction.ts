@@ -4,7 +4,7 @@ import { type Attempt, sessionName } from '../attempt.ts';
 import { queryAll } from '../db/query_all.ts';
 import { rollBack } from '../db/roll_back.ts';
 import { at } from '../fault_points.ts';
-import { toImportError } from '../sql_errors.ts';
+import { passingError, toImportError } from '../sql_errors.ts';
 import type { CreatedTable } from '../table/create.ts';
 import type { SchemaChange } from '../table/growth.ts';
 import { type Refusal, refuseTarget, writeMode } from '../table/refusal.ts';
@@ -42,6 +42,7 @@ export async function inTransaction<T>(
 ): Promise<T> {
   const client = await takeSession(worker.copyPool);
   let broken: Error | undefined;
+  let passes = false;
   let endCancelling = async () => {};
   const { signal } = attempt;
   const work = async () => {
@@ -55,11 +56,13 @@ export async function inTransaction<T>(
     return await withinGrace(signal, GRACE_MS, work());
   } catch (error) {
     broken = await withinGrace(signal, GRACE_MS, rollBack(client)).catch((late: Error) => late);
+    passes = passingError(error) !== undefined;
     throw toImportError(error);
   } finally {
     await endCancelling();
-    // After a cancel the connection is closed: a late cancel must not hit the next import.
-    client.release(broken ?? signal.aborted);
+    // After a cancel the connection is closed: a late cancel must not hit the next import. After a passing error, too: a session
+    // may hold on to what failed, such as an open file of a full disk.
+    client.release(broken ?? (signal.aborted || passes));
   }
 }
 
