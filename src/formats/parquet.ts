@@ -4,9 +4,8 @@
  */
 import type { SpooledFile } from '../fetch/spooled_file.ts';
 import { rowsDoNotAddUp } from '../reconcile.ts';
-import { toBinaryFields } from './constants.ts';
 import type { DuckdbFile } from './duckdb_file.ts';
-import { quoteName, quoteText } from './duckdb_quote.ts';
+import { quoteName } from './duckdb_quote.ts';
 import type {
   CopyInput,
   CopyPlan,
@@ -21,18 +20,17 @@ import type {
   SortKey,
 } from './format.ts';
 import { splitLines, toBatch, wholeLines } from './parquet/batches.ts';
-import { planBinary } from './parquet/binary/kinds.ts';
-import { epochOf, fromEpoch } from './parquet/epoch.ts';
-import { explain, nulInName, unreadableColumn } from './parquet/errors.ts';
+import { epochOf } from './parquet/epoch.ts';
+import { explain, nulInName } from './parquet/errors.ts';
 import { limitExpansion, refuseTooManyRows } from './parquet/limits.ts';
 import type { FileDescription, ReaderColumn, RowGroup, Sorting } from './parquet/protocol.ts';
 import { type Reader, type ReadRequest, readTooEarly } from './parquet/reader_process.ts';
+import { Requests } from './parquet/requests.ts';
 import { type RowRange, rowRanges, waitForFooter } from './parquet/row_ranges.ts';
 import { COMPARED, inOrderQuery, sortRows } from './parquet/runs.ts';
 import { planSorting } from './parquet/sort.ts';
-import { toTextColumn } from './parquet/spark.ts';
-import { type TextColumn, textQuery, valueText } from './parquet/text.ts';
-import { ofParquet, ROW_NUMBER, transformed, withEndRow } from './parquet/transform.ts';
+import { type TextColumn, valueText } from './parquet/text.ts';
+import { ofParquet, ROW_NUMBER } from './parquet/transform.ts';
 import { isNested, postgresType } from './parquet/types.ts';
 import { binaryFormat } from './pg_binary/frame.ts';
 import type { Pool } from './pool.ts';
@@ -73,17 +71,8 @@ export async function openDuckdbFile(
   return new ParquetPart(source, settings, await describe(source));
 }
 
-/** DuckDB's virtual column with the row numbers of a file. */
-const FILE_ROW_NUMBER = 'file_row_number';
-
 /** The length of a value in COPY's binary format, more or less. */
 const BYTES_OF_VALUE = 12;
-
-/** Which rows to read (all by default), and in which order (the file's by default). */
-interface Selection {
-  rows?: RowRange | undefined;
-  sorting?: Sorting | undefined;
-}
 
 /** A file, and the pools whose processes read it. */
 interface ParquetSource extends DuckdbFile {
@@ -117,20 +106,17 @@ class ParquetPart implements FilePart {
   readonly #rowGroups: RowGroup[];
   /** The footer's row count; null if there is a transform. */
   readonly #rowCount: number | null;
-  readonly #hidden: string[];
+  readonly #requests: Requests;
 
-  constructor(
-    source: ParquetSource,
-    settings: FormatSettings,
-    { columns, rowGroups, hidden }: FileDescription,
-  ) {
+  constructor(source: ParquetSource, settings: FormatSettings, description: FileDescription) {
+    const { columns, rowGroups } = description;
     this.name = source.name;
     this.#source = source;
     this.#settings = settings;
     this.#columns = columns;
     this.#rowGroups = rowGroups;
     this.#rowCount = source.transform === null ? rowGroups.reduce((sum, { rows }) => sum + rows, 0) : null;
-    this.#hidden = hidden;
+    this.#requests = new Requests(source, settings, description, this.#rowCount);
   }
 
   get size(): FilePart['size'] {
@@ -171,7 +157,10 @@ class ParquetPart implements FilePart {
     );
     const reader = await readers.acquire(signal);
     try {
-      return await reader.look(`select ${found.join(', ')} from ${this.#from()}`, this.#confinedTo);
+      return await reader.look(
+        `select ${found.join(', ')} from ${this.#requests.from()}`,
+        this.#requests.confinedTo,
+      );
     } catch (error) {
       throw explain(error, this.#source.transform);
     } finally {
@@ -183,8 +172,8 @@ class ParquetPart implements FilePart {
     this.#refuseTooManyRows(plan);
     return [
       toInput(
-        this.#copyRequest(plan),
-        this.#read((rows) => this.#copyRequest(plan, { rows })),
+        this.#requests.copy(plan),
+        this.#read((rows) => this.#requests.copy(plan, { rows })),
       ),
     ];
   }
@@ -195,9 +184,9 @@ class ParquetPart implements FilePart {
     if (order !== null && (await this.#keepsApart(order, plan)))
       return { runs: () => this.#sortedRuns(plan, order), close: () => {} };
     const { file, sorters, signal } = this.#source;
-    const columns = this.#matched(plan);
+    const columns = this.#requests.columns(plan);
     const endRow = this.#rowCount === null ? `${ROW_NUMBER} < 0` : null;
-    const sorting = planSorting(this.#from(), plan, columns, keys, endRow);
+    const sorting = planSorting(this.#requests.from(), plan, columns, keys, endRow);
     if (sorters === null || sorting === null) return null;
     await file.whole();
     const reader = await sorters.acquire(signal);
@@ -210,7 +199,7 @@ class ParquetPart implements FilePart {
   /** Returns how the rows are sorted in runs; null if they cannot be. */
   #orderOfRuns(plan: CopyPlan, keys: SortKey[], timeColumn: string): RowOrder | null {
     const { runBytes } = this.#source;
-    const request = runBytes === null || this.#rowCount === null ? null : this.#copyRequest(plan);
+    const request = runBytes === null || this.#rowCount === null ? null : this.#requests.copy(plan);
     if (request?.type !== 'read_binary') return null;
     // Texts of this type are equal whatever the spaces at their end.
     const kinds = request.plan.kinds.map((kind, i) =>
@@ -247,7 +236,7 @@ class ParquetPart implements FilePart {
   }
 
   #sortedRuns(plan: CopyPlan, order: RowOrder): AsyncGenerator<SortedRun, undefined> {
-    const rows = this.#read((range) => this.#copyRequest(plan, { rows: range }));
+    const rows = this.#read((range) => this.#requests.copy(plan, { rows: range }));
     return toSortedRuns(sortRows(rows, order), order, 'row', () => {
       throw new Error('a Parquet file has no rows that only PostgreSQL can parse');
     });
@@ -261,17 +250,18 @@ class ParquetPart implements FilePart {
     timeColumn: string,
   ): AsyncGenerator<SortedRun> {
     const constant = plan.constants.find(({ target }) => target.name === timeColumn);
-    const column = this.#matched(plan)[plan.columns.findIndex(({ target }) => target.name === timeColumn)];
+    const column =
+      this.#requests.columns(plan)[plan.columns.findIndex(({ target }) => target.name === timeColumn)];
     const range = column ? await this.#bounds(reader, column) : null;
     const { value = null } = constant ?? {};
-    const request = this.#copyRequest(plan, { sorting });
+    const request = this.#requests.copy(plan, { sorting });
     const input = toInput(request, this.#check(this.#readExplained(reader, request)));
     yield { input, range: range ?? [value, value], apart: true };
   }
 
   async *batches(plan: CopyPlan): AsyncGenerator<RowBatch> {
     this.#refuseTooManyRows(plan);
-    const read = new CountedRows(this.#read((rows) => this.#textRequest(plan, 'mark', { rows })));
+    const read = new CountedRows(this.#read((rows) => this.#requests.text(plan, 'mark', { rows })));
     let row = 1;
     for await (const chunk of wholeLines(read)) {
       const batch = toBatch(splitLines(chunk, row));
@@ -279,110 +269,6 @@ class ParquetPart implements FilePart {
       row += batch.rowsRead;
     }
     if (row - 1 !== read.count) throw rowsDoNotAddUp(`${read.count} rows were read as ${row - 1} lines`);
-  }
-
-  /** Asks for binary rows if every column has a binary form, and for text otherwise. */
-  #copyRequest(plan: CopyPlan, selection: Selection = {}): ReadRequest {
-    const constants = toBinaryFields(plan.constants, this.#settings.time_zone);
-    const source = this.#sourceOf(selection);
-    const asText = plan.columns.some(({ readAs }) => readAs !== undefined);
-    const binary = asText
-      ? null
-      : planBinary(source, this.#columnsOf(plan), constants, this.#numberIn(selection));
-    return binary === null
-      ? this.#textRequest(plan, 'fail', selection)
-      : { type: 'read_binary', plan: binary, ...this.#howToRead(selection) };
-  }
-
-  #textRequest(plan: CopyPlan, onBadValue: 'fail' | 'mark', selection: Selection): ReadRequest {
-    const query = textQuery({
-      source: this.#sourceOf(selection),
-      columns: this.#columnsOf(plan),
-      constants: plan.constants,
-      rowNumber: this.#rowNumber,
-      numbered: this.#numberIn(selection) !== null,
-      onBadValue,
-    });
-    return { type: 'read', query, ...this.#howToRead(selection) };
-  }
-
-  #howToRead(selection: Selection): Omit<ReadRequest, 'type' | 'plan' | 'query'> {
-    const { rows, sorting } = selection;
-    const order = sorting ? 'in any order' : 'in order';
-    return {
-      rows: {
-        first: rows?.from ?? 0,
-        count: rows ? rows.to - rows.from : this.#rowCount,
-        numbers: this.#numberIn(selection) === null ? 'none' : order,
-      },
-      maxRowBytes: this.#settings.max_row_bytes,
-      maxRows: this.#settings.max_rows,
-      confinedTo: this.#confinedTo,
-      sorting,
-    };
-  }
-
-  /** Returns the columns of the rows, in the order of the COPY. */
-  #columnsOf(plan: CopyPlan): TextColumn[] {
-    const { line } = plan;
-    if (line === null) return this.#matched(plan);
-    const value = `(${this.#rowNumber} + 1)`;
-    return [
-      ...this.#matched(plan),
-      { name: line.name, value, duckdbType: 'BIGINT', targetType: line.baseType },
-    ];
-  }
-
-  #matched(plan: CopyPlan): TextColumn[] {
-    return plan.columns.map(({ position, target, readAs = target }) => {
-      const column = this.#columns[position]!;
-      if (column.unreadable !== null) throw unreadableColumn(column);
-      const text = toTextColumn(column, readAs.baseType, this.#settings.time_zone);
-      return fromEpoch(text, epochOf(column, this.#settings.format));
-    });
-  }
-
-  /** Whether DuckDB numbers the rows itself: not those of a transform, nor if the file has a column of that name. */
-  get #isNumbered(): boolean {
-    const taken = this.#columns.some((column) => column.name.toLowerCase() === FILE_ROW_NUMBER);
-    return this.#source.transform === null && !taken;
-  }
-
-  /** The column with the rows' numbers, from 0. */
-  get #rowNumber(): string {
-    return this.#isNumbered ? FILE_ROW_NUMBER : ROW_NUMBER;
-  }
-
-  /**
-   * Returns the query's column with row numbers, or null. A sorted query includes it only if the row count is unknown,
-   * because it makes sorting slower.
-   */
-  #numberIn({ sorting }: Selection): string | null {
-    return sorting && this.#rowCount !== null ? null : this.#rowNumber;
-  }
-
-  get #confinedTo(): string | undefined {
-    return this.#source.transform === null ? undefined : this.#source.file.path;
-  }
-
-  /** Returns what a query selects from: all rows, or a range of them. */
-  #from(rows?: RowRange): string {
-    const { transform } = this.#source;
-    if (transform !== null) return transformed(transform, this.#hidden);
-    const path = quoteText(this.#source.file.path);
-    if (!this.#isNumbered)
-      return `(select *, row_number() over () - 1 as ${ROW_NUMBER} from read_parquet(${path}))`;
-    const all = `read_parquet(${path}, ${FILE_ROW_NUMBER} = true)`;
-    // DuckDB skips row groups outside of the range.
-    return rows
-      ? `(from ${all} where ${FILE_ROW_NUMBER} >= ${rows.from} and ${FILE_ROW_NUMBER} < ${rows.to})`
-      : all;
-  }
-
-  /** Returns what a query reads from. The row count of a transform is unknown, so an end row marks its end. */
-  #sourceOf({ rows }: Selection): string {
-    const from = this.#from(rows);
-    return this.#rowCount === null ? withEndRow(from, this.#columns.length) : from;
   }
 
   #read(requestFor: (rows?: RowRange) => ReadRequest): RowBytes {
@@ -420,7 +306,7 @@ class ParquetPart implements FilePart {
   }
 
   async *#rowRanges(file: SpooledFile): AsyncGenerator<RowRange | undefined> {
-    const inRanges = this.#isNumbered && this.#rowCount !== null;
+    const inRanges = this.#requests.isNumbered && this.#rowCount !== null;
     if (inRanges && file.available < file.sizeBytes) return yield* rowRanges(file, this.#rowGroups);
     await file.whole();
     yield undefined;
@@ -445,8 +331,8 @@ class ParquetPart implements FilePart {
   /** Returns the lowest and the highest value. */
   async #bounds(reader: Reader, column: TextColumn): Promise<[string | null, string | null]> {
     const [lowest, highest] = ['min', 'max'].map((end) => valueText(`${end}(${column.value})`, column));
-    const query = `select ${lowest}, ${highest} from ${this.#from()}`;
-    const found = await reader.look(query, this.#confinedTo).catch((error) => {
+    const query = `select ${lowest}, ${highest} from ${this.#requests.from()}`;
+    const found = await reader.look(query, this.#requests.confinedTo).catch((error) => {
       throw explain(error, this.#source.transform);
     });
     return [found[0] ?? null, found[1] ?? null];
