@@ -11,6 +11,14 @@ import { version } from './version.ts';
 /** Exit status for a wrong command line; 1 is for other errors. */
 const WRONG_USAGE = 2;
 const HELP = ['--help', '-h', 'help'];
+/** As a shell reports a program that SIGPIPE ended; Node ignores that signal. */
+const PIPE_CLOSED = 141;
+
+// `pg-s3-connector doctor | head` closes the pipe when it has read enough.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(PIPE_CLOSED);
+  throw error;
+});
 
 try {
   await main(process.argv.slice(2));

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { glob, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +9,7 @@ import { COMMANDS } from '../../src/cli/commands.ts';
 import { nearest } from '../../src/cli/nearest.ts';
 import { version } from '../../src/version.ts';
 import { testDatabase } from '../support/database.ts';
-import { runCli } from './run_cli.ts';
+import { runCli, spawnCli } from './run_cli.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const empty = await testDatabase({ empty: true });
@@ -27,6 +28,16 @@ test("--help names every command, and each command's help names its settings", a
   for (const name of Object.keys(COMMANDS.find((command) => command.name === 'start')!.settings))
     assert.match(one.stdout, new RegExp(`^ {2}${name} {2}\\(`, 'm'));
   assert.deepEqual(await runCli(['help', 'start']), one);
+});
+
+test('a program that stops reading the output ends the command without a stack', async () => {
+  const child = spawnCli(['--help']);
+  child.stdout!.destroy();
+  let stderr = '';
+  child.stderr!.setEncoding('utf8').on('data', (chunk: string) => {
+    stderr += chunk;
+  });
+  assert.deepEqual([...(await once(child, 'close')), stderr], [141, null, '']);
 });
 
 test('every environment variable that the program reads is in the help', async () => {
