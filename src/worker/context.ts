@@ -58,6 +58,8 @@ export async function openContext(
   await attempts.listen(control);
   const lostJobs = new LostJobs(control, liveness, attempts);
   resources.add(() => lostJobs.close());
+  // With synchronous_commit = off, a crash may bring back a job that has ended.
+  liveness.onBack(() => lostJobs.look());
   const backlogPolls = new BacklogPolls(control);
   resources.add(() => backlogPolls.close());
   const sources = new S3Sources(config);

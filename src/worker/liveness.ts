@@ -24,6 +24,7 @@ export class Liveness {
   #recorded: Promise<void> = Promise.resolve();
   readonly #closing = new AbortController();
   #isReconnecting = false;
+  #whenBack: () => void = () => {};
 
   constructor(databaseUrl: string, concurrency: number, importRole: string, externalId: string | null) {
     this.#databaseUrl = databaseUrl;
@@ -45,6 +46,11 @@ export class Liveness {
   /** The names with which graphile-worker locks this worker's jobs. */
   get poolIds(): string[] {
     return [...this.#poolIds];
+  }
+
+  /** Sets what is called after a lost session was replaced. The server may have lost commits meanwhile. */
+  onBack(call: () => void): void {
+    this.#whenBack = call;
   }
 
   async start(): Promise<void> {
@@ -111,6 +117,7 @@ export class Liveness {
       try {
         await this.start();
         log.info('worker session back', { worker: this.#workerId });
+        this.#whenBack();
       } catch (error) {
         log.warn('worker session not back yet', { error: describeError(error) });
         await waitOrAbort(RETRY_MS, signal);

@@ -84,6 +84,22 @@ test('an undo whose job was deleted with the end of another job is done within t
   await worker.end('SIGTERM');
 });
 
+/** Puts a second file, with a job that a pool holds and nobody runs. */
+async function insertHeldJob(name: string, pool: string): Promise<void> {
+  world.put(`${name}/2.csv`, 'n\n2\n');
+  await db.asSuperuser(`do $$
+    declare
+      file bigint;
+    begin
+      insert into s3_connector.files (connector_name, key, etag, size_bytes, last_modified)
+      select connector_name, '${name}/2.csv', etag, size_bytes, last_modified from s3_connector.files where key = '${name}/1.csv'
+      returning id into file;
+      perform s3_connector_private.queue_imports(array[file], array[now()]);
+      update s3_connector_queue._private_jobs set locked_by = '${pool}', locked_at = now() - interval '1 minute', attempts = 1
+      where key = s3_connector_private.import_job_key(file);
+    end $$`);
+}
+
 test('a job that a worker took after it was marked as stopped runs within the minute', async () => {
   await db.query('create table orphaned (n integer)');
   world.put('orphaned/1.csv', 'n\n1\n');
@@ -96,22 +112,34 @@ test('a job that a worker took after it was marked as stopped runs within the mi
   });
   await world.settled('orphaned');
   await first.end('SIGTERM');
-  world.put('orphaned/2.csv', 'n\n2\n');
-  await db.asSuperuser(`do $$
-    declare
-      file bigint;
-    begin
-      insert into s3_connector.files (connector_name, key, etag, size_bytes, last_modified)
-      select connector_name, 'orphaned/2.csv', etag, size_bytes, last_modified from s3_connector.files where key = 'orphaned/1.csv'
-      returning id into file;
-      perform s3_connector_private.queue_imports(array[file], array[now()]);
-      -- What the last statement of a killed worker leaves, if it ends after the rescue.
-      update s3_connector_queue._private_jobs set locked_by = 'pool-of-the-dead', locked_at = now(), attempts = 1
-      where key = s3_connector_private.import_job_key(file);
-    end $$`);
+  // What the last statement of a killed worker leaves, if it ends after the rescue.
+  await insertHeldJob('orphaned', 'pool-of-the-dead');
   const worker = await world.startWorker();
   await housekeeping();
   for (const { key, status } of await world.settled('orphaned')) assert.equal(status, 'success', key);
   assert.deepEqual(await db.query('select n from orphaned order by n'), [{ n: 1 }, { n: 2 }]);
+  await worker.end('SIGTERM');
+});
+
+test('a job that ended, and that a crash brought back, runs again when the worker has its session again', async () => {
+  await db.query('create table revived (n integer)');
+  world.put('revived/1.csv', 'n\n1\n');
+  const worker = await world.startWorker();
+  await world.insertConnector({
+    name: 'revived',
+    pattern: 'revived/*',
+    target_table: 'revived',
+    schedule: NEVER_AGAIN,
+  });
+  await world.settled('revived');
+  const { pool } = await db.one<{ pool: string }>(
+    'select pool_ids[1] as pool from s3_connector_private.workers where stopped_at is null order by id desc limit 1',
+  );
+  await insertHeldJob('revived', pool);
+  await db.asSuperuser(
+    "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 's3_connector worker'",
+  );
+  for (const { key, status } of await world.settled('revived')) assert.equal(status, 'success', key);
+  assert.deepEqual(await db.query('select n from revived order by n'), [{ n: 1 }, { n: 2 }]);
   await worker.end('SIGTERM');
 });
