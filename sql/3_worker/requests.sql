@@ -68,11 +68,11 @@ returns table (id bigint, connector_name text, argument text) language sql set s
   select s3_connector_private.queue_request(r.id, now() + interval '1 second')
   from s3_connector_private.requests r join s3_connector.connectors c on c.name = r.connector_name
   where r.id = request_id and r.answered_at is null and s3_connector_private.belongs_elsewhere(c.owner, new_worker_id);
-  -- A request is begun only once: if its worker died, the caller has already got that error. Nobody waits for an undo, and
-  -- doing it twice does no harm.
+  -- A request is begun only once: if its worker died, the caller has already got that error. The same worker begins it again if the
+  -- answer to this call was lost. Nobody waits for an undo, and doing it twice does no harm.
   update s3_connector_private.requests r set worker_id = new_worker_id
   where r.id = request_id and r.answered_at is null
-    and (r.worker_id is null or r.kind in ('undo_file', 'reimport_file'))
+    and (r.worker_id is null or r.worker_id = new_worker_id or r.kind in ('undo_file', 'reimport_file'))
     and not exists (
     select from s3_connector.connectors c
     where c.name = r.connector_name and s3_connector_private.belongs_elsewhere(c.owner, new_worker_id)

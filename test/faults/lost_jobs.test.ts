@@ -143,3 +143,20 @@ test('a job that ended, and that a crash brought back, runs again when the worke
   assert.deepEqual(await db.query('select n from revived order by n'), [{ n: 1 }, { n: 2 }]);
   await worker.end('SIGTERM');
 });
+
+test('a request is begun again by the worker to which the answer was lost, and by no other one', async () => {
+  await db.query('create table asked (n integer)');
+  await world.insertConnector({ name: 'asked', pattern: 'asked/*', target_table: 'asked', state: 'paused' });
+  const workers = await db.query<{ id: number }>(
+    'select id from s3_connector_private.workers order by id limit 2',
+  );
+  const { id } = await db.one<{ id: number }>(
+    "insert into s3_connector_private.requests (kind, connector_name) values ('check', 'asked') returning id",
+  );
+  const begun: number[] = [];
+  for (const worker of [workers[0]!, workers[0]!, workers[1]!])
+    begun.push(
+      (await db.query('select from s3_connector_private.start_request($1, $2)', [id, worker.id])).length,
+    );
+  assert.deepEqual(begun, [1, 1, 0]);
+});
