@@ -63,21 +63,27 @@ comment on function s3_connector_ask.add_request(text, text, text) is
   'Adds a request and its job, and deletes requests older than a day. Returns its id. Refuses a key that the caller may not read.';
 
 create or replace function s3_connector_private.start_request(request_id bigint, new_worker_id integer)
-returns table (id bigint, connector_name text, argument text) language sql set search_path = pg_catalog, pg_temp as $$
+returns table (id bigint, connector_name text, argument text) language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
   -- The worker may not know yet that another one runs for this owner.
-  select s3_connector_private.queue_request(r.id, now() + interval '1 second')
+  perform s3_connector_private.queue_request(r.id, now() + interval '1 second')
   from s3_connector_private.requests r join s3_connector.connectors c on c.name = r.connector_name
   where r.id = request_id and r.answered_at is null and s3_connector_private.belongs_elsewhere(c.owner, new_worker_id);
-  -- A request is begun only once: if its worker died, the caller has already got that error. The same worker begins it again if the
-  -- answer to this call was lost. Nobody waits for an undo, and doing it twice does no harm.
-  update s3_connector_private.requests r set worker_id = new_worker_id
+  -- A request is begun only once: if its worker died, the caller has already got that error. While that worker lives, the caller
+  -- waits, and the job is here again because its run ended without an answer. Nobody waits for an undo, and doing it twice does
+  -- no harm.
+  return query update s3_connector_private.requests r set worker_id = new_worker_id
   where r.id = request_id and r.answered_at is null
-    and (r.worker_id is null or r.worker_id = new_worker_id or r.kind in ('undo_file', 'reimport_file'))
+    and (
+      r.worker_id is null or r.kind in ('undo_file', 'reimport_file')
+      or r.worker_id in (select s3_connector_private.alive_workers())
+    )
     and not exists (
-    select from s3_connector.connectors c
-    where c.name = r.connector_name and s3_connector_private.belongs_elsewhere(c.owner, new_worker_id)
-  )
+      select from s3_connector.connectors c
+      where c.name = r.connector_name and s3_connector_private.belongs_elsewhere(c.owner, new_worker_id)
+    )
   returning r.id, r.connector_name, r.argument;
+end;
 $$;
 comment on function s3_connector_private.start_request(bigint, integer) is
   'Assigns a request to a worker and returns it. No row if it no longer needs an answer.';

@@ -144,19 +144,24 @@ test('a job that ended, and that a crash brought back, runs again when the worke
   await worker.end('SIGTERM');
 });
 
-test('a request is begun again by the worker to which the answer was lost, and by no other one', async () => {
+test('a request is begun again while the worker lives that has begun it, and not after its death', async () => {
   await db.query('create table asked (n integer)');
   await world.insertConnector({ name: 'asked', pattern: 'asked/*', target_table: 'asked', state: 'paused' });
-  const workers = await db.query<{ id: number }>(
-    'select id from s3_connector_private.workers order by id limit 2',
+  const worker = await world.startWorker();
+  const [alive, dead] = await db.query<{ id: number }>(
+    'select id from s3_connector_private.workers order by stopped_at desc nulls first, id limit 2',
   );
-  const { id } = await db.one<{ id: number }>(
-    "insert into s3_connector_private.requests (kind, connector_name) values ('check', 'asked') returning id",
-  );
-  const begun: number[] = [];
-  for (const worker of [workers[0]!, workers[0]!, workers[1]!])
-    begun.push(
-      (await db.query('select from s3_connector_private.start_request($1, $2)', [id, worker.id])).length,
+  const begin = async (request: number, by: { id: number }) =>
+    (await db.query('select from s3_connector_private.start_request($1, $2)', [request, by.id])).length;
+  for (const [first, again] of [
+    [alive!, 1],
+    [dead!, 0],
+  ] as const) {
+    const { id } = await db.one<{ id: number }>(
+      "insert into s3_connector_private.requests (kind, connector_name) values ('check', 'asked') returning id",
     );
-  assert.deepEqual(begun, [1, 1, 0]);
+    assert.deepEqual([await begin(id, first), await begin(id, alive!)], [1, again]);
+    assert.equal(await begin(id, dead!), again);
+  }
+  await worker.end('SIGTERM');
 });
