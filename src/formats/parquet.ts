@@ -201,7 +201,7 @@ class ParquetPart implements FilePart {
     const { runBytes } = this.#source;
     const request = runBytes === null || this.#rowCount === null ? null : this.#requests.copy(plan);
     if (request?.type !== 'read_binary') return null;
-    // Texts of this type are equal whatever the spaces at their end.
+    // PostgreSQL ignores spaces at the end of such a text when it compares.
     const kinds = request.plan.kinds.map((kind, i) =>
       plan.columns[i]?.target.baseType === 'character' ? undefined : COMPARED[kind],
     );

@@ -64,7 +64,7 @@ export function readEntries(document: string): Taken | null {
   return { entries, rest: document.slice(0, start) + document.slice(at) };
 }
 
-/** An entry as S3 writes most of them: what it does not match is read one element at a time. */
+/** An entry as S3 usually writes it. Any other is read one element at a time. */
 const USUAL =
   /<Contents><Key>([^<&\r]*)<\/Key><LastModified>(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z)<\/LastModified><ETag>&quot;([^<&\r]*)&quot;<\/ETag>(?:<(Checksum[A-Za-z]+)>[^<&]*<\/\4>)*<Size>(\d{1,15})<\/Size>(?:<StorageClass>([^<&\r]*)<\/StorageClass>)?<\/Contents>/y;
 

@@ -84,6 +84,19 @@ test('an undo whose job was deleted with the end of another job is done within t
   await worker.end('SIGTERM');
 });
 
+/** Inserts a connector of this name with a file, and waits for its import. */
+async function importFirst(name: string): Promise<void> {
+  await db.query(`create table ${name} (n integer)`);
+  world.put(`${name}/1.csv`, 'n\n1\n');
+  await world.insertConnector({ name, pattern: `${name}/*`, target_table: name, schedule: NEVER_AGAIN });
+  await world.settled(name);
+}
+
+async function assertBothImported(name: string): Promise<void> {
+  for (const { key, status } of await world.settled(name)) assert.equal(status, 'success', key);
+  assert.deepEqual(await db.query(`select n from ${name} order by n`), [{ n: 1 }, { n: 2 }]);
+}
+
 /** Puts a second file, with a job that a pool holds and nobody runs. */
 async function insertHeldJob(name: string, pool: string): Promise<void> {
   world.put(`${name}/2.csv`, 'n\n2\n');
@@ -101,37 +114,20 @@ async function insertHeldJob(name: string, pool: string): Promise<void> {
 }
 
 test('a job that a worker took after it was marked as stopped runs within the minute', async () => {
-  await db.query('create table orphaned (n integer)');
-  world.put('orphaned/1.csv', 'n\n1\n');
   const first = await world.startWorker();
-  await world.insertConnector({
-    name: 'orphaned',
-    pattern: 'orphaned/*',
-    target_table: 'orphaned',
-    schedule: NEVER_AGAIN,
-  });
-  await world.settled('orphaned');
+  await importFirst('orphaned');
   await first.end('SIGTERM');
   // What the last statement of a killed worker leaves, if it ends after the rescue.
   await insertHeldJob('orphaned', 'pool-of-the-dead');
   const worker = await world.startWorker();
   await housekeeping();
-  for (const { key, status } of await world.settled('orphaned')) assert.equal(status, 'success', key);
-  assert.deepEqual(await db.query('select n from orphaned order by n'), [{ n: 1 }, { n: 2 }]);
+  await assertBothImported('orphaned');
   await worker.end('SIGTERM');
 });
 
 test('a job that ended, and that a crash brought back, runs again when the worker has its session again', async () => {
-  await db.query('create table revived (n integer)');
-  world.put('revived/1.csv', 'n\n1\n');
   const worker = await world.startWorker();
-  await world.insertConnector({
-    name: 'revived',
-    pattern: 'revived/*',
-    target_table: 'revived',
-    schedule: NEVER_AGAIN,
-  });
-  await world.settled('revived');
+  await importFirst('revived');
   const { pool } = await db.one<{ pool: string }>(
     'select pool_ids[1] as pool from s3_connector_private.workers where stopped_at is null order by id desc limit 1',
   );
@@ -139,8 +135,7 @@ test('a job that ended, and that a crash brought back, runs again when the worke
   await db.asSuperuser(
     "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 's3_connector worker'",
   );
-  for (const { key, status } of await world.settled('revived')) assert.equal(status, 'success', key);
-  assert.deepEqual(await db.query('select n from revived order by n'), [{ n: 1 }, { n: 2 }]);
+  await assertBothImported('revived');
   await worker.end('SIGTERM');
 });
 

@@ -67,7 +67,7 @@ test('blocks keep their bytes until they are written', async () => {
   await writer.end();
 });
 
-test('what is cut up is never used again', async () => {
+test('memory of chunks that are cut up is never used again', async () => {
   const writer = startWriter();
   const chunks: Uint8Array[] = [];
   for await (const chunk of writer.read(3_000_000, false)) {

@@ -82,7 +82,7 @@ export function showBody({ rows, flaw, extra, packing, large }: Body): string {
 
 let versions = 0;
 
-/** Returns what is wrong in a file of this format: JSON has no long rows, and a column of Parquet has one type. */
+/** Returns the flaw of a body as a file of this format: only CSV can have a long row, and a column of Parquet has one type. */
 export function flawOf({ flaw }: Body, format: Format): Flaw {
   if (flaw === 'long' && format !== 'csv') return 'none';
   return flaw === 'word' && format === 'parquet' ? 'none' : flaw;
