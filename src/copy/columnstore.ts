@@ -36,12 +36,13 @@ type Between = 'empty' | 'alike' | 'unlike';
 export async function copyIntoColumnstore(copy: PartCopy, destination: Destination): Promise<RowCounts> {
   const columnstore = await describeColumnstore(copy.client, copy.table);
   if (columnstore === null) return await copyPlain(copy, destination);
-  const toast = columnstore.toastCompression ?? 'default';
-  await copy.client.query(`set local default_toast_compression to ${toast}`);
+  const { toastCompression } = columnstore;
+  if (toastCompression !== null)
+    await copy.client.query(`set local default_toast_compression to ${toastCompression}`);
   const counts =
     (await trySorted(copy, destination, columnstore)) ??
     (await copyCompressed(copy, destination, copy.part.copyInputs(copy.plan), 'server'));
-  await copy.client.query('set local default_toast_compression to default');
+  if (toastCompression !== null) await copy.client.query('set local default_toast_compression to default');
   return counts;
 }
 
