@@ -8,7 +8,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { glob, readFile, rm, stat } from 'node:fs/promises';
-import { constants, tmpdir } from 'node:os';
+import { constants } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -16,6 +16,7 @@ import pg from 'pg';
 import { startPostgres } from '../embedded/postgres/server.ts';
 import { migrate } from '../src/db/migrations.ts';
 import { type Login, makeRoles, prepareDatabase, type TestRoles, testRoles } from './support/roles.ts';
+import { makeScratch } from './support/scratch.ts';
 import { readServerOptions } from './support/server_options.ts';
 
 const TEST_DIRECTORY = relative('', fileURLToPath(new URL('.', import.meta.url)));
@@ -51,26 +52,38 @@ try {
 async function main(args: string[]): Promise<number> {
   const { options, patterns } = splitArguments(args);
   const files = await findFiles(patterns);
+  const name = `s3_test_${randomBytes(3).toString('hex')}`;
+  const scratch = await makeScratch(name);
+  // For the servers that this process and the tests start, and for all that tests write.
+  process.env.TMPDIR = scratch;
+  try {
+    return await runOnServer([...options, ...files], name, scratch);
+  } finally {
+    await rm(scratch, { recursive: true, force: true, maxRetries: 40 });
+  }
+}
+
+/**
+ * Runs tests on a server.
+ * @param template the name of the database that tests clone
+ */
+async function runOnServer(args: string[], template: string, scratch: string): Promise<number> {
   const server = await openServer();
-  const template = `s3_test_${randomBytes(3).toString('hex')}`;
   const password = randomBytes(8).toString('hex');
   const roles = testRoles(template, password);
-  const summaryFile = join(tmpdir(), `${template}.txt`);
-  const compileCache = join(tmpdir(), `${template}.compiled`);
+  const summaryFile = join(scratch, 'summary.txt');
   try {
     await createTemplate(server.adminUrl, template, roles);
-    const code = await runTests([...options, ...files], {
+    const code = await runTests(args, {
       TEST_ADMIN_URL: server.adminUrl,
       TEST_TEMPLATE: template,
       TEST_PASSWORD: password,
       TEST_SUMMARY_FILE: summaryFile,
-      NODE_COMPILE_CACHE: compileCache,
+      NODE_COMPILE_CACHE: join(scratch, 'compiled'),
     });
     if (!interruptedBy) console.log([await describe(server), ...(await readLines(summaryFile))].join('; '));
     return code;
   } finally {
-    await rm(summaryFile, { force: true });
-    await rm(compileCache, { recursive: true, force: true, maxRetries: 40 });
     if (server.isShared) await dropAll(server.adminUrl, template, roles);
     await server.stop();
   }
