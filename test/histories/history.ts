@@ -8,7 +8,7 @@ import { audit, type Observed } from './auditor.ts';
 import { type Body, type Version, writeVersion } from './bodies.ts';
 import { BUCKET, type HistoriesWorld } from './histories_world.ts';
 import { Model, type Refusal, type Settings } from './model.ts';
-import { OBSERVED, SETTLED } from './queries.ts';
+import { BUSY, OBSERVED, SETTLED } from './queries.ts';
 import { trace } from './trace.ts';
 
 /** Keys of a history, in order. */
@@ -216,6 +216,9 @@ export class History {
     await this.until(
       'the connector has settled',
       async () => {
+        const [jobs] = await this.#tryQuery<{ busy: boolean }>(BUSY, [this.name]);
+        last = jobs ?? last;
+        if (jobs?.busy !== false) return false;
         const [status] = await this.#tryQuery<Record<string, unknown>>(SETTLED, [this.name]);
         last = status ?? last;
         // A poll that a fault has ended is repeated at the next minute, or now.

@@ -1,16 +1,24 @@
 /** Queries of a history about its connector, by name. */
 
+const JOBS = `exists (
+      select from s3_connector_queue.jobs j where j.key = s3_connector_private.poll_job_key($1)
+    ) or exists (
+      select from s3_connector_queue.jobs j join s3_connector.files f on j.key = s3_connector_private.import_job_key(f.id)
+      where f.connector_name = $1
+    ) or exists (
+      select from s3_connector_private.requests r
+      where r.connector_name = $1 and r.kind = 'undo_file' and r.answered_at is null
+    )`;
+
+/** Whether the connector cannot have settled. PostgreSQL plans it in a tenth of the time that SETTLED takes, which is read afterwards. */
+export const BUSY = `
+  select ${JOBS} or exists (
+      select from s3_connector.files f where f.connector_name = $1 and f.status in ('running', 'pending_retry')
+    ) as busy`;
+
 /** Whether nothing of the connector runs or waits. A file that failed blocks later ones that change rows; they wait. */
 export const SETTLED = `
-  select s.running + s.pending_retry = 0 and not exists (
-      select from s3_connector_queue.jobs j where j.key = s3_connector_private.poll_job_key(s.name)
-    ) and not exists (
-      select from s3_connector_queue.jobs j join s3_connector.files f on j.key = s3_connector_private.import_job_key(f.id)
-      where f.connector_name = s.name
-    ) and not exists (
-      select from s3_connector_private.requests r
-      where r.connector_name = s.name and r.kind = 'undo_file' and r.answered_at is null
-    ) and case s.state
+  select s.running + s.pending_retry = 0 and not (${JOBS}) and case s.state
       when 'running' then s.caught_up and blocked.in_queue and s.waiting = s.in_queue
       else true end as settled,
     s.state = 'running' and not s.caught_up and poll.error is not null as failed_poll,
