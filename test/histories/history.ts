@@ -17,6 +17,9 @@ export const KEYS = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'] as const;
 const START = 'b';
 /** How long a history waits for what must happen. It is the end of patience, not a claim. */
 const PATIENCE_MS = Number(process.env.HISTORIES_PATIENCE_MS ?? 120_000);
+/** The intervals between two looks, in milliseconds. Most of what a history waits for takes a few of them; eight lanes look. */
+const SHORTEST_MS = 10;
+const LONGEST_MS = 50;
 
 let opened = 0;
 
@@ -296,8 +299,11 @@ export class History {
 
   /** Waits for a condition; the error says what has not come. */
   async until(what: string, holds: () => Promise<boolean>, state: () => string = () => ''): Promise<void> {
-    for (const deadline = Date.now() + PATIENCE_MS; !(await holds()); await delay(10))
+    const deadline = Date.now() + PATIENCE_MS;
+    for (let wait = SHORTEST_MS; !(await holds()); wait = Math.min(wait * 1.5, LONGEST_MS)) {
       if (Date.now() > deadline) throw new Error(`waited ${PATIENCE_MS} ms in vain until ${what} ${state()}`);
+      await delay(wait);
+    }
   }
 }
 
