@@ -4,8 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const IN_MEMORY = '/dev/shm';
-/** Several times what a run needs at the same time, so that other programs keep enough. */
-const NEEDED_BYTES = 8 * 2 ** 30;
+/** Several times what a run writes at the same time. */
+const NEEDED_BYTES = 4 * 2 ** 30;
+/** Of the machine: the workers and servers of a run need memory, too, and other programs must keep enough. */
+const AVAILABLE_BYTES = 12 * 2 ** 30;
 
 /**
  * Makes a directory for temporary files: in memory, if the machine has room there. Databases are made and dropped all the time, and each
@@ -20,7 +22,7 @@ export async function makeScratch(name: string): Promise<string> {
 }
 
 async function hasRoomInMemory(name: string): Promise<boolean> {
-  if (process.availableMemory() < 2 * NEEDED_BYTES) return false;
+  if (process.availableMemory() < AVAILABLE_BYTES) return false;
   const probe = join(IN_MEMORY, `${name}_probe`);
   try {
     const { bavail, bsize } = await statfs(IN_MEMORY);
