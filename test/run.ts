@@ -21,13 +21,15 @@ import { readServerOptions } from './support/server_options.ts';
 
 const TEST_DIRECTORY = relative('', fileURLToPath(new URL('.', import.meta.url)));
 const KILL_AFTER_MS = 5_000;
-// On two cores: test files wait for much of their time.
-const CONCURRENCY = 4;
+// On two cores: test files wait for much of their time, for polls, retries and timeouts.
+const CONCURRENCY = 6;
 const SERVER_SETTINGS = {
   // No table is vacuumed or analyzed by itself: that would change locks and plans in some runs only.
   autovacuum_naptime: '1d',
   // A worker opens up to 45, and some files start several.
-  max_connections: '600',
+  max_connections: '800',
+  // The data directory may be in memory.
+  max_wal_size: '1GB',
 };
 
 interface Server {
