@@ -100,9 +100,12 @@ async function installDependencies(): Promise<void> {
     if (dev || !/^node_modules\/(@[^/]+\/)?[^/]+$/.test(path) || !existsSync(join(ROOT, path))) continue;
     await mkdir(dirname(join(installed, path)), { recursive: true });
     // Copies, because the checkout may be in a directory that only root may enter.
-    await run('cp', ['-R', '--link', join(ROOT, path), join(installed, path)]).catch(() =>
-      run('cp', ['-R', join(ROOT, path), join(installed, path)]),
-    );
+    const [from, to] = [join(ROOT, path), join(installed, path)];
+    await run('cp', ['-R', '--link', from, to]).catch(async () => {
+      // No links between file systems. The directories were made nevertheless, and cp would copy into them.
+      await rm(to, { recursive: true, force: true });
+      await run('cp', ['-R', from, to]);
+    });
   }
 }
 
