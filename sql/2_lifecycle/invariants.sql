@@ -37,7 +37,8 @@ comment on function s3_connector_private.allow_marker_back(text) is
   'Lets this transaction set the marker of a connector back, because a person asked for it. Null: of none.';
 
 create or replace function s3_connector_private.require_rejected(results jsonb)
-returns void language plpgsql set enable_hashjoin = off set enable_mergejoin = off set search_path = pg_catalog, pg_temp as $$
+returns void language plpgsql set enable_hashjoin = off set enable_mergejoin = off set jit = off
+set search_path = pg_catalog, pg_temp as $$
 begin
   perform s3_connector_private.violate(format('%s rows were rejected, and rejected_rows has %s', r.rejected, w.rows))
   from jsonb_to_recordset(results) as r (file_id bigint, rejected bigint)

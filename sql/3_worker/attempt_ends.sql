@@ -3,7 +3,7 @@
 create or replace function s3_connector_private.write_successes(results jsonb)
 returns setof text language plpgsql
 -- The plan is kept. Each file is looked up by its id, however few files there were at first.
-set enable_hashjoin = off set enable_mergejoin = off set enable_seqscan = off
+set enable_hashjoin = off set enable_mergejoin = off set enable_seqscan = off set jit = off
 set search_path = pg_catalog, pg_temp as $$
 begin
   return query

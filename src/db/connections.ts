@@ -23,12 +23,6 @@ const OPEN_MS = 30_000;
 /** The idle time after which TCP probes the other side, in milliseconds. The system's default is two hours. */
 const KEEP_ALIVE_MS = 30_000;
 
-/**
- * How long pools of imports and of the bookkeeping keep an idle session, in milliseconds. Longer than the minute of the default
- * schedule: a new session takes tens of milliseconds, because it also compiles the functions again.
- */
-export const KEEP_SESSIONS_MS = 180_000;
-
 export type SessionOptions = pg.ClientConfig & {
   /** How long opening it may take, in milliseconds. */
   openMs?: number;

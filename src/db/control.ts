@@ -1,7 +1,8 @@
 /** The "control" connections: typed queries for the bookkeeping, and LISTEN. */
 import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
-import { KEEP_SESSIONS_MS, SessionPool } from './connections.ts';
+import { KEEP_MS } from '../keep.ts';
+import { SessionPool } from './connections.ts';
 import { Listener } from './listener.ts';
 import type { Database } from './schema.ts';
 
@@ -19,7 +20,7 @@ export function openControl(databaseUrl: string, maxQueries: number): Control {
   const listener = new Listener(databaseUrl);
   const pool = new SessionPool(databaseUrl, 'control', {
     max: maxQueries,
-    idleTimeoutMillis: KEEP_SESSIONS_MS,
+    idleTimeoutMillis: KEEP_MS,
     types: { getTypeParser },
   });
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });

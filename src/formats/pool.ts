@@ -1,17 +1,12 @@
 /** A "pool" of readers, sorters or encoders: each reads one file at a time, apart from the worker's own thread. */
 import { reach } from '../fault_points.ts';
+import { KEEP_MS } from '../keep.ts';
 
 export interface PoolMember {
   /** Whether the member is alive and has answered every request. */
   readonly usable: boolean;
   kill(): Promise<void>;
 }
-
-/**
- * How long an idle member is kept for the next file, in milliseconds. Longer than the minute of the default schedule: a new reader
- * takes half a second. An idle one takes about 150 MB.
- */
-const KEEP_MS = 180_000;
 
 /** Creates members on demand, at most `size`, and keeps idle ones for a while. */
 export class Pool<Member extends PoolMember> {

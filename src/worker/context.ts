@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import type pg from 'pg';
 import type { Config } from '../config.ts';
-import { KEEP_SESSIONS_MS, SessionPool } from '../db/connections.ts';
+import { SessionPool } from '../db/connections.ts';
 import { openControl } from '../db/control.ts';
 import { admitImportLogin } from '../db/import_login.ts';
 import { EncoderThread } from '../formats/encoder/encoder_thread.ts';
@@ -13,6 +13,7 @@ import { openDuckdbFile } from '../formats/parquet.ts';
 import { Pool } from '../formats/pool.ts';
 import { Bundling } from '../import/bundling.ts';
 import { RefusedSessions } from '../import/session.ts';
+import { KEEP_MS } from '../keep.ts';
 import { log } from '../log.ts';
 import { S3Sources } from '../sources/s3.ts';
 import type { WorkerContext } from '../task.ts';
@@ -151,7 +152,7 @@ function openPool(
   const max = connectionsOf(config.concurrency)[purpose];
   const pool = new SessionPool(config.importDatabaseUrl, purpose, {
     max,
-    idleTimeoutMillis: KEEP_SESSIONS_MS,
+    idleTimeoutMillis: KEEP_MS,
   });
   resources.add(() => pool.end());
   return pool;

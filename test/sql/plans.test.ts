@@ -46,6 +46,13 @@ test('no query for monitoring, polling or importing scans files', async () => {
   assert.deepEqual(scans, []);
 });
 
+test('no query for polling or importing is compiled by LLVM', async () => {
+  const compiled: unknown[] = [];
+  for (const { name, text, values, before: first } of queries)
+    for (const statement of await planner.compiled(text, values, first)) compiled.push({ name, statement });
+  assert.deepEqual(compiled, []);
+});
+
 test('a search by name over all connectors uses its own index', async () => {
   // PostgreSQL 18 could also skip through the index by connector, with one lookup per connector.
   const found = await planner.scans(

@@ -1,7 +1,8 @@
 /** The worker's side of an encoder thread: starts it, sends it requests, and yields its sections. */
 import { Worker } from 'node:worker_threads';
 import { countDiscardedBytes } from '../../buffer_gc.ts';
-import { DATA_FAULT_ENV, injectFault } from '../../data_faults.ts';
+import { CHILD_ENV } from '../../child_env.ts';
+import { injectFault } from '../../data_faults.ts';
 import { ConnectorError } from '../../errors.ts';
 import { harm, reach } from '../../fault_points.ts';
 import type { SpooledFile } from '../../fetch/spooled_file.ts';
@@ -24,8 +25,7 @@ export class EncoderThread implements PoolMember {
   #ended = false;
 
   constructor() {
-    // The worker's environment and options are not passed on: no credentials, no connection string, no preloaded modules.
-    this.#worker = new Worker(THREAD, { env: DATA_FAULT_ENV, execArgv: [], resourceLimits: MAX_HEAP });
+    this.#worker = new Worker(THREAD, { env: CHILD_ENV, execArgv: [], resourceLimits: MAX_HEAP });
     const gone = new Promise<void>((resolve) => {
       // An uncaught error ends the thread, and `exit` reports it.
       this.#worker.once('error', () => {}).once('exit', () => resolve());

@@ -1,5 +1,6 @@
 /** The encoder thread. It reads and encodes one file at a time, in parallel to the worker's main thread. */
 import { parentPort } from 'node:worker_threads';
+import { saveCompiled } from '../../child_env.ts';
 import { type Entry, openEntries } from '../../compression/entries.ts';
 import { ConnectorError, locate } from '../../errors.ts';
 import { SpooledFile } from '../../fetch/spooled_file.ts';
@@ -26,6 +27,7 @@ let file: SpooledFile | undefined;
 let credit = 0;
 let creditGiven: () => void = () => {};
 
+saveCompiled();
 parentPort!.on('message', (request: ThreadRequest) => {
   if (request.type === 'more') {
     credit += 1;

@@ -10,6 +10,7 @@ import {
   DuckDBInstance,
   type DuckDBType,
 } from '@duckdb/node-api';
+import { saveCompiled } from '../../child_env.ts';
 import type { Transform } from '../duckdb_file.ts';
 import { quoteText } from '../duckdb_quote.ts';
 import { ChunkEncoder } from './binary/encode.ts';
@@ -42,6 +43,7 @@ const shared = await openDuckDB(`set allowed_directories = [${quoteText(spoolDir
 let connection = shared.connection;
 /** A DuckDB instance that may read a single file. */
 let confined: (OpenedDuckDB & { path: string }) | undefined;
+saveCompiled();
 confine({
   ...JSON.parse(confinement),
   memory: memoryLimit,

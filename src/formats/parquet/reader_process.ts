@@ -4,7 +4,8 @@ import { mkdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { DATA_FAULT_ENV, injectCountFault } from '../../data_faults.ts';
+import { CHILD_ENV } from '../../child_env.ts';
+import { injectCountFault } from '../../data_faults.ts';
 import { ConnectorError } from '../../errors.ts';
 import { amid, at, harm } from '../../fault_points.ts';
 import { rowsDoNotAddUp } from '../../reconcile.ts';
@@ -59,9 +60,8 @@ export class Reader implements PoolMember {
       serialization: 'advanced',
       // Number 3 is OUTPUT.
       stdio: ['ignore', 'ignore', 'inherit', 'pipe', 'ipc'],
-      // The worker's environment is not passed on: no credentials, no connection string. With one heap for each of its many
-      // threads, glibc would take twice as much memory.
-      env: { ...DATA_FAULT_ENV, MALLOC_ARENA_MAX: String(threads) },
+      // With one heap for each of its many threads, glibc would take twice as much memory.
+      env: { ...CHILD_ENV, MALLOC_ARENA_MAX: String(threads) },
       // streamRows calls gc().
       execArgv: ['--expose-gc'],
     });
