@@ -78,35 +78,46 @@ $$;
 comment on function s3_connector_private.is_type(text) is
   'Returns whether a text is a type: one of PostgreSQL''s, one in public, or schema.type.';
 
+-- The following three are called for each import. In plpgsql, a session plans a query once; in sql, each time.
 create or replace function s3_connector_import.relation_oid(schema_name text, relation_name text)
-returns oid language sql stable set search_path = pg_catalog, pg_temp as $$
-  -- Not by to_regclass, which needs usage on the schema. The connectors' owners have that; the worker may lack it.
-  select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace
-  where n.nspname = schema_name and c.relname = relation_name;
+returns oid language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+  return (
+    -- Not by to_regclass, which needs usage on the schema. The connectors' owners have that; the worker may lack it.
+    select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = schema_name and c.relname = relation_name
+  );
+end;
 $$;
 comment on function s3_connector_import.relation_oid(text, text) is
   'Returns the oid of the relation with that name; null if there is none.';
 
 create or replace function s3_connector_import.setting_at_login(role_name text, setting_name text)
-returns text language sql stable set search_path = pg_catalog, pg_temp as $$
-  select substr(c.setting, length(setting_name) + 2) from pg_db_role_setting s cross join unnest(s.setconfig) c (setting)
-  where s.setrole in (0, to_regrole(quote_ident(role_name)))
-    and s.setdatabase in (0, (select d.oid from pg_database d where d.datname = current_database()))
-    and starts_with(lower(c.setting), setting_name || '=')
-  -- As at a login: of the role in this database, of the role, of the database, of all.
-  order by s.setrole = 0, s.setdatabase = 0 limit 1;
+returns text language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+  return (
+    select substr(c.setting, length(setting_name) + 2) from pg_db_role_setting s cross join unnest(s.setconfig) c (setting)
+    where s.setrole in (0, to_regrole(quote_ident(role_name)))
+      and s.setdatabase in (0, (select d.oid from pg_database d where d.datname = current_database()))
+      and starts_with(lower(c.setting), setting_name || '=')
+    -- As at a login: of the role in this database, of the role, of the database, of all.
+    order by s.setrole = 0, s.setdatabase = 0 limit 1
+  );
+end;
 $$;
 comment on function s3_connector_import.setting_at_login(text, text) is
   'Returns what `alter role` and `alter database` set for a login of the role to this database; null if nothing. The name of the setting is in lower case.';
 
 create or replace function s3_connector_import.login_has_own(setting_name text)
-returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$
-  select exists (
+returns boolean language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+  return exists (
     select from pg_db_role_setting s cross join unnest(s.setconfig) c (setting)
     where s.setrole = to_regrole(quote_ident(session_user))
       and s.setdatabase in (0, (select d.oid from pg_database d where d.datname = current_database()))
       and starts_with(lower(c.setting), setting_name || '=')
   );
+end;
 $$;
 comment on function s3_connector_import.login_has_own(text) is
   'Returns whether the session''s login has the setting for itself. Then the session''s default is not the server''s.';

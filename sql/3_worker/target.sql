@@ -41,7 +41,10 @@ comment on function s3_connector_import.table_traits(regclass) is
   'Returns facts about a table with its partitions. splittable: its rows may come in several statements, because no statement trigger, after-row trigger or foreign key to itself sees the difference. may_leave_out, may_leave_updates: a before-row trigger, a foreign table or a view may suppress inserts, or updates, without an error.';
 
 create or replace function s3_connector_import.may_look_at_rows(schema_name text, table_name text)
-returns boolean language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+returns boolean language plpgsql stable
+-- Called for each bundle. Planning takes longer than the query, and without this PostgreSQL plans it each time.
+set plan_cache_mode = force_generic_plan
+set search_path = pg_catalog, pg_temp as $$
 declare
   target oid := s3_connector_import.relation_oid(schema_name, table_name);
 begin
@@ -335,9 +338,13 @@ comment on function s3_connector_import.may_suppress(text, text) is
   'Returns whether a trigger before each row of a table or its partitions could suppress an insert, an update or a delete.';
 
 create or replace function s3_connector_import.timescaledb_schema()
-returns text language sql stable set search_path = pg_catalog, pg_temp as $$
-  select n.nspname::text from pg_extension e join pg_namespace n on n.oid = e.extnamespace
-  where e.extname = 'timescaledb';
+returns text language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+  return (
+    select n.nspname::text from pg_extension e join pg_namespace n on n.oid = e.extnamespace
+    where e.extname = 'timescaledb'
+  );
+end;
 $$;
 comment on function s3_connector_import.timescaledb_schema() is
   'Returns the schema that holds TimescaleDB''s functions; null if the extension is not installed.';

@@ -1,12 +1,6 @@
 /** S3 as a source of files. */
 import type { Readable } from 'node:stream';
-import {
-  GetObjectCommand,
-  type GetObjectCommandOutput,
-  HeadObjectCommand,
-  ListObjectsV2Command,
-  type S3Client,
-} from '@aws-sdk/client-s3';
+import { HeadObjectCommand, ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3';
 import { ConnectorError } from '../errors.ts';
 import { at } from '../fault_points.ts';
 import { checkVersion, requireEtag } from './object_version.ts';
@@ -25,6 +19,7 @@ import { type CustomerKey, keyParameters } from './s3_customer_keys.ts';
 import { takeEntries } from './s3_entries.ts';
 import type { ErrorContext } from './s3_error_table.ts';
 import { hasExpired, refusesAddressing, regionOf, toConnectorError } from './s3_errors.ts';
+import { getObject, type ObjectAnswer } from './s3_get.ts';
 import { type S3Page, toPage } from './s3_listing.ts';
 import type { Place } from './s3_places.ts';
 import { listInOrder } from './s3_ranges.ts';
@@ -146,7 +141,7 @@ class S3Source implements Source {
     requireEtag(object.etag, object.key);
     const asked = range(options);
     const answer = await this.#get(object.key, { ifMatch: object.etag, asked, signal: options.signal });
-    const body = answer.Body as Readable;
+    const body = answer.Body;
     try {
       if (asked !== undefined && !answer.ContentRange?.startsWith(`bytes ${options.offset}-`))
         throw notTheRange(asked, answer.ContentRange);
@@ -161,15 +156,10 @@ class S3Source implements Source {
   async #get(
     key: string,
     { ifMatch, asked, signal }: { ifMatch: string; asked: string | undefined; signal: AbortSignal },
-  ): Promise<GetObjectCommandOutput> {
+  ): Promise<ObjectAnswer> {
     return await this.#ask({ request: 'object', what: key }, (client, place) => {
-      const command = new GetObjectCommand({
-        ...this.#objectParameters(key),
-        IfMatch: ifMatch,
-        Range: asked,
-      });
-      askForStoredBytes(command, place);
-      return client.send(command, { abortSignal: signal });
+      const parameters = this.#readParameters(key);
+      return getObject(client, { parameters, key, ifMatch, range: asked, place, signal });
     });
   }
 
@@ -177,7 +167,7 @@ class S3Source implements Source {
     try {
       const asked = range({ offset: 0, ...(object.sizeBytes > 0 ? { length: 1 } : {}) });
       const answer = await this.#get(object.key, { ifMatch: UNUSED_ETAG, asked, signal });
-      (answer.Body as Readable).destroy();
+      answer.Body.destroy();
       return false;
     } catch (error) {
       if (error instanceof ConnectorError && error.code === 'object_changed') return true;
@@ -187,7 +177,7 @@ class S3Source implements Source {
 
   async head(key: string, options: { signal?: AbortSignal } = {}): Promise<SourceObject> {
     const answer = await this.#ask({ request: 'object', what: key }, (client, place) => {
-      const command = new HeadObjectCommand(this.#objectParameters(key));
+      const command = new HeadObjectCommand({ ...this.#readParameters(key), Key: key });
       askForStoredBytes(command, place);
       return client.send(command, this.#limit(options.signal));
     });
@@ -218,10 +208,11 @@ class S3Source implements Source {
     return { Bucket: bucket, ...(requester_pays ? { RequestPayer: 'requester' } : {}) };
   }
 
-  #objectParameters(key: string) {
+  /** Returns the parameters for reading an object, except for its key. */
+  #readParameters(key: string) {
     const url = ownEndpoint(this.#settings);
     const keys = keyParameters(this.#customerKeys, this.#settings, { objectKey: key, url });
-    return { ...this.#parameters(), Key: key, ...keys };
+    return { ...this.#parameters(), ...keys };
   }
 
   get #client(): S3Client {

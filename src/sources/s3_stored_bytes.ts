@@ -15,11 +15,10 @@ export class Transcoded extends Error {
  * so no header is sent before the place is known. The header is not signed, because such servers change it on the way.
  * @throws Transcoded if the answer has other bytes
  */
-export function askForStoredBytes(command: GetObjectCommand | HeadObjectCommand, { gunzips }: Place): void {
+export function askForStoredBytes(command: GetObjectCommand | HeadObjectCommand, place: Place): void {
   (command as GetObjectCommand).middlewareStack.add(
     (next) => async (args) => {
-      const request = args.request as { headers: Record<string, string> };
-      if (gunzips) request.headers['accept-encoding'] = 'gzip';
+      askForGzip(args.request as { headers: Record<string, string> }, place);
       const result = await next(args);
       const { headers, body } = result.response as {
         headers: Record<string, string>;
@@ -34,7 +33,13 @@ export function askForStoredBytes(command: GetObjectCommand | HeadObjectCommand,
   );
 }
 
-function isTranscoded(headers: Record<string, string>): boolean {
+/** Makes a signed request ask for gzip if its place decompresses objects. */
+export function askForGzip(request: { headers: Record<string, string> }, { gunzips }: Place): void {
+  if (gunzips) request.headers['accept-encoding'] = 'gzip';
+}
+
+/** Returns whether an answer says that it has other bytes than the stored ones. */
+export function isTranscoded(headers: Record<string, string>): boolean {
   // 214: "transformation applied" (https://www.rfc-editor.org/rfc/rfc7234#section-5.5.6).
   if (/^214\b/.test(headers.warning ?? '')) return true;
   return headers['x-goog-stored-content-encoding'] === 'gzip' && headers['content-encoding'] === undefined;
