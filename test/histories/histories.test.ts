@@ -18,7 +18,7 @@ const COMMANDS = 12;
 /** What is broken, so that a history must fail; see `npm run histories -- --mutants`. */
 const MUTANT = MUTANTS.find(({ name }) => name === process.env.HISTORIES_MUTANT);
 /** How long the history of a mutant that fails is shrunk, in milliseconds. */
-const MUTANT_SHRINK_MS = 60_000;
+const MUTANT_SHRINK_MS = 30_000;
 /** How many of a thousand passages through a fault point go wrong. */
 const FAULT_RATE = Number(process.env.HISTORIES_FAULTS ?? (MUTANT ? 40 : 8));
 /** Which share of the histories has faults at every await of the workers. */

@@ -36,6 +36,8 @@ export class History {
   static async open(world: HistoriesWorld, lane: number, settings: Settings): Promise<History> {
     const history = new History(world, lane, settings);
     await world.gate.shared(() => history.#insert());
+    // Its first poll must not see what arrives later.
+    await history.settled();
     return history;
   }
 
