@@ -128,9 +128,7 @@ async function fetchToDisk(
   await makeSpoolDirectory(options.spoolDir);
   const path = join(options.spoolDir, options.name);
   const file = new SpooledFile({ path, sizeBytes: object.sizeBytes, available: 0 });
-  const stop = new AbortController();
-  const signal = AbortSignal.any([limit.signal, stop.signal]);
-  const download = { source, object, file, signal, tailFrom: tailStart(object, options) };
+  const download = { source, object, file, signal: limit.signal, tailFrom: tailStart(object, options) };
   const first = await limit.hold(openRange(download, firstRange(download)));
   const ended = limit
     .hold(receiveAll(download, first))
@@ -139,7 +137,7 @@ async function fetchToDisk(
   return {
     file,
     async remove() {
-      stop.abort();
+      limit.stop();
       await ended;
       await file.remove();
     },

@@ -1,5 +1,6 @@
 /** Waits that end early: with an abort, or with a limit of time. */
 import { setTimeout as delay } from 'node:timers/promises';
+import { follow } from './abortable.ts';
 
 /** Waits for this time, in milliseconds, or until the signal is aborted. */
 export async function waitOrAbort(ms: number, signal: AbortSignal): Promise<void> {
@@ -46,4 +47,24 @@ export async function withinTime<T>(ms: number, answer: Promise<T>, late: () => 
   });
   timeout.catch(() => {});
   return await Promise.race([answer, timeout]).finally(() => over.abort());
+}
+
+/**
+ * Returns the answer of a request, whose signal is aborted after this time, in milliseconds, or by the caller. Its timer is cleared
+ * when the request ends: one of AbortSignal.timeout cannot be.
+ */
+export async function withTimeout<T>(
+  ms: number,
+  caller: AbortSignal | undefined,
+  request: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const stop = new AbortController();
+  const timer = setTimeout(() => stop.abort(), ms);
+  const unfollow = caller && follow(caller, stop);
+  try {
+    return await request(stop.signal);
+  } finally {
+    clearTimeout(timer);
+    unfollow?.();
+  }
 }

@@ -123,9 +123,10 @@ begin
   end if;
   delete from s3_connector_private.rejected_rows r where r.file_id = file.id;
   return query
-    select file.id, file.replaces, s3_connector_private.find_rows_table(file.replaces, file.replaces_table), c.owner,
+    select file.id, l.lineage, s3_connector_private.find_rows_table(l.lineage, file.replaces_table), c.owner,
       s3_connector_import.usual_search_path(c.owner)
-    from s3_connector.connectors c where c.name = file.connector_name;
+    from s3_connector.connectors c cross join s3_connector_private.lineage_of_rows(file) l (lineage)
+    where c.name = file.connector_name;
 end;
 $$;
 comment on function s3_connector_import.begin_replacement(bigint, bigint, text) is

@@ -4,6 +4,19 @@
 -- their caller. They write to the connector's own tables through functions that callers cannot name, because they have no usage
 -- on that schema. This works because PostgreSQL parses the bodies of undo_file and reimport_file when they are created.
 
+create or replace function s3_connector_private.lineage_of_rows(file s3_connector.files)
+returns text[] language sql stable set search_path = pg_catalog, pg_temp as $$
+  -- A file without rows makes no table. One that is gone is another matter: its oid is known, or there were rows.
+  select case
+    when (file).rows_imported = 0 and case when (file).replaces is null then (file).lineage_table else (file).replaces_table end is null
+      and s3_connector_import.relation_oid(l.lineage[1], l.lineage[2]) is null then null
+    else l.lineage
+  end
+  from (select coalesce((file).replaces, (file).lineage)) l (lineage);
+$$;
+comment on function s3_connector_private.lineage_of_rows(s3_connector.files) is
+  'Returns the lineage (schema, table and column with its id) of an imported file''s rows; null if it had none and their table was never made.';
+
 create or replace function s3_connector_private.begin_undo(name text, key text, for_reimport boolean)
 returns table (file_id bigint, lineage text[], lineage_table oid, owner name, owner_path text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -29,14 +42,14 @@ begin
         using errcode = 'object_not_in_prerequisite_state',
           hint = 'Pause the connector and set file_id_column to a column of the table. Files that are imported after that can be undone.';
     end if;
-    return query select file.id, file.lineage, file.lineage_table, connector.owner,
+    return query select file.id, s3_connector_private.lineage_of_rows(file), file.lineage_table, connector.owner,
       s3_connector_import.usual_search_path(connector.owner);
   elsif file.status = 'running' and (for_reimport or file.replaces is not null) then
     raise exception 'file % is being imported now', quote_literal(file.key)
       using errcode = 'object_in_use',
         hint = format('Wait until it is done, or first run: select s3_connector.cancel_file(%L, %L);', name, file.key);
   elsif not for_reimport and file.replaces is not null then
-    return query select file.id, file.replaces, file.replaces_table, connector.owner,
+    return query select file.id, s3_connector_private.lineage_of_rows(file), file.replaces_table, connector.owner,
       s3_connector_import.usual_search_path(connector.owner);
   elsif not for_reimport and file.status <> 'undone' then
     raise exception 'file % is not imported, so there is nothing to undo (status: %)', quote_literal(file.key), file.status
@@ -62,8 +75,12 @@ create or replace function s3_connector_private.find_rows_table(lineage text[], 
 returns text language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   relation pg_class;
-  target text := format('%I.%I', lineage[1], lineage[2]);
+  target text;
 begin
+  if lineage is null then
+    return null;
+  end if;
+  target := format('%I.%I', lineage[1], lineage[2]);
   -- A renamed table has another name, and its old name may be another relation's now.
   select c.* into relation from pg_class c where c.oid = lineage_table;
   if relation.oid is null then
@@ -82,7 +99,7 @@ begin
 end;
 $$;
 comment on function s3_connector_private.find_rows_table(text[], oid) is
-  'Returns the quoted name of the table that a file''s rows went into: the one with that oid, or else of that name. Raises an error if it is neither a table nor the view that the rows went into.';
+  'Returns the quoted name of the table that a file''s rows went into: the one with that oid, or else of that name; null without a lineage. Raises an error if it is neither a table nor the view that the rows went into.';
 
 create or replace function s3_connector_import.delete_rows(
   file_id bigint, lineage text[], target text, owner name, owner_path text, defer_triggers boolean
@@ -91,12 +108,16 @@ returns bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   own_role text := current_setting('role');
   own_limit text := current_setting('timescaledb.max_tuples_decompressed_per_dml_transaction', true);
-  -- The operator is fully qualified. The value has no type, because the column may have any type that holds the id.
-  statement text := format('delete from %s where %I operator(pg_catalog.=) %L', target, lineage[3], file_id);
+  statement text;
   tries_left integer := 10;
   is_owner boolean := false;
   deleted bigint;
 begin
+  if target is null then
+    return 0;
+  end if;
+  -- The operator is fully qualified. The value has no type, because the column may have any type that holds the id.
+  statement := format('delete from %s where %I operator(pg_catalog.=) %L', target, lineage[3], file_id);
   while deleted is null loop
     begin
       perform set_config('role', owner, true);
@@ -149,7 +170,7 @@ begin
 end;
 $$;
 comment on function s3_connector_import.delete_rows(bigint, text[], text, name, text, boolean) is
-  'Deletes a file''s rows from a table as the owner, in a session that may set role to it. Returns how many. defer_triggers: the caller runs deferred triggers later, as the owner.';
+  'Deletes a file''s rows from a table as the owner, in a session that may set role to it. Returns how many; without a table, none. defer_triggers: the caller runs deferred triggers later, as the owner.';
 
 create or replace function s3_connector_private.end_undo(file_id bigint, deleted bigint)
 returns bigint language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -32,6 +32,11 @@ export class TimeLimit {
     }, ms);
   }
 
+  /** Ends the fetch before the limit. */
+  stop(): void {
+    this.#stop.abort();
+  }
+
   /** Clears the limit when the fetch has ended. */
   end(): void {
     clearTimeout(this.#timer);

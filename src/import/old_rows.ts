@@ -4,11 +4,11 @@ import type { Attempt } from '../attempt.ts';
 import { log } from '../log.ts';
 import { LEAVE_ROLE } from '../table/role.ts';
 
-/** Where the rows of a file are, and whose rights their delete needs. */
+/** Where the rows of a file are, and whose rights their delete needs. `lineage` and `target`: null if no table was made. */
 export interface RowsOfFile {
   id: string;
-  lineage: string[];
-  target: string;
+  lineage: string[] | null;
+  target: string | null;
   owner: string;
   owner_path: string;
 }

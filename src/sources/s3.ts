@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import { HeadObjectCommand, ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3';
 import { ConnectorError } from '../errors.ts';
 import { at } from '../fault_points.ts';
+import { withTimeout } from '../waiting.ts';
 import { checkVersion, requireEtag } from './object_version.ts';
 import { isArchived } from './s3_archives.ts';
 import {
@@ -129,7 +130,7 @@ class S3Source implements Source {
         });
         countLists(command, this.#lists);
         const entries = takeEntries(command);
-        return toPage(await client.send(command, this.#limit(signal)), entries);
+        return toPage(await this.#limit(signal, (options) => client.send(command, options)), entries);
       });
     return await at('list_page', ask, 'source');
   }
@@ -179,7 +180,7 @@ class S3Source implements Source {
     const answer = await this.#ask({ request: 'object', what: key }, (client, place) => {
       const command = new HeadObjectCommand({ ...this.#readParameters(key), Key: key });
       askForStoredBytes(command, place);
-      return client.send(command, this.#limit(options.signal));
+      return this.#limit(options.signal, (limited) => client.send(command, limited));
     });
     requireEtag(answer.ETag, key);
     if (answer.ContentLength === undefined) throw noSize(key);
@@ -219,10 +220,12 @@ class S3Source implements Source {
     return this.#clients.get(this.#settings);
   }
 
-  /** Returns a signal that ends a request that takes too long, even if bytes arrive, or whose caller stopped. */
-  #limit(signal?: AbortSignal): { abortSignal: AbortSignal } {
-    const timeout = AbortSignal.timeout(this.#answerMs);
-    return { abortSignal: signal ? AbortSignal.any([timeout, signal]) : timeout };
+  /** Sends a request whose answer is no object. Ends it if it takes too long, even if bytes arrive, or if its caller stopped. */
+  #limit<T>(
+    signal: AbortSignal | undefined,
+    send: (options: { abortSignal: AbortSignal }) => Promise<T>,
+  ): Promise<T> {
+    return withTimeout(this.#answerMs, signal, (abortSignal) => send({ abortSignal }));
   }
 
   /** Sends a request. Repeats it after a refusal that tells about the place, or once with new credentials. */

@@ -95,13 +95,15 @@ function assertNotes(model: Model, seen: Observed): void {
   for (const key of found.keys()) assert.ok(model.notes.has(key), `nothing was to be noted about ${key}`);
 }
 
-/** Each change of status begins where the one before has ended. */
-function assertHistory({ history }: Observed): void {
+/** Each change of status begins where the one before has ended, and the last one ends with the status of the file. */
+function assertHistory({ history, files }: Observed): void {
   const last = new Map<string, string>();
   for (const { key, from_status, to_status } of history) {
     assert.equal(from_status, last.get(key) ?? null, `the history of ${key} has a gap`);
     last.set(key, to_status);
   }
+  for (const { key, status } of files)
+    assert.equal(last.get(key), status, `the history of ${key} has no end`);
 }
 
 /** on_import runs once for each import. */

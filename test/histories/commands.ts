@@ -1,8 +1,8 @@
 /** The commands of which histories are made: arrivals, calls of a person, and what goes wrong. */
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { arbitraryBody, type Body, showBody } from './bodies.ts';
-import { type History, KEYS } from './history.ts';
+import { arbitraryBody, arbitrarySmallBody, type Body, showBody } from './bodies.ts';
+import type { History } from './history.ts';
 import { fits, type Model, type Refusal, type Settings } from './model.ts';
 
 export type Command = fc.AsyncCommand<Model, History>;
@@ -39,6 +39,25 @@ const together = (bodies: [string, Body][]): Command =>
       if (history.model.isRunning) await history.call('poll_now', [], history.model.poll());
     },
   );
+
+/** Overwrites one of the files that are imported, because few of all keys are. */
+const overwrite = (nth: number, body: Body): Command =>
+  command(
+    `overwrite and poll imported file ${nth} ${showBody(body)}`,
+    async (history) => {
+      const keys = imported(history.model);
+      await history.put(keys[nth % keys.length]!, body);
+      if (history.model.isRunning) await history.call('poll_now', [], history.model.poll());
+    },
+    { check: (model) => imported(model).length > 0 },
+  );
+
+function imported({ files }: Model): string[] {
+  return [...files]
+    .filter(([, { status }]) => status === 'success')
+    .map(([key]) => key)
+    .sort();
+}
 
 const onBucket = {
   revert: (letter: string) =>
@@ -104,6 +123,25 @@ function byKey(call: string, predict: (model: Model, key: string) => Refusal): (
       const key = history.key(letter);
       await history.call(call, [key], predict(history.model, key));
     });
+}
+
+/** Calls about one of the files that are imported. */
+const onImported: Record<string, (nth: number) => Command> = {
+  undo_file: byImported('undo_file', (model, key) => model.undo(key)),
+  reimport_file: byImported('reimport_file', (model, key) => model.reimport(key)),
+};
+
+function byImported(call: string, predict: (model: Model, key: string) => Refusal): (nth: number) => Command {
+  return (nth) =>
+    command(
+      `${call} of imported file ${nth}`,
+      async (history) => {
+        const keys = imported(history.model);
+        const key = keys[nth % keys.length]!;
+        await history.call(call, [key], predict(history.model, key));
+      },
+      { check: (model) => imported(model).length > 0 },
+    );
 }
 
 /** A dry run says what an import would do, and changes nothing. */
@@ -231,14 +269,51 @@ const restore = command('restore into another database', ({ world }) =>
   world.gate.alone(() => world.restore()),
 );
 
-const letter = fc.constantFrom(...KEYS);
+const LETTERS = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'] as const;
+/** The most files of a wave. Their keys follow a letter: c1, c2 and so on. */
+const WAVE = 7;
+const inWave = (key: string, file: number) => `${key}${file + 1}`;
+/** The key of a file, in the order of keys. Few commands are about a file of a wave. */
+const letter = fc.oneof(
+  { weight: 8, arbitrary: fc.constantFrom(...LETTERS) },
+  {
+    weight: 1,
+    arbitrary: fc
+      .tuple(fc.constantFrom(...LETTERS), fc.integer({ min: 0, max: WAVE - 1 }))
+      .map(([key, file]) => inWave(key, file)),
+  },
+);
+
+/** Which of the imported files, in the order of keys. */
+const nth = fc.nat({ max: 9 });
+
 const MANY = { minLength: 4, maxLength: 6, selector: ([key]: [string, Body]) => key };
+/** Any files at the same time, or a "wave": small new files that can be a bundle. */
+const arbitraryTogether: fc.Arbitrary<Command> = fc
+  .oneof(
+    { weight: 1, arbitrary: fc.uniqueArray(fc.tuple(letter, arbitraryBody), MANY) },
+    {
+      weight: 2,
+      arbitrary: fc
+        .tuple(
+          fc.constantFrom(...LETTERS),
+          fc.array(arbitrarySmallBody, { minLength: 3, maxLength: WAVE, size: 'max' }),
+        )
+        .map(([key, bodies]) => bodies.map((body, file): [string, Body] => [inWave(key, file), body])),
+    },
+  )
+  .map(together);
+
 const withRows = arbitraryBody.filter(({ rows }) => rows.length > 0);
 
 /** Expensive events are rare. */
 export const arbitraryCommand: fc.Arbitrary<Command> = fc.oneof(
   { weight: 240, arbitrary: fc.tuple(letter, arbitraryBody).map(([key, body]) => arrival(key, body)) },
-  { weight: 50, arbitrary: fc.uniqueArray(fc.tuple(letter, arbitraryBody), MANY).map(together) },
+  { weight: 100, arbitrary: arbitraryTogether },
+  {
+    weight: 100,
+    arbitrary: fc.tuple(nth, withRows).map(([at, body]) => overwrite(at, body)),
+  },
   { weight: 40, arbitrary: letter.map(onBucket.delete) },
   { weight: 30, arbitrary: letter.map(onBucket.revert) },
   { weight: 160, arbitrary: fc.constant(poll) },
@@ -247,6 +322,7 @@ export const arbitraryCommand: fc.Arbitrary<Command> = fc.oneof(
   { weight: 30, arbitrary: fc.constant(retry) },
   { weight: 40, arbitrary: fc.constant(importLate) },
   { weight: 40, arbitrary: fc.constant(callAudit) },
+  ...Object.values(onImported).map((of) => ({ weight: 40, arbitrary: nth.map(of) })),
   ...Object.values(onFile).map((of) => ({ weight: 40, arbitrary: letter.map(of) })),
   { weight: 40, arbitrary: fc.option(letter).map(setMarker) },
   { weight: 15, arbitrary: fc.constantFrom('report', 'import').map((value) => change('late_keys', value)) },
@@ -287,8 +363,8 @@ export const arbitrarySettings: fc.Arbitrary<Settings> = fc
     growth: fc.constantFrom('fixed', 'ignore', 'grow', 'rescue'),
     onBadRow: fc.constantFrom('fail', 'skip'),
     created: fc.integer({ min: 0, max: 5 }).map((dice) => dice === 5),
-    places: fc.constantFrom(100, 2, 1),
-    parallel: fc.constantFrom(null, 1),
+    places: fc.constantFrom(100, 100, 100, 2, 1),
+    parallel: fc.constantFrom(null, null, null, 1),
     hasStart: fc.integer({ min: 0, max: 3 }).map((dice) => dice === 3),
     lineage: fc.integer({ min: 0, max: 4 }).map((dice) => dice < 4),
     follows: fc.integer({ min: 0, max: 5 }).map((dice) => dice === 5),

@@ -22,6 +22,10 @@ import { trace } from './trace.ts';
 export const BUCKET = 'histories';
 const CREDENTIALS = { accessKeyId: 'reader', secretAccessKey: 'reader-secret' };
 const WORKERS = 2;
+/** Few for the histories that run side by side, so that files wait and are imported as bundles. */
+const PLACES = 2;
+/** How many files all workers import at the same time. */
+export const ALL_PLACES = WORKERS * PLACES;
 const run = promisify(execFile);
 /** How often the workers' scheduled tasks run, and retries become due, in milliseconds. */
 const TICK_MS = 250;
@@ -302,7 +306,7 @@ class World implements HistoriesWorld {
       AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
       AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
       AWS_REGION: 'us-east-1',
-      WORKER_CONCURRENCY: '10',
+      WORKER_CONCURRENCY: String(PLACES),
       // Files of a hundred rows are large.
       ENCODE_CSV_FROM_BYTES: '1000',
       ...(faults && { FAULT_SEED: seed!, FAULT_RATE: String(faults.rate), FAULT_LOG: this.#faultLog }),
@@ -329,17 +333,13 @@ class World implements HistoriesWorld {
     this.queue.redeliver();
   }
 
-  /**
-   * Runs the scheduled tasks of workers, and makes every retry due at once. With one place on record for each worker, files that
-   * arrive at the same time are imported as bundles; with as many as there are, each would go alone.
-   */
+  /** Runs the scheduled tasks of workers, and makes every retry due at once. */
   async #tick(): Promise<void> {
     while (!this.#isOver) {
       await this.#db
         .query(
           `select s3_connector_private.rescue_files();
           update s3_connector_private.outages set next_try_at = now();
-          update s3_connector_private.workers set concurrency = 1 where concurrency > 1;
           select s3_connector_queue.add_job('poll_due', job_key => 'poll_due');
           select s3_connector_queue.reschedule_jobs(array(select id from s3_connector_queue.jobs where run_at > now()), now())`,
         )

@@ -11,12 +11,10 @@ import { Model, type Refusal, type Settings } from './model.ts';
 import { BUSY, OBSERVED, SETTLED } from './queries.ts';
 import { trace } from './trace.ts';
 
-/** Keys of a history, in order. */
-export const KEYS = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'] as const;
-/** With `hasStart`, keys up to this one are left out. */
+/** With `hasStart`, keys up to this letter are left out. */
 const START = 'b';
 /** How long a history waits for what must happen. It is the end of patience, not a claim. */
-const PATIENCE_MS = Number(process.env.HISTORIES_PATIENCE_MS ?? 120_000);
+const PATIENCE_MS = 120_000;
 /** The intervals between two looks, in milliseconds. Most of what a history waits for takes a few of them; eight lanes look. */
 const SHORTEST_MS = 10;
 const LONGEST_MS = 50;
@@ -41,6 +39,8 @@ export class History {
   static async open(world: HistoriesWorld, lane: number, settings: Settings): Promise<History> {
     const history = new History(world, lane, settings);
     await world.gate.shared(() => history.#insert());
+    // Its first poll must not see what arrives later.
+    await history.settled();
     return history;
   }
 
@@ -246,7 +246,7 @@ export class History {
       await db.query('select s3_connector.drop_connector($1)', [this.name]);
       await db.query(`drop table if exists ${this.name}, ${this.name}_followed`);
     });
-    for (const letter of KEYS) this.world.server.store.delete(BUCKET, this.key(letter));
+    for (const key of this.#versions.keys()) this.world.server.store.delete(BUCKET, key);
   }
 
   async #insert(): Promise<void> {

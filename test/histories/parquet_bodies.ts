@@ -12,10 +12,9 @@ export interface TypedColumn {
 
 type Value = string | number | null;
 
-const PATH = join(tmpdir(), `histories-${process.pid}.parquet`);
-
+let files = 0;
 let connected: Promise<DuckDBConnection> | undefined;
-/** One file: its uses come one after the other. */
+/** One connection: its uses come one after the other. */
 let last: Promise<unknown> = Promise.resolve();
 
 export async function toParquet(columns: TypedColumn[], rows: Value[][]): Promise<Buffer> {
@@ -26,30 +25,33 @@ export async function toParquet(columns: TypedColumn[], rows: Value[][]): Promis
   const lines = rows.map((row, i) => `(${i + 1}, ${row.map(quote).join(', ')})`);
   const typed = columns.map(({ name, type }) => `"${name}"::${type} as "${name}"`).join(', ');
   const query = `select ${typed} from (values ${[`(0, ${nothing})`, ...lines].join(', ')}) t (nr, ${names}) where nr > 0 order by nr`;
-  return await inTurn(async (connection) => {
-    await connection.run(`copy (${query}) to '${PATH}' (format parquet)`);
-    return await readFile(PATH);
+  return await inTurn(async (connection, path) => {
+    await connection.run(`copy (${query}) to '${path}' (format parquet)`);
+    return await readFile(path);
   });
 }
 
 /** Returns the rows of a Parquet file as JSON, in their order. */
 export async function fromParquet(bytes: Buffer): Promise<string[]> {
-  return await inTurn(async (connection) => {
-    await writeFile(PATH, bytes);
+  return await inTurn(async (connection, path) => {
+    await writeFile(path, bytes);
     const rows = await connection.runAndReadAll(
-      `select to_json(t)::varchar from (select * from read_parquet('${PATH}') order by file_row_number) t`,
+      `select to_json(t)::varchar from (select * from read_parquet('${path}') order by file_row_number) t`,
     );
     return rows.getRows().map(([row]) => String(row));
   });
 }
 
-function inTurn<T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
+/** Lets the work use a file of its own. DuckDB caches what it has read of a file, by its path, size and time of change. */
+function inTurn<T>(work: (connection: DuckDBConnection, path: string) => Promise<T>): Promise<T> {
+  files += 1;
+  const path = join(tmpdir(), `histories-${process.pid}-${files}.parquet`);
   connected ??= DuckDBInstance.create(':memory:', { threads: '1' }).then((instance) => instance.connect());
   const turn = last.then(async () => {
     try {
-      return await work(await connected!);
+      return await work(await connected!, path);
     } finally {
-      await rm(PATH, { force: true });
+      await rm(path, { force: true });
     }
   });
   last = turn.catch(() => {});

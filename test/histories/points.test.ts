@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { FAULT_POINTS, type FaultPoint } from '../../src/fault_points.ts';
 import { LONGEST_WAIT_MS } from '../support/until.ts';
 import type { Body } from './bodies.ts';
-import { openHistories } from './histories_world.ts';
+import { ALL_PLACES, openHistories } from './histories_world.ts';
 import { History } from './history.ts';
 import type { Settings } from './model.ts';
 
@@ -39,9 +39,6 @@ const BODY: Body = {
   large: false,
 };
 const DENIED = { status: 403, code: 'AccessDenied' };
-
-/** Of both workers. */
-const PLACES = 20;
 
 // With a rate of 0, points are noted and nothing goes wrong.
 const world = await openHistories({ lanes: 1, faults: { seed: 1, rate: 0 } });
@@ -206,12 +203,12 @@ test('requests, undo, audits and events reach their points', async () => {
 test('an attempt whose beginning was not answered makes its worker look for lost ones', async () => {
   const history = await open();
   // All places of the workers are taken, so that the next file waits until its row is locked.
-  const stalled = server.faults.order({ operation: 'GetObject', stall: { after: 1 }, times: PLACES });
+  const stalled = server.faults.order({ operation: 'GetObject', stall: { after: 1 }, times: ALL_PLACES });
   // Each alone, because it is large.
   const large: Body = { ...BODY, rows: Array(20_000).fill({ op: 'I', id: 1, v: 1, w: 'more than 256 KiB' }) };
-  for (let file = 0; file < PLACES; file++) await history.put(history.key(`a${file}`), large);
+  for (let file = 0; file < ALL_PLACES; file++) await history.put(history.key(`a${file}`), large);
   await history.directly('poll_now', []);
-  await stalled.hit(PLACES);
+  await stalled.hit(ALL_PLACES);
   await history.put(history.key('b'), BODY);
   await history.directly('poll_now', []);
   const file = [history.name, history.key('b')];

@@ -7,8 +7,6 @@ import { parseArgs } from 'node:util';
 import { MUTANTS } from './mutants.ts';
 
 const RUN = fileURLToPath(new URL('../run.ts', import.meta.url));
-/** How long a history of a mutant waits for what must happen, in milliseconds: a mutant may keep it from happening. */
-const MUTANT_PATIENCE_MS = 30_000;
 
 const { values } = parseArgs({
   options: {
@@ -29,8 +27,7 @@ async function runMutants(): Promise<number> {
   let missed = 0;
   console.log('| what is broken | history that fails | what it says |\n| --- | --- | --- |');
   for (const { name } of MUTANTS.filter((mutant) => mutant.name.includes(values.only))) {
-    const env = { HISTORIES_MUTANT: name, HISTORIES_PATIENCE_MS: String(MUTANT_PATIENCE_MS) };
-    const { code, output } = await runHistories(env, 'pipe');
+    const { code, output } = await runHistories({ HISTORIES_MUTANT: name }, 'pipe');
     const [, history, says] =
       /of shrinking .*\n *\{.*\n([\s\S]*?) *\/\*.*\n *\w*Error.*?: (.*)/.exec(output) ?? [];
     if (history === undefined) missed += 1;

@@ -346,6 +346,27 @@ test('a file that was imported without file_id_column is only reported', async (
   );
 });
 
+test('a file that had no rows, so that no table was made, is replaced', async () => {
+  world.put('tableless/1.csv', 'n,version\n');
+  await world.insertConnector({
+    name: 'tableless',
+    pattern: 'tableless/*',
+    target_table: 'tableless',
+    file_id_column: 'file_id',
+    schedule: NEVER_AGAIN,
+    event_queue_url: queue.url,
+    on_overwrite: 'reimport',
+  });
+  assert.equal((await world.settled('tableless'))[0]!.status, 'success');
+  await overwrite('tableless', csv(2));
+  const [replaced] = await world.settled('tableless');
+  assert.deepEqual(
+    [replaced!.status, replaced!.rows_imported],
+    ['success', 3],
+    replaced!.error_message ?? '',
+  );
+});
+
 test('a deferred constraint that the new rows fulfil does not refuse the replacement', async () => {
   await insert('parents');
   await db.query(`create table children (n integer references parents deferrable initially deferred);

@@ -170,6 +170,23 @@ test('rows are deleted from the table that they were imported into, although the
   assert.deepEqual(await numbers('moved_here'), []);
 });
 
+test('a file that had no rows, so that no table was made, can be undone and imported again', async () => {
+  world.put('tableless/1.csv', 'n\n');
+  await world.insertConnector({
+    name: 'tableless',
+    pattern: 'tableless/*',
+    target_table: 'tableless',
+    file_id_column: 'file_id',
+  });
+  const [file] = await world.settled('tableless');
+  assert.equal(file!.status, 'success', file!.error_message ?? '');
+  assert.equal(await undo('tableless', 'tableless/1.csv'), 0);
+  world.put('tableless/1.csv', csv(1, 3));
+  await db.query("select s3_connector.reimport_file('tableless', 'tableless/1.csv')");
+  const [again] = await world.settled('tableless');
+  assert.deepEqual([again!.status, again!.rows_imported], ['success', 3], again!.error_message ?? '');
+});
+
 test('rejected rows are deleted, too', async () => {
   await db.query('create table rejecting (n integer, file_id bigint)');
   world.put('rejecting/1.csv', 'n\n1\nx\n3\n');

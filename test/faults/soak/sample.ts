@@ -12,6 +12,11 @@ export interface Figure {
 export type Sample = Record<string, Figure>;
 
 const MiB = 1 << 20;
+/**
+ * The most timers of a worker that has nothing to do, apart from one for each open connection: one of each place for jobs, two of
+ * each share, and some of its own. Their number varies, because a place that asks for jobs has none.
+ */
+const OWN_TIMERS = 40;
 
 /**
  * Figures that may not grow, taken while nothing runs. The limits are such that a resource leaked once a file
@@ -49,7 +54,8 @@ async function ofWorkers(workers: SoakWorker[]): Promise<Sample> {
     },
     readers: { value: sum('children'), limit: (start) => Math.max(start, workers.length * 4) },
     'file descriptors': { value: sum('descriptors'), limit: (start) => start + 24 },
-    'open handles': { value: sum('resources'), limit: (start) => start + 16 },
+    'open handles': { value: sum('handles'), limit: (start) => start + 24 },
+    timers: { value: sum('timers'), limit: () => sum('handles') + workers.length * OWN_TIMERS },
   };
 }
 

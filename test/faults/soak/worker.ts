@@ -14,8 +14,9 @@ const KEPT_LINES = 30;
 export interface WorkerUse {
   /** JavaScript's memory after a garbage collection. */
   heapBytes: number;
-  /** Sockets, pipes and timers that keep it running. */
-  resources: number;
+  /** Sockets, pipes and the like that keep it running. */
+  handles: number;
+  timers: number;
   residentBytes: number;
   /** File descriptors, with its children's. */
   descriptors: number;
@@ -27,7 +28,8 @@ interface Line {
   level?: string;
   event?: string;
   bytes?: number;
-  resources?: number;
+  handles?: number;
+  timers?: number;
 }
 
 /** A worker in its own process that reports its resources on request. */
@@ -68,11 +70,12 @@ export class SoakWorker {
     const pid = this.#process.pid!;
     const reported = this.#next('memory');
     this.#process.kill('SIGUSR2');
-    const { bytes = 0, resources = 0 } = await reported;
+    const { bytes = 0, handles = 0, timers = 0 } = await reported;
     const below = canMeasure ? children(pid) : [];
     return {
       heapBytes: bytes,
-      resources,
+      handles,
+      timers,
       residentBytes: memoryBytes(pid),
       descriptors: [pid, ...below].reduce((sum, one) => sum + descriptors(one), 0),
       children: below.length,
