@@ -40,6 +40,27 @@ const together = (bodies: [string, Body][]): Command =>
     },
   );
 
+/** A key arrives behind the marker, and is imported if somebody asks for it. */
+const arriveLate = (letter: string, body: Body, seenBy: 'audit' | 'event'): Command =>
+  command(
+    `put ${letter} ${showBody(body)} late, ${seenBy}, import_late`,
+    async (history) => {
+      const key = history.key(letter);
+      await history.put(key, body);
+      await (seenBy === 'audit' ? history.ask('audit') : history.event(key));
+      history.model[seenBy](key);
+      await history.settle();
+      await history.call('import_late', [], undefined);
+      history.model.importLate();
+    },
+    {
+      check: ({ marker, files }) =>
+        marker !== null &&
+        letter < marker.slice(marker.indexOf('/') + 1) &&
+        ![...files.keys()].some((key) => key.endsWith(`/${letter}`)),
+    },
+  );
+
 /** Overwrites one of the files that are imported, because few of all keys are. */
 const overwrite = (nth: number, body: Body): Command =>
   command(
@@ -310,6 +331,12 @@ const withRows = arbitraryBody.filter(({ rows }) => rows.length > 0);
 export const arbitraryCommand: fc.Arbitrary<Command> = fc.oneof(
   { weight: 240, arbitrary: fc.tuple(letter, arbitraryBody).map(([key, body]) => arrival(key, body)) },
   { weight: 100, arbitrary: arbitraryTogether },
+  {
+    weight: 40,
+    arbitrary: fc
+      .tuple(letter, withRows, fc.constantFrom('audit', 'event'))
+      .map((drawn) => arriveLate(...drawn)),
+  },
   {
     weight: 100,
     arbitrary: fc.tuple(nth, withRows).map(([at, body]) => overwrite(at, body)),

@@ -86,6 +86,8 @@ async function openDuckDB(allow: string): Promise<OpenedDuckDB> {
     max_temp_directory_size: MAX_SPILLED,
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',
+    // A file that was read too early is read again. The cache would return what had not arrived then.
+    enable_external_file_cache: 'false',
   });
   const opened = await instance.connect();
   // Times with a zone are written in UTC with the offset, so that no instant is lost.
