@@ -40,18 +40,32 @@ const together = (bodies: [string, Body][]): Command =>
     },
   );
 
-/** A key arrives behind the marker, and is imported if somebody asks for it. */
-const arriveLate = (letter: string, body: Body, seenBy: 'audit' | 'event'): Command =>
+interface Late {
+  letter: string;
+  body: Body;
+  seenBy: 'audit' | 'event';
+  isDeleted: boolean;
+}
+
+/** A key arrives behind the marker. Then it is imported if somebody asks for it, or it is deleted. */
+const arriveLate = ({ letter, body, seenBy, isDeleted }: Late): Command =>
   command(
-    `put ${letter} ${showBody(body)} late, ${seenBy}, import_late`,
+    `put ${letter} ${showBody(body)} late, ${seenBy}, ${isDeleted ? 'delete, audit' : 'import_late'}`,
     async (history) => {
+      const { model } = history;
       const key = history.key(letter);
       await history.put(key, body);
       await (seenBy === 'audit' ? history.ask('audit') : history.event(key));
-      history.model[seenBy](key);
+      model[seenBy](key);
       await history.settle();
-      await history.call('import_late', [], undefined);
-      history.model.importLate();
+      if (isDeleted) {
+        history.delete(key);
+        await history.ask('audit');
+        model.audit();
+      } else {
+        await history.call('import_late', [], undefined);
+        model.importLate();
+      }
     },
     {
       check: ({ marker, files }) =>
@@ -332,10 +346,15 @@ export const arbitraryCommand: fc.Arbitrary<Command> = fc.oneof(
   { weight: 240, arbitrary: fc.tuple(letter, arbitraryBody).map(([key, body]) => arrival(key, body)) },
   { weight: 100, arbitrary: arbitraryTogether },
   {
-    weight: 40,
+    weight: 60,
     arbitrary: fc
-      .tuple(letter, withRows, fc.constantFrom('audit', 'event'))
-      .map((drawn) => arriveLate(...drawn)),
+      .record<Late>({
+        letter,
+        body: withRows,
+        seenBy: fc.constantFrom('audit', 'event'),
+        isDeleted: fc.boolean(),
+      })
+      .map(arriveLate),
   },
   {
     weight: 100,
