@@ -212,6 +212,17 @@ test('runs of a file in the order of time are apart, also if many rows have one 
   }
 });
 
+test('a run may be twice as long as the one before, up to the longest', async () => {
+  const keys = [key('text', true), key('timestamp with time zone', false)];
+  const order = { ...orderOf(keys)!, firstRunBytes: RUN_BYTES / 8 };
+  const runs = await copySorted(toCsv(makeRows(seeded(6))), order);
+  await assertSorted(runs, keys);
+  const longest = runs[4]!.rows;
+  const shares = runs.slice(0, 4).map(({ rows }) => rows / longest);
+  for (const [i, most] of [1 / 8, 1 / 4, 1 / 2, 1].entries())
+    assert.ok(shares[i]! > most * 0.7 && shares[i]! < most * 1.4, `${runs.map(({ rows }) => rows).join()}`);
+});
+
 test('runs are not apart if their times meet, or if the order does not begin with the time', async () => {
   const rows = makeRows(seeded(4));
   const byTime = [key('text', true), key('timestamp with time zone', false)];

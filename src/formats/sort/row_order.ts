@@ -31,8 +31,8 @@ export interface RowOrder {
   firstRunBytes: number;
 }
 
-/** The first run of rows has this part of the memory of others. */
-const FIRST_RUN_PART = 4;
+/** The first run of rows has this part of the memory of the longest ones. */
+const FIRST_RUN_PART = 8;
 
 /** Returns the memory of runs. More than one run begin with a short one. */
 export function runLimits(runBytes: number, sizeBytes: number): Pick<RowOrder, 'runBytes' | 'firstRunBytes'> {

@@ -89,7 +89,8 @@ function oneAhead(runs: AsyncGenerator<Collected, undefined>): Promise<IteratorR
 }
 
 /**
- * Collects rows until a run is full, or those that only PostgreSQL can parse take as much memory as a run.
+ * Collects rows until a run is full, or those that only PostgreSQL can parse take as much memory as a run. Each run may take twice the
+ * memory of the one before, up to `runBytes`: a longer one would keep the server waiting.
  * @param take returns an empty run
  */
 async function* collectRuns(
@@ -98,7 +99,8 @@ async function* collectRuns(
   take: () => Run,
 ): AsyncGenerator<Collected, undefined> {
   let run = take();
-  run.limit = firstRunBytes;
+  let limit = firstRunBytes;
+  run.limit = limit;
   let raw: RawSection[] = [];
   let rawBytes = 0;
   /** The start of a row that the last section does not hold whole. */
@@ -120,6 +122,8 @@ async function* collectRuns(
     while (run.isFull) {
       yield { run, raw };
       run = take();
+      limit = Math.min(runBytes, 2 * limit);
+      run.limit = limit;
       raw = [];
       rawBytes = 0;
       at = run.add(data, at);
