@@ -1,7 +1,7 @@
 /**
  * Sends GET requests for objects. The SDK takes several times the CPU time of HTTP for each, which is most of the time of a small
  * file. So it prepares one request for each client and bucket, and signs each, but we send it. It gets every answer that is not the
- * object as that of its own first try. So retries, errors and what they count are the SDK's.
+ * object as the answer to its own first try. So it decides about retries and errors, and counts them.
  */
 import type { Readable } from 'node:stream';
 import { GetObjectCommand, type GetObjectCommandInput, type S3Client } from '@aws-sdk/client-s3';

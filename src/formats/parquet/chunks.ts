@@ -95,7 +95,7 @@ export class Chunks {
    * Yields bytes until `total` bytes were read.
    * @param total resolves with the number of bytes when the process has written all of them
    * @param stallTimer runs only while this waits for bytes, not while the caller uses them
-   * @param sentWhole whether the caller sends what it gets as it is. Of a block that is cut up, the
+   * @param sentWhole whether the caller sends the chunks unchanged. Of a block that is cut up, the
    *   first part that was written would free the memory of the others.
    * @throws what `total` rejects with; the error of `whyClosed`
    */

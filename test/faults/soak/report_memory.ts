@@ -25,7 +25,7 @@ if (isMainThread) {
 
 /**
  * Logs the least of some seconds: a later collection frees what an earlier one finalizes, idle connections give up their buffers,
- * and what is under way ends. What has leaked is always there.
+ * and running work ends. A leak is in all of them.
  */
 async function report(): Promise<void> {
   const least = {
