@@ -9,7 +9,7 @@ import { defineTask } from '../src/task.ts';
 
 export default defineTask<{ audit_id: number }>(async ({ audit_id }, worker, { abortSignal: signal }) => {
   const began = performance.now();
-  const audit = await at('resume_audit', () => resumeAudit(worker, audit_id));
+  const audit = await at('resume_audit', () => resumeAudit(worker, audit_id, signal));
   if (!audit) return;
   const { auditRequestsPerMinute: maxRequests } = worker.config;
   try {

@@ -47,12 +47,12 @@ async function beginAttempts(
 ): Promise<Attempt[]> {
   let asked = 0;
   const start = (runningAttempts: number[]) =>
-    untilAnswered(shutdown, () => {
+    untilAnswered(shutdown, async () => {
       // Of an answer that was lost, the repeated question begins the first file again, and not the others.
       if (asked++ > 0) lostJobs.look();
       const { mostFiles, paused: alone } = bundling;
-      const { workerId } = liveness;
-      return at('begin_attempt', () =>
+      const workerId = await liveness.aliveId(shutdown);
+      return await at('begin_attempt', () =>
         startAttempts(control.db, { fileId, workerId, runningAttempts, mostFiles, alone }),
       );
     });

@@ -21,10 +21,15 @@ export async function beginAskedAudit({ control }: WorkerContext, request: Reque
 }
 
 /** Takes an audit by schedule. Returns undefined if it is finished, or cannot continue now. */
-export async function resumeAudit(worker: WorkerContext, id: number): Promise<Audit | undefined> {
+export async function resumeAudit(
+  worker: WorkerContext,
+  id: number,
+  signal: AbortSignal,
+): Promise<Audit | undefined> {
   const { db } = worker.control;
+  const workerId = await worker.liveness.aliveId(signal);
   const { rows } = await sql<AuditRow & { connector_name: string }>`
-    select * from s3_connector_private.resume_audit(${id}, ${worker.liveness.workerId})`.execute(db);
+    select * from s3_connector_private.resume_audit(${id}, ${workerId})`.execute(db);
   const row = rows[0];
   if (!row) return undefined;
   const connector = await db

@@ -47,8 +47,9 @@ export function defineAnswer(
 /** Returns undefined if the caller no longer waits, or the connector was deleted. */
 async function start(worker: WorkerContext, id: number, signal: AbortSignal): Promise<Request | undefined> {
   const { db } = worker.control;
+  const workerId = await worker.liveness.aliveId(signal);
   const { rows } = await sql<{ connector_name: string; argument: string | null }>`
-    select * from s3_connector_private.start_request(${id}, ${worker.liveness.workerId})`.execute(db);
+    select * from s3_connector_private.start_request(${id}, ${workerId})`.execute(db);
   const request = rows[0];
   if (!request) return undefined;
   const [connector, mappings] = await Promise.all([

@@ -4,7 +4,7 @@ import { openSession, type Session } from '../db/connections.ts';
 import { describeError } from '../errors.ts';
 import { log } from '../log.ts';
 import { version } from '../version.ts';
-import { waitOrAbort } from '../waiting.ts';
+import { waitOrAbort, withinGrace } from '../waiting.ts';
 
 /** The pause between two tries to register again, in milliseconds. */
 const RETRY_MS = 1000;
@@ -20,6 +20,8 @@ export class Liveness {
   readonly #externalId: string | null;
   #session: Session | undefined;
   #workerId = 0;
+  /** The worker's id, once its session holds the lock. */
+  #alive = Promise.withResolvers<number>();
   readonly #poolIds = new Set<string>();
   #recorded: Promise<void> = Promise.resolve();
   readonly #closing = new AbortController();
@@ -33,9 +35,18 @@ export class Liveness {
     this.#externalId = externalId;
   }
 
-  /** The worker's id in the view `workers`. */
+  /** The worker's id in the view `workers`: the last one, if its session is lost. */
   get workerId(): number {
     return this.#workerId;
+  }
+
+  /**
+   * Returns the id under which the worker is alive, and waits for it if the session is lost. What a job begins under another id
+   * belongs to a dead worker: its caller gets that as an error, and others take its file over.
+   * @throws the signal's reason
+   */
+  async aliveId(signal: AbortSignal): Promise<number> {
+    return await withinGrace(signal, 0, this.#alive.promise);
   }
 
   /** The role that its imports log in as. */
@@ -66,6 +77,7 @@ export class Liveness {
       this.#session = session;
       this.#workerId = rows[0]!.id;
       await this.#recordQueues();
+      if (this.#session === session) this.#alive.resolve(this.#workerId);
     } catch (error) {
       await session.end();
       throw error;
@@ -103,7 +115,10 @@ export class Liveness {
   }
 
   #lost(session: Session): void {
-    if (this.#session === session) this.#session = undefined;
+    if (this.#session === session) {
+      this.#session = undefined;
+      this.#alive = Promise.withResolvers();
+    }
     if (this.#closing.signal.aborted) return;
     log.warn('worker session lost', { worker: this.#workerId });
     void this.#reconnect();

@@ -48,7 +48,7 @@ export async function audit(model: Model, seen: Observed, oracle: Oracle): Promi
   assert.equal(seen.marker, model.marker, 'the marker');
   assertFiles(model, seen);
   assertNotes(model, seen);
-  assertHistory(seen);
+  assertHistory(model, seen);
   assertFollowed(seen);
   await assertCounts(model, seen, oracle);
   await assertRows(model, seen, oracle);
@@ -95,15 +95,23 @@ function assertNotes(model: Model, seen: Observed): void {
   for (const key of found.keys()) assert.ok(model.notes.has(key), `nothing was to be noted about ${key}`);
 }
 
-/** Each change of status begins where the one before has ended, and the last one ends with the status of the file. */
-function assertHistory({ history, files }: Observed): void {
+/**
+ * Each change of status begins where the one before has ended, and the last one ends with the status of the file. A file that has
+ * failed is queued again as often as somebody asked: it mostly fails again, so nothing else shows a retry.
+ */
+function assertHistory(model: Model, { history, files }: Observed): void {
   const last = new Map<string, string>();
+  const retries = new Map<string, number>();
   for (const { key, from_status, to_status } of history) {
     assert.equal(from_status, last.get(key) ?? null, `the history of ${key} has a gap`);
     last.set(key, to_status);
+    if (from_status === 'failure' && (to_status === 'in_queue' || to_status === 'paused'))
+      retries.set(key, (retries.get(key) ?? 0) + 1);
   }
-  for (const { key, status } of files)
+  for (const { key, status } of files) {
     assert.equal(last.get(key), status, `the history of ${key} has no end`);
+    assert.equal(retries.get(key) ?? 0, model.files.get(key)!.retries, `how often ${key} was retried`);
+  }
 }
 
 /** on_import runs once for each import. */

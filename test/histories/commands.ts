@@ -413,7 +413,7 @@ export const arbitrarySettings: fc.Arbitrary<Settings> = fc
     parallel: fc.constantFrom(null, null, null, 1),
     hasStart: fc.integer({ min: 0, max: 3 }).map((dice) => dice === 3),
     lineage: fc.integer({ min: 0, max: 4 }).map((dice) => dice < 4),
-    follows: fc.integer({ min: 0, max: 5 }).map((dice) => dice === 5),
+    follows: fc.integer({ min: 0, max: 2 }).map((dice) => dice === 2),
   })
   .map(possible);
 

@@ -45,6 +45,8 @@ async function runHistories(
   const world = await openHistories({ lanes: LANES, mutant: MUTANT, ...options });
   const started = Date.now();
   let failing: { lane: number; since: number } | null = null;
+  /** What the workers had logged when the first history failed. */
+  let logs = '';
   const lanes = Array.from({ length: LANES }, (_, lane) => runLane(lane));
   const failures = (await Promise.all(lanes)).filter((message) => message !== null);
   const seconds = Math.round((Date.now() - started) / 1000);
@@ -54,7 +56,7 @@ async function runHistories(
     const others = FAULT_POINTS.filter((point) => !reached.has(point));
     t.diagnostic(`${reached.size} fault points were reached; not ${others.join(', ')}`);
   }
-  assert.equal(failures.length, 0, failures.join('\n\n'));
+  assert.equal(failures.length, 0, [...failures, logs].join('\n\n'));
   await world.close();
 
   async function runLane(lane: number): Promise<string | null> {
@@ -75,6 +77,7 @@ async function runHistories(
           await history.close();
         } catch (error) {
           failing ??= { lane, since: Date.now() };
+          logs ||= world.lastLogs();
           history.trace(`fails: ${(error as Error).message}`);
           if (failing.lane === lane) throw error;
         }

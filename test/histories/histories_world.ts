@@ -29,6 +29,8 @@ export const ALL_PLACES = WORKERS * PLACES;
 const run = promisify(execFile);
 /** How often the workers' scheduled tasks run, and retries become due, in milliseconds. */
 const TICK_MS = 250;
+/** How much of a worker's log is shown after a failure, in characters. */
+const LOG_LENGTH = 4000;
 
 export interface HistoriesWorld {
   readonly db: TestDatabase;
@@ -51,6 +53,8 @@ export interface HistoriesWorld {
   restore(): Promise<void>;
   /** Returns the fault points that workers have reached; none without faults. */
   reached(): Promise<Set<string>>;
+  /** Returns the last lines of each worker that runs, or has ended by itself: what a history that fails may need. */
+  lastLogs(): string;
   /** Ends the workers, and fails if one of them has not survived. */
   close(): Promise<void>;
 }
@@ -224,6 +228,13 @@ class World implements HistoriesWorld {
     return new Set(text.split('\n').filter(Boolean));
   }
 
+  lastLogs(): string {
+    const logs = this.#workers.map(
+      ({ pid, output }) => `worker with pid ${pid}:\n${output.slice(-LOG_LENGTH)}`,
+    );
+    return [this.#died, ...logs].filter(Boolean).join('\n');
+  }
+
   async close(): Promise<void> {
     // Before it is ready, a worker does not handle signals.
     if (!this.hasFaults) await Promise.all(this.#workers.map((worker) => worker.logged('ready')));
@@ -324,7 +335,7 @@ class World implements HistoriesWorld {
     const at = this.#workers.indexOf(worker);
     if (at === -1 || this.#isOver) return;
     if (!this.hasFaults || signal !== 'SIGKILL') {
-      this.#died = `a worker has ended with ${code ?? signal}:\n${worker.output.slice(-4000)}`;
+      this.#died = `a worker has ended with ${code ?? signal}:\n${worker.output.slice(-LOG_LENGTH)}`;
       trace(this.#died);
       return;
     }

@@ -60,8 +60,10 @@ export class History {
     const own: Body = created ? { ...body, flaw: 'none', extra: 0 } : body;
     const written = await writeVersion(own, kind, format);
     const { etag } = this.world.server.store.put(BUCKET, key, written.bytes);
-    const version = { ...written, etag };
-    this.#versions.set(key, [...(this.#versions.get(key) ?? []), version]);
+    const versions = this.#versions.get(key) ?? [];
+    // Bytes without rows may be the same again, which nobody can tell from the version before.
+    const version = versions.find((earlier) => earlier.etag === etag) ?? { ...written, etag };
+    this.#versions.set(key, [...versions.filter((earlier) => earlier !== version), version]);
     this.model.bucket.set(key, version);
     return version;
   }

@@ -30,6 +30,8 @@ export interface TrackedFile {
   rows: Version | null;
   /** Every version that was imported, in order. */
   imports: Version[];
+  /** How often the file was queued again after it had failed. */
+  retries: number;
 }
 
 export interface Note {
@@ -200,12 +202,14 @@ export class Model {
 
   track(key: string, version: Version): void {
     if (this.files.has(key)) return;
-    this.files.set(key, { status: 'in_queue', version, rows: null, imports: [] });
+    this.files.set(key, { status: 'in_queue', version, rows: null, imports: [], retries: 0 });
     this.queue(key);
   }
 
   queue(key: string): void {
-    this.files.get(key)!.status = this.isRunning ? 'in_queue' : 'paused';
+    const file = this.files.get(key)!;
+    if (file.status === 'failure') file.retries += 1;
+    file.status = this.isRunning ? 'in_queue' : 'paused';
   }
 
   isOverwritten({ status, version, rows }: TrackedFile, now: Version): boolean {
