@@ -1,7 +1,7 @@
 /** The commands of which histories are made: arrivals, calls of a person, and what goes wrong. */
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
-import { arbitraryBody, arbitrarySmallBody, type Body, showBody } from './bodies.ts';
+import type fc from 'fast-check';
+import { type Body, showBody } from './bodies.ts';
 import type { History } from './history.ts';
 import { fits, type Model, type Refusal, type Settings } from './model.ts';
 
@@ -31,7 +31,7 @@ export const arrival = (letter: string, body: Body): Command =>
   });
 
 /** Files that arrive at the same time, and so may be imported together. */
-const together = (bodies: [string, Body][]): Command =>
+export const together = (bodies: [string, Body][]): Command =>
   command(
     `put and poll ${bodies.map(([letter, body]) => `${letter} ${showBody(body)}`).join(', ')}`,
     async (history) => {
@@ -40,7 +40,7 @@ const together = (bodies: [string, Body][]): Command =>
     },
   );
 
-interface Late {
+export interface Late {
   letter: string;
   body: Body;
   seenBy: 'audit' | 'event';
@@ -48,7 +48,7 @@ interface Late {
 }
 
 /** A key arrives behind the marker. Then it is imported if somebody asks for it, or it is deleted. */
-const arriveLate = ({ letter, body, seenBy, isDeleted }: Late): Command =>
+export const arriveLate = ({ letter, body, seenBy, isDeleted }: Late): Command =>
   command(
     `put ${letter} ${showBody(body)} late, ${seenBy}, ${isDeleted ? 'delete, audit' : 'import_late'}`,
     async (history) => {
@@ -76,7 +76,7 @@ const arriveLate = ({ letter, body, seenBy, isDeleted }: Late): Command =>
   );
 
 /** Overwrites one of the files that are imported, because few of all keys are. */
-const overwrite = (nth: number, body: Body): Command =>
+export const overwrite = (nth: number, body: Body): Command =>
   command(
     `overwrite and poll imported file ${nth} ${showBody(body)}`,
     async (history) => {
@@ -94,7 +94,7 @@ function imported({ files }: Model): string[] {
     .sort();
 }
 
-const onBucket = {
+export const onBucket = {
   revert: (letter: string) =>
     command(`put ${letter} as it was`, async (history) => history.revert(history.key(letter)), {
       settles: false,
@@ -107,27 +107,27 @@ export const poll = command('poll_now', async (history) => {
   await history.call('poll_now', [], history.model.poll());
 });
 
-const pause = command('pause', async (history) => {
+export const pause = command('pause', async (history) => {
   await history.call('pause', [], undefined);
   history.model.pause();
 });
 
-const resume = command('resume', async (history) => {
+export const resume = command('resume', async (history) => {
   await history.call('resume', [], undefined);
   history.model.resume();
 });
 
-const retry = command('retry', async (history) => {
+export const retry = command('retry', async (history) => {
   await history.call('retry', [], undefined);
   history.model.retry();
 });
 
-const importLate = command('import_late', async (history) => {
+export const importLate = command('import_late', async (history) => {
   await history.call('import_late', [], undefined);
   history.model.importLate();
 });
 
-const callAudit = command('audit', async (history) => {
+export const callAudit = command('audit', async (history) => {
   await history.ask('audit');
   history.model.audit();
 });
@@ -161,7 +161,7 @@ function byKey(call: string, predict: (model: Model, key: string) => Refusal): (
 }
 
 /** Calls about one of the files that are imported. */
-const onImported: Record<string, (nth: number) => Command> = {
+export const onImported: Record<string, (nth: number) => Command> = {
   undo_file: byImported('undo_file', (model, key) => model.undo(key)),
   reimport_file: byImported('reimport_file', (model, key) => model.reimport(key)),
 };
@@ -191,7 +191,7 @@ async function dryRun(history: History, key: string): Promise<void> {
   assert.equal(answer!.rows_read, expected, `the dry run found ${answer!.error_code}`);
 }
 
-const setMarker = (letter: string | null): Command =>
+export const setMarker = (letter: string | null): Command =>
   command(`set_marker ${letter}`, async (history) => {
     const key = letter === null ? null : history.key(letter);
     await history.call('set_marker', [key], undefined);
@@ -220,10 +220,19 @@ function changed(column: 'late_keys' | 'on_overwrite', value: string): Partial<S
     : { onOverwrite: value as Settings['onOverwrite'] };
 }
 
-const MEANWHILE = ['cancel', 'pause', 'undo', 'reimport', 'retry', 'poll', 'overwrite', 'delete'] as const;
+export const MEANWHILE = [
+  'cancel',
+  'pause',
+  'undo',
+  'reimport',
+  'retry',
+  'poll',
+  'overwrite',
+  'delete',
+] as const;
 type Meanwhile = (typeof MEANWHILE)[number];
 
-interface During {
+export interface During {
   letter: string;
   body: Body;
   meanwhile: Meanwhile;
@@ -232,7 +241,7 @@ interface During {
 }
 
 /** Something happens while a file is being imported: its GET stops after the first byte, until that is done. */
-const during = ({ letter, body, meanwhile, next, isKilled }: During): Command => {
+export const during = ({ letter, body, meanwhile, next, isKilled }: During): Command => {
   const what = meanwhile === 'overwrite' ? `overwrite with ${showBody(next)}` : meanwhile;
   return command(
     `${what}${isKilled ? ' and kill' : ''} while ${letter} ${showBody(body)} is imported`,
@@ -297,139 +306,15 @@ async function doMeanwhile(history: History, key: string, meanwhile: Meanwhile, 
   }
 }
 
-const kill = command('kill a worker', ({ world }) => world.gate.alone(() => world.kill()));
-const restart = (mode: 'immediate' | 'fast') =>
+export const kill = command('kill a worker', ({ world }) => world.gate.alone(() => world.kill()));
+export const restart = (mode: 'immediate' | 'fast') =>
   command(`restart the server (${mode})`, ({ world }) => world.gate.alone(() => world.restart(mode)));
-const restore = command('restore into another database', ({ world }) =>
+export const restore = command('restore into another database', ({ world }) =>
   world.gate.alone(() => world.restore()),
-);
-
-const LETTERS = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'] as const;
-/** The most files of a wave. Their keys follow a letter: c1, c2 and so on. */
-const WAVE = 7;
-const inWave = (key: string, file: number) => `${key}${file + 1}`;
-/** The key of a file, in the order of keys. Few commands are about a file of a wave. */
-const letter = fc.oneof(
-  { weight: 8, arbitrary: fc.constantFrom(...LETTERS) },
-  {
-    weight: 1,
-    arbitrary: fc
-      .tuple(fc.constantFrom(...LETTERS), fc.integer({ min: 0, max: WAVE - 1 }))
-      .map(([key, file]) => inWave(key, file)),
-  },
-);
-
-/** Which of the imported files, in the order of keys. */
-const nth = fc.nat({ max: 9 });
-
-const MANY = { minLength: 4, maxLength: 6, selector: ([key]: [string, Body]) => key };
-/** Any files at the same time, or a "wave": small new files that can be a bundle. */
-const arbitraryTogether: fc.Arbitrary<Command> = fc
-  .oneof(
-    { weight: 1, arbitrary: fc.uniqueArray(fc.tuple(letter, arbitraryBody), MANY) },
-    {
-      weight: 2,
-      arbitrary: fc
-        .tuple(
-          fc.constantFrom(...LETTERS),
-          fc.array(arbitrarySmallBody, { minLength: 3, maxLength: WAVE, size: 'max' }),
-        )
-        .map(([key, bodies]) => bodies.map((body, file): [string, Body] => [inWave(key, file), body])),
-    },
-  )
-  .map(together);
-
-const withRows = arbitraryBody.filter(({ rows }) => rows.length > 0);
-
-/** Expensive events are rare. */
-export const arbitraryCommand: fc.Arbitrary<Command> = fc.oneof(
-  { weight: 240, arbitrary: fc.tuple(letter, arbitraryBody).map(([key, body]) => arrival(key, body)) },
-  { weight: 100, arbitrary: arbitraryTogether },
-  {
-    weight: 60,
-    arbitrary: fc
-      .record<Late>({
-        letter,
-        body: withRows,
-        seenBy: fc.constantFrom('audit', 'event'),
-        isDeleted: fc.boolean(),
-      })
-      .map(arriveLate),
-  },
-  {
-    weight: 100,
-    arbitrary: fc.tuple(nth, withRows).map(([at, body]) => overwrite(at, body)),
-  },
-  { weight: 40, arbitrary: letter.map(onBucket.delete) },
-  { weight: 30, arbitrary: letter.map(onBucket.revert) },
-  { weight: 160, arbitrary: fc.constant(poll) },
-  { weight: 40, arbitrary: fc.constant(pause) },
-  { weight: 50, arbitrary: fc.constant(resume) },
-  { weight: 30, arbitrary: fc.constant(retry) },
-  { weight: 40, arbitrary: fc.constant(importLate) },
-  { weight: 40, arbitrary: fc.constant(callAudit) },
-  ...Object.values(onImported).map((of) => ({ weight: 40, arbitrary: nth.map(of) })),
-  ...Object.values(onFile).map((of) => ({ weight: 40, arbitrary: letter.map(of) })),
-  { weight: 40, arbitrary: fc.option(letter).map(setMarker) },
-  { weight: 15, arbitrary: fc.constantFrom('report', 'import').map((value) => change('late_keys', value)) },
-  {
-    weight: 15,
-    arbitrary: fc.constantFrom('ignore', 'report', 'reimport').map((value) => change('on_overwrite', value)),
-  },
-  {
-    weight: 80,
-    arbitrary: fc
-      .record({
-        letter,
-        body: withRows,
-        meanwhile: fc.constantFrom(...MEANWHILE),
-        next: withRows,
-        isKilled: fc.integer({ min: 0, max: 9 }).map((dice) => dice === 9),
-      })
-      .map(during),
-  },
-  { weight: 3, arbitrary: fc.constant(kill) },
-  { weight: 2, arbitrary: fc.constantFrom<'immediate' | 'fast'>('fast', 'immediate').map(restart) },
-  { weight: 1, arbitrary: fc.constant(restore) },
 );
 
 /** What the product refuses is left out: files that change rows are neither late nor imported again. */
 export function isAllowed({ kind, lateKeys, onOverwrite, lineage }: Settings): boolean {
   if (kind === 'changes' && lateKeys === 'import') return false;
   return lineage || onOverwrite !== 'reimport';
-}
-
-export const arbitrarySettings: fc.Arbitrary<Settings> = fc
-  .record<Settings>({
-    kind: fc.constantFrom('append', 'append', 'append', 'merge', 'changes'),
-    format: fc.constantFrom('csv', 'csv', 'csv', 'json', 'parquet'),
-    conflict: fc.constantFrom('update', 'skip'),
-    lateKeys: fc.constantFrom('report', 'import'),
-    onOverwrite: fc.constantFrom('report', 'reimport', 'ignore'),
-    growth: fc.constantFrom('fixed', 'ignore', 'grow', 'rescue'),
-    onBadRow: fc.constantFrom('fail', 'skip'),
-    created: fc.integer({ min: 0, max: 5 }).map((dice) => dice === 5),
-    places: fc.constantFrom(100, 100, 100, 2, 1),
-    parallel: fc.constantFrom(null, null, null, 1),
-    hasStart: fc.integer({ min: 0, max: 3 }).map((dice) => dice === 3),
-    lineage: fc.integer({ min: 0, max: 4 }).map((dice) => dice < 4),
-    follows: fc.integer({ min: 0, max: 2 }).map((dice) => dice === 2),
-  })
-  .map(possible);
-
-/** Returns the nearest settings that the product takes and the model knows. */
-function possible(settings: Settings): Settings {
-  const { kind } = settings;
-  // The columns of a new table, and what is bad in it, depend on the sample of files.
-  const fixed = { growth: 'fixed', onBadRow: 'fail', created: false } as const;
-  const own: Partial<Settings> =
-    kind === 'append'
-      ? settings.created
-        ? { growth: 'fixed', onBadRow: 'fail', follows: false }
-        : {}
-      : kind === 'merge'
-        ? { growth: 'fixed', created: false, parallel: 1, lineage: true }
-        : { ...fixed, places: 100, parallel: null, lineage: false, lateKeys: 'report' };
-  const result = { ...settings, ...own };
-  return isAllowed(result) ? result : { ...result, onOverwrite: 'report' };
 }

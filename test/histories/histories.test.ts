@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import { FAULT_POINTS } from '../../src/fault_points.ts';
-import { arbitraryCommand, arbitrarySettings } from './commands.ts';
+import { arbitraryCommand, arbitrarySettings } from './draw.ts';
 import { type HistoriesOptions, openHistories } from './histories_world.ts';
 import { History } from './history.ts';
 import type { Model, Settings } from './model.ts';
