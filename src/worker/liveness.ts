@@ -20,7 +20,8 @@ export class Liveness {
   readonly #externalId: string | null;
   #session: Session | undefined;
   #workerId = 0;
-  /** The worker's id, once its session holds the lock. */
+  /** Whether the session holds the lock, under the id. */
+  #isAlive = false;
   #alive = Promise.withResolvers<number>();
   readonly #poolIds = new Set<string>();
   #recorded: Promise<void> = Promise.resolve();
@@ -77,7 +78,9 @@ export class Liveness {
       this.#session = session;
       this.#workerId = rows[0]!.id;
       await this.#recordQueues();
-      if (this.#session === session) this.#alive.resolve(this.#workerId);
+      if (this.#session !== session) return;
+      this.#isAlive = true;
+      this.#alive.resolve(this.#workerId);
     } catch (error) {
       await session.end();
       throw error;
@@ -117,7 +120,9 @@ export class Liveness {
   #lost(session: Session): void {
     if (this.#session === session) {
       this.#session = undefined;
-      this.#alive = Promise.withResolvers();
+      // Who waits already goes on waiting.
+      if (this.#isAlive) this.#alive = Promise.withResolvers();
+      this.#isAlive = false;
     }
     if (this.#closing.signal.aborted) return;
     log.warn('worker session lost', { worker: this.#workerId });
