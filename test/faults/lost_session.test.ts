@@ -20,7 +20,7 @@ test('a worker that has lost its session begins no file and no request until it 
   });
   await world.settled('lost');
   // The lock prevents a new registration, so the session does not come back.
-  const holder = await db.connect();
+  const holder = await db.connectSuperuser();
   await holder.query('begin; lock table s3_connector_private.workers in exclusive mode');
   await db.query(
     "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 's3_connector worker'",
@@ -47,7 +47,14 @@ test('a worker that has lost its session begins no file and no request until it 
       or exists (select from s3_connector_private.jobs() j where j.begun and j.key = s3_connector_private.request_job_key(r.id))`,
     (rows) => rows.length === 2,
   );
-  await holder.query('rollback');
+  // The next session is lost as well, before the worker is alive.
+  await holder.query(`
+    create function public.refuse() returns trigger language plpgsql as $$ begin raise exception 'not now'; end $$;
+    create trigger refuse before update on s3_connector_private.workers for each row execute function public.refuse();
+    commit`);
+  await worker.logged('worker session not back yet');
+  await holder.query('drop function public.refuse cascade');
+  await holder.end();
 
   const [file] = await db.waitFor<{ worker_id: number }>(
     "select worker_id from s3_connector.files where status = 'running'",
