@@ -34,9 +34,9 @@ test('a worker that has lost its session begins no file and no request until it 
     stall: { after: 1 },
   });
   await db.query("select s3_connector.poll_now('lost')");
-  // `call s3_connector.check` does not begin without a worker that is alive; this one loses its session just then.
+  // `call s3_connector.audit` does not begin without a worker that is alive; this one loses its session just then.
   await db.asSuperuser(`with added as (
-      insert into s3_connector_private.requests (kind, connector_name) values ('check', 'lost') returning id
+      insert into s3_connector_private.requests (kind, connector_name) values ('audit', 'lost') returning id
     )
     select s3_connector_private.queue_request(id) from added`);
   await db.waitFor<{ key: string }>(
