@@ -164,6 +164,8 @@ returns void language sql set search_path = pg_catalog, pg_temp as $$
     -- What was noted since the page was listed may be newer than the page. Keys beyond the audit's marker are late only if they
     -- were noted since it began: before, the marker was set back.
     and l.seen_at < case when l.key <= audit.marker then audit.compared_at else audit.started_at end
+    -- Those that were overwritten are beyond what it looks at. No poll would note them again.
+    and (l.reason = 'late' or l.key <= audit.marker)
     and not exists (select from jsonb_to_recordset(seen) as o (key text collate "C") where o.key = l.key);
 $$;
 comment on function s3_connector_private.remove_unseen(s3_connector.audits, jsonb, text) is

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import type fc from 'fast-check';
 import { type Body, showBody } from './bodies.ts';
 import type { History } from './history.ts';
-import { fits, type Model, type Refusal, type Settings } from './model.ts';
+import { fits, type Model, type Refusal, type Settings, type TrackedFile } from './model.ts';
 
 export type Command = fc.AsyncCommand<Model, History>;
 
@@ -80,16 +80,17 @@ export const overwrite = (nth: number, body: Body): Command =>
   command(
     `overwrite and poll imported file ${nth} ${showBody(body)}`,
     async (history) => {
-      const keys = imported(history.model);
+      const keys = withStatus(history.model, 'success');
       await history.put(keys[nth % keys.length]!, body);
       if (history.model.isRunning) await history.call('poll_now', [], history.model.poll());
     },
-    { check: (model) => imported(model).length > 0 },
+    { check: (model) => withStatus(model, 'success').length > 0 },
   );
 
-function imported({ files }: Model): string[] {
+/** Returns the keys of the files with a status, in order. */
+function withStatus({ files }: Model, status: TrackedFile['status']): string[] {
   return [...files]
-    .filter(([, { status }]) => status === 'success')
+    .filter(([, file]) => file.status === status)
     .map(([key]) => key)
     .sort();
 }
@@ -171,13 +172,30 @@ function byImported(call: string, predict: (model: Model, key: string) => Refusa
     command(
       `${call} of imported file ${nth}`,
       async (history) => {
-        const keys = imported(history.model);
+        const keys = withStatus(history.model, 'success');
         const key = keys[nth % keys.length]!;
         await history.call(call, [key], predict(history.model, key));
       },
-      { check: (model) => imported(model).length > 0 },
+      { check: (model) => withStatus(model, 'success').length > 0 },
     );
 }
+
+/** A retry of all files leaves out those that were cancelled. */
+export const cancelFailed = (nth: number): Command =>
+  command(
+    `cancel_file of failed file ${nth}, retry`,
+    async (history) => {
+      const { model } = history;
+      const keys = withStatus(model, 'failure');
+      const key = keys[nth % keys.length]!;
+      await history.call('cancel_file', [key], model.cancel(key));
+      // Files that change rows may have waited for it.
+      await history.settle();
+      await history.call('retry', [], undefined);
+      model.retry();
+    },
+    { check: (model) => withStatus(model, 'failure').length > 0 },
+  );
 
 /** A dry run says what an import would do, and changes nothing. */
 async function dryRun(history: History, key: string): Promise<void> {

@@ -6,6 +6,7 @@ import {
   arriveLate,
   type Command,
   callAudit,
+  cancelFailed,
   change,
   during,
   importLate,
@@ -63,12 +64,17 @@ const arbitraryTogether: fc.Arbitrary<Command> = fc
   )
   .map(together);
 
+/** How a history begins. Most have files from the start, because many commands need some. */
+export const arbitraryStart: fc.Arbitrary<Command[]> = fc
+  .option(arbitraryTogether, { nil: undefined, freq: 4 })
+  .map((first) => (first ? [first] : []));
+
 const withRows = arbitraryBody.filter(({ rows }) => rows.length > 0);
 
 /** Expensive events are rare. */
 export const arbitraryCommand: fc.Arbitrary<Command> = fc.oneof(
   { weight: 240, arbitrary: fc.tuple(letter, arbitraryBody).map(([key, body]) => arrival(key, body)) },
-  { weight: 100, arbitrary: arbitraryTogether },
+  { weight: 60, arbitrary: arbitraryTogether },
   {
     weight: 60,
     arbitrary: fc
@@ -89,10 +95,11 @@ export const arbitraryCommand: fc.Arbitrary<Command> = fc.oneof(
   { weight: 160, arbitrary: fc.constant(poll) },
   { weight: 40, arbitrary: fc.constant(pause) },
   { weight: 50, arbitrary: fc.constant(resume) },
-  { weight: 30, arbitrary: fc.constant(retry) },
+  { weight: 50, arbitrary: fc.constant(retry) },
   { weight: 40, arbitrary: fc.constant(importLate) },
   { weight: 40, arbitrary: fc.constant(callAudit) },
   ...Object.values(onImported).map((of) => ({ weight: 40, arbitrary: nth.map(of) })),
+  { weight: 40, arbitrary: nth.map(cancelFailed) },
   ...Object.values(onFile).map((of) => ({ weight: 40, arbitrary: letter.map(of) })),
   { weight: 40, arbitrary: fc.option(letter).map(setMarker) },
   { weight: 15, arbitrary: fc.constantFrom('report', 'import').map((value) => change('late_keys', value)) },
@@ -123,7 +130,7 @@ export const arbitrarySettings: fc.Arbitrary<Settings> = fc
     format: fc.constantFrom('csv', 'csv', 'csv', 'json', 'parquet'),
     conflict: fc.constantFrom('update', 'skip'),
     lateKeys: fc.constantFrom('report', 'import'),
-    onOverwrite: fc.constantFrom('report', 'reimport', 'ignore'),
+    onOverwrite: fc.constantFrom('report', 'reimport', 'reimport', 'ignore'),
     growth: fc.constantFrom('fixed', 'ignore', 'grow', 'rescue'),
     onBadRow: fc.constantFrom('fail', 'skip'),
     created: fc.integer({ min: 0, max: 5 }).map((dice) => dice === 5),

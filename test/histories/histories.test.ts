@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import { FAULT_POINTS } from '../../src/fault_points.ts';
-import { arbitraryCommand, arbitrarySettings } from './draw.ts';
+import type { Command } from './commands.ts';
+import { arbitraryCommand, arbitrarySettings, arbitraryStart } from './draw.ts';
 import { type HistoriesOptions, openHistories } from './histories_world.ts';
 import { History } from './history.ts';
-import type { Model, Settings } from './model.ts';
+import type { Settings } from './model.ts';
 import { MUTANTS } from './mutants.ts';
 
 /** How many histories, and their seed. `npm run histories -- --runs 10000 --seed 7` sets both. */
@@ -63,8 +64,9 @@ async function runHistories(
     let histories = 0;
     const property = fc.asyncProperty(
       arbitrarySettings,
+      arbitraryStart,
       fc.commands([arbitraryCommand], { maxCommands: COMMANDS, size: 'max' }),
-      async (settings, commands) => {
+      async (settings, start, commands) => {
         // Only the first lane that fails shrinks its history.
         if (failing !== null && (failing.lane !== lane || isShrunk(failing.since))) return;
         histories += 1;
@@ -73,7 +75,8 @@ async function runHistories(
         const history = await History.open(world, lane, structuredClone(settings));
         history.trace(JSON.stringify(settings));
         try {
-          await fc.asyncModelRun(() => ({ model: history.model, real: history }), commands);
+          const all = [...start, ...commands];
+          await fc.asyncModelRun(() => ({ model: history.model, real: history }), all);
           await history.close();
         } catch (error) {
           failing ??= { lane, since: Date.now() };
@@ -96,18 +99,18 @@ function isShrunk(since: number): boolean {
   return MUTANT !== undefined && Date.now() - since > MUTANT_SHRINK_MS;
 }
 
-type Details = fc.RunDetails<[Settings, Iterable<fc.AsyncCommand<Model, History>>]>;
+type Details = fc.RunDetails<[Settings, Command[], Iterable<Command>]>;
 
 /** Returns the shortest history that fails, and what is wrong in it. */
 function describeFailure(
   lane: number,
   { counterexample, errorInstance, numShrinks, seed, counterexamplePath }: Details,
 ): string {
-  const [settings, commands] = counterexample!;
+  const [settings, start, commands] = counterexample!;
   return [
     `lane ${lane}: a history fails, after ${numShrinks} steps of shrinking (seed ${seed}, path ${counterexamplePath}):`,
     JSON.stringify(settings),
-    String(commands),
+    `${start.join()}${commands}`,
     String((errorInstance as Error)?.stack ?? errorInstance),
   ].join('\n');
 }

@@ -79,7 +79,11 @@ export class Model {
   /** Sees all keys up to the marker, also of a paused connector, and forgets notes about objects that are gone. */
   audit(): void {
     for (const key of this.keys()) if (!isAfter(key, this.marker)) this.look(key);
-    for (const key of this.notes.keys()) if (!this.bucket.has(key)) this.notes.delete(key);
+    for (const [key, { reason }] of this.notes) {
+      // After `set_marker`, keys beyond the marker are not late, and an audit does not look at them.
+      const isBeyond = isAfter(key, this.marker);
+      if (isBeyond ? reason === 'late' : !this.bucket.has(key)) this.notes.delete(key);
+    }
     this.admit();
   }
 

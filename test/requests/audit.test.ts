@@ -132,6 +132,20 @@ test('an overwritten file without file_id_column is left unchanged, with a notic
   assert.equal((await late('over')).length, 1);
 });
 
+test('an audit keeps what is noted of an overwritten file beyond the marker, at which it does not look', async () => {
+  world.put('set_back/a.csv', csv(1));
+  await world.insertConnector({ name: 'set_back', pattern: 'set_back/*', target_table: 'late' });
+  await world.settled('set_back');
+  world.put('set_back/a.csv', csv(2));
+  await audit('set_back');
+  const noted = [{ key: 'set_back/a.csv', reason: 'overwritten' }];
+  assert.deepEqual(await late('set_back'), noted);
+  await db.query("select s3_connector.pause('set_back')");
+  await db.query("select s3_connector.set_marker('set_back', null)");
+  await audit('set_back');
+  assert.deepEqual(await late('set_back'), noted);
+});
+
 test('an overwritten file with file_id_column is imported again and replaces its old rows', async () => {
   await db.query('create table again (n integer, file_id bigint)');
   for (const n of [1, 2, 3]) world.put(`again/${n}.csv`, csv(n));
