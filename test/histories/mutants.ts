@@ -188,12 +188,13 @@ export const MUTANTS: Mutant[] = [
     ],
   },
   {
-    name: 'retry leaves a file out',
+    name: 'retry leaves the last file out',
     changes: [
       {
         where: 's3_connector.retry',
         find: "f.status = 'failure' order by f.key for update",
-        replace: "f.status = 'failure' and f.key not like '%/a' order by f.key for update",
+        replace:
+          "f.status = 'failure' and f.id <> (select max(l.id) from s3_connector.files l where l.connector_name = f.connector_name and l.status = 'failure') order by f.key for update",
       },
     ],
   },
