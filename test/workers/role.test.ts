@@ -89,7 +89,9 @@ test('with two logins a worker gives no notice; with one, or a superuser for imp
   await asSuperuser.end('SIGTERM');
 
   const member = await db.createRole();
-  await db.asSuperuser(`grant ${pg.escapeIdentifier(name)} to ${member.name}`);
+  // Other files' tests use the same person, who must not become a superuser meanwhile.
+  await db.asSuperuser(`revoke ${member.name} from ${db.importer.name}, ${db.person.name};
+    grant ${pg.escapeIdentifier(name)} to ${member.name}`);
   const client = await db.connect(db.worker);
   const { rows: says } = await client.query('select s3_connector_private.worker_role_notice($1) as says', [
     member.name,
