@@ -18,7 +18,7 @@ const limit = (connections: number) =>
   db.asSuperuser(`alter role ${db.importer.name} connection limit ${connections}`);
 const importSessions = () =>
   db.query<{ pid: number }>(
-    "select pid from pg_stat_activity where usename = $1 and application_name like 's3_connector import_file%'",
+    "select pid from pg_stat_activity where datname = current_database() and usename = $1 and application_name like 's3_connector import_file%'",
     [db.importer.name],
   );
 
@@ -55,7 +55,7 @@ test('if the database refuses a session to a bundle, no attempt counts, and one 
 test('if the session of a bundle is ended, its files are imported one by one, at the same attempts', async () => {
   await whileBundled(world, 'ended_session', async () => {
     const [waiting] = await db.waitFor<{ pid: number }>(
-      "select pid from pg_stat_activity where application_name like 's3_connector import_file%' and wait_event_type = 'Lock'",
+      "select pid from pg_stat_activity where datname = current_database() and application_name like 's3_connector import_file%' and wait_event_type = 'Lock'",
       (sessions) => sessions.length === 1,
     );
     await db.asSuperuser(`select pg_terminate_backend(${waiting!.pid}, 10000)`);

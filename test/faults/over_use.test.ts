@@ -17,7 +17,7 @@ before(async () => {
 
 const sessions = async (purpose = '') =>
   db.query<{ pid: number }>(
-    "select pid from pg_stat_activity where usename = $1 and application_name like 's3_connector ' || $2 || '%'",
+    "select pid from pg_stat_activity where datname = current_database() and usename = $1 and application_name like 's3_connector ' || $2 || '%'",
     [db.importer.name, purpose],
   );
 const limit = (connections: number) =>
@@ -42,7 +42,7 @@ async function insertLocked(name: string): Promise<{ release(): Promise<unknown>
 test('a worker whose login for imports may open too few sessions imports every file at its first attempt', async () => {
   const warmed = await insertLocked('warmed');
   const waitForLock =
-    "select from pg_stat_activity where application_name like 's3_connector import_file%' and wait_event_type = 'Lock'";
+    "select from pg_stat_activity where datname = current_database() and application_name like 's3_connector import_file%' and wait_event_type = 'Lock'";
   await db.waitFor(waitForLock, (rows) => rows.length === CONCURRENCY);
   const most = (await sessions()).length;
   await warmed.release();

@@ -113,7 +113,8 @@ test('a session of a stranger with the name of an import shows no progress of it
   const [running] = await db.waitFor<{ id: number }>(
     `select f.id from s3_connector.files f
      where f.connector_name = 'shown' and exists (
-       select from pg_stat_activity a where a.application_name = format('s3_connector import_file %s', f.id)
+       select from pg_stat_activity a
+       where a.datname = current_database() and a.application_name = format('s3_connector import_file %s', f.id)
      )`,
     (rows) => rows.length === 1,
   );

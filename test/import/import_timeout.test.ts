@@ -64,7 +64,7 @@ for (const [index, [what, on_import]] of Object.entries(ENDLESS).entries()) {
     await assertTimedOut(`endless_${index}`);
     await importsOthers(`after_endless_${index}`);
     await db.waitFor(
-      "select from pg_stat_activity where application_name like 's3_connector import_file %' and state = 'active'",
+      "select from pg_stat_activity where datname = current_database() and application_name like 's3_connector import_file %' and state = 'active'",
       (rows) => rows.length === 0,
     );
   });
@@ -100,7 +100,7 @@ test('import_timeout covers the fetch', async () => {
 test('a place is free although the backend of its import does not react to a cancel', async () => {
   await insertEndless('stopped', { on_import: 'select pg_sleep(100000)', import_timeout: '5 seconds' });
   const [backend] = await db.waitFor<{ pid: number }>(
-    "select pid from pg_stat_activity where application_name like 's3_connector import_file %' and wait_event = 'PgSleep'",
+    "select pid from pg_stat_activity where datname = current_database() and application_name like 's3_connector import_file %' and wait_event = 'PgSleep'",
     (rows) => rows.length === 1,
   );
   process.kill(backend!.pid, 'SIGSTOP');

@@ -111,7 +111,7 @@ describe('files that go directly into the columnstore', {
     world.put('race/2.parquet', await readings());
     await db.query("select s3_connector.poll_now('race')");
     await db.waitFor(
-      "select from pg_stat_activity where application_name like 's3_connector import_file %' and wait_event_type = 'Lock'",
+      "select from pg_stat_activity where datname = current_database() and application_name like 's3_connector import_file %' and wait_event_type = 'Lock'",
       (rows) => rows.length === 1,
     );
     await other.query('commit');
@@ -133,7 +133,7 @@ describe('files that go directly into the columnstore', {
     world.put('hidden/2.csv', 'at,device,value,note\n2026-01-05T00:00:01Z,x,1,second\n');
     await db.query("select s3_connector.poll_now('hidden')");
     await db.waitFor(
-      "select from pg_stat_activity where application_name like 's3_connector import_file %' and wait_event_type = 'Lock'",
+      "select from pg_stat_activity where datname = current_database() and application_name like 's3_connector import_file %' and wait_event_type = 'Lock'",
       (rows) => rows.length === 1,
     );
     await other.query('commit');

@@ -40,7 +40,7 @@ describe('a table created from the first file, in a database without TimescaleDB
     world.put('slow/1.csv', READINGS);
     await world.insertConnector({ name: 'slow', pattern: 'slow/*', target_table: 'slow' });
     await db.waitFor(
-      "select from pg_stat_activity where application_name like 's3_connector import_file %' and wait_event = 'advisory'",
+      "select from pg_stat_activity where datname = current_database() and application_name like 's3_connector import_file %' and wait_event = 'advisory'",
       (rows) => rows.length === 1,
     );
     await db.query("begin; set local lock_timeout = '3s'; select s3_connector.poll_now('slow'); commit");
