@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { migrate } from '../../src/db/migrations.ts';
+import { ownServer } from '../faults/own_server.ts';
 import { findPrograms } from '../restore/programs.ts';
 import { testDatabase } from '../support/database.ts';
 import { type Login, runWorkerSetup } from '../support/roles.ts';
@@ -15,7 +16,9 @@ import { openWorld } from '../support/world.ts';
 const run = promisify(execFile);
 const SETUP = fileURLToPath(new URL('../../sql/setup/worker_role.sql', import.meta.url));
 const binDir = await findPrograms();
-const world = await openWorld();
+// Other files use the same roles, and must not see what happens to them here.
+const server = await ownServer();
+const world = await openWorld(server);
 const { db } = world;
 
 const superuser = async (url = db.superuserUrl) => {
@@ -45,9 +48,10 @@ test("the worker's roles have no attribute and inherit no owner; one owns the pr
     ),
     [{ nspname: 's3_connector' }, { nspname: 's3_connector_private' }, { nspname: 's3_connector_queue' }],
   );
-  // A copy of a template has none of the template's grants.
+  // A copy of a template, as other tests have it, has none of the template's grants.
+  const copy = await testDatabase();
   assert.deepEqual(
-    await db.one("select has_database_privilege($1, current_database(), 'create') as may_create", [
+    await copy.one("select has_database_privilege($1, current_database(), 'create') as may_create", [
       db.worker.name,
     ]),
     { may_create: false },
@@ -89,9 +93,7 @@ test('with two logins a worker gives no notice; with one, or a superuser for imp
   await asSuperuser.end('SIGTERM');
 
   const member = await db.createRole();
-  // Other files' tests use the same person, who must not become a superuser meanwhile.
-  await db.asSuperuser(`revoke ${member.name} from ${db.importer.name}, ${db.person.name};
-    grant ${pg.escapeIdentifier(name)} to ${member.name}`);
+  await db.asSuperuser(`grant ${pg.escapeIdentifier(name)} to ${member.name}`);
   const client = await db.connect(db.worker);
   const { rows: says } = await client.query('select s3_connector_private.worker_role_notice($1) as says', [
     member.name,
@@ -112,7 +114,7 @@ test('a worker refuses a login for imports that may do more than import, and one
   await refused(urlOf(member), new RegExp(`it may become ${db.worker.name}, which owns`));
   await refused(urlOf(reader), /it has privileges on s3_connector\./);
   await refused(urlOf(grantee), /it has privileges on s3_connector_private\.import_secret/);
-  const other = await testDatabase({ empty: true });
+  const other = await testDatabase({ empty: true, server });
   await refused(urlOf(db.importer, other.url), /lead to different databases.*other_database/s);
   await refused(
     urlOf({ ...db.importer, password: 'wrong' }),
@@ -152,7 +154,7 @@ test("if the login for imports may not become the connector's owner, the import 
 });
 
 test('a database that a superuser has migrated is handed over to the role, and works', async () => {
-  const old = await testDatabase({ empty: true });
+  const old = await testDatabase({ empty: true, server });
   await migrate(old.superuserUrl);
   const admin = await superuser(old.superuserUrl);
   await admin.query(
