@@ -7,8 +7,6 @@ import { NEVER_AGAIN, openWorld } from '../support/world.ts';
 const world = await openWorld();
 const { db } = world;
 
-const ALIVE = 'select id from s3_connector.workers where alive';
-
 test('a worker that has lost its session begins no file and no request until it is alive again', async () => {
   const worker = await world.startWorker();
   await db.query('create table lost (n integer)');
@@ -60,7 +58,10 @@ test('a worker that has lost its session begins no file and no request until it 
     "select worker_id from s3_connector.files where status = 'running'",
     (rows) => rows.length === 1,
   );
-  const [alive] = await db.waitFor<{ id: number }>(ALIVE, (rows) => rows.length === 1);
+  const [alive] = await db.waitFor<{ id: number }>(
+    'select id from s3_connector.workers where alive',
+    (rows) => rows.length === 1,
+  );
   assert.notEqual(alive!.id, lostId);
   assert.equal(file!.worker_id, alive!.id, 'the file is running under the id of a worker that is not alive');
   stalled.release();

@@ -75,16 +75,20 @@ export const arriveLate = ({ letter, body, seenBy, isDeleted }: Late): Command =
     },
   );
 
-/** Overwrites one of the files that are imported, because few of all keys are. */
-export const overwrite = (nth: number, body: Body): Command =>
+/** A command about one of the files with a status, because few of all keys have it. */
+const onNth = (
+  status: TrackedFile['status'],
+  nth: number,
+  name: string,
+  run: (history: History, key: string) => Promise<unknown>,
+): Command =>
   command(
-    `overwrite and poll imported file ${nth} ${showBody(body)}`,
+    name,
     async (history) => {
-      const keys = withStatus(history.model, 'success');
-      await history.put(keys[nth % keys.length]!, body);
-      if (history.model.isRunning) await history.call('poll_now', [], history.model.poll());
+      const keys = withStatus(history.model, status);
+      await run(history, keys[nth % keys.length]!);
     },
-    { check: (model) => withStatus(model, 'success').length > 0 },
+    { check: (model) => withStatus(model, status).length > 0 },
   );
 
 /** Returns the keys of the files with a status, in order. */
@@ -94,6 +98,12 @@ function withStatus({ files }: Model, status: TrackedFile['status']): string[] {
     .map(([key]) => key)
     .sort();
 }
+
+export const overwrite = (nth: number, body: Body): Command =>
+  onNth('success', nth, `overwrite and poll imported file ${nth} ${showBody(body)}`, async (history, key) => {
+    await history.put(key, body);
+    if (history.model.isRunning) await history.call('poll_now', [], history.model.poll());
+  });
 
 export const onBucket = {
   revert: (letter: string) =>
@@ -169,33 +179,21 @@ export const onImported: Record<string, (nth: number) => Command> = {
 
 function byImported(call: string, predict: (model: Model, key: string) => Refusal): (nth: number) => Command {
   return (nth) =>
-    command(
-      `${call} of imported file ${nth}`,
-      async (history) => {
-        const keys = withStatus(history.model, 'success');
-        const key = keys[nth % keys.length]!;
-        await history.call(call, [key], predict(history.model, key));
-      },
-      { check: (model) => withStatus(model, 'success').length > 0 },
+    onNth('success', nth, `${call} of imported file ${nth}`, (history, key) =>
+      history.call(call, [key], predict(history.model, key)),
     );
 }
 
 /** A retry of all files leaves out those that were cancelled. */
 export const cancelFailed = (nth: number): Command =>
-  command(
-    `cancel_file of failed file ${nth}, retry`,
-    async (history) => {
-      const { model } = history;
-      const keys = withStatus(model, 'failure');
-      const key = keys[nth % keys.length]!;
-      await history.call('cancel_file', [key], model.cancel(key));
-      // Files that change rows may have waited for it.
-      await history.settle();
-      await history.call('retry', [], undefined);
-      model.retry();
-    },
-    { check: (model) => withStatus(model, 'failure').length > 0 },
-  );
+  onNth('failure', nth, `cancel_file of failed file ${nth}, retry`, async (history, key) => {
+    const { model } = history;
+    await history.call('cancel_file', [key], model.cancel(key));
+    // Files that change rows may have waited for it.
+    await history.settle();
+    await history.call('retry', [], undefined);
+    model.retry();
+  });
 
 /** A dry run says what an import would do, and changes nothing. */
 async function dryRun(history: History, key: string): Promise<void> {
