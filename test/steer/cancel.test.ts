@@ -18,9 +18,32 @@ before(async () => {
 
 const csv = (rows: number) => `n,pad\n${Array.from({ length: rows }, (_, n) => `${n},x`).join('\n')}\n`;
 
-/** Backends in the middle of an import, and whether they wait for a lock. */
-const BACKENDS = `select wait_event_type = 'Lock' as waits from pg_stat_activity
+/** A backend in the middle of an import. */
+interface Backend {
+  file_id: string;
+  state: string;
+  /** Whether it waits for a lock. */
+  waits: boolean;
+}
+
+const BACKENDS = `select split_part(application_name, ' ', 3) as file_id, state, wait_event_type = 'Lock' as waits
+  from pg_stat_activity
   where datname = current_database() and application_name like 's3_connector import_file %'`;
+
+/** Waits for backends of one connector's imports: one of an earlier test may need a moment to end. */
+const importing = (name: string, condition: (backends: Backend[]) => boolean) =>
+  db.waitFor<Backend>(
+    `select * from (${BACKENDS}) b
+      where file_id in (select id::text from s3_connector.files where connector_name = $1)`,
+    condition,
+    { values: [name] },
+  );
+
+/** Waits until no backend imports the file, or any. */
+const noBackend = (file?: number) =>
+  until('no backend is left', async () =>
+    (await db.query<Backend>(BACKENDS)).every(({ file_id }) => file && file_id !== String(file)),
+  );
 
 /** Cancels a file and waits until no trace of its import is left. */
 async function cancel(name: string, key: string): Promise<void> {
@@ -29,10 +52,7 @@ async function cancel(name: string, key: string): Promise<void> {
     [name, key],
   );
   await db.query('select s3_connector.cancel_file($1, $2)', [name, key]);
-  await until('no backend is left', async () => {
-    const left = await db.query(`${BACKENDS} and application_name = $1`, [`s3_connector import_file ${id}`]);
-    return left.length === 0;
-  });
+  await noBackend(id);
   await until('no spool file is left', async () =>
     (await world.spooled()).every((file) => !file.startsWith(`${id}.`)),
   );
@@ -160,7 +180,7 @@ test('a cancel stops an import that waits for a lock on its table', async () => 
   world.put('locked/long.csv', csv(500_000));
   world.put('locked/short.csv', csv(10));
   await world.insertConnector({ name: 'locked', pattern: 'locked/*', target_table: 'locked' });
-  await db.waitFor<{ waits: boolean }>(BACKENDS, (rows) => rows.filter((row) => row.waits).length === 2);
+  await importing('locked', (backends) => backends.filter((backend) => backend.waits).length === 2);
   await cancel('locked', 'locked/long.csv');
   await cancel('locked', 'locked/short.csv');
   await assertCancelled('locked', 'locked/long.csv');
@@ -174,7 +194,7 @@ test('a cancel stops an import that waits for another one to create its table', 
   await locker.query('begin; create table unmade (n integer, pad text)');
   world.put('unmade/1.csv', csv(10));
   await world.insertConnector({ name: 'unmade', pattern: 'unmade/*', target_table: 'unmade' });
-  await db.waitFor<{ waits: boolean }>(BACKENDS, ([row]) => row?.waits === true);
+  await importing('unmade', ([backend]) => backend?.waits === true);
   await cancel('unmade', 'unmade/1.csv');
   await assertCancelled('unmade', 'unmade/1.csv');
   await locker.query('rollback');
@@ -220,9 +240,9 @@ test('a cancel stops reads of Parquet, running and waiting for a reader, more of
     file_format: 'parquet',
   });
   // These readers cannot send, because COPY takes no data; if there are fewer readers, the other imports wait for one.
-  await db.waitFor<{ waits: boolean }>(
-    BACKENDS,
-    (rows) => rows.length === CONCURRENCY && rows.every((row) => row.waits),
+  await importing(
+    'parquet',
+    (backends) => backends.length === CONCURRENCY && backends.every((backend) => backend.waits),
   );
   for (const key of keys) await cancel('parquet', key);
   for (const key of keys) await assertCancelled('parquet', key);
@@ -244,7 +264,7 @@ test('a cancel stops the type inference on a first file', async () => {
   const members = Array.from({ length: 200 }, () => member);
   world.put('inferred/1.csv', Buffer.concat([gzipSync(Buffer.from('n,pad\n')), ...members]));
   await world.insertConnector({ name: 'inferred', pattern: 'inferred/*', target_table: 'inferred' });
-  await db.waitFor(`${BACKENDS} and state = 'idle in transaction'`, (rows) => rows.length === 1);
+  await importing('inferred', ([backend]) => backend?.state === 'idle in transaction');
   await cancel('inferred', 'inferred/1.csv');
   await assertCancelled('inferred', 'inferred/1.csv');
   assert.deepEqual(await db.query("select from pg_class where relname = 'inferred'"), []);
@@ -262,7 +282,7 @@ test('dropping a paused connector rolls back the import that is still running', 
     (rows) => rows.length === 1,
   );
   await db.query("select s3_connector.pause('dropped'); select s3_connector.drop_connector('dropped')");
-  await until('no backend is left', async () => (await db.query(BACKENDS)).length === 0);
+  await noBackend();
   await world.spoolEmptied();
   assert.equal(await count('dropped'), 0);
   await db.waitFor('select * from s3_connector_queue.jobs', (rows) => rows.length === 0);
@@ -322,7 +342,7 @@ test('a cancel stops a reader that does not answer', async () => {
     target_table: 'mute',
     file_format: 'parquet',
   });
-  await db.waitFor(BACKENDS, (rows) => rows.length === 1);
+  await importing('mute', (backends) => backends.length === 1);
   await cancel('mute', 'mute/1.parquet');
   await assertCancelled('mute', 'mute/1.parquet');
   for (const pid of readers) proceed(pid);
@@ -371,9 +391,9 @@ test('the grace time of a stopping worker also ends imports that wait for a lock
   world.put('graceless/1.csv', csv(10));
   const ending = await world.startWorker({ SHUTDOWN_GRACE_SECONDS: '1' });
   await world.insertConnector({ name: 'graceless', pattern: 'graceless/*', target_table: 'graceless' });
-  await db.waitFor<{ waits: boolean }>(BACKENDS, ([row]) => row?.waits === true);
+  await importing('graceless', ([backend]) => backend?.waits === true);
   assert.equal((await ending.end('SIGTERM')).code, 0);
-  await until('no backend is left', async () => (await db.query(BACKENDS)).length === 0);
+  await noBackend();
   assert.deepEqual(
     await db.query("select status, error_code from s3_connector.files where connector_name = 'graceless'"),
     [{ status: 'pending_retry', error_code: 'worker_stopped' }],
