@@ -1,13 +1,12 @@
 /** Fetches an object into a spool file, which can be read while it grows. */
-import { open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
 import type { Span } from '@opentelemetry/api';
 import { collect } from './abortable.ts';
 import type { ReadConnector } from './db/schema.ts';
 import { ConnectorError } from './errors.ts';
 import { amid, reach } from './fault_points.ts';
-import { type ByteRange, openRange, receiveRange, untilBroken } from './fetch/receive.ts';
+import { receiveRange, untilBroken } from './fetch/receive.ts';
 import { FILE_MODE, makeSpoolDirectory } from './fetch/spool_directory.ts';
 import { SpooledFile } from './fetch/spooled_file.ts';
 import { TimeLimit } from './fetch/time_limit.ts';
@@ -19,7 +18,7 @@ import { endSpan, failSpan, spanOf, startSpan } from './telemetry.ts';
 
 /** Objects up to this size are kept in memory: writing them to disk would cost more than the rest of the import. */
 const IN_MEMORY_BYTES = 64 * 1024;
-/** A tail is fetched first, by a request of its own, if it is less than this share of the object. */
+/** A tail is fetched beside the rest, by a request of its own, if it is less than this share of the object. */
 const MAX_TAIL = 1 / 4;
 
 /** An object that is being fetched, or was. */
@@ -34,7 +33,7 @@ export interface FetchOptions {
   /** The name of the spool file. The object's key is never used in a path. */
   name: string;
   maxFileBytes: number;
-  /** How many bytes at the end of a large object are fetched first; 0: none. */
+  /** How many bytes at the end of a large object are fetched by a request of their own; 0: none. */
   tailBytes: number;
   /** How long an object of up to 1 GiB may take, in milliseconds. */
   fetchMs: number;
@@ -79,11 +78,12 @@ function endWithDownload(span: Span, file: SpooledFile): void {
 }
 
 /**
- * Begins to fetch exactly the listed version of an object into a spool file. Resolves with the source's first answer.
+ * Begins to fetch exactly the listed version of an object into a spool file. Resolves with a small object as a whole, and at once
+ * with a file that grows.
  *
- * A transfer that breaks off resumes where it broke; the ETag ensures that both ranges are of one version. If the rest
- * cannot be downloaded, every waiting reader gets that error.
- * @throws ConnectorError `file_too_large`, `object_changed`, `object_missing`, `source_unavailable` ...
+ * A transfer that breaks off resumes where it broke; the ETag ensures that both ranges are of one version. If the object
+ * cannot be downloaded, every waiting reader gets that error: `object_changed`, `object_missing`, `source_unavailable` ...
+ * @throws ConnectorError `file_too_large`; of a small object also the errors of its download
  */
 export async function fetchObject(
   source: Source,
@@ -129,9 +129,7 @@ async function fetchToDisk(
   const path = join(options.spoolDir, options.name);
   const file = new SpooledFile({ path, sizeBytes: object.sizeBytes, available: 0 });
   const download = { source, object, file, signal: limit.signal, tailFrom: tailStart(object, options) };
-  const first = await limit.hold(openRange(download, firstRange(download)));
-  const ended = limit
-    .hold(receiveAll(download, first))
+  const ended = receiveAll(download, limit)
     .catch((error) => file.fail(error))
     .finally(() => limit.end());
   return {
@@ -166,7 +164,7 @@ interface Download {
   object: SourceObject;
   file: SpooledFile;
   signal: AbortSignal;
-  /** The offset of the tail, which is fetched first; the object's size if there is none. */
+  /** The offset of the tail; the object's size if there is none. */
   tailFrom: number;
 }
 
@@ -174,29 +172,29 @@ function tailStart({ sizeBytes }: SourceObject, { tailBytes }: FetchOptions): nu
   return tailBytes < sizeBytes * MAX_TAIL ? sizeBytes - tailBytes : sizeBytes;
 }
 
-function firstRange({ object: { sizeBytes }, tailFrom }: Download): ByteRange {
-  return { from: tailFrom < sizeBytes ? tailFrom : 0, to: sizeBytes };
+/** Fetches the tail and the bytes before it side by side. The first error goes to the file's readers, and ends the other part. */
+async function receiveAll(download: Download, limit: TimeLimit): Promise<void> {
+  const { file } = download;
+  const handle = await open(file.path, 'w', FILE_MODE);
+  const parts = [receiveTail(download, handle), receiveRest(download, handle)];
+  await Promise.all(parts.map((part) => limit.hold(part).catch((error) => file.fail(error))));
+  await handle.close();
 }
 
-async function receiveAll(download: Download, first: Readable): Promise<void> {
+async function receiveTail(download: Download, handle: FileHandle): Promise<void> {
   const { object, file, tailFrom } = download;
-  const handle = await open(file.path, 'w', FILE_MODE);
-  let body: Readable | null = first;
-  try {
-    if (tailFrom < object.sizeBytes) {
-      await receiveRange(download, handle, firstRange(download), { body, onBytes: () => {} });
-      file.setTail(tailFrom);
-      body = null;
-    }
-    const rest = { from: 0, to: tailFrom };
-    const onBytes = async (received: number) => {
-      file.grow(received);
-      await file.letCatchUp();
-    };
-    await receiveRange(download, handle, rest, { body, onBytes });
-  } finally {
-    await handle.close();
-  }
+  if (tailFrom === object.sizeBytes) return;
+  await receiveRange(download, handle, { from: tailFrom, to: object.sizeBytes }, () => {});
+  file.setTail(tailFrom);
+}
+
+async function receiveRest(download: Download, handle: FileHandle): Promise<void> {
+  const { file, tailFrom } = download;
+  await receiveRange(download, handle, { from: 0, to: tailFrom }, async (received) => {
+    if (file.failure !== undefined) throw file.failure;
+    file.grow(received);
+    await file.letCatchUp();
+  });
 }
 
 function tooLarge(object: SourceObject, limit: number): ConnectorError {

@@ -45,6 +45,16 @@ test('the end of a file can be read when it has arrived, or when all has', async
   assert.equal(file.available, 100 * MB);
 });
 
+test('a file is whole when its end arrives last', async () => {
+  const file = spooled();
+  const whole = file.whole();
+  file.grow(99 * MB);
+  assert.equal(file.available, 99 * MB);
+  file.setTail(99 * MB);
+  await whole;
+  assert.equal(file.available, 100 * MB);
+});
+
 /** Reads from byte 5 on into one memory that is used again for each part. */
 async function readFrom5(file: SpooledFile): Promise<Buffer> {
   const memory = Buffer.alloc(300_000);

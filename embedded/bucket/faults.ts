@@ -11,6 +11,8 @@ export interface FaultMatch {
   bucket?: string;
   /** Requests that are not for an object match only if this is omitted. */
   key?: string | RegExp;
+  /** The Range header. Requests without one match only if this is omitted. */
+  range?: string | RegExp;
 }
 
 /** The fields of a request that orders match. */
@@ -18,6 +20,7 @@ export interface FaultRequest {
   operation: Operation | undefined;
   bucket: string | undefined;
   key: string | undefined;
+  headers: { readonly range?: string | undefined };
 }
 
 /** An order. If it has several actions, the server does them in the order of these fields. */
@@ -138,13 +141,11 @@ export class LiveFault implements Fault {
   }
 
   matches(request: FaultRequest): boolean {
-    const { operation, bucket, key } = this.order;
+    const { operation, bucket, key, range } = this.order;
     if (this.#left === 0) return false;
     if (operation !== undefined && operation !== request.operation) return false;
     if (bucket !== undefined && bucket !== request.bucket) return false;
-    if (key === undefined) return true;
-    if (request.key === undefined) return false;
-    return typeof key === 'string' ? key === request.key : request.key.search(key) >= 0;
+    return meets(key, request.key) && meets(range, request.headers.range);
   }
 
   use(): void {
@@ -157,4 +158,10 @@ export class LiveFault implements Fault {
     for (const { count, resolve } of this.#waiting) if (this.#hits >= count) resolve();
     this.#waiting = this.#waiting.filter(({ count }) => this.#hits < count);
   }
+}
+
+function meets(wanted: string | RegExp | undefined, value: string | undefined): boolean {
+  if (wanted === undefined) return true;
+  if (value === undefined) return false;
+  return typeof wanted === 'string' ? wanted === value : wanted.test(value);
 }

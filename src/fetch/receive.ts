@@ -27,17 +27,14 @@ export interface ByteRange {
 }
 
 /** The version of an object to fetch, and its source. */
-export interface Wanted {
+interface Wanted {
   source: Source;
   object: SourceObject;
   signal: AbortSignal;
 }
 
 /** Requests a range of an object. */
-export async function openRange(
-  { source, object, signal }: Wanted,
-  { from, to }: ByteRange,
-): Promise<Readable> {
+async function openRange({ source, object, signal }: Wanted, { from, to }: ByteRange): Promise<Readable> {
   const length = to < object.sizeBytes ? { length: to - from } : {};
   await reach('open_range', 'source');
   return await source.open(object, { offset: from, ...length, signal });
@@ -45,18 +42,16 @@ export async function openRange(
 
 /**
  * Writes a range of an object to its place in a file. A transfer that breaks off resumes where it broke.
- * @param arriving `body`: the answer to the range, if it was requested already. `onBytes` is called after each write with
- *   the offset that the transfer has reached, and is awaited.
+ * @param onReached is called after each write with the offset that the transfer has reached, and is awaited
  * @throws ConnectorError `source_unavailable`, `object_changed`, or the source's own
  */
 export async function receiveRange(
   wanted: Wanted,
   handle: FileHandle,
   range: ByteRange,
-  arriving: { body: Readable | null; onBytes: (received: number) => Promise<void> | void },
+  onReached: (received: number) => Promise<void> | void,
 ): Promise<void> {
   const { object, signal } = wanted;
-  let { body } = arriving;
   let received = range.from;
   let fruitless = 0;
   const onBytes = async (bytes: number) => {
@@ -64,15 +59,14 @@ export async function receiveRange(
     if (received + bytes > range.to)
       throw anotherSize(object, `at least ${received + bytes + object.sizeBytes - range.to}`);
     received += bytes;
-    await arriving.onBytes(received);
+    await onReached(received);
   };
   while (received < range.to) {
     // Errors of `openRange` are thrown: the source has retried already. Only a body that breaks off is resumed.
-    body ??= await openRange(wanted, { from: received, to: range.to });
+    const body = await openRange(wanted, { from: received, to: range.to });
     const before = received;
     const cause = await write(abortable(signal, body), handle, received, onBytes);
     signal.throwIfAborted();
-    body = null;
     if (received === range.to) return;
     fruitless = received - before >= PROGRESS_BYTES ? 0 : fruitless + 1;
     if (fruitless > MAX_FRUITLESS) throw gaveUp(object, received, cause);

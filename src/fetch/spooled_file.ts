@@ -92,10 +92,10 @@ export class SpooledFile {
     this.#notify();
   }
 
-  /** Notifies readers that the bytes from an offset to the end are there, before those in between. */
+  /** Notifies readers that the bytes from an offset to the end are there, maybe before those in between. */
   setTail(from: number): void {
     this.#tailFrom = from;
-    this.#notify();
+    this.grow(this.#available);
   }
 
   /** Notes that a reader needs the first so many bytes. */

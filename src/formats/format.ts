@@ -271,7 +271,7 @@ export interface FormatSettings {
 
 /** A file format. A new one is one new file, and its line in registry.ts. */
 export interface FileFormat {
-  /** How many bytes at the end of a large file are fetched first; 0 for none. */
+  /** How many bytes at the end of a large file are needed first, and fetched by a request of their own; 0 for none. */
   tailBytes: number;
   /** Returns the parts that hold rows, in order. Reading a part waits for bytes that are still being fetched. */
   parts(

@@ -52,7 +52,7 @@ async function fetchPart(
   const handle = await open(path, 'w', FILE_MODE);
   try {
     const wanted = { source: sources.open(connector), object, signal };
-    await receiveRange(wanted, handle, range, { body: null, onBytes: () => {} });
+    await receiveRange(wanted, handle, range, () => {});
     // DuckDB refuses a file whose size is not the footer's.
     await handle.truncate(sizeBytes);
   } catch (error) {

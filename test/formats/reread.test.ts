@@ -24,7 +24,7 @@ test('a reader that has read a file too early sees the bytes that came since', a
   for (let file = 0; file < 60; file++) {
     const path = join(directory, String(file));
     const arrived = 4 + Math.floor((whole.length * (file % 10)) / 12);
-    // The footer is fetched first. What has not arrived is zero.
+    // The footer has arrived. What else has not is zero.
     await writeFile(path, Buffer.from(whole).fill(0, arrived, whole.length - FOOTER_BYTES));
     await read(path).catch(() => {});
     const handle = await open(path, 'r+');

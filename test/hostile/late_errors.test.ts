@@ -5,7 +5,7 @@ import { before, test } from 'node:test';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { Reader } from '../../src/formats/parquet/reader_process.ts';
 import { ofParquet, ROW_NUMBER, transformed, withEndRow } from '../../src/formats/parquet/transform.ts';
-import { parquetOf } from '../support/parquet.ts';
+import { BEFORE_TAIL, parquetOf } from '../support/parquet.ts';
 import { openWorld } from '../support/world.ts';
 import { CHUNK, chunksOf, FILE, listAt, withFooter } from './footer.ts';
 
@@ -220,8 +220,12 @@ test('an error late in a file that is read during its fetch fails the file', asy
   );
   // Damage in a text only changes the text; a damaged length cannot be read.
   const key = 'ahead/1.parquet';
-  server.faults.order({ operation: 'GetObject', key });
-  server.faults.order({ operation: 'GetObject', key, stall: { after: 10_000_000, ms: 300 } });
+  server.faults.order({
+    operation: 'GetObject',
+    key,
+    range: BEFORE_TAIL,
+    stall: { after: 10_000_000, ms: 300 },
+  });
   await assertRefused('ahead', {
     body,
     columns: 'id bigint, t text, u text',

@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import type { Extent } from '../../src/formats/parquet/protocol.ts';
 import { Reader } from '../../src/formats/parquet/reader_process.ts';
 import { Pool } from '../../src/formats/pool.ts';
-import { parquetOf } from '../support/parquet.ts';
+import { BEFORE_TAIL, parquetOf } from '../support/parquet.ts';
 import type { WorkerProcess } from '../support/worker.ts';
 import { openWorld } from '../support/world.ts';
 import {
@@ -190,8 +190,12 @@ test('with false positions in the footer, the import has only the rows of the wh
   for (const [name, body] of bodies()) {
     const key = `lies/${String(report.length).padStart(3, '0')}`;
     // The end comes first, then the bytes of the first row range, and the rest when those are read.
-    server.faults.order({ operation: 'GetObject', key });
-    const stalled = server.faults.order({ operation: 'GetObject', key, stall: { after: STALL_AFTER } });
+    const stalled = server.faults.order({
+      operation: 'GetObject',
+      key,
+      range: BEFORE_TAIL,
+      stall: { after: STALL_AFTER },
+    });
     world.put(key, body);
     await db.query("select s3_connector.poll_now('lies')");
     const [expected, isAhead] = await Promise.all([wholeRead(body), untilBegun(key)]);

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
-import { parquetOf } from '../support/parquet.ts';
+import { BEFORE_TAIL, parquetOf, TAIL } from '../support/parquet.ts';
 import { openWorld } from '../support/world.ts';
 
-// The footer of a large Parquet file is fetched first, and row groups are read while the others are fetched.
+// The footer of a large Parquet file is fetched beside the rest, and row groups are read while the others are fetched.
 
 const world = await openWorld();
 const { db, server, bucket } = world;
@@ -20,10 +20,9 @@ const body = await parquetOf(
 const FOOTER_BYTES = 1 << 20;
 const SUM = (ROWS * (ROWS + 1)) / 2;
 
-/** Stalls the file's second request, which is for the bytes before its footer, after that many bytes. */
+/** Stalls the request for the bytes before the file's footer, after that many bytes. */
 function stallAfter(key: string, bytes: number) {
-  server.faults.order({ operation: 'GetObject', key, before: () => {} });
-  return server.faults.order({ operation: 'GetObject', key, stall: { after: bytes } });
+  return server.faults.order({ operation: 'GetObject', key, range: BEFORE_TAIL, stall: { after: bytes } });
 }
 
 async function insert(name: string, columns = {}, check = '') {
@@ -62,22 +61,27 @@ test('rows are copied before the last bytes have come', async () => {
 });
 
 test('a fetch that breaks off resumes where it broke off, in the footer and before it', async () => {
-  server.faults.order({ operation: 'GetObject', key: 'cut/1.parquet', cut: 100_000 });
-  server.faults.order({ operation: 'GetObject', key: 'cut/1.parquet', before: () => {} });
-  server.faults.order({ operation: 'GetObject', key: 'cut/1.parquet', cut: 15_000_000 });
+  const order = { operation: 'GetObject', key: 'cut/1.parquet' } as const;
+  const cuts = [
+    server.faults.order({ ...order, range: TAIL, cut: 100_000 }),
+    server.faults.order({ ...order, range: BEFORE_TAIL, cut: 15_000_000 }),
+  ];
   await insert('cut');
   const [file] = await world.settled('cut');
   assert.deepEqual([file!.status, file!.attempts], ['success', 1], file!.error_message ?? '');
   await assertAllThere('cut');
+  assert.deepEqual(
+    cuts.map(({ hits }) => hits),
+    [1, 1],
+  );
 });
 
 test('an object that is overwritten during a read is imported once, in its new version', async () => {
-  server.faults.order({ operation: 'GetObject', key: 'reread/1.parquet', before: () => {} });
-  server.faults.order({ operation: 'GetObject', key: 'reread/1.parquet', cut: 15_000_000 });
+  const order = { operation: 'GetObject', key: 'reread/1.parquet', range: BEFORE_TAIL } as const;
+  server.faults.order({ ...order, cut: 15_000_000 });
   const half = await parquetOf(`select i::integer as n, md5(i::varchar) as filler from range(1, 11) as r(i)`);
   server.faults.order({
-    operation: 'GetObject',
-    key: 'reread/1.parquet',
+    ...order,
     before: () => server.store.put(bucket, 'reread/1.parquet', half),
   });
   await insert('reread');

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Reader } from '../../src/formats/parquet/reader_process.ts';
 import { ofParquet } from '../../src/formats/parquet/transform.ts';
-import { parquetOf } from '../support/parquet.ts';
+import { BEFORE_TAIL, parquetOf } from '../support/parquet.ts';
 import { writeParquet } from '../support/parquet_writer.ts';
 import { openWorld } from '../support/world.ts';
 
@@ -104,10 +104,10 @@ test('a transform waits for the whole file', async () => {
     ', row_group_size 61440',
   );
   world.put('whole/1.parquet', body);
-  server.faults.order({ operation: 'GetObject', key: 'whole/1.parquet', before: () => {} });
   const stall = server.faults.order({
     operation: 'GetObject',
     key: 'whole/1.parquet',
+    range: BEFORE_TAIL,
     stall: { after: Math.floor(body.length * 0.9) },
   });
   await insert('whole', 'select max(n) as last, count(*) as rows from file');

@@ -3,6 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type DuckDBConnection, DuckDBInstance, type DuckDBValue } from '@duckdb/node-api';
 
+/** The Range header of the request for the end of a large Parquet file, and of the one for the bytes before. */
+export const TAIL = /^bytes=\d+-$/;
+export const BEFORE_TAIL = /^bytes=\d+-\d+$/;
+
 /** Returns the bytes of a Parquet file with the rows of a DuckDB query. */
 export async function parquetOf(query: string, options = ''): Promise<Buffer> {
   return await inDuckDB(async (connection, path) => {
