@@ -21,8 +21,9 @@ import { readServerOptions } from './support/server_options.ts';
 
 const TEST_DIRECTORY = relative('', fileURLToPath(new URL('.', import.meta.url)));
 const KILL_AFTER_MS = 5_000;
-// On two cores: test files wait for much of their time, for polls, retries and timeouts.
-const CONCURRENCY = 6;
+// On two cores: test files wait for much of their time, for polls, retries and timeouts. Six at a time need a fifth more CPU time for
+// the same files, and no less time.
+const CONCURRENCY = 4;
 const SERVER_SETTINGS = {
   // No table is vacuumed or analyzed by itself: that would change locks and plans in some runs only.
   autovacuum_naptime: '1d',

@@ -80,6 +80,7 @@ async function land(client: pg.Client, version: Version, { growth, format }: Set
   await client.query(`truncate ${table}`);
   const rows: LandedRow[] = [];
   const whole = await refusalOf(() => copy(client, table, version, text));
+  const landed = whole === null ? await rowsOf(client, table) : [];
   for (const [i, record] of records.entries()) {
     if (whole !== null) {
       await client.query(`truncate ${table}`);
@@ -90,8 +91,8 @@ async function land(client: pg.Client, version: Version, { growth, format }: Set
       }
       if (refusal !== null) continue;
     }
-    const values = await rowAt(client, table, whole === null ? i : 0);
-    rows.push({ values: shown(values, growth), line: record.line });
+    const values = whole === null ? landed[i] : (await rowsOf(client, table))[0];
+    rows.push({ values: shown(values!, growth), line: record.line });
   }
   return { read: records.length, rows };
 }
@@ -110,11 +111,11 @@ async function insertJson(client: pg.Client, table: string, _: Version, text: st
   }
 }
 
-async function rowAt(client: pg.Client, table: string, at: number): Promise<Record<string, string>> {
+async function rowsOf(client: pg.Client, table: string): Promise<Record<string, string>[]> {
   const { rows } = await client.query<{ row: Record<string, unknown> }>(
-    `select jsonb_strip_nulls(to_jsonb(t)) as row from ${table} t order by ctid offset ${at} limit 1`,
+    `select jsonb_strip_nulls(to_jsonb(t)) as row from ${table} t order by ctid`,
   );
-  return texts(rows[0]!.row);
+  return rows.map(({ row }) => texts(row));
 }
 
 /** Returns the SQLSTATE of a refusal; null if there was none. */

@@ -1,9 +1,7 @@
 /** Reads CSV records in batches of some MB, from which bad records are sorted out. */
+import { BATCH_BYTES, BATCH_ROWS } from '../batch_limits.ts';
 import { type CsvDialect, dialectBytes } from './dialect.ts';
 import { RECORD_END, RecordScanner, type RowsStart } from './scanner.ts';
-
-/** The least size of a batch. */
-const BATCH_BYTES = 4 << 20;
 
 /** Whole records in memory. */
 export interface RecordBatch {
@@ -55,7 +53,7 @@ export async function* readBatches(
     const end = offsets.at(-1)!;
     const batch = { bytes: bytes.subarray(0, end), offsets, lines, ragged };
     pending = end < bytes.length ? [bytes.subarray(end)] : [];
-    before = bytes.length - end;
+    before -= end;
     offsets = [0];
     lines = [lines.at(-1)!];
     ragged = new Map();
@@ -64,7 +62,10 @@ export async function* readBatches(
   for await (const chunk of chunks) {
     scanner.load(chunk);
     pending.push(chunk);
-    while (scanner.next() === RECORD_END) addRecord(before + scanner.at);
+    while (scanner.next() === RECORD_END) {
+      addRecord(before + scanner.at);
+      if (offsets.length > BATCH_ROWS) yield takeBatch();
+    }
     before += chunk.length;
     if (offsets.at(-1)! >= BATCH_BYTES) yield takeBatch();
   }

@@ -1,5 +1,6 @@
 /** Reads records in batches of some MB, from which bad records are sorted out. */
 import { ConnectorError } from '../../errors.ts';
+import { BATCH_BYTES, BATCH_ROWS } from '../batch_limits.ts';
 import type { CopyInput, Refusal, RowBatch } from '../format.ts';
 import { pick } from '../pick.ts';
 import { rowBytes } from '../row_bytes.ts';
@@ -11,9 +12,6 @@ import { RecordReader } from './record.ts';
 import { RowEncoder } from './row_encoder.ts';
 import { newTree } from './tree.ts';
 import { readWindows } from './windows.ts';
-
-/** The least size of a batch. */
-const BATCH_BYTES = 4 << 20;
 
 /** @throws ConnectorError the errors of `RecordFinder` and `checkKeys` */
 export async function* readBatches(chunks: AsyncIterable<Buffer>, plan: JsonPlan): AsyncGenerator<RowBatch> {
@@ -31,7 +29,7 @@ export async function* readBatches(chunks: AsyncIterable<Buffer>, plan: JsonPlan
       }
       if (problem === null) batch.add(finder.place, raw, encoder.filled);
       else batch.refuse(finder.place, raw, problem);
-      if (encoder.filled + batch.rawBytes >= BATCH_BYTES) {
+      if (encoder.filled + batch.rawBytes >= BATCH_BYTES || batch.rowsRead === BATCH_ROWS) {
         yield batch.toRows(encoder.take());
         batch = new Batch();
       }
