@@ -67,6 +67,13 @@ declare
 begin
   select c.* into connector from s3_connector.connectors c where c.name = first_file.connector_name;
   first_file.attempts := first_file.attempts - 1;
+  -- A file that arrives alone, as most do, costs none of the rest.
+  if not exists (
+    select from s3_connector.files f
+    where f.connector_name = first_file.connector_name and f.status = 'in_queue' and f.key > first_file.key
+  ) then
+    return;
+  end if;
   -- Other places hold the lock while they begin their bundles, and an open transaction of a person for any time.
   if not s3_connector_private.takes_bundles(connector) or not s3_connector_private.fits_bundle(first_file)
     or not s3_connector_private.lock_queue_soon(connector.name) then
@@ -76,6 +83,9 @@ begin
   chosen := array(
     select f.id from s3_connector.files f where f.id = any (chosen) and f.status = 'in_queue' order by f.key for update skip locked
   );
+  if chosen = '{}' then
+    return;
+  end if;
   return query select * from s3_connector_private.begin_attempts(
     array(select s3_connector_private.take_import_jobs(chosen)), first_file.worker_id
   );
