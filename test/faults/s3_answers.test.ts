@@ -50,7 +50,7 @@ async function failedPoll(name: string): Promise<{ error_code: string; error: st
 const KMS_DENIAL =
   'User: arn:aws:sts::123456789012:assumed-role/reader/s is not authorized to perform: kms:Decrypt on the resource associated with this ciphertext because no identity-based policy allows the kms:Decrypt action';
 
-for (const [name, error, code, text] of [
+const GET_ANSWERS = [
   [
     'kms',
     { status: 403, code: 'AccessDenied', message: KMS_DENIAL },
@@ -81,12 +81,41 @@ for (const [name, error, code, text] of [
     'object_archived',
     /InvalidObjectState: The operation is not valid/,
   ],
-] as const) {
+] as const;
+
+for (const [name, error, code, text] of GET_ANSWERS) {
   test(`a GET that is answered with ${error.code} fails the file at once, with what S3 says`, async () => {
     const file = await fileWith(name, error);
     assert.deepEqual([file.status, file.attempts, file.error_code], ['failure', 1, code]);
     assert.match(file.error_message!, text);
     assert.equal(server.requests.count('GetObject'), 1);
+  });
+}
+
+// The transaction of a large object begins before the first answer, and the end of a Parquet file has a request of its own.
+for (const [file_format, most] of [
+  ['csv', 1],
+  ['json', 1],
+  ['parquet', 2],
+] as const) {
+  test(`a GET of a large object fails with the same errors, and leaves nothing: ${file_format}`, async () => {
+    const folder = `large_${file_format}`;
+    await db.query(`create table ${folder} (n integer)`);
+    for (const [name, error] of GET_ANSWERS) {
+      const key = `${folder}/${name}`;
+      world.put(key, Buffer.alloc(9 << 20, '1\n'));
+      server.faults.order({ operation: 'GetObject', key, times: ALWAYS, error });
+    }
+    await insert(folder, { file_format });
+    const files = await world.settled(folder);
+    assert.deepEqual(
+      files.map(({ key, status, attempts, error_code }) => [key, status, attempts, error_code]),
+      GET_ANSWERS.map(([name, , code]) => [`${folder}/${name}`, 'failure', 1, code]).sort(),
+    );
+    for (const [i, [, , , text]] of [...GET_ANSWERS].sort().entries())
+      assert.match(files[i]!.error_message!, text);
+    assert.ok(server.requests.count('GetObject') <= most * GET_ANSWERS.length);
+    await world.spoolEmptied();
   });
 }
 
