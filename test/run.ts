@@ -9,7 +9,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { glob, readFile, rm, stat } from 'node:fs/promises';
 import { constants } from 'node:os';
-import { dirname, join, relative } from 'node:path';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
@@ -128,18 +128,9 @@ async function findFiles(patterns: string[]): Promise<string[]> {
     );
     const files = await Array.fromAsync(glob(isDirectory ? join(pattern, '**/*.test.ts') : pattern));
     if (files.length === 0) throw new Error(`expected test files, but nothing matches ${pattern}`);
-    for (const file of files) found.add(file);
+    for (const file of files.sort()) found.add(file);
   }
-  return interleave([...found].sort());
-}
-
-/** Spreads the files of each directory over the run: those of one directory mostly compute, or mostly wait. */
-function interleave(files: string[]): string[] {
-  const directories = Object.values(Object.groupBy(files, dirname)) as string[][];
-  return directories
-    .flatMap((own) => own.map((file, i) => ({ file, place: (i + 0.5) / own.length })))
-    .sort((a, b) => a.place - b.place)
-    .map(({ file }) => file);
+  return [...found];
 }
 
 async function openServer(): Promise<Server> {

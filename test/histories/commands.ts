@@ -199,12 +199,17 @@ export const cancelFailed = (nth: number): Command =>
 async function dryRun(history: History, key: string): Promise<void> {
   const { model } = history;
   const version = model.bucket.get(key)!;
-  const [answer] = await history.ask<{ rows_read: number | null; error_code: string | null }>(
-    'dry_run_file',
-    [key],
-  );
+  const [answer] = await history.ask<{
+    rows_read: number | null;
+    error_code: string | null;
+    error_message: string | null;
+  }>('dry_run_file', [key]);
   const expected = fits(version, model.settings) ? version.records.length : null;
-  assert.equal(answer!.rows_read, expected, `the dry run found ${answer!.error_code}`);
+  assert.equal(
+    answer!.rows_read,
+    expected,
+    `the dry run found ${answer!.error_code}: ${answer!.error_message}`,
+  );
 }
 
 export const setMarker = (letter: string | null): Command =>

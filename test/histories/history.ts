@@ -11,6 +11,8 @@ import { Model, type Refusal, type Settings } from './model.ts';
 import { BUSY, OBSERVED, SETTLED } from './queries.ts';
 import { trace } from './trace.ts';
 
+/** An answer whose error comes of a fault; the call is repeated. */
+const SPOILT = /"error_code":"(source_unavailable|connection_lost|reader_crashed)"|a fault at /;
 /** With `hasStart`, keys up to this letter are left out. */
 const START = 'b';
 /** How long a history waits for what must happen. It is the end of patience, not a claim. */
@@ -186,8 +188,7 @@ export class History {
     let answer: Answer[] | undefined;
     await this.until(`${procedure} is answered`, async () => {
       answer = await call().catch(() => undefined);
-      const [row] = (answer ?? []) as { error_code?: string | null }[];
-      return answer !== undefined && !/^(source_unavailable|connection_lost)$/.test(row?.error_code ?? '');
+      return answer !== undefined && !SPOILT.test(JSON.stringify(answer));
     });
     return answer!;
   }
