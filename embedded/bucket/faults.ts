@@ -163,5 +163,5 @@ export class LiveFault implements Fault {
 function meets(wanted: string | RegExp | undefined, value: string | undefined): boolean {
   if (wanted === undefined) return true;
   if (value === undefined) return false;
-  return typeof wanted === 'string' ? wanted === value : wanted.test(value);
+  return typeof wanted === 'string' ? wanted === value : value.search(wanted) >= 0;
 }

@@ -65,8 +65,6 @@ declare
   connector s3_connector.connectors;
   chosen bigint[];
 begin
-  select c.* into connector from s3_connector.connectors c where c.name = first_file.connector_name;
-  first_file.attempts := first_file.attempts - 1;
   -- A file that arrives alone, as most do, costs none of the rest.
   if not exists (
     select from s3_connector.files f
@@ -74,6 +72,8 @@ begin
   ) then
     return;
   end if;
+  select c.* into connector from s3_connector.connectors c where c.name = first_file.connector_name;
+  first_file.attempts := first_file.attempts - 1;
   -- Other places hold the lock while they begin their bundles, and an open transaction of a person for any time.
   if not s3_connector_private.takes_bundles(connector) or not s3_connector_private.fits_bundle(first_file)
     or not s3_connector_private.lock_queue_soon(connector.name) then

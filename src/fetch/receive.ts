@@ -21,7 +21,7 @@ const BACKOFF = { firstMs: 200, longestMs: 3200 };
 const WRITE_BYTES = 256 * 1024;
 
 /** Bytes of an object, from `from` up to, not including, `to`. */
-export interface ByteRange {
+interface ByteRange {
   from: number;
   to: number;
 }

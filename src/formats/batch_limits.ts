@@ -1,4 +1,4 @@
-/** The limits of a batch of rows in memory. It ends at the first that is reached. */
+/** The limits of a batch of rows in memory. A batch ends at the first one that it reaches. */
 export const BATCH_BYTES = 4 << 20;
-/** Rows may be shorter than what is noted of each: an empty line has one byte. */
+/** The batch keeps notes about each row. For a short row, such as an empty line, they take more memory than the row. */
 export const BATCH_ROWS = 250_000;

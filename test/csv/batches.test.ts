@@ -7,18 +7,18 @@ import { check, chunkSizes, dialectOf, inChunks } from './random_csv.ts';
 
 const DIALECT = dialectOf({ delimiter: ',', quote: '"', escape: '"' });
 
+/** @param sizes of the chunks, in turn */
 async function batchesOf(text: string, sizes: number[]): Promise<RecordBatch[]> {
   const options = { maxRowBytes: 1000, expectedFields: 2, lineOffset: 1 };
   return await Array.fromAsync(readBatches(inChunks(Buffer.from(text), sizes), DIALECT, options));
 }
 
 /** Each record with its line, and its number of fields if that is wrong. */
-function recordsOf(batches: RecordBatch[]): [text: string, line: number, fields: number | undefined][] {
+function recordsOf(batches: RecordBatch[]) {
   return batches.flatMap(({ bytes, offsets, lines, ragged }) =>
     offsets
       .slice(1)
-      .map((end, i) => [bytes.subarray(offsets[i], end).toString(), lines[i]!, ragged.get(i)] as const)
-      .map(([text, line, fields]) => [text, line, fields]),
+      .map((end, i) => [bytes.subarray(offsets[i], end).toString(), lines[i], ragged.get(i)] as const),
   );
 }
 
@@ -28,10 +28,7 @@ test('short records end a batch by their number, wherever the chunks end', async
   const count = 2 * BATCH_ROWS + 7;
   const text = Array.from({ length: count }, (_, i) => records[i % 5]).join('');
   await check(5, fc.tuple(chunkSizes, fc.constantFrom(60_000, 65_536, 1 << 20)), async ([sizes, more]) => {
-    const batches = await batchesOf(text, [
-      ...sizes,
-      ...Array<number>(Math.ceil(text.length / more)).fill(more),
-    ]);
+    const batches = await batchesOf(text, [...sizes, more]);
     assert.deepEqual(
       batches.map(({ offsets }) => offsets.length - 1),
       [BATCH_ROWS, BATCH_ROWS, 7],
@@ -47,7 +44,7 @@ test('short records end a batch by their number, wherever the chunks end', async
 
 test('long records end a batch by their bytes', async () => {
   const record = `1,${'x'.repeat(997)}\n`;
-  const batches = await batchesOf(record.repeat(10_000), Array<number>(200).fill(65_536));
+  const batches = await batchesOf(record.repeat(10_000), [65_536]);
   assert.ok(batches.length > 1);
   for (const { offsets } of batches.slice(0, -1)) assert.ok(offsets.at(-1)! >= BATCH_BYTES);
   assert.equal(recordsOf(batches).filter(([text]) => text === record).length, 10_000);

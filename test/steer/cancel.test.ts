@@ -41,9 +41,10 @@ const importing = (name: string, condition: (backends: Backend[]) => boolean) =>
 
 /** Waits until no backend imports the file, or any. */
 const noBackend = (file?: number) =>
-  until('no backend is left', async () =>
-    (await db.query<Backend>(BACKENDS)).every(({ file_id }) => file && file_id !== String(file)),
-  );
+  until('no backend is left', async () => {
+    const left = await db.query<Backend>(BACKENDS);
+    return !left.some(({ file_id }) => file === undefined || file_id === String(file));
+  });
 
 /** Cancels a file and waits until no trace of its import is left. */
 async function cancel(name: string, key: string): Promise<void> {
